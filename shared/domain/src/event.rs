@@ -1,0 +1,283 @@
+//! The events: past facts, in a CloudEvents 1.0 envelope (<https://github.com/cloudevents/spec>).
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CorrelationId, EventId, OrderId, PaymentIntentId};
+use crate::money::Money;
+use crate::order::OrderDetails;
+use crate::payment::{DeclineReason, VoidReason};
+use crate::reservation::Shortage;
+
+/// What `dataschema` starts with; the event's type and major version follow.
+const SCHEMA_PREFIX: &str = "urn:serverless-orders:event:";
+
+/// An event on the bus. Its JSON is the `detail` of an EventBridge entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Envelope", into = "Envelope")]
+pub struct Event {
+    /// Same fact, same id: see [`EventId`].
+    pub id: EventId,
+    /// The service that knows it first-hand.
+    pub source: String,
+    /// The order that it is about.
+    pub subject: OrderId,
+    /// When it became so.
+    pub time: Timestamp,
+    /// What set it off.
+    pub cause: Cause,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What led to an event, carried from event to event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The request that started it all.
+    pub correlation_id: CorrelationId,
+    /// The event that led to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causation_id: Option<EventId>,
+    /// Where tracing goes on: the `traceparent` of W3C Trace Context, carried as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// What can happen to an order. The names on the bus are those of the article
+/// "Integrating serverless functions with microservices".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "data")]
+pub enum Fact {
+    /// An order was placed. Whoever runs an order service may publish it: all that others need is in it.
+    #[serde(rename = "order.created")]
+    OrderCreated(OrderCreated),
+    /// Somebody wants the order not to be charged any more. Payments decides whether that is still possible.
+    #[serde(rename = "order.cancellation_requested")]
+    CancellationRequested(CancellationRequested),
+    /// The stock is held for the order.
+    #[serde(rename = "reservation.confirmed")]
+    ReservationConfirmed(ReservationConfirmed),
+    /// The order cannot be had as it was placed, and nothing is held.
+    #[serde(rename = "reservation.rejected")]
+    ReservationRejected(ReservationRejected),
+    /// The held stock is sold.
+    #[serde(rename = "reservation.committed")]
+    ReservationCommitted(ReservationSettled),
+    /// The held stock is free again, or will never be held.
+    #[serde(rename = "reservation.released")]
+    ReservationReleased(ReservationSettled),
+    /// The customer was charged.
+    #[serde(rename = "payment.succeeded")]
+    PaymentSucceeded(PaymentSucceeded),
+    /// The charge was declined. The customer was not charged, and will not be.
+    #[serde(rename = "payment.failed")]
+    PaymentFailed(PaymentFailed),
+    /// The customer was not charged for this order, and never will be.
+    #[serde(rename = "payment.voided")]
+    PaymentVoided(PaymentVoided),
+}
+
+/// `order.created`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderCreated {
+    /// All about the order.
+    pub order: OrderDetails,
+}
+
+/// `order.cancellation_requested`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CancellationRequested {
+    /// All about the order.
+    pub order: OrderDetails,
+    /// Who wants that.
+    pub reason: VoidReason,
+}
+
+/// `reservation.confirmed`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReservationConfirmed {
+    /// All about the order.
+    pub order: OrderDetails,
+}
+
+/// `reservation.rejected`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReservationRejected {
+    /// All about the order.
+    pub order: OrderDetails,
+    /// Each line that stood in the way, and why. At least one.
+    pub shortages: Vec<Shortage>,
+}
+
+/// `reservation.committed` and `reservation.released`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReservationSettled {}
+
+/// `payment.succeeded`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentSucceeded {
+    /// All about the order.
+    pub order: OrderDetails,
+    /// Where the provider has it.
+    pub payment_intent: PaymentIntentId,
+    /// What was charged.
+    pub amount: Money,
+}
+
+/// `payment.failed`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentFailed {
+    /// All about the order.
+    pub order: OrderDetails,
+    /// Why.
+    pub reason: DeclineReason,
+}
+
+/// `payment.voided`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentVoided {
+    /// All about the order.
+    pub order: OrderDetails,
+    /// Who wanted that.
+    pub reason: VoidReason,
+}
+
+impl Fact {
+    /// The event's type, as it stands on the bus.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OrderCreated(_) => "order.created",
+            Self::CancellationRequested(_) => "order.cancellation_requested",
+            Self::ReservationConfirmed(_) => "reservation.confirmed",
+            Self::ReservationRejected(_) => "reservation.rejected",
+            Self::ReservationCommitted(_) => "reservation.committed",
+            Self::ReservationReleased(_) => "reservation.released",
+            Self::PaymentSucceeded(_) => "payment.succeeded",
+            Self::PaymentFailed(_) => "payment.failed",
+            Self::PaymentVoided(_) => "payment.voided",
+        }
+    }
+
+    /// The service that publishes it.
+    pub fn source(&self) -> &'static str {
+        match self {
+            Self::OrderCreated(_) | Self::CancellationRequested(_) => "orders",
+            Self::ReservationConfirmed(_)
+            | Self::ReservationRejected(_)
+            | Self::ReservationCommitted(_)
+            | Self::ReservationReleased(_) => "inventory",
+            Self::PaymentSucceeded(_) | Self::PaymentFailed(_) | Self::PaymentVoided(_) => "payments",
+        }
+    }
+
+    /// Major version of its schema. One that breaks a consumer is a new one.
+    pub fn version(&self) -> u32 {
+        1
+    }
+
+    fn schema(&self) -> String {
+        format!("{SCHEMA_PREFIX}{}:{}", self.name(), self.version())
+    }
+
+    /// What tells this fact from every other about the same order. Each happens once to an order, but for the
+    /// wish to cancel it, which the customer and the clock may both have.
+    fn identity(&self) -> String {
+        match self {
+            Self::CancellationRequested(wish) => format!("{}/{}", self.name(), wish.reason.name()),
+            _ => self.name().to_owned(),
+        }
+    }
+}
+
+impl Event {
+    /// The event that `fact` became true of the order `subject` at `time`.
+    pub fn new(subject: OrderId, fact: Fact, time: Timestamp, cause: Cause) -> Self {
+        Self {
+            id: EventId::derive(subject, &fact.identity()),
+            source: fact.source().to_owned(),
+            subject,
+            time,
+            cause,
+            fact,
+        }
+    }
+
+    /// The cause of what this event leads to.
+    pub fn as_cause(&self) -> Cause {
+        Cause { causation_id: Some(self.id), ..self.cause.clone() }
+    }
+}
+
+/// The event as CloudEvents spells it.
+#[derive(Clone, Serialize, Deserialize)]
+struct Envelope {
+    specversion: String,
+    id: EventId,
+    source: String,
+    subject: OrderId,
+    time: Timestamp,
+    #[serde(default = "json")]
+    datacontenttype: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dataschema: Option<String>,
+    #[serde(rename = "correlationid")]
+    correlation_id: CorrelationId,
+    #[serde(rename = "causationid", default, skip_serializing_if = "Option::is_none")]
+    causation_id: Option<EventId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    #[serde(flatten)]
+    fact: Fact,
+}
+
+fn json() -> String {
+    "application/json".to_owned()
+}
+
+impl From<Event> for Envelope {
+    fn from(event: Event) -> Self {
+        Self {
+            specversion: "1.0".to_owned(),
+            id: event.id,
+            source: event.source,
+            subject: event.subject,
+            time: event.time,
+            datacontenttype: json(),
+            dataschema: Some(event.fact.schema()),
+            correlation_id: event.cause.correlation_id,
+            causation_id: event.cause.causation_id,
+            traceparent: event.cause.traceparent,
+            fact: event.fact,
+        }
+    }
+}
+
+impl TryFrom<Envelope> for Event {
+    type Error = String;
+
+    fn try_from(envelope: Envelope) -> Result<Self, Self::Error> {
+        if envelope.specversion != "1.0" {
+            return Err(format!("CloudEvents {} is not understood, only 1.0 is", envelope.specversion));
+        }
+        let expected = envelope.fact.schema();
+        match envelope.dataschema {
+            Some(schema) if schema != expected => {
+                return Err(format!("the schema {schema} is not understood, only {expected} is"));
+            }
+            _ => {}
+        }
+        Ok(Self {
+            id: envelope.id,
+            source: envelope.source,
+            subject: envelope.subject,
+            time: envelope.time,
+            cause: Cause {
+                correlation_id: envelope.correlation_id,
+                causation_id: envelope.causation_id,
+                traceparent: envelope.traceparent,
+            },
+            fact: envelope.fact,
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Money: integer minor units and an ISO 4217 currency, and arithmetic that tells when it does not fit.
+
+use std::fmt;
+
+use iso_currency::Currency as Iso;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::text::InvalidText;
+
+/// The largest amount that is handled: eight digits of minor units, which is as much as Stripe charges in
+/// one go (<https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>).
+pub const LARGEST_AMOUNT: u32 = 99_999_999;
+
+/// A number of minor units, 0 to [`LARGEST_AMOUNT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "i64", into = "i64")]
+#[schemars(with = "u32")]
+pub struct Amount(u32);
+
+impl TryFrom<i64> for Amount {
+    type Error = InvalidText;
+    fn try_from(minor_units: i64) -> Result<Self, Self::Error> {
+        u32::try_from(minor_units).ok().filter(|units| *units <= LARGEST_AMOUNT).map(Self).ok_or_else(|| {
+            InvalidText(format!("must be 0 to {LARGEST_AMOUNT} minor units, is {minor_units}"))
+        })
+    }
+}
+
+impl From<Amount> for i64 {
+    fn from(amount: Amount) -> Self {
+        Self::from(amount.0)
+    }
+}
+
+/// A currency of ISO 4217, by its three capital letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Currency(Iso);
+
+impl Currency {
+    /// The three letters.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = InvalidText;
+    fn try_from(code: String) -> Result<Self, Self::Error> {
+        Iso::from_code(&code).map(Self).ok_or_else(|| {
+            InvalidText("must be a currency of ISO 4217 in capital letters, such as EUR".into())
+        })
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> String {
+        currency.code().to_owned()
+    }
+}
+
+/// A sum of money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Money {
+    /// In the currency's minor unit: cents for EUR, yen for JPY.
+    pub amount: Amount,
+    /// What it is counted in.
+    pub currency: Currency,
+}
+
+/// Why two sums could not be made into one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Only like can be added to like.
+    #[error("all prices must be in one currency: {0} and {1} are mixed")]
+    Currencies(&'static str, &'static str),
+    /// The result would be past [`LARGEST_AMOUNT`].
+    #[error("the total must be at most {LARGEST_AMOUNT} minor units")]
+    TooLarge,
+}
+
+impl Money {
+    /// The minor units.
+    pub fn minor_units(self) -> u32 {
+        self.amount.0
+    }
+
+    /// `self × quantity`.
+    ///
+    /// # Errors
+    /// [`MoneyError::TooLarge`].
+    pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
+        self.with(self.amount.0.checked_mul(quantity))
+    }
+
+    /// `self + other`.
+    ///
+    /// # Errors
+    /// [`MoneyError::Currencies`] and [`MoneyError::TooLarge`].
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::Currencies(self.currency.code(), other.currency.code()));
+        }
+        self.with(self.amount.0.checked_add(other.amount.0))
+    }
+
+    fn with(self, units: Option<u32>) -> Result<Self, MoneyError> {
+        units
+            .filter(|units| *units <= LARGEST_AMOUNT)
+            .map(|units| Self { amount: Amount(units), currency: self.currency })
+            .ok_or(MoneyError::TooLarge)
+    }
+}
+
+/// As a person reads it: `12.50 EUR`, `1250 JPY`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = usize::from(self.currency.0.exponent().unwrap_or(0));
+        let code = self.currency.code();
+        match u32::try_from(digits).ok().and_then(|digits| 10_u32.checked_pow(digits)) {
+            Some(unit) if digits > 0 => {
+                write!(f, "{}.{:0digits$} {code}", self.amount.0 / unit, self.amount.0 % unit)
+            }
+            _ => write!(f, "{} {code}", self.amount.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn money(amount: i64, code: &str) -> Money {
+        serde_json::from_value(serde_json::json!({"amount": amount, "currency": code})).unwrap()
+    }
+
+    #[test]
+    fn reads_as_people_write_it() {
+        assert_eq!(money(1250, "EUR").to_string(), "12.50 EUR");
+        assert_eq!(money(5, "EUR").to_string(), "0.05 EUR");
+        assert_eq!(money(1250, "JPY").to_string(), "1250 JPY");
+        assert_eq!(money(1250, "KWD").to_string(), "1.250 KWD");
+    }
+
+    #[test]
+    fn refuses_what_is_no_money() {
+        for bad in [
+            r#"{"amount":-1,"currency":"EUR"}"#,
+            r#"{"amount":100000000,"currency":"EUR"}"#,
+            r#"{"amount":1.5,"currency":"EUR"}"#,
+            r#"{"amount":1,"currency":"eur"}"#,
+            r#"{"amount":1,"currency":"ZZZ"}"#,
+        ] {
+            assert!(serde_json::from_str::<Money>(bad).is_err(), "{bad}");
+        }
+        assert!(matches!(money(1, "EUR").plus(money(1, "USD")), Err(MoneyError::Currencies("EUR", "USD"))));
+    }
+
+    proptest! {
+        #[test]
+        fn arithmetic_is_exact_or_refused(a in 0..=LARGEST_AMOUNT, b in 0..=LARGEST_AMOUNT, quantity in any::<u32>()) {
+            let (x, y) = (money(a.into(), "EUR"), money(b.into(), "EUR"));
+            let sum = u64::from(a) + u64::from(b);
+            prop_assert_eq!(x.plus(y).ok().map(|m| u64::from(m.minor_units())), (sum <= u64::from(LARGEST_AMOUNT)).then_some(sum));
+            let product = u64::from(a) * u64::from(quantity);
+            prop_assert_eq!(x.times(quantity).ok().map(|m| u64::from(m.minor_units())), (product <= u64::from(LARGEST_AMOUNT)).then_some(product));
+        }
+    }
+}

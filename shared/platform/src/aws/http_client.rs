@@ -1,0 +1,154 @@
+//! The HTTPS client that everything shares, and requests signed for API Gateway.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+
+use crate::clock::{Clock, SystemClock};
+use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoAnswer};
+
+/// The roots of Amazon Trust Services, which AWS's endpoints chain up to
+/// (<https://www.amazontrust.com/repository/>). Compiled in: reading a machine's 145 roots costs 1.2 ms at every
+/// cold start. `cargo test -p platform` fails a year before the first of them expires.
+const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
+
+/// For the SDK's calls to AWS.
+pub(super) fn sdk_client() -> SharedHttpClient {
+    let builder = Builder::new().tls_provider(RING);
+    match tls_context(aws_roots()) {
+        Some(context) => builder.tls_context(context).build_https(),
+        None => builder.build_https(),
+    }
+}
+
+/// ring and not AWS-LC: as fast, and 2 MB smaller (docs/decisions/0004-tls-and-sdk.md).
+const RING: Provider = Provider::Rustls(CryptoMode::Ring);
+
+/// Amazon's, or the machine's where `SSL_CERT_FILE` says that somebody else speaks for AWS here.
+fn aws_roots() -> TrustStore {
+    if std::env::var_os("SSL_CERT_FILE").is_some() {
+        return TrustStore::default();
+    }
+    TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+}
+
+/// `None` where the roots cannot be read: the client then uses its own default.
+fn tls_context(roots: TrustStore) -> Option<TlsContext> {
+    TlsContext::builder().with_trust_store(roots).build().ok()
+}
+
+fn connector(roots: TrustStore, timeout: Duration) -> SharedHttpConnector {
+    let settings =
+        HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(timeout).build();
+    let builder =
+        Connector::builder().connector_settings(settings).sleep_impl(TokioSleep::new()).tls_provider(RING);
+    SharedHttpConnector::new(match tls_context(roots) {
+        Some(context) => builder.tls_context(context).build(),
+        None => builder.build(),
+    })
+}
+
+/// Calls others, trusting the machine's roots.
+#[derive(Debug, Clone)]
+pub struct UnsignedClient {
+    connector: SharedHttpConnector,
+    timeout: Duration,
+}
+
+impl UnsignedClient {
+    /// Each request gets `timeout` for its answer.
+    pub fn new(timeout: Duration) -> Self {
+        Self { connector: connector(TrustStore::default(), timeout), timeout }
+    }
+}
+
+#[async_trait]
+impl HttpClient for UnsignedClient {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        send(&self.connector, self.timeout, request).await
+    }
+}
+
+/// Calls HTTP APIs that API Gateway protects with IAM: signs each request (Signature Version 4).
+#[derive(Debug, Clone)]
+pub struct SignedClient {
+    connector: SharedHttpConnector,
+    credentials: Credentials,
+    region: Arc<str>,
+}
+
+/// API Gateway gives up after 29 seconds; our own APIs are asked to be far quicker.
+const API_TIMEOUT: Duration = Duration::from_secs(8);
+
+impl SignedClient {
+    pub(super) fn new(credentials: Credentials, region: &str) -> Self {
+        Self { connector: connector(aws_roots(), API_TIMEOUT), credentials, region: region.into() }
+    }
+
+    fn sign(&self, request: &mut Request<Bytes>) -> anyhow::Result<()> {
+        let identity = self.credentials.clone().into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("execute-api")
+            .time(SystemTime::try_from(SystemClock.now())?)
+            .settings(SigningSettings::default())
+            .build()?
+            .into();
+        let headers: Vec<(&str, &str)> = request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect();
+        let uri = request.uri().to_string();
+        let signable = SignableRequest::new(
+            request.method().as_str(),
+            uri,
+            headers.into_iter(),
+            SignableBody::Bytes(request.body()),
+        )?;
+        let (instructions, _signature) = sign(signable, &parameters)?.into_parts();
+        instructions.apply_to_request_http1x(request);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl HttpClient for SignedClient {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        self.sign(&mut request).map_err(|error| NoAnswer { host, source: error.into() })?;
+        send(&self.connector, API_TIMEOUT, request).await
+    }
+}
+
+async fn send(
+    connector: &SharedHttpConnector,
+    timeout: Duration,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, NoAnswer> {
+    let host = request.uri().host().unwrap_or_default().to_owned();
+    let answer = async {
+        let response = connector.call(request.map(SdkBody::from).try_into()?).await?;
+        let (parts, body) = response.try_into_http1x()?.into_parts();
+        Ok::<_, BoxError>(Response::from_parts(parts, body.collect().await?.to_bytes()))
+    };
+    let answer = tokio::time::timeout(timeout, answer).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
+    answer.map_err(|source| NoAnswer { host, source })
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

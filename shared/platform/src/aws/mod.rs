@@ -1,0 +1,111 @@
+//! AWS: the adapters behind the ports, and how the SDK's clients are made.
+//!
+//! Settings come from the environment alone, as Lambda sets it: no profile, no metadata service, no request
+//! before the first one that counts. `AWS_ENDPOINT_URL` is honoured as in every SDK. The reasons, with figures,
+//! are in `docs/decisions/0004-tls-and-sdk.md`.
+
+mod event_bridge;
+mod http_client;
+mod queue;
+mod secret;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use std::time::Duration;
+
+pub use event_bridge::EventBridge;
+pub use http_client::{SignedClient, UnsignedClient};
+pub use queue::{DeadLetterQueue, Queue};
+pub use secret::secret;
+
+use crate::config;
+
+/// Makes the adapters that a function asks for, over one configuration and one HTTPS client.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    config: SdkConfig,
+    credentials: Credentials,
+    region: String,
+}
+
+impl Aws {
+    /// From the environment that Lambda sets.
+    ///
+    /// # Errors
+    /// When region or credentials are missing.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let region = config::required("AWS_REGION").or_else(|_| config::required("AWS_DEFAULT_REGION"))?;
+        let credentials = Credentials::new(
+            config::required("AWS_ACCESS_KEY_ID")?,
+            config::required("AWS_SECRET_ACCESS_KEY")?,
+            std::env::var("AWS_SESSION_TOKEN").ok(),
+            None,
+            "environment",
+        );
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .http_client(http_client::sdk_client())
+            .sleep_impl(TokioSleep::new())
+            .retry_config(RetryConfig::standard())
+            // An attempt that hangs is given up early enough for another one within a function's time.
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(crate::http::client::CONNECT_TIMEOUT)
+                    .operation_attempt_timeout(Duration::from_secs(5))
+                    .build(),
+            );
+        config.set_endpoint_url(std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()));
+        Ok(Self { config: config.build(), credentials, region })
+    }
+
+    /// For the clients of services that only one package uses.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// A client for DynamoDB.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// The bus in `EVENT_BUS`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn event_bridge(&self) -> anyhow::Result<EventBridge> {
+        Ok(EventBridge::new(aws_sdk_eventbridge::Client::new(&self.config), config::required("EVENT_BUS")?))
+    }
+
+    /// The queue in `QUEUE_URL`, with its dead letters in `DEAD_LETTER_QUEUE_URL`.
+    ///
+    /// # Errors
+    /// When one is not set.
+    pub fn queue(&self) -> anyhow::Result<Queue> {
+        Ok(Queue::new(self.sqs(), config::required("QUEUE_URL")?, self.dead_letters()?))
+    }
+
+    /// The dead letters in `DEAD_LETTER_QUEUE_URL`, for a function that no queue calls.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn dead_letters(&self) -> anyhow::Result<DeadLetterQueue> {
+        Ok(DeadLetterQueue::new(self.sqs(), config::required("DEAD_LETTER_QUEUE_URL")?))
+    }
+
+    /// A client for HTTP APIs that API Gateway protects with IAM.
+    pub fn signed_client(&self) -> SignedClient {
+        SignedClient::new(self.credentials.clone(), &self.region)
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.config)
+    }
+}

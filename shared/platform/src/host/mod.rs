@@ -1,0 +1,10 @@
+//! How a handler is called. A function's `main` picks the host for its trigger.
+
+pub mod http;
+pub mod queue;
+pub mod record;
+pub mod schedule;
+pub mod stream;
+
+/// What ends a host.
+pub type Error = lambda_runtime::Error;

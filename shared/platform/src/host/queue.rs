@@ -1,0 +1,215 @@
+//! The host for functions that a queue calls: SQS → Lambda, in batches.
+//!
+//! Each record is handled on its own, all of a batch at the same time. What its handler gives back is published
+//! before the record counts as done. A record that failed is put off, each time for longer, by its visibility;
+//! one that never will work, is not understood or was tried too often is moved to the dead-letter queue with the
+//! reason. The answer names the records that are to come again
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures::future::join_all;
+use lambda_runtime::{Context, LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing::Instrument;
+
+use super::record::{DeadLetter, DeadLetters, Handled, Labels, MARGIN, isolated, read_event};
+use crate::aws::Aws;
+use crate::clock::{Clock, SystemClock};
+use crate::handler::{EventHandler, Failure};
+use crate::publisher::Publisher;
+use crate::retry::RetryPolicy;
+
+/// One message of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Names it in the answer.
+    pub id: String,
+    /// Names this delivery of it to the queue.
+    pub receipt: String,
+    /// What was sent.
+    pub body: String,
+    /// How often it has been delivered, with this time: 1 for the first.
+    pub attempt: u32,
+}
+
+/// The queue that a batch came from.
+#[async_trait]
+pub trait Visibility: Send + Sync {
+    /// Keeps a message from being delivered again for `wait`.
+    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()>;
+}
+
+/// Runs `H` on the batches of a queue.
+pub struct QueueHost<H> {
+    /// The name of the function.
+    pub function: &'static str,
+    /// What is run.
+    pub handler: H,
+    /// Where its events go.
+    pub publisher: Arc<dyn Publisher>,
+    /// Where its messages come from.
+    pub visibility: Arc<dyn Visibility>,
+    /// Where those go that cannot be handled.
+    pub dead_letters: Arc<dyn DeadLetters>,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// Time and chance.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Serves the queue in `QUEUE_URL` until Lambda ends the process.
+///
+/// # Errors
+/// When the environment is incomplete, or the Lambda runtime fails.
+pub async fn run<H: EventHandler>(
+    function: &'static str,
+    aws: &Aws,
+    publisher: impl Publisher + 'static,
+    handler: H,
+) -> Result<(), super::Error> {
+    let queue = Arc::new(aws.queue()?);
+    let host = QueueHost {
+        function,
+        handler,
+        publisher: Arc::new(publisher),
+        visibility: Arc::clone(&queue) as Arc<dyn Visibility>,
+        dead_letters: queue,
+        retry: RetryPolicy::from_env()?,
+        clock: Arc::new(SystemClock),
+    };
+    let host = &host;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+        let time = time_left(&event.context, host.clock.as_ref());
+        let batch = event.payload.records.into_iter().map(Message::from).collect();
+        let failures = host.batch(batch, time, &event.context.request_id).await;
+        Ok::<_, super::Error>(answer(failures))
+    }))
+    .await
+}
+
+/// How long handlers may run, so that there is time left to answer.
+pub(super) fn time_left(context: &Context, clock: &dyn Clock) -> Duration {
+    let now = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
+    Duration::from_millis(context.deadline.saturating_sub(now)).saturating_sub(MARGIN)
+}
+
+fn answer(failures: Vec<String>) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = failures
+        .into_iter()
+        .map(|id| {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            failure
+        })
+        .collect();
+    response
+}
+
+impl From<SqsMessage> for Message {
+    fn from(message: SqsMessage) -> Self {
+        let attempt = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+        Self {
+            id: message.message_id.unwrap_or_default(),
+            receipt: message.receipt_handle.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
+            attempt: attempt.unwrap_or(1),
+        }
+    }
+}
+
+impl<H: EventHandler> QueueHost<H> {
+    /// Handles a batch in at most `time`, and gives back the ids of the messages that are to come again.
+    pub async fn batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
+        let records = batch.into_iter().map(|message| async move {
+            let parsed = serde_json::from_str::<Value>(&message.body);
+            // EventBridge wraps the event: https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+            let event = parsed.map(|mut body| body.get_mut("detail").map_or(Value::Null, Value::take));
+            let labels = Labels::of(event.as_ref().unwrap_or(&Value::Null));
+            let span = labels.span(message.attempt, request_id);
+            let done = self.record(&message, event, labels, time).instrument(span).await;
+            (!done).then_some(message.id)
+        });
+        join_all(records).await.into_iter().flatten().collect()
+    }
+
+    /// Handles one message. True when it is done, false when it is to come again.
+    async fn record(
+        &self,
+        message: &Message,
+        event: Result<Value, serde_json::Error>,
+        labels: Labels,
+        time: Duration,
+    ) -> bool {
+        let start = Instant::now();
+        let handled = match event {
+            Ok(event) => isolated(time, self.handle(event)).await,
+            Err(error) => Err(Failure::poison(format!(
+                "the message is no JSON: {}",
+                crate::telemetry::without_values(&error.to_string())
+            ))),
+        };
+        let (published, failure) = match handled {
+            Ok(published) => (published, None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        let (again_in, buried) = match &failure {
+            None => (None, false),
+            Some(failure) => self.set_aside(message, &labels, failure).await,
+        };
+        let failed = failure.is_some();
+        Handled { published, failure: failure.as_ref(), again_in, buried, took: start.elapsed() }.log();
+        !failed || buried
+    }
+
+    async fn handle(&self, event: Value) -> Result<Vec<&'static str>, Failure> {
+        let event = read_event(event)?;
+        let caused = self.handler.handle(&event).await?;
+        self.publisher.publish(&caused).await?;
+        Ok(caused.iter().map(|event| event.fact.name()).collect())
+    }
+
+    /// Puts a failed message off or away: gives back how long it waits, or that it is a dead letter.
+    async fn set_aside(
+        &self,
+        message: &Message,
+        labels: &Labels,
+        failure: &Failure,
+    ) -> (Option<Duration>, bool) {
+        let kind = match failure {
+            Failure::Retry(_) if message.attempt < self.retry.attempts => None,
+            Failure::Retry(_) => Some("exhausted"),
+            Failure::Reject(_) | Failure::Poison(_) => Some(failure.kind()),
+        };
+        if let Some(kind) = kind {
+            let letter = DeadLetter {
+                body: message.body.clone(),
+                error: failure.to_string(),
+                kind,
+                function: self.function,
+                attempt: message.attempt,
+                correlation_id: labels.correlation_id.clone(),
+                failed_at: self.clock.now(),
+            };
+            match self.dead_letters.bury(&letter).await {
+                Ok(()) => return (None, true),
+                // The queue's own redrive policy takes it there in the end, without the reason.
+                Err(error) => {
+                    tracing::error!(error = %format!("{error:#}"), "the dead letter could not be put away");
+                }
+            }
+        }
+        let wait = self.retry.wait(message.attempt, self.clock.chance());
+        match self.visibility.put_off(&message.receipt, wait).await {
+            Ok(()) => (Some(wait), false),
+            Err(error) => {
+                tracing::warn!(error = %format!("{error:#}"), "the message could not be put off: it comes again by the queue's own visibility timeout");
+                (None, false)
+            }
+        }
+    }
+}

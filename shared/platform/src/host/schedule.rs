@@ -1,0 +1,49 @@
+//! The host for functions that a schedule calls.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing::Instrument;
+
+/// Does what is due.
+#[async_trait]
+pub trait Job: Send + Sync {
+    /// Runs once. `input` is what the schedule, or a person who calls the function by hand, passed. What it
+    /// gives back goes to the log and to the caller. Safe to do at any time, any number of times.
+    async fn run(&self, input: Value) -> anyhow::Result<Value>;
+}
+
+/// Serves the schedule until Lambda ends the process.
+///
+/// # Errors
+/// When the Lambda runtime fails.
+pub async fn run(job: impl Job) -> Result<(), super::Error> {
+    let job = &job;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
+        let span = tracing::info_span!(
+            "run",
+            request_id = event.context.request_id,
+            event_type = "schedule",
+            attempt = 1
+        );
+        let start = Instant::now();
+        async {
+            let result = job.run(event.payload).await;
+            let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            match &result {
+                Ok(report) => {
+                    tracing::info!(outcome = "ok", %report, duration_ms, "handled");
+                }
+                Err(error) => {
+                    tracing::error!(outcome = "retry", reason = %format!("{error:#}"), duration_ms, "handled");
+                }
+            }
+            result.map_err(|error| super::Error::from(format!("{error:#}")))
+        }
+        .instrument(span)
+        .await
+    }))
+    .await
+}

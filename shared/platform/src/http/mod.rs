@@ -1,0 +1,10 @@
+//! HTTP, as served and as called.
+
+mod body;
+pub mod client;
+mod problem;
+mod request;
+
+pub use body::Json;
+pub use problem::{FieldError, Problem};
+pub use request::{Caused, observe, path_parameter};

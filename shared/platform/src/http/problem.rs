@@ -1,0 +1,192 @@
+//! Errors as a client reads them: `application/problem+json` (RFC 9457).
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+/// A problem. Says what is wrong and what to do.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Problem(Box<Content>);
+
+#[derive(Debug, Clone, Serialize)]
+struct Content {
+    /// Names the kind of problem, for programs. Does not change.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<String>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u32>,
+}
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where: a JSON Pointer (RFC 6901) into the body, or the name of a header or parameter.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// Where something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the body.
+    Pointer(String),
+    /// In a header.
+    Header(String),
+    /// In the path or the query.
+    Parameter(String),
+}
+
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl FieldError {
+    /// Something in the body.
+    pub fn pointer(pointer: impl Into<String>, detail: impl ToString) -> Self {
+        Self { place: Place::Pointer(pointer.into()), detail: detail.to_string() }
+    }
+    /// Something in a header.
+    pub fn header(name: &str, detail: impl ToString) -> Self {
+        Self { place: Place::Header(name.to_owned()), detail: detail.to_string() }
+    }
+    /// Something in the path or the query.
+    pub fn parameter(name: &str, detail: impl ToString) -> Self {
+        Self { place: Place::Parameter(name.to_owned()), detail: detail.to_string() }
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self(Box::new(Content {
+            kind: format!("urn:serverless-orders:problem:{name}"),
+            title,
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            correlation_id: None,
+            retry_after_seconds: None,
+        }))
+    }
+
+    /// 400: these things are wrong with the request.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.len() {
+            1 => "One thing is wrong with the request: see errors.".to_owned(),
+            n => format!("{n} things are wrong with the request: see errors."),
+        };
+        let title = "The request is not valid";
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title, detail);
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// 404: no such thing.
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", what)
+    }
+
+    /// 405: the path has no such method.
+    pub fn method_not_allowed() -> Self {
+        let detail = "This path does not have this method; the header Allow names those that it has.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+    }
+
+    /// 409: not as things stand. `name` tells programs why.
+    pub fn conflict(name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, name, title, detail)
+    }
+
+    /// 413: larger than `most` bytes.
+    pub fn too_large(most: usize) -> Self {
+        let detail = format!("The body may have at most {most} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    /// 415: no JSON.
+    pub fn unsupported_media_type() -> Self {
+        let detail = "Send JSON, with the header Content-Type: application/json.";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+            detail,
+        )
+    }
+
+    /// 422: well-formed, but the same idempotency key was used for something else.
+    pub fn key_reused() -> Self {
+        let detail = "This Idempotency-Key was used for another request. Use a new key for a new request.";
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency-key-reused",
+            "Idempotency-Key reused",
+            detail,
+        )
+    }
+
+    /// 503: something that is needed does not answer. Nothing was lost; the same request may work later.
+    pub fn unavailable() -> Self {
+        let detail =
+            "Something that is needed for this did not answer. Send the same request again in a moment.";
+        let title = "Not available at the moment";
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail);
+        problem.0.retry_after_seconds = Some(1);
+        problem
+    }
+
+    /// 500: a bug.
+    pub(crate) fn internal() -> Self {
+        let detail = "This is a bug in the service. The correlation id helps to find it.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// The status that it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What is wrong, part by part.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
+    pub(super) fn with_correlation_id(mut self, id: &str) -> Self {
+        self.0.correlation_id = Some(id.to_owned());
+        self
+    }
+}
+
+/// A call that failed is a 503, told in the log and not to the client.
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Self {
+        tracing::error!(error = %format!("{error:#}"), "a call failed");
+        Self::unavailable()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (self.0.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.0.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // `observe` writes it again, with the correlation id that it alone knows.
+        response.extensions_mut().insert(self);
+        response
+    }
+}

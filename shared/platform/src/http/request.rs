@@ -1,0 +1,118 @@
+//! What surrounds every request: its correlation id, its log line, and what becomes of a panic.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::str::FromStr;
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::{Cause, CorrelationId};
+use futures::FutureExt;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use super::problem::{FieldError, Problem};
+use crate::clock::{Clock, SystemClock};
+
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// What set this request off: the correlation id that the client sent in `X-Correlation-Id`, or a new one.
+#[derive(Debug, Clone)]
+pub struct Caused(
+    /// The cause of what the request leads to.
+    pub Cause,
+);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caused {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+/// Middleware: gives the request its correlation id and the answer too, writes one log line, and turns a panic
+/// into a 500 that the client can read.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let cause = cause(request.headers());
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!(
+        "request",
+        correlation_id = cause.correlation_id.as_str(),
+        event_type = format!("{method} {route}"),
+        attempt = 1,
+        order_id = Empty
+    );
+    request.extensions_mut().insert(Caused(cause.clone()));
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let mut response = answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref())));
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let allow = response.headers_mut().remove(http::header::ALLOW);
+        response = problem.with_correlation_id(cause.correlation_id.as_str()).into_response();
+        if let Some(allow) = allow {
+            response.headers_mut().insert(http::header::ALLOW, allow);
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(cause.correlation_id.as_str()) {
+        response.headers_mut().insert(CORRELATION_ID, id);
+    }
+    span.in_scope(|| {
+        let status = response.status();
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let outcome = if status.is_server_error() {
+            "retry"
+        } else if status.is_client_error() {
+            "reject"
+        } else {
+            "ok"
+        };
+        tracing::info!(status = status.as_u16(), outcome, duration_ms, "handled");
+    });
+    response
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let what =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = what.unwrap_or("without a message"), "the handler panicked");
+    Problem::internal().into_response()
+}
+
+fn cause(headers: &HeaderMap) -> Cause {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let sent = text(&CORRELATION_ID).and_then(|id| CorrelationId::from_str(id).ok());
+    // A UUID is a correlation id; the fallback keeps this total.
+    let fresh = || CorrelationId::from_str(&SystemClock.fresh_id().to_string());
+    Cause {
+        correlation_id: sent
+            .map_or_else(fresh, Ok)
+            .unwrap_or_else(|_| unreachable!("a UUID is a correlation id")),
+        causation_id: None,
+        traceparent: text(&HeaderName::from_static("traceparent"))
+            .filter(|text| is_traceparent(text))
+            .map(str::to_owned),
+    }
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context §3.2).
+fn is_traceparent(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [2, 32, 16, 2] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// A part of the path, or a problem that names it.
+///
+/// # Errors
+/// A 400 with what is wrong with it.
+pub fn path_parameter<T: FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| Problem::invalid(vec![FieldError::parameter(name, error)]))
+}
