@@ -1,1 +1,19 @@
-//! TODO
+//! The inventory service: what is sold, how much of it there is, and for whom it is set aside.
+//!
+//! | function | module |
+//! |---|---|
+//! | `inventory-api` | [`api`] |
+//! | `reserve-inventory` | [`reserve`] |
+//! | `settle-reservation` | [`settle`] |
+//!
+//! The API owns the data. The two other functions call it ([`client`]), as any other service would: another
+//! inventory service with the same routes can take its place.
+
+pub mod adapters;
+pub mod api;
+pub mod client;
+pub mod product;
+mod request;
+pub mod reserve;
+pub mod settle;
+pub mod store;

@@ -32,8 +32,11 @@ pub enum Claim {
 pub enum Decision {
     /// Write this claim on condition that what was read still stands, then carry out the effect.
     Claim(Claim),
-    /// Another run may be at it: come again later.
-    Wait,
+    /// Another run may be at it: come again then.
+    Wait {
+        /// When its lease ends.
+        until: Timestamp,
+    },
     /// Nothing is left to do.
     Done,
 }
@@ -42,7 +45,7 @@ pub enum Decision {
 pub fn decide(read: Option<&Claim>, attempt: &Attempt) -> Decision {
     match read {
         Some(Claim::Done { .. }) => Decision::Done,
-        Some(Claim::Claimed { lease }) if lease.bars(attempt) => Decision::Wait,
+        Some(Claim::Claimed { lease }) if lease.bars(attempt) => Decision::Wait { until: lease.expires_at },
         Some(Claim::Claimed { .. }) | None => Decision::Claim(Claim::Claimed { lease: attempt.lease() }),
     }
 }
@@ -64,7 +67,9 @@ mod tests {
     #[test]
     fn a_claim_bars_others_until_it_ends_and_for_ever_once_done() {
         let Decision::Claim(claim) = decide(None, &attempt(1, 0)) else { panic!("free") };
-        assert_eq!(decide(Some(&claim), &attempt(2, 59)), Decision::Wait);
+        assert!(
+            matches!(decide(Some(&claim), &attempt(2, 59)), Decision::Wait { until } if until.as_second() == 60)
+        );
         assert!(matches!(decide(Some(&claim), &attempt(2, 60)), Decision::Claim(_)));
         assert!(matches!(decide(Some(&claim), &attempt(1, 1)), Decision::Claim(_)), "its own");
         let done = Claim::Done { at: Timestamp::UNIX_EPOCH, receipt: "m".into() };

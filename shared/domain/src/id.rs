@@ -108,7 +108,12 @@ text_type! {
     DeliveryId,
     check: |text| check(text, 64, is_token, TOKEN_WORDS)
 }
-printable!(CorrelationId, CustomerId, Sku, PaymentMethodId, PaymentIntentId, DeliveryId);
+text_type! {
+    /// What a product is called. 1 to 200 characters, none of them a control character.
+    ProductName,
+    check: |text| check(text, 200, |c| !c.is_control(), "characters that can be printed")
+}
+printable!(ProductName, CorrelationId, CustomerId, Sku, PaymentMethodId, PaymentIntentId, DeliveryId);
 
 #[cfg(test)]
 mod tests {

@@ -24,7 +24,10 @@ pub mod reservation;
 mod text;
 
 pub use event::{Cause, Event, Fact};
-pub use id::{CorrelationId, CustomerId, EventId, OrderId, PaymentIntentId, PaymentMethodId, Sku};
+pub use id::{
+    CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
+    Sku,
+};
 pub use lease::{Attempt, Lease};
 pub use money::Money;
 pub use order::{Line, Lines, OrderDetails};

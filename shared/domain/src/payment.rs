@@ -181,8 +181,11 @@ pub enum Step {
     Cancel(PaymentIntentId),
     /// The payment is final: publish this.
     Publish(Box<Event>),
-    /// Come again later: somebody else is at it, or the provider is.
-    Wait,
+    /// Come again: when somebody else's lease has ended, or later, because the provider is at it.
+    Wait {
+        /// When the lease ends that is in the way.
+        until: Option<Timestamp>,
+    },
 }
 
 /// Names the next step towards `goal`, from the record as read and from what the provider last said.
@@ -211,7 +214,7 @@ pub fn decide(
         }));
     };
     let PaymentState::Charging { lease, attempt: count, intent, ending } = &payment.state else {
-        return payment.outcome().map_or(Step::Wait, |event| Step::Publish(Box::new(event)));
+        return payment.outcome().map_or(Step::Wait { until: None }, |event| Step::Publish(Box::new(event)));
     };
     let write = |state: PaymentState| Step::Write(Box::new(payment.next(state)));
     let charging = |intent: Option<PaymentIntentId>, ending: Option<Ending>| {
@@ -226,7 +229,7 @@ pub fn decide(
 
     if lease.owner != attempt.owner {
         if lease.bars(attempt) {
-            return Step::Wait;
+            return Step::Wait { until: Some(lease.expires_at) };
         }
         return write(PaymentState::Charging {
             lease: attempt.lease(),
@@ -253,7 +256,7 @@ pub fn decide(
             (IntentStatus::Succeeded, _) => {
                 write(PaymentState::Succeeded { intent: id.clone(), at: attempt.now })
             }
-            (IntentStatus::Processing, _) => Step::Wait,
+            (IntentStatus::Processing, _) => Step::Wait { until: None },
             (IntentStatus::Unconfirmed, None) => confirm(id, *count),
             (IntentStatus::Declined(reason), None) => {
                 charging(Some(id.clone()), Some(Ending::Decline(reason.clone())))

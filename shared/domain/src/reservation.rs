@@ -26,6 +26,18 @@ pub enum ReservationState {
     },
 }
 
+impl ReservationState {
+    /// Its name, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Committed => "committed",
+            Self::Released => "released",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+}
+
 /// The reservation of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reservation {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::Event;
+use jiff::Timestamp;
 
 /// Handles one event.
 #[async_trait]
@@ -18,6 +19,12 @@ pub enum Failure {
     /// It may work later: it comes again, each time after a longer wait, and is a dead letter in the end.
     #[error("{0:#}")]
     Retry(anyhow::Error),
+    /// Somebody else is at it, and holds a lease: it comes again when that has ended.
+    #[error("somebody else is at it until {until}")]
+    Busy {
+        /// When the lease ends.
+        until: Timestamp,
+    },
     /// It never will work: it is a dead letter now. A person has to look.
     #[error("{0:#}")]
     Reject(anyhow::Error),
@@ -46,7 +53,7 @@ impl Failure {
     /// Its name in logs and on dead letters.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Retry(_) => "retry",
+            Self::Retry(_) | Self::Busy { .. } => "retry",
             Self::Reject(_) => "reject",
             Self::Poison(_) => "poison",
         }

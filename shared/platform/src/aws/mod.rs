@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use event_bridge::EventBridge;
 pub use http_client::{SignedClient, UnsignedClient};
 pub use queue::{DeadLetterQueue, Queue};
-pub use secret::secret;
+pub use secret::Secret;
 
 use crate::config;
 
@@ -103,6 +103,11 @@ impl Aws {
     /// A client for HTTP APIs that API Gateway protects with IAM.
     pub fn signed_client(&self) -> SignedClient {
         SignedClient::new(self.credentials.clone(), &self.region)
+    }
+
+    /// The secret of that name or ARN.
+    pub fn secret(&self, id: String) -> Secret {
+        Secret::new(aws_sdk_secretsmanager::Client::new(&self.config), id)
     }
 
     fn sqs(&self) -> aws_sdk_sqs::Client {

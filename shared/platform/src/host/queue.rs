@@ -181,8 +181,8 @@ impl<H: EventHandler> QueueHost<H> {
         failure: &Failure,
     ) -> (Option<Duration>, bool) {
         let kind = match failure {
-            Failure::Retry(_) if message.attempt < self.retry.attempts => None,
-            Failure::Retry(_) => Some("exhausted"),
+            Failure::Retry(_) | Failure::Busy { .. } if message.attempt < self.retry.attempts => None,
+            Failure::Retry(_) | Failure::Busy { .. } => Some("exhausted"),
             Failure::Reject(_) | Failure::Poison(_) => Some(failure.kind()),
         };
         if let Some(kind) = kind {
@@ -203,7 +203,11 @@ impl<H: EventHandler> QueueHost<H> {
                 }
             }
         }
-        let wait = self.retry.wait(message.attempt, self.clock.chance());
+        let mut wait = self.retry.wait(message.attempt, self.clock.chance());
+        if let Failure::Busy { until } = failure {
+            let left = until.duration_since(self.clock.now());
+            wait = wait.max(Duration::try_from(left).unwrap_or_default());
+        }
         match self.visibility.put_off(&message.receipt, wait).await {
             Ok(()) => (Some(wait), false),
             Err(error) => {

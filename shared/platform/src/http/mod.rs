@@ -2,6 +2,7 @@
 
 mod body;
 pub mod client;
+pub mod input;
 mod problem;
 mod request;
 

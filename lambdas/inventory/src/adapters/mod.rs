@@ -1,0 +1,7 @@
+//! The ports, over DynamoDB.
+
+mod products;
+mod reservations;
+
+pub use products::DynamoDbProducts;
+pub use reservations::DynamoDbReservations;

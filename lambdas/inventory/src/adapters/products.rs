@@ -1,0 +1,155 @@
+//! Products and deliveries in DynamoDB.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
+use domain::{DeliveryId, Money, ProductName, Sku};
+use platform::config;
+
+use crate::product::Product;
+use crate::store::{Delivered, Page, Products};
+
+/// The most pieces of one product that are counted: far below where the counters would overflow.
+const MOST_PIECES: u32 = 1_000_000_000;
+
+/// Two tables: products with their counters, and which deliveries have been counted.
+#[derive(Debug, Clone)]
+pub struct DynamoDbProducts {
+    client: Client,
+    products: String,
+    deliveries: String,
+}
+
+impl DynamoDbProducts {
+    /// The tables in `PRODUCTS_TABLE` and `DELIVERIES_TABLE`.
+    ///
+    /// # Errors
+    /// When one is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self {
+            client,
+            products: config::required("PRODUCTS_TABLE")?,
+            deliveries: config::required("DELIVERIES_TABLE")?,
+        })
+    }
+
+    async fn counted(&self, sku: &Sku, delivery: &DeliveryId) -> anyhow::Result<Option<u32>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.deliveries)
+            .key("sku", AttributeValue::S(sku.to_string()))
+            .key("delivery_id", AttributeValue::S(delivery.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the delivery could not be read")?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let quantity = item
+            .get("quantity")
+            .and_then(|value| value.as_n().ok())
+            .context("a delivery without a quantity")?;
+        Ok(Some(quantity.parse()?))
+    }
+}
+
+#[async_trait]
+impl Products for DynamoDbProducts {
+    async fn get(&self, sku: &Sku) -> anyhow::Result<Option<Product>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.products)
+            .key("sku", AttributeValue::S(sku.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the product could not be read")?;
+        answer
+            .item
+            .map(serde_dynamo::from_item)
+            .transpose()
+            .context("a product in the table is not understood")
+    }
+
+    async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
+        let mut scan = self.client.scan().table_name(&self.products).limit(i32::try_from(limit)?);
+        if let Some(after) = after {
+            scan = scan.exclusive_start_key("sku", AttributeValue::S(after.to_string()));
+        }
+        let answer = scan.send().await.context("the products could not be listed")?;
+        let more = answer.last_evaluated_key.is_some();
+        let products: Vec<Product> = serde_dynamo::from_items(answer.items.unwrap_or_default())
+            .context("a product in the table is not understood")?;
+        let next = products.last().filter(|_| more).map(|product| product.sku.clone());
+        Ok(Page { products, next })
+    }
+
+    async fn put(&self, sku: &Sku, name: &ProductName, price: Money) -> anyhow::Result<Product> {
+        let zero = AttributeValue::N("0".to_owned());
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.products)
+            .key("sku", AttributeValue::S(sku.to_string()))
+            .update_expression(
+                "SET #name = :name, price = :price, available = if_not_exists(available, :zero), \
+                 held = if_not_exists(held, :zero), sold = if_not_exists(sold, :zero)",
+            )
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", AttributeValue::S(name.to_string()))
+            .expression_attribute_values(":price", serde_dynamo::to_attribute_value(price)?)
+            .expression_attribute_values(":zero", zero)
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .context("the product could not be written")?;
+        let item = answer.attributes.context("DynamoDB gave no product back")?;
+        serde_dynamo::from_item(item).context("a product in the table is not understood")
+    }
+
+    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+        let number = |number: u32| AttributeValue::N(number.to_string());
+        let put = Put::builder()
+            .table_name(&self.deliveries)
+            .item("sku", AttributeValue::S(sku.to_string()))
+            .item("delivery_id", AttributeValue::S(delivery.to_string()))
+            .item("quantity", number(quantity))
+            .condition_expression("attribute_not_exists(delivery_id)")
+            .build()?;
+        let add = Update::builder()
+            .table_name(&self.products)
+            .key("sku", AttributeValue::S(sku.to_string()))
+            .update_expression("SET available = available + :quantity")
+            .condition_expression("attribute_exists(sku) AND available <= :room")
+            .expression_attribute_values(":quantity", number(quantity))
+            .expression_attribute_values(":room", number(MOST_PIECES.saturating_sub(quantity)))
+            .build()?;
+        let answer = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .transact_items(TransactWriteItem::builder().update(add).build())
+            .send()
+            .await;
+        let cancelled = match answer.map_err(SdkError::into_service_error) {
+            Ok(_) => return Ok(Delivered::Counted),
+            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
+            Err(error) => return Err(anyhow::Error::new(error).context("the delivery could not be written")),
+        };
+        if let Some(counted) = self.counted(sku, delivery).await? {
+            return Ok(if counted == quantity { Delivered::Counted } else { Delivered::OtherQuantity });
+        }
+        let refused = cancelled
+            .cancellation_reasons()
+            .iter()
+            .any(|reason| reason.code() == Some("ConditionalCheckFailed"));
+        if refused {
+            return Ok(Delivered::Refused);
+        }
+        Err(anyhow::Error::new(cancelled).context("the delivery met other writes"))
+    }
+}

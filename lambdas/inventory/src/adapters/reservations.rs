@@ -1,0 +1,153 @@
+//! Reservations in DynamoDB, written in one transaction with the stock.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::{OrderId, Sku};
+use platform::config;
+use serde::{Deserialize, Serialize};
+
+use crate::product::Product;
+use crate::store::Reservations;
+
+/// Two tables: reservations, and the products whose counters they change.
+#[derive(Debug, Clone)]
+pub struct DynamoDbReservations {
+    client: Client,
+    reservations: String,
+    products: String,
+}
+
+/// A row: the reservation as JSON, and the state beside it for the condition.
+#[derive(Serialize, Deserialize)]
+struct ReservationItem {
+    order_id: OrderId,
+    state: String,
+    reservation: String,
+}
+
+impl ReservationItem {
+    fn new(reservation: &Reservation) -> anyhow::Result<Self> {
+        Ok(Self {
+            order_id: reservation.order_id,
+            state: reservation.state.name().to_owned(),
+            reservation: serde_json::to_string(reservation)?,
+        })
+    }
+}
+
+impl DynamoDbReservations {
+    /// The tables in `RESERVATIONS_TABLE` and `PRODUCTS_TABLE`.
+    ///
+    /// # Errors
+    /// When one is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self {
+            client,
+            reservations: config::required("RESERVATIONS_TABLE")?,
+            products: config::required("PRODUCTS_TABLE")?,
+        })
+    }
+
+    fn change(&self, change: &StockChange) -> anyhow::Result<TransactWriteItem> {
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        // No counter goes below zero, and what is taken is still at the price that was agreed.
+        let mut condition = vec!["attribute_exists(sku)"];
+        let mut update = Update::builder()
+            .table_name(&self.products)
+            .key("sku", AttributeValue::S(change.sku.to_string()))
+            .update_expression(
+                "SET available = available + :available, held = held + :held, sold = sold + :sold",
+            )
+            .expression_attribute_values(":available", number(change.available))
+            .expression_attribute_values(":held", number(change.held))
+            .expression_attribute_values(":sold", number(change.sold));
+        if change.available < 0 {
+            condition.push("available >= :taken");
+            update = update.expression_attribute_values(":taken", number(change.available.saturating_neg()));
+        }
+        if change.held < 0 {
+            condition.push("held >= :freed");
+            update = update.expression_attribute_values(":freed", number(change.held.saturating_neg()));
+        }
+        if let Some(price) = change.at_price {
+            condition.push("price = :price");
+            update = update.expression_attribute_values(":price", serde_dynamo::to_attribute_value(price)?);
+        }
+        let update = update.condition_expression(condition.join(" AND ")).build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+#[async_trait]
+impl Reservations for DynamoDbReservations {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.reservations)
+            .key("order_id", AttributeValue::S(order.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the reservation could not be read")?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let item: ReservationItem =
+            serde_dynamo::from_item(item).context("a reservation is not understood")?;
+        Ok(Some(serde_json::from_str(&item.reservation).context("a reservation is not understood")?))
+    }
+
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+        let keys =
+            skus.iter().map(|sku| [("sku".to_owned(), AttributeValue::S(sku.to_string()))].into()).collect();
+        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build()?;
+        let answer = self
+            .client
+            .batch_get_item()
+            .request_items(&self.products, wanted)
+            .send()
+            .await
+            .context("the stock could not be read")?;
+        // DynamoDB leaves keys out when it is throttled; a product that was left out is not one that is not there.
+        let left_out = answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty());
+        anyhow::ensure!(!left_out, "DynamoDB read only some of the stock");
+        let items = answer.responses.and_then(|mut tables| tables.remove(&self.products)).unwrap_or_default();
+        let products: Vec<Product> =
+            serde_dynamo::from_items(items).context("a product in the table is not understood")?;
+        Ok(products.into_iter().map(|product| (product.sku.clone(), product.on_sale())).collect())
+    }
+
+    async fn write(
+        &self,
+        read: Option<&Reservation>,
+        new: &Reservation,
+        changes: &[StockChange],
+    ) -> anyhow::Result<bool> {
+        let mut put = Put::builder()
+            .table_name(&self.reservations)
+            .set_item(Some(serde_dynamo::to_item(ReservationItem::new(new)?)?));
+        put = match read {
+            None => put.condition_expression("attribute_not_exists(order_id)"),
+            Some(read) => put
+                .condition_expression("#state = :read")
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":read", AttributeValue::S(read.state.name().to_owned())),
+        };
+        let mut items = vec![TransactWriteItem::builder().put(put.build()?).build()];
+        for change in changes {
+            items.push(self.change(change)?);
+        }
+        let answer = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        match answer.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(TransactWriteItemsError::TransactionCanceledException(_)) => Ok(false),
+            Err(error) => Err(anyhow::Error::new(error).context("the reservation could not be written")),
+        }
+    }
+}

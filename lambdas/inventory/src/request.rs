@@ -1,0 +1,53 @@
+//! What clients send, checked field by field.
+
+use domain::{Lines, Money, ProductName};
+use platform::http::input::{LineInput, MoneyInput, lines};
+use platform::http::{FieldError, Problem};
+
+/// The most pieces that one delivery brings.
+const LARGEST_DELIVERY: u32 = 1_000_000;
+
+/// The body of `PUT /products/{sku}`.
+#[derive(Debug, eserde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutProduct {
+    #[eserde(compat)]
+    pub(crate) name: ProductName,
+    price: MoneyInput,
+}
+
+impl PutProduct {
+    pub(crate) fn price(&self) -> Money {
+        self.price.clone().into()
+    }
+}
+
+/// The body of `PUT /products/{sku}/deliveries/{delivery_id}`.
+#[derive(Debug, eserde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutDelivery {
+    quantity: u32,
+}
+
+impl PutDelivery {
+    pub(crate) fn quantity(&self) -> Result<u32, Problem> {
+        if (1..=LARGEST_DELIVERY).contains(&self.quantity) {
+            return Ok(self.quantity);
+        }
+        let why = format!("must be 1 to {LARGEST_DELIVERY} pieces, is {}", self.quantity);
+        Err(Problem::invalid(vec![FieldError::pointer("/quantity", why)]))
+    }
+}
+
+/// The body of `PUT /reservations/{order_id}`.
+#[derive(Debug, eserde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutReservation {
+    lines: Vec<LineInput>,
+}
+
+impl PutReservation {
+    pub(crate) fn lines(self) -> Result<Lines, Problem> {
+        lines(self.lines)
+    }
+}

@@ -1,0 +1,17 @@
+//! `track-order`: what became of the stock and the payment → orders.
+
+use std::sync::Arc;
+
+use orders::adapters::DynamoDbOrders;
+use orders::track::TrackOrder;
+use platform::aws::Aws;
+use platform::publisher::NoPublisher;
+use platform::{host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let handler = TrackOrder { orders: Arc::new(DynamoDbOrders::from_env(aws.dynamodb())?) };
+    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+}

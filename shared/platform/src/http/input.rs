@@ -1,0 +1,97 @@
+//! Parts of requests that more than one service takes. Strict, unlike the events: a client that misspells a
+//! field wants to hear of it, while a consumer has to live with fields that it does not know yet.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::money::{Amount, Currency};
+use domain::order::Quantity;
+use domain::{Line, Lines, Money, Sku};
+
+use super::problem::{FieldError, Problem};
+
+/// A sum of money.
+#[derive(Debug, Clone, eserde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoneyInput {
+    #[eserde(compat)]
+    amount: Amount,
+    #[eserde(compat)]
+    currency: Currency,
+}
+
+impl From<MoneyInput> for Money {
+    fn from(money: MoneyInput) -> Self {
+        Self { amount: money.amount, currency: money.currency }
+    }
+}
+
+/// A line of an order.
+#[derive(Debug, Clone, eserde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineInput {
+    #[eserde(compat)]
+    sku: Sku,
+    #[eserde(compat)]
+    quantity: Quantity,
+    unit_price: MoneyInput,
+}
+
+/// The lines of an order.
+///
+/// # Errors
+/// A 400 that says why they do not make one.
+pub fn lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
+    let line =
+        |line: LineInput| Line { sku: line.sku, quantity: line.quantity, unit_price: line.unit_price.into() };
+    let lines: Vec<Line> = lines.into_iter().map(line).collect();
+    Lines::try_from(lines).map_err(|error| Problem::invalid(vec![FieldError::pointer("/lines", error)]))
+}
+
+/// How long a page is, and where it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageInput<K> {
+    /// 1 to [`LARGEST_PAGE`].
+    pub limit: u32,
+    /// Behind what, if not at the beginning.
+    pub after: Option<K>,
+}
+
+/// The most that one page holds.
+pub const LARGEST_PAGE: u32 = 100;
+const USUAL_PAGE: u32 = 20;
+
+impl<K: FromStr> PageInput<K> {
+    /// From the parameters `limit` and `cursor`.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn read(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let limit = match limit.map(str::parse::<u32>) {
+            None => USUAL_PAGE,
+            Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
+            Some(_) => {
+                errors.push(FieldError::parameter("limit", format!("must be 1 to {LARGEST_PAGE}")));
+                USUAL_PAGE
+            }
+        };
+        let after = cursor.map(decode);
+        if matches!(after, Some(None)) {
+            errors.push(FieldError::parameter("cursor", "must be the next_cursor of another page"));
+        }
+        if errors.is_empty() { Ok(Self { limit, after: after.flatten() }) } else { Err(errors) }
+    }
+}
+
+/// The cursor of the page behind `key`. Opaque to clients, so that what is in it can change.
+pub fn cursor(key: &impl Display) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key.to_string())
+}
+
+fn decode<K: FromStr>(cursor: &str) -> Option<K> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    std::str::from_utf8(&bytes).ok()?.parse().ok()
+}
