@@ -1,1 +1,13 @@
-//! TODO
+//! The payment service: charges each order at most once, or makes sure that it never will be.
+//!
+//! | function | module |
+//! |---|---|
+//! | `process-payment` | [`arbiter::ProcessPayment`] |
+//! | `void-payment` | [`arbiter::VoidPayment`] |
+//!
+//! Both run the same [`arbiter::Arbiter`], which takes the steps that [`domain::payment::decide`] names.
+
+pub mod adapters;
+pub mod arbiter;
+pub mod provider;
+pub mod store;

@@ -1,0 +1,35 @@
+//! The ports, over DynamoDB and Stripe.
+
+mod payments;
+mod stripe;
+
+pub use payments::DynamoDbPayments;
+pub use stripe::Stripe;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::aws::{Aws, UnsignedClient};
+use platform::clock::SystemClock;
+use platform::config;
+
+use crate::arbiter::Arbiter;
+
+/// How long Stripe gets for an answer. A charge takes a second or two, and three such calls fit into the
+/// function's time.
+const STRIPE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The arbiter over the table in `PAYMENTS_TABLE` and the Stripe API at `STRIPE_API_BASE`, with the key in the
+/// secret `STRIPE_SECRET_ID`.
+///
+/// # Errors
+/// When one of them is not set.
+pub fn arbiter(aws: &Aws) -> anyhow::Result<Arbiter> {
+    let key = aws.secret(config::required("STRIPE_SECRET_ID")?);
+    let base = config::optional("STRIPE_API_BASE", "https://api.stripe.com".to_owned())?;
+    Ok(Arbiter {
+        payments: Arc::new(DynamoDbPayments::from_env(aws.dynamodb())?),
+        provider: Arc::new(Stripe::new(UnsignedClient::new(STRIPE_TIMEOUT), &base, key)),
+        clock: Arc::new(SystemClock),
+    })
+}

@@ -1,0 +1,77 @@
+//! Payment records in DynamoDB.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::OrderId;
+use domain::payment::{Payment, PaymentState};
+use platform::config;
+
+use crate::store::Payments;
+
+/// A table with a record per order: the record as JSON, and beside it what conditions and people look at.
+#[derive(Debug, Clone)]
+pub struct DynamoDbPayments {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbPayments {
+    /// The table in `PAYMENTS_TABLE`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self { client, table: config::required("PAYMENTS_TABLE")? })
+    }
+}
+
+#[async_trait]
+impl Payments for DynamoDbPayments {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Payment>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("order_id", AttributeValue::S(order.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the payment could not be read")?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let payment =
+            item.get("payment").and_then(|value| value.as_s().ok()).context("a row without a payment")?;
+        Ok(Some(serde_json::from_str(payment).context("a payment in the table is not understood")?))
+    }
+
+    async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {
+        let state = match payment.state {
+            PaymentState::Charging { .. } => "charging",
+            PaymentState::Succeeded { .. } => "succeeded",
+            PaymentState::Declined { .. } => "declined",
+            PaymentState::Voided { .. } => "voided",
+        };
+        let before = payment.version.saturating_sub(1);
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("order_id", AttributeValue::S(payment.order_id.to_string()))
+            .item("version", AttributeValue::N(payment.version.to_string()))
+            .item("state", AttributeValue::S(state.to_owned()))
+            .item("payment", AttributeValue::S(serde_json::to_string(payment)?));
+        put = if before == 0 {
+            put.condition_expression("attribute_not_exists(order_id)")
+        } else {
+            put.condition_expression("version = :before")
+                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
+        };
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(anyhow::Error::new(error).context("the payment could not be written")),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `process-payment`: stock is held → the customer is charged.
+
+use payments::arbiter::ProcessPayment;
+use platform::aws::Aws;
+use platform::{host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let handler = ProcessPayment(payments::adapters::arbiter(&aws)?);
+    host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
+}

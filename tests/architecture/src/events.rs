@@ -1,0 +1,139 @@
+//! That subscriptions and samples are of events that exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Event, Fact};
+use heck::ToKebabCase;
+use serde_json::Value;
+
+use crate::Violations;
+use crate::template::{FUNCTION, Template, list};
+
+const RULE: &str = "AWS::Events::Rule";
+
+/// The types of event that the domain has, read from its schema.
+pub fn known() -> BTreeSet<String> {
+    let schema = schemars::schema_for!(Fact).to_value();
+    let variants = list(&schema["oneOf"]).iter();
+    variants
+        .filter_map(|variant| variant["properties"]["type"]["const"].as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Each rule listens to events that exist, whoever publishes them, and each event has a listener.
+pub fn are_listened_to(template: &Template, known: &BTreeSet<String>) -> Violations {
+    let mut found = Violations::new();
+    let mut heard = BTreeSet::new();
+    for (id, rule) in template.all(RULE) {
+        let pattern = rule.property("/EventPattern");
+        if pattern.as_object().is_none_or(|pattern| pattern.keys().any(|key| key != "detail-type")) {
+            found.push(format!("{id}: match detail-type alone: another service may publish the same event"));
+        }
+        for name in list(&pattern["detail-type"]).iter().filter_map(Value::as_str) {
+            if !known.contains(name) {
+                found.push(format!("{id}: there is no event {name}: the types stand in domain::Fact"));
+            }
+            heard.insert(name);
+        }
+    }
+    found.extend(
+        known
+            .iter()
+            .filter(|name| !heard.contains(name.as_str()))
+            .map(|name| format!("{name}: no rule listens to this event: add it to one, or remove the event")),
+    );
+    found
+}
+
+/// The sample of a function that listens to the bus is an event that it listens to, as the domain reads it.
+pub fn fit_their_samples(template: &Template, samples: &BTreeMap<String, Value>) -> Violations {
+    let mut found = Violations::new();
+    for (id, rule) in template.all(RULE) {
+        let name = id.trim_end_matches("Rule").to_kebab_case();
+        let Some(sample) = samples.get(&name) else { continue };
+        let body = sample["Records"][0]["body"].as_str().unwrap_or_default();
+        let entry: Value = serde_json::from_str(body).unwrap_or_default();
+        if !list(rule.property("/EventPattern/detail-type")).contains(&entry["detail-type"]) {
+            found.push(format!("events/{name}.json: put an event in that {id} listens to"));
+        }
+        match serde_json::from_value::<Event>(entry["detail"].clone()) {
+            Ok(event) if event.fact.name() == entry["detail-type"] => {}
+            Ok(event) => found.push(format!("events/{name}.json: set detail-type to {}", event.fact.name())),
+            Err(error) => {
+                found.push(format!("events/{name}.json: the domain does not understand it: {error}"));
+            }
+        }
+    }
+    found
+}
+
+/// Each rule is named after the function that its events are for.
+pub fn rules_are_named_after_functions(template: &Template) -> Violations {
+    let functions = template.all(FUNCTION);
+    template
+        .all(RULE)
+        .into_keys()
+        .filter(|id| id.strip_suffix("Rule").is_none_or(|function| !functions.contains_key(function)))
+        .map(|id| {
+            format!("{id}: call it after the function that its events are for: OrdersApiRule for OrdersApi")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mutant::{assert_tells, repository, with};
+    use crate::workspace::samples;
+
+    #[test]
+    fn a_rule_for_an_event_that_nobody_publishes() {
+        let types = json!(["order.created", "order.craeted"]);
+        let typo = with("ReserveInventoryRule/Properties/EventPattern/detail-type", types);
+        assert_tells(&are_listened_to(&typo, &known()), &["ReserveInventoryRule", "order.craeted"]);
+    }
+
+    #[test]
+    fn an_event_that_nobody_listens_to() {
+        let mut known = known();
+        assert_eq!(known.len(), 9);
+        known.insert("payment.refunded".into());
+        assert_tells(&are_listened_to(&repository(), &known), &["payment.refunded"]);
+    }
+
+    #[test]
+    fn a_rule_for_one_publisher() {
+        let narrow = with("ReserveInventoryRule/Properties/EventPattern/source", json!(["orders"]));
+        assert_tells(&are_listened_to(&narrow, &known()), &["ReserveInventoryRule", "detail-type"]);
+    }
+
+    #[test]
+    fn a_sample_that_does_not_fit() {
+        let mut samples = samples().unwrap();
+        samples.insert("reserve-inventory".into(), samples["send-email"].clone());
+        assert_tells(
+            &fit_their_samples(&repository(), &samples),
+            &["reserve-inventory", "ReserveInventoryRule"],
+        );
+    }
+
+    #[test]
+    fn a_sample_that_the_domain_does_not_understand() {
+        let mut samples = samples().unwrap();
+        let body = samples["send-email"]["Records"][0]["body"].as_str().unwrap().replace("2500", "2501");
+        samples.get_mut("send-email").unwrap()["Records"][0]["body"] = json!(body);
+        assert_tells(&fit_their_samples(&repository(), &samples), &["send-email", "total"]);
+    }
+
+    #[test]
+    fn a_rule_that_is_named_after_nothing() {
+        let template = repository().changed(|root| {
+            let resources = root["Resources"].as_object_mut().unwrap();
+            let rule = resources.remove("SendEmailRule").unwrap();
+            resources.insert("Mails".into(), rule);
+        });
+        assert_tells(&rules_are_named_after_functions(&template), &["Mails"]);
+    }
+}

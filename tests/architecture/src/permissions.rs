@@ -1,0 +1,201 @@
+//! That each function may do what it needs and no more.
+
+use serde_json::Value;
+
+use crate::Violations;
+use crate::template::{FUNCTION, Template, list};
+
+/// A wildcard that no narrower text can stand in for.
+struct Exception {
+    function: &'static str,
+    /// The end of what it stands in.
+    ending: &'static str,
+    reason: &'static str,
+}
+
+const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        function: "ReserveInventory",
+        ending: "/v1/PUT/reservations/*",
+        reason: "the order's id is part of the path",
+    },
+    Exception {
+        function: "SettleReservation",
+        ending: "/v1/POST/reservations/*/commit",
+        reason: "the order's id is part of the path",
+    },
+    Exception {
+        function: "SettleReservation",
+        ending: "/v1/POST/reservations/*/release",
+        reason: "the order's id is part of the path",
+    },
+    Exception {
+        function: "SendEmail",
+        ending: "where IsLocal: *",
+        reason: "the local stack asks for no narrower resource",
+    },
+];
+
+/// Each function has a role of its own: SAM makes one where the template names none.
+pub fn are_not_shared(template: &Template) -> Violations {
+    template
+        .all(FUNCTION)
+        .into_values()
+        .filter(|function| !function.setting("/Role").is_null())
+        .map(|function| format!("{}: remove Role, so that SAM makes one for it alone", function.id))
+        .collect()
+}
+
+/// No trigger widens a function's role: SAM adds AWS's managed policy for queues, with every queue of the
+/// account in it, where a queue is an event of the function, and likewise for streams.
+pub fn are_not_widened_by_triggers(template: &Template) -> Violations {
+    let mut found = Violations::new();
+    for (id, function) in template.all(FUNCTION) {
+        for (name, event) in function.property("/Events").as_object().into_iter().flatten() {
+            let kind = event["Type"].as_str().unwrap_or_default();
+            if !matches!(kind, "Api" | "ScheduleV2") {
+                found.push(format!(
+                    "{id}: make its event {name} of type {kind} an AWS::Lambda::EventSourceMapping: \
+                     SAM would let it read all there are"
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Each permission is a statement in the template, about actions and resources that it names.
+pub fn are_narrow(template: &Template) -> Violations {
+    let mut found = Violations::new();
+    for (id, function) in template.all(FUNCTION) {
+        for policy in list(function.setting("/Policies")) {
+            let statements = list(&policy["Statement"]);
+            if statements.is_empty() {
+                found.push(format!(
+                    "{id}: write the policy {policy} out as statements: what a managed one allows, \
+                     others decide"
+                ));
+            }
+            for statement in statements {
+                for key in ["NotAction", "NotResource"] {
+                    if !statement[key].is_null() {
+                        found.push(format!("{id}: say what is allowed, not with {key} what is not"));
+                    }
+                }
+                for (key, about) in [("Action", "the actions"), ("Resource", "the resources")] {
+                    for text in wildcards(&statement[key]).into_iter().filter(|text| !excepted(id, text)) {
+                        found.push(format!(
+                            "{id}: name {about} in place of {text:?}, or add it to the exceptions \
+                             with a reason"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Each exception is still needed.
+pub fn exceptions_are_needed(template: &Template) -> Violations {
+    let functions = template.all(FUNCTION);
+    let used = |exception: &Exception| {
+        let function = functions.get(exception.function);
+        let texts = function.map(|function| wildcards(function.property("/Policies"))).unwrap_or_default();
+        texts.iter().any(|text| text.ends_with(exception.ending))
+    };
+    EXCEPTIONS
+        .iter()
+        .filter(|exception| !used(exception))
+        .map(|Exception { function, ending, reason }| {
+            format!(
+                "{function}: remove the exception for {ending:?} ({reason}), which the template no longer has"
+            )
+        })
+        .collect()
+}
+
+fn excepted(function: &str, text: &str) -> bool {
+    EXCEPTIONS.iter().any(|exception| exception.function == function && text.ends_with(exception.ending))
+}
+
+/// The texts with a wildcard in `value`. One that only a local stack sees says so.
+fn wildcards(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if text.contains('*') => vec![text.clone()],
+        Value::Array(items) => items.iter().flat_map(wildcards).collect(),
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| match (key.as_str(), value[0].as_str()) {
+                ("Fn::If", Some("IsLocal")) => {
+                    let local = wildcards(&value[1]).into_iter().map(|text| format!("where IsLocal: {text}"));
+                    local.chain(wildcards(&value[2])).collect()
+                }
+                _ => wildcards(value),
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mutant::{assert_tells, with};
+
+    const FIRST: &str = "TrackOrder/Properties/Policies/0/Statement/0";
+
+    #[test]
+    fn a_role_for_many() {
+        let shared = with("TrackOrder/Properties/Role", json!({ "Fn::GetAtt": ["SharedRole", "Arn"] }));
+        assert_tells(&are_not_shared(&shared), &["TrackOrder", "Role"]);
+    }
+
+    #[test]
+    fn a_trigger_that_widens_the_role() {
+        let event = json!({ "FromQueue": { "Type": "SQS", "Properties": {} } });
+        let wide = with("TrackOrder/Properties/Events", event);
+        assert_tells(&are_not_widened_by_triggers(&wide), &["TrackOrder", "FromQueue", "SQS"]);
+    }
+
+    #[test]
+    fn a_wildcard() {
+        for action in [json!("dynamodb:*"), json!(["dynamodb:GetItem", "dynamodb:Batch*"]), json!("*")] {
+            let wide = with(&format!("{FIRST}/Action"), action);
+            assert_tells(&are_narrow(&wide), &["TrackOrder", "actions", "*"]);
+        }
+        let everywhere =
+            json!([{ "Fn::GetAtt": ["OrdersTable", "Arn"] }, { "Fn::Sub": "${OrdersTable.Arn}/*" }]);
+        for resource in [json!("*"), everywhere, json!({ "Fn::If": ["IsLocal", "*", "arn"] })] {
+            let wide = with(&format!("{FIRST}/Resource"), resource);
+            assert_tells(&are_narrow(&wide), &["TrackOrder", "resources", "*"]);
+        }
+        let negated = with(&format!("{FIRST}/NotResource"), json!("arn"));
+        assert_tells(&are_narrow(&negated), &["TrackOrder", "NotResource"]);
+    }
+
+    #[test]
+    fn a_managed_policy() {
+        for managed in
+            [json!("AmazonDynamoDBFullAccess"), json!({ "DynamoDBCrudPolicy": { "TableName": "t" } })]
+        {
+            let wide = with("TrackOrder/Properties/Policies/0", managed);
+            assert_tells(&are_narrow(&wide), &["TrackOrder", "Dynamo"]);
+        }
+    }
+
+    #[test]
+    fn an_exception_for_one_function_is_none_for_another() {
+        let path = json!({ "Fn::Sub": "arn:x:${Gateway}/v1/PUT/reservations/*" });
+        let wide = with(&format!("{FIRST}/Resource"), path);
+        assert_tells(&are_narrow(&wide), &["TrackOrder", "reservations"]);
+    }
+
+    #[test]
+    fn an_exception_that_nothing_needs() {
+        let narrower = with("ReserveInventory/Properties/Policies/0/Statement/0/Resource", json!("arn"));
+        assert_tells(&exceptions_are_needed(&narrower), &["ReserveInventory", "reservations"]);
+    }
+}

@@ -1,0 +1,156 @@
+//! `template.yaml`, parsed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use serde_norway::Value as Yaml;
+
+use crate::workspace::root;
+
+/// A SAM template. Intrinsic functions are in their long form: `!Ref X` is `{"Ref": "X"}`, and `!GetAtt X.Arn`
+/// is `{"Fn::GetAtt": ["X", "Arn"]}`.
+#[derive(Debug, Clone)]
+pub struct Template(Value);
+
+/// A resource of a template.
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'a> {
+    /// Its logical id.
+    pub id: &'a str,
+    body: &'a Value,
+    globals: &'a Value,
+}
+
+/// How a function is fed from a queue or a stream.
+pub const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+/// A Lambda function.
+pub const FUNCTION: &str = "AWS::Serverless::Function";
+/// A queue.
+pub const QUEUE: &str = "AWS::SQS::Queue";
+
+impl Template {
+    /// The one of this repository.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no template.
+    pub fn of_repository() -> Result<Self> {
+        let path = root().join("template.yaml");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("parsing {}", path.display()))
+    }
+
+    /// Parses YAML.
+    ///
+    /// # Errors
+    /// When it is no YAML, or has no resources.
+    pub fn parse(yaml: &str) -> Result<Self> {
+        let root = long_form(serde_norway::from_str(yaml)?)?;
+        if !root["Resources"].is_object() {
+            bail!("there is no section Resources");
+        }
+        Ok(Self(root))
+    }
+
+    /// The template after `change`.
+    #[must_use]
+    pub fn changed(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    /// The resources of the type `kind`, such as `AWS::SQS::Queue`, by logical id.
+    pub fn all<'a>(&'a self, kind: &str) -> BTreeMap<&'a str, Resource<'a>> {
+        self.resources().filter(|resource| resource.body["Type"] == kind).map(|r| (r.id, r)).collect()
+    }
+
+    fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+        let globals = &self.0["Globals"]["Function"];
+        self.0["Resources"].as_object().into_iter().flatten().map(move |(id, body)| Resource {
+            id,
+            body,
+            globals,
+        })
+    }
+}
+
+impl<'a> Resource<'a> {
+    /// What stands at `path` of it (RFC 6901), such as `/Metadata/BuildMethod`; null if nothing does.
+    pub fn at(self, path: &str) -> &'a Value {
+        self.body.pointer(path).unwrap_or(&Value::Null)
+    }
+
+    /// Its property at `path`, such as `/RedrivePolicy/maxReceiveCount`; null if it is not set.
+    pub fn property(self, path: &str) -> &'a Value {
+        self.body["Properties"].pointer(path).unwrap_or(&Value::Null)
+    }
+
+    /// The same of a function, which may also have it from the template's `Globals`.
+    pub fn setting(self, path: &str) -> &'a Value {
+        match self.property(path) {
+            Value::Null => self.globals.pointer(path).unwrap_or(&Value::Null),
+            own => own,
+        }
+    }
+}
+
+/// The logical id that a `Ref` or a `GetAtt` points to.
+pub fn target(value: &Value) -> Option<&str> {
+    value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())
+}
+
+/// `value` as a list: CloudFormation takes one thing where a list of one is meant.
+pub fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
+        Value::Null => &[],
+        one => std::slice::from_ref(one),
+    }
+}
+
+fn long_form(yaml: Yaml) -> Result<Value> {
+    Ok(match yaml {
+        Yaml::Tagged(tagged) => {
+            let value = long_form(tagged.value)?;
+            match tagged.tag.to_string().trim_start_matches('!') {
+                name @ ("Ref" | "Condition") => json!({ name: value }),
+                "GetAtt" => match value.as_str().and_then(|text| text.split_once('.')) {
+                    Some((id, attribute)) => json!({ "Fn::GetAtt": [id, attribute] }),
+                    None => json!({ "Fn::GetAtt": value }),
+                },
+                name => json!({ format!("Fn::{name}"): value }),
+            }
+        }
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(long_form).collect::<Result<_>>()?),
+        Yaml::Mapping(entries) => {
+            let mut map = Map::new();
+            for (key, value) in entries {
+                let Yaml::String(key) = key else { bail!("the key {key:?} is no text") };
+                map.insert(key, long_form(value)?);
+            }
+            Value::Object(map)
+        }
+        plain => serde_json::to_value(plain)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_forms_become_long_ones() {
+        let yaml = "Resources: {A: {Type: T, Properties: {x: !Ref B, y: !GetAtt B.Arn, z: !If [C, !Sub '${B}', 2]}}}";
+        let template = Template::parse(yaml).unwrap();
+        let all = template.all("T");
+        assert_eq!(target(all["A"].property("/x")), Some("B"));
+        assert_eq!(target(all["A"].property("/y")), Some("B"));
+        assert_eq!(all["A"].property("/z"), &json!({ "Fn::If": ["C", { "Fn::Sub": "${B}" }, 2] }));
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused() {
+        assert!(Template::parse("Outputs: {}").is_err());
+        assert!(Template::parse("a: [").is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! The packages of the repository and their files.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use walkdir::WalkDir;
+
+/// The packages and the source files of the repository.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// The packages of the workspace.
+    pub packages: Vec<Package>,
+    /// The text files of `lambdas/` and `shared/`, by path from the root.
+    pub sources: BTreeMap<String, String>,
+    /// What `domain` is built from, directly or not.
+    pub under_domain: Vec<String>,
+}
+
+/// A package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its folder, from the root: `lambdas/orders`.
+    pub folder: String,
+    /// Its binaries.
+    pub binaries: Vec<String>,
+    /// The packages that it depends on, for its tests too.
+    pub dependencies: Vec<String>,
+}
+
+/// The folder of the repository.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+impl Workspace {
+    /// The one of this repository.
+    ///
+    /// # Errors
+    /// When cargo fails, or a file cannot be read.
+    pub fn of_repository() -> Result<Self> {
+        let metadata: Value =
+            serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])?)?;
+        let tree = cargo(&["tree", "-p", "domain", "-e", "normal", "--prefix", "none"])?;
+        Ok(Self {
+            packages: items(&metadata["packages"]).map(package).collect(),
+            sources: ["lambdas", "shared"]
+                .iter()
+                .flat_map(|folder| WalkDir::new(root().join(folder)))
+                .filter_map(|entry| {
+                    entry.map_err(Into::into).and_then(|entry| source(entry.path())).transpose()
+                })
+                .collect::<Result<_>>()?,
+            under_domain: tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect(),
+        })
+    }
+
+    /// The packages that hold functions: one per service.
+    pub fn services(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.folder.starts_with("lambdas/"))
+    }
+}
+
+/// The sample events of this repository, by file name without `.json`.
+///
+/// # Errors
+/// When one cannot be read, or is no JSON.
+pub fn samples() -> Result<BTreeMap<String, Value>> {
+    let folder = root().join("events");
+    std::fs::read_dir(&folder)
+        .with_context(|| format!("reading {}", folder.display()))?
+        .map(|entry| {
+            let path = entry?.path();
+            let read = || -> Result<Value> { Ok(serde_json::from_str(&std::fs::read_to_string(&path)?)?) };
+            let name = path.file_stem().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+            Ok((name, read().with_context(|| format!("reading {}", path.display()))?))
+        })
+        .collect()
+}
+
+fn package(metadata: &Value) -> Package {
+    let manifest = Path::new(metadata["manifest_path"].as_str().unwrap_or_default());
+    let folder = manifest.parent().unwrap_or(manifest);
+    Package {
+        name: text(&metadata["name"]),
+        folder: relative(folder),
+        binaries: items(&metadata["targets"])
+            .filter(|target| items(&target["kind"]).any(|kind| kind == "bin"))
+            .map(|target| text(&target["name"]))
+            .collect(),
+        dependencies: items(&metadata["dependencies"]).map(|dependency| text(&dependency["name"])).collect(),
+    }
+}
+
+/// The file at `path`, if it is one that people write.
+fn source(path: &Path) -> Result<Option<(String, String)>> {
+    let written = ["rs", "toml", "html", "txt"].map(OsStr::new);
+    if !path.is_file() || !path.extension().is_some_and(|extension| written.contains(&extension)) {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(Some((relative(path), text)))
+}
+
+fn relative(path: &Path) -> String {
+    let inside = path.strip_prefix(root()).unwrap_or(path);
+    inside.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn cargo(arguments: &[&str]) -> Result<String> {
+    let run = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output()?;
+    let problem = String::from_utf8_lossy(&run.stderr);
+    ensure!(run.status.success(), "cargo {} failed: {problem}", arguments.join(" "));
+    Ok(String::from_utf8(run.stdout)?)
+}
