@@ -102,6 +102,6 @@ pub trait Outbox: Send + Sync {
     /// Removes what has been published. Nothing to remove is fine.
     async fn remove(&self, event: EventId) -> anyhow::Result<()>;
 
-    /// Rows that were written before `before`; at most a page of them.
+    /// Rows that were written before `before`; not more than can be published in one go.
     async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>>;
 }

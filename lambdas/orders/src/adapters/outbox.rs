@@ -11,6 +11,9 @@ use platform::config;
 use super::item::{OutboxItem, sortable};
 use crate::store::{Outbox, OutboxRow};
 
+/// How many late rows are looked at in one go; the schedule comes again in a minute.
+const MOST_ROWS: usize = 500;
+
 /// The table that a transaction writes events to, and whose stream the relay reads.
 #[derive(Debug, Clone)]
 pub struct DynamoDbOutbox {
@@ -39,24 +42,25 @@ impl Outbox for DynamoDbOutbox {
 
     /// A scan: the table holds what was written in the last seconds, and what is stuck.
     async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
-        let answer = self
+        let mut pages = self
             .client
             .scan()
             .table_name(&self.table)
             .filter_expression("created_at < :before")
             .expression_attribute_values(":before", AttributeValue::S(sortable(before)))
-            .send()
-            .await
-            .context("the outbox could not be read")?;
-        answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| {
-                let row: OutboxItem =
-                    serde_dynamo::from_item(item).context("a row of the outbox is not understood")?;
-                Ok(OutboxRow { event_id: row.event_id, event: row.event })
-            })
-            .collect()
+            .into_paginator()
+            .items()
+            .send();
+        let mut rows = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.context("the outbox could not be read")?;
+            let row: OutboxItem =
+                serde_dynamo::from_item(item).context("a row of the outbox is not understood")?;
+            rows.push(OutboxRow { event_id: row.event_id, event: row.event });
+            if rows.len() == MOST_ROWS {
+                break;
+            }
+        }
+        Ok(rows)
     }
 }
