@@ -83,20 +83,21 @@ impl HttpClient for UnsignedClient {
     }
 }
 
-/// Calls HTTP APIs that API Gateway protects with IAM: signs each request (Signature Version 4).
+/// Calls AWS, and HTTP APIs that API Gateway protects with IAM: signs each request (Signature Version 4).
 #[derive(Debug, Clone)]
 pub struct SignedClient {
     connector: SharedHttpConnector,
     credentials: Credentials,
     region: Arc<str>,
+    service: &'static str,
 }
 
 /// API Gateway gives up after 29 seconds; our own APIs are asked to be far quicker.
 const API_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl SignedClient {
-    pub(super) fn new(credentials: Credentials, region: &str) -> Self {
-        Self { connector: connector(aws_roots(), API_TIMEOUT), credentials, region: region.into() }
+    pub(super) fn new(credentials: Credentials, region: &str, service: &'static str) -> Self {
+        Self { connector: connector(aws_roots(), API_TIMEOUT), credentials, region: region.into(), service }
     }
 
     fn sign(&self, request: &mut Request<Bytes>) -> anyhow::Result<()> {
@@ -104,7 +105,7 @@ impl SignedClient {
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
-            .name("execute-api")
+            .name(self.service)
             .time(SystemTime::try_from(SystemClock.now())?)
             .settings(SigningSettings::default())
             .build()?

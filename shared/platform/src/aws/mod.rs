@@ -48,6 +48,20 @@ impl Aws {
             None,
             "environment",
         );
+        Ok(Self::new(
+            region,
+            credentials,
+            std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()),
+        ))
+    }
+
+    /// The same AWS, as somebody else.
+    pub fn with_credentials(&self, key_id: &str, secret: &str, session: &str) -> Self {
+        let credentials = Credentials::new(key_id, secret, Some(session.to_owned()), None, "given");
+        Self::new(self.region.clone(), credentials, self.config.endpoint_url().map(str::to_owned))
+    }
+
+    fn new(region: String, credentials: Credentials, endpoint: Option<String>) -> Self {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
@@ -62,8 +76,8 @@ impl Aws {
                     .operation_attempt_timeout(Duration::from_secs(5))
                     .build(),
             );
-        config.set_endpoint_url(std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()));
-        Ok(Self { config: config.build(), credentials, region })
+        config.set_endpoint_url(endpoint);
+        Self { config: config.build(), credentials, region }
     }
 
     /// For the clients of services that only one package uses.
@@ -100,9 +114,10 @@ impl Aws {
         Ok(DeadLetterQueue::new(self.sqs(), config::required("DEAD_LETTER_QUEUE_URL")?))
     }
 
-    /// A client for HTTP APIs that API Gateway protects with IAM.
-    pub fn signed_client(&self) -> SignedClient {
-        SignedClient::new(self.credentials.clone(), &self.region)
+    /// A client whose requests are signed for the AWS service of that name: `execute-api` for HTTP APIs that
+    /// API Gateway protects with IAM.
+    pub fn signed_client(&self, service: &'static str) -> SignedClient {
+        SignedClient::new(self.credentials.clone(), &self.region, service)
     }
 
     /// The secret of that name or ARN.

@@ -1,0 +1,144 @@
+//! The events as they stand on the bus. Whoever changes one of these snapshots changes what other teams read.
+
+use domain::event::{
+    CancellationRequested, OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided,
+    ReservationConfirmed, ReservationRejected, ReservationSettled,
+};
+use domain::payment::{DeclineReason, VoidReason};
+use domain::reservation::{Shortage, ShortageKind};
+use domain::{Cause, Event, EventId, Fact};
+use serde_json::{Value, json};
+
+use crate::sample::{cause, details, euros, order_id, sku, time};
+
+/// One event of each type.
+fn each() -> Vec<Event> {
+    let order = details();
+    let shortages = vec![
+        Shortage { sku: sku(1), kind: ShortageKind::OutOfStock { available: 1 } },
+        Shortage { sku: sku(2), kind: ShortageKind::PriceChanged { price: euros(599) } },
+        Shortage { sku: sku(3), kind: ShortageKind::UnknownProduct },
+    ];
+    let reason =
+        DeclineReason { code: "card_declined".into(), decline_code: Some("insufficient_funds".into()) };
+    let facts = vec![
+        Fact::OrderCreated(OrderCreated { order: order.clone() }),
+        Fact::CancellationRequested(CancellationRequested {
+            order: order.clone(),
+            reason: VoidReason::CustomerRequest,
+        }),
+        Fact::ReservationConfirmed(ReservationConfirmed { order: order.clone() }),
+        Fact::ReservationRejected(ReservationRejected { order: order.clone(), shortages }),
+        Fact::ReservationCommitted(ReservationSettled {}),
+        Fact::ReservationReleased(ReservationSettled {}),
+        Fact::PaymentSucceeded(PaymentSucceeded {
+            amount: order.total,
+            payment_intent: "pi_3Q".parse().unwrap(),
+            order: order.clone(),
+        }),
+        Fact::PaymentFailed(PaymentFailed { order: order.clone(), reason }),
+        Fact::PaymentVoided(PaymentVoided { order, reason: VoidReason::Expired }),
+    ];
+    let first = Event::new(order_id(1), facts[0].clone(), time(0), cause());
+    let later = Cause {
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        ..first.as_cause()
+    };
+    let rest = facts.into_iter().skip(1).map(|fact| Event::new(order_id(1), fact, time(5), later.clone()));
+    std::iter::once(first.clone()).chain(rest).collect()
+}
+
+#[test]
+fn json_of_each_type() {
+    for event in each() {
+        insta::assert_json_snapshot!(event.fact.name(), event);
+    }
+}
+
+#[test]
+fn each_is_read_as_it_was_written() {
+    for event in each() {
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+}
+
+fn changed(change: impl FnOnce(&mut Value)) -> Result<Event, String> {
+    let mut json = serde_json::to_value(&each()[0]).unwrap();
+    change(&mut json);
+    serde_json::from_value(json).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_the_reason() {
+    let cases: [(&str, Value, &str); 7] = [
+        ("/type", json!("order.exploded"), "unknown variant `order.exploded`"),
+        ("/specversion", json!("0.3"), "CloudEvents 0.3"),
+        ("/dataschema", json!("urn:serverless-orders:event:order.created:2"), "order.created:2"),
+        ("/dataschema", json!("urn:serverless-orders:event:payment.failed:1"), "payment.failed:1"),
+        ("/subject", json!("o-1"), "UUID"),
+        ("/data/order/total/amount", json!(1), "the total must be the sum"),
+        ("/data/order/lines/0/quantity", json!(0), "must be 1 to 999"),
+    ];
+    for (pointer, value, reason) in cases {
+        let error = changed(|json| *json.pointer_mut(pointer).unwrap() = value).unwrap_err();
+        assert!(error.contains(reason), "{pointer}: {error}");
+    }
+    for field in ["specversion", "id", "source", "type", "subject", "time", "correlationid", "data"] {
+        let error = changed(|json| drop(json.as_object_mut().unwrap().remove(field))).unwrap_err();
+        assert!(error.contains(field), "without {field}: {error}");
+    }
+}
+
+#[test]
+fn fields_that_are_not_known_yet_are_passed_over() {
+    let event = changed(|json| {
+        json["tracestate"] = json!("vendor=1");
+        json["data"]["coupon"] = json!({"code": "TEA10"});
+        json["data"]["order"]["gift"] = json!(true);
+        json["data"]["order"]["lines"][0]["colour"] = json!("green");
+    });
+    assert_eq!(event.unwrap(), each()[0]);
+}
+
+#[test]
+fn others_may_leave_out_what_only_describes_the_envelope_and_name_the_event_as_they_like() {
+    let event = changed(|json| {
+        let fields = json.as_object_mut().unwrap();
+        fields.remove("dataschema");
+        fields.remove("datacontenttype");
+        fields.insert("source".into(), json!("https://shop.example.com/orders"));
+        fields.insert("id".into(), json!("3f2b8a7e-0c55-4a3e-9d2b-7f1f6d0c9b1a"));
+    })
+    .unwrap();
+    assert_eq!(event.source, "https://shop.example.com/orders");
+    assert_eq!(event.as_cause().causation_id.unwrap().to_string(), "3f2b8a7e-0c55-4a3e-9d2b-7f1f6d0c9b1a");
+}
+
+#[test]
+fn the_same_fact_has_the_same_id_whenever_and_wherever_it_is_told() {
+    let mut ids = Vec::new();
+    for event in each() {
+        let again = Event::new(event.subject, event.fact.clone(), time(999), each()[3].as_cause());
+        assert_eq!(event.id, again.id, "{}", event.fact.name());
+        let other = Event::new(order_id(2), event.fact.clone(), event.time, event.cause.clone());
+        assert_ne!(event.id, other.id, "{}", event.fact.name());
+        ids.push(event.id);
+    }
+    let by_clock = Fact::CancellationRequested(CancellationRequested {
+        order: details(),
+        reason: VoidReason::Expired,
+    });
+    ids.push(Event::new(order_id(1), by_clock, time(0), cause()).id);
+    let different: std::collections::BTreeSet<EventId> = ids.iter().copied().collect();
+    assert_eq!(different.len(), ids.len(), "each fact about an order has an id of its own");
+}
+
+#[test]
+fn debug_shows_no_customer() {
+    for event in each() {
+        let shown = format!("{event:?} {event:#?}");
+        assert!(!shown.contains("Ada") && !shown.contains("example.com"), "{shown}");
+        assert!(shown.contains(&order_id(1).to_string()));
+    }
+}

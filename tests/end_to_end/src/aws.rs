@@ -1,0 +1,184 @@
+//! The stack's inside, as far as a test has to reach into it.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use aws_sdk_sqs::types::{Message, SendMessageBatchRequestEntry};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use platform::http::client::HttpClient;
+use serde_json::Value;
+
+use crate::stack::{Answer, Stack};
+
+/// A message in a dead-letter queue.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// The message as it was.
+    pub body: String,
+    /// Why it is here.
+    pub attributes: BTreeMap<String, String>,
+    receipt: String,
+}
+
+impl Stack {
+    /// A client for queues.
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(self.aws.sdk())
+    }
+
+    /// The address of the queue with this logical name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn queue(&self, logical: &str) -> anyhow::Result<String> {
+        let prefix = format!("{}-{logical}-", self.name);
+        let answer = self.sqs().list_queues().queue_name_prefix(&prefix).send().await?;
+        answer.queue_urls().first().cloned().with_context(|| format!("no queue {prefix}…"))
+    }
+
+    /// The name of the table with this logical name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn table(&self, logical: &str) -> anyhow::Result<String> {
+        let prefix = format!("{}-{logical}-", self.name);
+        let answer = self.aws.dynamodb().list_tables().send().await?;
+        let found = answer.table_names().iter().find(|name| name.starts_with(&prefix));
+        found.cloned().with_context(|| format!("no table {prefix}…"))
+    }
+
+    /// Sends bodies to a queue as one batch.
+    ///
+    /// # Errors
+    /// When one is not taken.
+    pub async fn send(&self, queue: &str, bodies: &[String]) -> anyhow::Result<()> {
+        let entry = |(index, body): (usize, &String)| {
+            SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build()
+        };
+        let entries = bodies.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let answer = self
+            .sqs()
+            .send_message_batch()
+            .queue_url(self.queue(queue).await?)
+            .set_entries(Some(entries))
+            .send()
+            .await?;
+        anyhow::ensure!(answer.failed().is_empty(), "not all were sent: {answer:?}");
+        Ok(())
+    }
+
+    /// The dead letters in a queue that mention `text`. They stay there.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn dead_letters(&self, queue: &str, text: &str) -> anyhow::Result<Vec<DeadLetter>> {
+        let url = self.queue(queue).await?;
+        let mut found = Vec::new();
+        let mut seen = Vec::new();
+        loop {
+            let answer = self
+                .sqs()
+                .receive_message()
+                .queue_url(&url)
+                .max_number_of_messages(10)
+                .message_attribute_names("All")
+                .send()
+                .await?;
+            let messages = answer.messages.unwrap_or_default();
+            if messages.is_empty() {
+                break;
+            }
+            seen.extend(messages.iter().filter_map(|message| message.receipt_handle.clone()));
+            found.extend(
+                messages.into_iter().map(DeadLetter::from).filter(|letter| letter.body.contains(text)),
+            );
+        }
+        // What was looked at becomes visible again for the other tests.
+        for receipt in seen {
+            self.sqs()
+                .change_message_visibility()
+                .queue_url(&url)
+                .receipt_handle(receipt)
+                .visibility_timeout(0)
+                .send()
+                .await?;
+        }
+        Ok(found)
+    }
+
+    /// Sends a dead letter to the queue that it came from, and then removes it.
+    ///
+    /// # Errors
+    /// When one of the two fails.
+    pub async fn redrive(&self, letter: &DeadLetter, function: &str) -> anyhow::Result<()> {
+        self.send(&format!("{function}Queue"), std::slice::from_ref(&letter.body)).await?;
+        let url = self.queue(&format!("{function}DeadLetters")).await?;
+        self.sqs().delete_message().queue_url(url).receipt_handle(&letter.receipt).send().await?;
+        Ok(())
+    }
+
+    /// Calls a function, and gives back its answer.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn invoke(&self, logical: &str, payload: &str) -> anyhow::Result<Value> {
+        let functions = self.lambda(Method::GET, "/2015-03-31/functions/?MaxItems=50", "").await?.body;
+        let prefix = format!("{}-{logical}-", self.name);
+        let listed = functions["Functions"].as_array().cloned().unwrap_or_default();
+        let name = listed
+            .iter()
+            .filter_map(|function| function["FunctionName"].as_str())
+            .find(|name| name.starts_with(&prefix));
+        let name = name.with_context(|| format!("no function {prefix}…"))?;
+        let answer =
+            self.lambda(Method::POST, &format!("/2015-03-31/functions/{name}/invocations"), payload).await?;
+        anyhow::ensure!(
+            answer.status == StatusCode::OK && !answer.headers.contains_key("x-amz-function-error"),
+            "{logical} failed: {answer:?}"
+        );
+        Ok(answer.body)
+    }
+
+    /// A request to the Lambda API.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn lambda(&self, method: Method, path: &str, body: &str) -> anyhow::Result<Answer> {
+        self.aws_request("lambda", method, path, &[("content-type", "application/json")], body).await
+    }
+
+    /// A signed request to any AWS service.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn aws_request(
+        &self,
+        service: &'static str,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> anyhow::Result<Answer> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.emulator));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Bytes::from(body.to_owned()))?;
+        Answer::read(self.aws.signed_client(service).send(request).await?)
+    }
+}
+
+impl From<Message> for DeadLetter {
+    fn from(message: Message) -> Self {
+        let attributes = message.message_attributes.unwrap_or_default();
+        Self {
+            body: message.body.unwrap_or_default(),
+            receipt: message.receipt_handle.unwrap_or_default(),
+            attributes: attributes
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.string_value?)))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The stack's outside.
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use platform::aws::{Aws, SignedClient, UnsignedClient};
+use platform::http::client::HttpClient;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{PATIENCE, wait_for};
+
+/// The stack under test.
+pub struct Stack {
+    /// Its AWS.
+    pub aws: Aws,
+    /// What its resources' names start with.
+    pub name: String,
+    pub(crate) client: UnsignedClient,
+    signed: SignedClient,
+    api: String,
+    stripe: String,
+    pub(crate) emulator: String,
+}
+
+/// An answer of the API.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body; null where it is no JSON.
+    pub body: Value,
+}
+
+/// A product of its own for each test, so that tests do not share stock.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// Its name.
+    pub sku: String,
+    /// The price of one, in euro cents.
+    pub cents: u32,
+}
+
+/// What is ordered.
+#[derive(Debug, Clone)]
+pub struct NewOrder {
+    /// The body of `POST /orders`.
+    pub body: Value,
+    /// The customer's address: one of its own for each order.
+    pub email: String,
+}
+
+impl NewOrder {
+    /// So many of a product, to be paid with `payment_method`.
+    pub fn of(product: &Product, quantity: u32, payment_method: &str) -> Self {
+        let customer = Uuid::new_v4().simple().to_string();
+        let email = format!("{customer}@example.com");
+        let body = json!({
+            "customer": { "id": customer, "name": "Ada Lovelace", "email": email },
+            "payment_method": payment_method,
+            "lines": [{
+                "sku": product.sku,
+                "quantity": quantity,
+                "unit_price": { "amount": product.cents, "currency": "EUR" },
+            }],
+        });
+        Self { body, email }
+    }
+}
+
+fn variable(name: &str) -> anyhow::Result<String> {
+    std::env::var(name).with_context(|| {
+        format!("{name} is not set. Run these tests with `cargo xtask test end-to-end`, which starts a stack for them")
+    })
+}
+
+impl Stack {
+    /// The stack that the environment names.
+    ///
+    /// # Errors
+    /// When it names none.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let aws = Aws::from_env()?;
+        Ok(Self {
+            signed: aws.signed_client("execute-api"),
+            aws,
+            name: variable("E2E_STACK_NAME")?,
+            client: UnsignedClient::new(std::time::Duration::from_secs(30)),
+            api: variable("E2E_API_URL")?,
+            stripe: variable("E2E_STRIPE_URL")?,
+            emulator: variable("E2E_EMULATOR_URL")?,
+        })
+    }
+
+    /// A request to the API, as a client sends it.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn api(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.raw(method, path, headers, body.into()).await
+    }
+
+    /// A request with any body, also one that is no JSON.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> anyhow::Result<Answer> {
+        let request = self.request(method, &self.api, path, headers, body)?;
+        Answer::read(self.client.send(request).await?)
+    }
+
+    /// A request to the API, signed as the stack's own functions sign theirs.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn signed(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = self.request(method, &self.api, path, &[], body.into())?;
+        Answer::read(self.signed.send(request).await?)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        base: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> anyhow::Result<Request<Bytes>> {
+        let mut request = Request::builder().method(method).uri(format!("{base}{path}"));
+        if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(request.body(body)?)
+    }
+
+    /// A new product with so many pieces in stock.
+    ///
+    /// # Errors
+    /// When the API does not make it.
+    pub async fn product(&self, cents: u32, pieces: u32) -> anyhow::Result<Product> {
+        let sku = format!("TEST-{}", &Uuid::new_v4().simple().to_string()[..12]);
+        let product = Product { sku, cents };
+        self.stock_up(&product, pieces).await?;
+        Ok(product)
+    }
+
+    /// Names and prices a product, and delivers so many pieces of it.
+    ///
+    /// # Errors
+    /// When the API does not do it.
+    pub async fn stock_up(&self, product: &Product, pieces: u32) -> anyhow::Result<()> {
+        let path = format!("/products/{}", product.sku);
+        let body = json!({ "name": "Darjeeling", "price": { "amount": product.cents, "currency": "EUR" } });
+        self.signed(Method::PUT, &path, Some(&body)).await?.expect(StatusCode::OK)?;
+        if pieces > 0 {
+            let path = format!("{path}/deliveries/{}", Uuid::new_v4());
+            let body = json!({ "quantity": pieces });
+            self.signed(Method::PUT, &path, Some(&body)).await?.expect(StatusCode::OK)?;
+        }
+        Ok(())
+    }
+
+    /// Stock of a product: available, held, sold.
+    ///
+    /// # Errors
+    /// When the API does not tell.
+    pub async fn stock(&self, product: &Product) -> anyhow::Result<(u64, u64, u64)> {
+        let answer = self.api(Method::GET, &format!("/products/{}", product.sku), &[], None).await?;
+        let body = answer.expect(StatusCode::OK)?.body;
+        let count = |name: &str| body[name].as_u64().with_context(|| format!("no {name} in {body}"));
+        Ok((count("available")?, count("held")?, count("sold")?))
+    }
+
+    /// Places an order, and gives back its id.
+    ///
+    /// # Errors
+    /// When the API does not take it.
+    pub async fn place(&self, order: &NewOrder) -> anyhow::Result<String> {
+        let answer =
+            self.place_with_key(order, &Uuid::new_v4().to_string()).await?.expect(StatusCode::CREATED)?;
+        Ok(answer.body["id"].as_str().context("an order without an id")?.to_owned())
+    }
+
+    /// Sends `POST /orders` with this idempotency key.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn place_with_key(&self, order: &NewOrder, key: &str) -> anyhow::Result<Answer> {
+        self.api(Method::POST, "/orders", &[("idempotency-key", key)], Some(&order.body)).await
+    }
+
+    /// An order's status.
+    ///
+    /// # Errors
+    /// When the API does not tell.
+    pub async fn status(&self, order: &str) -> anyhow::Result<String> {
+        let answer =
+            self.api(Method::GET, &format!("/orders/{order}"), &[], None).await?.expect(StatusCode::OK)?;
+        Ok(answer.body["status"].as_str().context("an order without a status")?.to_owned())
+    }
+
+    /// Waits until an order has a status.
+    pub async fn becomes(&self, order: &str, status: &str) {
+        let what = format!("order {order} to become {status}");
+        wait_for(&what, PATIENCE, async || Ok((self.status(order).await? == status).then_some(()))).await;
+    }
+
+    /// Waits until the stock of a product is so: available, held, sold.
+    pub async fn stock_becomes(&self, product: &Product, stock: (u64, u64, u64)) {
+        let what = format!("the stock of {} to become {stock:?}", product.sku);
+        wait_for(&what, PATIENCE, async || Ok((self.stock(product).await? == stock).then_some(()))).await;
+    }
+
+    /// Every sum that the provider took for an order, in minor units.
+    ///
+    /// # Errors
+    /// When the provider does not tell.
+    pub async fn captures(&self, order: &str) -> anyhow::Result<Vec<u64>> {
+        let charges = self.stripe(Method::GET, &format!("/_control/charges?order_id={order}"), None).await?;
+        let list =
+            charges.as_array().or_else(|| charges["charges"].as_array()).context("no list of charges")?;
+        Ok(list.iter().filter_map(|charge| charge["amount"].as_u64()).collect())
+    }
+
+    /// Breaks the provider for one order, or for all where `order` is none; gives back the fault's id.
+    ///
+    /// # Errors
+    /// When the provider does not take it.
+    pub async fn fault(&self, order: Option<&str>, mut fault: Value) -> anyhow::Result<u64> {
+        fault["order_id"] = order.into();
+        let made = self.stripe(Method::POST, "/_control/faults", Some(&fault)).await?;
+        made["id"].as_u64().with_context(|| format!("a fault without an id: {made}"))
+    }
+
+    /// Mends a fault.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn mend(&self, fault: u64) -> anyhow::Result<()> {
+        self.stripe(Method::DELETE, &format!("/_control/faults/{fault}"), None).await.map(drop)
+    }
+
+    async fn stripe(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = self.request(method, &self.stripe, path, &[], body.into())?;
+        let answer = Answer::read(self.client.send(request).await?)?;
+        anyhow::ensure!(answer.status.is_success(), "{path}: {answer:?}");
+        Ok(answer.body)
+    }
+
+    /// The subjects of all mails to an address, and the mails.
+    ///
+    /// # Errors
+    /// When the mailbox cannot be read.
+    pub async fn mails(&self, address: &str) -> anyhow::Result<Vec<Value>> {
+        let request =
+            self.request(Method::GET, &self.emulator, "/_ministack/ses/messages", &[], Bytes::new())?;
+        let all = Answer::read(self.client.send(request).await?)?.body;
+        let mut found = Vec::new();
+        collect_mails(&all, address, &mut found);
+        Ok(found)
+    }
+
+    /// Waits for the first mail to an address, and gives back its subject and its text.
+    pub async fn mail(&self, address: &str) -> (String, String) {
+        let mail = wait_for(&format!("a mail to {address}"), PATIENCE, async || {
+            Ok(self.mails(address).await?.pop())
+        })
+        .await;
+        let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+        (text("Subject"), text("BodyText"))
+    }
+}
+
+/// The mailbox is a tree of accounts and messages; a message names whom it is to.
+fn collect_mails(tree: &Value, address: &str, found: &mut Vec<Value>) {
+    match tree {
+        Value::Array(list) => list.iter().for_each(|item| collect_mails(item, address, found)),
+        Value::Object(fields) if fields.get("To").is_some_and(|to| to.to_string().contains(address)) => {
+            found.push(tree.clone());
+        }
+        Value::Object(fields) => fields.values().for_each(|item| collect_mails(item, address, found)),
+        _ => {}
+    }
+}
+
+impl Answer {
+    pub(crate) fn read(answer: http::Response<Bytes>) -> anyhow::Result<Self> {
+        let (parts, body) = answer.into_parts();
+        Ok(Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: serde_json::from_slice(&body)
+                .unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned().into()),
+        })
+    }
+
+    /// The answer, if it has this status.
+    ///
+    /// # Errors
+    /// When it has another.
+    pub fn expect(self, status: StatusCode) -> anyhow::Result<Self> {
+        anyhow::ensure!(self.status == status, "wanted {status}, got {self:?}");
+        Ok(self)
+    }
+
+    /// The places that a problem names, such as `/lines/0/quantity`.
+    pub fn places(&self) -> Vec<String> {
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        let place = |error: &Value| {
+            let name = ["pointer", "header", "parameter"].into_iter().find_map(|kind| error[kind].as_str());
+            name.unwrap_or("?").to_owned()
+        };
+        errors.iter().map(place).collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! What the front door says to good and bad requests.
+
+use bytes::Bytes;
+use end_to_end::NewOrder;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::shared;
+
+#[tokio::test]
+async fn the_same_key_and_body_make_one_order_and_one_answer() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(1000, 20).await.unwrap();
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let key = Uuid::new_v4().to_string();
+    let answers =
+        futures::future::try_join_all((0..6).map(|_| stack.place_with_key(&order, &key))).await.unwrap();
+    // Two at once: one may be told to come again, and none makes a second order.
+    let taken: Vec<_> = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).collect();
+    assert!(!taken.is_empty());
+    assert!(
+        answers
+            .iter()
+            .all(|answer| [StatusCode::CREATED, StatusCode::SERVICE_UNAVAILABLE].contains(&answer.status))
+    );
+    let id = taken[0].body["id"].as_str().unwrap();
+    assert_eq!(taken[0].headers["location"], format!("/v1/orders/{id}"));
+    stack.becomes(id, "paid").await;
+    let late = stack.place_with_key(&order, &key).await.unwrap();
+    for answer in taken.iter().copied().chain([&late]) {
+        assert_eq!((answer.status, &answer.body), (StatusCode::CREATED, &taken[0].body));
+    }
+    let list = format!("/orders?customer_id={}", order.body["customer"]["id"].as_str().unwrap());
+    let listed = stack.api(Method::GET, &list, &[], None).await.unwrap();
+    assert_eq!(listed.body["orders"].as_array().map(Vec::len), Some(1), "{listed:?}");
+    stack.stock_becomes(&product, (19, 0, 1)).await;
+
+    let other = NewOrder {
+        body: {
+            let mut body = order.body.clone();
+            body["lines"][0]["quantity"] = 2.into();
+            body
+        },
+        ..order
+    };
+    let refused = stack.place_with_key(&other, &key).await.unwrap();
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    assert_eq!(refused.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
+}
+
+#[tokio::test]
+async fn a_customers_orders_come_in_pages() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(100, 10).await.unwrap();
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let mut placed = Vec::new();
+    for _ in 0..5 {
+        placed.push(stack.place(&order).await.unwrap());
+    }
+    placed.reverse();
+    let first = format!("/orders?customer_id={}&limit=2", order.body["customer"]["id"].as_str().unwrap());
+    let (mut path, mut listed) = (first.clone(), Vec::new());
+    loop {
+        let page =
+            stack.api(Method::GET, &path, &[], None).await.unwrap().expect(StatusCode::OK).unwrap().body;
+        let orders = page["orders"].as_array().unwrap();
+        assert!(orders.len() <= 2);
+        listed.extend(orders.iter().map(|order| order["id"].as_str().unwrap().to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("{first}&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(listed, placed, "newest first, each once");
+}
+
+#[tokio::test]
+async fn a_wrong_request_is_told_every_field_that_is_wrong() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(100, 1).await.unwrap();
+    let good = NewOrder::of(&product, 1, "pm_card_visa").body;
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut body = good.clone();
+        change(&mut body);
+        body
+    };
+    let line = good["lines"][0].clone();
+    let cases: Vec<(Value, &[&str])> = vec![
+        (json!({}), &["/customer", "/lines", "/payment_method"]),
+        (with(&|body| body["lines"] = json!([])), &["/lines"]),
+        (with(&|body| body["lines"] = json!([line, line])), &["/lines"]),
+        (with(&|body| body["lines"] = vec![line.clone(); 51].into()), &["/lines"]),
+        (with(&|body| body["lines"][0]["quantity"] = 0.into()), &["/lines/0/quantity"]),
+        (with(&|body| body["lines"][0]["quantity"] = (-1).into()), &["/lines/0/quantity"]),
+        (with(&|body| body["lines"][0]["quantity"] = 1000.into()), &["/lines/0/quantity"]),
+        (with(&|body| body["lines"][0]["quantity"] = json!(1.5)), &["/lines/0/quantity"]),
+        (
+            with(&|body| body["lines"][0]["unit_price"]["amount"] = json!(1e30)),
+            &["/lines/0/unit_price/amount"],
+        ),
+        (
+            with(&|body| body["lines"][0]["unit_price"]["currency"] = "euro".into()),
+            &["/lines/0/unit_price/currency"],
+        ),
+        (
+            with(&|body| {
+                body["customer"]["email"] = "ada".into();
+                body["customer"]["name"] = "".into();
+                body["lines"][0]["sku"] = "no spaces".into();
+                body["payment_method"] = 7.into();
+            }),
+            &["/customer/name", "/customer/email", "/lines/0/sku", "/payment_method"],
+        ),
+        (
+            with(&|body| {
+                body["lines"][0]["unit_price"]["amount"] = 99_999_999.into();
+                body["lines"][0]["quantity"] = 999.into();
+            }),
+            &["/lines"],
+        ),
+    ];
+    for (body, places) in cases {
+        let key = Uuid::new_v4().to_string();
+        let answer =
+            stack.api(Method::POST, "/orders", &[("idempotency-key", &key)], Some(&body)).await.unwrap();
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}: {answer:?}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        let mut named = answer.places();
+        named.sort_unstable();
+        let mut wanted: Vec<&str> = places.to_vec();
+        wanted.sort_unstable();
+        assert_eq!(named, wanted, "{body}: {answer:?}");
+        assert!(answer.body["correlation_id"].is_string(), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_order_at_all_is_a_problem_too() {
+    let (stack, _guard) = shared().await;
+    let key = ("idempotency-key", "k");
+    let json = ("content-type", "application/json");
+    let large = format!("{{\"padding\": \"{}\"}}", "x".repeat(70_000));
+    let cases: Vec<(Vec<(&str, &str)>, Bytes, StatusCode)> = vec![
+        (vec![key, json], Bytes::from_static(b"{"), StatusCode::BAD_REQUEST),
+        (vec![key, json], Bytes::from_static(b"[[[[[["), StatusCode::BAD_REQUEST),
+        (vec![key, json], Bytes::from_static(b"null"), StatusCode::BAD_REQUEST),
+        (vec![key, json], "[".repeat(50_000).into(), StatusCode::BAD_REQUEST),
+        (vec![key, json], Bytes::from_static(b"\xff\xfe\x00"), StatusCode::BAD_REQUEST),
+        (vec![key, json], large.into(), StatusCode::PAYLOAD_TOO_LARGE),
+        (
+            vec![key, ("content-type", "text/xml")],
+            Bytes::from_static(b"<order/>"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ),
+    ];
+    for (headers, body, status) in cases {
+        let shown = String::from_utf8_lossy(&body).chars().take(30).collect::<String>();
+        let answer = stack.raw(Method::POST, "/orders", &headers, body).await.unwrap();
+        assert_eq!(answer.status, status, "{shown}: {answer:?}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json", "{shown}");
+    }
+    for (method, path, status) in [
+        (Method::GET, "/orders/no-uuid", StatusCode::BAD_REQUEST),
+        (Method::GET, "/orders/01890a5d-ac96-774b-bcce-b302099a8057", StatusCode::NOT_FOUND),
+        (Method::POST, "/orders/01890a5d-ac96-774b-bcce-b302099a8057/cancel", StatusCode::NOT_FOUND),
+        (Method::GET, "/orders", StatusCode::BAD_REQUEST),
+        (Method::GET, "/orders?customer_id=c&limit=0", StatusCode::BAD_REQUEST),
+        (Method::GET, "/orders?customer_id=c&limit=many&cursor=%00", StatusCode::BAD_REQUEST),
+        (Method::GET, "/products/NO-SUCH-PRODUCT", StatusCode::NOT_FOUND),
+        (Method::GET, "/products?limit=101", StatusCode::BAD_REQUEST),
+    ] {
+        let answer = stack.api(method.clone(), path, &[], None).await.unwrap();
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json", "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_correlation_id_goes_in_and_comes_out() {
+    let (stack, _guard) = shared().await;
+    let sent = Uuid::new_v4().to_string();
+    let answer = stack.api(Method::GET, "/products", &[("x-correlation-id", &sent)], None).await.unwrap();
+    assert_eq!(answer.headers["x-correlation-id"], sent.as_str());
+    let made = stack.api(Method::GET, "/products", &[("x-correlation-id", "not good")], None).await.unwrap();
+    assert_ne!(made.headers["x-correlation-id"], "not good");
+}
+
+#[tokio::test]
+async fn stock_is_not_for_everybody() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(100, 1).await.unwrap();
+    let order = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let quantity = json!({ "quantity": 5 });
+    for (method, path) in [
+        (Method::PUT, format!("/products/{}", product.sku)),
+        (Method::PUT, format!("/products/{}/deliveries/d", product.sku)),
+        (Method::PUT, format!("/reservations/{order}")),
+        (Method::POST, format!("/reservations/{order}/commit")),
+        (Method::POST, format!("/reservations/{order}/release")),
+    ] {
+        let answer = stack.api(method.clone(), &path, &[], Some(&quantity)).await.unwrap();
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}: {answer:?}");
+    }
+    assert_eq!(stack.stock(&product).await.unwrap(), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn a_delivery_counts_once() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(100, 0).await.unwrap();
+    let path = format!("/products/{}/deliveries/ship-1", product.sku);
+    let deliver = async |quantity: u32| {
+        stack.signed(Method::PUT, &path, Some(&json!({ "quantity": quantity }))).await.unwrap().status
+    };
+    assert_eq!(deliver(7).await, StatusCode::OK);
+    assert_eq!(deliver(7).await, StatusCode::OK);
+    assert_eq!(deliver(8).await, StatusCode::CONFLICT);
+    assert_eq!(deliver(0).await, StatusCode::BAD_REQUEST);
+    assert_eq!(stack.stock(&product).await.unwrap(), (7, 0, 0));
+}

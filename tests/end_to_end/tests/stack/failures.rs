@@ -1,0 +1,203 @@
+//! What is not understood, what is killed, what is missed: nothing gets lost.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use end_to_end::{NewOrder, PATIENCE, Stack, wait_for};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{alone, shared};
+
+fn created(id: &str, order: &NewOrder, total: u32) -> Value {
+    let mut details = order.body.clone();
+    details["total"] = json!({ "amount": total, "currency": "EUR" });
+    details["placed_at"] = "2026-01-02T03:04:05Z".into();
+    json!({
+        "specversion": "1.0", "type": "order.created", "source": "orders", "id": Uuid::new_v4(), "subject": id,
+        "time": "2026-01-02T03:04:05Z", "correlationid": format!("c-{id}"), "data": { "order": details },
+    })
+}
+
+#[tokio::test]
+async fn a_bad_record_leaves_the_others_of_its_batch_alone() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(300, 9).await.unwrap();
+    let (id, order) = (Uuid::new_v4().to_string(), NewOrder::of(&product, 1, "pm_card_visa"));
+    let mark = Uuid::new_v4().to_string();
+    let good = json!({ "detail-type": "order.created", "detail": created(&id, &order, 300) }).to_string();
+    let unknown = json!({ "detail": { "specversion": "1.0", "type": format!("order.{mark}") } }).to_string();
+    let mut wrong = created(&id, &order, 300);
+    wrong["data"]["order"]["lines"][0]["quantity"] = 0.into();
+    wrong["correlationid"] = mark.clone().into();
+    let wrong = json!({ "detail": wrong }).to_string();
+    let mut newer = created(&id, &order, 300);
+    newer["dataschema"] = "urn:serverless-orders:event:order.created:2".into();
+    newer["correlationid"] = mark.clone().into();
+    let newer = json!({ "detail": newer }).to_string();
+    let junk = format!("no JSON {mark}");
+    stack.send("ReserveInventoryQueue", &[junk, unknown, good, wrong, newer]).await.unwrap();
+
+    let (subject, _) = stack.mail(&order.email).await;
+    assert!(subject.starts_with("Your order is confirmed"), "{subject}");
+    stack.stock_becomes(&product, (8, 0, 1)).await;
+    let letters = wait_for("four dead letters", PATIENCE, async || {
+        let letters = stack.dead_letters("ReserveInventoryDeadLetters", &mark).await?;
+        Ok((letters.len() == 4).then_some(letters))
+    })
+    .await;
+    for letter in letters {
+        assert_eq!(letter.attributes["kind"], "poison", "{letter:?}");
+        assert_eq!(letter.attributes["function"], "reserve-inventory");
+        assert_eq!(letter.attributes["attempt"], "1");
+        let error = &letter.attributes["error"];
+        assert!(error.contains("not understood") || error.contains("no JSON"), "{error}");
+        assert!(!error.contains(&order.email), "the reason names nobody: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_charge_that_was_not_held_for_is_put_before_a_person() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(300, 1).await.unwrap();
+    let id = Uuid::new_v4().to_string();
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let mut event = created(&id, &order, 300);
+    event["type"] = "payment.succeeded".into();
+    event["data"]["payment_intent"] = "pi_1".into();
+    event["data"]["amount"] = json!({ "amount": 300, "currency": "EUR" });
+    stack.send("SettleReservationQueue", &[json!({ "detail": event }).to_string()]).await.unwrap();
+    let letter = wait_for("the dead letter", PATIENCE, async || {
+        Ok(stack.dead_letters("SettleReservationDeadLetters", &id).await?.pop())
+    })
+    .await;
+    assert_eq!(letter.attributes["kind"], "reject", "{letter:?}");
+    assert!(letter.attributes["error"].contains("never held"), "{letter:?}");
+}
+
+/// The stream is switched off, as if the relay were down: the order is not lost, only late.
+#[tokio::test]
+async fn an_event_that_the_stream_missed_is_published_by_the_schedule() {
+    let (stack, _guard) = alone().await;
+    let product = stack.product(300, 1).await.unwrap();
+    let mapping = relay_mapping(&stack).await;
+    switch(&stack, &mapping, false).await;
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let id = stack.place(&order).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(stack.status(&id).await.unwrap(), "placed", "nobody published it");
+    let table = stack.table("OutboxTable").await.unwrap();
+    let rows = stack.aws.dynamodb().scan().table_name(&table).send().await.unwrap().items.unwrap();
+    let row = rows.iter().find(|row| row["event"].as_s().unwrap().contains(&id)).expect("its outbox row");
+    // Two minutes pass.
+    stack
+        .aws
+        .dynamodb()
+        .update_item()
+        .table_name(&table)
+        .key("event_id", row["event_id"].clone())
+        .update_expression("SET created_at = :then")
+        .expression_attribute_values(":then", AttributeValue::S("2026-01-01T00:00:00.000000Z".into()))
+        .send()
+        .await
+        .unwrap();
+    let report =
+        stack.invoke("ExpireOrders", &json!({ "order_id": Uuid::new_v4() }).to_string()).await.unwrap();
+    assert_eq!(report["published"], 1, "{report}");
+    stack.becomes(&id, "paid").await;
+    switch(&stack, &mapping, true).await;
+    assert_eq!(stack.captures(&id).await.unwrap(), [300]);
+    let left = stack.aws.dynamodb().scan().table_name(&table).send().await.unwrap().items.unwrap();
+    assert!(left.iter().all(|row| !row["event"].as_s().unwrap().contains(&id)), "the row is gone");
+}
+
+async fn relay_mapping(stack: &Stack) -> String {
+    let answer = stack.lambda(Method::GET, "/2015-03-31/event-source-mappings/", "").await.unwrap();
+    let mappings = answer.body["EventSourceMappings"].as_array().cloned().unwrap_or_default();
+    let relay = mappings
+        .iter()
+        .find(|mapping| mapping["FunctionArn"].as_str().is_some_and(|arn| arn.contains("-RelayOutbox-")));
+    relay.unwrap()["UUID"].as_str().unwrap().to_owned()
+}
+
+async fn switch(stack: &Stack, mapping: &str, on: bool) {
+    let path = format!("/2015-03-31/event-source-mappings/{mapping}");
+    let answer = stack.lambda(Method::PUT, &path, &json!({ "Enabled": on }).to_string()).await.unwrap();
+    assert!(answer.status.is_success(), "{answer:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+/// The function is killed after the provider took the money and before anybody was told. When the queue hands the
+/// message out again, the lookup finds the charge.
+#[tokio::test]
+async fn a_function_killed_in_the_middle_of_a_charge_charges_once() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(4200, 1).await.unwrap();
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let id = stack.place(&order).await.unwrap();
+    let fault =
+        json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 7000 });
+    stack.fault(Some(&id), fault).await.unwrap();
+    wait_for("the charge", PATIENCE, async || Ok((!stack.captures(&id).await?.is_empty()).then_some(())))
+        .await;
+    assert_ne!(stack.status(&id).await.unwrap(), "paid", "nobody knows yet");
+    assert!(kill_functions("-ProcessPayment-") > 0, "no process was found to kill");
+    // Six times the function's timeout of 30 seconds, which is how long the queue keeps the message to itself.
+    let patience = Duration::from_secs(180) + PATIENCE;
+    wait_for("the order to be paid all the same", patience, async || {
+        Ok((stack.status(&id).await? == "paid").then_some(()))
+    })
+    .await;
+    assert_eq!(stack.captures(&id).await.unwrap(), [4200]);
+    stack.stock_becomes(&product, (0, 0, 1)).await;
+    let (subject, _) = stack.mail(&order.email).await;
+    assert!(subject.starts_with("Your order is confirmed"), "{subject}");
+}
+
+/// Kills the processes of this stack's function (SIGKILL), and tells how many there were.
+fn kill_functions(part_of_name: &str) -> usize {
+    let endpoint = std::env::var("E2E_EMULATOR_URL").unwrap();
+    let mut killed = 0;
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(environment) = std::fs::read(process.path().join("environ")) else { continue };
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        let is = |name: &str, test: &dyn Fn(&str) -> bool| {
+            environment.split('\0').filter_map(|variable| variable.strip_prefix(name)).any(test)
+        };
+        let named = is("AWS_LAMBDA_FUNCTION_NAME=", &|value| value.contains(part_of_name));
+        if named && is("AWS_ENDPOINT_URL=", &|value| value == endpoint) {
+            let pid = process.file_name().into_string().unwrap();
+            killed += usize::from(
+                std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success(),
+            );
+        }
+    }
+    killed
+}
+
+#[tokio::test]
+async fn a_late_order_of_a_cancelled_one_holds_nothing() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(300, 2).await.unwrap();
+    let id = Uuid::new_v4().to_string();
+    let order = NewOrder::of(&product, 2, "pm_card_visa");
+    // The cancellation overtakes the order itself.
+    let mut wish = created(&id, &order, 600);
+    wish["type"] = "order.cancellation_requested".into();
+    wish["data"]["reason"] = "customer_request".into();
+    stack.send("VoidPaymentQueue", &[json!({ "detail": wish }).to_string()]).await.unwrap();
+    let (subject, _) = stack.mail(&order.email).await;
+    assert!(subject.starts_with("Your order is cancelled"), "{subject}");
+    let reservation = format!("/reservations/{id}");
+    wait_for("the tombstone", PATIENCE, async || {
+        let answer = stack.signed(Method::GET, &reservation, None).await?;
+        Ok((answer.status == StatusCode::OK && answer.body["state"] == "released").then_some(()))
+    })
+    .await;
+    let late = json!({ "detail": created(&id, &order, 600) }).to_string();
+    stack.send("ReserveInventoryQueue", &[late]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(stack.stock(&product).await.unwrap(), (2, 0, 0));
+    assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
+}

@@ -1,0 +1,129 @@
+//! The functions one by one: each takes its sample event, and none may do more than its role allows.
+
+use std::path::PathBuf;
+
+use end_to_end::{Product, Stack};
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::{alone, shared};
+
+fn sample(name: &str) -> String {
+    let root = PathBuf::from(std::env::var("E2E_REPO_ROOT").unwrap());
+    std::fs::read_to_string(root.join("events").join(format!("{name}.json"))).unwrap()
+}
+
+/// In the order in which an order meets them, so that each finds what the one before it left.
+#[tokio::test]
+async fn each_function_takes_its_sample_event() {
+    let (stack, _guard) = alone().await;
+    for line in sample_lines() {
+        let product = Product {
+            sku: line["sku"].as_str().unwrap().to_owned(),
+            cents: u32::try_from(line["unit_price"]["amount"].as_u64().unwrap()).unwrap(),
+        };
+        stack.stock_up(&product, 1000).await.unwrap();
+    }
+    for (name, logical) in [("orders-api", "OrdersApi"), ("inventory-api", "InventoryApi")] {
+        let answer = stack.invoke(logical, &sample(name)).await.unwrap();
+        let status = answer["statusCode"].as_u64().unwrap();
+        assert!((200..300).contains(&status), "{name}: {answer}");
+    }
+    let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
+    assert!(answer["expired"].is_u64(), "{answer}");
+    for (name, logical) in [
+        ("relay-outbox", "RelayOutbox"),
+        ("reserve-inventory", "ReserveInventory"),
+        ("process-payment", "ProcessPayment"),
+        ("void-payment", "VoidPayment"),
+        ("settle-reservation", "SettleReservation"),
+        ("track-order", "TrackOrder"),
+        ("send-email", "SendEmail"),
+    ] {
+        let answer = stack.invoke(logical, &sample(name)).await.unwrap();
+        assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");
+        let letters =
+            stack.dead_letters(&format!("{logical}DeadLetters"), sample_order().as_str()).await.unwrap();
+        assert!(letters.is_empty(), "{name}: {letters:?}");
+    }
+}
+
+fn detail(name: &str) -> Value {
+    let event: Value = serde_json::from_str(&sample(name)).unwrap();
+    let body: Value = serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+    body["detail"].clone()
+}
+
+fn sample_lines() -> Vec<Value> {
+    detail("reserve-inventory")["data"]["order"]["lines"].as_array().unwrap().clone()
+}
+
+fn sample_order() -> String {
+    detail("process-payment")["subject"].as_str().unwrap().to_owned()
+}
+
+/// The mail function's own credentials, used for what is none of its business.
+#[tokio::test]
+async fn a_function_is_refused_what_its_role_does_not_allow() {
+    let (stack, _guard) = shared().await;
+    let roles = stack
+        .aws_request(
+            "iam",
+            Method::POST,
+            "/",
+            &[("content-type", "application/x-www-form-urlencoded")],
+            "Action=ListRoles&Version=2010-05-08&MaxItems=1000",
+        )
+        .await
+        .unwrap();
+    let text = roles.body.as_str().expect("XML").to_owned();
+    let arns = text.split("<Arn>").skip(1).filter_map(|part| part.split("</Arn>").next());
+    let role = arns.into_iter().find(|arn| arn.contains("SendEmailRole")).expect("a role of its own");
+    let form = serde_urlencoded::to_string([
+        ("Action", "AssumeRole"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", role),
+        ("RoleSessionName", "test"),
+    ])
+    .unwrap();
+    let assumed = stack
+        .aws_request(
+            "sts",
+            Method::POST,
+            "/",
+            &[("content-type", "application/x-www-form-urlencoded")],
+            &form,
+        )
+        .await
+        .unwrap()
+        .expect(StatusCode::OK)
+        .unwrap();
+    let xml = assumed.body.as_str().expect("XML").to_owned();
+    let field = |name: &str| {
+        let from = xml.split(&format!("<{name}>")).nth(1).unwrap();
+        from.split(&format!("</{name}>")).next().unwrap().to_owned()
+    };
+    let own =
+        stack.aws.with_credentials(&field("AccessKeyId"), &field("SecretAccessKey"), &field("SessionToken"));
+
+    let emails = stack.table("EmailsTable").await.unwrap();
+    let allowed = own.dynamodb().get_item().table_name(emails).set_key(Some(email_key())).send().await;
+    assert!(allowed.is_ok(), "its own table: {allowed:?}");
+    for table in ["OrdersTable", "PaymentsTable", "ProductsTable"] {
+        let table = stack.table(table).await.unwrap();
+        let refused = own.dynamodb().scan().table_name(&table).send().await.unwrap_err().into_service_error();
+        assert_eq!(refused.meta().code(), Some("AccessDeniedException"), "{table}: {refused:?}");
+    }
+    let queue = queue_of_others(&stack).await;
+    let refused = aws_sdk_sqs::Client::new(own.sdk()).receive_message().queue_url(queue).send().await;
+    assert!(refused.is_err(), "another function's queue: {refused:?}");
+}
+
+async fn queue_of_others(stack: &Stack) -> String {
+    stack.queue("ProcessPaymentQueue").await.unwrap()
+}
+
+fn email_key() -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
+    use aws_sdk_dynamodb::types::AttributeValue::S;
+    [("order_id".to_owned(), S("o".to_owned())), ("kind".to_owned(), S("k".to_owned()))].into()
+}

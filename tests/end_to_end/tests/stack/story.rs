@@ -1,0 +1,131 @@
+//! What the demo tells, asserted.
+
+use end_to_end::{NewOrder, PATIENCE, wait_for};
+use http::{Method, StatusCode};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::shared;
+
+#[tokio::test]
+async fn an_order_goes_through_to_its_mail() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(1250, 10).await.unwrap();
+    let order = NewOrder::of(&product, 2, "pm_card_visa");
+    let id = stack.place(&order).await.unwrap();
+    stack.becomes(&id, "paid").await;
+    stack.stock_becomes(&product, (8, 0, 2)).await;
+    let (subject, text) = stack.mail(&order.email).await;
+    assert!(subject.starts_with("Your order is confirmed"), "{subject}");
+    assert!(
+        text.contains("25.00 EUR") && text.contains("Hello Ada Lovelace") && text.contains(&id),
+        "{text}"
+    );
+    assert_eq!(stack.captures(&id).await.unwrap(), [2500]);
+    assert_eq!(stack.mails(&order.email).await.unwrap().len(), 1);
+    for function in ["ReserveInventory", "ProcessPayment", "SettleReservation", "TrackOrder", "SendEmail"] {
+        let letters = stack.dead_letters(&format!("{function}DeadLetters"), &id).await.unwrap();
+        assert!(letters.is_empty(), "{function}: {letters:?}");
+    }
+}
+
+#[tokio::test]
+async fn too_little_stock_is_a_rejection_and_nothing_is_charged() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(900, 3).await.unwrap();
+    let order = NewOrder::of(&product, 4, "pm_card_visa");
+    let id = stack.place(&order).await.unwrap();
+    stack.becomes(&id, "rejected").await;
+    let (subject, text) = stack.mail(&order.email).await;
+    assert!(subject.starts_with("Your order could not be taken"), "{subject}");
+    assert!(text.contains("only 3 are left"), "{text}");
+    assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
+    assert_eq!(stack.stock(&product).await.unwrap(), (3, 0, 0));
+}
+
+#[tokio::test]
+async fn a_made_up_price_is_a_rejection() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(900, 3).await.unwrap();
+    let bargain = end_to_end::Product { cents: 1, ..product.clone() };
+    let id = stack.place(&NewOrder::of(&bargain, 1, "pm_card_visa")).await.unwrap();
+    stack.becomes(&id, "rejected").await;
+    assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
+    assert_eq!(stack.stock(&product).await.unwrap(), (3, 0, 0));
+}
+
+#[tokio::test]
+async fn a_declined_card_frees_the_stock() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(700, 5).await.unwrap();
+    for (card, says) in [
+        ("pm_card_visa_chargeDeclined", "declined the payment"),
+        ("pm_card_visa_chargeDeclinedInsufficientFunds", "enough funds"),
+        ("pm_card_nobody_has", "declined the payment"),
+    ] {
+        let order = NewOrder::of(&product, 5, card);
+        let id = stack.place(&order).await.unwrap();
+        stack.becomes(&id, "payment_failed").await;
+        stack.stock_becomes(&product, (5, 0, 0)).await;
+        let (subject, text) = stack.mail(&order.email).await;
+        assert!(subject.starts_with("Your payment was declined") && text.contains(says), "{subject}\n{text}");
+        assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
+    }
+}
+
+#[tokio::test]
+async fn an_order_of_somebody_elses_service_goes_through_to_its_mail() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(1999, 4).await.unwrap();
+    let id = Uuid::new_v4().to_string();
+    let order = NewOrder::of(&product, 3, "pm_card_visa");
+    let mut details = order.body.clone();
+    details["total"] = json!({ "amount": 3 * 1999, "currency": "EUR" });
+    details["placed_at"] = "2026-01-02T03:04:05Z".into();
+    let event = json!({
+        "specversion": "1.0",
+        "type": "order.created",
+        "source": "the-old-shop",
+        "id": Uuid::new_v4(),
+        "subject": id,
+        "time": "2026-01-02T03:04:05Z",
+        "correlationid": "from-the-old-shop",
+        "data": { "order": details, "a field of theirs": true },
+    });
+    let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
+        .event_bus_name(&stack.name)
+        .source("the-old-shop")
+        .detail_type("order.created")
+        .detail(event.to_string())
+        .build();
+    let bus = aws_sdk_eventbridge::Client::new(stack.aws.sdk());
+    assert_eq!(bus.put_events().entries(entry).send().await.unwrap().failed_entry_count(), 0);
+    let (subject, text) = stack.mail(&order.email).await;
+    assert!(
+        subject.starts_with("Your order is confirmed") && text.contains("59.97 EUR"),
+        "{subject}\n{text}"
+    );
+    assert_eq!(stack.captures(&id).await.unwrap(), [5997]);
+    stack.stock_becomes(&product, (1, 0, 3)).await;
+    let answer = stack.api(Method::GET, &format!("/orders/{id}"), &[], None).await.unwrap();
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "it is not an order of ours");
+}
+
+#[tokio::test]
+async fn the_last_piece_is_sold_once() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(500, 3).await.unwrap();
+    let orders: Vec<NewOrder> = (0..8).map(|_| NewOrder::of(&product, 1, "pm_card_visa")).collect();
+    let ids = futures::future::try_join_all(orders.iter().map(|order| stack.place(order))).await.unwrap();
+    let mut outcomes = Vec::new();
+    for id in &ids {
+        let outcome = wait_for(&format!("order {id} to end"), PATIENCE, async || {
+            let status = stack.status(id).await?;
+            Ok(["paid", "rejected"].contains(&status.as_str()).then_some(status))
+        })
+        .await;
+        outcomes.push(outcome);
+    }
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "paid").count(), 3, "{outcomes:?}");
+    stack.stock_becomes(&product, (0, 0, 3)).await;
+}

@@ -1,0 +1,116 @@
+//! The test controls under `/_control`: they need no API key.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::account::Charge;
+use crate::faults::{Fault, NewFault};
+use crate::stand_in::{LoggedRequest, StandIn, State as Everything};
+
+type App = State<Arc<StandIn>>;
+/// A refusal: the status and `{"error": "what to do about it"}`.
+type Refusal = (StatusCode, Json<Value>);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    order_id: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forget {
+    key: Option<String>,
+}
+
+pub(crate) fn routes() -> Router<Arc<StandIn>> {
+    Router::new()
+        .route("/_control/health", get(async || Json(json!({ "status": "ok" }))))
+        .route("/_control/faults", post(add_fault).get(list_faults).delete(clear_faults))
+        .route("/_control/faults/{id}", delete(clear_fault))
+        .route("/_control/forget_keys", post(forget_keys))
+        .route("/_control/charges", get(list_charges))
+        .route("/_control/requests", get(list_requests))
+        .route("/_control/state", delete(reset))
+}
+
+async fn add_fault(
+    State(stand_in): App,
+    fault: Result<Json<NewFault>, JsonRejection>,
+) -> Result<(StatusCode, Json<Fault>), Refusal> {
+    let Json(fault) = fault.map_err(|rejection| refuse(&rejection.body_text()))?;
+    let added = stand_in.state().faults.add(fault).map_err(refuse)?;
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+async fn list_faults(State(stand_in): App) -> Json<Vec<Fault>> {
+    Json(stand_in.state().faults.all().to_vec())
+}
+
+async fn clear_faults(State(stand_in): App) -> Json<Value> {
+    Json(json!({ "cleared": stand_in.state().faults.clear(None) }))
+}
+
+async fn clear_fault(State(stand_in): App, Path(id): Path<u64>) -> Result<Json<Value>, Refusal> {
+    match stand_in.state().faults.clear(Some(id)) {
+        0 => {
+            let error = format!("there is no fault {id}: see GET /_control/faults");
+            Err((StatusCode::NOT_FOUND, Json(json!({ "error": error }))))
+        }
+        cleared => Ok(Json(json!({ "cleared": cleared }))),
+    }
+}
+
+/// Without a key, forgets all of them.
+async fn forget_keys(
+    State(stand_in): App,
+    query: Result<Query<Forget>, QueryRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let Query(forget) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+    let forgotten = stand_in.state().account.keys.forget(forget.key.as_deref());
+    stand_in.changed.notify_one();
+    Ok(Json(json!({ "forgotten": forgotten })))
+}
+
+async fn list_charges(
+    State(stand_in): App,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Result<Json<Vec<Charge>>, Refusal> {
+    let Query(filter) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+    let state = stand_in.state();
+    let charges = state.account.charges.values().filter(|charge| filter.allows(charge.order_id.as_ref()));
+    Ok(Json(charges.cloned().collect()))
+}
+
+async fn list_requests(
+    State(stand_in): App,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Result<Json<Vec<LoggedRequest>>, Refusal> {
+    let Query(filter) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+    let state = stand_in.state();
+    let requests = state.log.iter().filter(|request| filter.allows(request.order_id.as_ref()));
+    Ok(Json(requests.cloned().collect()))
+}
+
+async fn reset(State(stand_in): App) -> StatusCode {
+    *stand_in.state() = Everything::default();
+    stand_in.changed.notify_one();
+    StatusCode::NO_CONTENT
+}
+
+impl Filter {
+    fn allows(&self, order_id: Option<&String>) -> bool {
+        self.order_id.as_ref().is_none_or(|wanted| order_id == Some(wanted))
+    }
+}
+
+fn refuse(error: &str) -> Refusal {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": error })))
+}

@@ -1,0 +1,163 @@
+//! Idempotency keys: <https://docs.stripe.com/api/idempotent_requests>.
+//!
+//! The answer of the first request with a key is kept, whatever it was, once the endpoint has begun to
+//! work. A request that is refused before that (wrong parameters, no API key, too many requests, a key
+//! that is in use) leaves no trace.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, StripeError};
+
+/// How long a key is remembered. Stripe promises at least this.
+pub const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// The longest key, in characters.
+pub const LONGEST_KEY: usize = 255;
+
+/// What makes two requests the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The path of the request.
+    pub path: String,
+    /// Its parameters, sorted.
+    pub parameters: String,
+}
+
+/// An answer that is replayed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, byte for byte.
+    pub body: String,
+    /// `Request-Id` of the first request.
+    pub request_id: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Entry {
+    fingerprint: Fingerprint,
+    answer: SavedAnswer,
+    at: Timestamp,
+}
+
+/// The keys of an account.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Keys {
+    saved: IndexMap<String, Entry>,
+    #[serde(skip)]
+    in_flight: HashMap<String, Fingerprint>,
+}
+
+impl Keys {
+    /// The answer to replay for this key, or `None` if the request is a new one.
+    ///
+    /// # Errors
+    /// 400 when the key is too long or was used for another request; 409 when it is in use right now.
+    pub fn look_up(
+        &self,
+        key: &str,
+        fingerprint: &Fingerprint,
+        now: Timestamp,
+    ) -> Result<Option<SavedAnswer>> {
+        if key.chars().count() > LONGEST_KEY {
+            let message = format!("Idempotency key is too long (maximum is {LONGEST_KEY} characters).");
+            return Err(StripeError::invalid(message));
+        }
+        if self.in_flight.contains_key(key) {
+            return Err(StripeError::key_in_use());
+        }
+        let Some(entry) = self.saved.get(key).filter(|entry| now.duration_since(entry.at) < REMEMBERED_FOR)
+        else {
+            return Ok(None);
+        };
+        let used = &entry.fingerprint;
+        let advice =
+            format!("Try using a key other than '{key}' if you meant to execute a different request.");
+        if used.path != fingerprint.path {
+            return Err(StripeError::idempotency(format!(
+                "Keys for idempotent requests can only be used for the same endpoint they were first used for ('{}' vs '{}'). {advice}",
+                fingerprint.path, used.path
+            )));
+        }
+        if used.parameters != fingerprint.parameters {
+            return Err(StripeError::idempotency(format!(
+                "Keys for idempotent requests can only be used with the same parameters they were first used with. {advice}"
+            )));
+        }
+        Ok(Some(entry.answer.clone()))
+    }
+
+    /// Takes the key until [`Keys::save`].
+    pub fn begin(&mut self, key: &str, fingerprint: Fingerprint) {
+        self.in_flight.insert(key.to_owned(), fingerprint);
+    }
+
+    /// Keeps the answer to the request that [`Keys::begin`] took the key for.
+    pub fn save(&mut self, key: &str, answer: SavedAnswer, now: Timestamp) {
+        if let Some(fingerprint) = self.in_flight.remove(key) {
+            self.saved.retain(|_, entry| now.duration_since(entry.at) < REMEMBERED_FOR);
+            self.saved.insert(key.to_owned(), Entry { fingerprint, answer, at: now });
+        }
+    }
+
+    /// Forgets this key, or all of them, as Stripe may once they are 24 hours old. Returns how many.
+    /// A request that is under way keeps its key until it is answered.
+    pub fn forget(&mut self, key: Option<&str>) -> usize {
+        let before = self.saved.len();
+        self.saved.retain(|saved, _| key.is_some_and(|key| key != saved));
+        before - self.saved.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(parameters: &str) -> Fingerprint {
+        Fingerprint { path: "/v1/payment_intents".to_owned(), parameters: parameters.to_owned() }
+    }
+
+    fn answer() -> SavedAnswer {
+        SavedAnswer { status: 200, body: "{}".to_owned(), request_id: "req_1".to_owned() }
+    }
+
+    #[test]
+    fn a_key_is_remembered_for_24_hours_and_not_longer() {
+        let start = Timestamp::UNIX_EPOCH;
+        let mut keys = Keys::default();
+        keys.begin("k", request("a=1"));
+        keys.save("k", answer(), start);
+        let just_before = start + REMEMBERED_FOR - SignedDuration::from_secs(1);
+        assert_eq!(keys.look_up("k", &request("a=1"), just_before).unwrap(), Some(answer()));
+        // After that, even another request may have the key.
+        assert_eq!(keys.look_up("k", &request("a=2"), start + REMEMBERED_FOR).unwrap(), None);
+    }
+
+    #[test]
+    fn a_key_in_use_is_refused_until_its_answer_is_there() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut keys = Keys::default();
+        keys.begin("k", request("a=1"));
+        assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap_err().status, 409);
+        keys.save("k", answer(), now);
+        assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap(), Some(answer()));
+    }
+
+    #[test]
+    fn forgetting_one_key_leaves_the_others() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut keys = Keys::default();
+        for key in ["one", "two", "three"] {
+            keys.begin(key, request("a=1"));
+            keys.save(key, answer(), now);
+        }
+        assert_eq!(keys.forget(Some("one")), 1);
+        assert_eq!(keys.look_up("one", &request("a=1"), now).unwrap(), None);
+        assert!(keys.look_up("two", &request("a=1"), now).unwrap().is_some());
+        assert_eq!(keys.forget(None), 2);
+    }
+}

@@ -1,0 +1,368 @@
+//! PaymentIntents and their states: <https://docs.stripe.com/payments/paymentintents/lifecycle>.
+//!
+//! Every function here runs under the account's lock, so a confirmation is one step: of two at the same
+//! time, one takes the money and the other finds the PaymentIntent `succeeded`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::account::{Account, Charge, new_id};
+use crate::cards::{Behaviour, Card};
+use crate::error::{Result, StripeError};
+
+/// Where a PaymentIntent stands. (`processing` and `requires_capture` do not come up with the cards and the
+/// parameters that the stand-in takes.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// No card yet, or the last one was declined.
+    RequiresPaymentMethod,
+    /// Has a card, and waits for the confirmation.
+    RequiresConfirmation,
+    /// The customer has to authenticate.
+    RequiresAction,
+    /// The money was taken. Final.
+    Succeeded,
+    /// Will never take money. Final.
+    Canceled,
+}
+
+impl Status {
+    /// As Stripe writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RequiresPaymentMethod => "requires_payment_method",
+            Self::RequiresConfirmation => "requires_confirmation",
+            Self::RequiresAction => "requires_action",
+            Self::Succeeded => "succeeded",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Canceled)
+    }
+}
+
+/// Which payment methods a PaymentIntent takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Accepts {
+    /// Cards only: `payment_method_types[]=card`.
+    Cards,
+    /// Those switched on in the dashboard, which is Stripe's default.
+    Automatic {
+        /// `allow_redirects`: `always`, unless it was set to `never`.
+        redirects: bool,
+    },
+}
+
+/// A PaymentIntent, as far as it varies.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PaymentIntent {
+    /// `pi_…`
+    pub id: String,
+    /// In the currency's minor unit.
+    pub amount: u64,
+    /// ISO 4217, in small letters.
+    pub currency: String,
+    /// Where it stands.
+    pub status: Status,
+    /// `metadata[…]`
+    pub metadata: BTreeMap<String, String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Where Stripe would send its receipt.
+    pub receipt_email: Option<String>,
+    /// `pm_…` of the card, until it is declined.
+    pub payment_method: Option<String>,
+    /// Which payment methods it takes.
+    pub accepts: Accepts,
+    /// The last charge, successful or declined.
+    pub latest_charge: Option<String>,
+    /// Why the last attempt failed.
+    pub last_payment_error: Option<Value>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was canceled.
+    pub canceled_at: Option<Timestamp>,
+    /// Why, as the request had it.
+    pub cancellation_reason: Option<String>,
+}
+
+impl PaymentIntent {
+    /// The order that the PaymentIntent is for.
+    pub fn order_id(&self) -> Option<&str> {
+        self.metadata.get("order_id").map(String::as_str)
+    }
+
+    /// The object as the API shows it.
+    pub fn render(&self) -> Value {
+        let automatic_payment_methods = match self.accepts {
+            Accepts::Cards => Value::Null,
+            Accepts::Automatic { redirects } => {
+                json!({ "enabled": true, "allow_redirects": if redirects { "always" } else { "never" } })
+            }
+        };
+        let received = if self.status == Status::Succeeded { self.amount } else { 0 };
+        let next_action = (self.status == Status::RequiresAction).then(|| {
+            json!({ "type": "use_stripe_sdk", "use_stripe_sdk": { "type": "three_d_secure_redirect", "source": self.id } })
+        });
+        json!({
+            "id": self.id,
+            "object": "payment_intent",
+            "amount": self.amount,
+            "amount_capturable": 0,
+            "amount_details": { "tip": {} },
+            "amount_received": received,
+            "application": null,
+            "application_fee_amount": null,
+            "automatic_payment_methods": automatic_payment_methods,
+            "canceled_at": self.canceled_at.map(Timestamp::as_second),
+            "cancellation_reason": self.cancellation_reason,
+            "capture_method": "automatic_async",
+            "client_secret": format!("{}_secret_local", self.id),
+            "confirmation_method": "automatic",
+            "created": self.created.as_second(),
+            "currency": self.currency,
+            "customer": null,
+            "description": self.description,
+            "last_payment_error": self.last_payment_error,
+            "latest_charge": self.latest_charge,
+            "livemode": false,
+            "metadata": self.metadata,
+            "next_action": next_action,
+            "on_behalf_of": null,
+            "payment_method": self.payment_method,
+            "payment_method_configuration_details": null,
+            "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
+            "payment_method_types": ["card"],
+            "processing": null,
+            "receipt_email": self.receipt_email,
+            "review": null,
+            "setup_future_usage": null,
+            "shipping": null,
+            "source": null,
+            "statement_descriptor": null,
+            "statement_descriptor_suffix": null,
+            "status": self.status,
+            "transfer_data": null,
+            "transfer_group": null,
+        })
+    }
+
+    fn unexpected_state(&self, message: String) -> Box<StripeError> {
+        StripeError::invalid(message).code("payment_intent_unexpected_state").about(self.render())
+    }
+}
+
+/// What a new PaymentIntent is to be.
+#[derive(Debug)]
+pub struct NewIntent {
+    /// In the currency's minor unit.
+    pub amount: u64,
+    /// ISO 4217, in small letters.
+    pub currency: String,
+    /// `metadata[…]`
+    pub metadata: BTreeMap<String, String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// Where Stripe would send its receipt.
+    pub receipt_email: Option<String>,
+    /// The name of a test card, or the id of a payment method.
+    pub payment_method: Option<String>,
+    /// Which payment methods it takes.
+    pub accepts: Accepts,
+    /// Confirms it at once (`confirm=true`).
+    pub confirm: Option<Confirmation>,
+}
+
+/// How a PaymentIntent is confirmed.
+#[derive(Debug, Default)]
+pub struct Confirmation {
+    /// The name of a test card, or the id of a payment method; else the one it already has.
+    pub payment_method: Option<String>,
+    /// Where the customer comes back to after a redirect.
+    pub return_url: Option<String>,
+    /// Fail rather than ask the customer to authenticate: `error_on_requires_action` or `off_session`.
+    pub fail_on_action: bool,
+}
+
+/// The PaymentIntent with this id.
+///
+/// # Errors
+/// 404 when there is none.
+pub fn find<'a>(account: &'a Account, id: &str) -> Result<&'a PaymentIntent> {
+    account.payment_intents.get(id).ok_or_else(|| no_such_intent(404, id, "intent"))
+}
+
+/// The error for the id of a PaymentIntent that does not exist.
+pub fn no_such_intent(status: u16, id: &str, param: &str) -> Box<StripeError> {
+    StripeError::missing(status, format!("No such payment_intent: '{id}'"), param)
+}
+
+/// `POST /v1/payment_intents`
+///
+/// # Errors
+/// 400 for a payment method that does not exist; with `confirm`, whatever [`confirm`] answers.
+pub fn create(account: &mut Account, new: NewIntent, now: Timestamp) -> Result<Value> {
+    let payment_method = new.payment_method.map(|name| attach(account, &name)).transpose()?;
+    let status =
+        if payment_method.is_some() { Status::RequiresConfirmation } else { Status::RequiresPaymentMethod };
+    let intent = PaymentIntent {
+        id: new_id("pi"),
+        amount: new.amount,
+        currency: new.currency,
+        status,
+        metadata: new.metadata,
+        description: new.description,
+        receipt_email: new.receipt_email,
+        payment_method,
+        accepts: new.accepts,
+        latest_charge: None,
+        last_payment_error: None,
+        created: now,
+        canceled_at: None,
+        cancellation_reason: None,
+    };
+    let (id, rendered) = (intent.id.clone(), intent.render());
+    account.payment_intents.insert(id.clone(), intent);
+    match new.confirm {
+        Some(confirmation) => confirm(account, &id, confirmation, now),
+        None => Ok(rendered),
+    }
+}
+
+/// `POST /v1/payment_intents/{id}/confirm`: takes the money, if the card lets it be taken.
+///
+/// # Errors
+/// 402 when the card is declined; 400 when the PaymentIntent is already final, has no payment method or
+/// could redirect the customer and has no `return_url`; 404 when it does not exist.
+pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now: Timestamp) -> Result<Value> {
+    let intent = find(account, id)?;
+    match intent.status {
+        Status::Succeeded => {
+            let message = "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.";
+            return Err(intent.unexpected_state(message.to_owned()));
+        }
+        Status::Canceled => {
+            let message = "This PaymentIntent's payment_method could not be updated because it has a status of canceled. You may only update the payment_method of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.";
+            return Err(intent.unexpected_state(message.to_owned()));
+        }
+        Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {}
+    }
+    if intent.accepts == (Accepts::Automatic { redirects: true }) && confirmation.return_url.is_none() {
+        let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.";
+        return Err(StripeError::invalid(message).about(intent.render()));
+    }
+    let attached = intent.payment_method.clone();
+    let method = match confirmation.payment_method {
+        Some(name) => attach(account, &name)?,
+        None => match attached {
+            Some(method) => method,
+            None => {
+                let message = "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.";
+                return Err(find(account, id)?.unexpected_state(message.to_owned()));
+            }
+        },
+    };
+    let card = card_behind(account, &method)?;
+    let Account { payment_intents, charges, .. } = account;
+    let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
+    match card.behaviour {
+        Behaviour::Succeeds => {
+            let charge = Charge {
+                id: new_id("ch"),
+                payment_intent: intent.id.clone(),
+                order_id: intent.order_id().map(str::to_owned),
+                amount: intent.amount,
+                amount_refunded: 0,
+                currency: intent.currency.clone(),
+                at: now,
+            };
+            intent.status = Status::Succeeded;
+            intent.payment_method = Some(method);
+            intent.last_payment_error = None;
+            intent.latest_charge = Some(charge.id.clone());
+            charges.insert(charge.id.clone(), charge);
+            Ok(intent.render())
+        }
+        Behaviour::RequiresAuthentication if !confirmation.fail_on_action => {
+            intent.status = Status::RequiresAction;
+            intent.payment_method = Some(method);
+            Ok(intent.render())
+        }
+        Behaviour::RequiresAuthentication => {
+            let message = "Your card was declined. This transaction requires authentication.";
+            Err(decline(
+                intent,
+                card,
+                &method,
+                "authentication_required",
+                Some("authentication_required"),
+                message,
+            ))
+        }
+        Behaviour::Declines { code, decline_code, message } => {
+            Err(decline(intent, card, &method, code, decline_code, message))
+        }
+    }
+}
+
+/// `POST /v1/payment_intents/{id}/cancel`
+///
+/// # Errors
+/// 400 when it has succeeded or is canceled already; 404 when it does not exist.
+pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Timestamp) -> Result<Value> {
+    let intent = account.payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
+    if intent.status.is_final() {
+        return Err(intent.unexpected_state(format!(
+            "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.",
+            intent.status.as_str()
+        )));
+    }
+    intent.status = Status::Canceled;
+    intent.canceled_at = Some(now);
+    intent.cancellation_reason = reason;
+    Ok(intent.render())
+}
+
+/// The attempt failed: back to where a new card can be tried, with the error kept.
+fn decline(
+    intent: &mut PaymentIntent,
+    card: &Card,
+    method: &str,
+    code: &'static str,
+    decline_code: Option<&'static str>,
+    message: &str,
+) -> Box<StripeError> {
+    let mut error = StripeError::card(message).code(code);
+    error.decline_code = decline_code;
+    error.charge = Some(new_id("ch"));
+    error.payment_method = Some(card.render(method));
+    intent.status = Status::RequiresPaymentMethod;
+    intent.payment_method = None;
+    intent.latest_charge.clone_from(&error.charge);
+    intent.last_payment_error = Some(json!(&*error));
+    error.about(intent.render())
+}
+
+/// The id of a payment method: a test card's name makes a new one, as it does at Stripe.
+fn attach(account: &mut Account, name: &str) -> Result<String> {
+    if let Some(card) = Card::named(name) {
+        let id = new_id("pm");
+        account.payment_methods.insert(id.clone(), card.name.to_owned());
+        return Ok(id);
+    }
+    card_behind(account, name)?;
+    Ok(name.to_owned())
+}
+
+fn card_behind(account: &Account, method: &str) -> Result<&'static Card> {
+    let name = account.payment_methods.get(method);
+    name.and_then(|name| Card::named(name)).ok_or_else(|| {
+        StripeError::missing(400, format!("No such PaymentMethod: '{method}'"), "payment_method")
+    })
+}

@@ -1,0 +1,105 @@
+//! Which amounts Stripe takes: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>.
+
+use iso_currency::Currency;
+
+use crate::error::{Result, StripeError};
+
+/// The largest amount, in the minor unit: eight digits.
+pub const LARGEST_AMOUNT: u64 = 99_999_999;
+
+/// The smallest amounts that Stripe documents, in the minor unit. (With a real account they go by the
+/// currency that is paid out.)
+const SMALLEST_AMOUNTS: &[(&str, u64)] = &[
+    ("aed", 200),
+    ("aud", 50),
+    ("brl", 50),
+    ("cad", 50),
+    ("chf", 50),
+    ("czk", 1500),
+    ("dkk", 250),
+    ("eur", 50),
+    ("gbp", 30),
+    ("hkd", 400),
+    ("huf", 17500),
+    ("inr", 50),
+    ("jpy", 50),
+    ("mxn", 1000),
+    ("myr", 200),
+    ("nok", 300),
+    ("nzd", 50),
+    ("pln", 200),
+    ("ron", 200),
+    ("sek", 300),
+    ("sgd", 50),
+    ("thb", 1000),
+    ("usd", 50),
+];
+
+/// The currency in small letters.
+///
+/// # Errors
+/// 400 when it is not one of ISO 4217.
+pub fn currency(code: &str) -> Result<String> {
+    if Currency::from_code(&code.to_ascii_uppercase()).is_none() {
+        let message = format!("Invalid currency: {code}. It must be a three-letter code of ISO 4217.");
+        return Err(StripeError::invalid(message).param("currency"));
+    }
+    Ok(code.to_ascii_lowercase())
+}
+
+/// Checks an amount against the bounds.
+///
+/// # Errors
+/// 400 when it is too small or too large.
+pub fn check_amount(amount: u64, currency: &str) -> Result<()> {
+    let smallest =
+        SMALLEST_AMOUNTS.iter().find(|(code, _)| *code == currency).map_or(1, |(_, smallest)| *smallest);
+    if amount < smallest {
+        let message = format!("Amount must be at least {}", display_amount(smallest, currency));
+        return Err(StripeError::invalid(message).code("amount_too_small").param("amount"));
+    }
+    if amount > LARGEST_AMOUNT {
+        let message = format!("Amount must be no more than {}", display_amount(LARGEST_AMOUNT, currency));
+        return Err(StripeError::invalid(message).code("amount_too_large").param("amount"));
+    }
+    Ok(())
+}
+
+/// An amount in minor units for people: `12.50 eur`, `500 jpy`.
+pub fn display_amount(amount: u64, currency: &str) -> String {
+    let exponent =
+        Currency::from_code(&currency.to_ascii_uppercase()).and_then(Currency::exponent).unwrap_or(0);
+    let unit = 10_u64.pow(u32::from(exponent));
+    if unit == 1 {
+        return format!("{amount} {currency}");
+    }
+    format!("{}.{:0width$} {currency}", amount / unit, amount % unit, width = usize::from(exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_bounded_in_each_currency() {
+        assert!(check_amount(50, "eur").is_ok());
+        assert_eq!(check_amount(49, "eur").unwrap_err().code, Some("amount_too_small"));
+        assert_eq!(check_amount(249, "dkk").unwrap_err().message, "Amount must be at least 2.50 dkk");
+        assert!(check_amount(LARGEST_AMOUNT, "usd").is_ok());
+        assert_eq!(check_amount(LARGEST_AMOUNT + 1, "usd").unwrap_err().code, Some("amount_too_large"));
+    }
+
+    #[test]
+    fn amounts_are_shown_with_the_decimals_of_their_currency() {
+        assert_eq!(display_amount(1250, "eur"), "12.50 eur");
+        assert_eq!(display_amount(5, "usd"), "0.05 usd");
+        assert_eq!(display_amount(500, "jpy"), "500 jpy");
+        assert_eq!(display_amount(1500, "kwd"), "1.500 kwd");
+    }
+
+    #[test]
+    fn a_currency_is_one_of_iso_4217() {
+        assert_eq!(currency("EUR").unwrap(), "eur");
+        assert_eq!(currency("euro").unwrap_err().param.as_deref(), Some("currency"));
+    }
+}

@@ -1,0 +1,214 @@
+//! The operations of the API: which parameters each takes, and what it does.
+//!
+//! Reading the parameters and carrying the operation out are two steps, because Stripe keeps nothing
+//! under an idempotency key when the first one fails.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::error::{Result, StripeError};
+use crate::form::Form;
+use crate::intents::{self, Accepts, Confirmation, NewIntent};
+use crate::limits;
+use crate::refunds::{self, NewRefund};
+
+/// What a request asks for; also what a fault is aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// `POST /v1/payment_intents`
+    Create,
+    /// `POST /v1/payment_intents/{id}/confirm`
+    Confirm,
+    /// `GET /v1/payment_intents/{id}`
+    Retrieve,
+    /// `POST /v1/payment_intents/{id}/cancel`
+    Cancel,
+    /// `GET /v1/payment_intents`
+    List,
+    /// `POST /v1/refunds`
+    Refund,
+    /// `GET /v1/refunds/{id}`
+    RetrieveRefund,
+    /// `GET /v1/refunds`
+    ListRefunds,
+}
+
+/// A request whose parameters are in order.
+#[derive(Debug)]
+pub enum Command {
+    /// A new PaymentIntent.
+    Create(NewIntent),
+    /// Take the money.
+    Confirm(String, Confirmation),
+    /// Show a PaymentIntent.
+    Retrieve(String),
+    /// Never take the money, for this reason.
+    Cancel(String, Option<String>),
+    /// Show PaymentIntents, the newest first.
+    List(Page),
+    /// Give money back.
+    Refund(NewRefund),
+    /// Show a refund.
+    RetrieveRefund(String),
+    /// Show the refunds, of one PaymentIntent if it is given.
+    ListRefunds(Page, Option<String>),
+}
+
+/// A part of a list: <https://docs.stripe.com/api/pagination>.
+#[derive(Debug)]
+pub struct Page {
+    limit: usize,
+    starting_after: Option<String>,
+}
+
+impl Command {
+    /// Reads the parameters of an operation. `id` is the one in the path, where there is one.
+    ///
+    /// # Errors
+    /// 400 with the name of the parameter that is missing, wrong or unknown.
+    pub fn read(operation: Operation, id: String, mut form: Form) -> Result<Self> {
+        let command = match operation {
+            Operation::Create => Self::Create(read_new_intent(&mut form)?),
+            Operation::Confirm => Self::Confirm(id, read_confirmation(&mut form)?),
+            Operation::Retrieve => Self::Retrieve(id),
+            Operation::Cancel => {
+                let reasons = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
+                Self::Cancel(id, form.one_of("cancellation_reason", &reasons)?)
+            }
+            Operation::List => Self::List(read_page(&mut form)?),
+            Operation::Refund => Self::Refund(NewRefund {
+                payment_intent: form.required("payment_intent")?,
+                amount: form.integer("amount")?,
+                reason: form.one_of("reason", &["duplicate", "fraudulent", "requested_by_customer"])?,
+                metadata: form.metadata()?,
+            }),
+            Operation::RetrieveRefund => Self::RetrieveRefund(id),
+            Operation::ListRefunds => Self::ListRefunds(read_page(&mut form)?, form.text("payment_intent")?),
+        };
+        form.finish()?;
+        Ok(command)
+    }
+
+    /// Carries the operation out.
+    ///
+    /// # Errors
+    /// What the operation answers instead: see [`intents`] and [`refunds`].
+    pub fn run(self, account: &mut Account, now: Timestamp) -> Result<Value> {
+        match self {
+            Self::Create(new) => intents::create(account, new, now),
+            Self::Confirm(id, confirmation) => intents::confirm(account, &id, confirmation, now),
+            Self::Retrieve(id) => intents::find(account, &id).map(intents::PaymentIntent::render),
+            Self::Cancel(id, reason) => intents::cancel(account, &id, reason, now),
+            Self::List(page) => {
+                let all = account.payment_intents.values().rev().map(|intent| (intent.id.as_str(), intent));
+                page.cut("/v1/payment_intents", all, intents::PaymentIntent::render)
+            }
+            Self::Refund(new) => refunds::create(account, new, now),
+            Self::RetrieveRefund(id) => refunds::find(account, &id).map(refunds::Refund::render),
+            Self::ListRefunds(page, of) => {
+                let wanted =
+                    |refund: &&refunds::Refund| of.as_ref().is_none_or(|id| *id == refund.payment_intent);
+                let all =
+                    account.refunds.values().rev().filter(wanted).map(|refund| (refund.id.as_str(), refund));
+                page.cut("/v1/refunds", all, refunds::Refund::render)
+            }
+        }
+    }
+}
+
+impl Page {
+    fn cut<'a, T: 'a>(
+        self,
+        url: &str,
+        newest_first: impl Iterator<Item = (&'a str, &'a T)>,
+        render: impl Fn(&T) -> Value,
+    ) -> Result<Value> {
+        let mut rest = newest_first;
+        if let Some(last_seen) = self.starting_after
+            && !rest.by_ref().any(|(id, _)| id == last_seen)
+        {
+            let message = format!("No such object: '{last_seen}'");
+            return Err(StripeError::missing(400, message, "starting_after"));
+        }
+        let data: Vec<Value> = rest.by_ref().take(self.limit).map(|(_, item)| render(item)).collect();
+        let has_more = rest.next().is_some();
+        Ok(json!({ "object": "list", "url": url, "has_more": has_more, "data": data }))
+    }
+}
+
+fn read_page(form: &mut Form) -> Result<Page> {
+    let limit = form.integer("limit")?.unwrap_or(10);
+    match usize::try_from(limit) {
+        Ok(limit) if limit <= 100 => Ok(Page { limit, starting_after: form.text("starting_after")? }),
+        _ => Err(StripeError::invalid(format!(
+            "This value must be less than or equal to 100 (it currently is '{limit}')."
+        ))
+        .code("parameter_invalid_integer")
+        .param("limit")),
+    }
+}
+
+fn read_new_intent(form: &mut Form) -> Result<NewIntent> {
+    let amount = form.integer("amount")?.ok_or_else(|| {
+        StripeError::invalid("Missing required param: amount.").code("parameter_missing").param("amount")
+    })?;
+    let currency = limits::currency(&form.required("currency")?)?;
+    limits::check_amount(amount, &currency)?;
+    if let Some(customer) = form.text("customer")? {
+        // There is no way to make a customer here, so none exists.
+        return Err(StripeError::missing(400, format!("No such customer: '{customer}'"), "customer"));
+    }
+    let payment_method = form.text("payment_method")?;
+    let confirm = if form.boolean("confirm")? == Some(true) {
+        Some(read_confirmation(form)?)
+    } else {
+        for param in ["error_on_requires_action", "off_session", "return_url"] {
+            if form.peek(param).is_some() {
+                let message = format!("The parameter `{param}` can only be used with `confirm=true`.");
+                return Err(StripeError::invalid(message).param(param));
+            }
+        }
+        None
+    };
+    Ok(NewIntent {
+        amount,
+        currency,
+        metadata: form.metadata()?,
+        description: form.text("description")?,
+        receipt_email: form.text("receipt_email")?,
+        payment_method,
+        accepts: read_accepts(form)?,
+        confirm,
+    })
+}
+
+fn read_confirmation(form: &mut Form) -> Result<Confirmation> {
+    let error_on_requires_action = form.boolean("error_on_requires_action")?;
+    let off_session = form.boolean("off_session")?;
+    Ok(Confirmation {
+        payment_method: form.text("payment_method")?,
+        return_url: form.text("return_url")?,
+        fail_on_action: error_on_requires_action == Some(true) || off_session == Some(true),
+    })
+}
+
+fn read_accepts(form: &mut Form) -> Result<Accepts> {
+    let types = form.list("payment_method_types");
+    let enabled = form.boolean("automatic_payment_methods[enabled]")?;
+    let redirects = form.one_of("automatic_payment_methods[allow_redirects]", &["always", "never"])?;
+    if let Some(other) = types.iter().find(|kind| *kind != "card") {
+        let message =
+            format!("The payment method type \"{other}\" is invalid: the stand-in takes \"card\" only.");
+        return Err(StripeError::invalid(message).param("payment_method_types"));
+    }
+    match (types.is_empty(), enabled) {
+        (false, Some(true)) => Err(StripeError::invalid(
+            "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.",
+        )),
+        (false, _) | (true, Some(false)) => Ok(Accepts::Cards),
+        (true, _) => Ok(Accepts::Automatic { redirects: redirects.as_deref() != Some("never") }),
+    }
+}

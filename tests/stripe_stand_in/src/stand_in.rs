@@ -1,0 +1,330 @@
+//! The way of a request through the stand-in, which is the way through Stripe as far as it shows:
+//! the API key, then the rate limiter, then the idempotency layer, then the endpoint.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::{Duration, sleep};
+
+use crate::account::{Account, new_id};
+use crate::error::{Result, StripeError};
+use crate::faults::{Fault, Faults, Kind, Moment};
+use crate::form::Form;
+use crate::idempotency::{Fingerprint, SavedAnswer};
+use crate::operation::{Command, Operation};
+
+/// How many requests the log holds; older ones fall out.
+const LOG_LENGTH: usize = 10_000;
+
+/// The server's state, shared by all requests.
+#[derive(Debug)]
+pub struct StandIn {
+    api_keys: Vec<String>,
+    state: Mutex<State>,
+    /// Told of each change to the account, so that it can be written to disk.
+    pub(crate) changed: Notify,
+    /// Held while the account is written, so that an older one never comes after a newer one.
+    pub(crate) writing: Mutex<()>,
+}
+
+/// All that changes.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) account: Account,
+    pub(crate) faults: Faults,
+    pub(crate) log: VecDeque<LoggedRequest>,
+}
+
+/// A request to the API, taken apart.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    /// The id in the path, or nothing.
+    pub(crate) id: String,
+    pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
+    /// The idempotency key, of a POST.
+    pub(crate) key: Option<String>,
+    pub(crate) form: Result<Form>,
+}
+
+/// What a client gets.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Answer(Answer),
+    /// Nothing: the connection is closed after this time.
+    Silence(Duration),
+}
+
+/// An answer of the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    /// The first request with this idempotency key, if this is a replay of its answer.
+    pub(crate) replay_of: Option<String>,
+}
+
+/// A line of `GET /_control/requests`.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoggedRequest {
+    /// When it was answered.
+    pub at: Timestamp,
+    /// `Request-Id` of the answer.
+    pub request_id: String,
+    /// What was asked for.
+    pub operation: Operation,
+    /// The path.
+    pub path: String,
+    /// The PaymentIntent, as far as it is known.
+    pub payment_intent: Option<String>,
+    /// The order, as far as it is known.
+    pub order_id: Option<String>,
+    /// The `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
+    /// HTTP status; `null` when there was no answer.
+    pub status: Option<u16>,
+    /// The status of the object, the code of the error, or `no_answer`.
+    pub outcome: String,
+    /// Whether an earlier answer was replayed.
+    pub replayed: bool,
+    /// The faults that struck.
+    pub faults: Vec<u64>,
+}
+
+enum Begun {
+    Replay(SavedAnswer),
+    Run(Command),
+}
+
+impl StandIn {
+    /// A stand-in that takes these API keys, all of one account.
+    pub fn new(api_keys: Vec<String>, account: Account) -> Self {
+        let state = State { account, ..State::default() };
+        Self { api_keys, state: Mutex::new(state), changed: Notify::new(), writing: Mutex::new(()) }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // No step leaves the state half-changed, so it is sound even after a panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a call. Returns the `Request-Id` with it.
+    pub(crate) async fn answer(&self, call: Call) -> (String, Reply) {
+        let request_id = new_id("req");
+        let mut faults = Vec::new();
+        let reply = self.reply(&call, &request_id, &mut faults).await;
+        self.log(&call, &request_id, &reply, faults);
+        (request_id, reply)
+    }
+
+    async fn reply(&self, call: &Call, request_id: &str, struck: &mut Vec<u64>) -> Reply {
+        if let Err(error) = self.authorize(call.authorization.as_deref()) {
+            return Reply::Answer(Answer::of(Err(error)));
+        }
+        if let Some(fault) = self.strike(Moment::Arrival, call, struck) {
+            return suffer(&fault).await;
+        }
+        let answer = match self.begin(call) {
+            Err(error) => Answer::of(Err(error)),
+            Ok(Begun::Replay(saved)) => Answer::replay(saved),
+            Ok(Begun::Run(command)) => {
+                let answer = self.run(call, command, struck).await;
+                if let Some(key) = &call.key {
+                    let saved = SavedAnswer {
+                        status: answer.status,
+                        body: answer.body.clone(),
+                        request_id: request_id.to_owned(),
+                    };
+                    self.state().account.keys.save(key, saved, now());
+                }
+                self.changed.notify_one();
+                answer
+            }
+        };
+        match self.strike(Moment::Departure, call, struck) {
+            Some(fault) => suffer(&fault).await,
+            None => Reply::Answer(answer),
+        }
+    }
+
+    /// The API key may come as a bearer token or as the user name of basic authentication.
+    fn authorize(&self, authorization: Option<&str>) -> Result<()> {
+        let key = authorization.and_then(|header| {
+            let (scheme, value) = header.split_once(' ')?;
+            match scheme.to_ascii_lowercase().as_str() {
+                "bearer" => Some(value.trim().to_owned()),
+                "basic" => {
+                    let decoded = String::from_utf8(BASE64_STANDARD.decode(value.trim()).ok()?).ok()?;
+                    Some(decoded.split(':').next()?.to_owned())
+                }
+                _ => None,
+            }
+        });
+        match key.filter(|key| !key.is_empty()) {
+            None => Err(StripeError::unauthorized(
+                "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+            )),
+            Some(key) if self.api_keys.contains(&key) => Ok(()),
+            Some(key) => {
+                let start: String = key.chars().take(8).collect();
+                Err(StripeError::unauthorized(format!("Invalid API Key provided: {start}****")))
+            }
+        }
+    }
+
+    /// The idempotency layer, and the check of the parameters.
+    fn begin(&self, call: &Call) -> Result<Begun> {
+        let form = call.form.clone()?;
+        let mut state = self.state();
+        let fingerprint = Fingerprint { path: call.path.clone(), parameters: form.fingerprint() };
+        if let Some(key) = &call.key
+            && let Some(saved) = state.account.keys.look_up(key, &fingerprint, now())?
+        {
+            return Ok(Begun::Replay(saved));
+        }
+        let command = Command::read(call.operation, call.id.clone(), form)?;
+        if let Some(key) = &call.key {
+            state.account.keys.begin(key, fingerprint);
+        }
+        Ok(Begun::Run(command))
+    }
+
+    /// The endpoint.
+    async fn run(&self, call: &Call, command: Command, struck: &mut Vec<u64>) -> Answer {
+        if let Some(fault) = self.strike(Moment::BeforeEffect, call, struck) {
+            sleep(fault.delay()).await;
+            if fault.kind == Kind::Http500 {
+                return Answer::of(Err(StripeError::server(500)));
+            }
+        }
+        let answer = Answer::of(command.run(&mut self.state().account, now()));
+        if let Some(fault) = self.strike(Moment::AfterEffect, call, struck) {
+            // The effect is there already: it must not be lost if this process is stopped now.
+            self.changed.notify_one();
+            sleep(fault.delay()).await;
+            if fault.kind == Kind::Http500 {
+                return Answer::of(Err(StripeError::server(500)));
+            }
+        }
+        answer
+    }
+
+    fn strike(&self, moment: Moment, call: &Call, struck: &mut Vec<u64>) -> Option<Fault> {
+        let mut state = self.state();
+        let order_id = order_of(&state.account, call);
+        let fault = state.faults.strike(moment, call.operation, order_id.as_deref())?;
+        struck.push(fault.id);
+        Some(fault)
+    }
+
+    fn log(&self, call: &Call, request_id: &str, reply: &Reply, faults: Vec<u64>) {
+        let mut state = self.state();
+        let (status, outcome, payment_intent, replayed) = match reply {
+            Reply::Silence(_) => (None, "no_answer".to_owned(), None, false),
+            Reply::Answer(answer) => {
+                let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+                (Some(answer.status), outcome_of(&body), intent_of(&body), answer.replay_of.is_some())
+            }
+        };
+        let payment_intent = payment_intent.or_else(|| call.id.starts_with("pi_").then(|| call.id.clone()));
+        let logged = LoggedRequest {
+            at: now(),
+            request_id: request_id.to_owned(),
+            operation: call.operation,
+            path: call.path.clone(),
+            payment_intent,
+            order_id: order_of(&state.account, call),
+            idempotency_key: call.key.clone(),
+            status,
+            outcome,
+            replayed,
+            faults,
+        };
+        logged.print();
+        if state.log.len() == LOG_LENGTH {
+            state.log.pop_front();
+        }
+        state.log.push_back(logged);
+    }
+}
+
+impl Answer {
+    pub(crate) fn of(result: Result<Value>) -> Self {
+        let (status, body) = match result {
+            Ok(body) => (200, body),
+            Err(error) => (error.status, error.body()),
+        };
+        Self { status, body: body.to_string(), replay_of: None }
+    }
+
+    fn replay(saved: SavedAnswer) -> Self {
+        Self { status: saved.status, body: saved.body, replay_of: Some(saved.request_id) }
+    }
+}
+
+impl LoggedRequest {
+    fn print(&self) {
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let status = self.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let replayed = if self.replayed { " replayed" } else { "" };
+        let faults =
+            if self.faults.is_empty() { String::new() } else { format!(" faults={:?}", self.faults) };
+        println!(
+            "{:.3} {status} {} {} order={} key={}{replayed}{faults}",
+            self.at,
+            self.path,
+            self.outcome,
+            or_dash(&self.order_id),
+            or_dash(&self.idempotency_key),
+        );
+    }
+}
+
+/// What a fault on the way in or out makes of a request.
+async fn suffer(fault: &Fault) -> Reply {
+    let error = match fault.kind {
+        Kind::Timeout | Kind::Reset => return Reply::Silence(fault.delay()),
+        Kind::Http429 => StripeError::rate_limit(),
+        Kind::Conflict409 => StripeError::key_in_use(),
+        Kind::Http503 | Kind::Http500 | Kind::Slow => StripeError::server(503),
+    };
+    sleep(fault.delay()).await;
+    Reply::Answer(Answer::of(Err(error)))
+}
+
+/// `metadata[order_id]`: of the request, if it makes a PaymentIntent, else of the one that it is about.
+fn order_of(account: &Account, call: &Call) -> Option<String> {
+    let form = call.form.as_ref().ok();
+    if call.operation == Operation::Create {
+        return form?.peek("metadata[order_id]").map(str::to_owned);
+    }
+    let id = form.and_then(|form| form.peek("payment_intent")).unwrap_or(&call.id);
+    account.payment_intents.get(id)?.order_id().map(str::to_owned)
+}
+
+fn outcome_of(body: &Value) -> String {
+    let error = &body["error"];
+    let outcome = [&error["code"], &error["type"], &body["status"]].into_iter().find_map(Value::as_str);
+    outcome.unwrap_or("ok").to_owned()
+}
+
+fn intent_of(body: &Value) -> Option<String> {
+    let own = if body["object"] == "payment_intent" { &body["id"] } else { &body["payment_intent"] };
+    own.as_str().or_else(|| body["error"]["payment_intent"]["id"].as_str()).map(str::to_owned)
+}
+
+/// The stand-in's only clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a process of its own, beside the system under test: no simulation sets its time"
+)]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}

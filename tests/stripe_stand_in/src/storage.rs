@@ -1,0 +1,70 @@
+//! The account on disk: one JSON file, replaced as a whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::stand_in::StandIn;
+
+/// Changes within this time are written together.
+const SETTLE: Duration = Duration::from_millis(200);
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct File<A> {
+    version: u32,
+    account: A,
+}
+
+/// The account in this file; an empty one when there is no such file.
+///
+/// # Errors
+/// When the file cannot be read or understood.
+pub fn load(path: &Path) -> anyhow::Result<Account> {
+    let advice =
+        || format!("cannot use the state file {}: move it away, or pass another --state", path.display());
+    let text = match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Account::default()),
+        other => other.with_context(advice)?,
+    };
+    let file: File<Account> = serde_json::from_slice(&text).with_context(advice)?;
+    ensure!(file.version == VERSION, "{} (it has version {}, not {VERSION})", advice(), file.version);
+    Ok(file.account)
+}
+
+/// Writes the account: first beside the file, then over it, so that there is always a whole one.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save(stand_in: &StandIn, path: &Path) -> anyhow::Result<()> {
+    let _one_at_a_time = stand_in.writing.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = serde_json::to_vec(&File { version: VERSION, account: &stand_in.state().account })?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .with_context(|| format!("cannot write the state file {}", path.display()))
+}
+
+/// Writes the account soon after each change, for as long as the process runs. At most 200 ms of changes are
+/// lost when it is killed.
+pub async fn keep_saved(stand_in: Arc<StandIn>, path: PathBuf, report: impl Fn(anyhow::Error)) {
+    loop {
+        stand_in.changed.notified().await;
+        tokio::time::sleep(SETTLE).await;
+        let (writer, target) = (stand_in.clone(), path.clone());
+        match tokio::task::spawn_blocking(move || save(&writer, &target)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => report(error),
+            Err(error) => report(error.into()),
+        }
+    }
+}

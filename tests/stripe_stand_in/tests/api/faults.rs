@@ -1,0 +1,228 @@
+//! Faults on demand: each kind, before and after the effect.
+
+use std::time::{Duration, Instant};
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Api, intent_form};
+
+async fn ready(api: &Api, order_id: &str) -> (String, String) {
+    let id = api.intent(order_id, "pm_card_visa").await;
+    let path = format!("/v1/payment_intents/{id}/confirm");
+    (id, path)
+}
+
+#[tokio::test]
+async fn a_500_before_the_effect_is_kept_under_the_key() {
+    let api = Api::start().await;
+    let (id, path) = ready(&api, "o-1").await;
+    api.fault(json!({"operation": "confirm", "effect": "before", "kind": "http_500", "times": 1})).await;
+    let failed = api.post_with_key(&path, "", "k").await;
+    assert_eq!((failed.status, failed.at("/error/type")), (500, "api_error"));
+    assert_eq!(api.status_of(&id).await, "requires_confirmation");
+
+    let replayed = api.post_with_key(&path, "", "k").await;
+    assert_eq!((replayed.status, replayed.header("idempotent-replayed")), (500, Some("true")));
+    assert!(api.charges("o-1").await.is_empty());
+    assert_eq!(api.post_with_key(&path, "", "a new key").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_500_after_the_effect_is_kept_although_the_money_was_taken() {
+    let api = Api::start().await;
+    let (id, path) = ready(&api, "o-1").await;
+    api.fault(json!({"operation": "confirm", "effect": "after", "kind": "http_500", "times": 1})).await;
+    assert_eq!(api.post_with_key(&path, "", "k").await.status, 500);
+    assert_eq!(api.status_of(&id).await, "succeeded");
+    assert_eq!(api.charges("o-1").await.len(), 1);
+
+    assert_eq!(api.post_with_key(&path, "", "k").await.status, 500);
+    let new_key = api.post_with_key(&path, "", "another").await;
+    assert_eq!(new_key.at("/error/code"), "payment_intent_unexpected_state");
+    assert_eq!(api.charges("o-1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_503_before_the_effect_is_not_kept_and_after_it_hides_the_answer() {
+    let api = Api::start().await;
+    let (id, path) = ready(&api, "o-1").await;
+    api.fault(json!({"operation": "confirm", "effect": "before", "kind": "http_503", "times": 1})).await;
+    assert_eq!(api.post_with_key(&path, "", "k").await.status, 503);
+    assert_eq!(api.status_of(&id).await, "requires_confirmation");
+
+    api.fault(json!({"operation": "confirm", "effect": "after", "kind": "http_503", "times": 1})).await;
+    assert_eq!(api.post_with_key(&path, "", "k").await.status, 503);
+    assert_eq!(api.status_of(&id).await, "succeeded");
+    let replayed = api.post_with_key(&path, "", "k").await;
+    assert_eq!((replayed.status, replayed.at("/status")), (200, "succeeded"));
+    assert_eq!(api.charges("o-1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn too_many_requests_and_a_conflict_have_their_own_codes() {
+    let api = Api::start().await;
+    let (id, path) = ready(&api, "o-1").await;
+    for (kind, status, code) in
+        [("http_429", 429, "rate_limit"), ("conflict_409", 409, "idempotency_key_in_use")]
+    {
+        api.fault(json!({"operation": "confirm", "kind": kind, "times": 1})).await;
+        let refused = api.post_with_key(&path, "", "k").await;
+        assert_eq!((refused.status, refused.at("/error/code")), (status, code));
+        assert_eq!(api.status_of(&id).await, "requires_confirmation");
+    }
+    assert_eq!(api.post_with_key(&path, "", "k").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_reset_before_the_effect_did_nothing_and_after_it_took_the_money() {
+    let api = Api::start().await;
+    for (effect, status, charges) in [("before", "requires_confirmation", 0), ("after", "succeeded", 1)] {
+        let (id, path) = ready(&api, effect).await;
+        api.fault(json!({"operation": "confirm", "effect": effect, "kind": "reset", "times": 1})).await;
+        api.try_post(&path, "", Some(effect)).await.unwrap_err();
+        assert_eq!(api.status_of(&id).await, status);
+        assert_eq!(api.charges(effect).await.len(), charges);
+        // The same key then gives the true answer, and takes the money once in all.
+        assert_eq!(api.post_with_key(&path, "", effect).await.at("/status"), "succeeded");
+        assert_eq!(api.charges(effect).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_holds_the_request_and_then_gives_no_answer() {
+    let api = Api::start().await;
+    for (effect, status) in [("before", "requires_confirmation"), ("after", "succeeded")] {
+        let (id, path) = ready(&api, effect).await;
+        let fault =
+            json!({"operation": "confirm", "effect": effect, "kind": "timeout", "times": 1, "delay_ms": 300});
+        api.fault(fault).await;
+        let start = Instant::now();
+        api.try_post(&path, "", None).await.unwrap_err();
+        assert!(start.elapsed() >= Duration::from_millis(300));
+        assert_eq!(api.status_of(&id).await, status);
+        let log = api.control(&format!("/_control/requests?order_id={effect}")).await;
+        let confirm = log.iter().find(|line| line["operation"] == "confirm").unwrap();
+        assert_eq!((&confirm["outcome"], &confirm["status"]), (&json!("no_answer"), &Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_lasts_a_minute_unless_it_is_told_otherwise() {
+    let api = Api::start().await;
+    let (_, path) = ready(&api, "o-1").await;
+    api.fault(json!({"operation": "confirm", "kind": "timeout"})).await;
+    assert_eq!(api.control("/_control/faults").await[0]["delay_ms"], 60_000);
+    // The client gives up long before.
+    let waited = tokio::time::timeout(Duration::from_millis(300), api.try_post(&path, "", None)).await;
+    assert!(waited.is_err());
+}
+
+#[tokio::test]
+async fn a_slow_request_takes_effect_although_its_client_has_gone() {
+    let api = Api::start().await;
+    let (id, path) = ready(&api, "o-1").await;
+    api.fault(json!({"operation": "confirm", "kind": "slow", "times": 1, "delay_ms": 400})).await;
+    let gave_up = tokio::time::timeout(Duration::from_millis(150), api.try_post(&path, "", Some("k"))).await;
+    assert!(gave_up.is_err());
+    assert_eq!(api.status_of(&id).await, "requires_confirmation");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(api.status_of(&id).await, "succeeded");
+    assert_eq!(api.post_with_key(&path, "", "k").await.header("idempotent-replayed"), Some("true"));
+}
+
+#[tokio::test]
+async fn a_slow_request_may_take_its_effect_first() {
+    let api = Api::start().await;
+    let (id, path) = ready(&api, "o-1").await;
+    let fault =
+        json!({"operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 500});
+    api.fault(fault).await;
+    let (slow_api, slow_path) = (api.clone(), path.clone());
+    let slow = tokio::spawn(async move { slow_api.post_with_key(&slow_path, "", "k").await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(api.status_of(&id).await, "succeeded");
+    assert_eq!(api.post_with_key(&path, "", "k").await.status, 409);
+    assert_eq!(slow.await.unwrap().at("/status"), "succeeded");
+}
+
+#[tokio::test]
+async fn a_fault_strikes_its_operation_its_order_and_as_often_as_was_asked() {
+    let api = Api::start().await;
+    let id =
+        api.fault(json!({"operation": "create", "kind": "http_503", "times": 2, "order_id": "o-1"})).await;
+    let create =
+        async |order: &str| api.post("/v1/payment_intents", &intent_form(order, "pm_card_visa")).await.status;
+    assert_eq!(create("o-2").await, 200);
+    assert_eq!(api.get("/v1/payment_intents").await.status, 200);
+    assert_eq!([create("o-1").await, create("o-1").await, create("o-1").await], [503, 503, 200]);
+    let faults = api.control("/_control/faults").await;
+    assert_eq!((&faults[0]["id"], &faults[0]["fired"]), (&json!(id), &json!(2)));
+    assert_eq!((&faults[0]["kind"], &faults[0]["effect"]), (&json!("http_503"), &json!("before")));
+    let log = api.control("/_control/requests?order_id=o-1").await;
+    assert_eq!((&log[0]["faults"], &log[0]["status"]), (&json!([id]), &json!(503)));
+    assert_eq!(log[2]["faults"], json!([]));
+}
+
+#[tokio::test]
+async fn the_order_is_known_from_the_payment_intent() {
+    let api = Api::start().await;
+    let (one, _) = ready(&api, "o-1").await;
+    let (two, _) = ready(&api, "o-2").await;
+    // One fault for each operation on an order, so that each is seen to strike by itself.
+    for operation in ["retrieve", "confirm", "cancel", "refund"] {
+        let fault = json!({"operation": operation, "kind": "http_503", "times": 1, "order_id": "o-1"});
+        api.fault(fault).await;
+    }
+    let read = async |id: &str| api.get(&format!("/v1/payment_intents/{id}")).await.status;
+    let confirm = async |id: &str| api.confirm(id).await.status;
+    let refund = async |id: &str| api.post("/v1/refunds", &format!("payment_intent={id}")).await.status;
+    let cancel = async |id: &str| api.post(&format!("/v1/payment_intents/{id}/cancel"), "").await.status;
+    assert_eq!([read(&two).await, read(&one).await, read(&one).await], [200, 503, 200]);
+    assert_eq!([confirm(&two).await, confirm(&one).await, confirm(&one).await], [200, 503, 200]);
+    assert_eq!([refund(&two).await, refund(&one).await, refund(&one).await], [200, 503, 200]);
+    // Paid ones cannot be canceled; the fault comes before that is seen.
+    assert_eq!([cancel(&two).await, cancel(&one).await, cancel(&one).await], [400, 503, 400]);
+}
+
+#[tokio::test]
+async fn a_fault_without_times_stays_until_it_is_cleared() {
+    let api = Api::start().await;
+    let (id, path) = ready(&api, "o-1").await;
+    let clear = async |which: &str| {
+        api.send(Method::DELETE, &format!("/_control/faults{which}"), &[], "").await.unwrap()
+    };
+    let first = api.fault(json!({"operation": "any", "kind": "http_503", "times": null})).await;
+    let second = api.fault(json!({"operation": "confirm", "kind": "http_429"})).await;
+    for _ in 0..5 {
+        assert_eq!(api.post(&path, "").await.status, 503);
+        assert_eq!(api.get("/v1/payment_intents").await.status, 503);
+    }
+    assert_eq!(clear(&format!("/{first}")).await.body["cleared"], 1);
+    assert_eq!(api.post(&path, "").await.status, 429);
+    assert_eq!(api.status_of(&id).await, "requires_confirmation");
+    assert_eq!(clear(&format!("/{first}")).await.status, 404);
+    assert_eq!(clear("").await.body["cleared"], 1);
+    assert_eq!(clear(&format!("/{second}")).await.status, 404);
+    assert_eq!(api.post(&path, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_fault_that_makes_no_sense_is_refused_with_the_reason() {
+    let api = Api::start().await;
+    let cases = [
+        (r#"{"operation":"confirm","kind":"http_429","effect":"after"}"#, "before"),
+        (r#"{"operation":"confirm","kind":"http_503","times":0}"#, "times"),
+        (r#"{"operation":"pay","kind":"http_503"}"#, "pay"),
+        (r#"{"operation":"confirm","kind":"http_418"}"#, "http_418"),
+        (r#"{"operation":"confirm","kind":"http_503","tiems":1}"#, "tiems"),
+        (r#"{"kind":"http_503"}"#, "operation"),
+    ];
+    for (fault, names) in cases {
+        let json = [("content-type", "application/json")];
+        let refused = api.send(Method::POST, "/_control/faults", &json, fault).await.unwrap();
+        assert_eq!(refused.status, 400, "{fault}");
+        assert!(refused.at("/error").contains(names), "{fault}: {}", refused.text);
+    }
+    assert!(api.control("/_control/faults").await.is_empty());
+}
