@@ -11,8 +11,10 @@
 //! | [`queues`] | that no event is lost on the way to a function, or goes unnoticed when it is given up |
 //! | [`permissions`] | that each function may do what it needs and no more |
 //! | [`events`] | that subscriptions and samples are of events that exist |
+//! | [`catalogue`] | that the event catalogue is what the types say |
 //! | [`packages`] | that the layers stay apart |
 
+pub mod catalogue;
 pub mod events;
 pub mod functions;
 pub mod packages;

@@ -64,8 +64,18 @@ impl Template {
         self.resources().filter(|resource| resource.body["Type"] == kind).map(|r| (r.id, r)).collect()
     }
 
+    /// The parameter of that name; null if there is none.
+    pub fn parameter(&self, name: &str) -> &Value {
+        &self.0["Parameters"][name]
+    }
+
+    /// What all functions are given, unless they say otherwise.
+    pub fn globals(&self) -> &Value {
+        &self.0["Globals"]["Function"]
+    }
+
     fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
-        let globals = &self.0["Globals"]["Function"];
+        let globals = self.globals();
         self.0["Resources"].as_object().into_iter().flatten().map(move |(id, body)| Resource {
             id,
             body,

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::{Workspace, samples};
-use architecture::{Violations, events, functions, packages, permissions, queues};
+use architecture::{Violations, catalogue, events, functions, packages, permissions, queues};
 
 #[track_caller]
 fn none(violations: &Violations) {
@@ -88,5 +88,14 @@ fn the_layers_stay_apart() -> Result<()> {
     none(&packages::emulator_is_unknown(&workspace));
     none(&packages::sdk_stays_in_adapters(&workspace));
     none(&packages::files_are_short(&workspace));
+    Ok(())
+}
+
+#[test]
+fn the_event_catalogue_is_what_the_types_say() -> Result<()> {
+    for (path, wanted) in catalogue::files(&Template::of_repository()?)? {
+        let found = std::fs::read_to_string(architecture::workspace::root().join(&path)).unwrap_or_default();
+        assert!(found == wanted, "{} is not up to date: run `cargo xtask catalogue`", path.display());
+    }
     Ok(())
 }

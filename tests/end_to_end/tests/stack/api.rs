@@ -141,7 +141,7 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
     let key = ("idempotency-key", "k");
     let json = ("content-type", "application/json");
     let large = format!("{{\"padding\": \"{}\"}}", "x".repeat(70_000));
-    let cases: Vec<(Vec<(&str, &str)>, Bytes, StatusCode)> = vec![
+    let cases: [(Vec<_>, Bytes, _); 7] = [
         (vec![key, json], Bytes::from_static(b"{"), StatusCode::BAD_REQUEST),
         (vec![key, json], Bytes::from_static(b"[[[[[["), StatusCode::BAD_REQUEST),
         (vec![key, json], Bytes::from_static(b"null"), StatusCode::BAD_REQUEST),
