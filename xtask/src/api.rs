@@ -1,0 +1,135 @@
+//! The shop's front door, as a client uses it.
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::http::Http;
+
+/// The API of a deployed stack.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    http: Http,
+    url: String,
+}
+
+/// What a customer asks for.
+pub(crate) struct NewOrder {
+    /// Product and how many of it.
+    pub(crate) lines: Vec<(String, u32)>,
+    /// What Stripe calls the card, such as `pm_card_visa`.
+    pub(crate) payment_method: String,
+    /// The customer's name.
+    pub(crate) name: String,
+    /// Where the mails go.
+    pub(crate) email: String,
+}
+
+/// What the tools need to know of an order.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) placed_at: Timestamp,
+}
+
+/// The stock of a product, in pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stock {
+    pub(crate) available: i64,
+    pub(crate) held: i64,
+    pub(crate) sold: i64,
+}
+
+impl Shop {
+    /// The API with this base address.
+    pub(crate) fn at(url: &str) -> Self {
+        Self { http: Http::new(), url: url.trim_end_matches('/').to_owned() }
+    }
+
+    /// The base address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Places an order at the catalogue's prices.
+    pub(crate) fn place(&self, order: &NewOrder) -> anyhow::Result<Order> {
+        let lines = order
+            .lines
+            .iter()
+            .map(|(sku, quantity)| {
+                let product = self.product(sku)?;
+                let price = product.get("price").with_context(|| format!("product {sku} has no price"))?;
+                Ok(json!({ "sku": sku, "quantity": quantity, "unit_price": price }))
+            })
+            .collect::<anyhow::Result<Vec<Value>>>()?;
+        let body = json!({
+            "customer": { "id": "cust-demo", "name": order.name, "email": order.email },
+            "payment_method": order.payment_method,
+            "lines": lines,
+        });
+        let key = format!("xtask-{:016x}", random()?);
+        let url = format!("{}/orders", self.url);
+        let answer =
+            self.http.post(&url, &[("idempotency-key", &key)], &body)?.success("placing the order")?;
+        Order::read(&answer)
+    }
+
+    /// Reads an order.
+    pub(crate) fn order(&self, id: &str) -> anyhow::Result<Order> {
+        let url = format!("{}/orders/{id}", self.url);
+        Order::read(&self.http.get(&url)?.success(&format!("reading order {id}"))?)
+    }
+
+    /// Reads the stock of a product.
+    pub(crate) fn stock(&self, sku: &str) -> anyhow::Result<Stock> {
+        let product = self.product(sku)?;
+        let count = |key| {
+            product.get(key).and_then(Value::as_i64).with_context(|| format!("product {sku} has no `{key}`"))
+        };
+        Ok(Stock { available: count("available")?, held: count("held")?, sold: count("sold")? })
+    }
+
+    /// Adds a product to the local shop, or changes its name and price.
+    pub(crate) fn put_product(&self, sku: &str, name: &str, cents: u32) -> anyhow::Result<()> {
+        let url = format!("{}/products/{sku}", self.url);
+        let body = json!({ "name": name, "price": { "amount": cents, "currency": "EUR" } });
+        self.http.put_signed(&url, &body)?.success(&format!("adding product {sku}")).map(drop)
+    }
+
+    /// Puts stock into the local shop, once per delivery id.
+    pub(crate) fn deliver(&self, sku: &str, delivery_id: &str, quantity: u32) -> anyhow::Result<()> {
+        let url = format!("{}/products/{sku}/deliveries/{delivery_id}", self.url);
+        let body = json!({ "quantity": quantity });
+        self.http.put_signed(&url, &body)?.success(&format!("putting stock of {sku} in")).map(drop)
+    }
+
+    fn product(&self, sku: &str) -> anyhow::Result<Value> {
+        self.http.get(&format!("{}/products/{sku}", self.url))?.success(&format!("reading product {sku}"))
+    }
+}
+
+impl Order {
+    fn read(body: &Value) -> anyhow::Result<Self> {
+        let text = |key| {
+            body.get(key)
+                .and_then(Value::as_str)
+                .with_context(|| format!("the API's order has no `{key}`: {body}"))
+        };
+        Ok(Self {
+            id: text("id")?.to_owned(),
+            status: text("status")?.to_owned(),
+            placed_at: text("placed_at")?.parse().context("`placed_at` of the order is no time")?,
+        })
+    }
+
+    /// Whether nothing but a refund can change it any more.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.status.as_str(), "paid" | "rejected" | "payment_failed" | "cancelled" | "expired")
+    }
+}
+
+/// A random number, from the system.
+pub(crate) fn random() -> anyhow::Result<u64> {
+    Ok(getrandom::u64()?)
+}

@@ -1,0 +1,99 @@
+//! Clients of AWS, real or emulated, for code that is not async.
+
+use anyhow::Context as _;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+
+use crate::instance::Instance;
+
+/// The region that the local stack says it is in.
+pub(crate) const LOCAL_REGION: &str = "us-east-1";
+/// The key that the emulator takes for the root user's, and its secret.
+pub(crate) const LOCAL_KEY: &str = "test";
+
+/// The clients that the tools need, and the runtime that drives them.
+pub(crate) struct Aws {
+    runtime: tokio::runtime::Runtime,
+    pub(crate) cloudformation: aws_sdk_cloudformation::Client,
+    pub(crate) eventbridge: aws_sdk_eventbridge::Client,
+    pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
+}
+
+impl Aws {
+    /// Clients of a local stack.
+    pub(crate) fn local(instance: &Instance) -> anyhow::Result<Self> {
+        let loader = loader()
+            .endpoint_url(instance.endpoint())
+            .region(Region::from_static(LOCAL_REGION))
+            .credentials_provider(local_credentials());
+        let runtime = runtime()?;
+        let config = runtime.block_on(loader.load());
+        Ok(Self::new(runtime, &config))
+    }
+
+    /// Clients of AWS with the credentials and region of the environment or the profile.
+    pub(crate) fn deployed() -> anyhow::Result<Self> {
+        let runtime = runtime()?;
+        let config = runtime.block_on(loader().load());
+        config.region().context(
+            "no AWS region is set. Set AWS_REGION, or AWS_PROFILE to a profile that has one; \
+             or leave out --stack to look at the stack on this machine",
+        )?;
+        Ok(Self::new(runtime, &config))
+    }
+
+    fn new(runtime: tokio::runtime::Runtime, config: &SdkConfig) -> Self {
+        Self {
+            runtime,
+            cloudformation: aws_sdk_cloudformation::Client::new(config),
+            eventbridge: aws_sdk_eventbridge::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
+        }
+    }
+
+    /// Waits for a call.
+    pub(crate) fn wait<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+}
+
+/// The headers that sign a request to the local stack's gateway, in the name of the root user.
+pub(crate) fn sign_local(method: &str, url: &str, body: &[u8]) -> anyhow::Result<Vec<(String, String)>> {
+    let identity = local_credentials().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(LOCAL_REGION)
+        .name("execute-api")
+        .time(now())
+        .settings(SigningSettings::default())
+        .build()?
+        .into();
+    let request = SignableRequest::new(method, url, std::iter::empty(), SignableBody::Bytes(body))?;
+    let (signed, _) = sign(request, &params)?.into_parts();
+    Ok(signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a signature is only good for the time at which it was made")]
+fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+fn local_credentials() -> Credentials {
+    Credentials::new(LOCAL_KEY, LOCAL_KEY, None, None, "local stack")
+}
+
+fn loader() -> aws_config::ConfigLoader {
+    let https = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(https)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

@@ -1,0 +1,101 @@
+//! `cargo xtask bench`
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::instance::{repo_root, shown};
+use crate::process::cargo;
+use crate::{signals, ui};
+
+use super::test::visible;
+
+/// Measure what each function costs to start, to call and to keep, beside a function that does nothing.
+///
+/// The release binaries are built first, which takes a quarter of an hour the first time. Measure on a machine
+/// that does nothing else.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only these functions: names of binaries, with commas between them.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    functions: Vec<String>,
+    /// How many cold starts of each function count.
+    #[arg(long, default_value = "20", value_name = "COUNT")]
+    rounds: NonZeroUsize,
+    /// How many warm invocations of each function.
+    #[arg(long, default_value = "500", value_name = "COUNT")]
+    warm: NonZeroUsize,
+    /// Leave TLS out, to see what it costs.
+    #[arg(long)]
+    http: bool,
+    /// Where to write the report, from the root of the repository.
+    #[arg(long, default_value = "docs/BENCHMARKS.md", value_name = "FILE")]
+    out: PathBuf,
+    /// Measure the binaries that the last run built.
+    #[arg(long)]
+    no_build: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    signals::catch()?;
+    let target = target_dir()?;
+    if !args.no_build {
+        build()?;
+    }
+    let program = target.join("bench");
+    if !program.exists() {
+        bail!("nothing is built yet. Build it: cargo xtask bench");
+    }
+    let mut command = Command::new(program);
+    command.current_dir(repo_root());
+    command.args(["--rounds", &args.rounds.to_string(), "--warm", &args.warm.to_string()]);
+    command.arg("--binaries").arg(&target).arg("--out").arg(&args.out);
+    if !args.functions.is_empty() {
+        command.args(["--functions", &args.functions.join(",")]);
+    }
+    if args.http {
+        command.arg("--http");
+    }
+    visible(&mut command)?;
+    ui::success(&format!("report written to {}", shown(&args.out)));
+    Ok(())
+}
+
+/// Builds what is measured and what measures it, each apart: what is built together gets the features of the
+/// dependencies that any of it asks for, and a function would be larger than it is when deployed.
+fn build() -> anyhow::Result<()> {
+    let mut functions = cargo();
+    functions.args(["build", "--release", "--bins"]);
+    for service in services()? {
+        functions.args(["--package", &service]);
+    }
+    visible(&mut functions)?;
+    for package in ["floor", "bench"] {
+        visible(cargo().args(["build", "--release", "--package", package]))?;
+    }
+    Ok(())
+}
+
+/// The packages that hold functions.
+fn services() -> anyhow::Result<Vec<String>> {
+    let mut services = Vec::new();
+    for entry in std::fs::read_dir(repo_root().join("lambdas"))? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").exists() {
+            services.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    services.sort();
+    Ok(services)
+}
+
+/// Where cargo puts release binaries.
+fn target_dir() -> anyhow::Result<PathBuf> {
+    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("`cargo metadata` failed")?;
+    let dir = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    Ok(Path::new(dir.context("`cargo metadata` names no target directory")?).join("release"))
+}

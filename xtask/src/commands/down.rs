@@ -1,0 +1,35 @@
+//! `cargo xtask down`
+
+use crate::emulator::Emulator;
+use crate::instance::Instance;
+use crate::stand_in::StandIn;
+use crate::{signals, ui};
+
+/// Stop everything that `up` started. The state is kept for the next `up`.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
+    signals::catch()?;
+    if !stop(&Instance::developer())? {
+        ui::note("nothing was running");
+    }
+    Ok(())
+}
+
+/// Stops a local stack. Returns whether any of it was running.
+pub(crate) fn stop(instance: &Instance) -> anyhow::Result<bool> {
+    let emulator = Emulator::of(instance);
+    let stand_in = StandIn::of(instance);
+    let running = [&emulator.service, &stand_in.service].iter().any(|service| service.pid().is_some());
+    let progress = running.then(|| ui::Progress::start("stopping the local stack"));
+    // Both are tried, whatever becomes of the first; a stack that is not running may have left something behind.
+    let stopped = [emulator.stop(), stand_in.stop()];
+    for result in stopped {
+        result?;
+    }
+    if let Some(progress) = progress {
+        progress.done("the local stack is stopped, its state kept");
+    }
+    Ok(running)
+}

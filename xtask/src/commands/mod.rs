@@ -1,0 +1,12 @@
+//! One module per command.
+
+pub(crate) mod bench;
+pub(crate) mod catalogue;
+pub(crate) mod demo;
+pub(crate) mod dlq;
+pub(crate) mod down;
+pub(crate) mod order;
+pub(crate) mod status;
+pub(crate) mod test;
+pub(crate) mod timeline;
+pub(crate) mod up;

@@ -1,0 +1,53 @@
+//! `cargo xtask status`
+
+use crate::emulator::Emulator;
+use crate::instance::Instance;
+use crate::process::Service;
+use crate::queues::DeadLetterQueue;
+use crate::stack::Stack;
+use crate::stand_in::StandIn;
+use crate::{names, ui};
+
+/// Say what of the local stack is running, and whether dead letters wait.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
+    let instance = Instance::developer();
+    let emulator = Emulator::of(&instance);
+    let stand_in = StandIn::of(&instance);
+    ui::field("AWS emulator", &state(&emulator.service, &instance.endpoint()));
+    ui::field("payments", &state(&stand_in.service, &instance.stand_in_url()));
+    if emulator.service.pid().is_none() {
+        ui::note("start the local stack: cargo xtask up");
+        return Ok(());
+    }
+    let stack = Stack::local(instance.clone())?;
+    let Some(status) = stack.status()? else {
+        ui::note("the stack is not deployed. Deploy it: cargo xtask up");
+        return Ok(());
+    };
+    ui::field("stack", &format!("{} is {status}", names::LOCAL_STACK));
+    ui::field("API", stack.shop()?.url());
+    ui::field("functions", &stack.log_groups()?.len().to_string());
+    let mut waiting = Vec::new();
+    for queue in DeadLetterQueue::all(&stack)? {
+        let count = queue.count(&stack)?;
+        if count > 0 {
+            waiting.push(format!("{count} in {}", queue.name));
+        }
+    }
+    let waiting = if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") };
+    ui::field("dead letters", &waiting);
+    Ok(())
+}
+
+fn state(service: &Service, url: &str) -> String {
+    match service.pid() {
+        Some(pid) => format!("{url} (process {})", pid.as_raw_nonzero()),
+        None if service.died() => {
+            format!("not running; it ended by itself, see {}", crate::instance::shown(&service.log))
+        }
+        None => "not running".to_owned(),
+    }
+}

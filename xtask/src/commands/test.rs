@@ -1,0 +1,176 @@
+//! `cargo xtask test`
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::aws::{LOCAL_KEY, LOCAL_REGION};
+use crate::binaries::Binaries;
+use crate::instance::{Instance, repo_root};
+use crate::process::{self, brief, cargo};
+use crate::stack::Stack;
+use crate::tools::Tools;
+use crate::ui::{self, DIM};
+use crate::{names, signals};
+
+/// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
+///
+/// The last step starts a local stack of its own, on ports 4587 and 4588, and stops it again whatever happens.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only these steps, in this order; all of them if none is named.
+    #[arg(value_enum)]
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// cargo fmt --check
+    Format,
+    /// cargo clippy, warnings denied
+    Lints,
+    /// cargo doc, warnings denied
+    Docs,
+    /// cargo test, all but the end-to-end tests
+    Tests,
+    /// sam validate --lint
+    Template,
+    /// The end-to-end tests, against a local stack
+    EndToEnd,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    signals::catch()?;
+    let steps = if args.steps.is_empty() { Step::value_variants() } else { args.steps.as_slice() };
+    let mut times: Vec<(Step, Duration)> = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        ui::heading(&format!("{}/{} {}", index + 1, steps.len(), step.name()));
+        let started = Instant::now();
+        let result = step.run();
+        times.push((*step, started.elapsed()));
+        if let Err(error) = result {
+            summarize(&times, true);
+            bail!("{error:#}\nStep `{0}` failed. Run it alone: cargo xtask test {0}", step.name());
+        }
+    }
+    summarize(&times, false);
+    ui::success("all is well");
+    Ok(())
+}
+
+fn summarize(times: &[(Step, Duration)], last_failed: bool) {
+    ui::heading("Steps");
+    for (index, (step, took)) in times.iter().enumerate() {
+        let line = format!("{:12} {DIM}{:>9}{DIM:#}", step.name(), ui::seconds(*took));
+        if last_failed && index + 1 == times.len() {
+            anstream::println!("{}✗{:#} {line}", ui::RED, ui::RED);
+        } else {
+            ui::success(&line);
+        }
+    }
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Format => visible(cargo().args(["fmt", "--all", "--check"])),
+            Self::Lints => {
+                visible(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+            }
+            Self::Docs => visible(
+                cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"),
+            ),
+            Self::Tests => visible(cargo().args(["test", "--workspace", "--exclude", "end_to_end"])),
+            Self::Template => {
+                let mut sam = Tools::ensure()?.sam()?;
+                // Some checks depend on the region; none of them calls AWS.
+                sam.env("AWS_DEFAULT_REGION", LOCAL_REGION);
+                visible(sam.args(["validate", "--lint"]))
+            }
+            Self::EndToEnd => end_to_end(),
+        }
+    }
+}
+
+/// Runs a command whose output the person sees.
+pub(super) fn visible(command: &mut Command) -> anyhow::Result<()> {
+    anstream::println!("{DIM}$ {}{DIM:#}", brief(command));
+    let status = process::run(command)?;
+    if !status.success() {
+        bail!("`{}` failed ({status}), see above", brief(command));
+    }
+    Ok(())
+}
+
+fn end_to_end() -> anyhow::Result<()> {
+    let instance = Instance::test();
+    // What an interrupted run left, which could not clean up any more.
+    super::down::stop(&instance)?;
+    super::up::forget(&instance)?;
+    let stack = Running(instance);
+    let binaries = super::up::start(&stack.0)?;
+    let tested = visible(&mut test_command(&stack.0, &binaries)?);
+    let stopped = super::down::stop(&stack.0);
+    tested.and(stopped.map(drop))
+}
+
+/// What the end-to-end tests are told, in the environment.
+fn test_command(instance: &Instance, binaries: &Binaries) -> anyhow::Result<Command> {
+    let shop = Stack::local(instance.clone())?.shop().context("the stack for the tests is not deployed")?;
+    let mut command = cargo();
+    // Not `--package end_to_end`: cargo would choose other features for that package alone, and compile all of
+    // its dependencies once more.
+    command.args(["test", "--workspace"]);
+    for test in test_targets("end_to_end")? {
+        command.args(["--test", &test]);
+    }
+    command
+        .env("E2E_API_URL", shop.url())
+        .env("E2E_STACK_NAME", names::LOCAL_STACK)
+        .env("E2E_EMULATOR_URL", instance.endpoint())
+        .env("E2E_STRIPE_URL", instance.stand_in_url())
+        .env("E2E_BINARIES_DIR", binaries.dir()?)
+        .env("E2E_REPO_ROOT", repo_root())
+        .env("AWS_ENDPOINT_URL", instance.endpoint())
+        .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", LOCAL_KEY)
+        .env("AWS_REGION", LOCAL_REGION)
+        .env_remove("AWS_PROFILE")
+        .env_remove("AWS_SESSION_TOKEN");
+    Ok(command)
+}
+
+/// The names of the integration tests of a package.
+fn test_targets(package: &str) -> anyhow::Result<Vec<String>> {
+    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("`cargo metadata` failed")?;
+    let list =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let names: Vec<String> = list(&metadata, "packages")
+        .iter()
+        .filter(|found| found.get("name").and_then(Value::as_str) == Some(package))
+        .flat_map(|found| list(found, "targets"))
+        .filter(|target| list(target, "kind").contains(&Value::from("test")))
+        .filter_map(|target| target.get("name")?.as_str().map(str::to_owned))
+        .collect();
+    anyhow::ensure!(!names.is_empty(), "package {package} has no integration tests");
+    Ok(names)
+}
+
+/// A stack that is stopped when this goes out of scope: also after an error, an interruption or a panic.
+struct Running(Instance);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = super::down::stop(&self.0) {
+            ui::failure(&format!("{error:#}"));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `cargo xtask timeline`
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::logs::Reader;
+use crate::stack::Stack;
+use crate::{timeline, ui};
+
+/// Show what happened to an order: which function took which event, when, on which attempt, and what came of it.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The id of the order.
+    order: String,
+    /// Also show who read the order and when.
+    #[arg(long)]
+    reads: bool,
+}
+
+pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
+    let stack = Stack::open(stack)?;
+    // An id of ours carries its time; for one of someone else's service all of the logs are searched.
+    let made = args.order.parse().ok().and_then(made_at);
+    let since = made.and_then(|made| made.checked_sub(SignedDuration::from_secs(60)).ok());
+    let mut handled = Reader::open(&stack)?.about(&args.order, since)?;
+    handled.retain(|handled| args.reads || !handled.trigger.starts_with("GET "));
+    let first = handled.first().with_context(|| {
+        format!(
+            "the functions of {} logged nothing about order {}. Is the id complete?",
+            stack.name, args.order
+        )
+    })?;
+    let order = stack.shop()?.order(&args.order).ok();
+    let start = order.as_ref().map_or(first.at, |order| order.placed_at);
+    ui::heading(&format!("Order {} · placed {start}", args.order));
+    timeline::print_head();
+    let mails =
+        stack.mailbox().map(|mailbox| mailbox.about(&args.order, None)).transpose()?.unwrap_or_default();
+    let mut mails = mails.into_iter().peekable();
+    for handled in handled {
+        while let Some(mail) = mails.next_if(|mail| mail.sent() < handled.at) {
+            timeline::print_mail(&mail, start);
+        }
+        timeline::print_handled(&handled, start);
+    }
+    for mail in mails {
+        timeline::print_mail(&mail, start);
+    }
+    match order {
+        Some(order) => ui::success(&format!("the order is {}", order.status)),
+        None => ui::note("the orders service does not know this order: someone else's service placed it"),
+    }
+    Ok(())
+}
+
+/// The time in a UUID of version 7.
+fn made_at(id: uuid::Uuid) -> Option<Timestamp> {
+    let (seconds, nanoseconds) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::made_at;
+
+    #[test]
+    fn only_an_id_of_version_7_carries_its_time() {
+        let ours = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+        assert_eq!(made_at(ours).unwrap().to_string(), "2022-02-22T19:22:22Z");
+        let theirs = "b2c7e8f0-0000-4000-8000-000000000001".parse().unwrap();
+        assert_eq!(made_at(theirs), None);
+    }
+}

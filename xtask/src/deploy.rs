@@ -1,0 +1,147 @@
+//! `sam deploy` of `template.yaml` to a local stack: the same template and the same SAM CLI as for AWS, with the
+//! code of the functions taken from the fast build.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
+
+use crate::aws::{LOCAL_KEY, LOCAL_REGION};
+use crate::binaries::Binaries;
+use crate::instance::{EMULATOR_PORT, Instance, STAND_IN_PORT, repo_root, shown};
+use crate::stack::Stack;
+use crate::tools::{Tools, hex};
+use crate::{names, process, ui};
+
+const PREPARE: &str = include_str!("python/prepare_template.py");
+
+/// Deploys what changed since the last time; nothing if nothing did.
+pub(crate) fn deploy(instance: &Instance, tools: &Tools, binaries: &Binaries) -> anyhow::Result<()> {
+    let plan = Plan::make(instance, tools, binaries)?;
+    let stack = Stack::local(instance.clone())?;
+    let status = stack.status()?.unwrap_or_default();
+    let healthy = matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
+    let deployed = std::fs::read_to_string(instance.deployed_stamp()).unwrap_or_default();
+    if healthy && deployed == plan.stamp {
+        ui::success("nothing to deploy: template and functions are as they were");
+        return Ok(());
+    }
+    // CloudFormation cannot update a stack whose creation failed; nothing of it is left to lose.
+    if matches!(status.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED") {
+        delete(instance, tools)?;
+    }
+    let progress = ui::Progress::start("deploying template.yaml with SAM");
+    let log = instance.log("sam-deploy");
+    let mut sam = local_sam(instance, tools)?;
+    sam.args([
+        "deploy",
+        "--config-env",
+        "local",
+        "--stack-name",
+        names::LOCAL_STACK,
+        "--no-confirm-changeset",
+    ]);
+    sam.arg("--template-file").arg(&plan.template).arg("--config-file").arg(&plan.config);
+    process::run_logged(&mut sam, &log).context("the deployment to the local stack failed")?;
+    std::fs::write(instance.deployed_stamp(), &plan.stamp)?;
+    progress.done(&format!("stack {} deployed", names::LOCAL_STACK));
+    Ok(())
+}
+
+/// The SAM CLI, talking to the emulator and to nothing else.
+fn local_sam(instance: &Instance, tools: &Tools) -> anyhow::Result<Command> {
+    let mut sam = tools.sam()?;
+    for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"] {
+        sam.env_remove(name);
+    }
+    sam.env("AWS_ENDPOINT_URL", instance.endpoint())
+        .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", LOCAL_KEY)
+        .env("AWS_REGION", LOCAL_REGION)
+        .env("AWS_DEFAULT_REGION", LOCAL_REGION)
+        .env("NO_PROXY", "127.0.0.1,localhost");
+    Ok(sam)
+}
+
+fn delete(instance: &Instance, tools: &Tools) -> anyhow::Result<()> {
+    let progress = ui::Progress::start("deleting the stack that could not be created");
+    let mut sam = local_sam(instance, tools)?;
+    sam.args(["delete", "--no-prompts", "--stack-name", names::LOCAL_STACK, "--region", LOCAL_REGION]);
+    process::run_logged(&mut sam, &instance.log("sam-delete"))?;
+    progress.done("deleted the stack that could not be created");
+    Ok(())
+}
+
+/// What is going to be deployed.
+struct Plan {
+    template: PathBuf,
+    config: PathBuf,
+    /// Differs when anything of it does.
+    stamp: String,
+}
+
+impl Plan {
+    fn make(instance: &Instance, tools: &Tools, binaries: &Binaries) -> anyhow::Result<Self> {
+        let functions_dir = instance.build().join("functions");
+        let template = instance.build().join("template.yaml");
+        let functions = prepare_template(instance, tools, &template, &functions_dir)?;
+        let versions = binaries.package(tools, &functions, &functions_dir)?;
+        let config = instance.build().join("samconfig.toml");
+        let original = std::fs::read_to_string(repo_root().join("samconfig.toml"))
+            .context("cannot read samconfig.toml at the root of the repository")?;
+        let text = with_ports(&original, instance)?;
+        std::fs::write(&config, &text)?;
+        let mut hash = Sha256::new();
+        hash.update(std::fs::read(&template)?);
+        hash.update(text);
+        hash.update(versions.join("\n"));
+        Ok(Self { template, config, stamp: hex(&hash.finalize()) })
+    }
+}
+
+/// Writes a copy of the template whose functions take their code from `functions_dir`. Returns their names.
+fn prepare_template(
+    instance: &Instance,
+    tools: &Tools,
+    copy: &Path,
+    functions_dir: &Path,
+) -> anyhow::Result<Vec<String>> {
+    let template = repo_root().join("template.yaml");
+    let script = instance.build().join("prepare_template.py");
+    std::fs::write(&script, PREPARE)?;
+    let output =
+        Command::new(tools.python()).arg(script).arg(&template).arg(copy).arg(functions_dir).output()?;
+    if !output.status.success() {
+        bail!("{} cannot be read:\n{}", shown(&template), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+}
+
+/// The `samconfig.toml` of the repository with this stack's ports for the developer's.
+fn with_ports(original: &str, instance: &Instance) -> anyhow::Result<String> {
+    let mut text = original.to_owned();
+    for (usual, own) in [(EMULATOR_PORT, instance.emulator_port), (STAND_IN_PORT, instance.stand_in_port)] {
+        let address = format!("127.0.0.1:{usual}");
+        anyhow::ensure!(
+            original.contains(&address),
+            "samconfig.toml does not say {address} in the parameters of [local]"
+        );
+        text = text.replace(&address, &format!("127.0.0.1:{own}"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_stack_gets_its_own_ports() {
+        let original = "GatewayEndpoint=http://127.0.0.1:4577/x StripeApiBase=http://127.0.0.1:4578";
+        let expected = "GatewayEndpoint=http://127.0.0.1:4587/x StripeApiBase=http://127.0.0.1:4588";
+        assert_eq!(with_ports(original, &Instance::test()).unwrap(), expected);
+        assert_eq!(with_ports(original, &Instance::developer()).unwrap(), original);
+        assert!(with_ports("StripeApiBase=http://127.0.0.1:4578", &Instance::test()).is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! Where a local stack lives: its folder under `.local/` and its two ports.
+
+use std::path::{Path, PathBuf};
+
+/// The port of the developer's emulator, as `samconfig.toml` has it.
+pub(crate) const EMULATOR_PORT: u16 = 4577;
+/// The port of the developer's Stripe stand-in, as `samconfig.toml` has it.
+pub(crate) const STAND_IN_PORT: u16 = 4578;
+
+/// One local stack. Two can run side by side: the developer's, and the one that `cargo xtask test` makes.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    /// The folder that holds everything of this stack.
+    dir: PathBuf,
+    /// Loopback port of the emulator.
+    pub(crate) emulator_port: u16,
+    /// Loopback port of the Stripe stand-in.
+    pub(crate) stand_in_port: u16,
+}
+
+impl Instance {
+    /// The stack of `cargo xtask up`.
+    pub(crate) fn developer() -> Self {
+        Self { dir: local_dir(), emulator_port: EMULATOR_PORT, stand_in_port: STAND_IN_PORT }
+    }
+
+    /// The stack of `cargo xtask test`, which leaves the developer's alone.
+    pub(crate) fn test() -> Self {
+        Self { dir: local_dir().join("test"), emulator_port: 4587, stand_in_port: 4588 }
+    }
+
+    /// Where AWS is, for clients of this stack.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.emulator_port)
+    }
+
+    /// Where the payment provider is.
+    pub(crate) fn stand_in_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.stand_in_port)
+    }
+
+    /// What survives `down` and `up`: tables, queues, objects, and the charges at the stand-in.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    /// What was deployed last; absent when that is not known.
+    pub(crate) fn deployed_stamp(&self) -> PathBuf {
+        self.state().join("deployed.sha256")
+    }
+
+    /// One log file per tool.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.dir.join("logs").join(format!("{name}.log"))
+    }
+
+    /// What is running: process ids, and the scripts that run.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.dir.join("run")
+    }
+
+    /// The prepared template and the code of the functions.
+    pub(crate) fn build(&self) -> PathBuf {
+        self.dir.join("build")
+    }
+
+    /// The copy of the stand-in's binary that runs, so that a build can replace the original.
+    pub(crate) fn stand_in_binary(&self) -> PathBuf {
+        self.build().join("stand_in").join(crate::binaries::STAND_IN)
+    }
+
+    /// The emulator's temporary files: the functions run from here.
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.dir.join("tmp")
+    }
+
+    /// Makes the folders that others write into.
+    pub(crate) fn make_dirs(&self) -> std::io::Result<()> {
+        let logs = self.dir.join("logs");
+        for dir in [self.state(), logs, self.run(), self.build(), self.tmp()] {
+            std::fs::create_dir_all(dir)?;
+        }
+        Ok(())
+    }
+}
+
+/// The root of the repository: `cargo run` says where this package is; a copied binary remembers it.
+pub(crate) fn repo_root() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map_or_else(|| package.clone(), Path::to_path_buf)
+}
+
+/// The folder that git ignores.
+pub(crate) fn local_dir() -> PathBuf {
+    repo_root().join(".local")
+}
+
+/// `path` as a person types it: relative to the repository where it is inside.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(repo_root()).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,180 @@
+//! The functions' logs in CloudWatch Logs: the lines that tell what became of an order.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use aws_sdk_cloudwatchlogs::error::DisplayErrorContext;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::stack::Stack;
+
+/// One thing that a function did: a log line whose message is `handled`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Handled {
+    /// CloudWatch's id of the line.
+    pub(crate) id: String,
+    /// When it was done.
+    pub(crate) at: Timestamp,
+    pub(crate) function: String,
+    /// The type of the event that it took, or the request: `POST /orders`.
+    pub(crate) trigger: String,
+    /// The how-manieth delivery this was; 1 for a request.
+    pub(crate) attempt: u64,
+    /// `ok`, `retry`, `reject` or `poison`.
+    pub(crate) outcome: String,
+    /// Why the outcome is not `ok`.
+    pub(crate) reason: Option<String>,
+    /// The types of the events that it led to.
+    pub(crate) published: Vec<String>,
+    /// When it is tried again, in milliseconds from `at`.
+    pub(crate) again_in_ms: Option<u64>,
+    /// Whether the message went to the dead-letter queue.
+    pub(crate) dead_letter: bool,
+    pub(crate) duration_ms: Option<u64>,
+}
+
+/// Reads one line of a function's log. `None` when it is not about something handled, or not ours.
+pub(crate) fn parse(id: &str, logged_at: Timestamp, function: &str, line: &str) -> Option<Handled> {
+    let line: Value = serde_json::from_str(line.trim()).ok()?;
+    let text = |key: &str| line.get(key).and_then(Value::as_str).map(str::to_owned);
+    let number = |key: &str| line.get(key).and_then(Value::as_u64);
+    if text("message")? != "handled" {
+        return None;
+    }
+    let published = match line.get("published") {
+        Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(types)) => {
+            types.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    };
+    Some(Handled {
+        id: id.to_owned(),
+        at: text("timestamp").and_then(|at| at.parse().ok()).unwrap_or(logged_at),
+        function: text("function").unwrap_or_else(|| function.to_owned()),
+        trigger: text("event_type").unwrap_or_default(),
+        attempt: number("attempt").unwrap_or(1),
+        outcome: text("outcome").unwrap_or_default(),
+        reason: text("reason"),
+        published,
+        again_in_ms: number("again_in_ms"),
+        dead_letter: line.get("dead_letter").and_then(Value::as_bool).unwrap_or(false),
+        duration_ms: number("duration_ms"),
+    })
+}
+
+/// Reads what the functions of a stack logged about one order.
+pub(crate) struct Reader<'a> {
+    stack: &'a Stack,
+    groups: BTreeMap<String, String>,
+}
+
+impl<'a> Reader<'a> {
+    /// Finds the log groups of the stack.
+    pub(crate) fn open(stack: &'a Stack) -> anyhow::Result<Self> {
+        let groups = stack.log_groups()?;
+        anyhow::ensure!(!groups.is_empty(), "stack {} has no functions", stack.name);
+        Ok(Self { stack, groups })
+    }
+
+    /// Everything handled about an order since then, the oldest first.
+    pub(crate) fn about(&self, order_id: &str, since: Option<Timestamp>) -> anyhow::Result<Vec<Handled>> {
+        let reads = self.groups.iter().map(|(function, group)| self.group(function, group, order_id, since));
+        let mut all: Vec<Handled> = self.stack.aws.wait(try_join_all(reads))?.into_iter().flatten().collect();
+        all.sort_by_key(|handled| handled.at);
+        Ok(all)
+    }
+
+    async fn group(
+        &self,
+        function: &str,
+        group: &str,
+        order_id: &str,
+        since: Option<Timestamp>,
+    ) -> anyhow::Result<Vec<Handled>> {
+        let mut pages = self
+            .stack
+            .aws
+            .logs
+            .filter_log_events()
+            .log_group_name(group)
+            // A quoted term: the id has hyphens, which have a meaning in a pattern.
+            .filter_pattern(format!("\"{order_id}\""))
+            .set_start_time(since.map(Timestamp::as_millisecond))
+            .into_paginator()
+            .send();
+        let mut handled = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = match page {
+                Ok(page) => page,
+                // A function that never ran may have no log group yet.
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(|error| error.is_resource_not_found_exception()) =>
+                {
+                    return Ok(Vec::new());
+                }
+                Err(error) => {
+                    let error = anyhow::anyhow!("{}", DisplayErrorContext(&error));
+                    return Err(error).with_context(|| format!("cannot read log group {group}"));
+                }
+            };
+            for event in page.events() {
+                let at =
+                    Timestamp::from_millisecond(event.timestamp().unwrap_or_default()).unwrap_or_default();
+                let message = event.message().unwrap_or_default();
+                // The emulator gives no ids: the line itself tells two apart, by its times.
+                let id = event.event_id().map_or_else(|| format!("{function} {message}"), str::to_owned);
+                handled.extend(parse(&id, at, function, message));
+            }
+        }
+        Ok(handled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at() -> Timestamp {
+        "2026-01-01T00:00:09Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_queue_functions_line_is_read() {
+        let line = r#"{"timestamp":"2026-01-01T00:00:01.250Z","level":"WARN","function":"process-payment",
+            "event_type":"reservation.confirmed","order_id":"o-1","attempt":2,"outcome":"retry",
+            "reason":"Stripe answered 503","again_in_ms":2100,"dead_letter":false,"duration_ms":31,"message":"handled"}"#;
+        let handled = parse("7", at(), "ignored", &line.replace('\n', "")).unwrap();
+        assert_eq!(handled.at.as_millisecond() % 60_000, 1250);
+        assert_eq!(handled.function, "process-payment");
+        assert_eq!(handled.trigger, "reservation.confirmed");
+        assert_eq!((handled.attempt, handled.outcome.as_str()), (2, "retry"));
+        assert_eq!(handled.reason.as_deref(), Some("Stripe answered 503"));
+        assert_eq!(handled.again_in_ms, Some(2100));
+        assert!(handled.published.is_empty() && !handled.dead_letter);
+    }
+
+    #[test]
+    fn published_types_are_read_as_text_or_list() {
+        let text = r#"{"message":"handled","outcome":"ok","published":"payment.succeeded,order.paid"}"#;
+        let list = r#"{"message":"handled","outcome":"ok","published":["payment.succeeded","order.paid"]}"#;
+        for line in [text, list] {
+            let handled = parse("1", at(), "process-payment", line).unwrap();
+            assert_eq!(handled.published, ["payment.succeeded", "order.paid"]);
+            assert_eq!((handled.at, handled.function.as_str()), (at(), "process-payment"));
+        }
+        let none = parse("1", at(), "f", r#"{"message":"handled","published":""}"#).unwrap();
+        assert!(none.published.is_empty());
+    }
+
+    #[test]
+    fn other_lines_are_passed_over() {
+        assert_eq!(parse("1", at(), "f", "START RequestId: 1 Version: $LATEST"), None);
+        assert_eq!(parse("1", at(), "f", r#"{"message":"starting","order_id":"o-1"}"#), None);
+        assert_eq!(parse("1", at(), "f", r#"{"order_id":"o-1"}"#), None);
+    }
+}

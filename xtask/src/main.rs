@@ -1,0 +1,88 @@
+//! `cargo xtask …`: everything a person does to this repository. One module per command.
+
+use clap::{Parser, Subcommand};
+
+mod api;
+mod aws;
+mod binaries;
+mod commands;
+mod deploy;
+mod emulator;
+mod follow;
+mod http;
+mod instance;
+mod logs;
+mod mail;
+mod names;
+mod ports;
+mod process;
+mod products;
+mod queues;
+mod signals;
+mod stack;
+mod stand_in;
+mod timeline;
+mod tools;
+mod ui;
+
+use commands::{bench, catalogue, demo, dlq, down, order, status, test, timeline as timeline_command, up};
+
+/// Everything a person does to this repository: run the whole system on this machine, watch orders go
+/// through it, find out why one is stuck, test it.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    /// The CloudFormation stack that `order`, `timeline` and `dlq` look at. The default is the one on
+    /// this machine; any other is on AWS, and is reached with your usual AWS credentials and region.
+    #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
+    stack: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Up(up::Args),
+    Down(down::Args),
+    Status(status::Args),
+    Demo(demo::Args),
+    Order(order::Args),
+    Timeline(timeline_command::Args),
+    Dlq(dlq::Args),
+    Test(test::Args),
+    Bench(bench::Args),
+    Catalogue(catalogue::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Up(args) => local_only(&cli.stack).and_then(|()| up::run(&args)),
+        Command::Down(args) => local_only(&cli.stack).and_then(|()| down::run(&args)),
+        Command::Status(args) => local_only(&cli.stack).and_then(|()| status::run(&args)),
+        Command::Demo(args) => local_only(&cli.stack).and_then(|()| demo::run(&args)),
+        Command::Order(args) => order::run(&cli.stack, &args),
+        Command::Timeline(args) => timeline_command::run(&cli.stack, &args),
+        Command::Dlq(args) => dlq::run(&cli.stack, &args),
+        Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Catalogue(args) => catalogue::run(&args),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            ui::failure(&format!("{error:#}"));
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+/// Refuses a command that starts, stops or breaks things when `--stack` names a stack on AWS.
+fn local_only(stack: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        stack == names::LOCAL_STACK,
+        "this command works on the local stack only; leave out `--stack {stack}`.\n\
+         To deploy to AWS: sam build && sam deploy --config-env staging"
+    );
+    Ok(())
+}

@@ -1,0 +1,18 @@
+"""Copies a SAM template with the code of each function pointed at a package of ours, as `sam build` does.
+
+usage: prepare_template.py TEMPLATE DESTINATION FUNCTIONS_DIR
+Prints the logical ids of the functions, one per line. The code of function `OrdersApi` is FUNCTIONS_DIR/OrdersApi.zip.
+"""
+
+import os
+import sys
+
+from samcli.commands._utils.template import get_template_data, move_template
+
+source, destination, functions = (os.path.abspath(argument) for argument in sys.argv[1:])
+template = get_template_data(source)
+for name, resource in template["Resources"].items():
+    if resource["Type"] == "AWS::Serverless::Function":
+        resource["Properties"]["CodeUri"] = os.path.join(functions, name + ".zip")
+        print(name)
+move_template(source, destination, template)

@@ -1,0 +1,129 @@
+//! The deployed stack that a command looks at: on this machine or on AWS.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use aws_sdk_cloudformation::error::DisplayErrorContext;
+
+use crate::{api::Shop, aws::Aws, instance::Instance, mail::Mailbox, names, ports};
+
+/// A deployed stack.
+pub(crate) struct Stack {
+    pub(crate) name: String,
+    pub(crate) aws: Aws,
+    /// `None` on AWS.
+    pub(crate) local: Option<Instance>,
+}
+
+/// One resource of the stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Resource {
+    /// Its name in the template.
+    pub(crate) logical_id: String,
+    /// Its type, such as `AWS::SQS::Queue`.
+    pub(crate) kind: String,
+    /// What AWS calls it: the URL of a queue, the name of a function.
+    pub(crate) physical_id: String,
+}
+
+impl Stack {
+    /// The stack of that name: the developer's local one, or one on AWS.
+    pub(crate) fn open(name: &str) -> anyhow::Result<Self> {
+        if name == names::LOCAL_STACK {
+            return Self::local(Instance::developer());
+        }
+        Ok(Self { name: name.to_owned(), aws: Aws::deployed()?, local: None })
+    }
+
+    /// The stack on a local emulator, which must be running.
+    pub(crate) fn local(instance: Instance) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            ports::answers(instance.emulator_port),
+            "the local stack is not running. Start it: cargo xtask up"
+        );
+        let aws = Aws::local(&instance)?;
+        Ok(Self { name: names::LOCAL_STACK.to_owned(), aws, local: Some(instance) })
+    }
+
+    /// The status, such as `UPDATE_COMPLETE`; `None` when there is no such stack.
+    pub(crate) fn status(&self) -> anyhow::Result<Option<String>> {
+        Ok(self.describe()?.and_then(|stack| stack.stack_status().map(|status| status.as_str().to_owned())))
+    }
+
+    /// The outputs of the template.
+    pub(crate) fn outputs(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let stack = self.describe()?.with_context(|| self.missing())?;
+        let outputs = stack.outputs().iter();
+        Ok(outputs
+            .filter_map(|output| Some((output.output_key()?.to_owned(), output.output_value()?.to_owned())))
+            .collect())
+    }
+
+    /// The front door.
+    pub(crate) fn shop(&self) -> anyhow::Result<Shop> {
+        let url = self.outputs()?.remove(names::API_URL_OUTPUT);
+        let url =
+            url.with_context(|| format!("stack {} has no output {}", self.name, names::API_URL_OUTPUT))?;
+        Ok(Shop::at(&url))
+    }
+
+    /// The mails that customers got, where they can be read back: on the local stack.
+    pub(crate) fn mailbox(&self) -> Option<Mailbox> {
+        self.local.as_ref().map(|instance| Mailbox::at(&instance.endpoint()))
+    }
+
+    /// Everything that the template made.
+    pub(crate) fn resources(&self) -> anyhow::Result<Vec<Resource>> {
+        let mut pages =
+            self.aws.cloudformation.list_stack_resources().stack_name(&self.name).into_paginator().send();
+        let mut resources = Vec::new();
+        while let Some(page) = self.aws.wait(pages.next()) {
+            let page =
+                page.map_err(|error| anyhow::anyhow!("{}: {}", self.missing(), DisplayErrorContext(&error)))?;
+            resources.extend(page.stack_resource_summaries().iter().map(|resource| Resource {
+                logical_id: resource.logical_resource_id().unwrap_or_default().to_owned(),
+                kind: resource.resource_type().unwrap_or_default().to_owned(),
+                physical_id: resource.physical_resource_id().unwrap_or_default().to_owned(),
+            }));
+        }
+        Ok(resources)
+    }
+
+    /// The log group of each function, from the function's name (`orders-api`).
+    pub(crate) fn log_groups(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let functions =
+            self.resources()?.into_iter().filter(|resource| resource.kind == "AWS::Lambda::Function");
+        Ok(functions
+            .map(|resource| {
+                let function = names::kebab_case(&resource.logical_id);
+                let group = format!("/{}/{function}", self.name);
+                (function, group)
+            })
+            .collect())
+    }
+
+    fn describe(&self) -> anyhow::Result<Option<aws_sdk_cloudformation::types::Stack>> {
+        let described =
+            self.aws.wait(self.aws.cloudformation.describe_stacks().stack_name(&self.name).send());
+        match described {
+            Ok(answer) => Ok(answer.stacks().first().cloned()),
+            Err(error) => {
+                let text = DisplayErrorContext(&error).to_string();
+                // A stack that is not there is a ValidationError like any other.
+                if text.contains("does not exist") {
+                    return Ok(None);
+                }
+                anyhow::bail!("cannot read stack {}: {text}", self.name)
+            }
+        }
+    }
+
+    fn missing(&self) -> String {
+        match self.local {
+            Some(_) => {
+                "the stack is not deployed on the local emulator. Deploy it: cargo xtask up".to_owned()
+            }
+            None => format!("there is no stack {} in this account and region", self.name),
+        }
+    }
+}

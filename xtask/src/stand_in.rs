@@ -1,0 +1,86 @@
+//! The stand-in for Stripe that the local stack pays at: starting it, and making it fail.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use crate::binaries::STAND_IN;
+use crate::http::Http;
+use crate::instance::Instance;
+use crate::process::Service;
+use crate::{ports, ui};
+
+/// The stand-in of one local stack.
+pub(crate) struct StandIn<'a> {
+    instance: &'a Instance,
+    pub(crate) service: Service,
+}
+
+impl<'a> StandIn<'a> {
+    pub(crate) fn of(instance: &'a Instance) -> Self {
+        let service = Service {
+            name: "the Stripe stand-in",
+            pid_file: instance.run().join("stripe-stand-in.pid"),
+            marker: instance.stand_in_binary().display().to_string(),
+            log: instance.log(STAND_IN),
+        };
+        Self { instance, service }
+    }
+
+    /// Starts it from the copy of its binary, unless that runs already.
+    pub(crate) fn start(&self) -> anyhow::Result<()> {
+        if self.service.pid().is_some() {
+            return Ok(());
+        }
+        ports::ensure_free(self.instance.stand_in_port, self.service.name)?;
+        let mut command = Command::new(self.instance.stand_in_binary());
+        command.args(["--port", &self.instance.stand_in_port.to_string(), "--state"]);
+        command.arg(self.instance.state().join("stripe.json"));
+        let child = self.service.start(&mut command)?;
+        let port = self.instance.stand_in_port;
+        self.service.wait_until_ready(child, Duration::from_secs(10), || ports::answers(port))?;
+        ui::success(&format!("{} listens on {}", self.service.name, self.instance.stand_in_url()));
+        Ok(())
+    }
+
+    /// Stops it. Returns whether it was running.
+    pub(crate) fn stop(&self) -> anyhow::Result<bool> {
+        self.service.stop(Duration::from_secs(5))
+    }
+}
+
+/// What a demonstration and a test ask of a running stand-in.
+pub(crate) struct Control {
+    http: Http,
+    url: String,
+}
+
+impl Control {
+    pub(crate) fn of(instance: &Instance) -> Self {
+        Self { http: Http::new(), url: format!("{}/_control", instance.stand_in_url()) }
+    }
+
+    /// From now on, taking the money fails with 503 before anything happened: the next `times` times, or until
+    /// [`Control::recover`].
+    pub(crate) fn break_down(&self, times: Option<u32>) -> anyhow::Result<()> {
+        let fault = json!({ "operation": "confirm", "effect": "before", "kind": "http_503", "times": times });
+        let url = format!("{}/faults", self.url);
+        self.http.post(&url, &[], &fault)?.success("making the payment provider fail").map(drop)
+    }
+
+    /// Takes all faults away.
+    pub(crate) fn recover(&self) -> anyhow::Result<()> {
+        let url = format!("{}/faults", self.url);
+        self.http.delete(&url)?.success("bringing the payment provider back").map(drop)
+    }
+
+    /// How often money was taken for an order.
+    pub(crate) fn captures(&self, order_id: &str) -> anyhow::Result<usize> {
+        let url = format!("{}/charges?order_id={order_id}", self.url);
+        let answer = self.http.get(&url)?.success("reading the charges")?;
+        let charges = answer.as_array().context("the stand-in's list of charges is not as expected")?;
+        Ok(charges.len())
+    }
+}

@@ -1,0 +1,125 @@
+//! The tools that are not Rust: pinned in `requirements.txt`, installed into a Python virtual environment
+//! under `.local/tools`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use sha2::{Digest as _, Sha256};
+
+use crate::{instance, process, ui};
+
+const REQUIREMENTS: &str = include_str!("../requirements.txt");
+/// The oldest Python that the tools run on.
+const OLDEST: (u32, u32) = (3, 10);
+
+/// The installed tools.
+pub(crate) struct Tools {
+    bin: PathBuf,
+}
+
+impl Tools {
+    /// Installs what `requirements.txt` pins, unless that is what is there.
+    pub(crate) fn ensure() -> anyhow::Result<Self> {
+        let venv = instance::local_dir().join("tools").join("venv");
+        let tools = Self { bin: venv.join("bin") };
+        let stamp = venv.join("requirements.sha256");
+        let wanted = hex(&Sha256::digest(REQUIREMENTS));
+        let installed = std::fs::read_to_string(&stamp).unwrap_or_default();
+        // A virtual environment dies with the Python that it was made from.
+        let alive = version(&tools.python()).is_some();
+        if installed == wanted && alive {
+            return Ok(tools);
+        }
+        std::fs::create_dir_all(instance::local_dir().join("tools"))?;
+        let progress =
+            ui::Progress::start("installing the emulator, SAM CLI, cargo-lambda and zig into .local/tools");
+        if !alive {
+            make_venv(&venv)?;
+        }
+        tools.install(&progress)?;
+        std::fs::write(stamp, wanted)?;
+        progress.done("tools installed into .local/tools");
+        Ok(tools)
+    }
+
+    /// The Python that has the tools' libraries.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.bin.join("python")
+    }
+
+    /// The SAM CLI, which finds the other tools beside it.
+    pub(crate) fn sam(&self) -> anyhow::Result<Command> {
+        let mut command = Command::new(self.bin.join("sam"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path)?);
+        command.env("SAM_CLI_TELEMETRY", "0").env("SAM_CLI_CHECK_FOR_UPDATES", "0");
+        command.current_dir(instance::repo_root());
+        Ok(command)
+    }
+
+    fn install(&self, progress: &ui::Progress) -> anyhow::Result<()> {
+        progress.detail("some 300 MB from PyPI, once");
+        let log = instance::local_dir().join("tools").join("install.log");
+        let requirements = instance::repo_root().join("xtask").join("requirements.txt");
+        process::run_logged(
+            Command::new(self.python())
+                .args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"])
+                .arg(requirements),
+            &log,
+        )
+        .context("the tools could not be installed. Is PyPI within reach from here?")
+    }
+}
+
+fn make_venv(venv: &Path) -> anyhow::Result<()> {
+    let python = find_python()?;
+    let log = instance::local_dir().join("tools").join("venv.log");
+    process::run_logged(Command::new(&python).args(["-m", "venv", "--clear"]).arg(venv), &log).with_context(
+        || {
+            format!(
+                "`{}` cannot make a virtual environment. On Debian and Ubuntu: sudo apt install python3-venv",
+                python.display()
+            )
+        },
+    )
+}
+
+/// The first Python on the path that is new enough.
+fn find_python() -> anyhow::Result<PathBuf> {
+    let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
+    let mut too_old = None;
+    for name in names.map(PathBuf::from) {
+        match version(&name) {
+            Some(found) if found >= OLDEST => return Ok(name),
+            Some(found) => too_old = too_old.or(Some(found)),
+            None => {}
+        }
+    }
+    let (major, minor) = OLDEST;
+    match too_old {
+        Some((old_major, old_minor)) => bail!(
+            "the local stack needs Python {major}.{minor} or newer; the one here is {old_major}.{old_minor}. \
+             Install a newer one (https://www.python.org/downloads) so that `python3` finds it."
+        ),
+        None => bail!(
+            "the local stack needs Python {major}.{minor} or newer, and there is no `python3` on the path. \
+             On Debian and Ubuntu: sudo apt install python3 python3-venv; on macOS: brew install python"
+        ),
+    }
+}
+
+/// What `python --version` says; `None` when it does not run.
+fn version(python: &Path) -> Option<(u32, u32)> {
+    let output =
+        Command::new(python).arg("--version").output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut numbers = text.trim().strip_prefix("Python ")?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// Bytes as lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
