@@ -83,17 +83,17 @@ async fn place(
     headers: HeaderMap,
     body: Result<Json<PlaceOrder>, Problem>,
 ) -> Result<Response, Problem> {
+    let now = api.clock.now();
     // Both are looked at before either is answered, so that a client learns of all that is wrong at once.
-    let (key, body) = match (idempotency_key(&headers), body) {
-        (Ok(key), Ok(body)) => (key, body),
+    let details = body.and_then(|body| body.0.into_details(now));
+    let (key, details) = match (idempotency_key(&headers), details) {
+        (Ok(key), Ok(details)) => (key, details),
         (Err(error), Err(problem)) if !problem.errors().is_empty() => {
             return Err(Problem::invalid([vec![error], problem.errors().to_vec()].concat()));
         }
         (_, Err(problem)) => return Err(problem),
         (Err(error), Ok(_)) => return Err(Problem::invalid(vec![error])),
     };
-    let now = api.clock.now();
-    let details = body.0.into_details(now)?;
     let fingerprint = fingerprint(&details)?;
     let key = hash(&[details.customer.id.as_str(), key]);
     let (order, event) = Order::place(OrderId::from(api.clock.fresh_id()), details, cause);

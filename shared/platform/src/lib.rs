@@ -10,6 +10,7 @@
 //! | [`clock`] | time, ids and chance |
 //! | [`config`], [`telemetry`] | environment variables; JSON logs |
 //! | [`aws`] | the adapters: the only place here that knows the AWS SDK |
+//! | [`memory`] | the ports in memory, for tests and simulations |
 
 pub mod aws;
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod config;
 pub mod handler;
 pub mod host;
 pub mod http;
+pub mod memory;
 pub mod publisher;
 pub mod retry;
 pub mod telemetry;

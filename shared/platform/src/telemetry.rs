@@ -5,30 +5,38 @@
 //! accident: the types of `domain::person` print themselves redacted, and [`without_values`] takes the quoted
 //! values out of a parser's message.
 
-use tracing_subscriber::Layer;
+use json_subscriber::JsonLayer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 /// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`error` to `trace`; `info` where
 /// it is not set or not understood). Does nothing when logging has been started before.
 pub fn init(name: &'static str) {
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let _ = tracing_subscriber::registry().with(layer(JsonLayer::stdout(), name, level)).try_init();
+}
+
+fn layer<W>(mut lines: JsonLayer<Registry, W>, name: &'static str, level: LevelFilter) -> impl Layer<Registry>
+where
+    W: for<'a> MakeWriter<'a> + 'static,
+{
     // The SDK's and the runtime's own lines say little that ours do not; their spans would push ours off the line.
     let quiet = level.min(LevelFilter::WARN);
     let filter = Targets::new().with_default(level).with_targets(
         ["aws", "aws_", "hyper", "hyper_util", "lambda_runtime", "lambda_http", "rustls", "tower"]
             .map(|t| (t, quiet)),
     );
-    let mut layer = json_subscriber::JsonLayer::stdout();
-    layer.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
-    layer.with_level("level");
-    layer.with_target("target");
-    layer.with_flattened_event();
-    layer.with_top_level_flattened_span_list();
-    layer.add_static_field("function", name.into());
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+    lines.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
+    lines.with_level("level");
+    lines.with_target("target");
+    lines.with_flattened_event();
+    lines.with_top_level_flattened_span_list();
+    lines.add_static_field("function", name.into());
+    lines.with_filter(filter)
 }
 
 /// The message with everything between double quotes taken out. Parsers quote the value that they did not
@@ -47,7 +55,90 @@ pub fn without_values(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_values;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+    use tracing::Instrument;
+
+    use super::*;
+    use crate::host::record::Labels;
+    use crate::memory::lock;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            lock(&self.0).write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged by `work`, a line each.
+    async fn logged(level: LevelFilter, work: impl Future<Output = ()>) -> Vec<Value> {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let layer = layer(JsonLayer::new(move || writer.clone()), "send-email", level);
+        let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        work.await;
+        drop(guard);
+        let text = String::from_utf8(lock(&buffer.0).clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_line_is_one_flat_object_with_all_that_its_record_is_about() {
+        let event = serde_json::json!({
+            "id": "e-1", "type": "payment.succeeded", "subject": "o-1", "correlationid": "request-1",
+        });
+        let lines = logged(LevelFilter::INFO, async {
+            let deeper = async {
+                async { tracing::warn!(attempts_left = 3, "not yet") }
+                    .instrument(tracing::info_span!("inner", mail = "confirmation"))
+                    .await;
+            };
+            deeper.instrument(Labels::of(&event).span(2, "lambda-1")).await;
+            tracing::info!("outside");
+        })
+        .await;
+        let [inside, outside] = lines.as_slice() else { panic!("{lines:?}") };
+        let fields = inside.as_object().unwrap();
+        for (name, value) in [
+            ("function", "send-email".into()),
+            ("level", "WARN".into()),
+            ("message", "not yet".into()),
+            ("attempt", 2.into()),
+            ("order_id", "o-1".into()),
+            ("correlation_id", "request-1".into()),
+            ("event_type", "payment.succeeded".into()),
+            ("event_id", "e-1".into()),
+            ("request_id", "lambda-1".into()),
+            ("mail", "confirmation".into()),
+            ("attempts_left", 3.into()),
+        ] {
+            assert_eq!(fields.get(name), Some::<&Value>(&value), "{name} in {inside}");
+        }
+        assert!(fields.contains_key("timestamp"));
+        assert!(fields.values().all(|value| !value.is_object() && !value.is_array()), "{inside}");
+        assert_eq!(outside["function"], "send-email");
+        assert_eq!(outside.get("order_id"), None, "what a record is about ends with it");
+    }
+
+    #[tokio::test]
+    async fn others_libraries_are_quiet_and_levels_are_kept() {
+        let lines = logged(LevelFilter::INFO, async {
+            tracing::info!(target: "aws_smithy_runtime::client", "resolving");
+            tracing::info!(target: "hyper::proto", "connecting");
+            tracing::debug!("step by step");
+            tracing::warn!(target: "aws_runtime", "clock skew");
+        })
+        .await;
+        let messages: Vec<&Value> = lines.iter().map(|line| &line["message"]).collect();
+        assert_eq!(messages, ["clock skew"]);
+    }
 
     #[test]
     fn a_parsers_message_loses_the_value_and_keeps_the_rest() {

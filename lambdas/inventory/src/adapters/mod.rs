@@ -1,5 +1,6 @@
-//! The ports, over DynamoDB.
+//! The ports, over DynamoDB; and in [`memory`].
 
+pub mod memory;
 mod products;
 mod reservations;
 

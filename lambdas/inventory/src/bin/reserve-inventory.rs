@@ -12,7 +12,8 @@ use platform::{config, host, telemetry};
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
-    let inventory = HttpInventory::new(aws.signed_client("execute-api"), &config::required("INVENTORY_API_URL")?);
+    let inventory =
+        HttpInventory::new(aws.signed_client("execute-api"), &config::required("INVENTORY_API_URL")?);
     let handler = ReserveInventory { inventory: Arc::new(inventory), clock: Arc::new(SystemClock) };
     host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
 }

@@ -1,6 +1,7 @@
-//! The ports, over DynamoDB and SES.
+//! The ports, over DynamoDB and SES; and in [`memory`].
 
 mod claims;
+pub mod memory;
 mod ses;
 
 pub use claims::DynamoDbClaims;

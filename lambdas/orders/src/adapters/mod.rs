@@ -1,6 +1,7 @@
-//! The ports, over DynamoDB.
+//! The ports, over DynamoDB; and in [`memory`].
 
 mod item;
+pub mod memory;
 mod orders;
 mod outbox;
 

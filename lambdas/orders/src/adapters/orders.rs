@@ -1,8 +1,11 @@
 //! Orders in DynamoDB.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use domain::order::Order;
@@ -13,6 +16,13 @@ use platform::config;
 use super::item::{OPEN_SHARDS, order_item, outbox_item, read_order, shard_name, sortable};
 use crate::store::{OpenPage, Orders, Page, Placed, Placement, Stored};
 
+/// Between the tries to write an order that met another write with the same key.
+const WAITS: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(60),
+    Duration::from_millis(150),
+    Duration::from_millis(300),
+];
 /// How many open orders are read at a time.
 const OPEN_PAGE: i32 = 100;
 
@@ -86,25 +96,27 @@ impl Orders for DynamoDbOrders {
             .set_item(Some(order_item(order, 1)?))
             .condition_expression("attribute_not_exists(order_id)")
             .build()?;
-        let answer = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(key).build())
-            .transact_items(TransactWriteItem::builder().put(order).build())
-            .transact_items(self.put_outbox(event)?)
-            .send()
-            .await;
-        match answer.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Placed::Now),
-            // The key is taken, or being taken by the same request sent twice.
-            Err(error @ TransactWriteItemsError::TransactionCanceledException(_)) => {
-                match self.placement(table, &placement.key).await? {
-                    Some(before) => Ok(Placed::Before(before)),
-                    None => Err(anyhow::Error::new(error).context("the order could not be written")),
+        let writes = [
+            TransactWriteItem::builder().put(key).build(),
+            TransactWriteItem::builder().put(order).build(),
+            self.put_outbox(event)?,
+        ];
+        for wait in WAITS {
+            let answer =
+                self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await;
+            match answer.map_err(SdkError::into_service_error) {
+                Ok(_) => return Ok(Placed::Now),
+                // The key is taken, or just being taken by the same request sent twice.
+                Err(TransactWriteItemsError::TransactionCanceledException(_)) => {
+                    if let Some(before) = self.placement(table, &placement.key).await? {
+                        return Ok(Placed::Before(before));
+                    }
                 }
+                Err(error) => return Err(anyhow::Error::new(error).context("the order could not be written")),
             }
-            Err(error) => Err(anyhow::Error::new(error).context("the order could not be written")),
+            tokio::time::sleep(wait).await;
         }
+        anyhow::bail!("the order met other writes {} times", WAITS.len())
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
@@ -165,7 +177,7 @@ impl Orders for DynamoDbOrders {
                 .set_expression_attribute_values(put.expression_attribute_values().cloned())
                 .send()
                 .await;
-            return match answer.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            return match answer.map_err(SdkError::into_service_error) {
                 Ok(_) => Ok(true),
                 Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
                 Err(error) => Err(anyhow::Error::new(error).context("the order could not be written")),
@@ -178,7 +190,7 @@ impl Orders for DynamoDbOrders {
             .transact_items(self.put_outbox(event)?)
             .send()
             .await;
-        match answer.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+        match answer.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
             Err(TransactWriteItemsError::TransactionCanceledException(_)) => Ok(false),
             Err(error) => Err(anyhow::Error::new(error).context("the order could not be written")),

@@ -1,5 +1,6 @@
-//! The ports, over DynamoDB and Stripe.
+//! The ports, over DynamoDB and Stripe; and in [`memory`].
 
+pub mod memory;
 mod payments;
 mod stripe;
 

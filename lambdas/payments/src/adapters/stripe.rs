@@ -202,3 +202,6 @@ fn create_form(
         ("metadata[order_id]", order.to_string()),
     ]
 }
+
+#[cfg(test)]
+mod tests;

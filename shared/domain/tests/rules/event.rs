@@ -125,10 +125,8 @@ fn the_same_fact_has_the_same_id_whenever_and_wherever_it_is_told() {
         assert_ne!(event.id, other.id, "{}", event.fact.name());
         ids.push(event.id);
     }
-    let by_clock = Fact::CancellationRequested(CancellationRequested {
-        order: details(),
-        reason: VoidReason::Expired,
-    });
+    let by_clock =
+        Fact::CancellationRequested(CancellationRequested { order: details(), reason: VoidReason::Expired });
     ids.push(Event::new(order_id(1), by_clock, time(0), cause()).id);
     let different: std::collections::BTreeSet<EventId> = ids.iter().copied().collect();
     assert_eq!(different.len(), ids.len(), "each fact about an order has an id of its own");

@@ -54,7 +54,8 @@ struct History {
 fn history() -> impl Strategy<Value = History> {
     use OrderStatus::{Cancelled, Cancelling, Expired, Paid, PaymentFailed, Placed, Rejected, Reserved};
     use VoidReason::{CustomerRequest, Provider};
-    let history = |facts: Vec<Fact>, ends: &[OrderStatus]| History { facts, asks: Vec::new(), ends: ends.to_vec() };
+    let history =
+        |facts: Vec<Fact>, ends: &[OrderStatus]| History { facts, asks: Vec::new(), ends: ends.to_vec() };
     let histories = vec![
         history(vec![created()], &[Placed, Cancelling]),
         history(vec![created(), confirmed()], &[Reserved, Cancelling]),

@@ -41,10 +41,9 @@ pub(crate) fn line(sku: Sku, quantity: i64, price: Money) -> Line {
 }
 
 pub(crate) fn details() -> OrderDetails {
-    let customer: Customer = serde_json::from_value(
-        json!({"id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com"}),
-    )
-    .unwrap();
+    let customer: Customer =
+        serde_json::from_value(json!({"id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com"}))
+            .unwrap();
     let lines = vec![line(sku(1), 2, euros(1250)), line(sku(2), 1, euros(499))];
     OrderDetails::new(customer, Lines::try_from(lines).unwrap(), "pm_card_visa".parse().unwrap(), time(0))
 }

@@ -78,3 +78,6 @@ impl Publisher for EventBridge {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

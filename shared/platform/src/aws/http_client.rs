@@ -153,3 +153,34 @@ async fn send(
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use x509_cert::Certificate;
+
+    use super::*;
+
+    #[test]
+    fn amazons_roots_are_good_for_another_year() {
+        let roots = Certificate::load_pem_chain(AMAZON_ROOTS.as_bytes()).unwrap();
+        assert_eq!(roots.len(), 5, "Amazon Root CA 1 to 4 and Starfield Services Root CA - G2");
+        let year = jiff::SignedDuration::from_hours(365 * 24);
+        for root in &roots {
+            let certificate = &root.tbs_certificate;
+            let end = certificate.validity.not_after.to_unix_duration().as_secs();
+            let end = Timestamp::from_second(i64::try_from(end).unwrap()).unwrap();
+            assert!(
+                SystemClock.now() + year < end,
+                "{} ends at {end}: take the new roots from https://www.amazontrust.com/repository/",
+                certificate.subject
+            );
+            assert_eq!(certificate.subject, certificate.issuer, "a root is its own issuer");
+        }
+    }
+
+    #[test]
+    fn the_client_takes_the_roots() {
+        assert!(tls_context(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)).is_some());
+    }
+}

@@ -1,13 +1,15 @@
 //! AWS: the adapters behind the ports, and how the SDK's clients are made.
 //!
 //! Settings come from the environment alone, as Lambda sets it: no profile, no metadata service, no request
-//! before the first one that counts. `AWS_ENDPOINT_URL` is honoured as in every SDK. The reasons, with figures,
-//! are in `docs/decisions/0004-tls-and-sdk.md`.
+//! before the first one that counts. `AWS_ENDPOINT_URL` is honoured as in every SDK, and so is
+//! `AWS_ENDPOINT_URL_<SERVICE>`. The reasons, with figures, are in `docs/decisions/0004-tls-and-sdk.md`.
 
 mod event_bridge;
 mod http_client;
 mod queue;
 mod secret;
+#[cfg(test)]
+mod wire;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -17,6 +19,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use std::time::Duration;
 
 pub use event_bridge::EventBridge;
@@ -66,6 +69,7 @@ impl Aws {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .service_config(ServiceEndpoints)
             .http_client(http_client::sdk_client())
             .sleep_impl(TokioSleep::new())
             .retry_config(RetryConfig::standard())
@@ -127,5 +131,17 @@ impl Aws {
 
     fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.config)
+    }
+}
+
+/// `AWS_ENDPOINT_URL_DYNAMODB` and the like: where one service is, where that is not where all are
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+#[derive(Debug)]
+struct ServiceEndpoints;
+
+impl LoadServiceConfig for ServiceEndpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().replace(' ', "_").to_uppercase();
+        std::env::var(format!("{}_{service}", key.env())).ok().filter(|url| !url.is_empty())
     }
 }

@@ -97,3 +97,6 @@ fn attribute_text(text: &str) -> String {
         .take(1000)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

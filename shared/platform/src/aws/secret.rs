@@ -15,7 +15,8 @@ pub struct Secret {
 }
 
 impl Secret {
-    pub(super) fn new(client: Client, id: String) -> Self {
+    /// The secret of that name or ARN.
+    pub fn new(client: Client, id: String) -> Self {
         Self { client, id, kept: Mutex::new(None) }
     }
 

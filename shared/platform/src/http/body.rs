@@ -2,12 +2,13 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use eserde::EDeserialize;
 use eserde::path::{Path, Segment};
+use eserde::{DeserializationError, EDeserialize};
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::problem::{FieldError, Problem};
+use super::problem::{FieldError, Place, Problem};
 use crate::telemetry::without_values;
 
 /// The most bytes that a request may have. An order with all its lines has about 8 KB.
@@ -52,30 +53,77 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// How many fields that are not known are looked for. Whoever sends more is told of the others next time.
+const MOST_UNKNOWN: usize = 20;
+
 /// Reads all of `bytes` as a `T`, or names each field that is wrong.
 fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
-    eserde::json::from_slice(bytes).map_err(|errors| {
-        errors
-            .iter()
-            .map(|error| {
-                FieldError::pointer(
-                    error.path().map(pointer).unwrap_or_default(),
-                    without_values(error.message()),
-                )
-            })
-            .collect()
-    })
+    let mut errors = match read::<T>(bytes) {
+        Ok(value) => return Ok(value),
+        Err(errors) => errors,
+    };
+    // The parser leaves an object at the first field that it does not know. Each such field is taken out and the
+    // rest read again, because more may be wrong with what stands behind it.
+    let mut body: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let mut unknown = Vec::new();
+    while unknown.len() < MOST_UNKNOWN {
+        let Some(at) = errors.iter().position(|error| take_out_unknown(&mut body, error)) else { break };
+        unknown.push(errors.swap_remove(at));
+        errors = read::<T>(body.to_string().as_bytes()).err().unwrap_or_default();
+    }
+    unknown.append(&mut errors);
+    Err(unknown)
+}
+
+fn read<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
+    eserde::json::from_slice(bytes).map_err(|errors| errors.iter().map(field_error).collect())
+}
+
+const UNKNOWN: &str = "is not known here";
+
+/// A missing field is told of the object that it is not in: it is named here as if it were there.
+fn field_error(error: &DeserializationError) -> FieldError {
+    let place = error.path().map(pointer).unwrap_or_default();
+    let message = error.message();
+    if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        return FieldError::pointer(place + &token(field), "is missing");
+    }
+    if message.starts_with("unknown field") {
+        return FieldError::pointer(place, UNKNOWN);
+    }
+    let message = without_values(message);
+    // The pointer says where; line and column are for what is no JSON at all.
+    match message.split_once(" at line ") {
+        Some((what, _)) if !place.is_empty() => FieldError::pointer(place, what),
+        _ => FieldError::pointer(place, message),
+    }
+}
+
+/// Takes the field that `error` is about out of `body`, if it is one that is not known.
+fn take_out_unknown(body: &mut Value, error: &FieldError) -> bool {
+    let Place::Pointer(pointer) = &error.place else { return false };
+    let Some((parent, field)) = pointer.rsplit_once('/').filter(|_| error.detail == UNKNOWN) else {
+        return false;
+    };
+    let field = field.replace("~1", "/").replace("~0", "~");
+    let parent = body.pointer_mut(parent).and_then(Value::as_object_mut);
+    parent.is_some_and(|fields| fields.remove(&field).is_some())
 }
 
 /// The path as a JSON Pointer (RFC 6901).
 fn pointer(path: &Path) -> String {
     path.iter()
         .filter_map(|segment| match segment {
-            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Map { key } => Some(token(key)),
             Segment::Seq { index } => Some(format!("/{index}")),
             Segment::Enum { .. } => None,
         })
         .collect()
+}
+
+/// A step of a JSON Pointer.
+fn token(key: &str) -> String {
+    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// For the statuses other than 200.

@@ -92,6 +92,12 @@ impl Problem {
         problem
     }
 
+    /// 400: path or query cannot be read.
+    pub(super) fn unreadable(why: &str) -> Self {
+        let title = "The path or the query cannot be read";
+        Self::new(StatusCode::BAD_REQUEST, "unreadable-address", title, why)
+    }
+
     /// 404: no such thing.
     pub fn not_found(what: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", what)

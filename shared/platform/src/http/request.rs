@@ -55,6 +55,9 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(Caused(cause.clone()));
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref())));
+    if response.status().is_client_error() && response.extensions().get::<Problem>().is_none() {
+        response = unreadable(response).await.into_response();
+    }
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let allow = response.headers_mut().remove(http::header::ALLOW);
         response = problem.with_correlation_id(cause.correlation_id.as_str()).into_response();
@@ -78,6 +81,13 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         tracing::info!(status = status.as_u16(), outcome, duration_ms, "handled");
     });
     response
+}
+
+/// What `axum` refuses itself, such as a path that is no UTF-8 or a parameter that comes twice: it says why in
+/// plain text.
+async fn unreadable(response: Response) -> Problem {
+    let why = axum::body::to_bytes(response.into_body(), 1024).await.unwrap_or_default();
+    Problem::unreadable(&String::from_utf8_lossy(&why))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {

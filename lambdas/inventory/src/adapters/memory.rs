@@ -1,0 +1,118 @@
+//! The ports in memory, for tests and simulations. Nothing that is deployed uses them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::{DeliveryId, Money, OrderId, ProductName, Sku};
+use platform::memory::{Failures, lock};
+
+use crate::product::Product;
+use crate::store::{Delivered, Page, Products, Reservations};
+
+/// Products, deliveries and reservations. Each call is one transaction.
+#[derive(Debug, Default)]
+pub struct InMemoryInventory {
+    tables: Mutex<Tables>,
+    /// Of every call.
+    pub failures: Failures,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    products: BTreeMap<Sku, Product>,
+    deliveries: BTreeMap<(Sku, DeliveryId), u32>,
+    reservations: BTreeMap<OrderId, Reservation>,
+}
+
+#[async_trait]
+impl Products for InMemoryInventory {
+    async fn get(&self, sku: &Sku) -> anyhow::Result<Option<Product>> {
+        self.failures.strike("reading a product")?;
+        Ok(lock(&self.tables).products.get(sku).cloned())
+    }
+
+    async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
+        self.failures.strike("listing products")?;
+        let tables = lock(&self.tables);
+        let mut behind =
+            tables.products.values().filter(|product| after.is_none_or(|after| product.sku > *after));
+        let products: Vec<Product> = behind.by_ref().take(usize::try_from(limit)?).cloned().collect();
+        let next = products.last().filter(|_| behind.next().is_some()).map(|product| product.sku.clone());
+        Ok(Page { products, next })
+    }
+
+    async fn put(&self, sku: &Sku, name: &ProductName, price: Money) -> anyhow::Result<Product> {
+        self.failures.strike("writing a product")?;
+        let mut tables = lock(&self.tables);
+        let new = || Product { sku: sku.clone(), name: name.clone(), price, available: 0, held: 0, sold: 0 };
+        let product = tables.products.entry(sku.clone()).or_insert_with(new);
+        product.name = name.clone();
+        product.price = price;
+        Ok(product.clone())
+    }
+
+    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+        self.failures.strike("writing a delivery")?;
+        let mut tables = lock(&self.tables);
+        let key = (sku.clone(), delivery.clone());
+        if let Some(counted) = tables.deliveries.get(&key) {
+            return Ok(if *counted == quantity { Delivered::Counted } else { Delivered::OtherQuantity });
+        }
+        let Some(product) = tables.products.get_mut(sku) else { return Ok(Delivered::Refused) };
+        let Some(available) = product.available.checked_add(quantity) else { return Ok(Delivered::Refused) };
+        product.available = available;
+        tables.deliveries.insert(key, quantity);
+        Ok(Delivered::Counted)
+    }
+}
+
+#[async_trait]
+impl Reservations for InMemoryInventory {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>> {
+        self.failures.strike("reading a reservation")?;
+        Ok(lock(&self.tables).reservations.get(&order).cloned())
+    }
+
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+        self.failures.strike("reading the stock")?;
+        let tables = lock(&self.tables);
+        let products = skus.iter().filter_map(|sku| tables.products.get(sku));
+        Ok(products.map(|product| (product.sku.clone(), product.on_sale())).collect())
+    }
+
+    async fn write(
+        &self,
+        read: Option<&Reservation>,
+        new: &Reservation,
+        changes: &[StockChange],
+    ) -> anyhow::Result<bool> {
+        self.failures.strike("writing a reservation")?;
+        let mut tables = lock(&self.tables);
+        if tables.reservations.get(&new.order_id) != read {
+            return Ok(false);
+        }
+        let changed = |change: &StockChange| changed(tables.products.get(&change.sku)?, change);
+        let Some(products) = changes.iter().map(changed).collect::<Option<Vec<Product>>>() else {
+            return Ok(false);
+        };
+        tables.products.extend(products.into_iter().map(|product| (product.sku.clone(), product)));
+        tables.reservations.insert(new.order_id, new.clone());
+        Ok(true)
+    }
+}
+
+/// The product after a change; `None` where the stock does not allow it.
+fn changed(product: &Product, change: &StockChange) -> Option<Product> {
+    let add = |count: u32, more: i64| u32::try_from(i64::from(count).checked_add(more)?).ok();
+    if change.at_price.is_some_and(|price| price != product.price) {
+        return None;
+    }
+    Some(Product {
+        available: add(product.available, change.available)?,
+        held: add(product.held, change.held)?,
+        sold: add(product.sold, change.sold)?,
+        ..product.clone()
+    })
+}

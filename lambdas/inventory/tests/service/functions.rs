@@ -1,0 +1,142 @@
+//! `reserve-inventory` and `settle-reservation`, over the inventory's own API.
+
+use std::sync::Arc;
+
+use domain::event::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided};
+use domain::payment::{DeclineReason, VoidReason};
+use domain::{Cause, Event, Fact, OrderDetails};
+use inventory::client::{HttpInventory, Inventory};
+use inventory::reserve::ReserveInventory;
+use inventory::settle::SettleReservation;
+use jiff::Timestamp;
+use platform::{EventHandler, Failure};
+use serde_json::json;
+
+use crate::support::{Service, clock, lines, order_id};
+
+fn inventory(service: &Service) -> Arc<dyn Inventory> {
+    Arc::new(HttpInventory::new(service.clone(), "http://inventory/"))
+}
+
+fn reserve(service: &Service) -> ReserveInventory {
+    ReserveInventory { inventory: inventory(service), clock: clock() }
+}
+
+fn settle(service: &Service) -> SettleReservation {
+    SettleReservation { inventory: inventory(service), clock: clock() }
+}
+
+/// An order for 2 pieces of A.
+fn details() -> OrderDetails {
+    serde_json::from_value(json!({
+        "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
+        "lines": lines(&[("A", 2)]),
+        "total": {"amount": 2500, "currency": "EUR"},
+        "payment_method": "pm_card_visa",
+        "placed_at": "2026-11-23T10:15:30Z",
+    }))
+    .unwrap()
+}
+
+fn event(fact: Fact) -> Event {
+    let cause = Cause { correlation_id: "request-1".parse().unwrap(), causation_id: None, traceparent: None };
+    Event::new(order_id(1), fact, Timestamp::UNIX_EPOCH, cause)
+}
+
+fn created() -> Event {
+    event(Fact::OrderCreated(OrderCreated { order: details() }))
+}
+fn paid() -> Event {
+    let (order, amount, payment_intent) = (details(), details().total, "pi_1".parse().unwrap());
+    event(Fact::PaymentSucceeded(PaymentSucceeded { order, payment_intent, amount }))
+}
+fn failed() -> Event {
+    let reason = DeclineReason { code: "card_declined".into(), decline_code: None };
+    event(Fact::PaymentFailed(PaymentFailed { order: details(), reason }))
+}
+fn voided() -> Event {
+    event(Fact::PaymentVoided(PaymentVoided { order: details(), reason: VoidReason::Expired }))
+}
+
+/// The types of what an event led to.
+async fn leads_to(handler: &impl EventHandler, cause: &Event) -> Vec<&'static str> {
+    let events = handler.handle(cause).await.unwrap();
+    for event in &events {
+        assert_eq!((event.subject, event.cause.causation_id), (cause.subject, Some(cause.id)));
+        assert_eq!(event.cause.correlation_id, cause.cause.correlation_id);
+    }
+    events.iter().map(|event| event.fact.name()).collect()
+}
+
+#[tokio::test]
+async fn an_order_that_can_be_had_is_confirmed_also_when_it_comes_again() {
+    let service = Service::with_stock(&[("A", 5)]).await;
+    let first = reserve(&service).handle(&created()).await.unwrap();
+    let again = reserve(&service).handle(&created()).await.unwrap();
+    assert_eq!((first[0].fact.name(), first[0].id), ("reservation.confirmed", again[0].id));
+    assert_eq!(leads_to(&settle(&service), &paid()).await, ["reservation.committed"]);
+    assert_eq!(leads_to(&reserve(&service), &created()).await, ["reservation.confirmed"]);
+    assert_eq!(service.stock("A").await, [3, 0, 2]);
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_had_is_rejected_with_the_reason() {
+    let service = Service::with_stock(&[("A", 1)]).await;
+    let events = reserve(&service).handle(&created()).await.unwrap();
+    let Fact::ReservationRejected(rejected) = &events[0].fact else { panic!("{events:?}") };
+    assert_eq!((rejected.shortages[0].sku.as_str(), &rejected.order), ("A", &details()));
+    // Voided all the same, because somebody had asked for it: nothing was held, so nothing is freed.
+    assert_eq!(leads_to(&settle(&service), &voided()).await, Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn what_is_not_paid_is_freed() {
+    for outcome in [failed(), voided()] {
+        let service = Service::with_stock(&[("A", 5)]).await;
+        reserve(&service).handle(&created()).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(leads_to(&settle(&service), &outcome).await, ["reservation.released"]);
+        }
+        assert_eq!(service.stock("A").await, [5, 0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_was_given_up_before_it_came_leads_to_nothing() {
+    let service = Service::with_stock(&[("A", 5)]).await;
+    assert_eq!(leads_to(&settle(&service), &voided()).await, ["reservation.released"]);
+    assert_eq!(leads_to(&reserve(&service), &created()).await, Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn what_can_never_be_is_put_before_a_person() {
+    let service = Service::with_stock(&[("A", 5)]).await;
+    leads_to(&settle(&service), &voided()).await;
+    let failure = settle(&service).handle(&paid()).await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Reject(_)) && failure.to_string().contains("was charged"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_not_answered_is_asked_again() {
+    let service = Service::with_stock(&[("A", 5)]).await;
+    for lost in [&service.lost_requests, &service.lost_answers] {
+        lost.next(1);
+        let failure = reserve(&service).handle(&created()).await.unwrap_err();
+        assert!(matches!(failure, Failure::Retry(_)), "{failure}");
+    }
+    service.tables.inner.failures.next(1);
+    let failure = reserve(&service).handle(&created()).await.unwrap_err();
+    assert!(matches!(&failure, Failure::Retry(_)) && failure.to_string().contains("503"), "{failure}");
+    assert_eq!(leads_to(&reserve(&service), &created()).await, ["reservation.confirmed"]);
+    assert_eq!(service.stock("A").await, [3, 2, 0]);
+}
+
+#[tokio::test]
+async fn events_for_others_are_not_understood() {
+    let service = Service::new();
+    assert!(matches!(reserve(&service).handle(&paid()).await, Err(Failure::Poison(_))));
+    assert!(matches!(settle(&service).handle(&created()).await, Err(Failure::Poison(_))));
+}

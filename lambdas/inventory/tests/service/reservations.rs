@@ -1,0 +1,141 @@
+//! Reservations, also when others are faster with the same stock.
+
+use futures::FutureExt;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::support::{Service, lines, order_id};
+
+#[tokio::test]
+async fn stock_is_held_once_however_often_it_is_asked_for() {
+    let service = Service::with_stock(&[("A", 5), ("B", 5)]).await;
+    let held = service.reserve(1, &[("A", 2), ("B", 5)]).await;
+    let expected = json!({
+        "order_id": order_id(1), "state": "held",
+        "lines": [{"sku": "A", "quantity": 2}, {"sku": "B", "quantity": 5}],
+    });
+    assert_eq!((held.status, &held.body), (StatusCode::OK, &expected));
+    assert_eq!(service.reserve(1, &[("A", 2), ("B", 5)]).await.body, expected);
+    assert_eq!(service.get(&format!("/reservations/{}", order_id(1))).await.body, expected);
+    assert_eq!((service.stock("A").await, service.stock("B").await), ([3, 2, 0], [0, 5, 0]));
+}
+
+#[tokio::test]
+async fn what_is_held_is_sold_or_freed_and_not_both() {
+    let service = Service::with_stock(&[("A", 5)]).await;
+    service.reserve(1, &[("A", 2)]).await;
+    service.reserve(2, &[("A", 3)]).await;
+    for _ in 0..2 {
+        assert_eq!(service.settle(1, "commit").await.body["state"], "committed");
+        assert_eq!(service.settle(2, "release").await.body["state"], "released");
+    }
+    assert_eq!(service.stock("A").await, [3, 0, 2]);
+    for (order, how) in [(1, "release"), (2, "commit"), (3, "commit")] {
+        let refused = service.settle(order, how).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{order} {how}");
+        assert_eq!(refused.body["type"], "urn:serverless-orders:problem:reservation-final");
+    }
+    assert_eq!(service.stock("A").await, [3, 0, 2]);
+}
+
+#[tokio::test]
+async fn a_rejected_order_stays_so_when_there_is_stock_again() {
+    let service = Service::with_stock(&[("A", 1)]).await;
+    let rejected = service.reserve(1, &[("A", 2), ("Z", 1)]).await;
+    assert_eq!(rejected.body["state"], "rejected");
+    assert_eq!(
+        rejected.body["shortages"],
+        json!([{"sku": "A", "kind": "out_of_stock", "available": 1}, {"sku": "Z", "kind": "unknown_product"}])
+    );
+    service.put("/products/A/deliveries/second", json!({"quantity": 99})).await;
+    assert_eq!(service.reserve(1, &[("A", 2), ("Z", 1)]).await.body, rejected.body);
+    assert_eq!(service.stock("A").await, [100, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_order_that_was_given_up_before_it_came_holds_nothing() {
+    let service = Service::with_stock(&[("A", 5)]).await;
+    assert_eq!(service.settle(1, "release").await.body["state"], "released");
+    assert_eq!(service.reserve(1, &[("A", 2)]).await.body["state"], "released");
+    assert_eq!(service.stock("A").await, [5, 0, 0]);
+}
+
+#[tokio::test]
+async fn the_last_pieces_go_to_whoever_is_faster() {
+    let service = Service::with_stock(&[("A", 2)]).await;
+    service.race(|service| {
+        async move { assert_eq!(service.reserve(2, &[("A", 2)]).await.body["state"], "held") }.boxed()
+    });
+    let slower = service.reserve(1, &[("A", 1)]).await;
+    assert_eq!(slower.body["shortages"], json!([{"sku": "A", "kind": "out_of_stock", "available": 0}]));
+    assert_eq!(service.stock("A").await, [0, 2, 0]);
+}
+
+#[tokio::test]
+async fn a_price_that_changes_meanwhile_is_noticed() {
+    let service = Service::with_stock(&[("A", 2)]).await;
+    service.race(|service| {
+        async move {
+            service
+                .put("/products/A", json!({"name": "Tea", "price": {"amount": 1, "currency": "EUR"}}))
+                .await;
+        }
+        .boxed()
+    });
+    let answer = service.reserve(1, &[("A", 1)]).await;
+    let price = json!({"amount": 1, "currency": "EUR"});
+    assert_eq!(answer.body["shortages"], json!([{"sku": "A", "kind": "price_changed", "price": price}]));
+}
+
+#[tokio::test]
+async fn stock_that_comes_or_goes_meanwhile_does_not_stop_an_order_that_can_be_had() {
+    let service = Service::with_stock(&[("A", 9)]).await;
+    for other in 2..5 {
+        service.race(move |service| {
+            async move {
+                service.reserve(other, &[("A", 1)]).await;
+            }
+            .boxed()
+        });
+    }
+    assert_eq!(service.reserve(1, &[("A", 5)]).await.body["state"], "held");
+}
+
+#[tokio::test]
+async fn the_same_order_twice_at_once_is_one_reservation() {
+    let service = Service::with_stock(&[("A", 9)]).await;
+    service.race(|service| {
+        async move {
+            service.reserve(1, &[("A", 5)]).await;
+        }
+        .boxed()
+    });
+    assert_eq!(service.reserve(1, &[("A", 5)]).await.body["state"], "held");
+    assert_eq!(service.stock("A").await, [4, 5, 0]);
+}
+
+#[tokio::test]
+async fn when_the_stock_cannot_be_read_the_caller_may_come_again() {
+    let service = Service::with_stock(&[("A", 1)]).await;
+    service.tables.inner.failures.next(1);
+    assert_eq!(service.reserve(1, &[("A", 1)]).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(service.reserve(1, &[("A", 1)]).await.body["state"], "held");
+}
+
+#[tokio::test]
+async fn requests_that_are_wrong_are_told_where() {
+    let service = Service::new();
+    let path = format!("/reservations/{}", order_id(1));
+    for (body, pointer) in [
+        (json!({}), "/lines"),
+        (json!({"lines": []}), "/lines"),
+        (json!({"lines": lines(&[("A", 1), ("A", 1)])}), "/lines"),
+        (json!({"lines": lines(&[("A", 1000)])}), "/lines/0/quantity"),
+    ] {
+        let answer = service.put(&path, body.clone()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(answer.body["errors"][0]["pointer"], pointer, "{body}");
+    }
+    assert_eq!(service.get(&path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(service.get("/reservations/1").await.body["errors"][0]["parameter"], "order_id");
+}

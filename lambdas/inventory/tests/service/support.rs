@@ -1,0 +1,171 @@
+//! The service, and clients for it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::{OrderId, Sku};
+use futures::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use inventory::adapters::memory::InMemoryInventory;
+use inventory::api::{Api, router};
+use inventory::store::{Products, Reservations};
+use jiff::Timestamp;
+use platform::Clock;
+use platform::host::http::complete;
+use platform::http::client::{HttpClient, NoAnswer};
+use platform::memory::{Failures, ManualClock, lock};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// What happens between the read and the write of the next reservations.
+type Race = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// The tables, with somebody else who may be faster.
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) inner: Arc<InMemoryInventory>,
+    pub(crate) races: Mutex<Vec<Race>>,
+}
+
+#[async_trait]
+impl Reservations for Tables {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>> {
+        Reservations::get(self.inner.as_ref(), order).await
+    }
+
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+        self.inner.on_sale(skus).await
+    }
+
+    async fn write(
+        &self,
+        read: Option<&Reservation>,
+        new: &Reservation,
+        changes: &[StockChange],
+    ) -> anyhow::Result<bool> {
+        let race = lock(&self.races).pop();
+        if let Some(race) = race {
+            race().await;
+        }
+        self.inner.write(read, new, changes).await
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) tables: Arc<Tables>,
+    /// Of requests: before they arrive.
+    pub(crate) lost_requests: Arc<Failures>,
+    /// Of requests: on the way back.
+    pub(crate) lost_answers: Arc<Failures>,
+}
+
+/// What a test sees of an answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+pub(crate) fn order_id(number: u128) -> OrderId {
+    OrderId::from(Uuid::from_u128(number))
+}
+
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))
+}
+
+/// The lines of an order for so many pieces of a product at 12.50 EUR.
+pub(crate) fn lines(wanted: &[(&str, u32)]) -> Value {
+    let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity, "unit_price": {"amount": 1250, "currency": "EUR"}});
+    json!(wanted.iter().map(line).collect::<Vec<_>>())
+}
+
+impl Service {
+    pub(crate) fn new() -> Self {
+        Self { tables: Arc::default(), lost_requests: Arc::default(), lost_answers: Arc::default() }
+    }
+
+    /// One that has so many pieces of each product, at 12.50 EUR.
+    pub(crate) async fn with_stock(stock: &[(&str, u32)]) -> Self {
+        let service = Self::new();
+        for (sku, pieces) in stock {
+            service
+                .put(
+                    &format!("/products/{sku}"),
+                    json!({"name": "Tea", "price": {"amount": 1250, "currency": "EUR"}}),
+                )
+                .await;
+            if *pieces > 0 {
+                service.put(&format!("/products/{sku}/deliveries/first"), json!({"quantity": pieces})).await;
+            }
+        }
+        service
+    }
+
+    fn router(&self) -> Router {
+        complete(router(Api {
+            products: Arc::clone(&self.tables.inner) as Arc<dyn Products>,
+            reservations: Arc::clone(&self.tables) as Arc<dyn Reservations>,
+            clock: clock(),
+        }))
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let (parts, body) = self.router().oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, body: serde_json::from_slice(&bytes).unwrap() }
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.ask("PUT", path, Some(body)).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, None).await
+    }
+
+    pub(crate) async fn reserve(&self, order: u128, wanted: &[(&str, u32)]) -> Answer {
+        self.put(&format!("/reservations/{}", order_id(order)), json!({"lines": lines(wanted)})).await
+    }
+
+    pub(crate) async fn settle(&self, order: u128, how: &str) -> Answer {
+        self.ask("POST", &format!("/reservations/{}/{how}", order_id(order)), None).await
+    }
+
+    /// Available, held and sold pieces of a product.
+    pub(crate) async fn stock(&self, sku: &str) -> [u64; 3] {
+        let product = self.get(&format!("/products/{sku}")).await.body;
+        ["available", "held", "sold"].map(|counter| product[counter].as_u64().unwrap())
+    }
+
+    /// Has somebody else be faster with the next write.
+    pub(crate) fn race(&self, race: impl FnOnce(Self) -> BoxFuture<'static, ()> + Send + 'static) {
+        let service = self.clone();
+        lock(&self.tables.races).push(Box::new(move || race(service)));
+    }
+}
+
+/// The service as its callers reach it.
+#[async_trait]
+impl HttpClient for Service {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        let lost = |error: anyhow::Error| NoAnswer { host: "inventory".to_owned(), source: error.into() };
+        self.lost_requests.strike("the request").map_err(lost)?;
+        let (parts, body) = self.router().oneshot(request.map(Body::from)).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        self.lost_answers.strike("the answer").map_err(lost)?;
+        Ok(Response::from_parts(parts, bytes))
+    }
+}

@@ -1,0 +1,6 @@
+//! The notification service over ports in memory: what the mails say, and that each is sent once.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+mod mail;
+mod send;
+mod support;

@@ -1,0 +1,91 @@
+//! `expire-orders`.
+
+use std::sync::Arc;
+
+use domain::Fact;
+use domain::payment::VoidReason;
+use jiff::SignedDuration;
+use orders::expire::ExpireOrders;
+use orders::relay::RelayOutbox;
+use orders::store::{Orders, Outbox};
+use platform::host::schedule::Job;
+use platform::{Clock, Publisher};
+use serde_json::{Value, json};
+
+use crate::support::{Service, paid};
+
+const EXPIRE_AFTER: SignedDuration = SignedDuration::from_mins(30);
+
+async fn run(service: &Service, input: Value) -> anyhow::Result<Value> {
+    let job = ExpireOrders {
+        orders: Arc::clone(&service.orders) as Arc<dyn Orders>,
+        relay: RelayOutbox {
+            publisher: Arc::clone(&service.bus) as Arc<dyn Publisher>,
+            outbox: Arc::clone(&service.orders) as Arc<dyn Outbox>,
+        },
+        clock: Arc::clone(&service.clock) as Arc<dyn Clock>,
+        expire_after: EXPIRE_AFTER,
+    };
+    job.run(input).await
+}
+
+/// The orders that payments is asked to void, and why.
+fn wishes(service: &Service) -> Vec<(String, VoidReason)> {
+    let wish = |event: &domain::Event| match &event.fact {
+        Fact::CancellationRequested(wish) => Some((event.subject.to_string(), wish.reason)),
+        _ => None,
+    };
+    service.orders.waiting().iter().chain(&service.bus.published()).filter_map(wish).collect()
+}
+
+#[tokio::test]
+async fn orders_that_have_waited_too_long_are_given_up_once() {
+    let service = Service::new();
+    let (late, done) = (service.placed("a").await, service.placed("b").await);
+    let late_too = service.placed("c").await;
+    service.follow(&paid(done)).await;
+    service.clock.advance(EXPIRE_AFTER);
+    service.clock.advance(SignedDuration::from_secs(1));
+    service.placed("d").await;
+
+    let report = run(&service, json!({"source": "aws.scheduler"})).await.unwrap();
+    assert_eq!(report, json!({"expired": 2, "published": 3}), "the events of three orders had been missed");
+    let mut expected =
+        vec![(late.to_string(), VoidReason::Expired), (late_too.to_string(), VoidReason::Expired)];
+    expected.sort();
+    let mut asked = wishes(&service);
+    asked.sort();
+    assert_eq!(asked, expected);
+    assert_eq!(service.status(late).await, "cancelling");
+    assert_eq!(run(&service, Value::Null).await.unwrap(), json!({"expired": 0, "published": 0}));
+}
+
+#[tokio::test]
+async fn a_row_that_the_stream_missed_is_published() {
+    let service = Service::new();
+    service.placed("a").await;
+    service.clock.advance(SignedDuration::from_secs(119));
+    assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 0, "the stream may still be at it");
+    service.clock.advance(SignedDuration::from_secs(2));
+    service.bus.failures.next(1);
+    assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 0);
+    assert_eq!(service.orders.waiting().len(), 1, "it stays");
+    assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 1);
+    assert!(service.orders.waiting().is_empty());
+}
+
+#[tokio::test]
+async fn a_person_may_give_up_one_order_at_once() {
+    let service = Service::new();
+    let (one, other) = (service.placed("a").await, service.placed("b").await);
+    let report = run(&service, json!({"older_than_seconds": 0, "order_id": one})).await.unwrap();
+    assert_eq!(report["expired"], 1);
+    assert_eq!(
+        (service.status(one).await, service.status(other).await),
+        ("cancelling".into(), "placed".into())
+    );
+    let young = run(&service, json!({"older_than_seconds": 1, "order_id": other})).await.unwrap();
+    assert_eq!(young["expired"], 0);
+    let error = run(&service, json!({"order_id": "o-1"})).await.unwrap_err();
+    assert!(error.to_string().contains("not understood"), "{error}");
+}

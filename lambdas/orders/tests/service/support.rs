@@ -1,0 +1,143 @@
+//! The service, and a client for it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use domain::event::{PaymentSucceeded, PaymentVoided, ReservationRejected};
+use domain::payment::VoidReason;
+use domain::{Cause, Event, Fact, OrderDetails, OrderId};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use orders::adapters::memory::InMemoryOrders;
+use orders::api::{Api, router};
+use orders::store::Orders;
+use orders::track::TrackOrder;
+use platform::host::http::complete;
+use platform::memory::{Bus, ManualClock};
+use platform::{Clock, EventHandler};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub(crate) struct Service {
+    pub(crate) orders: Arc<InMemoryOrders>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) bus: Arc<Bus>,
+}
+
+/// What a test sees of an answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) location: Option<String>,
+    pub(crate) text: String,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    async fn of(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        let location = parts.headers.get("location").map(|value| value.to_str().unwrap().to_owned());
+        Self { status: parts.status, location, body: serde_json::from_str(&text).unwrap_or_default(), text }
+    }
+
+    pub(crate) fn id(&self) -> OrderId {
+        self.body["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// What was wrong: pointers, headers and parameters.
+    pub(crate) fn places(&self) -> Vec<&str> {
+        let named = |error: &'_ Value| -> Option<usize> { error["detail"].as_str().map(str::len) };
+        let errors = self.body["errors"].as_array().unwrap();
+        assert!(errors.iter().all(|error| named(error) > Some(0)), "{}", self.text);
+        let kinds = ["pointer", "header", "parameter"];
+        errors.iter().map(|error| kinds.iter().find_map(|kind| error[*kind].as_str()).unwrap()).collect()
+    }
+}
+
+pub(crate) fn order() -> Value {
+    json!({
+        "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
+        "payment_method": "pm_card_visa",
+        "lines": [{"sku": "TEA-001", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
+    })
+}
+
+impl Service {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_795_428_930).unwrap()));
+        Self { orders: Arc::default(), clock, bus: Arc::default() }
+    }
+
+    async fn call(&self, request: Request<Body>) -> Answer {
+        let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
+        let app = complete(router(Api { orders, clock: Arc::clone(&self.clock) as Arc<dyn Clock> }));
+        Answer::of(app.oneshot(request).await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let mut request = Request::post(path).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.call(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn place(&self, key: &str, body: &Value) -> Answer {
+        self.post("/orders", &[("idempotency-key", key), ("x-correlation-id", "request-1")], body).await
+    }
+
+    /// A new order.
+    pub(crate) async fn placed(&self, key: &str) -> OrderId {
+        let answer = self.place(key, &order()).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+        answer.id()
+    }
+
+    pub(crate) async fn cancel(&self, id: OrderId) -> Answer {
+        self.post(&format!("/orders/{id}/cancel"), &[("x-correlation-id", "request-2")], &json!(null)).await
+    }
+
+    pub(crate) async fn status(&self, id: OrderId) -> Value {
+        self.get(&format!("/orders/{id}")).await.body["status"].clone()
+    }
+
+    pub(crate) fn track(&self) -> TrackOrder {
+        TrackOrder { orders: Arc::clone(&self.orders) as Arc<dyn Orders> }
+    }
+
+    pub(crate) async fn follow(&self, event: &Event) {
+        assert_eq!(self.track().handle(event).await.unwrap(), vec![]);
+    }
+}
+
+pub(crate) fn details() -> OrderDetails {
+    let mut details = order();
+    details["total"] = json!({"amount": 2500, "currency": "EUR"});
+    details["placed_at"] = json!("2026-11-23T10:15:30Z");
+    serde_json::from_value(details).unwrap()
+}
+
+pub(crate) fn event(id: OrderId, fact: Fact) -> Event {
+    let cause = Cause { correlation_id: "request-1".parse().unwrap(), causation_id: None, traceparent: None };
+    Event::new(id, fact, Timestamp::UNIX_EPOCH, cause)
+}
+
+pub(crate) fn paid(id: OrderId) -> Event {
+    let order = details();
+    let (amount, payment_intent) = (order.total, "pi_1".parse().unwrap());
+    event(id, Fact::PaymentSucceeded(PaymentSucceeded { order, payment_intent, amount }))
+}
+
+pub(crate) fn rejected(id: OrderId) -> Event {
+    event(id, Fact::ReservationRejected(ReservationRejected { order: details(), shortages: Vec::new() }))
+}
+
+pub(crate) fn voided(id: OrderId, reason: VoidReason) -> Event {
+    event(id, Fact::PaymentVoided(PaymentVoided { order: details(), reason }))
+}

@@ -1,0 +1,94 @@
+//! The service, and events for it.
+
+use std::sync::Arc;
+
+use domain::event::{CancellationRequested, ReservationConfirmed};
+use domain::payment::VoidReason;
+use domain::{Cause, Event, Fact, OrderDetails, OrderId};
+use jiff::Timestamp;
+use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
+use payments::arbiter::{Arbiter, ProcessPayment, VoidPayment};
+use payments::provider::Provider;
+use payments::store::Payments;
+use platform::memory::ManualClock;
+use platform::{Clock, EventHandler, Failure};
+use serde_json::json;
+use uuid::Uuid;
+
+pub(crate) struct Service {
+    pub(crate) payments: Arc<InMemoryPayments>,
+    pub(crate) provider: Arc<InMemoryProvider>,
+    pub(crate) clock: Arc<ManualClock>,
+    payment_method: &'static str,
+}
+
+pub(crate) fn order_id() -> OrderId {
+    OrderId::from(Uuid::from_u128(1))
+}
+
+pub(crate) fn details(payment_method: &str) -> OrderDetails {
+    serde_json::from_value(json!({
+        "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
+        "lines": [{"sku": "A", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
+        "total": {"amount": 2500, "currency": "EUR"},
+        "payment_method": payment_method,
+        "placed_at": "2026-11-23T10:15:30Z",
+    }))
+    .unwrap()
+}
+
+pub(crate) fn cause() -> Cause {
+    Cause { correlation_id: "request-1".parse().unwrap(), causation_id: None, traceparent: None }
+}
+
+impl Service {
+    pub(crate) fn new(payment_method: &'static str) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_795_428_930).unwrap()));
+        Self { payments: Arc::default(), provider: Arc::default(), clock, payment_method }
+    }
+
+    fn arbiter(&self) -> Arbiter {
+        Arbiter {
+            payments: Arc::clone(&self.payments) as Arc<dyn Payments>,
+            provider: Arc::clone(&self.provider) as Arc<dyn Provider>,
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+        }
+    }
+
+    pub(crate) fn confirmed(&self) -> Event {
+        let order = details(self.payment_method);
+        let fact = Fact::ReservationConfirmed(ReservationConfirmed { order });
+        Event::new(order_id(), fact, self.clock.now(), cause())
+    }
+
+    pub(crate) fn wish(&self) -> Event {
+        let (order, reason) = (details(self.payment_method), VoidReason::CustomerRequest);
+        let fact = Fact::CancellationRequested(CancellationRequested { order, reason });
+        Event::new(order_id(), fact, self.clock.now(), cause())
+    }
+
+    pub(crate) async fn charge(&self) -> Result<Event, Failure> {
+        Ok(one(ProcessPayment(self.arbiter()).handle(&self.confirmed()).await?))
+    }
+
+    pub(crate) async fn void(&self) -> Result<Event, Failure> {
+        Ok(one(VoidPayment(self.arbiter()).handle(&self.wish()).await?))
+    }
+
+    pub(crate) fn process_payment(&self) -> ProcessPayment {
+        ProcessPayment(self.arbiter())
+    }
+
+    pub(crate) fn void_payment(&self) -> VoidPayment {
+        VoidPayment(self.arbiter())
+    }
+
+    pub(crate) fn captures(&self) -> u32 {
+        self.provider.captures(order_id())
+    }
+}
+
+fn one(events: Vec<Event>) -> Event {
+    let [event] = events.try_into().unwrap();
+    event
+}

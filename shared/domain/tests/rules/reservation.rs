@@ -1,0 +1,307 @@
+//! Stock and reservations, with several callers at once that read, pause and write.
+
+use std::collections::BTreeMap;
+
+use domain::reservation::{
+    Decision, OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange, commit, release,
+    reserve,
+};
+use domain::{Lines, Money, OrderId, Sku};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use crate::sample::{cases, euros, line, order_id, sku};
+
+const PRICE: i64 = 1000;
+
+/// What the inventory keeps of a product, and what was delivered.
+#[derive(Debug, Clone)]
+struct Counters {
+    available: i64,
+    held: i64,
+    sold: i64,
+    delivered: i64,
+    price: Money,
+}
+
+/// The inventory's tables.
+#[derive(Debug, Default)]
+struct Store {
+    products: BTreeMap<Sku, Counters>,
+    reservations: BTreeMap<OrderId, Reservation>,
+}
+
+/// How a write looks at its conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conditions {
+    /// As the rules ask for.
+    Kept,
+    /// Wrong: it does not look at whether the reservation is still as it was read.
+    ReservationIgnored,
+    /// Wrong: it does not look at the stock.
+    StockIgnored,
+}
+
+impl Store {
+    fn on_sale(&self) -> BTreeMap<Sku, OnSale> {
+        let product = |(sku, counters): (&Sku, &Counters)| {
+            let available = u32::try_from(counters.available).unwrap_or(0);
+            (sku.clone(), OnSale { available, price: counters.price })
+        };
+        self.products.iter().map(product).collect()
+    }
+
+    /// One transaction: all or nothing.
+    fn write(
+        &mut self,
+        read: Option<&Reservation>,
+        new: &Reservation,
+        changes: &[StockChange],
+        conditions: Conditions,
+    ) -> bool {
+        let unchanged = self.reservations.get(&new.order_id) == read;
+        let allowed = changes.iter().all(|change| {
+            self.products.get(&change.sku).is_some_and(|counters| {
+                counters.available + change.available >= 0
+                    && counters.held + change.held >= 0
+                    && change.at_price.is_none_or(|price| price == counters.price)
+            })
+        });
+        if !(unchanged || conditions == Conditions::ReservationIgnored)
+            || !(allowed || conditions == Conditions::StockIgnored)
+        {
+            return false;
+        }
+        for change in changes {
+            let counters = self.products.get_mut(&change.sku).unwrap();
+            counters.available += change.available;
+            counters.held += change.held;
+            counters.sold += change.sold;
+        }
+        self.reservations.insert(new.order_id, new.clone());
+        true
+    }
+
+    /// What must be true at any time.
+    fn check(&self) -> Result<(), TestCaseError> {
+        for (sku, counters) in &self.products {
+            let Counters { available, held, sold, delivered, .. } = *counters;
+            prop_assert!(available >= 0 && held >= 0 && sold >= 0, "{}: {:?}", sku, counters);
+            prop_assert_eq!(available + held + sold, delivered, "{}: {:?}", sku, counters);
+            prop_assert_eq!(held, self.pieces(sku, &ReservationState::Held));
+            prop_assert_eq!(sold, self.pieces(sku, &ReservationState::Committed));
+        }
+        Ok(())
+    }
+
+    fn pieces(&self, sku: &Sku, state: &ReservationState) -> i64 {
+        let lines = self.reservations.values().filter(|r| r.state == *state).flat_map(|r| &r.lines);
+        lines.filter(|line| line.sku == *sku).map(|line| i64::from(line.quantity.get())).sum()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Reserve,
+    Commit,
+    Release,
+}
+
+/// A caller that has decided and not written yet.
+#[derive(Debug)]
+struct Caller {
+    order: u8,
+    wish: Wish,
+    read: Option<Reservation>,
+    decision: Decision,
+}
+
+#[derive(Debug, Clone)]
+enum Action {
+    /// Somebody reads and decides.
+    Ask {
+        order: u8,
+        wish: Wish,
+    },
+    /// One of those who decided writes, and decides again if that failed.
+    Write {
+        caller: usize,
+    },
+    /// A write comes a second time, as when its answer was lost.
+    WriteTwice {
+        caller: usize,
+    },
+    Deliver {
+        product: u8,
+        pieces: i64,
+    },
+    Reprice {
+        product: u8,
+        price: i64,
+    },
+}
+
+/// Order `number` asks for 1 to 3 of the products, so that the orders get in each other's way.
+fn lines(number: u8) -> Lines {
+    let count = number % 3 + 1;
+    let lines = (0..count).map(|i| line(sku((number + i) % 3), i64::from(number + i) % 4 + 1, euros(PRICE)));
+    Lines::try_from(lines.collect::<Vec<_>>()).unwrap()
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let wish = prop_oneof![3 => Just(Wish::Reserve), 2 => Just(Wish::Commit), 2 => Just(Wish::Release)];
+    let caller = 0..8_usize;
+    let action = prop_oneof![
+        6 => (0..6_u8, wish).prop_map(|(order, wish)| Action::Ask { order, wish }),
+        6 => caller.clone().prop_map(|caller| Action::Write { caller }),
+        1 => caller.prop_map(|caller| Action::WriteTwice { caller }),
+        1 => (0..3_u8, 1..=4_i64).prop_map(|(product, pieces)| Action::Deliver { product, pieces }),
+        1 => (0..3_u8, prop_oneof![Just(PRICE), Just(PRICE + 1)])
+            .prop_map(|(product, price)| Action::Reprice { product, price }),
+    ];
+    proptest::collection::vec(action, 0..80)
+}
+
+fn decided(store: &Store, order: u8, wish: Wish) -> Caller {
+    let id = order_id(order);
+    let read = store.reservations.get(&id).cloned();
+    let decision = match wish {
+        Wish::Reserve => reserve(read.as_ref(), id, &lines(order), &store.on_sale()),
+        Wish::Commit => commit(read.as_ref(), id),
+        Wish::Release => release(read.as_ref(), id),
+    };
+    Caller { order, wish, read, decision }
+}
+
+fn play(actions: &[Action], conditions: Conditions) -> Result<(), TestCaseError> {
+    let mut store = Store::default();
+    for product in 0..3 {
+        let counters = Counters { available: 5, held: 0, sold: 0, delivered: 5, price: euros(PRICE) };
+        store.products.insert(sku(product), counters);
+    }
+    let mut callers: Vec<Caller> = Vec::new();
+    for action in actions {
+        let before = store.reservations.clone();
+        match action {
+            Action::Ask { order, wish } => callers.push(decided(&store, *order, *wish)),
+            Action::Write { caller } | Action::WriteTwice { caller } if !callers.is_empty() => {
+                let caller = callers.remove(caller % callers.len());
+                if let Decision::Write { reservation, changes } = &caller.decision {
+                    let times = if matches!(action, Action::WriteTwice { .. }) { 2 } else { 1 };
+                    let mut written = false;
+                    for _ in 0..times {
+                        written |= store.write(caller.read.as_ref(), reservation, changes, conditions);
+                    }
+                    if !written {
+                        callers.push(decided(&store, caller.order, caller.wish));
+                    }
+                }
+            }
+            Action::Write { .. } | Action::WriteTwice { .. } => {}
+            Action::Deliver { product, pieces } => {
+                let counters = store.products.get_mut(&sku(*product)).unwrap();
+                counters.available += pieces;
+                counters.delivered += pieces;
+            }
+            Action::Reprice { product, price } => {
+                store.products.get_mut(&sku(*product)).unwrap().price = euros(*price);
+            }
+        }
+        store.check()?;
+        for (order, reservation) in &before {
+            let now = &store.reservations[order];
+            let is_final = reservation.state != ReservationState::Held;
+            prop_assert!(!is_final || now == reservation, "{:?} became {:?}", reservation, now);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    #[test]
+    fn stock_is_never_negative_nor_lost_and_what_is_final_stays(actions in actions()) {
+        play(&actions, Conditions::Kept)?;
+    }
+}
+
+#[test]
+fn a_write_that_ignores_its_condition_is_caught() {
+    for conditions in [Conditions::ReservationIgnored, Conditions::StockIgnored] {
+        let outcome = TestRunner::new(cases(2000)).run(&actions(), |actions| play(&actions, conditions));
+        assert!(outcome.is_err(), "{conditions:?} went unnoticed");
+    }
+}
+
+fn stock(products: &[(u8, u32, i64)]) -> BTreeMap<Sku, OnSale> {
+    let product = |(number, available, price): &(u8, u32, i64)| {
+        (sku(*number), OnSale { available: *available, price: euros(*price) })
+    };
+    products.iter().map(product).collect()
+}
+
+fn written(decision: Decision) -> Reservation {
+    match decision {
+        Decision::Write { reservation, .. } => reservation,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_rejection_names_each_line_that_stood_in_the_way_and_holds_nothing() {
+    let ordered = vec![
+        line(sku(1), 2, euros(PRICE)),
+        line(sku(2), 3, euros(PRICE)),
+        line(sku(3), 1, euros(PRICE)),
+        line(sku(9), 1, euros(PRICE)),
+    ];
+    let ordered = Lines::try_from(ordered).unwrap();
+    let stock = stock(&[(1, 2, PRICE), (2, 2, PRICE), (3, 9, PRICE + 1)]);
+    let decision = reserve(None, order_id(1), &ordered, &stock);
+    let Decision::Write { reservation, changes } = decision else { panic!("{decision:?}") };
+    assert_eq!((reservation.lines.len(), changes.len()), (0, 0));
+    let shortages = vec![
+        Shortage { sku: sku(2), kind: ShortageKind::OutOfStock { available: 2 } },
+        Shortage { sku: sku(3), kind: ShortageKind::PriceChanged { price: euros(PRICE + 1) } },
+        Shortage { sku: sku(9), kind: ShortageKind::UnknownProduct },
+    ];
+    assert_eq!(reservation.state, ReservationState::Rejected { shortages });
+}
+
+#[test]
+fn a_rejected_order_stays_rejected_when_there_is_stock_again() {
+    let ordered = Lines::try_from(vec![line(sku(1), 2, euros(PRICE))]).unwrap();
+    let rejected = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 1, PRICE)])));
+    let plenty = stock(&[(1, 99, PRICE)]);
+    let again = reserve(Some(&rejected), order_id(1), &ordered, &plenty);
+    assert_eq!(again, Decision::AsItIs(rejected.clone()));
+    assert_eq!(release(Some(&rejected), order_id(1)), Decision::AsItIs(rejected.clone()));
+    assert!(matches!(commit(Some(&rejected), order_id(1)), Decision::Refuse(_)));
+}
+
+#[test]
+fn an_order_that_was_given_up_before_it_came_holds_nothing() {
+    let tombstone = written(release(None, order_id(1)));
+    assert_eq!(tombstone.state, ReservationState::Released);
+    let ordered = Lines::try_from(vec![line(sku(1), 1, euros(PRICE))]).unwrap();
+    let late = reserve(Some(&tombstone), order_id(1), &ordered, &stock(&[(1, 9, PRICE)]));
+    assert_eq!(late, Decision::AsItIs(tombstone));
+}
+
+#[test]
+fn what_is_sold_is_not_freed_and_what_is_free_is_not_sold() {
+    let ordered = Lines::try_from(vec![line(sku(1), 1, euros(PRICE))]).unwrap();
+    let held = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 9, PRICE)])));
+    let sold = written(commit(Some(&held), order_id(1)));
+    let free = written(release(Some(&held), order_id(1)));
+    assert_eq!((&sold.state, &free.state), (&ReservationState::Committed, &ReservationState::Released));
+    assert_eq!((&sold.lines, &free.lines), (&held.lines, &held.lines));
+    for refused in
+        [commit(Some(&free), order_id(1)), release(Some(&sold), order_id(1)), commit(None, order_id(1))]
+    {
+        assert!(matches!(refused, Decision::Refuse(_)), "{refused:?}");
+    }
+    assert_eq!(commit(Some(&sold), order_id(1)), Decision::AsItIs(sold));
+    assert_eq!(release(Some(&free), order_id(1)), Decision::AsItIs(free));
+}

@@ -1,0 +1,85 @@
+//! Events to be handled, and a handler that does with each what a test says.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::event::ReservationSettled;
+use domain::{Cause, Event, Fact, OrderId};
+use jiff::Timestamp;
+use platform::memory::lock;
+use platform::{EventHandler, Failure};
+use serde_json::json;
+use uuid::Uuid;
+
+pub(crate) fn order_id(number: u128) -> OrderId {
+    OrderId::from(Uuid::from_u128(number))
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(1_795_428_930).unwrap()
+}
+
+/// An event about order `number`.
+pub(crate) fn event(number: u128) -> Event {
+    let correlation_id = format!("request-{number}").parse().unwrap();
+    let cause = Cause { correlation_id, causation_id: None, traceparent: None };
+    Event::new(order_id(number), Fact::ReservationCommitted(ReservationSettled {}), now(), cause)
+}
+
+/// What it leads to.
+pub(crate) fn caused(event: &Event) -> Event {
+    let fact = Fact::ReservationReleased(ReservationSettled {});
+    Event::new(event.subject, fact, now(), event.as_cause())
+}
+
+/// A message as EventBridge sends it to a queue.
+pub(crate) fn body(event: &Event) -> String {
+    json!({"version": "0", "detail-type": event.fact.name(), "source": event.source, "detail": event})
+        .to_string()
+}
+
+/// What becomes of the event about an order. One that is not named is handled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fate {
+    Retry,
+    Reject,
+    Poison,
+    Busy { until: Timestamp },
+    Panic,
+    Hang,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Handler {
+    pub(crate) fates: BTreeMap<OrderId, Fate>,
+    handled: Mutex<Vec<OrderId>>,
+}
+
+impl Handler {
+    pub(crate) fn new(fates: &[(u128, Fate)]) -> Self {
+        let fates = fates.iter().map(|(number, fate)| (order_id(*number), *fate)).collect();
+        Self { fates, handled: Mutex::default() }
+    }
+
+    /// The orders whose events came, in order.
+    pub(crate) fn handled(&self) -> Vec<OrderId> {
+        lock(&self.handled).clone()
+    }
+}
+
+#[async_trait]
+impl EventHandler for Handler {
+    async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
+        lock(&self.handled).push(event.subject);
+        match self.fates.get(&event.subject) {
+            None => Ok(vec![caused(event)]),
+            Some(Fate::Retry) => Err(Failure::retry(anyhow::anyhow!("no answer").context("calling"))),
+            Some(Fate::Reject) => Err(Failure::reject("never will be")),
+            Some(Fate::Poison) => Err(Failure::poison("not for this function")),
+            Some(Fate::Busy { until }) => Err(Failure::Busy { until: *until }),
+            Some(Fate::Panic) => panic!("a bug"),
+            Some(Fate::Hang) => std::future::pending().await,
+        }
+    }
+}

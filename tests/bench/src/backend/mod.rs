@@ -1,0 +1,131 @@
+//! What the functions call: each service at an address of its own, as on AWS, so that a function that talks to
+//! two of them pays for two connections.
+
+mod answers;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio_rustls::rustls::ServerConfig;
+
+use crate::server::{Handler, Server};
+
+/// A service that functions call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    DynamoDb,
+    EventBridge,
+    SecretsManager,
+    Ses,
+    Sqs,
+    Inventory,
+    Stripe,
+}
+
+impl Service {
+    const ALL: [Self; 7] = [
+        Self::DynamoDb,
+        Self::EventBridge,
+        Self::SecretsManager,
+        Self::Ses,
+        Self::Sqs,
+        Self::Inventory,
+        Self::Stripe,
+    ];
+
+    /// The environment variable that tells a function where the service is.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
+            Self::EventBridge => "AWS_ENDPOINT_URL_EVENTBRIDGE",
+            Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            Self::Ses => "AWS_ENDPOINT_URL_SESV2",
+            Self::Sqs => "AWS_ENDPOINT_URL_SQS",
+            Self::Inventory => "INVENTORY_API_URL",
+            Self::Stripe => "STRIPE_API_BASE",
+        }
+    }
+}
+
+/// All services, running.
+pub(crate) struct Backend {
+    servers: Vec<(Service, Server)>,
+    scheme: &'static str,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+/// What came in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// How many connections.
+    pub(crate) connections: usize,
+    /// How many requests.
+    pub(crate) requests: usize,
+    /// Requests that no sample event should lead to.
+    pub(crate) unexpected: Vec<String>,
+}
+
+impl Backend {
+    /// Starts all services; with TLS, unless `tls` is `None`.
+    pub(crate) async fn start(tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<Self> {
+        let traffic = Arc::new(Mutex::new(Traffic::default()));
+        let mut servers = Vec::new();
+        for service in Service::ALL {
+            let handler = Arc::new(Answers { service, traffic: Arc::clone(&traffic) });
+            servers.push((service, Server::start(tls.cloned(), handler).await?));
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        Ok(Self { servers, scheme, traffic })
+    }
+
+    /// Each service and its URL.
+    pub(crate) fn urls(&self) -> Vec<(Service, String)> {
+        let url = |server: &Server| format!("{}://{}", self.scheme, server.address());
+        self.servers.iter().map(|(service, server)| (*service, url(server))).collect()
+    }
+
+    /// What came in since this was last asked for.
+    pub(crate) fn take_traffic(&self) -> Traffic {
+        std::mem::take(&mut self.traffic.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Answers {
+    service: Service,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+impl Answers {
+    fn note(&self, note: impl FnOnce(&mut Traffic)) {
+        note(&mut self.traffic.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Handler for Answers {
+    fn connected(&self) {
+        self.note(|traffic| traffic.connections += 1);
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
+        let (status, body) = match answers::answer(self.service, &request) {
+            Some(body) => (StatusCode::OK, body.to_string()),
+            None => {
+                let what = format!("{:?}: {} {}", self.service, request.method(), request.uri());
+                let target = request.headers().get("x-amz-target").map(|target| format!(" {target:?}"));
+                let body = String::from_utf8_lossy(request.body());
+                self.note(|traffic| {
+                    traffic.unexpected.push(format!("{what}{} {body}", target.unwrap_or_default()));
+                });
+                (StatusCode::BAD_REQUEST, "{}".to_owned())
+            }
+        };
+        self.note(|traffic| traffic.requests += 1);
+        let mut answer = Response::new(Full::from(body));
+        *answer.status_mut() = status;
+        let json = http::HeaderValue::from_static("application/json");
+        answer.headers_mut().insert(http::header::CONTENT_TYPE, json);
+        answer
+    }
+}

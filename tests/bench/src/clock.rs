@@ -1,0 +1,18 @@
+//! The time of day, for deadlines and for the report's date. Measurements use [`std::time::Instant`].
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+#[expect(clippy::disallowed_methods, reason = "a measurement happens now")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Milliseconds since 1970, as the Runtime API counts.
+pub(crate) fn epoch_ms() -> u128 {
+    u128::try_from(now().as_millisecond()).unwrap_or_default()
+}
+
+/// Today, UTC.
+pub(crate) fn today() -> Date {
+    TimeZone::UTC.to_datetime(now()).date()
+}

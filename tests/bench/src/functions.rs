@@ -1,0 +1,181 @@
+//! What is measured: the functions of `template.yaml`, as they are configured there, and the floor.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use architecture::template::{FUNCTION, Resource, Template, target};
+use architecture::workspace::samples;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// The name of the binary that all others are compared with.
+pub(crate) const FLOOR: &str = "floor";
+
+/// A function, and how it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Function {
+    /// The name of its binary.
+    pub(crate) name: String,
+    /// What it is configured to get, in MB.
+    pub(crate) memory: u64,
+    /// How long it may take.
+    pub(crate) timeout: Duration,
+    /// Its environment, as the template sets it.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// What it is called with.
+    pub(crate) event: Bytes,
+    /// Who calls it.
+    pub(crate) trigger: Trigger,
+}
+
+/// Who calls a function: each expects another form of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// API Gateway: a response.
+    Http,
+    /// A queue or a stream: which records are to come again.
+    Records,
+    /// A schedule, or nobody: anything.
+    Other,
+}
+
+impl Trigger {
+    fn of(event: &Value) -> Self {
+        match event {
+            event if event["httpMethod"].is_string() => Self::Http,
+            event if event["Records"].is_array() => Self::Records,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the answer says that all is done that the event asked for.
+    pub(crate) fn is_success(self, answer: &Value) -> bool {
+        match self {
+            Self::Http => answer["statusCode"].as_u64().is_some_and(|status| (200..300).contains(&status)),
+            Self::Records => answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty),
+            Self::Other => true,
+        }
+    }
+}
+
+impl Function {
+    /// The floor.
+    pub(crate) fn floor() -> Self {
+        Self {
+            name: FLOOR.to_owned(),
+            memory: 128,
+            timeout: Duration::from_secs(30),
+            variables: BTreeMap::new(),
+            event: Bytes::from_static(b"{}"),
+            trigger: Trigger::Other,
+        }
+    }
+
+    /// The functions of this repository, by name; only those in `names`, if there are any.
+    pub(crate) fn of_repository(names: &[String]) -> anyhow::Result<Vec<Self>> {
+        let template = Template::of_repository()?;
+        let mut samples = samples()?;
+        let mut functions = Vec::new();
+        for function in template.all(FUNCTION).into_values() {
+            let mut function = Self::read(&template, function)?;
+            let event = samples.remove(&function.name);
+            let event = event.with_context(|| format!("events/{}.json is missing", function.name))?;
+            function.event = event.to_string().into();
+            function.trigger = Trigger::of(&event);
+            functions.push(function);
+        }
+        functions.sort_by(|one, other| one.name.cmp(&other.name));
+        if let Some(unknown) = names.iter().find(|name| !functions.iter().any(|known| known.name == **name)) {
+            let known: Vec<&str> = functions.iter().map(|function| function.name.as_str()).collect();
+            bail!("there is no function {unknown}. There are: {}", known.join(", "));
+        }
+        functions.retain(|function| names.is_empty() || names.contains(&function.name));
+        Ok(functions)
+    }
+
+    fn read(template: &Template, function: Resource<'_>) -> anyhow::Result<Self> {
+        let name = function.at("/Metadata/BuildProperties/Binary").as_str();
+        let name = name.with_context(|| format!("{} in template.yaml names no binary", function.id))?;
+        let variables = "/Environment/Variables";
+        let of_all = template.globals().pointer(variables);
+        let own = function.property(variables);
+        let variables = of_all.into_iter().chain([own]).filter_map(Value::as_object).flatten();
+        let number = |path: &str| function.setting(path).as_u64();
+        Ok(Self {
+            name: name.to_owned(),
+            memory: number("/MemorySize").context("a function without MemorySize")?,
+            timeout: Duration::from_secs(number("/Timeout").context("a function without Timeout")?),
+            variables: variables.map(|(name, value)| (name.clone(), resolve(template, value))).collect(),
+            event: Bytes::new(),
+            trigger: Trigger::Other,
+        })
+    }
+
+    /// Whether it talks to others than AWS, and so reads the machine's trusted roots.
+    pub(crate) fn trusts_the_machine(&self) -> bool {
+        self.variables.contains_key(crate::backend::Service::Stripe.variable())
+    }
+}
+
+/// What a variable is set to: a parameter has its default, and a resource is called by its logical id.
+fn resolve(template: &Template, value: &Value) -> String {
+    let name = target(value).unwrap_or_default();
+    let text = match template.parameter(name) {
+        Value::Null => json!(name),
+        parameter => parameter["Default"].clone(),
+    };
+    let text = if value.is_object() { text } else { value.clone() };
+    text.as_str().map_or_else(|| text.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_configured_as_the_template_says() {
+        let template = Template::parse(
+            "{Parameters: {Base: {Default: 2}}, \
+              Globals: {Function: {Timeout: 30, MemorySize: 128, Environment: {Variables: {B: !Ref Base}}}}, \
+              Resources: {F: {Type: 'AWS::Serverless::Function', \
+                Metadata: {BuildProperties: {Binary: f}}, \
+                Properties: {Timeout: 10, Environment: {Variables: {T: !Ref Table, A: !GetAtt Q.Arn, S: s}}}}}}",
+        )
+        .unwrap();
+        let function = Function::read(&template, template.all(FUNCTION)["F"]).unwrap();
+        assert_eq!((function.memory, function.timeout), (128, Duration::from_secs(10)));
+        let variables = [("A", "Q"), ("B", "2"), ("S", "s"), ("T", "Table")];
+        assert_eq!(function.variables, variables.map(|(name, value)| (name.into(), value.into())).into());
+    }
+
+    #[test]
+    fn only_a_success_is_one() {
+        let http = Trigger::of(&json!({ "httpMethod": "GET" }));
+        assert!(http.is_success(&json!({ "statusCode": 201 })));
+        assert!(!http.is_success(&json!({ "statusCode": 400 })));
+        assert!(!http.is_success(&json!({ "batchItemFailures": [] })));
+        let records = Trigger::of(&json!({ "Records": [] }));
+        assert!(records.is_success(&json!({ "batchItemFailures": [] })));
+        assert!(!records.is_success(&json!({ "batchItemFailures": [{ "itemIdentifier": "1" }] })));
+        assert!(!records.is_success(&json!({})));
+        assert!(Trigger::of(&json!({ "source": "aws.scheduler" })).is_success(&Value::Null));
+    }
+
+    #[test]
+    fn a_misspelt_function_is_told_the_right_names() {
+        let error = Function::of_repository(&["orders_api".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("orders_api") && error.contains("orders-api"), "{error}");
+    }
+
+    #[test]
+    fn all_functions_of_the_repository_are_found() {
+        let functions = Function::of_repository(&[]).unwrap();
+        assert!(
+            functions
+                .iter()
+                .any(|function| function.name == "process-payment" && function.trusts_the_machine())
+        );
+        assert!(functions.iter().all(|function| serde_json::from_slice::<Value>(&function.event).is_ok()));
+    }
+}

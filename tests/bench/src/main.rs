@@ -1,0 +1,89 @@
+//! Measures what each function costs to start, to call and to keep. `cargo xtask bench` builds what is measured and
+//! calls this; it is a program of its own because it has to be built with optimizations, or it would measure itself.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`functions`] | what is measured, as `template.yaml` has it |
+//! | [`runtime_api`], [`process`] | the half of Lambda that a function sees: its events and its process |
+//! | [`backend`] | the services that the functions call |
+//! | [`server`], [`tls`] | what both are served by |
+//! | [`measure`] | what is done how often |
+//! | [`statistics`], [`report`] | what is made of it |
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod backend;
+mod clock;
+mod functions;
+mod measure;
+mod process;
+mod report;
+mod runtime_api;
+mod server;
+mod statistics;
+mod tls;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use architecture::workspace::root;
+use clap::Parser;
+
+use functions::Function;
+use measure::Bench;
+
+/// Measures what each function costs to start, to call and to keep. Called by `cargo xtask bench`.
+#[derive(Parser)]
+struct Args {
+    /// Where the binaries are.
+    #[arg(long)]
+    binaries: PathBuf,
+    /// Only these functions.
+    #[arg(long, value_delimiter = ',')]
+    functions: Vec<String>,
+    /// How many cold starts of each function count.
+    #[arg(long)]
+    rounds: usize,
+    /// How many warm invocations of each function.
+    #[arg(long)]
+    warm: usize,
+    /// Leave TLS out.
+    #[arg(long)]
+    http: bool,
+    /// Where to write the report.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
+    ensure!(args.rounds > 0 && args.warm > 0, "--rounds and --warm are at least 1");
+    let mut functions = Function::of_repository(&args.functions)?;
+    functions.insert(0, Function::floor());
+    let bench = Bench { binaries: args.binaries, rounds: args.rounds, warm: args.warm, http: args.http };
+    let measured = bench.run(&functions, root()).await?;
+    let text = report::report(&bench, &functions, &measured, root());
+    std::fs::write(&args.out, &text).with_context(|| format!("cannot write {}", args.out.display()))?;
+    // The table alone: the rest is in the file.
+    for line in text.lines().filter(|line| line.starts_with('|')) {
+        say(line);
+    }
+    Ok(())
+}
+
+/// A line for the person.
+fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,167 @@
+//! The measurement: cold starts of all functions in turns, then each one warm.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::backend::{Backend, Service, Traffic};
+use crate::functions::Function;
+use crate::process::{Init, Process};
+use crate::tls::Certificates;
+
+/// What of a function is measured.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Measured {
+    /// The cold starts, without the first, which finds the file's pages not yet in memory.
+    pub(crate) cold: Vec<Cold>,
+    /// The invocations of one process after its first.
+    pub(crate) warm: Vec<Duration>,
+    /// The most memory that this process took, in KiB.
+    pub(crate) peak_memory: u64,
+    /// The size of the binary, in bytes.
+    pub(crate) size: u64,
+}
+
+/// A cold start.
+#[derive(Debug, Clone)]
+pub(crate) struct Cold {
+    /// Until the function asks for its first event.
+    pub(crate) init: Init,
+    /// From the first event to its answer.
+    pub(crate) first: Duration,
+    /// What the first event made it ask of others.
+    pub(crate) traffic: Traffic,
+}
+
+/// Everything that a measurement needs.
+pub(crate) struct Bench {
+    /// Where the binaries are.
+    pub(crate) binaries: PathBuf,
+    /// How many cold starts of each function count. One more is made.
+    pub(crate) rounds: usize,
+    /// How many warm invocations of each function.
+    pub(crate) warm: usize,
+    /// Without TLS.
+    pub(crate) http: bool,
+}
+
+impl Bench {
+    /// Measures `functions`; the result has the same order.
+    pub(crate) async fn run(&self, functions: &[Function], repo: &Path) -> anyhow::Result<Vec<Measured>> {
+        let dir = tempfile::tempdir()?;
+        let certificates = if self.http { None } else { Some(Certificates::generate()?) };
+        let backend = Backend::start(certificates.as_ref().map(|made| &made.server)).await?;
+        let roots = certificates.as_ref().map(|made| made.write_roots(dir.path(), repo)).transpose()?;
+        let log = dir.path().join("output");
+
+        let mut runs = Vec::new();
+        for function in functions {
+            let binary = self.binaries.join(&function.name);
+            let size = binary.metadata().with_context(|| format!("there is no {}", binary.display()))?.len();
+            let mut environment = addresses(function, &backend);
+            if let Some(roots) = &roots {
+                let file = if function.trusts_the_machine() { &roots.system } else { &roots.amazon };
+                environment.push(("SSL_CERT_FILE".to_owned(), file.display().to_string()));
+            }
+            let run = Run { function, binary, environment, backend: &backend, log: &log };
+            runs.push((run, Measured { size, ..Measured::default() }));
+        }
+        // In turns, so that whatever else the machine does meets all of them alike.
+        let progress = progress("cold starts", (self.rounds + 1) * runs.len());
+        for round in 0..=self.rounds {
+            for (run, measured) in &mut runs {
+                progress.set_message(run.function.name.clone());
+                let cold = run.cold().await?;
+                if round > 0 {
+                    measured.cold.push(cold);
+                }
+                progress.inc(1);
+            }
+        }
+        progress.finish_and_clear();
+        let progress = self::progress("warm invocations", runs.len());
+        for (run, measured) in &mut runs {
+            progress.set_message(run.function.name.clone());
+            (measured.warm, measured.peak_memory) = run.warm(self.warm).await?;
+            progress.inc(1);
+        }
+        progress.finish_and_clear();
+        Ok(runs.into_iter().map(|(_, measured)| measured).collect())
+    }
+}
+
+struct Run<'a> {
+    function: &'a Function,
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+    backend: &'a Backend,
+    log: &'a Path,
+}
+
+impl Run<'_> {
+    async fn start(&self) -> anyhow::Result<(Process<'_>, Init)> {
+        Process::start(self.function, &self.binary, &self.environment, self.log).await
+    }
+
+    async fn cold(&self) -> anyhow::Result<Cold> {
+        self.backend.take_traffic();
+        let (mut process, init) = self.start().await?;
+        let first = process.invoke().await;
+        let traffic = self.traffic()?;
+        let first = first?;
+        process.end().await?;
+        Ok(Cold { init, first, traffic })
+    }
+
+    /// The times of `count` invocations after a first one, and the most memory that the process took, in KiB.
+    async fn warm(&self, count: usize) -> anyhow::Result<(Vec<Duration>, u64)> {
+        let (mut process, _) = self.start().await?;
+        process.invoke().await?;
+        let mut times = Vec::with_capacity(count);
+        for _ in 0..count {
+            times.push(process.invoke().await?);
+        }
+        self.traffic()?;
+        let peak_memory = process.peak_memory()?;
+        process.end().await?;
+        Ok((times, peak_memory))
+    }
+
+    fn traffic(&self) -> anyhow::Result<Traffic> {
+        let traffic = self.backend.take_traffic();
+        if let Some(unexpected) = traffic.unexpected.first() {
+            bail!(
+                "{} asked for something that the benchmark's backend does not know (tests/bench/src/backend/answers.rs):\n  {unexpected}",
+                self.function.name
+            );
+        }
+        Ok(traffic)
+    }
+}
+
+/// Where the function finds the services: AWS's always, others where its own variables name them.
+fn addresses(function: &Function, backend: &Backend) -> Vec<(String, String)> {
+    let mut addresses = Vec::new();
+    for (service, url) in backend.urls() {
+        let variable = service.variable();
+        let own = matches!(service, Service::Inventory | Service::Stripe);
+        if !own || function.variables.contains_key(variable) {
+            addresses.push((variable.to_owned(), url));
+        }
+    }
+    addresses
+}
+
+fn progress(what: &str, steps: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX));
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg:20} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(what.to_owned());
+    if bar.is_hidden() {
+        crate::say(&format!("{what} …"));
+    }
+    bar
+}

@@ -1,0 +1,117 @@
+//! The Lambda Runtime API, as a function sees it
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::epoch_ms;
+use crate::server::{Handler, Server};
+
+/// A Runtime API for one process.
+pub(crate) struct RuntimeApi {
+    server: Server,
+    calls: mpsc::UnboundedReceiver<Call>,
+}
+
+/// What the function called the Runtime API with.
+pub(crate) enum Call {
+    /// It asks for the next event.
+    Next {
+        /// When that came in.
+        at: Instant,
+        /// Gives it one.
+        reply: oneshot::Sender<Response<Full<Bytes>>>,
+    },
+    /// It has handled an event, or failed to: `init/error` and `…/error` are failures.
+    Answer {
+        /// When that came in.
+        at: Instant,
+        /// Its answer, or what it failed with.
+        result: Result<Bytes, String>,
+    },
+}
+
+struct Calls(mpsc::UnboundedSender<Call>);
+
+impl RuntimeApi {
+    /// Starts one.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let (sender, calls) = mpsc::unbounded_channel();
+        Ok(Self { server: Server::start(None, Arc::new(Calls(sender))).await?, calls })
+    }
+
+    /// What `AWS_LAMBDA_RUNTIME_API` is set to.
+    pub(crate) fn address(&self) -> String {
+        self.server.address()
+    }
+
+    /// Waits for the function's next call. `None` never comes: the server lives as long as this.
+    pub(crate) async fn call(&mut self) -> Option<Call> {
+        self.calls.recv().await
+    }
+}
+
+/// The answer to `next` that hands out an event.
+pub(crate) fn invocation(function: &str, event: Bytes, timeout: Duration) -> Response<Full<Bytes>> {
+    let deadline = epoch_ms().saturating_add(timeout.as_millis());
+    let mut answer = Response::new(Full::new(event));
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
+        ("lambda-runtime-deadline-ms", deadline.to_string()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            format!("arn:aws:lambda:us-east-1:123456789012:function:{function}"),
+        ),
+        (
+            "lambda-runtime-trace-id",
+            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0".to_owned(),
+        ),
+    ];
+    for (name, value) in headers {
+        if let Ok(value) = value.parse() {
+            answer.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+impl Handler for Calls {
+    async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
+        let at = Instant::now();
+        let path = request.uri().path();
+        let route = path.strip_prefix("/2018-06-01/runtime/").map(|path| path.rsplit('/').next());
+        let (status, call, event) = match (request.method(), route.flatten()) {
+            (&Method::GET, Some("next")) => {
+                let (reply, event) = oneshot::channel();
+                (StatusCode::OK, Call::Next { at, reply }, Some(event))
+            }
+            (&Method::POST, Some("response")) => {
+                (StatusCode::ACCEPTED, Call::Answer { at, result: Ok(request.into_body()) }, None)
+            }
+            (&Method::POST, Some("error")) => {
+                let error = String::from_utf8_lossy(request.body()).into_owned();
+                (StatusCode::ACCEPTED, Call::Answer { at, result: Err(error) }, None)
+            }
+            (method, _) => {
+                let error = format!("{method} {path} is not in the Runtime API");
+                (StatusCode::NOT_FOUND, Call::Answer { at, result: Err(error) }, None)
+            }
+        };
+        // Nobody listens any more only when the measurement is over.
+        let _ = self.0.send(call);
+        if let Some(event) = event
+            && let Ok(answer) = event.await
+        {
+            return answer;
+        }
+        let mut answer = Response::new(Full::default());
+        *answer.status_mut() = status;
+        answer
+    }
+}
