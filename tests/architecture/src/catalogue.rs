@@ -28,7 +28,8 @@ pub fn files(template: &Template) -> Result<BTreeMap<PathBuf, String>> {
         let schema = schema(name, variant, definitions);
         let path = format!("schemas/{name}.v1.json");
         let none = BTreeSet::new();
-        let heard: Vec<String> = listeners.get(name).unwrap_or(&none).iter().map(|f| format!("`{f}`")).collect();
+        let heard: Vec<String> =
+            listeners.get(name).unwrap_or(&none).iter().map(|f| format!("`{f}`")).collect();
         writeln!(
             page,
             "\n## `{name}`\n\n{}\n\nHeard by: {}. Schema: [`{path}`]({path}).\n\n| `data` | |\n|---|---|",
@@ -83,7 +84,8 @@ fn listeners(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (rule, resource) in template.all("AWS::Events::Rule") {
         let function = rule.strip_suffix("Rule").unwrap_or(rule).to_kebab_case();
-        for event in list(&resource.property("/EventPattern")["detail-type"]).iter().filter_map(Value::as_str) {
+        for event in list(&resource.property("/EventPattern")["detail-type"]).iter().filter_map(Value::as_str)
+        {
             found.entry(event.to_owned()).or_default().insert(function.clone());
         }
     }
@@ -95,8 +97,11 @@ fn schema(name: &str, variant: &Value, definitions: &Map<String, Value>) -> Valu
     let data = variant["properties"]["data"].clone();
     let mut needed = BTreeSet::new();
     collect_references(&data, definitions, &mut needed);
-    let definitions: Map<String, Value> =
-        definitions.iter().filter(|(name, _)| needed.contains(*name)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let definitions: Map<String, Value> = definitions
+        .iter()
+        .filter(|(name, _)| needed.contains(*name))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     let uuid = json!({ "type": "string", "format": "uuid" });
     let text = json!({ "type": "string" });
     json!({
@@ -127,7 +132,8 @@ fn schema(name: &str, variant: &Value, definitions: &Map<String, Value>) -> Valu
 fn collect_references(schema: &Value, definitions: &Map<String, Value>, found: &mut BTreeSet<String>) {
     match schema {
         Value::Object(fields) => {
-            if let Some(name) = fields.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/"))
+            if let Some(name) =
+                fields.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/$defs/"))
                 && found.insert(name.to_owned())
                 && let Some(definition) = definitions.get(name)
             {

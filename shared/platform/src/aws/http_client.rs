@@ -8,10 +8,10 @@ use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
@@ -26,13 +26,15 @@ use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoAnswer};
 /// cold start. `cargo test -p platform` fails a year before the first of them expires.
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
-/// For the SDK's calls to AWS.
-pub(super) fn sdk_client() -> SharedHttpClient {
-    let builder = Builder::new().tls_provider(RING);
-    match tls_context(aws_roots()) {
-        Some(context) => builder.tls_context(context).build_https(),
-        None => builder.build_https(),
-    }
+/// For calls to AWS.
+pub(super) fn aws_connector() -> SharedHttpConnector {
+    connector(aws_roots())
+}
+
+/// Has all clients of the SDK use `connector`. Left to themselves, each would read the roots once in init, to see
+/// that they can be read, and the first request would read them again.
+pub(super) fn sdk_client(connector: SharedHttpConnector) -> SharedHttpClient {
+    http_client_fn(move |_, _| connector.clone())
 }
 
 /// ring and not AWS-LC: as fast, and 2 MB smaller (docs/decisions/0004-tls-and-sdk.md).
@@ -51,9 +53,9 @@ fn tls_context(roots: TrustStore) -> Option<TlsContext> {
     TlsContext::builder().with_trust_store(roots).build().ok()
 }
 
-fn connector(roots: TrustStore, timeout: Duration) -> SharedHttpConnector {
-    let settings =
-        HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(timeout).build();
+/// Waits for a connection for [`CONNECT_TIMEOUT`]; how long to wait for an answer is for the callers to say.
+fn connector(roots: TrustStore) -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let builder =
         Connector::builder().connector_settings(settings).sleep_impl(TokioSleep::new()).tls_provider(RING);
     SharedHttpConnector::new(match tls_context(roots) {
@@ -72,7 +74,7 @@ pub struct UnsignedClient {
 impl UnsignedClient {
     /// Each request gets `timeout` for its answer.
     pub fn new(timeout: Duration) -> Self {
-        Self { connector: connector(TrustStore::default(), timeout), timeout }
+        Self { connector: connector(TrustStore::default()), timeout }
     }
 }
 
@@ -96,8 +98,13 @@ pub struct SignedClient {
 const API_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl SignedClient {
-    pub(super) fn new(credentials: Credentials, region: &str, service: &'static str) -> Self {
-        Self { connector: connector(aws_roots(), API_TIMEOUT), credentials, region: region.into(), service }
+    pub(super) fn new(
+        connector: SharedHttpConnector,
+        credentials: Credentials,
+        region: &str,
+        service: &'static str,
+    ) -> Self {
+        Self { connector, credentials, region: region.into(), service }
     }
 
     fn sign(&self, request: &mut Request<Bytes>) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -28,11 +29,13 @@ pub use queue::{DeadLetterQueue, Queue};
 pub use secret::Secret;
 
 use crate::config;
+use queue::Sqs;
 
 /// Makes the adapters that a function asks for, over one configuration and one HTTPS client.
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
+    connector: SharedHttpConnector,
     credentials: Credentials,
     region: String,
 }
@@ -65,23 +68,21 @@ impl Aws {
     }
 
     fn new(region: String, credentials: Credentials, endpoint: Option<String>) -> Self {
+        let connector = http_client::aws_connector();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .service_config(ServiceEndpoints)
-            .http_client(http_client::sdk_client())
+            .http_client(http_client::sdk_client(connector.clone()))
             .sleep_impl(TokioSleep::new())
             .retry_config(RetryConfig::standard())
             // An attempt that hangs is given up early enough for another one within a function's time.
             .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(crate::http::client::CONNECT_TIMEOUT)
-                    .operation_attempt_timeout(Duration::from_secs(5))
-                    .build(),
+                TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(5)).build(),
             );
         config.set_endpoint_url(endpoint);
-        Self { config: config.build(), credentials, region }
+        Self { config: config.build(), connector, credentials, region }
     }
 
     /// For the clients of services that only one package uses.
@@ -107,7 +108,9 @@ impl Aws {
     /// # Errors
     /// When one is not set.
     pub fn queue(&self) -> anyhow::Result<Queue> {
-        Ok(Queue::new(self.sqs(), config::required("QUEUE_URL")?, self.dead_letters()?))
+        let sqs = Sqs::new(&self.config);
+        let dead_letters = DeadLetterQueue::new(sqs.clone(), config::required("DEAD_LETTER_QUEUE_URL")?);
+        Ok(Queue::new(sqs, config::required("QUEUE_URL")?, dead_letters))
     }
 
     /// The dead letters in `DEAD_LETTER_QUEUE_URL`, for a function that no queue calls.
@@ -115,22 +118,18 @@ impl Aws {
     /// # Errors
     /// When it is not set.
     pub fn dead_letters(&self) -> anyhow::Result<DeadLetterQueue> {
-        Ok(DeadLetterQueue::new(self.sqs(), config::required("DEAD_LETTER_QUEUE_URL")?))
+        Ok(DeadLetterQueue::new(Sqs::new(&self.config), config::required("DEAD_LETTER_QUEUE_URL")?))
     }
 
     /// A client whose requests are signed for the AWS service of that name: `execute-api` for HTTP APIs that
     /// API Gateway protects with IAM.
     pub fn signed_client(&self, service: &'static str) -> SignedClient {
-        SignedClient::new(self.credentials.clone(), &self.region, service)
+        SignedClient::new(self.connector.clone(), self.credentials.clone(), &self.region, service)
     }
 
     /// The secret of that name or ARN.
     pub fn secret(&self, id: String) -> Secret {
         Secret::new(aws_sdk_secretsmanager::Client::new(&self.config), id)
-    }
-
-    fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(&self.config)
     }
 }
 

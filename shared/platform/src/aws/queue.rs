@@ -1,27 +1,46 @@
 //! Queues: putting messages off, and putting them away.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_types::SdkConfig;
 
 use crate::host::queue::Visibility;
 use crate::host::record::{DeadLetter, DeadLetters};
 
+/// SQS. The client is made when something fails, so that no cold start pays for it where nothing does.
+#[derive(Debug, Clone)]
+pub(super) struct Sqs {
+    config: SdkConfig,
+    client: Arc<OnceLock<Client>>,
+}
+
+impl Sqs {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { config: config.clone(), client: Arc::default() }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::new(&self.config))
+    }
+}
+
 /// A queue that calls a function.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    client: Client,
+    sqs: Sqs,
     url: String,
     dead_letters: DeadLetterQueue,
 }
 
 impl Queue {
     /// The queue at `url`.
-    pub fn new(client: Client, url: String, dead_letters: DeadLetterQueue) -> Self {
-        Self { client, url, dead_letters }
+    pub(super) fn new(sqs: Sqs, url: String, dead_letters: DeadLetterQueue) -> Self {
+        Self { sqs, url, dead_letters }
     }
 }
 
@@ -31,7 +50,8 @@ impl Visibility for Queue {
         // Whole seconds, rounded up: a wait of 0 would be none.
         let seconds =
             i32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i32::MAX).clamp(1, 12 * 60 * 60);
-        self.client
+        self.sqs
+            .client()
             .change_message_visibility()
             .queue_url(&self.url)
             .receipt_handle(receipt)
@@ -53,21 +73,21 @@ impl DeadLetters for Queue {
 /// A queue that only people empty.
 #[derive(Debug, Clone)]
 pub struct DeadLetterQueue {
-    client: Client,
+    sqs: Sqs,
     url: String,
 }
 
 impl DeadLetterQueue {
     /// The queue at `url`.
-    pub fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+    pub(super) fn new(sqs: Sqs, url: String) -> Self {
+        Self { sqs, url }
     }
 }
 
 #[async_trait]
 impl DeadLetters for DeadLetterQueue {
     async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
-        let mut send = self.client.send_message().queue_url(&self.url).message_body(&letter.body);
+        let mut send = self.sqs.client().send_message().queue_url(&self.url).message_body(&letter.body);
         let attributes = [
             ("error", Some(letter.error.clone())),
             ("kind", Some(letter.kind.to_owned())),

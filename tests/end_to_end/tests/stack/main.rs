@@ -1,7 +1,7 @@
 //! The whole system, from the outside: the real template and the real binaries on the local stack, through the
 //! front door. `cargo xtask test end-to-end` runs this.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod api;
 mod failures;

@@ -5,9 +5,9 @@ use super::*;
 use crate::aws::wire::Wire;
 
 fn queue(wire: &Wire) -> Queue {
-    let client = Client::new(&wire.config());
-    let dead_letters = DeadLetterQueue::new(client.clone(), "https://queue/dead".to_owned());
-    Queue::new(client, "https://queue/live".to_owned(), dead_letters)
+    let sqs = Sqs::new(&wire.config());
+    let dead_letters = DeadLetterQueue::new(sqs.clone(), "https://queue/dead".to_owned());
+    Queue::new(sqs, "https://queue/live".to_owned(), dead_letters)
 }
 
 #[tokio::test]
