@@ -118,10 +118,14 @@ fn prepare_template(
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
-/// The `samconfig.toml` of the repository with this stack's ports for the developer's.
+/// The `samconfig.toml` of the repository with this stack's ports for the developer's. The developer's own stack
+/// takes it as it is: with another `StripeApiBase`, say, than the stand-in's.
 fn with_ports(original: &str, instance: &Instance) -> anyhow::Result<String> {
     let mut text = original.to_owned();
     for (usual, own) in [(EMULATOR_PORT, instance.emulator_port), (STAND_IN_PORT, instance.stand_in_port)] {
+        if usual == own {
+            continue;
+        }
         let address = format!("127.0.0.1:{usual}");
         anyhow::ensure!(
             original.contains(&address),
@@ -143,5 +147,7 @@ mod tests {
         assert_eq!(with_ports(original, &Instance::test()).unwrap(), expected);
         assert_eq!(with_ports(original, &Instance::developer()).unwrap(), original);
         assert!(with_ports("StripeApiBase=http://127.0.0.1:4578", &Instance::test()).is_err());
+        let real = "StripeApiBase=https://api.stripe.com";
+        assert_eq!(with_ports(real, &Instance::developer()).unwrap(), real);
     }
 }

@@ -168,7 +168,7 @@ fn explain(shortage: &Shortage) -> String {
     match &shortage.kind {
         ShortageKind::UnknownProduct => format!("{sku} is not sold any more."),
         ShortageKind::OutOfStock { available: 0 } => format!("{sku} is sold out."),
-        ShortageKind::OutOfStock { available } => format!("Of {sku} only {available} are left."),
+        ShortageKind::OutOfStock { available } => format!("{sku}: only {available} left."),
         ShortageKind::PriceChanged { price } => format!("{sku} now costs {price}."),
     }
 }

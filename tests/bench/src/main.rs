@@ -31,7 +31,7 @@ use architecture::workspace::root;
 use clap::Parser;
 
 use functions::Function;
-use measure::Bench;
+use measure::{Bench, Measured};
 
 /// Measures what each function costs to start, to call and to keep. Called by `cargo xtask bench`.
 #[derive(Parser)]
@@ -76,9 +76,12 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let measured = bench.run(&functions, root()).await?;
     let text = report::report(&bench, &functions, &measured, root());
     std::fs::write(&args.out, &text).with_context(|| format!("cannot write {}", args.out.display()))?;
-    // The table alone: the rest is in the file.
+    // The tables alone: the rest is in the file.
     for line in text.lines().filter(|line| line.starts_with('|')) {
         say(line);
+    }
+    if measured.first().is_some_and(Measured::is_unsteady) {
+        say("! The floor's own times differ by half: the machine was busy. Measure again when it is not.");
     }
     Ok(())
 }

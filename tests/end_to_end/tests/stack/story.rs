@@ -38,7 +38,7 @@ async fn too_little_stock_is_a_rejection_and_nothing_is_charged() {
     stack.becomes(&id, "rejected").await;
     let (subject, text) = stack.mail(&order.email).await;
     assert!(subject.starts_with("Your order could not be taken"), "{subject}");
-    assert!(text.contains("only 3 are left"), "{text}");
+    assert!(text.contains("only 3 left"), "{text}");
     assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
     assert_eq!(stack.stock(&product).await.unwrap(), (3, 0, 0));
 }
