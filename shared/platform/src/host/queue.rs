@@ -91,10 +91,14 @@ pub async fn run<H: EventHandler>(
     .await
 }
 
+/// Where a runtime tells no deadline, or one that has passed, as `cargo lambda watch` does.
+const USUAL_TIME: Duration = Duration::from_secs(30);
+
 /// How long handlers may run, so that there is time left to answer.
 pub(super) fn time_left(context: &Context, clock: &dyn Clock) -> Duration {
     let now = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
-    Duration::from_millis(context.deadline.saturating_sub(now)).saturating_sub(MARGIN)
+    let left = context.deadline.checked_sub(now).filter(|left| *left > 0);
+    left.map_or(USUAL_TIME, Duration::from_millis).saturating_sub(MARGIN)
 }
 
 fn answer(failures: Vec<String>) -> SqsBatchResponse {
@@ -215,5 +219,27 @@ impl<H: EventHandler> QueueHost<H> {
                 (None, false)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn handlers_stop_in_time_to_answer_and_do_not_trust_a_deadline_that_has_passed() {
+        let now = SystemClock.now();
+        let left = |deadline: jiff::Timestamp| {
+            let mut context = Context::default();
+            context.deadline = u64::try_from(deadline.as_millisecond()).unwrap();
+            time_left(&context, &SystemClock)
+        };
+        let ten = left(now + SignedDuration::from_secs(10));
+        assert!(ten <= Duration::from_millis(8500) && ten > Duration::from_secs(5), "{ten:?}");
+        assert_eq!(left(now + SignedDuration::from_secs(1)), Duration::ZERO);
+        assert_eq!(left(now - SignedDuration::from_secs(60)), USUAL_TIME - MARGIN);
+        assert_eq!(time_left(&Context::default(), &SystemClock), USUAL_TIME - MARGIN);
     }
 }
