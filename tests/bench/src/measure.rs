@@ -39,6 +39,8 @@ impl Measured {
 pub(crate) struct Cold {
     /// Until the function asks for its first event.
     pub(crate) init: Init,
+    /// Whether it opened a connection in that time, so that its first event need not wait for it.
+    pub(crate) connects_in_init: bool,
     /// From the first event to its answer.
     pub(crate) first: Duration,
     /// What the first event made it ask of others.
@@ -124,11 +126,12 @@ impl Run<'_> {
     async fn cold(&self) -> anyhow::Result<Cold> {
         self.backend.take_traffic();
         let (mut process, init) = self.start().await?;
+        let connects_in_init = self.traffic()?.connections > 0;
         let first = process.invoke().await;
         let traffic = self.traffic()?;
         let first = first?;
         process.end().await?;
-        Ok(Cold { init, first, traffic })
+        Ok(Cold { init, connects_in_init, first, traffic })
     }
 
     /// The times of `count` invocations after a first one, and the most memory that the process took, in KiB.
@@ -193,6 +196,7 @@ mod tests {
                 .iter()
                 .map(|time| Cold {
                     init: Init { wall: Duration::from_millis(*time), cpu: Duration::ZERO },
+                    connects_in_init: false,
                     first: Duration::ZERO,
                     traffic: Traffic::default(),
                 })

@@ -128,7 +128,8 @@ fn targets(rows: &[Row<'_>], floor: &Row<'_>) -> String {
     };
     let init = missed(&|row| {
         let times = row.times_floor(floor);
-        (times > Targets::INIT).then(|| format!("{} ×", decimal(times)))
+        let connects = row.measured.cold.iter().any(|cold| cold.connects_in_init);
+        (times > Targets::INIT && !connects).then(|| format!("{} ×", decimal(times)))
     });
     let one_call = missed(&|row| {
         let times = hundredths(row.both.as_nanos(), floor.init.as_nanos());
@@ -138,8 +139,8 @@ fn targets(rows: &[Row<'_>], floor: &Row<'_>) -> String {
     let size = missed(&|row| (row.measured.size > Targets::SIZE).then(|| megabytes(row.measured.size)));
     format!(
         "\n## Targets\n\n| target | |\n|---|---|\n\
-         | init ≤ {} × floor | {init} |\n\
-         | init + first ≤ {} × the floor's init, for functions that make one call (1.3 × what a function takes that does the same by hand, without the AWS SDK) | {one_call} |\n\
+         | init ≤ {} × floor, but for functions that open a connection in it, which saves that in *first* | {init} |\n\
+         | init + first ≤ {} × the floor's init, for functions that make one call (1.3 × what a program takes that makes the call without the AWS SDK: that was measured, elsewhere, to be 2.4 × the floor's init) | {one_call} |\n\
          | peak memory ≤ {} MB | {peak} |\n\
          | file ≤ {} MB | {size} |\n",
         decimal(Targets::INIT),
@@ -152,7 +153,7 @@ fn targets(rows: &[Row<'_>], floor: &Row<'_>) -> String {
 const LEGEND: &str = "
 - **floor**: a `lambda_runtime` function that does nothing (`tests/floor`).
 - **init**: from before the process is made until it asks for its first event; median, and the 10th and 90th percentile.
-- **first**: from its first event, `events/<function>.json`, to the answer; median. The connections are opened in it.
+- **first**: from its first event, `events/<function>.json`, to the answer; median. Connections are opened in it, where they were not in init.
 - **warm**: the same, for the events after the first.
 - **calls / connections**: what the first event makes the function ask of others, and to how many of them.
 - **peak**: the most memory that the process took (`VmHWM`), shared libraries included. MB are 1,000,000 bytes.
@@ -160,14 +161,15 @@ const LEGEND: &str = "
 
 fn method(bench: &Bench, tls: &str) -> String {
     let (rounds, warm) = (bench.rounds, bench.warm);
+    let http = if bench.http { " --http" } else { "" };
     format!(
         "The binaries are those of `cargo build --release` (the floor apart from the others, so that it gets none of their \
-features). `tests/bench` is the Lambda Runtime API and starts each as Lambda does, with the environment that Lambda and \
+features), each in a copy that was written from front to end. `tests/bench` is the Lambda Runtime API and starts each as Lambda does, with the environment that Lambda and \
 `template.yaml` set. It is also what the functions call, over {tls}: each service at an address of its own, with \
 certificates of three levels, and answers that bring the sample event to a good end; any other request, and any answer \
 of a function but a success, ends the benchmark. {rounds} cold starts of each function, in turns; one before them is not \
 counted. Then one process of each, with {warm} events after its first.\n\n\
-```sh\ncargo xtask bench\n```\n"
+```sh\ncargo xtask bench --rounds {rounds} --warm {warm}{http}\n```\n"
     )
 }
 
@@ -232,6 +234,7 @@ mod tests {
     fn measured(init_ms: u64, size: u64) -> Measured {
         let cold = |extra| Cold {
             init: Init { wall: Duration::from_millis(init_ms + extra), cpu: Duration::from_millis(1) },
+            connects_in_init: size == 5_000_000,
             first: Duration::from_millis(2),
             traffic: Traffic { requests: 1, connections: 1, unexpected: Vec::new() },
         };
@@ -246,13 +249,18 @@ mod tests {
     #[test]
     fn a_function_is_compared_with_the_floor_and_the_targets() {
         let bench = Bench { binaries: ".".into(), rounds: 3, warm: 4, http: false };
-        let functions = [function("floor"), function("slow"), function("quick")];
-        let all = [measured(9, 1_000_000), measured(19, 9_000_000), measured(14, 7_000_000)];
+        let functions = [function("floor"), function("slow"), function("quick"), function("connects")];
+        let all = [
+            measured(9, 1_000_000),
+            measured(19, 9_000_000),
+            measured(14, 7_000_000),
+            measured(29, 5_000_000),
+        ];
         let text = report(&bench, &functions, &all, Path::new("."));
         let slow =
             "| slow | 9.00 | 20.00 (19.00–21.00) | 2.00 | 1.00 | 2.00 | 22.00 | 0.15 / 0.15 | 1 / 1 | 8.19 |";
         assert!(text.contains(slow), "{text}");
-        assert!(text.contains("| init ≤ 1.60 × floor | missed by slow (2.00 ×) |"), "{text}");
+        assert!(text.contains("in *first* | missed by slow (2.00 ×) |"), "{text}");
         assert!(text.contains("| peak memory ≤ 12.00 MB | reached by all |"), "{text}");
         assert!(text.contains("| file ≤ 8.00 MB | missed by slow (9.00) |"), "{text}");
     }

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use domain::OrderId;
 use orders::adapters::DynamoDbOrders;
 use orders::api::{Api, router};
+use orders::store::Orders;
 use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
+use uuid::Uuid;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let orders = Arc::new(DynamoDbOrders::from_env(aws.dynamodb())?);
+    host::http::warm_up(orders.get(OrderId::from(Uuid::nil()))).await;
     host::http::run(router(Api { orders, clock: Arc::new(SystemClock) })).await
 }

@@ -1,6 +1,8 @@
 //! The host for functions that HTTP calls: an `axum` router under API Gateway, or, where there is no Lambda
 //! runtime, on `$PORT`.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::middleware::from_fn;
 use lambda_http::RequestExt;
@@ -23,6 +25,20 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
     let listener = tokio::net::TcpListener::bind(("0.0.0.0", port)).await?;
     tracing::info!(port, "listening");
     Ok(axum::serve(listener, app).await?)
+}
+
+/// Longest that [`warm_up`] may take: Lambda gives all of init 10 seconds.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Makes a first, harmless call to what the routes will call, so that its connection is open before somebody waits
+/// for an answer: init has a whole processor, an invocation at 256 MB a seventh of one. What it answers, or that it
+/// does not, makes no difference. Figures: `docs/decisions/0004-tls-and-sdk.md`.
+pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
+    match tokio::time::timeout(WARM_UP, call).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::warn!(error = %format!("{error:#}"), "the first call failed"),
+        Err(_) => tracing::warn!("the first call took too long"),
+    }
 }
 
 /// The router with what every one has: answers for unknown paths, and [`observe`] around all of it.
