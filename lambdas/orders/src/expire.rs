@@ -50,66 +50,91 @@ impl Job for ExpireOrders {
         let after = input
             .older_than_seconds
             .map_or(self.expire_after, |seconds| SignedDuration::from_secs(seconds.into()));
-        let published = self.publish_missed(now).await?;
+        // What fails is told in the end, so that it is noticed, and keeps nothing else from being done.
+        let mut work = Work::default();
+        self.publish_missed(now, &mut work).await;
         let expired = match input.order_id {
-            Some(id) => match self.orders.get(id).await? {
-                Some(stored) if stored.order.details.placed_at <= now - after => {
-                    self.expire(&stored, now).await?
-                }
-                _ => 0,
-            },
-            None => self.expire_all(now - after, now).await?,
+            Some(id) => self.expire_one(id, now - after, now, &mut work).await,
+            None => self.expire_all(now - after, now, &mut work).await,
         };
-        Ok(json!({ "expired": expired, "published": published }))
+        work.note(expired, "orders could not be looked through");
+        anyhow::ensure!(work.failed == 0, "{} of it failed, see the log: {work:?}", work.failed);
+        Ok(json!({ "expired": work.expired, "published": work.published }))
+    }
+}
+
+/// What a run has done.
+#[derive(Debug, Default)]
+struct Work {
+    expired: u32,
+    published: u32,
+    failed: u32,
+}
+
+impl Work {
+    fn note(&mut self, result: anyhow::Result<()>, what: &str) {
+        if let Err(error) = result {
+            self.failed += 1;
+            tracing::error!(error = %format!("{error:#}"), "{what}");
+        }
     }
 }
 
 impl ExpireOrders {
-    async fn publish_missed(&self, now: Timestamp) -> anyhow::Result<u32> {
-        let mut published = 0;
-        for row in self.relay.outbox.left_before(now - MISSED_AFTER).await? {
-            // One row that cannot be published must not keep the others from it.
+    async fn publish_missed(&self, now: Timestamp, work: &mut Work) {
+        let rows = match self.relay.outbox.left_before(now - MISSED_AFTER).await {
+            Ok(rows) => rows,
+            Err(error) => return work.note(Err(error), "the outbox could not be looked through"),
+        };
+        for row in rows {
             let outcome = match serde_json::from_str::<Event>(&row.event) {
-                Ok(event) => {
-                    EventHandler::handle(&self.relay, &event).await.map_err(|failure| failure.to_string())
-                }
-                Err(error) => Err(platform::telemetry::without_values(&error.to_string())),
+                Ok(event) => EventHandler::handle(&self.relay, &event).await.map_err(anyhow::Error::from),
+                Err(error) => Err(anyhow::anyhow!(platform::telemetry::without_values(&error.to_string()))),
             };
-            match outcome {
-                Ok(_) => published += 1,
-                Err(error) => tracing::error!(event_id = %row.event_id, error, "a row stays in the outbox"),
-            }
+            work.published += u32::from(outcome.is_ok());
+            work.note(outcome.map(drop), &format!("row {} stays in the outbox", row.event_id));
         }
-        Ok(published)
     }
 
-    async fn expire_all(&self, placed_before: Timestamp, now: Timestamp) -> anyhow::Result<u32> {
-        let mut expired = 0;
+    async fn expire_one(
+        &self,
+        id: OrderId,
+        before: Timestamp,
+        now: Timestamp,
+        work: &mut Work,
+    ) -> anyhow::Result<()> {
+        if let Some(stored) =
+            self.orders.get(id).await?.filter(|stored| stored.order.details.placed_at <= before)
+        {
+            self.expire(&stored, now, work).await?;
+        }
+        Ok(())
+    }
+
+    async fn expire_all(&self, before: Timestamp, now: Timestamp, work: &mut Work) -> anyhow::Result<()> {
         let mut next = None;
         loop {
-            let (page, more) = self.orders.open_before(placed_before, next).await?;
+            let (page, more) = self.orders.open_before(before, next).await?;
             for stored in &page {
-                expired += self.expire(stored, now).await?;
+                let expired = self.expire(stored, now, work).await;
+                work.note(expired, &format!("order {} could not be given up", stored.order.id));
             }
             next = more;
             if next.is_none() {
-                return Ok(expired);
+                return Ok(());
             }
         }
     }
 
-    /// Asks for one order to be voided: 1 if that was new. An order that changed just now is left for the next time.
-    async fn expire(&self, stored: &Stored, now: Timestamp) -> anyhow::Result<u32> {
+    /// Asks for one order to be voided. An order that changed just now is left for the next time.
+    async fn expire(&self, stored: &Stored, now: Timestamp, work: &mut Work) -> anyhow::Result<()> {
         let order = &stored.order;
-        let Some((cancelling, event)) =
-            order.request_cancellation(VoidReason::Expired, now, order.cause.clone())
-        else {
-            return Ok(0);
-        };
-        let written = self.orders.replace(stored, &cancelling, Some(&event)).await?;
-        if written {
+        let wish = order.request_cancellation(VoidReason::Expired, now, order.cause.clone());
+        let Some((cancelling, event)) = wish else { return Ok(()) };
+        if self.orders.replace(stored, &cancelling, Some(&event)).await? {
+            work.expired += 1;
             tracing::info!(order_id = %order.id, correlation_id = order.cause.correlation_id.as_str(), "order expired");
         }
-        Ok(u32::from(written))
+        Ok(())
     }
 }

@@ -18,7 +18,7 @@ pub struct Stored {
 /// A request to place an order, as remembered under its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
-    /// The customer and their key, hashed.
+    /// The key, hashed.
     pub key: String,
     /// What was asked for, hashed: the same key may not be used for anything else.
     pub fingerprint: String,

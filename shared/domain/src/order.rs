@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ use crate::text::InvalidText;
 /// The most lines that one order may have. The reservation changes every line's stock in one DynamoDB
 /// transaction, which takes 100 items; half of that leaves room, and keeps an event far below 256 KB.
 pub const MOST_LINES: usize = 50;
+/// How long payments has to answer a wish to cancel before it is asked again. Longer than its retries take.
+pub const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// The most pieces of one product in one order.
 pub const MOST_QUANTITY: u32 = 999;
 
@@ -250,6 +252,9 @@ pub struct Order {
     /// Who asked to cancel it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<VoidReason>,
+    /// When payments was last asked to void it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -275,7 +280,16 @@ impl Order {
         let created = Fact::OrderCreated(OrderCreated { order: details.clone() });
         let event = Event::new(id, created, details.placed_at, cause.clone());
         (
-            Self { id, details, cause, reserved: false, cancellation: None, outcome: None, settlement: None },
+            Self {
+                id,
+                details,
+                cause,
+                reserved: false,
+                cancellation: None,
+                asked_at: None,
+                outcome: None,
+                settlement: None,
+            },
             event,
         )
     }
@@ -294,19 +308,23 @@ impl Order {
         }
     }
 
-    /// Asks for the order not to be charged. `None` where that has been asked before, or is too late: look at
-    /// [`Order::status`]. The answer comes from payments, as an event.
+    /// Asks for the order not to be charged. `None` where that has been asked within [`ASK_AGAIN_AFTER`], or is too
+    /// late: look at [`Order::status`]. The answer comes from payments, as an event. Asking again is the same event,
+    /// with the reason of the first, so that an order does not hang when the wish or the answer was thrown away.
     pub fn request_cancellation(
         &self,
         reason: VoidReason,
         now: Timestamp,
         cause: Cause,
     ) -> Option<(Self, Event)> {
-        if self.outcome.is_some() || self.cancellation.is_some() {
+        let just_asked = self.asked_at.is_some_and(|at| now.duration_since(at) < ASK_AGAIN_AFTER);
+        if self.outcome.is_some() || (self.cancellation.is_some() && just_asked) {
             return None;
         }
+        let reason = self.cancellation.unwrap_or(reason);
         let wish = Fact::CancellationRequested(CancellationRequested { order: self.details.clone(), reason });
-        Some((Self { cancellation: Some(reason), ..self.clone() }, Event::new(self.id, wish, now, cause)))
+        let asked = Self { cancellation: Some(reason), asked_at: Some(now), ..self.clone() };
+        Some((asked, Event::new(self.id, wish, now, cause)))
     }
 
     /// Takes in a fact, at any time, any number of times.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{OrderId, Sku};
 use crate::money::Money;
-use crate::order::{Lines, Quantity};
+use crate::order::{Line, Lines};
 
 /// Where a reservation stands. All but `Held` are final.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,19 +44,10 @@ pub struct Reservation {
     /// Whose.
     pub order_id: OrderId,
     /// What is, or was, held. Empty on a tombstone.
-    pub lines: Vec<HeldLine>,
+    pub lines: Vec<Line>,
     /// Where it stands.
     #[serde(flatten)]
     pub state: ReservationState,
-}
-
-/// So many pieces of one product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct HeldLine {
-    /// Which product.
-    pub sku: Sku,
-    /// How many.
-    pub quantity: Quantity,
 }
 
 /// Why a line cannot be had as ordered.
@@ -125,7 +116,8 @@ pub enum Decision {
         /// What it does to the stock.
         changes: Vec<StockChange>,
     },
-    /// Asked for what can never be: a sold reservation cannot be released, nor a released one sold.
+    /// Asked for what can never be: a sold reservation cannot be released, nor a released one sold, nor another
+    /// order held under the same id.
     Refuse(String),
 }
 
@@ -137,6 +129,13 @@ pub fn reserve(
     stock: &BTreeMap<Sku, OnSale>,
 ) -> Decision {
     if let Some(reservation) = read {
+        // What is confirmed is what is charged: it has to be what is held.
+        let held = matches!(reservation.state, ReservationState::Held | ReservationState::Committed);
+        if held && !reservation.lines.iter().eq(lines.iter()) {
+            return Decision::Refuse(format!(
+                "order {order_id} holds other lines than these, and can hold no others"
+            ));
+        }
         return Decision::AsItIs(reservation.clone());
     }
     let shortages: Vec<Shortage> = lines
@@ -160,7 +159,6 @@ pub fn reserve(
             Reservation { order_id, lines: Vec::new(), state: ReservationState::Rejected { shortages } };
         return Decision::Write { reservation, changes: Vec::new() };
     }
-    let held = lines.iter().map(|line| HeldLine { sku: line.sku.clone(), quantity: line.quantity }).collect();
     let changes = lines
         .iter()
         .map(|line| {
@@ -175,7 +173,7 @@ pub fn reserve(
         })
         .collect();
     Decision::Write {
-        reservation: Reservation { order_id, lines: held, state: ReservationState::Held },
+        reservation: Reservation { order_id, lines: Vec::from(lines.clone()), state: ReservationState::Held },
         changes,
     }
 }
@@ -232,11 +230,7 @@ pub fn release(read: Option<&Reservation>, order_id: OrderId) -> Decision {
     }
 }
 
-fn settle(
-    reservation: &Reservation,
-    state: ReservationState,
-    change: fn(&HeldLine) -> StockChange,
-) -> Decision {
+fn settle(reservation: &Reservation, state: ReservationState, change: fn(&Line) -> StockChange) -> Decision {
     Decision::Write {
         changes: reservation.lines.iter().map(change).collect(),
         reservation: Reservation { state, ..reservation.clone() },

@@ -10,14 +10,27 @@ use crate::support::{Service, lines, order_id};
 async fn stock_is_held_once_however_often_it_is_asked_for() {
     let service = Service::with_stock(&[("A", 5), ("B", 5)]).await;
     let held = service.reserve(1, &[("A", 2), ("B", 5)]).await;
+    let price = json!({"amount": 1250, "currency": "EUR"});
     let expected = json!({
         "order_id": order_id(1), "state": "held",
-        "lines": [{"sku": "A", "quantity": 2}, {"sku": "B", "quantity": 5}],
+        "lines": [
+            {"sku": "A", "quantity": 2, "unit_price": price},
+            {"sku": "B", "quantity": 5, "unit_price": price},
+        ],
     });
     assert_eq!((held.status, &held.body), (StatusCode::OK, &expected));
     assert_eq!(service.reserve(1, &[("A", 2), ("B", 5)]).await.body, expected);
     assert_eq!(service.get(&format!("/reservations/{}", order_id(1))).await.body, expected);
     assert_eq!((service.stock("A").await, service.stock("B").await), ([3, 2, 0], [0, 5, 0]));
+}
+
+#[tokio::test]
+async fn another_order_under_the_same_id_is_refused() {
+    let service = Service::with_stock(&[("A", 9)]).await;
+    service.reserve(1, &[("A", 1)]).await;
+    let refused = service.reserve(1, &[("A", 5)]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "what is confirmed is charged, so it has to be held");
+    assert_eq!(service.stock("A").await, [8, 1, 0]);
 }
 
 #[tokio::test]

@@ -2,7 +2,12 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use std::time::Duration;
+
 use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::config::Builder;
+use aws_sdk_sesv2::config::retry::RetryConfig;
+use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::SdkError;
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
@@ -11,6 +16,9 @@ use platform::config;
 
 use crate::mail::Mail;
 use crate::store::{MailError, Mailer};
+
+/// How long SES gets for an answer.
+const ANSWER_TIME: Duration = Duration::from_secs(15);
 
 /// Sends from one verified address.
 #[derive(Debug, Clone)]
@@ -25,7 +33,12 @@ impl Ses {
     /// # Errors
     /// When it is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
-        Ok(Self { client: Client::new(aws.sdk()), sender: config::required("SENDER_ADDRESS")? })
+        // SES cannot tell a mail that is sent again from a new one, so nothing is sent again in here, and an answer
+        // gets long enough to come.
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIME).build();
+        let config =
+            Builder::from(aws.sdk()).retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
+        Ok(Self { client: Client::from_conf(config), sender: config::required("SENDER_ADDRESS")? })
     }
 }
 

@@ -108,7 +108,8 @@ impl Orders for DynamoDbOrders {
                 Ok(_) => return Ok(Placed::Now),
                 // The key is taken, or just being taken by the same request sent twice.
                 Err(TransactWriteItemsError::TransactionCanceledException(_)) => {
-                    if let Some(before) = self.placement(table, &placement.key).await? {
+                    let before = self.placement(table, &placement.key).await?;
+                    if let Some(before) = before.filter(|before| before.expires_at >= now.as_second()) {
                         return Ok(Placed::Before(before));
                     }
                 }

@@ -68,10 +68,35 @@ async fn a_row_that_the_stream_missed_is_published() {
     assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 0, "the stream may still be at it");
     service.clock.advance(SignedDuration::from_secs(2));
     service.bus.failures.next(1);
-    assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 0);
+    let error = run(&service, Value::Null).await.unwrap_err();
+    assert!(error.to_string().starts_with("1 of it failed"), "noticed: {error}");
     assert_eq!(service.orders.waiting().len(), 1, "it stays");
     assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 1);
     assert!(service.orders.waiting().is_empty());
+}
+
+#[tokio::test]
+async fn a_wish_that_had_no_answer_is_asked_again_each_hour_with_the_same_id() {
+    let service = Service::new();
+    service.placed("a").await;
+    service.clock.advance(SignedDuration::from_hours(1));
+    let expired = async || run(&service, Value::Null).await.unwrap()["expired"].clone();
+    assert_eq!(expired().await, 1);
+    service.clock.advance(SignedDuration::from_mins(59));
+    assert_eq!(expired().await, 0, "payments may still be at it");
+    service.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(expired().await, 1);
+    run(&service, Value::Null).await.unwrap();
+    service.clock.advance(SignedDuration::from_mins(3));
+    run(&service, Value::Null).await.unwrap();
+    let ids: std::collections::BTreeSet<_> = service
+        .bus
+        .published()
+        .iter()
+        .filter(|event| event.fact.name() == "order.cancellation_requested")
+        .map(|event| event.id)
+        .collect();
+    assert_eq!(ids.len(), 1);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::payment::{DeclineReason, IntentStatus};
-use domain::{OrderId, PaymentIntentId};
+use domain::{Money, OrderId, PaymentIntentId};
 use http::{Method, Request, StatusCode, header};
 use platform::aws::Secret;
 use platform::http::client::HttpClient;
@@ -151,6 +151,10 @@ fn misunderstood(status: StatusCode, error: ApiError) -> ProviderError {
 impl<C: HttpClient> Provider for Stripe<C> {
     async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
         let NewIntent { order_id, amount, payment_method, idempotency_key } = intent;
+        if !counts_alike(amount) {
+            let code = "currency_not_supported".to_owned();
+            return Err(ProviderError::Refused(DeclineReason { code, decline_code: None }));
+        }
         let form =
             create_form(order_id, amount.minor_units(), amount.currency.code(), payment_method.as_str());
         let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -185,6 +189,17 @@ impl<C: HttpClient> Provider for Stripe<C> {
     async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
         let form = [("cancellation_reason", "abandoned")];
         Self::status(self.call(Method::POST, &format!("/{intent}/cancel"), &form, None).await?)
+    }
+}
+
+/// Whether Stripe counts this sum in the minor units that ISO 4217 does. It counts the Malagasy ariary whole, the
+/// Icelandic króna and the Ugandan shilling in hundredths, and takes thousandths only in tens
+/// (<https://docs.stripe.com/currencies#special-cases>). What it would charge otherwise than we say is not sent.
+fn counts_alike(amount: Money) -> bool {
+    match amount.currency.code() {
+        "MGA" | "ISK" | "UGX" => false,
+        "BHD" | "JOD" | "KWD" | "OMR" | "TND" => amount.minor_units().is_multiple_of(10),
+        _ => true,
     }
 }
 

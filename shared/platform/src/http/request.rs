@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::middleware::Next;
@@ -19,6 +19,10 @@ use super::problem::{FieldError, Problem};
 use crate::clock::{Clock, SystemClock};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// When a request is given up, with an answer that says so: before the function's 10 seconds are over, and before a
+/// function that called it gives up.
+const LONGEST_REQUEST: Duration = Duration::from_secs(7);
 
 /// What set this request off: the correlation id that the client sent in `X-Correlation-Id`, or a new one.
 #[derive(Debug, Clone)]
@@ -53,8 +57,11 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
         order_id = Empty
     );
     request.extensions_mut().insert(Caused(cause.clone()));
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref())));
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let mut response = match tokio::time::timeout(LONGEST_REQUEST, work).await {
+        Ok(answered) => answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref()))),
+        Err(_) => Problem::unavailable().into_response(),
+    };
     if response.status().is_client_error() && response.extensions().get::<Problem>().is_none() {
         response = unreadable(response).await.into_response();
     }

@@ -89,12 +89,7 @@ fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
         Some(json!({ "order_id": order, "lines": lines, "state": state }))
     };
     match (method, path) {
-        (&Method::PUT, ["reservations", order]) => {
-            let lines = body["lines"].as_array()?.iter();
-            let lines =
-                lines.map(|line| json!({ "sku": line["sku"], "quantity": line["quantity"] })).collect();
-            reservation(order, lines, "held")
-        }
+        (&Method::PUT, ["reservations", order]) => reservation(order, body["lines"].clone(), "held"),
         (&Method::POST, ["reservations", order, "commit"]) => reservation(order, json!([]), "committed"),
         (&Method::POST, ["reservations", order, "release"]) => reservation(order, json!([]), "released"),
         _ => None,

@@ -132,7 +132,8 @@ async fn switch(stack: &Stack, mapping: &str, on: bool) {
 /// message out again, the lookup finds the charge.
 #[tokio::test]
 async fn a_function_killed_in_the_middle_of_a_charge_charges_once() {
-    let (stack, _guard) = shared().await;
+    // Alone until the kill: it must not strike another test's charge.
+    let (stack, guard) = alone().await;
     let product = stack.product(4200, 1).await.unwrap();
     let order = NewOrder::of(&product, 1, "pm_card_visa");
     let id = stack.place(&order).await.unwrap();
@@ -143,6 +144,7 @@ async fn a_function_killed_in_the_middle_of_a_charge_charges_once() {
         .await;
     assert_ne!(stack.status(&id).await.unwrap(), "paid", "nobody knows yet");
     assert!(kill_functions("-ProcessPayment-") > 0, "no process was found to kill");
+    drop(guard);
     // Six times the function's timeout of 30 seconds, which is how long the queue keeps the message to itself.
     let patience = Duration::from_secs(180) + PATIENCE;
     wait_for("the order to be paid all the same", patience, async || {

@@ -298,3 +298,21 @@ async fn an_order_is_charged_once_whatever_call_fails_and_however() {
         }
     }
 }
+
+#[test]
+fn what_stripe_would_count_otherwise_is_not_sent() {
+    let money = |amount: u32, currency: &str| -> domain::Money {
+        serde_json::from_value(serde_json::json!({ "amount": amount, "currency": currency })).unwrap()
+    };
+    for (amount, currency, sent) in [
+        (1250, "EUR", true),
+        (500, "JPY", true),
+        (1250, "MGA", false),
+        (500, "ISK", false),
+        (500, "UGX", false),
+        (1250, "KWD", true),
+        (1251, "KWD", false),
+    ] {
+        assert_eq!(super::counts_alike(money(amount, currency)), sent, "{amount} {currency}");
+    }
+}
