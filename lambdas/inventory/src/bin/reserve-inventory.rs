@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use inventory::client::HttpInventory;
+use inventory::adapters::inventory_api;
 use inventory::reserve::ReserveInventory;
 use platform::aws::Aws;
 use platform::clock::SystemClock;
-use platform::{config, host, telemetry};
+use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
-    let inventory =
-        HttpInventory::new(aws.signed_client("execute-api"), &config::required("INVENTORY_API_URL")?);
-    let handler = ReserveInventory { inventory: Arc::new(inventory), clock: Arc::new(SystemClock) };
+    let handler = ReserveInventory { inventory: inventory_api(&aws)?, clock: Arc::new(SystemClock) };
     host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
 }

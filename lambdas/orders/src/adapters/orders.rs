@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use domain::order::Order;
 use domain::{CustomerId, Event, OrderId};
 use jiff::Timestamp;
@@ -166,7 +166,6 @@ impl Orders for DynamoDbOrders {
             .set_item(Some(order_item(order, read.version.saturating_add(1))?))
             .condition_expression("version = :read")
             .expression_attribute_values(":read", AttributeValue::N(read.version.to_string()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
             .build()?;
         let Some(event) = event else {
             let answer = self
