@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::lease::{Attempt, Lease};
 
 /// What is known of the effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Claim {
     /// Somebody is at it.
@@ -28,7 +28,7 @@ pub enum Claim {
 }
 
 /// What an attempt is to do about a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// Write this claim on condition that what was read still stands, then carry out the effect.
     Claim(Claim),

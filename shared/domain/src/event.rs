@@ -14,7 +14,7 @@ use crate::reservation::Shortage;
 const SCHEMA_PREFIX: &str = "urn:serverless-orders:event:";
 
 /// An event on the bus. Its JSON is the `detail` of an EventBridge entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Envelope", into = "Envelope")]
 pub struct Event {
     /// Same fact, same id: see [`EventId`].
@@ -32,7 +32,7 @@ pub struct Event {
 }
 
 /// What led to an event, carried from event to event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cause {
     /// The request that started it all.
     pub correlation_id: CorrelationId,
@@ -46,7 +46,7 @@ pub struct Cause {
 
 /// What can happen to an order. The names on the bus are those of the article
 /// "Integrating serverless functions with microservices".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum Fact {
     /// An order was placed. Whoever runs an order service may publish it: all that others need is in it.
@@ -79,14 +79,14 @@ pub enum Fact {
 }
 
 /// `order.created`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct OrderCreated {
     /// All about the order.
     pub order: OrderDetails,
 }
 
 /// `order.cancellation_requested`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CancellationRequested {
     /// All about the order.
     pub order: OrderDetails,
@@ -95,14 +95,14 @@ pub struct CancellationRequested {
 }
 
 /// `reservation.confirmed`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ReservationConfirmed {
     /// All about the order.
     pub order: OrderDetails,
 }
 
 /// `reservation.rejected`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ReservationRejected {
     /// All about the order.
     pub order: OrderDetails,
@@ -111,11 +111,11 @@ pub struct ReservationRejected {
 }
 
 /// `reservation.committed` and `reservation.released`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ReservationSettled {}
 
 /// `payment.succeeded`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentSucceeded {
     /// All about the order.
     pub order: OrderDetails,
@@ -126,7 +126,7 @@ pub struct PaymentSucceeded {
 }
 
 /// `payment.failed`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentFailed {
     /// All about the order.
     pub order: OrderDetails,
@@ -135,7 +135,7 @@ pub struct PaymentFailed {
 }
 
 /// `payment.voided`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentVoided {
     /// All about the order.
     pub order: OrderDetails,

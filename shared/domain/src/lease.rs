@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Who works on something, and until when nobody else does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Lease {
     /// The attempt that holds it. Every later write names it, so that a late one cannot undo its successor's.
     pub owner: Uuid,
@@ -16,7 +16,7 @@ pub struct Lease {
 }
 
 /// One run of a function on one message: who it is, and what its clock says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// Unique to this run.
     pub owner: Uuid,

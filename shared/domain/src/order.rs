@@ -53,7 +53,7 @@ impl From<Quantity> for u32 {
 
 /// So many pieces of one product, at the price that the customer was shown. The inventory holds nothing at
 /// another price, so a client that makes up a price gets a rejection instead of a bargain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
     /// Which product.
     pub sku: Sku,
@@ -64,7 +64,7 @@ pub struct Line {
 }
 
 /// The lines of an order: 1 to [`MOST_LINES`], each product once, all in one currency, with a total that fits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Line>", into = "Vec<Line>")]
 #[schemars(with = "Vec<Line>")]
 pub struct Lines {
@@ -129,7 +129,7 @@ impl From<Lines> for Vec<Line> {
 }
 
 /// All that others need to know of an order, carried in the events so that nobody has to ask for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawDetails")]
 pub struct OrderDetails {
     /// Who ordered.
@@ -213,7 +213,7 @@ impl OrderStatus {
 }
 
 /// How an order ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "reason")]
 pub enum Outcome {
     /// Charged.
@@ -227,7 +227,7 @@ pub enum Outcome {
 }
 
 /// What became of the stock that was held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
     /// Sold.
@@ -238,7 +238,7 @@ pub enum Settlement {
 
 /// The order service's record of an order. Its status is worked out of what is known, so no order of events
 /// can move it backwards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Order {
     /// Which.
     pub id: OrderId,
@@ -264,7 +264,7 @@ pub struct Order {
 }
 
 /// What an event means to an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Followed {
     /// The order is now so.
     Moved(Box<Order>),

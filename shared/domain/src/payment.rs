@@ -47,7 +47,7 @@ impl VoidReason {
 }
 
 /// Why the provider would not charge, in its own codes (<https://docs.stripe.com/declines/codes>).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct DeclineReason {
     /// `card_declined`, `expired_card`, `resource_missing`, …
     pub code: String,
@@ -57,7 +57,7 @@ pub struct DeclineReason {
 }
 
 /// How a payment that is not charged is being brought to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Somebody asked for it.
@@ -67,7 +67,7 @@ pub enum Ending {
 }
 
 /// Where a payment stands. All but `Charging` are final, but for refunds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum PaymentState {
     /// Somebody is at it, or was.
@@ -106,7 +106,7 @@ pub enum PaymentState {
 }
 
 /// The record of an order's payment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Payment {
     /// Which order.
     pub order_id: OrderId,
@@ -122,7 +122,7 @@ pub struct Payment {
 }
 
 /// What a caller wants of a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Goal {
     /// The customer charged.
     Charge,
@@ -131,7 +131,7 @@ pub enum Goal {
 }
 
 /// What the provider last said to this attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Seen {
     /// Nothing yet.
     Nothing,
@@ -144,7 +144,7 @@ pub enum Seen {
 }
 
 /// The states of a PaymentIntent, as far as they lead to different steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum IntentStatus {
     /// Made, and not confirmed.
     Unconfirmed,
@@ -159,7 +159,7 @@ pub enum IntentStatus {
 }
 
 /// The one thing to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Write this record on condition that the one that was read still stands.
     Write(Box<Payment>),

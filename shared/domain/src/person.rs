@@ -56,7 +56,7 @@ macro_rules! redacted {
 redacted!(EmailAddress, PersonName);
 
 /// The customer of an order, as known when it was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Customer {
     /// Who it is.
     pub id: CustomerId,

@@ -10,7 +10,7 @@ use crate::money::Money;
 use crate::order::{Line, Lines};
 
 /// Where a reservation stands. All but `Held` are final.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ReservationState {
     /// The stock is set aside.
@@ -39,7 +39,7 @@ impl ReservationState {
 }
 
 /// The reservation of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Reservation {
     /// Whose.
     pub order_id: OrderId,
@@ -51,7 +51,7 @@ pub struct Reservation {
 }
 
 /// Why a line cannot be had as ordered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Shortage {
     /// Which product.
     pub sku: Sku,
@@ -61,7 +61,7 @@ pub struct Shortage {
 }
 
 /// What stands in the way of a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ShortageKind {
     /// Not sold here.
@@ -79,7 +79,7 @@ pub enum ShortageKind {
 }
 
 /// A product's stock and price, as read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OnSale {
     /// How many can still be ordered.
     pub available: u32,
@@ -89,7 +89,7 @@ pub struct OnSale {
 
 /// How the counters of one product change. Carried out on condition that none goes below zero and, when stock
 /// is taken, that the price is still `at_price`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StockChange {
     /// Which product.
     pub sku: Sku,
@@ -104,7 +104,7 @@ pub struct StockChange {
 }
 
 /// What to do about a reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// It is already so: say so again.
     AsItIs(Reservation),
