@@ -26,6 +26,32 @@ struct Tables {
     reservations: BTreeMap<OrderId, Reservation>,
 }
 
+impl InMemoryInventory {
+    /// One reservation, without the failures of a call.
+    pub fn reservation(&self, order: OrderId) -> Option<Reservation> {
+        lock(&self.tables).reservations.get(&order).cloned()
+    }
+
+    /// All reservations.
+    pub fn reservations(&self) -> BTreeMap<OrderId, Reservation> {
+        lock(&self.tables).reservations.clone()
+    }
+
+    /// All products.
+    pub fn products(&self) -> Vec<Product> {
+        lock(&self.tables).products.values().cloned().collect()
+    }
+
+    /// How many pieces were put in of each product.
+    pub fn delivered(&self) -> BTreeMap<Sku, u64> {
+        let mut delivered = BTreeMap::new();
+        for ((sku, _), quantity) in &lock(&self.tables).deliveries {
+            *delivered.entry(sku.clone()).or_default() += u64::from(*quantity);
+        }
+        delivered
+    }
+}
+
 #[async_trait]
 impl Products for InMemoryInventory {
     async fn get(&self, sku: &Sku) -> anyhow::Result<Option<Product>> {

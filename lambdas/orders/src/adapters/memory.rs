@@ -29,6 +29,17 @@ struct Tables {
 }
 
 impl InMemoryOrders {
+    /// All orders.
+    pub fn all(&self) -> BTreeMap<OrderId, Order> {
+        let tables = lock(&self.tables);
+        tables.orders.iter().map(|(id, stored)| (*id, stored.order.clone())).collect()
+    }
+
+    /// One order, without the failures of a call.
+    pub fn one(&self, id: OrderId) -> Option<Order> {
+        lock(&self.tables).orders.get(&id).map(|stored| stored.order.clone())
+    }
+
     /// What waits to be published.
     pub fn waiting(&self) -> Vec<Event> {
         lock(&self.tables).outbox.values().cloned().collect()

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::payment::{DeclineReason, IntentStatus, Payment};
-use domain::{OrderId, PaymentIntentId};
+use domain::{Money, OrderId, PaymentIntentId};
 use platform::memory::{Failures, lock};
 
 use crate::provider::{NewIntent, Provider, ProviderError};
@@ -19,6 +19,13 @@ pub struct InMemoryPayments {
     pub failures: Failures,
     /// Of writes: written, but told that they were not, as when a write comes twice because its answer was lost.
     pub doubtful_writes: Failures,
+}
+
+impl InMemoryPayments {
+    /// All records.
+    pub fn all(&self) -> BTreeMap<OrderId, Payment> {
+        lock(&self.records).clone()
+    }
 }
 
 #[async_trait]
@@ -62,6 +69,7 @@ struct Account {
 #[derive(Debug)]
 struct Intent {
     order: OrderId,
+    amount: Money,
     method: String,
     status: IntentStatus,
     captures: u32,
@@ -77,6 +85,19 @@ impl InMemoryProvider {
     pub fn captures(&self, order: OrderId) -> u32 {
         let account = lock(&self.account);
         account.intents.iter().filter(|intent| intent.order == order).map(|intent| intent.captures).sum()
+    }
+
+    /// Every PaymentIntent: its id, its order, and what was taken, in minor units.
+    pub fn intents(&self) -> Vec<(String, OrderId, i64)> {
+        let account = lock(&self.account);
+        let taken = |intent: &Intent| i64::from(intent.amount.amount).saturating_mul(intent.captures.into());
+        let intents = account.intents.iter().enumerate();
+        intents.map(|(index, intent)| (format!("pi_{index}"), intent.order, taken(intent))).collect()
+    }
+
+    /// Forgets every idempotency key, as Stripe does after a day.
+    pub fn forget_keys(&self) {
+        lock(&self.account).created.clear();
     }
 
     /// Brings what is being processed to its end.
@@ -131,6 +152,7 @@ impl Provider for InMemoryProvider {
             if index == next {
                 account.intents.push(Intent {
                     order: intent.order_id,
+                    amount: intent.amount,
                     method: intent.payment_method.to_string(),
                     status: IntentStatus::Unconfirmed,
                     captures: 0,
