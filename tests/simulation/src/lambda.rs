@@ -17,6 +17,9 @@ use crate::ports::Ports;
 use crate::queue::Letter;
 use crate::world::World;
 
+/// When even a function that nobody listens to any more is gone.
+const LONGEST_AFTERLIFE: Duration = Duration::from_secs(1800);
+
 /// Starts an invocation, and ends it after `limit`: then, or when the function is killed, `done` does not get its
 /// answer. A function that stands still at its end may go on later, with nobody listening to it.
 fn invoke<T: Send + 'static>(
@@ -43,7 +46,12 @@ fn invoke<T: Send + 'static>(
         }
         // Lambda freezes and thaws machines: what was given up is not always gone.
         let zombie = world.sim.scheduler.is_stalled(task);
-        if !zombie {
+        if zombie {
+            let last = Arc::clone(&world);
+            world.sim.scheduler.after(LONGEST_AFTERLIFE, move || {
+                last.sim.scheduler.kill(task);
+            });
+        } else {
             world.sim.scheduler.kill(task);
         }
         caller.note(|| if zombie { "is given up, and goes on" } else { "is ended" }.to_owned());
@@ -68,7 +76,6 @@ impl<T> Clone for Ending<T> {
 
 impl<T> Ending<T> {
     fn new(world: &Arc<World>, done: impl FnOnce(Option<T>) + Send + 'static) -> Self {
-        *lock(&world.running) += 1;
         Self {
             over: Arc::default(),
             done: Arc::new(std::sync::Mutex::new(Some(Box::new(done)))),
@@ -95,9 +102,6 @@ impl<T> Ending<T> {
         self.over.store(true, Ordering::Relaxed);
         let done = lock(&self.done).take();
         if let Some(done) = done {
-            let mut running = lock(&self.world.running);
-            *running = running.saturating_sub(1);
-            drop(running);
             done(answer);
         }
     }

@@ -119,7 +119,10 @@ pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
 fn minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
     world.provider.process();
-    lambda::run_schedule(world);
+    // Where nothing is open and nothing waits, the schedule's function would look and find nothing.
+    if world.has_open_orders() || !world.orders.waiting().is_empty() {
+        lambda::run_schedule(world);
+    }
 }
 
 /// Lets time pass without faults until nothing is on its way any more; what was given up is sent back.
@@ -131,8 +134,7 @@ fn settle(world: &Arc<World>, told: &Arc<Mutex<Told>>) {
         if !world.is_quiet() || lock(told).busy > 0 {
             continue;
         }
-        let open = world.orders.all().into_values().any(|order| !order.status().is_final());
-        if lambda::redrive(world) == 0 && !open {
+        if lambda::redrive(world) == 0 && !world.has_open_orders() {
             return;
         }
     }

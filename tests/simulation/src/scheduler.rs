@@ -64,6 +64,7 @@ struct Core {
     timers: BinaryHeap<Timer>,
     tasks: BTreeMap<TaskId, Task>,
     current: Option<TaskId>,
+    jobs: u32,
 }
 
 type ReadyQueue = Arc<Mutex<VecDeque<TaskId>>>;
@@ -140,6 +141,26 @@ impl Scheduler {
     /// Does `job` after `time`. Nothing can keep it from being done.
     pub fn after(&self, time: Duration, job: impl FnOnce() + Send + 'static) {
         lock(&self.core).set(time, Due::Job(Box::new(job)));
+    }
+
+    /// The same for something that is under way: until then, [`Scheduler::is_idle`] is false.
+    pub fn under_way(&self, time: Duration, job: impl FnOnce() + Send + 'static) {
+        let core = Arc::clone(&self.core);
+        let mut locked = lock(&self.core);
+        locked.jobs = locked.jobs.saturating_add(1);
+        let arrives = move || {
+            let mut core = lock(&core);
+            core.jobs = core.jobs.saturating_sub(1);
+            drop(core);
+            job();
+        };
+        locked.set(time, Due::Job(Box::new(arrives)));
+    }
+
+    /// Whether no task is left and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        let core = lock(&self.core);
+        core.tasks.is_empty() && core.jobs == 0
     }
 
     /// Waits.

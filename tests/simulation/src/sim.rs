@@ -206,40 +206,40 @@ impl Caller {
             }
             caller.note(|| format!("{what} (call {number}) has its effect"));
             if answers {
-                caller.sim.scheduler.after(back, move || drop(sender.send(result)));
+                caller.sim.scheduler.under_way(back, move || drop(sender.send(result)));
             }
         };
         match fault {
-            Fault::None => scheduler.after(there, move || arrives(1, true)),
-            Fault::Twice => scheduler.after(there, move || arrives(2, true)),
+            Fault::None => scheduler.under_way(there, move || arrives(1, true)),
+            Fault::Twice => scheduler.under_way(there, move || arrives(2, true)),
             Fault::Before => {
                 scheduler.sleep(there.saturating_add(back)).await;
                 return Err(CallFailed("refused, before it had any effect"));
             }
             Fault::After => {
-                scheduler.after(there, move || arrives(1, false));
+                scheduler.under_way(there, move || arrives(1, false));
                 scheduler.sleep(there.saturating_add(back)).await;
                 return Err(CallFailed("failed, after it had its effect"));
             }
             Fault::Hang { effect, gives_up } => {
                 if effect {
-                    scheduler.after(there, move || arrives(1, false));
+                    scheduler.under_way(there, move || arrives(1, false));
                 }
                 return self.hang(gives_up).await;
             }
             Fault::Late(time) => {
-                scheduler.after(time, move || arrives(1, false));
+                scheduler.under_way(time, move || arrives(1, false));
                 return self.hang(None).await;
             }
             Fault::Kill { effect } => {
                 if effect {
-                    scheduler.after(there, move || arrives(1, false));
+                    scheduler.under_way(there, move || arrives(1, false));
                 }
                 self.kill();
                 return self.hang(None).await;
             }
             Fault::Stall(time) => {
-                scheduler.after(there, move || arrives(1, true));
+                scheduler.under_way(there, move || arrives(1, true));
                 if let Some(task) = scheduler.current() {
                     scheduler.stall(task, time);
                 }

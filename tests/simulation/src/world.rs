@@ -40,8 +40,6 @@ pub struct World {
     pub queues: Mutex<Vec<Queue>>,
     /// The outbox's stream.
     pub stream: Mutex<Stream>,
-    /// How many invocations of functions are under way.
-    pub running: Mutex<u32>,
     /// The mails that were sent.
     pub mails: Mutex<Vec<Mail>>,
     /// Who may send which mail.
@@ -83,7 +81,6 @@ impl World {
             provider: InMemoryProvider::default(),
             queues: Mutex::new(queues),
             stream: Mutex::default(),
-            running: Mutex::default(),
             mails: Mutex::default(),
             claims: Default::default(),
             planted,
@@ -134,7 +131,7 @@ impl World {
         let late = self.sim.strikes(|swarm| swarm.delay);
         let delay = self.sim.soon(if late { Duration::from_secs(3600) } else { Duration::from_millis(500) });
         let (world, body) = (self.me(), Arc::clone(body));
-        self.sim.scheduler.after(delay, move || world.send(queue, body));
+        self.sim.scheduler.under_way(delay, move || world.send(queue, body));
     }
 
     /// Puts a message into a queue.
@@ -235,9 +232,14 @@ impl World {
         }
     }
 
+    /// Whether an order is not final yet.
+    pub fn has_open_orders(&self) -> bool {
+        self.orders.all().into_values().any(|order| !order.status().is_final())
+    }
+
     /// Whether nothing is on its way any more.
     pub fn is_quiet(&self) -> bool {
-        *lock(&self.running) == 0
+        self.sim.scheduler.is_idle()
             && lock(&self.stream).rows.is_empty()
             && lock(&self.queues).iter().all(|queue| queue.messages.is_empty())
             && self.orders.waiting().is_empty()
