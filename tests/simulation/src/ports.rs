@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use orders::store::{OpenPage, Orders, Outbox, OutboxRow, Placed, Placement, Stored};
 use payments::provider::{NewIntent, Provider, ProviderError};
 use payments::store::Payments;
+use platform::memory::lock;
 
 use crate::planted::Planted;
 use crate::sim::Caller;
@@ -197,11 +198,16 @@ impl Reservations for Ports {
     ) -> anyhow::Result<bool> {
         let (read, new, changes) = (read.cloned(), new.clone(), changes.to_vec());
         self.write("reservations.write", new.order_id, move |world| {
-            let is_tombstone = read.is_none() && new.lines.is_empty() && new.state.name() == "released";
-            if is_tombstone && world.has(Planted::NoTombstone) {
-                return Ok(true);
+            let is_tombstone = read.is_none() && new.state.name() == "released";
+            let done = if is_tombstone && world.has(Planted::NoTombstone) {
+                true
+            } else {
+                now(Reservations::write(&world.inventory, read.as_ref(), &new, &changes))?
+            };
+            if done && new.state.name() == "released" {
+                lock(&world.released).insert(new.order_id);
             }
-            now(Reservations::write(&world.inventory, read.as_ref(), &new, &changes))
+            Ok(done)
         })
         .await
     }

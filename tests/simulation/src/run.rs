@@ -40,6 +40,8 @@ pub struct Setup {
     pub wishes: Vec<Wish>,
     /// For how many minutes things go wrong.
     pub minutes: u32,
+    /// How much later everything that is delivered is delivered once more, if it is.
+    pub double: Option<Duration>,
     /// Whether every message is sent once more in the end.
     pub replay: bool,
     /// Whether all that happens is written down.
@@ -58,7 +60,23 @@ impl Setup {
             stock: [rng.u32(0..=8), rng.u32(0..=4)],
             wishes: (0..rng.usize(1..=4)).map(|_| Wish::draw(&mut rng)).collect(),
             minutes: rng.u32(2..=90),
+            double: None,
             replay: true,
+            trace: false,
+        }
+    }
+
+    /// The run of these orders, in which nothing goes wrong.
+    pub fn calm(stock: [u32; 2], wishes: Vec<Wish>) -> Self {
+        Self {
+            seed: 0,
+            plan: Plan::Calm,
+            planted: None,
+            stock,
+            wishes,
+            minutes: 5,
+            double: None,
+            replay: false,
             trace: false,
         }
     }
@@ -82,7 +100,7 @@ pub struct Outcome {
 /// Runs it.
 pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
     let sim = Sim::new(setup.seed, setup.plan, setup.trace);
-    let world = World::new(sim, Arc::clone(wiring), setup.planted);
+    let world = World::new(sim, Arc::clone(wiring), setup.planted, setup.double);
     shop::stock_up(&world, setup.stock);
     let told = Arc::new(Mutex::new(Told::default()));
     for (number, wish) in setup.wishes.iter().enumerate() {

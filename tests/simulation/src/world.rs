@@ -1,6 +1,6 @@
 //! Everything outside of the functions: tables, the provider, the mailbox, the bus, the queues and the stream.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -44,7 +44,10 @@ pub struct World {
     pub mails: Mutex<Vec<Mail>>,
     /// Who may send which mail.
     pub claims: notifications::adapters::memory::InMemoryClaims,
+    /// The orders whose stock the inventory said it released.
+    pub released: Mutex<BTreeSet<OrderId>>,
     planted: Option<Planted>,
+    double: Option<Duration>,
     watch: Mutex<Watch>,
     me: Weak<Self>,
 }
@@ -70,7 +73,12 @@ struct Watch {
 
 impl World {
     /// An empty one.
-    pub fn new(sim: Arc<Sim>, wiring: Arc<Wiring>, planted: Option<Planted>) -> Arc<Self> {
+    pub fn new(
+        sim: Arc<Sim>,
+        wiring: Arc<Wiring>,
+        planted: Option<Planted>,
+        double: Option<Duration>,
+    ) -> Arc<Self> {
         let queues = wiring.subscriptions.iter().cloned().map(Queue::new).collect();
         Arc::new_cyclic(|me| Self {
             sim,
@@ -83,7 +91,9 @@ impl World {
             stream: Mutex::default(),
             mails: Mutex::default(),
             claims: Default::default(),
+            released: Mutex::default(),
             planted,
+            double,
             watch: Mutex::default(),
             me: Weak::clone(me),
         })
@@ -119,6 +129,10 @@ impl World {
         for (index, subscription) in self.wiring.subscriptions.iter().enumerate() {
             if subscription.types.iter().any(|name| name == event.fact.name()) {
                 self.deliver(index, &body);
+                if let Some(later) = self.double {
+                    let (world, body) = (self.me(), Arc::clone(&body));
+                    self.sim.scheduler.under_way(later, move || world.send(index, body));
+                }
                 if self.sim.strikes(|swarm| swarm.duplicate) {
                     self.sim.note(|| format!("{} gets {} twice", subscription.function, event.fact.name()));
                     self.deliver(index, &body);
@@ -164,6 +178,13 @@ impl World {
         let snapshot = self.snapshot_of(order);
         let before = lock(&self.watch).last.insert(order, snapshot.clone()).unwrap_or_default();
         let mut found = check_step(&before, &snapshot);
+        let is_held = |snapshot: &Snapshot| {
+            let mut states = snapshot.reservations.values().map(|reservation| reservation.state.name());
+            states.any(|state| state == "held")
+        };
+        if lock(&self.released).contains(&order) && is_held(&snapshot) && !is_held(&before) {
+            self.violated(format!("FinalStays: stock is held for order {order}, which was released before"));
+        }
         if before.reservations == snapshot.reservations {
             found.extend(check(&snapshot, self.when()));
         } else {
