@@ -79,6 +79,11 @@ impl InMemoryProvider {
         account.intents.iter().filter(|intent| intent.order == order).map(|intent| intent.captures).sum()
     }
 
+    /// Forgets every idempotency key, as Stripe may after 24 hours.
+    pub fn forget_keys(&self) {
+        lock(&self.account).created.clear();
+    }
+
     /// Brings what is being processed to its end.
     pub fn process(&self) {
         let mut account = lock(&self.account);
