@@ -110,7 +110,8 @@ async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
 
 async fn of_many_writers_of_one_version_one_wins(world: &World) -> anyhow::Result<()> {
     for version in 1..=3 {
-        let records = (1..=20).map(|owner| charging(1, version, owner)).collect::<anyhow::Result<Vec<_>>>()?;
+        let records =
+            (1..=20).map(|owner| charging(1, version, owner)).collect::<anyhow::Result<Vec<_>>>()?;
         let answers = join_all(records.iter().map(|record| world.payments.write(record))).await;
         let answers = answers.into_iter().collect::<anyhow::Result<Vec<bool>>>()?;
         let won: Vec<&Payment> =

@@ -21,8 +21,7 @@ family!(World:
 async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World) -> anyhow::Result<()> {
     let sku = sku(1)?;
     same("a product that is not there", world.products.get(&sku).await?, None)?;
-    let new =
-        Product { sku: sku.clone(), name: name()?, price: euros(0)?, available: 0, held: 0, sold: 0 };
+    let new = Product { sku: sku.clone(), name: name()?, price: euros(0)?, available: 0, held: 0, sold: 0 };
     same("a new product", world.products.put(&sku, &name()?, euros(0)?).await?, new.clone())?;
     same("the same, read", world.products.get(&sku).await?, Some(new.clone()))?;
     let counted = world.products.deliver(&sku, &"d-1".parse()?, 7).await?;

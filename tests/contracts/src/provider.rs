@@ -221,7 +221,9 @@ async fn an_intent_that_is_not_there_is_a_fault_of_ours(world: &World) -> anyhow
     Ok(())
 }
 
-async fn a_forgotten_key_makes_another_intent_and_charges_no_intent_twice(world: &World) -> anyhow::Result<()> {
+async fn a_forgotten_key_makes_another_intent_and_charges_no_intent_twice(
+    world: &World,
+) -> anyhow::Result<()> {
     let first = world.create(VISA, "create").await?;
     world.confirm(&first, "confirm").await?;
     world.books.forget(&world.key("create")).await?;

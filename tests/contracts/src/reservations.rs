@@ -24,7 +24,11 @@ family!(World:
     of_many_that_reserve_for_one_order_one_does,
 );
 
-fn reservation(order: OrderId, lines: &[(&Sku, u32)], state: ReservationState) -> anyhow::Result<Reservation> {
+fn reservation(
+    order: OrderId,
+    lines: &[(&Sku, u32)],
+    state: ReservationState,
+) -> anyhow::Result<Reservation> {
     let lines = lines.iter().map(|(sku, pieces)| line((*sku).clone(), *pieces)).collect::<Result<_, _>>()?;
     Ok(Reservation { order_id: order, lines, state })
 }
@@ -218,7 +222,9 @@ async fn one_product_twice_is_an_error_and_writes_nothing(world: &World) -> anyh
     world.stock_is(&tea, [5, 0, 0]).await
 }
 
-async fn of_many_that_want_the_last_pieces_as_many_get_them_as_there_are(world: &World) -> anyhow::Result<()> {
+async fn of_many_that_want_the_last_pieces_as_many_get_them_as_there_are(
+    world: &World,
+) -> anyhow::Result<()> {
     let (tea, mate) = (world.product(1, 5).await?, world.product(2, 100).await?);
     let customers = (1..=20).map(async |number| {
         let held = reservation(order_id(number), &[(&tea, 1), (&mate, 2)], ReservationState::Held)?;

@@ -49,8 +49,7 @@ pub fn calls() -> impl Strategy<Value = Call> {
     let price = prop::option::weighted(0.4, 1..=2_u32);
     // Nothing that is sold comes back: no rule takes from that counter.
     let change = (1..=3_u32, pieces.clone(), pieces, 0..=2_i64, price);
-    let write =
-        (1..=2_u32, prop::option::of(0..STATES), 0..STATES, prop::collection::vec(change, 0..=3));
+    let write = (1..=2_u32, prop::option::of(0..STATES), 0..STATES, prop::collection::vec(change, 0..=3));
     prop_oneof![
         3 => (1..=3_u32, 1..=2_u32).prop_map(|(sku, price)| Call::Put(sku, price)),
         3 => (1..=3_u32, 1..=2_u32, 3..=5_u32).prop_map(|(sku, name, pieces)| Call::Deliver(sku, name, pieces)),

@@ -6,10 +6,10 @@ mod surroundings;
 
 use std::sync::Arc;
 
-use contracts::{Broken, bus, differential, orders, payments, products, provider, queue, reservations};
-use inventory::adapters::memory::InMemoryInventory;
 use ::orders::adapters::memory::InMemoryOrders;
 use ::payments::adapters::memory::InMemoryPayments;
+use contracts::{Broken, bus, differential, orders, payments, products, provider, queue, reservations};
+use inventory::adapters::memory::InMemoryInventory;
 use tokio::runtime::Runtime;
 
 use crate::shared;

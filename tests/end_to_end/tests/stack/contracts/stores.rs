@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use ::orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
+use ::payments::adapters::DynamoDbPayments;
 use architecture::template::Template;
 use contracts::{orders, payments, products};
 use end_to_end::Stack;
 use http::{Method, StatusCode};
 use inventory::adapters::{DynamoDbProducts, DynamoDbReservations};
-use ::orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
-use ::payments::adapters::DynamoDbPayments;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ::payments::adapters::Stripe;
 use anyhow::Context;
 use async_trait::async_trait;
 use aws_sdk_eventbridge::types::Target;
@@ -13,7 +14,6 @@ use contracts::{bus, provider, queue};
 use domain::{Event, OrderId};
 use end_to_end::{PATIENCE, Stack};
 use http::{Method, Request, StatusCode};
-use ::payments::adapters::Stripe;
 use platform::aws::{EventBridge, UnsignedClient};
 use platform::http::client::HttpClient;
 use serde_json::{Value, json};
@@ -71,8 +71,7 @@ impl<'a> Made<'a> {
         let url = self.sqs_queue().await?;
         let sqs = self.stack.sqs();
         let arn = QueueAttributeName::QueueArn;
-        let queue =
-            sqs.get_queue_attributes().queue_url(&url).attribute_names(arn.clone()).send().await?;
+        let queue = sqs.get_queue_attributes().queue_url(&url).attribute_names(arn.clone()).send().await?;
         let queue = queue.attributes().and_then(|set| set.get(&arn)).context("a queue without an ARN")?;
         let everything = json!({ "source": [{ "prefix": "" }] }).to_string();
         events.put_rule().name(&name).event_bus_name(&name).event_pattern(everything).send().await?;
@@ -214,7 +213,8 @@ impl queue::Broker for Broker {
             }
             letters.extend(messages.into_iter().map(|message| {
                 let attributes = message.message_attributes.unwrap_or_default();
-                let attributes = attributes.into_iter().filter_map(|(name, set)| Some((name, set.string_value?)));
+                let attributes =
+                    attributes.into_iter().filter_map(|(name, set)| Some((name, set.string_value?)));
                 (message.body.unwrap_or_default(), attributes.collect())
             }));
         }
