@@ -54,7 +54,7 @@ fn provider_world() -> provider::World {
     provider::World { provider: provider.clone(), books: Arc::new(ProviderBooks(provider)), order }
 }
 
-struct Published(Arc<Bus>);
+pub(crate) struct Published(pub(crate) Arc<Bus>);
 
 #[async_trait]
 impl bus::Subscriber for Published {
@@ -64,7 +64,7 @@ impl bus::Subscriber for Published {
 }
 
 /// The queue in memory keeps what it is told, and this reads it.
-struct Told(Arc<Queue>);
+pub(crate) struct Told(pub(crate) Arc<Queue>);
 
 #[async_trait]
 impl queue::Broker for Told {

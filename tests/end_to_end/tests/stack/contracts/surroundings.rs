@@ -27,6 +27,11 @@ pub(super) struct Made<'a> {
     secrets: Mutex<Vec<String>>,
 }
 
+/// What is in a list, which is empty then.
+fn taken(list: &Mutex<Vec<String>>) -> Vec<String> {
+    std::mem::take(&mut *list.lock().unwrap())
+}
+
 fn name() -> String {
     format!("contracts-{}", Uuid::new_v4().simple())
 }
@@ -102,15 +107,15 @@ impl<'a> Made<'a> {
     /// Removes all that was made.
     pub(super) async fn remove(&self) -> anyhow::Result<()> {
         let events = self.events();
-        for name in std::mem::take(&mut *self.buses.lock().unwrap()) {
+        for name in taken(&self.buses) {
             events.remove_targets().rule(&name).event_bus_name(&name).ids("queue").send().await?;
             events.delete_rule().name(&name).event_bus_name(&name).send().await?;
             events.delete_event_bus().name(&name).send().await?;
         }
-        for url in std::mem::take(&mut *self.queues.lock().unwrap()) {
+        for url in taken(&self.queues) {
             self.stack.sqs().delete_queue().queue_url(url).send().await?;
         }
-        for name in std::mem::take(&mut *self.secrets.lock().unwrap()) {
+        for name in taken(&self.secrets) {
             let request = json!({ "SecretId": name, "ForceDeleteWithoutRecovery": true });
             self.secret("DeleteSecret", &request).await?;
         }
