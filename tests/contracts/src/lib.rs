@@ -9,7 +9,7 @@
 //! | [`provider`] | `payments::provider::Provider` |
 //! | [`bus`] | `platform::Publisher` |
 //! | [`queue`] | `platform`'s `Visibility` and `DeadLetters` |
-//! | [`differential`] | the stores again: random calls, to two of them, get the same answers |
+//! | [`differential`] | the stores and the provider again: random calls, to two of them, get the same answers |
 //!
 //! Each module has a world, which is what a contract needs of its surroundings, and `broken`, which checks every
 //! contract in a world of its own. `cargo test --workspace --test contracts` runs them in memory and shows that

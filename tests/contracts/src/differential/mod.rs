@@ -1,12 +1,13 @@
-//! Random calls to two stores that should be alike: every answer has to be the same. It finds what nobody thought
+//! Random calls to two ports that should be alike: every answer has to be the same. It finds what nobody thought
 //! of writing a contract for.
 //!
 //! `proptest` chooses the calls, the same ones in every run (`PROPTEST_RNG_SEED` asks for others), and shortens a
-//! sequence that tells the stores apart to one from which no call can be left out.
+//! sequence that tells them apart to one from which no call can be left out.
 
 pub mod inventory;
 pub mod orders;
 pub mod payments;
+pub mod provider;
 
 use std::fmt::Debug;
 
@@ -16,7 +17,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 /// The most calls in one sequence.
 const MOST_CALLS: usize = 20;
-/// How many shorter sequences are tried when one has told the stores apart.
+/// How many shorter sequences are tried when one has told two ports apart.
 const SHORTENINGS: u32 = 300;
 
 /// Has `check` judge so many sequences of calls.

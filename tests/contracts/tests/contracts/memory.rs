@@ -48,7 +48,7 @@ impl provider::Books for ProviderBooks {
     }
 }
 
-fn provider_world() -> provider::World {
+pub(crate) fn provider_world() -> provider::World {
     let provider = Arc::new(InMemoryProvider::default());
     let order = OrderId::from(Uuid::from_u128(7));
     provider::World { provider: provider.clone(), books: Arc::new(ProviderBooks(provider)), order }

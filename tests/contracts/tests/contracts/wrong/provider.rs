@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use contracts::differential;
 use contracts::provider::{Books, World, broken};
 use domain::payment::IntentStatus;
 use domain::{OrderId, PaymentIntentId};
 use payments::provider::{NewIntent, Provider, ProviderError};
 use uuid::Uuid;
 
-use super::breaks;
-use crate::memory::{InMemoryProvider, ProviderBooks};
+use super::{breaks, told_apart};
+use crate::memory::{InMemoryProvider, ProviderBooks, provider_world};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
@@ -133,4 +134,19 @@ async fn each_fault_breaks_what_it_should() {
     ] {
         breaks(broken(async || Ok(world(fault))).await, expected);
     }
+}
+
+#[test]
+fn random_calls_tell_a_wrong_provider_from_a_right_one() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let judge = |make: fn() -> World| {
+        differential::agree(60, differential::provider::calls(), |calls| {
+            runtime.block_on(differential::provider::compare(calls, [provider_world(), make()]))
+        })
+    };
+    told_apart(judge(|| world(Fault::ForgetsKeys)), "Create");
+    told_apart(judge(|| world(Fault::ChargesAgain)), "Confirm");
+    told_apart(judge(|| world(Fault::CancelsNothing)), "Cancel");
+    told_apart(judge(|| world(Fault::KeepsKeys)), "Forget");
+    judge(provider_world).unwrap();
 }

@@ -7,8 +7,10 @@ mod surroundings;
 use std::sync::Arc;
 
 use ::orders::adapters::memory::InMemoryOrders;
-use ::payments::adapters::memory::InMemoryPayments;
+use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
+use async_trait::async_trait;
 use contracts::{Broken, bus, differential, orders, payments, products, provider, queue, reservations};
+use domain::OrderId;
 use inventory::adapters::memory::InMemoryInventory;
 use tokio::runtime::Runtime;
 
@@ -121,4 +123,37 @@ fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
     });
     runtime.block_on(tables.remove()).unwrap();
     judged.unwrap();
+}
+
+#[test]
+fn any_calls_to_the_provider_are_answered_alike_in_memory_and_over_http() {
+    let runtime = Runtime::new().unwrap();
+    let (stack, _guard) = runtime.block_on(shared());
+    let made = Made::of(&stack);
+    let judged = differential::agree(SEQUENCES, differential::provider::calls(), |calls| {
+        runtime.block_on(async {
+            let provider = Arc::new(InMemoryProvider::default());
+            let books = Arc::new(InMemory(provider.clone()));
+            let real = made.provider().await?;
+            let memory = provider::World { provider, books, order: real.order };
+            differential::provider::compare(calls, [memory, real]).await
+        })
+    });
+    runtime.block_on(made.remove()).unwrap();
+    judged.unwrap();
+}
+
+/// The books of the provider in memory.
+struct InMemory(Arc<InMemoryProvider>);
+
+#[async_trait]
+impl provider::Books for InMemory {
+    async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
+        Ok(usize::try_from(self.0.captures(order))?)
+    }
+
+    async fn forget(&self, _: &str) -> anyhow::Result<()> {
+        self.0.forget_keys();
+        Ok(())
+    }
 }
