@@ -47,9 +47,10 @@ pub fn agree<C: Debug + Clone>(
     judged.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-/// What a call was answered, to be compared. Of a failure it counts only that there was one.
-fn answer<T>(answer: anyhow::Result<T>) -> Option<T> {
-    answer.ok()
+/// What a call was answered, to be compared. Of a failure it counts only that there was one, and only a call that
+/// `may_fail` is compared so: any other failure is the surroundings'.
+fn answer<T>(may_fail: bool, answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    if may_fail { Ok(answer.ok()) } else { answer.map(Some) }
 }
 
 /// Fails when a call got two answers.

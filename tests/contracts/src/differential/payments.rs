@@ -3,7 +3,7 @@
 use domain::payment::Payment;
 use proptest::prelude::*;
 
-use super::{alike, answer};
+use super::alike;
 use crate::payments::{World, charging, states};
 use crate::sample::order_id;
 
@@ -43,13 +43,12 @@ pub async fn compare(calls: Vec<Call>, stores: [World; 2]) -> anyhow::Result<()>
         match call {
             Call::Get(order) => {
                 let id = order_id(*order);
-                alike(index, call, [answer(one.get(id).await), answer(other.get(id).await)])?;
+                alike(index, call, [one.get(id).await?, other.get(id).await?])?;
             }
             Call::Write { order, version, state } => {
                 let state = states[state % states.len()].clone();
                 let record = Payment { state, ..charging(*order, *version, 1)? };
-                let answers = [answer(one.write(&record).await), answer(other.write(&record).await)];
-                alike(index, call, answers)?;
+                alike(index, call, [one.write(&record).await?, other.write(&record).await?])?;
             }
         }
     }
