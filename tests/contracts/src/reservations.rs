@@ -11,6 +11,7 @@ use crate::sample::{euros, line, order_id, sku};
 
 family!(World:
     stock_and_price_of_what_is_sold,
+    asking_for_none_or_for_one_twice_is_an_error,
     what_is_read_is_what_was_written,
     a_reservation_is_written_where_there_is_none,
     a_reservation_moves_only_from_the_state_that_was_read,
@@ -64,6 +65,15 @@ async fn stock_and_price_of_what_is_sold(world: &World) -> anyhow::Result<()> {
         same("stock and price", found.get(sku), Some(&OnSale { available: number, price }))?;
     }
     same("unknown ones alone", world.reservations.on_sale(&skus[..1]).await?.len(), 0)
+}
+
+async fn asking_for_none_or_for_one_twice_is_an_error(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    for skus in [vec![], vec![tea.clone(), sku(2)?, tea]] {
+        let found = world.reservations.on_sale(&skus).await;
+        anyhow::ensure!(found.is_err(), "a batch has each row once, and one at least, but: {found:?}");
+    }
+    Ok(())
 }
 
 async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {

@@ -80,6 +80,9 @@ impl Reservations for InMemoryInventory {
 
     async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
         self.failures.strike("reading the stock")?;
+        // A batch asks for each row once, and for one at least.
+        let different: BTreeSet<&Sku> = skus.iter().collect();
+        anyhow::ensure!(!skus.is_empty() && different.len() == skus.len(), "none or one twice: {skus:?}");
         let tables = lock(&self.tables);
         let products = skus.iter().filter_map(|sku| tables.products.get(sku));
         Ok(products.map(|product| (product.sku.clone(), product.on_sale())).collect())
