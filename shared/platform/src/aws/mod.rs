@@ -110,9 +110,13 @@ impl Aws {
     /// # Errors
     /// When one is not set.
     pub fn queue(&self) -> anyhow::Result<Queue> {
+        Ok(self.queue_at(config::required("QUEUE_URL")?, config::required("DEAD_LETTER_QUEUE_URL")?))
+    }
+
+    /// The queue at `url`, with its dead letters at `dead_letters`.
+    pub fn queue_at(&self, url: String, dead_letters: String) -> Queue {
         let sqs = Sqs::new(&self.config);
-        let dead_letters = DeadLetterQueue::new(sqs.clone(), config::required("DEAD_LETTER_QUEUE_URL")?);
-        Ok(Queue::new(sqs, config::required("QUEUE_URL")?, dead_letters))
+        Queue::new(sqs.clone(), url, DeadLetterQueue::new(sqs, dead_letters))
     }
 
     /// The dead letters in `DEAD_LETTER_QUEUE_URL`, for a function that no queue calls.
