@@ -44,6 +44,8 @@ pub struct Swarm {
     late: f64,
     kill: f64,
     stall: f64,
+    /// A conditional write says that somebody was faster, though nobody was: two transactions met.
+    pub conflict: f64,
     /// One entry of a `PutEvents` is refused.
     pub refuse_entry: f64,
     /// The bus or a queue delivers once more.
@@ -79,6 +81,7 @@ impl Swarm {
             late: rate() / 2.0,
             kill: rate() / 2.0,
             stall: rate() / 4.0,
+            conflict: rate(),
             refuse_entry: rate(),
             duplicate: rate(),
             delay: rate(),

@@ -118,6 +118,9 @@ impl Orders for Ports {
     async fn replace(&self, read: &Stored, order: &Order, event: Option<&Event>) -> anyhow::Result<bool> {
         let (read, order, event) = (read.clone(), order.clone(), event.cloned());
         self.write("orders.replace", order.id, move |world| {
+            if world.sim.strikes(|swarm| swarm.conflict) {
+                return Ok(false);
+            }
             let mut read = read.clone();
             if world.has(Planted::StatusUpdateWithoutCondition)
                 && let Some(found) = now(Orders::get(&world.orders, order.id))?
@@ -198,6 +201,9 @@ impl Reservations for Ports {
     ) -> anyhow::Result<bool> {
         let (read, new, changes) = (read.cloned(), new.clone(), changes.to_vec());
         self.write("reservations.write", new.order_id, move |world| {
+            if world.sim.strikes(|swarm| swarm.conflict) {
+                return Ok(false);
+            }
             let is_tombstone = read.is_none() && new.state.name() == "released";
             let done = if is_tombstone && world.has(Planted::NoTombstone) {
                 true
@@ -229,6 +235,9 @@ impl Payments for Ports {
     async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {
         let payment = payment.clone();
         self.write("payments.write", payment.order_id, move |world| {
+            if world.sim.strikes(|swarm| swarm.conflict) {
+                return Ok(false);
+            }
             now(Payments::write(&world.payments, &payment))
         })
         .await
