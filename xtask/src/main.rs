@@ -25,7 +25,9 @@ mod timeline;
 mod tools;
 mod ui;
 
-use commands::{bench, catalogue, demo, dlq, down, order, status, test, timeline as timeline_command, up};
+use commands::{
+    bench, catalogue, demo, dlq, down, order, program, status, test, timeline as timeline_command, up,
+};
 
 /// Everything a person does to this repository: run the whole system on this machine, watch orders go
 /// through it, find out why one is stuck, test it.
@@ -50,6 +52,10 @@ enum Command {
     Timeline(timeline_command::Args),
     Dlq(dlq::Args),
     Test(test::Args),
+    /// Run the functions in virtual time with every fault at every call: thousands of seeds, or one with its story.
+    Simulate(program::Args),
+    /// Have a model checker explore the protocol, or a variant with a protection switched off.
+    Model(program::Args),
     Bench(bench::Args),
     Catalogue(catalogue::Args),
 }
@@ -65,6 +71,8 @@ fn main() -> std::process::ExitCode {
         Command::Timeline(args) => timeline_command::run(&cli.stack, &args),
         Command::Dlq(args) => dlq::run(&cli.stack, &args),
         Command::Test(args) => test::run(&args),
+        Command::Simulate(args) => program::run("simulate", &args),
+        Command::Model(args) => program::run("model", &args),
         Command::Bench(args) => bench::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
     };
