@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 mod api;
 mod aws;
 mod binaries;
+mod chaos;
 mod commands;
 mod deploy;
 mod emulator;
@@ -25,7 +26,10 @@ mod timeline;
 mod tools;
 mod ui;
 
-use commands::{bench, catalogue, demo, dlq, down, order, status, test, timeline as timeline_command, up};
+use commands::{
+    bench, catalogue, chaos as chaos_command, demo, dlq, down, order, status, test,
+    timeline as timeline_command, up,
+};
 
 /// Everything a person does to this repository: run the whole system on this machine, watch orders go
 /// through it, find out why one is stuck, test it.
@@ -51,6 +55,7 @@ enum Command {
     Dlq(dlq::Args),
     Test(test::Args),
     Bench(bench::Args),
+    Chaos(chaos_command::Args),
     Catalogue(catalogue::Args),
 }
 
@@ -66,6 +71,7 @@ fn main() -> std::process::ExitCode {
         Command::Dlq(args) => dlq::run(&cli.stack, &args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Chaos(args) => chaos_command::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
     };
     match done {
