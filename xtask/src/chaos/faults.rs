@@ -62,9 +62,12 @@ const AWS_EVERY_MS: f64 = 1_500.0;
 const REDELIVERY_EVERY_MS: f64 = 3_000.0;
 const FORGETTING_EVERY_MS: f64 = 30_000.0;
 
+/// Works out one fault.
+type Make = fn(&mut fastrand::Rng) -> Fault;
+
 /// Spreads faults over the time, the earliest first.
 pub(super) fn plan(random: &mut fastrand::Rng, span_ms: u64, rate: f64) -> Vec<super::plan::PlannedFault> {
-    let kinds: [(f64, fn(&mut fastrand::Rng) -> Fault); 5] = [
+    let kinds: [(f64, Make); 5] = [
         (KILLS_EVERY_MS, kill),
         (PROVIDER_EVERY_MS, provider),
         (AWS_EVERY_MS, aws),
@@ -91,6 +94,11 @@ pub(super) fn plan(random: &mut fastrand::Rng, span_ms: u64, rate: f64) -> Vec<s
 )]
 fn how_many(span_ms: u64, every_ms: f64, rate: f64) -> u32 {
     (span_ms as f64 / every_ms * rate.max(0.0)).round() as u32
+}
+
+#[expect(clippy::float_arithmetic, reason = "a chance need not be exact")]
+fn percent(of_a_hundred: u32) -> f64 {
+    f64::from(of_a_hundred) / 100.0
 }
 
 fn kill(random: &mut fastrand::Rng) -> Fault {
@@ -128,7 +136,7 @@ fn aws(random: &mut fastrand::Rng) -> Fault {
         "service": service,
         "operation": operation,
         "ttl_s": random.u32(2..=6),
-        "probability": f64::from(random.u32(15..=90)) / 100.0,
+        "probability": percent(random.u32(15..=90)),
     });
     let (name, effect) = match random.u8(0..10) {
         0 | 1 => {

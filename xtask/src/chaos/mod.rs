@@ -11,13 +11,15 @@ mod report;
 mod settle;
 mod shake;
 
+use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
 use clients::{Experience, Shopfront};
-use door::Door;
+use door::{Door, Seen};
 use plan::{PRICE_CENTS, Plan};
 pub(crate) use plant::Plant;
 use proxy::Proxy;
@@ -28,7 +30,7 @@ use shake::Shaker;
 
 use crate::api::Shop;
 use crate::commands::{down, up};
-use crate::instance::Instance;
+use crate::instance::{Instance, shown};
 use crate::logs::Reader;
 use crate::stack::Stack;
 use crate::tools::Tools;
@@ -108,7 +110,6 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
     let mut violations = door.check(&told, &seen);
     violations.extend(door::changes(&before, &seen));
     violations.extend(door.check_books(&shop, &shaker.provider, &seen)?);
-    let audit = String::new();
     let report = Findings {
         plan: &plan,
         command: wishes.command.clone(),
@@ -120,11 +121,43 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
         settled: &settled,
         repeated: (repeated, &settled_again),
         took: began.elapsed(),
-        audit: &audit,
         violations: &violations,
     }
     .markdown()?;
+    if !violations.is_empty() {
+        let file = evidence(&stack, instance, &seen, &violations)?;
+        ui::note(&format!("what happened to these orders is in {}", shown(&file)));
+    }
     Ok(Outcome { report, violations })
+}
+
+/// Writes down what the functions did for each order that a violation names, while the stack can still tell.
+fn evidence(
+    stack: &Stack,
+    instance: &Instance,
+    seen: &[Seen],
+    violations: &[String],
+) -> anyhow::Result<PathBuf> {
+    let logs = Reader::open(stack)?;
+    let mut text = format!("{}\n", violations.join("\n"));
+    for order in seen.iter().filter(|order| violations.iter().any(|wrong| wrong.contains(&order.id))) {
+        writeln!(text, "\n{}", order.shown())?;
+        for handled in logs.about(&order.id, None)? {
+            writeln!(
+                text,
+                "  {} {:18} {:32} attempt {} {} {}",
+                handled.at,
+                handled.function,
+                handled.trigger,
+                handled.attempt,
+                handled.outcome,
+                handled.reason.unwrap_or_default()
+            )?;
+        }
+    }
+    let file = instance.log("violations");
+    std::fs::write(&file, text).with_context(|| format!("cannot write {}", shown(&file)))?;
+    Ok(file)
 }
 
 /// Adds the products of the plan with their opening stock.

@@ -120,9 +120,9 @@ fn products(random: &mut fastrand::Rng, orders: u64, span_ms: u64) -> Vec<Planne
     (0..6)
         .map(|index| {
             let scarce = index >= 4;
-            let stock = if scarce { (orders / 12).max(2) } else { orders.saturating_mul(6) };
+            let stock = if scarce { (orders / 3).max(2) } else { orders.saturating_mul(6) };
             let deliveries = if scarce {
-                (0..2).map(|_| (random.u64(0..span_ms), random.u32(1..=(orders / 30).max(1)))).collect()
+                (0..2).map(|_| (random.u64(0..span_ms), random.u32(1..=(orders / 15).max(1)))).collect()
             } else {
                 Vec::new()
             };

@@ -7,6 +7,7 @@ use super::faults::Fault;
 use super::plan::Plan;
 use super::proxy::Proxy;
 use super::recorder::Recorder;
+use super::report::{AGAIN, KILLED, PROVIDER};
 use crate::instance::Instance;
 use crate::process::kill_those;
 use crate::stack::Stack;
@@ -59,12 +60,12 @@ impl<'a> Shaker<'a> {
         match fault {
             Fault::Kill(function) => {
                 let killed = self.kill(function);
-                self.count(format!("processes killed: {function}"), killed);
+                self.count(format!("{KILLED}: {function}"), killed);
             }
             Fault::Provider(fault) => self.provider.fail(fault)?,
             Fault::ForgetKeys => {
                 self.provider.forget_keys()?;
-                self.count("provider: forgot its idempotency keys".to_owned(), 1);
+                self.count(format!("{PROVIDER} forgot its idempotency keys"), 1);
             }
             Fault::Aws { name, rule } => {
                 let id = self.proxy.add(rule)?;
@@ -73,7 +74,7 @@ impl<'a> Shaker<'a> {
             Fault::Redeliver { messages, choice } => {
                 self.recorder.catch_up(self.stack)?;
                 let sent = self.recorder.redeliver(self.stack, *messages, *choice)?;
-                self.count("messages delivered again at random".to_owned(), sent);
+                self.count(AGAIN.to_owned(), sent);
             }
         }
         Ok(())
@@ -99,7 +100,7 @@ impl<'a> Shaker<'a> {
         for fault in self.provider.faults()? {
             let text = |name| fault.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
             let name =
-                format!("provider {}: {} {} the effect", text("operation"), text("kind"), text("effect"));
+                format!("{PROVIDER} {}: {} {} the effect", text("operation"), text("kind"), text("effect"));
             let fired = fault.get("fired").and_then(serde_json::Value::as_u64).unwrap_or_default();
             *self.counts.entry(name).or_default() += fired;
         }
