@@ -87,7 +87,7 @@ impl Findings<'_> {
             "nothing is held; what is sold is what the paid orders hold, the rest of what was put in is there;".to_owned(),
             "no final order became another when all messages came again.".to_owned(),
         ];
-        writeln!(text, "## What was judged\n\nOf all {} orders:\n", self.seen.len())?;
+        writeln!(text, "## What was judged\n\nOf all {} orders, that\n", self.seen.len())?;
         for line in lines {
             writeln!(text, "- {line}")?;
         }
