@@ -95,7 +95,13 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
     let told = shake(&front, &shop, &mut shaker)?;
 
     let door = Door::of(&front);
-    let calm = |label| settle::settle(&stack, &queues, &door, &shaker.provider, &front.expire_url, label);
+    let calm = |label| {
+        let settled = settle::settle(&stack, &queues, &door, &shaker.provider, &front.expire_url, label);
+        settled.or_else(|hangs| {
+            let file = evidence(&stack, instance, &door.look()?, &[format!("{hangs:#}")])?;
+            Err(hangs.context(format!("what happened to the orders is in {}", shown(&file))))
+        })
+    };
     let (settled, before) = calm("settling")?;
     shaker.provider.forget_keys()?;
     shaker.recorder.catch_up(&stack)?;
