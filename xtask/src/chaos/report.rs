@@ -63,6 +63,13 @@ impl Findings<'_> {
             seconds(Duration::from_millis(plan.span_ms)),
             plan.hash()?.get(..16).unwrap_or_default(),
         )?;
+        writeln!(
+            text,
+            "Two things are not as deployed: the queues give a message whose function was killed out again after {} s \
+             and not 180, so that a run takes minutes; and microburst, which stands between the functions and the \
+             emulator, signs what it passes on in the name of the root user, so that roles are not checked.\n",
+            super::settle::VISIBILITY
+        )?;
         let verdict = if self.violations.is_empty() { "**No violation.**" } else { "**Violations:**" };
         writeln!(text, "{verdict}\n")?;
         for violation in self.violations {

@@ -22,10 +22,10 @@ use crate::{signals, ui};
 const LIMIT: Duration = Duration::from_secs(8 * 60);
 /// The visibility timeout of the functions' queues in a run, in seconds: longer than a function's 30 seconds and than
 /// a lease of payments; shorter than the template's 180, so that a run takes minutes.
-const VISIBILITY: u32 = 48;
+pub(super) const VISIBILITY: u32 = 48;
 /// How often a wait looks again.
 const POLL: Duration = Duration::from_secs(1);
-/// How often all must be quiet, one look after the other.
+/// How often no message may be anywhere, one look after the other, before the orders are looked at.
 const QUIET: u32 = 3;
 
 /// What it took.
@@ -158,16 +158,19 @@ pub(crate) fn settle(
                 quiet = 0;
                 continue;
             }
-            let seen = door.look()?;
-            open = seen.iter().filter(|seen| !seen.is_final()).cloned().collect();
-            quiet = if open.is_empty() { quiet + 1 } else { 0 };
+            quiet += 1;
             if quiet >= QUIET {
-                settled.took = started.elapsed();
-                progress.done(&format!("{label}: all is quiet"));
-                return Ok((settled, seen));
-            }
-            if !open.is_empty() && clients::expire(expire_url, &json!({ "older_than_seconds": 0 })) {
-                settled.expiries += 1;
+                let seen = door.look()?;
+                open = seen.iter().filter(|seen| !seen.is_final()).cloned().collect();
+                if open.is_empty() {
+                    settled.took = started.elapsed();
+                    progress.done(&format!("{label}: all is quiet"));
+                    return Ok((settled, seen));
+                }
+                quiet = 0;
+                if clients::expire(expire_url, &json!({ "older_than_seconds": 0 })) {
+                    settled.expiries += 1;
+                }
             }
         } else {
             quiet = 0;

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use clap::ValueEnum as _;
 
 use crate::chaos::{self, Plant, Wishes};
 use crate::instance::{repo_root, shown};
@@ -46,6 +47,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut command = format!("cargo xtask chaos --orders {} --seed {seed}", args.orders);
     if args.fault_rate.to_bits() != 1.0_f64.to_bits() {
         command = format!("{command} --fault-rate {}", args.fault_rate);
+    }
+    if let Some(plant) = args.plant.and_then(|plant| plant.to_possible_value()) {
+        command = format!("{command} --plant {}", plant.get_name());
     }
     let wishes = Wishes {
         orders: args.orders.get(),
