@@ -77,7 +77,7 @@ impl<'a> Emulator<'a> {
             .env("GATEWAY_PORT", port)
             .env("BIND_HOST", "127.0.0.1")
             // An address instead of a name: with it the SDKs put a bucket's name into the path.
-            .env("AWS_ENDPOINT_URL", self.instance.endpoint())
+            .env("AWS_ENDPOINT_URL", self.instance.functions_endpoint())
             .env("AUTH", "true")
             .env("PERSIST_STATE", "1")
             .env("STATE_DIR", state.join("emulator"))

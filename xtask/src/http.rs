@@ -24,12 +24,21 @@ pub(crate) struct Answer {
 
 impl Http {
     pub(crate) fn new() -> Self {
-        let config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+        Self::within(TIMEOUT)
+    }
+
+    /// A client that gives up a request after `limit`.
+    pub(crate) fn within(limit: Duration) -> Self {
+        let config = ureq::Agent::config_builder().timeout_global(Some(limit)).http_status_as_error(false);
         Self(config.build().into())
     }
 
     pub(crate) fn get(&self, url: &str) -> anyhow::Result<Answer> {
         self.send("GET", url, &[], None)
+    }
+
+    pub(crate) fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        self.send("GET", url, headers, None)
     }
 
     pub(crate) fn delete(&self, url: &str) -> anyhow::Result<Answer> {
@@ -38,10 +47,22 @@ impl Http {
 
     /// A request that is signed for the gateway of the local stack.
     pub(crate) fn put_signed(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
-        let headers = sign_local("PUT", url, &serde_json::to_vec(body)?)?;
+        let headers = sign_local("execute-api", "PUT", url, &serde_json::to_vec(body)?)?;
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.send("PUT", url, &headers, Some(body))
+    }
+
+    pub(crate) fn patch(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send("PATCH", url, &[], Some(body))
+    }
+
+    /// A request that is signed for a service of the local stack's AWS, such as `lambda`.
+    pub(crate) fn post_signed(&self, service: &str, url: &str, body: &Value) -> anyhow::Result<Answer> {
+        let headers = sign_local(service, "POST", url, &serde_json::to_vec(body)?)?;
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        self.send("POST", url, &headers, Some(body))
     }
 
     pub(crate) fn post(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Answer> {

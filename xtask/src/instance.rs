@@ -7,7 +7,8 @@ pub(crate) const EMULATOR_PORT: u16 = 4577;
 /// The port of the developer's Stripe stand-in, as `samconfig.toml` has it.
 pub(crate) const STAND_IN_PORT: u16 = 4578;
 
-/// One local stack. Two can run side by side: the developer's, and the one that `cargo xtask test` makes.
+/// One local stack. Three can run side by side: the developer's, and those that `cargo xtask test` and
+/// `cargo xtask chaos` make.
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
     /// The folder that holds everything of this stack.
@@ -16,22 +17,40 @@ pub(crate) struct Instance {
     pub(crate) emulator_port: u16,
     /// Loopback port of the Stripe stand-in.
     pub(crate) stand_in_port: u16,
+    /// Loopback port of the proxy that the functions call AWS through, where there is one.
+    pub(crate) proxy_port: Option<u16>,
 }
 
 impl Instance {
     /// The stack of `cargo xtask up`.
     pub(crate) fn developer() -> Self {
-        Self { dir: local_dir(), emulator_port: EMULATOR_PORT, stand_in_port: STAND_IN_PORT }
+        Self {
+            dir: local_dir(),
+            emulator_port: EMULATOR_PORT,
+            stand_in_port: STAND_IN_PORT,
+            proxy_port: None,
+        }
     }
 
     /// The stack of `cargo xtask test`, which leaves the developer's alone.
     pub(crate) fn test() -> Self {
-        Self { dir: local_dir().join("test"), emulator_port: 4587, stand_in_port: 4588 }
+        Self { dir: local_dir().join("test"), emulator_port: 4587, stand_in_port: 4588, proxy_port: None }
+    }
+
+    /// The stack of `cargo xtask chaos`, whose functions call AWS through a proxy that makes it fail.
+    pub(crate) fn chaos() -> Self {
+        let dir = local_dir().join("chaos");
+        Self { dir, emulator_port: 4597, stand_in_port: 4598, proxy_port: Some(4599) }
     }
 
     /// Where AWS is, for clients of this stack.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.emulator_port)
+    }
+
+    /// Where AWS is, for the functions of this stack.
+    pub(crate) fn functions_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.proxy_port.unwrap_or(self.emulator_port))
     }
 
     /// Where the payment provider is.

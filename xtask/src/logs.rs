@@ -87,11 +87,17 @@ impl<'a> Reader<'a> {
         Ok(all)
     }
 
+    /// Everything handled by any function, in no order.
+    pub(crate) fn all(&self) -> anyhow::Result<Vec<Handled>> {
+        let reads = self.groups.iter().map(|(function, group)| self.group(function, group, "handled", None));
+        Ok(self.stack.aws.wait(try_join_all(reads))?.into_iter().flatten().collect())
+    }
+
     async fn group(
         &self,
         function: &str,
         group: &str,
-        order_id: &str,
+        term: &str,
         since: Option<Timestamp>,
     ) -> anyhow::Result<Vec<Handled>> {
         let mut pages = self
@@ -101,7 +107,7 @@ impl<'a> Reader<'a> {
             .filter_log_events()
             .log_group_name(group)
             // A quoted term: the id has hyphens, which have a meaning in a pattern.
-            .filter_pattern(format!("\"{order_id}\""))
+            .filter_pattern(format!("\"{term}\""))
             .set_start_time(since.map(Timestamp::as_millisecond))
             .into_paginator()
             .send();

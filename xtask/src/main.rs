@@ -3,8 +3,10 @@
 use clap::{Parser, Subcommand};
 
 mod api;
+mod audit;
 mod aws;
 mod binaries;
+mod chaos;
 mod commands;
 mod deploy;
 mod emulator;
@@ -26,7 +28,8 @@ mod tools;
 mod ui;
 
 use commands::{
-    bench, catalogue, demo, dlq, down, order, program, status, test, timeline as timeline_command, up,
+    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, order, program,
+    status, test, timeline as timeline_command, up,
 };
 
 /// Everything a person does to this repository: run the whole system on this machine, watch orders go
@@ -51,12 +54,14 @@ enum Command {
     Order(order::Args),
     Timeline(timeline_command::Args),
     Dlq(dlq::Args),
+    Audit(audit_command::Args),
     Test(test::Args),
     /// Run the functions in virtual time with every fault at every call: thousands of seeds, or one with its story.
     Simulate(program::Args),
     /// Have a model checker explore the protocol, or a variant with a protection switched off.
     Model(program::Args),
     Bench(bench::Args),
+    Chaos(chaos_command::Args),
     Catalogue(catalogue::Args),
 }
 
@@ -69,11 +74,13 @@ fn main() -> std::process::ExitCode {
         Command::Demo(args) => local_only(&cli.stack).and_then(|()| demo::run(&args)),
         Command::Order(args) => order::run(&cli.stack, &args),
         Command::Timeline(args) => timeline_command::run(&cli.stack, &args),
+        Command::Audit(args) => audit_command::run(&cli.stack, &args),
         Command::Dlq(args) => dlq::run(&cli.stack, &args),
         Command::Test(args) => test::run(&args),
         Command::Simulate(args) => program::run("simulate", &args),
         Command::Model(args) => program::run("model", &args),
         Command::Bench(args) => bench::run(&args),
+        Command::Chaos(args) => chaos_command::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
     };
     match done {

@@ -187,10 +187,15 @@ impl Service {
 
 /// Ends every process whose command line contains `marker`.
 pub(crate) fn kill_leftovers(marker: &str) {
-    let leftovers = processes().into_iter().filter(|(_, line)| line.contains(marker));
-    for pid in leftovers.filter_map(|(pid, _)| Pid::from_raw(pid)) {
-        let _ = kill_process(pid, Signal::KILL);
-    }
+    kill_those(marker, |_| true);
+}
+
+/// Kills (SIGKILL) those processes whose command line contains `marker` and whose id `chosen` says yes to. Returns
+/// how many there were.
+pub(crate) fn kill_those(marker: &str, chosen: impl Fn(i32) -> bool) -> usize {
+    let found = processes().into_iter().filter(|(pid, line)| line.contains(marker) && chosen(*pid));
+    let pids = found.filter_map(|(pid, _)| Pid::from_raw(pid));
+    pids.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
 }
 
 /// The command line of a process; `None` when there is no such process, or only its exit status is left.

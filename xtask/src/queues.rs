@@ -63,6 +63,21 @@ pub(crate) struct Which {
     pub(crate) order_id: Option<String>,
 }
 
+/// About how many messages a queue holds, those included that are handed out or delayed.
+pub(crate) fn depth(stack: &Stack, name: &str, url: &str) -> anyhow::Result<u64> {
+    let counted = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let call = stack.aws.sqs.get_queue_attributes().queue_url(url);
+    let answer = stack.aws.wait(call.set_attribute_names(Some(counted.to_vec())).send());
+    let answer =
+        answer.map_err(|error| anyhow::anyhow!("cannot read {name}: {}", DisplayErrorContext(&error)))?;
+    let attributes = answer.attributes().cloned().unwrap_or_default();
+    Ok(counted.iter().filter_map(|counted| attributes.get(counted)?.parse::<u64>().ok()).sum())
+}
+
 impl DeadLetterQueue {
     /// All of the stack's.
     pub(crate) fn all(stack: &Stack) -> anyhow::Result<Vec<Self>> {
@@ -100,18 +115,7 @@ impl DeadLetterQueue {
 
     /// About how many messages there are, those that someone looks at included.
     pub(crate) fn count(&self, stack: &Stack) -> anyhow::Result<u64> {
-        let (waiting, looked_at) = (
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        );
-        let call = stack.aws.sqs.get_queue_attributes().queue_url(&self.url);
-        let call = call.attribute_names(waiting.clone()).attribute_names(looked_at.clone()).send();
-        let answer =
-            stack.aws.wait(call).map_err(|error| self.failed("read", &DisplayErrorContext(&error)))?;
-        let attributes = answer.attributes().cloned().unwrap_or_default();
-        let number =
-            |name| attributes.get(&name).and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
-        Ok(number(waiting).saturating_add(number(looked_at)))
+        depth(stack, &self.name, &self.url)
     }
 
     /// Shows messages and leaves them where they are.

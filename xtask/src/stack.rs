@@ -59,6 +59,14 @@ impl Stack {
             .collect())
     }
 
+    /// The value that a parameter of the template has in this stack.
+    pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<String> {
+        let stack = self.describe()?.with_context(|| self.missing())?;
+        let found = stack.parameters().iter().find(|parameter| parameter.parameter_key() == Some(name));
+        let value = found.and_then(|parameter| parameter.parameter_value());
+        Ok(value.with_context(|| format!("stack {} has no parameter {name}", self.name))?.to_owned())
+    }
+
     /// The front door.
     pub(crate) fn shop(&self) -> anyhow::Result<Shop> {
         let url = self.outputs()?.remove(names::API_URL_OUTPUT);

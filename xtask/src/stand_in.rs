@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::binaries::STAND_IN;
 use crate::http::Http;
@@ -65,9 +65,25 @@ impl Control {
     /// From now on, taking the money fails with 503 before anything happened: the next `times` times, or until
     /// [`Control::recover`].
     pub(crate) fn break_down(&self, times: Option<u32>) -> anyhow::Result<()> {
-        let fault = json!({ "operation": "confirm", "effect": "before", "kind": "http_503", "times": times });
+        self.fail(&json!({ "operation": "confirm", "effect": "before", "kind": "http_503", "times": times }))
+    }
+
+    /// Makes it fail in a way of its own: see `tests/stripe_stand_in/README.md`.
+    pub(crate) fn fail(&self, fault: &Value) -> anyhow::Result<()> {
         let url = format!("{}/faults", self.url);
-        self.http.post(&url, &[], &fault)?.success("making the payment provider fail").map(drop)
+        self.http.post(&url, &[], fault)?.success("making the payment provider fail").map(drop)
+    }
+
+    /// The faults that were asked for since the last [`Control::recover`], and how often each has `fired`.
+    pub(crate) fn faults(&self) -> anyhow::Result<Vec<Value>> {
+        let faults = self.http.get(&format!("{}/faults", self.url))?.success("reading the faults")?;
+        faults.as_array().cloned().context("the stand-in's list of faults is not as expected")
+    }
+
+    /// Lets it forget all idempotency keys, as the real one does after a day.
+    pub(crate) fn forget_keys(&self) -> anyhow::Result<()> {
+        let url = format!("{}/forget_keys", self.url);
+        self.http.post(&url, &[], &Value::Null)?.success("making the provider forget its keys").map(drop)
     }
 
     /// Takes all faults away.

@@ -1,7 +1,9 @@
 //! One module per command.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod catalogue;
+pub(crate) mod chaos;
 pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod down;

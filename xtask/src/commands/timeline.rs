@@ -18,24 +18,24 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
-    let stack = Stack::open(stack)?;
+    show(&Stack::open(stack)?, &args.order, args.reads)
+}
+
+/// Tells the story of an order.
+pub(crate) fn show(stack: &Stack, order: &str, reads: bool) -> anyhow::Result<()> {
     // An id of ours carries its time; for one of someone else's service all of the logs are searched.
-    let made = args.order.parse().ok().and_then(made_at);
+    let made = order.parse().ok().and_then(made_at);
     let since = made.and_then(|made| made.checked_sub(SignedDuration::from_secs(60)).ok());
-    let mut handled = Reader::open(&stack)?.about(&args.order, since)?;
-    handled.retain(|handled| args.reads || !handled.trigger.starts_with("GET "));
+    let mut handled = Reader::open(stack)?.about(order, since)?;
+    handled.retain(|handled| reads || !handled.trigger.starts_with("GET "));
     let first = handled.first().with_context(|| {
-        format!(
-            "the functions of {} logged nothing about order {}. Is the id complete?",
-            stack.name, args.order
-        )
+        format!("the functions of {} logged nothing about order {}. Is the id complete?", stack.name, order)
     })?;
-    let order = stack.shop()?.order(&args.order).ok();
-    let start = order.as_ref().map_or(first.at, |order| order.placed_at);
-    ui::heading(&format!("Order {} · placed {start}", args.order));
+    let found = stack.shop()?.order(order).ok();
+    let start = found.as_ref().map_or(first.at, |order| order.placed_at);
+    ui::heading(&format!("Order {order} · placed {start}"));
     timeline::print_head();
-    let mails =
-        stack.mailbox().map(|mailbox| mailbox.about(&args.order, None)).transpose()?.unwrap_or_default();
+    let mails = stack.mailbox().map(|mailbox| mailbox.about(order, None)).transpose()?.unwrap_or_default();
     let mut mails = mails.into_iter().peekable();
     for handled in handled {
         while let Some(mail) = mails.next_if(|mail| mail.sent() < handled.at) {
@@ -46,7 +46,7 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     for mail in mails {
         timeline::print_mail(&mail, start);
     }
-    match order {
+    match found {
         Some(order) => ui::success(&format!("the order is {}", order.status)),
         None => ui::note("the orders service does not know this order: someone else's service placed it"),
     }
