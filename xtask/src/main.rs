@@ -27,7 +27,7 @@ mod tools;
 mod ui;
 
 use commands::{
-    bench, catalogue, chaos as chaos_command, demo, dlq, down, order, status, test,
+    bench, catalogue, chaos as chaos_command, demo, dlq, down, order, program, status, test,
     timeline as timeline_command, up,
 };
 
@@ -54,6 +54,10 @@ enum Command {
     Timeline(timeline_command::Args),
     Dlq(dlq::Args),
     Test(test::Args),
+    /// Run the functions in virtual time with every fault at every call: thousands of seeds, or one with its story.
+    Simulate(program::Args),
+    /// Have a model checker explore the protocol, or a variant with a protection switched off.
+    Model(program::Args),
     Bench(bench::Args),
     Chaos(chaos_command::Args),
     Catalogue(catalogue::Args),
@@ -70,6 +74,8 @@ fn main() -> std::process::ExitCode {
         Command::Timeline(args) => timeline_command::run(&cli.stack, &args),
         Command::Dlq(args) => dlq::run(&cli.stack, &args),
         Command::Test(args) => test::run(&args),
+        Command::Simulate(args) => program::run("simulate", &args),
+        Command::Model(args) => program::run("model", &args),
         Command::Bench(args) => bench::run(&args),
         Command::Chaos(args) => chaos_command::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),

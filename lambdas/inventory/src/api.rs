@@ -27,7 +27,7 @@ pub struct Api {
     pub products: Arc<dyn Products>,
     /// The reservations.
     pub reservations: Arc<dyn Reservations>,
-    /// Chance.
+    /// Time and chance.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -194,7 +194,7 @@ impl Api {
     /// Up to 20 ms, doubling each time: many orders for one product should not meet again at once.
     async fn wait(&self, attempt: u32) {
         let most = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
-        tokio::time::sleep(most.mul_f64(self.clock.chance())).await;
+        self.clock.sleep(most.mul_f64(self.clock.chance())).await;
     }
 }
 

@@ -106,9 +106,10 @@ impl DeadLetters for Queue {
     }
 }
 
-/// A clock that goes when it is told to.
+/// A clock that goes when it is told to. Only its waits are real.
 #[derive(Debug)]
 pub struct ManualClock {
+    start: Timestamp,
     now: Mutex<Timestamp>,
     ids: AtomicU64,
     chance: f64,
@@ -117,7 +118,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// One that starts at `now`. Its chance is always 0, so that waits are at their shortest.
     pub fn new(now: Timestamp) -> Self {
-        Self { now: Mutex::new(now), ids: AtomicU64::new(0), chance: 0.0 }
+        Self { start: now, now: Mutex::new(now), ids: AtomicU64::new(0), chance: 0.0 }
     }
 
     /// Lets time pass.
@@ -127,9 +128,18 @@ impl ManualClock {
     }
 }
 
+#[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *lock(&self.now)
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::try_from(self.now().duration_since(self.start)).unwrap_or_default()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 
     /// One behind the other, as the machine's own are.

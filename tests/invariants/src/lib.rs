@@ -4,8 +4,12 @@
 //! `cargo xtask audit` on any deployed stack, `cargo xtask chaos` when the shaking is over. Nothing here reads
 //! anything: whoever checks fills a [`Snapshot`].
 
+mod moment;
 mod rules;
 mod snapshot;
+mod step;
 
-pub use rules::{Rule, Violation, When, check, check_step};
+pub use moment::check;
+pub use rules::{Rule, Violation, When};
 pub use snapshot::{DeadMessage, Intent, Mail, Snapshot, Stock};
+pub use step::check_step;

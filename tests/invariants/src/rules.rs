@@ -5,8 +5,6 @@ use std::fmt;
 use domain::OrderId;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::snapshot::Snapshot;
-
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
@@ -59,15 +57,4 @@ impl fmt::Display for Violation {
         write!(f, "{:?}: {}", self.rule, self.detail)?;
         self.order_id.map_or(Ok(()), |order| write!(f, " (order {order})"))
     }
-}
-
-/// Every rule that does not hold of one moment.
-pub fn check(_snapshot: &Snapshot, _when: When) -> Vec<Violation> {
-    Vec::new()
-}
-
-/// Every rule about change that does not hold between two moments: final states stay, nothing that was there is
-/// gone.
-pub fn check_step(_before: &Snapshot, _after: &Snapshot) -> Vec<Violation> {
-    Vec::new()
 }

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod down;
 pub(crate) mod order;
+pub(crate) mod program;
 pub(crate) mod status;
 pub(crate) mod test;
 pub(crate) mod timeline;

@@ -1,6 +1,6 @@
 //! The ports in memory, for tests and simulations. Nothing that is deployed uses them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -8,6 +8,7 @@ use domain::reservation::{OnSale, Reservation, StockChange};
 use domain::{DeliveryId, Money, OrderId, ProductName, Sku};
 use platform::memory::{Failures, lock};
 
+use super::products::MOST_PIECES;
 use crate::product::Product;
 use crate::store::{Delivered, Page, Products, Reservations};
 
@@ -24,6 +25,32 @@ struct Tables {
     products: BTreeMap<Sku, Product>,
     deliveries: BTreeMap<(Sku, DeliveryId), u32>,
     reservations: BTreeMap<OrderId, Reservation>,
+}
+
+impl InMemoryInventory {
+    /// One reservation, without the failures of a call.
+    pub fn reservation(&self, order: OrderId) -> Option<Reservation> {
+        lock(&self.tables).reservations.get(&order).cloned()
+    }
+
+    /// All reservations.
+    pub fn reservations(&self) -> BTreeMap<OrderId, Reservation> {
+        lock(&self.tables).reservations.clone()
+    }
+
+    /// All products.
+    pub fn products(&self) -> Vec<Product> {
+        lock(&self.tables).products.values().cloned().collect()
+    }
+
+    /// How many pieces were put in of each product.
+    pub fn delivered(&self) -> BTreeMap<Sku, u64> {
+        let mut delivered = BTreeMap::new();
+        for ((sku, _), quantity) in &lock(&self.tables).deliveries {
+            *delivered.entry(sku.clone()).or_default() += u64::from(*quantity);
+        }
+        delivered
+    }
 }
 
 #[async_trait]
@@ -61,8 +88,10 @@ impl Products for InMemoryInventory {
             return Ok(if *counted == quantity { Delivered::Counted } else { Delivered::OtherQuantity });
         }
         let Some(product) = tables.products.get_mut(sku) else { return Ok(Delivered::Refused) };
-        let Some(available) = product.available.checked_add(quantity) else { return Ok(Delivered::Refused) };
-        product.available = available;
+        if product.available > MOST_PIECES.saturating_sub(quantity) {
+            return Ok(Delivered::Refused);
+        }
+        product.available = product.available.saturating_add(quantity);
         tables.deliveries.insert(key, quantity);
         Ok(Delivered::Counted)
     }
@@ -77,6 +106,9 @@ impl Reservations for InMemoryInventory {
 
     async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
         self.failures.strike("reading the stock")?;
+        // A batch asks for each row once, and for one at least.
+        let different: BTreeSet<&Sku> = skus.iter().collect();
+        anyhow::ensure!(!skus.is_empty() && different.len() == skus.len(), "none or one twice: {skus:?}");
         let tables = lock(&self.tables);
         let products = skus.iter().filter_map(|sku| tables.products.get(sku));
         Ok(products.map(|product| (product.sku.clone(), product.on_sale())).collect())
@@ -89,8 +121,13 @@ impl Reservations for InMemoryInventory {
         changes: &[StockChange],
     ) -> anyhow::Result<bool> {
         self.failures.strike("writing a reservation")?;
+        // A transaction takes each row once.
+        let skus: BTreeSet<&Sku> = changes.iter().map(|change| &change.sku).collect();
+        anyhow::ensure!(skus.len() == changes.len(), "the stock of one product is changed twice");
         let mut tables = lock(&self.tables);
-        if tables.reservations.get(&new.order_id) != read {
+        // The state alone is compared, as in the table: nothing else of a reservation changes.
+        let state = |reservation: &Reservation| reservation.state.name();
+        if tables.reservations.get(&new.order_id).map(state) != read.map(state) {
             return Ok(false);
         }
         let changed = |change: &StockChange| changed(tables.products.get(&change.sku)?, change);

@@ -13,7 +13,7 @@ use crate::product::Product;
 use crate::store::{Delivered, Page, Products};
 
 /// The most pieces of one product that are counted: far below where the counters would overflow.
-const MOST_PIECES: u32 = 1_000_000_000;
+pub(super) const MOST_PIECES: u32 = 1_000_000_000;
 
 /// Two tables: products with their counters, and which deliveries have been counted.
 #[derive(Debug, Clone)]
@@ -29,11 +29,12 @@ impl DynamoDbProducts {
     /// # Errors
     /// When one is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self {
-            client,
-            products: config::required("PRODUCTS_TABLE")?,
-            deliveries: config::required("DELIVERIES_TABLE")?,
-        })
+        Ok(Self::new(client, config::required("PRODUCTS_TABLE")?, config::required("DELIVERIES_TABLE")?))
+    }
+
+    /// The tables of these names.
+    pub fn new(client: Client, products: String, deliveries: String) -> Self {
+        Self { client, products, deliveries }
     }
 
     async fn counted(&self, sku: &Sku, delivery: &DeliveryId) -> anyhow::Result<Option<u32>> {

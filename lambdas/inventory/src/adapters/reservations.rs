@@ -48,11 +48,12 @@ impl DynamoDbReservations {
     /// # Errors
     /// When one is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self {
-            client,
-            reservations: config::required("RESERVATIONS_TABLE")?,
-            products: config::required("PRODUCTS_TABLE")?,
-        })
+        Ok(Self::new(client, config::required("RESERVATIONS_TABLE")?, config::required("PRODUCTS_TABLE")?))
+    }
+
+    /// The tables of these names.
+    pub fn new(client: Client, reservations: String, products: String) -> Self {
+        Self { client, reservations, products }
     }
 
     fn change(&self, change: &StockChange) -> anyhow::Result<TransactWriteItem> {

@@ -110,11 +110,12 @@ impl Service {
     }
 
     fn router(&self) -> Router {
-        complete(router(Api {
+        let api = Api {
             products: Arc::clone(&self.tables.inner) as Arc<dyn Products>,
             reservations: Arc::clone(&self.tables) as Arc<dyn Reservations>,
             clock: clock(),
-        }))
+        };
+        complete(router(api), clock())
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {

@@ -9,6 +9,8 @@ use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
 use platform::memory::{Failures, lock};
 
+use super::item::sortable;
+use super::outbox::MOST_ROWS;
 use crate::store::{OpenPage, Orders, Outbox, OutboxRow, Page, Placed, Placement, Stored};
 
 /// Orders, outbox and idempotency keys. Each call is one transaction.
@@ -29,6 +31,17 @@ struct Tables {
 }
 
 impl InMemoryOrders {
+    /// All orders.
+    pub fn all(&self) -> BTreeMap<OrderId, Order> {
+        let tables = lock(&self.tables);
+        tables.orders.iter().map(|(id, stored)| (*id, stored.order.clone())).collect()
+    }
+
+    /// One order, without the failures of a call.
+    pub fn one(&self, id: OrderId) -> Option<Order> {
+        lock(&self.tables).orders.get(&id).map(|stored| stored.order.clone())
+    }
+
     /// What waits to be published.
     pub fn waiting(&self) -> Vec<Event> {
         lock(&self.tables).outbox.values().cloned().collect()
@@ -51,6 +64,7 @@ impl Orders for InMemoryOrders {
         {
             return Ok(Placed::Before(before.clone()));
         }
+        anyhow::ensure!(!tables.orders.contains_key(&order.id), "there is an order {} already", order.id);
         tables.placements.insert(placement.key.clone(), placement.clone());
         tables.orders.insert(order.id, Stored { order: order.clone(), version: 1 });
         tables.outbox.insert(event.id, event.clone());
@@ -101,11 +115,13 @@ impl Orders for InMemoryOrders {
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
         self.failures.strike("looking for open orders")?;
         let after = next.and_then(|page| page.after).map(|(order, _)| order);
+        let before = sortable(before);
         let tables = lock(&self.tables);
         let mut open = tables
             .orders
             .values()
-            .filter(|stored| !stored.order.status().is_final() && stored.order.details.placed_at < before)
+            .filter(|stored| !stored.order.status().is_final())
+            .filter(|stored| sortable(stored.order.details.placed_at) < before)
             .filter(|stored| after.is_none_or(|after| stored.order.id > after));
         let page: Vec<Stored> = open.next().cloned().into_iter().collect();
         let next = page.last().filter(|_| open.next().is_some()).map(|stored| OpenPage {
@@ -127,7 +143,8 @@ impl Outbox for InMemoryOrders {
     async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
         self.failures.strike("reading the outbox")?;
         let tables = lock(&self.tables);
-        let left = tables.outbox.values().filter(|event| event.time < before);
+        let before = sortable(before);
+        let left = tables.outbox.values().filter(|event| sortable(event.time) < before).take(MOST_ROWS);
         left.map(|event| Ok(OutboxRow { event_id: event.id, event: serde_json::to_string(event)? })).collect()
     }
 }

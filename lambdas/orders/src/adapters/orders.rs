@@ -50,6 +50,11 @@ impl DynamoDbOrders {
         })
     }
 
+    /// The tables of these names.
+    pub fn new(client: Client, orders: String, outbox: String, idempotency: String) -> Self {
+        Self { client, orders, outbox, idempotency: Some(idempotency) }
+    }
+
     fn put_outbox(&self, event: &Event) -> anyhow::Result<TransactWriteItem> {
         let put = Put::builder().table_name(&self.outbox).set_item(Some(outbox_item(event)?)).build()?;
         Ok(TransactWriteItem::builder().put(put).build())

@@ -12,7 +12,7 @@ use super::item::{OutboxItem, sortable};
 use crate::store::{Outbox, OutboxRow};
 
 /// How many late rows are looked at in one go; the schedule comes again in a minute.
-const MOST_ROWS: usize = 500;
+pub(super) const MOST_ROWS: usize = 500;
 
 /// The table that a transaction writes events to, and whose stream the relay reads.
 #[derive(Debug, Clone)]
@@ -27,7 +27,12 @@ impl DynamoDbOutbox {
     /// # Errors
     /// When it is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("OUTBOX_TABLE")? })
+        Ok(Self::new(client, config::required("OUTBOX_TABLE")?))
+    }
+
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
     }
 }
 

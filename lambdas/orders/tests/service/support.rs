@@ -72,7 +72,8 @@ impl Service {
 
     async fn call(&self, request: Request<Body>) -> Answer {
         let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
-        let app = complete(router(Api { orders, clock: Arc::clone(&self.clock) as Arc<dyn Clock> }));
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let app = complete(router(Api { orders, clock: Arc::clone(&clock) }), clock);
         Answer::of(app.oneshot(request).await.unwrap()).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::payment::{DeclineReason, IntentStatus, Payment};
-use domain::{OrderId, PaymentIntentId};
+use domain::{Money, OrderId, PaymentIntentId, PaymentMethodId};
 use platform::memory::{Failures, lock};
 
 use crate::provider::{NewIntent, Provider, ProviderError};
@@ -19,6 +19,13 @@ pub struct InMemoryPayments {
     pub failures: Failures,
     /// Of writes: written, but told that they were not, as when a write comes twice because its answer was lost.
     pub doubtful_writes: Failures,
+}
+
+impl InMemoryPayments {
+    /// All records.
+    pub fn all(&self) -> BTreeMap<OrderId, Payment> {
+        lock(&self.records).clone()
+    }
 }
 
 #[async_trait]
@@ -41,8 +48,8 @@ impl Payments for InMemoryPayments {
 }
 
 /// A payment provider that behaves as Stripe's PaymentIntents do. What becomes of a confirmation, the payment
-/// method says: `pm_declined` is declined, `pm_slow` is left to be processed, `pm_unknown` is not known, and all
-/// others are charged.
+/// method says: Stripe's test cards for declines are declined as there, and so is `pm_declined`; `pm_slow` is left
+/// to be processed, `pm_unknown` is not known, and all others are charged.
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
     account: Mutex<Account>,
@@ -55,16 +62,58 @@ pub struct InMemoryProvider {
 #[derive(Debug, Default)]
 struct Account {
     intents: Vec<Intent>,
-    created: BTreeMap<String, usize>,
+    keys: BTreeMap<String, (Request, Kept)>,
     calls: Vec<&'static str>,
 }
 
 #[derive(Debug)]
 struct Intent {
     order: OrderId,
+    amount: Money,
     method: String,
     status: IntentStatus,
     captures: u32,
+}
+
+/// What an idempotency key was used for: it is for nothing else.
+#[derive(Debug, PartialEq, Eq)]
+enum Request {
+    Create(OrderId, Money, PaymentMethodId),
+    Confirm(PaymentIntentId),
+}
+
+/// What is answered again to the same key, whatever has become of the PaymentIntent since.
+#[derive(Debug, Clone)]
+enum Kept {
+    Created(usize),
+    Refused(DeclineReason),
+    Confirmed(IntentStatus),
+}
+
+impl Account {
+    fn keyed(
+        &mut self,
+        key: String,
+        request: Request,
+        work: impl FnOnce(&mut Self) -> Result<Kept, ProviderError>,
+    ) -> Result<Kept, ProviderError> {
+        if let Some((before, kept)) = self.keys.get(&key) {
+            return if *before == request {
+                Ok(kept.clone())
+            } else {
+                Err(anyhow::anyhow!("the key {key} was used for another request").into())
+            };
+        }
+        let kept = work(self)?;
+        self.keys.insert(key, (request, kept.clone()));
+        Ok(kept)
+    }
+
+    fn intent(&mut self, id: &PaymentIntentId) -> Result<&mut Intent, ProviderError> {
+        let index = id.as_str().trim_start_matches("pi_").parse::<usize>().ok();
+        let intent = index.and_then(|index| self.intents.get_mut(index));
+        intent.ok_or_else(|| ProviderError::Misunderstood(format!("no PaymentIntent {id}")))
+    }
 }
 
 impl InMemoryProvider {
@@ -77,6 +126,19 @@ impl InMemoryProvider {
     pub fn captures(&self, order: OrderId) -> u32 {
         let account = lock(&self.account);
         account.intents.iter().filter(|intent| intent.order == order).map(|intent| intent.captures).sum()
+    }
+
+    /// Every PaymentIntent: its id, its order, and what was taken, in minor units.
+    pub fn intents(&self) -> Vec<(String, OrderId, i64)> {
+        let account = lock(&self.account);
+        let taken = |intent: &Intent| i64::from(intent.amount.amount).saturating_mul(intent.captures.into());
+        let intents = account.intents.iter().enumerate();
+        intents.map(|(index, intent)| (format!("pi_{index}"), intent.order, taken(intent))).collect()
+    }
+
+    /// Forgets every idempotency key, as Stripe may after 24 hours.
+    pub fn forget_keys(&self) {
+        lock(&self.account).keys.clear();
     }
 
     /// Brings what is being processed to its end.
@@ -100,72 +162,95 @@ impl InMemoryProvider {
         self.lost_answers.strike("the answer")?;
         answer
     }
-
-    fn with<T>(
-        &self,
-        name: &'static str,
-        id: &PaymentIntentId,
-        effect: impl FnOnce(&mut Intent) -> T,
-    ) -> Result<T, ProviderError> {
-        self.call(name, |account| {
-            let index = id.as_str().trim_start_matches("pi_").parse::<usize>().ok();
-            let intent = index.and_then(|index| account.intents.get_mut(index));
-            intent.map(effect).ok_or_else(|| ProviderError::Misunderstood(format!("no PaymentIntent {id}")))
-        })
-    }
 }
 
-fn reason(code: &str) -> DeclineReason {
-    DeclineReason { code: code.to_owned(), decline_code: None }
+fn reason(code: &str, decline_code: Option<&str>) -> DeclineReason {
+    DeclineReason { code: code.to_owned(), decline_code: decline_code.map(str::to_owned) }
+}
+
+/// Why a card is declined; `None` where it is not. <https://docs.stripe.com/testing#declined-payments>
+fn decline(payment_method: &str) -> Option<DeclineReason> {
+    Some(match payment_method {
+        "pm_declined" => reason("card_declined", None),
+        "pm_card_visa_chargeDeclined" => reason("card_declined", Some("generic_decline")),
+        "pm_card_visa_chargeDeclinedInsufficientFunds" => reason("card_declined", Some("insufficient_funds")),
+        "pm_card_visa_chargeDeclinedLostCard" => reason("card_declined", Some("lost_card")),
+        "pm_card_visa_chargeDeclinedStolenCard" => reason("card_declined", Some("stolen_card")),
+        "pm_card_chargeDeclinedExpiredCard" => reason("expired_card", None),
+        "pm_card_chargeDeclinedIncorrectCvc" => reason("incorrect_cvc", None),
+        "pm_card_chargeDeclinedProcessingError" => reason("processing_error", None),
+        "pm_card_authenticationRequired" => {
+            reason("authentication_required", Some("authentication_required"))
+        }
+        _ => return None,
+    })
 }
 
 #[async_trait]
 impl Provider for InMemoryProvider {
     async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
+        let NewIntent { order_id: order, amount, payment_method, idempotency_key } = intent;
         self.call("create", |account| {
-            if intent.payment_method.as_str() == "pm_unknown" {
-                return Err(ProviderError::Refused(reason("resource_missing")));
-            }
-            let next = account.intents.len();
-            let index = *account.created.entry(intent.idempotency_key).or_insert(next);
-            if index == next {
+            let request = Request::Create(order, amount, payment_method.clone());
+            let kept = account.keyed(idempotency_key, request, |account| {
+                if payment_method.as_str() == "pm_unknown" {
+                    return Ok(Kept::Refused(reason("resource_missing", None)));
+                }
                 account.intents.push(Intent {
-                    order: intent.order_id,
-                    method: intent.payment_method.to_string(),
+                    order,
+                    amount,
+                    method: payment_method.to_string(),
                     status: IntentStatus::Unconfirmed,
                     captures: 0,
                 });
+                Ok(Kept::Created(account.intents.len() - 1))
+            });
+            match kept? {
+                Kept::Created(index) => {
+                    format!("pi_{index}").parse().map_err(|error| anyhow::Error::new(error).into())
+                }
+                Kept::Refused(reason) => Err(ProviderError::Refused(reason)),
+                Kept::Confirmed(_) => Err(ProviderError::Misunderstood("the key of a confirmation".into())),
             }
-            format!("pi_{index}").parse().map_err(|error| anyhow::Error::new(error).into())
         })
     }
 
     async fn retrieve(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
-        self.with("retrieve", intent, |intent| intent.status.clone())
+        self.call("retrieve", |account| Ok(account.intent(intent)?.status.clone()))
     }
 
-    async fn confirm(&self, intent: &PaymentIntentId, _key: &str) -> Result<IntentStatus, ProviderError> {
-        self.with("confirm", intent, |intent| {
-            if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
-                intent.status = match intent.method.as_str() {
-                    "pm_declined" => IntentStatus::Declined(reason("card_declined")),
-                    "pm_slow" => IntentStatus::Processing,
-                    _ => {
-                        intent.captures += 1;
-                        IntentStatus::Succeeded
-                    }
-                };
+    async fn confirm(&self, id: &PaymentIntentId, key: &str) -> Result<IntentStatus, ProviderError> {
+        self.call("confirm", |account| {
+            let kept = account.keyed(key.to_owned(), Request::Confirm(id.clone()), |account| {
+                let intent = account.intent(id)?;
+                if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
+                    intent.status = match (intent.method.as_str(), decline(&intent.method)) {
+                        (_, Some(reason)) => IntentStatus::Declined(reason),
+                        ("pm_slow", None) => IntentStatus::Processing,
+                        _ => {
+                            intent.captures += 1;
+                            IntentStatus::Succeeded
+                        }
+                    };
+                }
+                Ok(Kept::Confirmed(intent.status.clone()))
+            });
+            match kept? {
+                Kept::Confirmed(status) => Ok(status),
+                Kept::Created(_) | Kept::Refused(_) => {
+                    Err(ProviderError::Misunderstood("the key of another request".into()))
+                }
             }
-            intent.status.clone()
         })
     }
 
     async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
-        self.with("cancel", intent, |intent| {
+        self.call("cancel", |account| {
+            let intent = account.intent(intent)?;
             if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
                 intent.status = IntentStatus::Cancelled;
             }
-            intent.status.clone()
+            Ok(intent.status.clone())
         })
     }
 }

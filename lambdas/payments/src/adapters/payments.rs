@@ -24,7 +24,12 @@ impl DynamoDbPayments {
     /// # Errors
     /// When it is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("PAYMENTS_TABLE")? })
+        Ok(Self::new(client, config::required("PAYMENTS_TABLE")?))
+    }
+
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
     }
 }
 

@@ -29,6 +29,7 @@ pub use queue::{DeadLetterQueue, Queue};
 pub use secret::Secret;
 
 use crate::config;
+use crate::publisher::BusPublisher;
 use queue::Sqs;
 
 /// Makes the adapters that a function asks for, over one configuration and one HTTPS client.
@@ -99,8 +100,9 @@ impl Aws {
     ///
     /// # Errors
     /// When it is not set.
-    pub fn event_bridge(&self) -> anyhow::Result<EventBridge> {
-        Ok(EventBridge::new(aws_sdk_eventbridge::Client::new(&self.config), config::required("EVENT_BUS")?))
+    pub fn event_bridge(&self) -> anyhow::Result<BusPublisher<EventBridge>> {
+        let client = aws_sdk_eventbridge::Client::new(&self.config);
+        Ok(BusPublisher(EventBridge::new(client, config::required("EVENT_BUS")?)))
     }
 
     /// The queue in `QUEUE_URL`, with its dead letters in `DEAD_LETTER_QUEUE_URL`.
@@ -108,9 +110,13 @@ impl Aws {
     /// # Errors
     /// When one is not set.
     pub fn queue(&self) -> anyhow::Result<Queue> {
+        Ok(self.queue_at(config::required("QUEUE_URL")?, config::required("DEAD_LETTER_QUEUE_URL")?))
+    }
+
+    /// The queue at `url`, with its dead letters at `dead_letters`.
+    pub fn queue_at(&self, url: String, dead_letters: String) -> Queue {
         let sqs = Sqs::new(&self.config);
-        let dead_letters = DeadLetterQueue::new(sqs.clone(), config::required("DEAD_LETTER_QUEUE_URL")?);
-        Ok(Queue::new(sqs, config::required("QUEUE_URL")?, dead_letters))
+        Queue::new(sqs.clone(), url, DeadLetterQueue::new(sqs, dead_letters))
     }
 
     /// The dead letters in `DEAD_LETTER_QUEUE_URL`, for a function that no queue calls.

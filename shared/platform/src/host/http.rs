@@ -1,13 +1,15 @@
 //! The host for functions that HTTP calls: an `axum` router under API Gateway, or, where there is no Lambda
 //! runtime, on `$PORT`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use lambda_http::RequestExt;
 use tower::ServiceBuilder;
 
+use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
 use crate::http::{Problem, observe};
 
@@ -16,7 +18,7 @@ use crate::http::{Problem, observe};
 /// # Errors
 /// When the Lambda runtime fails, or `$PORT` cannot be listened on.
 pub async fn run(router: Router) -> Result<(), super::Error> {
-    let app = complete(router);
+    let app = complete(router, Arc::new(SystemClock));
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         let without_stage = ServiceBuilder::new().map_request(remove_stage).service(app);
         return lambda_http::run(without_stage).await;
@@ -34,19 +36,19 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// for an answer: init has a whole processor, an invocation at 256 MB a seventh of one. What it answers, or that it
 /// does not, makes no difference. Figures: `docs/decisions/0004-tls-and-sdk.md`.
 pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
-    match tokio::time::timeout(WARM_UP, call).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(error = %format!("{error:#}"), "the first call failed"),
-        Err(_) => tracing::warn!("the first call took too long"),
+    match timeout(&SystemClock, WARM_UP, call).await {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => tracing::warn!(error = %format!("{error:#}"), "the first call failed"),
+        None => tracing::warn!("the first call took too long"),
     }
 }
 
 /// The router with what every one has: answers for unknown paths, and [`observe`] around all of it.
-pub fn complete(router: Router) -> Router {
+pub fn complete(router: Router, clock: Arc<dyn Clock>) -> Router {
     router
         .fallback(|| async { Problem::not_found("There is nothing at this path.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(from_fn(observe))
+        .layer(from_fn_with_state(clock, observe))
 }
 
 /// `lambda_http` puts the stage in front of the path; the event has the path without it.

@@ -7,7 +7,7 @@
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -149,9 +149,9 @@ impl<H: EventHandler> QueueHost<H> {
         labels: Labels,
         time: Duration,
     ) -> bool {
-        let start = Instant::now();
+        let start = self.clock.elapsed();
         let handled = match event {
-            Ok(event) => isolated(time, self.handle(event)).await,
+            Ok(event) => isolated(self.clock.as_ref(), time, self.handle(event)).await,
             Err(error) => Err(Failure::poison(format!(
                 "the message is no JSON: {}",
                 crate::telemetry::without_values(&error.to_string())
@@ -166,7 +166,8 @@ impl<H: EventHandler> QueueHost<H> {
             Some(failure) => self.set_aside(message, &labels, failure).await,
         };
         let failed = failure.is_some();
-        Handled { published, failure: failure.as_ref(), again_in, buried, took: start.elapsed() }.log();
+        let took = self.clock.elapsed().saturating_sub(start);
+        Handled { published, failure: failure.as_ref(), again_in, buried, took }.log();
         !failed || buried
     }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tracing::field::Empty;
 
+use crate::clock::{Clock, timeout};
 use crate::handler::Failure;
 use crate::telemetry::without_values;
 
@@ -110,12 +111,13 @@ pub fn read_event(event: Value) -> Result<Event, Failure> {
 /// # Errors
 /// What the handler failed with.
 pub async fn isolated<T>(
+    clock: &dyn Clock,
     time: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(time, AssertUnwindSafe(work).catch_unwind()).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => {
+    match timeout(clock, time, AssertUnwindSafe(work).catch_unwind()).await {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => {
             let what = panic
                 .downcast_ref::<&str>()
                 .map(|text| (*text).to_owned())
@@ -123,9 +125,7 @@ pub async fn isolated<T>(
                 .unwrap_or_else(|| "without a message".to_owned());
             Err(Failure::Retry(anyhow::anyhow!("the handler panicked: {what}")))
         }
-        Err(_) => {
-            Err(Failure::Retry(anyhow::anyhow!("the handler was stopped after {} ms", time.as_millis())))
-        }
+        None => Err(Failure::Retry(anyhow::anyhow!("the handler was stopped after {} ms", time.as_millis()))),
     }
 }
 

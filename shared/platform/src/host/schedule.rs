@@ -1,11 +1,11 @@
 //! The host for functions that a schedule calls.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
+
+use crate::clock::{Clock, SystemClock};
 
 /// Does what is due.
 #[async_trait]
@@ -28,10 +28,10 @@ pub async fn run(job: impl Job) -> Result<(), super::Error> {
             event_type = "schedule",
             attempt = 1
         );
-        let start = Instant::now();
+        let start = SystemClock.elapsed();
         async {
             let result = job.run(event.payload).await;
-            let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let duration_ms = u64::try_from(SystemClock.elapsed().saturating_sub(start).as_millis()).unwrap_or(u64::MAX);
             match &result {
                 Ok(report) => {
                     tracing::info!(outcome = "ok", %report, duration_ms, "handled");

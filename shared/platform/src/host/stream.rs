@@ -6,7 +6,7 @@
 //! will work is put away and passed over, or it would hold up all behind it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::{Event as DynamoDbEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -80,12 +80,12 @@ impl From<EventRecord> for Row {
 impl<H: EventHandler> StreamHost<H> {
     /// Handles rows in their order in at most `time`, and gives back the first that is to come again, if any.
     pub async fn batch(&self, rows: Vec<Row>, time: Duration, request_id: &str) -> Option<String> {
-        let start = Instant::now();
+        let start = self.clock.elapsed();
         for row in rows {
             let event = serde_json::from_str::<Value>(&row.event);
             let labels = Labels::of(event.as_ref().unwrap_or(&Value::Null));
             let span = labels.span(1, request_id);
-            let left = time.saturating_sub(start.elapsed());
+            let left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
             if !self.row(&row, event, &labels, left).instrument(span).await {
                 return Some(row.sequence_number);
             }
@@ -101,8 +101,8 @@ impl<H: EventHandler> StreamHost<H> {
         labels: &Labels,
         time: Duration,
     ) -> bool {
-        let start = Instant::now();
-        let handled = isolated(time, async {
+        let start = self.clock.elapsed();
+        let handled = isolated(self.clock.as_ref(), time, async {
             let event = event.map_err(|error| Failure::poison(format!("the row holds no event: {error}")))?;
             let event = read_event(event)?;
             self.handler.handle(&event).await?;
@@ -118,7 +118,8 @@ impl<H: EventHandler> StreamHost<H> {
             Ok(name) => (vec![*name], None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        Handled { published, failure, again_in: None, buried, took: start.elapsed() }.log();
+        let took = self.clock.elapsed().saturating_sub(start);
+        Handled { published, failure, again_in: None, buried, took }.log();
         done
     }
 

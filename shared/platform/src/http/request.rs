@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::{Cause, CorrelationId};
@@ -16,7 +17,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::problem::{FieldError, Problem};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, timeout};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -41,9 +42,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caused {
 
 /// Middleware: gives the request its correlation id and the answer too, writes one log line, and turns a panic
 /// into a 500 that the client can read.
-pub async fn observe(mut request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let cause = cause(request.headers());
+pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, next: Next) -> Response {
+    let start = clock.elapsed();
+    let cause = cause(request.headers(), clock.as_ref());
     let method = request.method().clone();
     let route = request
         .extensions()
@@ -58,9 +59,9 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     );
     request.extensions_mut().insert(Caused(cause.clone()));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
-    let mut response = match tokio::time::timeout(LONGEST_REQUEST, work).await {
-        Ok(answered) => answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref()))),
-        Err(_) => Problem::unavailable().into_response(),
+    let mut response = match timeout(clock.as_ref(), LONGEST_REQUEST, work).await {
+        Some(answered) => answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref()))),
+        None => Problem::unavailable().into_response(),
     };
     if response.status().is_client_error() && response.extensions().get::<Problem>().is_none() {
         response = unreadable(response).await.into_response();
@@ -77,7 +78,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     }
     span.in_scope(|| {
         let status = response.status();
-        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let duration_ms =
+            u64::try_from(clock.elapsed().saturating_sub(start).as_millis()).unwrap_or(u64::MAX);
         let outcome = if status.is_server_error() {
             "retry"
         } else if status.is_client_error() {
@@ -104,11 +106,11 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
     Problem::internal().into_response()
 }
 
-fn cause(headers: &HeaderMap) -> Cause {
+fn cause(headers: &HeaderMap, clock: &dyn Clock) -> Cause {
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let sent = text(&CORRELATION_ID).and_then(|id| CorrelationId::from_str(id).ok());
     // A UUID is a correlation id; the fallback keeps this total.
-    let fresh = || CorrelationId::from_str(&SystemClock.fresh_id().to_string());
+    let fresh = || CorrelationId::from_str(&clock.fresh_id().to_string());
     Cause {
         correlation_id: sent
             .map_or_else(fresh, Ok)

@@ -1,11 +1,14 @@
 //! Requests and problems, as a client sees them.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use platform::clock::SystemClock;
 use platform::host::http::complete;
 use platform::http::input::{LineInput, lines};
 use platform::http::{Caused, Json, Problem, path_parameter};
@@ -53,6 +56,7 @@ fn app() -> Router {
             .route("/cause", get(cause))
             .route("/bug", get(bug))
             .route("/away", get(unavailable)),
+        Arc::new(SystemClock),
     )
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod api;
+mod contracts;
 mod failures;
 mod functions;
 mod provider;

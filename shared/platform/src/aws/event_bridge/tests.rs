@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::aws::wire::Wire;
+use crate::publisher::{BusPublisher, Publisher};
 
 fn events(count: u128) -> Vec<Event> {
     let cause = Cause { correlation_id: "r-1".parse().unwrap(), causation_id: None, traceparent: None };
@@ -30,7 +31,7 @@ fn answer(taken: &[bool]) -> (u16, Value) {
 }
 
 async fn publish(wire: &Wire, events: &[Event]) -> anyhow::Result<()> {
-    EventBridge::new(Client::new(&wire.config()), "orders-bus".to_owned()).publish(events).await
+    BusPublisher(EventBridge::new(Client::new(&wire.config()), "orders-bus".to_owned())).publish(events).await
 }
 
 /// The orders that each request was about.

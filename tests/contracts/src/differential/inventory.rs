@@ -1,0 +1,143 @@
+//! Two inventories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::Sku;
+use domain::reservation::{OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
+use inventory::product::Product;
+use inventory::store::Delivered;
+use proptest::prelude::*;
+
+use super::{alike, answer};
+use crate::inventory_world::World;
+use crate::sample::{euros, line, name, order_id, sku};
+
+/// A call to an inventory.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// Names and prices a product.
+    Put(u32, u32),
+    /// Tells of a delivery: of which product, which, how much.
+    Deliver(u32, u32, u32),
+    /// Reads a product.
+    Product(u32),
+    /// Reads all products, all pages of this size.
+    Products(u32),
+    /// Reads stock and prices.
+    OnSale,
+    /// Reads a reservation.
+    Reservation(u32),
+    /// Writes a reservation.
+    Write {
+        /// Of which order.
+        order: u32,
+        /// The state that was read: of [`STATES`], or none.
+        read: Option<usize>,
+        /// The new state, of [`STATES`].
+        new: usize,
+        /// What it does to the stock: available, held and sold of which product, at which price.
+        changes: Vec<(u32, i64, i64, i64, Option<u32>)>,
+    },
+}
+
+/// How many states a reservation has.
+pub const STATES: usize = 5;
+
+/// Any call.
+pub fn calls() -> impl Strategy<Value = Call> {
+    let pieces = -3..=3_i64;
+    let price = prop::option::weighted(0.4, 1..=2_u32);
+    // Nothing that is sold comes back: no rule takes from that counter.
+    let change = (1..=3_u32, pieces.clone(), pieces, 0..=2_i64, price);
+    let write = (1..=2_u32, prop::option::of(0..STATES), 0..STATES, prop::collection::vec(change, 0..=3));
+    prop_oneof![
+        3 => (1..=3_u32, 1..=2_u32).prop_map(|(sku, price)| Call::Put(sku, price)),
+        3 => (1..=3_u32, 1..=2_u32, 3..=5_u32).prop_map(|(sku, name, pieces)| Call::Deliver(sku, name, pieces)),
+        1 => (1..=3_u32).prop_map(Call::Product),
+        1 => (1..=3_u32).prop_map(Call::Products),
+        1 => Just(Call::OnSale),
+        1 => (1..=2_u32).prop_map(Call::Reservation),
+        6 => write.prop_map(|(order, read, new, changes)| Call::Write { order, read, new, changes }),
+    ]
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Product(Option<Product>),
+    Products(BTreeMap<Sku, Product>),
+    Delivered(Delivered),
+    OnSale(BTreeMap<Sku, OnSale>),
+    Reservation(Option<Reservation>),
+    Written(bool),
+}
+
+fn reservation(order: u32, state: usize) -> anyhow::Result<Reservation> {
+    let shortage = |sku, kind| ReservationState::Rejected { shortages: vec![Shortage { sku, kind }] };
+    let state = match state % STATES {
+        0 => ReservationState::Held,
+        1 => ReservationState::Committed,
+        2 => ReservationState::Released,
+        3 => shortage(sku(1)?, ShortageKind::UnknownProduct),
+        _ => shortage(sku(2)?, ShortageKind::OutOfStock { available: 1 }),
+    };
+    let lines = if state == ReservationState::Held { vec![line(sku(1)?, order)?] } else { Vec::new() };
+    Ok(Reservation { order_id: order_id(order), lines, state })
+}
+
+async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
+    let World { products, reservations } = world;
+    Ok(match call {
+        Call::Put(number, price) => {
+            Answer::Product(Some(products.put(&sku(*number)?, &name()?, euros(*price)?).await?))
+        }
+        Call::Deliver(number, delivery, pieces) => {
+            let delivery = format!("d-{delivery}").parse()?;
+            Answer::Delivered(products.deliver(&sku(*number)?, &delivery, *pieces).await?)
+        }
+        Call::Product(number) => Answer::Product(products.get(&sku(*number)?).await?),
+        Call::Products(limit) => {
+            let (mut found, mut after) = (BTreeMap::new(), None);
+            loop {
+                let page = products.list(after.as_ref(), *limit).await?;
+                found.extend(page.products.into_iter().map(|product| (product.sku.clone(), product)));
+                after = page.next;
+                if after.is_none() {
+                    break Answer::Products(found);
+                }
+            }
+        }
+        Call::OnSale => Answer::OnSale(reservations.on_sale(&[sku(1)?, sku(2)?, sku(3)?]).await?),
+        Call::Reservation(order) => Answer::Reservation(reservations.get(order_id(*order)).await?),
+        Call::Write { order, read, new, changes } => {
+            let read = read.map(|state| reservation(*order, state)).transpose()?;
+            let change = |(number, available, held, sold, price): &(u32, i64, i64, i64, Option<u32>)| {
+                let at_price = price.map(euros).transpose()?;
+                let sku = sku(*number)?;
+                Ok(StockChange { sku, available: *available, held: *held, sold: *sold, at_price })
+            };
+            let changes = changes.iter().map(change).collect::<anyhow::Result<Vec<_>>>()?;
+            let new = reservation(*order, *new)?;
+            Answer::Written(reservations.write(read.as_ref(), &new, &changes).await?)
+        }
+    })
+}
+
+fn changes_a_product_twice(call: &Call) -> bool {
+    let Call::Write { changes, .. } = call else { return false };
+    let skus: BTreeSet<u32> = changes.iter().map(|change| change.0).collect();
+    skus.len() < changes.len()
+}
+
+/// Makes the calls to both.
+///
+/// # Errors
+/// When one got two answers.
+pub async fn compare(calls: Vec<Call>, stores: [World; 2]) -> anyhow::Result<()> {
+    for (index, call) in calls.iter().enumerate() {
+        let twice = changes_a_product_twice(call);
+        let one = answer(twice, ask(call, &stores[0]).await)?;
+        let other = answer(twice, ask(call, &stores[1]).await)?;
+        alike(index, call, [one, other])?;
+    }
+    Ok(())
+}

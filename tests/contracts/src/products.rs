@@ -1,0 +1,108 @@
+//! `inventory::store::Products`: products and deliveries.
+
+use domain::Sku;
+use futures::future::join_all;
+use inventory::product::Product;
+use inventory::store::Delivered;
+
+use crate::check::{family, same};
+pub use crate::inventory_world::World;
+use crate::sample::{euros, name, sku};
+
+family!(World:
+    a_new_product_has_no_stock_and_a_known_one_keeps_its_own,
+    a_delivery_counts_once,
+    of_many_tellings_of_a_delivery_one_counts,
+    what_is_not_sold_is_not_delivered,
+    no_more_is_delivered_than_can_be_counted,
+    products_come_once_each_in_pages,
+);
+
+async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World) -> anyhow::Result<()> {
+    let sku = sku(1)?;
+    same("a product that is not there", world.products.get(&sku).await?, None)?;
+    let new = Product { sku: sku.clone(), name: name()?, price: euros(0)?, available: 0, held: 0, sold: 0 };
+    same("a new product", world.products.put(&sku, &name()?, euros(0)?).await?, new.clone())?;
+    same("the same, read", world.products.get(&sku).await?, Some(new.clone()))?;
+    let counted = world.products.deliver(&sku, &"d-1".parse()?, 7).await?;
+    same("a delivery", counted, Delivered::Counted)?;
+    let changed =
+        Product { name: "Assam “FTGFOP1” ☕".parse()?, price: euros(99_999_999)?, available: 7, ..new };
+    let put = world.products.put(&sku, &changed.name, changed.price).await?;
+    same("renamed and priced anew", put, changed.clone())?;
+    same("the same, read", world.products.get(&sku).await?, Some(changed))
+}
+
+async fn a_delivery_counts_once(world: &World) -> anyhow::Result<()> {
+    let (tea, other) = (world.product(1, 0).await?, world.product(2, 0).await?);
+    let (first, second) = ("d-1".parse()?, "d-2".parse()?);
+    let products = &world.products;
+    for _ in 0..3 {
+        same("a delivery", products.deliver(&tea, &first, 5).await?, Delivered::Counted)?;
+    }
+    for quantity in [4, 6, 0] {
+        let answer = products.deliver(&tea, &first, quantity).await?;
+        same("the same of another quantity", answer, Delivered::OtherQuantity)?;
+    }
+    world.stock_is(&tea, [5, 0, 0]).await?;
+    same("another delivery", products.deliver(&tea, &second, 2).await?, Delivered::Counted)?;
+    same("the same name", products.deliver(&other, &first, 9).await?, Delivered::Counted)?;
+    world.stock_is(&tea, [7, 0, 0]).await?;
+    world.stock_is(&other, [9, 0, 0]).await
+}
+
+async fn of_many_tellings_of_a_delivery_one_counts(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 0).await?;
+    let delivery = "d-1".parse()?;
+    // One that met another may fail; it is told again.
+    join_all((0..20).map(|_| world.products.deliver(&tea, &delivery, 5))).await;
+    same("told again", world.products.deliver(&tea, &delivery, 5).await?, Delivered::Counted)?;
+    world.stock_is(&tea, [5, 0, 0]).await
+}
+
+async fn what_is_not_sold_is_not_delivered(world: &World) -> anyhow::Result<()> {
+    let (sku, delivery) = (sku(1)?, "d-1".parse()?);
+    same("unknown", world.products.deliver(&sku, &delivery, 5).await?, Delivered::Refused)?;
+    same("nothing is made of it", world.products.get(&sku).await?, None)?;
+    world.priced(&sku, euros(1250)?).await?;
+    // What was refused does not count as told.
+    same("known now", world.products.deliver(&sku, &delivery, 6).await?, Delivered::Counted)?;
+    world.stock_is(&sku, [6, 0, 0]).await
+}
+
+async fn no_more_is_delivered_than_can_be_counted(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 999_999_990).await?;
+    let deliver = async |name: &str, quantity| world.products.deliver(&tea, &name.parse()?, quantity).await;
+    same("one too many", deliver("d-1", 11).await?, Delivered::Refused)?;
+    world.stock_is(&tea, [999_999_990, 0, 0]).await?;
+    same("up to a billion", deliver("d-1", 10).await?, Delivered::Counted)?;
+    same("and no more", deliver("d-2", 1).await?, Delivered::Refused)?;
+    same("the last one again", deliver("d-1", 10).await?, Delivered::Counted)?;
+    world.stock_is(&tea, [1_000_000_000, 0, 0]).await
+}
+
+async fn products_come_once_each_in_pages(world: &World) -> anyhow::Result<()> {
+    let none = world.products.list(None, 10).await?;
+    same("nothing is sold", (none.products.len(), none.next), (0, None))?;
+    let mut all = Vec::new();
+    for number in 1..=7 {
+        all.push(world.product(number, number).await?);
+    }
+    for limit in [1, 2, 3, 7, 8] {
+        let mut found: Vec<Sku> = Vec::new();
+        let mut after: Option<Sku> = None;
+        loop {
+            let page = world.products.list(after.as_ref(), limit).await?;
+            anyhow::ensure!(page.products.len() <= usize::try_from(limit)?, "more than {limit} on a page");
+            found.extend(page.products.into_iter().map(|product| product.sku));
+            anyhow::ensure!(found.len() <= all.len(), "products come again: {found:?}");
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        found.sort_unstable();
+        same(&format!("in pages of {limit}"), found, all.clone())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! `inventory::store::Reservations`: reservations, written in one transaction with the stock.
+
+use domain::order::MOST_LINES;
+use domain::reservation::{OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
+use domain::{Money, OrderId, Sku};
+use futures::future::join_all;
+
+use crate::check::{family, same};
+pub use crate::inventory_world::World;
+use crate::sample::{euros, line, order_id, sku};
+
+family!(World:
+    stock_and_price_of_what_is_sold,
+    asking_for_none_or_for_one_twice_is_an_error,
+    what_is_read_is_what_was_written,
+    a_reservation_is_written_where_there_is_none,
+    a_reservation_moves_only_from_the_state_that_was_read,
+    the_stock_goes_from_available_to_held_to_sold_or_back,
+    no_counter_goes_below_zero,
+    all_lines_are_written_or_none,
+    stock_is_taken_only_at_the_price_agreed,
+    a_tombstone_keeps_a_late_reservation_out,
+    one_product_twice_is_an_error_and_writes_nothing,
+    of_many_that_want_the_last_pieces_as_many_get_them_as_there_are,
+    of_many_that_reserve_for_one_order_one_does,
+);
+
+fn reservation(
+    order: OrderId,
+    lines: &[(&Sku, u32)],
+    state: ReservationState,
+) -> anyhow::Result<Reservation> {
+    let lines = lines.iter().map(|(sku, pieces)| line((*sku).clone(), *pieces)).collect::<Result<_, _>>()?;
+    Ok(Reservation { order_id: order, lines, state })
+}
+
+fn change(sku: &Sku, available: i64, held: i64, sold: i64, at_price: Option<Money>) -> StockChange {
+    StockChange { sku: sku.clone(), available, held, sold, at_price }
+}
+
+fn hold(sku: &Sku, pieces: i64) -> anyhow::Result<StockChange> {
+    Ok(change(sku, -pieces, pieces, 0, Some(euros(1250)?)))
+}
+
+impl World {
+    /// Holds pieces of a product for an order that has no reservation yet.
+    async fn held(&self, order: OrderId, sku: &Sku, pieces: u32) -> anyhow::Result<Reservation> {
+        let held = reservation(order, &[(sku, pieces)], ReservationState::Held)?;
+        let written = self.reservations.write(None, &held, &[hold(sku, pieces.into())?]).await?;
+        same("the reservation", written, true)?;
+        Ok(held)
+    }
+}
+
+async fn stock_and_price_of_what_is_sold(world: &World) -> anyhow::Result<()> {
+    let mut skus = vec![sku(0)?];
+    for number in 1..=u32::try_from(MOST_LINES - 1)? {
+        skus.push(world.product(number, number).await?);
+    }
+    let found = world.reservations.on_sale(&skus).await?;
+    same("products found", found.len(), skus.len() - 1)?;
+    same("an unknown one", found.get(&skus[0]), None)?;
+    let price = euros(1250)?;
+    for (number, sku) in (1..).zip(&skus[1..]) {
+        same("stock and price", found.get(sku), Some(&OnSale { available: number, price }))?;
+    }
+    same("unknown ones alone", world.reservations.on_sale(&skus[..1]).await?.len(), 0)
+}
+
+async fn asking_for_none_or_for_one_twice_is_an_error(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    for skus in [vec![], vec![tea.clone(), sku(2)?, tea]] {
+        let found = world.reservations.on_sale(&skus).await;
+        anyhow::ensure!(found.is_err(), "a batch has each row once, and one at least, but: {found:?}");
+    }
+    Ok(())
+}
+
+async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    let shortage = |kind| Shortage { sku: tea.clone(), kind };
+    let shortages = vec![
+        shortage(ShortageKind::UnknownProduct),
+        shortage(ShortageKind::OutOfStock { available: 3 }),
+        shortage(ShortageKind::PriceChanged { price: euros(7)? }),
+    ];
+    let states = [
+        ReservationState::Held,
+        ReservationState::Committed,
+        ReservationState::Released,
+        ReservationState::Rejected { shortages },
+    ];
+    for (number, state) in (1..).zip(states) {
+        let written = reservation(order_id(number), &[(&tea, 2)], state)?;
+        same("nothing yet", world.reservations.get(order_id(number)).await?, None)?;
+        same("written", world.reservations.write(None, &written, &[]).await?, true)?;
+        same("read", world.reservations.get(order_id(number)).await?, Some(written))?;
+    }
+    world.stock_is(&tea, [5, 0, 0]).await
+}
+
+async fn a_reservation_is_written_where_there_is_none(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    let held = world.held(order_id(1), &tea, 2).await?;
+    let more = reservation(order_id(1), &[(&tea, 3)], ReservationState::Held)?;
+    for again in [&held, &more] {
+        let written = world.reservations.write(None, again, &[hold(&tea, 1)?]).await?;
+        same("a second one for the order", written, false)?;
+    }
+    same("the first", world.reservations.get(order_id(1)).await?, Some(held))?;
+    world.stock_is(&tea, [3, 2, 0]).await
+}
+
+async fn a_reservation_moves_only_from_the_state_that_was_read(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    let held = reservation(order_id(1), &[(&tea, 2)], ReservationState::Held)?;
+    let committed = Reservation { state: ReservationState::Committed, ..held.clone() };
+    let released = Reservation { state: ReservationState::Released, ..held.clone() };
+    let sell = [change(&tea, 0, -2, 2, None)];
+    let free = [change(&tea, 2, -2, 0, None)];
+    let store = &world.reservations;
+    same("of one that is not there", store.write(Some(&held), &committed, &[]).await?, false)?;
+    same("nothing was made of it", store.get(order_id(1)).await?, None)?;
+    world.held(order_id(1), &tea, 2).await?;
+    same("sold", store.write(Some(&held), &committed, &sell).await?, true)?;
+    same("sold again", store.write(Some(&held), &committed, &sell).await?, false)?;
+    same("released after that", store.write(Some(&held), &released, &free).await?, false)?;
+    same("the reservation", store.get(order_id(1)).await?, Some(committed))?;
+    world.stock_is(&tea, [3, 0, 2]).await
+}
+
+async fn the_stock_goes_from_available_to_held_to_sold_or_back(world: &World) -> anyhow::Result<()> {
+    let (tea, mate) = (world.product(1, 9).await?, world.product(2, 9).await?);
+    let lines = [(&tea, 2), (&mate, 3)];
+    for (number, state) in [(1, ReservationState::Committed), (2, ReservationState::Released)] {
+        let held = reservation(order_id(number), &lines, ReservationState::Held)?;
+        let holds = [hold(&tea, 2)?, hold(&mate, 3)?];
+        same("held", world.reservations.write(None, &held, &holds).await?, true)?;
+        let sells = state == ReservationState::Committed;
+        let settle = |sku: &Sku, pieces: i64| {
+            if sells { change(sku, 0, -pieces, pieces, None) } else { change(sku, pieces, -pieces, 0, None) }
+        };
+        let settled = Reservation { state, ..held.clone() };
+        let changes = [settle(&tea, 2), settle(&mate, 3)];
+        same("settled", world.reservations.write(Some(&held), &settled, &changes).await?, true)?;
+        world.stock_is(&tea, [7, 0, 2]).await?;
+        world.stock_is(&mate, [6, 0, 3]).await?;
+    }
+    let found = world.reservations.on_sale(std::slice::from_ref(&tea)).await?;
+    same("on sale", found.get(&tea).map(|product| product.available), Some(7))
+}
+
+async fn no_counter_goes_below_zero(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 3).await?;
+    let new = reservation(order_id(1), &[(&tea, 4)], ReservationState::Held)?;
+    same("more than there is", world.reservations.write(None, &new, &[hold(&tea, 4)?]).await?, false)?;
+    let free = change(&tea, 1, -1, 0, None);
+    same("freed and not held", world.reservations.write(None, &new, &[free]).await?, false)?;
+    world.stock_is(&tea, [3, 0, 0]).await?;
+    same("no reservation", world.reservations.get(order_id(1)).await?, None)?;
+    world.held(order_id(1), &tea, 3).await?;
+    world.stock_is(&tea, [0, 3, 0]).await?;
+    let other = reservation(order_id(2), &[(&tea, 1)], ReservationState::Held)?;
+    same("when none is left", world.reservations.write(None, &other, &[hold(&tea, 1)?]).await?, false)
+}
+
+async fn all_lines_are_written_or_none(world: &World) -> anyhow::Result<()> {
+    let mut skus = Vec::new();
+    let most = u32::try_from(MOST_LINES)?;
+    for number in 1..=most {
+        skus.push(world.product(number, 1).await?);
+    }
+    let lines: Vec<(&Sku, u32)> = skus.iter().map(|sku| (sku, 1)).collect();
+    let holds = skus.iter().map(|sku| hold(sku, 1)).collect::<anyhow::Result<Vec<_>>>()?;
+    // The last of many cannot be had: there are too few, it is not sold, or at another price.
+    let last = &skus[skus.len() - 1];
+    let wrong = [hold(last, 2)?, hold(&sku(most + 1)?, 1)?, change(last, -1, 1, 0, Some(euros(1)?))];
+    let held = reservation(order_id(1), &lines, ReservationState::Held)?;
+    for bad in wrong {
+        let what = format!("{bad:?}");
+        let changes: Vec<StockChange> = holds[..holds.len() - 1].iter().cloned().chain([bad]).collect();
+        same(&what, world.reservations.write(None, &held, &changes).await?, false)?;
+        same("no reservation", world.reservations.get(order_id(1)).await?, None)?;
+        for sku in [&skus[0], last] {
+            world.stock_is(sku, [1, 0, 0]).await?;
+        }
+    }
+    same("nothing came of what is not sold", world.products.get(&sku(most + 1)?).await?, None)?;
+    same("all can be had", world.reservations.write(None, &held, &holds).await?, true)?;
+    for sku in &skus {
+        world.stock_is(sku, [0, 1, 0]).await?;
+    }
+    Ok(())
+}
+
+async fn stock_is_taken_only_at_the_price_agreed(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    world.priced(&tea, euros(1300)?).await?;
+    let held = reservation(order_id(1), &[(&tea, 2)], ReservationState::Held)?;
+    same("at the old price", world.reservations.write(None, &held, &[hold(&tea, 2)?]).await?, false)?;
+    let dollars = serde_json::from_value(serde_json::json!({ "amount": 1300, "currency": "USD" }))?;
+    let foreign = change(&tea, -2, 2, 0, Some(dollars));
+    same("in another currency", world.reservations.write(None, &held, &[foreign]).await?, false)?;
+    world.stock_is(&tea, [5, 0, 0]).await?;
+    let now = change(&tea, -2, 2, 0, Some(euros(1300)?));
+    same("at the price of now", world.reservations.write(None, &held, &[now]).await?, true)?;
+    // What is held is held, whatever it costs after that.
+    world.priced(&tea, euros(1)?).await?;
+    let sold = Reservation { state: ReservationState::Committed, ..held.clone() };
+    let sell = change(&tea, 0, -2, 2, None);
+    same("sold", world.reservations.write(Some(&held), &sold, &[sell]).await?, true)?;
+    world.stock_is(&tea, [3, 0, 2]).await
+}
+
+async fn a_tombstone_keeps_a_late_reservation_out(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    let tombstone = reservation(order_id(1), &[], ReservationState::Released)?;
+    same("the tombstone", world.reservations.write(None, &tombstone, &[]).await?, true)?;
+    let held = reservation(order_id(1), &[(&tea, 2)], ReservationState::Held)?;
+    same("the late one", world.reservations.write(None, &held, &[hold(&tea, 2)?]).await?, false)?;
+    same("the tombstone again", world.reservations.write(None, &tombstone, &[]).await?, false)?;
+    same("read", world.reservations.get(order_id(1)).await?, Some(tombstone))?;
+    world.stock_is(&tea, [5, 0, 0]).await
+}
+
+async fn one_product_twice_is_an_error_and_writes_nothing(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 5).await?;
+    let held = reservation(order_id(1), &[(&tea, 2)], ReservationState::Held)?;
+    let written = world.reservations.write(None, &held, &[hold(&tea, 1)?, hold(&tea, 1)?]).await;
+    anyhow::ensure!(written.is_err(), "a transaction cannot change one row twice, but: {written:?}");
+    same("no reservation", world.reservations.get(order_id(1)).await?, None)?;
+    world.stock_is(&tea, [5, 0, 0]).await
+}
+
+async fn of_many_that_want_the_last_pieces_as_many_get_them_as_there_are(
+    world: &World,
+) -> anyhow::Result<()> {
+    let (tea, mate) = (world.product(1, 5).await?, world.product(2, 100).await?);
+    let customers = (1..=20).map(async |number| {
+        let held = reservation(order_id(number), &[(&tea, 1), (&mate, 2)], ReservationState::Held)?;
+        let holds = [hold(&tea, 1)?, hold(&mate, 2)?];
+        // A write that met another is told no, too: whoever is told no reads the stock and decides again.
+        for _ in 0..100 {
+            if world.reservations.write(None, &held, &holds).await? {
+                return Ok(true);
+            }
+            let stock = world.reservations.on_sale(std::slice::from_ref(&tea)).await?;
+            if stock.get(&tea).is_none_or(|tea| tea.available == 0) {
+                return Ok(false);
+            }
+        }
+        anyhow::bail!("order {number} was told no 100 times, while there was stock")
+    });
+    let answers = join_all(customers).await.into_iter().collect::<anyhow::Result<Vec<bool>>>()?;
+    same("customers that were told yes", answers.iter().filter(|got| **got).count(), 5)?;
+    let mut there = Vec::new();
+    for number in 1..=20 {
+        there.push(world.reservations.get(order_id(number)).await?.is_some());
+    }
+    same("reservations", there, answers)?;
+    world.stock_is(&tea, [0, 5, 0]).await?;
+    world.stock_is(&mate, [90, 10, 0]).await
+}
+
+async fn of_many_that_reserve_for_one_order_one_does(world: &World) -> anyhow::Result<()> {
+    let tea = world.product(1, 100).await?;
+    let held = reservation(order_id(1), &[(&tea, 3)], ReservationState::Held)?;
+    let changes = [hold(&tea, 3)?];
+    let writers = (0..20).map(|_| world.reservations.write(None, &held, &changes));
+    let answers = join_all(writers).await.into_iter().collect::<anyhow::Result<Vec<bool>>>()?;
+    same("writers that were told yes", answers.iter().filter(|won| **won).count(), 1)?;
+    world.stock_is(&tea, [97, 3, 0]).await
+}

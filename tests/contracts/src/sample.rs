@@ -1,0 +1,72 @@
+//! Orders, products and payments to check with. The same in every run.
+
+use domain::order::Order;
+use domain::{
+    Cause, Customer, CustomerId, Event, Line, Lines, Money, OrderDetails, OrderId, ProductName, Sku,
+};
+use jiff::Timestamp;
+use orders::store::Placement;
+use serde_json::json;
+use uuid::Uuid;
+
+/// Where the clock stands in all of this, in seconds since 1970.
+pub(crate) const NOW: i64 = 1_795_428_930;
+
+/// Ids that sort by `number`.
+pub(crate) fn order_id(number: u32) -> OrderId {
+    OrderId::from(Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_0000_0000 + u128::from(number)))
+}
+
+/// So many microseconds after [`NOW`].
+pub(crate) fn time(microseconds: i64) -> anyhow::Result<Timestamp> {
+    Ok(Timestamp::from_microsecond(NOW * 1_000_000 + microseconds)?)
+}
+
+pub(crate) fn cause() -> anyhow::Result<Cause> {
+    Ok(Cause { correlation_id: "request-1".parse()?, causation_id: None, traceparent: None })
+}
+
+pub(crate) fn customer(number: u32) -> anyhow::Result<CustomerId> {
+    Ok(format!("cust-{number}").parse()?)
+}
+
+pub(crate) fn sku(number: u32) -> anyhow::Result<Sku> {
+    Ok(format!("TEA-{number:03}").parse()?)
+}
+
+pub(crate) fn name() -> anyhow::Result<ProductName> {
+    Ok("Darjeeling".parse()?)
+}
+
+pub(crate) fn euros(minor_units: u32) -> anyhow::Result<Money> {
+    Ok(serde_json::from_value(json!({ "amount": minor_units, "currency": "EUR" }))?)
+}
+
+/// A line at 12.50 euros a piece.
+pub(crate) fn line(sku: Sku, quantity: u32) -> anyhow::Result<Line> {
+    Ok(Line { sku, quantity: i64::from(quantity).try_into()?, unit_price: euros(1250)? })
+}
+
+pub(crate) fn details(number: u32, placed_at: Timestamp) -> anyhow::Result<OrderDetails> {
+    let customer: Customer = serde_json::from_value(json!({
+        "id": customer(number)?, "name": "Ada Lovelace", "email": "ada@example.com",
+    }))?;
+    let lines = Lines::try_from(vec![line(sku(1)?, 2)?, line(sku(2)?, 1)?])?;
+    Ok(OrderDetails::new(customer, lines, "pm_card_visa".parse()?, placed_at))
+}
+
+/// A new order of a customer, and its event.
+pub(crate) fn order(number: u32, customer: u32, placed_at: Timestamp) -> anyhow::Result<(Order, Event)> {
+    Ok(Order::place(order_id(number), details(customer, placed_at)?, cause()?))
+}
+
+/// What is remembered under `key` of the request that led to an order, until so many seconds after [`NOW`].
+pub(crate) fn placement(key: &str, order: OrderId, lasts: i64) -> Placement {
+    Placement {
+        key: key.to_owned(),
+        fingerprint: format!("what {order} was made of"),
+        order_id: order,
+        answer: format!("{{\"id\":\"{order}\"}}"),
+        expires_at: NOW + lasts,
+    }
+}

@@ -1,0 +1,133 @@
+//! The ports in memory keep every contract.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contracts::{bus, orders, payments, products, provider, queue, reservations};
+use domain::{Event, OrderId};
+use inventory::adapters::memory::InMemoryInventory;
+use platform::memory::{Bus, Queue};
+use uuid::Uuid;
+
+pub(crate) use ::orders::adapters::memory::InMemoryOrders;
+pub(crate) use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
+
+/// Fails with the contracts that do not hold.
+pub(crate) fn all_hold(broken: anyhow::Result<contracts::Broken>) {
+    let broken = broken.unwrap();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+pub(crate) fn orders_world() -> orders::World {
+    let store = Arc::new(InMemoryOrders::default());
+    orders::World { orders: store.clone(), outbox: store }
+}
+
+pub(crate) fn inventory_world() -> products::World {
+    let store = Arc::new(InMemoryInventory::default());
+    products::World { products: store.clone(), reservations: store }
+}
+
+pub(crate) fn payments_world() -> payments::World {
+    payments::World { payments: Arc::new(InMemoryPayments::default()) }
+}
+
+pub(crate) struct ProviderBooks(pub(crate) Arc<InMemoryProvider>);
+
+#[async_trait]
+impl provider::Books for ProviderBooks {
+    async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
+        Ok(usize::try_from(self.0.captures(order))?)
+    }
+
+    async fn forget(&self, _: &str) -> anyhow::Result<()> {
+        self.0.forget_keys();
+        Ok(())
+    }
+}
+
+pub(crate) fn provider_world() -> provider::World {
+    let provider = Arc::new(InMemoryProvider::default());
+    let order = OrderId::from(Uuid::from_u128(7));
+    provider::World { provider: provider.clone(), books: Arc::new(ProviderBooks(provider)), order }
+}
+
+pub(crate) struct Published(pub(crate) Arc<Bus>);
+
+#[async_trait]
+impl bus::Subscriber for Published {
+    async fn received(&self, _: usize) -> anyhow::Result<Vec<Event>> {
+        Ok(self.0.published())
+    }
+}
+
+/// The queue in memory keeps what it is told, and this reads it.
+pub(crate) struct Told(pub(crate) Arc<Queue>);
+
+#[async_trait]
+impl queue::Broker for Told {
+    async fn deliver(&self) -> anyhow::Result<String> {
+        Ok("receipt-1".to_owned())
+    }
+
+    async fn comes_within(&self, wait: Duration) -> anyhow::Result<bool> {
+        Ok(self.0.put_off().iter().all(|(_, put_off)| *put_off <= wait))
+    }
+
+    async fn letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
+        let attributes = |letter: &platform::host::record::DeadLetter| {
+            let mut set = BTreeMap::from([
+                ("error".to_owned(), letter.error.clone()),
+                ("kind".to_owned(), letter.kind.to_owned()),
+                ("function".to_owned(), letter.function.to_owned()),
+                ("attempt".to_owned(), letter.attempt.to_string()),
+                ("failed_at".to_owned(), letter.failed_at.to_string()),
+            ]);
+            set.extend(letter.correlation_id.clone().map(|id| ("correlation_id".to_owned(), id)));
+            (letter.body.clone(), set)
+        };
+        Ok(self.0.letters().iter().map(attributes).collect())
+    }
+}
+
+#[tokio::test]
+async fn orders_and_outbox() {
+    all_hold(orders::broken(async || Ok(orders_world())).await);
+}
+
+#[tokio::test]
+async fn products_and_reservations() {
+    all_hold(products::broken(async || Ok(inventory_world())).await);
+    all_hold(reservations::broken(async || Ok(inventory_world())).await);
+}
+
+#[tokio::test]
+async fn payment_records() {
+    all_hold(payments::broken(async || Ok(payments_world())).await);
+}
+
+#[tokio::test]
+async fn the_payment_provider() {
+    all_hold(provider::broken(async || Ok(provider_world())).await);
+}
+
+#[tokio::test]
+async fn the_bus() {
+    let world = async || {
+        let bus = Arc::new(Bus::default());
+        Ok(bus::World { publisher: bus.clone(), subscriber: Arc::new(Published(bus)) })
+    };
+    all_hold(bus::broken(world).await);
+}
+
+#[tokio::test]
+async fn the_queue() {
+    let world = async || {
+        let queue = Arc::new(Queue::default());
+        let (visibility, dead_letters) = (queue.clone(), queue.clone());
+        Ok(queue::World { visibility, dead_letters, broker: Arc::new(Told(queue)) })
+    };
+    all_hold(queue::broken(world).await);
+}

@@ -1,0 +1,159 @@
+//! The contracts of the ports, on the real adapters: the same that the ports in memory keep, which the simulation
+//! runs on. Each contract gets tables, queues and a bus of its own, so no other test meets it.
+
+mod stores;
+mod surroundings;
+
+use std::sync::Arc;
+
+use ::orders::adapters::memory::InMemoryOrders;
+use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
+use async_trait::async_trait;
+use contracts::{Broken, bus, differential, orders, payments, products, provider, queue, reservations};
+use domain::OrderId;
+use inventory::adapters::memory::InMemoryInventory;
+use tokio::runtime::Runtime;
+
+use crate::shared;
+use stores::Tables;
+use surroundings::Made;
+
+/// So many random sequences of calls go to the adapter and to the port in memory.
+const SEQUENCES: u32 = 60;
+
+/// Fails with the contracts that do not hold.
+fn all_hold(broken: anyhow::Result<Broken>) {
+    let broken = broken.unwrap();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[tokio::test]
+async fn orders_and_outbox_in_dynamodb() {
+    let (stack, _guard) = shared().await;
+    let tables = Tables::of(&stack);
+    all_hold(orders::broken(async || tables.orders().await).await);
+    tables.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn products_and_reservations_in_dynamodb() {
+    let (stack, _guard) = shared().await;
+    let tables = Tables::of(&stack);
+    all_hold(products::broken(async || tables.inventory().await).await);
+    all_hold(reservations::broken(async || tables.inventory().await).await);
+    tables.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn payment_records_in_dynamodb() {
+    let (stack, _guard) = shared().await;
+    let tables = Tables::of(&stack);
+    all_hold(payments::broken(async || tables.payments().await).await);
+    tables.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_payment_provider_over_http() {
+    let (stack, _guard) = shared().await;
+    let made = Made::of(&stack);
+    all_hold(provider::broken(async || made.provider().await).await);
+    made.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_bus_of_eventbridge() {
+    let (stack, _guard) = shared().await;
+    let made = Made::of(&stack);
+    all_hold(bus::broken(async || made.bus().await).await);
+    made.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_queues_of_sqs() {
+    let (stack, _guard) = shared().await;
+    let made = Made::of(&stack);
+    all_hold(queue::broken(async || made.queue().await).await);
+    made.remove().await.unwrap();
+}
+
+// The runner of random calls is not async: these have a runtime of their own.
+
+#[test]
+fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
+    let runtime = Runtime::new().unwrap();
+    let (stack, _guard) = runtime.block_on(shared());
+    let tables = Tables::of(&stack);
+    let judged = differential::agree(SEQUENCES, differential::orders::calls(), |calls| {
+        runtime.block_on(async {
+            let memory = Arc::new(InMemoryOrders::default());
+            let memory = orders::World { orders: memory.clone(), outbox: memory };
+            differential::orders::compare(calls, [memory, tables.orders().await?]).await
+        })
+    });
+    runtime.block_on(tables.remove()).unwrap();
+    judged.unwrap();
+}
+
+#[test]
+fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
+    let runtime = Runtime::new().unwrap();
+    let (stack, _guard) = runtime.block_on(shared());
+    let tables = Tables::of(&stack);
+    let judged = differential::agree(SEQUENCES, differential::inventory::calls(), |calls| {
+        runtime.block_on(async {
+            let memory = Arc::new(InMemoryInventory::default());
+            let memory = products::World { products: memory.clone(), reservations: memory };
+            differential::inventory::compare(calls, [memory, tables.inventory().await?]).await
+        })
+    });
+    runtime.block_on(tables.remove()).unwrap();
+    judged.unwrap();
+}
+
+#[test]
+fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
+    let runtime = Runtime::new().unwrap();
+    let (stack, _guard) = runtime.block_on(shared());
+    let tables = Tables::of(&stack);
+    let judged = differential::agree(SEQUENCES, differential::payments::calls(), |calls| {
+        runtime.block_on(async {
+            let memory = payments::World { payments: Arc::new(InMemoryPayments::default()) };
+            differential::payments::compare(calls, [memory, tables.payments().await?]).await
+        })
+    });
+    runtime.block_on(tables.remove()).unwrap();
+    judged.unwrap();
+}
+
+#[test]
+fn any_calls_to_the_provider_are_answered_alike_in_memory_and_over_http() {
+    let runtime = Runtime::new().unwrap();
+    let (stack, _guard) = runtime.block_on(shared());
+    let made = Made::of(&stack);
+    let judged = differential::agree(SEQUENCES, differential::provider::calls(), |calls| {
+        runtime.block_on(async {
+            let provider = Arc::new(InMemoryProvider::default());
+            let books = Arc::new(InMemory(provider.clone()));
+            let real = made.provider().await?;
+            let memory = provider::World { provider, books, order: real.order };
+            differential::provider::compare(calls, [memory, real]).await
+        })
+    });
+    runtime.block_on(made.remove()).unwrap();
+    judged.unwrap();
+}
+
+/// The books of the provider in memory.
+struct InMemory(Arc<InMemoryProvider>);
+
+#[async_trait]
+impl provider::Books for InMemory {
+    async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
+        Ok(usize::try_from(self.0.captures(order))?)
+    }
+
+    async fn forget(&self, _: &str) -> anyhow::Result<()> {
+        self.0.forget_keys();
+        Ok(())
+    }
+}

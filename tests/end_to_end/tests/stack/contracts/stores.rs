@@ -1,0 +1,91 @@
+//! Stores over tables of their own, with the keys and indexes that `template.yaml` gives them.
+
+use std::sync::{Arc, Mutex};
+
+use ::orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
+use ::payments::adapters::DynamoDbPayments;
+use architecture::template::Template;
+use contracts::{orders, payments, products};
+use end_to_end::Stack;
+use http::{Method, StatusCode};
+use inventory::adapters::{DynamoDbProducts, DynamoDbReservations};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// What a table of the template and `CreateTable` have in common, by the same names.
+const SCHEMA: [&str; 4] = ["AttributeDefinitions", "BillingMode", "KeySchema", "GlobalSecondaryIndexes"];
+
+/// Makes tables, and removes those that it made before: one contract at a time.
+pub(super) struct Tables<'a> {
+    stack: &'a Stack,
+    template: Template,
+    made: Mutex<Vec<String>>,
+}
+
+impl<'a> Tables<'a> {
+    pub(super) fn of(stack: &'a Stack) -> Self {
+        Self { stack, template: Template::of_repository().unwrap(), made: Mutex::default() }
+    }
+
+    pub(super) async fn orders(&self) -> anyhow::Result<orders::World> {
+        let [orders, outbox, keys] = self.make(["OrdersTable", "OutboxTable", "IdempotencyTable"]).await?;
+        let client = self.stack.aws.dynamodb();
+        Ok(orders::World {
+            orders: Arc::new(DynamoDbOrders::new(client.clone(), orders, outbox.clone(), keys)),
+            outbox: Arc::new(DynamoDbOutbox::new(client, outbox)),
+        })
+    }
+
+    pub(super) async fn inventory(&self) -> anyhow::Result<products::World> {
+        let [products, deliveries, reservations] =
+            self.make(["ProductsTable", "DeliveriesTable", "ReservationsTable"]).await?;
+        let client = self.stack.aws.dynamodb();
+        Ok(products::World {
+            products: Arc::new(DynamoDbProducts::new(client.clone(), products.clone(), deliveries)),
+            reservations: Arc::new(DynamoDbReservations::new(client, reservations, products)),
+        })
+    }
+
+    pub(super) async fn payments(&self) -> anyhow::Result<payments::World> {
+        let [payments] = self.make(["PaymentsTable"]).await?;
+        let client = self.stack.aws.dynamodb();
+        Ok(payments::World { payments: Arc::new(DynamoDbPayments::new(client, payments)) })
+    }
+
+    /// Empty tables like those of these logical names.
+    async fn make<const N: usize>(&self, logical: [&str; N]) -> anyhow::Result<[String; N]> {
+        self.remove().await?;
+        let definitions = self.template.all("AWS::DynamoDB::Table");
+        let names = logical.map(|logical| format!("contracts-{logical}-{}", Uuid::new_v4().simple()));
+        for (logical, name) in logical.iter().zip(&names) {
+            let definition = definitions.get(logical);
+            let definition = definition.ok_or_else(|| anyhow::anyhow!("template.yaml has no {logical}"))?;
+            let mut request: Map<String, Value> = SCHEMA
+                .iter()
+                .map(|name| ((*name).to_owned(), definition.property(&format!("/{name}")).clone()))
+                .filter(|(_, value)| !value.is_null())
+                .collect();
+            request.insert("TableName".to_owned(), name.as_str().into());
+            self.dynamodb("CreateTable", &Value::Object(request)).await?;
+            self.made.lock().unwrap().push(name.clone());
+        }
+        Ok(names)
+    }
+
+    /// Removes the tables that were made.
+    pub(super) async fn remove(&self) -> anyhow::Result<()> {
+        let made = std::mem::take(&mut *self.made.lock().unwrap());
+        for name in made {
+            self.dynamodb("DeleteTable", &json!({ "TableName": name })).await?;
+        }
+        Ok(())
+    }
+
+    async fn dynamodb(&self, operation: &str, request: &Value) -> anyhow::Result<()> {
+        let target = format!("DynamoDB_20120810.{operation}");
+        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
+        let answer =
+            self.stack.aws_request("dynamodb", Method::POST, "/", &headers, &request.to_string()).await?;
+        answer.expect(StatusCode::OK).map(drop)
+    }
+}

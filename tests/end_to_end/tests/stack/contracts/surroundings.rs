@@ -1,0 +1,230 @@
+//! A provider, a bus and queues that only the contracts use.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ::payments::adapters::Stripe;
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_eventbridge::types::Target;
+use aws_sdk_sqs::types::QueueAttributeName;
+use bytes::Bytes;
+use contracts::{bus, provider, queue};
+use domain::{Event, OrderId};
+use end_to_end::{PATIENCE, Stack};
+use http::{Method, Request, StatusCode};
+use platform::aws::{EventBridge, UnsignedClient};
+use platform::http::client::HttpClient;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The key that the stand-in for Stripe takes.
+const STAND_IN_KEY: &str = "sk_test_local";
+
+/// Makes what a contract needs, and removes it in the end.
+pub(super) struct Made<'a> {
+    stack: &'a Stack,
+    queues: Mutex<Vec<String>>,
+    buses: Mutex<Vec<String>>,
+    secrets: Mutex<Vec<String>>,
+}
+
+/// What is in a list, which is empty then.
+fn taken(list: &Mutex<Vec<String>>) -> Vec<String> {
+    std::mem::take(&mut *list.lock().unwrap())
+}
+
+fn name() -> String {
+    format!("contracts-{}", Uuid::new_v4().simple())
+}
+
+impl<'a> Made<'a> {
+    pub(super) fn of(stack: &'a Stack) -> Self {
+        Self { stack, queues: Mutex::default(), buses: Mutex::default(), secrets: Mutex::default() }
+    }
+
+    fn events(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(self.stack.aws.sdk())
+    }
+
+    /// The adapter for Stripe, over the stack's stand-in for it.
+    pub(super) async fn provider(&self) -> anyhow::Result<provider::World> {
+        let name = name();
+        self.secret("CreateSecret", &json!({ "Name": name, "SecretString": STAND_IN_KEY })).await?;
+        self.secrets.lock().unwrap().push(name.clone());
+        let base = std::env::var("E2E_STRIPE_URL")?;
+        let client = UnsignedClient::new(Duration::from_secs(20));
+        let books = StandIn { base: base.clone(), client: client.clone() };
+        Ok(provider::World {
+            provider: Arc::new(Stripe::new(client, &base, self.stack.aws.secret(name))),
+            books: Arc::new(books),
+            order: OrderId::from(Uuid::new_v4()),
+        })
+    }
+
+    async fn secret(&self, operation: &str, request: &Value) -> anyhow::Result<()> {
+        let target = format!("secretsmanager.{operation}");
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
+        let body = request.to_string();
+        let answer = self.stack.aws_request("secretsmanager", Method::POST, "/", &headers, &body).await?;
+        answer.expect(StatusCode::OK).map(drop)
+    }
+
+    /// A bus of EventBridge, and a queue that gets all of its events.
+    pub(super) async fn bus(&self) -> anyhow::Result<bus::World> {
+        let (events, name) = (self.events(), name());
+        events.create_event_bus().name(&name).send().await?;
+        self.buses.lock().unwrap().push(name.clone());
+        let url = self.sqs_queue().await?;
+        let sqs = self.stack.sqs();
+        let arn = QueueAttributeName::QueueArn;
+        let queue = sqs.get_queue_attributes().queue_url(&url).attribute_names(arn.clone()).send().await?;
+        let queue = queue.attributes().and_then(|set| set.get(&arn)).context("a queue without an ARN")?;
+        let everything = json!({ "source": [{ "prefix": "" }] }).to_string();
+        events.put_rule().name(&name).event_bus_name(&name).event_pattern(everything).send().await?;
+        let target = Target::builder().id("queue").arn(queue).build()?;
+        let put = events.put_targets().rule(&name).event_bus_name(&name).targets(target).send().await?;
+        anyhow::ensure!(put.failed_entry_count() == 0, "the rule has no target: {put:?}");
+        Ok(bus::World {
+            publisher: Arc::new(EventBridge::new(events, name)),
+            subscriber: Arc::new(Subscriber { sqs, url, received: Mutex::default() }),
+        })
+    }
+
+    async fn sqs_queue(&self) -> anyhow::Result<String> {
+        let made = self.stack.sqs().create_queue().queue_name(name()).send().await?;
+        let url = made.queue_url().context("a queue without an address")?.to_owned();
+        self.queues.lock().unwrap().push(url.clone());
+        Ok(url)
+    }
+
+    /// A queue, and one for its dead letters.
+    pub(super) async fn queue(&self) -> anyhow::Result<queue::World> {
+        let (url, dead_letters) = (self.sqs_queue().await?, self.sqs_queue().await?);
+        let queue = Arc::new(self.stack.aws.queue_at(url.clone(), dead_letters.clone()));
+        let broker = Broker { sqs: self.stack.sqs(), url, dead_letters };
+        Ok(queue::World { visibility: queue.clone(), dead_letters: queue, broker: Arc::new(broker) })
+    }
+
+    /// Removes all that was made.
+    pub(super) async fn remove(&self) -> anyhow::Result<()> {
+        let events = self.events();
+        for name in taken(&self.buses) {
+            events.remove_targets().rule(&name).event_bus_name(&name).ids("queue").send().await?;
+            events.delete_rule().name(&name).event_bus_name(&name).send().await?;
+            events.delete_event_bus().name(&name).send().await?;
+        }
+        for url in taken(&self.queues) {
+            self.stack.sqs().delete_queue().queue_url(url).send().await?;
+        }
+        for name in taken(&self.secrets) {
+            let request = json!({ "SecretId": name, "ForceDeleteWithoutRecovery": true });
+            self.secret("DeleteSecret", &request).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The stand-in's controls.
+struct StandIn {
+    base: String,
+    client: UnsignedClient,
+}
+
+impl StandIn {
+    async fn control(&self, method: Method, path: &str) -> anyhow::Result<Value> {
+        let uri = format!("{}/_control/{path}", self.base);
+        let answer = self.client.send(Request::builder().method(method).uri(uri).body(Bytes::new())?).await?;
+        anyhow::ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+        Ok(serde_json::from_slice(answer.body())?)
+    }
+}
+
+#[async_trait]
+impl provider::Books for StandIn {
+    async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
+        let charges = self.control(Method::GET, &format!("charges?order_id={order}")).await?;
+        Ok(charges.as_array().context("no list of charges")?.len())
+    }
+
+    async fn forget(&self, key: &str) -> anyhow::Result<()> {
+        let query = serde_urlencoded::to_string([("key", key)])?;
+        let answer = self.control(Method::POST, &format!("forget_keys?{query}")).await?;
+        anyhow::ensure!(answer["forgotten"] == 1, "the key {key} was not known: {answer}");
+        Ok(())
+    }
+}
+
+struct Subscriber {
+    sqs: aws_sdk_sqs::Client,
+    url: String,
+    received: Mutex<Vec<Event>>,
+}
+
+#[async_trait]
+impl bus::Subscriber for Subscriber {
+    async fn received(&self, least: usize) -> anyhow::Result<Vec<Event>> {
+        let start = Instant::now();
+        while self.received.lock().unwrap().len() < least && start.elapsed() < PATIENCE {
+            let receive = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
+            for message in receive.wait_time_seconds(1).send().await?.messages() {
+                let envelope: Value = serde_json::from_str(message.body().unwrap_or_default())?;
+                let event: Event = serde_json::from_value(envelope["detail"].clone())?;
+                anyhow::ensure!(envelope["detail-type"] == event.fact.name(), "{envelope}");
+                anyhow::ensure!(envelope["source"] == event.source.as_str(), "{envelope}");
+                self.received.lock().unwrap().push(event);
+                let receipt = message.receipt_handle().context("a message without a receipt")?;
+                self.sqs.delete_message().queue_url(&self.url).receipt_handle(receipt).send().await?;
+            }
+        }
+        Ok(self.received.lock().unwrap().clone())
+    }
+}
+
+struct Broker {
+    sqs: aws_sdk_sqs::Client,
+    url: String,
+    dead_letters: String,
+}
+
+#[async_trait]
+impl queue::Broker for Broker {
+    async fn deliver(&self) -> anyhow::Result<String> {
+        self.sqs.send_message().queue_url(&self.url).message_body("a message").send().await?;
+        let receive = self.sqs.receive_message().queue_url(&self.url).visibility_timeout(600);
+        let answer = receive.wait_time_seconds(5).send().await?;
+        let receipt = answer.messages().first().and_then(|message| message.receipt_handle());
+        Ok(receipt.context("the message did not come")?.to_owned())
+    }
+
+    async fn comes_within(&self, wait: Duration) -> anyhow::Result<bool> {
+        let start = Instant::now();
+        while start.elapsed() < wait {
+            let answer = self.sqs.receive_message().queue_url(&self.url).send().await?;
+            if !answer.messages().is_empty() {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(false)
+    }
+
+    async fn letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
+        let mut letters = Vec::new();
+        loop {
+            let receive = self.sqs.receive_message().queue_url(&self.dead_letters);
+            let receive = receive.max_number_of_messages(10).message_attribute_names("All");
+            let messages = receive.send().await?.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(letters);
+            }
+            letters.extend(messages.into_iter().map(|message| {
+                let attributes = message.message_attributes.unwrap_or_default();
+                let attributes =
+                    attributes.into_iter().filter_map(|(name, set)| Some((name, set.string_value?)));
+                (message.body.unwrap_or_default(), attributes.collect())
+            }));
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The functions, each put together as its `main` does it, over the ports of one invocation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use domain::{Event, Fact};
+use futures::channel::oneshot;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use inventory::client::{HttpInventory, Inventory};
+use inventory::reserve::ReserveInventory;
+use inventory::settle::SettleReservation;
+use jiff::SignedDuration;
+use orders::expire::ExpireOrders;
+use orders::relay::RelayOutbox;
+use orders::track::TrackOrder;
+use payments::arbiter::{Arbiter, ProcessPayment, VoidPayment};
+use platform::host::http::complete;
+use platform::host::queue::{Message, QueueHost};
+use platform::host::record::MARGIN;
+use platform::host::schedule::Job;
+use platform::host::stream::{Row, StreamHost};
+use platform::http::client::{HttpClient, NoAnswer};
+use platform::publisher::{BusPublisher, PutEvents};
+use platform::retry::RetryPolicy;
+use platform::{EventHandler, Failure, Publisher};
+use tower::ServiceExt;
+
+use crate::lambda;
+use crate::planted::Planted;
+use crate::ports::Ports;
+use crate::queue::Letter;
+
+/// The name of a function's binary, from its logical id.
+pub fn binary(function: &str) -> &'static str {
+    match function {
+        "ReserveInventory" => "reserve-inventory",
+        "SettleReservation" => "settle-reservation",
+        "ProcessPayment" => "process-payment",
+        "VoidPayment" => "void-payment",
+        "TrackOrder" => "track-order",
+        "SendEmail" => "send-email",
+        other => unreachable!("the simulation does not know the function {other}"),
+    }
+}
+
+/// A handler of any kind.
+struct AnyHandler(Box<dyn EventHandler>);
+
+#[async_trait]
+impl EventHandler for AnyHandler {
+    async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
+        self.0.handle(event).await
+    }
+}
+
+fn handler(function: &str, ports: &Ports) -> AnyHandler {
+    let clock = Arc::new(ports.caller.clone());
+    let inventory: Arc<dyn Inventory> = Arc::new(HttpInventory::new(ports.clone(), "http://inventory-api"));
+    let arbiter = || Arbiter {
+        payments: Arc::new(ports.clone()),
+        provider: Arc::new(ports.clone()),
+        clock: Arc::new(ports.caller.clone()),
+    };
+    AnyHandler(match function {
+        "ReserveInventory" => Box::new(ReserveInventory { inventory, clock }),
+        "SettleReservation" => Box::new(SettleReservation { inventory, clock }),
+        "ProcessPayment" => Box::new(ProcessPayment(arbiter())),
+        "VoidPayment" if ports.world.has(Planted::ReleaseWithoutTheArbiter) => {
+            Box::new(ReleaseFirst(inventory, VoidPayment(arbiter())))
+        }
+        "VoidPayment" => Box::new(VoidPayment(arbiter())),
+        "TrackOrder" => Box::new(TrackOrder { orders: Arc::new(ports.clone()) }),
+        "SendEmail" => Box::new(ports.send_email()),
+        other => unreachable!("the simulation does not know the function {other}"),
+    })
+}
+
+/// [`Planted::ReleaseWithoutTheArbiter`].
+struct ReleaseFirst(Arc<dyn Inventory>, VoidPayment);
+
+#[async_trait]
+impl EventHandler for ReleaseFirst {
+    async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
+        if matches!(event.fact, Fact::CancellationRequested(_)) {
+            self.0.release(event.subject, event.cause.correlation_id.as_str()).await?;
+        }
+        self.1.handle(event).await
+    }
+}
+
+/// Runs a function on a batch of its queue, and gives back the ids of the messages that are to come again.
+pub async fn batch(ports: Ports, queue: usize, messages: Vec<Message>, time: Duration) -> Vec<String> {
+    let wiring = Arc::clone(&ports.world.wiring);
+    let Some(subscription) = wiring.subscriptions.get(queue) else { return Vec::new() };
+    let port = Arc::new(QueuePort { ports: ports.clone(), queue });
+    let host = QueueHost {
+        function: ports.caller.function,
+        handler: handler(&subscription.function, &ports),
+        publisher: ports.publisher(),
+        visibility: Arc::clone(&port) as Arc<_>,
+        dead_letters: port,
+        retry: RetryPolicy { base: wiring.retry_base, attempts: wiring.attempts },
+        clock: Arc::new(ports.caller.clone()),
+    };
+    host.batch(messages, time.saturating_sub(MARGIN), "simulated").await
+}
+
+/// Runs the relay on rows of the stream, and gives back the first that is to come again.
+pub async fn relay(ports: Ports, rows: Vec<Row>, time: Duration) -> Option<String> {
+    let host = StreamHost {
+        function: ports.caller.function,
+        handler: RelayOutbox { publisher: ports.publisher(), outbox: Arc::new(ports.clone()) },
+        dead_letters: Arc::new(RelayDeadLetters(ports.clone())),
+        clock: Arc::new(ports.caller.clone()),
+    };
+    host.batch(rows, time.saturating_sub(MARGIN), "simulated").await
+}
+
+/// Runs the schedule's function once.
+pub async fn expire(ports: Ports) -> anyhow::Result<()> {
+    let expire_after = SignedDuration::try_from(ports.world.wiring.expire_after)?;
+    let job = ExpireOrders {
+        orders: Arc::new(ports.clone()),
+        relay: RelayOutbox { publisher: ports.publisher(), outbox: Arc::new(ports.clone()) },
+        clock: Arc::new(ports.caller.clone()),
+        expire_after,
+    };
+    job.run(serde_json::Value::Null).await.map(drop)
+}
+
+/// A function behind the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// `orders-api`
+    Orders,
+    /// `inventory-api`
+    Inventory,
+}
+
+impl Api {
+    /// The name of its binary.
+    pub fn binary(self) -> &'static str {
+        match self {
+            Self::Orders => "orders-api",
+            Self::Inventory => "inventory-api",
+        }
+    }
+
+    fn router(self, ports: &Ports) -> Router {
+        let clock = Arc::new(ports.caller.clone());
+        let router = match self {
+            Self::Orders => orders::api::router(orders::api::Api {
+                orders: Arc::new(ports.clone()),
+                clock: Arc::clone(&clock) as Arc<_>,
+            }),
+            Self::Inventory => inventory::api::router(inventory::api::Api {
+                products: Arc::new(ports.clone()),
+                reservations: Arc::new(ports.clone()),
+                clock: Arc::clone(&clock) as Arc<_>,
+            }),
+        };
+        complete(router, clock)
+    }
+
+    /// Answers one request.
+    pub async fn answer(self, ports: Ports, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
+        let answer = self.router(&ports).oneshot(request.map(Body::from)).await?;
+        let (parts, body) = answer.into_parts();
+        Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+    }
+}
+
+/// A request from inside: to the inventory.
+#[async_trait]
+impl HttpClient for Ports {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        self.request(Api::Inventory, request)
+            .await
+            .map_err(|error| NoAnswer { host: "inventory-api".to_owned(), source: error.into() })
+    }
+}
+
+impl Ports {
+    /// A request to a function behind the gateway.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn request(&self, api: Api, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
+        let world = Arc::clone(&self.world);
+        let answer = self.caller.call(api.binary(), move || lambda::invoke_api(&world, api, request.clone()));
+        Ok(answer.await?.await?)
+    }
+
+    /// The publisher as the functions have it.
+    fn publisher(&self) -> Arc<dyn Publisher> {
+        let publisher = BusPublisher(self.clone());
+        if self.world.has(Planted::AcknowledgeBeforePublish) {
+            return Arc::new(PublishLater(self.clone()));
+        }
+        Arc::new(publisher)
+    }
+}
+
+#[async_trait]
+impl PutEvents for Ports {
+    async fn put(&self, events: &[&Event]) -> anyhow::Result<Vec<Option<String>>> {
+        let events: Vec<Event> = events.iter().map(|event| (*event).clone()).collect();
+        let world = Arc::clone(&self.world);
+        let answers = self.caller.call("bus.put_events", move || {
+            let put = |event: &Event| {
+                if world.sim.strikes(|swarm| swarm.refuse_entry) {
+                    world.sim.note(|| format!("the bus refuses {} of {}", event.fact.name(), event.subject));
+                    let overlooked = world.has(Planted::IgnoreRefusedEntry);
+                    return (!overlooked).then(|| "ThrottlingException".to_owned());
+                }
+                world.route(event);
+                None
+            };
+            events.iter().map(put).collect()
+        });
+        Ok(answers.await?)
+    }
+}
+
+/// [`Planted::AcknowledgeBeforePublish`].
+struct PublishLater(Ports);
+
+#[async_trait]
+impl Publisher for PublishLater {
+    async fn publish(&self, events: &[Event]) -> anyhow::Result<()> {
+        let (ports, events) = (self.0.clone(), events.to_vec());
+        self.0.caller.sim.scheduler.spawn(async move { drop(BusPublisher(ports).publish(&events).await) });
+        Ok(())
+    }
+}
+
+/// The queue of a function, as its host reaches it.
+struct QueuePort {
+    ports: Ports,
+    queue: usize,
+}
+
+#[async_trait]
+impl platform::host::queue::Visibility for QueuePort {
+    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
+        let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
+        let receipt: u64 = receipt.parse()?;
+        let hidden =
+            self.ports.caller.call("queue.put_off", move || lambda::hide(&world, queue, receipt, wait));
+        Ok(hidden.await?)
+    }
+}
+
+#[async_trait]
+impl platform::host::record::DeadLetters for QueuePort {
+    async fn bury(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
+        let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
+        let letter =
+            Letter { body: letter.body.as_str().into(), kind: letter.kind, error: letter.error.clone() };
+        let buried =
+            self.ports.caller.call("queue.bury", move || lambda::bury(&world, queue, letter.clone()));
+        Ok(buried.await?)
+    }
+}
+
+/// The relay gives nothing up in these runs: it understands every row.
+struct RelayDeadLetters(Ports);
+
+#[async_trait]
+impl platform::host::record::DeadLetters for RelayDeadLetters {
+    async fn bury(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
+        self.0.world.violated(format!("the relay gave a row up: {}", letter.error));
+        Ok(())
+    }
+}
+
+/// The receiving end of an answer.
+pub type Answer = oneshot::Receiver<Response<Bytes>>;

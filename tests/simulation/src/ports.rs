@@ -1,0 +1,271 @@
+//! The ports of the functions: those in memory, reached by [`Caller::call`], so that every call can go wrong in
+//! every way. What a call does there, it does at once, as a transaction does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::order::Order;
+use domain::payment::{IntentStatus, Payment};
+use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::{CustomerId, DeliveryId, Event, EventId, Money, OrderId, PaymentIntentId, ProductName, Sku};
+use futures::FutureExt;
+use inventory::product::Product;
+use inventory::store::{Delivered, Products, Reservations};
+use jiff::Timestamp;
+use orders::store::{OpenPage, Orders, Outbox, OutboxRow, Placed, Placement, Stored};
+use payments::provider::{NewIntent, Provider, ProviderError};
+use payments::store::Payments;
+use platform::memory::lock;
+
+use crate::planted::Planted;
+use crate::sim::Caller;
+use crate::world::World;
+
+/// The surroundings of one invocation of a function.
+#[derive(Clone)]
+pub struct Ports {
+    /// Who calls.
+    pub caller: Caller,
+    /// What is called.
+    pub world: Arc<World>,
+}
+
+/// What a port in memory answers: it never waits.
+fn now<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().unwrap_or_else(|| unreachable!("a port in memory answers at once"))
+}
+
+impl Ports {
+    /// Calls something that only reads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        effect: impl Fn(&World) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let world = Arc::clone(&self.world);
+        self.caller.call(what, move || effect(&world)).await?
+    }
+
+    /// Calls something that may change what is known of an order; the rules are checked when it has.
+    async fn write<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        order: OrderId,
+        effect: impl Fn(&World) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let world = Arc::clone(&self.world);
+        let effect = move || {
+            let answer = effect(&world);
+            world.look(order);
+            answer
+        };
+        self.caller.call(what, effect).await?
+    }
+
+    async fn provider<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        order: Option<OrderId>,
+        effect: impl Fn(&World) -> Result<T, ProviderError> + Send + 'static,
+    ) -> Result<T, ProviderError> {
+        let world = Arc::clone(&self.world);
+        let effect = move || {
+            let answer = effect(&world);
+            if let Some(order) = order {
+                world.look(order);
+            }
+            answer
+        };
+        self.caller.call(what, effect).await.map_err(anyhow::Error::from)?
+    }
+}
+
+#[async_trait]
+impl Orders for Ports {
+    async fn place(
+        &self,
+        order: &Order,
+        event: &Event,
+        placement: &Placement,
+        time: Timestamp,
+    ) -> anyhow::Result<Placed> {
+        let (order, event, placement) = (order.clone(), event.clone(), placement.clone());
+        self.write("orders.place", order.id, move |world| {
+            let placed = now(world.orders.place(&order, &event, &placement, time))?;
+            if placed == Placed::Now {
+                world.row_inserted(&event);
+            }
+            Ok(placed)
+        })
+        .await
+    }
+
+    async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
+        self.read("orders.get", move |world| now(Orders::get(&world.orders, id))).await
+    }
+
+    async fn list(
+        &self,
+        customer: &CustomerId,
+        after: Option<OrderId>,
+        limit: u32,
+    ) -> anyhow::Result<orders::store::Page> {
+        let customer = customer.clone();
+        self.read("orders.list", move |world| now(Orders::list(&world.orders, &customer, after, limit))).await
+    }
+
+    async fn replace(&self, read: &Stored, order: &Order, event: Option<&Event>) -> anyhow::Result<bool> {
+        let (read, order, event) = (read.clone(), order.clone(), event.cloned());
+        self.write("orders.replace", order.id, move |world| {
+            if world.sim.strikes(|swarm| swarm.conflict) {
+                return Ok(false);
+            }
+            let mut read = read.clone();
+            if world.has(Planted::StatusUpdateWithoutCondition)
+                && let Some(found) = now(Orders::get(&world.orders, order.id))?
+            {
+                read.version = found.version;
+            }
+            let done = now(world.orders.replace(&read, &order, event.as_ref()))?;
+            if let Some(event) = event.as_ref().filter(|_| done) {
+                world.row_inserted(event);
+            }
+            Ok(done)
+        })
+        .await
+    }
+
+    async fn open_before(
+        &self,
+        before: Timestamp,
+        next: Option<OpenPage>,
+    ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
+        self.read("orders.open_before", move |world| now(world.orders.open_before(before, next.clone())))
+            .await
+    }
+}
+
+#[async_trait]
+impl Outbox for Ports {
+    async fn remove(&self, event: EventId) -> anyhow::Result<()> {
+        self.read("outbox.remove", move |world| now(world.orders.remove(event))).await
+    }
+
+    async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
+        self.read("outbox.left_before", move |world| now(world.orders.left_before(before))).await
+    }
+}
+
+#[async_trait]
+impl Products for Ports {
+    async fn get(&self, sku: &Sku) -> anyhow::Result<Option<Product>> {
+        let sku = sku.clone();
+        self.read("products.get", move |world| now(Products::get(&world.inventory, &sku))).await
+    }
+
+    async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<inventory::store::Page> {
+        let after = after.cloned();
+        self.read("products.list", move |world| now(Products::list(&world.inventory, after.as_ref(), limit)))
+            .await
+    }
+
+    async fn put(&self, sku: &Sku, name: &ProductName, price: Money) -> anyhow::Result<Product> {
+        let (sku, name) = (sku.clone(), name.clone());
+        self.read("products.put", move |world| now(world.inventory.put(&sku, &name, price))).await
+    }
+
+    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+        let (sku, delivery) = (sku.clone(), delivery.clone());
+        self.read("products.deliver", move |world| now(world.inventory.deliver(&sku, &delivery, quantity)))
+            .await
+    }
+}
+
+#[async_trait]
+impl Reservations for Ports {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>> {
+        self.read("reservations.get", move |world| now(Reservations::get(&world.inventory, order))).await
+    }
+
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+        let skus = skus.to_vec();
+        self.read("reservations.on_sale", move |world| now(world.inventory.on_sale(&skus))).await
+    }
+
+    async fn write(
+        &self,
+        read: Option<&Reservation>,
+        new: &Reservation,
+        changes: &[StockChange],
+    ) -> anyhow::Result<bool> {
+        let (read, new, changes) = (read.cloned(), new.clone(), changes.to_vec());
+        self.write("reservations.write", new.order_id, move |world| {
+            if world.sim.strikes(|swarm| swarm.conflict) {
+                return Ok(false);
+            }
+            let is_tombstone = read.is_none() && new.state.name() == "released";
+            let done = if is_tombstone && world.has(Planted::NoTombstone) {
+                true
+            } else {
+                now(Reservations::write(&world.inventory, read.as_ref(), &new, &changes))?
+            };
+            if done && new.state.name() == "released" {
+                lock(&world.released).insert(new.order_id);
+            }
+            Ok(done)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Payments for Ports {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Payment>> {
+        self.read("payments.get", move |world| {
+            let mut payment = now(Payments::get(&world.payments, order))?;
+            if world.has(Planted::ChargeWithoutLookingUp) {
+                crate::planted::forget_intent(&mut payment);
+            }
+            Ok(payment)
+        })
+        .await
+    }
+
+    async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {
+        let payment = payment.clone();
+        self.write("payments.write", payment.order_id, move |world| {
+            if world.sim.strikes(|swarm| swarm.conflict) {
+                return Ok(false);
+            }
+            now(Payments::write(&world.payments, &payment))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Provider for Ports {
+    async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
+        let order = Some(intent.order_id);
+        self.provider("provider.create", order, move |world| now(world.provider.create(intent.clone()))).await
+    }
+
+    async fn retrieve(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
+        let intent = intent.clone();
+        self.provider("provider.retrieve", None, move |world| now(world.provider.retrieve(&intent))).await
+    }
+
+    async fn confirm(&self, intent: &PaymentIntentId, key: &str) -> Result<IntentStatus, ProviderError> {
+        let (intent, key) = (intent.clone(), key.to_owned());
+        let order = self.world.order_of(&intent);
+        self.provider("provider.confirm", order, move |world| now(world.provider.confirm(&intent, &key)))
+            .await
+    }
+
+    async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
+        let intent = intent.clone();
+        let order = self.world.order_of(&intent);
+        self.provider("provider.cancel", order, move |world| now(world.provider.cancel(&intent))).await
+    }
+}
