@@ -23,7 +23,9 @@ use uuid::Uuid;
 
 use crate::lease::{Attempt, Lease};
 
-pub use retention::{BUS_RETENTION, CLOCK_MARGIN, HORIZON, LEASE, QUEUE_RETENTION, RECORD_LIFETIME, REDRIVES};
+pub use retention::{
+    BUS_RETENTION, CLOCK_MARGIN, HORIZON, LEASE, QUEUE_RETENTION, RECORD_LIFETIME, REDRIVES,
+};
 
 /// A digest of all that an effect depends on: SHA-256, as 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -30,9 +30,8 @@ pub const REDRIVES: i64 = 1;
 
 /// How old a request may be and still be carried out without a record of it: 57 days. The bus, then a queue and its
 /// dead letters for the first delivery and for each redrive.
-pub const HORIZON: SignedDuration = SignedDuration::from_secs(
-    BUS_RETENTION.as_secs() + (1 + REDRIVES) * 2 * QUEUE_RETENTION.as_secs(),
-);
+pub const HORIZON: SignedDuration =
+    SignedDuration::from_secs(BUS_RETENTION.as_secs() + (1 + REDRIVES) * 2 * QUEUE_RETENTION.as_secs());
 
 /// How far clocks may differ, with what else is a little late: 3 days.
 pub const CLOCK_MARGIN: SignedDuration = SignedDuration::from_secs(3 * DAY);

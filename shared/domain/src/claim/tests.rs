@@ -42,10 +42,7 @@ fn the_policy_decides_when_a_lease_has_ended() {
     let now = attempt(SECOND, 60);
     let Decision::CarryOut(again) = decided(Some(&claim), Policy::Retry, &now) else { panic!("again") };
     assert_eq!((again.version, again.owner(), again.unknown), (2, now.owner, 1));
-    assert_eq!(
-        decided(Some(&claim), Policy::Block, &now),
-        Decision::Refuse(Refusal::UnknownOutcome)
-    );
+    assert_eq!(decided(Some(&claim), Policy::Block, &now), Decision::Refuse(Refusal::UnknownOutcome));
     assert_eq!(decided(Some(&claim), Policy::Reconcile, &now), Decision::Reconcile(again));
 }
 
