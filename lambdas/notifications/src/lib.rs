@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `send-email` | [`send`] |
 //!
-//! One mail per order and kind, as far as SES allows: see [`domain::claim`] for what that means.
+//! One mail per order and kind, as far as SES allows: see [`platform::idempotency`] for what that means.
 
 pub mod adapters;
 pub mod mail;

@@ -5,6 +5,7 @@
 //! | [`handler`] | what a handler is: one event in, the events that it causes or a failure out |
 //! | [`host`] | how a handler is called: by a queue, a stream, HTTP or a schedule |
 //! | [`publisher`] | how events get onto the bus |
+//! | [`idempotency`] | effects that no domain record protects, once |
 //! | [`retry`] | how long to wait before trying again |
 //! | [`http`] | requests, problems (RFC 9457), and the client for calling others |
 //! | [`clock`] | time, ids and chance |
@@ -18,6 +19,7 @@ pub mod config;
 pub mod handler;
 pub mod host;
 pub mod http;
+pub mod idempotency;
 pub mod memory;
 pub mod publisher;
 pub mod retry;

@@ -12,15 +12,25 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
+use crate::clock::{Clock, SystemClock};
+use crate::idempotency::metrics;
+
 /// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`error` to `trace`; `info` where
 /// it is not set or not understood). Does nothing when logging has been started before.
 pub fn init(name: &'static str) {
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let _ = tracing_subscriber::registry().with(layer(JsonLayer::stdout(), name, level)).try_init();
+    let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
+    let layer = layer(JsonLayer::stdout(), name, level, namespace.unwrap_or_else(|| "orders".to_owned()));
+    let _ = tracing_subscriber::registry().with(layer).try_init();
 }
 
-fn layer<W>(mut lines: JsonLayer<Registry, W>, name: &'static str, level: LevelFilter) -> impl Layer<Registry>
+fn layer<W>(
+    mut lines: JsonLayer<Registry, W>,
+    name: &'static str,
+    level: LevelFilter,
+    namespace: String,
+) -> impl Layer<Registry>
 where
     W: for<'a> MakeWriter<'a> + 'static,
 {
@@ -36,6 +46,9 @@ where
     lines.with_flattened_event();
     lines.with_top_level_flattened_span_list();
     lines.add_static_field("function", name.into());
+    lines.add_dynamic_field("_aws", move |line, _| {
+        metrics::directive(line.metadata(), &namespace, SystemClock.now())
+    });
     lines.with_filter(filter)
 }
 
@@ -81,7 +94,8 @@ mod tests {
 
     use super::*;
     use crate::host::record::Labels;
-    use crate::memory::lock;
+    use crate::idempotency::{Idempotency, InMemoryIdempotencyStore, Key, OnUnknown, Task};
+    use crate::memory::{ManualClock, lock};
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -99,7 +113,7 @@ mod tests {
     async fn logged(level: LevelFilter, work: impl Future<Output = ()>) -> Vec<Value> {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let layer = layer(JsonLayer::new(move || writer.clone()), "send-email", level);
+        let layer = layer(JsonLayer::new(move || writer.clone()), "send-email", level, "shop".to_owned());
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
         work.await;
         drop(guard);
@@ -156,6 +170,49 @@ mod tests {
         .await;
         let messages: Vec<&Value> = lines.iter().map(|line| &line["message"]).collect();
         assert_eq!(messages, ["clock skew"]);
+    }
+
+    /// The rules of the embedded metric format, for the lines that CloudWatch is to make metrics of.
+    #[tokio::test]
+    async fn what_becomes_of_an_effect_is_a_metric() {
+        let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+        let idempotency = Idempotency::new(Arc::new(InMemoryIdempotencyStore::default()), clock);
+        let once = async |payload: &str| {
+            let task = Task::new(Key::new("o-1", "mail"), &payload, jiff::Timestamp::UNIX_EPOCH).unwrap();
+            let _ = idempotency.once(&task, OnUnknown::Retry, |_| async { Ok("m-1".to_owned()) }).await;
+        };
+        let lines = logged(LevelFilter::INFO, async {
+            once("a").await;
+            once("a").await;
+            once("b").await;
+            tracing::info!("not a metric");
+        })
+        .await;
+        let (other, lines) = lines.split_last().unwrap();
+        assert_eq!(other.get("_aws"), None);
+        let noted: Vec<&Value> = lines.iter().map(|line| &line["idempotency"]).collect();
+        assert_eq!(noted, ["claimed", "completed", "duplicate", "mismatch"]);
+        for line in lines {
+            let about = &line["_aws"];
+            assert!(
+                about["Timestamp"].as_i64().is_some_and(|at| at > 1_700_000_000_000),
+                "milliseconds: {line}"
+            );
+            let [directive] = about["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
+                panic!("{line}")
+            };
+            assert_eq!(directive["Namespace"], "shop");
+            for dimension in directive["Dimensions"][0].as_array().unwrap() {
+                let value = &line[dimension.as_str().unwrap()];
+                assert!(value.as_str().is_some_and(|text| !text.is_empty()), "{dimension} in {line}");
+            }
+            for metric in directive["Metrics"].as_array().unwrap() {
+                assert_eq!(metric["Unit"], "Count");
+                assert_eq!(line[metric["Name"].as_str().unwrap()], 1, "{metric} in {line}");
+            }
+            assert_eq!((&line["subject"], &line["effect"]), (&"o-1".into(), &"mail".into()));
+        }
+        assert_eq!(lines[3]["level"], "WARN", "also where only warnings are kept");
     }
 
     #[test]

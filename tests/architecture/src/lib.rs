@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`functions`] | that template, binaries and log groups belong together |
 //! | [`queues`] | that no event is lost on the way to a function, or goes unnoticed when it is given up |
+//! | [`idempotency`] | that claims on effects outlive whatever can come again |
 //! | [`permissions`] | that each function may do what it needs and no more |
 //! | [`events`] | that subscriptions and samples are of events that exist |
 //! | [`catalogue`] | that the event catalogue is what the types say |
@@ -17,6 +18,7 @@
 pub mod catalogue;
 pub mod events;
 pub mod functions;
+pub mod idempotency;
 pub mod packages;
 pub mod permissions;
 pub mod queues;

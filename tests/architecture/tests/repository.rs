@@ -3,7 +3,7 @@
 use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::{Workspace, samples};
-use architecture::{Violations, catalogue, events, functions, packages, permissions, queues};
+use architecture::{Violations, catalogue, events, functions, idempotency, packages, permissions, queues};
 
 #[track_caller]
 fn none(violations: &Violations) {
@@ -42,6 +42,14 @@ fn each_queue_has_dead_letters_that_are_noticed() -> Result<()> {
 #[test]
 fn each_message_stays_invisible_while_it_is_worked_on() -> Result<()> {
     none(&queues::stay_invisible_long_enough(&Template::of_repository()?));
+    Ok(())
+}
+
+#[test]
+fn each_claim_outlives_what_can_come_again() -> Result<()> {
+    let template = Template::of_repository()?;
+    none(&idempotency::claims_outlive_messages(&template));
+    none(&idempotency::claims_outlast_runs(&template));
     Ok(())
 }
 

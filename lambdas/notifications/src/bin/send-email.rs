@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use notifications::adapters::{DynamoDbClaims, Ses};
+use notifications::adapters::Ses;
 use notifications::send::SendEmail;
 use platform::aws::Aws;
 use platform::clock::SystemClock;
+use platform::idempotency::Idempotency;
 use platform::publisher::NoPublisher;
 use platform::{config, host, telemetry};
 
@@ -13,10 +14,10 @@ use platform::{config, host, telemetry};
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
+    let claims = aws.idempotency_store(config::required("EMAILS_TABLE")?);
     let handler = SendEmail {
-        claims: Arc::new(DynamoDbClaims::from_env(aws.dynamodb())?),
+        idempotency: Idempotency::new(Arc::new(claims), Arc::new(SystemClock)),
         mailer: Arc::new(Ses::from_env(&aws)?),
-        clock: Arc::new(SystemClock),
         shop: config::optional("SHOP_NAME", "The shop".to_owned())?,
     };
     host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await

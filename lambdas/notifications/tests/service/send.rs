@@ -3,55 +3,68 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-use domain::Attempt;
-use domain::claim::{Claim, Decision, decide};
+use domain::claim::{Claim, HORIZON, LEASE, RECORD_LIFETIME, Status};
 use domain::payment::VoidReason;
+use domain::{Attempt, Event, Fact};
 use jiff::{SignedDuration, Timestamp};
-use notifications::adapters::memory::{InMemoryClaims, InMemoryMailer};
-use notifications::mail::{Kind, Mail};
+use notifications::adapters::memory::InMemoryMailer;
+use notifications::mail::Kind;
 use notifications::send::SendEmail;
-use notifications::store::{Claims, MailError, Mailer};
+use notifications::store::Mailer;
+use platform::idempotency::{Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, Task};
 use platform::memory::ManualClock;
 use platform::{Clock, EventHandler, Failure};
 use uuid::Uuid;
 
-use crate::support::{created, order_id, paid, voided};
+use crate::support::{created, details_of, order_id, paid, paid_by, voided};
 
 struct World {
-    claims: Arc<InMemoryClaims>,
+    claims: Arc<InMemoryIdempotencyStore>,
     mailer: Arc<InMemoryMailer>,
     clock: Arc<ManualClock>,
     function: SendEmail,
 }
 
 fn world() -> World {
-    let (claims, mailer) = (Arc::new(InMemoryClaims::default()), Arc::new(InMemoryMailer::default()));
+    let claims = Arc::new(InMemoryIdempotencyStore::default());
+    let mailer = Arc::new(InMemoryMailer::default());
     let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_795_428_930).unwrap()));
     let function = SendEmail {
-        claims: Arc::clone(&claims) as Arc<dyn Claims>,
+        idempotency: Idempotency::new(
+            Arc::clone(&claims) as Arc<dyn IdempotencyStore>,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        ),
         mailer: Arc::clone(&mailer) as Arc<dyn Mailer>,
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
         shop: "Tea & Co".to_owned(),
     };
     World { claims, mailer, clock, function }
 }
 
+fn key() -> Key {
+    Key::new(order_id(), Kind::Confirmation.name())
+}
+
 impl World {
+    async fn handle(&self, event: &Event) -> Result<(), Failure> {
+        self.function.handle(event).await.map(|events| assert!(events.is_empty()))
+    }
+
     async fn send(&self) -> Result<(), Failure> {
-        self.function.handle(&paid()).await.map(|events| assert!(events.is_empty()))
+        self.handle(&paid()).await
     }
 
     async fn claim(&self) -> Option<Claim> {
-        self.claims.get(order_id(), Kind::Confirmation).await.unwrap().claim
+        self.claims.get(&key()).await.unwrap()
     }
 
     /// Somebody claims the mail and is not heard of again.
     async fn claimed_by_another(&self) {
-        let lease_for = SignedDuration::from_secs(45);
-        let attempt = Attempt { owner: Uuid::from_u128(99), now: self.clock.now(), lease_for };
-        let Decision::Claim(claim) = decide(None, &attempt) else { panic!("nobody has it yet") };
-        assert!(self.claims.write(order_id(), Kind::Confirmation, 0, &claim).await.unwrap());
+        let now = self.clock.now();
+        let attempt = Attempt { owner: Uuid::from_u128(99), now, lease_for: LEASE };
+        let status = Status::InProgress { lease: attempt.lease() };
+        let task = Task::new(key(), &paid().fact, now).unwrap();
+        let claim = Claim { version: 1, fingerprint: task.fingerprint, unknown: 0, status };
+        assert!(self.claims.write(&key(), None, &claim, now + RECORD_LIFETIME).await.unwrap());
     }
 }
 
@@ -63,7 +76,9 @@ async fn a_mail_is_sent_once_however_often_its_event_comes() {
         world.clock.advance(SignedDuration::from_hours(24));
     }
     assert_eq!(world.mailer.sent().len(), 1);
-    assert!(matches!(world.claim().await, Some(Claim::Done { receipt, .. }) if receipt == "mail-1"));
+    assert!(
+        matches!(world.claim().await.unwrap().status, Status::Completed { receipt, .. } if receipt == "mail-1")
+    );
 }
 
 #[tokio::test]
@@ -121,26 +136,50 @@ async fn a_mail_that_is_refused_is_put_before_a_person() {
     assert_eq!(world.mailer.sent().len(), 1);
 }
 
-/// Sends, and has the write fail that comes after it.
-struct ThenNoClaims(Arc<InMemoryMailer>, Arc<InMemoryClaims>);
-
-#[async_trait]
-impl Mailer for ThenNoClaims {
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let receipt = self.0.send(mail).await;
-        self.1.failures.next(1);
-        receipt
-    }
+#[tokio::test]
+async fn a_mail_that_may_have_been_sent_waits_for_its_lease_and_is_sent_again() {
+    let world = world();
+    world.mailer.lost_answers.next(1);
+    assert!(matches!(world.send().await, Err(Failure::Retry(_))));
+    assert!(matches!(world.send().await, Err(Failure::Busy { .. })), "it may still be on its way");
+    world.clock.advance(LEASE);
+    world.send().await.unwrap();
+    assert_eq!(world.mailer.sent().len(), 2, "better twice than never");
+    assert_eq!(world.claim().await.unwrap().unknown, 1);
 }
 
 #[tokio::test]
-async fn that_a_mail_was_sent_is_written_twice_before_it_is_given_up() {
+async fn another_outcome_of_the_same_kind_is_refused() {
     let world = world();
-    let mailer = Arc::new(ThenNoClaims(Arc::clone(&world.mailer), Arc::clone(&world.claims)));
-    let function = SendEmail { mailer, ..world.function };
-    function.handle(&paid()).await.unwrap();
-    function.handle(&paid()).await.unwrap();
+    world.send().await.unwrap();
+    let failure = world.handle(&paid_by(details_of("Grace Hopper"))).await.unwrap_err();
+    assert!(matches!(failure, Failure::Reject(_)));
+    assert!(failure.to_string().contains("another payload"), "{failure}");
     assert_eq!(world.mailer.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_redrive_after_the_record_is_gone_sends_no_second_mail() {
+    let world = world();
+    world.send().await.unwrap();
+    world.clock.advance(RECORD_LIFETIME);
+    world.claims.expire(world.clock.now());
+    assert_eq!(world.claim().await, None, "it has been removed");
+    let failure = world.send().await.unwrap_err();
+    assert!(matches!(failure, Failure::Reject(_)) && failure.to_string().contains("57 days"), "{failure}");
+    assert_eq!(world.mailer.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_is_told_again_later_is_as_old_as_its_order() {
+    let world = world();
+    world.clock.advance(HORIZON);
+    let event = paid();
+    let cause = event.cause.clone();
+    let Fact::PaymentSucceeded(_) = &event.fact else { panic!("paid") };
+    let again = Event::new(event.subject, event.fact, world.clock.now(), cause);
+    assert!(matches!(world.handle(&again).await, Err(Failure::Reject(_))));
+    assert!(world.mailer.sent().is_empty());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod event_bridge;
 mod http_client;
+mod idempotency;
 mod queue;
 mod secret;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 pub use event_bridge::EventBridge;
 pub use http_client::{SignedClient, UnsignedClient};
+pub use idempotency::DynamoDbIdempotencyStore;
 pub use queue::{DeadLetterQueue, Queue};
 pub use secret::Secret;
 
@@ -94,6 +96,11 @@ impl Aws {
     /// A client for DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// The claims on effects in the table of that name.
+    pub fn idempotency_store(&self, table: String) -> DynamoDbIdempotencyStore {
+        DynamoDbIdempotencyStore::new(self.dynamodb(), table)
     }
 
     /// The bus in `EVENT_BUS`.

@@ -125,5 +125,5 @@ async fn queue_of_others(stack: &Stack) -> String {
 
 fn email_key() -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
     use aws_sdk_dynamodb::types::AttributeValue::S;
-    [("order_id".to_owned(), S("o".to_owned())), ("kind".to_owned(), S("k".to_owned()))].into()
+    [("subject".to_owned(), S("o".to_owned())), ("effect".to_owned(), S("k".to_owned()))].into()
 }

@@ -1,0 +1,94 @@
+//! Claims on effects in DynamoDB.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::claim::Claim;
+use jiff::Timestamp;
+
+use crate::idempotency::{IdempotencyStore, Key};
+
+/// A table with a row per effect: its key in `subject` and `effect`, the claim as JSON in `claim`, beside it what
+/// conditions and people look at (`version`, `owner`, `status`), and in `expires_at` (seconds since 1970) when
+/// DynamoDB may remove it.
+#[derive(Debug, Clone)]
+pub struct DynamoDbIdempotencyStore {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbIdempotencyStore {
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+#[async_trait]
+impl IdempotencyStore for DynamoDbIdempotencyStore {
+    /// A row that DynamoDB has not removed yet counts, also after its time: to know more is never wrong.
+    async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("subject", text(&key.subject))
+            .key("effect", text(&key.effect))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(SdkError::into_service_error)
+            .with_context(|| format!("the claim on {key} could not be read"))?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let claim = item.get("claim").and_then(|value| value.as_s().ok());
+        let claim = claim.with_context(|| format!("the row of {key} has no claim"))?;
+        let claim =
+            serde_json::from_str(claim).with_context(|| format!("the claim on {key} is not understood"))?;
+        Ok(Some(claim))
+    }
+
+    async fn write(
+        &self,
+        key: &Key,
+        previous: Option<&Claim>,
+        claim: &Claim,
+        expires_at: Timestamp,
+    ) -> anyhow::Result<bool> {
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("subject", text(&key.subject))
+            .item("effect", text(&key.effect))
+            .item("version", AttributeValue::N(claim.version.to_string()))
+            .item("owner", text(&claim.owner().to_string()))
+            .item("status", text(claim.status.name()))
+            .item("claim", text(&serde_json::to_string(claim)?))
+            .item("expires_at", AttributeValue::N(expires_at.as_second().to_string()));
+        put = match previous {
+            None => put.condition_expression("attribute_not_exists(subject)"),
+            // "owner" is a reserved word. The version alone would not do: a row that was removed begins at 1 again.
+            Some(previous) => put
+                .condition_expression("version = :version AND #owner = :owner")
+                .expression_attribute_names("#owner", "owner")
+                .expression_attribute_values(":version", AttributeValue::N(previous.version.to_string()))
+                .expression_attribute_values(":owner", text(&previous.owner().to_string())),
+        };
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => {
+                Err(anyhow::Error::new(error).context(format!("the claim on {key} could not be written")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
