@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::OrderId;
-use domain::claim::Claim;
+use domain::claim::{Claim, Status};
 use futures::FutureExt;
 use invariants::Mail as Sent;
-use notifications::mail::{Kind, Mail};
+use jiff::Timestamp;
+use notifications::mail::Mail;
 use notifications::send::SendEmail;
-use notifications::store::{Claims, MailError, Mailer, Read};
+use notifications::store::Mailer;
+use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
 use platform::memory::lock;
 
 use crate::planted::Planted;
@@ -19,32 +20,42 @@ impl Ports {
     /// The function, as its `main` puts it together.
     pub fn send_email(&self) -> SendEmail {
         SendEmail {
-            claims: Arc::new(self.clone()),
+            idempotency: Idempotency::new(Arc::new(self.clone()), Arc::new(self.caller.clone())),
             mailer: Arc::new(Outgoing { ports: self.clone() }),
-            clock: Arc::new(self.caller.clone()),
             shop: "The Tea Shop".to_owned(),
         }
     }
 }
 
+fn is_completed(claim: Option<&Claim>) -> bool {
+    claim.is_some_and(|claim| matches!(claim.status, Status::Completed { .. }))
+}
+
 #[async_trait]
-impl Claims for Ports {
-    async fn get(&self, order: OrderId, kind: Kind) -> anyhow::Result<Read> {
-        self.read("claims.get", move |world| {
-            world.claims.get(order, kind).now_or_never().unwrap_or_else(|| unreachable!("it answers at once"))
-        })
-        .await
+impl IdempotencyStore for Ports {
+    async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>> {
+        let key = key.clone();
+        self.read("claims.get", move |world| crate::ports::now(world.claims.get(&key))).await
     }
 
-    async fn write(&self, order: OrderId, kind: Kind, version: u64, claim: &Claim) -> anyhow::Result<bool> {
-        let claim = claim.clone();
+    async fn write(
+        &self,
+        key: &Key,
+        previous: Option<&Claim>,
+        claim: &Claim,
+        expires_at: Timestamp,
+    ) -> anyhow::Result<bool> {
+        let (key, previous, claim) = (key.clone(), previous.cloned(), claim.clone());
         self.read("claims.write", move |world| {
-            let _ = (&claim, version, order, kind, world.has(Planted::UnconditionalCompletion));
-            world
-                .claims
-                .write(order, kind, version, &claim)
-                .now_or_never()
-                .unwrap_or_else(|| unreachable!("it answers at once"))
+            let there = world.claims.get(&key).now_or_never().and_then(Result::ok).flatten();
+            let ends = !matches!(claim.status, Status::InProgress { .. });
+            let previous =
+                if ends && world.has(Planted::UnconditionalCompletion) { &there } else { &previous };
+            let done = crate::ports::now(world.claims.write(&key, previous.as_ref(), &claim, expires_at))?;
+            if done && is_completed(there.as_ref()) {
+                world.violated(format!("FinalStays: the note that {key} is done was written over"));
+            }
+            Ok(done)
         })
         .await
     }
@@ -56,15 +67,25 @@ struct Outgoing {
 
 #[async_trait]
 impl Mailer for Outgoing {
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let (world, to, kind) = (Arc::clone(&self.ports.world), mail.to.clone(), mail.kind);
+    async fn send(&self, mail: &Mail) -> Result<String, EffectError> {
+        let (world, kind) = (Arc::clone(&self.ports.world), mail.kind.name());
+        // Every order of a run has a customer of its own.
+        let orders = world.orders.all().into_values();
+        let order =
+            orders.map(|order| (order.id, order.details.customer.email)).find(|(_, email)| *email == mail.to);
+        let Some((order, _)) = order else {
+            world.violated(format!("a mail goes to {:?}, who has ordered nothing", mail.to));
+            return Err(anyhow::anyhow!("no such customer").into());
+        };
+        let claims = world.claims.all();
+        let claim = claims.get(&Key::new(order, kind)).map(|(claim, _)| claim);
+        // Who stood still since it claimed the mail cannot know that others have sent it. SES knows no fencing token.
+        if is_completed(claim) && !self.ports.caller.has_stalled() {
+            world.violated(format!("order {order} gets the mail `{kind}` that is noted as sent"));
+        }
         let sent = self.ports.caller.call("mailer.send", move || {
-            // Every order of a run has a customer of its own.
-            let order = world.orders.all().into_values().find(|order| order.details.customer.email == to);
-            if let Some(order) = order {
-                lock(&world.mails).push(Sent { order_id: order.id, kind: kind.name().to_owned() });
-                world.look(order.id);
-            }
+            lock(&world.mails).push(Sent { order_id: order, kind: kind.to_owned() });
+            world.look(order);
             "sent".to_owned()
         });
         Ok(sent.await.map_err(anyhow::Error::from)?)

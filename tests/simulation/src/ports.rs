@@ -32,7 +32,7 @@ pub struct Ports {
 }
 
 /// What a port in memory answers: it never waits.
-fn now<T>(answer: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(answer: impl Future<Output = T>) -> T {
     answer.now_or_never().unwrap_or_else(|| unreachable!("a port in memory answers at once"))
 }
 

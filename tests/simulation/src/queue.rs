@@ -1,7 +1,7 @@
 //! Queues as SQS has them: a message that was handed out is hidden for a while and comes again unless it is
 //! deleted, in no particular order, and sometimes twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,12 @@ impl Queue {
         let id = self.number();
         self.history.push(Arc::clone(&body));
         self.messages.insert(id, Message { body, visible_at: now, receives: 0, receipt: 0 });
+    }
+
+    /// Each message that was ever sent here, once.
+    pub fn first_history(&mut self) -> Vec<Arc<str>> {
+        let mut seen = BTreeSet::new();
+        self.history.iter().filter(|body| seen.insert(Arc::clone(body))).cloned().collect()
     }
 
     /// The messages that can be handed out.

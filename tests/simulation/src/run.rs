@@ -2,6 +2,7 @@
 //! after that everything is sent once more.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,8 +23,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long it may take until all has settled after the last fault, in minutes: retries wait up to 15 minutes, ten
 /// times, and an order that is expired or asked for again waits for hours.
 const LONGEST_SETTLING: u32 = 12 * 60;
-/// How much later everything is sent once more: longer than Stripe keeps keys, and than a queue keeps messages.
-const LATER: Duration = Duration::from_secs(20 * 24 * 3600);
+const DAY: u64 = 24 * 3600;
+/// How much later everything is sent once more: longer than Stripe keeps keys, and than a queue keeps messages; and
+/// longer than it is remembered that a mail was sent.
+const LATER: [(Duration, &str); 2] =
+    [(Duration::from_secs(20 * DAY), "20 days later"), (Duration::from_secs(60 * DAY), "80 days later")];
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -176,34 +180,36 @@ fn judge(world: &World, told: &Mutex<Told>, settled: &Snapshot) {
     }
 }
 
-/// Days later, when the provider has forgotten its keys, everything that was ever sent is sent once more. Nothing
-/// changes.
+/// Much later, when the provider has forgotten its keys, everything that was ever sent is sent once more; and again
+/// when also the notes of the mails have expired. Nothing changes: a mail that late is put before a person.
 fn replay(world: &Arc<World>, settled: &Snapshot) {
-    world.sim.note(|| "everything is sent once more".to_owned());
-    world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(LATER));
-    world.provider.forget_keys();
-    let histories: Vec<_> =
-        lock(&world.queues).iter().map(|queue| queue.history.clone()).enumerate().collect();
-    for (queue, history) in histories {
-        for body in history {
-            world.send(queue, body);
+    for (later, what) in LATER {
+        world.sim.note(|| format!("{what}: everything is sent once more"));
+        world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(later));
+        world.provider.forget_keys();
+        world.claims.expire(world.sim.now());
+        world.too_late_for_mails.store(world.claims.all().is_empty(), Ordering::Relaxed);
+        let histories: Vec<_> =
+            lock(&world.queues).iter_mut().map(|queue| queue.first_history()).enumerate().collect();
+        for (queue, history) in histories {
+            for body in history {
+                world.send(queue, body);
+            }
         }
-    }
-    for _ in 0..LONGEST_SETTLING {
-        world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
-        if world.is_quiet() {
-            break;
+        for _ in 0..LONGEST_SETTLING {
+            world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
+            if world.is_quiet() {
+                break;
+            }
         }
-    }
-    let after = world.snapshot();
-    for violation in check_step(settled, &after).into_iter().chain(check(&after, When::Settled)) {
-        world.violated(format!("after everything was sent once more: {violation}"));
-    }
-    if *settled != after {
-        world.violated(format!(
-            "FinalStays: a late redrive changed something: {:?}",
-            difference(settled, &after)
-        ));
+        let after = world.snapshot();
+        for violation in check_step(settled, &after).into_iter().chain(check(&after, When::Settled)) {
+            world.violated(format!("{what}, after everything was sent once more: {violation}"));
+        }
+        if *settled != after {
+            let parts = difference(settled, &after);
+            world.violated(format!("FinalStays: {what}, what was sent once more changed {parts:?}"));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all of a run shares: chance, the faults, the trace, and the one way by which a function reaches anything
 //! outside of itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -127,6 +128,7 @@ impl Sim {
             invocation: state.invocations,
             skew: SignedDuration::from_millis(skew),
             mortal: true,
+            stalled: Arc::default(),
         }
     }
 
@@ -161,6 +163,7 @@ pub struct Caller {
     pub invocation: u64,
     skew: SignedDuration,
     mortal: bool,
+    stalled: Arc<AtomicBool>,
 }
 
 impl Caller {
@@ -168,6 +171,11 @@ impl Caller {
     #[must_use]
     pub fn immortal(self) -> Self {
         Self { mortal: false, ..self }
+    }
+
+    /// Whether it has stood still.
+    pub fn has_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
     }
 
     /// Writes a line of the trace.
@@ -239,6 +247,7 @@ impl Caller {
                 return self.hang(None).await;
             }
             Fault::Stall(time) => {
+                self.stalled.store(true, Ordering::Relaxed);
                 scheduler.under_way(there, move || arrives(1, true));
                 if let Some(task) = scheduler.current() {
                     scheduler.stall(task, time);

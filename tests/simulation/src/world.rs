@@ -1,6 +1,7 @@
 //! Everything outside of the functions: tables, the provider, the mailbox, the bus, the queues and the stream.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -43,7 +44,9 @@ pub struct World {
     /// The mails that were sent.
     pub mails: Mutex<Vec<Mail>>,
     /// Who may send which mail.
-    pub claims: notifications::adapters::memory::InMemoryClaims,
+    pub claims: platform::idempotency::InMemoryIdempotencyStore,
+    /// Whether it is so late that a mail is no longer sent without a person.
+    pub too_late_for_mails: AtomicBool,
     /// The orders whose stock the inventory said it released.
     pub released: Mutex<BTreeSet<OrderId>>,
     planted: Option<Planted>,
@@ -91,6 +94,7 @@ impl World {
             stream: Mutex::default(),
             mails: Mutex::default(),
             claims: Default::default(),
+            too_late_for_mails: AtomicBool::new(false),
             released: Mutex::default(),
             planted,
             double,

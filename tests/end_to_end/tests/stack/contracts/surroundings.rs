@@ -16,6 +16,7 @@ use end_to_end::{PATIENCE, Stack};
 use http::{Method, Request, StatusCode};
 use platform::aws::{EventBridge, UnsignedClient};
 use platform::http::client::HttpClient;
+use platform::publisher::BusPublisher;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -87,7 +88,7 @@ impl<'a> Made<'a> {
         let put = events.put_targets().rule(&name).event_bus_name(&name).targets(target).send().await?;
         anyhow::ensure!(put.failed_entry_count() == 0, "the rule has no target: {put:?}");
         Ok(bus::World {
-            publisher: Arc::new(EventBridge::new(events, name)),
+            publisher: Arc::new(BusPublisher(EventBridge::new(events, name))),
             subscriber: Arc::new(Subscriber { sqs, url, received: Mutex::default() }),
         })
     }
