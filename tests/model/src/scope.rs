@@ -62,3 +62,84 @@ pub struct Scope {
     /// Functions that do not take part: their queues stay empty.
     pub without: &'static [Function],
 }
+
+/// Functions that nobody waits for: their turn comes last.
+pub const SINKS: &[Function] = &[Function::TrackOrder, Function::SendEmail];
+
+/// One order of one piece of each product, which there is, and nothing goes wrong.
+pub const BASE: Scope = Scope {
+    name: "undisturbed",
+    orders: &[[1, 1]],
+    stock: [1, 1],
+    cards: &[Card::Succeeds],
+    faults: 0,
+    kinds: KINDS,
+    cancellations: 0,
+    expiries: 0,
+    copies: 1,
+    last: SINKS,
+    without: &[],
+};
+
+/// How much is to be explored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Size {
+    /// Under a minute on two cores: what the tests run.
+    Small,
+    /// Some minutes.
+    Medium,
+    /// As far as memory goes: bounded by a number of states.
+    Large,
+}
+
+const ONE: Scope = Scope { cards: &[Card::Succeeds, Card::Declines], ..BASE };
+const TWO: Scope = Scope { orders: &[[1, 0], [1, 1]], last: SINKS, ..BASE };
+
+const SMALL: &[Scope] = &[
+    BASE,
+    Scope { name: "one order, a fault, a cancellation", faults: 1, cancellations: 1, ..ONE },
+    Scope { name: "one order, a fault, an expiry", faults: 1, expiries: 1, ..BASE },
+    Scope { name: "one order, every card, a fault", cards: ALL_CARDS, faults: 1, ..BASE },
+    Scope { name: "one order, two faults", faults: 2, ..BASE },
+    Scope { name: "one order, a fault, alike messages", faults: 1, copies: 2, ..ONE },
+    Scope { name: "one order, followed at once, a cancellation", cancellations: 1, last: MAIL, ..BASE },
+    Scope { name: "one order, out of stock, two faults", stock: [1, 0], faults: 2, ..BASE },
+    Scope { name: "two orders for one piece", ..TWO },
+];
+
+const MEDIUM: &[Scope] = &[
+    Scope { name: "one order, a fault, a cancellation, an expiry", faults: 1, cancellations: 1, expiries: 1, ..ONE },
+    Scope { name: "one order, every card, a fault, a cancellation", cards: ALL_CARDS, faults: 1, cancellations: 1, ..BASE },
+    Scope { name: "one order, three crashes", faults: 3, kinds: &[Kind::Crash], ..BASE },
+    Scope { name: "one order, followed at once, a fault", faults: 1, last: MAIL, ..BASE },
+    Scope { name: "two orders for one piece, a fault", faults: 1, without: SINKS, ..TWO },
+];
+
+const LARGE: &[Scope] = &[
+    Scope { name: "one order, two faults, a cancellation", faults: 2, cancellations: 1, ..ONE },
+    Scope { name: "one order, three faults", faults: 3, ..BASE },
+    Scope { name: "two orders for one piece, a cancellation", cancellations: 1, without: SINKS, ..TWO },
+    Scope { name: "two orders for one piece, two faults", faults: 2, ..TWO },
+];
+
+const ALL_CARDS: &[Card] = &[Card::Succeeds, Card::Declines, Card::Processes, Card::Unknown];
+const MAIL: &[Function] = &[Function::SendEmail];
+
+impl Size {
+    /// The scopes that are explored.
+    pub fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::Small => SMALL,
+            Self::Medium => MEDIUM,
+            Self::Large => LARGE,
+        }
+    }
+
+    /// After how many states a scope is left, where that is bounded.
+    pub fn states(self) -> Option<usize> {
+        match self {
+            Self::Small | Self::Medium => None,
+            Self::Large => Some(40_000_000),
+        }
+    }
+}

@@ -271,3 +271,27 @@ impl Protocol {
         Next::Again
     }
 }
+
+/// For reports.
+impl Protocol {
+    /// The step that an attempt at a payment takes next.
+    pub(crate) fn next_payment_step(&self, at: usize, attempt: &Attempt) -> Option<Step> {
+        let Work::Pay { read, said, early } = attempt.work else { return None };
+        Some(self.mutated(read, said, early, self.step(at, attempt, read, said, self.now(attempt, read))))
+    }
+
+    /// What a record comes down to.
+    pub(crate) fn row_of(&self, payment: &Payment) -> PaymentRow {
+        self.fixture.payment_row(payment, self.fixture.during())
+    }
+
+    /// A PaymentIntent's number at the provider, from 0.
+    pub(crate) fn intent_number(&self, intent: &domain::PaymentIntentId) -> usize {
+        usize::from(self.fixture.number(intent))
+    }
+
+    /// Whether outbox rows are removed before they are published.
+    pub(crate) fn removes_first(&self) -> bool {
+        self.is(Mutation::RemoveFirst)
+    }
+}
