@@ -51,6 +51,8 @@ pub struct Outcome {
     pub complete: bool,
     /// What does not hold, in the order of [`Property::ALL`].
     pub counterexamples: Vec<Counterexample>,
+    /// How some order ended in some state: `paid`, `rejected`, `payment-failed`, `cancelled`, `expired`. Sorted.
+    pub endings: Vec<&'static str>,
 }
 
 /// Explores the states of `protocol`, and calls `report` about once a second.
@@ -96,7 +98,9 @@ pub fn check(protocol: Protocol, limits: Limits, mut report: impl FnMut(Progress
             Some(Counterexample { property, actions })
         })
         .collect();
+    let mut endings: Vec<&'static str> = found.into_keys().collect();
+    endings.sort_unstable();
     let progress = progress(&checker);
     let stopped = limits.states.is_some_and(|states| progress.states >= states);
-    Outcome { complete: counterexamples.is_empty() && !stopped, progress, counterexamples }
+    Outcome { complete: counterexamples.is_empty() && !stopped, progress, counterexamples, endings }
 }

@@ -21,7 +21,9 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::state::{Charge, ClaimRow, End, Ending, Held, Intent, News, OrderRow, Owner, PaymentRow, Said, Status};
+use crate::state::{
+    Charge, ClaimRow, End, Ending, Held, Intent, News, OrderRow, Owner, PaymentRow, Said, Status,
+};
 
 /// How long a lease lasts. Any time between [`Fixture::during`] and [`Fixture::after`] does.
 const LEASE: SignedDuration = SignedDuration::from_secs(45);
@@ -45,7 +47,8 @@ impl Fixture {
         let during = Timestamp::from_second(1_800_000_000)?;
         let skus: [Sku; 2] = ["TEA-001".parse()?, "TEA-002".parse()?];
         let price: Money = serde_json::from_str(r#"{"amount": 1250, "currency": "EUR"}"#)?;
-        let customer: Customer = serde_json::from_str(r#"{"id": "c", "name": "Ada", "email": "ada@example.com"}"#)?;
+        let customer: Customer =
+            serde_json::from_str(r#"{"id": "c", "name": "Ada", "email": "ada@example.com"}"#)?;
         let mut orders = Vec::new();
         for (number, pieces) in (1_u128..).zip(pieces) {
             let mut lines = Vec::new();
@@ -95,7 +98,8 @@ impl Fixture {
     }
 
     pub(crate) fn on_sale(&self, available: [i8; 2]) -> BTreeMap<Sku, OnSale> {
-        let on_sale = |available: i8| OnSale { available: u32::try_from(available).unwrap_or(0), price: self.price };
+        let on_sale =
+            |available: i8| OnSale { available: u32::try_from(available).unwrap_or(0), price: self.price };
         self.skus.iter().cloned().zip(available.map(on_sale)).collect()
     }
 

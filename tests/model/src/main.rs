@@ -122,6 +122,7 @@ fn explore(scope: &Scope, size: Size, arguments: &Arguments) -> anyhow::Result<b
         };
         println!("  {:22} {verdict}", property.name());
     }
+    println!("  orders that end as     {}", outcome.endings.join(", "));
     let protocol = Protocol::new(scope.clone(), None)?;
     for found in &outcome.counterexamples {
         print(&protocol, found);
@@ -160,7 +161,8 @@ fn print(protocol: &Protocol, found: &Counterexample) {
 
 fn figures(outcome: &Outcome) -> String {
     let Progress { states, unique, depth, elapsed } = outcome.progress;
-    let bound = if outcome.complete || !outcome.counterexamples.is_empty() { "" } else { ", not all of them" };
+    let bound =
+        if outcome.complete || !outcome.counterexamples.is_empty() { "" } else { ", not all of them" };
     format!("{states} states explored, {unique} unique{bound}, depth {depth}, {:.1} s", elapsed.as_secs_f64())
 }
 

@@ -1,11 +1,12 @@
 //! The protocol as `stateright` explores it.
 
+use domain::payment::VoidReason;
 use stateright::{Model, Property as Checked};
 
 use crate::action::Action;
 use crate::drive::Protocol;
 use crate::property::Property;
-use crate::state::State;
+use crate::state::{End, State};
 
 macro_rules! always {
     ($($property:ident),+) => {
@@ -13,6 +14,27 @@ macro_rules! always {
             Property::$property.holds(protocol, state)
         })),+]
     };
+}
+
+fn some_order_ended(state: &State, how: fn(End) -> bool) -> bool {
+    state.cases.iter().filter_map(|case| case.order?.outcome).any(how)
+}
+
+/// How orders can end.
+fn reached() -> [Checked<Protocol>; 5] {
+    [
+        Checked::sometimes("paid", |_, state| some_order_ended(state, |end| end == End::Paid)),
+        Checked::sometimes("rejected", |_, state| some_order_ended(state, |end| end == End::Rejected)),
+        Checked::sometimes("payment-failed", |_, state| {
+            some_order_ended(state, |end| end == End::PaymentFailed)
+        }),
+        Checked::sometimes("cancelled", |_, state| {
+            some_order_ended(state, |end| end == End::Voided(VoidReason::CustomerRequest))
+        }),
+        Checked::sometimes("expired", |_, state| {
+            some_order_ended(state, |end| end == End::Voided(VoidReason::Expired))
+        }),
+    ]
 }
 
 impl Model for Protocol {
@@ -35,7 +57,7 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Checked<Self>> {
-        always![
+        let mut properties = always![
             OneCapture,
             CapturedIsHeld,
             StockIsConserved,
@@ -47,6 +69,9 @@ impl Model for Protocol {
             EventIsNotLost,
             OrdersEnd,
             NothingHangs
-        ]
+        ];
+        // A scope in which nothing happens proves nothing.
+        properties.extend(reached());
+        properties
     }
 }

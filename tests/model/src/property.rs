@@ -71,13 +71,17 @@ impl Property {
             Self::CapturedIsHeld => "captured means that the stock is held or sold",
             Self::StockIsConserved => "no counter is below zero, available + held + sold is constant",
             Self::StockIsReserved => "held and sold are what the reservations say",
-            Self::MailTellsTheTruth => "a confirmation only after the capture, any other mail only without one",
+            Self::MailTellsTheTruth => {
+                "a confirmation only after the capture, any other mail only without one"
+            }
             Self::OneMail => "a mail goes out once, but for answers and senders that were lost",
             Self::RecordsAgree => "records, provider and events do not contradict each other",
             Self::FinalStays => "what is final stays as it is",
             Self::EventIsNotLost => "the event of a write is in the outbox or on the bus",
             Self::OrdersEnd => "when nothing is left to do, every order is final",
-            Self::NothingHangs => "when nothing is left to do nor dead, stock is settled and customers are told",
+            Self::NothingHangs => {
+                "when nothing is left to do nor dead, stock is settled and customers are told"
+            }
         }
     }
 
@@ -102,17 +106,20 @@ impl Property {
                     .queues
                     .iter()
                     .any(|letter| letter.to == Function::SendEmail && letter.news == News::Succeeded);
-                (!(confirmed || sent(Mail::Confirmation)) || case.captures() > 0) && (!other || case.captures() == 0)
+                (!(confirmed || sent(Mail::Confirmation)) || case.captures() > 0)
+                    && (!other || case.captures() == 0)
             }),
-            Self::OneMail => each(|case| case.post.iter().all(|post| post.sent <= post.excused.saturating_add(1))),
+            Self::OneMail => {
+                each(|case| case.post.iter().all(|post| post.sent <= post.excused.saturating_add(1)))
+            }
             Self::RecordsAgree => each(records_agree),
             Self::FinalStays => each(|case| !case.past.final_left),
             Self::EventIsNotLost => each(|case| {
                 let Some(order) = case.order else { return true };
                 let created = case.outbox.contains(&News::Created) || case.past.told_created;
-                let wish = order.cancellation.is_none_or(|reason| {
-                    case.outbox.contains(&News::Wish(reason)) || case.past.told_wish
-                });
+                let wish = order
+                    .cancellation
+                    .is_none_or(|reason| case.outbox.contains(&News::Wish(reason)) || case.past.told_wish);
                 created && wish
             }),
             Self::OrdersEnd => {
@@ -121,7 +128,8 @@ impl Property {
             }
             Self::NothingHangs => {
                 let dead = state.cases.iter().any(|case| !case.dead.is_empty());
-                dead || state.cases.iter().all(|case| is_settled(protocol, case)) || !nothing_left(protocol, state)
+                dead || state.cases.iter().all(|case| is_settled(protocol, case))
+                    || !nothing_left(protocol, state)
             }
         }
     }
@@ -170,8 +178,8 @@ fn records_agree(case: &Case) -> bool {
         Some(false) => matches!(case.reservation, Some(Held::Released | Held::Tombstone)),
         None => true,
     };
-    let released = !case.past.told_released
-        || matches!(case.reservation, Some(Held::Released | Held::Tombstone));
+    let released =
+        !case.past.told_released || matches!(case.reservation, Some(Held::Released | Held::Tombstone));
     let committed = !case.past.told_committed || case.reservation == Some(Held::Committed);
     payment && order && sold && released && committed && !case.past.contradiction
 }

@@ -8,7 +8,7 @@ use crate::scope::Card;
 use crate::state::{Attempt, Function, Held, Letter, News, State, Status, Work};
 
 /// The event's name on the bus.
-fn event(news: News) -> &'static str {
+pub fn event(news: News) -> &'static str {
     match news {
         News::Created => "order.created",
         News::Wish(_) => "order.cancellation_requested",
@@ -82,7 +82,10 @@ fn tell(protocol: &Protocol, state: &State, action: Action) -> String {
         }
         Action::Stall { case, attempt } => {
             let attempt = &state.cases[case].attempts[attempt];
-            format!("{} falls asleep: its lease ends, its message can be received again", attempt_of(case, attempt))
+            format!(
+                "{} falls asleep: its lease ends, its message can be received again",
+                attempt_of(case, attempt)
+            )
         }
         Action::Bury { case, letter } => {
             format!("the message of {} was tried too often: a dead letter", who(case, letter))
@@ -105,13 +108,18 @@ fn effect(protocol: &Protocol, state: &State, case: usize, attempt: &Attempt, ca
         }
         Work::Relay { .. } => "removes the row".to_owned(),
         Work::ReadAgain => "reads again, because its write was refused".to_owned(),
-        Work::Reserve { read, .. } => write_or_not("writes the reservation", state.cases[case].reservation == read),
-        Work::Settle { read } => write_or_not("settles the reservation", state.cases[case].reservation == read),
+        Work::Reserve { read, .. } => {
+            write_or_not("writes the reservation", state.cases[case].reservation == read)
+        }
+        Work::Settle { read } => {
+            write_or_not("settles the reservation", state.cases[case].reservation == read)
+        }
         Work::Pay { .. } => payment(protocol, state, case, attempt, card),
         Work::GiveUpPayment { .. } => "gives up its lease".to_owned(),
-        Work::Track { read } => {
-            write_or_not("has the order follow", state.cases[case].order.map(|row| row.version) == Some(read.version))
-        }
+        Work::Track { read } => write_or_not(
+            "has the order follow",
+            state.cases[case].order.map(|row| row.version) == Some(read.version),
+        ),
         Work::Ask { read } => write_or_not(
             "writes the wish to cancel and its outbox row",
             state.cases[case].order.map(|row| row.version) == Some(read.version),
@@ -138,7 +146,9 @@ fn payment(protocol: &Protocol, state: &State, case: usize, attempt: &Attempt, c
                 crate::state::Charge::Succeeded { .. } => "succeeded",
                 crate::state::Charge::Declined => "declined",
                 crate::state::Charge::Voided(_) => "voided",
-                crate::state::Charge::Charging { ending: Some(_), .. } => "charging, not to be charged any more",
+                crate::state::Charge::Charging { ending: Some(_), .. } => {
+                    "charging, not to be charged any more"
+                }
                 crate::state::Charge::Charging { intent: Some(_), .. } => "charging, with its PaymentIntent",
                 crate::state::Charge::Charging { .. } => "charging",
             };

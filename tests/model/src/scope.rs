@@ -33,8 +33,7 @@ pub enum Kind {
 }
 
 /// Every kind of fault.
-pub const KINDS: &[Kind] =
-    &[Kind::Crash, Kind::Lost, Kind::Repeat, Kind::Stall, Kind::Duplicate, Kind::Bury];
+pub const KINDS: &[Kind] = &[Kind::Crash, Kind::Lost, Kind::Repeat, Kind::Stall, Kind::Duplicate, Kind::Bury];
 
 /// The bounds of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,8 +107,20 @@ const SMALL: &[Scope] = &[
 ];
 
 const MEDIUM: &[Scope] = &[
-    Scope { name: "one order, a fault, a cancellation, an expiry", faults: 1, cancellations: 1, expiries: 1, ..ONE },
-    Scope { name: "one order, every card, a fault, a cancellation", cards: ALL_CARDS, faults: 1, cancellations: 1, ..BASE },
+    Scope {
+        name: "one order, a fault, a cancellation, an expiry",
+        faults: 1,
+        cancellations: 1,
+        expiries: 1,
+        ..ONE
+    },
+    Scope {
+        name: "one order, every card, a fault, a cancellation",
+        cards: ALL_CARDS,
+        faults: 1,
+        cancellations: 1,
+        ..BASE
+    },
     Scope { name: "one order, three crashes", faults: 3, kinds: &[Kind::Crash], ..BASE },
     Scope { name: "one order, followed at once, a fault", faults: 1, last: MAIL, ..BASE },
     Scope { name: "two orders for one piece, a fault", faults: 1, without: SINKS, ..TWO },

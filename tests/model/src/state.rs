@@ -216,7 +216,8 @@ pub enum Mail {
 
 impl Mail {
     /// All, in the order of [`Case::post`].
-    pub const ALL: [Self; 4] = [Self::Confirmation, Self::Rejection, Self::PaymentFailure, Self::Cancellation];
+    pub const ALL: [Self; 4] =
+        [Self::Confirmation, Self::Rejection, Self::PaymentFailure, Self::Cancellation];
 
     /// Where it stands in [`Case::post`].
     pub fn index(self) -> usize {

@@ -59,13 +59,7 @@ impl Protocol {
         rule(read.as_ref(), self.fixture.id(at))
     }
 
-    pub(super) fn settle_stock(
-        &self,
-        state: &mut State,
-        at: usize,
-        news: News,
-        read: Option<Held>,
-    ) -> Next {
+    pub(super) fn settle_stock(&self, state: &mut State, at: usize, news: News, read: Option<Held>) -> Next {
         let Decision::Write { reservation, changes } = self.to_settle(at, news, read) else {
             return Next::Go(Work::ReadAgain);
         };

@@ -40,9 +40,7 @@ enum Next {
 
 /// What `template.yaml` subscribes to an event: the rule of each function.
 pub fn subscribers(news: News) -> &'static [Function] {
-    use Function::{
-        ProcessPayment, ReserveInventory, SendEmail, SettleReservation, TrackOrder, VoidPayment,
-    };
+    use Function::{ProcessPayment, ReserveInventory, SendEmail, SettleReservation, TrackOrder, VoidPayment};
     match news {
         News::Created => &[ReserveInventory],
         News::Wish(_) => &[VoidPayment],
@@ -78,7 +76,11 @@ impl Protocol {
 
     /// When a function's turn comes: those that nobody waits for have theirs after all others.
     fn rank(&self, function: Function) -> u8 {
-        self.scope.last.iter().position(|last| *last == function).map_or(0, |at| u8::try_from(at).unwrap_or(0) + 1)
+        self.scope
+            .last
+            .iter()
+            .position(|last| *last == function)
+            .map_or(0, |at| u8::try_from(at).unwrap_or(0) + 1)
     }
 
     /// Whose turn it is in an order's affairs.
@@ -126,8 +128,7 @@ impl Protocol {
                     for (fault, card) in self.choices(case, at, attempt, &may) {
                         actions.push(Action::Go { case: at, attempt: number, fault, card });
                     }
-                    let stalls =
-                        !matches!(attempt.letter.to, Function::OrdersApi | Function::ExpireOrders);
+                    let stalls = !matches!(attempt.letter.to, Function::OrdersApi | Function::ExpireOrders);
                     if !attempt.late && stalls && may(Kind::Stall) {
                         actions.push(Action::Stall { case: at, attempt: number });
                     }
@@ -164,7 +165,7 @@ impl Protocol {
                 continue;
             }
             let overdue = self.overdue(case, at, letter);
-            if let Some(overdue) = overdue {
+            if let Some(overdue) = overdue.filter(|_| !waits(case, letter) || state.faults > 0) {
                 actions.push(Action::Deliver { case: at, letter, overdue, twice: false });
                 if may(Kind::Duplicate) {
                     actions.push(Action::Deliver { case: at, letter, overdue, twice: true });
@@ -217,16 +218,13 @@ impl Protocol {
     pub(crate) fn is_calm(&self, state: &State, action: &Action) -> bool {
         match action {
             Action::Place { torn, .. } => !torn,
-            // The provider comes to its end before a message is tried too often: what it does is the calm step then.
-            Action::Deliver { case, letter, twice, .. } => {
-                let waits = matches!(letter.to, Function::ProcessPayment | Function::VoidPayment)
-                    && state.cases[*case].intents.iter().any(|intent| intent.status == Status::Processing);
-                !twice && !waits
-            }
+            Action::Deliver { case, letter, twice, .. } => !twice && !waits(&state.cases[*case], *letter),
             Action::Go { fault, .. } => *fault == Fault::None,
             Action::Relay { .. } | Action::Settle { .. } => true,
             Action::Expire { case } => self.is_quiet(&state.cases[*case]),
-            Action::Stall { .. } | Action::Bury { .. } | Action::Redrive { .. } | Action::Cancel { .. } => false,
+            Action::Stall { .. } | Action::Bury { .. } | Action::Redrive { .. } | Action::Cancel { .. } => {
+                false
+            }
         }
     }
 
@@ -241,10 +239,17 @@ impl Protocol {
             Action::Relay { case, news } => {
                 let letter = Letter { to: Function::RelayOutbox, news };
                 let work = Work::Relay { published: false };
-                state.cases[case].attempts.push(Attempt { letter, work, owner: GONE, holds: false, late: false });
+                state.cases[case].attempts.push(Attempt {
+                    letter,
+                    work,
+                    owner: GONE,
+                    holds: false,
+                    late: false,
+                });
                 case
             }
             Action::Deliver { case, letter, overdue, twice } => {
+                state.faults -= u8::from(!twice && waits(&state.cases[case], letter));
                 take(&mut state.cases[case].queues, letter);
                 if twice {
                     state.faults -= 1;
@@ -323,7 +328,8 @@ impl Protocol {
 
     /// A function is called with a message, and reads.
     fn begin(&self, state: &mut State, at: usize, letter: Letter, holds: bool, overdue: bool) {
-        let leases = matches!(letter.to, Function::ProcessPayment | Function::VoidPayment | Function::SendEmail);
+        let leases =
+            matches!(letter.to, Function::ProcessPayment | Function::VoidPayment | Function::SendEmail);
         let owner = if leases { state.cases[at].fresh_owner() } else { GONE };
         let attempt = Attempt { letter, work: Work::ReadAgain, owner, holds, late: false };
         let next = self.read(state, at, &attempt, overdue);
@@ -340,7 +346,9 @@ impl Protocol {
                 self.pay_on(&state.cases[at], at, attempt, overdue)
             }
             Function::TrackOrder => self.read_to_track(&state.cases[at], at, attempt.letter.news),
-            Function::OrdersApi | Function::ExpireOrders => self.read_to_ask(&state.cases[at], at, attempt.letter),
+            Function::OrdersApi | Function::ExpireOrders => {
+                self.read_to_ask(&state.cases[at], at, attempt.letter)
+            }
             Function::SendEmail => self.read_to_mail(&state.cases[at], attempt, overdue),
         }
     }
@@ -387,7 +395,9 @@ impl Protocol {
             Work::ReadAgain => self.read(state, at, &attempt, false),
             Work::Reserve { read, available } => self.reserve(state, at, read, available),
             Work::Settle { read } => self.settle_stock(state, at, attempt.letter.news, read),
-            Work::Pay { read, said, early } => self.pay(state, at, &attempt, (read, said, early), fault, card),
+            Work::Pay { read, said, early } => {
+                self.pay(state, at, &attempt, (read, said, early), fault, card)
+            }
             Work::GiveUpPayment { read } => self.give_up_payment(&mut state.cases[at], at, &attempt, read),
             Work::Track { read } => self.track(&mut state.cases[at], at, attempt.letter.news, read),
             Work::Ask { read } => self.ask(&mut state.cases[at], at, attempt.letter, read),
@@ -460,10 +470,18 @@ impl Protocol {
 /// they fail, and what waits in the queue comes again, as if it had been delivered twice.
 fn acknowledge(case: &mut Case, attempt: &Attempt) {
     if !attempt.holds
-        && let Some(other) = case.attempts.iter_mut().find(|other| other.letter == attempt.letter && other.holds)
+        && let Some(other) =
+            case.attempts.iter_mut().find(|other| other.letter == attempt.letter && other.holds)
     {
         other.holds = false;
     }
+}
+
+/// Whether an attempt would find the provider at it, and come again. The provider comes to its end before a message
+/// is tried too often, so that trying meanwhile counts as a fault.
+fn waits(case: &Case, letter: Letter) -> bool {
+    matches!(letter.to, Function::ProcessPayment | Function::VoidPayment)
+        && case.intents.iter().any(|intent| intent.status == Status::Processing)
 }
 
 fn take(letters: &mut Vec<Letter>, letter: Letter) {

@@ -28,7 +28,10 @@ impl Protocol {
     /// Who holds the lease that bars a new attempt.
     pub(super) fn payment_barred_by(&self, case: &Case, at: usize) -> Option<Owner> {
         let stranger = Attempt {
-            letter: crate::state::Letter { to: crate::state::Function::ProcessPayment, news: News::Confirmed },
+            letter: crate::state::Letter {
+                to: crate::state::Function::ProcessPayment,
+                news: News::Confirmed,
+            },
             work: Work::ReadAgain,
             owner: Owner::MAX,
             holds: false,
@@ -40,7 +43,14 @@ impl Protocol {
             .flatten()
     }
 
-    fn step(&self, at: usize, attempt: &Attempt, read: Option<PaymentRow>, said: Said, now: Timestamp) -> Step {
+    fn step(
+        &self,
+        at: usize,
+        attempt: &Attempt,
+        read: Option<PaymentRow>,
+        said: Said,
+        now: Timestamp,
+    ) -> Step {
         let fixture = &self.fixture;
         let read = read.map(|row| fixture.payment(at, row));
         let goal = match attempt.letter.news {
@@ -86,7 +96,9 @@ impl Protocol {
     /// Gives up the lease, if it is this attempt's, and comes again.
     fn fail(&self, attempt: &Attempt, read: Option<PaymentRow>) -> Next {
         match (lease_of(read), read) {
-            (Some((owner, _)), Some(read)) if owner == attempt.owner => Next::Go(Work::GiveUpPayment { read }),
+            (Some((owner, _)), Some(read)) if owner == attempt.owner => {
+                Next::Go(Work::GiveUpPayment { read })
+            }
             _ => Next::Again,
         }
     }
@@ -100,7 +112,8 @@ impl Protocol {
         may: &dyn Fn(Kind) -> bool,
     ) -> Vec<(Fault, Option<Card>)> {
         let Work::Pay { read, said, early } = attempt.work else { return Vec::new() };
-        let step = self.mutated(read, said, early, self.step(at, attempt, read, said, self.now(attempt, read)));
+        let step =
+            self.mutated(read, said, early, self.step(at, attempt, read, said, self.now(attempt, read)));
         let cards = self.scope.cards.iter().copied();
         let cards: Vec<Option<Card>> = match &step {
             Step::CreateIntent { .. } => {
