@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod calm;
+mod case;
 pub mod check;
 pub mod drive;
 mod fixture;

@@ -127,11 +127,17 @@ fn explore(scope: &Scope, size: Size, arguments: &Arguments) -> anyhow::Result<b
     for found in &outcome.counterexamples {
         print(&protocol, found);
     }
+    let mut holds = outcome.counterexamples.is_empty();
     if outcome.complete && !arguments.no_calm {
-        let calm = calm::check(&protocol)?;
-        println!("  {:22} holds: at most {} steps to rest", "calm-ends", calm.longest);
+        match calm::check(&protocol) {
+            Ok(calm) => println!("  {:22} holds: at most {} steps to rest", "calm-ends", calm.longest),
+            Err(error) => {
+                holds = false;
+                println!("  {:22} DOES NOT HOLD: {error:#}", "calm-ends");
+            }
+        }
     }
-    Ok(outcome.counterexamples.is_empty())
+    Ok(holds)
 }
 
 fn mutate(mutation: Mutation) -> anyhow::Result<bool> {

@@ -123,13 +123,13 @@ const MEDIUM: &[Scope] = &[
     },
     Scope { name: "one order, three crashes", faults: 3, kinds: &[Kind::Crash], ..BASE },
     Scope { name: "one order, followed at once, a fault", faults: 1, last: MAIL, ..BASE },
-    Scope { name: "two orders for one piece, a fault", faults: 1, without: SINKS, ..TWO },
+    Scope { name: "two orders for one piece, a fault", faults: 1, without: MAIL, ..TWO },
 ];
 
 const LARGE: &[Scope] = &[
     Scope { name: "one order, two faults, a cancellation", faults: 2, cancellations: 1, ..ONE },
     Scope { name: "one order, three faults", faults: 3, ..BASE },
-    Scope { name: "two orders for one piece, a cancellation", cancellations: 1, without: SINKS, ..TWO },
+    Scope { name: "two orders for one piece, a cancellation", cancellations: 1, without: MAIL, ..TWO },
     Scope { name: "two orders for one piece, two faults", faults: 2, ..TWO },
 ];
 

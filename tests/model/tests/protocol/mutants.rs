@@ -1,31 +1,32 @@
 //! With one protection off, the property that it protects breaks; with it on, every property holds in the same scope.
 
+use anyhow::{Context, ensure};
 use model::check::{Limits, check};
 use model::drive::Protocol;
 use model::mutation::Mutation;
 use model::report::{standing, story};
 
-fn counterexample(mutation: Mutation) -> String {
-    let protocol = |off| Protocol::new(mutation.scope(), off).unwrap();
-    let on = check(protocol(None), Limits { threads: 2, ..Limits::default() }, |_| {});
-    assert!(on.complete && on.counterexamples.is_empty(), "{}: {:?}", mutation.name(), on.counterexamples);
+fn counterexample(mutation: Mutation) -> anyhow::Result<String> {
+    let protocol = |off| Protocol::new(mutation.scope(), off);
+    let on = check(protocol(None)?, Limits { threads: 2, ..Limits::default() }, |_| {});
+    ensure!(on.complete && on.counterexamples.is_empty(), "with the protection on: {:?}", on.counterexamples);
 
     let limits = Limits { threads: 1, until: Some(mutation.breaks()), ..Limits::default() };
-    let off = check(protocol(Some(mutation)), limits, |_| {});
+    let off = check(protocol(Some(mutation))?, limits, |_| {});
     let found = off.counterexamples.iter().find(|found| found.property == mutation.breaks());
-    let found = found.unwrap_or_else(|| {
-        panic!("{}: nobody noticed that {}", mutation.breaks().name(), mutation.what_is_off())
-    });
-    let mut lines = story(&protocol(Some(mutation)), &found.actions);
-    lines.extend(standing(&protocol(Some(mutation)), &found.actions));
-    lines.join("\n")
+    let found = found.with_context(|| {
+        format!("{} holds, and nobody noticed that {}", mutation.breaks().name(), mutation.what_is_off())
+    })?;
+    let mut lines = story(&protocol(Some(mutation))?, &found.actions);
+    lines.extend(standing(&protocol(Some(mutation))?, &found.actions));
+    Ok(lines.join("\n"))
 }
 
 macro_rules! is_noticed {
     ($($test:ident: $mutation:ident),+ $(,)?) => {
         $(#[test]
         fn $test() {
-            counterexample(Mutation::$mutation);
+            counterexample(Mutation::$mutation).unwrap();
         })+
 
         #[test]
@@ -59,5 +60,5 @@ is_noticed! {
 
 #[test]
 fn a_counterexample_reads_as_a_story() {
-    insta::assert_snapshot!(counterexample(Mutation::ChargeWithoutLookup));
+    insta::assert_snapshot!(counterexample(Mutation::ChargeWithoutLookup).unwrap());
 }
