@@ -1,0 +1,48 @@
+//! The model hears what the deployed functions hear.
+
+use std::collections::BTreeSet;
+
+use domain::payment::VoidReason;
+use model::drive::subscribers;
+use model::report::event;
+use model::state::News;
+use serde_norway::Value;
+
+#[test]
+fn the_model_subscribes_as_the_template_does() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml")).unwrap();
+    let template: Value = serde_norway::from_str(&text).unwrap();
+    let mut deployed = BTreeSet::new();
+    for resource in template["Resources"].as_mapping().unwrap().values() {
+        if resource["Type"] != "AWS::Events::Rule" {
+            continue;
+        }
+        let properties = &resource["Properties"];
+        let Some(types) = properties["EventPattern"]["detail-type"].as_sequence() else { continue };
+        for target in properties["Targets"].as_sequence().unwrap() {
+            for event in types {
+                deployed
+                    .insert((event.as_str().unwrap().to_owned(), target["Id"].as_str().unwrap().to_owned()));
+            }
+        }
+    }
+    let reason = VoidReason::Expired;
+    let all = [
+        News::Created,
+        News::Wish(reason),
+        News::Confirmed,
+        News::Rejected,
+        News::Committed,
+        News::Released,
+        News::Succeeded,
+        News::Failed,
+        News::Voided(reason),
+    ];
+    let modelled: BTreeSet<(String, String)> = all
+        .into_iter()
+        .flat_map(|news| {
+            subscribers(news).iter().map(move |to| (event(news).to_owned(), to.name().to_owned()))
+        })
+        .collect();
+    assert_eq!(modelled, deployed);
+}
