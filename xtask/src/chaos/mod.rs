@@ -98,6 +98,9 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
     let calm = |label| {
         let settled = settle::settle(&stack, &queues, &door, &shaker.provider, &front.expire_url, label);
         settled.or_else(|hangs| {
+            if signals::check().is_err() {
+                return Err(hangs);
+            }
             let file = evidence(&stack, instance, &door.look()?, &[format!("{hangs:#}")])?;
             Err(hangs.context(format!("what happened to the orders is in {}", shown(&file))))
         })
