@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use domain::claim::Claim;
+use domain::claim::{Claim, Fingerprint, Status};
 use domain::event::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided,
     ReservationConfirmed, ReservationRejected, ReservationSettled,
@@ -179,9 +179,17 @@ impl Fixture {
     }
 
     pub(crate) fn claim(&self, row: ClaimRow) -> Claim {
-        match row.claimed {
-            Some((owner, given_up)) => Claim::Claimed { lease: self.lease(owner, given_up) },
-            None => Claim::Done { at: self.during, receipt: "receipt".to_owned() },
+        let by = Uuid::from_u128(row.claimed.map_or(0, |(owner, _)| owner.into()));
+        Claim {
+            version: row.version.into(),
+            fingerprint: Fingerprint::from([0; 32]),
+            // Counted for the policies that ask; that of mails, `Retry`, does not.
+            unknown: 0,
+            status: match row.claimed {
+                Some((owner, false)) => Status::InProgress { lease: self.lease(owner, false) },
+                Some((_, true)) => Status::NotDone { by, at: self.during },
+                None => Status::Completed { by, at: self.during, receipt: "receipt".to_owned() },
+            },
         }
     }
 

@@ -64,7 +64,7 @@ impl Queue {
     }
 
     /// Each message that was ever sent here, once.
-    pub fn first_history(&mut self) -> Vec<Arc<str>> {
+    pub fn first_history(&self) -> Vec<Arc<str>> {
         let mut seen = BTreeSet::new();
         self.history.iter().filter(|body| seen.insert(Arc::clone(body))).cloned().collect()
     }

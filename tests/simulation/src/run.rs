@@ -190,7 +190,7 @@ fn replay(world: &Arc<World>, settled: &Snapshot) {
         world.claims.expire(world.sim.now());
         world.too_late_for_mails.store(world.claims.all().is_empty(), Ordering::Relaxed);
         let histories: Vec<_> =
-            lock(&world.queues).iter_mut().map(|queue| queue.first_history()).enumerate().collect();
+            lock(&world.queues).iter().map(|queue| queue.first_history()).enumerate().collect();
         for (queue, history) in histories {
             for body in history {
                 world.send(queue, body);

@@ -231,7 +231,7 @@ impl Idempotency {
             Ok(true) => {}
             Ok(false) => tracing::warn!(%key, "the claim is somebody else's by now and was left to them"),
             Err(error) => {
-                tracing::warn!(%key, error = %format!("{error:#}"), "the claim could not be given up")
+                tracing::warn!(%key, error = %format!("{error:#}"), "the claim could not be given up");
             }
         }
     }

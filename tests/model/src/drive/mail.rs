@@ -1,6 +1,6 @@
 //! `send-email`: `lambdas/notifications/src/send.rs`.
 
-use domain::claim::{Decision, decide};
+use domain::claim::{Claim, Decision, Fingerprint, Intent, Policy, decide};
 
 use super::{Next, Protocol};
 use crate::action::Fault;
@@ -20,9 +20,9 @@ impl Protocol {
     pub(super) fn mail_barred_by(&self, case: &Case, news: News) -> Option<Owner> {
         let claim = case.post[Mail::of(news)?.index()].claim?;
         let stranger = self.fixture.attempt(Owner::MAX, self.fixture.during());
-        match decide(Some(&self.fixture.claim(claim)), &stranger) {
+        match self.decide_on_mail(Some(&self.fixture.claim(claim)), &stranger) {
             Decision::Wait { .. } => claim.claimed.map(|(owner, _)| owner),
-            Decision::Claim(_) | Decision::Done => None,
+            _ => None,
         }
     }
 
@@ -31,11 +31,20 @@ impl Protocol {
         let read = case.post[mail.index()].claim;
         let now = if overdue { self.fixture.after() } else { self.fixture.during() };
         let claim = read.map(|row| self.fixture.claim(row));
-        match decide(claim.as_ref(), &self.fixture.attempt(attempt.owner, now)) {
-            Decision::Done => Next::Done,
+        match self.decide_on_mail(claim.as_ref(), &self.fixture.attempt(attempt.owner, now)) {
+            Decision::Done { .. } => Next::Done,
             Decision::Wait { .. } => Next::Again,
-            Decision::Claim(_) => Next::Go(Work::Claim { read: read.map_or(0, |row| row.version) }),
+            Decision::CarryOut(_) => Next::Go(Work::Claim { read: read.map_or(0, |row| row.version) }),
+            // Neither another payload nor another policy is in the model.
+            Decision::Reconcile(_) | Decision::Refuse(_) => Next::Refused,
         }
+    }
+
+    fn decide_on_mail(&self, claim: Option<&Claim>, attempt: &domain::Attempt) -> Decision {
+        let fingerprint = Fingerprint::from([0; 32]);
+        let intent =
+            Intent { fingerprint: &fingerprint, since: self.fixture.during(), policy: Policy::Retry };
+        decide(claim, &intent, attempt)
     }
 
     pub(super) fn mail(&self, case: &mut Case, attempt: &Attempt, fault: Fault) -> Next {
@@ -50,6 +59,7 @@ impl Protocol {
                 }
             }
             Work::Send { ours } => {
+                // SES has said that it did not take it: it is throttled.
                 if fault == Fault::LostBefore {
                     return Next::Go(Work::GiveUpClaim { ours });
                 }
@@ -59,7 +69,8 @@ impl Protocol {
                     excuse(case, attempt.letter.news);
                 }
                 match fault {
-                    Fault::LostAfter => Next::Go(Work::GiveUpClaim { ours }),
+                    // Nobody knows: the claim stays until its lease ends.
+                    Fault::LostAfter => Next::Again,
                     _ => Next::Go(Work::Note { ours }),
                 }
             }
