@@ -18,8 +18,10 @@ pub(crate) const LOCAL_KEY: &str = "test";
 pub(crate) struct Aws {
     runtime: tokio::runtime::Runtime,
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) eventbridge: aws_sdk_eventbridge::Client,
     pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
 }
 
@@ -50,8 +52,10 @@ impl Aws {
         Self {
             runtime,
             cloudformation: aws_sdk_cloudformation::Client::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
         }
     }

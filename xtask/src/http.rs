@@ -32,6 +32,11 @@ impl Http {
         self.send("GET", url, &[], None)
     }
 
+    /// A request with headers of its own.
+    pub(crate) fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        self.send("GET", url, headers, None)
+    }
+
     pub(crate) fn delete(&self, url: &str) -> anyhow::Result<Answer> {
         self.send("DELETE", url, &[], None)
     }

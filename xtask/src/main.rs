@@ -3,10 +3,12 @@
 use clap::{Parser, Subcommand};
 
 mod api;
+mod audit;
 mod aws;
 mod binaries;
 mod commands;
 mod deploy;
+mod duration;
 mod emulator;
 mod follow;
 mod http;
@@ -25,14 +27,17 @@ mod timeline;
 mod tools;
 mod ui;
 
-use commands::{bench, catalogue, demo, dlq, down, order, status, test, timeline as timeline_command, up};
+use commands::{
+    audit as audit_command, bench, catalogue, demo, dlq, down, order, status, test,
+    timeline as timeline_command, up,
+};
 
 /// Everything a person does to this repository: run the whole system on this machine, watch orders go
 /// through it, find out why one is stuck, test it.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
-    /// The CloudFormation stack that `order`, `timeline` and `dlq` look at. The default is the one on
+    /// The CloudFormation stack that `order`, `timeline`, `dlq` and `audit` look at. The default is the one on
     /// this machine; any other is on AWS, and is reached with your usual AWS credentials and region.
     #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
     stack: String,
@@ -49,6 +54,7 @@ enum Command {
     Order(order::Args),
     Timeline(timeline_command::Args),
     Dlq(dlq::Args),
+    Audit(audit_command::Args),
     Test(test::Args),
     Bench(bench::Args),
     Catalogue(catalogue::Args),
@@ -64,6 +70,7 @@ fn main() -> std::process::ExitCode {
         Command::Order(args) => order::run(&cli.stack, &args),
         Command::Timeline(args) => timeline_command::run(&cli.stack, &args),
         Command::Dlq(args) => dlq::run(&cli.stack, &args),
+        Command::Audit(args) => audit_command::run(&cli.stack, &args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),

@@ -63,6 +63,31 @@ pub(crate) struct Which {
     pub(crate) order_id: Option<String>,
 }
 
+/// The queues that feed the functions: their names in the template and their addresses, without the dead letters.
+pub(crate) fn sources(stack: &Stack) -> anyhow::Result<Vec<(String, String)>> {
+    let queues = stack.resources()?.into_iter().filter(|resource| resource.kind == "AWS::SQS::Queue");
+    let queues = queues.filter(|resource| !resource.logical_id.ends_with(DEAD_LETTERS));
+    Ok(queues.map(|resource| (resource.logical_id, resource.physical_id)).collect())
+}
+
+/// About how many messages a queue holds, those that someone looks at and those that are put off included.
+pub(crate) fn count(stack: &Stack, name: &str, url: &str) -> anyhow::Result<u64> {
+    let numbers = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    let call = stack.aws.sqs.get_queue_attributes().queue_url(url);
+    let call = call.set_attribute_names(Some(numbers.to_vec())).send();
+    let answer = stack
+        .aws
+        .wait(call)
+        .map_err(|error| anyhow::anyhow!("cannot read {name}: {}", DisplayErrorContext(&error)))?;
+    let attributes = answer.attributes().cloned().unwrap_or_default();
+    let number = |name| attributes.get(name).and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
+    Ok(numbers.iter().map(number).fold(0, u64::saturating_add))
+}
+
 impl DeadLetterQueue {
     /// All of the stack's.
     pub(crate) fn all(stack: &Stack) -> anyhow::Result<Vec<Self>> {
@@ -100,18 +125,7 @@ impl DeadLetterQueue {
 
     /// About how many messages there are, those that someone looks at included.
     pub(crate) fn count(&self, stack: &Stack) -> anyhow::Result<u64> {
-        let (waiting, looked_at) = (
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        );
-        let call = stack.aws.sqs.get_queue_attributes().queue_url(&self.url);
-        let call = call.attribute_names(waiting.clone()).attribute_names(looked_at.clone()).send();
-        let answer =
-            stack.aws.wait(call).map_err(|error| self.failed("read", &DisplayErrorContext(&error)))?;
-        let attributes = answer.attributes().cloned().unwrap_or_default();
-        let number =
-            |name| attributes.get(&name).and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
-        Ok(number(waiting).saturating_add(number(looked_at)))
+        count(stack, &self.name, &self.url)
     }
 
     /// Shows messages and leaves them where they are.

@@ -59,6 +59,13 @@ impl Stack {
             .collect())
     }
 
+    /// A parameter that the stack was deployed with, or the template's default for it. `None` if there is none.
+    pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<Option<String>> {
+        let stack = self.describe()?.with_context(|| self.missing())?;
+        let parameter = stack.parameters().iter().find(|parameter| parameter.parameter_key() == Some(name));
+        Ok(parameter.and_then(|parameter| parameter.parameter_value()).map(str::to_owned))
+    }
+
     /// The front door.
     pub(crate) fn shop(&self) -> anyhow::Result<Shop> {
         let url = self.outputs()?.remove(names::API_URL_OUTPUT);

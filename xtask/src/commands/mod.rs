@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod catalogue;
 pub(crate) mod demo;
