@@ -37,6 +37,7 @@ impl Http {
         self.send("GET", url, &[], None)
     }
 
+    /// A request with headers of its own.
     pub(crate) fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
         self.send("GET", url, headers, None)
     }

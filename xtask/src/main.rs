@@ -9,6 +9,7 @@ mod binaries;
 mod chaos;
 mod commands;
 mod deploy;
+mod duration;
 mod emulator;
 mod follow;
 mod http;
@@ -37,7 +38,7 @@ use commands::{
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
-    /// The CloudFormation stack that `order`, `timeline` and `dlq` look at. The default is the one on
+    /// The CloudFormation stack that `order`, `timeline`, `dlq` and `audit` look at. The default is the one on
     /// this machine; any other is on AWS, and is reached with your usual AWS credentials and region.
     #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
     stack: String,

@@ -59,12 +59,11 @@ impl Stack {
             .collect())
     }
 
-    /// The value that a parameter of the template has in this stack.
-    pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<String> {
+    /// A parameter that the stack was deployed with, or the template's default for it. `None` if there is none.
+    pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<Option<String>> {
         let stack = self.describe()?.with_context(|| self.missing())?;
-        let found = stack.parameters().iter().find(|parameter| parameter.parameter_key() == Some(name));
-        let value = found.and_then(|parameter| parameter.parameter_value());
-        Ok(value.with_context(|| format!("stack {} has no parameter {name}", self.name))?.to_owned())
+        let parameter = stack.parameters().iter().find(|parameter| parameter.parameter_key() == Some(name));
+        Ok(parameter.and_then(|parameter| parameter.parameter_value()).map(str::to_owned))
     }
 
     /// The front door.

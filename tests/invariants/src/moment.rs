@@ -26,8 +26,15 @@ pub fn check(snapshot: &Snapshot, when: When) -> Vec<Violation> {
     }
     let mut say = |rule: Rule, detail: String| found.push(Violation { rule, order_id: None, detail });
     stock(snapshot, &mut say);
-    if when == When::Settled {
-        nothing_waits(snapshot, &mut say);
+    match when {
+        When::Settled => nothing_waits(snapshot, &mut say),
+        When::Running { now, patience } => {
+            for event in snapshot.outbox.values().filter(|event| now.duration_since(event.time) > patience) {
+                let (fact, order, since) = (event.fact.name(), event.subject, event.time);
+                let what = format!("{fact} of order {order} waits in the outbox since {since}");
+                say(Rule::NothingHangs, what);
+            }
+        }
     }
     found
 }
@@ -146,6 +153,17 @@ impl View<'_> {
             }
             _ => {}
         }
+        // Only the PaymentIntent in the record is ever confirmed.
+        let recorded = self.payment.and_then(|payment| match &payment.state {
+            PaymentState::Charging { intent, .. } => Some(intent.as_ref()),
+            PaymentState::Succeeded { intent, .. } => Some(Some(intent)),
+            PaymentState::Declined { .. } | PaymentState::Voided { .. } => None,
+        });
+        let other =
+            |intent: &&&Intent| intent.captured > intent.refunded && recorded != Some(Some(&intent.id));
+        if let Some(intent) = self.intents.iter().find(other).filter(|_| recorded.is_some()) {
+            disagree(format!("was charged with {}, which its payment record does not name", intent.id));
+        }
         let ended = self.payment.map(|payment| match &payment.state {
             PaymentState::Charging { .. } => "charging",
             PaymentState::Succeeded { .. } => "succeeded",
@@ -186,6 +204,9 @@ impl View<'_> {
             "released" if ended != "declined" && ended != "voided" => {
                 disagree(format!("its stock was released, but its payment is {ended}"));
             }
+            "rejected" | "not there" if matches!(ended, "charging" | "declined") => {
+                disagree(format!("its payment is {ended}, but its reservation is {}", self.state()));
+            }
             _ => {}
         }
         if let (Some(order), Some(payment)) = (self.order, self.payment)
@@ -208,26 +229,34 @@ impl View<'_> {
         let mut hangs = |what: String| say(Rule::NothingHangs, what);
         match when {
             When::Running { now, patience } => {
-                let moved = self.order.map_or(Timestamp::MAX, |order| {
-                    order.asked_at.map_or(order.details.placed_at, |asked| asked.max(order.details.placed_at))
-                });
-                let is_open = self.order.is_some_and(|order| !order.status().is_final());
-                if is_open && now.duration_since(moved) > patience {
-                    hangs(format!("is still open, and was moved last at {moved}"));
+                let Some(moved) = self.moved_at() else { return };
+                if now.duration_since(moved) <= patience {
+                    return;
+                }
+                if let Some(order) = self.order.filter(|order| !order.status().is_final()) {
+                    hangs(format!("is still {:?}, and was moved last at {moved}", order.status()));
+                } else if self.state() == "held" {
+                    hangs(format!("its stock is still held, and it was moved last at {moved}"));
+                } else if matches!(
+                    self.payment.map(|payment| &payment.state),
+                    Some(PaymentState::Charging { .. })
+                ) {
+                    hangs(format!("its payment is still open, and was moved last at {moved}"));
                 }
             }
             When::Settled => {
-                let Some(order) = self.order else { return };
-                if !order.status().is_final() {
+                if let Some(order) = self.order.filter(|order| !order.status().is_final()) {
                     hangs(format!("is still {:?}", order.status()));
                     return;
                 }
+                // Somebody else's order has no row here, and holds stock and money all the same.
                 if self.state() == "held" {
-                    hangs("is final, but its stock is still held".to_owned());
+                    hangs("nothing is on its way, but its stock is still held".to_owned());
                 }
                 if matches!(self.payment.map(|payment| &payment.state), Some(PaymentState::Charging { .. })) {
-                    hangs("is final, but its payment is still open".to_owned());
+                    hangs("nothing is on its way, but its payment is still open".to_owned());
                 }
+                let Some(order) = self.order else { return };
                 let settles = matches!(self.state(), "committed" | "released");
                 if settles && order.settlement.is_none() {
                     hangs(format!("was not told that its stock is {}", self.state()));
@@ -237,6 +266,21 @@ impl View<'_> {
                 }
             }
         }
+    }
+}
+
+impl View<'_> {
+    /// When something last moved it. A wish to cancel moves nothing: it is asked again each hour where nobody
+    /// answers. Somebody else's order without a payment has no time that we know.
+    fn moved_at(&self) -> Option<Timestamp> {
+        let placed = self.order.map(|order| order.details.placed_at);
+        let paid = self.payment.map(|payment| match &payment.state {
+            PaymentState::Charging { lease, .. } => lease.expires_at,
+            PaymentState::Succeeded { at, .. }
+            | PaymentState::Declined { at, .. }
+            | PaymentState::Voided { at, .. } => *at,
+        });
+        placed.max(paid)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The rules about change.
 
+use std::collections::BTreeMap;
+
 use domain::OrderId;
 use domain::payment::PaymentState;
 use domain::reservation::ReservationState;
@@ -57,14 +59,18 @@ pub fn check_step(before: &Snapshot, after: &Snapshot) -> Vec<Violation> {
             Some(_) => {}
         }
     }
+    let intents: BTreeMap<_, _> = after.intents.iter().map(|intent| (&intent.id, intent)).collect();
     for old in &before.intents {
-        let new = after.intents.iter().find(|intent| intent.id == old.id);
+        let new = intents.get(&old.id);
         if new.is_none_or(|new| new.captured < old.captured || new.refunded < old.refunded) {
             changed(
                 Some(old.order_id),
                 format!("the provider took {} by {}, and then less", old.captured, old.id),
             );
         }
+    }
+    for sku in before.stock.keys().filter(|sku| !after.stock.contains_key(*sku)) {
+        changed(None, format!("the product {sku} is gone"));
     }
     for (sku, old) in &before.delivered {
         let new = after.delivered.get(sku).copied().unwrap_or_default();

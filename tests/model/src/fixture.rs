@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use domain::claim::{Claim, Fingerprint, Status};
+use domain::claim::{self, Claim, Fingerprint};
 use domain::event::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided,
     ReservationConfirmed, ReservationRejected, ReservationSettled,
@@ -186,9 +186,9 @@ impl Fixture {
             // Counted for the policies that ask; that of mails, `Retry`, does not.
             unknown: 0,
             status: match row.claimed {
-                Some((owner, false)) => Status::InProgress { lease: self.lease(owner, false) },
-                Some((_, true)) => Status::NotDone { by, at: self.during },
-                None => Status::Completed { by, at: self.during, receipt: "receipt".to_owned() },
+                Some((owner, false)) => claim::Status::InProgress { lease: self.lease(owner, false) },
+                Some((_, true)) => claim::Status::NotDone { by, at: self.during },
+                None => claim::Status::Completed { by, at: self.during, receipt: "receipt".to_owned() },
             },
         }
     }

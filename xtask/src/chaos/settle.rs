@@ -114,7 +114,7 @@ impl Queues {
 fn depths(stack: &Stack, queues: &BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, u64>> {
     let mut depths = BTreeMap::new();
     for (name, url) in queues {
-        let depth = crate::queues::depth(stack, name, url)?;
+        let depth = crate::queues::count(stack, name, url)?;
         if depth > 0 {
             depths.insert(name.clone(), depth);
         }

@@ -2,45 +2,48 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use jiff::SignedDuration;
 
-use crate::audit::{self, Demand};
+use crate::audit::{self, Promises};
 use crate::stack::Stack;
-use crate::{signals, ui};
+use crate::{duration, signals, ui};
 
-/// Check what must hold of every order of a stack: read all tables, the queues and the payment provider.
-///
-/// Nobody is charged twice, nothing is oversold, nothing hangs, the services agree: docs/CORRECTNESS.md. It only reads.
-/// On AWS it needs to scan the tables, read the queues' attributes and the secret with the provider's key. Exits with 1
-/// if something does not hold, and tells the story of each order that is concerned.
+/// Check every invariant on all that a stack has written down: orders, stock, payments, the payment provider,
+/// mails, queues. It only reads.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Demand that everything is at rest: all orders final, all queues empty, every customer told. For a stack that
-    /// takes no orders, and whose orders are younger than the records of its mails (60 days).
+    /// Nothing may be on its way: every order is final, every queue empty.
     #[arg(long)]
     settled: bool,
-    /// How long an order may be open, in minutes. The default is a quarter of an hour more than the 30 minutes after
-    /// which the template gives an order up.
-    #[arg(long, value_name = "MINUTES", default_value_t = 45, conflicts_with = "settled")]
-    patience: u32,
-    /// Also write what was found to this file, as JSON.
+    /// How long anything may take before it counts as hanging, such as 45m. The default is the time after which
+    /// orders are given up, and a quarter of an hour.
+    #[arg(long, value_name = "TIME", conflicts_with = "settled", value_parser = duration::parse)]
+    patience: Option<SignedDuration>,
+    /// Do not ask the payment provider, where its key is not at hand: take what the payments' records say.
+    #[arg(long)]
+    no_provider: bool,
+    /// Also write the report to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
-    signals::catch()?;
     let stack = Stack::open(stack)?;
-    let patience = SignedDuration::from_mins(args.patience.into());
-    let report = audit::run(&stack, if args.settled { Demand::Settled } else { Demand::Running(patience) })?;
-    report.print();
+    signals::catch()?;
+    let promises =
+        if args.settled { Promises::Settled } else { Promises::Running { patience: args.patience } };
+    let report = if args.no_provider {
+        audit::run_without_provider(&stack, promises)?
+    } else {
+        audit::run(&stack, promises)?
+    };
+    audit::print(&stack, &report)?;
     if let Some(file) = &args.json {
-        std::fs::write(file, format!("{:#}\n", report.json()))?;
+        std::fs::write(file, format!("{:#}\n", audit::json(&report)))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        ui::note(&format!("the report is in {}", file.display()));
     }
-    if report.is_clean() {
-        ui::success("everything holds");
-        return Ok(());
-    }
-    report.print_violations(&stack);
-    anyhow::bail!("{} violations, see above", report.violations.len())
+    anyhow::ensure!(report.holds(), "{} violations", report.violations.len());
+    Ok(())
 }

@@ -147,7 +147,7 @@ impl Stage {
         let function = follower.handled.iter().find(|handled| handled.dead_letter);
         let function = function.map(|handled| handled.function.clone()).unwrap_or_default();
         let queue = DeadLetterQueue::named(&self.stack, &function)?;
-        let which = Which { message_id: None, order_id: Some(placed.order.id.clone()) };
+        let which = Which { order_id: Some(placed.order.id.clone()), ..Which::default() };
         say(&format!("`cargo xtask dlq show {function}` says why:"));
         let letters = queue.peek(&self.stack, &which)?;
         ensure!(letters.len() == 1, "{} holds {} messages of the order, not 1", queue.name, letters.len());
@@ -155,7 +155,7 @@ impl Stage {
             super::dlq::print_reason(letter);
         }
         say(&format!(
-            "the provider is repaired, and `cargo xtask dlq redrive {function}` sends the event back:"
+            "the provider is repaired, and `cargo xtask dlq redrive {function} --yes` sends the event back:"
         ));
         self.provider.recover()?;
         let moved = queue.redrive(&self.stack, &which)?;

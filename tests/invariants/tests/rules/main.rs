@@ -1,0 +1,5 @@
+//! Each rule: what satisfies it, and the smallest change that breaks it.
+
+mod moment;
+mod sample;
+mod step;

@@ -1,0 +1,57 @@
+//! Lengths of time as a person types them.
+
+use jiff::SignedDuration;
+
+/// `90s`, `15m`, `2h` or `3d`.
+///
+/// # Errors
+/// When it is anything else.
+pub(crate) fn parse(text: &str) -> Result<SignedDuration, String> {
+    let wrong = || format!("{text:?} is no length of time such as 90s, 15m, 2h or 3d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let digits = text.strip_suffix(unit).unwrap_or_default();
+    let number: u32 = digits.parse().map_err(|_| wrong())?;
+    Ok(SignedDuration::from_secs(i64::from(number) * seconds))
+}
+
+/// The same the other way round, in its largest unit: `3 d`, `2 h`, `15 min`, `90 s`.
+pub(crate) fn shown(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7_200), ("3d", 259_200), ("0s", 0)] {
+            assert_eq!(parse(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        for bad in ["", "s", "5", "-5m", "1.5h", "5 m", "5w", "99999999999d"] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn are_shown_in_their_largest_unit() {
+        for (seconds, text) in
+            [(-4, "0 s"), (119, "119 s"), (600, "10 min"), (7_200, "2 h"), (260_000, "3 d")]
+        {
+            assert_eq!(shown(SignedDuration::from_secs(seconds)), text);
+        }
+    }
+}
