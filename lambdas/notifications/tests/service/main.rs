@@ -1,5 +1,5 @@
 //! The notification service over ports in memory: what the mails say, and that each is sent once.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod mail;
 mod send;

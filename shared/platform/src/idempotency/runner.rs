@@ -229,7 +229,9 @@ impl Idempotency {
         let Some(given_up) = claim.after(Outcome::NotDone, self.clock.now()) else { return };
         match self.write(key, Some(claim), &given_up).await {
             Ok(true) => {}
-            Ok(false) => tracing::warn!(%key, "the claim is somebody else's by now and was left to them"),
+            Ok(false) => {
+                tracing::warn!(%key, "the claim is somebody else's by now and was left to them");
+            }
             Err(error) => {
                 tracing::warn!(%key, error = %format!("{error:#}"), "the claim could not be given up");
             }

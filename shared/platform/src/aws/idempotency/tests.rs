@@ -65,12 +65,10 @@ async fn a_later_write_names_the_owner_and_version_that_it_stands_on() {
 #[tokio::test]
 async fn a_condition_that_does_not_hold_is_no_error_and_all_else_is() {
     let answer = |kind: &str| Wire::new([(400, json!({"__type": kind, "message": "m"}))]);
-    let taken =
-        store(&answer("ConditionalCheckFailedException")).write(&key(), None, &claimed(), at(1)).await;
-    assert!(!taken.unwrap());
-    let failed =
-        store(&answer("ProvisionedThroughputExceededException")).write(&key(), None, &claimed(), at(1));
-    assert!(failed.await.unwrap_err().to_string().contains("confirmation of o-1"));
+    let write = async |kind: &str| store(&answer(kind)).write(&key(), None, &claimed(), at(1)).await;
+    assert!(!write("ConditionalCheckFailedException").await.unwrap());
+    let failed = write("ProvisionedThroughputExceededException").await.unwrap_err();
+    assert!(failed.to_string().contains("confirmation of o-1"), "{failed}");
     assert!(store(&answer("ResourceNotFoundException")).get(&key()).await.is_err());
 }
 
