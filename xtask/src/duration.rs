@@ -32,6 +32,12 @@ pub(crate) fn shown(duration: SignedDuration) -> String {
     }
 }
 
+/// What time it is, for tools that a person runs.
+#[expect(clippy::disallowed_methods, reason = "the tools go by the clock on the wall")]
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

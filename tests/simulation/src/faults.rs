@@ -1,4 +1,5 @@
 //! What goes wrong, and how often.
+#![expect(clippy::float_arithmetic, reason = "likelihoods")]
 
 use std::time::Duration;
 

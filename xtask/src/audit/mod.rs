@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         progress.done(&format!("read {}", self.stack.name));
         Ok(Report {
             stack: self.stack.name.clone(),
-            at: Timestamp::now(),
+            at: crate::duration::now(),
             promises: said,
             counts: looked_at,
             violations,
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         } else {
             format!("running: nothing may take longer than {minutes} min")
         };
-        Ok((When::Running { now: Timestamp::now(), patience }, said))
+        Ok((When::Running { now: crate::duration::now(), patience }, said))
     }
 
     /// Effects before causes: what is read later is at least as new as what it led to.

@@ -140,7 +140,7 @@ impl<'a> Tables<'a> {
     fn mails_of(&self, id: OrderId) -> anyhow::Result<Vec<invariants::Mail>> {
         let call = self.stack.aws.dynamodb.query().table_name(self.name(mails::TABLE)?).consistent_read(true);
         let call = call
-            .key_condition_expression("order_id = :order")
+            .key_condition_expression("subject = :order")
             .expression_attribute_values(":order", AttributeValue::S(id.to_string()))
             .send();
         let answer =

@@ -96,7 +96,7 @@ impl WhichArgs {
             reason: self.reason.clone(),
             ..Which::default()
         };
-        which.aged(self.older_than, self.newer_than, Timestamp::now())
+        which.aged(self.older_than, self.newer_than, crate::duration::now())
     }
 
     fn queues(&self, stack: &Stack) -> anyhow::Result<Vec<DeadLetterQueue>> {
@@ -123,10 +123,10 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
             if !how.yes {
                 return work(&stack, which, how, "throw away", "thrown away", |_, _, _| Ok(Fate::Stay));
             }
-            let mut file = Save::open(save.as_deref(), Timestamp::now())?;
+            let mut file = Save::open(save.as_deref(), crate::duration::now())?;
             ui::note(&format!("what is thrown away is kept in {}", crate::instance::shown(file.path())));
             work(&stack, which, how, "throw away", "thrown away", |queue, _, letter| {
-                file.put(&queue.name, letter, Timestamp::now())?;
+                file.put(&queue.name, letter, crate::duration::now())?;
                 Ok(Fate::Remove)
             })
         }
@@ -321,7 +321,7 @@ fn messages(count: usize) -> String {
 }
 
 fn ago(at: Timestamp) -> String {
-    format!("{} ago", duration::shown(Timestamp::now().duration_since(at)))
+    format!("{} ago", duration::shown(crate::duration::now().duration_since(at)))
 }
 
 /// Prints a message in two lines.

@@ -4,7 +4,7 @@ use domain::order::Followed;
 use domain::payment::{Goal, PaymentState, Request, Seen, Step};
 use domain::reservation::{Decision, Reservation, ReservationState};
 use domain::{Attempt, Event, Fact, OrderId, payment, reservation};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::DeadLetterQueue;
 use super::letter::DeadLetter;
@@ -98,7 +98,7 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
     let request = Request { order_id: event.subject, order, cause: &cause };
     // Somebody who is not there yet, and asks for no time.
     let attempt =
-        Attempt { owner: uuid::Uuid::nil(), now: Timestamp::now(), lease_for: SignedDuration::ZERO };
+        Attempt { owner: uuid::Uuid::nil(), now: crate::duration::now(), lease_for: SignedDuration::ZERO };
     let state = read.map(|payment| &payment.state);
     match payment::decide(read, goal, &Seen::Nothing, &request, &attempt) {
         Step::Publish(event) => format!(

@@ -11,7 +11,6 @@ use anyhow::Context as _;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
-use jiff::Timestamp;
 use serde_json::Value;
 
 pub(crate) use letter::{DeadLetter, Which};
@@ -107,7 +106,7 @@ impl DeadLetterQueue {
         which: &Which,
         act: &mut impl FnMut(&DeadLetter) -> anyhow::Result<Fate>,
     ) -> Swept {
-        sweep::sweep(&mut Sqs { stack, queue: self }, which, Timestamp::now(), act)
+        sweep::sweep(&mut Sqs { stack, queue: self }, which, crate::duration::now(), act)
     }
 
     /// Shows messages and leaves them where they are.
