@@ -208,7 +208,7 @@ mod tests {
         data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let fact: Fact = serde_json::from_value(json!({"type": kind, "data": data})).unwrap();
         let cause = Cause { correlation_id: "r".parse().unwrap(), causation_id: None, traceparent: None };
-        Event::new(ORDER.parse().unwrap(), fact, Timestamp::UNIX_EPOCH, cause)
+        Event::new(ORDER.parse().unwrap(), fact, jiff::Timestamp::UNIX_EPOCH, cause)
     }
 
     fn payment(state: serde_json::Value) -> Payment {
