@@ -29,6 +29,7 @@ use settle::Queues;
 use shake::Shaker;
 
 use crate::api::Shop;
+use crate::audit::{self, Promises};
 use crate::commands::{down, up};
 use crate::instance::{Instance, shown};
 use crate::logs::Reader;
@@ -119,6 +120,8 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
     let mut violations = door.check(&told, &seen);
     violations.extend(door::changes(&before, &seen));
     violations.extend(door.check_books(&shop, &shaker.provider, &seen)?);
+    let audit = audit::run(&stack, Promises::Settled)?;
+    violations.extend(audit.violations.iter().map(ToString::to_string));
     let report = Findings {
         plan: &plan,
         command: wishes.command.clone(),
@@ -130,6 +133,7 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
         settled: &settled,
         repeated: (repeated, &settled_again),
         took: began.elapsed(),
+        audit: &audit,
         violations: &violations,
     }
     .markdown()?;

@@ -34,6 +34,8 @@ pub(crate) struct Findings<'a> {
     pub(crate) took: Duration,
     /// What is wrong; nothing is expected.
     pub(crate) violations: &'a [String],
+    /// What the audit read and found.
+    pub(crate) audit: &'a crate::audit::Report,
 }
 
 /// What became of the records that one function was called with.
@@ -94,10 +96,23 @@ impl Findings<'_> {
             "nothing is held; what is sold is what the paid orders hold, the rest of what was put in is there;".to_owned(),
             "no final order became another when all messages came again.".to_owned(),
         ];
-        writeln!(text, "## What was judged\n\nOf all {} orders, that\n", self.seen.len())?;
+        writeln!(
+            text,
+            "## What was judged\n\nOf all {} orders, through the front door, that\n",
+            self.seen.len()
+        )?;
         for line in lines {
             writeln!(text, "- {line}")?;
         }
+        let read: Vec<String> =
+            self.audit.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        writeln!(
+            text,
+            "\nAnd by `cargo xtask audit --settled`, every rule of [CORRECTNESS.md](CORRECTNESS.md), on what was read \
+             from tables, queues and provider: {}. Violations: {}.",
+            read.join(", "),
+            self.audit.violations.len()
+        )?;
         Ok(())
     }
 
