@@ -20,7 +20,7 @@ use model::scope::{Scope, Size};
 ///
 /// Exits with 1 when a property does not hold of the protocol, or when a mutation has no counterexample.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "cargo xtask model", bin_name = "cargo xtask model", version)]
 struct Arguments {
     /// How much to explore: under a minute, some minutes, or as far as memory goes.
     #[arg(long, value_enum, default_value = "small")]

@@ -5,18 +5,24 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::{NewOrder, PATIENCE, Stack, wait_for};
 use http::{Method, StatusCode};
+use platform::Clock;
+use platform::clock::SystemClock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{alone, shared};
 
 fn created(id: &str, order: &NewOrder, total: u32) -> Value {
+    created_at(id, order, total, SystemClock.now())
+}
+
+fn created_at(id: &str, order: &NewOrder, total: u32, at: jiff::Timestamp) -> Value {
     let mut details = order.body.clone();
     details["total"] = json!({ "amount": total, "currency": "EUR" });
-    details["placed_at"] = "2026-01-02T03:04:05Z".into();
+    details["placed_at"] = at.to_string().into();
     json!({
         "specversion": "1.0", "type": "order.created", "source": "orders", "id": Uuid::new_v4(), "subject": id,
-        "time": "2026-01-02T03:04:05Z", "correlationid": format!("c-{id}"), "data": { "order": details },
+        "time": at.to_string(), "correlationid": format!("c-{id}"), "data": { "order": details },
     })
 }
 
@@ -74,6 +80,29 @@ async fn a_charge_that_was_not_held_for_is_put_before_a_person() {
     .await;
     assert_eq!(letter.attributes["kind"], "reject", "{letter:?}");
     assert!(letter.attributes["error"].contains("never held"), "{letter:?}");
+}
+
+/// The note that a mail was sent is kept for longer than its message can come again by itself. After that only a
+/// person can have sent it again, and a person decides.
+#[tokio::test]
+async fn a_mail_that_comes_two_months_late_is_put_before_a_person() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(300, 1).await.unwrap();
+    let id = Uuid::new_v4().to_string();
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let two_months_ago = SystemClock.now() - jiff::SignedDuration::from_hours(60 * 24);
+    let mut event = created_at(&id, &order, 300, two_months_ago);
+    event["type"] = "payment.succeeded".into();
+    event["data"]["payment_intent"] = "pi_1".into();
+    event["data"]["amount"] = json!({ "amount": 300, "currency": "EUR" });
+    stack.send("SendEmailQueue", &[json!({ "detail": event }).to_string()]).await.unwrap();
+    let letter = wait_for("the dead letter", PATIENCE, async || {
+        Ok(stack.dead_letters("SendEmailDeadLetters", &id).await?.pop())
+    })
+    .await;
+    assert_eq!(letter.attributes["kind"], "reject", "{letter:?}");
+    assert!(letter.attributes["error"].contains("more than 57 days ago"), "{letter:?}");
+    assert!(stack.mails(&order.email).await.unwrap().is_empty());
 }
 
 /// The stream is switched off, as if the relay were down: the order is not lost, only late.
