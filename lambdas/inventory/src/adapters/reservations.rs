@@ -77,6 +77,10 @@ impl DynamoDbReservations {
             condition.push("held >= :freed");
             update = update.expression_attribute_values(":freed", number(change.held.saturating_neg()));
         }
+        if change.sold < 0 {
+            condition.push("sold >= :returned");
+            update = update.expression_attribute_values(":returned", number(change.sold.saturating_neg()));
+        }
         if let Some(price) = change.at_price {
             condition.push("price = :price");
             update = update.expression_attribute_values(":price", serde_dynamo::to_attribute_value(price)?);

@@ -42,8 +42,11 @@ async fn each_function_takes_its_sample_event() {
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");
+        // Of an order of its own: a mail about the other one may have gone out with what really became of it.
+        let order =
+            if name == "send-email" { detail(name)["subject"].clone() } else { sample_order().into() };
         let letters =
-            stack.dead_letters(&format!("{logical}DeadLetters"), sample_order().as_str()).await.unwrap();
+            stack.dead_letters(&format!("{logical}DeadLetters"), order.as_str().unwrap()).await.unwrap();
         assert!(letters.is_empty(), "{name}: {letters:?}");
     }
 }
