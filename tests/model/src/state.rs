@@ -1,7 +1,7 @@
 //! What the system is at one moment, in as few bytes as tell it.
 //!
 //! The rules of `domain` work on whole records with names, addresses and times. Here is only what differs between
-//! two moments; [`crate::fixture`] makes whole records of it for the rules, and takes their answers apart again.
+//! two moments; `fixture` makes whole records of it for the rules, and takes their answers apart again.
 
 use domain::payment::VoidReason;
 
