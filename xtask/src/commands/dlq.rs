@@ -211,7 +211,7 @@ fn work(
     mut act: impl FnMut(&DeadLetterQueue, &Target, &DeadLetter) -> anyhow::Result<Fate>,
 ) -> anyhow::Result<()> {
     let (which, tables) = (args.which(), Tables::of(stack)?);
-    let (mut total, mut shown) = (0_usize, 0_usize);
+    let (mut total, mut shown, mut pointers) = (0_usize, 0_usize, 0_usize);
     let mut pace = Pace::new(how.rate);
     for queue in args.queues(stack)? {
         if queue.count(stack)? == 0 {
@@ -239,10 +239,13 @@ fn work(
             if shown <= 20 && doing == "send back" {
                 print_advice(&tables, &queue, &target, letter);
             }
+            // It holds nothing that could be sent.
+            pointers += usize::from(doing == "send back" && letter.is_stream_pointer());
             Ok(Fate::Stay)
         });
         total = total.saturating_add(tell(stack, &queue, swept, how.yes, doing, done)?);
     }
+    total = total.saturating_sub(pointers);
     if how.yes {
         ui::success(&format!("{} {done}", messages(total)));
     } else if total == 0 {
