@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::claim::{Claim, Status};
-use futures::FutureExt;
 use invariants::Mail as Sent;
 use jiff::Timestamp;
 use notifications::mail::Mail;
@@ -14,7 +13,7 @@ use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
 use platform::memory::lock;
 
 use crate::planted::Planted;
-use crate::ports::Ports;
+use crate::ports::{Ports, now};
 
 impl Ports {
     /// The function, as its `main` puts it together.
@@ -35,7 +34,7 @@ fn is_completed(claim: Option<&Claim>) -> bool {
 impl IdempotencyStore for Ports {
     async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>> {
         let key = key.clone();
-        self.read("claims.get", move |world| crate::ports::now(world.claims.get(&key))).await
+        self.read("claims.get", move |world| now(world.claims.get(&key))).await
     }
 
     async fn write(
@@ -47,11 +46,11 @@ impl IdempotencyStore for Ports {
     ) -> anyhow::Result<bool> {
         let (key, previous, claim) = (key.clone(), previous.cloned(), claim.clone());
         self.read("claims.write", move |world| {
-            let there = world.claims.get(&key).now_or_never().and_then(Result::ok).flatten();
+            let there = now(world.claims.get(&key))?;
             let ends = !matches!(claim.status, Status::InProgress { .. });
             let previous =
                 if ends && world.has(Planted::UnconditionalCompletion) { &there } else { &previous };
-            let done = crate::ports::now(world.claims.write(&key, previous.as_ref(), &claim, expires_at))?;
+            let done = now(world.claims.write(&key, previous.as_ref(), &claim, expires_at))?;
             if done && is_completed(there.as_ref()) {
                 world.violated(format!("FinalStays: the note that {key} is done was written over"));
             }

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use domain::{Event, OrderId, PaymentIntentId, Sku};
-use futures::FutureExt;
 use invariants::{Intent, Mail, Snapshot, Stock, When, check, check_step};
 use inventory::adapters::memory::InMemoryInventory;
+use inventory::store::Reservations;
 use jiff::SignedDuration;
 use orders::adapters::memory::InMemoryOrders;
+use orders::store::Orders;
 use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use payments::store::Payments;
 use platform::host::stream::Row;
@@ -19,6 +20,7 @@ use serde_json::json;
 
 use crate::lambda;
 use crate::planted::Planted;
+use crate::ports::now;
 use crate::queue::Queue;
 use crate::sim::Sim;
 use crate::wiring::Wiring;
@@ -205,10 +207,12 @@ impl World {
 
     /// All that concerns one order.
     fn snapshot_of(&self, order: OrderId) -> Snapshot {
-        let payment = Payments::get(&self.payments, order).now_or_never().and_then(Result::ok).flatten();
+        let payment = now(Payments::get(&self.payments, order)).ok().flatten();
+        let stored = now(Orders::get(&self.orders, order)).ok().flatten();
+        let reservation = now(Reservations::get(&self.inventory, order)).ok().flatten();
         Snapshot {
-            orders: self.orders.one(order).map(|found| (order, found)).into_iter().collect(),
-            reservations: self.inventory.reservation(order).map(|found| (order, found)).into_iter().collect(),
+            orders: stored.map(|stored| (order, stored.order)).into_iter().collect(),
+            reservations: reservation.map(|found| (order, found)).into_iter().collect(),
             payments: payment.map(|payment| (order, payment)).into_iter().collect(),
             intents: self.intents(Some(order)),
             mails: lock(&self.mails).iter().filter(|mail| mail.order_id == order).cloned().collect(),

@@ -28,11 +28,6 @@ struct Tables {
 }
 
 impl InMemoryInventory {
-    /// One reservation, without the failures of a call.
-    pub fn reservation(&self, order: OrderId) -> Option<Reservation> {
-        lock(&self.tables).reservations.get(&order).cloned()
-    }
-
     /// All reservations.
     pub fn reservations(&self) -> BTreeMap<OrderId, Reservation> {
         lock(&self.tables).reservations.clone()

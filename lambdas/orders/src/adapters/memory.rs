@@ -37,11 +37,6 @@ impl InMemoryOrders {
         tables.orders.iter().map(|(id, stored)| (*id, stored.order.clone())).collect()
     }
 
-    /// One order, without the failures of a call.
-    pub fn one(&self, id: OrderId) -> Option<Order> {
-        lock(&self.tables).orders.get(&id).map(|stored| stored.order.clone())
-    }
-
     /// What waits to be published.
     pub fn waiting(&self) -> Vec<Event> {
         lock(&self.tables).outbox.values().cloned().collect()
