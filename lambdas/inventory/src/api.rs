@@ -6,12 +6,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 use domain::reservation::{self, Decision, Reservation};
 use domain::{DeliveryId, Lines, OrderId, Sku};
 use platform::Clock;
-use platform::http::input::{PageInput, cursor};
-use platform::http::{Json, Problem, path_parameter};
+use platform::http::input::{Cursor, Limit, PageInput, cursor};
+use platform::http::precondition::tagged;
+use platform::http::{
+    Access, Description, Json, Operation, Precondition, Problem, Routes, Scope, path_parameter,
+};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::product::Product;
@@ -33,14 +36,123 @@ pub struct Api {
 
 /// The routes.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/products", get(list_products))
-        .route("/products/{sku}", get(read_product).put(put_product))
-        .route("/products/{sku}/deliveries/{delivery_id}", put(deliver))
-        .route("/reservations/{order_id}", get(read_reservation).put(reserve))
-        .route("/reservations/{order_id}/commit", post(commit))
-        .route("/reservations/{order_id}/release", post(release))
-        .with_state(Arc::new(api))
+    routes().router(Arc::new(api))
+}
+
+/// The routes, and what the contract says of them.
+pub fn routes() -> Routes<Arc<Api>> {
+    let staff = Access::Scope(Scope::InventoryWrite);
+    let reservation = "/reservations/{order_id}";
+    Routes::default()
+        .add(Operation::get("/products", "listProducts", Access::Public, about_products), list_products)
+        .add(Operation::get("/products/{sku}", "readProduct", Access::Public, about_product), read_product)
+        .add(Operation::put("/products/{sku}", "putProduct", staff, about_put_product), put_product)
+        .add(
+            Operation::put("/products/{sku}/deliveries/{delivery_id}", "putDelivery", staff, about_delivery),
+            deliver,
+        )
+        .add(
+            Operation::get(reservation, "readReservation", Access::Service, about_reservation),
+            read_reservation,
+        )
+        .add(Operation::put(reservation, "putReservation", Access::Service, about_reserve), reserve)
+        .add(
+            Operation::post(
+                "/reservations/{order_id}/commit",
+                "commitReservation",
+                Access::Service,
+                about_commit,
+            ),
+            commit,
+        )
+        .add(
+            Operation::post(
+                "/reservations/{order_id}/release",
+                "releaseReservation",
+                Access::Service,
+                about_release,
+            ),
+            release,
+        )
+}
+
+const REVISION: &str = "The product's revision, for `If-Match`.";
+
+fn about_products(it: &mut Description) {
+    it.about("List the products", "In no order that means anything, a page at a time.")
+        .query::<Limit>("limit", "The most products on a page: 20 where it is left out.")
+        .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
+        .answer::<ListView>(200, "A page.");
+}
+
+fn about_product(it: &mut Description) {
+    it.about("Read a product", "Its price, and how many pieces can be ordered.")
+        .path::<Sku>("sku", "Which.")
+        .answer::<Product>(200, "The product.")
+        .with_header("ETag", REVISION)
+        .problem(404, "not-found", "There is no such product.");
+}
+
+fn about_put_product(it: &mut Description) {
+    it.about(
+        "Name and price a product",
+        "Makes it, if it is not there. The `ETag` counts changes of name and price alone: stock moves without it.",
+    )
+    .path::<Sku>("sku", "Which.")
+    .header::<String>("If-Match", "Only if nobody else changed it: the `ETag` that reading it gave. `*` for any.")
+    .header::<String>("If-None-Match", "`*`: only if it is not there yet.")
+    .body::<PutProduct>()
+    .answer::<Product>(200, "The product, as it is now.")
+    .with_header("ETag", REVISION)
+    .problem(412, "precondition-failed", "It changed in between, or is there, or is not. Read it again.");
+}
+
+fn about_delivery(it: &mut Description) {
+    it.about("Count a delivery in", "Once, however often it is told.")
+        .path::<Sku>("sku", "Which product.")
+        .path::<DeliveryId>("delivery_id", "A name for the delivery: the same one counts once.")
+        .body::<PutDelivery>()
+        .answer::<Product>(200, "The product, as it is now.")
+        .with_header("ETag", REVISION)
+        .problem(404, "not-found", "There is no such product.")
+        .problem(409, "delivery-differs", "The delivery was counted before, with another quantity.")
+        .problem(409, "stock-too-large", "There would be more pieces than can be counted.");
+}
+
+const ORDER_ID: &str = "The order that it is for.";
+
+fn about_reservation(it: &mut Description) {
+    it.about("Read what is set aside for an order", "")
+        .path::<OrderId>("order_id", ORDER_ID)
+        .answer::<Reservation>(200, "The reservation.")
+        .problem(404, "not-found", "There is none for this order.");
+}
+
+fn about_reserve(it: &mut Description) {
+    it.about(
+        "Set stock aside for an order",
+        "All of it or nothing: the answer's `state` is `held` or `rejected`. Asking again gives the same answer.",
+    )
+    .path::<OrderId>("order_id", ORDER_ID)
+    .body::<PutReservation>()
+    .answer::<Reservation>(200, "What was decided.");
+}
+
+fn about_commit(it: &mut Description) {
+    it.about("Sell what is set aside", "Asking again gives the same answer.")
+        .path::<OrderId>("order_id", ORDER_ID)
+        .answer::<Reservation>(200, "It is sold.")
+        .problem(409, "reservation-final", "Nothing is held for this order.");
+}
+
+fn about_release(it: &mut Description) {
+    it.about(
+        "Set free what is set aside",
+        "Where nothing is, nothing ever will be for this order. Asking again gives the same answer.",
+    )
+    .path::<OrderId>("order_id", ORDER_ID)
+    .answer::<Reservation>(200, "It is free.")
+    .problem(409, "reservation-final", "It is sold.");
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,9 +161,12 @@ struct ListQuery {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProductPage")]
 struct ListView {
+    /// In no order that means anything.
     products: Vec<Product>,
+    /// Where the next page starts; null on the last one.
     next_cursor: Option<String>,
 }
 
@@ -68,7 +183,11 @@ async fn list_products(
 async fn read_product(State(api): State<Arc<Api>>, Path(sku): Path<String>) -> Result<Response, Problem> {
     let sku: Sku = path_parameter("sku", &sku)?;
     let product = api.products.get(&sku).await?.ok_or_else(|| no_product(&sku))?;
-    Ok(Json(product).into_response())
+    Ok(product_answer(product))
+}
+
+fn product_answer(product: Product) -> Response {
+    tagged(product.revision, Json(product))
 }
 
 fn no_product(sku: &Sku) -> Problem {
@@ -78,11 +197,17 @@ fn no_product(sku: &Sku) -> Problem {
 async fn put_product(
     State(api): State<Arc<Api>>,
     Path(sku): Path<String>,
+    condition: Precondition,
     body: Json<PutProduct>,
 ) -> Result<Response, Problem> {
     let sku: Sku = path_parameter("sku", &sku)?;
-    let product = api.products.put(&sku, &body.0.name, body.0.price()).await?;
-    Ok(Json(product).into_response())
+    let put = api.products.put(&sku, &body.0.name, body.0.price(), condition).await?;
+    let product = put.ok_or_else(|| {
+        Problem::precondition_failed(format!(
+            "{sku} is not as If-Match or If-None-Match says. Read it again."
+        ))
+    })?;
+    Ok(product_answer(product))
 }
 
 async fn deliver(
@@ -106,7 +231,7 @@ async fn deliver(
         }
     }
     let product = api.products.get(&sku).await?.ok_or_else(|| no_product(&sku))?;
-    Ok(Json(product).into_response())
+    Ok(product_answer(product))
 }
 
 async fn read_reservation(

@@ -2,10 +2,11 @@
 
 use domain::reservation::OnSale;
 use domain::{Money, ProductName, Sku};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A product and its stock. `available + held + sold` is all that was ever delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Product {
     /// Which.
     pub sku: Sku,
@@ -13,6 +14,10 @@ pub struct Product {
     pub name: ProductName,
     /// The price of one.
     pub price: Money,
+    /// Goes up by one with each change of name or price: what staff decide. Stock moves without it, so that a change
+    /// need not be made again for each piece that is sold meanwhile.
+    #[serde(default)]
+    pub revision: u64,
     /// How many can be ordered.
     pub available: u32,
     /// How many are set aside for orders that are not paid yet.

@@ -3,16 +3,19 @@
 use domain::{Lines, Money, ProductName};
 use platform::http::input::{LineInput, MoneyInput, lines};
 use platform::http::{FieldError, Problem};
+use schemars::JsonSchema;
 
 /// The most pieces that one delivery brings.
 const LARGEST_DELIVERY: u32 = 1_000_000;
 
 /// The body of `PUT /products/{sku}`.
-#[derive(Debug, eserde::Deserialize)]
+#[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutProduct {
+    /// What it is called.
     #[eserde(compat)]
     pub(crate) name: ProductName,
+    /// The price of one.
     price: MoneyInput,
 }
 
@@ -23,9 +26,11 @@ impl PutProduct {
 }
 
 /// The body of `PUT /products/{sku}/deliveries/{delivery_id}`.
-#[derive(Debug, eserde::Deserialize)]
+#[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutDelivery {
+    /// How many pieces it brings.
+    #[schemars(range(min = 1, max = 1_000_000))]
     quantity: u32,
 }
 
@@ -40,9 +45,11 @@ impl PutDelivery {
 }
 
 /// The body of `PUT /reservations/{order_id}`.
-#[derive(Debug, eserde::Deserialize)]
+#[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutReservation {
+    /// What to set aside, each product once.
+    #[schemars(length(min = 1, max = 50))]
     lines: Vec<LineInput>,
 }
 

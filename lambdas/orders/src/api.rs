@@ -1,26 +1,32 @@
 //! `orders-api`: place, read, list and cancel orders.
+//!
+//! The same routes are there twice: at `/orders` for customers, staff and the shop's own machines, and at
+//! `/partner/orders` for partners, whose customers are apart from all others ([`crate::owner`]).
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::order::{Order, OrderStatus, Outcome};
 use domain::payment::VoidReason;
-use domain::{Customer, CustomerId, Lines, Money, OrderId, PaymentMethodId};
+use domain::{Customer, CustomerId, EmailAddress, Lines, Money, OrderId, PaymentMethodId, PersonName};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
-use platform::http::input::{PageInput, cursor};
-use platform::http::{Caused, FieldError, Json, Problem, path_parameter};
+use platform::http::input::{Cursor, Limit, PageInput, cursor};
+use platform::http::{
+    Access, Caller, Caused, Description, FieldError, Json, Operation, Problem, Routes, Scope, path_parameter,
+};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::owner::Reach;
 use crate::request::PlaceOrder;
-use crate::store::{Orders, Placed, Placement};
+use crate::store::{Orders, Placed, Placement, Stored};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// As long as Stripe takes them to be (<https://docs.stripe.com/api/idempotent_requests>).
@@ -40,35 +46,132 @@ pub struct Api {
 
 /// The routes.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/orders", post(place).get(list))
-        .route("/orders/{order_id}", get(read))
-        .route("/orders/{order_id}/cancel", post(cancel))
-        .with_state(Arc::new(api))
+    routes().router(Arc::new(api))
 }
 
+/// The routes, and what the contract says of them.
+pub fn routes() -> Routes<Arc<Api>> {
+    let read = Access::Scope(Scope::OrdersRead);
+    let write = Access::Scope(Scope::OrdersWrite);
+    let partner = Access::Partner(Scope::PartnerOrders);
+    Routes::default()
+        .add(Operation::post("/orders", "placeOrder", write, about_place), place)
+        .add(Operation::get("/orders", "listOrders", read, about_list), list)
+        .add(Operation::get("/orders/{order_id}", "readOrder", read, about_read), read_order)
+        .add(Operation::post("/orders/{order_id}/cancel", "cancelOrder", write, about_cancel), cancel)
+        .add(Operation::post("/partner/orders", "placePartnerOrder", partner, about_place), place)
+        .add(Operation::get("/partner/orders", "listPartnerOrders", partner, about_list), list)
+        .add(
+            Operation::get("/partner/orders/{order_id}", "readPartnerOrder", partner, about_read),
+            read_order,
+        )
+        .add(
+            Operation::post("/partner/orders/{order_id}/cancel", "cancelPartnerOrder", partner, about_cancel),
+            cancel,
+        )
+}
+
+const ORDER_ID: &str = "The order: the `id` that placing it was answered with.";
+
+fn about_place(it: &mut Description) {
+    it.about(
+        "Place an order",
+        "The order is taken, and goes its way from here: stock is held for it at the price that you were shown, then \
+         the payment method is charged, then the customer gets a mail. Read the order to see how far it is.",
+    )
+    .required_header::<IdempotencyKey>(
+        "Idempotency-Key",
+        "A new one, such as a UUID, for each order; the same one when you send the same order again, which then \
+         gives the answer of the first time. Remembered for a week.",
+    )
+    .body::<PlaceOrder>()
+    .answer::<OrderView<'_>>(201, "The order is placed.")
+    .with_header("Location", "Where the order is.")
+    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another order.");
+}
+
+fn about_list(it: &mut Description) {
+    it.about("List a customer's orders", "The newest first, a page at a time.")
+        .query::<CustomerId>(
+            "customer_id",
+            "Whose. Customers leave it out: they get their own. All others have to say.",
+        )
+        .query::<Limit>("limit", "The most orders on a page: 20 where it is left out.")
+        .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
+        .answer::<ListView<'_>>(200, "A page.");
+}
+
+fn about_read(it: &mut Description) {
+    it.about("Read an order", "Somebody else's order is not there, for you.")
+        .path::<OrderId>("order_id", ORDER_ID)
+        .answer::<OrderView<'_>>(200, "The order.")
+        .problem(404, "not-found", "You have no such order.");
+}
+
+fn about_cancel(it: &mut Description) {
+    it.about(
+        "Cancel an order",
+        "Asks for it not to be charged. Whether that came in time, the order's status tells in the end: `cancelled`, or \
+         `paid`. Asking again changes nothing, so no Idempotency-Key is needed.",
+    )
+    .path::<OrderId>("order_id", ORDER_ID)
+    .answer::<OrderView<'_>>(202, "It is asked for, or the order is cancelled already.")
+    .problem(404, "not-found", "You have no such order.")
+    .problem(409, "order-final", "The order has ended otherwise, and can no longer be cancelled.");
+}
+
+/// A key that a client chose for its request.
+#[derive(JsonSchema)]
+struct IdempotencyKey(
+    #[expect(dead_code, reason = "only its schema is used")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[!-~]+$"))]
+    String,
+);
+
 /// An order, as clients see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Order")]
 struct OrderView<'a> {
+    /// Names it.
     id: OrderId,
+    /// How far it is.
     status: OrderStatus,
+    /// Who asked for it to be cancelled, if anybody did.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation: Option<VoidReason>,
-    customer: &'a Customer,
+    /// Who ordered.
+    customer: CustomerView<'a>,
+    /// What was ordered.
     lines: &'a Lines,
+    /// What all of it costs.
     total: Money,
+    /// How it is paid.
     payment_method: &'a PaymentMethodId,
+    /// When (RFC 3339, UTC).
+    #[schemars(with = "String", extend("format" = "date-time"))]
     placed_at: Timestamp,
 }
 
-impl<'a> From<&'a Order> for OrderView<'a> {
-    fn from(order: &'a Order) -> Self {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Customer")]
+struct CustomerView<'a> {
+    /// Who it is, as whoever placed the order calls them.
+    id: &'a str,
+    /// What they are called.
+    name: &'a PersonName,
+    /// Where the mails about the order go.
+    email: &'a EmailAddress,
+}
+
+impl<'a> OrderView<'a> {
+    fn of(order: &'a Order, reach: &Reach) -> Self {
         let details = &order.details;
+        let Customer { id, name, email } = &details.customer;
         Self {
             id: order.id,
             status: order.status(),
             cancellation: order.cancellation,
-            customer: &details.customer,
+            customer: CustomerView { id: reach.shown(id), name, email },
             lines: &details.lines,
             total: details.total,
             payment_method: &details.payment_method,
@@ -80,12 +183,14 @@ impl<'a> From<&'a Order> for OrderView<'a> {
 async fn place(
     State(api): State<Arc<Api>>,
     Caused(cause): Caused,
+    caller: Caller,
     headers: HeaderMap,
     body: Result<Json<PlaceOrder>, Problem>,
 ) -> Result<Response, Problem> {
+    let reach = Reach::of(&caller)?;
     let now = api.clock.now();
     // Both are looked at before either is answered, so that a client learns of all that is wrong at once.
-    let details = body.and_then(|body| body.0.into_details(now));
+    let details = body.and_then(|body| body.0.into_details(&reach, now));
     let (key, details) = match (idempotency_key(&headers), details) {
         (Ok(key), Ok(details)) => (key, details),
         (Err(error), Err(problem)) if !problem.errors().is_empty() => {
@@ -95,10 +200,12 @@ async fn place(
         (Err(error), Ok(_)) => return Err(Problem::invalid(vec![error])),
     };
     let fingerprint = fingerprint(&details)?;
-    let key = hash(&[key]);
+    // Two clients may have hit upon the same key.
+    let key = hash(&[reach.name(), key]);
+    let location = if reach.is_partner() { "/v1/partner/orders" } else { "/v1/orders" };
     let (order, event) = Order::place(OrderId::from(api.clock.fresh_id()), details, cause);
     tracing::Span::current().record("order_id", order.id.to_string());
-    let answer = serde_json::to_string(&OrderView::from(&order)).map_err(anyhow::Error::from)?;
+    let answer = serde_json::to_string(&OrderView::of(&order, &reach)).map_err(anyhow::Error::from)?;
     let expires_at = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX).as_second();
     let placement = Placement { key, fingerprint, order_id: order.id, answer, expires_at };
     let placement = match api.orders.place(&order, &event, &placement, now).await? {
@@ -108,7 +215,7 @@ async fn place(
     };
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::LOCATION, format!("/v1/orders/{}", placement.order_id)),
+        (header::LOCATION, format!("{location}/{}", placement.order_id)),
     ];
     Ok((StatusCode::CREATED, headers, placement.answer).into_response())
 }
@@ -146,10 +253,14 @@ fn hash(parts: &[&str]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(hasher.finalize())
 }
 
-async fn read(State(api): State<Arc<Api>>, Path(order_id): Path<String>) -> Result<Response, Problem> {
-    let id = order_id_of(&order_id)?;
-    let stored = api.orders.get(id).await?.ok_or_else(|| no_order(id))?;
-    Ok(Json(OrderView::from(&stored.order)).into_response())
+async fn read_order(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(order_id): Path<String>,
+) -> Result<Response, Problem> {
+    let reach = Reach::of(&caller)?;
+    let stored = api.find(&reach, order_id_of(&order_id)?).await?;
+    Ok(Json(OrderView::of(&stored.order, &reach)).into_response())
 }
 
 fn order_id_of(text: &str) -> Result<OrderId, Problem> {
@@ -158,8 +269,15 @@ fn order_id_of(text: &str) -> Result<OrderId, Problem> {
     Ok(id)
 }
 
-fn no_order(id: OrderId) -> Problem {
-    Problem::not_found(format!("There is no order {id}."))
+impl Api {
+    /// The order, if the caller may see it. One that they may not see is not there, so that nobody can find out which
+    /// ids there are.
+    async fn find(&self, reach: &Reach, id: OrderId) -> Result<Stored, Problem> {
+        let found = self.orders.get(id).await?;
+        found
+            .filter(|stored| reach.includes(&stored.order.details.customer.id))
+            .ok_or_else(|| Problem::not_found(format!("There is no order {id}.")))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,44 +287,54 @@ struct ListQuery {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OrderPage")]
 struct ListView<'a> {
+    /// The newest first.
     orders: Vec<OrderView<'a>>,
+    /// Where the next page starts; null on the last one.
     next_cursor: Option<String>,
 }
 
-async fn list(State(api): State<Arc<Api>>, Query(query): Query<ListQuery>) -> Result<Response, Problem> {
-    let customer = query.customer_id.as_deref().unwrap_or_default().parse::<CustomerId>();
+async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let reach = Reach::of(&caller)?;
+    let customer =
+        reach.customer(query.customer_id.as_deref()).map_err(|why| FieldError::parameter("customer_id", why));
     let page = PageInput::read(query.limit.as_deref(), query.cursor.as_deref());
     let (customer, page) = match (customer, page) {
         (Ok(customer), Ok(page)) => (customer, page),
         (customer, page) => {
-            let customer = customer.err().map(|error| FieldError::parameter("customer_id", error));
             return Err(Problem::invalid(
-                customer.into_iter().chain(page.err().unwrap_or_default()).collect(),
+                customer.err().into_iter().chain(page.err().unwrap_or_default()).collect(),
             ));
         }
     };
     let page = api.orders.list(&customer, page.after, page.limit).await?;
-    let orders = page.orders.iter().map(OrderView::from).collect();
+    let orders = page.orders.iter().map(|order| OrderView::of(order, &reach)).collect();
     Ok(Json(ListView { orders, next_cursor: page.next.as_ref().map(cursor) }).into_response())
 }
 
 async fn cancel(
     State(api): State<Arc<Api>>,
     Caused(cause): Caused,
+    caller: Caller,
     Path(order_id): Path<String>,
 ) -> Result<Response, Problem> {
+    let reach = Reach::of(&caller)?;
     let id = order_id_of(&order_id)?;
     for _ in 0..TRIES {
-        let stored = api.orders.get(id).await?.ok_or_else(|| no_order(id))?;
+        let stored = api.find(&reach, id).await?;
         let wish =
             stored.order.request_cancellation(VoidReason::CustomerRequest, api.clock.now(), cause.clone());
         let Some((order, event)) = wish else {
             return match stored.order.outcome {
                 // Asked for before, or given up already: it is as the client wants it.
                 None | Some(Outcome::Voided(_)) => {
-                    Ok(Json(OrderView::from(&stored.order)).with(StatusCode::ACCEPTED))
+                    Ok(Json(OrderView::of(&stored.order, &reach)).with(StatusCode::ACCEPTED))
                 }
                 Some(Outcome::Paid | Outcome::Rejected | Outcome::PaymentFailed) => Err(Problem::conflict(
                     "order-final",
@@ -216,7 +344,7 @@ async fn cancel(
             };
         };
         if api.orders.replace(&stored, &order, Some(&event)).await? {
-            return Ok(Json(OrderView::from(&order)).with(StatusCode::ACCEPTED));
+            return Ok(Json(OrderView::of(&order, &reach)).with(StatusCode::ACCEPTED));
         }
     }
     Err(anyhow::anyhow!("order {id} changed {TRIES} times while it was being cancelled").into())

@@ -13,6 +13,7 @@
 pub mod adapters;
 pub mod api;
 pub mod expire;
+pub mod owner;
 pub mod relay;
 mod request;
 pub mod store;

@@ -2,34 +2,55 @@
 
 use domain::{Customer, CustomerId, EmailAddress, OrderDetails, PaymentMethodId, PersonName};
 use jiff::Timestamp;
-use platform::http::Problem;
 use platform::http::input::{LineInput, lines};
+use platform::http::{FieldError, Problem};
+use schemars::JsonSchema;
+
+use crate::owner::Reach;
 
 /// The body of `POST /orders`.
-#[derive(Debug, eserde::Deserialize)]
+#[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlaceOrder {
-    customer: CustomerField,
+    /// Who orders.
+    customer: OrderCustomer,
+    /// What is ordered, each product once.
+    #[schemars(length(min = 1, max = 50))]
     lines: Vec<LineInput>,
+    /// How it is paid: a payment method of Stripe's.
     #[eserde(compat)]
     payment_method: PaymentMethodId,
 }
 
-#[derive(Debug, eserde::Deserialize)]
+#[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct CustomerField {
+struct OrderCustomer {
+    /// Customers leave it out: it is who signed in. All others have to say for whom they order.
     #[eserde(compat)]
-    id: CustomerId,
+    #[serde(default)]
+    id: Option<CustomerId>,
+    /// How to greet them.
     #[eserde(compat)]
     name: PersonName,
+    /// Where the mails about the order go.
     #[eserde(compat)]
     email: EmailAddress,
 }
 
 impl PlaceOrder {
-    /// The order that is asked for.
-    pub(crate) fn into_details(self, now: Timestamp) -> Result<OrderDetails, Problem> {
-        let CustomerField { id, name, email } = self.customer;
-        Ok(OrderDetails::new(Customer { id, name, email }, lines(self.lines)?, self.payment_method, now))
+    /// The order that a caller asks for.
+    pub(crate) fn into_details(self, reach: &Reach, now: Timestamp) -> Result<OrderDetails, Problem> {
+        let OrderCustomer { id, name, email } = self.customer;
+        let id = reach
+            .customer(id.as_ref().map(CustomerId::as_str))
+            .map_err(|why| FieldError::pointer("/customer/id", why));
+        let (id, lines) = match (id, lines(self.lines)) {
+            (Ok(id), Ok(lines)) => (id, lines),
+            (id, lines) => {
+                let lines = lines.err().map(|problem| problem.errors().to_vec()).unwrap_or_default();
+                return Err(Problem::invalid(id.err().into_iter().chain(lines).collect()));
+            }
+        };
+        Ok(OrderDetails::new(Customer { id, name, email }, lines, self.payment_method, now))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use domain::reservation::{OnSale, Reservation, StockChange};
 use domain::{DeliveryId, Money, OrderId, ProductName, Sku};
+use platform::http::Precondition;
 use platform::memory::{Failures, lock};
 
 use super::products::MOST_PIECES;
@@ -65,14 +66,32 @@ impl Products for InMemoryInventory {
         Ok(Page { products, next })
     }
 
-    async fn put(&self, sku: &Sku, name: &ProductName, price: Money) -> anyhow::Result<Product> {
+    async fn put(
+        &self,
+        sku: &Sku,
+        name: &ProductName,
+        price: Money,
+        condition: Precondition,
+    ) -> anyhow::Result<Option<Product>> {
         self.failures.strike("writing a product")?;
-        let mut tables = lock(&self.tables);
-        let new = || Product { sku: sku.clone(), name: name.clone(), price, available: 0, held: 0, sold: 0 };
-        let product = tables.products.entry(sku.clone()).or_insert_with(new);
+        let products = &mut lock(&self.tables).products;
+        if !condition.holds(products.get(sku).map(|product| product.revision)) {
+            return Ok(None);
+        }
+        let new = || Product {
+            sku: sku.clone(),
+            name: name.clone(),
+            price,
+            revision: 0,
+            available: 0,
+            held: 0,
+            sold: 0,
+        };
+        let product = products.entry(sku.clone()).or_insert_with(new);
         product.name = name.clone();
         product.price = price;
-        Ok(product.clone())
+        product.revision = product.revision.saturating_add(1);
+        Ok(Some(product.clone()))
     }
 
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {

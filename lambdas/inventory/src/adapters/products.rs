@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
 use domain::{DeliveryId, Money, ProductName, Sku};
 use platform::config;
+use platform::http::Precondition;
 
 use crate::product::Product;
 use crate::store::{Delivered, Page, Products};
@@ -89,27 +90,44 @@ impl Products for DynamoDbProducts {
         Ok(Page { products, next })
     }
 
-    async fn put(&self, sku: &Sku, name: &ProductName, price: Money) -> anyhow::Result<Product> {
-        let zero = AttributeValue::N("0".to_owned());
-        let answer = self
+    async fn put(
+        &self,
+        sku: &Sku,
+        name: &ProductName,
+        price: Money,
+        condition: Precondition,
+    ) -> anyhow::Result<Option<Product>> {
+        let number = |number: u64| AttributeValue::N(number.to_string());
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.products)
             .key("sku", AttributeValue::S(sku.to_string()))
             .update_expression(
                 "SET #name = :name, price = :price, available = if_not_exists(available, :zero), \
-                 held = if_not_exists(held, :zero), sold = if_not_exists(sold, :zero)",
+                 held = if_not_exists(held, :zero), sold = if_not_exists(sold, :zero) ADD revision :one",
             )
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":name", AttributeValue::S(name.to_string()))
             .expression_attribute_values(":price", serde_dynamo::to_attribute_value(price)?)
-            .expression_attribute_values(":zero", zero)
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await
-            .context("the product could not be written")?;
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllNew);
+        update = match condition {
+            Precondition::None => update,
+            Precondition::Absent => update.condition_expression("attribute_not_exists(sku)"),
+            Precondition::Present => update.condition_expression("attribute_exists(sku)"),
+            Precondition::Revision(revision) => update
+                .condition_expression("revision = :revision")
+                .expression_attribute_values(":revision", number(revision)),
+        };
+        let answer = match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(answer) => answer,
+            Err(error) if error.is_conditional_check_failed_exception() => return Ok(None),
+            Err(error) => return Err(anyhow::Error::new(error).context("the product could not be written")),
+        };
         let item = answer.attributes.context("DynamoDB gave no product back")?;
-        serde_dynamo::from_item(item).context("a product in the table is not understood")
+        serde_dynamo::from_item(item).map(Some).context("a product in the table is not understood")
     }
 
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {

@@ -9,15 +9,19 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::money::{Amount, Currency};
 use domain::order::Quantity;
 use domain::{Line, Lines, Money, Sku};
+use schemars::JsonSchema;
 
 use super::problem::{FieldError, Problem};
 
 /// A sum of money.
-#[derive(Debug, Clone, eserde::Deserialize)]
+#[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "MoneyInput")]
 pub struct MoneyInput {
+    /// In minor units: cents.
     #[eserde(compat)]
     amount: Amount,
+    /// ISO 4217.
     #[eserde(compat)]
     currency: Currency,
 }
@@ -29,13 +33,16 @@ impl From<MoneyInput> for Money {
 }
 
 /// A line of an order.
-#[derive(Debug, Clone, eserde::Deserialize)]
+#[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineInput {
+    /// Which product.
     #[eserde(compat)]
     sku: Sku,
+    /// How many pieces.
     #[eserde(compat)]
     quantity: Quantity,
+    /// The price of one, as the customer was shown it.
     unit_price: MoneyInput,
 }
 
@@ -62,6 +69,16 @@ pub struct PageInput<K> {
 /// The most that one page holds.
 pub const LARGEST_PAGE: u32 = 100;
 const USUAL_PAGE: u32 = 20;
+
+/// What the contract says of `limit`.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct Limit(#[schemars(range(min = 1, max = 100))] pub u32);
+
+/// What the contract says of `cursor`.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct Cursor(#[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_-]+$"))] pub String);
 
 impl<K: FromStr> PageInput<K> {
     /// From the parameters `limit` and `cursor`.

@@ -1,11 +1,17 @@
 //! HTTP, as served and as called.
 
+pub mod access;
 mod body;
 pub mod client;
 pub mod input;
+pub mod precondition;
 mod problem;
 mod request;
+pub mod route;
 
+pub use access::{Access, Caller, Scope};
 pub use body::Json;
+pub use precondition::Precondition;
 pub use problem::{FieldError, Problem};
 pub use request::{Caused, observe, path_parameter};
+pub use route::{Description, Operation, Routes};

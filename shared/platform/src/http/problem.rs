@@ -1,33 +1,42 @@
 //! Errors as a client reads them: `application/problem+json` (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A problem. Says what is wrong and what to do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Problem(Box<Content>);
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 struct Content {
     /// Names the kind of problem, for programs. Does not change.
     #[serde(rename = "type")]
     kind: String,
+    /// What kind of problem it is, for people.
     title: &'static str,
+    /// The same as that of the answer.
     #[serde(serialize_with = "as_number")]
+    #[schemars(with = "u16")]
     status: StatusCode,
+    /// What is wrong this time, and what to do.
     detail: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Each thing that is wrong with the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Names this request in the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
+    /// `Retry-After`, `WWW-Authenticate`: what belongs to the problem beside its body.
     #[serde(skip)]
-    retry_after_seconds: Option<u32>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// One thing that is wrong with a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// Where: a JSON Pointer (RFC 6901) into the body, or the name of a header or parameter.
     #[serde(flatten)]
@@ -37,7 +46,7 @@ pub struct FieldError {
 }
 
 /// Where something is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// In the body.
@@ -76,7 +85,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             correlation_id: None,
-            retry_after_seconds: None,
+            header: None,
         }))
     }
 
@@ -98,6 +107,30 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "unreadable-address", title, why)
     }
 
+    /// 401: nobody knows who this is (RFC 6750 §3).
+    pub fn unauthorized() -> Self {
+        let detail = "Send an access token that is still good, as Authorization: Bearer <token>.";
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in", detail);
+        problem.0.header = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        problem
+    }
+
+    /// 403: the token is good, but not for this (RFC 6750 §3.1).
+    pub fn insufficient_scope(scope: &'static str) -> Self {
+        let detail = format!("The access token lacks the scope {scope}.");
+        let title = "The token is not good for this";
+        let mut problem = Self::new(StatusCode::FORBIDDEN, "insufficient-scope", title, detail);
+        let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        problem.0.header =
+            HeaderValue::try_from(challenge).ok().map(|value| (header::WWW_AUTHENTICATE, value));
+        problem
+    }
+
+    /// 403: not for this caller, whatever they send.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
+    }
+
     /// 404: no such thing.
     pub fn not_found(what: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", what)
@@ -112,6 +145,11 @@ impl Problem {
     /// 409: not as things stand. `name` tells programs why.
     pub fn conflict(name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, name, title, detail)
+    }
+
+    /// 412: it changed since the client looked at it (RFC 9110 §13.1).
+    pub fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed in between", detail)
     }
 
     /// 413: larger than `most` bytes.
@@ -148,7 +186,7 @@ impl Problem {
             "Something that is needed for this did not answer. Send the same request again in a moment.";
         let title = "Not available at the moment";
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail);
-        problem.0.retry_after_seconds = Some(1);
+        problem.0.header = Some((header::RETRY_AFTER, HeaderValue::from(1)));
         problem
     }
 
@@ -188,8 +226,8 @@ impl IntoResponse for Problem {
         let mut response = (self.0.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.0.retry_after_seconds {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some((name, value)) = self.0.header.clone() {
+            headers.insert(name, value);
         }
         // `observe` writes it again, with the correlation id that it alone knows.
         response.extensions_mut().insert(self);

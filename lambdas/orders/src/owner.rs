@@ -1,0 +1,130 @@
+//! Whose orders a caller may see and place.
+
+use domain::CustomerId;
+use platform::http::{Caller, Problem, Scope};
+
+/// The customers whose orders are within a caller's reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All: staff, and the shop's own machines.
+    All {
+        /// Who asks.
+        caller: CustomerId,
+    },
+    /// One: themselves.
+    Own(CustomerId),
+    /// A partner's. They are `<client id>.<the partner's own name for them>`, so that no two partners' customers are
+    /// ever the same, and none of them is one who signed up here: a `sub` has no dot in it.
+    Partner(CustomerId),
+}
+
+impl Reach {
+    /// How far a caller's reaches.
+    ///
+    /// # Errors
+    /// A 401 for who is not known.
+    pub fn of(caller: &Caller) -> Result<Self, Problem> {
+        match caller {
+            Caller::User { id, staff: true, .. } => Ok(Self::All { caller: id.clone() }),
+            Caller::User { id, staff: false, .. } => Ok(Self::Own(id.clone())),
+            Caller::Machine { id, scopes } if scopes.contain(Scope::PartnerOrders) => {
+                Ok(Self::Partner(id.clone()))
+            }
+            Caller::Machine { id, .. } => Ok(Self::All { caller: id.clone() }),
+            Caller::Anyone | Caller::Service { .. } => Err(Problem::unauthorized()),
+        }
+    }
+
+    /// Who asks, to tell their idempotency keys from those of others.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::All { caller: id } | Self::Own(id) | Self::Partner(id) => id.as_str(),
+        }
+    }
+
+    /// Whether it is a partner's.
+    pub fn is_partner(&self) -> bool {
+        matches!(self, Self::Partner(_))
+    }
+
+    /// Whether a customer is within it.
+    pub fn includes(&self, customer: &CustomerId) -> bool {
+        match self {
+            Self::All { .. } => true,
+            Self::Own(id) => customer == id,
+            Self::Partner(id) => {
+                customer.as_str().strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with('.'))
+            }
+        }
+    }
+
+    /// The customer that a caller names, or is.
+    ///
+    /// # Errors
+    /// Says what is wrong with the name, or that one is missing.
+    pub fn customer(&self, named: Option<&str>) -> Result<CustomerId, String> {
+        match (self, named) {
+            (Self::Own(id), None) => Ok(id.clone()),
+            (Self::Own(id), Some(named)) if named == id.as_str() => Ok(id.clone()),
+            (Self::Own(_), Some(_)) => Err("is somebody else: leave it out".to_owned()),
+            (Self::All { .. } | Self::Partner(_), None) => Err("is missing: say which customer".to_owned()),
+            (Self::All { .. }, Some(named)) => named.parse().map_err(text),
+            (Self::Partner(id), Some(named)) => {
+                let own: CustomerId = named.parse().map_err(text)?;
+                format!("{id}.{own}").parse().map_err(text)
+            }
+        }
+    }
+
+    /// A customer's id as the caller knows it.
+    pub fn shown<'a>(&self, customer: &'a CustomerId) -> &'a str {
+        match self {
+            Self::Partner(id) => {
+                let own = customer.as_str().strip_prefix(id.as_str());
+                own.and_then(|rest| rest.strip_prefix('.')).unwrap_or(customer.as_str())
+            }
+            Self::All { .. } | Self::Own(_) => customer.as_str(),
+        }
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> CustomerId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn partners_have_customers_of_their_own() {
+        let partner = Reach::Partner(id("client1"));
+        let customer = partner.customer(Some("42")).unwrap();
+        assert_eq!(customer.as_str(), "client1.42");
+        assert!(partner.includes(&customer));
+        assert_eq!(partner.shown(&customer), "42");
+        assert!(!Reach::Partner(id("client")).includes(&customer));
+        assert!(!Reach::Partner(id("client12")).includes(&customer));
+        assert!(!Reach::Own(id("42")).includes(&customer));
+        // A name that looks like another partner's stays within this one's.
+        assert_eq!(partner.customer(Some("client2.42")).unwrap().as_str(), "client1.client2.42");
+        assert!(partner.customer(None).is_err());
+        assert!(partner.customer(Some(&"x".repeat(60))).is_err());
+    }
+
+    #[test]
+    fn customers_have_themselves_and_staff_have_all() {
+        let own = Reach::Own(id("u-1"));
+        assert_eq!(own.customer(None).unwrap(), id("u-1"));
+        assert_eq!(own.customer(Some("u-1")).unwrap(), id("u-1"));
+        assert!(own.customer(Some("u-2")).is_err());
+        let all = Reach::All { caller: id("u-1") };
+        assert_eq!(all.customer(Some("u-2")).unwrap(), id("u-2"));
+        assert!(all.customer(None).is_err() && all.customer(Some("a b")).is_err());
+        assert!(all.includes(&id("u-2")) && !own.includes(&id("u-2")));
+    }
+}

@@ -1,0 +1,267 @@
+//! Who calls, and what they may: decided here, for every route of every service.
+//!
+//! API Gateway checks a token before the function runs, and says in the request's context whose it is; where there is
+//! no gateway's context, [`super::bearer`] checks the token itself. Both end in a [`Caller`], which each route's
+//! [`Access`] looks at once more. Headers say nothing here: anybody can send them.
+
+use axum::extract::FromRequestParts;
+use domain::CustomerId;
+use http::request::Parts;
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+
+/// What a token lets its bearer do (RFC 6749 §3.3), as the resource servers in `template.yaml` name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Read orders: a customer their own, staff and the shop's own machines all.
+    OrdersRead,
+    /// Place and cancel orders.
+    OrdersWrite,
+    /// Change products, and count deliveries in.
+    InventoryWrite,
+    /// Read the own profile.
+    ProfileRead,
+    /// Change the own profile.
+    ProfileWrite,
+    /// Place, read and cancel orders for a partner's customers.
+    PartnerOrders,
+    /// Subscribe to a partner's order events.
+    PartnerWebhooks,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::OrdersRead,
+        Self::OrdersWrite,
+        Self::InventoryWrite,
+        Self::ProfileRead,
+        Self::ProfileWrite,
+        Self::PartnerOrders,
+        Self::PartnerWebhooks,
+    ];
+
+    /// Its name in a token.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OrdersRead => "orders/read",
+            Self::OrdersWrite => "orders/write",
+            Self::InventoryWrite => "inventory/write",
+            Self::ProfileRead => "profile/read",
+            Self::ProfileWrite => "profile/write",
+            Self::PartnerOrders => "partner/orders",
+            Self::PartnerWebhooks => "partner/webhooks",
+        }
+    }
+}
+
+/// The scopes of a token, without those that mean nothing here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// From the claim `scope`: names with spaces between them.
+    pub fn parse(claim: &str) -> Self {
+        let named = |scope: &Scope| claim.split(' ').any(|name| name == scope.name());
+        Self(Scope::ALL.into_iter().filter(named).collect())
+    }
+
+    /// Whether `scope` is among them.
+    pub fn contain(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<T: IntoIterator<Item = Scope>>(scopes: T) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+/// The group of the user pool whose members run the shop.
+pub const STAFF: &str = "staff";
+
+/// Who sent a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody knows.
+    #[default]
+    Anyone,
+    /// A person who signed in.
+    User {
+        /// Who: the token's `sub`.
+        id: CustomerId,
+        /// Whether they run the shop.
+        staff: bool,
+        /// What their token is good for.
+        scopes: Scopes,
+    },
+    /// A program with a client id and a secret of its own (RFC 6749 §4.4).
+    Machine {
+        /// Its client id.
+        id: CustomerId,
+        /// What its token is good for.
+        scopes: Scopes,
+    },
+    /// A function, or whoever else the account's IAM lets call: the request was signed.
+    Service {
+        /// The role or user that signed.
+        arn: String,
+    },
+}
+
+impl Caller {
+    /// Reads the claims of an access token whose signature somebody has checked: `None` where they are not those of
+    /// one, such as an ID token's
+    /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>).
+    ///
+    /// The gateway gives every claim as text, a list as `a,b` or `[a b]`; a token itself has lists.
+    pub fn from_claims(claims: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        if text("token_use")? != "access" {
+            return None;
+        }
+        let id: CustomerId = text("sub")?.parse().ok()?;
+        let scopes = Scopes::parse(text("scope").unwrap_or_default());
+        // A client that signs in as itself has no user behind it: Cognito gives its id as the subject.
+        if text("client_id")? == id.as_str() {
+            return Some(Self::Machine { id, scopes });
+        }
+        let staff = match claims.get("cognito:groups") {
+            Some(Value::Array(groups)) => groups.iter().any(|group| group == STAFF),
+            Some(Value::String(groups)) => {
+                groups.trim_matches(['[', ']']).split([',', ' ']).any(|group| group == STAFF)
+            }
+            _ => false,
+        };
+        Some(Self::User { id, staff, scopes })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Whose token has this scope.
+    Scope(Scope),
+    /// Whose token has this scope, and who sends an API key with it: the key's usage plan sets their limits.
+    Partner(Scope),
+    /// This stack's own functions, and who else the account's IAM allows it: the request is signed (Signature
+    /// Version 4).
+    Service,
+}
+
+impl Access {
+    /// Lets `caller` in.
+    ///
+    /// # Errors
+    /// A 401 for who is not known, a 403 for who may not.
+    pub fn admit(self, caller: &Caller) -> Result<(), Problem> {
+        match (self, caller) {
+            (Self::Public, _) | (Self::Service, Caller::Service { .. }) => Ok(()),
+            (
+                Self::Scope(scope) | Self::Partner(scope),
+                Caller::User { scopes, .. } | Caller::Machine { scopes, .. },
+            ) => {
+                if scopes.contain(scope) {
+                    Ok(())
+                } else {
+                    Err(Problem::insufficient_scope(scope.name()))
+                }
+            }
+            (Self::Scope(_) | Self::Partner(_), Caller::Anyone | Caller::Service { .. }) => {
+                Err(Problem::unauthorized())
+            }
+            (Self::Service, _) => {
+                Err(Problem::forbidden("This takes signed requests of the shop's own functions only."))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+
+    fn caller(claims: Value) -> Option<Caller> {
+        Caller::from_claims(claims.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_users_claims_are_read_in_both_spellings() {
+        for groups in [json!(["staff"]), json!("[staff]"), json!("[other staff]"), json!("staff,other")] {
+            let found = caller(json!({
+                "sub": "u-1", "client_id": "shop", "token_use": "access",
+                "scope": "orders/read unknown/x", "cognito:groups": groups,
+            }));
+            let scopes = Scopes::from_iter([Scope::OrdersRead]);
+            assert_eq!(found, Some(Caller::User { id: "u-1".parse().unwrap(), staff: true, scopes }));
+        }
+        for groups in [json!(null), json!("[]"), json!("staffers"), json!(["Staff"]), json!(7)] {
+            let found = caller(json!({
+                "sub": "u-1", "client_id": "shop", "token_use": "access", "cognito:groups": groups,
+            }));
+            assert!(matches!(found, Some(Caller::User { staff: false, .. })), "{groups}");
+        }
+    }
+
+    #[test]
+    fn a_client_on_its_own_is_a_machine() {
+        let found =
+            caller(json!({"sub": "m", "client_id": "m", "token_use": "access", "scope": "partner/orders"}));
+        let scopes = Scopes::from_iter([Scope::PartnerOrders]);
+        assert_eq!(found, Some(Caller::Machine { id: "m".parse().unwrap(), scopes }));
+    }
+
+    #[test]
+    fn what_is_no_access_token_is_nobody() {
+        for claims in [
+            json!({}),
+            json!({"sub": "u-1", "aud": "shop", "token_use": "id", "scope": "orders/read"}),
+            json!({"sub": "u-1", "token_use": "access"}),
+            json!({"sub": "", "client_id": "shop", "token_use": "access"}),
+            json!({"sub": "a b", "client_id": "shop", "token_use": "access"}),
+            json!({"sub": 7, "client_id": "shop", "token_use": "access"}),
+        ] {
+            assert_eq!(caller(claims.clone()), None, "{claims}");
+        }
+    }
+
+    #[test]
+    fn each_route_lets_in_whom_it_should() {
+        let id: CustomerId = "x".parse().unwrap();
+        let scopes = Scopes::from_iter([Scope::OrdersRead]);
+        let user = Caller::User { id: id.clone(), staff: true, scopes: scopes.clone() };
+        let machine = Caller::Machine { id, scopes };
+        let service = Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() };
+        let status =
+            |access: Access, caller: &Caller| access.admit(caller).err().map(|problem| problem.status());
+        for caller in [&Caller::Anyone, &user, &machine, &service] {
+            assert_eq!(status(Access::Public, caller), None);
+        }
+        for caller in [&user, &machine] {
+            assert_eq!(status(Access::Scope(Scope::OrdersRead), caller), None);
+            assert_eq!(status(Access::Scope(Scope::OrdersWrite), caller), Some(StatusCode::FORBIDDEN));
+            assert_eq!(status(Access::Partner(Scope::PartnerOrders), caller), Some(StatusCode::FORBIDDEN));
+            assert_eq!(status(Access::Service, caller), Some(StatusCode::FORBIDDEN));
+        }
+        for caller in [&Caller::Anyone, &service] {
+            assert_eq!(status(Access::Scope(Scope::OrdersRead), caller), Some(StatusCode::UNAUTHORIZED));
+        }
+        assert_eq!(status(Access::Service, &service), None);
+        assert_eq!(status(Access::Service, &Caller::Anyone), Some(StatusCode::FORBIDDEN));
+    }
+}

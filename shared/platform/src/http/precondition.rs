@@ -1,0 +1,114 @@
+//! Changes on condition that nobody else made one in between (RFC 9110 §13.1): `ETag`, `If-Match`, `If-None-Match`.
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::problem::{FieldError, Problem};
+
+/// What a client wants to be so before its change is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is not there yet: `If-None-Match: *`.
+    Absent,
+    /// It is there, however it is: `If-Match: *`.
+    Present,
+    /// It is as it was when it had this revision: `If-Match: "7"`.
+    Revision(u64),
+}
+
+impl Precondition {
+    /// Whether it holds of what is there, with this revision, or not there.
+    pub fn holds(self, revision: Option<u64>) -> bool {
+        match self {
+            Self::None => true,
+            Self::Absent => revision.is_none(),
+            Self::Present => revision.is_some(),
+            Self::Revision(wanted) => revision == Some(wanted),
+        }
+    }
+
+    fn read(headers: &HeaderMap) -> Result<Self, Problem> {
+        let text =
+            |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
+        match (text(&header::IF_MATCH), text(&header::IF_NONE_MATCH)) {
+            (None, None) => Ok(Self::None),
+            (None, Some("*")) => Ok(Self::Absent),
+            (None, Some(_)) => Err(wrong("If-None-Match", "may only be *: make it, if it is not there")),
+            (Some("*"), None) => Ok(Self::Present),
+            (Some(tag), None) => {
+                let revision = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                let revision = revision.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+                revision.and_then(|text| text.parse().ok()).map(Self::Revision).ok_or_else(|| {
+                    wrong("If-Match", "must be the ETag that reading it gave, such as \"7\", or *")
+                })
+            }
+            (Some(_), Some(_)) => Err(wrong("If-Match", "cannot be sent together with If-None-Match")),
+        }
+    }
+}
+
+fn wrong(name: &str, why: &str) -> Problem {
+    Problem::invalid(vec![FieldError::header(name, why)])
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Precondition {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::read(&parts.headers)
+    }
+}
+
+/// An answer with the `ETag` of a revision.
+pub fn tagged(revision: u64, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{revision}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(headers: &[(HeaderName, &'static str)]) -> Option<Precondition> {
+        let headers =
+            headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
+        Precondition::read(&headers).ok()
+    }
+
+    #[test]
+    fn headers() {
+        use http::header::{IF_MATCH, IF_NONE_MATCH};
+        assert_eq!(read(&[]), Some(Precondition::None));
+        assert_eq!(read(&[(IF_MATCH, "\"7\"")]), Some(Precondition::Revision(7)));
+        assert_eq!(read(&[(IF_MATCH, "*")]), Some(Precondition::Present));
+        assert_eq!(read(&[(IF_NONE_MATCH, "*")]), Some(Precondition::Absent));
+        for bad in
+            ["7", "\"\"", "W/\"7\"", "\"x\"", "\"+7\"", "\"7\", \"8\"", "\"99999999999999999999\"", "\""]
+        {
+            assert_eq!(read(&[(IF_MATCH, bad)]), None, "{bad}");
+        }
+        assert_eq!(read(&[(IF_NONE_MATCH, "\"7\"")]), None);
+        assert_eq!(read(&[(IF_MATCH, "*"), (IF_NONE_MATCH, "*")]), None);
+    }
+
+    #[test]
+    fn conditions() {
+        for (condition, absent, first, second) in [
+            (Precondition::None, true, true, true),
+            (Precondition::Absent, true, false, false),
+            (Precondition::Present, false, true, true),
+            (Precondition::Revision(2), false, false, true),
+        ] {
+            let held = [condition.holds(None), condition.holds(Some(1)), condition.holds(Some(2))];
+            assert_eq!(held, [absent, first, second], "{condition:?}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The routes of an API, each told once: the router serves it, [`Access`] guards it, and the contract
+//! (`docs/openapi.json`) describes it.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
+use http::Method;
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema};
+
+use super::access::{Access, Caller};
+
+/// A method on a path. Cheap to make: what the contract says of it is only worked out when somebody asks.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The method.
+    pub method: Method,
+    /// The path, as `axum` and OpenAPI both spell it: `/orders/{order_id}`.
+    pub path: &'static str,
+    /// Its name for programs, unique in the contract: `placeOrder`.
+    pub id: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    filter: MethodFilter,
+    describe: fn(&mut Description),
+}
+
+macro_rules! constructors {
+    ($($name:ident $method:ident),+) => {$(
+        #[doc = concat!("`", stringify!($method), "` on a path.")]
+        pub fn $name(
+            path: &'static str,
+            id: &'static str,
+            access: Access,
+            describe: fn(&mut Description),
+        ) -> Self {
+            Self { method: Method::$method, path, id, access, filter: MethodFilter::$method, describe }
+        }
+    )+};
+}
+
+impl Operation {
+    constructors!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
+
+    /// What the contract says of it.
+    pub fn description(&self) -> Description {
+        let mut description = Description::default();
+        (self.describe)(&mut description);
+        description
+    }
+}
+
+/// Writes a type's JSON Schema, with what it refers to put beside it.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// What the contract says of an operation. What holds for all need not be said: problems of the gateway and of bad
+/// requests, the correlation id.
+#[derive(Debug, Clone, Default)]
+pub struct Description {
+    /// One line.
+    pub summary: &'static str,
+    /// More about it.
+    pub detail: &'static str,
+    /// Parameters and headers. Those of the path are required, all others only where they say so.
+    pub parameters: Vec<Parameter>,
+    /// What is sent with it.
+    pub body: Option<Body>,
+    /// Answers that are no problems.
+    pub answers: Vec<Answer>,
+    /// Problems that are this operation's own.
+    pub problems: Vec<OwnProblem>,
+}
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the path.
+    Path,
+    /// In the query.
+    Query,
+    /// In a header.
+    Header,
+}
+
+/// A parameter.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Where it stands.
+    pub place: Place,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether a request without it is refused.
+    pub required: bool,
+    /// What it is for.
+    pub about: &'static str,
+    /// What it may be.
+    pub schema: SchemaOf,
+}
+
+/// What is sent with a request.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// The name of its type: that of the gateway's model, too.
+    pub name: String,
+    /// What it may be.
+    pub schema: SchemaOf,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// What it means.
+    pub about: &'static str,
+    /// The media type of its body, and what is in it, if it has one.
+    pub body: Option<(&'static str, SchemaOf)>,
+    /// Headers, and what they say.
+    pub headers: Vec<(&'static str, &'static str)>,
+}
+
+/// A problem that only this operation has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnProblem {
+    /// Its status.
+    pub status: u16,
+    /// The end of its `type`: `order-final`.
+    pub name: &'static str,
+    /// When it is answered.
+    pub about: &'static str,
+}
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+impl Description {
+    /// What it does: a line, and what else there is to say.
+    pub fn about(&mut self, summary: &'static str, detail: &'static str) -> &mut Self {
+        (self.summary, self.detail) = (summary, detail);
+        self
+    }
+
+    /// A part of the path.
+    pub fn path<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
+        self.parameter::<T>(Place::Path, name, true, about)
+    }
+
+    /// A parameter of the query that may be left out.
+    pub fn query<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
+        self.parameter::<T>(Place::Query, name, false, about)
+    }
+
+    /// A header that may be left out.
+    pub fn header<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
+        self.parameter::<T>(Place::Header, name, false, about)
+    }
+
+    /// A header that has to be there.
+    pub fn required_header<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
+        self.parameter::<T>(Place::Header, name, true, about)
+    }
+
+    fn parameter<T: JsonSchema>(
+        &mut self,
+        place: Place,
+        name: &'static str,
+        required: bool,
+        about: &'static str,
+    ) -> &mut Self {
+        self.parameters.push(Parameter { place, name, required, about, schema: schema_of::<T> });
+        self
+    }
+
+    /// The body that has to be sent.
+    pub fn body<T: JsonSchema>(&mut self) -> &mut Self {
+        self.body = Some(Body { name: T::schema_name().into_owned(), schema: schema_of::<T> });
+        self
+    }
+
+    /// An answer with JSON in it.
+    pub fn answer<T: JsonSchema>(&mut self, status: u16, about: &'static str) -> &mut Self {
+        self.answer_as::<T>(status, "application/json", about)
+    }
+
+    /// An answer with a body of another media type.
+    pub fn answer_as<T: JsonSchema>(
+        &mut self,
+        status: u16,
+        media_type: &'static str,
+        about: &'static str,
+    ) -> &mut Self {
+        let body = Some((media_type, schema_of::<T> as SchemaOf));
+        self.answers.push(Answer { status, about, body, headers: Vec::new() });
+        self
+    }
+
+    /// An answer without a body.
+    pub fn empty_answer(&mut self, status: u16, about: &'static str) -> &mut Self {
+        self.answers.push(Answer { status, about, body: None, headers: Vec::new() });
+        self
+    }
+
+    /// A header of the answer that was named last.
+    pub fn with_header(&mut self, name: &'static str, about: &'static str) -> &mut Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.headers.push((name, about));
+        }
+        self
+    }
+
+    /// A problem of its own: the end of its `type`, and when it is answered.
+    pub fn problem(&mut self, status: u16, name: &'static str, about: &'static str) -> &mut Self {
+        self.problems.push(OwnProblem { status, name, about });
+        self
+    }
+}
+
+/// Operations with their handlers.
+pub struct Routes<S> {
+    router: Router<S>,
+    operations: Vec<Operation>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
+    fn default() -> Self {
+        Self { router: Router::new(), operations: Vec::new() }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// One more.
+    #[must_use]
+    pub fn add<H, T>(mut self, operation: Operation, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let guarded = on(operation.filter, handler).route_layer(from_fn_with_state(operation.access, guard));
+        self.router = self.router.route(operation.path, guarded);
+        self.operations.push(operation);
+        self
+    }
+
+    /// What the contract describes.
+    pub fn operations(self) -> Vec<Operation> {
+        self.operations
+    }
+
+    /// What the host serves.
+    pub fn router(self, state: S) -> Router {
+        self.router.with_state(state)
+    }
+}
+
+async fn guard(State(access): State<Access>, caller: Caller, request: Request, next: Next) -> Response {
+    match access.admit(&caller) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => {
+            tracing::info!(?caller, ?access, "not let in");
+            problem.into_response()
+        }
+    }
+}
