@@ -4,29 +4,102 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use http::{HeaderName, HeaderValue, Method};
 use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
 use tower::ServiceBuilder;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::aws::UnsignedClient;
 use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
-use crate::http::{Problem, observe};
+use crate::http::bearer::{Bearer, identify};
+use crate::http::{Caller, GatewayRequestId, Problem, observe};
 
-/// Serves `router` until the process is ended. Under Lambda the stage is not part of the path that a route sees.
+/// Serves `router` until the process is ended.
+///
+/// Under Lambda the stage is not part of the path that a route sees, and the gateway says whose a request is. Without
+/// it, on `$PORT` (8080 where it is not set), each request's access token is checked here: it has to come from
+/// `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL`, or else where OpenID Connect has them. SIGTERM lets the requests
+/// that are under way end. `ALLOWED_ORIGINS`, with commas between them, names whose pages may call (CORS).
 ///
 /// # Errors
-/// When the Lambda runtime fails, or `$PORT` cannot be listened on.
+/// When the Lambda runtime fails, `$PORT` cannot be listened on, or a variable is missing or not understood.
 pub async fn run(router: Router) -> Result<(), super::Error> {
-    let app = complete(router, Arc::new(SystemClock));
+    let clock = Arc::new(SystemClock);
+    let router = with_cors(router, &config::optional("ALLOWED_ORIGINS", String::new())?)?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let without_stage = ServiceBuilder::new().map_request(remove_stage).service(app);
-        return lambda_http::run(without_stage).await;
+        let app = complete(router, clock);
+        let from_gateway = ServiceBuilder::new().map_request(from_gateway).service(app);
+        return lambda_http::run(from_gateway).await;
     }
+    let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), identify);
+    let app = complete(router.layer(bearer), clock);
     let port = config::optional("PORT", 8080_u16)?;
     let listener = tokio::net::TcpListener::bind(("0.0.0.0", port)).await?;
     tracing::info!(port, "listening");
-    Ok(axum::serve(listener, app).await?)
+    Ok(axum::serve(listener, app).with_graceful_shutdown(ended()).await?)
+}
+
+/// How long the user pool gets to tell its keys.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
+
+fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<Bearer> {
+    let issuer = config::required("TOKEN_ISSUER")?;
+    let keys_url = config::optional("TOKEN_KEYS_URL", format!("{issuer}/.well-known/jwks.json"))?;
+    Ok(Bearer::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
+}
+
+/// When a container is told to end.
+async fn ended() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            terminate.recv().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be waited for");
+            std::future::pending().await
+        }
+    }
+}
+
+/// How long a browser may remember what it may send: as long as Chromium does at most.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
+
+/// Lets the pages of these origins call (<https://fetch.spec.whatwg.org/#http-cors-protocol>). No cookies: who calls
+/// says so with a token.
+fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
+    let origins: Vec<HeaderValue> = origins
+        .split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| HeaderValue::try_from(origin).with_context(|| format!("ALLOWED_ORIGINS: {origin:?}")))
+        .collect::<anyhow::Result<_>>()?;
+    if origins.is_empty() {
+        return Ok(router);
+    }
+    let sent = [
+        "authorization",
+        "content-type",
+        "idempotency-key",
+        "if-match",
+        "if-none-match",
+        "traceparent",
+        "x-correlation-id",
+    ];
+    let read = ["etag", "location", "retry-after", "www-authenticate", "x-correlation-id"];
+    Ok(router.layer(
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+            .allow_headers(sent.map(HeaderName::from_static))
+            .expose_headers(read.map(HeaderName::from_static))
+            .max_age(PREFLIGHT_AGE),
+    ))
 }
 
 /// Longest that [`warm_up`] may take: Lambda gives all of init 10 seconds.
@@ -51,8 +124,9 @@ pub fn complete(router: Router, clock: Arc<dyn Clock>) -> Router {
         .layer(from_fn_with_state(clock, observe))
 }
 
-/// `lambda_http` puts the stage in front of the path; the event has the path without it.
-fn remove_stage(mut request: lambda_http::Request) -> lambda_http::Request {
+/// Takes over what the gateway says of a request, which nobody else can say: whose it is, and its id. `lambda_http` puts
+/// the stage in front of the path; the event has the path without it.
+fn from_gateway(mut request: lambda_http::Request) -> lambda_http::Request {
     let path = request.raw_http_path().to_owned();
     let path_and_query = match request.uri().query() {
         Some(query) => format!("{path}?{query}"),
@@ -60,6 +134,16 @@ fn remove_stage(mut request: lambda_http::Request) -> lambda_http::Request {
     };
     if let Ok(uri) = path_and_query.parse() {
         *request.uri_mut() = uri;
+    }
+    if let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() {
+        let claims = context.authorizer.other.get("claims").and_then(serde_json::Value::as_object);
+        let signed = context.identity.user_arn.clone().map(|arn| Caller::Service { arn });
+        let caller = claims.and_then(Caller::from_claims).or(signed).unwrap_or_default();
+        let id = context.request_id.clone();
+        request.extensions_mut().insert(caller);
+        if let Some(id) = id {
+            request.extensions_mut().insert(GatewayRequestId(id));
+        }
     }
     request
 }
