@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn another_stack_gets_its_own_ports() {
-        let original = "GatewayEndpoint=http://127.0.0.1:4577/x StripeApiBase=http://127.0.0.1:4578";
-        let expected = "GatewayEndpoint=http://127.0.0.1:4587/x StripeApiBase=http://127.0.0.1:4588";
+        let original = "LocalEndpoint=http://127.0.0.1:4577 StripeApiBase=http://127.0.0.1:4578";
+        let expected = "LocalEndpoint=http://127.0.0.1:4587 StripeApiBase=http://127.0.0.1:4588";
         assert_eq!(with_ports(original, &Instance::test()).unwrap(), expected);
         assert_eq!(with_ports(original, &Instance::developer()).unwrap(), original);
         assert!(with_ports("StripeApiBase=http://127.0.0.1:4578", &Instance::test()).is_err());

@@ -25,6 +25,7 @@ mod signals;
 mod stack;
 mod stand_in;
 mod timeline;
+mod token;
 mod tools;
 mod ui;
 

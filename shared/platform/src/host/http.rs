@@ -136,7 +136,7 @@ fn from_gateway(mut request: lambda_http::Request) -> lambda_http::Request {
         *request.uri_mut() = uri;
     }
     if let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() {
-        let claims = context.authorizer.other.get("claims").and_then(serde_json::Value::as_object);
+        let claims = context.authorizer.fields.get("claims").and_then(serde_json::Value::as_object);
         let signed = context.identity.user_arn.clone().map(|arn| Caller::Service { arn });
         let caller = claims.and_then(Caller::from_claims).or(signed).unwrap_or_default();
         let id = context.request_id.clone();
@@ -146,4 +146,56 @@ fn from_gateway(mut request: lambda_http::Request) -> lambda_http::Request {
         }
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn request(context: Value) -> lambda_http::Request {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../../events/orders-api.json")).unwrap();
+        event["requestContext"].as_object_mut().unwrap().remove("authorizer");
+        for (name, value) in context.as_object().unwrap() {
+            event["requestContext"][name] = value.clone();
+        }
+        from_gateway(lambda_http::request::from_str(&event.to_string()).unwrap())
+    }
+
+    #[test]
+    fn the_gateway_says_whose_a_request_is() {
+        let claims = json!({
+            "sub": "u-1", "client_id": "shop", "token_use": "access", "scope": "orders/read", "cognito:groups": "[staff]",
+        });
+        let caller = |context| request(context).extensions().get::<Caller>().cloned().unwrap();
+        let user = caller(json!({ "authorizer": { "claims": claims } }));
+        assert!(matches!(user, Caller::User { staff: true, .. }), "{user:?}");
+        let signed = caller(
+            json!({ "identity": { "userArn": "arn:aws:sts::1:assumed-role/r/f", "sourceIp": "::1" } }),
+        );
+        assert_eq!(signed, Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() });
+        assert_eq!(caller(json!({ "authorizer": null })), Caller::Anyone);
+        assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anyone);
+        let id_token = json!({ "sub": "u-1", "aud": "shop", "token_use": "id" });
+        assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anyone);
+    }
+
+    #[test]
+    fn a_header_says_nothing_of_it() {
+        let event = json!({ "identity": { "sourceIp": "::1" } });
+        let request = request(event);
+        assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anyone));
+        assert_eq!(request.uri().path(), "/orders", "the stage is no part of the path");
+        assert!(request.extensions().get::<GatewayRequestId>().is_some());
+    }
+
+    #[test]
+    fn origins_are_those_that_are_named() {
+        assert!(with_cors(Router::new(), "https://a.example, https://b.example").is_ok());
+        assert!(with_cors(Router::new(), "").is_ok());
+        assert!(with_cors(Router::new(), "https://a.example\n").is_ok(), "spaces around are no part of it");
+        assert!(with_cors(Router::new(), "https://a\u{7f}.example").is_err());
+    }
 }
