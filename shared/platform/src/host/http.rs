@@ -30,14 +30,14 @@ use crate::http::{Caller, GatewayRequestId, Problem, observe};
 /// When the Lambda runtime fails, `$PORT` cannot be listened on, or a variable is missing or not understood.
 pub async fn run(router: Router) -> Result<(), super::Error> {
     let clock = Arc::new(SystemClock);
-    let router = with_cors(router, &config::optional("ALLOWED_ORIGINS", String::new())?)?;
+    let origins = config::optional("ALLOWED_ORIGINS", String::new())?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let app = complete(router, clock);
+        let app = observed(with_cors(total(router), &origins)?, clock);
         let from_gateway = ServiceBuilder::new().map_request(from_gateway).service(app);
         return lambda_http::run(from_gateway).await;
     }
     let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), identify);
-    let app = complete(router.layer(bearer), clock);
+    let app = observed(with_cors(total(router).layer(bearer), &origins)?, clock);
     let port = config::optional("PORT", 8080_u16)?;
     let listener = tokio::net::TcpListener::bind(("0.0.0.0", port)).await?;
     tracing::info!(port, "listening");
@@ -118,10 +118,18 @@ pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
 
 /// The router with what every one has: answers for unknown paths, and [`observe`] around all of it.
 pub fn complete(router: Router, clock: Arc<dyn Clock>) -> Router {
+    observed(total(router), clock)
+}
+
+/// Answers whatever path and method there is. Before any layer: a fallback that comes later stands outside of it.
+fn total(router: Router) -> Router {
     router
         .fallback(|| async { Problem::not_found("There is nothing at this path.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(from_fn_with_state(clock, observe))
+}
+
+fn observed(router: Router, clock: Arc<dyn Clock>) -> Router {
+    router.layer(from_fn_with_state(clock, observe))
 }
 
 /// Takes over what the gateway says of a request, which nobody else can say: whose it is, and its id. `lambda_http` puts
@@ -189,6 +197,32 @@ mod tests {
         assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anyone));
         assert_eq!(request.uri().path(), "/orders", "the stage is no part of the path");
         assert!(request.extensions().get::<GatewayRequestId>().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_browser_may_call_from_the_origins_that_are_named() {
+        use axum::routing::post;
+        use tower::ServiceExt;
+
+        let router = total(Router::new().route("/orders", post(|| async {})));
+        let app = with_cors(router, "https://a.example, https://b.example").unwrap();
+        let preflight = async |origin: &str| {
+            let request = http::Request::options("/orders")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization,idempotency-key");
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            let answer = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            let allowed = answer.headers().get("access-control-allow-origin").cloned();
+            (allowed, answer.headers()["access-control-allow-headers"].to_str().unwrap().to_owned())
+        };
+        for origin in ["https://a.example", "https://b.example"] {
+            let (allowed, headers) = preflight(origin).await;
+            assert_eq!(allowed.unwrap(), origin);
+            assert!(headers.contains("idempotency-key"), "{headers}");
+        }
+        assert_eq!(preflight("https://evil.example").await.0, None);
     }
 
     #[test]
