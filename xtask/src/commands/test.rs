@@ -128,7 +128,9 @@ fn end_to_end() -> anyhow::Result<()> {
 
 /// What the end-to-end tests are told, in the environment.
 fn test_command(instance: &Instance, binaries: &Binaries) -> anyhow::Result<Command> {
-    let shop = Stack::local(instance.clone())?.shop().context("the stack for the tests is not deployed")?;
+    let outputs =
+        Stack::local(instance.clone())?.outputs().context("the stack for the tests is not deployed")?;
+    let api = outputs.get(names::API_URL_OUTPUT).context("the stack for the tests has no API")?;
     let mut command = cargo();
     // Not `--package end_to_end`: cargo would choose other features for that package alone, and compile all of
     // its dependencies once more.
@@ -137,7 +139,8 @@ fn test_command(instance: &Instance, binaries: &Binaries) -> anyhow::Result<Comm
         command.args(["--test", &test]);
     }
     command
-        .env("E2E_API_URL", shop.url())
+        .env("E2E_API_URL", api)
+        .env("E2E_OUTPUTS", serde_json::to_string(&outputs)?)
         .env("E2E_STACK_NAME", names::LOCAL_STACK)
         .env("E2E_EMULATOR_URL", instance.endpoint())
         .env("E2E_STRIPE_URL", instance.stand_in_url())

@@ -6,6 +6,7 @@
 mod api;
 mod contracts;
 mod failures;
+mod front_door;
 mod functions;
 mod provider;
 mod story;
