@@ -1,6 +1,7 @@
 //! The host for functions that HTTP calls: an `axum` router under API Gateway, or, where there is no Lambda
 //! runtime, on `$PORT`.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,8 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
     let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), identify);
     let app = observed(with_cors(total(router).layer(bearer), &origins)?, clock);
     let port = config::optional("PORT", 8080_u16)?;
-    let listener = tokio::net::TcpListener::bind(("0.0.0.0", port)).await?;
+    let address = config::optional("BIND_ADDRESS", IpAddr::from(Ipv4Addr::UNSPECIFIED))?;
+    let listener = tokio::net::TcpListener::bind((address, port)).await?;
     tracing::info!(port, "listening");
     Ok(axum::serve(listener, app).with_graceful_shutdown(ended()).await?)
 }
