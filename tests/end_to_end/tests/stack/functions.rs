@@ -24,11 +24,16 @@ async fn each_function_takes_its_sample_event() {
         };
         stack.stock_up(&product, 1000).await.unwrap();
     }
-    for (name, logical) in [("orders-api", "OrdersApi"), ("inventory-api", "InventoryApi")] {
+    for (name, logical) in
+        [("orders-api", "OrdersApi"), ("inventory-api", "InventoryApi"), ("accounts-api", "AccountsApi")]
+    {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         let status = answer["statusCode"].as_u64().unwrap();
         assert!((200..300).contains(&status), "{name}: {answer}");
     }
+    let answer = stack.invoke("GrantScopes", &sample("grant-scopes")).await.unwrap();
+    let granted = &answer["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"]["scopesToAdd"];
+    assert!(granted.as_array().is_some_and(|scopes| scopes.contains(&"orders/write".into())), "{answer}");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
     for (name, logical) in [
