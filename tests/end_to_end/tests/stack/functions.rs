@@ -32,7 +32,8 @@ async fn each_function_takes_its_sample_event() {
         assert!((200..300).contains(&status), "{name}: {answer}");
     }
     let answer = stack.invoke("GrantScopes", &sample("grant-scopes")).await.unwrap();
-    let granted = &answer["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"]["scopesToAdd"];
+    let granted =
+        &answer["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"]["scopesToAdd"];
     assert!(granted.as_array().is_some_and(|scopes| scopes.contains(&"orders/write".into())), "{answer}");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");

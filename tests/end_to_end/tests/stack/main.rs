@@ -9,6 +9,7 @@ mod failures;
 mod front_door;
 mod functions;
 mod provider;
+mod readme;
 mod story;
 
 use std::sync::LazyLock;
