@@ -76,8 +76,8 @@ pub enum Fact {
     /// The customer was not charged for this order, and never will be.
     #[serde(rename = "payment.voided")]
     PaymentVoided(PaymentVoided),
-    /// The payment provider told us, unasked, that something became of the order's PaymentIntent. A reason to ask
-    /// it, and no outcome: that is told by one of the three above.
+    /// The payment provider told us, unasked, that something became of the order's PaymentIntent. A reason to ask it,
+    /// and no outcome: `payment.succeeded`, `payment.failed` and `payment.voided` are.
     #[serde(rename = "payment.reported")]
     PaymentReported(PaymentReported),
 }
