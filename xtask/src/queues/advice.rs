@@ -95,7 +95,10 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
             match read.filter(|payment| payment.is_charging(&reported.payment_intent)) {
                 Some(payment) => (Goal::Charge, &payment.order),
                 None => {
-                    return format!("nothing is being charged with {}: does nothing", reported.payment_intent);
+                    return format!(
+                        "nothing is being charged with {}: does nothing",
+                        reported.payment_intent
+                    );
                 }
             }
         }
