@@ -46,6 +46,10 @@ impl Http {
         self.send("DELETE", url, &[], None)
     }
 
+    pub(crate) fn put(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send("PUT", url, &[], Some(body))
+    }
+
     /// A request that is signed for the gateway of the local stack.
     pub(crate) fn put_signed(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
         let headers = sign_local("execute-api", "PUT", url, &serde_json::to_vec(body)?)?;

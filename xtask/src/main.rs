@@ -27,6 +27,7 @@ mod stand_in;
 mod timeline;
 mod tools;
 mod ui;
+mod webhooks;
 
 use commands::{
     audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, order, program,

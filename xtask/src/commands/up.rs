@@ -4,9 +4,9 @@ use crate::binaries::{Binaries, STAND_IN};
 use crate::emulator::Emulator;
 use crate::instance::{Instance, shown};
 use crate::stack::Stack;
-use crate::stand_in::StandIn;
+use crate::stand_in::{Control, StandIn};
 use crate::tools::Tools;
-use crate::{deploy, products, signals, ui};
+use crate::{deploy, products, signals, ui, webhooks};
 
 /// Start the whole system on this machine: tools, build, AWS emulator, payment provider, deployment, stock.
 ///
@@ -43,7 +43,10 @@ pub(crate) fn start(instance: &Instance) -> anyhow::Result<Binaries> {
     }
     stand_in.start()?;
     deploy::deploy(instance, &tools, &binaries)?;
-    products::put_in(&Stack::local(instance.clone())?.shop()?)?;
+    let stack = Stack::local(instance.clone())?;
+    webhooks::connect(&stack, &Control::of(instance))?;
+    ui::success("the payment provider sends webhooks");
+    products::put_in(&stack.shop()?)?;
     ui::success("products and stock are in");
     Ok(binaries)
 }
