@@ -128,7 +128,9 @@ fn end_to_end() -> anyhow::Result<()> {
 
 /// What the end-to-end tests are told, in the environment.
 fn test_command(instance: &Instance, binaries: &Binaries) -> anyhow::Result<Command> {
-    let shop = Stack::local(instance.clone())?.shop().context("the stack for the tests is not deployed")?;
+    let stack = Stack::local(instance.clone())?;
+    let shop = stack.shop().context("the stack for the tests is not deployed")?;
+    let webhook_secret = stack.outputs()?.remove(names::WEBHOOK_SECRET_OUTPUT).unwrap_or_default();
     let mut command = cargo();
     // Not `--package end_to_end`: cargo would choose other features for that package alone, and compile all of
     // its dependencies once more.
@@ -141,6 +143,7 @@ fn test_command(instance: &Instance, binaries: &Binaries) -> anyhow::Result<Comm
         .env("E2E_STACK_NAME", names::LOCAL_STACK)
         .env("E2E_EMULATOR_URL", instance.endpoint())
         .env("E2E_STRIPE_URL", instance.stand_in_url())
+        .env("E2E_WEBHOOK_SECRET_ID", webhook_secret)
         .env("E2E_BINARIES_DIR", binaries.dir()?)
         .env("E2E_REPO_ROOT", repo_root())
         .env("AWS_ENDPOINT_URL", instance.endpoint())

@@ -29,6 +29,10 @@ async fn each_function_takes_its_sample_event() {
         let status = answer["statusCode"].as_u64().unwrap();
         assert!((200..300).contains(&status), "{name}: {answer}");
     }
+    // A webhook's signature is good for five minutes, and the sample is older.
+    let answer = stack.invoke("StripeWebhook", &sample("stripe-webhook")).await.unwrap();
+    let body = answer["body"].as_str().unwrap_or_default();
+    assert!(answer["statusCode"] == 400 && body.contains("Stripe-Signature"), "{answer}");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
     for (name, logical) in [

@@ -9,6 +9,7 @@ mod failures;
 mod functions;
 mod provider;
 mod story;
+mod webhooks;
 
 use std::sync::LazyLock;
 
