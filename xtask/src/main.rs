@@ -29,6 +29,7 @@ mod timeline;
 mod token;
 mod tools;
 mod ui;
+mod webhooks;
 
 use commands::{
     audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, order, program,

@@ -6,6 +6,9 @@ pub(crate) const LOCAL_STACK: &str = "serverless-orders-local";
 /// The output of the template that holds the base address of the API.
 pub(crate) const API_URL_OUTPUT: &str = "ApiUrl";
 
+/// The output of the template that names the secret which Stripe's webhooks are signed with.
+pub(crate) const WEBHOOK_SECRET_OUTPUT: &str = "StripeWebhookSecretArn";
+
 /// What the logical id of a dead-letter queue ends with; the id of its source ends with [`QUEUE`] instead.
 pub(crate) const DEAD_LETTERS: &str = "DeadLetters";
 

@@ -92,6 +92,13 @@ impl Control {
         self.http.delete(&url)?.success("bringing the payment provider back").map(drop)
     }
 
+    /// From now on, it sends what happens to payments to `url`, signed with `secret`.
+    pub(crate) fn send_webhooks(&self, url: &str, secret: &str) -> anyhow::Result<()> {
+        let endpoint = json!({ "url": url, "secret": secret });
+        let answer = self.http.put(&format!("{}/webhook_endpoint", self.url), &[], &endpoint)?;
+        answer.success("telling the payment provider where to send webhooks").map(drop)
+    }
+
     /// How often money was taken for an order.
     pub(crate) fn captures(&self, order_id: &str) -> anyhow::Result<usize> {
         let url = format!("{}/charges?order_id={order_id}", self.url);

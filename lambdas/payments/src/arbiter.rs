@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::payment::{Goal, Payment, Request, Seen, Step, decide};
-use domain::{Attempt, Event, Fact};
+use domain::{Attempt, Event, Fact, OrderId, PaymentIntentId};
 use jiff::SignedDuration;
 use platform::{Clock, EventHandler, Failure};
 
@@ -91,6 +91,30 @@ impl Arbiter {
         Err(Failure::retry(anyhow::anyhow!("the payment is not final after {MOST_STEPS} steps")))
     }
 
+    /// Brings on a payment that the provider told us about, and gives back the event that tells how it ended.
+    ///
+    /// The report is a reason to ask the provider and nothing more: it may be late, and only the record says what
+    /// is charged, and to whom. So this is the attempt that comes again by itself anyway, only sooner. `None` where
+    /// no such attempt is due: without a record, or with another PaymentIntent in it, there is nothing of ours; and a
+    /// record that is final was, or will be, told of by what made it, whose message comes again until it has
+    /// published. Every charge has its reports: told of here too, each order would wake all consumers again.
+    ///
+    /// # Errors
+    /// As [`Arbiter::settle`].
+    pub async fn follow_up(
+        &self,
+        order: OrderId,
+        reported: &PaymentIntentId,
+    ) -> Result<Option<Event>, Failure> {
+        let payment = self.payments.get(order).await?;
+        let Some(payment) = payment.filter(|payment| payment.is_charging(reported)) else {
+            tracing::info!(payment_intent = %reported, "nothing is being charged with it");
+            return Ok(None);
+        };
+        let request = Request { order_id: order, order: &payment.order, cause: &payment.cause };
+        self.settle(Goal::Charge, request).await.map(Some)
+    }
+
     /// Gives up the lease, so that the next attempt need not wait for its end. No more than a courtesy: if it
     /// fails, the lease ends by itself.
     async fn give_up(&self, read: Option<&Payment>, attempt: &Attempt) {
@@ -113,7 +137,7 @@ fn step_name(step: &Step) -> &'static str {
     }
 }
 
-/// `process-payment`: charges the customer once the stock is held.
+/// `process-payment`: charges the customer once the stock is held, and goes on with it when the provider tells of it.
 pub struct ProcessPayment(
     /// Does it.
     pub Arbiter,
@@ -122,12 +146,18 @@ pub struct ProcessPayment(
 #[async_trait]
 impl EventHandler for ProcessPayment {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let Fact::ReservationConfirmed(confirmed) = &event.fact else {
-            return Err(Failure::poison(format!("{} is not for this function", event.fact.name())));
-        };
-        let cause = event.as_cause();
-        let request = Request { order_id: event.subject, order: &confirmed.order, cause: &cause };
-        Ok(vec![self.0.settle(Goal::Charge, request).await?])
+        match &event.fact {
+            Fact::ReservationConfirmed(confirmed) => {
+                let cause = event.as_cause();
+                let request = Request { order_id: event.subject, order: &confirmed.order, cause: &cause };
+                Ok(vec![self.0.settle(Goal::Charge, request).await?])
+            }
+            Fact::PaymentReported(reported) => {
+                let outcome = self.0.follow_up(event.subject, &reported.payment_intent).await?;
+                Ok(outcome.into_iter().collect())
+            }
+            other => Err(Failure::poison(format!("{} is not for this function", other.name()))),
+        }
     }
 }
 

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `process-payment` | [`arbiter::ProcessPayment`] |
 //! | `void-payment` | [`arbiter::VoidPayment`] |
+//! | `stripe-webhook` | [`webhook`] |
 //!
-//! Both run the same [`arbiter::Arbiter`], which takes the steps that [`domain::payment::decide`] names.
+//! The first two run the same [`arbiter::Arbiter`], which takes the steps that [`domain::payment::decide`] names.
 
 pub mod adapters;
 pub mod arbiter;
 pub mod provider;
 pub mod store;
+pub mod webhook;

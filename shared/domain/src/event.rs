@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CorrelationId, EventId, OrderId, PaymentIntentId};
+use crate::id::{CorrelationId, EventId, OrderId, PaymentIntentId, ProviderEventId};
 use crate::money::Money;
 use crate::order::OrderDetails;
 use crate::payment::{DeclineReason, VoidReason};
@@ -76,6 +76,10 @@ pub enum Fact {
     /// The customer was not charged for this order, and never will be.
     #[serde(rename = "payment.voided")]
     PaymentVoided(PaymentVoided),
+    /// The payment provider told us, unasked, that something became of the order's PaymentIntent. A reason to ask it,
+    /// and no outcome: `payment.succeeded`, `payment.failed` and `payment.voided` are.
+    #[serde(rename = "payment.reported")]
+    PaymentReported(PaymentReported),
 }
 
 /// `order.created`
@@ -143,6 +147,31 @@ pub struct PaymentVoided {
     pub reason: VoidReason,
 }
 
+/// `payment.reported`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentReported {
+    /// Which PaymentIntent.
+    pub payment_intent: PaymentIntentId,
+    /// What the provider calls this report. It sends the same one again until it is taken.
+    pub report: ProviderEventId,
+    /// What it says. For people: nobody decides by it, since reports come late and in any order.
+    pub status: ReportedStatus,
+}
+
+/// What the provider says became of a PaymentIntent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportedStatus {
+    /// It is at it.
+    Processing,
+    /// The customer was charged.
+    Succeeded,
+    /// An attempt to charge was declined.
+    Failed,
+    /// It can no longer be charged.
+    Cancelled,
+}
+
 impl Fact {
     /// The event's type, as it stands on the bus.
     pub fn name(&self) -> &'static str {
@@ -156,6 +185,7 @@ impl Fact {
             Self::PaymentSucceeded(_) => "payment.succeeded",
             Self::PaymentFailed(_) => "payment.failed",
             Self::PaymentVoided(_) => "payment.voided",
+            Self::PaymentReported(_) => "payment.reported",
         }
     }
 
@@ -167,7 +197,10 @@ impl Fact {
             | Self::ReservationRejected(_)
             | Self::ReservationCommitted(_)
             | Self::ReservationReleased(_) => "inventory",
-            Self::PaymentSucceeded(_) | Self::PaymentFailed(_) | Self::PaymentVoided(_) => "payments",
+            Self::PaymentSucceeded(_)
+            | Self::PaymentFailed(_)
+            | Self::PaymentVoided(_)
+            | Self::PaymentReported(_) => "payments",
         }
     }
 
@@ -181,10 +214,11 @@ impl Fact {
     }
 
     /// What tells this fact from every other about the same order. Each happens once to an order, but for the
-    /// wish to cancel it, which the customer and the clock may both have.
+    /// wish to cancel it, which the customer and the clock may both have, and the provider's reports.
     fn identity(&self) -> String {
         match self {
             Self::CancellationRequested(wish) => format!("{}/{}", self.name(), wish.reason.name()),
+            Self::PaymentReported(reported) => format!("{}/{}", self.name(), reported.report),
             _ => self.name().to_owned(),
         }
     }

@@ -104,6 +104,11 @@ text_type! {
     check: |text| check(text, 255, is_token, TOKEN_WORDS)
 }
 text_type! {
+    /// A report of the payment provider, as it names it (`evt_…` at Stripe). 1 to 255 characters.
+    ProviderEventId,
+    check: |text| check(text, 255, is_token, TOKEN_WORDS)
+}
+text_type! {
     /// A delivery of goods to the warehouse: the same id adds its quantity once. 1 to 64 characters.
     DeliveryId,
     check: |text| check(text, 64, is_token, TOKEN_WORDS)
@@ -113,7 +118,16 @@ text_type! {
     ProductName,
     check: |text| check(text, 200, |c| !c.is_control(), "characters that can be printed")
 }
-printable!(ProductName, CorrelationId, CustomerId, Sku, PaymentMethodId, PaymentIntentId, DeliveryId);
+printable!(
+    ProductName,
+    CorrelationId,
+    CustomerId,
+    Sku,
+    PaymentMethodId,
+    PaymentIntentId,
+    ProviderEventId,
+    DeliveryId
+);
 
 #[cfg(test)]
 mod tests {

@@ -331,7 +331,7 @@ impl Order {
     pub fn follow(&self, fact: &Fact) -> Followed {
         let mut order = self.clone();
         let contradiction = match fact {
-            Fact::OrderCreated(_) | Fact::CancellationRequested(_) => None,
+            Fact::OrderCreated(_) | Fact::CancellationRequested(_) | Fact::PaymentReported(_) => None,
             Fact::ReservationConfirmed(_) => {
                 order.reserved = true;
                 None

@@ -306,6 +306,11 @@ impl Payment {
         }
     }
 
+    /// Whether it is being charged with this PaymentIntent, so that news of it may bring the payment on.
+    pub fn is_charging(&self, intent: &PaymentIntentId) -> bool {
+        matches!(&self.state, PaymentState::Charging { intent: Some(ours), .. } if ours == intent)
+    }
+
     /// The event that tells how it ended; the same one, however often it is asked for.
     pub fn outcome(&self) -> Option<Event> {
         let order = self.order.clone();

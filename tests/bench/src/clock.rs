@@ -3,7 +3,8 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 #[expect(clippy::disallowed_methods, reason = "a measurement happens now")]
-fn now() -> Timestamp {
+/// By the machine's clock.
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 

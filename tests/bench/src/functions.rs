@@ -7,10 +7,16 @@ use anyhow::{Context, bail};
 use architecture::template::{FUNCTION, Resource, Template, target};
 use architecture::workspace::samples;
 use bytes::Bytes;
+use jiff::Timestamp;
+use payments::webhook::signature::sign;
 use serde_json::{Value, json};
 
 /// The name of the binary that all others are compared with.
 pub(crate) const FLOOR: &str = "floor";
+
+/// What webhooks are signed with here.
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_bench";
+const SIGNATURE: &str = "Stripe-Signature";
 
 /// A function, and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +29,7 @@ pub(crate) struct Function {
     pub(crate) timeout: Duration,
     /// Its environment, as the template sets it.
     pub(crate) variables: BTreeMap<String, String>,
-    /// What it is called with.
-    pub(crate) event: Bytes,
+    pub(crate) sample: Bytes,
     /// Who calls it.
     pub(crate) trigger: Trigger,
 }
@@ -67,7 +72,7 @@ impl Function {
             memory: 128,
             timeout: Duration::from_secs(30),
             variables: BTreeMap::new(),
-            event: Bytes::from_static(b"{}"),
+            sample: Bytes::from_static(b"{}"),
             trigger: Trigger::Other,
         }
     }
@@ -81,7 +86,7 @@ impl Function {
             let mut function = Self::read(&template, function)?;
             let event = samples.remove(&function.name);
             let event = event.with_context(|| format!("events/{}.json is missing", function.name))?;
-            function.event = event.to_string().into();
+            function.sample = event.to_string().into();
             function.trigger = Trigger::of(&event);
             functions.push(function);
         }
@@ -107,9 +112,21 @@ impl Function {
             memory: number("/MemorySize").context("a function without MemorySize")?,
             timeout: Duration::from_secs(number("/Timeout").context("a function without Timeout")?),
             variables: variables.map(|(name, value)| (name.clone(), resolve(template, value))).collect(),
-            event: Bytes::new(),
+            sample: Bytes::new(),
             trigger: Trigger::Other,
         })
+    }
+
+    /// What it is called with at this time: a webhook's signature is good for minutes.
+    pub(crate) fn event(&self, now: Timestamp) -> Bytes {
+        let Ok(mut event) = serde_json::from_slice::<Value>(&self.sample) else { return self.sample.clone() };
+        let Some(body) = event["body"].as_str().filter(|_| event["headers"][SIGNATURE].is_string()) else {
+            return self.sample.clone();
+        };
+        let signature = sign(WEBHOOK_SECRET, now, body.as_bytes());
+        event["headers"][SIGNATURE] = json!(signature);
+        event["multiValueHeaders"][SIGNATURE] = json!([signature]);
+        event.to_string().into()
     }
 
     /// Whether it talks to others than AWS, and so reads the machine's trusted roots.
@@ -163,6 +180,17 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_is_signed_when_it_is_sent() {
+        let [function] = Function::of_repository(&["stripe-webhook".to_owned()]).unwrap().try_into().unwrap();
+        let at = |second| function.event(Timestamp::from_second(second).unwrap());
+        let event: Value = serde_json::from_slice(&at(1_800_000_000)).unwrap();
+        let signature = event["headers"][SIGNATURE].as_str().unwrap();
+        assert!(signature.starts_with("t=1800000000,v1="), "{signature}");
+        assert_eq!(event["multiValueHeaders"][SIGNATURE], json!([signature]));
+        assert_ne!(at(1_800_000_000), at(1_800_000_001));
+    }
+
+    #[test]
     fn a_misspelt_function_is_told_the_right_names() {
         let error = Function::of_repository(&["orders_api".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("orders_api") && error.contains("orders-api"), "{error}");
@@ -176,6 +204,6 @@ mod tests {
                 .iter()
                 .any(|function| function.name == "process-payment" && function.trusts_the_machine())
         );
-        assert!(functions.iter().all(|function| serde_json::from_slice::<Value>(&function.event).is_ok()));
+        assert!(functions.iter().all(|function| serde_json::from_slice::<Value>(&function.sample).is_ok()));
     }
 }

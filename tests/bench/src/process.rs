@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
+use crate::clock::now;
 use crate::functions::Function;
 use crate::runtime_api::{Call, RuntimeApi, invocation};
 
@@ -74,7 +75,7 @@ impl<'a> Process<'a> {
     /// next event. The time is from sending to answer.
     pub(crate) async fn invoke(&mut self) -> anyhow::Result<Duration> {
         let function = self.function;
-        let event = invocation(&function.name, function.event.clone(), function.timeout);
+        let event = invocation(&function.name, function.event(now()), function.timeout);
         let (none, _) = oneshot::channel();
         let sent = Instant::now();
         if std::mem::replace(&mut self.ready, none).send(event).is_err() {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use platform::aws::{Aws, SignedClient, UnsignedClient};
 use platform::http::client::HttpClient;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -274,6 +275,41 @@ impl Stack {
     /// When there is none.
     pub async fn mend(&self, fault: u64) -> anyhow::Result<()> {
         self.stripe(Method::DELETE, &format!("/_control/faults/{fault}"), None).await.map(drop)
+    }
+
+    /// What webhooks are signed with.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn webhook_secret(&self) -> anyhow::Result<SecretString> {
+        self.aws.secret(variable("E2E_WEBHOOK_SECRET_ID")?).get().await
+    }
+
+    /// How the provider sends the webhooks of an order from now on: `normal`, `off` or `twice`.
+    ///
+    /// # Errors
+    /// When the provider does not take it.
+    pub async fn send_webhooks(&self, order: &str, mode: &str) -> anyhow::Result<()> {
+        let path = format!("/_control/webhook_modes/{order}");
+        self.stripe(Method::PUT, &path, Some(&json!({ "mode": mode }))).await.map(drop)
+    }
+
+    /// The provider's webhooks about an order, oldest first: `event`, `type`, `state`, `attempts`.
+    ///
+    /// # Errors
+    /// When the provider does not tell.
+    pub async fn webhooks(&self, order: &str) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/_control/webhook_endpoint?order_id={order}");
+        let shown = self.stripe(Method::GET, &path, None).await?;
+        shown["deliveries"].as_array().cloned().context("no list of deliveries")
+    }
+
+    /// Has the provider send a webhook once more.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub async fn resend_webhook(&self, event: &str) -> anyhow::Result<()> {
+        self.stripe(Method::POST, &format!("/_control/webhooks/{event}/resend"), None).await.map(drop)
     }
 
     async fn stripe(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {

@@ -282,7 +282,8 @@ impl Fixture {
         match fact {
             Fact::OrderCreated(_) => News::Created,
             Fact::CancellationRequested(wish) => News::Wish(wish.reason),
-            Fact::ReservationConfirmed(_) => News::Confirmed,
+            // A report has process-payment do what its own event does when it comes again.
+            Fact::ReservationConfirmed(_) | Fact::PaymentReported(_) => News::Confirmed,
             Fact::ReservationRejected(_) => News::Rejected,
             Fact::ReservationCommitted(_) => News::Committed,
             Fact::ReservationReleased(_) => News::Released,

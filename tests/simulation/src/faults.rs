@@ -59,6 +59,10 @@ pub struct Swarm {
     pub miss_row: f64,
     /// A client does not wait for its answer.
     pub impatient: f64,
+    /// The provider does not tell of something.
+    pub lose_report: f64,
+    /// It tells of it much later.
+    pub late_report: f64,
     /// The longest that a call is usually under way, in microseconds.
     pub latency: u64,
     /// How far the clock of a function is off at most, in milliseconds, in either direction.
@@ -89,6 +93,8 @@ impl Swarm {
             lose_answer: rate(),
             miss_row: rate(),
             impatient: rate(),
+            late_report: rate(),
+            lose_report: [0.0, 0.5, 1.0][rng.usize(0..3)],
             latency: [5_000, 50_000, 2_000_000][rng.usize(0..3)],
             skew: [0, 500, 5_000][rng.usize(0..3)],
         }

@@ -19,6 +19,7 @@ use orders::expire::ExpireOrders;
 use orders::relay::RelayOutbox;
 use orders::track::TrackOrder;
 use payments::arbiter::{Arbiter, ProcessPayment, VoidPayment};
+use payments::webhook::Secrets;
 use platform::host::http::complete;
 use platform::host::queue::{Message, QueueHost};
 use platform::host::record::MARGIN;
@@ -141,6 +142,8 @@ pub enum Api {
     Orders,
     /// `inventory-api`
     Inventory,
+    /// `stripe-webhook`
+    StripeWebhook,
 }
 
 impl Api {
@@ -149,6 +152,7 @@ impl Api {
         match self {
             Self::Orders => "orders-api",
             Self::Inventory => "inventory-api",
+            Self::StripeWebhook => "stripe-webhook",
         }
     }
 
@@ -162,6 +166,11 @@ impl Api {
             Self::Inventory => inventory::api::router(inventory::api::Api {
                 products: Arc::new(ports.clone()),
                 reservations: Arc::new(ports.clone()),
+                clock: Arc::clone(&clock) as Arc<_>,
+            }),
+            Self::StripeWebhook => payments::webhook::router(payments::webhook::WebhookApi {
+                secrets: Secrets::new(Arc::new(ports.clone()), Arc::clone(&clock) as Arc<_>),
+                publisher: ports.publisher(),
                 clock: Arc::clone(&clock) as Arc<_>,
             }),
         };

@@ -11,6 +11,7 @@
 //! | [`lambda`] | the service that calls the functions |
 //! | [`functions`], [`ports`], [`mail`] | the functions over their ports |
 //! | [`shop`] | the customers |
+//! | [`webhooks`] | what the provider tells unasked |
 //! | [`run`] | one run; [`planted`]: with a protection switched off |
 
 pub mod faults;
@@ -24,5 +25,6 @@ pub mod run;
 pub mod scheduler;
 pub mod shop;
 pub mod sim;
+pub mod webhooks;
 pub mod wiring;
 pub mod world;

@@ -21,6 +21,7 @@ use platform::memory::lock;
 
 use crate::planted::Planted;
 use crate::sim::Caller;
+use crate::webhooks;
 use crate::world::World;
 
 /// The surroundings of one invocation of a function.
@@ -76,6 +77,7 @@ impl Ports {
             if let Some(order) = order {
                 world.look(order);
             }
+            webhooks::tell(&world);
             answer
         };
         self.caller.call(what, effect).await.map_err(anyhow::Error::from)?

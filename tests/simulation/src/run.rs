@@ -15,6 +15,7 @@ use crate::lambda;
 use crate::planted::Planted;
 use crate::shop::{self, Told, Wish};
 use crate::sim::Sim;
+use crate::webhooks;
 use crate::wiring::Wiring;
 use crate::world::World;
 
@@ -141,6 +142,7 @@ pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
 fn minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
     world.provider.process();
+    webhooks::tell(world);
     // Where nothing is open and nothing waits, the schedule's function would look and find nothing.
     if world.has_open_orders() || !world.orders.waiting().is_empty() {
         lambda::run_schedule(world);

@@ -1,7 +1,7 @@
 //! Everything outside of the functions: tables, the provider, the mailbox, the bus, the queues and the stream.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub struct World {
     pub too_late_for_mails: AtomicBool,
     /// The orders whose stock the inventory said it released.
     pub released: Mutex<BTreeSet<OrderId>>,
+    /// How many reports the provider has made.
+    pub reports: AtomicU64,
     planted: Option<Planted>,
     double: Option<Duration>,
     watch: Mutex<Watch>,
@@ -98,6 +100,7 @@ impl World {
             claims: Default::default(),
             too_late_for_mails: AtomicBool::new(false),
             released: Mutex::default(),
+            reports: AtomicU64::new(0),
             planted,
             double,
             watch: Mutex::default(),

@@ -3,10 +3,12 @@
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::idempotency::Keys;
 use crate::intents::PaymentIntent;
 use crate::refunds::Refund;
+use crate::webhooks::Webhooks;
 
 /// Money that was taken: a charge that succeeded. At most one for each PaymentIntent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +29,29 @@ pub struct Charge {
     pub at: Timestamp,
 }
 
+impl Charge {
+    /// The object as the API shows it. Its metadata is that of its PaymentIntent.
+    pub fn render(&self) -> Value {
+        let metadata = self.order_id.as_ref().map(|id| json!({ "order_id": id }));
+        json!({
+            "id": self.id,
+            "object": "charge",
+            "amount": self.amount,
+            "amount_captured": self.amount,
+            "amount_refunded": self.amount_refunded,
+            "captured": true,
+            "created": self.at.as_second(),
+            "currency": self.currency,
+            "livemode": false,
+            "metadata": metadata.unwrap_or_else(|| json!({})),
+            "paid": true,
+            "payment_intent": self.payment_intent,
+            "refunded": self.amount_refunded == self.amount,
+            "status": "succeeded",
+        })
+    }
+}
+
 /// One account: all keys that the stand-in is started with belong to it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Account {
@@ -38,6 +63,9 @@ pub struct Account {
     pub refunds: IndexMap<String, Refund>,
     /// The test card behind each `pm_…` that a request with a test card's name made.
     pub payment_methods: IndexMap<String, String>,
+    /// Where events are sent to.
+    #[serde(default)]
+    pub webhooks: Webhooks,
     /// Answers that are replayed when their idempotency key comes again.
     pub keys: Keys,
 }

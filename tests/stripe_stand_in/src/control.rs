@@ -14,13 +14,13 @@ use crate::account::Charge;
 use crate::faults::{Fault, NewFault};
 use crate::stand_in::{LoggedRequest, StandIn, State as Everything};
 
-type App = State<Arc<StandIn>>;
+pub(crate) type App = State<Arc<StandIn>>;
 /// A refusal: the status and `{"error": "what to do about it"}`.
-type Refusal = (StatusCode, Json<Value>);
+pub(crate) type Refusal = (StatusCode, Json<Value>);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Filter {
+pub(crate) struct Filter {
     order_id: Option<String>,
 }
 
@@ -106,11 +106,11 @@ async fn reset(State(stand_in): App) -> StatusCode {
 }
 
 impl Filter {
-    fn allows(&self, order_id: Option<&String>) -> bool {
+    pub(crate) fn allows(&self, order_id: Option<&String>) -> bool {
         self.order_id.as_ref().is_none_or(|wanted| order_id == Some(wanted))
     }
 }
 
-fn refuse(error: &str) -> Refusal {
+pub(crate) fn refuse(error: &str) -> Refusal {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": error })))
 }

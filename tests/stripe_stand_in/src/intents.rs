@@ -269,7 +269,7 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
         },
     };
     let card = card_behind(account, &method)?;
-    let Account { payment_intents, charges, .. } = account;
+    let Account { payment_intents, charges, webhooks, .. } = account;
     let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
     match card.behaviour {
         Behaviour::Succeeds => {
@@ -287,7 +287,9 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             intent.last_payment_error = None;
             intent.latest_charge = Some(charge.id.clone());
             charges.insert(charge.id.clone(), charge);
-            Ok(intent.render())
+            let rendered = intent.render();
+            webhooks.tell("payment_intent.succeeded", &rendered, now);
+            Ok(rendered)
         }
         Behaviour::RequiresAuthentication if !confirmation.fail_on_action => {
             intent.status = Status::RequiresAction;
@@ -296,17 +298,15 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
         }
         Behaviour::RequiresAuthentication => {
             let message = "Your card was declined. This transaction requires authentication.";
-            Err(decline(
-                intent,
-                card,
-                &method,
-                "authentication_required",
-                Some("authentication_required"),
-                message,
-            ))
+            let code = "authentication_required";
+            let error = decline(intent, card, &method, code, Some(code), message);
+            webhooks.tell("payment_intent.payment_failed", &intent.render(), now);
+            Err(error)
         }
         Behaviour::Declines { code, decline_code, message } => {
-            Err(decline(intent, card, &method, code, decline_code, message))
+            let error = decline(intent, card, &method, code, decline_code, message);
+            webhooks.tell("payment_intent.payment_failed", &intent.render(), now);
+            Err(error)
         }
     }
 }
@@ -316,7 +316,8 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
 /// # Errors
 /// 400 when it has succeeded or is canceled already; 404 when it does not exist.
 pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Timestamp) -> Result<Value> {
-    let intent = account.payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
+    let Account { payment_intents, webhooks, .. } = account;
+    let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
     if intent.status.is_final() {
         return Err(intent.unexpected_state(format!(
             "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.",
@@ -326,7 +327,9 @@ pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Time
     intent.status = Status::Canceled;
     intent.canceled_at = Some(now);
     intent.cancellation_reason = reason;
-    Ok(intent.render())
+    let rendered = intent.render();
+    webhooks.tell("payment_intent.canceled", &rendered, now);
+    Ok(rendered)
 }
 
 /// The attempt failed: back to where a new card can be tried, with the error kept.

@@ -9,6 +9,7 @@ pub mod account;
 mod api;
 pub mod cards;
 mod control;
+mod delivery;
 pub mod error;
 pub mod faults;
 pub mod form;
@@ -20,6 +21,8 @@ pub mod refunds;
 mod server;
 mod stand_in;
 pub mod storage;
+mod webhook_control;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -36,5 +39,11 @@ pub const DEFAULT_PORT: u16 = 4578;
 
 /// All addresses: the API under `/v1` and the controls under `/_control`.
 pub fn router(stand_in: Arc<StandIn>) -> Router {
-    control::routes().fallback(api::respond).with_state(stand_in)
+    control::routes().merge(webhook_control::routes()).fallback(api::respond).with_state(stand_in)
+}
+
+/// Sends the events that had not been taken when the process ended.
+pub fn resume(stand_in: &Arc<StandIn>) {
+    stand_in.state().account.webhooks.resume();
+    delivery::dispatch(stand_in);
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use stripe_stand_in::{Account, DEFAULT_KEY, DEFAULT_PORT, StandIn, router, serve, storage};
+use stripe_stand_in::{Account, DEFAULT_KEY, DEFAULT_PORT, StandIn, resume, router, serve, storage};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -64,6 +64,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         let report = |error: anyhow::Error| eprintln!("stripe-stand-in: {error:#}");
         tokio::spawn(storage::keep_saved(stand_in.clone(), path, report))
     });
+    resume(&stand_in);
     serve(listener, router(stand_in.clone()), stop).await?;
     if let Some(saver) = saver {
         saver.abort();

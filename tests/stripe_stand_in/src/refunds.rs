@@ -96,6 +96,7 @@ pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<V
         return Err(StripeError::invalid(message).param("amount"));
     }
     charge.amount_refunded += amount;
+    account.webhooks.tell("charge.refunded", &charge.render(), now);
     let refund = Refund {
         id: new_id("re"),
         charge: charge.id.clone(),

@@ -2,7 +2,7 @@
 //! the API key, then the rate limiter, then the idempotency layer, then the endpoint.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{Duration, sleep};
 
 use crate::account::{Account, new_id};
+use crate::delivery::dispatch;
 use crate::error::{Result, StripeError};
 use crate::faults::{Fault, Faults, Kind, Moment};
 use crate::form::Form;
@@ -116,7 +117,7 @@ impl StandIn {
     }
 
     /// Answers a call. Returns the `Request-Id` with it.
-    pub(crate) async fn answer(&self, call: Call) -> (String, Reply) {
+    pub(crate) async fn answer(self: &Arc<Self>, call: Call) -> (String, Reply) {
         let request_id = new_id("req");
         let mut faults = Vec::new();
         let reply = self.reply(&call, &request_id, &mut faults).await;
@@ -124,7 +125,7 @@ impl StandIn {
         (request_id, reply)
     }
 
-    async fn reply(&self, call: &Call, request_id: &str, struck: &mut Vec<u64>) -> Reply {
+    async fn reply(self: &Arc<Self>, call: &Call, request_id: &str, struck: &mut Vec<u64>) -> Reply {
         if let Err(error) = self.authorize(call.authorization.as_deref()) {
             return Reply::Answer(Answer::of(Err(error)));
         }
@@ -197,7 +198,7 @@ impl StandIn {
     }
 
     /// The endpoint.
-    async fn run(&self, call: &Call, command: Command, struck: &mut Vec<u64>) -> Answer {
+    async fn run(self: &Arc<Self>, call: &Call, command: Command, struck: &mut Vec<u64>) -> Answer {
         if let Some(fault) = self.strike(Moment::BeforeEffect, call, struck) {
             sleep(fault.delay()).await;
             if fault.kind == Kind::Http500 {
@@ -205,6 +206,7 @@ impl StandIn {
             }
         }
         let answer = Answer::of(command.run(&mut self.state().account, now()));
+        dispatch(self);
         if let Some(fault) = self.strike(Moment::AfterEffect, call, struck) {
             // The effect is there already: it must not be lost if this process is stopped now.
             self.changed.notify_one();

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The functions that are killed, by their logical ids.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "OrdersApi",
     "RelayOutbox",
     "TrackOrder",
@@ -14,6 +14,7 @@ const FUNCTIONS: [&str; 9] = [
     "SettleReservation",
     "ProcessPayment",
     "VoidPayment",
+    "StripeWebhook",
 ];
 /// Also killed, less often because of what it may do twice: send a mail.
 const MAILER: &str = "SendEmail";

@@ -143,6 +143,7 @@ fn test_both_ways(instance: &Instance) -> anyhow::Result<()> {
 fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyhow::Result<Command> {
     let outputs =
         Stack::local(instance.clone())?.outputs().context("the stack for the tests is not deployed")?;
+    let webhook_secret = outputs.get(names::WEBHOOK_SECRET_OUTPUT).cloned().unwrap_or_default();
     let api = outputs.get(names::API_URL_OUTPUT).context("the stack for the tests has no API")?;
     let mut command = cargo();
     // Not `--package end_to_end`: cargo would choose other features for that package alone, and compile all of
@@ -158,6 +159,7 @@ fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyh
         .env("E2E_STACK_NAME", names::LOCAL_STACK)
         .env("E2E_EMULATOR_URL", instance.endpoint())
         .env("E2E_STRIPE_URL", instance.stand_in_url())
+        .env("E2E_WEBHOOK_SECRET_ID", webhook_secret)
         .env("E2E_BINARIES_DIR", binaries.dir()?)
         .env("E2E_REPO_ROOT", repo_root())
         .env("AWS_ENDPOINT_URL", instance.endpoint())

@@ -5,9 +5,9 @@ use crate::container::Container;
 use crate::emulator::Emulator;
 use crate::instance::{Instance, shown};
 use crate::stack::Stack;
-use crate::stand_in::StandIn;
+use crate::stand_in::{Control, StandIn};
 use crate::tools::Tools;
-use crate::{deploy, products, signals, ui};
+use crate::{deploy, products, signals, ui, webhooks};
 
 /// Start the whole system on this machine: tools, build, AWS emulator, payment provider, deployment, stock.
 ///
@@ -55,12 +55,15 @@ pub(crate) fn start(instance: &Instance, orders: OrdersRun) -> anyhow::Result<Bi
     }
     stand_in.start()?;
     deploy::deploy(instance, &tools, &binaries, orders)?;
+    let stack = Stack::local(instance.clone())?;
     let container = Container::of(instance);
     match orders {
-        OrdersRun::InContainer => container.start(&binaries, &Stack::local(instance.clone())?)?,
+        OrdersRun::InContainer => container.start(&binaries, &stack)?,
         OrdersRun::OnLambda => drop(container.stop()?),
     }
-    products::put_in(&Stack::local(instance.clone())?.shop()?)?;
+    webhooks::connect(&stack, &Control::of(instance))?;
+    ui::success("the payment provider sends webhooks");
+    products::put_in(&stack.shop()?)?;
     ui::success("products and stock are in");
     Ok(binaries)
 }

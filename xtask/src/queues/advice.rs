@@ -91,6 +91,17 @@ fn reserve(read: Option<&Reservation>, event: &Event) -> String {
 fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
     let (goal, order) = match &event.fact {
         Fact::ReservationConfirmed(confirmed) => (Goal::Charge, &confirmed.order),
+        Fact::PaymentReported(reported) => {
+            match read.filter(|payment| payment.is_charging(&reported.payment_intent)) {
+                Some(payment) => (Goal::Charge, &payment.order),
+                None => {
+                    return format!(
+                        "nothing is being charged with {}: does nothing",
+                        reported.payment_intent
+                    );
+                }
+            }
+        }
         Fact::CancellationRequested(wish) => (Goal::Void(wish.reason), &wish.order),
         _ => return not_for_it(event),
     };
@@ -246,6 +257,16 @@ mod tests {
         };
         assert!(pay(Some(&left(at)), &confirmed).contains("asks the provider what became of pi_1"));
         assert!(pay(Some(&left("9000-01-01T00:00:00Z")), &confirmed).contains("until 9000-01-01"));
+        let report = |intent: &str| {
+            event(
+                "payment.reported",
+                json!({"payment_intent": intent, "report": "evt_1", "status": "failed"}),
+            )
+        };
+        assert!(pay(Some(&left(at)), &report("pi_1")).contains("asks the provider what became of pi_1"));
+        for (read, intent) in [(Some(left(at)), "pi_2"), (Some(paid), "pi_1"), (None, "pi_1")] {
+            assert!(pay(read.as_ref(), &report(intent)).contains("does nothing"), "{intent}");
+        }
         assert!(
             pay(None, &event("order.cancellation_requested", json!({"reason": "expired"}))).contains("never")
         );

@@ -64,6 +64,18 @@ struct Account {
     intents: Vec<Intent>,
     keys: BTreeMap<String, (Request, Kept)>,
     calls: Vec<&'static str>,
+    news: Vec<News>,
+}
+
+/// What became of a PaymentIntent, as a webhook tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// Which PaymentIntent.
+    pub intent: PaymentIntentId,
+    /// The order that it was made for.
+    pub order: OrderId,
+    /// How it stands since then.
+    pub status: IntentStatus,
 }
 
 #[derive(Debug)]
@@ -109,6 +121,14 @@ impl Account {
         Ok(kept)
     }
 
+    /// Notes how a PaymentIntent stands now, for whoever is told of it.
+    fn tell(&mut self, id: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
+        let intent = self.intent(id)?;
+        let (order, status) = (intent.order, intent.status.clone());
+        self.news.push(News { intent: id.clone(), order, status: status.clone() });
+        Ok(status)
+    }
+
     fn intent(&mut self, id: &PaymentIntentId) -> Result<&mut Intent, ProviderError> {
         let index = id.as_str().trim_start_matches("pi_").parse::<usize>().ok();
         let intent = index.and_then(|index| self.intents.get_mut(index));
@@ -144,10 +164,20 @@ impl InMemoryProvider {
     /// Brings what is being processed to its end.
     pub fn process(&self) {
         let mut account = lock(&self.account);
-        for intent in account.intents.iter_mut().filter(|intent| intent.status == IntentStatus::Processing) {
+        let Account { intents, news, .. } = &mut *account;
+        for (index, intent) in intents.iter_mut().enumerate() {
+            let (IntentStatus::Processing, Ok(id)) = (&intent.status, format!("pi_{index}").parse()) else {
+                continue;
+            };
             intent.status = IntentStatus::Succeeded;
             intent.captures += 1;
+            news.push(News { intent: id, order: intent.order, status: IntentStatus::Succeeded });
         }
+    }
+
+    /// What became of PaymentIntents since this was last asked for, in order.
+    pub fn take_news(&self) -> Vec<News> {
+        std::mem::take(&mut lock(&self.account).news)
     }
 
     fn call<T>(
@@ -232,8 +262,9 @@ impl Provider for InMemoryProvider {
                             IntentStatus::Succeeded
                         }
                     };
+                    account.tell(id)?;
                 }
-                Ok(Kept::Confirmed(intent.status.clone()))
+                Ok(Kept::Confirmed(account.intent(id)?.status.clone()))
             });
             match kept? {
                 Kept::Confirmed(status) => Ok(status),
@@ -244,13 +275,14 @@ impl Provider for InMemoryProvider {
         })
     }
 
-    async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
+    async fn cancel(&self, id: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
         self.call("cancel", |account| {
-            let intent = account.intent(intent)?;
+            let intent = account.intent(id)?;
             if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
                 intent.status = IntentStatus::Cancelled;
+                account.tell(id)?;
             }
-            Ok(intent.status.clone())
+            Ok(account.intent(id)?.status.clone())
         })
     }
 }

@@ -3,6 +3,7 @@
 pub mod memory;
 mod payments;
 mod stripe;
+mod webhook_secret;
 
 pub use payments::DynamoDbPayments;
 pub use stripe::Stripe;
@@ -15,6 +16,7 @@ use platform::clock::SystemClock;
 use platform::config;
 
 use crate::arbiter::Arbiter;
+use crate::webhook::{Secrets, WebhookApi};
 
 /// How long Stripe gets for an answer. A charge takes a second or two, and three such calls fit into the
 /// function's time.
@@ -31,6 +33,19 @@ pub fn arbiter(aws: &Aws) -> anyhow::Result<Arbiter> {
     Ok(Arbiter {
         payments: Arc::new(DynamoDbPayments::from_env(aws.dynamodb())?),
         provider: Arc::new(Stripe::new(UnsignedClient::new(STRIPE_TIMEOUT), &base, key)),
+        clock: Arc::new(SystemClock),
+    })
+}
+
+/// What `stripe-webhook` works on: the bus in `EVENT_BUS`, and the secret `STRIPE_WEBHOOK_SECRET_ID`.
+///
+/// # Errors
+/// When one of them is not set.
+pub fn webhook_api(aws: &Aws) -> anyhow::Result<WebhookApi> {
+    let secret = aws.secret(config::required("STRIPE_WEBHOOK_SECRET_ID")?);
+    Ok(WebhookApi {
+        secrets: Secrets::new(Arc::new(secret), Arc::new(SystemClock)),
+        publisher: Arc::new(aws.event_bridge()?),
         clock: Arc::new(SystemClock),
     })
 }

@@ -76,7 +76,7 @@ async fn after_an_unknown_outcome_the_provider_is_asked_before_anything_is_done(
 }
 
 /// An attempt whose PaymentIntent is made and written, and whose confirmation gets lost, before or after its effect.
-async fn lose_the_confirmation(service: &Service, after: bool) {
+pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
     let (order, cause) = (details("pm_card_visa"), cause());
     let request = Request { order_id: order_id(), order: &order, cause: &cause };
     let attempt = Attempt { owner: Uuid::from_u128(99), now: service.clock.now(), lease_for: LEASE };

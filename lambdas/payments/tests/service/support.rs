@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::event::{CancellationRequested, ReservationConfirmed};
-use domain::payment::VoidReason;
+use domain::event::{CancellationRequested, PaymentReported, ReportedStatus, ReservationConfirmed};
+use domain::payment::{Payment, VoidReason};
 use domain::{Cause, Event, Fact, OrderDetails, OrderId};
 use jiff::Timestamp;
 use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
@@ -65,6 +65,29 @@ impl Service {
         let (order, reason) = (details(self.payment_method), VoidReason::CustomerRequest);
         let fact = Fact::CancellationRequested(CancellationRequested { order, reason });
         Event::new(order_id(), fact, self.clock.now(), cause())
+    }
+
+    /// The provider tells of the PaymentIntent `pi_…`, and says `status`, whatever is true.
+    pub(crate) fn reported(&self, intent: &str, status: ReportedStatus) -> Event {
+        let (payment_intent, report) = (intent.parse().unwrap(), "evt_1".parse().unwrap());
+        let fact = Fact::PaymentReported(PaymentReported { payment_intent, report, status });
+        Event::new(order_id(), fact, self.clock.now(), cause())
+    }
+
+    /// What a report leads to.
+    pub(crate) async fn report(
+        &self,
+        intent: &str,
+        status: ReportedStatus,
+    ) -> Result<Option<Event>, Failure> {
+        let events = ProcessPayment(self.arbiter()).handle(&self.reported(intent, status)).await?;
+        assert!(events.len() <= 1, "{events:?}");
+        Ok(events.into_iter().next())
+    }
+
+    /// The record of the order.
+    pub(crate) fn record(&self) -> Option<Payment> {
+        self.payments.all().remove(&order_id())
     }
 
     pub(crate) async fn charge(&self) -> Result<Event, Failure> {

@@ -1,8 +1,8 @@
 //! The events as they stand on the bus. Whoever changes one of these snapshots changes what other teams read.
 
 use domain::event::{
-    CancellationRequested, OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided,
-    ReservationConfirmed, ReservationRejected, ReservationSettled,
+    CancellationRequested, OrderCreated, PaymentFailed, PaymentReported, PaymentSucceeded, PaymentVoided,
+    ReportedStatus, ReservationConfirmed, ReservationRejected, ReservationSettled,
 };
 use domain::payment::{DeclineReason, VoidReason};
 use domain::reservation::{Shortage, ShortageKind};
@@ -38,6 +38,7 @@ fn each() -> Vec<Event> {
         }),
         Fact::PaymentFailed(PaymentFailed { order: order.clone(), reason }),
         Fact::PaymentVoided(PaymentVoided { order, reason: VoidReason::Expired }),
+        reported("evt_3Q"),
     ];
     let first = Event::new(order_id(1), facts[0].clone(), time(0), cause());
     let later = Cause {
@@ -46,6 +47,14 @@ fn each() -> Vec<Event> {
     };
     let rest = facts.into_iter().skip(1).map(|fact| Event::new(order_id(1), fact, time(5), later.clone()));
     std::iter::once(first.clone()).chain(rest).collect()
+}
+
+fn reported(report: &str) -> Fact {
+    Fact::PaymentReported(PaymentReported {
+        payment_intent: "pi_3Q".parse().unwrap(),
+        report: report.parse().unwrap(),
+        status: ReportedStatus::Succeeded,
+    })
 }
 
 #[test]
@@ -127,7 +136,9 @@ fn the_same_fact_has_the_same_id_whenever_and_wherever_it_is_told() {
     }
     let by_clock =
         Fact::CancellationRequested(CancellationRequested { order: details(), reason: VoidReason::Expired });
-    ids.push(Event::new(order_id(1), by_clock, time(0), cause()).id);
+    for fact in [by_clock, reported("evt_3R")] {
+        ids.push(Event::new(order_id(1), fact, time(0), cause()).id);
+    }
     let different: std::collections::BTreeSet<EventId> = ids.iter().copied().collect();
     assert_eq!(different.len(), ids.len(), "each fact about an order has an id of its own");
 }

@@ -8,6 +8,7 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 
 use super::Service;
+use crate::functions::WEBHOOK_SECRET;
 
 /// The answer of `service`; `None` to what no sample event should lead to.
 pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value> {
@@ -22,7 +23,9 @@ pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value
             Some(json!({ "FailedEntryCount": 0, "Entries": entries.collect::<Vec<_>>() }))
         }
         Service::SecretsManager if operation == "GetSecretValue" => {
-            Some(json!({ "Name": "stripe", "SecretString": "sk_test_bench" }))
+            let is_webhook = body["SecretId"] == "StripeWebhookSecret";
+            let text = if is_webhook { WEBHOOK_SECRET } else { "sk_test_bench" };
+            Some(json!({ "Name": "stripe", "SecretString": text }))
         }
         Service::Ses if path == ["v2", "email", "outbound-emails"] => Some(json!({ "MessageId": "m-1" })),
         Service::Inventory => inventory(request.method(), &path, &body),

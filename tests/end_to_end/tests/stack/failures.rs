@@ -187,7 +187,7 @@ async fn a_function_killed_in_the_middle_of_a_charge_charges_once() {
 }
 
 /// Kills the processes of this stack's function (SIGKILL), and tells how many there were.
-fn kill_functions(part_of_name: &str) -> usize {
+pub(crate) fn kill_functions(part_of_name: &str) -> usize {
     let endpoint = std::env::var("E2E_EMULATOR_URL").unwrap();
     let mut killed = 0;
     for process in std::fs::read_dir("/proc").unwrap().flatten() {

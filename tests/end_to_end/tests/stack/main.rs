@@ -11,6 +11,7 @@ mod functions;
 mod provider;
 mod readme;
 mod story;
+mod webhooks;
 
 use std::sync::LazyLock;
 

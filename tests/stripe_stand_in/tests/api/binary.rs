@@ -11,14 +11,14 @@ use crate::support::{Api, bearer, intent_form};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stripe-stand-in");
 
-struct Running {
+pub(crate) struct Running {
     process: Child,
     output: BufReader<std::process::ChildStdout>,
-    api: Api,
+    pub(crate) api: Api,
 }
 
 impl Running {
-    fn start(state: &Path) -> Self {
+    pub(crate) fn start(state: &Path) -> Self {
         let mut process = Command::new(PROGRAM)
             .args(["--port", "0", "--state"])
             .arg(state)
@@ -33,7 +33,7 @@ impl Running {
     }
 
     /// Sends a signal and waits; returns whether the program ended well, and the rest of its output.
-    fn stop(mut self, signal: &str) -> (bool, String) {
+    pub(crate) fn stop(mut self, signal: &str) -> (bool, String) {
         let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
         assert!(sent.success());
         let mut rest = String::new();

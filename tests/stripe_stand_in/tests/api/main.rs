@@ -1,5 +1,5 @@
 //! The stand-in over real HTTP: what it keeps to of Stripe's behaviour, and what its faults do.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 mod binary;
 mod faults;
@@ -8,3 +8,4 @@ mod payment_intents;
 mod refunds;
 mod requests;
 mod support;
+mod webhooks;

@@ -1,0 +1,15 @@
+//! The secret that Stripe signs webhooks with, in Secrets Manager.
+
+use async_trait::async_trait;
+use platform::aws::Secret;
+use secrecy::SecretString;
+
+use crate::webhook::SigningSecret;
+
+#[async_trait]
+impl SigningSecret for Secret {
+    async fn read(&self) -> anyhow::Result<SecretString> {
+        self.is_stale();
+        self.get().await
+    }
+}

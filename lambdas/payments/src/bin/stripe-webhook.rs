@@ -1,0 +1,13 @@
+//! `stripe-webhook`: Stripe → API Gateway → the bus.
+
+use payments::webhook::router;
+use platform::aws::Aws;
+use platform::{host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let api = payments::adapters::webhook_api(&Aws::from_env()?)?;
+    host::http::warm_up(api.secrets.known()).await;
+    host::http::run(router(api)).await
+}

@@ -1,0 +1,184 @@
+//! Stripe's webhooks: taken from Stripe alone, and whichever comes first, they or `process-payment`, the payment ends
+//! the same.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use end_to_end::{Answer, NewOrder, PATIENCE, Stack, wait_for};
+use http::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use payments::webhook::signature::sign;
+use platform::Clock;
+use platform::clock::SystemClock;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::failures::kill_functions;
+use crate::{alone, shared};
+
+/// An event as Stripe sends it, about a PaymentIntent of an order.
+fn event(order: &str) -> String {
+    json!({
+        "id": format!("evt_{}", Uuid::new_v4().simple()), "object": "event", "api_version": "2024-06-20",
+        "created": SystemClock.now().as_second(), "livemode": false, "type": "payment_intent.succeeded",
+        "data": { "object": { "id": "pi_of_nobody", "object": "payment_intent", "metadata": { "order_id": order } } },
+    })
+    .to_string()
+}
+
+async fn signature(stack: &Stack, at: Timestamp, body: &str) -> String {
+    sign(stack.webhook_secret().await.unwrap().expose_secret(), at, body.as_bytes())
+}
+
+async fn post(stack: &Stack, signature: Option<&str>, body: &str) -> Answer {
+    let mut headers = vec![("x-correlation-id", "webhook-test")];
+    headers.extend(signature.map(|signature| ("stripe-signature", signature)));
+    stack.raw(Method::POST, "/webhooks/stripe", &headers, Bytes::from(body.to_owned())).await.unwrap()
+}
+
+fn assert_refused(answer: &Answer, why: &str) {
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{why}: {answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/problem+json", "{why}");
+    let problem = json!({
+        "type": "urn:serverless-orders:problem:invalid-request",
+        "title": "The request is not valid",
+        "status": 400,
+        "detail": "One thing is wrong with the request: see errors.",
+        "errors": [{
+            "header": "Stripe-Signature",
+            "detail": "must be Stripe's signature of this body, made within the last five minutes",
+        }],
+        "correlation_id": "webhook-test",
+    });
+    assert_eq!(answer.body, problem, "{why}");
+}
+
+#[tokio::test]
+async fn webhooks_are_taken_from_stripe_alone() {
+    let (stack, _guard) = shared().await;
+    let order = Uuid::new_v4().to_string();
+    let (body, now) = (event(&order), SystemClock.now());
+    let good = signature(&stack, now, &body).await;
+    assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT, "once more");
+
+    let old = signature(&stack, now - SignedDuration::from_secs(400), &body).await;
+    let ahead = signature(&stack, now + SignedDuration::from_secs(400), &body).await;
+    let other = sign("whsec_of_somebody_else", now, body.as_bytes());
+    let v0 = good.replace("v1=", "v0=");
+    for (why, signature, body) in [
+        ("tampered with", Some(good.as_str()), &body.replace("pi_of_nobody", "pi_of_somebody")),
+        ("replayed", Some(old.as_str()), &body),
+        ("of the future", Some(ahead.as_str()), &body),
+        ("another secret", Some(other.as_str()), &body),
+        ("v0 alone", Some(v0.as_str()), &body),
+        ("no signature", None, &body),
+    ] {
+        assert_refused(&post(&stack, signature, body).await, why);
+    }
+
+    // Of an order that payments does not know: there is nothing to do, and nobody has to look at it.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(stack.dead_letters("ProcessPaymentDeadLetters", &order).await.unwrap().is_empty());
+    assert_eq!(record(&stack, &order).await, None);
+}
+
+/// The record of an order's payment, as it is stored.
+async fn record(stack: &Stack, order: &str) -> Option<HashMap<String, AttributeValue>> {
+    let table = stack.table("PaymentsTable").await.unwrap();
+    let key = AttributeValue::S(order.to_owned());
+    let read = stack.aws.dynamodb().get_item().table_name(table).key("order_id", key).consistent_read(true);
+    read.send().await.unwrap().item
+}
+
+/// Waits until the provider has sent, or keeps back, so many webhooks about an order.
+async fn webhooks_are(stack: &Stack, order: &str, count: usize, state: &str) -> Vec<Value> {
+    wait_for(&format!("{count} webhooks of {order} to be {state}"), PATIENCE, async || {
+        let all = stack.webhooks(order).await?;
+        Ok((all.len() == count && all.iter().all(|webhook| webhook["state"] == state)).then_some(all))
+    })
+    .await
+}
+
+fn ids(webhooks: &[Value]) -> Vec<String> {
+    webhooks.iter().filter_map(|webhook| webhook["event"].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn a_webhook_that_comes_after_the_outcome_changes_nothing() {
+    let (stack, _guard) = shared().await;
+    let cases = [("pm_card_visa", "paid", 1, 1), ("pm_card_visa_chargeDeclined", "payment_failed", 2, 0)];
+    let orders = cases.map(async |(card, status, webhooks, captures)| {
+        let product = stack.product(900, 1).await.unwrap();
+        let order = NewOrder::of(&product, 1, card);
+        let id = stack.place(&order).await.unwrap();
+        stack.send_webhooks(&id, "off").await.unwrap();
+        stack.becomes(&id, status).await;
+        stack.mail(&order.email).await;
+        let before = record(&stack, &id).await;
+        let held = webhooks_are(&stack, &id, webhooks, "held").await;
+        // Out of order, and each twice.
+        for event in ids(&held).iter().rev().chain(&ids(&held)) {
+            stack.resend_webhook(event).await.unwrap();
+        }
+        webhooks_are(&stack, &id, webhooks, "delivered").await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(record(&stack, &id).await, before, "{card}");
+        assert_eq!(stack.status(&id).await.unwrap(), status);
+        assert_eq!(stack.captures(&id).await.unwrap().len(), captures, "{card}");
+        assert_eq!(stack.mails(&order.email).await.unwrap().len(), 1, "{card}");
+        assert!(stack.dead_letters("ProcessPaymentDeadLetters", &id).await.unwrap().is_empty());
+    });
+    futures::future::join_all(orders).await;
+}
+
+/// The answer is held back, and the webhook is there before it, twice.
+#[tokio::test]
+async fn a_webhook_that_comes_before_the_outcome_charges_no_second_time() {
+    let (stack, _guard) = shared().await;
+    let product = stack.product(700, 1).await.unwrap();
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let id = stack.place(&order).await.unwrap();
+    let late =
+        json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 4000 });
+    stack.fault(Some(&id), late).await.unwrap();
+    stack.send_webhooks(&id, "twice").await.unwrap();
+    webhooks_are(&stack, &id, 1, "delivered").await;
+    stack.becomes(&id, "paid").await;
+    stack.stock_becomes(&product, (0, 0, 1)).await;
+    assert_eq!(stack.captures(&id).await.unwrap(), [700]);
+    let (subject, _) = stack.mail(&order.email).await;
+    assert!(subject.starts_with("Your order is confirmed"), "{subject}");
+}
+
+/// `process-payment` is killed after the provider took the money. The webhook has the payment finished as soon as the
+/// lease has ended, long before the queue hands the message out again.
+#[tokio::test]
+async fn a_payment_that_a_killed_function_left_is_finished_by_the_webhook() {
+    // Alone until the kill: it must not strike another test's charge.
+    let (stack, guard) = alone().await;
+    let product = stack.product(4300, 1).await.unwrap();
+    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let id = stack.place(&order).await.unwrap();
+    let late =
+        json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 7000 });
+    stack.fault(Some(&id), late).await.unwrap();
+    stack.send_webhooks(&id, "off").await.unwrap();
+    let held = webhooks_are(&stack, &id, 1, "held").await;
+    assert_ne!(stack.status(&id).await.unwrap(), "paid", "nobody knows yet");
+    assert!(kill_functions("-ProcessPayment-") > 0, "no process was found to kill");
+    drop(guard);
+    stack.resend_webhook(&ids(&held)[0]).await.unwrap();
+    // The lease lasts 45 seconds, the queue keeps the message to itself for 180.
+    wait_for("the order to be paid because of the webhook", Duration::from_secs(140), async || {
+        Ok((stack.status(&id).await? == "paid").then_some(()))
+    })
+    .await;
+    assert_eq!(stack.captures(&id).await.unwrap(), [4300]);
+    stack.stock_becomes(&product, (0, 0, 1)).await;
+    let (subject, _) = stack.mail(&order.email).await;
+    assert!(subject.starts_with("Your order is confirmed"), "{subject}");
+}

@@ -1,0 +1,84 @@
+//! Sending events: signed, and again while they are not taken. Nothing of the API waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, header};
+use hmac::{Hmac, KeyInit, Mac};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
+use sha2::Sha256;
+use tokio::time::{sleep, timeout};
+
+use crate::stand_in::{StandIn, now};
+use crate::webhooks::{Endpoint, is_taken};
+
+/// How often an event is sent, and how long it takes until the second time; each further one takes twice as long.
+/// (Stripe goes on for three days.)
+const ATTEMPTS: u32 = 8;
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends what is to be sent, each event in a task of its own.
+pub(crate) fn dispatch(stand_in: &Arc<StandIn>) {
+    for event in stand_in.state().account.webhooks.take_due() {
+        tokio::spawn(deliver(Arc::clone(stand_in), event));
+    }
+}
+
+async fn deliver(stand_in: Arc<StandIn>, event: String) {
+    for attempt in 1..=ATTEMPTS {
+        let Some((endpoint, body)) = stand_in.state().account.webhooks.to_send(&event) else { return };
+        let status = timeout(PATIENCE, post(&endpoint, body)).await.ok().flatten();
+        println!(
+            "{:.3} {} webhook {event} attempt={attempt}",
+            now(),
+            status.map_or_else(|| "-".to_owned(), |status| status.to_string())
+        );
+        stand_in.state().account.webhooks.answered(&event, status, attempt == ATTEMPTS);
+        stand_in.changed.notify_one();
+        if is_taken(status) {
+            return;
+        }
+        sleep(FIRST_WAIT.saturating_mul(1 << (attempt - 1))).await;
+    }
+}
+
+/// The status of the answer, if one came.
+async fn post(endpoint: &Endpoint, body: String) -> Option<u16> {
+    let request = Request::post(&endpoint.url)
+        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+        .header(header::USER_AGENT, "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
+        .header("stripe-signature", sign(&endpoint.secret, now(), &body))
+        .body(Body::from(body))
+        .ok()?;
+    let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+    Some(client.request(request).await.ok()?.status().as_u16())
+}
+
+/// `Stripe-Signature` (<https://docs.stripe.com/webhooks#verify-manually>).
+fn sign(secret: &str, at: Timestamp, body: &str) -> String {
+    let time = at.as_second();
+    // HMAC takes keys of any length.
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+    let bytes = mac.map(|mac| mac.chain_update(format!("{time}.{body}")).finalize().into_bytes());
+    let hex: String = bytes.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={time},v1={hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_as_python_makes_it() {
+        // hmac.new(b"whsec_test_secret", b"1795428930." + body, hashlib.sha256).hexdigest()
+        let at = Timestamp::from_second(1_795_428_930).unwrap();
+        let signature = sign("whsec_test_secret", at, r#"{"id":"evt_1","object":"event"}"#);
+        let hex = "b2e04af9b46ed3180e816ff605ecc4db893f411fa26dad57264e82f812268d89";
+        assert_eq!(signature, format!("t=1795428930,v1={hex}"));
+    }
+}
