@@ -101,10 +101,9 @@ impl Plan {
         let config = instance.build().join("samconfig.toml");
         let original = std::fs::read_to_string(repo_root().join("samconfig.toml"))
             .context("cannot read samconfig.toml at the root of the repository")?;
-        let mut text = with_ports(&original, instance)?;
-        if orders == OrdersRun::InContainer {
-            text = with_parameter(&text, "OrdersServiceUrl", &instance.container_url())?;
-        }
+        // Said every time: what is left out stays as it was deployed last.
+        let url = if orders == OrdersRun::InContainer { instance.container_url() } else { String::new() };
+        let text = with_parameter(&with_ports(&original, instance)?, "OrdersServiceUrl", &url)?;
         std::fs::write(&config, &text)?;
         let mut hash = Sha256::new();
         hash.update(std::fs::read(&template)?);
@@ -157,7 +156,7 @@ fn with_parameter(original: &str, name: &str, value: &str) -> anyhow::Result<Str
         original.contains(first),
         "samconfig.toml does not say Environment=local on a line of its own"
     );
-    Ok(original.replacen(first, &format!("{first}    \"{name}={value}\",\n"), 1))
+    Ok(original.replacen(first, &format!("{first}    '{name}=\"{value}\"',\n"), 1))
 }
 
 #[cfg(test)]
