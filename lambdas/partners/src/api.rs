@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::contract;
 use crate::delivery::{Delivery, OLDEST_EVENT};
 use crate::owner;
-use crate::request::{ChangeWebhook, CreateWebhook, allowed};
+use crate::request::{ChangeWebhook, CreateWebhook, Wish};
 use crate::store::{Deliveries, DeliveryQueue, Partners, Position, Secrets, Versioned};
 use crate::view::{DeliveryPage, DeliveryView, NewWebhookView, WebhookPage, WebhookView};
 use crate::webhook::{Creation, MOST_WEBHOOKS, Subscribed, Webhook, WebhookId, uuid};
@@ -79,18 +79,16 @@ async fn subscribe(
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
     // All is looked at before any of it is answered, so that a client learns of all that is wrong at once.
-    let body = body.and_then(|Json(body)| allowed(&body.url, api.exempt).map(|()| body));
-    let (key, body) = match (idempotency_key(&headers), body) {
-        (Ok(key), Ok(body)) => (key, body),
+    let wish = body.and_then(|Json(body)| body.checked(api.exempt));
+    let (key, wish) = match (idempotency_key(&headers), wish) {
+        (Ok(key), Ok(wish)) => (key, wish),
         (Err(error), Err(problem)) if !problem.errors().is_empty() => {
             return Err(Problem::invalid([vec![error], problem.errors().to_vec()].concat()));
         }
         (_, Err(problem)) => return Err(problem),
         (Err(error), Ok(_)) => return Err(Problem::invalid(vec![error])),
     };
-    let CreateWebhook { url, events, description } = body;
-    let events = events.unwrap_or_default();
-    let description = description.and_then(crate::webhook::Remark::or_none);
+    let Wish { url, events, description } = wish;
     let asked = serde_json::to_string(&(&url, &events, &description)).map_err(anyhow::Error::from)?;
     let now = api.clock.now();
     let new = Webhook {

@@ -48,6 +48,19 @@ impl EventType {
         Self::PaymentVoided,
     ];
 
+    /// Its name, on the bus and to partners.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OrderCreated => "order.created",
+            Self::CancellationRequested => "order.cancellation_requested",
+            Self::ReservationConfirmed => "reservation.confirmed",
+            Self::ReservationRejected => "reservation.rejected",
+            Self::PaymentSucceeded => "payment.succeeded",
+            Self::PaymentFailed => "payment.failed",
+            Self::PaymentVoided => "payment.voided",
+        }
+    }
+
     /// The type of `fact`, and the order in it; `None` for those that carry no order.
     pub fn of(fact: &Fact) -> Option<(Self, &OrderDetails)> {
         match fact {
@@ -65,7 +78,7 @@ impl EventType {
 
 /// The types that a partner wants to hear of: each once, at least one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "Vec<EventType>", into = "Vec<EventType>")]
+#[serde(try_from = "Vec<String>", into = "Vec<EventType>")]
 pub struct EventTypes(
     #[schemars(length(min = 1, max = 7), extend("uniqueItems" = true))] BTreeSet<EventType>,
 );
@@ -84,15 +97,24 @@ impl Default for EventTypes {
     }
 }
 
-impl TryFrom<Vec<EventType>> for EventTypes {
-    type Error = &'static str;
+/// From their names: a name that is not known is an error of the whole list, which parsers place rightly.
+impl TryFrom<Vec<String>> for EventTypes {
+    type Error = String;
 
-    fn try_from(named: Vec<EventType>) -> Result<Self, &'static str> {
-        let types: BTreeSet<EventType> = named.iter().copied().collect();
-        if types.is_empty() {
-            return Err("must name at least one type; leave it out for all");
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        let known = |name: &String| EventType::ALL.into_iter().find(|kind| kind.name() == name);
+        let types: Option<BTreeSet<EventType>> = names.iter().map(known).collect();
+        match types {
+            Some(types) if types.is_empty() => {
+                Err("must name at least one type; leave it out for all".into())
+            }
+            Some(types) if types.len() < names.len() => Err("must name each type once".into()),
+            Some(types) => Ok(Self(types)),
+            None => {
+                let all: Vec<&str> = EventType::ALL.into_iter().map(EventType::name).collect();
+                Err(format!("may have these types only: {}", all.join(", ")))
+            }
         }
-        if types.len() < named.len() { Err("must name each type once") } else { Ok(Self(types)) }
     }
 }
 
@@ -185,4 +207,18 @@ pub fn without_person(event: &Event) -> anyhow::Result<Event> {
     order.customer.email = "nobody@example.invalid".parse()?;
     order.payment_method = "-".parse()?;
     Ok(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_written_as_they_are_called() {
+        for kind in EventType::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+            let read: EventTypes = serde_json::from_value(serde_json::json!([kind.name()])).unwrap();
+            assert!(read.contain(kind));
+        }
+    }
 }

@@ -14,15 +14,34 @@ use crate::webhook::{Change, Remark};
 pub(crate) struct CreateWebhook {
     /// Where to send events: `https`, and on the public internet.
     #[eserde(compat)]
-    pub(crate) url: EndpointUrl,
+    url: EndpointUrl,
     /// Which events: all where it is left out.
     #[eserde(compat)]
     #[serde(default)]
-    pub(crate) events: Option<EventTypes>,
+    events: Option<EventTypes>,
     /// Something to know it by.
     #[eserde(compat)]
     #[serde(default)]
+    description: Option<Remark>,
+}
+
+/// What a partner asks for.
+pub(crate) struct Wish {
+    pub(crate) url: EndpointUrl,
+    pub(crate) events: EventTypes,
     pub(crate) description: Option<Remark>,
+}
+
+impl CreateWebhook {
+    pub(crate) fn checked(self, exempt: Option<LocalReceiver>) -> Result<Wish, Problem> {
+        let Self { url, events, description } = self;
+        allowed(&url, exempt)?;
+        Ok(Wish {
+            url,
+            events: events.unwrap_or_default(),
+            description: description.and_then(Remark::or_none),
+        })
+    }
 }
 
 /// The body of `PATCH /webhooks/{webhook_id}`. What is left out, or null, stays as it is.
@@ -58,6 +77,6 @@ impl ChangeWebhook {
 }
 
 /// A 400 that names the URL, if webhooks may not go there.
-pub(crate) fn allowed(url: &EndpointUrl, exempt: Option<LocalReceiver>) -> Result<(), Problem> {
+fn allowed(url: &EndpointUrl, exempt: Option<LocalReceiver>) -> Result<(), Problem> {
     url.is_allowed(exempt).map_err(|why| Problem::invalid(vec![FieldError::pointer("/url", why)]))
 }
