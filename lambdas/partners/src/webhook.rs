@@ -268,7 +268,7 @@ impl Subscriptions {
                 webhook.start_afresh(now);
             }
             (Some(false), None) => {
-                webhook.disabled = Some(Disabled { reason: DisabledReason::Owner, at: now })
+                webhook.disabled = Some(Disabled { reason: DisabledReason::Owner, at: now });
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ mod api;
 mod contracts;
 mod failures;
 mod functions;
+mod partners;
 mod provider;
 mod story;
 
