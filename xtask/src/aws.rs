@@ -3,10 +3,14 @@
 use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
+use serde_json::Value;
+
+use crate::http::Http;
 use crate::instance::Instance;
 
 /// The region that the local stack says it is in.
@@ -17,6 +21,7 @@ pub(crate) const LOCAL_KEY: &str = "test";
 /// The clients that the tools need, and the runtime that drives them.
 pub(crate) struct Aws {
     runtime: tokio::runtime::Runtime,
+    config: SdkConfig,
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) eventbridge: aws_sdk_eventbridge::Client,
@@ -57,7 +62,27 @@ impl Aws {
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             secrets: aws_sdk_secretsmanager::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
+            config: config.clone(),
         }
+    }
+
+    /// A call to a service that speaks JSON over one address, and that no client above is for.
+    pub(crate) fn call(&self, service: &str, target: &str, body: &Value) -> anyhow::Result<Value> {
+        let region = self.config.region().map_or(LOCAL_REGION, Region::as_ref);
+        let url = self.config.endpoint_url().map_or_else(
+            || format!("https://{service}.{region}.amazonaws.com/"),
+            |endpoint| format!("{endpoint}/"),
+        );
+        let provider = self.config.credentials_provider().context("no AWS credentials are set")?;
+        let credentials =
+            self.wait(provider.provide_credentials()).context("no AWS credentials were found")?;
+        let body = serde_json::to_vec(body)?;
+        let mut headers = signature(credentials, region, service, "POST", &url, &body)?;
+        headers.push(("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()));
+        headers.push(("x-amz-target".to_owned(), target.to_owned()));
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Http::new().post_bytes(&url, &headers, body)?.success(target)
     }
 
     /// Waits for a call.
@@ -66,18 +91,29 @@ impl Aws {
     }
 }
 
-/// The headers that sign a request to a service of the local stack, in the name of the root user. The gateway's
-/// is called `execute-api`.
+/// The headers that sign a request to a service of the local stack, in the name of the root user.
 pub(crate) fn sign_local(
     service: &str,
     method: &str,
     url: &str,
     body: &[u8],
 ) -> anyhow::Result<Vec<(String, String)>> {
-    let identity = local_credentials().into();
+    signature(local_credentials(), LOCAL_REGION, service, method, url, body)
+}
+
+/// The headers that sign a request (Signature Version 4).
+fn signature(
+    credentials: Credentials,
+    region: &str,
+    service: &str,
+    method: &str,
+    url: &str,
+    body: &[u8],
+) -> anyhow::Result<Vec<(String, String)>> {
+    let identity = credentials.into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
-        .region(LOCAL_REGION)
+        .region(region)
         .name(service)
         .time(now())
         .settings(SigningSettings::default())

@@ -69,11 +69,10 @@ impl Binaries {
         Ok(versions)
     }
 
-    /// Puts a copy of the stand-in where it runs from. Returns whether it is another than before.
-    pub(crate) fn lay_out_stand_in(&self, instance: &Instance) -> anyhow::Result<bool> {
-        let copy = instance.stand_in_binary();
+    /// Puts a copy of a binary where it runs from. Returns whether it is another than before.
+    pub(crate) fn lay_out(&self, binary: &str, copy: &Path) -> anyhow::Result<bool> {
         std::fs::create_dir_all(copy.with_file_name(""))?;
-        Ok(make_if_changed(self.get(STAND_IN)?, &copy, strip)?.changed)
+        Ok(make_if_changed(self.get(binary)?, copy, strip)?.changed)
     }
 
     fn get(&self, name: &str) -> anyhow::Result<&Path> {

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::aws::{LOCAL_KEY, LOCAL_REGION};
 use crate::binaries::Binaries;
+use crate::commands::up::OrdersRun;
 use crate::instance::{EMULATOR_PORT, Instance, RECEIVER_PORT, STAND_IN_PORT, repo_root, shown};
 use crate::stack::Stack;
 use crate::tools::{Tools, hex};
@@ -17,8 +18,13 @@ use crate::{names, process, ui};
 const PREPARE: &str = include_str!("python/prepare_template.py");
 
 /// Deploys what changed since the last time; nothing if nothing did.
-pub(crate) fn deploy(instance: &Instance, tools: &Tools, binaries: &Binaries) -> anyhow::Result<()> {
-    let plan = Plan::make(instance, tools, binaries)?;
+pub(crate) fn deploy(
+    instance: &Instance,
+    tools: &Tools,
+    binaries: &Binaries,
+    orders: OrdersRun,
+) -> anyhow::Result<()> {
+    let plan = Plan::make(instance, tools, binaries, orders)?;
     let stack = Stack::local(instance.clone())?;
     let status = stack.status()?.unwrap_or_default();
     let healthy = matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
@@ -82,7 +88,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn make(instance: &Instance, tools: &Tools, binaries: &Binaries) -> anyhow::Result<Self> {
+    fn make(
+        instance: &Instance,
+        tools: &Tools,
+        binaries: &Binaries,
+        orders: OrdersRun,
+    ) -> anyhow::Result<Self> {
         let functions_dir = instance.build().join("functions");
         let template = instance.build().join("template.yaml");
         let functions = prepare_template(instance, tools, &template, &functions_dir)?;
@@ -90,7 +101,10 @@ impl Plan {
         let config = instance.build().join("samconfig.toml");
         let original = std::fs::read_to_string(repo_root().join("samconfig.toml"))
             .context("cannot read samconfig.toml at the root of the repository")?;
-        let text = with_ports(&original, instance)?;
+        let mut text = with_ports(&original, instance)?;
+        if orders == OrdersRun::InContainer {
+            text = with_parameter(&text, "OrdersServiceUrl", &instance.container_url())?;
+        }
         std::fs::write(&config, &text)?;
         let mut hash = Sha256::new();
         hash.update(std::fs::read(&template)?);
@@ -140,15 +154,25 @@ fn with_ports(original: &str, instance: &Instance) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// The `samconfig.toml` with one more parameter for the local stack.
+fn with_parameter(original: &str, name: &str, value: &str) -> anyhow::Result<String> {
+    let first = "    \"Environment=local\",\n";
+    anyhow::ensure!(
+        original.contains(first),
+        "samconfig.toml does not say Environment=local on a line of its own"
+    );
+    Ok(original.replacen(first, &format!("{first}    \"{name}={value}\",\n"), 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn another_stack_gets_its_own_ports() {
-        let original = "GatewayEndpoint=http://127.0.0.1:4577/x StripeApiBase=http://127.0.0.1:4578 \
+        let original = "LocalEndpoint=http://127.0.0.1:4577 StripeApiBase=http://127.0.0.1:4578 \
                         WebhookTestReceiver=127.0.0.1:4579";
-        let expected = "GatewayEndpoint=http://127.0.0.1:4587/x StripeApiBase=http://127.0.0.1:4588 \
+        let expected = "LocalEndpoint=http://127.0.0.1:4587 StripeApiBase=http://127.0.0.1:4588 \
                         WebhookTestReceiver=127.0.0.1:4589";
         assert_eq!(with_ports(original, &Instance::test()).unwrap(), expected);
         assert_eq!(with_ports(original, &Instance::developer()).unwrap(), original);

@@ -46,12 +46,29 @@ impl Http {
         self.send("DELETE", url, &[], None)
     }
 
-    /// A request that is signed for the gateway of the local stack.
-    pub(crate) fn put_signed(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
-        let headers = sign_local("execute-api", "PUT", url, &serde_json::to_vec(body)?)?;
-        let headers: Vec<(&str, &str)> =
-            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.send("PUT", url, &headers, Some(body))
+    pub(crate) fn put(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Answer> {
+        self.send("PUT", url, headers, Some(body))
+    }
+
+    /// A request with a form in it.
+    pub(crate) fn post_form(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        form: &str,
+    ) -> anyhow::Result<Answer> {
+        let form_type = [("content-type", "application/x-www-form-urlencoded")];
+        self.send_bytes("POST", url, &[headers, &form_type].concat(), Some(form.as_bytes().to_vec()))
+    }
+
+    /// A request with bytes of whatever media type the headers name.
+    pub(crate) fn post_bytes(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> anyhow::Result<Answer> {
+        self.send_bytes("POST", url, headers, Some(body))
     }
 
     pub(crate) fn patch(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
@@ -77,16 +94,29 @@ impl Http {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
+        let json = [("content-type", "application/json")];
+        match body {
+            Some(body) => {
+                self.send_bytes(method, url, &[headers, &json].concat(), Some(serde_json::to_vec(body)?))
+            }
+            None => self.send_bytes(method, url, headers, None),
+        }
+    }
+
+    fn send_bytes(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> anyhow::Result<Answer> {
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let asked = || format!("{method} {url}");
         let mut response = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json");
-                self.0.run(request.body(serde_json::to_vec(body)?)?)
-            }
+            Some(body) => self.0.run(request.body(body)?),
             None => self.0.run(request.body(())?),
         }
         .with_context(asked)?;

@@ -22,6 +22,8 @@ pub(crate) struct Instance {
     pub(crate) stand_in_port: u16,
     /// Loopback port that webhooks may be sent to.
     pub(crate) receiver_port: u16,
+    /// Loopback port of the order service, where that runs as a container.
+    pub(crate) container_port: u16,
     /// Loopback port of the proxy that the functions call AWS through, where there is one.
     pub(crate) proxy_port: Option<u16>,
 }
@@ -34,20 +36,34 @@ impl Instance {
             emulator_port: EMULATOR_PORT,
             stand_in_port: STAND_IN_PORT,
             receiver_port: RECEIVER_PORT,
+            container_port: 4580,
             proxy_port: None,
         }
     }
 
     /// The stack of `cargo xtask test`, which leaves the developer's alone.
     pub(crate) fn test() -> Self {
-        let dir = local_dir().join("test");
-        Self { dir, emulator_port: 4587, stand_in_port: 4588, receiver_port: 4589, proxy_port: None }
+        Self {
+            dir: local_dir().join("test"),
+            emulator_port: 4587,
+            stand_in_port: 4588,
+            receiver_port: 4589,
+            container_port: 4590,
+            proxy_port: None,
+        }
     }
 
     /// The stack of `cargo xtask chaos`, whose functions call AWS through a proxy that makes it fail.
     pub(crate) fn chaos() -> Self {
         let dir = local_dir().join("chaos");
-        Self { dir, emulator_port: 4597, stand_in_port: 4598, receiver_port: 4596, proxy_port: Some(4599) }
+        Self {
+            dir,
+            emulator_port: 4597,
+            stand_in_port: 4598,
+            receiver_port: 4596,
+            container_port: 4600,
+            proxy_port: Some(4599),
+        }
     }
 
     /// Where AWS is, for clients of this stack.
@@ -98,6 +114,16 @@ impl Instance {
     /// The copy of the stand-in's binary that runs, so that a build can replace the original.
     pub(crate) fn stand_in_binary(&self) -> PathBuf {
         self.build().join("stand_in").join(crate::binaries::STAND_IN)
+    }
+
+    /// Where the order service is, where it runs as a container.
+    pub(crate) fn container_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.container_port)
+    }
+
+    /// The copy of its binary that runs.
+    pub(crate) fn container_binary(&self) -> PathBuf {
+        self.build().join("container").join("orders-api")
     }
 
     /// The emulator's temporary files: the functions run from here.

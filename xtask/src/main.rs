@@ -8,6 +8,7 @@ mod aws;
 mod binaries;
 mod chaos;
 mod commands;
+mod container;
 mod deploy;
 mod duration;
 mod emulator;
@@ -25,11 +26,12 @@ mod signals;
 mod stack;
 mod stand_in;
 mod timeline;
+mod token;
 mod tools;
 mod ui;
 
 use commands::{
-    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, order, program,
+    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, order, program,
     status, test, timeline as timeline_command, up,
 };
 
@@ -38,7 +40,7 @@ use commands::{
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
-    /// The CloudFormation stack that `order`, `timeline`, `dlq` and `audit` look at. The default is the one on
+    /// The CloudFormation stack that `order`, `timeline`, `dlq`, `audit` and `env` look at. The default is the one on
     /// this machine; any other is on AWS, and is reached with your usual AWS credentials and region.
     #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
     stack: String,
@@ -51,6 +53,7 @@ enum Command {
     Up(up::Args),
     Down(down::Args),
     Status(status::Args),
+    Env(env::Args),
     Demo(demo::Args),
     Order(order::Args),
     Timeline(timeline_command::Args),
@@ -72,6 +75,7 @@ fn main() -> std::process::ExitCode {
         Command::Up(args) => local_only(&cli.stack).and_then(|()| up::run(&args)),
         Command::Down(args) => local_only(&cli.stack).and_then(|()| down::run(&args)),
         Command::Status(args) => local_only(&cli.stack).and_then(|()| status::run(&args)),
+        Command::Env(args) => env::run(&cli.stack, &args),
         Command::Demo(args) => local_only(&cli.stack).and_then(|()| demo::run(&args)),
         Command::Order(args) => order::run(&cli.stack, &args),
         Command::Timeline(args) => timeline_command::run(&cli.stack, &args),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use aws_sdk_cloudformation::error::DisplayErrorContext;
 
-use crate::{api::Shop, aws::Aws, instance::Instance, mail::Mailbox, names, ports};
+use crate::{api::Shop, aws::Aws, instance::Instance, mail::Mailbox, names, ports, token};
 
 /// A deployed stack.
 pub(crate) struct Stack {
@@ -66,12 +66,15 @@ impl Stack {
         Ok(parameter.and_then(|parameter| parameter.parameter_value()).map(str::to_owned))
     }
 
-    /// The front door.
-    pub(crate) fn shop(&self) -> anyhow::Result<Shop> {
+    /// The base address of the API.
+    pub(crate) fn api_url(&self) -> anyhow::Result<String> {
         let url = self.outputs()?.remove(names::API_URL_OUTPUT);
-        let url =
-            url.with_context(|| format!("stack {} has no output {}", self.name, names::API_URL_OUTPUT))?;
-        Ok(Shop::at(&url))
+        url.with_context(|| format!("stack {} has no output {}", self.name, names::API_URL_OUTPUT))
+    }
+
+    /// The front door, for one of the shop's own programs.
+    pub(crate) fn shop(&self) -> anyhow::Result<Shop> {
+        Ok(Shop::at(&self.api_url()?, &token::machine(self)?))
     }
 
     /// The mails that customers got, where they can be read back: on the local stack.

@@ -12,6 +12,7 @@
 //! | [`claim`] | who may carry out an effect that has no record of its own, such as an e-mail |
 //! | [`event`] | the events on the bus and their envelope |
 
+pub mod address;
 pub mod claim;
 pub mod event;
 pub mod id;
@@ -23,6 +24,7 @@ pub mod person;
 pub mod reservation;
 mod text;
 
+pub use address::Address;
 pub use event::{Cause, Event, Fact};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,

@@ -53,6 +53,7 @@ macro_rules! redacted {
         }
     )+};
 }
+pub(crate) use redacted;
 redacted!(EmailAddress, PersonName);
 
 /// The customer of an order, as known when it was placed.

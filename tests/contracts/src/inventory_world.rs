@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{Money, Sku};
 use inventory::store::{Delivered, Products, Reservations};
+use platform::http::Precondition;
 
 use crate::check::same;
 use crate::sample::{euros, name, sku};
@@ -28,7 +29,7 @@ impl World {
     }
 
     pub(crate) async fn priced(&self, sku: &Sku, price: Money) -> anyhow::Result<()> {
-        self.products.put(sku, &name()?, price).await.map(drop)
+        self.products.put(sku, &name()?, price, Precondition::None).await.map(drop)
     }
 
     /// Fails unless the stock of a product is so: available, held, sold.

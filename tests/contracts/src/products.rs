@@ -4,6 +4,7 @@ use domain::Sku;
 use futures::future::join_all;
 use inventory::product::Product;
 use inventory::store::Delivered;
+use platform::http::Precondition;
 
 use crate::check::{family, same};
 pub use crate::inventory_world::World;
@@ -11,6 +12,7 @@ use crate::sample::{euros, name, sku};
 
 family!(World:
     a_new_product_has_no_stock_and_a_known_one_keeps_its_own,
+    a_product_changes_on_condition,
     a_delivery_counts_once,
     of_many_tellings_of_a_delivery_one_counts,
     what_is_not_sold_is_not_delivered,
@@ -21,16 +23,47 @@ family!(World:
 async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World) -> anyhow::Result<()> {
     let sku = sku(1)?;
     same("a product that is not there", world.products.get(&sku).await?, None)?;
-    let new = Product { sku: sku.clone(), name: name()?, price: euros(0)?, available: 0, held: 0, sold: 0 };
-    same("a new product", world.products.put(&sku, &name()?, euros(0)?).await?, new.clone())?;
+    let new = Product {
+        sku: sku.clone(),
+        name: name()?,
+        price: euros(0)?,
+        revision: 1,
+        available: 0,
+        held: 0,
+        sold: 0,
+    };
+    let put = world.products.put(&sku, &name()?, euros(0)?, Precondition::None).await?;
+    same("a new product", put, Some(new.clone()))?;
     same("the same, read", world.products.get(&sku).await?, Some(new.clone()))?;
     let counted = world.products.deliver(&sku, &"d-1".parse()?, 7).await?;
     same("a delivery", counted, Delivered::Counted)?;
-    let changed =
-        Product { name: "Assam “FTGFOP1” ☕".parse()?, price: euros(99_999_999)?, available: 7, ..new };
-    let put = world.products.put(&sku, &changed.name, changed.price).await?;
-    same("renamed and priced anew", put, changed.clone())?;
+    let changed = Product {
+        name: "Assam “FTGFOP1” ☕".parse()?,
+        price: euros(99_999_999)?,
+        revision: 2,
+        available: 7,
+        ..new
+    };
+    let put = world.products.put(&sku, &changed.name, changed.price, Precondition::None).await?;
+    same("renamed and priced anew", put, Some(changed.clone()))?;
     same("the same, read", world.products.get(&sku).await?, Some(changed))
+}
+
+async fn a_product_changes_on_condition(world: &World) -> anyhow::Result<()> {
+    let sku = sku(1)?;
+    let put = async |condition: Precondition| {
+        let put = world.products.put(&sku, &name()?, euros(100)?, condition).await?;
+        anyhow::Ok(put.map(|product| product.revision))
+    };
+    same("any, where none is", put(Precondition::Present).await?, None)?;
+    same("a revision, where none is", put(Precondition::Revision(1)).await?, None)?;
+    same("nothing was written", world.products.get(&sku).await?, None)?;
+    same("a new one", put(Precondition::Absent).await?, Some(1))?;
+    same("a new one, once more", put(Precondition::Absent).await?, None)?;
+    same("its revision", put(Precondition::Revision(1)).await?, Some(2))?;
+    same("its former revision", put(Precondition::Revision(1)).await?, None)?;
+    same("any", put(Precondition::Present).await?, Some(3))?;
+    same("without a condition", put(Precondition::None).await?, Some(4))
 }
 
 async fn a_delivery_counts_once(world: &World) -> anyhow::Result<()> {

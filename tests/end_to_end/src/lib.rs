@@ -3,9 +3,13 @@
 //! `cargo xtask test end-to-end` starts a stack and says where it is in the environment.
 
 mod aws;
+mod people;
+mod roles;
 mod stack;
 
 pub use aws::DeadLetter;
+pub use people::{Partner, Person, claims};
+pub use roles::Role;
 pub use stack::{Answer, NewOrder, Product, Stack};
 
 use std::time::{Duration, Instant};

@@ -24,6 +24,7 @@ use platform::host::queue::{Message, QueueHost};
 use platform::host::record::MARGIN;
 use platform::host::schedule::Job;
 use platform::host::stream::{Row, StreamHost};
+use platform::http::Caller;
 use platform::http::client::{HttpClient, NoAnswer};
 use platform::publisher::{BusPublisher, PutEvents};
 use platform::retry::RetryPolicy;
@@ -175,10 +176,11 @@ impl Api {
     }
 }
 
-/// A request from inside: to the inventory.
+/// A request from inside: to the inventory, signed by a function's role.
 #[async_trait]
 impl HttpClient for Ports {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        request.extensions_mut().insert(Caller::Service { arn: self.caller.function.to_owned() });
         self.request(Api::Inventory, request)
             .await
             .map_err(|error| NoAnswer { host: "inventory-api".to_owned(), source: error.into() })

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use orders::store::{OpenPage, Orders, Outbox, OutboxRow, Placed, Placement, Stored};
 use payments::provider::{NewIntent, Provider, ProviderError};
 use payments::store::Payments;
+use platform::http::Precondition;
 use platform::memory::lock;
 
 use crate::planted::Planted;
@@ -170,9 +171,15 @@ impl Products for Ports {
             .await
     }
 
-    async fn put(&self, sku: &Sku, name: &ProductName, price: Money) -> anyhow::Result<Product> {
+    async fn put(
+        &self,
+        sku: &Sku,
+        name: &ProductName,
+        price: Money,
+        condition: Precondition,
+    ) -> anyhow::Result<Option<Product>> {
         let (sku, name) = (sku.clone(), name.clone());
-        self.read("products.put", move |world| now(world.inventory.put(&sku, &name, price))).await
+        self.read("products.put", move |world| now(world.inventory.put(&sku, &name, price, condition))).await
     }
 
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {

@@ -11,6 +11,7 @@ use http::{Method, Request, StatusCode};
 use inventory::store::Products;
 use platform::Clock;
 use platform::clock::timeout;
+use platform::http::{Caller, Precondition, Scope};
 use platform::memory::lock;
 use serde_json::{Value, json};
 
@@ -100,7 +101,7 @@ pub fn stock_up(world: &World, pieces: [u32; 2]) {
         else {
             unreachable!("a product like any other")
         };
-        drop(world.inventory.put(&sku, &name, price).now_or_never());
+        drop(world.inventory.put(&sku, &name, price, Precondition::None).now_or_never());
         drop(world.inventory.deliver(&sku, &delivery, pieces).now_or_never());
     }
 }
@@ -119,7 +120,7 @@ pub fn send(world: &Arc<World>, number: usize, wish: Wish, told: &Arc<Mutex<Told
             }
             if let Some(wait) = wish.cancel_after {
                 ports.caller.sleep(wait).await;
-                cancel(&ports, order).await;
+                cancel(&ports, number, order).await;
             }
         }
         lock(&told).busy -= 1;
@@ -132,7 +133,7 @@ async fn place(ports: &Ports, number: usize, wish: &Wish) -> Option<OrderId> {
     for attempt in 1..=TRIES {
         let body = wish.body(number).to_string();
         let request = Request::builder().method(Method::POST).uri("/orders").header("idempotency-key", &key);
-        let (status, body) = ask(ports, request, body).await.unwrap_or_default();
+        let (status, body) = ask(ports, number, request, body).await.unwrap_or_default();
         if status == StatusCode::CREATED {
             let id = body["id"].as_str().and_then(|id| id.parse::<OrderId>().ok());
             if first.is_some() && first != id {
@@ -154,10 +155,10 @@ async fn place(ports: &Ports, number: usize, wish: &Wish) -> Option<OrderId> {
     first
 }
 
-async fn cancel(ports: &Ports, order: OrderId) {
+async fn cancel(ports: &Ports, number: usize, order: OrderId) {
     for attempt in 1..=TRIES {
         let request = Request::builder().method(Method::POST).uri(format!("/orders/{order}/cancel"));
-        let (status, _) = ask(ports, request, String::new()).await.unwrap_or_default();
+        let (status, _) = ask(ports, number, request, String::new()).await.unwrap_or_default();
         ports.caller.note(|| format!("cancelling {order} was answered {status}"));
         match status {
             StatusCode::ACCEPTED | StatusCode::CONFLICT => return,
@@ -169,9 +170,17 @@ async fn cancel(ports: &Ports, order: OrderId) {
     }
 }
 
-/// One request of a client; nothing where no answer came in time.
-async fn ask(ports: &Ports, request: http::request::Builder, body: String) -> Option<(StatusCode, Value)> {
-    let request = request.header("content-type", "application/json").body(Bytes::from(body)).ok()?;
+/// One request of a customer, whose token the gateway has checked; nothing where no answer came in time.
+async fn ask(
+    ports: &Ports,
+    number: usize,
+    request: http::request::Builder,
+    body: String,
+) -> Option<(StatusCode, Value)> {
+    let scopes = [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect();
+    let caller = Caller::User { id: format!("c-{number}").parse().ok()?, staff: false, scopes };
+    let request = request.header("content-type", "application/json").extension(caller);
+    let request = request.body(Bytes::from(body)).ok()?;
     let answer = timeout(&ports.caller, PATIENCE, ports.request(Api::Orders, request)).await?.ok()?;
     Some((answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default()))
 }

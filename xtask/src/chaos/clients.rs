@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::plan::{Plan, PlannedOrder, Sending};
+use crate::api::Shop;
 use crate::http::{Answer, Http};
 use crate::signals;
 
@@ -15,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// The shop and what customers need to know of it.
 pub(crate) struct Shopfront<'a> {
     pub(crate) plan: &'a Plan,
-    /// The base address of the API.
-    pub(crate) url: String,
+    /// The API, for one of the shop's own programs: it may order for every customer.
+    pub(crate) shop: Shop,
     /// Where `expire-orders` can be invoked.
     pub(crate) expire_url: String,
     /// When the run began.
@@ -60,9 +61,11 @@ impl Shopfront<'_> {
         let Some(id) = seen.ids.first().cloned() else { return Ok(seen) };
         if let Some(after) = order.cancelled_after_ms {
             signals::sleep(Duration::from_millis(after))?;
-            let url = format!("{}/orders/{id}/cancel", self.url);
-            let answer = until_answered(&mut seen.repeated, || Http::new().post(&url, &[], &Value::Null))
-                .with_context(|| format!("cancelling order {id}"))?;
+            let url = format!("{}/orders/{id}/cancel", self.shop.url());
+            let answer = until_answered(&mut seen.repeated, || {
+                Http::new().post(&url, &[self.shop.authorization()], &Value::Null)
+            })
+            .with_context(|| format!("cancelling order {id}"))?;
             seen.cancelled = Some(answer.status);
             if !matches!(answer.status, 202 | 409) {
                 seen.refusals.push(format!("cancelling: {} {}", answer.status, answer.body));
@@ -140,7 +143,8 @@ impl Shopfront<'_> {
             "payment_method": order.payment_method,
             "lines": lines,
         });
-        http.post(&format!("{}/orders", self.url), &[("idempotency-key", &customer)], &body)
+        let headers = [("idempotency-key", customer.as_str()), self.shop.authorization()];
+        http.post(&format!("{}/orders", self.shop.url()), &headers, &body)
     }
 }
 

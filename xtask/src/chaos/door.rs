@@ -47,8 +47,10 @@ impl<'a> Door<'a> {
     pub(crate) fn look(&self) -> anyhow::Result<Vec<Seen>> {
         let mut all = Vec::new();
         for order in &self.front.plan.orders {
-            let url = format!("{}/orders?customer_id={}", self.front.url, self.front.customer(order.number));
-            let answer = self.http.get(&url)?.success("listing a customer's orders")?;
+            let shop = &self.front.shop;
+            let url = format!("{}/orders?customer_id={}", shop.url(), self.front.customer(order.number));
+            let answer =
+                self.http.get_with(&url, &[shop.authorization()])?.success("listing a customer's orders")?;
             let orders =
                 answer.get("orders").and_then(Value::as_array).context("the list has no `orders`")?;
             for body in orders {

@@ -79,7 +79,7 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
     instance.make_dirs()?;
     let proxy = Proxy::of(instance)?;
     proxy.start(&Tools::ensure()?)?;
-    up::start(instance)?;
+    up::start(instance, up::OrdersRun::OnLambda)?;
 
     let stack = Stack::local(instance.clone())?;
     let shop = stack.shop()?;
@@ -89,7 +89,7 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
     let mut shaker = Shaker::new(instance, &stack, &proxy, Recorder::start(&stack)?);
     let front = Shopfront {
         plan: &plan,
-        url: shop.url().to_owned(),
+        shop: shop.clone(),
         expire_url: expire_url(&stack, instance)?,
         started: Instant::now(),
     };

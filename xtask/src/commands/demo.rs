@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
+use super::up::OrdersRun;
 use crate::api::{NewOrder, Order, Shop, Stock};
 use crate::follow::Follower;
 use crate::instance::Instance;
@@ -29,7 +30,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     signals::catch()?;
     let instance = Instance::developer();
     if emulator::Emulator::of(&instance).service.pid().is_none() {
-        super::up::start(&instance)?;
+        super::up::start(&instance, OrdersRun::OnLambda)?;
     }
     let stage = Stage::set(&instance)?;
     let told = stage.tell();

@@ -1,5 +1,6 @@
 //! `cargo xtask down`
 
+use crate::container::Container;
 use crate::emulator::Emulator;
 use crate::instance::Instance;
 use crate::stand_in::StandIn;
@@ -21,10 +22,13 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
 pub(crate) fn stop(instance: &Instance) -> anyhow::Result<bool> {
     let emulator = Emulator::of(instance);
     let stand_in = StandIn::of(instance);
-    let running = [&emulator.service, &stand_in.service].iter().any(|service| service.pid().is_some());
+    let container = Container::of(instance);
+    let running = [&emulator.service, &stand_in.service, &container.service]
+        .iter()
+        .any(|service| service.pid().is_some());
     let progress = running.then(|| ui::Progress::start("stopping the local stack"));
     // Both are tried, whatever becomes of the first; a stack that is not running may have left something behind.
-    let stopped = [emulator.stop(), stand_in.stop()];
+    let stopped = [emulator.stop(), stand_in.stop(), container.stop()];
     for result in stopped {
         result?;
     }

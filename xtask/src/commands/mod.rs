@@ -7,6 +7,7 @@ pub(crate) mod chaos;
 pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod down;
+pub(crate) mod env;
 pub(crate) mod order;
 pub(crate) mod program;
 pub(crate) mod status;

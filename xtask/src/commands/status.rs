@@ -28,7 +28,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         return Ok(());
     };
     ui::field("stack", &format!("{} is {status}", names::LOCAL_STACK));
-    ui::field("API", stack.shop()?.url());
+    ui::field("API", &stack.api_url()?);
     ui::field("functions", &stack.log_groups()?.len().to_string());
     let mut waiting = Vec::new();
     for queue in DeadLetterQueue::all(&stack)? {

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde_json::Value;
 
+use super::up::OrdersRun;
 use crate::aws::{LOCAL_KEY, LOCAL_REGION};
 use crate::binaries::Binaries;
 use crate::instance::{Instance, repo_root};
@@ -120,15 +121,29 @@ fn end_to_end() -> anyhow::Result<()> {
     super::down::stop(&instance)?;
     super::up::forget(&instance)?;
     let stack = Running(instance);
-    let binaries = super::up::start(&stack.0)?;
-    let tested = visible(&mut test_command(&stack.0, &binaries)?);
+    let tested = test_both_ways(&stack.0);
     let stopped = super::down::stop(&stack.0);
     tested.and(stopped.map(drop))
 }
 
-/// What the end-to-end tests are told, in the environment.
-fn test_command(instance: &Instance, binaries: &Binaries) -> anyhow::Result<Command> {
-    let shop = Stack::local(instance.clone())?.shop().context("the stack for the tests is not deployed")?;
+/// The tests of what a client sees: those that pass alike wherever the order service runs.
+const OF_CLIENTS: [&str; 2] = ["api::", "front_door::"];
+
+/// All tests with the order service on Lambda; then those of clients once more, with a container in its place.
+fn test_both_ways(instance: &Instance) -> anyhow::Result<()> {
+    let binaries = super::up::start(instance, OrdersRun::OnLambda)?;
+    visible(&mut test_command(instance, &binaries, &[])?)?;
+    ui::heading("The same front door, with the order service in a container");
+    let binaries = super::up::start(instance, OrdersRun::InContainer)?;
+    visible(&mut test_command(instance, &binaries, &OF_CLIENTS)?)
+}
+
+/// What the end-to-end tests are told, in the environment. `only` names those whose path contains it; all, where it
+/// names none.
+fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyhow::Result<Command> {
+    let outputs =
+        Stack::local(instance.clone())?.outputs().context("the stack for the tests is not deployed")?;
+    let api = outputs.get(names::API_URL_OUTPUT).context("the stack for the tests has no API")?;
     let mut command = cargo();
     // Not `--package end_to_end`: cargo would choose other features for that package alone, and compile all of
     // its dependencies once more.
@@ -136,8 +151,10 @@ fn test_command(instance: &Instance, binaries: &Binaries) -> anyhow::Result<Comm
     for test in test_targets("end_to_end")? {
         command.args(["--test", &test]);
     }
+    command.arg("--").args(only);
     command
-        .env("E2E_API_URL", shop.url())
+        .env("E2E_API_URL", api)
+        .env("E2E_OUTPUTS", serde_json::to_string(&outputs)?)
         .env("E2E_STACK_NAME", names::LOCAL_STACK)
         .env("E2E_EMULATOR_URL", instance.endpoint())
         .env("E2E_STRIPE_URL", instance.stand_in_url())

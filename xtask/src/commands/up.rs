@@ -1,6 +1,7 @@
 //! `cargo xtask up`
 
 use crate::binaries::{Binaries, STAND_IN};
+use crate::container::Container;
 use crate::emulator::Emulator;
 use crate::instance::{Instance, shown};
 use crate::stack::Stack;
@@ -17,6 +18,9 @@ pub(crate) struct Args {
     /// Start from nothing: forget the orders, the stock and the charges of last time.
     #[arg(long)]
     fresh: bool,
+    /// Run the order service as a container would run: a process of its own behind the same gateway.
+    #[arg(long)]
+    container: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -26,23 +30,36 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         super::down::stop(&instance)?;
         forget(&instance)?;
     }
-    start(&instance)?;
+    let orders = if args.container { OrdersRun::InContainer } else { OrdersRun::OnLambda };
+    start(&instance, orders)?;
     print_urls(&instance)
 }
 
+/// Where the order service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrdersRun {
+    OnLambda,
+    InContainer,
+}
+
 /// Brings a local stack up. Returns the binaries that it was made from.
-pub(crate) fn start(instance: &Instance) -> anyhow::Result<Binaries> {
+pub(crate) fn start(instance: &Instance, orders: OrdersRun) -> anyhow::Result<Binaries> {
     instance.make_dirs()?;
     let tools = Tools::ensure()?;
     let binaries = Binaries::build(instance)?;
     ui::success("functions built");
     Emulator::of(instance).start(&tools)?;
     let stand_in = StandIn::of(instance);
-    if binaries.lay_out_stand_in(instance)? && stand_in.stop()? {
+    if binaries.lay_out(STAND_IN, &instance.stand_in_binary())? && stand_in.stop()? {
         ui::note(&format!("restarting {STAND_IN}: its code changed"));
     }
     stand_in.start()?;
-    deploy::deploy(instance, &tools, &binaries)?;
+    deploy::deploy(instance, &tools, &binaries, orders)?;
+    let container = Container::of(instance);
+    match orders {
+        OrdersRun::InContainer => container.start(&binaries, &Stack::local(instance.clone())?)?,
+        OrdersRun::OnLambda => drop(container.stop()?),
+    }
     products::put_in(&Stack::local(instance.clone())?.shop()?)?;
     ui::success("products and stock are in");
     Ok(binaries)
@@ -61,7 +78,7 @@ fn print_urls(instance: &Instance) -> anyhow::Result<()> {
     let logs = instance.log("emulator");
     let logs = logs.parent().map(shown).unwrap_or_default();
     ui::heading("The shop is open");
-    ui::field("API", stack.shop()?.url());
+    ui::field("API", &stack.api_url()?);
     ui::field("AWS", &format!("{} (any SDK or `aws --endpoint-url`; keys test/test)", instance.endpoint()));
     ui::field("payments", &format!("{} (stand-in for Stripe)", instance.stand_in_url()));
     ui::field("mails", &format!("{}/_ministack/ses/messages", instance.endpoint()));

@@ -1,10 +1,17 @@
-"""Starts MiniStack without the 100 ms that it adds to each invocation of a compiled function.
+"""Starts MiniStack with two things mended.
 
-Half of them is Nagle's algorithm meeting a delayed acknowledgement in the Runtime API that it serves to the
-function; half is a wait for a first log line that a function which logs every request does not need.
+It adds 100 ms to each invocation of a compiled function. Half of them is Nagle's algorithm meeting a delayed
+acknowledgement in the Runtime API that it serves to the function; half is a wait for a first log line that a function
+which logs every request does not need.
+
+Of what a URL answers behind API Gateway (http_proxy), it drops all headers but one. AWS passes them on.
 """
 
+import asyncio
 import socketserver
+import urllib.error
+import urllib.parse
+import urllib.request
 
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 socketserver.StreamRequestHandler.wbufsize = 65536
@@ -16,6 +23,39 @@ for worker in [value for value in vars(runtime).values() if isinstance(value, ty
     drain = worker.__dict__.get("_drain_stderr_bounded")
     if drain is not None and drain.__defaults__:
         drain.__defaults__ = tuple(SHORTER if value == LOG_WAIT_SECONDS else value for value in drain.__defaults__)
+
+import ministack.services.apigateway_v1 as gateway
+
+NOT_PASSED_ON = {"connection", "content-length", "date", "host", "keep-alive", "server", "transfer-encoding"}
+
+
+async def http_proxy(integration, path, method, headers, body, query_params, path_params=None):
+    uri = integration.get("uri", "")
+    for target, source in (integration.get("requestParameters") or {}).items():
+        place = "{" + target.removeprefix("integration.request.path.") + "}"
+        value = (path_params or {}).get(source.removeprefix("method.request.path."), "")
+        uri = uri.replace(place, urllib.parse.quote(value, safe=""))
+    if query_params:
+        uri += "?" + urllib.parse.urlencode(query_params, doseq=True)
+    passed_on = {name: value for name, value in headers.items() if name.lower() not in NOT_PASSED_ON}
+    request = urllib.request.Request(uri, data=body or None, method=method, headers=passed_on)
+
+    def ask():
+        try:
+            answer = urllib.request.urlopen(request, timeout=29)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_PASSED_ON}
+            return answer.status, kept, answer.read()
+
+    try:
+        return await asyncio.to_thread(ask)
+    except OSError:
+        return gateway._gw_error("INTEGRATION_FAILURE", "Internal server error")
+
+
+gateway._invoke_http_proxy_v1 = http_proxy
 
 from ministack.app import main
 

@@ -1,9 +1,10 @@
 //! Products and deliveries.
 
 use http::StatusCode;
+use platform::http::{Caller, Scope};
 use serde_json::{Value, json};
 
-use crate::support::Service;
+use crate::support::{Service, staff};
 
 #[tokio::test]
 async fn a_product_is_named_and_priced_and_keeps_its_stock() {
@@ -15,7 +16,7 @@ async fn a_product_is_named_and_priced_and_keeps_its_stock() {
     );
     let expected = json!({
         "sku": "TEA-001", "name": "Darjeeling", "price": {"amount": 1300, "currency": "EUR"},
-        "available": 3, "held": 2, "sold": 0,
+        "revision": 2, "available": 3, "held": 2, "sold": 0,
     });
     assert_eq!(changed.await.body, expected);
     assert_eq!(service.get("/products/TEA-001").await.body, expected);
@@ -66,4 +67,53 @@ async fn products_come_in_pages() {
     let second = service.get(&format!("/products?limit=2&cursor={cursor}")).await.body;
     assert_eq!((&second["products"][0]["sku"], &second["next_cursor"]), (&json!("C"), &Value::Null));
     assert_eq!(service.get("/products?limit=0").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_change_can_be_made_on_condition_that_nobody_else_made_one() {
+    let service = Service::new();
+    let put = async |headers: &[(&str, &str)], cents: u32| {
+        let body = json!({"name": "Tea", "price": {"amount": cents, "currency": "EUR"}});
+        service.ask_as(staff(), "PUT", "/products/TEA-001", headers, Some(body)).await
+    };
+    assert_eq!(put(&[("if-match", "*")], 1).await.status, StatusCode::PRECONDITION_FAILED);
+    let made = put(&[("if-none-match", "*")], 100).await;
+    assert_eq!((made.status, made.tag.as_deref()), (StatusCode::OK, Some("\"1\"")));
+    assert_eq!(put(&[("if-none-match", "*")], 1).await.status, StatusCode::PRECONDITION_FAILED);
+    // Stock moves without it.
+    service.put("/products/TEA-001/deliveries/d-1", json!({"quantity": 3})).await;
+    assert_eq!(service.get("/products/TEA-001").await.tag.as_deref(), Some("\"1\""));
+    let changed = put(&[("if-match", "\"1\"")], 200).await;
+    assert_eq!((changed.status, changed.tag.as_deref()), (StatusCode::OK, Some("\"2\"")));
+    let late = put(&[("if-match", "\"1\"")], 300).await;
+    assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(late.body["type"], "urn:serverless-orders:problem:precondition-failed");
+    let found = service.get("/products/TEA-001").await.body;
+    assert_eq!((&found["price"]["amount"], &found["available"]), (&json!(200), &json!(3)));
+    assert_eq!(put(&[("if-match", "1")], 300).await.body["errors"][0]["header"], "If-Match");
+}
+
+#[tokio::test]
+async fn who_may_do_what() {
+    let service = Service::with_stock(&[("A", 1)]).await;
+    let ask = async |caller: Caller, method: &str, path: &str| {
+        service.ask_as(caller, method, path, &[], Some(json!({}))).await.status
+    };
+    let customer = Caller::User {
+        id: "ada".parse().unwrap(),
+        staff: false,
+        scopes: [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect(),
+    };
+    for path in ["/products/A", "/products/A/deliveries/d"] {
+        assert_eq!(ask(Caller::Anyone, "PUT", path).await, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(ask(customer.clone(), "PUT", path).await, StatusCode::FORBIDDEN, "{path}");
+    }
+    let reservation = "/reservations/01890a5d-ac96-774b-bcce-b302099a8057";
+    for (method, path) in [("GET", ""), ("PUT", ""), ("POST", "/commit"), ("POST", "/release")] {
+        for caller in [Caller::Anyone, customer.clone(), staff()] {
+            let path = format!("{reservation}{path}");
+            assert_eq!(ask(caller.clone(), method, &path).await, StatusCode::FORBIDDEN, "{caller:?} {path}");
+        }
+    }
+    assert_eq!(ask(Caller::Anyone, "GET", "/products/A").await, StatusCode::OK);
 }

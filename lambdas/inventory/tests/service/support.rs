@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use platform::Clock;
 use platform::host::http::complete;
 use platform::http::client::{HttpClient, NoAnswer};
+use platform::http::{Caller, Scope};
 use platform::memory::{Failures, ManualClock, lock};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -70,11 +71,21 @@ pub(crate) struct Service {
 /// What a test sees of an answer.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) tag: Option<String>,
     pub(crate) body: Value,
 }
 
 pub(crate) fn order_id(number: u128) -> OrderId {
     OrderId::from(Uuid::from_u128(number))
+}
+
+pub(crate) fn staff() -> Caller {
+    let scopes = [Scope::InventoryWrite].into_iter().collect();
+    Caller::User { id: "staff-1".parse().unwrap(), staff: true, scopes }
+}
+
+fn function() -> Caller {
+    Caller::Service { arn: "arn:aws:sts::123456789012:assumed-role/shop/reserve-inventory".to_owned() }
 }
 
 pub(crate) fn clock() -> Arc<dyn Clock> {
@@ -119,14 +130,31 @@ impl Service {
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
+        // Staff, and the functions, as the gateway lets them in.
+        let caller = if path.starts_with("/products") { staff() } else { function() };
+        self.ask_as(caller, method, path, &[], body).await
+    }
+
+    pub(crate) async fn ask_as(
+        &self,
+        caller: Caller,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).extension(caller);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let (parts, body) = self.router().oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, body: serde_json::from_slice(&bytes).unwrap() }
+        let tag = parts.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        Answer { status: parts.status, tag, body: serde_json::from_slice(&bytes).unwrap() }
     }
 
     pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
@@ -161,9 +189,10 @@ impl Service {
 /// The service as its callers reach it.
 #[async_trait]
 impl HttpClient for Service {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
         let lost = |error: anyhow::Error| NoAnswer { host: "inventory".to_owned(), source: error.into() };
         self.lost_requests.strike("the request").map_err(lost)?;
+        request.extensions_mut().insert(function());
         let (parts, body) = self.router().oneshot(request.map(Body::from)).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         self.lost_answers.strike("the answer").map_err(lost)?;

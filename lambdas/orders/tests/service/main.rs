@@ -4,6 +4,7 @@
 mod cancel;
 mod expire;
 mod list;
+mod owner;
 mod place;
 mod support;
 mod track;

@@ -14,6 +14,8 @@ use orders::api::{Api, router};
 use orders::store::Orders;
 use orders::track::TrackOrder;
 use platform::host::http::complete;
+use platform::http::access::Scopes;
+use platform::http::{Caller, Scope};
 use platform::memory::{Bus, ManualClock};
 use platform::{Clock, EventHandler};
 use serde_json::{Value, json};
@@ -71,10 +73,21 @@ impl Service {
     }
 
     async fn call(&self, request: Request<Body>) -> Answer {
+        self.call_as(staff(), request).await
+    }
+
+    /// A request of somebody whom the gateway let in.
+    pub(crate) async fn call_as(&self, caller: Caller, mut request: Request<Body>) -> Answer {
+        request.extensions_mut().insert(caller);
         let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let app = complete(router(Api { orders, clock: Arc::clone(&clock) }), clock);
         Answer::of(app.oneshot(request).await.unwrap()).await
+    }
+
+    /// How many events wait in the outbox.
+    pub(crate) fn waiting(&self) -> usize {
+        self.orders.waiting().len()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -115,6 +128,22 @@ impl Service {
     pub(crate) async fn follow(&self, event: &Event) {
         assert_eq!(self.track().handle(event).await.unwrap(), vec![]);
     }
+}
+
+fn scopes() -> Scopes {
+    [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect()
+}
+
+pub(crate) fn staff() -> Caller {
+    Caller::User { id: "staff-1".parse().unwrap(), staff: true, scopes: scopes() }
+}
+
+pub(crate) fn customer(id: &str) -> Caller {
+    Caller::User { id: id.parse().unwrap(), staff: false, scopes: scopes() }
+}
+
+pub(crate) fn partner(id: &str) -> Caller {
+    Caller::Machine { id: id.parse().unwrap(), scopes: [Scope::PartnerOrders].into_iter().collect() }
 }
 
 pub(crate) fn details() -> OrderDetails {

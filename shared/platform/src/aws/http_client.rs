@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -102,7 +102,7 @@ impl HttpClient for UnsignedClient {
 #[derive(Debug, Clone)]
 pub struct SignedClient {
     connector: SharedHttpConnector,
-    credentials: Credentials,
+    credentials: SharedCredentialsProvider,
     region: Arc<str>,
     service: &'static str,
 }
@@ -113,15 +113,15 @@ const API_TIMEOUT: Duration = Duration::from_secs(8);
 impl SignedClient {
     pub(super) fn new(
         connector: SharedHttpConnector,
-        credentials: Credentials,
+        credentials: SharedCredentialsProvider,
         region: &str,
         service: &'static str,
     ) -> Self {
         Self { connector, credentials, region: region.into(), service }
     }
 
-    fn sign(&self, request: &mut Request<Bytes>) -> anyhow::Result<()> {
-        let identity = self.credentials.clone().into();
+    async fn sign(&self, request: &mut Request<Bytes>) -> anyhow::Result<()> {
+        let identity = self.credentials.provide_credentials().await?.into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&self.region)
@@ -152,7 +152,7 @@ impl SignedClient {
 impl HttpClient for SignedClient {
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        self.sign(&mut request).map_err(|error| NoAnswer { host, source: error.into() })?;
+        self.sign(&mut request).await.map_err(|error| NoAnswer { host, source: error.into() })?;
         send(&self.connector, API_TIMEOUT, request).await
     }
 }

@@ -4,6 +4,7 @@
 //! before the first one that counts. `AWS_ENDPOINT_URL` is honoured as in every SDK, and so is
 //! `AWS_ENDPOINT_URL_<SERVICE>`. The reasons, with figures, are in `docs/decisions/0004-tls-and-sdk.md`.
 
+mod container;
 mod event_bridge;
 mod http_client;
 mod idempotency;
@@ -34,6 +35,7 @@ pub use secret::Secret;
 
 use crate::config;
 use crate::publisher::BusPublisher;
+use container::ContainerCredentials;
 use queue::Sqs;
 
 /// Makes the adapters that a function asks for, over one configuration and one HTTPS client.
@@ -41,43 +43,45 @@ use queue::Sqs;
 pub struct Aws {
     config: SdkConfig,
     connector: SharedHttpConnector,
-    credentials: Credentials,
+    credentials: SharedCredentialsProvider,
     region: String,
 }
 
 impl Aws {
-    /// From the environment that Lambda sets.
+    /// From the environment that Lambda sets, or a container's, whose credentials change while it runs.
     ///
     /// # Errors
     /// When region or credentials are missing.
     pub fn from_env() -> anyhow::Result<Self> {
         let region = config::required("AWS_REGION").or_else(|_| config::required("AWS_DEFAULT_REGION"))?;
+        let endpoint = std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
+        let key_id = config::required("AWS_ACCESS_KEY_ID");
+        if let (Err(_), Some(container)) = (&key_id, ContainerCredentials::from_env()) {
+            return Ok(Self::new(region, SharedCredentialsProvider::new(container), endpoint));
+        }
         let credentials = Credentials::new(
-            config::required("AWS_ACCESS_KEY_ID")?,
+            key_id?,
             config::required("AWS_SECRET_ACCESS_KEY")?,
             std::env::var("AWS_SESSION_TOKEN").ok(),
             None,
             "environment",
         );
-        Ok(Self::new(
-            region,
-            credentials,
-            std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()),
-        ))
+        Ok(Self::new(region, SharedCredentialsProvider::new(credentials), endpoint))
     }
 
     /// The same AWS, as somebody else.
     pub fn with_credentials(&self, key_id: &str, secret: &str, session: &str) -> Self {
         let credentials = Credentials::new(key_id, secret, Some(session.to_owned()), None, "given");
+        let credentials = SharedCredentialsProvider::new(credentials);
         Self::new(self.region.clone(), credentials, self.config.endpoint_url().map(str::to_owned))
     }
 
-    fn new(region: String, credentials: Credentials, endpoint: Option<String>) -> Self {
+    fn new(region: String, credentials: SharedCredentialsProvider, endpoint: Option<String>) -> Self {
         let connector = http_client::aws_connector();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .credentials_provider(credentials.clone())
             .service_config(ServiceEndpoints)
             .http_client(http_client::sdk_client(connector.clone()))
             .sleep_impl(TokioSleep::new())

@@ -1,32 +1,107 @@
 //! The host for functions that HTTP calls: an `axum` router under API Gateway, or, where there is no Lambda
 //! runtime, on `$PORT`.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use http::{HeaderName, HeaderValue, Method};
 use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
 use tower::ServiceBuilder;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::aws::UnsignedClient;
 use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
-use crate::http::{Problem, observe};
+use crate::http::bearer::{Bearer, identify};
+use crate::http::{Caller, GatewayRequestId, Problem, observe};
 
-/// Serves `router` until the process is ended. Under Lambda the stage is not part of the path that a route sees.
+/// Serves `router` until the process is ended.
+///
+/// Under Lambda the stage is not part of the path that a route sees, and the gateway says whose a request is. Without
+/// it, on `$PORT` (8080 where it is not set), each request's access token is checked here: it has to come from
+/// `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL`, or else where OpenID Connect has them. SIGTERM lets the requests
+/// that are under way end. `ALLOWED_ORIGINS`, with commas between them, names whose pages may call (CORS).
 ///
 /// # Errors
-/// When the Lambda runtime fails, or `$PORT` cannot be listened on.
+/// When the Lambda runtime fails, `$PORT` cannot be listened on, or a variable is missing or not understood.
 pub async fn run(router: Router) -> Result<(), super::Error> {
-    let app = complete(router, Arc::new(SystemClock));
+    let clock = Arc::new(SystemClock);
+    let origins = config::optional("ALLOWED_ORIGINS", String::new())?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let without_stage = ServiceBuilder::new().map_request(remove_stage).service(app);
-        return lambda_http::run(without_stage).await;
+        let app = observed(with_cors(total(router), &origins)?, clock);
+        let from_gateway = ServiceBuilder::new().map_request(from_gateway).service(app);
+        return lambda_http::run(from_gateway).await;
     }
+    let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), identify);
+    let app = observed(with_cors(total(router).layer(bearer), &origins)?, clock);
     let port = config::optional("PORT", 8080_u16)?;
-    let listener = tokio::net::TcpListener::bind(("0.0.0.0", port)).await?;
+    let address = config::optional("BIND_ADDRESS", IpAddr::from(Ipv4Addr::UNSPECIFIED))?;
+    let listener = tokio::net::TcpListener::bind((address, port)).await?;
     tracing::info!(port, "listening");
-    Ok(axum::serve(listener, app).await?)
+    Ok(axum::serve(listener, app).with_graceful_shutdown(ended()).await?)
+}
+
+/// How long the user pool gets to tell its keys.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
+
+fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<Bearer> {
+    let issuer = config::required("TOKEN_ISSUER")?;
+    let keys_url = config::optional("TOKEN_KEYS_URL", format!("{issuer}/.well-known/jwks.json"))?;
+    Ok(Bearer::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
+}
+
+/// When a container is told to end.
+async fn ended() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            terminate.recv().await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be waited for");
+            std::future::pending().await
+        }
+    }
+}
+
+/// How long a browser may remember what it may send: as long as Chromium does at most.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
+
+/// Lets the pages of these origins call (<https://fetch.spec.whatwg.org/#http-cors-protocol>). No cookies: who calls
+/// says so with a token.
+fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
+    let origins: Vec<HeaderValue> = origins
+        .split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(|origin| HeaderValue::try_from(origin).with_context(|| format!("ALLOWED_ORIGINS: {origin:?}")))
+        .collect::<anyhow::Result<_>>()?;
+    if origins.is_empty() {
+        return Ok(router);
+    }
+    let sent = [
+        "authorization",
+        "content-type",
+        "idempotency-key",
+        "if-match",
+        "if-none-match",
+        "traceparent",
+        "x-correlation-id",
+    ];
+    let read = ["etag", "location", "retry-after", "www-authenticate", "x-correlation-id"];
+    Ok(router.layer(
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+            .allow_headers(sent.map(HeaderName::from_static))
+            .expose_headers(read.map(HeaderName::from_static))
+            .max_age(PREFLIGHT_AGE),
+    ))
 }
 
 /// Longest that [`warm_up`] may take: Lambda gives all of init 10 seconds.
@@ -45,14 +120,23 @@ pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
 
 /// The router with what every one has: answers for unknown paths, and [`observe`] around all of it.
 pub fn complete(router: Router, clock: Arc<dyn Clock>) -> Router {
+    observed(total(router), clock)
+}
+
+/// Answers whatever path and method there is. Before any layer: a fallback that comes later stands outside of it.
+fn total(router: Router) -> Router {
     router
         .fallback(|| async { Problem::not_found("There is nothing at this path.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(from_fn_with_state(clock, observe))
 }
 
-/// `lambda_http` puts the stage in front of the path; the event has the path without it.
-fn remove_stage(mut request: lambda_http::Request) -> lambda_http::Request {
+fn observed(router: Router, clock: Arc<dyn Clock>) -> Router {
+    router.layer(from_fn_with_state(clock, observe))
+}
+
+/// Takes over what the gateway says of a request, which nobody else can say: whose it is, and its id. `lambda_http` puts
+/// the stage in front of the path; the event has the path without it.
+fn from_gateway(mut request: lambda_http::Request) -> lambda_http::Request {
     let path = request.raw_http_path().to_owned();
     let path_and_query = match request.uri().query() {
         Some(query) => format!("{path}?{query}"),
@@ -61,5 +145,93 @@ fn remove_stage(mut request: lambda_http::Request) -> lambda_http::Request {
     if let Ok(uri) = path_and_query.parse() {
         *request.uri_mut() = uri;
     }
+    if let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() {
+        let claims = context.authorizer.fields.get("claims").and_then(serde_json::Value::as_object);
+        let signed = context.identity.user_arn.clone().map(|arn| Caller::Service { arn });
+        let caller = claims.and_then(Caller::from_claims).or(signed).unwrap_or_default();
+        let id = context.request_id.clone();
+        request.extensions_mut().insert(caller);
+        if let Some(id) = id {
+            request.extensions_mut().insert(GatewayRequestId(id));
+        }
+    }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn request(context: Value) -> lambda_http::Request {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../../events/orders-api.json")).unwrap();
+        event["requestContext"].as_object_mut().unwrap().remove("authorizer");
+        for (name, value) in context.as_object().unwrap() {
+            event["requestContext"][name] = value.clone();
+        }
+        from_gateway(lambda_http::request::from_str(&event.to_string()).unwrap())
+    }
+
+    #[test]
+    fn the_gateway_says_whose_a_request_is() {
+        let claims = json!({
+            "sub": "u-1", "client_id": "shop", "token_use": "access", "scope": "orders/read", "cognito:groups": "[staff]",
+        });
+        let caller = |context| request(context).extensions().get::<Caller>().cloned().unwrap();
+        let user = caller(json!({ "authorizer": { "claims": claims } }));
+        assert!(matches!(user, Caller::User { staff: true, .. }), "{user:?}");
+        let signed = caller(
+            json!({ "identity": { "userArn": "arn:aws:sts::1:assumed-role/r/f", "sourceIp": "::1" } }),
+        );
+        assert_eq!(signed, Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() });
+        assert_eq!(caller(json!({ "authorizer": null })), Caller::Anyone);
+        assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anyone);
+        let id_token = json!({ "sub": "u-1", "aud": "shop", "token_use": "id" });
+        assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anyone);
+    }
+
+    #[test]
+    fn a_header_says_nothing_of_it() {
+        let event = json!({ "identity": { "sourceIp": "::1" } });
+        let request = request(event);
+        assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anyone));
+        assert_eq!(request.uri().path(), "/orders", "the stage is no part of the path");
+        assert!(request.extensions().get::<GatewayRequestId>().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_browser_may_call_from_the_origins_that_are_named() {
+        use axum::routing::post;
+        use tower::ServiceExt;
+
+        let router = total(Router::new().route("/orders", post(|| async {})));
+        let app = with_cors(router, "https://a.example, https://b.example").unwrap();
+        let preflight = async |origin: &str| {
+            let request = http::Request::options("/orders")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization,idempotency-key");
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            let answer = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            let allowed = answer.headers().get("access-control-allow-origin").cloned();
+            (allowed, answer.headers()["access-control-allow-headers"].to_str().unwrap().to_owned())
+        };
+        for origin in ["https://a.example", "https://b.example"] {
+            let (allowed, headers) = preflight(origin).await;
+            assert_eq!(allowed.unwrap(), origin);
+            assert!(headers.contains("idempotency-key"), "{headers}");
+        }
+        assert_eq!(preflight("https://evil.example").await.0, None);
+    }
+
+    #[test]
+    fn origins_are_those_that_are_named() {
+        assert!(with_cors(Router::new(), "https://a.example, https://b.example").is_ok());
+        assert!(with_cors(Router::new(), "").is_ok());
+        assert!(with_cors(Router::new(), "https://a.example\n").is_ok(), "spaces around are no part of it");
+        assert!(with_cors(Router::new(), "https://a\u{7f}.example").is_err());
+    }
 }

@@ -5,6 +5,7 @@ pub mod queue;
 pub mod record;
 pub mod schedule;
 pub mod stream;
+pub mod trigger;
 
 /// What ends a host.
 pub type Error = lambda_runtime::Error;

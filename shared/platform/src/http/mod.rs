@@ -1,6 +1,7 @@
 //! HTTP, as served and as called.
 
 pub mod access;
+pub mod bearer;
 mod body;
 pub mod client;
 pub mod input;
@@ -13,5 +14,5 @@ pub use access::{Access, Caller, Scope};
 pub use body::Json;
 pub use precondition::Precondition;
 pub use problem::{FieldError, Problem};
-pub use request::{Caused, observe, path_parameter};
+pub use request::{Caused, GatewayRequestId, observe, path_parameter};
 pub use route::{Description, Operation, Routes};

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{Cause, CorrelationId};
 use futures::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -40,11 +40,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Caused {
     }
 }
 
+/// The gateway's own id of a request, as its access log has it: the correlation id where the client sent none, so that
+/// one id finds a request in both logs.
+#[derive(Debug, Clone)]
+pub struct GatewayRequestId(
+    /// It.
+    pub String,
+);
+
 /// Middleware: gives the request its correlation id and the answer too, writes one log line, and turns a panic
 /// into a 500 that the client can read.
 pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, next: Next) -> Response {
     let start = clock.elapsed();
-    let cause = cause(request.headers(), clock.as_ref());
+    let cause = cause(&request, clock.as_ref());
     let method = request.method().clone();
     let route = request
         .extensions()
@@ -106,9 +114,12 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
     Problem::internal().into_response()
 }
 
-fn cause(headers: &HeaderMap, clock: &dyn Clock) -> Cause {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let sent = text(&CORRELATION_ID).and_then(|id| CorrelationId::from_str(id).ok());
+fn cause(request: &Request, clock: &dyn Clock) -> Cause {
+    let text = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let gateways = request.extensions().get::<GatewayRequestId>();
+    let sent = text(&CORRELATION_ID)
+        .and_then(|id| CorrelationId::from_str(id).ok())
+        .or_else(|| CorrelationId::from_str(&gateways?.0).ok());
     // A UUID is a correlation id; the fallback keeps this total.
     let fresh = || CorrelationId::from_str(&clock.fresh_id().to_string());
     Cause {

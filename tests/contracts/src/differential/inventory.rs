@@ -6,6 +6,7 @@ use domain::Sku;
 use domain::reservation::{OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
 use inventory::product::Product;
 use inventory::store::Delivered;
+use platform::http::Precondition;
 use proptest::prelude::*;
 
 use super::{alike, answer};
@@ -15,8 +16,8 @@ use crate::sample::{euros, line, name, order_id, sku};
 /// A call to an inventory.
 #[derive(Debug, Clone)]
 pub enum Call {
-    /// Names and prices a product.
-    Put(u32, u32),
+    /// Names and prices a product, on a condition.
+    Put(u32, u32, Precondition),
     /// Tells of a delivery: of which product, which, how much.
     Deliver(u32, u32, u32),
     /// Reads a product.
@@ -50,8 +51,14 @@ pub fn calls() -> impl Strategy<Value = Call> {
     // Nothing that is sold comes back: no rule takes from that counter.
     let change = (1..=3_u32, pieces.clone(), pieces, 0..=2_i64, price);
     let write = (1..=2_u32, prop::option::of(0..STATES), 0..STATES, prop::collection::vec(change, 0..=3));
+    let condition = prop_oneof![
+        4 => Just(Precondition::None),
+        1 => Just(Precondition::Absent),
+        1 => Just(Precondition::Present),
+        2 => (1..=3_u64).prop_map(Precondition::Revision),
+    ];
     prop_oneof![
-        3 => (1..=3_u32, 1..=2_u32).prop_map(|(sku, price)| Call::Put(sku, price)),
+        3 => (1..=3_u32, 1..=2_u32, condition).prop_map(|(sku, price, condition)| Call::Put(sku, price, condition)),
         3 => (1..=3_u32, 1..=2_u32, 3..=5_u32).prop_map(|(sku, name, pieces)| Call::Deliver(sku, name, pieces)),
         1 => (1..=3_u32).prop_map(Call::Product),
         1 => (1..=3_u32).prop_map(Call::Products),
@@ -87,8 +94,8 @@ fn reservation(order: u32, state: usize) -> anyhow::Result<Reservation> {
 async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
     let World { products, reservations } = world;
     Ok(match call {
-        Call::Put(number, price) => {
-            Answer::Product(Some(products.put(&sku(*number)?, &name()?, euros(*price)?).await?))
+        Call::Put(number, price, condition) => {
+            Answer::Product(products.put(&sku(*number)?, &name()?, euros(*price)?, *condition).await?)
         }
         Call::Deliver(number, delivery, pieces) => {
             let delivery = format!("d-{delivery}").parse()?;

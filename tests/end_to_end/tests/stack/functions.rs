@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use end_to_end::{Product, Stack};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde_json::Value;
 
 use crate::{alone, shared};
@@ -24,13 +24,20 @@ async fn each_function_takes_its_sample_event() {
         };
         stack.stock_up(&product, 1000).await.unwrap();
     }
-    for (name, logical) in
-        [("orders-api", "OrdersApi"), ("inventory-api", "InventoryApi"), ("webhooks-api", "WebhooksApi")]
-    {
+    for (name, logical) in [
+        ("orders-api", "OrdersApi"),
+        ("inventory-api", "InventoryApi"),
+        ("accounts-api", "AccountsApi"),
+        ("webhooks-api", "WebhooksApi"),
+    ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         let status = answer["statusCode"].as_u64().unwrap();
         assert!((200..300).contains(&status), "{name}: {answer}");
     }
+    let answer = stack.invoke("GrantScopes", &sample("grant-scopes")).await.unwrap();
+    let granted =
+        &answer["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"]["scopesToAdd"];
+    assert!(granted.as_array().is_some_and(|scopes| scopes.contains(&"orders/write".into())), "{answer}");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
     for (name, logical) in [
@@ -72,45 +79,7 @@ fn sample_order() -> String {
 #[tokio::test]
 async fn a_function_is_refused_what_its_role_does_not_allow() {
     let (stack, _guard) = shared().await;
-    let roles = stack
-        .aws_request(
-            "iam",
-            Method::POST,
-            "/",
-            &[("content-type", "application/x-www-form-urlencoded")],
-            "Action=ListRoles&Version=2010-05-08&MaxItems=1000",
-        )
-        .await
-        .unwrap();
-    let text = roles.body.as_str().expect("XML").to_owned();
-    let arns = text.split("<Arn>").skip(1).filter_map(|part| part.split("</Arn>").next());
-    let role = arns.into_iter().find(|arn| arn.contains("SendEmailRole")).expect("a role of its own");
-    let form = serde_urlencoded::to_string([
-        ("Action", "AssumeRole"),
-        ("Version", "2011-06-15"),
-        ("RoleArn", role),
-        ("RoleSessionName", "test"),
-    ])
-    .unwrap();
-    let assumed = stack
-        .aws_request(
-            "sts",
-            Method::POST,
-            "/",
-            &[("content-type", "application/x-www-form-urlencoded")],
-            &form,
-        )
-        .await
-        .unwrap()
-        .expect(StatusCode::OK)
-        .unwrap();
-    let xml = assumed.body.as_str().expect("XML").to_owned();
-    let field = |name: &str| {
-        let from = xml.split(&format!("<{name}>")).nth(1).unwrap();
-        from.split(&format!("</{name}>")).next().unwrap().to_owned()
-    };
-    let own =
-        stack.aws.with_credentials(&field("AccessKeyId"), &field("SecretAccessKey"), &field("SessionToken"));
+    let own = stack.role("SendEmailRole").await.unwrap().of(&stack.aws);
 
     let emails = stack.table("EmailsTable").await.unwrap();
     let allowed = own.dynamodb().get_item().table_name(emails).set_key(Some(email_key())).send().await;

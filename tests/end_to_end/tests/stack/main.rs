@@ -6,9 +6,11 @@
 mod api;
 mod contracts;
 mod failures;
+mod front_door;
 mod functions;
 mod partners;
 mod provider;
+mod readme;
 mod story;
 
 use std::sync::LazyLock;

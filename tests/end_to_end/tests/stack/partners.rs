@@ -5,10 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use end_to_end::{Answer, PATIENCE, Product, Stack, wait_for};
+use end_to_end::{Answer, PATIENCE, Partner, Product, Stack, wait_for};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
@@ -17,64 +16,36 @@ use uuid::Uuid;
 
 use crate::shared;
 
-/// A partner: what they send with each request.
-struct Partner {
-    authorization: String,
-    api_key: String,
+/// A request of a partner's, with an idempotency key of its own.
+async fn call(stack: &Stack, partner: &Partner, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    call_with_key(stack, partner, method, path, &Uuid::new_v4().to_string(), body).await
 }
 
-impl Partner {
-    /// The partner whose client id, secret and API key stand in a variable of the environment, with spaces between.
-    async fn sign_in(stack: &Stack, variable: &str) -> anyhow::Result<Self> {
-        let text = std::env::var(variable).with_context(|| format!("{variable} is not set"))?;
-        let [id, secret, api_key] =
-            text.split(' ').collect::<Vec<_>>().try_into().ok().context("three words")?;
-        let form = serde_urlencoded::to_string([
-            ("grant_type", "client_credentials"),
-            ("client_id", id),
-            ("client_secret", secret),
-            ("scope", "partner/orders partner/webhooks"),
-        ])?;
-        let kind = [("content-type", "application/x-www-form-urlencoded")];
-        let answer = stack.aws_request("cognito-idp", Method::POST, "/oauth2/token", &kind, &form).await?;
-        let token =
-            answer.expect(StatusCode::OK)?.body["access_token"].as_str().context("no token")?.to_owned();
-        Ok(Self { authorization: format!("Bearer {token}"), api_key: api_key.to_owned() })
-    }
+async fn call_with_key(
+    stack: &Stack,
+    partner: &Partner,
+    method: Method,
+    path: &str,
+    key: &str,
+    body: Option<&Value>,
+) -> Answer {
+    let own = partner.headers();
+    let own = own.iter().map(|(name, value)| (*name, value.as_ref()));
+    let headers: Vec<(&str, &str)> = own.chain([("idempotency-key", key)]).collect();
+    stack.api(method, path, &headers, body).await.unwrap()
+}
 
-    async fn call(&self, stack: &Stack, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let key = Uuid::new_v4().to_string();
-        self.call_with_key(stack, method, path, &key, body).await
-    }
-
-    async fn call_with_key(
-        &self,
-        stack: &Stack,
-        method: Method,
-        path: &str,
-        key: &str,
-        body: Option<&Value>,
-    ) -> Answer {
-        let headers = [
-            ("authorization", self.authorization.as_str()),
-            ("x-api-key", &self.api_key),
-            ("idempotency-key", key),
-        ];
-        stack.api(method, path, &headers, body).await.unwrap()
-    }
-
-    async fn order(&self, stack: &Stack, product: &Product) -> String {
-        let body = json!({
-            "customer": { "id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com" },
-            "payment_method": "pm_card_visa",
-            "lines": [{
-                "sku": product.sku, "quantity": 1, "unit_price": { "amount": product.cents, "currency": "EUR" },
-            }],
-        });
-        let answer = self.call(stack, Method::POST, "/partner/orders", Some(&body)).await;
-        let id = answer.expect(StatusCode::CREATED).unwrap().body["id"].clone();
-        id.as_str().unwrap().to_owned()
-    }
+/// An order of a customer of theirs.
+async fn order(stack: &Stack, partner: &Partner, product: &Product) -> String {
+    let body = json!({
+        "customer": { "id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com" },
+        "payment_method": "pm_card_visa",
+        "lines": [{
+            "sku": product.sku, "quantity": 1, "unit_price": { "amount": product.cents, "currency": "EUR" },
+        }],
+    });
+    let answer = call(stack, partner, Method::POST, "/partner/orders", Some(&body)).await;
+    answer.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
 }
 
 /// A request that came in.
@@ -154,22 +125,22 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
     let (stack, _guard) = shared().await;
     let address = std::env::var("E2E_WEBHOOK_RECEIVER").unwrap();
     let receiver = Receiver::start(&address, 2);
-    let partner = Partner::sign_in(&stack, "E2E_PARTNER").await.unwrap();
+    let partner = stack.partner().await.unwrap();
     let key = Uuid::new_v4().to_string();
     let body =
         json!({ "url": format!("http://{address}/hook"), "events": ["order.created", "payment.succeeded"] });
-    let made = partner.call_with_key(&stack, Method::POST, "/webhooks", &key, Some(&body)).await;
+    let made = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
     let made = made.expect(StatusCode::CREATED).unwrap().body;
-    let again = partner.call_with_key(&stack, Method::POST, "/webhooks", &key, Some(&body)).await;
+    let again = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
     assert_eq!(again.body, made, "the same request makes no other webhook");
     let webhook = format!("/webhooks/{}", made["id"].as_str().unwrap());
     let secret = made["secret"].as_str().unwrap();
 
     let product = stack.product(1250, 5).await.unwrap();
-    let order = partner.order(&stack, &product).await;
+    let order_id = order(&stack, &partner, &product).await;
     let path = format!("{webhook}/deliveries");
     let deliveries = wait_for("both events to be delivered", PATIENCE, async || {
-        let page = partner.call(&stack, Method::GET, &path, None).await.expect(StatusCode::OK)?.body;
+        let page = call(&stack, &partner, Method::GET, &path, None).await.expect(StatusCode::OK)?.body;
         let all = page["deliveries"].as_array().cloned().unwrap_or_default();
         let done = all.len() == 2 && all.iter().all(|delivery| delivery["state"] == "delivered");
         Ok(done.then_some(all))
@@ -183,7 +154,7 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
     for request in &received {
         assert!(request.is_signed_with(secret), "{request:?}");
         let data = &request.event()["data"];
-        assert_eq!((&data["order_id"], &data["customer_id"]), (&json!(order), &json!("cust-1")));
+        assert_eq!((&data["order_id"], &data["customer_id"]), (&json!(order_id), &json!("cust-1")));
         assert!(!request.body.contains("Ada") && !request.body.contains("ada@"), "{}", request.body);
     }
     let ids: BTreeSet<&str> = received.iter().map(|request| request.header("webhook-id")).collect();
@@ -191,7 +162,7 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
 
     let delivery = format!("{path}/{}", deliveries[0]["event_id"].as_str().unwrap());
     let resend = format!("{delivery}/resend");
-    partner.call(&stack, Method::POST, &resend, None).await.expect(StatusCode::ACCEPTED).unwrap();
+    call(&stack, &partner, Method::POST, &resend, None).await.expect(StatusCode::ACCEPTED).unwrap();
     wait_for("the event to be sent again", PATIENCE, async || {
         Ok((receiver.received().len() == 5).then_some(()))
     })
@@ -199,20 +170,20 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
     let last = receiver.received().pop().unwrap();
     assert!(ids.contains(last.header("webhook-id")) && last.is_signed_with(secret), "{last:?}");
 
-    let other = Partner::sign_in(&stack, "E2E_OTHER_PARTNER").await.unwrap();
+    let other = stack.partner().await.unwrap();
     for path in [&webhook, &path, &delivery] {
-        let answer = other.call(&stack, Method::GET, path, None).await;
+        let answer = call(&stack, &other, Method::GET, path, None).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {answer:?}");
     }
-    partner.call(&stack, Method::DELETE, &webhook, None).await.expect(StatusCode::NO_CONTENT).unwrap();
-    let letters = stack.dead_letters("DeliverWebhookDeadLetters", &order).await.unwrap();
+    call(&stack, &partner, Method::DELETE, &webhook, None).await.expect(StatusCode::NO_CONTENT).unwrap();
+    let letters = stack.dead_letters("DeliverWebhookDeadLetters", &order_id).await.unwrap();
     assert!(letters.is_empty(), "{letters:?}");
 }
 
 #[tokio::test]
 async fn a_url_that_leads_inside_is_refused() {
     let (stack, _guard) = shared().await;
-    let partner = Partner::sign_in(&stack, "E2E_PARTNER").await.unwrap();
+    let partner = stack.partner().await.unwrap();
     for url in [
         "https://169.254.169.254/latest/meta-data",
         "https://127.0.0.1/",
@@ -223,7 +194,7 @@ async fn a_url_that_leads_inside_is_refused() {
         "http://127.0.0.1:4587/",
         "http://example.com/",
     ] {
-        let answer = partner.call(&stack, Method::POST, "/webhooks", Some(&json!({ "url": url }))).await;
+        let answer = call(&stack, &partner, Method::POST, "/webhooks", Some(&json!({ "url": url }))).await;
         assert_eq!(
             (answer.status, answer.places()),
             (StatusCode::BAD_REQUEST, vec!["/url".to_owned()]),

@@ -12,6 +12,7 @@ use domain::{DeliveryId, Money, OrderId, ProductName, Sku};
 use inventory::adapters::memory::InMemoryInventory;
 use inventory::product::Product;
 use inventory::store::{Delivered, Page, Products, Reservations};
+use platform::http::Precondition;
 
 use super::{breaks, told_apart};
 use crate::memory::inventory_world;
@@ -28,6 +29,8 @@ enum Fault {
     IgnoresPrices,
     /// Writes the lines that can be had, and leaves out the last.
     LeavesLinesOut,
+    /// Changes a product whatever its revision is.
+    IgnoresPreconditions,
 }
 
 struct Wrong {
@@ -51,8 +54,16 @@ impl Products for Wrong {
         self.store.list(after, limit).await
     }
 
-    async fn put(&self, sku: &Sku, name: &ProductName, price: Money) -> anyhow::Result<Product> {
-        self.store.put(sku, name, price).await
+    async fn put(
+        &self,
+        sku: &Sku,
+        name: &ProductName,
+        price: Money,
+        condition: Precondition,
+    ) -> anyhow::Result<Option<Product>> {
+        let condition =
+            if self.fault == Fault::IgnoresPreconditions { Precondition::None } else { condition };
+        self.store.put(sku, name, price, condition).await
     }
 
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
@@ -103,6 +114,10 @@ async fn each_fault_breaks_what_it_should() {
     let told_twice = ["a_delivery_counts_once", "of_many_tellings_of_a_delivery_one_counts"];
     let counted = [&told_twice[..], &["no_more_is_delivered_than_can_be_counted"]].concat();
     breaks(products::broken(async || Ok(world(Fault::CountsAgain))).await, &counted);
+    breaks(
+        products::broken(async || Ok(world(Fault::IgnoresPreconditions))).await,
+        &["a_product_changes_on_condition"],
+    );
     for (fault, expected) in [
         (
             Fault::IgnoresWhatWasRead,
@@ -138,6 +153,7 @@ fn random_calls_tell_a_wrong_inventory_from_a_right_one() {
         })
     };
     told_apart(judge(|| world(Fault::CountsAgain)), "Deliver");
+    told_apart(judge(|| world(Fault::IgnoresPreconditions)), "Put");
     told_apart(judge(|| world(Fault::IgnoresWhatWasRead)), "Write");
     told_apart(judge(|| world(Fault::Oversells)), "Write");
     told_apart(judge(|| world(Fault::IgnoresPrices)), "Write");

@@ -1,0 +1,38 @@
+//! The port in memory, for tests. Nothing that is deployed uses it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::CustomerId;
+use platform::memory::{Failures, lock};
+
+use crate::profile::Profile;
+use crate::store::Profiles;
+
+/// Profiles.
+#[derive(Debug, Default)]
+pub struct InMemoryProfiles {
+    profiles: Mutex<BTreeMap<CustomerId, Profile>>,
+    /// Of every call.
+    pub failures: Failures,
+}
+
+#[async_trait]
+impl Profiles for InMemoryProfiles {
+    async fn get(&self, customer: &CustomerId) -> anyhow::Result<Option<Profile>> {
+        self.failures.strike("reading a profile")?;
+        Ok(lock(&self.profiles).get(customer).cloned())
+    }
+
+    async fn write(&self, profile: &Profile) -> anyhow::Result<bool> {
+        self.failures.strike("writing a profile")?;
+        let mut profiles = lock(&self.profiles);
+        let found = profiles.get(&profile.id).map_or(0, |found| found.revision);
+        if found != profile.revision.saturating_sub(1) {
+            return Ok(false);
+        }
+        profiles.insert(profile.id.clone(), profile.clone());
+        Ok(true)
+    }
+}

@@ -1,0 +1,6 @@
+//! The port, over DynamoDB; and in [`memory`].
+
+pub mod memory;
+mod profiles;
+
+pub use profiles::DynamoDbProfiles;

@@ -1,0 +1,75 @@
+//! Profiles in DynamoDB.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::CustomerId;
+use platform::config;
+
+use crate::profile::Profile;
+use crate::store::Profiles;
+
+/// A table with a row per customer: the profile as JSON, and beside it what conditions look at.
+#[derive(Debug, Clone)]
+pub struct DynamoDbProfiles {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbProfiles {
+    /// The table in `PROFILES_TABLE`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self::new(client, config::required("PROFILES_TABLE")?))
+    }
+
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
+
+#[async_trait]
+impl Profiles for DynamoDbProfiles {
+    async fn get(&self, customer: &CustomerId) -> anyhow::Result<Option<Profile>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("customer_id", AttributeValue::S(customer.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the profile could not be read")?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let profile =
+            item.get("profile").and_then(|value| value.as_s().ok()).context("a row without a profile")?;
+        Ok(Some(serde_json::from_str(profile).context("a profile in the table is not understood")?))
+    }
+
+    async fn write(&self, profile: &Profile) -> anyhow::Result<bool> {
+        let before = profile.revision.saturating_sub(1);
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("customer_id", AttributeValue::S(profile.id.to_string()))
+            .item("revision", AttributeValue::N(profile.revision.to_string()))
+            .item("profile", AttributeValue::S(serde_json::to_string(profile)?));
+        put = if before == 0 {
+            put.condition_expression("attribute_not_exists(customer_id)")
+        } else {
+            put.condition_expression("revision = :before")
+                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
+        };
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(anyhow::Error::new(error).context("the profile could not be written")),
+        }
+    }
+}

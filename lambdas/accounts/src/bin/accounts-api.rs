@@ -1,0 +1,15 @@
+//! `accounts-api`: API Gateway → profiles.
+
+use std::sync::Arc;
+
+use accounts::adapters::DynamoDbProfiles;
+use accounts::api::{Api, router};
+use platform::aws::Aws;
+use platform::{host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let profiles = Arc::new(DynamoDbProfiles::from_env(Aws::from_env()?.dynamodb())?);
+    host::http::run(router(Api { profiles })).await
+}

@@ -1,0 +1,15 @@
+//! `grant-scopes`: somebody signs in → what their token is good for.
+
+use std::sync::Arc;
+
+use accounts::adapters::DynamoDbProfiles;
+use accounts::grant::GrantScopes;
+use platform::aws::Aws;
+use platform::{host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let profiles = Arc::new(DynamoDbProfiles::from_env(Aws::from_env()?.dynamodb())?);
+    host::trigger::run("sign-in", GrantScopes { profiles }).await
+}

@@ -1,0 +1,167 @@
+//! The account service over ports in memory: its API as clients call it, and what Cognito asks.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+use std::sync::Arc;
+
+use accounts::adapters::memory::InMemoryProfiles;
+use accounts::api::{Api, router};
+use accounts::grant::GrantScopes;
+use accounts::profile::Profile;
+use accounts::store::Profiles;
+use axum::body::Body;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use platform::clock::SystemClock;
+use platform::host::http::complete;
+use platform::host::trigger::Trigger;
+use platform::http::{Caller, Scope};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+struct Service(Arc<InMemoryProfiles>);
+
+struct Answer {
+    status: StatusCode,
+    tag: Option<String>,
+    body: Value,
+}
+
+fn ada() -> Caller {
+    let scopes = [Scope::ProfileRead, Scope::ProfileWrite].into_iter().collect();
+    Caller::User { id: "ada".parse().unwrap(), staff: false, scopes }
+}
+
+impl Service {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    async fn ask(
+        &self,
+        caller: Caller,
+        method: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri("/me").extension(caller);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        let app = complete(router(Api { profiles: Arc::clone(&self.0) as Arc<_> }), Arc::new(SystemClock));
+        let (parts, body) = app.oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
+        let tag = parts.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, tag, body: serde_json::from_slice(&bytes).unwrap() }
+    }
+
+    async fn sign_in(&self, attributes: Value, groups: Value) -> Value {
+        let trigger = GrantScopes { profiles: Arc::clone(&self.0) as Arc<_> };
+        let event = json!({
+            "version": "2", "triggerSource": "TokenGeneration_Authentication", "userName": "ada@example.com",
+            "request": {
+                "userAttributes": attributes,
+                "groupConfiguration": groups,
+                "scopes": ["aws.cognito.signin.user.admin"],
+            },
+            "response": { "claimsAndScopeOverrideDetails": null },
+        });
+        trigger.answer(event).await.unwrap()
+    }
+}
+
+fn profile() -> Value {
+    json!({
+        "name": "Ada Lovelace",
+        "email": "ada@example.com",
+        "addresses": [{"recipient": "Ada", "street": "1 High St", "city": "London", "country": "GB"}],
+    })
+}
+
+#[tokio::test]
+async fn the_first_sign_in_makes_the_profile_and_later_ones_leave_it_alone() {
+    let service = Service::new();
+    let attributes = json!({"sub": "ada", "email": "ada@example.com", "name": "Ada"});
+    service.sign_in(attributes.clone(), Value::Null).await;
+    let found = service.ask(ada(), "GET", &[], None).await;
+    let expected =
+        json!({"id": "ada", "name": "Ada", "email": "ada@example.com", "addresses": [], "revision": 1});
+    assert_eq!((found.status, found.body), (StatusCode::OK, expected));
+    service.ask(ada(), "PUT", &[], Some(profile())).await;
+    service.sign_in(attributes, Value::Null).await;
+    assert_eq!(service.ask(ada(), "GET", &[], None).await.body["revision"], 2);
+}
+
+#[tokio::test]
+async fn a_sign_in_gets_its_scopes_also_when_the_profile_cannot_be_made() {
+    let service = Service::new();
+    service.0.failures.next(1);
+    let event = service
+        .sign_in(json!({"sub": "ada", "email": "no address"}), json!({"groupsToOverride": ["staff"]}))
+        .await;
+    let granted = &event["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"];
+    assert!(granted["scopesToAdd"].as_array().unwrap().contains(&json!("inventory/write")), "{event}");
+    assert_eq!(event["userName"], "ada@example.com", "the rest of the event goes back as it came");
+    let found = service.ask(ada(), "GET", &[], None).await.body;
+    assert_eq!(found, json!({"id": "ada", "name": null, "email": null, "addresses": [], "revision": 1}));
+}
+
+#[tokio::test]
+async fn a_profile_is_changed_as_a_whole_and_on_condition() {
+    let service = Service::new();
+    assert_eq!(service.ask(ada(), "GET", &[], None).await.tag.as_deref(), Some("\"1\""));
+    let changed = service.ask(ada(), "PUT", &[("if-match", "\"1\"")], Some(profile())).await;
+    assert_eq!((changed.status, changed.tag.as_deref()), (StatusCode::OK, Some("\"2\"")));
+    assert_eq!(changed.body["addresses"][0]["city"], "London");
+    let late = service.ask(ada(), "PUT", &[("if-match", "\"1\"")], Some(profile())).await;
+    assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);
+    let blind = service.ask(ada(), "PUT", &[], Some(profile())).await;
+    assert_eq!((blind.status, blind.tag.as_deref()), (StatusCode::OK, Some("\"3\"")));
+}
+
+#[tokio::test]
+async fn a_write_that_meets_another_is_refused_and_leaves_it_alone() {
+    let profiles = InMemoryProfiles::default();
+    let first = Profile::new("ada".parse().unwrap(), None, None);
+    assert!(profiles.write(&first).await.unwrap());
+    assert!(!profiles.write(&first).await.unwrap());
+    let (second, third) = (Profile { revision: 2, ..first.clone() }, Profile { revision: 3, ..first });
+    assert!(!profiles.write(&third).await.unwrap());
+    assert!(profiles.write(&second).await.unwrap() && profiles.write(&third).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let service = Service::new();
+    let mut bad = profile();
+    bad["email"] = json!("ada");
+    bad["addresses"][0]["country"] = json!("Germany");
+    bad["addresses"][0]["planet"] = json!("Earth");
+    let answer = service.ask(ada(), "PUT", &[], Some(bad)).await;
+    let mut places: Vec<&str> = answer.body["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
+    places.sort_unstable();
+    assert_eq!(places, ["/addresses/0/country", "/addresses/0/planet", "/email"]);
+    let mut many = profile();
+    many["addresses"] = vec![many["addresses"][0].clone(); 11].into();
+    assert_eq!(service.ask(ada(), "PUT", &[], Some(many)).await.body["errors"][0]["pointer"], "/addresses");
+}
+
+#[tokio::test]
+async fn only_people_have_profiles() {
+    let service = Service::new();
+    let scopes = [Scope::ProfileRead].into_iter().collect();
+    let machine = Caller::Machine { id: "m".parse().unwrap(), scopes };
+    assert_eq!(service.ask(machine, "GET", &[], None).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(service.ask(Caller::Anyone, "GET", &[], None).await.status, StatusCode::UNAUTHORIZED);
+}

@@ -1,0 +1,122 @@
+//! Whose orders they are: what customers, staff, partners and strangers get.
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use platform::http::{Caller, Scope};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Service, customer, order, partner, staff};
+
+fn without_customer_id() -> Value {
+    let mut order = order();
+    order["customer"].as_object_mut().unwrap().remove("id");
+    order
+}
+
+async fn place(service: &Service, caller: &Caller, path: &str, key: &str, body: &Value) -> Answer {
+    let request =
+        Request::post(path).header("content-type", "application/json").header("idempotency-key", key);
+    service.call_as(caller.clone(), request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+async fn get(service: &Service, caller: &Caller, path: &str) -> Answer {
+    service.call_as(caller.clone(), Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+async fn cancel(service: &Service, caller: &Caller, path: &str) -> StatusCode {
+    let request = Request::post(format!("{path}/cancel")).body(Body::empty()).unwrap();
+    service.call_as(caller.clone(), request).await.status
+}
+
+#[tokio::test]
+async fn a_customer_has_their_own_orders_and_no_others() {
+    let service = Service::new();
+    let (ada, eve) = (customer("ada"), customer("eve"));
+    let placed = place(&service, &ada, "/orders", "k", &without_customer_id()).await;
+    assert_eq!((placed.status, &placed.body["customer"]["id"]), (StatusCode::CREATED, &json!("ada")));
+    let path = format!("/orders/{}", placed.id());
+    assert_eq!(get(&service, &ada, &path).await.status, StatusCode::OK);
+
+    let hidden = get(&service, &eve, &path).await;
+    let absent = get(&service, &eve, "/orders/01890a5d-ac96-774b-bcce-b302099a8057").await;
+    assert_eq!((hidden.status, absent.status), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND));
+    assert_eq!(hidden.body["type"], absent.body["type"], "whether it is there cannot be told");
+    assert_eq!(cancel(&service, &eve, &path).await, StatusCode::NOT_FOUND);
+    assert_eq!(service.waiting(), 1, "nothing was asked for");
+
+    for (who, count) in [(&ada, 1), (&eve, 0)] {
+        let own = get(&service, who, "/orders").await.body;
+        assert_eq!(own["orders"].as_array().unwrap().len(), count);
+    }
+    let other = get(&service, &eve, "/orders?customer_id=ada").await;
+    assert_eq!((other.status, other.places()), (StatusCode::BAD_REQUEST, vec!["customer_id"]));
+    let for_other = place(&service, &eve, "/orders", "k2", &order()).await;
+    assert_eq!(for_other.places(), ["/customer/id"]);
+    assert_eq!(get(&service, &staff(), &path).await.status, StatusCode::OK);
+    assert_eq!(cancel(&service, &ada, &path).await, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn two_clients_may_hit_upon_the_same_key() {
+    let service = Service::new();
+    let body = without_customer_id();
+    let first = place(&service, &customer("ada"), "/orders", "1", &body).await;
+    let second = place(&service, &customer("eve"), "/orders", "1", &body).await;
+    assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::CREATED));
+    assert_ne!(first.id(), second.id());
+}
+
+#[tokio::test]
+async fn staff_say_for_whom_they_order() {
+    let service = Service::new();
+    let answer = place(&service, &staff(), "/orders", "k", &without_customer_id()).await;
+    assert_eq!(answer.places(), ["/customer/id"]);
+    assert_eq!(get(&service, &staff(), "/orders").await.places(), ["customer_id"]);
+}
+
+#[tokio::test]
+async fn partners_customers_are_apart() {
+    let service = Service::new();
+    let (one, other) = (partner("client1"), partner("client2"));
+    let placed = place(&service, &one, "/partner/orders", "k", &order()).await;
+    assert_eq!((placed.status, &placed.body["customer"]["id"]), (StatusCode::CREATED, &json!("cust-1")));
+    let id = placed.id();
+    assert_eq!(placed.location, Some(format!("/v1/partner/orders/{id}")));
+    let path = format!("/partner/orders/{id}");
+    assert_eq!(get(&service, &one, &path).await.status, StatusCode::OK);
+    assert_eq!(get(&service, &other, &path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(cancel(&service, &other, &path).await, StatusCode::NOT_FOUND);
+    for (who, count) in [(&one, 1), (&other, 0)] {
+        let list = get(&service, who, "/partner/orders?customer_id=cust-1").await.body;
+        assert_eq!(list["orders"].as_array().unwrap().len(), count);
+    }
+    let seen = get(&service, &staff(), &format!("/orders/{id}")).await.body;
+    assert_eq!(seen["customer"]["id"], "client1.cust-1");
+    assert_eq!(
+        get(&service, &customer("cust-1"), &format!("/orders/{id}")).await.status,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn each_route_asks_for_its_scope() {
+    let service = Service::new();
+    let reader = Caller::User {
+        id: "ada".parse().unwrap(),
+        staff: false,
+        scopes: [Scope::OrdersRead].into_iter().collect(),
+    };
+    assert_eq!(get(&service, &reader, "/orders").await.status, StatusCode::OK);
+    let refused = place(&service, &reader, "/orders", "k", &without_customer_id()).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(refused.body["type"], "urn:serverless-orders:problem:insufficient-scope");
+    for (caller, path, status) in [
+        (Caller::Anyone, "/orders", StatusCode::UNAUTHORIZED),
+        (Caller::Anyone, "/partner/orders", StatusCode::UNAUTHORIZED),
+        (partner("p"), "/orders", StatusCode::FORBIDDEN),
+        (customer("ada"), "/partner/orders", StatusCode::FORBIDDEN),
+        (Caller::Service { arn: "arn".to_owned() }, "/orders", StatusCode::UNAUTHORIZED),
+    ] {
+        assert_eq!(get(&service, &caller, path).await.status, status, "{caller:?} {path}");
+    }
+}

@@ -1,0 +1,88 @@
+//! Where somebody lives, or gets their parcels. Prints nothing of it: see [`crate::person`].
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::person::{PersonName, redacted};
+use crate::text::{InvalidText, check, text_type};
+
+text_type! {
+    /// A line of an address: street and number, a floor, a city, a region. 1 to 100 characters, none of them a control
+    /// character.
+    AddressLine,
+    check: |text| check(text, 100, |c| !c.is_control(), "characters that can be printed")
+}
+text_type! {
+    /// A postal code, in whatever way its country writes it. 1 to 12 letters, digits, spaces and hyphens.
+    PostalCode,
+    check: |text| check(text, 12, |c| c.is_ascii_alphanumeric() || c == ' ' || c == '-', "letters, digits, spaces and -")
+}
+text_type! {
+    /// A country: two capital letters (ISO 3166-1 alpha-2). Whether there is one of that name is not looked up: they
+    /// change more often than this is deployed.
+    CountryCode,
+    check: check_country
+}
+
+redacted!(AddressLine, PostalCode, CountryCode);
+
+fn check_country(text: &str) -> Result<(), InvalidText> {
+    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        Ok(())
+    } else {
+        Err(InvalidText("must be two capital letters such as DE (ISO 3166-1)".into()))
+    }
+}
+
+/// An address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Address {
+    /// Who gets what is sent there.
+    pub recipient: PersonName,
+    /// Street and number.
+    pub street: AddressLine,
+    /// A floor, a company, a building.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addition: Option<AddressLine>,
+    /// The postal code, where the country has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<PostalCode>,
+    /// The city.
+    pub city: AddressLine,
+    /// A state or province, where addresses have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<AddressLine>,
+    /// The country.
+    pub country: CountryCode,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes() {
+        assert!("DE".parse::<CountryCode>().is_ok());
+        for bad in ["", "de", "DEU", "D", "D1", "ÄÖ"] {
+            assert!(bad.parse::<CountryCode>().is_err(), "{bad}");
+        }
+        for good in ["10115", "SW1A 1AA", "K1A-0B1"] {
+            assert!(good.parse::<PostalCode>().is_ok(), "{good}");
+        }
+        assert!("10115\n".parse::<PostalCode>().is_err());
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_it() {
+        let address: Address = serde_json::from_str(
+            r#"{"recipient":"Ada","street":"1 High St","city":"London","country":"GB"}"#,
+        )
+        .unwrap();
+        let shown = format!("{address:?}");
+        for part in ["Ada", "High", "London", "GB"] {
+            assert!(!shown.contains(part), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Access tokens, checked by ourselves: for where no API Gateway says whose a request is.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Map, Value};
+
+use super::access::Caller;
+use super::client::HttpClient;
+use super::problem::Problem;
+use crate::Clock;
+use crate::memory::lock;
+
+/// How long to wait before asking for the keys again because of a key that is not among them: a stranger can name any.
+const KEYS_REST: Duration = Duration::from_secs(60);
+/// A clock may be so wrong, in seconds.
+const LEEWAY: i64 = 5;
+
+/// Checks the tokens of one user pool
+/// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>).
+pub struct Bearer {
+    client: Arc<dyn HttpClient>,
+    issuer: String,
+    keys_url: String,
+    clock: Arc<dyn Clock>,
+    keys: Mutex<Option<Keys>>,
+}
+
+#[derive(Clone)]
+struct Keys {
+    set: Arc<JwkSet>,
+    /// On the clock's [`Clock::elapsed`].
+    fetched: Duration,
+}
+
+impl Bearer {
+    /// Tokens of `issuer`, whose public keys (RFC 7517) are at `keys_url`.
+    pub fn new(client: Arc<dyn HttpClient>, issuer: String, keys_url: String, clock: Arc<dyn Clock>) -> Self {
+        Self { client, issuer, keys_url, clock, keys: Mutex::new(None) }
+    }
+
+    /// Whose request it is. A token that is not good makes nobody of them, as no token does.
+    ///
+    /// # Errors
+    /// When the keys cannot be had.
+    pub async fn caller(&self, headers: &HeaderMap) -> anyhow::Result<Caller> {
+        let Some(token) = token(headers) else { return Ok(Caller::Anyone) };
+        let claims = self.claims(token).await?;
+        Ok(claims.as_ref().and_then(Caller::from_claims).unwrap_or_default())
+    }
+
+    async fn claims(&self, token: &str) -> anyhow::Result<Option<Map<String, Value>>> {
+        let Some(kid) = decode_header(token).ok().and_then(|header| header.kid) else { return Ok(None) };
+        let keys = self.keys_with(&kid).await?;
+        let Some(key) = keys.find(&kid).and_then(|key| DecodingKey::from_jwk(key).ok()) else {
+            return Ok(None);
+        };
+        // Only this algorithm, whatever the token's header says (RFC 8725 §3.1).
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        // Cognito's access tokens have no audience, but scopes of a resource server. Time is told by our clock.
+        validation.validate_aud = false;
+        validation.validate_exp = false;
+        let Ok(decoded) = decode::<Map<String, Value>>(token, &key, &validation) else { return Ok(None) };
+        let now = self.clock.now().as_second();
+        let time = |name: &str| decoded.claims.get(name).and_then(Value::as_i64);
+        let good = time("exp").is_some_and(|end| now < end.saturating_add(LEEWAY))
+            && time("nbf").is_none_or(|start| start <= now.saturating_add(LEEWAY));
+        Ok(good.then_some(decoded.claims))
+    }
+
+    /// The keys, read again where they lack `kid` and have not been read just now.
+    async fn keys_with(&self, kid: &str) -> anyhow::Result<Arc<JwkSet>> {
+        let known = lock(&self.keys).clone();
+        let now = self.clock.elapsed();
+        if let Some(keys) = known
+            && (keys.set.find(kid).is_some() || now.saturating_sub(keys.fetched) < KEYS_REST)
+        {
+            return Ok(keys.set);
+        }
+        let request = http::Request::get(&self.keys_url).body(Bytes::new())?;
+        let answer = self.client.send(request).await?;
+        anyhow::ensure!(answer.status().is_success(), "{} answered {}", self.keys_url, answer.status());
+        let set = Arc::new(serde_json::from_slice::<JwkSet>(answer.body())?);
+        *lock(&self.keys) = Some(Keys { set: Arc::clone(&set), fetched: now });
+        Ok(set)
+    }
+}
+
+/// The token of `Authorization: Bearer …`. API Gateway takes one without the word, so this does too.
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
+        Some(_) => None,
+        None => Some(value),
+    }
+}
+
+/// Middleware: tells the routes whose request it is.
+pub(crate) async fn identify(
+    State(bearer): State<Arc<Bearer>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match bearer.caller(request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => {
+            Problem::from(error.context("the keys of the user pool could not be read")).into_response()
+        }
+    }
+}

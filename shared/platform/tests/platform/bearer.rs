@@ -1,0 +1,152 @@
+//! Access tokens, as [`Bearer`] takes or leaves them. `tokens.json` was made once, with two keys that were thrown away.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use platform::Clock;
+use platform::http::access::Scopes;
+use platform::http::bearer::Bearer;
+use platform::http::client::{HttpClient, NoAnswer};
+use platform::http::{Caller, Scope};
+use platform::memory::{ManualClock, lock};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const ISSUER: &str = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_Shop";
+
+fn samples() -> Value {
+    serde_json::from_str(include_str!("tokens/tokens.json")).unwrap()
+}
+
+/// Where the keys are.
+struct Pool {
+    keys: Mutex<Value>,
+    asked: Mutex<u32>,
+    status: Mutex<StatusCode>,
+}
+
+#[async_trait]
+impl HttpClient for Pool {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        assert_eq!(request.uri(), "https://keys/jwks.json");
+        *lock(&self.asked) += 1;
+        let status = *lock(&self.status);
+        Ok(Response::builder().status(status).body(lock(&self.keys).to_string().into()).unwrap())
+    }
+}
+
+struct World {
+    pool: Arc<Pool>,
+    clock: Arc<ManualClock>,
+    bearer: Bearer,
+}
+
+fn world() -> World {
+    let keys = samples()["keys"].clone();
+    let pool = Arc::new(Pool { keys: keys.into(), asked: 0.into(), status: StatusCode::OK.into() });
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(2000).unwrap()));
+    let bearer = Bearer::new(
+        Arc::clone(&pool) as Arc<dyn HttpClient>,
+        ISSUER.to_owned(),
+        "https://keys/jwks.json".to_owned(),
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    );
+    World { pool, clock, bearer }
+}
+
+fn headers(authorization: &str) -> HeaderMap {
+    [(http::header::AUTHORIZATION, authorization.parse().unwrap())].into_iter().collect()
+}
+
+async fn caller(world: &World, name: &str) -> Caller {
+    let token = samples()[name].as_str().unwrap().to_owned();
+    world.bearer.caller(&headers(&format!("Bearer {token}"))).await.unwrap()
+}
+
+fn ada() -> Caller {
+    let scopes = Scopes::from_iter([Scope::OrdersRead]);
+    Caller::User { id: "u-1".parse().unwrap(), staff: false, scopes }
+}
+
+#[tokio::test]
+async fn a_good_token_says_whose_a_request_is() {
+    let world = world();
+    assert_eq!(caller(&world, "good").await, ada());
+    let token = samples()["good"].as_str().unwrap().to_owned();
+    for spelled in [token.clone(), format!("bearer {token}"), format!("BEARER  {token}")] {
+        assert_eq!(world.bearer.caller(&headers(&spelled)).await.unwrap(), ada(), "{spelled}");
+    }
+    assert_eq!(*lock(&world.pool.asked), 1, "the keys are kept");
+}
+
+#[tokio::test]
+async fn any_other_makes_nobody_of_them() {
+    let world = world();
+    for name in [
+        "tampered",
+        "another_pool",
+        "another_key",
+        "id_token",
+        "no_end",
+        "not_yet",
+        "no_algorithm",
+        "shared_secret",
+    ] {
+        assert_eq!(caller(&world, name).await, Caller::Anyone, "{name}");
+    }
+    assert_eq!(world.bearer.caller(&HeaderMap::new()).await.unwrap(), Caller::Anyone);
+    assert_eq!(world.bearer.caller(&headers("Basic YWRhOnB3")).await.unwrap(), Caller::Anyone);
+}
+
+#[tokio::test]
+async fn a_token_ends() {
+    let world = world();
+    world.clock.advance(SignedDuration::from_secs(2604));
+    assert_eq!(caller(&world, "good").await, ada(), "clocks may differ by five seconds");
+    world.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(caller(&world, "good").await, Caller::Anyone);
+}
+
+#[tokio::test]
+async fn new_keys_are_found_and_strangers_cannot_have_them_fetched_for_every_request() {
+    let world = world();
+    assert_eq!(caller(&world, "good").await, ada());
+    *lock(&world.pool.keys) = samples()["rotated_keys"].clone();
+    for _ in 0..5 {
+        assert_eq!(caller(&world, "second_key").await, Caller::Anyone);
+    }
+    assert_eq!(*lock(&world.pool.asked), 1);
+    world.clock.advance(SignedDuration::from_secs(60));
+    assert_eq!(caller(&world, "second_key").await, ada());
+    assert_eq!(*lock(&world.pool.asked), 2);
+}
+
+#[tokio::test]
+async fn without_the_keys_nobody_can_tell() {
+    let world = world();
+    *lock(&world.pool.status) = StatusCode::SERVICE_UNAVAILABLE;
+    let token = samples()["good"].as_str().unwrap().to_owned();
+    assert!(world.bearer.caller(&headers(&token)).await.is_err());
+    assert_eq!(world.bearer.caller(&HeaderMap::new()).await.unwrap(), Caller::Anyone, "nobody needs no keys");
+}
+
+proptest! {
+    #[test]
+    fn no_header_is_taken_for_somebody(text in "[ -~]{0,200}", cut in 0..900_usize, put in "[A-Za-z0-9._-]{1,3}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let world = world();
+        let mut token = samples()["good"].as_str().unwrap().to_owned();
+        let at = cut.min(token.len() - 1);
+        token.replace_range(at..=at, &put);
+        let good = samples()["good"].as_str().unwrap().to_owned();
+        for sent in [text, token] {
+            let found = runtime.block_on(world.bearer.caller(&headers(sent.trim()))).unwrap();
+            // The last character of a signature has bits that mean nothing.
+            let same = sent.len() == good.len() && sent[..sent.len() - 1] == good[..good.len() - 1];
+            prop_assert!(found == Caller::Anyone || same, "{}", sent);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Who calls: customers and staff who sign up and in, the shop's own programs, and partners.
+
+use anyhow::Context;
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use platform::http::client::HttpClient;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::stack::{Answer, Stack};
+
+/// A person who is signed in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// What the shop calls them: the `sub` of their tokens.
+    pub id: String,
+    /// What they sign in with.
+    pub email: String,
+    /// `Bearer` and their access token.
+    pub bearer: String,
+    /// Their ID token, which opens nothing here.
+    pub id_token: String,
+    /// What gets them a new access token.
+    pub refresh_token: String,
+}
+
+/// A partner: a program with a client id, a secret and an API key.
+#[derive(Debug, Clone)]
+pub struct Partner {
+    /// Its client id.
+    pub id: String,
+    /// `Bearer` and its access token.
+    pub bearer: String,
+    /// Its API key.
+    pub api_key: String,
+}
+
+impl Partner {
+    /// The headers of its requests.
+    pub fn headers(&self) -> [(&'static str, &str); 2] {
+        [("authorization", &self.bearer), ("x-api-key", &self.api_key)]
+    }
+}
+
+const PASSWORD: &str = "correct horse battery";
+
+impl Stack {
+    /// An output of the template.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn output(&self, name: &str) -> anyhow::Result<&str> {
+        self.outputs.get(name).and_then(Value::as_str).with_context(|| format!("no output {name}"))
+    }
+
+    /// A call to Cognito as a page or an app makes it: nobody signs it.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn sign_in_call(&self, operation: &str, body: &Value) -> anyhow::Result<Answer> {
+        let request = Request::post(self.output("SignInUrl")?)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
+            .body(Bytes::from(body.to_string()))?;
+        Answer::read(self.client.send(request).await?)
+    }
+
+    /// A call to Cognito as somebody makes it who runs the stack.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn cognito(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+        let target = format!("AWSCognitoIdentityProviderService.{operation}");
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
+        let answer = self.aws_request("cognito-idp", Method::POST, "/", &headers, &body.to_string()).await?;
+        Ok(answer.expect(StatusCode::OK)?.body)
+    }
+
+    /// Somebody new, signed up and in.
+    ///
+    /// # Errors
+    /// When the user pool does not let them.
+    pub async fn customer(&self) -> anyhow::Result<Person> {
+        self.person(false).await
+    }
+
+    /// Somebody new who runs the shop.
+    ///
+    /// # Errors
+    /// When the user pool does not let them.
+    pub async fn staff(&self) -> anyhow::Result<Person> {
+        self.person(true).await
+    }
+
+    async fn person(&self, staff: bool) -> anyhow::Result<Person> {
+        let email = format!("{}@example.com", Uuid::new_v4().simple());
+        let client = self.output("ShopClientId")?;
+        let sign_up = json!({
+            "ClientId": client, "Username": email, "Password": PASSWORD,
+            "UserAttributes": [{ "Name": "email", "Value": email }, { "Name": "name", "Value": "Ada Lovelace" }],
+        });
+        self.sign_in_call("SignUp", &sign_up).await?.expect(StatusCode::OK)?;
+        let pool = self.output("UserPoolId")?;
+        self.cognito("AdminConfirmSignUp", &json!({ "UserPoolId": pool, "Username": email })).await?;
+        if staff {
+            let group = json!({ "UserPoolId": pool, "Username": email, "GroupName": "staff" });
+            self.cognito("AdminAddUserToGroup", &group).await?;
+        }
+        self.sign_in(client, &email).await
+    }
+
+    /// Signs somebody in through a client of the user pool.
+    ///
+    /// # Errors
+    /// When the user pool does not let them.
+    pub async fn sign_in(&self, client: &str, email: &str) -> anyhow::Result<Person> {
+        let parameters = json!({ "USERNAME": email, "PASSWORD": PASSWORD });
+        let body =
+            json!({ "ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters });
+        let answer = self.sign_in_call("InitiateAuth", &body).await?.expect(StatusCode::OK)?.body;
+        let token = |name: &str| {
+            let token = answer["AuthenticationResult"][name].as_str();
+            token.map(str::to_owned).with_context(|| format!("no {name} in {answer}"))
+        };
+        let access = token("AccessToken")?;
+        let claims = claims(&access)?;
+        Ok(Person {
+            id: claims["sub"].as_str().context("a token without a sub")?.to_owned(),
+            email: email.to_owned(),
+            bearer: format!("Bearer {access}"),
+            id_token: token("IdToken")?,
+            refresh_token: token("RefreshToken")?,
+        })
+    }
+
+    /// The access token of a program with this client id, with its scopes, or with fewer.
+    ///
+    /// # Errors
+    /// When the user pool gives none.
+    pub async fn machine_token(&self, client: &str, scopes: Option<&str>) -> anyhow::Result<String> {
+        let described = json!({ "UserPoolId": self.output("UserPoolId")?, "ClientId": client });
+        let described = self.cognito("DescribeUserPoolClient", &described).await?;
+        let secret =
+            described["UserPoolClient"]["ClientSecret"].as_str().context("a client without a secret")?;
+        let basic = BASE64_STANDARD.encode(format!("{client}:{secret}"));
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend(scopes.map(|scopes| ("scope", scopes)));
+        let request = Request::post(self.output("TokenUrl")?)
+            .header("authorization", format!("Basic {basic}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(serde_urlencoded::to_string(&form)?))?;
+        let answer = Answer::read(self.client.send(request).await?)?.expect(StatusCode::OK)?;
+        Ok(answer.body["access_token"].as_str().context("no access token")?.to_owned())
+    }
+
+    /// `Bearer` and the access token of the shop's own programs.
+    pub(crate) async fn machine(&self) -> anyhow::Result<String> {
+        let token = self.machine_bearer.get_or_try_init(async || {
+            let token = self.machine_token(self.output("MachineClientId")?, None).await?;
+            anyhow::Ok(format!("Bearer {token}"))
+        });
+        token.await.cloned()
+    }
+
+    /// A new partner in the stack's usage plan.
+    ///
+    /// # Errors
+    /// When the user pool or the gateway does not make one.
+    pub async fn partner(&self) -> anyhow::Result<Partner> {
+        let plan = self.output("PartnerPlanId")?.to_owned();
+        self.partner_in(&plan).await
+    }
+
+    /// A new partner in a usage plan, made as `docs/RUNBOOK.md` says.
+    ///
+    /// # Errors
+    /// When the user pool or the gateway does not make one.
+    pub async fn partner_in(&self, plan: &str) -> anyhow::Result<Partner> {
+        let name = format!("partner-{}", Uuid::new_v4().simple());
+        let client = json!({
+            "UserPoolId": self.output("UserPoolId")?, "ClientName": name, "GenerateSecret": true,
+            "AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": ["client_credentials"],
+            "AllowedOAuthScopes": ["partner/orders", "partner/webhooks"],
+        });
+        let made = self.cognito("CreateUserPoolClient", &client).await?;
+        let id = made["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?.to_owned();
+        let token = self.machine_token(&id, None).await?;
+        let key = self.gateway("/apikeys", &json!({ "name": name, "enabled": true })).await?;
+        let key_id = key["id"].as_str().context("a key without an id")?;
+        self.gateway(&format!("/usageplans/{plan}/keys"), &json!({ "keyId": key_id, "keyType": "API_KEY" }))
+            .await?;
+        let api_key = key["value"].as_str().context("a key without a value")?.to_owned();
+        Ok(Partner { id, bearer: format!("Bearer {token}"), api_key })
+    }
+
+    /// A usage plan for this stack's API, with limits of its own: `{"throttle": …, "quota": …}`.
+    ///
+    /// # Errors
+    /// When the gateway does not make it.
+    pub async fn usage_plan(&self, limits: &Value) -> anyhow::Result<String> {
+        let api = self.output("ApiUrl")?.rsplit('/').nth(1).context("an API without an id")?.to_owned();
+        let mut plan =
+            json!({ "name": Uuid::new_v4().to_string(), "apiStages": [{ "apiId": api, "stage": "v1" }] });
+        for (name, value) in limits.as_object().context("limits are an object")? {
+            plan[name] = value.clone();
+        }
+        let made = self.gateway("/usageplans", &plan).await?;
+        Ok(made["id"].as_str().context("a plan without an id")?.to_owned())
+    }
+
+    async fn gateway(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let headers = [("content-type", "application/json")];
+        let answer = self.aws_request("apigateway", Method::POST, path, &headers, &body.to_string()).await?;
+        anyhow::ensure!(answer.status.is_success(), "{path}: {answer:?}");
+        Ok(answer.body)
+    }
+}
+
+/// What a token says, unchecked.
+///
+/// # Errors
+/// When it is none.
+pub fn claims(token: &str) -> anyhow::Result<Value> {
+    let payload = token.split('.').nth(1).context("not a token")?;
+    Ok(serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload)?)?)
+}

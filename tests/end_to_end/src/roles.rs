@@ -1,0 +1,74 @@
+//! Doing as a function does: with the credentials of its role.
+
+use anyhow::Context;
+use http::{Method, StatusCode};
+use platform::aws::Aws;
+use platform::http::client::HttpClient;
+
+use crate::stack::{Answer, Stack};
+
+/// A role's credentials.
+#[derive(Debug, Clone)]
+pub struct Role {
+    key_id: String,
+    secret: String,
+    session: String,
+}
+
+impl Role {
+    /// The same, with another secret.
+    #[must_use]
+    pub fn with_secret(&self, secret: &str) -> Self {
+        Self { secret: secret.to_owned(), ..self.clone() }
+    }
+
+    /// The same AWS, as this role.
+    pub fn of(&self, aws: &Aws) -> Aws {
+        aws.with_credentials(&self.key_id, &self.secret, &self.session)
+    }
+}
+
+impl Stack {
+    /// The role with this logical name.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be assumed.
+    pub async fn role(&self, logical: &str) -> anyhow::Result<Role> {
+        let roles = self.query("iam", "Action=ListRoles&Version=2010-05-08&MaxItems=1000").await?;
+        let mut arns = roles.split("<Arn>").skip(1).filter_map(|part| part.split("</Arn>").next());
+        let role = arns.find(|arn| arn.contains(logical)).with_context(|| format!("no role {logical}"))?;
+        let form = serde_urlencoded::to_string([
+            ("Action", "AssumeRole"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", role),
+            ("RoleSessionName", "test"),
+        ])?;
+        let assumed = self.query("sts", &form).await?;
+        let field = |name: &str| {
+            let from = assumed.split(&format!("<{name}>")).nth(1);
+            let text = from.and_then(|from| from.split(&format!("</{name}>")).next());
+            text.map(str::to_owned).with_context(|| format!("no {name}"))
+        };
+        Ok(Role {
+            key_id: field("AccessKeyId")?,
+            secret: field("SecretAccessKey")?,
+            session: field("SessionToken")?,
+        })
+    }
+
+    /// A request to the API, signed by a role.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn signed_as(&self, role: &Role, method: Method, path: &str) -> anyhow::Result<Answer> {
+        let request = self.api_request(method, path)?;
+        Answer::read(role.of(&self.aws).signed_client("execute-api").send(request).await?)
+    }
+
+    async fn query(&self, service: &'static str, form: &str) -> anyhow::Result<String> {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let answer =
+            self.aws_request(service, Method::POST, "/", &headers, form).await?.expect(StatusCode::OK)?;
+        Ok(answer.body.as_str().context("no XML")?.to_owned())
+    }
+}

@@ -1,0 +1,32 @@
+//! What the README tells a client to type.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::shared;
+
+/// The commands of the section `heading`: its first block of shell.
+fn commands(heading: &str) -> String {
+    let root = PathBuf::from(std::env::var("E2E_REPO_ROOT").unwrap());
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let section = readme.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap();
+    block.split("```").next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn from_signing_up_to_the_first_order_it_takes_no_more_than_curl() {
+    let (stack, _guard) = shared().await;
+    let ran = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", &commands("As a client")])
+        .env("API_URL", stack.output("ApiUrl").unwrap())
+        .env("SIGN_IN_URL", stack.output("SignInUrl").unwrap())
+        .env("CLIENT_ID", stack.output("ShopClientId").unwrap())
+        .output()
+        .unwrap();
+    let (said, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}\n{errors}");
+    let orders: serde_json::Value = serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap();
+    assert_eq!(orders["orders"].as_array().map(Vec::len), Some(1), "{said}");
+    stack.becomes(orders["orders"][0]["id"].as_str().unwrap(), "paid").await;
+}
