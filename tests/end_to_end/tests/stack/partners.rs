@@ -29,9 +29,8 @@ async fn call_with_key(
     key: &str,
     body: Option<&Value>,
 ) -> Answer {
-    let own = partner.headers();
-    let own = own.iter().map(|(name, value)| (*name, value.as_ref()));
-    let headers: Vec<(&str, &str)> = own.chain([("idempotency-key", key)]).collect();
+    let headers: Vec<(&str, &str)> =
+        partner.headers().into_iter().chain([("idempotency-key", key)]).collect();
     stack.api(method, path, &headers, body).await.unwrap()
 }
 
