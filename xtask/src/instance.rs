@@ -1,4 +1,4 @@
-//! Where a local stack lives: its folder under `.local/` and its two ports.
+//! Where a local stack lives: its folder under `.local/` and its ports.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const EMULATOR_PORT: u16 = 4577;
 /// The port of the developer's Stripe stand-in, as `samconfig.toml` has it.
 pub(crate) const STAND_IN_PORT: u16 = 4578;
+/// The port that the developer's functions may send webhooks to, as `samconfig.toml` has it. Nothing of the stack
+/// listens there: tests do, and who tries webhooks out.
+pub(crate) const RECEIVER_PORT: u16 = 4579;
 
 /// One local stack. Three can run side by side: the developer's, and those that `cargo xtask test` and
 /// `cargo xtask chaos` make.
@@ -17,6 +20,8 @@ pub(crate) struct Instance {
     pub(crate) emulator_port: u16,
     /// Loopback port of the Stripe stand-in.
     pub(crate) stand_in_port: u16,
+    /// Loopback port that webhooks may be sent to.
+    pub(crate) receiver_port: u16,
     /// Loopback port of the order service, where that runs as a container.
     pub(crate) container_port: u16,
     /// Loopback port of the proxy that the functions call AWS through, where there is one.
@@ -30,6 +35,7 @@ impl Instance {
             dir: local_dir(),
             emulator_port: EMULATOR_PORT,
             stand_in_port: STAND_IN_PORT,
+            receiver_port: RECEIVER_PORT,
             container_port: 4580,
             proxy_port: None,
         }
@@ -41,6 +47,7 @@ impl Instance {
             dir: local_dir().join("test"),
             emulator_port: 4587,
             stand_in_port: 4588,
+            receiver_port: 4589,
             container_port: 4590,
             proxy_port: None,
         }
@@ -49,7 +56,14 @@ impl Instance {
     /// The stack of `cargo xtask chaos`, whose functions call AWS through a proxy that makes it fail.
     pub(crate) fn chaos() -> Self {
         let dir = local_dir().join("chaos");
-        Self { dir, emulator_port: 4597, stand_in_port: 4598, container_port: 4600, proxy_port: Some(4599) }
+        Self {
+            dir,
+            emulator_port: 4597,
+            stand_in_port: 4598,
+            receiver_port: 4596,
+            container_port: 4600,
+            proxy_port: Some(4599),
+        }
     }
 
     /// Where AWS is, for clients of this stack.
@@ -65,6 +79,11 @@ impl Instance {
     /// Where the payment provider is.
     pub(crate) fn stand_in_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.stand_in_port)
+    }
+
+    /// The one address of this machine that webhooks may be sent to.
+    pub(crate) fn receiver_address(&self) -> String {
+        format!("127.0.0.1:{}", self.receiver_port)
     }
 
     /// What survives `down` and `up`: tables, queues, objects, and the charges at the stand-in.

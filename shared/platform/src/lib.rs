@@ -8,6 +8,7 @@
 //! | [`idempotency`] | effects that no domain record protects, once |
 //! | [`retry`] | how long to wait before trying again |
 //! | [`http`] | requests, problems (RFC 9457), and the client for calling others |
+//! | [`net`] | which addresses are on the public internet |
 //! | [`clock`] | time, ids and chance |
 //! | [`config`], [`telemetry`] | environment variables; JSON logs |
 //! | [`aws`] | the adapters: the only place here that knows the AWS SDK |
@@ -21,6 +22,7 @@ pub mod host;
 pub mod http;
 pub mod idempotency;
 pub mod memory;
+pub mod net;
 pub mod publisher;
 pub mod retry;
 pub mod telemetry;

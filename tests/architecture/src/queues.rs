@@ -231,14 +231,36 @@ pub fn belong_to_one_function(template: &Template) -> Violations {
         if let Some(queue) = queue {
             expect("the queue that feeds it", Some(queue.id), &own_queue);
             expect("QUEUE_URL", told("QUEUE_URL"), &own_queue);
-            let attempts = target(queue.property("/RedrivePolicy/maxReceiveCount"));
-            expect("MAX_RECEIVE_COUNT and its queue's maxReceiveCount", attempts, "MaxReceiveCount");
-            expect("MAX_RECEIVE_COUNT", told("MAX_RECEIVE_COUNT"), "MaxReceiveCount");
         }
         expect("the queue for what it gives up", target(dead_letters), &own_letters);
         expect("DEAD_LETTER_QUEUE_URL", told("DEAD_LETTER_QUEUE_URL"), &own_letters);
+        if let Some(queue) = queue {
+            found.extend(attempts_differ(function, queue));
+        }
     }
     found
+}
+
+/// Functions that count for themselves when something is given up, and why.
+const OWN_COUNT: &[(&str, &str)] = &[(
+    "DeliverWebhook",
+    "a partner's server may be down for a day and more, which is no business of an operator's",
+)];
+
+/// A function and its queue count the same attempts: those of the parameter, unless the function has a reason.
+fn attempts_differ(function: &Resource<'_>, queue: Resource<'_>) -> Option<String> {
+    let told = function.setting("/Environment/Variables/MAX_RECEIVE_COUNT");
+    let counted = queue.property("/RedrivePolicy/maxReceiveCount");
+    let id = function.id;
+    let usual = target(counted) == Some("MaxReceiveCount");
+    let own = counted.is_u64() && OWN_COUNT.iter().any(|(name, _)| *name == id);
+    if !usual && !own {
+        return Some(format!(
+            "{id}: let its queue's maxReceiveCount be MaxReceiveCount, or say in OWN_COUNT why not"
+        ));
+    }
+    (told != counted)
+        .then(|| format!("{id}: let MAX_RECEIVE_COUNT and its queue's maxReceiveCount be the same"))
 }
 
 #[cfg(test)]

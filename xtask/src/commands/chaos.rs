@@ -16,7 +16,7 @@ const REPORT: &str = "docs/CHAOS.md";
 /// Shake a running stack and judge what is left: orders go through its front door while functions are killed, AWS and
 /// the payment provider fail, and old messages come again.
 ///
-/// It starts a local stack of its own, on ports 4597 to 4599, and stops it again whatever happens. The same seed
+/// It starts a local stack of its own, on ports 4596 to 4599, and stops it again whatever happens. The same seed
 /// makes the same plan; when each thing really happens depends on the machine.
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -19,7 +19,7 @@ use crate::{names, signals};
 
 /// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
 ///
-/// The last step starts a local stack of its own, on ports 4587 and 4588, and stops it again whatever happens.
+/// The last step starts a local stack of its own, on ports 4587 to 4589, and stops it again whatever happens.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only these steps, in this order; all of them if none is named.
@@ -160,6 +160,7 @@ fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyh
         .env("E2E_EMULATOR_URL", instance.endpoint())
         .env("E2E_STRIPE_URL", instance.stand_in_url())
         .env("E2E_WEBHOOK_SECRET_ID", webhook_secret)
+        .env("E2E_WEBHOOK_RECEIVER", instance.receiver_address())
         .env("E2E_BINARIES_DIR", binaries.dir()?)
         .env("E2E_REPO_ROOT", repo_root())
         .env("AWS_ENDPOINT_URL", instance.endpoint())

@@ -10,6 +10,7 @@ use aws_sigv4::sign::v4;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::dns::SharedDnsResolver;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -55,11 +56,23 @@ fn tls_context(roots: TrustStore) -> Option<TlsContext> {
 
 /// Waits for a connection for [`CONNECT_TIMEOUT`]; how long to wait for an answer is for the callers to say.
 fn connector(roots: TrustStore) -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-    let builder =
+    connector_with(roots, CONNECT_TIMEOUT, None)
+}
+
+/// The same, with another patience and, where there is one, another resolver of names.
+pub(super) fn connector_with(
+    roots: TrustStore,
+    connect_timeout: Duration,
+    resolver: Option<SharedDnsResolver>,
+) -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(connect_timeout).build();
+    let mut builder =
         Connector::builder().connector_settings(settings).sleep_impl(TokioSleep::new()).tls_provider(RING);
-    SharedHttpConnector::new(match tls_context(roots) {
-        Some(context) => builder.tls_context(context).build(),
+    if let Some(context) = tls_context(roots) {
+        builder = builder.tls_context(context);
+    }
+    SharedHttpConnector::new(match resolver {
+        Some(resolver) => builder.build_with_resolver(resolver),
         None => builder.build(),
     })
 }

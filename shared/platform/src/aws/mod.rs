@@ -8,6 +8,7 @@ mod container;
 mod event_bridge;
 mod http_client;
 mod idempotency;
+mod public_client;
 mod queue;
 mod secret;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub use event_bridge::EventBridge;
 pub use http_client::{SignedClient, UnsignedClient};
 pub use idempotency::DynamoDbIdempotencyStore;
+pub use public_client::{PublicClient, Unreachable};
 pub use queue::{DeadLetterQueue, Queue};
 pub use secret::Secret;
 

@@ -29,6 +29,10 @@ fn a_function_that_works_on_the_queues_of_another() {
     }
     let earlier = with("SendEmailQueue/Properties/RedrivePolicy/maxReceiveCount", json!(3));
     assert_tells(&belong_to_one_function(&earlier), &["SendEmail", "maxReceiveCount"]);
+    let told = with("SendEmail/Properties/Environment/Variables/MAX_RECEIVE_COUNT", json!(3));
+    assert_tells(&belong_to_one_function(&told), &["SendEmail", "MAX_RECEIVE_COUNT"]);
+    let apart = with("DeliverWebhookQueue/Properties/RedrivePolicy/maxReceiveCount", json!(3));
+    assert_tells(&belong_to_one_function(&apart), &["DeliverWebhook", "MAX_RECEIVE_COUNT"]);
     let foreign = with("SendEmailMapping/Properties/FunctionName", json!("another-stack-function"));
     assert_tells(&belong_to_one_function(&foreign), &["SendEmailMapping"]);
 }

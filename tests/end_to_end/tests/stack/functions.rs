@@ -23,9 +23,12 @@ async fn each_function_takes_its_sample_event() {
         };
         stack.stock_up(&product, 1000).await.unwrap();
     }
-    for (name, logical) in
-        [("orders-api", "OrdersApi"), ("inventory-api", "InventoryApi"), ("accounts-api", "AccountsApi")]
-    {
+    for (name, logical) in [
+        ("orders-api", "OrdersApi"),
+        ("inventory-api", "InventoryApi"),
+        ("accounts-api", "AccountsApi"),
+        ("webhooks-api", "WebhooksApi"),
+    ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         let status = answer["statusCode"].as_u64().unwrap();
         assert!((200..300).contains(&status), "{name}: {answer}");
@@ -48,12 +51,13 @@ async fn each_function_takes_its_sample_event() {
         ("settle-reservation", "SettleReservation"),
         ("track-order", "TrackOrder"),
         ("send-email", "SendEmail"),
+        ("deliver-webhook", "DeliverWebhook"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");
         // Of an order of its own: a mail about the other one may have gone out with what really became of it.
-        let order =
-            if name == "send-email" { detail(name)["subject"].clone() } else { sample_order().into() };
+        let of_its_own = ["send-email", "deliver-webhook"].contains(&name);
+        let order = if of_its_own { detail(name)["subject"].clone() } else { sample_order().into() };
         let letters =
             stack.dead_letters(&format!("{logical}DeadLetters"), order.as_str().unwrap()).await.unwrap();
         assert!(letters.is_empty(), "{name}: {letters:?}");

@@ -1,0 +1,143 @@
+//! Deliveries in DynamoDB.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::EventId;
+use jiff::Timestamp;
+use platform::config;
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::{Delivery, DeliveryState, KEPT};
+use crate::store::{Deliveries, Page, Position, Versioned};
+use crate::webhook::WebhookId;
+
+/// The table of deliveries, and its index that lists them by time.
+#[derive(Debug, Clone)]
+pub struct DynamoDbDeliveries {
+    client: Client,
+    table: String,
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+/// What the index and the expiry need, beside the delivery itself as JSON.
+#[derive(Serialize, Deserialize)]
+struct DeliveryItem {
+    webhook_id: WebhookId,
+    event_id: EventId,
+    position: String,
+    state: DeliveryState,
+    version: u64,
+    expires_at: i64,
+    delivery: String,
+}
+
+fn write_item(delivery: &Delivery, version: u64) -> anyhow::Result<Item> {
+    let item = DeliveryItem {
+        webhook_id: delivery.webhook,
+        event_id: delivery.event_id(),
+        position: Position::of(delivery).to_string(),
+        state: delivery.state,
+        version,
+        expires_at: delivery.created_at.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second(),
+        delivery: serde_json::to_string(delivery)?,
+    };
+    serde_dynamo::to_item(item).context("a delivery could not be written")
+}
+
+fn read_item(item: Item) -> anyhow::Result<Versioned<Delivery>> {
+    let item: DeliveryItem =
+        serde_dynamo::from_item(item).context("a row of the deliveries table is not understood")?;
+    let value = serde_json::from_str(&item.delivery).context("a delivery in the table is not understood")?;
+    Ok(Versioned { value, version: item.version })
+}
+
+fn text(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+impl DynamoDbDeliveries {
+    /// The table in `WEBHOOK_DELIVERIES_TABLE`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self::new(client, config::required("WEBHOOK_DELIVERIES_TABLE")?))
+    }
+
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
+
+#[async_trait]
+impl Deliveries for DynamoDbDeliveries {
+    async fn get(&self, webhook: WebhookId, event: EventId) -> anyhow::Result<Option<Versioned<Delivery>>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("webhook_id", text(webhook))
+            .key("event_id", text(event))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the delivery could not be read")?;
+        answer.item.map(read_item).transpose()
+    }
+
+    async fn write(
+        &self,
+        read: Option<&Versioned<Delivery>>,
+        delivery: &Delivery,
+    ) -> anyhow::Result<Option<Versioned<Delivery>>> {
+        let version = read.map_or(1, |read| read.version.saturating_add(1));
+        let put =
+            self.client.put_item().table_name(&self.table).set_item(Some(write_item(delivery, version)?));
+        let put = match read {
+            None => put.condition_expression("attribute_not_exists(webhook_id)"),
+            Some(read) => put
+                .condition_expression("version = :read")
+                .expression_attribute_values(":read", AttributeValue::N(read.version.to_string())),
+        };
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Some(Versioned { value: delivery.clone(), version })),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(None),
+            Err(error) => Err(anyhow::Error::new(error).context("the delivery could not be written")),
+        }
+    }
+
+    async fn list(&self, webhook: WebhookId, after: Option<&Position>, limit: u32) -> anyhow::Result<Page> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("by_time")
+            .key_condition_expression("webhook_id = :webhook")
+            .expression_attribute_values(":webhook", text(webhook))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit)?);
+        if let Some(after) = after {
+            query = query
+                .exclusive_start_key("webhook_id", text(webhook))
+                .exclusive_start_key("event_id", text(after.event))
+                .exclusive_start_key("position", text(after));
+        }
+        let answer = query.send().await.context("the deliveries could not be listed")?;
+        let more = answer.last_evaluated_key.is_some();
+        let deliveries: Vec<Delivery> = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| Ok(read_item(item)?.value))
+            .collect::<anyhow::Result<_>>()?;
+        let next = deliveries.last().filter(|_| more).map(Position::of);
+        Ok(Page { deliveries, next })
+    }
+}

@@ -1,0 +1,172 @@
+//! The ports in memory, for tests and simulations. Nothing that is deployed uses them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{CustomerId, Event, EventId};
+use http::{Request, Response, StatusCode};
+use platform::http::client::{HttpClient, NoAnswer};
+use platform::memory::{Failures, lock};
+
+use crate::delivery::Delivery;
+use crate::signature::{SECRET_BYTES, SigningSecret};
+use crate::store::{Deliveries, DeliveryQueue, Page, Partners, Position, Secrets, Versioned};
+use crate::webhook::{Subscriptions, WebhookId};
+
+/// Subscriptions.
+#[derive(Debug, Default)]
+pub struct InMemoryPartners {
+    rows: Mutex<BTreeMap<CustomerId, Versioned<Subscriptions>>>,
+    /// Of every call.
+    pub failures: Failures,
+    /// Of `replace`, as when somebody else was faster.
+    pub conflicts: Failures,
+}
+
+#[async_trait]
+impl Partners for InMemoryPartners {
+    async fn get(&self, partner: &CustomerId) -> anyhow::Result<Versioned<Subscriptions>> {
+        self.failures.strike("reading subscriptions")?;
+        let found = lock(&self.rows).get(partner).cloned();
+        Ok(found.unwrap_or_else(|| Versioned { value: Subscriptions::default(), version: 0 }))
+    }
+
+    async fn replace(
+        &self,
+        partner: &CustomerId,
+        read: &Versioned<Subscriptions>,
+        subscriptions: &Subscriptions,
+    ) -> anyhow::Result<bool> {
+        self.failures.strike("writing subscriptions")?;
+        if self.conflicts.strike("replacing").is_err() {
+            return Ok(false);
+        }
+        let mut rows = lock(&self.rows);
+        if rows.get(partner).map_or(0, |row| row.version) != read.version {
+            return Ok(false);
+        }
+        let version = read.version.saturating_add(1);
+        rows.insert(partner.clone(), Versioned { value: subscriptions.clone(), version });
+        Ok(true)
+    }
+}
+
+/// Deliveries.
+#[derive(Debug, Default)]
+pub struct InMemoryDeliveries {
+    rows: Mutex<BTreeMap<(WebhookId, EventId), Versioned<Delivery>>>,
+    /// Of `get` and `list`.
+    pub failures: Failures,
+    /// Of `write`: nothing is written.
+    pub write_failures: Failures,
+    /// Of `write`, as when somebody else was faster.
+    pub conflicts: Failures,
+}
+
+#[async_trait]
+impl Deliveries for InMemoryDeliveries {
+    async fn get(&self, webhook: WebhookId, event: EventId) -> anyhow::Result<Option<Versioned<Delivery>>> {
+        self.failures.strike("reading a delivery")?;
+        Ok(lock(&self.rows).get(&(webhook, event)).cloned())
+    }
+
+    async fn write(
+        &self,
+        read: Option<&Versioned<Delivery>>,
+        delivery: &Delivery,
+    ) -> anyhow::Result<Option<Versioned<Delivery>>> {
+        self.write_failures.strike("writing a delivery")?;
+        if self.conflicts.strike("replacing").is_err() {
+            return Ok(None);
+        }
+        let mut rows = lock(&self.rows);
+        let key = (delivery.webhook, delivery.event_id());
+        if rows.get(&key).map(|row| row.version) != read.map(|read| read.version) {
+            return Ok(None);
+        }
+        let version = read.map_or(1, |read| read.version.saturating_add(1));
+        let written = Versioned { value: delivery.clone(), version };
+        rows.insert(key, written.clone());
+        Ok(Some(written))
+    }
+
+    async fn list(&self, webhook: WebhookId, after: Option<&Position>, limit: u32) -> anyhow::Result<Page> {
+        self.failures.strike("listing deliveries")?;
+        let rows = lock(&self.rows);
+        let mut all: Vec<&Delivery> =
+            rows.values().map(|row| &row.value).filter(|row| row.webhook == webhook).collect();
+        all.sort_by_key(|delivery| std::cmp::Reverse(Position::of(delivery)));
+        let mut behind = all.into_iter().filter(|row| after.is_none_or(|after| Position::of(row) < *after));
+        let deliveries: Vec<Delivery> = behind.by_ref().take(usize::try_from(limit)?).cloned().collect();
+        let next = deliveries.last().filter(|_| behind.next().is_some()).map(Position::of);
+        Ok(Page { deliveries, next })
+    }
+}
+
+/// A queue that keeps what is sent.
+#[derive(Debug, Default)]
+pub struct InMemoryDeliveryQueue {
+    sent: Mutex<Vec<Event>>,
+    /// Of `send`.
+    pub failures: Failures,
+}
+
+impl InMemoryDeliveryQueue {
+    /// All that was sent so far.
+    pub fn sent(&self) -> Vec<Event> {
+        lock(&self.sent).clone()
+    }
+}
+
+#[async_trait]
+impl DeliveryQueue for InMemoryDeliveryQueue {
+    async fn send(&self, event: &Event) -> anyhow::Result<()> {
+        self.failures.strike("sending")?;
+        lock(&self.sent).push(event.clone());
+        Ok(())
+    }
+}
+
+/// A different secret each time, and the same ones each run.
+#[derive(Debug, Default)]
+pub struct CountedSecrets(AtomicU8);
+
+impl Secrets for CountedSecrets {
+    fn fresh(&self) -> anyhow::Result<SigningSecret> {
+        Ok([self.0.fetch_add(1, Ordering::SeqCst); SECRET_BYTES].into())
+    }
+}
+
+/// All receivers there are: they take everything, but for the next answers that they are told to give.
+#[derive(Debug, Default)]
+pub struct InMemoryReceivers {
+    requests: Mutex<Vec<Request<Bytes>>>,
+    answers: Mutex<VecDeque<Option<StatusCode>>>,
+}
+
+impl InMemoryReceivers {
+    /// All that was received so far.
+    pub fn requests(&self) -> Vec<Request<Bytes>> {
+        lock(&self.requests).clone()
+    }
+
+    /// The next answers; `None` is none.
+    pub fn answer(&self, answers: impl IntoIterator<Item = Option<StatusCode>>) {
+        lock(&self.answers).extend(answers);
+    }
+}
+
+#[async_trait]
+impl HttpClient for InMemoryReceivers {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        lock(&self.requests).push(request);
+        let status = lock(&self.answers).pop_front().unwrap_or(Some(StatusCode::OK));
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = status.ok_or_else(|| NoAnswer { host, source: "no connection".into() })?;
+        Ok(response)
+    }
+}

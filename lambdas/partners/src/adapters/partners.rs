@@ -1,0 +1,90 @@
+//! Subscriptions in DynamoDB: a row per partner.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::CustomerId;
+use platform::config;
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Partners, Versioned};
+use crate::webhook::Subscriptions;
+
+/// The table of subscriptions.
+#[derive(Debug, Clone)]
+pub struct DynamoDbPartners {
+    client: Client,
+    table: String,
+}
+
+/// A row: ten subscriptions with the longest URLs have 30 KB, of the 400 that it may have.
+#[derive(Serialize, Deserialize)]
+struct PartnerItem {
+    partner_id: CustomerId,
+    version: u64,
+    webhooks: String,
+}
+
+impl DynamoDbPartners {
+    /// The table in `WEBHOOKS_TABLE`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self::new(client, config::required("WEBHOOKS_TABLE")?))
+    }
+
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
+
+#[async_trait]
+impl Partners for DynamoDbPartners {
+    async fn get(&self, partner: &CustomerId) -> anyhow::Result<Versioned<Subscriptions>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("partner_id", AttributeValue::S(partner.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the subscriptions could not be read")?;
+        let Some(item) = answer.item else {
+            return Ok(Versioned { value: Subscriptions::default(), version: 0 });
+        };
+        let item: PartnerItem =
+            serde_dynamo::from_item(item).context("a row of the webhooks table is not understood")?;
+        let value = serde_json::from_str(&item.webhooks).context("subscriptions are not understood")?;
+        Ok(Versioned { value, version: item.version })
+    }
+
+    async fn replace(
+        &self,
+        partner: &CustomerId,
+        read: &Versioned<Subscriptions>,
+        subscriptions: &Subscriptions,
+    ) -> anyhow::Result<bool> {
+        let item = PartnerItem {
+            partner_id: partner.clone(),
+            version: read.version.saturating_add(1),
+            webhooks: serde_json::to_string(subscriptions)?,
+        };
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(serde_dynamo::to_item(item)?));
+        let put = if read.version == 0 {
+            put.condition_expression("attribute_not_exists(partner_id)")
+        } else {
+            put.condition_expression("version = :read")
+                .expression_attribute_values(":read", AttributeValue::N(read.version.to_string()))
+        };
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+            Err(error) => Err(anyhow::Error::new(error).context("the subscriptions could not be written")),
+        }
+    }
+}

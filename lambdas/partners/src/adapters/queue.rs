@@ -1,0 +1,39 @@
+//! The queue of `deliver-webhook` in SQS.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use domain::Event;
+use platform::aws::Aws;
+use platform::config;
+use serde_json::json;
+
+use crate::store::DeliveryQueue;
+
+/// Sends what EventBridge would send.
+#[derive(Debug, Clone)]
+pub struct SqsDeliveryQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsDeliveryQueue {
+    /// The queue in `DELIVERY_QUEUE_URL`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
+        Ok(Self { client: Client::new(aws.sdk()), url: config::required("DELIVERY_QUEUE_URL")? })
+    }
+}
+
+#[async_trait]
+impl DeliveryQueue for SqsDeliveryQueue {
+    async fn send(&self, event: &Event) -> anyhow::Result<()> {
+        let body = json!({ "detail-type": event.fact.name(), "source": "partners", "detail": event });
+        let sent =
+            self.client.send_message().queue_url(&self.url).message_body(body.to_string()).send().await;
+        sent.context("the event could not be sent to the queue again")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! `webhooks-api`: API Gateway → partners' subscriptions.
+
+use std::sync::Arc;
+
+use partners::adapters::{DynamoDbDeliveries, DynamoDbPartners, SqsDeliveryQueue, SystemSecrets};
+use partners::api::{Api, router};
+use partners::endpoint::test_receiver;
+use partners::store::Partners;
+use platform::aws::Aws;
+use platform::clock::SystemClock;
+use platform::{host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let partners = Arc::new(DynamoDbPartners::from_env(aws.dynamodb())?);
+    host::http::warm_up(partners.get(&"nobody".parse()?)).await;
+    let api = Api {
+        partners,
+        deliveries: Arc::new(DynamoDbDeliveries::from_env(aws.dynamodb())?),
+        queue: Arc::new(SqsDeliveryQueue::from_env(&aws)?),
+        secrets: Arc::new(SystemSecrets),
+        exempt: test_receiver()?,
+        clock: Arc::new(SystemClock),
+    };
+    host::http::run(router(api)).await
+}

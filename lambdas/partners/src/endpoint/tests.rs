@@ -1,0 +1,144 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn allowed(text: &str, exempt: Option<&str>) -> Result<String, String> {
+    let exempt = exempt.map(|text| text.parse().unwrap());
+    let url = EndpointUrl::try_from(text.to_owned()).map_err(|error| error.to_string())?;
+    url.is_allowed(exempt).map_err(|error| error.to_string())?;
+    Ok(url.into())
+}
+
+#[test]
+fn public_hosts_by_name() {
+    for good in [
+        "https://example.com/hooks",
+        "https://example.com/",
+        "https://a.b.example.co.uk:8443/x?y=z&a=%20",
+        "https://xn--bcher-kva.example/",
+        "https://10.0.0.1.example.com/",
+        "https://internal.example.com/",
+        "https://notlocal.local.example.com/",
+        "https://example.com/@user",
+    ] {
+        assert_eq!(allowed(good, None).as_deref(), Ok(good));
+    }
+    assert_eq!(allowed("https://EXAMPLE.com", None).as_deref(), Ok("https://example.com/"));
+    assert_eq!(allowed("https://example.com:443/a/../b", None).as_deref(), Ok("https://example.com/b"));
+}
+
+#[test]
+fn everything_else_is_refused() {
+    for bad in [
+        "",
+        "example.com",
+        "//example.com",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "HTTPS:example.com",
+        "http://example.com/",
+        "https://",
+        "https:///x",
+        "https://user@example.com/",
+        "https://u:p@example.com/",
+        "https://example.com@127.0.0.1/",
+        "https://example.com#x",
+        "https://exa mple.com/",
+        "https://example.com/\u{e4}",
+        "https://ex\u{e4}mple.com/",
+        "https://example.com\\@127.0.0.1/",
+        "https://example.com\t/",
+        "https://example.com:0/",
+        "https://example.com:65536/",
+        "https://example.com:/",
+        "https://example.com:080/",
+        "https://example/",
+        "https://localhost/",
+        "https://LOCALHOST/",
+        "https://localhost./",
+        "https://a.localhost/",
+        "https://printer.local/",
+        "https://metadata.google.internal/",
+        "https://router.home.arpa/",
+        "https://example.com./",
+        "https://-a.example.com/",
+        "https://a_b.example.com/",
+        "https://a..example.com/",
+        // Addresses, in every spelling that some parser understands.
+        "https://127.0.0.1/",
+        "https://8.8.8.8/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://127.1/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[fd00:ec2::254]/",
+        "https://%31%32%37.0.0.1/",
+        "https://%6cocalhost/",
+        "https://127.0.0.1.:443/",
+        "https://0/",
+        "https://1.2.3/",
+        "http://127.0.0.1/",
+        "http://127.0.0.1:8080/",
+        "http://10.0.0.1:8080/",
+        "http://localhost:8080/",
+    ] {
+        assert!(allowed(bad, None).is_err(), "{bad:?}");
+    }
+    let long = format!("https://example.com/{}", "x".repeat(LONGEST_URL));
+    assert!(allowed(&long[..LONGEST_URL], None).is_ok());
+    assert!(allowed(&long[..=LONGEST_URL], None).is_err());
+}
+
+#[test]
+fn one_receiver_can_be_exempt() {
+    let exempt = Some("127.0.0.1:8080");
+    assert!(allowed("http://127.0.0.1:8080/hook", exempt).is_ok());
+    for bad in [
+        "http://127.0.0.1:8081/",
+        "http://127.0.0.1/",
+        "http://127.0.0.2:8080/",
+        "http://localhost:8080/",
+        "http://0x7f.1:8080/",
+        "http://u@127.0.0.1:8080/",
+        "https://10.0.0.1:8080/",
+        "http://example.com:8080/",
+    ] {
+        assert!(allowed(bad, exempt).is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    /// Whatever is allowed has a host that is a name, is spelt as it was given, and survives being read again.
+    #[test]
+    fn what_is_allowed_is_a_plain_name(text in "(https?://)?[a-zA-Z0-9.:@%/\\\\?#\\[\\]_-]{0,40}") {
+        if let Ok(url) = allowed(&text, None) {
+            prop_assert!(text.starts_with("https://"));
+            let parsed = Url::parse(&url).unwrap();
+            prop_assert!(matches!(parsed.host(), Some(Host::Domain(_))));
+            prop_assert!(parsed.username().is_empty() && parsed.password().is_none() && parsed.fragment().is_none());
+            prop_assert!(text.to_ascii_lowercase().contains(parsed.host_str().unwrap()));
+            prop_assert_eq!(allowed(&url, None), Ok(url.clone()));
+            // Another parser sees the same host.
+            let uri: http::Uri = url.parse().unwrap();
+            prop_assert_eq!(uri.host(), parsed.host_str());
+        }
+    }
+
+    /// No IPv4 address gets through, however its number is written.
+    #[test]
+    fn no_address_gets_through(address in any::<u32>()) {
+        let [a, b, c, d] = address.to_be_bytes();
+        for host in [
+            format!("{a}.{b}.{c}.{d}"), format!("{address}"), format!("0x{address:x}"), format!("0{address:o}"),
+            format!("{a:#x}.{b:#o}.{c}.{d}").replace("0o", "0"), format!("{a}.{}", address & 0x00ff_ffff),
+            format!("[::ffff:{a}.{b}.{c}.{d}]"), format!("[64:ff9b::{a}.{b}.{c}.{d}]"),
+        ] {
+            let url = format!("https://{host}/");
+            prop_assert!(allowed(&url, None).is_err(), "{}", url);
+        }
+    }
+}
