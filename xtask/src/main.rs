@@ -64,6 +64,8 @@ enum Command {
     Bench(bench::Args),
     Chaos(chaos_command::Args),
     Catalogue(catalogue::Args),
+    /// Write what is made from the routes: docs/openapi.json, docs/API.md, the reference, the gateway's models.
+    Contract(program::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -83,6 +85,7 @@ fn main() -> std::process::ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Chaos(args) => chaos_command::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
+        Command::Contract(args) => program::run("contract", &args),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -1,0 +1,131 @@
+//! That `template.yaml` routes and checks what the contract says.
+
+use architecture::Violations;
+use architecture::template::{FUNCTION, Template};
+use platform::http::route::Place;
+use platform::http::{Access, Operation};
+use serde_json::{Value, json};
+
+use crate::services::Service;
+
+/// A route of the gateway: an event of a function.
+struct Route<'a> {
+    /// `OrdersApi/PlaceOrder`.
+    name: String,
+    properties: &'a Value,
+}
+
+impl Route<'_> {
+    fn serves(&self, operation: &Operation) -> bool {
+        let method = self.properties["Method"].as_str().unwrap_or_default();
+        self.properties["Path"] == operation.path && method.eq_ignore_ascii_case(operation.method.as_str())
+    }
+}
+
+fn routes(template: &Template) -> Vec<Route<'_>> {
+    let mut routes = Vec::new();
+    for (id, function) in template.all(FUNCTION) {
+        for (name, event) in function.property("/Events").as_object().into_iter().flatten() {
+            if event["Type"] == "Api" {
+                routes.push(Route { name: format!("{id}/{name}"), properties: &event["Properties"] });
+            }
+        }
+    }
+    routes
+}
+
+fn operations(services: &[Service]) -> impl Iterator<Item = &Operation> {
+    services.iter().flat_map(|service| &service.operations)
+}
+
+/// Each operation has one route, and each route an operation, but for the preflights of browsers.
+pub fn routes_are_operations(template: &Template, services: &[Service]) -> Violations {
+    let routes = routes(template);
+    let mut found = Violations::new();
+    for operation in operations(services) {
+        let names: Vec<&str> =
+            routes.iter().filter(|route| route.serves(operation)).map(|route| route.name.as_str()).collect();
+        if names.len() != 1 {
+            found.push(format!(
+                "{} {}: give a function one event of type Api for it; there are {}: {}",
+                operation.method,
+                operation.path,
+                names.len(),
+                names.join(", ")
+            ));
+        }
+    }
+    for route in &routes {
+        let is_preflight =
+            route.properties["Method"].as_str().is_some_and(|it| it.eq_ignore_ascii_case("OPTIONS"));
+        if !is_preflight && !operations(services).any(|operation| route.serves(operation)) {
+            found.push(format!(
+                "{}: the contract has no such operation: add it to a service's routes()",
+                route.name
+            ));
+        }
+    }
+    found
+}
+
+/// The gateway refuses bodies that are not as the contract says, and requests without the headers that it asks for.
+pub fn bodies_and_headers_are_checked(template: &Template, services: &[Service]) -> Violations {
+    let mut found = Violations::new();
+    for (route, operation) in pairs(&routes(template), services) {
+        let description = operation.description();
+        let required = |parameter: &&platform::http::route::Parameter| {
+            parameter.required && parameter.place == Place::Header
+        };
+        let headers: Vec<Value> = description
+            .parameters
+            .iter()
+            .filter(required)
+            .map(|header| json!({ format!("method.request.header.{}", header.name): { "Required": true } }))
+            .collect();
+        let parameters = if headers.is_empty() { Value::Null } else { headers.into() };
+        let model = match &description.body {
+            Some(body) => {
+                json!({ "Model": body.name, "Required": true, "ValidateBody": true, "ValidateParameters": true })
+            }
+            None => Value::Null,
+        };
+        for (property, wanted) in [("RequestModel", model), ("RequestParameters", parameters)] {
+            if route.properties[property] != wanted {
+                found.push(format!("{}: set {property} to {wanted}, as {} has it", route.name, operation.id));
+            }
+        }
+    }
+    found
+}
+
+/// The gateway asks for what the contract says that one has to show.
+pub fn callers_are_asked_who_they_are(template: &Template, services: &[Service]) -> Violations {
+    let mut found = Violations::new();
+    for (route, operation) in pairs(&routes(template), services) {
+        let token = |scope: platform::http::Scope| json!({ "Authorizer": "CognitoAuthorizer", "AuthorizationScopes": [scope.name()] });
+        let wanted = match operation.access {
+            Access::Public => json!({ "Authorizer": "NONE" }),
+            Access::Scope(scope) => token(scope),
+            Access::Partner(scope) => {
+                let mut both = token(scope);
+                both["ApiKeyRequired"] = true.into();
+                both
+            }
+            Access::Service => json!({ "Authorizer": "AWS_IAM" }),
+        };
+        if route.properties["Auth"] != wanted {
+            found.push(format!("{}: set Auth to {wanted}, as {} has it", route.name, operation.id));
+        }
+    }
+    found
+}
+
+fn pairs<'a>(
+    routes: &'a [Route<'a>],
+    services: &'a [Service],
+) -> impl Iterator<Item = (&'a Route<'a>, &'a Operation)> {
+    routes.iter().filter_map(|route| {
+        let operation = operations(services).find(|operation| route.serves(operation))?;
+        Some((route, operation))
+    })
+}

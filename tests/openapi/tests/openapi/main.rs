@@ -1,0 +1,3 @@
+//! The contract, held against the repository and against the services.
+
+mod repository;
