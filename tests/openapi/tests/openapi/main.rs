@@ -1,3 +1,7 @@
 //! The contract, held against the repository and against the services.
 
+mod bodies;
+mod client;
+mod fuzz;
+mod generate;
 mod repository;
