@@ -8,6 +8,7 @@ mod aws;
 mod binaries;
 mod chaos;
 mod commands;
+mod contract;
 mod deploy;
 mod duration;
 mod emulator;

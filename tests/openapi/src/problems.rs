@@ -31,8 +31,6 @@ const UNAUTHORIZED: Kind =
     kind(401, "unauthorized", "There is no access token, or it is no longer good, or lacks the scope.");
 const INSUFFICIENT: Kind = kind(403, "insufficient-scope", "The token lacks the scope that this needs.");
 const FORBIDDEN: Kind = kind(403, "forbidden", "Not for this caller, whatever is sent.");
-const UNSIGNED: Kind =
-    kind(404, "not-found", "There is nothing at this path, or it is for signed requests only.");
 const TOO_LARGE: Kind = kind(413, "too-large", "The body is too large.");
 const MEDIA_TYPE: Kind = kind(415, "unsupported-media-type", "The body is not sent as `application/json`.");
 const TOO_MANY: Kind =
@@ -57,7 +55,11 @@ const METHOD: Kind = kind(
     "The path has no such method; `Allow` names those it has. (Behind API Gateway: `not-found`.)",
 );
 
-const NOT_FOUND: Kind = kind(404, "not-found", "There is no such thing, at least not for you.");
+const NOT_FOUND: Kind = kind(
+    404,
+    "not-found",
+    "There is no such thing, at least not for you; or it is for signed requests only.",
+);
 
 /// All that are not an operation's own.
 pub(crate) const GENERAL: [Kind; 15] = [
@@ -85,10 +87,13 @@ pub(crate) fn common(access: Access, description: &Description) -> Vec<Kind> {
     if has(Place::Path) || has(Place::Query) {
         kinds.push(UNREADABLE);
     }
+    if has(Place::Path) {
+        kinds.push(NOT_FOUND);
+    }
     match access {
         Access::Public => kinds.push(FORBIDDEN),
         Access::Scope(_) | Access::Partner(_) => kinds.extend([UNAUTHORIZED, INSUFFICIENT, FORBIDDEN]),
-        Access::Service => kinds.extend([FORBIDDEN, UNSIGNED]),
+        Access::Service => kinds.push(FORBIDDEN),
     }
     if description.body.is_some() {
         kinds.extend([TOO_LARGE, MEDIA_TYPE]);

@@ -14,7 +14,7 @@ use crate::process::{self, brief, cargo};
 use crate::stack::Stack;
 use crate::tools::Tools;
 use crate::ui::{self, DIM};
-use crate::{names, signals};
+use crate::{contract, names, signals};
 
 /// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
 ///
@@ -38,7 +38,7 @@ enum Step {
     Tests,
     /// sam validate --lint
     Template,
-    /// The end-to-end tests, against a local stack
+    /// The end-to-end tests and the contract (schemathesis), against a local stack
     EndToEnd,
 }
 
@@ -121,9 +121,15 @@ fn end_to_end() -> anyhow::Result<()> {
     super::up::forget(&instance)?;
     let stack = Running(instance);
     let binaries = super::up::start(&stack.0)?;
-    let tested = visible(&mut test_command(&stack.0, &binaries)?);
+    let tested = visible(&mut test_command(&stack.0, &binaries)?).and_then(|()| contract_test(&stack.0));
     let stopped = super::down::stop(&stack.0);
     tested.and(stopped.map(drop))
+}
+
+/// Holds the stack against the contract.
+fn contract_test(instance: &Instance) -> anyhow::Result<()> {
+    let shop = Stack::local(instance.clone())?.shop()?;
+    contract::test(shop.url(), &contract::Tokens::default())
 }
 
 /// What the end-to-end tests are told, in the environment.
