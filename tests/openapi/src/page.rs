@@ -64,7 +64,7 @@ fn anchor(title: &str) -> String {
     title.to_lowercase().replace(' ', "-")
 }
 
-/// The problems of an operation that are not everybody's.
+/// How a status looks.
 fn class(status: &str) -> &'static str {
     match status.as_bytes().first() {
         Some(b'2') => "good",
@@ -76,5 +76,9 @@ fn class(status: &str) -> &'static str {
 impl Entry {
     fn method_class(&self) -> String {
         self.method.to_lowercase()
+    }
+
+    fn is_for_partners(&self) -> bool {
+        self.path.starts_with("/partner/")
     }
 }

@@ -1,13 +1,16 @@
 //! A client of the services as they run under API Gateway, but in this process and over ports in memory.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use openapi::services;
+use jsonschema::Validator;
+use openapi::{document, services};
 use platform::clock::SystemClock;
 use platform::host::http::complete;
 use platform::http::access::Scopes;
@@ -38,29 +41,29 @@ impl Answer {
 /// A service that a test talks to.
 pub(crate) struct Client {
     router: Router,
-    runtime: Runtime,
     pub(crate) operation: Operation,
     pub(crate) answers: RefCell<u32>,
 }
 
+thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap());
+
 /// A client for each operation.
-pub(crate) fn clients() -> Vec<Client> {
+pub(crate) fn clients() -> Rc<[Client]> {
+    thread_local!(static CLIENTS: Rc<[Client]> = make());
+    CLIENTS.with(Rc::clone)
+}
+
+fn make() -> Rc<[Client]> {
     let mut clients = Vec::new();
     for service in services() {
         let router = complete(service.router, Arc::new(SystemClock));
         clients.extend(service.operations.into_iter().map(|operation| Client {
             router: router.clone(),
-            runtime: Builder::new_current_thread().enable_time().build().unwrap(),
             operation,
             answers: RefCell::default(),
         }));
     }
-    clients
-}
-
-/// The one for an operation.
-pub(crate) fn client(id: &str) -> Client {
-    clients().into_iter().find(|client| client.operation.id == id).unwrap()
+    clients.into()
 }
 
 /// Who may use an operation.
@@ -75,6 +78,11 @@ fn caller(access: Access) -> Caller {
 }
 
 impl Client {
+    /// Whether its operation has a body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.operation.description().body.is_some()
+    }
+
     /// The operation's path with something that fits in it.
     pub(crate) fn path(&self) -> String {
         let order = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -111,57 +119,69 @@ impl Client {
         }
         let mut request = request.body(Body::from(body.into())).unwrap();
         request.extensions_mut().insert(caller(self.operation.access));
-        self.runtime.block_on(async {
+        let work = async {
             let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes().to_vec();
             Answer { status: parts.status, headers: parts.headers, body }
-        })
+        };
+        RUNTIME.with(|runtime| runtime.block_on(work))
     }
+}
+
+/// The contract, and what was compiled of it.
+struct Contract {
+    document: Value,
+    schemas: RefCell<BTreeMap<String, Rc<Validator>>>,
+}
+
+thread_local! {
+    static CONTRACT: Contract =
+        Contract { document: document(&services()).unwrap(), schemas: RefCell::default() };
 }
 
 /// That an answer is one that the contract describes.
-pub(crate) fn described(document: &Value, client: &Client, answer: &Answer) -> Result<(), String> {
-    let operation =
-        &document["paths"][client.operation.path][client.operation.method.as_str().to_lowercase()];
-    let response = &operation["responses"][answer.status.as_str()];
-    let reference = response["$ref"].as_str().and_then(|it| it.strip_prefix('#'));
-    let response = reference.map_or(response, |path| document.pointer(path).unwrap());
-    let wrong = |what: &str| {
-        Err(format!(
-            "{}: {what}: {} {}",
-            client.operation.id,
-            answer.status,
-            String::from_utf8_lossy(&answer.body)
-        ))
-    };
-    if response.is_null() {
-        return wrong("the contract has no such status");
-    }
-    for (name, _) in response["headers"].as_object().into_iter().flatten() {
-        if !answer.headers.contains_key(name) {
-            return wrong(&format!("the header {name} is missing"));
-        }
-    }
-    let media_type = answer.header(header::CONTENT_TYPE.as_str()).split(';').next().unwrap_or_default();
-    let Some(content) = response["content"].as_object() else { return Ok(()) };
-    let Some(content) = content.get(media_type) else { return wrong("the contract has no such media type") };
-    if media_type.ends_with("json") {
-        let mut schema = content["schema"].clone();
-        schema["components"] = document["components"].clone();
-        let schema = jsonschema::draft202012::new(&schema).unwrap();
-        if let Err(error) = schema.validate(&answer.json()) {
-            return wrong(&error.to_string());
-        }
-    }
-    Ok(())
+pub(crate) fn described(client: &Client, answer: &Answer) -> Result<(), String> {
+    CONTRACT.with(|contract| contract.describes(client, answer))
 }
 
-/// Whether a method has a body that is looked at.
-pub(crate) fn with_body() -> Vec<Client> {
-    clients()
-        .into_iter()
-        .filter(|client| {
-            client.operation.method != Method::GET && client.operation.description().body.is_some()
-        })
-        .collect()
+impl Contract {
+    fn describes(&self, client: &Client, answer: &Answer) -> Result<(), String> {
+        let operation = &client.operation;
+        let method = operation.method.as_str().to_lowercase();
+        let response = &self.document["paths"][operation.path][method]["responses"][answer.status.as_str()];
+        let reference = response["$ref"].as_str().and_then(|it| it.strip_prefix('#'));
+        let response = reference.map_or(response, |path| self.document.pointer(path).unwrap());
+        let wrong = |what: &str| {
+            let body = String::from_utf8_lossy(&answer.body);
+            Err(format!("{}: {what}: {} {body}", operation.id, answer.status))
+        };
+        if response.is_null() {
+            return wrong("the contract has no such status");
+        }
+        for (name, _) in response["headers"].as_object().into_iter().flatten() {
+            if !answer.headers.contains_key(name) {
+                return wrong(&format!("the header {name} is missing"));
+            }
+        }
+        let media_type = answer.header("content-type").split(';').next().unwrap_or_default();
+        let Some(content) = response["content"].as_object() else { return Ok(()) };
+        let Some(content) = content.get(media_type) else {
+            return wrong("the contract has no such media type");
+        };
+        if !media_type.ends_with("json") {
+            return Ok(());
+        }
+        let schema = self.compiled(&format!("{} {}", operation.id, answer.status), &content["schema"]);
+        schema.validate(&answer.json()).or_else(|error| wrong(&error.to_string()))
+    }
+
+    fn compiled(&self, name: &str, schema: &Value) -> Rc<Validator> {
+        let mut schemas = self.schemas.borrow_mut();
+        let compile = || {
+            let mut schema = schema.clone();
+            schema["components"] = self.document["components"].clone();
+            Rc::new(jsonschema::draft202012::new(&schema).unwrap())
+        };
+        schemas.entry(name.to_owned()).or_insert_with(compile).clone()
+    }
 }

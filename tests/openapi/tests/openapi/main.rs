@@ -5,3 +5,4 @@ mod client;
 mod fuzz;
 mod generate;
 mod repository;
+mod texts;
