@@ -16,6 +16,7 @@ use crate::tools::{Tools, hex};
 use crate::{names, process, ui};
 
 const PREPARE: &str = include_str!("python/prepare_template.py");
+const COMPLETE: &str = include_str!("python/complete_gateway.py");
 
 /// Deploys what changed since the last time; nothing if nothing did.
 pub(crate) fn deploy(
@@ -50,24 +51,41 @@ pub(crate) fn deploy(
     ]);
     sam.arg("--template-file").arg(&plan.template).arg("--config-file").arg(&plan.config);
     process::run_logged(&mut sam, &log).context("the deployment to the local stack failed")?;
+    complete_gateway(instance, tools)?;
     std::fs::write(instance.deployed_stamp(), &plan.stamp)?;
     progress.done(&format!("stack {} deployed", names::LOCAL_STACK));
     Ok(())
 }
 
+/// Sets what the emulator leaves out of the gateway when it deploys the template.
+fn complete_gateway(instance: &Instance, tools: &Tools) -> anyhow::Result<()> {
+    let script = instance.build().join("complete_gateway.py");
+    std::fs::write(&script, COMPLETE)?;
+    let mut python = Command::new(tools.python());
+    local_aws(&mut python, instance).arg(script).arg(names::LOCAL_STACK);
+    process::run_logged(&mut python, &instance.log("complete-gateway"))
+        .context("the gateway of the local stack could not be completed")
+}
+
 /// The SAM CLI, talking to the emulator and to nothing else.
 fn local_sam(instance: &Instance, tools: &Tools) -> anyhow::Result<Command> {
     let mut sam = tools.sam()?;
+    local_aws(&mut sam, instance);
+    Ok(sam)
+}
+
+/// Has a program that knows AWS talk to the emulator.
+fn local_aws<'a>(command: &'a mut Command, instance: &Instance) -> &'a mut Command {
     for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"] {
-        sam.env_remove(name);
+        command.env_remove(name);
     }
-    sam.env("AWS_ENDPOINT_URL", instance.endpoint())
+    command
+        .env("AWS_ENDPOINT_URL", instance.endpoint())
         .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
         .env("AWS_SECRET_ACCESS_KEY", LOCAL_KEY)
         .env("AWS_REGION", LOCAL_REGION)
         .env("AWS_DEFAULT_REGION", LOCAL_REGION)
-        .env("NO_PROXY", "127.0.0.1,localhost");
-    Ok(sam)
+        .env("NO_PROXY", "127.0.0.1,localhost")
 }
 
 fn delete(instance: &Instance, tools: &Tools) -> anyhow::Result<()> {
@@ -108,6 +126,7 @@ impl Plan {
         let mut hash = Sha256::new();
         hash.update(std::fs::read(&template)?);
         hash.update(text);
+        hash.update(COMPLETE);
         hash.update(versions.join("\n"));
         Ok(Self { template, config, stamp: hex(&hash.finalize()) })
     }

@@ -9,6 +9,7 @@ mod binaries;
 mod chaos;
 mod commands;
 mod container;
+mod contract;
 mod deploy;
 mod duration;
 mod emulator;
@@ -68,6 +69,8 @@ enum Command {
     Bench(bench::Args),
     Chaos(chaos_command::Args),
     Catalogue(catalogue::Args),
+    /// Write what is made from the routes: docs/openapi.json, docs/API.md, the reference, the gateway's models.
+    Contract(program::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -88,6 +91,7 @@ fn main() -> std::process::ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Chaos(args) => chaos_command::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
+        Command::Contract(args) => program::run("contract", &args),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -1,5 +1,5 @@
-//! The tools that are not Rust: pinned in `requirements.txt`, installed into a Python virtual environment
-//! under `.local/tools`.
+//! The tools that are not Rust: pinned in `requirements.txt` and `requirements-contract.txt`, installed into Python
+//! virtual environments under `.local/tools`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{instance, process, ui};
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
+const CONTRACT_REQUIREMENTS: &str = include_str!("../requirements-contract.txt");
 /// The oldest Python that the tools run on.
 const OLDEST: (u32, u32) = (3, 10);
 
@@ -21,26 +22,8 @@ pub(crate) struct Tools {
 impl Tools {
     /// Installs what `requirements.txt` pins, unless that is what is there.
     pub(crate) fn ensure() -> anyhow::Result<Self> {
-        let venv = instance::local_dir().join("tools").join("venv");
-        let tools = Self { bin: venv.join("bin") };
-        let stamp = venv.join("requirements.sha256");
-        let wanted = hex(&Sha256::digest(REQUIREMENTS));
-        let installed = std::fs::read_to_string(&stamp).unwrap_or_default();
-        // A virtual environment dies with the Python that it was made from.
-        let alive = version(&tools.python()).is_some();
-        if installed == wanted && alive {
-            return Ok(tools);
-        }
-        std::fs::create_dir_all(instance::local_dir().join("tools"))?;
-        let progress =
-            ui::Progress::start("installing the emulator, SAM CLI, cargo-lambda and zig into .local/tools");
-        if !alive {
-            make_venv(&venv)?;
-        }
-        tools.install(&progress)?;
-        std::fs::write(stamp, wanted)?;
-        progress.done("tools installed into .local/tools");
-        Ok(tools)
+        let what = "the emulator, SAM CLI, cargo-lambda and zig into .local/tools";
+        Ok(Self { bin: install("venv", "requirements.txt", REQUIREMENTS, what, "some 300 MB")? })
     }
 
     /// The Python that has the tools' libraries.
@@ -58,19 +41,44 @@ impl Tools {
         command.current_dir(instance::repo_root());
         Ok(command)
     }
+}
 
-    fn install(&self, progress: &ui::Progress) -> anyhow::Result<()> {
-        progress.detail("some 300 MB from PyPI, once");
-        let log = instance::local_dir().join("tools").join("install.log");
-        let requirements = instance::repo_root().join("xtask").join("requirements.txt");
-        process::run_logged(
-            Command::new(self.python())
-                .args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"])
-                .arg(requirements),
-            &log,
-        )
-        .context("the tools could not be installed. Is PyPI within reach from here?")
+/// Where the programs are that `requirements-contract.txt` pins. Installs them, unless they are there.
+pub(crate) fn contract_tools() -> anyhow::Result<PathBuf> {
+    let what = "schemathesis into .local/tools";
+    install("contract", "requirements-contract.txt", CONTRACT_REQUIREMENTS, what, "some 100 MB")
+}
+
+/// Installs `requirements`, the text of `file`, into a virtual environment, unless they are there. Returns the folder of
+/// its programs.
+fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -> anyhow::Result<PathBuf> {
+    let dir = instance::local_dir().join("tools");
+    let venv = dir.join(name);
+    let bin = venv.join("bin");
+    let stamp = venv.join("requirements.sha256");
+    let wanted = hex(&Sha256::digest(requirements));
+    let installed = std::fs::read_to_string(&stamp).unwrap_or_default();
+    // A virtual environment dies with the Python that it was made from.
+    let alive = version(&bin.join("python")).is_some();
+    if installed == wanted && alive {
+        return Ok(bin);
     }
+    std::fs::create_dir_all(&dir)?;
+    let progress = ui::Progress::start(&format!("installing {what}"));
+    if !alive {
+        make_venv(&venv)?;
+    }
+    progress.detail(&format!("{size} from PyPI, once"));
+    process::run_logged(
+        Command::new(bin.join("python"))
+            .args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"])
+            .arg(instance::repo_root().join("xtask").join(file)),
+        &dir.join("install.log"),
+    )
+    .context("the tools could not be installed. Is PyPI within reach from here?")?;
+    std::fs::write(stamp, wanted)?;
+    progress.done(&format!("installed {what}"));
+    Ok(bin)
 }
 
 fn make_venv(venv: &Path) -> anyhow::Result<()> {

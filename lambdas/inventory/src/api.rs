@@ -10,7 +10,7 @@ use domain::reservation::{self, Decision, Reservation};
 use domain::{DeliveryId, Lines, OrderId, Sku};
 use platform::Clock;
 use platform::http::input::{Cursor, Limit, PageInput, cursor};
-use platform::http::precondition::tagged;
+use platform::http::precondition::{IfMatch, IfNoneMatch, tagged};
 use platform::http::{
     Access, Description, Json, Operation, Precondition, Problem, Routes, Scope, path_parameter,
 };
@@ -99,8 +99,8 @@ fn about_put_product(it: &mut Description) {
         "Makes it, if it is not there. The `ETag` counts changes of name and price alone: stock moves without it.",
     )
     .path::<Sku>("sku", "Which.")
-    .header::<String>("If-Match", "Only if nobody else changed it: the `ETag` that reading it gave. `*` for any.")
-    .header::<String>("If-None-Match", "`*`: only if it is not there yet.")
+    .header::<IfMatch>("If-Match", "Only if nobody else changed it: the `ETag` that reading it gave. `*` for any.")
+    .header::<IfNoneMatch>("If-None-Match", "`*`: only if it is not there yet.")
     .body::<PutProduct>()
     .answer::<Product>(200, "The product, as it is now.")
     .with_header("ETag", REVISION)

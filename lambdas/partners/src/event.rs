@@ -79,9 +79,8 @@ impl EventType {
 /// The types that a partner wants to hear of: each once, at least one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<String>", into = "Vec<EventType>")]
-pub struct EventTypes(
-    #[schemars(length(min = 1, max = 7), extend("uniqueItems" = true))] BTreeSet<EventType>,
-);
+#[schemars(with = "Vec<EventType>", extend("minItems" = 1, "maxItems" = 7, "uniqueItems" = true))]
+pub struct EventTypes(BTreeSet<EventType>);
 
 impl EventTypes {
     /// Whether `kind` is among them.

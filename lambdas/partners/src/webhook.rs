@@ -73,9 +73,8 @@ impl fmt::Debug for WebhookId {
 /// What a partner writes beside a subscription: at most 200 characters, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct Remark(
-    #[schemars(length(max = 200), regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"))] String,
-);
+#[schemars(with = "String", extend("maxLength" = 200, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
+pub struct Remark(String);
 
 impl Remark {
     /// The remark, unless there is nothing in it.

@@ -12,17 +12,23 @@ text_type! {
     /// A line of an address: street and number, a floor, a city, a region. 1 to 100 characters, none of them a control
     /// character.
     AddressLine,
+    most: 100,
+    pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
     check: |text| check(text, 100, |c| !c.is_control(), "characters that can be printed")
 }
 text_type! {
     /// A postal code, in whatever way its country writes it. 1 to 12 letters, digits, spaces and hyphens.
     PostalCode,
+    most: 12,
+    pattern: r"^[A-Za-z0-9 -]+$",
     check: |text| check(text, 12, |c| c.is_ascii_alphanumeric() || c == ' ' || c == '-', "letters, digits, spaces and -")
 }
 text_type! {
     /// A country: two capital letters (ISO 3166-1 alpha-2). Whether there is one of that name is not looked up: they
     /// change more often than this is deployed.
     CountryCode,
+    most: 2,
+    pattern: r"^[A-Z]{2}$",
     check: check_country
 }
 

@@ -21,6 +21,7 @@ const TOKEN_WORDS: &str = "letters, digits and - _ .";
 /// any UUID when another order service did.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("pattern" = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))]
 pub struct OrderId(Uuid);
 
 impl From<Uuid> for OrderId {
@@ -80,42 +81,58 @@ text_type! {
     /// Ties together all that one request set off, over every service and retry. 1 to 128 printable ASCII
     /// characters, so that it is safe in a header, in a log and as a message attribute.
     CorrelationId,
+    most: 128,
+    pattern: r"^[!-~]+$",
     check: |text| check(text, 128, |c| c.is_ascii_graphic(), "printable ASCII characters without spaces")
 }
 text_type! {
     /// A customer, as whoever runs the shop names them. 1 to 64 characters.
     CustomerId,
+    most: 64,
+    pattern: r"^[A-Za-z0-9._-]+$",
     check: |text| check(text, 64, is_token, TOKEN_WORDS)
 }
 text_type! {
     /// A stock keeping unit: what is sold and counted. 1 to 40 characters.
     Sku,
+    most: 40,
+    pattern: r"^[A-Za-z0-9._-]+$",
     check: |text| check(text, 40, is_token, TOKEN_WORDS)
 }
 text_type! {
     /// A way to pay, as the payment provider names it (`pm_…` at Stripe). It stands for the card without
     /// being it. 1 to 255 characters.
     PaymentMethodId,
+    most: 255,
+    pattern: r"^[A-Za-z0-9._-]+$",
     check: |text| check(text, 255, is_token, TOKEN_WORDS)
 }
 text_type! {
     /// An intended payment, as the payment provider names it (`pi_…` at Stripe). 1 to 255 characters.
     PaymentIntentId,
+    most: 255,
+    pattern: r"^[A-Za-z0-9._-]+$",
     check: |text| check(text, 255, is_token, TOKEN_WORDS)
 }
 text_type! {
     /// A report of the payment provider, as it names it (`evt_…` at Stripe). 1 to 255 characters.
     ProviderEventId,
+    most: 255,
+    pattern: r"^[A-Za-z0-9._-]+$",
     check: |text| check(text, 255, is_token, TOKEN_WORDS)
 }
 text_type! {
     /// A delivery of goods to the warehouse: the same id adds its quantity once. 1 to 64 characters.
     DeliveryId,
+    most: 64,
+    pattern: r"^[A-Za-z0-9._-]+$",
     check: |text| check(text, 64, is_token, TOKEN_WORDS)
 }
 text_type! {
     /// What a product is called. 1 to 200 characters, none of them a control character.
     ProductName,
+    most: 200,
+    pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
     check: |text| check(text, 200, |c| !c.is_control(), "characters that can be printed")
 }
 printable!(

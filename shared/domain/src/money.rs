@@ -15,7 +15,7 @@ pub const LARGEST_AMOUNT: u32 = 99_999_999;
 /// A number of minor units, 0 to [`LARGEST_AMOUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
-#[schemars(with = "u32")]
+#[schemars(with = "u32", extend("maximum" = LARGEST_AMOUNT))]
 pub struct Amount(u32);
 
 impl TryFrom<i64> for Amount {
@@ -36,7 +36,7 @@ impl From<Amount> for i64 {
 /// A currency of ISO 4217, by its three capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("enum" = codes()))]
 pub struct Currency(Iso);
 
 impl Currency {
@@ -44,6 +44,15 @@ impl Currency {
     pub fn code(self) -> &'static str {
         self.0.code()
     }
+}
+
+/// The codes of all currencies, for schemas. Looked for among all that could be codes: it is never done by a function.
+fn codes() -> Vec<&'static str> {
+    let letters = || 'A'..='Z';
+    letters()
+        .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| String::from_iter([a, b, c]))))
+        .filter_map(|code| Some(Iso::from_code(&code)?.code()))
+        .collect()
 }
 
 impl TryFrom<String> for Currency {

@@ -24,7 +24,7 @@ pub const MOST_QUANTITY: u32 = 999;
 /// A number of pieces, 1 to [`MOST_QUANTITY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "u32")]
-#[schemars(with = "u32")]
+#[schemars(with = "u32", extend("minimum" = 1, "maximum" = MOST_QUANTITY))]
 pub struct Quantity(u32);
 
 impl Quantity {
@@ -66,7 +66,7 @@ pub struct Line {
 /// The lines of an order: 1 to [`MOST_LINES`], each product once, all in one currency, with a total that fits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Line>", into = "Vec<Line>")]
-#[schemars(with = "Vec<Line>")]
+#[schemars(with = "Vec<Line>", extend("minItems" = 1, "maxItems" = MOST_LINES))]
 pub struct Lines {
     lines: Vec<Line>,
     total: Money,
@@ -141,7 +141,7 @@ pub struct OrderDetails {
     /// How it is to be paid.
     pub payment_method: PaymentMethodId,
     /// When.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub placed_at: Timestamp,
 }
 
@@ -152,7 +152,7 @@ struct RawDetails {
     lines: Lines,
     total: Money,
     payment_method: PaymentMethodId,
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     placed_at: Timestamp,
 }
 

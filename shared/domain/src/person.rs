@@ -13,11 +13,15 @@ text_type! {
     /// An e-mail address: 3 to 254 characters with one `@` and a dot behind it (RFC 5321 §4.5.3.1.3 has the
     /// length). Whether somebody reads it, only a mail can tell.
     EmailAddress,
+    most: 254,
+    pattern: r"^[!#-'*+.-9=?A-Z^-~-]{1,64}@[!#-'*+/-9=?A-Z^-~]([!#-'*+/-9=?A-Z^-~-]*[!#-'*+/-9=?A-Z^-~])?(\.[!#-'*+/-9=?A-Z^-~]([!#-'*+/-9=?A-Z^-~-]*[!#-'*+/-9=?A-Z^-~])?)+$",
     check: check_email
 }
 text_type! {
     /// A person's name, to greet them with. 1 to 100 characters, none of them a control character.
     PersonName,
+    most: 100,
+    pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
     check: |text| check(text, 100, |c| !c.is_control(), "characters that can be printed")
 }
 

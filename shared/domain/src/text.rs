@@ -22,13 +22,14 @@ pub(crate) fn check(
     }
 }
 
-/// A string newtype that can only hold what its rule allows, wherever it comes from.
+/// A string newtype that can only hold what its rule allows, wherever it comes from. `most` and `pattern` say the same
+/// as `check`, for schemas; a pattern keeps to what ECMA 262, Java, Python and Rust read alike.
 macro_rules! text_type {
-    ($(#[$meta:meta])* $name:ident, check: $check:expr $(, derive: $($derive:ident),+)?) => {
+    ($(#[$meta:meta])* $name:ident, most: $most:literal, pattern: $pattern:literal, check: $check:expr) => {
         $(#[$meta])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema $($(, $derive)+)?)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(try_from = "String", into = "String")]
-        #[schemars(with = "String")]
+        #[schemars(with = "String", extend("minLength" = 1, "maxLength" = $most, "pattern" = $pattern))]
         pub struct $name(String);
 
         impl $name {

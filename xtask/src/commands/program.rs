@@ -1,4 +1,4 @@
-//! `cargo xtask simulate` and `cargo xtask model`: programs of `tests/` that have options of their own.
+//! `cargo xtask simulate`, `model` and `contract`: programs of `tests/`, some with options of their own.
 
 use crate::process::cargo;
 use crate::signals;

@@ -15,7 +15,7 @@ use crate::process::{self, brief, cargo};
 use crate::stack::Stack;
 use crate::tools::Tools;
 use crate::ui::{self, DIM};
-use crate::{names, signals};
+use crate::{contract, names, signals};
 
 /// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
 ///
@@ -39,7 +39,7 @@ enum Step {
     Tests,
     /// sam validate --lint
     Template,
-    /// The end-to-end tests, against a local stack
+    /// The end-to-end tests and the contract (schemathesis), against a local stack
     EndToEnd,
 }
 
@@ -136,6 +136,12 @@ fn test_both_ways(instance: &Instance) -> anyhow::Result<()> {
     ui::heading("The same front door, with the order service in a container");
     let binaries = super::up::start(instance, OrdersRun::InContainer)?;
     visible(&mut test_command(instance, &binaries, &OF_CLIENTS)?)
+}
+
+/// Holds the stack against the contract.
+fn contract_test(instance: &Instance) -> anyhow::Result<()> {
+    let stack = Stack::local(instance.clone())?;
+    contract::test(&stack.api_url()?, &contract::Tokens::default())
 }
 
 /// What the end-to-end tests are told, in the environment. `only` names those whose path contains it; all, where it

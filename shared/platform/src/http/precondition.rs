@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use schemars::JsonSchema;
 
 use super::problem::{FieldError, Problem};
 
@@ -20,6 +21,16 @@ pub enum Precondition {
     /// It is as it was when it had this revision: `If-Match: "7"`.
     Revision(u64),
 }
+
+/// What the contract says of `If-Match`.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct IfMatch(#[schemars(regex(pattern = r#"^(\*|"[0-9]{1,19}")$"#))] pub String);
+
+/// What the contract says of `If-None-Match`.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+pub struct IfNoneMatch(#[schemars(regex(pattern = r"^\*$"))] pub String);
 
 impl Precondition {
     /// Whether it holds of what is there, with this revision, or not there.

@@ -8,6 +8,7 @@ use serde::Serialize;
 /// A problem. Says what is wrong and what to do.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(inline)]
 pub struct Problem(Box<Content>);
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -1,0 +1,94 @@
+//! What the gateway checks bodies against: the contract's schemas in JSON Schema draft 4, which is all that API Gateway
+//! knows (<https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html>).
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+
+/// What stands in a schema for people and tools, and nothing is checked by.
+const DROPPED: &[&str] =
+    &["$schema", "title", "description", "default", "examples", "format", "unevaluatedProperties"];
+
+/// A schema of the contract for the gateway. It lets through all that the contract does; where draft 4, or what SAM
+/// makes of it, cannot say something, it lets more through, and the function refuses it.
+///
+/// # Errors
+/// When the schema refers to something that is not there, or to itself.
+pub fn model(schema: &Value, document: &Value) -> Result<Value> {
+    convert(schema, document, 0)
+}
+
+fn convert(schema: &Value, document: &Value, depth: usize) -> Result<Value> {
+    anyhow::ensure!(depth < 20, "a schema refers to itself: the gateway's models cannot");
+    let next = |schema: &Value| convert(schema, document, depth + 1);
+    let Value::Object(fields) = schema else { return Ok(schema.clone()) };
+    let mut converted = Map::new();
+    if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+        let target = reference.strip_prefix('#').and_then(|path| document.pointer(path));
+        if let Value::Object(target) = next(target.with_context(|| format!("there is no {reference}"))?)? {
+            converted = target;
+        }
+    }
+    for (keyword, value) in fields {
+        match (keyword.as_str(), value) {
+            ("$ref", _) => {}
+            (dropped, _) if DROPPED.contains(&dropped) => {}
+            ("const", value) => {
+                converted.insert("enum".to_owned(), json!([value]));
+            }
+            ("exclusiveMinimum" | "exclusiveMaximum", bound) => {
+                converted.insert(keyword.to_lowercase().replace("exclusive", ""), bound.clone());
+                converted.insert(keyword.clone(), json!(true));
+            }
+            ("properties" | "patternProperties", Value::Object(properties)) => {
+                let properties: Result<Map<String, Value>> =
+                    properties.iter().map(|(name, schema)| Ok((name.clone(), next(schema)?))).collect();
+                converted.insert(keyword.clone(), properties?.into());
+            }
+            ("anyOf", Value::Array(schemas)) => match nullable(schemas) {
+                // OpenAPI 3.0, which SAM writes, has no null. Without a type, the other keywords bound what is none.
+                Some(schema) => {
+                    let mut schema = next(schema)?;
+                    if let Some(fields) = schema.as_object_mut() {
+                        fields.remove("type");
+                        converted.append(fields);
+                    }
+                }
+                None => {
+                    converted.insert(keyword.clone(), schemas.iter().map(next).collect::<Result<_>>()?);
+                }
+            },
+            ("type", Value::Array(types)) => {
+                if let [one] = types.as_slice() {
+                    converted.insert(keyword.clone(), one.clone());
+                }
+            }
+            ("allOf" | "oneOf", Value::Array(schemas)) => {
+                converted.insert(keyword.clone(), schemas.iter().map(next).collect::<Result<_>>()?);
+            }
+            ("items" | "additionalProperties" | "not", schema) => {
+                converted.insert(keyword.clone(), next(schema)?);
+            }
+            (
+                "type" | "enum" | "required" | "minimum" | "maximum" | "multipleOf" | "minLength"
+                | "maxLength" | "pattern" | "minItems" | "maxItems" | "uniqueItems" | "minProperties"
+                | "maxProperties",
+                value,
+            ) => {
+                converted.insert(keyword.clone(), value.clone());
+            }
+            (unknown, _) => {
+                bail!("the gateway's models have no {unknown}: say in tests/openapi what becomes of it")
+            }
+        }
+    }
+    Ok(converted.into())
+}
+
+/// The schema of which this is the optional form.
+fn nullable(schemas: &[Value]) -> Option<&Value> {
+    let null = json!({ "type": "null" });
+    match schemas {
+        [schema, other] | [other, schema] if *other == null => Some(schema),
+        _ => None,
+    }
+}

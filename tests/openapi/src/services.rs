@@ -1,0 +1,115 @@
+//! The services that have an API.
+
+use std::sync::Arc;
+
+use accounts::adapters::memory::InMemoryProfiles;
+use async_trait::async_trait;
+use axum::Router;
+use inventory::adapters::memory::InMemoryInventory;
+use orders::adapters::memory::InMemoryOrders;
+use partners::adapters::memory::{
+    CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners,
+};
+use payments::webhook::{Secrets, SigningSecret, WebhookApi};
+use platform::clock::SystemClock;
+use platform::http::Operation;
+use platform::memory::Bus;
+use secrecy::SecretString;
+
+/// A service with an API.
+pub struct Service {
+    /// What the contract calls it.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// What it does.
+    pub operations: Vec<Operation>,
+    /// Its routes, over ports in memory: what the contract is tested against.
+    pub router: Router,
+}
+
+/// All of them. One more is a function like those below, and a line here.
+pub fn services() -> Vec<Service> {
+    vec![accounts(), orders(), inventory(), payments(), partners(), reference()]
+}
+
+fn accounts() -> Service {
+    let api = accounts::api::Api { profiles: Arc::new(InMemoryProfiles::default()) };
+    Service {
+        name: "accounts",
+        about: "What the shop knows of you.",
+        operations: accounts::api::routes().operations(),
+        router: accounts::api::router(api),
+    }
+}
+
+/// Stripe's webhook. What it signs with is not known here, so all that a test can send is refused.
+fn payments() -> Service {
+    struct Nothing;
+    #[async_trait]
+    impl SigningSecret for Nothing {
+        async fn read(&self) -> anyhow::Result<SecretString> {
+            Ok(SecretString::from("none yet"))
+        }
+    }
+    let clock = Arc::new(SystemClock);
+    let api = WebhookApi {
+        secrets: Secrets::new(Arc::new(Nothing), clock.clone()),
+        publisher: Arc::new(Bus::default()),
+        clock,
+    };
+    Service {
+        name: "payments",
+        about: "What Stripe tells unasked.",
+        operations: payments::webhook::api::routes().operations(),
+        router: payments::webhook::router(api),
+    }
+}
+
+fn partners() -> Service {
+    let api = partners::api::Api {
+        partners: Arc::new(InMemoryPartners::default()),
+        deliveries: Arc::new(InMemoryDeliveries::default()),
+        queue: Arc::new(InMemoryDeliveryQueue::default()),
+        secrets: Arc::new(CountedSecrets::default()),
+        exempt: None,
+        clock: Arc::new(SystemClock),
+    };
+    Service {
+        name: "partners",
+        about: "News of the orders of a partner's customers, sent to where the partner wants it.",
+        operations: partners::api::routes().operations(),
+        router: partners::api::router(api),
+    }
+}
+
+fn orders() -> Service {
+    let api = orders::api::Api { orders: Arc::new(InMemoryOrders::default()), clock: Arc::new(SystemClock) };
+    Service {
+        name: "orders",
+        about: "Place orders, follow them, cancel them.",
+        operations: orders::api::routes().operations(),
+        router: orders::api::router(api),
+    }
+}
+
+fn inventory() -> Service {
+    let stock = Arc::new(InMemoryInventory::default());
+    let api =
+        inventory::api::Api { products: stock.clone(), reservations: stock, clock: Arc::new(SystemClock) };
+    Service {
+        name: "inventory",
+        about: "Products, their stock, and what is set aside for orders.",
+        operations: inventory::api::routes().operations(),
+        router: inventory::api::router(api),
+    }
+}
+
+fn reference() -> Service {
+    Service {
+        name: "reference",
+        about: "This contract.",
+        operations: reference::routes().operations(),
+        router: reference::router(),
+    }
+}
