@@ -61,7 +61,9 @@ fn print_urls(instance: &Instance) -> anyhow::Result<()> {
     let logs = instance.log("emulator");
     let logs = logs.parent().map(shown).unwrap_or_default();
     ui::heading("The shop is open");
-    ui::field("API", stack.shop()?.url());
+    let shop = stack.shop()?;
+    ui::field("API", shop.url());
+    ui::field("reference", &format!("{}/reference", shop.url()));
     ui::field("AWS", &format!("{} (any SDK or `aws --endpoint-url`; keys test/test)", instance.endpoint()));
     ui::field("payments", &format!("{} (stand-in for Stripe)", instance.stand_in_url()));
     ui::field("mails", &format!("{}/_ministack/ses/messages", instance.endpoint()));

@@ -24,7 +24,11 @@ async fn each_function_takes_its_sample_event() {
         };
         stack.stock_up(&product, 1000).await.unwrap();
     }
-    for (name, logical) in [("orders-api", "OrdersApi"), ("inventory-api", "InventoryApi")] {
+    for (name, logical) in [
+        ("orders-api", "OrdersApi"),
+        ("inventory-api", "InventoryApi"),
+        ("serve-reference", "ServeReference"),
+    ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         let status = answer["statusCode"].as_u64().unwrap();
         assert!((200..300).contains(&status), "{name}: {answer}");
