@@ -59,6 +59,12 @@ impl Stack {
             .collect())
     }
 
+    /// One of them.
+    pub(crate) fn output(&self, name: &str) -> anyhow::Result<String> {
+        let value = self.outputs()?.remove(name);
+        value.with_context(|| format!("stack {} has no output {name}: deploy it anew", self.name))
+    }
+
     /// A parameter that the stack was deployed with, or the template's default for it. `None` if there is none.
     pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<Option<String>> {
         let stack = self.describe()?.with_context(|| self.missing())?;
@@ -68,8 +74,7 @@ impl Stack {
 
     /// The base address of the API.
     pub(crate) fn api_url(&self) -> anyhow::Result<String> {
-        let url = self.outputs()?.remove(names::API_URL_OUTPUT);
-        url.with_context(|| format!("stack {} has no output {}", self.name, names::API_URL_OUTPUT))
+        self.output(names::API_URL_OUTPUT)
     }
 
     /// The front door, for one of the shop's own programs.

@@ -1,5 +1,7 @@
 //! `serve-reference`: the contract of the API, for people and for programs.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -47,21 +49,27 @@ fn about_page(it: &mut Description) {
         .empty_answer(304, "It is what you have.");
 }
 
+static CONTRACT_TAG: LazyLock<String> = LazyLock::new(|| tag(CONTRACT));
+static PAGE_TAG: LazyLock<String> = LazyLock::new(|| tag(PAGE));
+
+fn tag(text: &str) -> String {
+    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(text)))
+}
+
 async fn contract(headers: HeaderMap) -> Response {
-    answer(&headers, "application/json", CONTRACT)
+    answer(&headers, "application/json", CONTRACT, &CONTRACT_TAG)
 }
 
 async fn page(headers: HeaderMap) -> Response {
-    answer(&headers, "text/html; charset=utf-8", PAGE)
+    answer(&headers, "text/html; charset=utf-8", PAGE, &PAGE_TAG)
 }
 
 /// `text`, or 304 for a client that has it.
-fn answer(headers: &HeaderMap, media_type: &'static str, text: &'static str) -> Response {
-    let tag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(text)));
+fn answer(headers: &HeaderMap, media_type: &'static str, text: &'static str, tag: &str) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // A cache on the way may have made the tag a weak one (RFC 9110 §8.8.1).
     let has_it = known.split(',').map(str::trim).any(|it| it == "*" || it.trim_start_matches("W/") == tag);
-    let about = [(header::ETAG, tag), (header::CACHE_CONTROL, FRESH.to_owned())];
+    let about = [(header::ETAG, tag), (header::CACHE_CONTROL, FRESH)];
     if has_it {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }

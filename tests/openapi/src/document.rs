@@ -257,7 +257,7 @@ fn tidy(value: &mut Value) {
             for (name, value) in fields {
                 match value {
                     Value::String(text) if name == "description" => {
-                        *text = text.replace("[`", "`").replace("`]", "`")
+                        *text = text.replace("[`", "`").replace("`]", "`");
                     }
                     value => tidy(value),
                 }

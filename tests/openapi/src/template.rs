@@ -181,3 +181,55 @@ fn pairs<'a>(
         Some((route, operation))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services;
+
+    /// The API of a template with one route.
+    fn with_route(properties: &str) -> Template {
+        let event = format!("{{Type: Api, Properties: {{{properties}}}}}");
+        let function = format!("{{Type: {FUNCTION}, Properties: {{Events: {{E: {event}}}}}}}");
+        Template::parse(&format!("Resources: {{F: {function}}}")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[track_caller]
+    fn assert_tells(violations: &Violations, words: &[&str]) {
+        let told = |violation: &String| words.iter().all(|word| violation.contains(word));
+        assert!(violations.iter().any(told), "{words:?} are not in {violations:?}");
+    }
+
+    #[test]
+    fn a_route_without_an_operation_and_an_operation_without_a_route() {
+        let found = routes_are_operations(&with_route("Method: get, Path: /order"), &services());
+        assert_tells(&found, &["F/E", "no such operation"]);
+        assert_tells(&found, &["GET /orders:", "there are 0"]);
+        let preflight = routes_are_operations(&with_route("Method: options, Path: /orders"), &services());
+        assert!(!preflight.iter().any(|it| it.starts_with("F/E")), "{preflight:?}");
+    }
+
+    #[test]
+    fn a_route_that_checks_nothing_or_too_much() {
+        let none = bodies_and_headers_are_checked(&with_route("Method: post, Path: /orders"), &services());
+        assert_tells(&none, &["F/E", "RequestModel", "PlaceOrder"]);
+        assert_tells(&none, &["F/E", "RequestParameters", "Idempotency-Key"]);
+        let model = "Method: get, Path: /orders, RequestModel: {Model: PlaceOrder}";
+        assert_tells(&bodies_and_headers_are_checked(&with_route(model), &services()), &["F/E", "null"]);
+    }
+
+    #[test]
+    fn a_route_that_asks_for_something_else() {
+        let asks = |auth: &str, path: &str| {
+            let route = with_route(&format!("Method: get, Path: {path}, Auth: {auth}"));
+            callers_are_asked_who_they_are(&route, &services())
+        };
+        let cognito =
+            |scope: &str| format!("{{Authorizer: CognitoAuthorizer, AuthorizationScopes: [{scope}]}}");
+        assert_eq!(asks(&cognito("orders/read"), "/orders"), Violations::new());
+        assert_eq!(asks("{Authorizer: NONE}", "/products"), Violations::new());
+        assert_tells(&asks(&cognito("orders/write"), "/orders"), &["F/E", "orders/read"]);
+        assert_tells(&asks(&cognito("partner/orders"), "/partner/orders"), &["F/E", "ApiKeyRequired"]);
+        assert_tells(&asks("{Authorizer: NONE}", "'/reservations/{order_id}'"), &["F/E", "AWS_IAM"]);
+    }
+}

@@ -15,7 +15,7 @@ use crate::process::{self, brief, cargo};
 use crate::stack::Stack;
 use crate::tools::Tools;
 use crate::ui::{self, DIM};
-use crate::{contract, names, signals};
+use crate::{contract, names, signals, token};
 
 /// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
 ///
@@ -133,15 +133,19 @@ const OF_CLIENTS: [&str; 2] = ["api::", "front_door::"];
 fn test_both_ways(instance: &Instance) -> anyhow::Result<()> {
     let binaries = super::up::start(instance, OrdersRun::OnLambda)?;
     visible(&mut test_command(instance, &binaries, &[])?)?;
+    ui::heading("The contract, tried by a stranger, by staff and by a partner");
+    contract_test(instance)?;
     ui::heading("The same front door, with the order service in a container");
     let binaries = super::up::start(instance, OrdersRun::InContainer)?;
     visible(&mut test_command(instance, &binaries, &OF_CLIENTS)?)
 }
 
-/// Holds the stack against the contract.
+/// Holds the stack against the contract, as somebody who runs the shop and as a partner.
 fn contract_test(instance: &Instance) -> anyhow::Result<()> {
     let stack = Stack::local(instance.clone())?;
-    contract::test(&stack.api_url()?, &contract::Tokens::default())
+    let tokens =
+        contract::Tokens { staff: Some(token::staff(&stack)?), partner: Some(token::partner(&stack)?) };
+    contract::test(&stack.api_url()?, &tokens)
 }
 
 /// What the end-to-end tests are told, in the environment. `only` names those whose path contains it; all, where it

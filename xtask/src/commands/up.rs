@@ -81,7 +81,9 @@ fn print_urls(instance: &Instance) -> anyhow::Result<()> {
     let logs = instance.log("emulator");
     let logs = logs.parent().map(shown).unwrap_or_default();
     ui::heading("The shop is open");
-    ui::field("API", &stack.api_url()?);
+    let api = stack.api_url()?;
+    ui::field("API", &api);
+    ui::field("reference", &format!("{api}/reference"));
     ui::field("AWS", &format!("{} (any SDK or `aws --endpoint-url`; keys test/test)", instance.endpoint()));
     ui::field("payments", &format!("{} (stand-in for Stripe)", instance.stand_in_url()));
     ui::field("mails", &format!("{}/_ministack/ses/messages", instance.endpoint()));

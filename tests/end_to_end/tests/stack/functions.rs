@@ -28,6 +28,7 @@ async fn each_function_takes_its_sample_event() {
         ("inventory-api", "InventoryApi"),
         ("accounts-api", "AccountsApi"),
         ("webhooks-api", "WebhooksApi"),
+        ("serve-reference", "ServeReference"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         let status = answer["statusCode"].as_u64().unwrap();

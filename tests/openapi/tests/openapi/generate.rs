@@ -142,7 +142,7 @@ fn apply(value: &mut Value, left: &mut usize, change: &Change) -> bool {
             }
             (Change::Remove, Value::Array(items)) => drop(items.pop()),
             (Change::Lengthen(letter, times), Value::String(text)) => {
-                text.extend(std::iter::repeat_n(*letter, *times))
+                text.extend(std::iter::repeat_n(*letter, *times));
             }
             (Change::Replace(new), value) => *value = new.clone(),
             _ => {}
