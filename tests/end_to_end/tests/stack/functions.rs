@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use end_to_end::{Product, Stack};
-use http::StatusCode;
 use serde_json::Value;
 
 use crate::{alone, shared};
