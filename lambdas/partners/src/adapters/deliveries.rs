@@ -141,3 +141,39 @@ impl Deliveries for DynamoDbDeliveries {
         Ok(Page { deliveries, next })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::event::{Fact, OrderCreated};
+    use domain::{Cause, Event};
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::event::without_person;
+
+    #[test]
+    fn a_delivery_is_read_as_it_was_written() {
+        let order = serde_json::from_value(json!({
+            "customer": {"id": "client1.42", "name": "Ada Lovelace", "email": "ada@example.com"},
+            "payment_method": "pm_card_visa",
+            "lines": [{"sku": "TEA-001", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
+            "total": {"amount": 2500, "currency": "EUR"},
+            "placed_at": "2026-11-23T10:15:30Z",
+        }));
+        let fact = Fact::OrderCreated(OrderCreated { order: order.unwrap() });
+        let cause =
+            Cause { correlation_id: "request-1".parse().unwrap(), causation_id: None, traceparent: None };
+        let now: Timestamp = "2026-11-23T10:15:30.123456789Z".parse().unwrap();
+        let event = Event::new(Uuid::from_u128(1).into(), fact, now, cause);
+        let delivery = Delivery::new(Uuid::from_u128(2).into(), without_person(&event).unwrap(), now);
+        let item = write_item(&delivery, 7).unwrap();
+        assert_eq!(item["position"], text(format!("2026-11-23T10:15:30.123456Z#{}", event.id)));
+        assert_eq!(item["webhook_id"], text(Uuid::from_u128(2)));
+        assert_eq!(item["expires_at"], AttributeValue::N("1798020930".to_owned()));
+        assert!(!format!("{item:?}").contains("Ada"));
+        assert_eq!(read_item(item).unwrap(), Versioned { value: delivery.clone(), version: 7 });
+        let position = Position::of(&delivery);
+        assert_eq!(position.to_string().parse(), Ok(position));
+    }
+}

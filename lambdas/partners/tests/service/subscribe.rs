@@ -117,3 +117,26 @@ async fn only_partners_get_in() {
         assert_eq!(answer.status.as_u16(), status, "{caller:?}");
     }
 }
+
+/// What the table keeps, and what the contract says, can be written and read.
+#[tokio::test]
+async fn subscriptions_survive_being_written_down() {
+    use partners::store::Partners;
+    let service = Service::new();
+    let body = json!({"url": URL, "events": ["payment.failed"], "description": "\u{fc}ber"});
+    service.subscribe("key-1", &body).await.id();
+    let webhook = service.subscribed("key-2").await;
+    service.patch(&webhook, &json!({"enabled": false})).await;
+    let stored = service.partners.get(&PARTNER.parse().unwrap()).await.unwrap().value;
+    let written = serde_json::to_string(&stored).unwrap();
+    assert_eq!(serde_json::from_str::<partners::webhook::Subscriptions>(&written).unwrap(), stored);
+    assert!(!format!("{stored:?}").contains("whsec_"), "secrets are not printed");
+
+    let mut ids = std::collections::BTreeSet::new();
+    for operation in partners::api::routes().operations() {
+        let description = operation.description();
+        assert!(!description.summary.is_empty() && !description.answers.is_empty(), "{}", operation.id);
+        assert!(ids.insert(operation.id), "{}", operation.id);
+    }
+    assert_eq!(ids.len(), 8);
+}
