@@ -248,10 +248,10 @@ async fn a_partner_needs_a_key_and_has_customers_of_its_own() {
     let (partner, other) = (stack.partner().await.unwrap(), stack.partner().await.unwrap());
     let without = [("authorization", partner.bearer.as_str())];
     let answer = stack.api(Method::GET, "/partner/orders?customer_id=42", &without, None).await.unwrap();
-    refused(&answer, StatusCode::FORBIDDEN, "invalid-api-key");
+    refused(&answer, StatusCode::FORBIDDEN, "forbidden");
     let wrong = [("authorization", partner.bearer.as_str()), ("x-api-key", "guessed")];
     let answer = stack.api(Method::GET, "/partner/orders?customer_id=42", &wrong, None).await.unwrap();
-    refused(&answer, StatusCode::FORBIDDEN, "invalid-api-key");
+    refused(&answer, StatusCode::FORBIDDEN, "forbidden");
 
     let product = stack.product(1000, 5).await.unwrap();
     let mut order = NewOrder::of(&product, 1, "pm_card_visa").body;
@@ -283,7 +283,7 @@ async fn a_partner_over_its_limit_is_told_to_wait() {
     }
     let answer = partner_orders(&stack, &partner).await;
     assert_eq!(answer.headers["retry-after"], "1", "{answer:?}");
-    refused(&answer, StatusCode::TOO_MANY_REQUESTS, "throttled");
+    refused(&answer, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
     // Its limits are its own.
     let other = stack.partner().await.unwrap();
     assert_eq!(partner_orders(&stack, &other).await.status, StatusCode::OK);
