@@ -165,7 +165,7 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
         (vec![key, json], large.into(), StatusCode::PAYLOAD_TOO_LARGE),
         (
             vec![key, ("content-type", "text/xml")],
-            Bytes::from_static(b"<order/>"),
+            NewOrder::of(&product, 1, "pm_card_visa").body.to_string().into(),
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ),
     ];
