@@ -6,9 +6,9 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future::ProvideCredentials as Future;
-use aws_credential_types::provider::{ProvideCredentials, Result};
 use bytes::Bytes;
 use http::{Request, header};
 use jiff::Timestamp;
@@ -72,9 +72,7 @@ impl ProvideCredentials for ContainerCredentials {
     where
         Self: 'a,
     {
-        Future::new(async move {
-            Result::from(self.fetch().await.map_err(|error| CredentialsError::provider_error(error)))
-        })
+        Future::new(async move { self.fetch().await.map_err(CredentialsError::provider_error) })
     }
 }
 

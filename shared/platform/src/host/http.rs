@@ -64,7 +64,7 @@ async fn ended() {
         }
         Err(error) => {
             tracing::warn!(%error, "SIGTERM cannot be waited for");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

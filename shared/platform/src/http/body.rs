@@ -59,7 +59,9 @@ const MOST_UNKNOWN: usize = 20;
 /// Reads all of `bytes` as a `T`, or names each field that is wrong.
 fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
     let mut errors = match read::<T>(bytes) {
-        Ok(value) => return Ok(value),
+        Ok(value) if bytes.trim_ascii_start().starts_with(b"{") => return Ok(value),
+        // serde takes a list for a struct, field by field, and an empty one for a struct whose fields may all be left out.
+        Ok(_) => return Err(vec![FieldError::pointer("", "must be an object")]),
         Err(errors) => errors,
     };
     // The parser leaves an object at the first field that it does not know. Each such field is taken out and the

@@ -120,6 +120,13 @@ async fn a_body_that_is_right_is_taken() {
 }
 
 #[tokio::test]
+async fn a_list_is_no_body() {
+    let list = json!(["a note", [{"sku": "TEA-001", "quantity": 1, "unit_price": {"amount": 1, "currency": "EUR"}}]]);
+    let answer = send(list.to_string()).await;
+    assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, vec![""]));
+}
+
+#[tokio::test]
 async fn every_field_that_is_wrong_is_named_at_once() {
     let body = json!({
         "note": 7,

@@ -85,9 +85,9 @@ impl Client {
 
     /// The operation's path with something that fits in it.
     pub(crate) fn path(&self) -> String {
-        let order = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
         let parts = self.operation.path.split('/').map(|part| match part {
-            "{order_id}" => order,
+            "{order_id}" | "{webhook_id}" | "{event_id}" => id,
             part if part.starts_with('{') => "T-1",
             part => part,
         });

@@ -59,6 +59,8 @@ proptest! {
 
     #[test]
     fn bodies_that_are_none(body in bodies()) {
+        // Nothing at all is a body to who asks for no field.
+        prop_assume!(serde_json::from_slice::<Value>(&body).ok() != Some(json!({})));
         for client in clients().iter().filter(|client| client.has_body()) {
             let answer = client.send(body.clone());
             prop_assert!(matches!(answer.status.as_u16(), 400 | 413), "{answer:?}");

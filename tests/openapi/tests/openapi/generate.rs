@@ -22,6 +22,14 @@ pub(crate) fn fitting(document: &Value, schema: &Value) -> BoxedStrategy<Value> 
         let usual = values.iter().find(|it| *it == "EUR").unwrap_or(&values[0]).clone();
         return prop_oneof![9 => Just(usual), 1 => select(values.clone())].boxed();
     }
+    if let Some(types) = schema["type"].as_array() {
+        let of = |kind: &Value| {
+            let mut one = schema.clone();
+            one["type"] = kind.clone();
+            next(&one)
+        };
+        return proptest::strategy::Union::new(types.iter().map(of)).boxed();
+    }
     match schema["type"].as_str().unwrap_or_default() {
         "object" => {
             let required =
@@ -57,6 +65,7 @@ pub(crate) fn fitting(document: &Value, schema: &Value) -> BoxedStrategy<Value> 
                 .prop_map(Value::from)
                 .boxed()
         }
+        "boolean" => any::<bool>().prop_map(Value::from).boxed(),
         "null" => Just(Value::Null).boxed(),
         other => panic!("no values of type {other:?}"),
     }
