@@ -59,9 +59,7 @@ const MOST_UNKNOWN: usize = 20;
 /// Reads all of `bytes` as a `T`, or names each field that is wrong.
 fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
     let mut errors = match read::<T>(bytes) {
-        Ok(value) if bytes.trim_ascii_start().starts_with(b"{") => return Ok(value),
-        // serde takes a list for a struct, field by field, and an empty one for a struct whose fields may all be left out.
-        Ok(_) => return Err(vec![FieldError::pointer("", "must be an object")]),
+        Ok(value) => return whole_object(bytes).map(|()| value),
         Err(errors) => errors,
     };
     // The parser leaves an object at the first field that it does not know. Each such field is taken out and the
@@ -75,6 +73,16 @@ fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldErro
     }
     unknown.append(&mut errors);
     Err(unknown)
+}
+
+/// What the parser leaves unseen in what it takes: a list, which serde reads as a struct, field by field; and what comes
+/// behind the end.
+fn whole_object(bytes: &[u8]) -> Result<(), Vec<FieldError>> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(vec![FieldError::pointer("", "must be an object")]);
+    }
+    let all = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
+    all.map(drop).map_err(|error| vec![FieldError::pointer("", without_values(&error.to_string()))])
 }
 
 fn read<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {

@@ -127,6 +127,15 @@ async fn a_list_is_no_body() {
 }
 
 #[tokio::test]
+async fn nothing_comes_behind_a_body() {
+    for behind in ["{", "x", "{}", "\u{0}", ","] {
+        let answer = send(good().to_string() + behind).await;
+        assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, vec![""]), "{behind}");
+    }
+    assert_eq!(send(good().to_string() + " \r\n\t").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn every_field_that_is_wrong_is_named_at_once() {
     let body = json!({
         "note": 7,
