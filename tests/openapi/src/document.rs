@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use heck::ToUpperCamelCase;
+use partners::event::Payload;
 use platform::http::route::{Answer, Parameter, Place};
 use platform::http::{Access, Description, Operation, Problem, Scope};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
@@ -33,6 +34,7 @@ pub fn document(services: &[Service]) -> Result<Value> {
             ensure!(before.is_none(), "two operations are at {} {}", operation.method, operation.path);
         }
     }
+    let webhooks = writer.webhooks();
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -45,6 +47,7 @@ pub fn document(services: &[Service]) -> Result<Value> {
         "servers": [{ "url": ".", "description": "Where this document is: the stage v1 of the gateway." }],
         "tags": services.iter().map(|it| json!({ "name": it.name, "description": it.about })).collect::<Vec<_>>(),
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
             "schemas": writer.schemas()?,
             "responses": writer.responses,
@@ -132,6 +135,31 @@ impl Writer {
             schemas.insert(name, schema);
         }
         Ok(schemas)
+    }
+
+    /// What is sent to partners.
+    fn webhooks(&mut self) -> Value {
+        let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": true, "description": about, "schema": { "type": "string" } });
+        let schema = self.answers.subschema_for::<Payload<'_>>();
+        json!({
+            "orderEvent": { "post": {
+                "tags": ["partners"],
+                "operationId": "orderEvent",
+                "summary": "An event of an order of yours",
+                "description": "Sent to the URL that you subscribed with, signed as Standard Webhooks says.",
+                "parameters": [
+                    header("webhook-id", "The same each time this event is sent to this webhook."),
+                    header("webhook-timestamp", "When it was sent: seconds since 1970."),
+                    header("webhook-signature", "`v1,` and the HMAC-SHA256 of `id.timestamp.body`, in base64."),
+                ],
+                "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
+                "responses": {
+                    "2XX": { "description": "You have it." },
+                    "410": { "description": "You want no more of them: the webhook is disabled." },
+                    "default": { "description": "It is sent again later." },
+                },
+            } },
+        })
     }
 
     fn operation(&mut self, tag: &str, operation: &Operation) -> Value {
