@@ -13,7 +13,8 @@ use schemars::{JsonSchema, Schema};
 
 use super::access::{Access, Caller};
 
-/// A method on a path. Cheap to make: what the contract says of it is only worked out when somebody asks.
+/// A method on a path. What the contract says of it is only worked out when somebody asks, and only there with the
+/// feature `contract`.
 #[derive(Debug, Clone)]
 pub struct Operation {
     /// The method.
@@ -25,19 +26,32 @@ pub struct Operation {
     /// Who may use it.
     pub access: Access,
     filter: MethodFilter,
+    #[cfg(feature = "contract")]
     describe: fn(&mut Description),
 }
 
+// Without the feature nothing leads to a description any more, and no function that is deployed contains schemas: half a
+// megabyte that a cold start would have to read.
 macro_rules! constructors {
     ($($name:ident $method:ident),+) => {$(
         #[doc = concat!("`", stringify!($method), "` on a path.")]
+        #[inline]
         pub fn $name(
             path: &'static str,
             id: &'static str,
             access: Access,
+            #[cfg_attr(not(feature = "contract"), expect(unused_variables))]
             describe: fn(&mut Description),
         ) -> Self {
-            Self { method: Method::$method, path, id, access, filter: MethodFilter::$method, describe }
+            Self {
+                method: Method::$method,
+                path,
+                id,
+                access,
+                filter: MethodFilter::$method,
+                #[cfg(feature = "contract")]
+                describe,
+            }
         }
     )+};
 }
@@ -46,6 +60,7 @@ impl Operation {
     constructors!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
 
     /// What the contract says of it.
+    #[cfg(feature = "contract")]
     pub fn description(&self) -> Description {
         let mut description = Description::default();
         (self.describe)(&mut description);
