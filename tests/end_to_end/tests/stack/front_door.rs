@@ -332,6 +332,26 @@ async fn pages_of_the_configured_origins_may_call() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_a_problem_like_any_other() {
+    let (stack, _guard) = shared().await;
+    for (method, path) in [
+        (Method::GET, "/nothing/here"),
+        (Method::DELETE, "/orders"),
+        (Method::GET, "/reservations/01890a5d-ac96-774b-bcce-b302099a8057"),
+    ] {
+        let answer = stack.api(method.clone(), path, &[("authorization", "")], None).await.unwrap();
+        refused(&answer, StatusCode::NOT_FOUND, "not-found");
+    }
+    // The page and the document that say what there is.
+    for (path, media_type) in [("/reference", "text/html"), ("/openapi.json", "application/json")] {
+        let answer = stack.api(Method::GET, path, &[("authorization", "")], None).await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        let found = answer.headers["content-type"].to_str().unwrap();
+        assert!(found.starts_with(media_type), "{path}: {found}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_trusts_a_header_that_anybody_can_send() {
     let (stack, _guard) = shared().await;
     let (ada, eve) = (stack.customer().await.unwrap(), stack.customer().await.unwrap());
