@@ -13,12 +13,13 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::order::{Order, OrderStatus, Outcome};
 use domain::payment::VoidReason;
 use domain::{Customer, CustomerId, EmailAddress, Lines, Money, OrderId, PaymentMethodId, PersonName};
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
 use platform::http::input::{Cursor, Limit, PageInput, cursor};
 use platform::http::{
-    Access, Caller, Caused, Description, FieldError, Json, Operation, Problem, Routes, Scope, path_parameter,
+    Access, Caller, Caused, Description, FieldError, IdempotencyKey, Json, Operation, Problem, Routes, Scope,
+    path_parameter,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,9 +29,6 @@ use crate::owner::Reach;
 use crate::request::PlaceOrder;
 use crate::store::{Orders, Placed, Placement, Stored};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// As long as Stripe takes them to be (<https://docs.stripe.com/api/idempotent_requests>).
-const LONGEST_KEY: usize = 255;
 /// How long a key is remembered. A client that has not given up after a week has given up.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How often a write is tried again that somebody else was faster with.
@@ -79,7 +77,7 @@ fn about_place(it: &mut Description) {
         "The order is taken, and goes its way from here: stock is held for it at the price that you were shown, then \
          the payment method is charged, then the customer gets a mail. Read the order to see how far it is.",
     )
-    .required_header::<IdempotencyKey>(
+    .required_header::<IdempotencyKey<'_>>(
         "Idempotency-Key",
         "A new one, such as a UUID, for each order; the same one when you send the same order again, which then \
          gives the answer of the first time. Remembered for a week.",
@@ -119,14 +117,6 @@ fn about_cancel(it: &mut Description) {
     .problem(404, "not-found", "You have no such order.")
     .problem(409, "order-final", "The order has ended otherwise, and can no longer be cancelled.");
 }
-
-/// A key that a client chose for its request.
-#[derive(JsonSchema)]
-struct IdempotencyKey(
-    #[expect(dead_code, reason = "only its schema is used")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[!-~]+$"))]
-    String,
-);
 
 /// An order, as clients see it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -189,19 +179,11 @@ async fn place(
 ) -> Result<Response, Problem> {
     let reach = Reach::of(&caller)?;
     let now = api.clock.now();
-    // Both are looked at before either is answered, so that a client learns of all that is wrong at once.
     let details = body.and_then(|body| body.0.into_details(&reach, now));
-    let (key, details) = match (idempotency_key(&headers), details) {
-        (Ok(key), Ok(details)) => (key, details),
-        (Err(error), Err(problem)) if !problem.errors().is_empty() => {
-            return Err(Problem::invalid([vec![error], problem.errors().to_vec()].concat()));
-        }
-        (_, Err(problem)) => return Err(problem),
-        (Err(error), Ok(_)) => return Err(Problem::invalid(vec![error])),
-    };
+    let (key, details) = IdempotencyKey::with_body(&headers, "order", details)?;
     let fingerprint = fingerprint(&details)?;
     // Two clients may have hit upon the same key.
-    let key = hash(&[reach.name(), key]);
+    let key = hash(&[reach.name(), key.as_str()]);
     let location = if reach.is_partner() { "/v1/partner/orders" } else { "/v1/orders" };
     let (order, event) = Order::place(OrderId::from(api.clock.fresh_id()), details, cause);
     tracing::Span::current().record("order_id", order.id.to_string());
@@ -218,22 +200,6 @@ async fn place(
         (header::LOCATION, format!("{location}/{}", placement.order_id)),
     ];
     Ok((StatusCode::CREATED, headers, placement.answer).into_response())
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<&str, FieldError> {
-    let key = headers.get(&IDEMPOTENCY_KEY).ok_or_else(|| {
-        let why = "is missing: send a new key, such as a UUID, with each new order, and the same again when you try again";
-        FieldError::header("Idempotency-Key", why)
-    })?;
-    key.to_str()
-        .ok()
-        .filter(|key| {
-            (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
-        })
-        .ok_or_else(|| {
-            let why = format!("must have 1 to {LONGEST_KEY} printable ASCII characters without spaces");
-            FieldError::header("Idempotency-Key", why)
-        })
 }
 
 /// What tells one request from another: all that the client decides.

@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{CustomerId, EventId};
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use platform::Clock;
 use platform::http::input::{PageInput, cursor};
-use platform::http::{Access, Caller, FieldError, Json, Operation, Problem, Routes, Scope, path_parameter};
+use platform::http::{
+    Access, Caller, FieldError, IdempotencyKey, Json, Operation, Problem, Routes, Scope, path_parameter,
+};
 use platform::net::LocalReceiver;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -24,8 +26,6 @@ use crate::store::{Deliveries, DeliveryQueue, Partners, Position, Secrets, Versi
 use crate::view::{DeliveryPage, DeliveryView, NewWebhookView, WebhookPage, WebhookView};
 use crate::webhook::{Creation, MOST_WEBHOOKS, Subscribed, Webhook, WebhookId, uuid};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const LONGEST_KEY: usize = 255;
 /// How often a write is tried again that somebody else was faster with.
 const TRIES: usize = 5;
 
@@ -78,16 +78,8 @@ async fn subscribe(
     body: Result<Json<CreateWebhook>, Problem>,
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
-    // All is looked at before any of it is answered, so that a client learns of all that is wrong at once.
     let wish = body.and_then(|Json(body)| body.checked(api.exempt));
-    let (key, wish) = match (idempotency_key(&headers), wish) {
-        (Ok(key), Ok(wish)) => (key, wish),
-        (Err(error), Err(problem)) if !problem.errors().is_empty() => {
-            return Err(Problem::invalid([vec![error], problem.errors().to_vec()].concat()));
-        }
-        (_, Err(problem)) => return Err(problem),
-        (Err(error), Ok(_)) => return Err(Problem::invalid(vec![error])),
-    };
+    let (key, wish) = IdempotencyKey::with_body(&headers, "webhook", wish)?;
     let Wish { url, events, description } = wish;
     let asked = serde_json::to_string(&(&url, &events, &description)).map_err(anyhow::Error::from)?;
     let now = api.clock.now();
@@ -98,7 +90,7 @@ async fn subscribe(
         description,
         secret: api.secrets.fresh()?,
         created_at: now,
-        creation: Creation { key: hash(key), fingerprint: hash(&asked) },
+        creation: Creation { key: hash(key.as_str()), fingerprint: hash(&asked) },
         trusted_since: now,
         failing_since: None,
         disabled: None,
@@ -131,20 +123,6 @@ fn created(webhook: &Webhook) -> Result<Response, Problem> {
 
 fn contended(partner: &CustomerId) -> Problem {
     anyhow::anyhow!("the webhooks of {partner} changed {TRIES} times while they were being written").into()
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<&str, FieldError> {
-    let key = headers.get(&IDEMPOTENCY_KEY).ok_or_else(|| {
-        let why = "is missing: send a new key, such as a UUID, with each new webhook, and the same again when you try again";
-        FieldError::header("Idempotency-Key", why)
-    })?;
-    let good = |key: &&str| {
-        (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    key.to_str().ok().filter(good).ok_or_else(|| {
-        let why = format!("must have 1 to {LONGEST_KEY} printable ASCII characters without spaces");
-        FieldError::header("Idempotency-Key", why)
-    })
 }
 
 fn hash(text: &str) -> String {

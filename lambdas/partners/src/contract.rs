@@ -1,9 +1,8 @@
 //! What the contract says of each operation.
 
 use domain::EventId;
-use platform::http::Description;
 use platform::http::input::{Cursor, Limit};
-use schemars::JsonSchema;
+use platform::http::{Description, IdempotencyKey};
 
 use crate::request::{ChangeWebhook, CreateWebhook};
 use crate::view::{DeliveryPage, DeliveryView, NewWebhookView, WebhookPage, WebhookView};
@@ -13,14 +12,6 @@ const WEBHOOK_ID: &str = "The webhook: the `id` that making it was answered with
 const NO_WEBHOOK: &str = "You have no such webhook.";
 const NOT_PARTNER: &str = "The token is not that of a partner, who signs in with a client id and a secret.";
 
-/// A key that a client chose for its request.
-#[derive(JsonSchema)]
-struct IdempotencyKey(
-    #[expect(dead_code, reason = "only its schema is used")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[!-~]+$"))]
-    String,
-);
-
 pub(crate) fn about_subscribe(it: &mut Description) {
     it.about(
         "Subscribe to order events",
@@ -29,7 +20,7 @@ pub(crate) fn about_subscribe(it: &mut Description) {
          status within 10 seconds; redirects are not followed. What does not arrive is sent again, each time later, over a \
          day and a half. An event may come twice, with the same `webhook-id`, and events come in no order. At most ten.",
     )
-    .required_header::<IdempotencyKey>(
+    .required_header::<IdempotencyKey<'_>>(
         "Idempotency-Key",
         "A new one, such as a UUID, for each webhook; the same one when you send the same request again, which then gives \
          the webhook of the first time. Remembered for as long as there is that webhook.",

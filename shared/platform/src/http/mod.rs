@@ -5,6 +5,7 @@ pub mod bearer;
 mod body;
 pub mod client;
 pub mod input;
+mod key;
 pub mod precondition;
 mod problem;
 mod request;
@@ -12,6 +13,7 @@ pub mod route;
 
 pub use access::{Access, Caller, Scope};
 pub use body::Json;
+pub use key::IdempotencyKey;
 pub use precondition::Precondition;
 pub use problem::{FieldError, Problem};
 pub use request::{Caused, GatewayRequestId, observe, path_parameter};
