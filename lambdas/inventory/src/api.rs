@@ -201,7 +201,7 @@ async fn put_product(
     body: Json<PutProduct>,
 ) -> Result<Response, Problem> {
     let sku: Sku = path_parameter("sku", &sku)?;
-    let put = api.products.put(&sku, &body.0.name, body.0.price(), condition).await?;
+    let put = api.products.put(&sku, &body.0.into(), condition).await?;
     let product = put.ok_or_else(|| {
         Problem::precondition_failed(format!(
             "{sku} is not as If-Match or If-None-Match says. Read it again."

@@ -1,9 +1,20 @@
 //! What is sold.
 
 use domain::reservation::OnSale;
-use domain::{Money, ProductName, Sku};
+use domain::{Money, ProductName, Sku, TaxRate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// What staff decide of a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// What it is called.
+    pub name: ProductName,
+    /// The price of one, with the tax.
+    pub price: Money,
+    /// The tax within the price, if it is not the shop's usual rate.
+    pub tax_rate: Option<TaxRate>,
+}
 
 /// A product and its stock. `available + held + sold` is all that was ever delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,9 +23,13 @@ pub struct Product {
     pub sku: Sku,
     /// What it is called.
     pub name: ProductName,
-    /// The price of one.
+    /// The price of one, with the tax.
     pub price: Money,
-    /// Goes up by one with each change of name or price: what staff decide. Stock moves without it, so that a change
+    /// The tax within the price, in hundredths of a percent: 1900 is 19 %. Left out where nobody said, and the shop's
+    /// usual rate applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_rate: Option<TaxRate>,
+    /// Goes up by one with each change of name, price or tax: what staff decide. Stock moves without it, so that a change
     /// need not be made again for each piece that is sold meanwhile.
     #[serde(default)]
     pub revision: u64,

@@ -1,9 +1,11 @@
 //! What clients send, checked field by field.
 
-use domain::{Lines, Money, ProductName};
+use domain::{Lines, ProductName, TaxRate};
 use platform::http::input::{LineInput, MoneyInput, lines};
 use platform::http::{FieldError, Problem};
 use schemars::JsonSchema;
+
+use crate::product::Offer;
 
 /// The most pieces that one delivery brings.
 const LARGEST_DELIVERY: u32 = 1_000_000;
@@ -14,14 +16,18 @@ const LARGEST_DELIVERY: u32 = 1_000_000;
 pub(crate) struct PutProduct {
     /// What it is called.
     #[eserde(compat)]
-    pub(crate) name: ProductName,
-    /// The price of one.
+    name: ProductName,
+    /// The price of one, with the tax.
     price: MoneyInput,
+    /// The tax within the price, in hundredths of a percent: 1900 is 19 %. The shop's usual rate, where it is left out.
+    #[eserde(compat)]
+    #[serde(default)]
+    tax_rate: Option<TaxRate>,
 }
 
-impl PutProduct {
-    pub(crate) fn price(&self) -> Money {
-        self.price.clone().into()
+impl From<PutProduct> for Offer {
+    fn from(put: PutProduct) -> Self {
+        Self { name: put.name, price: put.price.into(), tax_rate: put.tax_rate }
     }
 }
 

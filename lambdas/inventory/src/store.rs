@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::reservation::{OnSale, Reservation, StockChange};
-use domain::{DeliveryId, Money, OrderId, ProductName, Sku};
+use domain::{DeliveryId, OrderId, Sku};
 use platform::http::Precondition;
 
-use crate::product::Product;
+use crate::product::{Offer, Product};
 
 /// A page of products, by SKU.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,15 +38,10 @@ pub trait Products: Send + Sync {
     /// All products, at most `limit`, behind `after`.
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page>;
 
-    /// Names and prices a product, if `condition` holds of its revision; nothing where it does not. A new product has
+    /// Offers a product so, if `condition` holds of its revision; nothing where it does not. A new product has
     /// no stock and revision 1; one that is there keeps its stock and has the next revision.
-    async fn put(
-        &self,
-        sku: &Sku,
-        name: &ProductName,
-        price: Money,
-        condition: Precondition,
-    ) -> anyhow::Result<Option<Product>>;
+    async fn put(&self, sku: &Sku, offer: &Offer, condition: Precondition)
+    -> anyhow::Result<Option<Product>>;
 
     /// Adds a delivery to what is available, once, however often it is told.
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered>;

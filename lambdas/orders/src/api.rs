@@ -1,7 +1,7 @@
 //! `orders-api`: place, read, list and cancel orders.
 //!
 //! The same routes are there twice: at `/orders` for customers, staff and the shop's own machines, and at
-//! `/partner/orders` for partners, whose customers are apart from all others ([`crate::owner`]).
+//! `/partner/orders` for partners, whose customers are apart from all others ([`Reach`]).
 
 use std::sync::Arc;
 
@@ -12,20 +12,21 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::order::{Order, OrderStatus, Outcome};
 use domain::payment::VoidReason;
-use domain::{Customer, CustomerId, EmailAddress, Lines, Money, OrderId, PaymentMethodId, PersonName};
+use domain::{
+    Address, Customer, CustomerId, EmailAddress, Language, Lines, Money, OrderId, PaymentMethodId, PersonName,
+};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
 use platform::http::input::{Cursor, Limit, PageInput, cursor};
 use platform::http::{
-    Access, Caller, Caused, Description, FieldError, IdempotencyKey, Json, Operation, Problem, Routes, Scope,
-    path_parameter,
+    Access, Caller, Caused, Description, FieldError, IdempotencyKey, Json, Operation, Problem, Reach, Routes,
+    Scope, path_parameter,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::owner::Reach;
 use crate::request::PlaceOrder;
 use crate::store::{Orders, Placed, Placement, Stored};
 
@@ -151,17 +152,29 @@ struct CustomerView<'a> {
     name: &'a PersonName,
     /// Where the mails about the order go.
     email: &'a EmailAddress,
+    /// Where the invoice is made out to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a Address>,
+    /// The language that they read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'a Language>,
 }
 
 impl<'a> OrderView<'a> {
     fn of(order: &'a Order, reach: &Reach) -> Self {
         let details = &order.details;
-        let Customer { id, name, email } = &details.customer;
+        let Customer { id, name, email, address, language } = &details.customer;
         Self {
             id: order.id,
             status: order.status(),
             cancellation: order.cancellation,
-            customer: CustomerView { id: reach.shown(id), name, email },
+            customer: CustomerView {
+                id: reach.shown(id),
+                name,
+                email,
+                address: address.as_ref(),
+                language: language.as_ref(),
+            },
             lines: &details.lines,
             total: details.total,
             payment_method: &details.payment_method,

@@ -13,7 +13,6 @@
 pub mod adapters;
 pub mod api;
 pub mod expire;
-pub mod owner;
 pub mod relay;
 mod request;
 pub mod store;

@@ -1,12 +1,10 @@
 //! What clients send, checked field by field.
 
-use domain::{Customer, CustomerId, EmailAddress, OrderDetails, PaymentMethodId, PersonName};
+use domain::{Customer, CustomerId, EmailAddress, Language, OrderDetails, PaymentMethodId, PersonName};
 use jiff::Timestamp;
-use platform::http::input::{LineInput, lines};
-use platform::http::{FieldError, Problem};
+use platform::http::input::{AddressInput, LineInput, lines};
+use platform::http::{FieldError, Problem, Reach};
 use schemars::JsonSchema;
-
-use crate::owner::Reach;
 
 /// The body of `POST /orders`.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
@@ -35,12 +33,19 @@ struct OrderCustomer {
     /// Where the mails about the order go.
     #[eserde(compat)]
     email: EmailAddress,
+    /// Where the invoice is made out to.
+    #[serde(default)]
+    address: Option<AddressInput>,
+    /// The language that they read, such as `de`. What is sent to them is in it, where the shop knows it.
+    #[eserde(compat)]
+    #[serde(default)]
+    language: Option<Language>,
 }
 
 impl PlaceOrder {
     /// The order that a caller asks for.
     pub(crate) fn into_details(self, reach: &Reach, now: Timestamp) -> Result<OrderDetails, Problem> {
-        let OrderCustomer { id, name, email } = self.customer;
+        let OrderCustomer { id, name, email, address, language } = self.customer;
         let id = reach
             .customer(id.as_ref().map(CustomerId::as_str))
             .map_err(|why| FieldError::pointer("/customer/id", why));
@@ -51,6 +56,7 @@ impl PlaceOrder {
                 return Err(Problem::invalid(id.err().into_iter().chain(lines).collect()));
             }
         };
-        Ok(OrderDetails::new(Customer { id, name, email }, lines, self.payment_method, now))
+        let customer = Customer { id, name, email, address: address.map(Into::into), language };
+        Ok(OrderDetails::new(customer, lines, self.payment_method, now))
     }
 }

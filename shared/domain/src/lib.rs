@@ -31,6 +31,6 @@ pub use id::{
     ProviderEventId, Sku,
 };
 pub use lease::{Attempt, Lease};
-pub use money::Money;
+pub use money::{Money, TaxRate};
 pub use order::{Line, Lines, OrderDetails};
-pub use person::{Customer, EmailAddress, PersonName};
+pub use person::{Customer, EmailAddress, Language, PersonName};

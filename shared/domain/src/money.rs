@@ -33,6 +33,44 @@ impl From<Amount> for i64 {
     }
 }
 
+/// A rate of value-added tax in hundredths of a percent: 1900 is 19 %. 0 to 10000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "i64", into = "u16")]
+#[schemars(with = "u16", extend("minimum" = 0, "maximum" = 10_000))]
+pub struct TaxRate(u16);
+
+impl TaxRate {
+    /// No tax.
+    pub const ZERO: Self = Self(0);
+
+    /// Hundredths of a percent.
+    pub fn basis_points(self) -> u16 {
+        self.0
+    }
+
+    /// The tax that is in a price with `gross` minor units: rounded to the nearest, a half up.
+    pub fn within(self, gross: u32) -> u32 {
+        let (gross, rate) = (u64::from(gross), u64::from(self.0));
+        let tax = (2 * gross * rate + 10_000 + rate) / (2 * (10_000 + rate));
+        u32::try_from(tax).unwrap_or(u32::MAX)
+    }
+}
+
+impl TryFrom<i64> for TaxRate {
+    type Error = InvalidText;
+    fn try_from(basis_points: i64) -> Result<Self, Self::Error> {
+        u16::try_from(basis_points).ok().filter(|rate| *rate <= 10_000).map(Self).ok_or_else(|| {
+            InvalidText(format!("must be 0 to 10000 hundredths of a percent, is {basis_points}"))
+        })
+    }
+}
+
+impl From<TaxRate> for u16 {
+    fn from(rate: TaxRate) -> Self {
+        rate.0
+    }
+}
+
 /// A currency of ISO 4217, by its three capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -152,6 +190,17 @@ mod tests {
         assert_eq!(money(5, "EUR").to_string(), "0.05 EUR");
         assert_eq!(money(1250, "JPY").to_string(), "1250 JPY");
         assert_eq!(money(1250, "KWD").to_string(), "1.250 KWD");
+    }
+
+    #[test]
+    fn tax_is_within_the_price() {
+        let rate = |basis_points: i64| TaxRate::try_from(basis_points).unwrap();
+        assert_eq!(rate(1900).within(11_900), 1_900);
+        assert_eq!(rate(1900).within(100), 16); // 15.966
+        assert_eq!(rate(700).within(107), 7);
+        assert_eq!(rate(10_000).within(1), 1); // 0.5
+        assert_eq!(TaxRate::ZERO.within(LARGEST_AMOUNT), 0);
+        assert!(TaxRate::try_from(-1).is_err() && TaxRate::try_from(10_001).is_err());
     }
 
     #[test]

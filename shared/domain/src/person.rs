@@ -6,8 +6,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::id::CustomerId;
-use crate::text::{InvalidText, check, text_type};
+use crate::text::{InvalidText, check, printable, text_type};
 
 text_type! {
     /// An e-mail address: 3 to 254 characters with one `@` and a dot behind it (RFC 5321 §4.5.3.1.3 has the
@@ -23,6 +24,22 @@ text_type! {
     most: 100,
     pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
     check: |text| check(text, 100, |c| !c.is_control(), "characters that can be printed")
+}
+text_type! {
+    /// A language: the two small letters of ISO 639-1. Whether there is one of that name is not looked up, and the shop
+    /// need not know it.
+    Language,
+    most: 2,
+    pattern: r"^[a-z]{2}$",
+    check: check_language
+}
+
+fn check_language(text: &str) -> Result<(), InvalidText> {
+    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        Ok(())
+    } else {
+        Err(InvalidText("must be two small letters such as de (ISO 639-1)".into()))
+    }
 }
 
 fn check_email(text: &str) -> Result<(), InvalidText> {
@@ -59,6 +76,7 @@ macro_rules! redacted {
 }
 pub(crate) use redacted;
 redacted!(EmailAddress, PersonName);
+printable!(Language);
 
 /// The customer of an order, as known when it was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +87,12 @@ pub struct Customer {
     pub name: PersonName,
     /// Where they read their mail.
     pub email: EmailAddress,
+    /// Where the invoice is made out to, where they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// The language that they read, where they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
 }
 
 #[cfg(test)]
@@ -83,6 +107,14 @@ mod tests {
         let shown = format!("{customer:?} {:?}", Some(&customer.email));
         assert!(shown.contains("cust-1") && shown.contains("redacted"));
         assert!(!shown.contains("Ada") && !shown.contains("example.com"), "{shown}");
+    }
+
+    #[test]
+    fn languages() {
+        assert!("de".parse::<Language>().is_ok());
+        for bad in ["", "d", "DE", "deu", "d1", "ä"] {
+            assert!(bad.parse::<Language>().is_err(), "{bad}");
+        }
     }
 
     #[test]

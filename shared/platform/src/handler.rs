@@ -1,8 +1,13 @@
 //! What a handler is. It does not know what called it.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::Event;
 use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::host::record::{Labels, read_event};
 
 /// Handles one event.
 #[async_trait]
@@ -11,6 +16,31 @@ pub trait EventHandler: Send + Sync {
     /// handled; until then it comes again. So it has to be safe to handle the same event any number of times,
     /// also at the same time.
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure>;
+}
+
+/// Handles one message of a queue that brings no events of the bus: what AWS tells of a file, or a job that was asked
+/// for. What handles events handles messages that bring one, as EventBridge wraps it
+/// (<https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>).
+#[async_trait]
+pub trait MessageHandler: Send + Sync {
+    /// What the log says of a message, whether it is understood or not.
+    fn labels(&self, message: &Value) -> Labels;
+
+    /// As [`EventHandler::handle`]. It is stopped after `time`, and what takes longer has to be gone on with where it
+    /// was when the message comes again.
+    async fn handle_message(&self, message: Value, time: Duration) -> Result<Vec<Event>, Failure>;
+}
+
+#[async_trait]
+impl<H: EventHandler> MessageHandler for H {
+    fn labels(&self, message: &Value) -> Labels {
+        Labels::of(message.get("detail").unwrap_or(&Value::Null))
+    }
+
+    async fn handle_message(&self, mut message: Value, _: Duration) -> Result<Vec<Event>, Failure> {
+        let event = message.get_mut("detail").map_or(Value::Null, Value::take);
+        self.handle(&read_event(event)?).await
+    }
 }
 
 /// Why an event was not handled, and so what becomes of it.

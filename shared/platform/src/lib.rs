@@ -8,6 +8,7 @@
 //! | [`idempotency`] | effects that no domain record protects, once |
 //! | [`retry`] | how long to wait before trying again |
 //! | [`http`] | requests, problems (RFC 9457), and the client for calling others |
+//! | [`objects`] | files in a bucket |
 //! | [`net`] | which addresses are on the public internet |
 //! | [`clock`] | time, ids and chance |
 //! | [`config`], [`telemetry`] | environment variables; JSON logs |
@@ -23,10 +24,11 @@ pub mod http;
 pub mod idempotency;
 pub mod memory;
 pub mod net;
+pub mod objects;
 pub mod publisher;
 pub mod retry;
 pub mod telemetry;
 
 pub use clock::Clock;
-pub use handler::{EventHandler, Failure};
+pub use handler::{EventHandler, Failure, MessageHandler};
 pub use publisher::Publisher;

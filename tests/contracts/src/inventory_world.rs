@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Money, Sku};
+use inventory::product::Offer;
 use inventory::store::{Delivered, Products, Reservations};
 use platform::http::Precondition;
 
@@ -29,7 +30,8 @@ impl World {
     }
 
     pub(crate) async fn priced(&self, sku: &Sku, price: Money) -> anyhow::Result<()> {
-        self.products.put(sku, &name()?, price, Precondition::None).await.map(drop)
+        let offer = Offer { name: name()?, price, tax_rate: None };
+        self.products.put(sku, &offer, Precondition::None).await.map(drop)
     }
 
     /// Fails unless the stock of a product is so: available, held, sold.

@@ -1,8 +1,8 @@
 //! `inventory::store::Products`: products and deliveries.
 
-use domain::Sku;
+use domain::{Sku, TaxRate};
 use futures::future::join_all;
-use inventory::product::Product;
+use inventory::product::{Offer, Product};
 use inventory::store::Delivered;
 use platform::http::Precondition;
 
@@ -27,12 +27,13 @@ async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World)
         sku: sku.clone(),
         name: name()?,
         price: euros(0)?,
+        tax_rate: Some(TaxRate::try_from(700)?),
         revision: 1,
         available: 0,
         held: 0,
         sold: 0,
     };
-    let put = world.products.put(&sku, &name()?, euros(0)?, Precondition::None).await?;
+    let put = world.products.put(&sku, &offer(&new), Precondition::None).await?;
     same("a new product", put, Some(new.clone()))?;
     same("the same, read", world.products.get(&sku).await?, Some(new.clone()))?;
     let counted = world.products.deliver(&sku, &"d-1".parse()?, 7).await?;
@@ -40,19 +41,25 @@ async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World)
     let changed = Product {
         name: "Assam “FTGFOP1” ☕".parse()?,
         price: euros(99_999_999)?,
+        tax_rate: None,
         revision: 2,
         available: 7,
         ..new
     };
-    let put = world.products.put(&sku, &changed.name, changed.price, Precondition::None).await?;
+    let put = world.products.put(&sku, &offer(&changed), Precondition::None).await?;
     same("renamed and priced anew", put, Some(changed.clone()))?;
     same("the same, read", world.products.get(&sku).await?, Some(changed))
+}
+
+fn offer(product: &Product) -> Offer {
+    Offer { name: product.name.clone(), price: product.price, tax_rate: product.tax_rate }
 }
 
 async fn a_product_changes_on_condition(world: &World) -> anyhow::Result<()> {
     let sku = sku(1)?;
     let put = async |condition: Precondition| {
-        let put = world.products.put(&sku, &name()?, euros(100)?, condition).await?;
+        let offer = Offer { name: name()?, price: euros(100)?, tax_rate: None };
+        let put = world.products.put(&sku, &offer, condition).await?;
         anyhow::Ok(put.map(|product| product.revision))
     };
     same("any, where none is", put(Precondition::Present).await?, None)?;

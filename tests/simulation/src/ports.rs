@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use domain::order::Order;
 use domain::payment::{IntentStatus, Payment};
 use domain::reservation::{OnSale, Reservation, StockChange};
-use domain::{CustomerId, DeliveryId, Event, EventId, Money, OrderId, PaymentIntentId, ProductName, Sku};
+use domain::{CustomerId, DeliveryId, Event, EventId, OrderId, PaymentIntentId, Sku};
 use futures::FutureExt;
-use inventory::product::Product;
+use inventory::product::{Offer, Product};
 use inventory::store::{Delivered, Products, Reservations};
 use jiff::Timestamp;
 use orders::store::{OpenPage, Orders, Outbox, OutboxRow, Placed, Placement, Stored};
@@ -176,12 +176,11 @@ impl Products for Ports {
     async fn put(
         &self,
         sku: &Sku,
-        name: &ProductName,
-        price: Money,
+        offer: &Offer,
         condition: Precondition,
     ) -> anyhow::Result<Option<Product>> {
-        let (sku, name) = (sku.clone(), name.clone());
-        self.read("products.put", move |world| now(world.inventory.put(&sku, &name, price, condition))).await
+        let (sku, offer) = (sku.clone(), offer.clone());
+        self.read("products.put", move |world| now(world.inventory.put(&sku, &offer, condition))).await
     }
 
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::{DeliveryId, OrderId, ProductName, Sku};
 use futures::FutureExt;
 use http::{Method, Request, StatusCode};
+use inventory::product::Offer;
 use inventory::store::Products;
 use platform::Clock;
 use platform::clock::timeout;
@@ -101,7 +102,8 @@ pub fn stock_up(world: &World, pieces: [u32; 2]) {
         else {
             unreachable!("a product like any other")
         };
-        drop(world.inventory.put(&sku, &name, price, Precondition::None).now_or_never());
+        let offer = Offer { name, price, tax_rate: None };
+        drop(world.inventory.put(&sku, &offer, Precondition::None).now_or_never());
         drop(world.inventory.deliver(&sku, &delivery, pieces).now_or_never());
     }
 }

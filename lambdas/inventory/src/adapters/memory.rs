@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::reservation::{OnSale, Reservation, StockChange};
-use domain::{DeliveryId, Money, OrderId, ProductName, Sku};
+use domain::{DeliveryId, OrderId, Sku};
 use platform::http::Precondition;
 use platform::memory::{Failures, lock};
 
 use super::products::MOST_PIECES;
-use crate::product::Product;
+use crate::product::{Offer, Product};
 use crate::store::{Delivered, Page, Products, Reservations};
 
 /// Products, deliveries and reservations. Each call is one transaction.
@@ -69,8 +69,7 @@ impl Products for InMemoryInventory {
     async fn put(
         &self,
         sku: &Sku,
-        name: &ProductName,
-        price: Money,
+        offer: &Offer,
         condition: Precondition,
     ) -> anyhow::Result<Option<Product>> {
         self.failures.strike("writing a product")?;
@@ -80,16 +79,18 @@ impl Products for InMemoryInventory {
         }
         let new = || Product {
             sku: sku.clone(),
-            name: name.clone(),
-            price,
+            name: offer.name.clone(),
+            price: offer.price,
+            tax_rate: offer.tax_rate,
             revision: 0,
             available: 0,
             held: 0,
             sold: 0,
         };
         let product = products.entry(sku.clone()).or_insert_with(new);
-        product.name = name.clone();
-        product.price = price;
+        product.name = offer.name.clone();
+        product.price = offer.price;
+        product.tax_rate = offer.tax_rate;
         product.revision = product.revision.saturating_add(1);
         Ok(Some(product.clone()))
     }

@@ -6,11 +6,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
-use domain::{DeliveryId, Money, ProductName, Sku};
+use domain::{DeliveryId, Sku};
 use platform::config;
 use platform::http::Precondition;
 
-use crate::product::Product;
+use crate::product::{Offer, Product};
 use crate::store::{Delivered, Page, Products};
 
 /// The most pieces of one product that are counted: far below where the counters would overflow.
@@ -93,26 +93,29 @@ impl Products for DynamoDbProducts {
     async fn put(
         &self,
         sku: &Sku,
-        name: &ProductName,
-        price: Money,
+        offer: &Offer,
         condition: Precondition,
     ) -> anyhow::Result<Option<Product>> {
         let number = |number: u64| AttributeValue::N(number.to_string());
+        let tax = offer.tax_rate.map_or(" REMOVE tax_rate", |_| ", tax_rate = :tax_rate");
         let mut update = self
             .client
             .update_item()
             .table_name(&self.products)
             .key("sku", AttributeValue::S(sku.to_string()))
-            .update_expression(
+            .update_expression(format!(
                 "SET #name = :name, price = :price, available = if_not_exists(available, :zero), \
-                 held = if_not_exists(held, :zero), sold = if_not_exists(sold, :zero) ADD revision :one",
-            )
+                 held = if_not_exists(held, :zero), sold = if_not_exists(sold, :zero){tax} ADD revision :one",
+            ))
             .expression_attribute_names("#name", "name")
-            .expression_attribute_values(":name", AttributeValue::S(name.to_string()))
-            .expression_attribute_values(":price", serde_dynamo::to_attribute_value(price)?)
+            .expression_attribute_values(":name", AttributeValue::S(offer.name.to_string()))
+            .expression_attribute_values(":price", serde_dynamo::to_attribute_value(offer.price)?)
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew);
+        if let Some(rate) = offer.tax_rate {
+            update = update.expression_attribute_values(":tax_rate", number(rate.basis_points().into()));
+        }
         update = match condition {
             Precondition::None => update,
             Precondition::Absent => update.condition_expression("attribute_not_exists(sku)"),

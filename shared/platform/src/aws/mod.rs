@@ -11,6 +11,7 @@ mod idempotency;
 mod public_client;
 mod queue;
 mod secret;
+mod simple_storage;
 #[cfg(test)]
 mod wire;
 
@@ -32,6 +33,7 @@ pub use idempotency::DynamoDbIdempotencyStore;
 pub use public_client::{PublicClient, Unreachable};
 pub use queue::{DeadLetterQueue, Queue};
 pub use secret::Secret;
+pub use simple_storage::Bucket;
 
 use crate::config;
 use crate::publisher::BusPublisher;
@@ -102,6 +104,11 @@ impl Aws {
     /// A client for DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.config)
+    }
+
+    /// The bucket of that name.
+    pub fn bucket(&self, name: String) -> Bucket {
+        Bucket::new(&self.config, name)
     }
 
     /// The claims on effects in the table of that name.

@@ -16,10 +16,10 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::record::{DeadLetter, DeadLetters, Handled, Labels, MARGIN, isolated, read_event};
+use super::record::{DeadLetter, DeadLetters, Handled, Labels, MARGIN, isolated};
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
-use crate::handler::{EventHandler, Failure};
+use crate::handler::{Failure, MessageHandler};
 use crate::publisher::Publisher;
 use crate::retry::RetryPolicy;
 
@@ -65,7 +65,7 @@ pub struct QueueHost<H> {
 ///
 /// # Errors
 /// When the environment is incomplete, or the Lambda runtime fails.
-pub async fn run<H: EventHandler>(
+pub async fn run<H: MessageHandler>(
     function: &'static str,
     aws: &Aws,
     publisher: impl Publisher + 'static,
@@ -126,16 +126,14 @@ impl From<SqsMessage> for Message {
     }
 }
 
-impl<H: EventHandler> QueueHost<H> {
+impl<H: MessageHandler> QueueHost<H> {
     /// Handles a batch in at most `time`, and gives back the ids of the messages that are to come again.
     pub async fn batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
         let records = batch.into_iter().map(|message| async move {
-            let parsed = serde_json::from_str::<Value>(&message.body);
-            // EventBridge wraps the event: https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
-            let event = parsed.map(|mut body| body.get_mut("detail").map_or(Value::Null, Value::take));
-            let labels = Labels::of(event.as_ref().unwrap_or(&Value::Null));
+            let body = serde_json::from_str::<Value>(&message.body);
+            let labels = self.handler.labels(body.as_ref().unwrap_or(&Value::Null));
             let span = labels.span(message.attempt, request_id);
-            let done = self.record(&message, event, labels, time).instrument(span).await;
+            let done = self.record(&message, body, labels, time).instrument(span).await;
             (!done).then_some(message.id)
         });
         join_all(records).await.into_iter().flatten().collect()
@@ -145,13 +143,13 @@ impl<H: EventHandler> QueueHost<H> {
     async fn record(
         &self,
         message: &Message,
-        event: Result<Value, serde_json::Error>,
+        body: Result<Value, serde_json::Error>,
         labels: Labels,
         time: Duration,
     ) -> bool {
         let start = self.clock.elapsed();
-        let handled = match event {
-            Ok(event) => isolated(self.clock.as_ref(), time, self.handle(event)).await,
+        let handled = match body {
+            Ok(body) => isolated(self.clock.as_ref(), time, self.handle(body, time)).await,
             Err(error) => Err(Failure::poison(format!(
                 "the message is no JSON: {}",
                 crate::telemetry::without_values(&error.to_string())
@@ -171,9 +169,8 @@ impl<H: EventHandler> QueueHost<H> {
         !failed || buried
     }
 
-    async fn handle(&self, event: Value) -> Result<Vec<&'static str>, Failure> {
-        let event = read_event(event)?;
-        let caused = self.handler.handle(&event).await?;
+    async fn handle(&self, body: Value, time: Duration) -> Result<Vec<&'static str>, Failure> {
+        let caused = self.handler.handle_message(body, time).await?;
         self.publisher.publish(&caused).await?;
         Ok(caused.iter().map(|event| event.fact.name()).collect())
     }

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::address::{AddressLine, CountryCode, PostalCode};
 use domain::money::{Amount, Currency};
 use domain::order::Quantity;
-use domain::{Line, Lines, Money, Sku};
+use domain::{Address, Line, Lines, Money, PersonName, Sku};
 use schemars::JsonSchema;
 
 use super::problem::{FieldError, Problem};
@@ -55,6 +56,43 @@ pub fn lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
         |line: LineInput| Line { sku: line.sku, quantity: line.quantity, unit_price: line.unit_price.into() };
     let lines: Vec<Line> = lines.into_iter().map(line).collect();
     Lines::try_from(lines).map_err(|error| Problem::invalid(vec![FieldError::pointer("/lines", error)]))
+}
+
+/// An address.
+#[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddressInput {
+    /// Who gets what is sent there.
+    #[eserde(compat)]
+    recipient: PersonName,
+    /// Street and number.
+    #[eserde(compat)]
+    street: AddressLine,
+    /// A floor, a company, a building.
+    #[eserde(compat)]
+    #[serde(default)]
+    addition: Option<AddressLine>,
+    /// The postal code, where the country has them.
+    #[eserde(compat)]
+    #[serde(default)]
+    postal_code: Option<PostalCode>,
+    /// The city.
+    #[eserde(compat)]
+    city: AddressLine,
+    /// A state or province, where addresses have one.
+    #[eserde(compat)]
+    #[serde(default)]
+    region: Option<AddressLine>,
+    /// The country (ISO 3166-1 alpha-2).
+    #[eserde(compat)]
+    country: CountryCode,
+}
+
+impl From<AddressInput> for Address {
+    fn from(input: AddressInput) -> Self {
+        let AddressInput { recipient, street, addition, postal_code, city, region, country } = input;
+        Self { recipient, street, addition, postal_code, city, region, country }
+    }
 }
 
 /// How long a page is, and where it starts.

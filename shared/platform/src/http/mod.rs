@@ -8,6 +8,7 @@ pub mod input;
 mod key;
 pub mod precondition;
 mod problem;
+mod reach;
 mod request;
 pub mod route;
 
@@ -16,5 +17,6 @@ pub use body::Json;
 pub use key::IdempotencyKey;
 pub use precondition::Precondition;
 pub use problem::{FieldError, Problem};
+pub use reach::Reach;
 pub use request::{Caused, GatewayRequestId, observe, path_parameter};
 pub use route::{Description, Operation, Routes};

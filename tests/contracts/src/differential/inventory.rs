@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Sku;
 use domain::reservation::{OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
-use inventory::product::Product;
+use inventory::product::{Offer, Product};
 use inventory::store::Delivered;
 use platform::http::Precondition;
 use proptest::prelude::*;
@@ -95,7 +95,8 @@ async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
     let World { products, reservations } = world;
     Ok(match call {
         Call::Put(number, price, condition) => {
-            Answer::Product(products.put(&sku(*number)?, &name()?, euros(*price)?, *condition).await?)
+            let offer = Offer { name: name()?, price: euros(*price)?, tax_rate: None };
+            Answer::Product(products.put(&sku(*number)?, &offer, *condition).await?)
         }
         Call::Deliver(number, delivery, pieces) => {
             let delivery = format!("d-{delivery}").parse()?;

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use contracts::products::World;
 use contracts::{differential, products, reservations};
 use domain::reservation::{OnSale, Reservation, StockChange};
-use domain::{DeliveryId, Money, OrderId, ProductName, Sku};
+use domain::{DeliveryId, OrderId, Sku};
 use inventory::adapters::memory::InMemoryInventory;
-use inventory::product::Product;
+use inventory::product::{Offer, Product};
 use inventory::store::{Delivered, Page, Products, Reservations};
 use platform::http::Precondition;
 
@@ -57,13 +57,12 @@ impl Products for Wrong {
     async fn put(
         &self,
         sku: &Sku,
-        name: &ProductName,
-        price: Money,
+        offer: &Offer,
         condition: Precondition,
     ) -> anyhow::Result<Option<Product>> {
         let condition =
             if self.fault == Fault::IgnoresPreconditions { Precondition::None } else { condition };
-        self.store.put(sku, name, price, condition).await
+        self.store.put(sku, offer, condition).await
     }
 
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {

@@ -1,7 +1,8 @@
 //! Whose orders a caller may see and place.
 
+use super::access::{Caller, Scope};
+use super::problem::Problem;
 use domain::CustomerId;
-use platform::http::{Caller, Problem, Scope};
 
 /// The customers whose orders are within a caller's reach.
 #[derive(Debug, Clone, PartialEq, Eq)]

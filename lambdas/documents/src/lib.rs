@@ -1,0 +1,1 @@
+//! Invoices, exports and reports.

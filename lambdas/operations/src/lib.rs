@@ -1,0 +1,1 @@
+//! Looks whether the shop is well.

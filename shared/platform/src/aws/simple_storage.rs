@@ -1,0 +1,178 @@
+//! Files in S3.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::complete_multipart_upload::CompleteMultipartUploadError;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use bytes::Bytes;
+use futures::stream::unfold;
+
+use crate::objects::{Chunks, File, Objects, Part, Reading, Upload};
+
+/// How long one call may take: a part of some megabytes, where others send a few hundred bytes.
+const CALL_TIME: Duration = Duration::from_secs(20);
+
+/// A bucket in S3.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    client: Client,
+    name: String,
+}
+
+impl Bucket {
+    pub(super) fn new(config: &SdkConfig, name: String) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(CALL_TIME).build();
+        let config = aws_sdk_s3::config::Builder::from(config).timeout_config(timeouts).build();
+        Self { client: Client::from_conf(config), name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+fn chunks(body: ByteStream) -> Chunks {
+    Box::pin(unfold(body, |mut body| async move {
+        let chunk = body.next().await?;
+        Some((chunk.context("the file could not be read to its end"), body))
+    }))
+}
+
+#[async_trait]
+impl Objects for Bucket {
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>> {
+        let mut get = self.client.get_object().bucket(&self.name).key(key);
+        if from > 0 {
+            get = get.range(format!("bytes={from}-"));
+        }
+        let answer = get.set_if_match(etag.map(str::to_owned)).send().await;
+        let answer = match answer.map_err(SdkError::into_service_error) {
+            Ok(answer) => answer,
+            Err(GetObjectError::NoSuchKey(_)) => return Ok(None),
+            Err(error) if error.code() == Some("PreconditionFailed") => return Ok(None),
+            Err(error) => {
+                return Err(anyhow::Error::new(error).context(format!("the file {key} could not be read")));
+            }
+        };
+        let sent = u64::try_from(answer.content_length.unwrap_or_default())?;
+        Ok(Some(Reading {
+            size: from.saturating_add(sent),
+            etag: answer.e_tag.context("S3 gave no ETag")?,
+            chunks: chunks(answer.body),
+        }))
+    }
+
+    async fn write(&self, file: File) -> anyhow::Result<()> {
+        let key = file.key.clone();
+        let put = self.client.put_object().bucket(&self.name).key(file.key).content_type(file.content_type);
+        let sent = put.body(file.body.into()).send().await;
+        sent.with_context(|| format!("the file {key} could not be written"))?;
+        Ok(())
+    }
+
+    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
+        let key = file.key.clone();
+        let put = self.client.put_object().bucket(&self.name).key(file.key).content_type(file.content_type);
+        let sent = put.if_none_match("*").body(file.body.into()).send().await;
+        match sent.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("PreconditionFailed") => Ok(false),
+            Err(error) => {
+                Err(anyhow::Error::new(error).context(format!("the file {key} could not be written")))
+            }
+        }
+    }
+
+    async fn remove(&self, key: &str) -> anyhow::Result<()> {
+        let removed = self.client.delete_object().bucket(&self.name).key(key).send().await;
+        removed.with_context(|| format!("the file {key} could not be removed"))?;
+        Ok(())
+    }
+
+    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
+        let create = self.client.create_multipart_upload().bucket(&self.name).key(key);
+        let answer = create.content_type(content_type).send().await;
+        let answer = answer.with_context(|| format!("the file {key} could not be begun"))?;
+        Ok(Upload { key: key.to_owned(), id: answer.upload_id.context("S3 gave no upload id")? })
+    }
+
+    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        let part = self.client.upload_part().bucket(&self.name).key(&upload.key).upload_id(&upload.id);
+        let answer = part.part_number(i32::try_from(number)?).body(body.into()).send().await;
+        let answer =
+            answer.with_context(|| format!("part {number} of {} could not be written", upload.key))?;
+        Ok(Part { number, etag: answer.e_tag.context("S3 gave no ETag")? })
+    }
+
+    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()> {
+        let mut completed = CompletedMultipartUpload::builder();
+        for part in parts {
+            let number = i32::try_from(part.number)?;
+            completed = completed
+                .parts(CompletedPart::builder().part_number(number).e_tag(part.etag.clone()).build());
+        }
+        let finish = self.client.complete_multipart_upload().bucket(&self.name).key(&upload.key);
+        let answer = finish.upload_id(&upload.id).multipart_upload(completed.build()).send().await;
+        match answer.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(()),
+            // An upload that was finished is forgotten: the file is there.
+            Err(error) if is_forgotten(&error) && self.is_there(&upload.key).await? => Ok(()),
+            Err(error) => {
+                Err(anyhow::Error::new(error).context(format!("the file {} could not be ended", upload.key)))
+            }
+        }
+    }
+
+    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()> {
+        let abort = self.client.abort_multipart_upload().bucket(&self.name).key(&upload.key);
+        let answer = abort.upload_id(&upload.id).send().await;
+        match answer.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            Err(error) => {
+                Err(anyhow::Error::new(error).context(format!("{} could not be given up", upload.key)))
+            }
+        }
+    }
+
+    async fn link(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String> {
+        let get = self.client.get_object().bucket(&self.name).key(key);
+        let disposition = file_name.map(|name| format!("attachment; filename=\"{}\"", safe(name)));
+        let signed = get
+            .set_response_content_disposition(disposition)
+            .presigned(PresigningConfig::expires_in(good_for)?)
+            .await;
+        Ok(signed.with_context(|| format!("no link to {key} could be made"))?.uri().to_owned())
+    }
+}
+
+fn is_forgotten(error: &CompleteMultipartUploadError) -> bool {
+    error.code() == Some("NoSuchUpload")
+}
+
+/// A file name for a header, without what could end it.
+fn safe(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect()
+}
+
+impl Bucket {
+    async fn is_there(&self, key: &str) -> anyhow::Result<bool> {
+        let head = self.client.head_object().bucket(&self.name).key(key).send().await;
+        match head.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(anyhow::Error::new(error).context(format!("{key} could not be looked for"))),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Files in a bucket. No whole file need be in memory: one is read as a stream, and written part by part.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::Stream;
+
+/// The least that a part has, but for the last one, in bytes
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+pub const SMALLEST_PART: usize = 5 * 1024 * 1024;
+/// The most parts that a file has.
+pub const MOST_PARTS: u32 = 10_000;
+
+/// What a file holds, piece by piece.
+pub type Chunks = Pin<Box<dyn Stream<Item = anyhow::Result<Bytes>> + Send>>;
+
+/// A file that is being read.
+pub struct Reading {
+    /// The bytes of the whole file, wherever reading starts.
+    pub size: u64,
+    /// What changes when the file is written anew.
+    pub etag: String,
+    /// What it holds.
+    pub chunks: Chunks,
+}
+
+/// A file to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name in the bucket: 1 to 1,024 bytes.
+    pub key: String,
+    /// Its media type.
+    pub content_type: String,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// A file that is being written in parts.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Upload {
+    /// The name of the file in the bucket.
+    pub key: String,
+    /// Names the upload.
+    pub id: String,
+}
+
+/// A part that the bucket has.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Part {
+    /// 1 to [`MOST_PARTS`].
+    pub number: u32,
+    /// What the bucket calls its content.
+    pub etag: String,
+}
+
+/// A bucket.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// Reads a file from the byte `from` on; only if it is still the one with that `etag`, where one is given. `None`
+    /// where there is none such.
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>>;
+
+    /// Writes a whole file in place of what is there.
+    async fn write(&self, file: File) -> anyhow::Result<()>;
+
+    /// Writes a whole file if none of that name is there. False, and nothing written, where one is.
+    async fn write_new(&self, file: File) -> anyhow::Result<bool>;
+
+    /// Removes a file. None to remove is fine.
+    async fn remove(&self, key: &str) -> anyhow::Result<()>;
+
+    /// Begins to write a file in parts. Nobody sees it until [`Objects::finish`].
+    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload>;
+
+    /// Writes one part, of [`SMALLEST_PART`] at least if another follows; again in place of the one with that number.
+    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part>;
+
+    /// Makes the parts, in their order, the file. Safe to do again.
+    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()>;
+
+    /// Throws the parts away.
+    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()>;
+
+    /// An address from which anybody who has it can fetch the file for so long, at most for seven days, and never for
+    /// longer than the credentials are good that signed it. With a `file_name`, browsers save it under that name.
+    async fn link(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String>;
+}
+
+/// All of a file, if it has at most `most` bytes: `None` where it has more.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn read_whole(mut reading: Reading, most: usize) -> anyhow::Result<Option<Bytes>> {
+    use futures::StreamExt;
+    if usize::try_from(reading.size).map_or(true, |size| size > most) {
+        return Ok(None);
+    }
+    let mut whole = Vec::with_capacity(usize::try_from(reading.size)?);
+    while let Some(chunk) = reading.chunks.next().await {
+        whole.extend_from_slice(&chunk?);
+        if whole.len() > most {
+            return Ok(None);
+        }
+    }
+    Ok(Some(whole.into()))
+}
