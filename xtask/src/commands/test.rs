@@ -25,6 +25,10 @@ pub(crate) struct Args {
     /// Only these steps, in this order; all of them if none is named.
     #[arg(value_enum)]
     steps: Vec<Step>,
+    /// Of the end-to-end tests, only those whose name contains this, such as `webhooks::`. Leaves out the rest of that
+    /// step.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for (index, step) in steps.iter().enumerate() {
         ui::heading(&format!("{}/{} {}", index + 1, steps.len(), step.name()));
         let started = Instant::now();
-        let result = step.run();
+        let result = step.run(args.only.as_deref());
         times.push((*step, started.elapsed()));
         if let Err(error) = result {
             summarize(&times, true);
@@ -79,7 +83,7 @@ impl Step {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    fn run(self) -> anyhow::Result<()> {
+    fn run(self, only: Option<&str>) -> anyhow::Result<()> {
         match self {
             Self::Format => visible(cargo().args(["fmt", "--all", "--check"])),
             Self::Lints => {
@@ -100,7 +104,7 @@ impl Step {
                 sam.env("AWS_DEFAULT_REGION", LOCAL_REGION);
                 visible(sam.args(["validate", "--lint"]))
             }
-            Self::EndToEnd => end_to_end(),
+            Self::EndToEnd => end_to_end(only),
         }
     }
 }
@@ -115,13 +119,16 @@ pub(super) fn visible(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn end_to_end() -> anyhow::Result<()> {
+fn end_to_end(only: Option<&str>) -> anyhow::Result<()> {
     let instance = Instance::test();
     // What an interrupted run left, which could not clean up any more.
     super::down::stop(&instance)?;
     super::up::forget(&instance)?;
     let stack = Running(instance);
-    let tested = test_both_ways(&stack.0);
+    let tested = match only {
+        Some(only) => test_some(&stack.0, only),
+        None => test_both_ways(&stack.0),
+    };
     let stopped = super::down::stop(&stack.0);
     tested.and(stopped.map(drop))
 }
@@ -138,6 +145,11 @@ fn test_both_ways(instance: &Instance) -> anyhow::Result<()> {
     ui::heading("The same front door, with the order service in a container");
     let binaries = super::up::start(instance, OrdersRun::InContainer)?;
     visible(&mut test_command(instance, &binaries, &OF_CLIENTS)?)
+}
+
+fn test_some(instance: &Instance, only: &str) -> anyhow::Result<()> {
+    let binaries = super::up::start(instance, OrdersRun::OnLambda)?;
+    visible(&mut test_command(instance, &binaries, &[only])?)
 }
 
 /// Holds the stack against the contract, as somebody who runs the shop and as a partner.
