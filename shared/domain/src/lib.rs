@@ -33,4 +33,4 @@ pub use id::{
 pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};
 pub use order::{Line, Lines, OrderDetails};
-pub use person::{Customer, EmailAddress, Language, PersonName};
+pub use person::{Customer, EmailAddress, Language, PersonName, SYNTHETIC_CUSTOMER};
