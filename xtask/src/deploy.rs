@@ -132,7 +132,8 @@ impl Plan {
     }
 }
 
-/// Writes a copy of the template whose functions take their code from `functions_dir`. Returns their names.
+/// Writes a copy of the template whose functions take their code from `functions_dir`, and know where the local AWS is.
+/// Returns their names.
 fn prepare_template(
     instance: &Instance,
     tools: &Tools,
@@ -142,8 +143,9 @@ fn prepare_template(
     let template = repo_root().join("template.yaml");
     let script = instance.build().join("prepare_template.py");
     std::fs::write(&script, PREPARE)?;
-    let output =
-        Command::new(tools.python()).arg(script).arg(&template).arg(copy).arg(functions_dir).output()?;
+    let mut prepare = Command::new(tools.python());
+    prepare.arg(script).arg(&template).arg(copy).arg(functions_dir).arg(instance.functions_endpoint());
+    let output = prepare.output()?;
     if !output.status.success() {
         bail!("{} cannot be read:\n{}", shown(&template), String::from_utf8_lossy(&output.stderr));
     }
