@@ -14,6 +14,7 @@ use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::clock::SystemClock;
 use platform::http::Operation;
 use platform::memory::Bus;
+use search::adapters::memory::InMemoryIndex;
 use secrecy::SecretString;
 
 /// A service with an API.
@@ -30,7 +31,7 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), inventory(), payments(), partners(), reference()]
+    vec![accounts(), orders(), search(), inventory(), payments(), partners(), reference()]
 }
 
 fn accounts() -> Service {
@@ -90,6 +91,16 @@ fn orders() -> Service {
         about: "Place orders, follow them, cancel them.",
         operations: orders::api::routes().operations(),
         router: orders::api::router(api),
+    }
+}
+
+fn search() -> Service {
+    let api = search::api::Api { index: Arc::new(InMemoryIndex::default()) };
+    Service {
+        name: "search",
+        about: "Find orders by what you know of them.",
+        operations: search::api::routes().operations(),
+        router: search::api::router(api),
     }
 }
 
