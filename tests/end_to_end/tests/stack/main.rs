@@ -12,6 +12,7 @@ mod partners;
 mod provider;
 mod readme;
 mod story;
+mod uploads;
 mod webhooks;
 
 use std::sync::LazyLock;
