@@ -224,9 +224,9 @@ async fn only_who_may_change_products_uploads() {
     let customer = stack.customer().await.unwrap();
     let body = json!({ "content_type": "image/png" });
     let path = format!("/products/{}/image", sku());
-    for (bearer, status) in [("", StatusCode::UNAUTHORIZED), (&customer.bearer, StatusCode::FORBIDDEN)] {
+    for bearer in ["", &customer.bearer] {
         let answer = stack.api(Method::POST, &path, &[("authorization", bearer)], Some(&body)).await.unwrap();
-        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
     }
     let wrong = json!({ "content_type": "image/svg+xml" });
     let answer = stack.api(Method::POST, &path, &[], Some(&wrong)).await.unwrap();
