@@ -84,10 +84,10 @@ fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
 fn bombs_of_thirty_thousand_pixels_are_refused_by_their_header() {
     let mut gif = file(quarters(8, 8), ImageFormat::Gif);
     gif[6..10].copy_from_slice(&[0x30, 0x75, 0x30, 0x75]);
-    // A lossless WebP has 14 bits for each side, less one: 16,383 is the most. Behind signature and length.
+    // A lossless WebP has 14 bits for each side, less one: 16,382 by 16,382 here. Behind signature and length.
     let mut webp = file(quarters(8, 8), ImageFormat::WebP);
     assert_eq!((&webp[12..16], webp[20]), (&b"VP8L"[..], 0x2F));
-    webp[21..25].copy_from_slice(&0x0FFF_FFFE_u32.to_le_bytes());
+    webp[21..25].copy_from_slice(&(0x3FFD_u32 | (0x3FFD << 14)).to_le_bytes());
     // An extended one has 24 bits: 30,000 less one, and the frame of another picture in it.
     let mut extended = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x2f\x75\0\x2f\x75\0".to_vec();
     extended.extend_from_slice(&file(quarters(8, 8), ImageFormat::WebP)[12..]);
