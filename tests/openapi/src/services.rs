@@ -15,6 +15,7 @@ use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::clock::SystemClock;
 use platform::http::Operation;
 use platform::memory::{Bus, Files};
+use search::adapters::memory::InMemoryIndex;
 use secrecy::SecretString;
 
 /// A service with an API.
@@ -31,7 +32,7 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), inventory(), media(), payments(), partners(), reference()]
+    vec![accounts(), orders(), search(), inventory(), media(), payments(), partners(), reference()]
 }
 
 fn accounts() -> Service {
@@ -91,6 +92,16 @@ fn orders() -> Service {
         about: "Place orders, follow them, cancel them.",
         operations: orders::api::routes().operations(),
         router: orders::api::router(api),
+    }
+}
+
+fn search() -> Service {
+    let api = search::api::Api { index: Arc::new(InMemoryIndex::default()) };
+    Service {
+        name: "search",
+        about: "Find orders by what you know of them.",
+        operations: search::api::routes().operations(),
+        router: search::api::router(api),
     }
 }
 

@@ -29,6 +29,7 @@ async fn each_function_takes_its_sample_event() {
         ("accounts-api", "AccountsApi"),
         ("webhooks-api", "WebhooksApi"),
         ("media-api", "MediaApi"),
+        ("search-orders", "SearchOrders"),
         ("serve-reference", "ServeReference"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
@@ -60,6 +61,7 @@ async fn each_function_takes_its_sample_event() {
         ("track-order", "TrackOrder"),
         ("send-email", "SendEmail"),
         ("deliver-webhook", "DeliverWebhook"),
+        ("index-order", "IndexOrder"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");

@@ -11,6 +11,7 @@ mod functions;
 mod partners;
 mod provider;
 mod readme;
+mod search;
 mod story;
 mod uploads;
 mod webhooks;
