@@ -59,11 +59,10 @@ impl SearchQuery {
             }
         };
         let customer = self.customer_id.as_deref().map(|named| reach.customer(Some(named))).transpose();
-        let customer = customer
-            .unwrap_or_else(|why| {
-                errors.push(FieldError::parameter("customer_id", why));
-                None
-            });
+        let customer = customer.unwrap_or_else(|why| {
+            errors.push(FieldError::parameter("customer_id", why));
+            None
+        });
         let filters = self.filters(&mut errors);
         match page {
             Some(page) if errors.is_empty() => Ok(Query {
@@ -149,7 +148,8 @@ fn moment(text: &str, ends: bool) -> Result<Timestamp, String> {
 }
 
 fn amount(text: &str) -> Result<u32, String> {
-    let number: i64 = text.parse().map_err(|_| "must be a whole number of minor units, such as 1250".to_owned())?;
+    let number: i64 =
+        text.parse().map_err(|_| "must be a whole number of minor units, such as 1250".to_owned())?;
     let amount = Amount::try_from(number).map_err(|error| error.to_string())?;
     u32::try_from(i64::from(amount)).map_err(|error| error.to_string())
 }
@@ -166,7 +166,8 @@ mod tests {
         for ends in [false, true] {
             assert_eq!(moment("2026-11-25T01:30:00+02:00", ends), Ok(time("2026-11-24T23:30:00Z")));
         }
-        for wrong in ["", "2026", "2026-13-01", "yesterday", "2026-11-25T10:15:30", "20261125", "9999-12-31T"] {
+        for wrong in ["", "2026", "2026-13-01", "yesterday", "2026-11-25T10:15:30", "20261125", "9999-12-31T"]
+        {
             assert!(moment(wrong, false).is_err(), "{wrong}");
         }
         assert!(moment("9999-12-31", true).is_err());

@@ -82,8 +82,8 @@ fn decimal_points(text: &str) -> String {
     let mut letters = text.chars().peekable();
     let mut made = String::with_capacity(text.len());
     while let Some(letter) = letters.next() {
-        let between_digits =
-            before.is_some_and(|it: char| it.is_ascii_digit()) && letters.peek().is_some_and(char::is_ascii_digit);
+        let between_digits = before.is_some_and(|it: char| it.is_ascii_digit())
+            && letters.peek().is_some_and(char::is_ascii_digit);
         made.push(if letter == ',' && between_digits { '.' } else { letter });
         before = Some(letter);
     }

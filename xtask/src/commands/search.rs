@@ -70,7 +70,10 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     let done = stack.aws.wait(until_stopped(&progress, &work, work.index_all()));
     let counts = work.counts();
     done.with_context(|| format!("after {} orders. Doing it again is safe", counts.orders))?;
-    progress.done(&format!("{} orders, of which {} were missing or otherwise in the index", counts.orders, counts.written));
+    progress.done(&format!(
+        "{} orders, of which {} were missing or otherwise in the index",
+        counts.orders, counts.written
+    ));
 
     let progress = ui::Progress::start("looking for orders that are gone");
     stack.aws.wait(until_stopped(&progress, &work, work.remove_all()))?;
@@ -122,13 +125,16 @@ impl Work {
     }
 
     async fn index_all(&self) -> anyhow::Result<()> {
-        let segment =
-            |segment| index_segment(&self.indexer, &self.images, segment, self.segments, |more| self.add(more));
+        let segment = |segment| {
+            index_segment(&self.indexer, &self.images, segment, self.segments, |more| self.add(more))
+        };
         futures::future::try_join_all((0..self.segments).map(segment)).await.map(drop)
     }
 
     async fn remove_all(&self) -> anyhow::Result<()> {
-        futures::future::try_join_all((0..self.segments).map(|segment| self.remove_some(segment))).await.map(drop)
+        futures::future::try_join_all((0..self.segments).map(|segment| self.remove_some(segment)))
+            .await
+            .map(drop)
     }
 
     async fn remove_some(&self, segment: u32) -> anyhow::Result<()> {

@@ -109,7 +109,10 @@ impl Rows for InMemoryRows {
 
     async fn records(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Record>> {
         let different: BTreeSet<&OrderId> = orders.iter().collect();
-        anyhow::ensure!(different.len() == orders.len() && !orders.is_empty(), "none or one twice: {orders:?}");
+        anyhow::ensure!(
+            different.len() == orders.len() && !orders.is_empty(),
+            "none or one twice: {orders:?}"
+        );
         anyhow::ensure!(orders.len() <= MOST_RECORDS, "{} at once", orders.len());
         let tables = lock(&self.tables);
         Ok(orders.iter().filter_map(|order| tables.records.get(order)).cloned().collect())

@@ -71,9 +71,8 @@ impl OrderImages for DynamoDbImages {
     async fn missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>> {
         let mut missing: BTreeSet<OrderId> = orders.iter().copied().collect();
         for some in orders.chunks(MOST_KEYS) {
-            let key = |order: &OrderId| {
-                Item::from([("order_id".to_owned(), AttributeValue::S(order.to_string()))])
-            };
+            let key =
+                |order: &OrderId| Item::from([("order_id".to_owned(), AttributeValue::S(order.to_string()))]);
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(some.iter().map(key).collect()))
                 .projection_expression("order_id")

@@ -105,7 +105,11 @@ impl<C: HttpClient> HttpProductNames<C> {
     }
 
     fn be_silent(&self, why: &str) {
-        tracing::warn!(why, silence_s = SILENCE.as_secs(), "orders are indexed without the names of products");
+        tracing::warn!(
+            why,
+            silence_s = SILENCE.as_secs(),
+            "orders are indexed without the names of products"
+        );
         lock(&self.memory).silent_until = self.clock.elapsed().saturating_add(SILENCE);
     }
 }

@@ -96,7 +96,8 @@ impl DynamoDbRows {
         };
         let mut left: Vec<WriteRequest> = postings.iter().map(request).collect::<anyhow::Result<_>>()?;
         for wait in WAITS {
-            let call = self.client.batch_write_item().request_items(&self.postings, std::mem::take(&mut left));
+            let call =
+                self.client.batch_write_item().request_items(&self.postings, std::mem::take(&mut left));
             let answer = call.send().await.context("the search index could not be written")?;
             left = answer.unprocessed_items.unwrap_or_default().remove(&self.postings).unwrap_or_default();
             if left.is_empty() {
@@ -185,9 +186,9 @@ impl Rows for DynamoDbRows {
         }
         put = match read {
             None => put.condition_expression("attribute_not_exists(order_id)"),
-            Some(stamp) => put
-                .condition_expression("stamp = :read")
-                .expression_attribute_values(":read", number(stamp)),
+            Some(stamp) => {
+                put.condition_expression("stamp = :read").expression_attribute_values(":read", number(stamp))
+            }
         };
         match put.send().await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
@@ -210,7 +211,8 @@ impl Rows for DynamoDbRows {
             .build()?;
         let mut items = vec![TransactWriteItem::builder().condition_check(check).build()];
         for posting in postings {
-            let delete = Delete::builder().table_name(&self.postings).set_key(Some(key_of(posting))).build()?;
+            let delete =
+                Delete::builder().table_name(&self.postings).set_key(Some(key_of(posting))).build()?;
             items.push(TransactWriteItem::builder().delete(delete).build());
         }
         for wait in WAITS {

@@ -98,11 +98,7 @@ impl Range {
     pub(super) fn of_word(audience: &Audience, word: &Wanted) -> Self {
         let text = word.as_str();
         let first = if word.is_prefix() { text.to_owned() } else { format!("{text} ") };
-        Self {
-            partition: partition(audience, text),
-            last: format!("{first}{LAST_LETTER}"),
-            first,
-        }
+        Self { partition: partition(audience, text), last: format!("{first}{LAST_LETTER}"), first }
     }
 
     /// All orders of an audience that were placed from `from` on and earlier than `before`, behind `after`. `None`

@@ -153,9 +153,7 @@ async fn ranked(rows: &impl Rows, query: &Query, candidates: &[Position]) -> any
 }
 
 /// The orders in all of these lists, with the sum of their scores.
-fn common<'a, 'b: 'a>(
-    mut lists: impl Iterator<Item = &'a WordList<'b>>,
-) -> BTreeMap<OrderId, Position> {
+fn common<'a, 'b: 'a>(mut lists: impl Iterator<Item = &'a WordList<'b>>) -> BTreeMap<OrderId, Position> {
     let mut orders = lists.next().map(WordList::orders).unwrap_or_default();
     for list in lists {
         let others = list.orders();

@@ -14,7 +14,10 @@ use crate::support::{clock, customers, document, everybodys, image, numbers, ord
 async fn index() -> PostingsIndex<InMemoryRows> {
     let index = PostingsIndex::new(InMemoryRows::default(), clock());
     for (order, names) in [
-        (order_of(1, "u-1", "Ada Lovelace", "ada@example.com", &["TEA-001"]), vec![("TEA-001", "Darjeeling")]),
+        (
+            order_of(1, "u-1", "Ada Lovelace", "ada@example.com", &["TEA-001"]),
+            vec![("TEA-001", "Darjeeling")],
+        ),
         (order_of(2, "u-2", "Adam Adason", "hello@example.org", &["MUG-7"]), vec![("MUG-7", "Mug of Ada")]),
         (order_of(3, "u-1", "Ada Lovelace", "ada@example.com", &["MUG-7"]), vec![("MUG-7", "Mug of Ada")]),
         (order_of(4, "client1.u-1", "Eve", "eve@lace.example", &["TEA-001", "MUG-7"]), vec![]),
@@ -90,8 +93,20 @@ async fn a_word_that_all_have_is_cut_and_says_so() {
 
 fn words() -> impl Strategy<Value = String> {
     let word = prop_oneof![
-        Just("ada"), Just("ad"), Just("adam"), Just("a"), Just("tea"), Just("te"), Just("tea-001"), Just("first"),
-        Just("fl"), Just("ada@example.com"), Just("12.50"), Just("nobody"), Just("cust-1"), Just("01890a5d"),
+        Just("ada"),
+        Just("ad"),
+        Just("adam"),
+        Just("a"),
+        Just("tea"),
+        Just("te"),
+        Just("tea-001"),
+        Just("first"),
+        Just("fl"),
+        Just("ada@example.com"),
+        Just("12.50"),
+        Just("nobody"),
+        Just("cust-1"),
+        Just("01890a5d"),
     ];
     vec(word, 0..3).prop_map(|words| words.join(" "))
 }

@@ -86,7 +86,8 @@ async fn a_deleted_order_is_found_no_more() {
 async fn what_is_not_understood_is_put_away_without_what_it_says() {
     let service = service();
     let mut wrong = written(&image(1, 1));
-    wrong.image = Some(json!({ "order_id": order_id(1), "version": 1, "order": r#"{"customer": "Ada Lovelace"}"# }));
+    wrong.image =
+        Some(json!({ "order_id": order_id(1), "version": 1, "order": r#"{"customer": "Ada Lovelace"}"# }));
     let mut nothing = written(&image(3, 1));
     (nothing.image, nothing.keys) = (None, Value::Null);
     assert_eq!(service.batch(vec![wrong, nothing, written(&image(2, 1))]).await, None);

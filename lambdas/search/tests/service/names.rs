@@ -68,7 +68,8 @@ async fn an_inventory_that_does_not_answer_is_left_alone_for_a_while() {
         lock(&inventory.statuses).insert("B".to_owned(), status);
         inventory
     };
-    for inventory in [broken(0), broken(500), broken(403), Inventory { hangs: true, ..Inventory::default() }] {
+    for inventory in [broken(0), broken(500), broken(403), Inventory { hangs: true, ..Inventory::default() }]
+    {
         let clock = clock();
         let port = HttpProductNames::new(inventory.clone(), "http://shop/v1", clock.clone());
         assert!(!port.names(&[sku("B")]).await.contains_key(&sku("B")));

@@ -135,8 +135,12 @@ async fn a_rebuild_removes_what_no_order_has_any_more() {
     assert_eq!(rebuild(&index, &table).await, Counts { orders: 5, written: 5, ..Counts::default() });
     table.delete(order_id(3));
     table.write(image(4, 2));
-    assert_eq!(rebuild(&index, &table).await, Counts { orders: 4, written: 1, removed: 1, ..Counts::default() });
+    assert_eq!(
+        rebuild(&index, &table).await,
+        Counts { orders: 4, written: 1, removed: 1, ..Counts::default() }
+    );
     let left = index.rows().all_postings();
-    let needed = index.rows().all_records().values().flat_map(search::postings::rows::Record::postings).collect();
+    let needed =
+        index.rows().all_records().values().flat_map(search::postings::rows::Record::postings).collect();
     assert_eq!(left, needed);
 }

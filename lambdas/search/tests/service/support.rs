@@ -46,7 +46,13 @@ pub(crate) fn order_of(number: u32, customer: &str, name: &str, email: &str, sku
 }
 
 pub(crate) fn order(number: u32) -> Order {
-    order_of(number, &format!("cust-{}", number % 2), "Ada Lovelace", "ada@example.com", &["TEA-001", "TEA-002"])
+    order_of(
+        number,
+        &format!("cust-{}", number % 2),
+        "Ada Lovelace",
+        "ada@example.com",
+        &["TEA-001", "TEA-002"],
+    )
 }
 
 /// The order as its row says after so many writes, 1 to 3.

@@ -132,7 +132,8 @@ fn final_names() -> BTreeMap<domain::Sku, domain::ProductName> {
 
 fn jobs(names: bool, removes: bool) -> impl Strategy<Value = Job> {
     let name = if names { (0..4_u8).boxed() } else { Just(3).boxed() };
-    let index = (0..2_u32, 1..=3_u64, name).prop_map(|(number, version, name)| Job::Index(document(number, version, name)));
+    let index = (0..2_u32, 1..=3_u64, name)
+        .prop_map(|(number, version, name)| Job::Index(document(number, version, name)));
     let remove = (0..2_u32).prop_map(|number| Job::Remove(order_id(number)));
     if removes { prop_oneof![5 => index, 1 => remove].boxed() } else { index.boxed() }
 }
@@ -160,7 +161,8 @@ fn run(rows: &FaultyRows, case: &Case) -> Result<(), String> {
             }
         })
     };
-    let mut left: Vec<VecDeque<Job>> = case.writers.iter().map(|jobs| jobs.iter().cloned().collect()).collect();
+    let mut left: Vec<VecDeque<Job>> =
+        case.writers.iter().map(|jobs| jobs.iter().cloned().collect()).collect();
     let mut work: Vec<Option<Work<'_>>> = left.iter().map(|jobs| jobs.front().map(start)).collect();
     let mut turns = case.turns.iter().copied();
     let mut versions: BTreeMap<OrderId, u64> = BTreeMap::new();
@@ -168,7 +170,8 @@ fn run(rows: &FaultyRows, case: &Case) -> Result<(), String> {
     for turn in 0_usize.. {
         let busy: Vec<usize> = (0..work.len()).filter(|writer| work[*writer].is_some()).collect();
         let Some((who, crashes)) = (!busy.is_empty()).then(|| {
-            let (who, crashes) = turns.next().map_or((turn, false), |(who, crashes)| (usize::from(who), crashes));
+            let (who, crashes) =
+                turns.next().map_or((turn, false), |(who, crashes)| (usize::from(who), crashes));
             (busy[who % busy.len()], crashes)
         }) else {
             return Ok(());
@@ -235,9 +238,23 @@ fn expected(case: &Case) -> InMemoryIndex {
 }
 
 fn found_alike(one: &dyn OrderIndex, other: &dyn OrderIndex) -> Result<(), TestCaseError> {
-    for words in ["", "ada", "ceylon", "first", "first ada", "ear", "tea-001", "darj", "assam", "12.5", "01890a5d-ac", "25.00"] {
+    for words in [
+        "",
+        "ada",
+        "ceylon",
+        "first",
+        "first ada",
+        "ear",
+        "tea-001",
+        "darj",
+        "assam",
+        "12.5",
+        "01890a5d-ac",
+        "25.00",
+    ] {
         for query in [everybodys(words), customers("cust-1", words), customers("cust-2", words)] {
-            let (one, other) = block_on(async { (one.search(&query).await.unwrap(), other.search(&query).await.unwrap()) });
+            let (one, other) =
+                block_on(async { (one.search(&query).await.unwrap(), other.search(&query).await.unwrap()) });
             prop_assert_eq!(one, other, "{}", words);
         }
     }
@@ -300,7 +317,8 @@ fn a_clean_up_that_comes_late_removes_nothing_that_is_needed_again() {
     let fast = vec![Job::Index(document(0, 3, 1))];
     let broken = |unfenced: bool| {
         let held_up_after = |calls: usize| {
-            let turns = std::iter::repeat_n((0, false), calls).chain(std::iter::repeat_n((1, false), 200)).collect();
+            let turns =
+                std::iter::repeat_n((0, false), calls).chain(std::iter::repeat_n((1, false), 200)).collect();
             let case = Case { writers: vec![slow.clone(), fast.clone()], fates: vec![], turns };
             run(&FaultyRows { unfenced, ..FaultyRows::default() }, &case)
         };

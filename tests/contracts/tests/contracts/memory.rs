@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contracts::{bus, orders, payments, products, provider, queue, reservations};
+use contracts::{bus, orders, payments, products, provider, queue, reservations, search_index};
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
+use platform::clock::SystemClock;
 use platform::memory::{Bus, Queue};
+use search::adapters::memory::{InMemoryIndex, InMemoryRows};
+use search::postings::PostingsIndex;
 use uuid::Uuid;
 
 pub(crate) use ::orders::adapters::memory::InMemoryOrders;
@@ -111,6 +114,17 @@ async fn payment_records() {
 #[tokio::test]
 async fn the_payment_provider() {
     all_hold(provider::broken(async || Ok(provider_world())).await);
+}
+
+#[tokio::test]
+async fn the_search_index() {
+    let memory = async || Ok(search_index::World { index: Arc::new(InMemoryIndex::default()) });
+    all_hold(search_index::broken(memory).await);
+    let postings = async || {
+        let index = PostingsIndex::new(InMemoryRows::default(), Arc::new(SystemClock));
+        Ok(search_index::World { index: Arc::new(index) })
+    };
+    all_hold(search_index::broken(postings).await);
 }
 
 #[tokio::test]

@@ -41,7 +41,10 @@ async fn is_found(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)], order: &
 /// A word that no other test uses.
 fn word() -> String {
     let letters = Uuid::new_v4().simple().to_string();
-    letters.chars().map(|letter| char::from(b'a' + u8::try_from(letter.to_digit(16).unwrap()).unwrap())).collect()
+    letters
+        .chars()
+        .map(|letter| char::from(b'a' + u8::try_from(letter.to_digit(16).unwrap()).unwrap()))
+        .collect()
 }
 
 /// A product with a name of its own, of which there are five.
@@ -108,7 +111,10 @@ async fn an_order_is_found_by_what_is_known_of_it() {
     let page = ask(&stack, &own, &[("q", &format!("{tea} {prefix}"))]).await.body;
     let hit = &page["hits"][0];
     assert_eq!(hit["customer_name"], format!("Ada Müller-{name}"));
-    assert_eq!((&hit["customer_id"], &hit["total"]), (&json!(ada.id), &json!({ "amount": 1250, "currency": "EUR" })));
+    assert_eq!(
+        (&hit["customer_id"], &hit["total"]),
+        (&json!(ada.id), &json!({ "amount": 1250, "currency": "EUR" }))
+    );
     assert_eq!(hit["matched"], json!(["email", "customer_name", "product_name"]));
     assert_eq!(page["next_cursor"], Value::Null);
 }
@@ -144,7 +150,8 @@ async fn filters_follow_the_order() {
         // Without words, the same orders are listed.
         assert_eq!(found(&stack, &own, &filters).await, expected, "{filters:?}");
     }
-    let wrong = ask(&stack, &own, &[("status", "lost"), ("from", "soon"), ("min_amount", "1"), ("customer_id", "x")]);
+    let wrong =
+        ask(&stack, &own, &[("status", "lost"), ("from", "soon"), ("min_amount", "1"), ("customer_id", "x")]);
     let wrong = wrong.await.expect(StatusCode::BAD_REQUEST).unwrap();
     assert_eq!(wrong.places(), ["customer_id", "status", "from", "min_amount"]);
 }
@@ -168,7 +175,12 @@ async fn nobody_finds_what_is_not_theirs() {
     }
     assert_eq!(found(&stack, &shop, &[("q", &tea)]).await.len(), 4);
     for (who, own) in everybody.iter().zip(&orders) {
-        for query in [vec![("q", tea.as_str())], vec![("q", "ada@example.com")], vec![], vec![("q", "ad"), ("limit", "1")]] {
+        for query in [
+            vec![("q", tea.as_str())],
+            vec![("q", "ada@example.com")],
+            vec![],
+            vec![("q", "ad"), ("limit", "1")],
+        ] {
             assert_eq!(found(&stack, who, &query).await, [own.as_str()], "{query:?}");
         }
         for others in orders.iter().filter(|order| *order != own) {
