@@ -8,6 +8,7 @@
 //! | [`backend`] | the services that the functions call |
 //! | [`server`], [`tls`] | what both are served by |
 //! | [`measure`] | what is done how often |
+//! | [`jobs`] | whole jobs, such as a search among many orders |
 //! | [`statistics`], [`report`] | what is made of it |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -15,6 +16,7 @@
 mod backend;
 mod clock;
 mod functions;
+mod jobs;
 mod measure;
 mod process;
 mod report;
@@ -51,6 +53,9 @@ struct Args {
     /// Leave TLS out.
     #[arg(long)]
     http: bool,
+    /// Measure the search among so many orders, and nothing else.
+    #[arg(long)]
+    search_orders: Option<usize>,
     /// Where to write the report.
     #[arg(long)]
     out: PathBuf,
@@ -70,6 +75,13 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
     ensure!(args.rounds > 0 && args.warm > 0, "--rounds and --warm are at least 1");
+    if let Some(orders) = args.search_orders {
+        let table = jobs::search::measure(&args.binaries.join("search-orders"), orders, args.warm).await?;
+        say(&format!("| {} |", jobs::search::COLUMNS.join(" | ")));
+        say("|---|---|---|---|---|---|");
+        table.iter().for_each(|row| say(&format!("| {} |", row.join(" | "))));
+        return Ok(());
+    }
     let mut functions = Function::of_repository(&args.functions)?;
     functions.insert(0, Function::floor());
     let bench = Bench { binaries: args.binaries, rounds: args.rounds, warm: args.warm, http: args.http };

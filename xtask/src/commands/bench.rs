@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Leave TLS out, to see what it costs.
     #[arg(long)]
     http: bool,
+    /// Measure the search among so many orders, and nothing else: `--warm` searches of each kind. Writes no report.
+    #[arg(long, value_name = "ORDERS")]
+    search_orders: Option<NonZeroUsize>,
     /// Where to write the report, from the root of the repository.
     #[arg(long, default_value = "docs/BENCHMARKS.md", value_name = "FILE")]
     out: PathBuf,
@@ -57,6 +60,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     if args.http {
         command.arg("--http");
+    }
+    if let Some(orders) = args.search_orders {
+        command.args(["--search-orders", &orders.to_string()]);
+        return visible(&mut command);
     }
     visible(&mut command)?;
     ui::success(&format!("report written to {}", shown(&args.out)));

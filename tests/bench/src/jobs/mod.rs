@@ -1,0 +1,3 @@
+//! What whole jobs take, over stand-ins for the services that they use.
+
+pub(crate) mod search;
