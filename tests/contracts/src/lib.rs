@@ -10,6 +10,7 @@
 //! | [`search_index`] | `search::store::OrderIndex` |
 //! | [`bus`] | `platform::Publisher` |
 //! | [`queue`] | `platform`'s `Visibility` and `DeadLetters` |
+//! | [`objects`] | `platform::objects::Objects` |
 //! | [`differential`] | the stores and the provider again: random calls, to two of them, get the same answers |
 //!
 //! Each module has a world, which is what a contract needs of its surroundings, and `broken`, which checks every
@@ -22,6 +23,7 @@ mod sample;
 pub mod bus;
 pub mod differential;
 pub mod inventory_world;
+pub mod objects;
 pub mod orders;
 pub mod payments;
 pub mod products;
