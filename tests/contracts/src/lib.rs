@@ -7,6 +7,7 @@
 //! | [`products`], [`reservations`] | `inventory::store::{Products, Reservations}` |
 //! | [`payments`] | `payments::store::Payments` |
 //! | [`provider`] | `payments::provider::Provider` |
+//! | [`search_index`] | `search::store::OrderIndex` |
 //! | [`bus`] | `platform::Publisher` |
 //! | [`queue`] | `platform`'s `Visibility` and `DeadLetters` |
 //! | [`objects`] | `platform::objects::Objects` |
@@ -29,6 +30,7 @@ pub mod products;
 pub mod provider;
 pub mod queue;
 pub mod reservations;
+pub mod search_index;
 
 use std::collections::BTreeMap;
 

@@ -46,6 +46,11 @@ fn dynamodb(operation: &str, body: &Value) -> Option<Value> {
         }
         // Nothing is late and nothing is left.
         ("Query" | "Scan", _) => Some(json!({ "Items": [], "Count": 0, "ScannedCount": 0 })),
+        // Nothing is indexed yet.
+        ("BatchGetItem", _) if body["RequestItems"]["SearchRecordsTable"].is_object() => {
+            Some(json!({ "Responses": { "SearchRecordsTable": [] }, "UnprocessedKeys": {} }))
+        }
+        ("BatchWriteItem", _) => Some(json!({ "UnprocessedItems": {} })),
         // What is not there yet is written for the first time.
         ("GetItem" | "PutItem" | "DeleteItem" | "TransactWriteItems", _) => Some(json!({})),
         _ => None,
@@ -92,6 +97,7 @@ fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
         Some(json!({ "order_id": order, "lines": lines, "state": state }))
     };
     match (method, path) {
+        (&Method::GET, ["products", sku]) => Some(json!({ "sku": sku, "name": "Darjeeling First Flush" })),
         (&Method::PUT, ["reservations", order]) => reservation(order, body["lines"].clone(), "held"),
         (&Method::POST, ["reservations", order, "commit"]) => reservation(order, json!([]), "committed"),
         (&Method::POST, ["reservations", order, "release"]) => reservation(order, json!([]), "released"),
