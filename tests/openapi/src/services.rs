@@ -5,6 +5,7 @@ use std::sync::Arc;
 use accounts::adapters::memory::InMemoryProfiles;
 use async_trait::async_trait;
 use axum::Router;
+use documents::adapters::invoices::memory::InMemoryInvoices;
 use inventory::adapters::memory::InMemoryInventory;
 use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
@@ -13,7 +14,7 @@ use partners::adapters::memory::{
 use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::clock::SystemClock;
 use platform::http::Operation;
-use platform::memory::Bus;
+use platform::memory::{Bus, Files};
 use secrecy::SecretString;
 
 /// A service with an API.
@@ -30,7 +31,7 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), inventory(), payments(), partners(), reference()]
+    vec![accounts(), orders(), inventory(), payments(), partners(), documents(), reference()]
 }
 
 fn accounts() -> Service {
@@ -102,6 +103,17 @@ fn inventory() -> Service {
         about: "Products, their stock, and what is set aside for orders.",
         operations: inventory::api::routes().operations(),
         router: inventory::api::router(api),
+    }
+}
+
+fn documents() -> Service {
+    use documents::invoice::api::{Api, router, routes};
+    let api = Api { invoices: Arc::new(InMemoryInvoices::default()), objects: Arc::new(Files::default()) };
+    Service {
+        name: "documents",
+        about: "Invoices of paid orders.",
+        operations: routes().operations(),
+        router: router(api),
     }
 }
 
