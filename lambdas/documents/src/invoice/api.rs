@@ -49,11 +49,6 @@ pub fn routes() -> Routes<Arc<Api>> {
         .add(Operation::get("/partner/orders/{order_id}/invoice", "readPartnerInvoice", partner, about), invoice)
 }
 
-/// What the contract says of `Accept`.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-pub struct Accepted(#[schemars(length(min = 1, max = 1000))] pub String);
-
 /// What the contract says of `If-None-Match`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
@@ -72,11 +67,11 @@ fn about(it: &mut Description) {
          PDF can be fetched for a minute (303).",
     )
     .path::<OrderId>("order_id", "The order: the `id` that placing it was answered with.")
-    .header::<Accepted>("Accept", "`application/pdf` or `text/html`.")
     .header::<EntityTags>("If-None-Match", "The `ETag` of the document that you have: answered with a 304 if it is that one.")
-    .answer_as::<Document>(200, "application/pdf", "The invoice: as `text/html` if you asked for that.")
+    .answer_as::<Document>(200, "application/pdf", "The invoice.")
     .with_header("ETag", "Names the document's bytes, for `If-None-Match`.")
     .with_header("Content-Disposition", "The name to save it under: the invoice's number.")
+    .answer_as::<Document>(200, "text/html", "The invoice as a page.")
     .empty_answer(303, "The PDF is at `Location`, for a minute. No token is needed there.")
     .with_header("Location", "Where the PDF is.")
     .empty_answer(304, "You have it already.")

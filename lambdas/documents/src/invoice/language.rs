@@ -78,7 +78,7 @@ static ENGLISH: Words = Words {
 static GERMAN: Words = Words {
     invoice: "Rechnung",
     buyer: "Rechnungsempfänger",
-    tax_id: "Steuernummer",
+    tax_id: "Steuernummer / USt-IdNr.",
     number: "Rechnungsnummer",
     issued: "Rechnungsdatum",
     paid: "Zahlungs- und Leistungsdatum",

@@ -266,7 +266,7 @@ fn head(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
 
 /// What was bought.
 fn lines(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
-    let widths = [Some(76.0), None, Some(46.0), Some(74.0), Some(38.0), Some(76.0)];
+    let widths = [Some(70.0), None, Some(44.0), Some(70.0), Some(34.0), Some(72.0)];
     let columns = columns(&widths, &[false, false, true, true, true, true], MARGIN);
     let labels = content.words().columns;
     composer.header(&columns, &labels, Some(Table::Lines))?;
