@@ -113,13 +113,16 @@ impl Invoices for DynamoDbInvoices {
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
             Err(error) => return Err(anyhow::Error::new(error).context("the invoice could not be written")),
         };
-        let codes: Vec<&str> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+        let codes: Vec<&str> =
+            cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
         let [of_count, of_put] = codes.as_slice() else {
             return Err(anyhow::Error::new(cancelled).context("the invoice could not be written"));
         };
         match (*of_count, *of_put) {
             (_, "ConditionalCheckFailed") => Ok(Put::OrderHasOne),
-            ("ConditionalCheckFailed" | "TransactionConflict", _) | (_, "TransactionConflict") => Ok(Put::NotNext),
+            ("ConditionalCheckFailed" | "TransactionConflict", _) | (_, "TransactionConflict") => {
+                Ok(Put::NotNext)
+            }
             _ => Err(anyhow::Error::new(cancelled).context("the invoice could not be written")),
         }
     }

@@ -46,7 +46,10 @@ pub fn routes() -> Routes<Arc<Api>> {
     let partner = Access::Partner(Scope::PartnerOrders);
     Routes::default()
         .add(Operation::get("/orders/{order_id}/invoice", "readInvoice", read, about), invoice)
-        .add(Operation::get("/partner/orders/{order_id}/invoice", "readPartnerInvoice", partner, about), invoice)
+        .add(
+            Operation::get("/partner/orders/{order_id}/invoice", "readPartnerInvoice", partner, about),
+            invoice,
+        )
 }
 
 /// What the contract says of `If-None-Match`.
@@ -90,7 +93,9 @@ async fn invoice(
     let reach = Reach::of(&caller)?;
     let accept = text(&headers, &header::ACCEPT);
     let form = Form::wanted(accept).ok_or_else(|| {
-        Problem::not_acceptable("An invoice is there as application/pdf and as text/html: send Accept with one of them.")
+        Problem::not_acceptable(
+            "An invoice is there as application/pdf and as text/html: send Accept with one of them.",
+        )
     })?;
     let found = api.invoices.get(id).await?.filter(|invoice| reach.includes(&invoice.buyer.id));
     let invoice = found.ok_or_else(|| {

@@ -48,7 +48,9 @@ impl<C: HttpClient> Catalogue for HttpCatalogue<C> {
         match answer.status() {
             status if status.is_success() => {
                 let product = serde_json::from_slice(answer.body());
-                Ok(Some(product.with_context(|| format!("what the inventory says of {sku} is not understood"))?))
+                Ok(Some(
+                    product.with_context(|| format!("what the inventory says of {sku} is not understood"))?,
+                ))
             }
             // Only the inventory's own 404 says that there is no such product: a gateway that is being deployed has one, too.
             StatusCode::NOT_FOUND if is_problem(answer.body()) => Ok(None),
@@ -91,11 +93,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_product_is_there_or_gone_or_not_known() {
-        let found = asked(200, r#"{"sku":"TEA-001","name":"Tea","tax_rate":700,"available":1}"#).await.unwrap().unwrap();
+        let found = asked(200, r#"{"sku":"TEA-001","name":"Tea","tax_rate":700,"available":1}"#)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((found.name.as_str(), found.tax_rate.map(TaxRate::basis_points)), ("Tea", Some(700)));
         let usual = asked(200, r#"{"name":"Tea"}"#).await.unwrap().unwrap();
         assert_eq!(usual.tax_rate, None);
-        let gone = asked(404, r#"{"type":"urn:serverless-orders:problem:not-found","status":404}"#).await.unwrap();
+        let gone =
+            asked(404, r#"{"type":"urn:serverless-orders:problem:not-found","status":404}"#).await.unwrap();
         assert_eq!(gone, None);
         for (status, body) in [
             (404, r#"{"message":"Not Found"}"#),

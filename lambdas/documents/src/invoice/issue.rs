@@ -118,7 +118,9 @@ impl EventHandler for IssueInvoice {
         let order = &paid.order;
         if paid.amount != order.total {
             let (paid, due) = (paid.amount, order.total);
-            return Err(Failure::reject(format!("{paid} was paid for an order of {due}: no invoice says both")));
+            return Err(Failure::reject(format!(
+                "{paid} was paid for an order of {due}: no invoice says both"
+            )));
         }
         let lines = self.lines(event, paid).await?;
         let issued_at = self.clock.now();

@@ -217,7 +217,9 @@ impl Tongue {
         match (self, sign) {
             (Self::English | Self::Japanese, Some(sign)) => format!("{sign}{number}"),
             (Self::English | Self::Japanese, None) => format!("{code}{NO_BREAK_SPACE}{number}"),
-            (Self::German | Self::French, sign) => format!("{number}{NO_BREAK_SPACE}{}", sign.unwrap_or(code)),
+            (Self::German | Self::French, sign) => {
+                format!("{number}{NO_BREAK_SPACE}{}", sign.unwrap_or(code))
+            }
         }
     }
 
@@ -317,7 +319,10 @@ mod tests {
     #[test]
     fn others_read_english() {
         let tongue = |code: &str| Tongue::of(Some(&code.parse().unwrap()));
-        assert_eq!((tongue("de"), tongue("ja"), tongue("xx")), (Tongue::German, Tongue::Japanese, Tongue::English));
+        assert_eq!(
+            (tongue("de"), tongue("ja"), tongue("xx")),
+            (Tongue::German, Tongue::Japanese, Tongue::English)
+        );
         assert_eq!(Tongue::of(None), Tongue::English);
     }
 }

@@ -156,7 +156,9 @@ mod tests {
         assert_eq!(number.to_string(), "2026-000042");
         assert_eq!("2026-000042".parse(), Ok(number));
         assert_eq!("2026-1234567".parse(), Ok(InvoiceNumber { year: 2026, serial: 1_234_567 }));
-        for bad in ["", "2026", "2026-42", "2026-0000042", "2026-000000", "26-000001", "2026-+00042", "2026-00004x"] {
+        for bad in
+            ["", "2026", "2026-42", "2026-0000042", "2026-000000", "26-000001", "2026-+00042", "2026-00004x"]
+        {
             assert_eq!(bad.parse::<InvoiceNumber>(), Err(InvalidNumber), "{bad}");
         }
         assert_eq!(InvoiceNumber::after(2026, u32::MAX), None);

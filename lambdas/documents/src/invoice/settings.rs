@@ -29,12 +29,18 @@ impl Settings {
         let address = text("SHOP_ADDRESS", "")?;
         let zone = config::required("SHOP_TIME_ZONE")?;
         let rate: i64 = config::required("STANDARD_TAX_RATE")?.parse().context("STANDARD_TAX_RATE")?;
+        let tax_id = text("SHOP_TAX_ID", "")?;
+        if address.is_empty() || tax_id.is_empty() {
+            tracing::warn!(
+                "invoices are issued without the shop's address or tax id: set ShopAddress and ShopTaxId"
+            );
+        }
         let lines = address.split('|').map(str::trim).filter(|line| !line.is_empty());
         Ok(Self {
             seller: Seller {
                 name: text("SHOP_NAME", "The shop")?,
                 address: lines.map(str::to_owned).collect(),
-                tax_id: text("SHOP_TAX_ID", "")?,
+                tax_id,
             },
             // Of the binary's own copy of the database: the runtime's system has none.
             time_zone: TimeZone::get(&zone).with_context(|| format!("SHOP_TIME_ZONE: {zone:?}"))?,

@@ -42,7 +42,8 @@ impl Service {
     }
 
     async fn get(&self, caller: &Caller, order: OrderId, headers: &[(&str, &str)]) -> Answer {
-        let partner = matches!(caller, Caller::Machine { scopes, .. } if scopes.contain(Scope::PartnerOrders));
+        let partner =
+            matches!(caller, Caller::Machine { scopes, .. } if scopes.contain(Scope::PartnerOrders));
         let prefix = if partner { "/partner" } else { "" };
         let mut request = Request::get(format!("{prefix}/orders/{order}/invoice"));
         for (name, value) in headers {
@@ -53,7 +54,11 @@ impl Service {
         let api = Api { invoices: self.shop.invoices.clone(), objects: self.files.clone() };
         let answer = complete(router(api), self.shop.clock.clone()).oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
-        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
     }
 }
 
@@ -91,7 +96,8 @@ async fn what_an_earlier_release_rendered_stays() {
     service.get(&ada(), id(1), &[PDF]).await;
     let key = service.files.keys().remove(0);
     assert_eq!(key, format!("invoices/2026/2026-000001.{}.pdf", id(1)));
-    let old = File { key, content_type: "application/pdf".to_owned(), body: Bytes::from_static(b"%PDF-1.4 old") };
+    let old =
+        File { key, content_type: "application/pdf".to_owned(), body: Bytes::from_static(b"%PDF-1.4 old") };
     service.files.write(old).await.unwrap();
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.body, "%PDF-1.4 old");
 }
@@ -113,7 +119,11 @@ async fn who_takes_anything_is_sent_to_the_pdf() {
     let service = Service::with_invoice().await;
     for headers in [&[][..], &[("accept", "*/*")], &[("accept", "text/html;q=0.5, application/pdf")]] {
         let answer = service.get(&ada(), id(1), headers).await;
-        assert_eq!((answer.status, answer.header("cache-control")), (StatusCode::SEE_OTHER, "no-store"), "{headers:?}");
+        assert_eq!(
+            (answer.status, answer.header("cache-control")),
+            (StatusCode::SEE_OTHER, "no-store"),
+            "{headers:?}"
+        );
         assert!(answer.header("location").contains("2026-000001"), "{}", answer.header("location"));
         assert!(answer.body.is_empty());
     }

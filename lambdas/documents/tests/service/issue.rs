@@ -20,7 +20,9 @@ async fn a_paid_order_gets_an_invoice_with_all_that_it_shows() {
     let lines: Vec<_> = invoice
         .lines
         .iter()
-        .map(|line| (line.name.as_ref().unwrap().as_str(), line.price.minor_units(), line.tax_rate.basis_points()))
+        .map(|line| {
+            (line.name.as_ref().unwrap().as_str(), line.price.minor_units(), line.tax_rate.basis_points())
+        })
         .collect();
     assert_eq!(lines, [("Darjeeling First Flush", 2500, 700), ("Teapot", 3999, 1900)]);
     assert_eq!(invoice.seller.tax_id, "DE123456789");
@@ -40,7 +42,10 @@ async fn the_year_ends_where_the_shop_is() {
         let shop = Shop::at(now);
         shop.issuer().handle(&paid(id(1), "2026-12-31T22:30:00Z", &[line("TEA-001", 1, 100)])).await.unwrap();
         let invoice = shop.invoices.all().remove(0);
-        assert_eq!((invoice.number.to_string().as_str(), invoice.issued_on.to_string().as_str()), (number, day));
+        assert_eq!(
+            (invoice.number.to_string().as_str(), invoice.issued_on.to_string().as_str()),
+            (number, day)
+        );
         assert_eq!(invoice.paid_on.to_string(), "2026-12-31");
     }
 }
@@ -61,7 +66,8 @@ async fn without_the_inventory_it_comes_again_and_no_number_is_lost() {
     assert!(matches!(failed, Err(Failure::Retry(_))), "{failed:?}");
     shop.issuer().handle(&tea(id(2))).await.unwrap();
     shop.issuer().handle(&tea(id(1))).await.unwrap();
-    let numbers: Vec<_> = shop.invoices.all().iter().map(|invoice| (invoice.number.serial(), invoice.order_id)).collect();
+    let numbers: Vec<_> =
+        shop.invoices.all().iter().map(|invoice| (invoice.number.serial(), invoice.order_id)).collect();
     assert_eq!(numbers, [(1, id(2)), (2, id(1))]);
 }
 

@@ -24,12 +24,26 @@ fn samples() -> Vec<(&'static str, Invoice)> {
         ("english", invoice("en", &ada(), "EUR", &tea)),
         ("german", invoice("de", &ada(), "USD", &tea)),
         ("french", invoice("fr", &ada(), "KWD", &tea)),
-        ("japanese", invoice("ja", &buyer("山田 太郎", "千代田区丸の内1-1-1", "東京都"), "JPY", &[("TEA-001", "玉露 京都宇治", 2, 123_456, 1000)])),
+        (
+            "japanese",
+            invoice(
+                "ja",
+                &buyer("山田 太郎", "千代田区丸の内1-1-1", "東京都"),
+                "JPY",
+                &[("TEA-001", "玉露 京都宇治", 2, 123_456, 1000)],
+            ),
+        ),
         ("chinese", one("zh", buyer("王小明", "长安街1号", "北京市"), "大红袍 武夷岩茶")),
         ("korean", one("ko", buyer("김민준", "세종대로 1", "서울"), "녹차 보성")),
-        ("greek", one("el", buyer("Ελένη Παπαδοπούλου", "Πλατεία Συντάγματος 1", "Αθήνα"), "Τσάι του βουνού")),
+        (
+            "greek",
+            one("el", buyer("Ελένη Παπαδοπούλου", "Πλατεία Συντάγματος 1", "Αθήνα"), "Τσάι του βουνού"),
+        ),
         ("cyrillic", one("uk", buyer("Наталія Ґалаґан", "вул. Хрещатик, 1", "Київ"), "Чай «Карпатський»")),
-        ("vietnamese", one("vi", buyer("Nguyễn Thị Ánh Tuyết", "1 Phố Tràng Tiền", "Hà Nội"), "Trà sen Tây Hồ")),
+        (
+            "vietnamese",
+            one("vi", buyer("Nguyễn Thị Ánh Tuyết", "1 Phố Tràng Tiền", "Hà Nội"), "Trà sen Tây Hồ"),
+        ),
         ("arabic", one("ar", buyer("محمد علي", "شارع الحمراء 1", "بيروت"), "شاي بالنعناع 250 غ (Moroccan)")),
         ("hebrew", one("he", buyer("שלום כהן", "רחוב דיזנגוף 1", "תל אביב"), "תה ירוק 100 גרם")),
         ("emoji", one("en", buyer("Ada 😀 Lovelace", "Rocket Road 🚀 1", "London"), "Tea 🍵 for 👩‍👩‍👧")),
@@ -58,7 +72,11 @@ fn hash(invoice: &Invoice) -> String {
 fn samples_look_as_they_did() {
     for (name, invoice) in samples() {
         if let Some(folder) = std::env::var_os("INVOICES") {
-            std::fs::write(std::path::Path::new(&folder).join(format!("{name}.pdf")), render(&invoice).unwrap()).unwrap();
+            std::fs::write(
+                std::path::Path::new(&folder).join(format!("{name}.pdf")),
+                render(&invoice).unwrap(),
+            )
+            .unwrap();
         }
         insta::assert_snapshot!(name, laid_out(&invoice));
     }
@@ -68,7 +86,8 @@ fn samples_look_as_they_did() {
 /// from krilla or a font.
 #[test]
 fn bytes_are_as_they_were() {
-    let hashes: Vec<String> = samples().iter().map(|(name, invoice)| format!("{name} {}", hash(invoice))).collect();
+    let hashes: Vec<String> =
+        samples().iter().map(|(name, invoice)| format!("{name} {}", hash(invoice))).collect();
     insta::assert_snapshot!("hashes", hashes.join("\n"));
 }
 

@@ -81,7 +81,8 @@ pub(crate) fn line(sku: &str, quantity: u32, cents: u32) -> Value {
 
 /// `payment.succeeded` of an order of Ada's, at that time.
 pub(crate) fn paid(order: OrderId, time: &str, lines: &[Value]) -> Event {
-    let cents = |line: &Value| line["quantity"].as_u64().unwrap() * line["unit_price"]["amount"].as_u64().unwrap();
+    let cents =
+        |line: &Value| line["quantity"].as_u64().unwrap() * line["unit_price"]["amount"].as_u64().unwrap();
     let total = json!({ "amount": lines.iter().map(cents).sum::<u64>(), "currency": lines[0]["unit_price"]["currency"] });
     let data = json!({
         "order": {
@@ -112,7 +113,12 @@ pub(crate) fn tea(order: OrderId) -> Event {
 }
 
 /// An invoice with these lines and that buyer.
-pub(crate) fn invoice(language: &str, buyer: &Value, currency: &str, lines: &[(&str, &str, u32, u32, u16)]) -> Invoice {
+pub(crate) fn invoice(
+    language: &str,
+    buyer: &Value,
+    currency: &str,
+    lines: &[(&str, &str, u32, u32, u16)],
+) -> Invoice {
     let money = |amount: u32| json!({ "amount": amount, "currency": currency });
     let total: u32 = lines.iter().map(|(_, _, quantity, price, _)| quantity * price).sum();
     let lines: Vec<Value> = lines
@@ -149,8 +155,13 @@ pub(crate) fn ada() -> Value {
 pub(crate) fn largest(language: &str) -> Invoice {
     let names: Vec<String> = (0..50_usize)
         .map(|number| {
-            let words = ["Darjeeling First Flush, organic, from the slopes of Kurseong; ", "紅茶 ダージリン ", "홍차 다즐링 퍼스트 플러시 ",
-                "Ceai negru de Darjeeling cu arome de muscat; ", "Unbreakable"];
+            let words = [
+                "Darjeeling First Flush, organic, from the slopes of Kurseong; ",
+                "紅茶 ダージリン ",
+                "홍차 다즐링 퍼스트 플러시 ",
+                "Ceai negru de Darjeeling cu arome de muscat; ",
+                "Unbreakable",
+            ];
             words[number % words.len()].chars().cycle().take(200).collect()
         })
         .collect();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contracts::{bus, orders, payments, products, provider, queue, reservations};
+use contracts::{bus, invoices, orders, payments, products, provider, queue, reservations};
+use documents::adapters::invoices::memory::InMemoryInvoices;
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
 use platform::memory::{Bus, Queue};
@@ -106,6 +107,12 @@ async fn products_and_reservations() {
 #[tokio::test]
 async fn payment_records() {
     all_hold(payments::broken(async || Ok(payments_world())).await);
+}
+
+#[tokio::test]
+async fn invoices_and_their_numbers() {
+    let world = async || Ok(invoices::World { invoices: Arc::new(InMemoryInvoices::default()) });
+    all_hold(invoices::broken(world).await);
 }
 
 #[tokio::test]

@@ -76,9 +76,16 @@ async fn a_paid_order_has_an_invoice_that_is_always_the_same() {
     assert_eq!((page.status(), header(&page, "content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
     assert_eq!(header(&page, "vary"), "Accept");
     let text = String::from_utf8(page.body().to_vec()).unwrap();
-    for part in
-        [number, "Наталія Ґалаґан", "Київ", "Чай «Карпатський» 紅茶 شاي", "25,00\u{a0}€", "1,64\u{a0}€", "7\u{a0}%", &id]
-    {
+    for part in [
+        number,
+        "Наталія Ґалаґан",
+        "Київ",
+        "Чай «Карпатський» 紅茶 شاي",
+        "25,00\u{a0}€",
+        "1,64\u{a0}€",
+        "7\u{a0}%",
+        &id,
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
 
@@ -92,7 +99,10 @@ async fn a_paid_order_has_an_invoice_that_is_always_the_same() {
     assert_eq!((fetched.status(), fetched.body()), (StatusCode::OK, pdf.body()));
 
     let neither = stack.document(&path, &[bearer, ("accept", "application/json")]).await.unwrap();
-    assert_eq!((neither.status(), header(&neither, "content-type")), (StatusCode::NOT_ACCEPTABLE, "application/problem+json"));
+    assert_eq!(
+        (neither.status(), header(&neither, "content-type")),
+        (StatusCode::NOT_ACCEPTABLE, "application/problem+json")
+    );
 }
 
 #[tokio::test]
@@ -112,7 +122,10 @@ async fn nobody_sees_the_invoice_of_another() {
     let nobody = stack.document(&path, &[("authorization", "Bearer x"), PDF]).await.unwrap();
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
     let staff = stack.staff().await.unwrap();
-    assert_eq!(stack.document(&path, &[("authorization", &staff.bearer), PAGE]).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(
+        stack.document(&path, &[("authorization", &staff.bearer), PAGE]).await.unwrap().status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -167,7 +180,8 @@ async fn serials(stack: &Stack, table: &str, year: i16) -> Vec<u32> {
             .send()
             .await
             .unwrap();
-        serials.extend(page.items().iter().map(|item| item["serial"].as_n().unwrap().parse::<u32>().unwrap()));
+        serials
+            .extend(page.items().iter().map(|item| item["serial"].as_n().unwrap().parse::<u32>().unwrap()));
         start = page.last_evaluated_key;
         if start.is_none() {
             return serials;
@@ -186,7 +200,8 @@ async fn numbers_have_no_gap_however_many_are_paid_at_once() {
     let before = serials(&stack, &table, year).await.len();
     // Each comes twice, as a queue may have it.
     let orders: Vec<Uuid> = (0..ORDERS).map(|_| Uuid::new_v4()).collect();
-    let bodies: Vec<String> = orders.iter().chain(&orders).map(|order| paid(*order, &now.to_string())).collect();
+    let bodies: Vec<String> =
+        orders.iter().chain(&orders).map(|order| paid(*order, &now.to_string())).collect();
     let start = Instant::now();
     for some in bodies.chunks(10) {
         stack.send("IssueInvoiceQueue", some).await.unwrap();

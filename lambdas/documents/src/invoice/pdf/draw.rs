@@ -8,10 +8,10 @@ use anyhow::{Context, anyhow};
 use jiff::tz::TimeZone;
 use krilla::color::luma;
 use krilla::configure::{Accessibility, Archival, Configuration, ConfigurationBuilder};
+use krilla::destination::XyzDestination;
 use krilla::geom::{PathBuilder, Point, Rect};
 use krilla::metadata::{DateTime, Metadata};
 use krilla::outline::{Outline, OutlineNode};
-use krilla::destination::XyzDestination;
 use krilla::page::PageSettings;
 use krilla::paint::Fill;
 use krilla::surface::Surface;
@@ -31,7 +31,8 @@ use crate::invoice::content::Content;
 pub fn render(invoice: &Invoice) -> anyhow::Result<Vec<u8>> {
     let content = Content::of(invoice);
     let layout = lay_out(&content)?;
-    let mut document = Document::new_with(SerializeSettings { configuration: configuration()?, ..Default::default() });
+    let mut document =
+        Document::new_with(SerializeSettings { configuration: configuration()?, ..Default::default() });
     let mut spoken = BTreeMap::new();
     for page in &layout.pages {
         draw_page(&mut document, &page.items, &content, &mut spoken)?;
@@ -194,7 +195,11 @@ fn table_tag(table: Table, caption: &str, spoken: &mut Spoken) -> TagGroup {
         if column == 0 {
             break;
         }
-        if row == 0 { head.push(cells) } else { body.push(cells) }
+        if row == 0 {
+            head.push(cells)
+        } else {
+            body.push(cells)
+        }
         row += 1;
     }
     let mut whole = TagGroup::new(Tag::Table.with_summary(Some(caption.to_owned())));

@@ -70,7 +70,8 @@ pub(super) fn usual(weight: Weight) -> anyhow::Result<&'static FontFace> {
 
 /// The first font that has all characters of a cluster, but for those that nobody sees.
 pub(super) fn for_cluster(weight: Weight, cluster: &str) -> Option<&'static FontFace> {
-    let has = |face: &&FontFace| cluster.chars().all(|c| is_invisible(c) || face.shaper.glyph_index(c).is_some());
+    let has =
+        |face: &&FontFace| cluster.chars().all(|c| is_invisible(c) || face.shaper.glyph_index(c).is_some());
     all(weight).filter_map(Embedded::face).find(has)
 }
 

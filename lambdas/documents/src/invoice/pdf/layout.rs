@@ -77,7 +77,9 @@ impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { x, y, role, mark } = self;
         match mark {
-            Mark::Text(line) => write!(f, "{x:6.1} {y:6.1} {:6.1} {:4.1} {role:?} {}", line.width, line.size, line.text),
+            Mark::Text(line) => {
+                write!(f, "{x:6.1} {y:6.1} {:6.1} {:4.1} {role:?} {}", line.width, line.size, line.text)
+            }
             Mark::Rule { width, thickness } => write!(f, "{x:6.1} {y:6.1} {width:6.1} {thickness:4.1} rule"),
         }
     }
@@ -192,7 +194,8 @@ impl Composer {
             let mut y = self.y;
             for line in lines {
                 y += step;
-                let x = if column.right_aligned { column.left + column.width - line.width } else { column.left };
+                let x =
+                    if column.right_aligned { column.left + column.width - line.width } else { column.left };
                 let role = place.map_or(Role::Artifact, |(table, row)| Role::Cell(table, row, index));
                 self.text(x, y, role, line);
             }
@@ -243,9 +246,10 @@ fn head(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
     let half = (PAGE.0 - 2.0 * MARGIN - 24.0) / 2.0;
     let right = MARGIN + half + 24.0;
 
-    let (name, address) = content.seller.split_first().map_or((&[][..], &[][..]), |(name, rest)| {
-        (std::slice::from_ref(name), rest)
-    });
+    let (name, address) = content
+        .seller
+        .split_first()
+        .map_or((&[][..], &[][..]), |(name, rest)| (std::slice::from_ref(name), rest));
     let under_name = composer.block(name, (right, top - 14.0 - TITLE.size, half), STRONG)?;
     let seller_end = composer.block(address, (right, under_name, half), BODY)?;
 
@@ -271,7 +275,8 @@ fn lines(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
     let labels = content.words().columns;
     composer.header(&columns, &labels, Some(Table::Lines))?;
     for (index, row) in content.rows.iter().enumerate() {
-        let cells = [&row.sku, &row.name, &row.quantity, &row.unit_price, &row.rate, &row.price].map(String::as_str);
+        let cells =
+            [&row.sku, &row.name, &row.quantity, &row.unit_price, &row.rate, &row.price].map(String::as_str);
         composer.row(&columns, &cells, BODY, Some((Table::Lines, index + 1)), Some(&labels))?;
     }
     composer.rule(MARGIN, composer.y, 0.4);
@@ -305,7 +310,8 @@ fn sums(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
         composer.y = composer.block(&[note], (MARGIN, composer.y, width), BODY)?;
     }
     if composer.replaced {
-        composer.y = composer.block(&[words.replaced.to_owned()], (MARGIN, composer.y + 4.0, width), SMALL)?;
+        composer.y =
+            composer.block(&[words.replaced.to_owned()], (MARGIN, composer.y + 4.0, width), SMALL)?;
     }
     Ok(())
 }

@@ -138,7 +138,9 @@ impl Paragraph<'_> {
             size: self.style.size,
             replaced: false,
         };
-        let Some(paragraph) = self.bidi.paragraphs.first().filter(|_| !range.is_empty()) else { return Ok(line) };
+        let Some(paragraph) = self.bidi.paragraphs.first().filter(|_| !range.is_empty()) else {
+            return Ok(line);
+        };
         let (levels, directed) = self.bidi.visual_runs(paragraph, range.clone());
         for part in directed {
             let rightward = levels.get(part.start).is_none_or(unicode_bidi::Level::is_ltr);
@@ -169,7 +171,9 @@ impl Paragraph<'_> {
                 None => usual(self.style.weight)?,
             };
             match segments.last_mut() {
-                Some(last) if !replaced && !last.replaced && std::ptr::eq(last.face, face) => last.range.end = at.end,
+                Some(last) if !replaced && !last.replaced && std::ptr::eq(last.face, face) => {
+                    last.range.end = at.end
+                }
                 _ => segments.push(Segment { face, range: at, replaced }),
             }
         }

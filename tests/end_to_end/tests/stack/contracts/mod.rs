@@ -9,7 +9,9 @@ use std::sync::Arc;
 use ::orders::adapters::memory::InMemoryOrders;
 use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use async_trait::async_trait;
-use contracts::{Broken, bus, differential, orders, payments, products, provider, queue, reservations};
+use contracts::{
+    Broken, bus, differential, invoices, orders, payments, products, provider, queue, reservations,
+};
 use domain::OrderId;
 use inventory::adapters::memory::InMemoryInventory;
 use tokio::runtime::Runtime;
@@ -49,6 +51,14 @@ async fn payment_records_in_dynamodb() {
     let (stack, _guard) = shared().await;
     let tables = Tables::of(&stack);
     all_hold(payments::broken(async || tables.payments().await).await);
+    tables.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn invoices_in_dynamodb() {
+    let (stack, _guard) = shared().await;
+    let tables = Tables::of(&stack);
+    all_hold(invoices::broken(async || tables.invoices().await).await);
     tables.remove().await.unwrap();
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use ::orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
 use ::payments::adapters::DynamoDbPayments;
 use architecture::template::Template;
-use contracts::{orders, payments, products};
+use contracts::{invoices, orders, payments, products};
+use documents::adapters::invoices::DynamoDbInvoices;
 use end_to_end::Stack;
 use http::{Method, StatusCode};
 use inventory::adapters::{DynamoDbProducts, DynamoDbReservations};
@@ -50,6 +51,12 @@ impl<'a> Tables<'a> {
         let [payments] = self.make(["PaymentsTable"]).await?;
         let client = self.stack.aws.dynamodb();
         Ok(payments::World { payments: Arc::new(DynamoDbPayments::new(client, payments)) })
+    }
+
+    pub(super) async fn invoices(&self) -> anyhow::Result<invoices::World> {
+        let [table] = self.make(["InvoicesTable"]).await?;
+        let invoices = DynamoDbInvoices::new(self.stack.aws.dynamodb(), table);
+        Ok(invoices::World { invoices: Arc::new(invoices) })
     }
 
     /// Empty tables like those of these logical names.
