@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use documents::adapters::invoices::memory::InMemoryInvoices;
 use inventory::adapters::memory::InMemoryInventory;
+use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
     CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners,
@@ -15,6 +16,7 @@ use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::clock::SystemClock;
 use platform::http::Operation;
 use platform::memory::{Bus, Files};
+use search::adapters::memory::InMemoryIndex;
 use secrecy::SecretString;
 
 /// A service with an API.
@@ -31,7 +33,17 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), inventory(), payments(), partners(), documents(), reference()]
+    vec![
+        accounts(),
+        orders(),
+        search(),
+        inventory(),
+        media(),
+        payments(),
+        partners(),
+        documents(),
+        reference(),
+    ]
 }
 
 fn accounts() -> Service {
@@ -94,6 +106,16 @@ fn orders() -> Service {
     }
 }
 
+fn search() -> Service {
+    let api = search::api::Api { index: Arc::new(InMemoryIndex::default()) };
+    Service {
+        name: "search",
+        about: "Find orders by what you know of them.",
+        operations: search::api::routes().operations(),
+        router: search::api::router(api),
+    }
+}
+
 fn inventory() -> Service {
     let stock = Arc::new(InMemoryInventory::default());
     let api =
@@ -114,6 +136,21 @@ fn documents() -> Service {
         about: "Invoices of paid orders.",
         operations: routes().operations(),
         router: router(api),
+    }
+}
+
+fn media() -> Service {
+    let api = media::api::Api {
+        images: Arc::new(InMemoryImages::default()),
+        forms: Arc::new(UnsignedForms),
+        renditions: Arc::new(Files::default()),
+        clock: Arc::new(SystemClock),
+    };
+    Service {
+        name: "media",
+        about: "Pictures of products.",
+        operations: media::api::routes().operations(),
+        router: media::api::router(api),
     }
 }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use async_trait::async_trait;
-use contracts::{bus, invoices, orders, payments, products, provider, queue, reservations};
+use bytes::Bytes;
+use contracts::{bus, invoices, objects, orders, payments, products, provider, queue, reservations};
 use documents::adapters::invoices::memory::InMemoryInvoices;
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
-use platform::memory::{Bus, Queue};
+use platform::memory::{Bus, Files, Queue};
 use uuid::Uuid;
 
 pub(crate) use ::orders::adapters::memory::InMemoryOrders;
@@ -93,6 +95,18 @@ impl queue::Broker for Told {
     }
 }
 
+/// Follows the links of the bucket in memory.
+pub(crate) struct Linked(pub(crate) Arc<Files>);
+
+#[async_trait]
+impl objects::Stranger for Linked {
+    async fn fetch(&self, link: &str) -> anyhow::Result<Bytes> {
+        let key = link.strip_prefix("https://files.example.com/").and_then(|rest| rest.rsplit_once('?'));
+        let (key, _) = key.context("no link of this bucket")?;
+        Ok(self.0.get(key).context("there is no such file")?.body)
+    }
+}
+
 #[tokio::test]
 async fn orders_and_outbox() {
     all_hold(orders::broken(async || Ok(orders_world())).await);
@@ -137,4 +151,13 @@ async fn the_queue() {
         Ok(queue::World { visibility, dead_letters, broker: Arc::new(Told(queue)) })
     };
     all_hold(queue::broken(world).await);
+}
+
+#[tokio::test]
+async fn the_bucket() {
+    let world = async || {
+        let files = Arc::new(Files::default());
+        Ok(objects::World { objects: files.clone(), stranger: Arc::new(Linked(files)) })
+    };
+    all_hold(objects::broken(world).await);
 }

@@ -10,7 +10,7 @@ use ::orders::adapters::memory::InMemoryOrders;
 use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use async_trait::async_trait;
 use contracts::{
-    Broken, bus, differential, invoices, orders, payments, products, provider, queue, reservations,
+    Broken, bus, differential, invoices, objects, orders, payments, products, provider, queue, reservations,
 };
 use domain::OrderId;
 use inventory::adapters::memory::InMemoryInventory;
@@ -83,6 +83,14 @@ async fn the_queues_of_sqs() {
     let (stack, _guard) = shared().await;
     let made = Made::of(&stack);
     all_hold(queue::broken(async || made.queue().await).await);
+    made.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_buckets_of_s3() {
+    let (stack, _guard) = shared().await;
+    let made = Made::of(&stack);
+    all_hold(objects::broken(async || made.bucket().await).await);
     made.remove().await.unwrap();
 }
 
