@@ -196,9 +196,9 @@ fn table_tag(table: Table, caption: &str, spoken: &mut Spoken) -> TagGroup {
             break;
         }
         if row == 0 {
-            head.push(cells)
+            head.push(cells);
         } else {
-            body.push(cells)
+            body.push(cells);
         }
         row += 1;
     }

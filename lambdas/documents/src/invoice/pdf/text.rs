@@ -172,7 +172,7 @@ impl Paragraph<'_> {
             };
             match segments.last_mut() {
                 Some(last) if !replaced && !last.replaced && std::ptr::eq(last.face, face) => {
-                    last.range.end = at.end
+                    last.range.end = at.end;
                 }
                 _ => segments.push(Segment { face, range: at, replaced }),
             }
