@@ -28,7 +28,7 @@ pub use address::Address;
 pub use event::{Cause, Event, Fact};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
-    ProviderEventId, Sku,
+    ProviderEventId, RefundId, Sku,
 };
 pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};
