@@ -45,7 +45,8 @@ impl LocalDay {
     /// # Errors
     /// When there is no such day: at the ends of time, or where a zone left one out.
     pub fn new(date: Date, zone: TimeZone) -> anyhow::Result<Self> {
-        let begins = |date: Date| anyhow::Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp());
+        let begins =
+            |date: Date| anyhow::Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp());
         let (start, end) = (begins(date)?, begins(date.tomorrow()?)?);
         anyhow::ensure!(start < end, "{date} was left out in this time zone");
         Ok(Self { date, start, end, zone })
@@ -143,7 +144,10 @@ mod tests {
         assert_eq!(labels(&day("2018-11-04", "America/Sao_Paulo"))[..2], ["01:00", "02:00"]);
         let sao_paulo = labels(&day("2018-02-17", "America/Sao_Paulo"));
         assert_eq!(sao_paulo[23..], ["23:00 (UTC-02)", "23:00 (UTC-03)"]);
-        assert_eq!(labels(&day("2026-10-04", "Australia/Lord_Howe"))[..4], ["00:00", "01:00", "02:30", "03:00"]);
+        assert_eq!(
+            labels(&day("2026-10-04", "Australia/Lord_Howe"))[..4],
+            ["00:00", "01:00", "02:30", "03:00"]
+        );
         let lord_howe = labels(&day("2026-04-05", "Australia/Lord_Howe"));
         assert_eq!(lord_howe[..4], ["00:00", "01:00", "01:30", "02:00"]);
     }

@@ -138,6 +138,14 @@ impl Stack {
         Answer::read(self.client.send(request).await?)
     }
 
+    /// What is at an address that an answer gave, for who has nothing but the address.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn follow(&self, address: &str) -> anyhow::Result<http::Response<Bytes>> {
+        Ok(self.client.send(self.request(Method::GET, address, "", &[], Bytes::new())?).await?)
+    }
+
     /// A request to the API, signed as the stack's own functions sign theirs.
     ///
     /// # Errors

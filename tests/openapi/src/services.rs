@@ -5,6 +5,7 @@ use std::sync::Arc;
 use accounts::adapters::memory::InMemoryProfiles;
 use async_trait::async_trait;
 use axum::Router;
+use documents::adapters::memory::{FixedLinkSecret, InMemoryExportQueue, InMemoryExports};
 use inventory::adapters::memory::InMemoryInventory;
 use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
@@ -13,7 +14,7 @@ use partners::adapters::memory::{
 use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::clock::SystemClock;
 use platform::http::Operation;
-use platform::memory::Bus;
+use platform::memory::{Bus, Files};
 use secrecy::SecretString;
 
 /// A service with an API.
@@ -30,7 +31,7 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), inventory(), payments(), partners(), reference()]
+    vec![accounts(), orders(), inventory(), payments(), partners(), documents(), reference()]
 }
 
 fn accounts() -> Service {
@@ -102,6 +103,24 @@ fn inventory() -> Service {
         about: "Products, their stock, and what is set aside for orders.",
         operations: inventory::api::routes().operations(),
         router: inventory::api::router(api),
+    }
+}
+
+fn documents() -> Service {
+    let clock = Arc::new(SystemClock);
+    let api = documents::export::api::Api {
+        exports: Arc::new(InMemoryExports::default()),
+        queue: Arc::new(InMemoryExportQueue::default()),
+        files: Arc::new(Files::default()),
+        links: documents::report::link::Links::new(Arc::new(FixedLinkSecret), clock.clone()),
+        clock,
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    Service {
+        name: "documents",
+        about: "Exports of orders, and reports of what was sold.",
+        operations: documents::export::api::routes().operations(),
+        router: documents::export::api::router(api),
     }
 }
 

@@ -6,12 +6,15 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use domain::OrderId;
 use platform::memory::{Failures, lock};
+use secrecy::SecretString;
 
 use crate::export::store::{Created, ExportQueue, Exports};
 use crate::export::{Export, ExportId};
 use crate::ledger::booking::Booking;
 use crate::ledger::sale::Sale;
 use crate::ledger::store::{Book, Ledger, Page, Position, Row, Shelf, Versioned};
+use crate::report::link::LinkSecret;
+use crate::report::mail::{Mail, Mailer};
 
 /// How many rows are on a page: few, so that tests turn pages.
 const PAGE: usize = 3;
@@ -141,6 +144,43 @@ impl ExportQueue for InMemoryExportQueue {
     async fn send(&self, id: ExportId) -> anyhow::Result<()> {
         self.failures.strike("sending the message")?;
         lock(&self.sent).push(id);
+        Ok(())
+    }
+}
+
+/// A secret that everybody knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FixedLinkSecret;
+
+#[async_trait]
+impl LinkSecret for FixedLinkSecret {
+    async fn get(&self) -> anyhow::Result<SecretString> {
+        Ok(SecretString::from("known to everybody"))
+    }
+
+    fn forget(&self) {}
+}
+
+/// A mailer that keeps what it sends.
+#[derive(Debug, Default)]
+pub struct InMemoryMailer {
+    sent: Mutex<Vec<Mail>>,
+    /// Of all calls.
+    pub failures: Failures,
+}
+
+impl InMemoryMailer {
+    /// All that was sent so far.
+    pub fn sent(&self) -> Vec<Mail> {
+        lock(&self.sent).clone()
+    }
+}
+
+#[async_trait]
+impl Mailer for InMemoryMailer {
+    async fn send(&self, mail: &Mail) -> anyhow::Result<()> {
+        self.failures.strike("sending the mail")?;
+        lock(&self.sent).push(mail.clone());
         Ok(())
     }
 }

@@ -28,8 +28,11 @@ pub(super) fn about_create(it: &mut Description) {
 }
 
 pub(super) fn about_read(it: &mut Description) {
-    it.about("Read an export", "How far it is, and when it is done, a link from which the file can be fetched.")
-        .path::<ExportId>("export_id", EXPORT_ID)
-        .answer::<ExportView>(200, "The export.")
-        .problem(404, "not-found", "There is no such export, or it is more than a month old.");
+    it.about(
+        "Read an export",
+        "How far it is, and when it is done, a link from which the file can be fetched.",
+    )
+    .path::<ExportId>("export_id", EXPORT_ID)
+    .answer::<ExportView>(200, "The export.")
+    .problem(404, "not-found", "There is no such export, or it is more than a month old.");
 }

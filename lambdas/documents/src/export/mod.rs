@@ -37,9 +37,7 @@ pub const RECORD_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub const OVERDUE: SignedDuration = SignedDuration::from_mins(3);
 
 /// Names an export.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(extend("pattern" = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))]
 pub struct ExportId(Uuid);

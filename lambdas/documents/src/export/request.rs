@@ -77,7 +77,10 @@ impl CreateExport {
                 errors.push(FieldError::pointer("/to", "must be behind from"));
             }
             (Some(from), Some(until)) if until.duration_since(from) > LONGEST => {
-                errors.push(FieldError::pointer("/to", "must be at most a year behind from: ask for one at a time"));
+                errors.push(FieldError::pointer(
+                    "/to",
+                    "must be at most a year behind from: ask for one at a time",
+                ));
             }
             (None, _) => errors.push(FieldError::pointer("/from", "is at the end of time")),
             (_, None) => errors.push(FieldError::pointer("/to", "is at the end of time")),

@@ -163,7 +163,12 @@ impl ExportOrders {
         Err(Failure::reject(format!("the export did not come on in {MOST_ATTEMPTS} attempts")))
     }
 
-    async fn work(&self, stored: Versioned<Export>, attempt: Attempt, deadline: Duration) -> Result<(), Failure> {
+    async fn work(
+        &self,
+        stored: Versioned<Export>,
+        attempt: Attempt,
+        deadline: Duration,
+    ) -> Result<(), Failure> {
         let checkpoint = match self.begin(&stored.value).await {
             Ok(checkpoint) => checkpoint,
             Err(error) => {

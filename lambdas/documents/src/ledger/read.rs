@@ -97,11 +97,7 @@ impl<'a, R: Row> Reader<'a, R> {
 
     fn open_day(&mut self) {
         let shelf = |shard| Shelf { book: R::BOOK, day: self.day, shard };
-        let open = |shard| Open {
-            shelf: shelf(shard),
-            rows: VecDeque::new(),
-            next: Some(self.from.clone()),
-        };
+        let open = |shard| Open { shelf: shelf(shard), rows: VecDeque::new(), next: Some(self.from.clone()) };
         self.shelves = (0..SHARDS).map(open).collect();
     }
 

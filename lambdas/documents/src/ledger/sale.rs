@@ -260,8 +260,7 @@ impl Sale {
 
 /// The one that was so first; of two at the same moment always the same one.
 fn first<T: Clone + Serialize>(one: Option<&Since<T>>, other: Option<&Since<T>>) -> Option<Since<T>> {
-    let earliest =
-        one.into_iter().chain(other).min_by_key(|fact| (fact.at, as_text(&fact.what)))?;
+    let earliest = one.into_iter().chain(other).min_by_key(|fact| (fact.at, as_text(&fact.what)))?;
     Some(earliest.clone())
 }
 

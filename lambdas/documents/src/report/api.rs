@@ -8,7 +8,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use jiff::civil::Date;
-use platform::http::{Access, Description, FieldError, Json, Operation, Problem, Routes, Scope, path_parameter};
+use platform::http::{
+    Access, Description, FieldError, Json, Operation, Problem, Routes, Scope, path_parameter,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,12 +33,20 @@ pub(crate) fn add(routes: Routes<Arc<Api>>) -> Routes<Arc<Api>> {
 /// What the contract says of a day.
 #[derive(JsonSchema)]
 #[schemars(inline)]
-struct Day(#[schemars(extend("pattern" = r"^\d{4}-\d{2}-\d{2}$"))] #[expect(dead_code, reason = "a schema")] String);
+struct Day(
+    #[schemars(extend("pattern" = r"^\d{4}-\d{2}-\d{2}$"))]
+    #[expect(dead_code, reason = "a schema")]
+    String,
+);
 
 /// What the contract says of `until`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
-struct Until(#[schemars(range(min = 0))] #[expect(dead_code, reason = "a schema")] i64);
+struct Until(
+    #[schemars(range(min = 0))]
+    #[expect(dead_code, reason = "a schema")]
+    i64,
+);
 
 /// What the contract says of `signature`.
 #[derive(JsonSchema)]

@@ -105,7 +105,8 @@ impl Figures {
 
     /// Counts a booking, if it is of this day.
     pub fn count(&mut self, booking: &Booking) {
-        let Some(hour) = self.hours.iter().position(|hour| (hour.start..hour.end).contains(&booking.at)) else {
+        let Some(hour) = self.hours.iter().position(|hour| (hour.start..hour.end).contains(&booking.at))
+        else {
             return;
         };
         match &booking.what {
@@ -198,7 +199,9 @@ impl Figures {
         let mut cells: Vec<_> = self
             .sales
             .iter()
-            .filter_map(|((unit, hour, sku), sales)| Some((*hour, self.hours.get(*hour)?, sku, *unit, *sales)))
+            .filter_map(|((unit, hour, sku), sales)| {
+                Some((*hour, self.hours.get(*hour)?, sku, *unit, *sales))
+            })
             .collect();
         cells.sort_by_key(|(index, _, sku, unit, _)| (*index, *sku, *unit));
         cells.into_iter().map(|(_, hour, sku, unit, sales)| (hour, sku, unit, sales)).collect()

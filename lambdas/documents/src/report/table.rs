@@ -9,7 +9,17 @@ use crate::money::decimal;
 pub fn csv(figures: &Figures) -> Vec<u8> {
     let mut out = Vec::new();
     let mut csv = Csv::begin(&mut out);
-    csv.row(&["hour", "sku", "currency", "orders", "pieces", "revenue", "refunded", "stock_outs", "missing_pieces"]);
+    csv.row(&[
+        "hour",
+        "sku",
+        "currency",
+        "orders",
+        "pieces",
+        "revenue",
+        "refunded",
+        "stock_outs",
+        "missing_pieces",
+    ]);
     for (hour, sku, unit, sales) in figures.cells() {
         csv.row(&[
             &hour.local,

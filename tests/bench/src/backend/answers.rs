@@ -28,6 +28,13 @@ pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value
             Some(json!({ "Name": "stripe", "SecretString": text }))
         }
         Service::Ses if path == ["v2", "email", "outbound-emails"] => Some(json!({ "MessageId": "m-1" })),
+        // No file is there yet, and each is taken.
+        Service::S3 => match request.method() {
+            &Method::GET => Some(Value::Null),
+            &Method::PUT => Some(json!({})),
+            _ => None,
+        },
+        Service::Sqs if operation == "SendMessage" => Some(json!({ "MessageId": "m-1" })),
         Service::Inventory => inventory(request.method(), &path, &body),
         Service::Stripe => stripe(request.method(), &path),
         // Nothing fails, so no message is put off or away.

@@ -28,6 +28,7 @@ async fn each_function_takes_its_sample_event() {
         ("inventory-api", "InventoryApi"),
         ("accounts-api", "AccountsApi"),
         ("webhooks-api", "WebhooksApi"),
+        ("exports-api", "ExportsApi"),
         ("serve-reference", "ServeReference"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
@@ -44,6 +45,11 @@ async fn each_function_takes_its_sample_event() {
     assert!(answer["statusCode"] == 400 && body.contains("Stripe-Signature"), "{answer}");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
+    let answer = stack.invoke("DailyReport", &sample("daily-report")).await.unwrap();
+    assert_eq!(answer["day"], "2026-11-22", "{answer}");
+    // Of an export that nobody asked for: there is nothing to do.
+    let answer = stack.invoke("ExportOrders", &sample("export-orders")).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{answer}");
     for (name, logical) in [
         ("relay-outbox", "RelayOutbox"),
         ("reserve-inventory", "ReserveInventory"),
@@ -52,12 +58,13 @@ async fn each_function_takes_its_sample_event() {
         ("settle-reservation", "SettleReservation"),
         ("track-order", "TrackOrder"),
         ("send-email", "SendEmail"),
+        ("record-sale", "RecordSale"),
         ("deliver-webhook", "DeliverWebhook"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");
         // Of an order of its own: a mail about the other one may have gone out with what really became of it.
-        let of_its_own = ["send-email", "deliver-webhook"].contains(&name);
+        let of_its_own = ["send-email", "record-sale", "deliver-webhook"].contains(&name);
         let order = if of_its_own { detail(name)["subject"].clone() } else { sample_order().into() };
         let letters =
             stack.dead_letters(&format!("{logical}DeadLetters"), order.as_str().unwrap()).await.unwrap();

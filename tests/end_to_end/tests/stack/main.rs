@@ -5,12 +5,14 @@
 
 mod api;
 mod contracts;
+mod exports;
 mod failures;
 mod front_door;
 mod functions;
 mod partners;
 mod provider;
 mod readme;
+mod reports;
 mod story;
 mod webhooks;
 

@@ -94,7 +94,8 @@ impl ParquetState {
         // Behind the group: its footer, the footer's length in four bytes, and the magic ones.
         let tail = file.len().checked_sub(TAIL).context("a Parquet file without a tail")?;
         let length = file.get(tail..).and_then(|tail| tail.first_chunk::<4>()).context("no length")?;
-        let footer_at = tail.checked_sub(usize::try_from(u32::from_le_bytes(*length))?).context("no footer")?;
+        let footer_at =
+            tail.checked_sub(usize::try_from(u32::from_le_bytes(*length))?).context("no footer")?;
         file.truncate(tail);
         let footer = file.split_off(footer_at);
         let offset = taken.saturating_add(u64::try_from(out.len())?);
@@ -184,7 +185,11 @@ fn texts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> &str
     column::<ByteArrayType>(group, &values, None)
 }
 
-fn moments(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> Timestamp) -> anyhow::Result<()> {
+fn moments(
+    group: &mut Writer<'_>,
+    lines: &[OrderLine],
+    of: fn(&OrderLine) -> Timestamp,
+) -> anyhow::Result<()> {
     let values: Vec<i64> = lines.iter().map(|line| of(line).as_microsecond()).collect();
     column::<Int64Type>(group, &values, None)
 }
@@ -200,7 +205,11 @@ fn counts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> u32
 }
 
 /// The next column. `present` says of each row whether it has a value, where not all have to.
-fn column<T: DataType>(group: &mut Writer<'_>, values: &[T::T], present: Option<&[i16]>) -> anyhow::Result<()> {
+fn column<T: DataType>(
+    group: &mut Writer<'_>,
+    values: &[T::T],
+    present: Option<&[i16]>,
+) -> anyhow::Result<()> {
     let mut column = group.next_column()?.context("more columns than the schema has")?;
     column.typed::<T>().write_batch(values, present, None)?;
     column.close()?;
