@@ -34,6 +34,7 @@ pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value
             &Method::PUT => Some(json!({})),
             _ => None,
         },
+        Service::Sqs if operation == "SendMessage" => Some(json!({ "MessageId": "m-1" })),
         Service::Inventory => inventory(request.method(), &path, &body),
         Service::Stripe => stripe(request.method(), &path),
         // Nothing fails, so no message is put off or away.

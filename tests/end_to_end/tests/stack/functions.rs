@@ -30,6 +30,7 @@ async fn each_function_takes_its_sample_event() {
         ("webhooks-api", "WebhooksApi"),
         ("media-api", "MediaApi"),
         ("search-orders", "SearchOrders"),
+        ("exports-api", "ExportsApi"),
         ("serve-reference", "ServeReference"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
@@ -52,6 +53,11 @@ async fn each_function_takes_its_sample_event() {
     assert_eq!(letters.unwrap()[0].attributes["kind"], "reject");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
+    let answer = stack.invoke("DailyReport", &sample("daily-report")).await.unwrap();
+    assert_eq!(answer["day"], "2026-11-22", "{answer}");
+    // Of an export that nobody asked for: there is nothing to do.
+    let answer = stack.invoke("ExportOrders", &sample("export-orders")).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{answer}");
     for (name, logical) in [
         ("relay-outbox", "RelayOutbox"),
         ("reserve-inventory", "ReserveInventory"),
@@ -61,13 +67,14 @@ async fn each_function_takes_its_sample_event() {
         ("track-order", "TrackOrder"),
         ("send-email", "SendEmail"),
         ("issue-invoice", "IssueInvoice"),
+        ("record-sale", "RecordSale"),
         ("deliver-webhook", "DeliverWebhook"),
         ("index-order", "IndexOrder"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");
         // Of an order of its own: a mail about the other one may have gone out with what really became of it.
-        let of_its_own = ["send-email", "issue-invoice", "deliver-webhook"].contains(&name);
+        let of_its_own = ["send-email", "issue-invoice", "record-sale", "deliver-webhook"].contains(&name);
         let order = if of_its_own { detail(name)["subject"].clone() } else { sample_order().into() };
         let letters =
             stack.dead_letters(&format!("{logical}DeadLetters"), order.as_str().unwrap()).await.unwrap();

@@ -5,6 +5,7 @@
 
 mod api;
 mod contracts;
+mod exports;
 mod failures;
 mod front_door;
 mod functions;
@@ -12,6 +13,7 @@ mod invoices;
 mod partners;
 mod provider;
 mod readme;
+mod reports;
 mod search;
 mod story;
 mod uploads;
