@@ -1,10 +1,6 @@
 //! What the largest pictures take, measured: each in a process of its own, whose peak the kernel knows.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test, one of whose processes tells the other"
-)]
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 use std::process::Command;
 
@@ -30,6 +26,10 @@ fn render_one() {
 }
 
 fn peak_megabytes(name: &str, content: &[u8]) -> u64 {
+    assert!(
+        content.len() <= usize::try_from(media::MOST_BYTES).unwrap(),
+        "{name} is no upload that is taken"
+    );
     let path = std::env::temp_dir().join(format!("media-memory-{}-{name}", std::process::id()));
     std::fs::write(&path, content).unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
@@ -39,8 +39,7 @@ fn peak_megabytes(name: &str, content: &[u8]) -> u64 {
         .unwrap();
     std::fs::remove_file(path).unwrap();
     let told = String::from_utf8_lossy(&child.stdout).into_owned();
-    let line =
-        told.lines().find(|line| line.contains("VmHWM")).unwrap_or_else(|| panic!("{name}: {child:?}"));
+    let line = told.lines().find(|line| line.contains("VmHWM")).unwrap();
     let kilobytes: String = line.chars().filter(char::is_ascii_digit).collect();
     kilobytes.parse::<u64>().unwrap() / 1024
 }
@@ -49,7 +48,7 @@ fn deep_png() -> Vec<u8> {
     let picture = ImageBuffer::from_pixel(SIDES.0, SIDES.1, Rgba([40_000_u16, 20_000, 10_000, 30_000]));
     let picture = DynamicImage::ImageRgba16(picture);
     let mut content = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut content, CompressionType::Fast, FilterType::NoFilter);
+    let encoder = PngEncoder::new_with_quality(&mut content, CompressionType::Fast, FilterType::Up);
     encoder.write_image(picture.as_bytes(), SIDES.0, SIDES.1, picture.color().into()).unwrap();
     content
 }
