@@ -2,16 +2,18 @@
 //! wrong can be chosen. Nothing that is deployed uses them.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::Event;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -140,9 +142,7 @@ impl Files {
 
 /// As S3 has it for a file that was written whole, but for the algorithm.
 fn etag(body: &[u8]) -> String {
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(body);
-    format!("\"{:016x}\"", hasher.finish())
+    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(body)))
 }
 
 #[async_trait]

@@ -1,5 +1,5 @@
-//! Measures what each function costs to start, to call and to keep. `cargo xtask bench` builds what is measured and
-//! calls this; it is a program of its own because it has to be built with optimizations, or it would measure itself.
+//! Measures what each function costs to start, to call and to keep, and what jobs cost whose work grows. `cargo xtask
+//! bench` builds what is measured and calls this; it is a program of its own because it has to be built with optimizations, or it would measure itself.
 //!
 //! | module | is |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | [`backend`] | the services that the functions call |
 //! | [`server`], [`tls`] | what both are served by |
 //! | [`measure`] | what is done how often |
-//! | [`jobs`] | whole jobs, such as a search among many orders |
+//! | [`jobs`] | what takes longer the more there is |
 //! | [`statistics`], [`report`] | what is made of it |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -35,9 +35,38 @@ use clap::Parser;
 use functions::Function;
 use measure::{Bench, Measured};
 
-/// Measures what each function costs to start, to call and to keep. Called by `cargo xtask bench`.
+/// Measures functions and jobs. Called by `cargo xtask bench`.
 #[derive(Parser)]
-struct Args {
+enum Command {
+    /// What each function costs to start, to call and to keep.
+    Functions(FunctionsArgs),
+    /// What takes longer the more there is.
+    Jobs(JobsArgs),
+    /// Does one job, to be measured from outside.
+    #[command(hide = true)]
+    Job {
+        /// Which.
+        name: String,
+        /// What it is told.
+        arguments: Vec<String>,
+    },
+}
+
+#[derive(clap::Args)]
+struct JobsArgs {
+    /// Only these.
+    #[arg(long, value_delimiter = ',')]
+    jobs: Vec<String>,
+    /// How many times each is done.
+    #[arg(long)]
+    rounds: usize,
+    /// Where to write the report.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct FunctionsArgs {
     /// Where the binaries are.
     #[arg(long)]
     binaries: PathBuf,
@@ -53,9 +82,6 @@ struct Args {
     /// Leave TLS out.
     #[arg(long)]
     http: bool,
-    /// Measure the search among so many orders, and nothing else.
-    #[arg(long)]
-    search_orders: Option<usize>,
     /// Where to write the report.
     #[arg(long)]
     out: PathBuf,
@@ -63,7 +89,12 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let done = match Command::parse() {
+        Command::Functions(args) => measure_functions(args).await,
+        Command::Jobs(args) => measure_jobs(&args),
+        Command::Job { name, arguments } => jobs::work(&name, &arguments).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -72,16 +103,23 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+fn measure_jobs(args: &JobsArgs) -> anyhow::Result<()> {
+    ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
+    ensure!(args.rounds > 0, "--rounds is at least 1");
+    let mut sections = Vec::new();
+    for subject in jobs::subjects(&args.jobs)? {
+        say(&format!("{} …", subject.name));
+        let section = (subject.measure)(args.rounds)?;
+        say(&section.markdown());
+        sections.push(section);
+    }
+    let text = jobs::report(&sections, &report::setting(root()), args.rounds);
+    std::fs::write(&args.out, text).with_context(|| format!("cannot write {}", args.out.display()))
+}
+
+async fn measure_functions(args: FunctionsArgs) -> anyhow::Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
     ensure!(args.rounds > 0 && args.warm > 0, "--rounds and --warm are at least 1");
-    if let Some(orders) = args.search_orders {
-        let table = jobs::search::measure(&args.binaries.join("search-orders"), orders, args.warm).await?;
-        say(&format!("| {} |", jobs::search::COLUMNS.join(" | ")));
-        say("|---|---|---|---|---|---|");
-        table.iter().for_each(|row| say(&format!("| {} |", row.join(" | "))));
-        return Ok(());
-    }
     let mut functions = Function::of_repository(&args.functions)?;
     functions.insert(0, Function::floor());
     let bench = Bench { binaries: args.binaries, rounds: args.rounds, warm: args.warm, http: args.http };

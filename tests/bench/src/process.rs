@@ -202,7 +202,7 @@ fn lambda_environment(function: &Function) -> Vec<(&'static str, String)> {
 }
 
 /// The line `VmHWM:     9876 kB` of `/proc/<pid>/status`.
-fn peak_memory(status: &str) -> Option<u64> {
+pub(crate) fn peak_memory(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }

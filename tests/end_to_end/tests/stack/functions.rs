@@ -28,6 +28,7 @@ async fn each_function_takes_its_sample_event() {
         ("inventory-api", "InventoryApi"),
         ("accounts-api", "AccountsApi"),
         ("webhooks-api", "WebhooksApi"),
+        ("media-api", "MediaApi"),
         ("search-orders", "SearchOrders"),
         ("serve-reference", "ServeReference"),
     ] {
@@ -43,6 +44,12 @@ async fn each_function_takes_its_sample_event() {
     let answer = stack.invoke("StripeWebhook", &sample("stripe-webhook")).await.unwrap();
     let body = answer["body"].as_str().unwrap_or_default();
     assert!(answer["statusCode"] == 400 && body.contains("Stripe-Signature"), "{answer}");
+    // Nobody asked for the upload that the sample is of.
+    let answer = stack.invoke("ProcessUpload", &sample("process-upload")).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{answer}");
+    let letters =
+        stack.dead_letters("ProcessUploadDeadLetters", "01a207e7-51d0-774b-bcce-b302099a8057").await;
+    assert_eq!(letters.unwrap()[0].attributes["kind"], "reject");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
     for (name, logical) in [

@@ -13,6 +13,7 @@ mod provider;
 mod readme;
 mod search;
 mod story;
+mod uploads;
 mod webhooks;
 
 use std::sync::LazyLock;
