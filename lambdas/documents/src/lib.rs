@@ -1,1 +1,4 @@
 //! Invoices, exports and reports.
+
+pub mod adapters;
+pub mod invoice;

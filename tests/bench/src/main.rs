@@ -54,6 +54,9 @@ enum Command {
 
 #[derive(clap::Args)]
 struct JobsArgs {
+    /// Where the binaries of the functions are.
+    #[arg(long)]
+    binaries: PathBuf,
     /// Only these.
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<String>,
@@ -91,7 +94,7 @@ struct FunctionsArgs {
 async fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Functions(args) => measure_functions(args).await,
-        Command::Jobs(args) => measure_jobs(&args),
+        Command::Jobs(args) => measure_jobs(&args).await,
         Command::Job { name, arguments } => jobs::work(&name, &arguments).await,
     };
     match done {
@@ -103,13 +106,13 @@ async fn main() -> ExitCode {
     }
 }
 
-fn measure_jobs(args: &JobsArgs) -> anyhow::Result<()> {
+async fn measure_jobs(args: &JobsArgs) -> anyhow::Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
     ensure!(args.rounds > 0, "--rounds is at least 1");
     let mut sections = Vec::new();
-    for subject in jobs::subjects(&args.jobs)? {
-        say(&format!("{} …", subject.name));
-        let section = (subject.measure)(args.rounds)?;
+    for job in jobs::jobs(&args.jobs)? {
+        say(&format!("{job} …"));
+        let section = jobs::measure(job, &args.binaries, args.rounds).await?;
         say(&section.markdown());
         sections.push(section);
     }

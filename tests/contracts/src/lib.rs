@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`orders`] | `orders::store::{Orders, Outbox}` |
 //! | [`products`], [`reservations`] | `inventory::store::{Products, Reservations}` |
+//! | [`invoices`] | `documents::invoice::store::Invoices` |
 //! | [`payments`] | `payments::store::Payments` |
 //! | [`provider`] | `payments::provider::Provider` |
 //! | [`search_index`] | `search::store::OrderIndex` |
@@ -23,6 +24,7 @@ mod sample;
 pub mod bus;
 pub mod differential;
 pub mod inventory_world;
+pub mod invoices;
 pub mod objects;
 pub mod orders;
 pub mod payments;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use accounts::adapters::memory::InMemoryProfiles;
 use async_trait::async_trait;
 use axum::Router;
+use documents::adapters::invoices::memory::InMemoryInvoices;
 use inventory::adapters::memory::InMemoryInventory;
 use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use orders::adapters::memory::InMemoryOrders;
@@ -32,7 +33,17 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), search(), inventory(), media(), payments(), partners(), reference()]
+    vec![
+        accounts(),
+        orders(),
+        search(),
+        inventory(),
+        media(),
+        payments(),
+        partners(),
+        documents(),
+        reference(),
+    ]
 }
 
 fn accounts() -> Service {
@@ -114,6 +125,17 @@ fn inventory() -> Service {
         about: "Products, their stock, and what is set aside for orders.",
         operations: inventory::api::routes().operations(),
         router: inventory::api::router(api),
+    }
+}
+
+fn documents() -> Service {
+    use documents::invoice::api::{Api, router, routes};
+    let api = Api { invoices: Arc::new(InMemoryInvoices::default()), objects: Arc::new(Files::default()) };
+    Service {
+        name: "documents",
+        about: "Invoices of paid orders.",
+        operations: routes().operations(),
+        router: router(api),
     }
 }
 

@@ -68,15 +68,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         functions(args, &program, &target)?;
     }
     if !args.only_functions {
-        jobs(args, &program)?;
+        jobs(args, &program, &target)?;
     }
     Ok(())
 }
 
-fn jobs(args: &Args, program: &Path) -> anyhow::Result<()> {
+fn jobs(args: &Args, program: &Path, target: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     command.current_dir(repo_root());
-    command.args(["jobs", "--rounds", &args.job_rounds.to_string()]).arg("--out").arg(&args.jobs_out);
+    command.args(["jobs", "--rounds", &args.job_rounds.to_string()]).arg("--binaries").arg(target);
+    command.arg("--out").arg(&args.jobs_out);
     if !args.jobs.is_empty() {
         command.args(["--jobs", &args.jobs.join(",")]);
     }

@@ -8,7 +8,7 @@ mod pictures;
 mod search;
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -148,27 +148,25 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// What can be measured.
-pub(crate) struct Subject {
-    /// Its name on the command line.
-    pub(crate) name: &'static str,
-    /// Measures it, each job so many times.
-    pub(crate) measure: fn(usize) -> anyhow::Result<Section>,
-}
-
-const SUBJECTS: [Subject; 2] = [
-    Subject { name: pictures::JOB, measure: pictures::measure },
-    Subject { name: search::JOB, measure: search::measure },
-];
+/// What can be measured, by its name on the command line.
+const JOBS: [&str; 2] = [pictures::JOB, search::JOB];
 
 /// Those of these names; all, if none is named.
-pub(crate) fn subjects(names: &[String]) -> anyhow::Result<Vec<Subject>> {
-    if let Some(unknown) = names.iter().find(|name| !SUBJECTS.iter().any(|known| known.name == **name)) {
-        let known: Vec<&str> = SUBJECTS.iter().map(|known| known.name).collect();
-        bail!("there is no job {unknown}. There are: {}", known.join(", "));
+pub(crate) fn jobs(names: &[String]) -> anyhow::Result<Vec<&'static str>> {
+    if let Some(unknown) = names.iter().find(|name| !JOBS.contains(&name.as_str())) {
+        bail!("there is no job {unknown}. There are: {}", JOBS.join(", "));
     }
-    let wanted = |subject: &Subject| names.is_empty() || names.iter().any(|name| name == subject.name);
-    Ok(SUBJECTS.into_iter().filter(wanted).collect())
+    let wanted = |job: &&str| names.is_empty() || names.iter().any(|name| name == job);
+    Ok(JOBS.into_iter().filter(wanted).collect())
+}
+
+/// Measures one: what is done is done so many times. `binaries` is where the functions are.
+pub(crate) async fn measure(job: &str, binaries: &Path, rounds: usize) -> anyhow::Result<Section> {
+    match job {
+        pictures::JOB => pictures::measure(rounds),
+        search::JOB => search::measure(&binaries.join("search-orders")).await,
+        _ => bail!("there is no job {job}"),
+    }
 }
 
 /// Does one job in this process.
@@ -181,8 +179,6 @@ pub(crate) async fn work(name: &str, arguments: &[String]) -> anyhow::Result<()>
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]

@@ -7,7 +7,10 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use contracts::{bus, objects, orders, payments, products, provider, queue, reservations, search_index};
+use contracts::{
+    bus, invoices, objects, orders, payments, products, provider, queue, reservations, search_index,
+};
+use documents::adapters::invoices::memory::InMemoryInvoices;
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
 use platform::clock::SystemClock;
@@ -123,6 +126,12 @@ async fn products_and_reservations() {
 #[tokio::test]
 async fn payment_records() {
     all_hold(payments::broken(async || Ok(payments_world())).await);
+}
+
+#[tokio::test]
+async fn invoices_and_their_numbers() {
+    let world = async || Ok(invoices::World { invoices: Arc::new(InMemoryInvoices::default()) });
+    all_hold(invoices::broken(world).await);
 }
 
 #[tokio::test]

@@ -60,18 +60,31 @@ async fn each_function_takes_its_sample_event() {
         ("settle-reservation", "SettleReservation"),
         ("track-order", "TrackOrder"),
         ("send-email", "SendEmail"),
+        ("issue-invoice", "IssueInvoice"),
         ("deliver-webhook", "DeliverWebhook"),
         ("index-order", "IndexOrder"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");
         // Of an order of its own: a mail about the other one may have gone out with what really became of it.
-        let of_its_own = ["send-email", "deliver-webhook"].contains(&name);
+        let of_its_own = ["send-email", "issue-invoice", "deliver-webhook"].contains(&name);
         let order = if of_its_own { detail(name)["subject"].clone() } else { sample_order().into() };
         let letters =
             stack.dead_letters(&format!("{logical}DeadLetters"), order.as_str().unwrap()).await.unwrap();
         assert!(letters.is_empty(), "{name}: {letters:?}");
     }
+}
+
+/// The sample asks for the invoice of an order that nobody placed: it is issued first.
+#[tokio::test]
+async fn a_sample_invoice_is_there_for_whose_it_is() {
+    let (stack, _guard) = alone().await;
+    let asked: Value = serde_json::from_str(&sample("render-invoice")).unwrap();
+    let order = asked["pathParameters"]["order_id"].as_str().unwrap();
+    let paid = sample("issue-invoice").replace(detail("issue-invoice")["subject"].as_str().unwrap(), order);
+    stack.invoke("IssueInvoice", &paid).await.unwrap();
+    let answer = stack.invoke("RenderInvoice", &sample("render-invoice")).await.unwrap();
+    assert_eq!((&answer["statusCode"], &answer["isBase64Encoded"]), (&200.into(), &true.into()), "{answer}");
 }
 
 fn detail(name: &str) -> Value {

@@ -1,0 +1,3 @@
+//! The ports, over AWS and the inventory's API.
+
+pub mod invoices;
