@@ -126,7 +126,7 @@ async fn a_removed_order_stays_removed(world: &World) -> anyhow::Result<()> {
 async fn of_many_writers_the_newest_wins(world: &World) -> anyhow::Result<()> {
     let names = ["Darjeeling", "Assam", "Ceylon"];
     let write = |number: usize| {
-        let version = if number == 7 { 3 } else { u64::from(number % 2 == 0) + 1 };
+        let version = if number == 7 { 3 } else { u64::from(number.is_multiple_of(2)) + 1 };
         let name = names.iter().cycle().nth(number).copied().unwrap_or_default();
         (version, name)
     };

@@ -28,7 +28,7 @@ impl HttpClient for Inventory {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         assert!(request.uri().path().starts_with("/v1/products/"));
         let sku = request.uri().path().rsplit('/').next().unwrap().to_owned();

@@ -133,7 +133,6 @@ fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
         (&Method::GET, ["products", sku]) => Some(json!({ "sku": sku, "name": "Darjeeling First Flush" })),
         (&Method::PUT, ["reservations", order]) => reservation(order, body["lines"].clone(), "held"),
         (&Method::POST, ["reservations", order, "commit"]) => reservation(order, json!([]), "committed"),
-        (&Method::GET, ["products", sku]) => Some(json!({ "sku": sku, "name": "Darjeeling First Flush" })),
         (&Method::POST, ["reservations", order, "release"]) => reservation(order, json!([]), "released"),
         _ => None,
     }
