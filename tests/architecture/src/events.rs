@@ -7,9 +7,7 @@ use heck::ToKebabCase;
 use serde_json::Value;
 
 use crate::Violations;
-use crate::template::{FUNCTION, Template, list};
-
-const RULE: &str = "AWS::Events::Rule";
+use crate::template::{FUNCTION, RULE, Template, list};
 
 /// The types of event that the domain has, read from its schema.
 pub fn known() -> BTreeSet<String> {
@@ -20,11 +18,11 @@ pub fn known() -> BTreeSet<String> {
         .collect()
 }
 
-/// Each rule listens to events that exist, whoever publishes them, and each event has a listener.
+/// Each rule of the bus listens to events that exist, whoever publishes them, and each event has a listener.
 pub fn are_listened_to(template: &Template, known: &BTreeSet<String>) -> Violations {
     let mut found = Violations::new();
     let mut heard = BTreeSet::new();
-    for (id, rule) in template.all(RULE) {
+    for (id, rule) in template.subscriptions() {
         let pattern = rule.property("/EventPattern");
         if pattern.as_object().is_none_or(|pattern| pattern.keys().any(|key| key != "detail-type")) {
             found.push(format!("{id}: match detail-type alone: another service may publish the same event"));
@@ -48,7 +46,7 @@ pub fn are_listened_to(template: &Template, known: &BTreeSet<String>) -> Violati
 /// The sample of a function that listens to the bus is an event that it listens to, as the domain reads it.
 pub fn fit_their_samples(template: &Template, samples: &BTreeMap<String, Value>) -> Violations {
     let mut found = Violations::new();
-    for (id, rule) in template.all(RULE) {
+    for (id, rule) in template.subscriptions() {
         let name = id.trim_end_matches("Rule").to_kebab_case();
         let Some(sample) = samples.get(&name) else { continue };
         let body = sample["Records"][0]["body"].as_str().unwrap_or_default();
