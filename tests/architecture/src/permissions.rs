@@ -34,11 +34,7 @@ const EXCEPTIONS: &[Exception] = &[
         ending: "/incoming/*",
         reason: "files are named by whoever drops them",
     },
-    Exception {
-        function: "ImportStock",
-        ending: "/work/*",
-        reason: "files are named by whoever drops them",
-    },
+    Exception { function: "ImportStock", ending: "/work/*", reason: "files are named by whoever drops them" },
     Exception {
         function: "ImportStock",
         ending: "/results/*",

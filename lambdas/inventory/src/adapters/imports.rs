@@ -11,9 +11,9 @@ use platform::aws::Aws;
 use platform::config;
 use serde_json::Value;
 
+use crate::import::progress::Stage;
 use crate::import::progress::{GoOn, Import, Imports};
 use crate::import::results::status;
-use crate::import::progress::Stage;
 
 /// How long it is known of a file that it was imported. Its marks are kept for ever, so that it counts no piece twice
 /// also beyond.
@@ -49,7 +49,8 @@ impl Imports for DynamoDbImports {
             .await
             .context("the import could not be read")?;
         let Some(item) = answer.item else { return Ok(None) };
-        let import = item.get("import").and_then(|value| value.as_s().ok()).context("an import without one")?;
+        let import =
+            item.get("import").and_then(|value| value.as_s().ok()).context("an import without one")?;
         Ok(Some(serde_json::from_str(import).context("an import is not understood")?))
     }
 

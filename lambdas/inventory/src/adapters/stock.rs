@@ -101,7 +101,9 @@ impl DynamoDbStock {
             None => update.condition_expression("attribute_not_exists(sku)"),
             // A row from before there were revisions has none.
             Some(0) => update
-                .condition_expression("attribute_exists(sku) AND attribute_not_exists(revision) AND available <= :room")
+                .condition_expression(
+                    "attribute_exists(sku) AND attribute_not_exists(revision) AND available <= :room",
+                )
                 .expression_attribute_values(":room", number(MOST_PIECES.saturating_sub(change.quantity))),
             Some(revision) => update
                 .condition_expression("revision = :read AND available <= :room")

@@ -107,6 +107,11 @@ pub enum Outcome {
     Applied,
     /// The same content was dropped under another name before, and the row is counted there.
     Repeated,
+    /// It did nothing: the file has a row of this SKU before it.
+    Duplicate {
+        /// On which line.
+        first: u64,
+    },
     /// It did nothing, for this reason.
     Refused(Fault),
 }
@@ -124,7 +129,7 @@ pub enum Decision {
 pub fn decide(row: &Row, line: u64, file: &str, seen: &Seen) -> Decision {
     if let Some(mark) = &seen.mark {
         return Decision::Is(match &mark.refused {
-            _ if mark.line != line => Outcome::Refused(duplicate(mark.line)),
+            _ if mark.line != line => Outcome::Duplicate { first: mark.line },
             Some(fault) => Outcome::Refused(fault.clone()),
             None if mark.file == file => Outcome::Applied,
             None => Outcome::Repeated,
@@ -194,7 +199,9 @@ impl Applier<'_> {
 
     async fn apply_one(&self, row: &(u64, Row)) -> anyhow::Result<Outcome> {
         for attempt in 1..=TRIES {
-            if let Some(outcome) = self.attempt(std::slice::from_ref(row)).await?.and_then(|mut one| one.pop()) {
+            if let Some(outcome) =
+                self.attempt(std::slice::from_ref(row)).await?.and_then(|mut one| one.pop())
+            {
                 return Ok(outcome);
             }
             let most = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));

@@ -118,10 +118,6 @@ impl Feed {
         Self { source, lines, header, recent: Recent::default() }
     }
 
-    pub(super) fn header(&self) -> &Header {
-        &self.header
-    }
-
     /// The next rows. Stops between two of them when it is late.
     pub(super) async fn batch(&mut self, late: &(dyn Fn() -> bool + Sync)) -> anyhow::Result<Fed> {
         let mut batch = Batch::default();
@@ -155,12 +151,13 @@ impl Feed {
         if !Header::is_row(&record) {
             return;
         }
-        let row = self.header.row(&record).and_then(|row| match self.recent.first_line(&row.sku, record.line) {
-            Some(line) => Err(duplicate(line)),
-            None => Ok(row),
-        });
-        batch.good += usize::from(row.is_ok());
-        batch.rows.push((record, row));
+        let asked = match self.header.row(&record) {
+            Ok(row) if self.recent.remembers(&row.sku, record.line) => Asked::Again(row.sku),
+            Ok(row) => Asked::For(row),
+            Err(fault) => Asked::Nothing(fault),
+        };
+        batch.good += usize::from(matches!(asked, Asked::For(_)));
+        batch.rows.push((record, asked));
     }
 }
 
@@ -172,10 +169,10 @@ struct Recent {
 }
 
 impl Recent {
-    /// The line on which the SKU was before, if it is remembered. It is from now on.
-    fn first_line(&mut self, sku: &Sku, line: u64) -> Option<u64> {
-        if let Some(first) = self.lines.get(sku) {
-            return Some(*first);
+    /// Whether the SKU was on a line before. It is from now on.
+    fn remembers(&mut self, sku: &Sku, line: u64) -> bool {
+        if self.lines.contains_key(sku) {
+            return true;
         }
         if self.order.len() >= REMEMBERED
             && let Some(oldest) = self.order.pop_front()
@@ -184,71 +181,88 @@ impl Recent {
         }
         self.lines.insert(sku.clone(), line);
         self.order.push_back(sku.clone());
-        None
+        false
     }
+
+    /// The table knows of a line before the one that is remembered.
+    fn correct(&mut self, sku: &Sku, line: u64) {
+        if let Some(remembered) = self.lines.get_mut(sku) {
+            *remembered = line;
+        }
+    }
+}
+
+/// What a row asks for.
+enum Asked {
+    /// Something that has to be done.
+    For(Row),
+    /// Something about a SKU that a row shortly before was about.
+    Again(Sku),
+    /// Nothing that can be done.
+    Nothing(Fault),
 }
 
 /// Rows that are applied together.
 #[derive(Default)]
 pub(super) struct Batch {
-    rows: Vec<(Record, Result<Row, Fault>)>,
+    rows: Vec<(Record, Asked)>,
     good: usize,
     end: Option<Position>,
 }
 
 /// What became of them.
 pub(super) struct AppliedBatch {
-    rows: Vec<(Record, Result<(Row, Outcome), Fault>)>,
-    end: Option<Position>,
+    batch: Batch,
+    /// Of those that asked for something, in their order.
+    outcomes: Vec<Outcome>,
 }
 
 impl Batch {
     /// Applies those that are good.
     pub(super) async fn apply(self, applier: &Applier<'_>) -> anyhow::Result<AppliedBatch> {
-        let good: Vec<(u64, Row)> = self
-            .rows
-            .iter()
-            .filter_map(|(record, row)| Some((record.line, row.as_ref().ok()?.clone())))
-            .collect();
-        let mut outcomes = applier.apply(&good).await?.into_iter();
-        let mut rows = Vec::with_capacity(self.rows.len());
-        for (record, row) in self.rows {
-            let row = match row {
-                Ok(row) => match outcomes.next() {
-                    Some(outcome) => Ok((row, outcome)),
-                    None => anyhow::bail!("the row on line {} has no outcome", record.line),
-                },
-                Err(fault) => Err(fault),
-            };
-            rows.push((record, row));
-        }
-        Ok(AppliedBatch { rows, end: self.end })
+        let asked = |(record, asked): &(Record, Asked)| match asked {
+            Asked::For(row) => Some((record.line, row.clone())),
+            Asked::Again(_) | Asked::Nothing(_) => None,
+        };
+        let rows: Vec<(u64, Row)> = self.rows.iter().filter_map(asked).collect();
+        let outcomes = applier.apply(&rows).await?;
+        anyhow::ensure!(outcomes.len() == rows.len(), "not each row has an outcome");
+        Ok(AppliedBatch { batch: self, outcomes })
     }
 }
 
 impl AppliedBatch {
     /// Counts them, in their order, and puts those aside that did nothing.
-    pub(super) fn take_note(self, progress: &mut Progress, header: &Header, rejected: &mut Rejected) {
+    pub(super) fn take_note(self, progress: &mut Progress, feed: &mut Feed, rejected: &mut Rejected) {
         let counts = &mut progress.counts;
-        for (record, row) in self.rows {
+        let mut outcomes = self.outcomes.into_iter();
+        for (record, asked) in self.batch.rows {
             counts.rows = counts.rows.saturating_add(1);
-            let fault = match row {
-                Ok((row, Outcome::Applied)) => {
-                    counts.applied = counts.applied.saturating_add(1);
-                    counts.pieces = counts.pieces.saturating_add(row.quantity.into());
-                    continue;
-                }
-                Ok((_, Outcome::Repeated)) => {
-                    counts.repeated = counts.repeated.saturating_add(1);
-                    continue;
-                }
-                Ok((_, Outcome::Refused(fault))) => fault,
-                Err(fault) => fault,
+            let fault = match asked {
+                Asked::Nothing(fault) => fault,
+                Asked::Again(sku) => duplicate(feed.recent.lines.get(&sku).copied().unwrap_or_default()),
+                Asked::For(row) => match outcomes.next() {
+                    Some(Outcome::Applied) => {
+                        counts.applied = counts.applied.saturating_add(1);
+                        counts.pieces = counts.pieces.saturating_add(row.quantity.into());
+                        continue;
+                    }
+                    Some(Outcome::Repeated) => {
+                        counts.repeated = counts.repeated.saturating_add(1);
+                        continue;
+                    }
+                    Some(Outcome::Duplicate { first }) => {
+                        feed.recent.correct(&row.sku, first);
+                        duplicate(first)
+                    }
+                    Some(Outcome::Refused(fault)) => fault,
+                    None => Fault::of_row("nothing is known of the row"),
+                },
             };
-            rejected.add(Some(header), counts.rejected == 0, &record, &fault);
+            rejected.add(Some(&feed.header), counts.rejected == 0, &record, &fault);
             counts.rejected = counts.rejected.saturating_add(1);
         }
-        if let Some(end) = self.end {
+        if let Some(end) = self.batch.end {
             progress.position = end;
         }
     }

@@ -225,7 +225,10 @@ mod tests {
 
     #[test]
     fn a_mark_in_the_middle_of_a_file_is_text() {
-        assert_eq!(shown(&from(b"a\n\xef\xbb\xbfb\n", 9, Position { offset: 2, line: 2, after_return: false })), [(2, "\u{feff}b".to_owned())]);
+        assert_eq!(
+            shown(&from(b"a\n\xef\xbb\xbfb\n", 9, Position { offset: 2, line: 2, after_return: false })),
+            [(2, "\u{feff}b".to_owned())]
+        );
     }
 
     proptest! {

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn what_s3_tells_is_read_and_nothing_else() {
-        let notice = |key: &str, etag: &str| json!({"detail": {"object": {"key": key, "etag": etag, "size": 1}}});
+        let notice =
+            |key: &str, etag: &str| json!({"detail": {"object": {"key": key, "etag": etag, "size": 1}}});
         let read = Dropped::read(&notice("incoming/a b/ü.csv", "\"d41d-2\"")).unwrap();
         assert_eq!((read.name(), read.etag.as_str(), read.is_folder()), ("a b/ü.csv", "d41d-2", false));
         let other_name = Dropped::read(&notice("incoming/c.csv", "d41d-2")).unwrap();
@@ -103,7 +104,9 @@ mod tests {
         assert!(read.delivery().parse::<domain::DeliveryId>().is_ok());
         assert!(Dropped::read(&notice("incoming/2026/", "d41d")).unwrap().is_folder());
         let long = format!("incoming/{}", "x".repeat(1024));
-        for (key, etag) in [("results/a.csv", "d41d"), ("incoming/a", ""), ("incoming/a", "../x"), (&long, "d41d")] {
+        for (key, etag) in
+            [("results/a.csv", "d41d"), ("incoming/a", ""), ("incoming/a", "../x"), (&long, "d41d")]
+        {
             assert!(matches!(Dropped::read(&notice(key, etag)), Err(Failure::Poison(_))), "{key} {etag}");
         }
         assert!(matches!(Dropped::read(&json!({"detail": {}})), Err(Failure::Poison(_))));

@@ -217,9 +217,8 @@ impl Header {
         let name = column.name().unwrap_or_default();
         let mut fields = self.columns.iter().zip(&record.fields);
         let field = fields.find(|(known, _)| **known == column).map(|(_, field)| field.as_slice());
-        let text = std::str::from_utf8(field.unwrap_or_default()).map_err(|_| {
-            "has bytes that are no UTF-8: export the file as \"CSV UTF-8\"".to_owned()
-        });
+        let text = std::str::from_utf8(field.unwrap_or_default())
+            .map_err(|_| "has bytes that are no UTF-8: export the file as \"CSV UTF-8\"".to_owned());
         match text.and_then(|text| read(text.trim()).map_err(|error| error.to_string())) {
             Ok(value) => Some(value),
             Err(reason) => {
@@ -257,7 +256,8 @@ mod tests {
     }
 
     fn fault(row: &[u8]) -> (String, String) {
-        let fault = header("sku,name,price,currency,tax_rate,quantity").unwrap().row(&record_of(row)).unwrap_err();
+        let fault =
+            header("sku,name,price,currency,tax_rate,quantity").unwrap().row(&record_of(row)).unwrap_err();
         (fault.column, fault.reason)
     }
 
@@ -302,7 +302,11 @@ mod tests {
             (b",,1,EUR,19,x", "sku name quantity", "sku: must have 1 to 40 characters, has 0; name:"),
         ] {
             let found = fault(row);
-            assert!(found.0 == column && found.1.contains(why), "{}: {found:?}", String::from_utf8_lossy(row));
+            assert!(
+                found.0 == column && found.1.contains(why),
+                "{}: {found:?}",
+                String::from_utf8_lossy(row)
+            );
         }
         assert!(!Header::is_row(&record(", ,,,,")) && Header::is_row(&record(",,,,,1")));
     }

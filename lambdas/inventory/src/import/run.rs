@@ -76,7 +76,16 @@ impl MessageHandler for ImportStock {
         let progress = &import.progress;
         if let Stage::Done(ending) = &progress.stage {
             let (status, counts) = (results::status(ending, &progress.counts), &progress.counts);
-            tracing::info!(file = import.file, status, rows = counts.rows, applied = counts.applied, repeated = counts.repeated, rejected = counts.rejected, pieces = counts.pieces, "a file is imported");
+            tracing::info!(
+                file = import.file,
+                status,
+                rows = counts.rows,
+                applied = counts.applied,
+                repeated = counts.repeated,
+                rejected = counts.rejected,
+                pieces = counts.pieces,
+                "a file is imported"
+            );
             for piece in pieces {
                 if let Err(error) = self.files.remove(&piece.key).await {
                     tracing::warn!(error = %format!("{error:#}"), key = piece.key, "left to the bucket's lifecycle");
@@ -88,14 +97,20 @@ impl MessageHandler for ImportStock {
         // another message. One that did not is tried again a few times, and is a dead letter then.
         let failed = worked.err();
         if *progress == before {
-            return Err(failed.unwrap_or_else(|| anyhow::anyhow!("not one row could be dealt with in time")).into());
+            return Err(failed
+                .unwrap_or_else(|| anyhow::anyhow!("not one row could be dealt with in time"))
+                .into());
         }
         if let Some(error) = &failed {
             tracing::warn!(error = %format!("{error:#}"), "the import goes on in another run");
         }
         let after = if failed.is_some() { AFTER_FAILURE } else { Duration::ZERO };
         self.go_on.go_on(&message, after).await?;
-        tracing::info!(file = import.file, line = progress.position.line, "the import goes on in another run");
+        tracing::info!(
+            file = import.file,
+            line = progress.position.line,
+            "the import goes on in another run"
+        );
         Ok(Vec::new())
     }
 }
@@ -104,7 +119,8 @@ impl ImportStock {
     /// Takes the import's lease. `None` where it is done.
     async fn take_on(&self, dropped: &Dropped, time: Duration) -> Result<Option<Import>, Failure> {
         let now = self.clock.now();
-        let lease_for = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX).saturating_add(LEASE_MARGIN);
+        let lease_for =
+            SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX).saturating_add(LEASE_MARGIN);
         let attempt = Attempt { owner: self.clock.fresh_id(), now, lease_for };
         let id = dropped.import_id();
         let read = self.imports.get(&id).await?;
@@ -117,7 +133,9 @@ impl ImportStock {
             Some(import) if import.lease.bars(&attempt) => {
                 return Err(Failure::Busy { until: import.lease.expires_at });
             }
-            Some(import) => Import { lease: attempt.lease(), version: import.version.saturating_add(1), ..import },
+            Some(import) => {
+                Import { lease: attempt.lease(), version: import.version.saturating_add(1), ..import }
+            }
             None => Import {
                 id,
                 file: dropped.key.clone(),
@@ -192,7 +210,8 @@ impl ImportStock {
                 Err((record, fault)) => {
                     // The file as a whole is at fault, and this line shows it.
                     rejected.add(None, true, &record, &fault);
-                    let column = if fault.column.is_empty() { String::new() } else { format!("{}: ", fault.column) };
+                    let column =
+                        if fault.column.is_empty() { String::new() } else { format!("{}: ", fault.column) };
                     return Ok(Some(Ending::Refused(format!("{column}{}", fault.reason))));
                 }
             }
@@ -214,7 +233,6 @@ impl ImportStock {
         let delivery: DeliveryId = dropped.delivery().parse()?;
         let (stock, clock) = (self.stock.as_ref(), self.clock.as_ref());
         let applier = Applier { stock, clock, delivery: &delivery, file: &dropped.key };
-        let header = feed.header().clone();
         let mut in_flight = FuturesOrdered::new();
         let mut end = None;
         let mut noted_at = self.clock.elapsed();
@@ -232,7 +250,7 @@ impl ImportStock {
                 }
             }
             let Some(batch) = in_flight.next().await else { break };
-            batch?.take_note(&mut import.progress, &header, rejected);
+            batch?.take_note(&mut import.progress, feed, rejected);
             let due = self.clock.elapsed().saturating_sub(noted_at) >= NOTED_EVERY;
             if due || rejected.size() >= SMALLEST_PART {
                 self.note(import, rejected).await?;

@@ -50,7 +50,8 @@ fn every_other_is_nul(start: &[u8]) -> bool {
 
 /// The separator: the one that the first line has most of.
 pub fn separator(start: &[u8]) -> u8 {
-    let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
+    let line =
+        start.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
     let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
     // The last of those that are equally many is taken: the comma, where there is none at all.
     SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(b',')

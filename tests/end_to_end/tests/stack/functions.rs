@@ -52,6 +52,7 @@ async fn each_function_takes_its_sample_event() {
         ("settle-reservation", "SettleReservation"),
         ("track-order", "TrackOrder"),
         ("send-email", "SendEmail"),
+        ("import-stock", "ImportStock"),
         ("deliver-webhook", "DeliverWebhook"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
