@@ -68,21 +68,47 @@ impl Aws {
 
     /// A call to a service that speaks JSON over one address, and that no client above is for.
     pub(crate) fn call(&self, service: &str, target: &str, body: &Value) -> anyhow::Result<Value> {
-        let region = self.config.region().map_or(LOCAL_REGION, Region::as_ref);
-        let url = self.config.endpoint_url().map_or_else(
-            || format!("https://{service}.{region}.amazonaws.com/"),
-            |endpoint| format!("{endpoint}/"),
-        );
-        let provider = self.config.credentials_provider().context("no AWS credentials are set")?;
-        let credentials =
-            self.wait(provider.provide_credentials()).context("no AWS credentials were found")?;
+        let url = self.url(service, "/");
         let body = serde_json::to_vec(body)?;
-        let mut headers = signature(credentials, region, service, "POST", &url, &body)?;
+        let mut headers = self.signature(service, "POST", &url, &body)?;
         headers.push(("content-type".to_owned(), "application/x-amz-json-1.1".to_owned()));
         headers.push(("x-amz-target".to_owned(), target.to_owned()));
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Http::new().post_bytes(&url, &headers, body)?.success(target)
+    }
+
+    /// What is at `path` of a service that has addresses for things, and that no client above is for.
+    pub(crate) fn get(&self, service: &str, path: &str) -> anyhow::Result<Value> {
+        let url = self.url(service, path);
+        let headers = self.signature(service, "GET", &url, &[])?;
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Http::new().get_with(&url, &headers)?.success(path)
+    }
+
+    fn region(&self) -> &str {
+        self.config.region().map_or(LOCAL_REGION, Region::as_ref)
+    }
+
+    fn url(&self, service: &str, path: &str) -> String {
+        self.config.endpoint_url().map_or_else(
+            || format!("https://{service}.{}.amazonaws.com{path}", self.region()),
+            |endpoint| format!("{endpoint}{path}"),
+        )
+    }
+
+    fn signature(
+        &self,
+        service: &str,
+        method: &str,
+        url: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Vec<(String, String)>> {
+        let provider = self.config.credentials_provider().context("no AWS credentials are set")?;
+        let credentials =
+            self.wait(provider.provide_credentials()).context("no AWS credentials were found")?;
+        signature(credentials, self.region(), service, method, url, body)
     }
 
     /// Waits for a call.

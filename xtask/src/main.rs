@@ -23,6 +23,7 @@ mod ports;
 mod process;
 mod products;
 mod queues;
+mod scanner;
 mod signals;
 mod stack;
 mod stand_in;

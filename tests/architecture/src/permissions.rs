@@ -29,6 +29,18 @@ const EXCEPTIONS: &[Exception] = &[
         ending: "/v1/POST/reservations/*/release",
         reason: "the order's id is part of the path",
     },
+    Exception { function: "MediaApi", ending: "/uploads/*", reason: "the upload's name is part of the path" },
+    Exception { function: "MediaApi", ending: "/products/*", reason: "the file's name is part of the path" },
+    Exception {
+        function: "ProcessUpload",
+        ending: "/uploads/*",
+        reason: "the upload's name is part of the path",
+    },
+    Exception {
+        function: "ProcessUpload",
+        ending: "/products/*",
+        reason: "the file's name is part of the path",
+    },
     Exception {
         function: "ImportStock",
         ending: "/incoming/*",

@@ -9,6 +9,7 @@
 //! | [`provider`] | `payments::provider::Provider` |
 //! | [`bus`] | `platform::Publisher` |
 //! | [`queue`] | `platform`'s `Visibility` and `DeadLetters` |
+//! | [`objects`] | `platform::objects::Objects` |
 //! | [`differential`] | the stores and the provider again: random calls, to two of them, get the same answers |
 //!
 //! Each module has a world, which is what a contract needs of its surroundings, and `broken`, which checks every
@@ -21,6 +22,7 @@ mod sample;
 pub mod bus;
 pub mod differential;
 pub mod inventory_world;
+pub mod objects;
 pub mod orders;
 pub mod payments;
 pub mod products;

@@ -6,6 +6,7 @@ use accounts::adapters::memory::InMemoryProfiles;
 use async_trait::async_trait;
 use axum::Router;
 use inventory::adapters::memory::InMemoryInventory;
+use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
     CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners,
@@ -13,7 +14,8 @@ use partners::adapters::memory::{
 use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::clock::SystemClock;
 use platform::http::Operation;
-use platform::memory::Bus;
+use platform::memory::{Bus, Files};
+use search::adapters::memory::InMemoryIndex;
 use secrecy::SecretString;
 
 /// A service with an API.
@@ -30,7 +32,7 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), inventory(), payments(), partners(), reference()]
+    vec![accounts(), orders(), search(), inventory(), media(), payments(), partners(), reference()]
 }
 
 fn accounts() -> Service {
@@ -93,6 +95,16 @@ fn orders() -> Service {
     }
 }
 
+fn search() -> Service {
+    let api = search::api::Api { index: Arc::new(InMemoryIndex::default()) };
+    Service {
+        name: "search",
+        about: "Find orders by what you know of them.",
+        operations: search::api::routes().operations(),
+        router: search::api::router(api),
+    }
+}
+
 fn inventory() -> Service {
     let stock = Arc::new(InMemoryInventory::default());
     let api =
@@ -102,6 +114,21 @@ fn inventory() -> Service {
         about: "Products, their stock, and what is set aside for orders.",
         operations: inventory::api::routes().operations(),
         router: inventory::api::router(api),
+    }
+}
+
+fn media() -> Service {
+    let api = media::api::Api {
+        images: Arc::new(InMemoryImages::default()),
+        forms: Arc::new(UnsignedForms),
+        renditions: Arc::new(Files::default()),
+        clock: Arc::new(SystemClock),
+    };
+    Service {
+        name: "media",
+        about: "Pictures of products.",
+        operations: media::api::routes().operations(),
+        router: media::api::router(api),
     }
 }
 

@@ -1,7 +1,8 @@
 """Copies a SAM template with the code of each function pointed at a package of ours, as `sam build` does.
 
-usage: prepare_template.py TEMPLATE DESTINATION FUNCTIONS_DIR
-Prints the logical ids of the functions, one per line. The code of function `OrdersApi` is FUNCTIONS_DIR/OrdersApi.zip.
+usage: prepare_template.py TEMPLATE DESTINATION FUNCTIONS_DIR ENDPOINT
+Prints the logical ids of the functions, one per line. The code of function `OrdersApi` is FUNCTIONS_DIR/OrdersApi.zip. ENDPOINT
+is where AWS is, for the functions: the emulator tells them too, `sam local invoke` does not.
 """
 
 import os
@@ -9,8 +10,9 @@ import sys
 
 from samcli.commands._utils.template import get_template_data, move_template
 
-source, destination, functions = (os.path.abspath(argument) for argument in sys.argv[1:])
+source, destination, functions = (os.path.abspath(argument) for argument in sys.argv[1:4])
 template = get_template_data(source)
+template["Globals"]["Function"]["Environment"]["Variables"]["AWS_ENDPOINT_URL"] = sys.argv[4]
 for name, resource in template["Resources"].items():
     if resource["Type"] == "AWS::Serverless::Function":
         resource["Properties"]["CodeUri"] = os.path.join(functions, name + ".zip")

@@ -1,16 +1,19 @@
 //! Batches of a queue.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use domain::Event;
 use jiff::SignedDuration;
 use platform::clock::Clock;
 use platform::host::queue::{Message, QueueHost, Visibility};
-use platform::host::record::{DeadLetter, DeadLetters};
-use platform::memory::{Bus, ManualClock, Queue};
+use platform::host::record::{DeadLetter, DeadLetters, Labels};
+use platform::memory::{Bus, ManualClock, Queue, lock};
 use platform::publisher::{NoPublisher, Publisher};
 use platform::retry::RetryPolicy;
+use platform::{Failure, MessageHandler};
+use serde_json::{Value, json};
 
 use crate::sample::{Fate, Handler, body, caused, event, now, order_id};
 
@@ -200,4 +203,35 @@ async fn what_is_not_understood_is_a_dead_letter_with_the_reason_and_no_value_of
     assert!(letters[0].error.starts_with("the message is no JSON"), "{}", letters[0].error);
     let known: Vec<_> = letters.iter().map(|letter| letter.correlation_id.as_deref()).collect();
     assert_eq!(known, [None, None, None, Some("request-1")]);
+}
+
+/// Takes messages that are no events: the number of a job, in words of its own.
+struct Jobs(Mutex<Vec<(Value, Duration)>>);
+
+#[async_trait]
+impl MessageHandler for Jobs {
+    fn labels(&self, message: &Value) -> Labels {
+        Labels { event_type: message["job"].as_str().map(str::to_owned), ..Labels::default() }
+    }
+
+    async fn handle_message(&self, message: Value, time: Duration) -> Result<Vec<Event>, Failure> {
+        let known = message["job"].is_string();
+        lock(&self.0).push((message, time));
+        if known { Ok(vec![event(1)]) } else { Err(Failure::poison("no job is named")) }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_event_reaches_its_handler_whole_with_the_time_that_is_left() {
+    let World { bus, queue, host } = world(&[]);
+    let QueueHost { function, publisher, visibility, dead_letters, retry, clock, .. } = host;
+    let handler = Jobs(Mutex::default());
+    let host = QueueHost { function, handler, publisher, visibility, dead_letters, retry, clock };
+    let (job, other) = (json!({ "job": "tidy up", "detail": 7 }), json!({ "detail": {} }));
+    let batch = vec![message("1", job.to_string(), 1), message("2", other.to_string(), 1)];
+    assert_eq!(host.batch(batch, TIME, "lambda-1").await, Vec::<String>::new());
+    assert_eq!(*lock(&host.handler.0), [(job, TIME), (other, TIME)]);
+    assert_eq!(bus.published(), [event(1)]);
+    let letters: Vec<_> = queue.letters().into_iter().map(|letter| (letter.kind, letter.error)).collect();
+    assert_eq!(letters, [("poison", "no job is named".to_owned())]);
 }

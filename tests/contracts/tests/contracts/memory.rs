@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use async_trait::async_trait;
-use contracts::{bus, orders, payments, products, provider, queue, reservations};
+use bytes::Bytes;
+use contracts::{bus, objects, orders, payments, products, provider, queue, reservations};
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
-use platform::memory::{Bus, Queue};
+use platform::memory::{Bus, Files, Queue};
 use uuid::Uuid;
 
 pub(crate) use ::orders::adapters::memory::InMemoryOrders;
@@ -92,6 +94,18 @@ impl queue::Broker for Told {
     }
 }
 
+/// Follows the links of the bucket in memory.
+pub(crate) struct Linked(pub(crate) Arc<Files>);
+
+#[async_trait]
+impl objects::Stranger for Linked {
+    async fn fetch(&self, link: &str) -> anyhow::Result<Bytes> {
+        let key = link.strip_prefix("https://files.example.com/").and_then(|rest| rest.rsplit_once('?'));
+        let (key, _) = key.context("no link of this bucket")?;
+        Ok(self.0.get(key).context("there is no such file")?.body)
+    }
+}
+
 #[tokio::test]
 async fn orders_and_outbox() {
     all_hold(orders::broken(async || Ok(orders_world())).await);
@@ -130,4 +144,13 @@ async fn the_queue() {
         Ok(queue::World { visibility, dead_letters, broker: Arc::new(Told(queue)) })
     };
     all_hold(queue::broken(world).await);
+}
+
+#[tokio::test]
+async fn the_bucket() {
+    let world = async || {
+        let files = Arc::new(Files::default());
+        Ok(objects::World { objects: files.clone(), stranger: Arc::new(Linked(files)) })
+    };
+    all_hold(objects::broken(world).await);
 }

@@ -28,6 +28,7 @@ async fn each_function_takes_its_sample_event() {
         ("inventory-api", "InventoryApi"),
         ("accounts-api", "AccountsApi"),
         ("webhooks-api", "WebhooksApi"),
+        ("search-orders", "SearchOrders"),
         ("serve-reference", "ServeReference"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
@@ -54,6 +55,7 @@ async fn each_function_takes_its_sample_event() {
         ("send-email", "SendEmail"),
         ("import-stock", "ImportStock"),
         ("deliver-webhook", "DeliverWebhook"),
+        ("index-order", "IndexOrder"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");

@@ -12,6 +12,7 @@ mod imports;
 mod partners;
 mod provider;
 mod readme;
+mod search;
 mod story;
 mod webhooks;
 

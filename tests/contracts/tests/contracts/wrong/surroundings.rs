@@ -1,18 +1,20 @@
-//! A wrong bus and a wrong queue.
+//! A wrong bus, a wrong queue and a wrong bucket.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contracts::{bus, queue};
+use bytes::Bytes;
+use contracts::{bus, objects, queue};
 use domain::Event;
 use platform::Publisher;
 use platform::host::queue::Visibility;
 use platform::host::record::{DeadLetter, DeadLetters};
-use platform::memory::{Bus, Queue};
+use platform::memory::{Bus, Files, Queue};
+use platform::objects::{File, Objects, Part, Reading, Upload};
 
 use super::breaks;
-use crate::memory::{Published, Told};
+use crate::memory::{Linked, Published, Told};
 
 /// Says that all is well when the bus has taken the first ten.
 struct TenAtMost(Arc<Bus>);
@@ -70,4 +72,66 @@ async fn a_queue_that_is_careless_with_what_could_not_be_handled() {
         "a_dead_letter_takes_any_reason",
     ];
     breaks(queue::broken(world).await, &expected);
+}
+
+/// Shows any version for the one that is asked for, writes over what is there, and keeps what was given up.
+struct Sloppy(Arc<Files>);
+
+#[async_trait]
+impl Objects for Sloppy {
+    async fn read(&self, key: &str, from: u64, _: Option<&str>) -> anyhow::Result<Option<Reading>> {
+        self.0.read(key, from, None).await
+    }
+
+    async fn write(&self, file: File) -> anyhow::Result<()> {
+        self.0.write(file).await
+    }
+
+    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
+        self.0.write(file).await.map(|()| true)
+    }
+
+    async fn remove(&self, key: &str) -> anyhow::Result<()> {
+        anyhow::ensure!(self.0.get(key).is_some(), "nothing to remove");
+        self.0.remove(key).await
+    }
+
+    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
+        self.0.start(key, content_type).await
+    }
+
+    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        self.0.write_part(upload, number, body).await
+    }
+
+    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()> {
+        let mut parts = parts.to_vec();
+        parts.reverse();
+        self.0.finish(upload, &parts).await
+    }
+
+    async fn abandon(&self, _: &Upload) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    async fn link(&self, _: &str, good_for: Duration, name: Option<&str>) -> anyhow::Result<String> {
+        self.0.link("another", good_for, name).await
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_sloppy() {
+    let world = async || {
+        let files = Arc::new(Files::default());
+        Ok(objects::World { objects: Arc::new(Sloppy(files.clone())), stranger: Arc::new(Linked(files)) })
+    };
+    let expected = [
+        "reading_starts_anywhere_and_sees_one_version",
+        "a_new_file_replaces_none",
+        "parts_make_one_file",
+        "a_file_that_is_given_up_is_not_there",
+        "removing_twice_is_fine",
+        "a_link_shows_the_file",
+    ];
+    breaks(objects::broken(world).await, &expected);
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use ::orders::adapters::memory::InMemoryOrders;
 use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use async_trait::async_trait;
-use contracts::{Broken, bus, differential, orders, payments, products, provider, queue, reservations};
+use contracts::{
+    Broken, bus, differential, objects, orders, payments, products, provider, queue, reservations,
+};
 use domain::OrderId;
 use inventory::adapters::memory::InMemoryInventory;
 use tokio::runtime::Runtime;
@@ -73,6 +75,14 @@ async fn the_queues_of_sqs() {
     let (stack, _guard) = shared().await;
     let made = Made::of(&stack);
     all_hold(queue::broken(async || made.queue().await).await);
+    made.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_buckets_of_s3() {
+    let (stack, _guard) = shared().await;
+    let made = Made::of(&stack);
+    all_hold(objects::broken(async || made.bucket().await).await);
     made.remove().await.unwrap();
 }
 

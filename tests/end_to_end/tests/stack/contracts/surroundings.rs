@@ -1,4 +1,4 @@
-//! A provider, a bus and queues that only the contracts use.
+//! A provider, a bus, queues and buckets that only the contracts use.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
-use contracts::{bus, provider, queue};
+use contracts::{bus, objects, provider, queue};
 use domain::{Event, OrderId};
 use end_to_end::{PATIENCE, Stack};
 use http::{Method, Request, StatusCode};
@@ -29,6 +29,7 @@ pub(super) struct Made<'a> {
     queues: Mutex<Vec<String>>,
     buses: Mutex<Vec<String>>,
     secrets: Mutex<Vec<String>>,
+    buckets: Mutex<Vec<String>>,
 }
 
 /// What is in a list, which is empty then.
@@ -42,7 +43,13 @@ fn name() -> String {
 
 impl<'a> Made<'a> {
     pub(super) fn of(stack: &'a Stack) -> Self {
-        Self { stack, queues: Mutex::default(), buses: Mutex::default(), secrets: Mutex::default() }
+        Self {
+            stack,
+            queues: Mutex::default(),
+            buses: Mutex::default(),
+            secrets: Mutex::default(),
+            buckets: Mutex::default(),
+        }
     }
 
     fn events(&self) -> aws_sdk_eventbridge::Client {
@@ -108,6 +115,22 @@ impl<'a> Made<'a> {
         Ok(queue::World { visibility: queue.clone(), dead_letters: queue, broker: Arc::new(broker) })
     }
 
+    /// A bucket of S3.
+    pub(super) async fn bucket(&self) -> anyhow::Result<objects::World> {
+        let name = name();
+        self.storage().create_bucket().bucket(&name).send().await?;
+        self.buckets.lock().unwrap().push(name.clone());
+        let stranger = UnsignedClient::new(Duration::from_secs(20));
+        Ok(objects::World {
+            objects: Arc::new(self.stack.aws.bucket(name)),
+            stranger: Arc::new(Stranger(stranger)),
+        })
+    }
+
+    fn storage(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(self.stack.aws.sdk())
+    }
+
     /// Removes all that was made.
     pub(super) async fn remove(&self) -> anyhow::Result<()> {
         let events = self.events();
@@ -115,6 +138,13 @@ impl<'a> Made<'a> {
             events.remove_targets().rule(&name).event_bus_name(&name).ids("queue").send().await?;
             events.delete_rule().name(&name).event_bus_name(&name).send().await?;
             events.delete_event_bus().name(&name).send().await?;
+        }
+        for name in taken(&self.buckets) {
+            let storage = self.storage();
+            for file in storage.list_objects_v2().bucket(&name).send().await?.contents() {
+                storage.delete_object().bucket(&name).key(file.key().unwrap_or_default()).send().await?;
+            }
+            storage.delete_bucket().bucket(&name).send().await?;
         }
         for url in taken(&self.queues) {
             self.stack.sqs().delete_queue().queue_url(url).send().await?;
@@ -180,6 +210,17 @@ impl bus::Subscriber for Subscriber {
             }
         }
         Ok(self.received.lock().unwrap().clone())
+    }
+}
+
+struct Stranger(UnsignedClient);
+
+#[async_trait]
+impl objects::Stranger for Stranger {
+    async fn fetch(&self, link: &str) -> anyhow::Result<Bytes> {
+        let answer = self.0.send(Request::get(link).body(Bytes::new())?).await?;
+        anyhow::ensure!(answer.status() == StatusCode::OK, "{link}: {}", answer.status());
+        Ok(answer.into_body())
     }
 }
 
