@@ -117,11 +117,14 @@ impl DeadLetters for Queue {
 #[derive(Debug, Default)]
 pub struct Files {
     files: Mutex<BTreeMap<String, File>>,
-    uploads: Mutex<BTreeMap<String, (Upload, String, BTreeMap<u32, Bytes>)>>,
+    uploads: Mutex<BTreeMap<String, Begun>>,
     ids: AtomicU64,
     /// Of all calls.
     pub failures: Failures,
 }
+
+/// A file that is being written: what it is to be, its media type, and its parts so far.
+type Begun = (Upload, String, BTreeMap<u32, Bytes>);
 
 impl Files {
     /// One file.

@@ -68,6 +68,7 @@ async fn each_function_takes_its_sample_event() {
         ("send-email", "SendEmail"),
         ("issue-invoice", "IssueInvoice"),
         ("record-sale", "RecordSale"),
+        ("import-stock", "ImportStock"),
         ("deliver-webhook", "DeliverWebhook"),
         ("index-order", "IndexOrder"),
     ] {
