@@ -10,6 +10,21 @@ pub fn decimal(minor_units: i128, digits: usize) -> String {
     }
 }
 
+/// The same for people: in groups of three digits, `12,345.60`.
+pub fn grouped(minor_units: i128, digits: usize) -> String {
+    let number = decimal(minor_units, digits);
+    let (sign, number) = number.strip_prefix('-').map_or(("", number.as_str()), |number| ("−", number));
+    let (units, rest) = number.find('.').map_or((number, ""), |at| number.split_at(at));
+    let mut grouped = String::new();
+    for (index, digit) in units.chars().enumerate() {
+        if index > 0 && (units.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{sign}{grouped}{rest}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

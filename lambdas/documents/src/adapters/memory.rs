@@ -54,11 +54,8 @@ impl Ledger for InMemoryLedger {
     }
 }
 
-fn page<R: Row>(rows: Vec<R>, shelf: Shelf, from: &Position, until: &Position) -> Page<R> {
-    let mut rows: Vec<R> = rows
-        .into_iter()
-        .filter(|row| row.shelf() == shelf && (from..until).contains(&&row.position()))
-        .collect();
+/// The first page of these rows.
+fn page<R: Row>(mut rows: Vec<R>) -> Page<R> {
     rows.sort_by_key(Row::position);
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
@@ -66,11 +63,17 @@ fn page<R: Row>(rows: Vec<R>, shelf: Shelf, from: &Position, until: &Position) -
     Page { rows, next }
 }
 
+fn stands<R: Row>(row: &R, shelf: Shelf, from: &Position, until: &Position) -> bool {
+    row.shelf() == shelf && (from..until).contains(&&row.position())
+}
+
 #[async_trait]
 impl Book<Sale> for InMemoryLedger {
     async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Sale>> {
         self.failures.strike("reading the ledger")?;
-        Ok(page(self.sales(), shelf, from, until))
+        let sales = lock(&self.sales);
+        let sales = sales.values().map(|sale| &sale.value).filter(|sale| stands(*sale, shelf, from, until));
+        Ok(page(sales.cloned().collect()))
     }
 }
 
@@ -78,8 +81,9 @@ impl Book<Sale> for InMemoryLedger {
 impl Book<Booking> for InMemoryLedger {
     async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Booking>> {
         self.failures.strike("reading the ledger")?;
-        let bookings = self.sales().iter().flat_map(Sale::bookings).collect();
-        Ok(page(bookings, shelf, from, until))
+        let sales = lock(&self.sales);
+        let bookings = sales.values().flat_map(|sale| sale.value.bookings());
+        Ok(page(bookings.filter(|booking| stands(booking, shelf, from, until)).collect()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Charts, as the numbers of an SVG: whole ones, in its own unit.
 
-use crate::money::decimal;
+use crate::money::grouped;
 
 /// The width of a chart.
 const WIDTH: u64 = 960;
@@ -15,7 +15,7 @@ const MOST_ROWS: usize = 15;
 /// The height of one of them.
 const ROW: u64 = 26;
 /// What is left for the product's name.
-const NAME: u64 = 240;
+const NAME: u64 = 310;
 /// What is left for the value, behind the longest bar.
 const VALUE: u64 = 150;
 
@@ -92,14 +92,14 @@ impl Columns {
                 // What is not nothing is seen.
                 let height = scaled(*value, whole, PLOT).max(u64::from(*value > 0));
                 let x = LEFT + group * slot + 3 + u64::try_from(number).unwrap_or_default() * width;
-                let about = format!("{label}: {name} {}", decimal((*value).into(), digits));
+                let about = format!("{label}: {name} {}", grouped((*value).into(), digits));
                 bars.push(Bar { x, y: base - height, width, height, series: number, about });
             }
         }
         bars.retain(|bar| bar.height > 0);
         let tick = |number: u64| Tick {
             y: base - scaled(number * step, whole, PLOT),
-            text: decimal(number.saturating_mul(step).into(), digits),
+            text: grouped(number.saturating_mul(step).into(), digits),
         };
         let label = |(group, label): (u64, &String)| {
             let (text, below) = label.split_once(" (").unwrap_or((label, ""));
@@ -155,7 +155,7 @@ impl Rows {
                 width,
                 value_x: NAME + width + 8,
                 name: name.clone(),
-                value: decimal((*value).into(), digits),
+                value: grouped((*value).into(), digits),
             }
         };
         let height = u64::try_from(shown.len()).unwrap_or_default() * ROW;
@@ -183,7 +183,7 @@ mod tests {
         assert!(chart.bars.iter().all(|bar| bar.y >= TOP && bar.y + bar.height == TOP + PLOT));
         assert_eq!(chart.bars.len(), 24 + 25, "nothing has no bar, and little has one");
         let ticks: Vec<&str> = chart.ticks.iter().map(|tick| tick.text.as_str()).collect();
-        assert_eq!(ticks, ["0.00", "2000.00", "4000.00", "6000.00"]);
+        assert_eq!(ticks, ["0.00", "2,000.00", "4,000.00", "6,000.00"]);
     }
 
     #[test]

@@ -8,25 +8,11 @@ use jiff::tz::TimeZone;
 use super::chart::{Columns, Rows};
 use super::figures::{Figures, Unit};
 use crate::day::LocalDay;
-use crate::money::decimal;
+use crate::money::grouped;
 
 /// An amount with its currency, in groups of three digits: `12,345.60 EUR`.
 pub fn amount(minor_units: i128, unit: Unit) -> String {
-    format!("{} {}", grouped(&decimal(minor_units, unit.digits)), unit.code)
-}
-
-/// A number in groups of three digits.
-fn grouped(number: &str) -> String {
-    let (sign, number) = number.strip_prefix('-').map_or(("", number), |number| ("−", number));
-    let (units, rest) = number.find('.').map_or((number, ""), |at| number.split_at(at));
-    let mut grouped = String::new();
-    for (index, digit) in units.chars().enumerate() {
-        if index > 0 && (units.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{sign}{grouped}{rest}")
+    format!("{} {}", grouped(minor_units, unit.digits), unit.code)
 }
 
 #[derive(Template)]
@@ -104,7 +90,7 @@ pub fn render(
 }
 
 fn section(unit: Unit, figures: &Figures) -> Section {
-    let number = |minor_units: i128| grouped(&decimal(minor_units, unit.digits));
+    let number = |minor_units: i128| grouped(minor_units, unit.digits);
     let hour_row = |label: &str, hour: Option<usize>| {
         let (orders, sales) = (figures.orders_of(unit, hour), figures.sales_of(unit, hour));
         HourRow {
@@ -141,12 +127,12 @@ fn section(unit: Unit, figures: &Figures) -> Section {
     Section {
         code: unit.code,
         tiles: vec![
-            ("Orders placed", orders.placed.to_string()),
-            ("Orders paid", orders.paid.to_string()),
-            ("Revenue", amount(sales.revenue.into(), unit)),
-            ("Refunds", amount(sales.refunded.into(), unit)),
-            ("Net", amount(sales.net(), unit)),
-            ("Refused, out of stock", orders.out_of_stock.to_string()),
+            ("Orders placed", grouped(orders.placed.into(), 0)),
+            ("Orders paid", grouped(orders.paid.into(), 0)),
+            ("Revenue", number(sales.revenue.into())),
+            ("Refunds", number(sales.refunded.into())),
+            ("Net", number(sales.net())),
+            ("Refused, out of stock", grouped(orders.out_of_stock.into(), 0)),
         ],
         money: Columns::new(&labels, &[("Revenue", revenue), ("Refunds", refunded)], unit.digits),
         orders: Columns::new(&labels, &[("Placed", placed), ("Paid", paid)], 0),

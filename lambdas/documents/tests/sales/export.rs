@@ -182,10 +182,12 @@ fn blocking<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
-/// 400 orders with 45 lines: more than one part in JSON Lines, and several row groups.
+/// 720 orders with 45 lines: more than one part in JSON Lines, and several row groups.
 fn large() -> Arc<InMemoryLedger> {
     static LEDGER: std::sync::OnceLock<Arc<InMemoryLedger>> = std::sync::OnceLock::new();
-    LEDGER.get_or_init(|| blocking(some_orders(at(START), 720, 45))).clone()
+    // In a thread of its own: some tests are in a runtime, others are not.
+    let made = || std::thread::spawn(|| blocking(some_orders(at(START), 720, 45))).join().unwrap();
+    LEDGER.get_or_init(made).clone()
 }
 
 proptest! {

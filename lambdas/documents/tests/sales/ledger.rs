@@ -159,7 +159,7 @@ async fn a_period_is_read_in_the_order_of_time_from_anywhere() {
     assert_eq!(times, wanted, "neither the end nor anything before the beginning");
     for place in [0, 1, 17, 144, 145, 289] {
         let behind = all[place].position().behind();
-        let rest: Vec<Sale> = read(&mut Reader::from_position(ledger.as_ref(), from, until, behind)).await;
+        let rest = read(&mut Reader::<Sale>::from_position(ledger.as_ref(), from, until, behind)).await;
         assert_eq!(rest, all[place + 1..], "behind {place}");
     }
     assert_eq!(read(&mut Reader::<Sale>::new(ledger.as_ref(), until, until)).await, []);

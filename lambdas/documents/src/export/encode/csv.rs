@@ -144,7 +144,7 @@ mod tests {
         fn cells_are_read_as_they_were_written(cells in prop::collection::vec("(?s).{0,400}", 2..5)) {
             let mut out = Vec::new();
             let texts: Vec<&str> = cells.iter().map(String::as_str).collect();
-            Csv::go_on(&mut out).row(&texts);
+            Csv::begin(&mut out).row(&texts);
             let (mut fields, mut ends) = (vec![0; out.len() + 1], vec![0; 16]);
             let (_, _, _, count) = csv_core::Reader::new().read_record(&out, &mut fields, &mut ends);
             let starts = std::iter::once(0).chain(ends.iter().copied());
