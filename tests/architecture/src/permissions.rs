@@ -42,6 +42,11 @@ const EXCEPTIONS: &[Exception] = &[
         reason: "the file's name is part of the path",
     },
     Exception {
+        function: "RenderInvoice",
+        ending: "/invoices/*",
+        reason: "the document's name is part of the path",
+    },
+    Exception {
         function: "SendEmail",
         ending: "where IsLocal: *",
         reason: "the local stack asks for no narrower resource",
