@@ -53,6 +53,11 @@ const EXCEPTIONS: &[Exception] = &[
         reason: "files are named by whoever drops them",
     },
     Exception {
+        function: "RenderInvoice",
+        ending: "/invoices/*",
+        reason: "the document's name is part of the path",
+    },
+    Exception {
         function: "SendEmail",
         ending: "where IsLocal: *",
         reason: "the local stack asks for no narrower resource",
