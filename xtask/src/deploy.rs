@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 use crate::aws::{LOCAL_KEY, LOCAL_REGION};
 use crate::binaries::Binaries;
 use crate::commands::up::OrdersRun;
-use crate::instance::{EMULATOR_PORT, Instance, RECEIVER_PORT, STAND_IN_PORT, repo_root, shown};
+use crate::instance::{
+    EMULATOR_PORT, Instance, RECEIVER_PORT, SCANNER_PORT, STAND_IN_PORT, repo_root, shown,
+};
 use crate::stack::Stack;
 use crate::tools::{Tools, hex};
 use crate::{names, process, ui};
@@ -160,6 +162,7 @@ fn with_ports(original: &str, instance: &Instance) -> anyhow::Result<String> {
         (EMULATOR_PORT, instance.emulator_port),
         (STAND_IN_PORT, instance.stand_in_port),
         (RECEIVER_PORT, instance.receiver_port),
+        (SCANNER_PORT, instance.scanner_port),
     ] {
         if usual == own {
             continue;
@@ -191,9 +194,9 @@ mod tests {
     #[test]
     fn another_stack_gets_its_own_ports() {
         let original = "LocalEndpoint=http://127.0.0.1:4577 StripeApiBase=http://127.0.0.1:4578 \
-                        WebhookTestReceiver=127.0.0.1:4579";
+                        WebhookTestReceiver=127.0.0.1:4579 ClamdAddress=127.0.0.1:4576";
         let expected = "LocalEndpoint=http://127.0.0.1:4587 StripeApiBase=http://127.0.0.1:4588 \
-                        WebhookTestReceiver=127.0.0.1:4589";
+                        WebhookTestReceiver=127.0.0.1:4589 ClamdAddress=127.0.0.1:4586";
         assert_eq!(with_ports(original, &Instance::test()).unwrap(), expected);
         assert_eq!(with_ports(original, &Instance::developer()).unwrap(), original);
         assert!(with_ports("StripeApiBase=http://127.0.0.1:4578", &Instance::test()).is_err());

@@ -10,6 +10,9 @@ pub(crate) const STAND_IN_PORT: u16 = 4578;
 /// listens there: tests do, and who tries webhooks out.
 pub(crate) const RECEIVER_PORT: u16 = 4579;
 
+/// The port of the developer's malware scanner, as `samconfig.toml` has it.
+pub(crate) const SCANNER_PORT: u16 = 4576;
+
 /// One local stack. Three can run side by side: the developer's, and those that `cargo xtask test` and
 /// `cargo xtask chaos` make.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Instance {
     pub(crate) stand_in_port: u16,
     /// Loopback port that webhooks may be sent to.
     pub(crate) receiver_port: u16,
+    /// Loopback port of the malware scanner.
+    pub(crate) scanner_port: u16,
     /// Loopback port of the order service, where that runs as a container.
     pub(crate) container_port: u16,
     /// Loopback port of the proxy that the functions call AWS through, where there is one.
@@ -36,6 +41,7 @@ impl Instance {
             emulator_port: EMULATOR_PORT,
             stand_in_port: STAND_IN_PORT,
             receiver_port: RECEIVER_PORT,
+            scanner_port: SCANNER_PORT,
             container_port: 4580,
             proxy_port: None,
         }
@@ -48,6 +54,7 @@ impl Instance {
             emulator_port: 4587,
             stand_in_port: 4588,
             receiver_port: 4589,
+            scanner_port: 4586,
             container_port: 4590,
             proxy_port: None,
         }
@@ -61,6 +68,7 @@ impl Instance {
             emulator_port: 4597,
             stand_in_port: 4598,
             receiver_port: 4596,
+            scanner_port: 4595,
             container_port: 4600,
             proxy_port: Some(4599),
         }

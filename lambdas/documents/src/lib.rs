@@ -1,7 +1,8 @@
-//! Exports and reports of what the shop sells.
+//! Invoices, and exports and reports of what the shop sells.
 //!
 //! | function | module |
 //! |---|---|
+//! | `issue-invoice`, `render-invoice` | [`invoice`] |
 //! | `record-sale` | [`ledger::record`] |
 //! | `exports-api` | [`export::api`] |
 //! | `export-orders` | [`export::run`] |
@@ -10,6 +11,7 @@
 pub mod adapters;
 pub mod day;
 pub mod export;
+pub mod invoice;
 pub mod ledger;
 pub mod money;
 pub mod report;

@@ -5,6 +5,9 @@ use domain::{Money, ProductName, Sku, TaxRate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The most pieces of one product that are counted: far below where the counters would overflow.
+pub const MOST_PIECES: u32 = 1_000_000_000;
+
 /// What staff decide of a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use crate::product::Offer;
 
 /// The most pieces that one delivery brings.
-const LARGEST_DELIVERY: u32 = 1_000_000;
+pub(crate) const LARGEST_DELIVERY: u32 = 1_000_000;
 
 /// The body of `PUT /products/{sku}`.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]

@@ -1,7 +1,11 @@
 //! The events: past facts, in a CloudEvents 1.0 envelope (<https://github.com/cloudevents/spec>).
 
+use std::fmt::{Debug, Display};
+use std::hash::Hash;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CorrelationId, EventId, OrderId, PaymentIntentId, ProviderEventId, RefundId};
@@ -13,22 +17,40 @@ use crate::reservation::Shortage;
 /// What `dataschema` starts with; the event's type and major version follow.
 const SCHEMA_PREFIX: &str = "urn:serverless-orders:event:";
 
-/// An event on the bus. Its JSON is the `detail` of an EventBridge entry.
+/// Facts about things of one kind: orders, or products ([`crate::product::ProductFact`]).
+pub trait Facts: Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What names the thing that a fact is about.
+    type Subject: Debug + Display + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync;
+
+    /// The event's type, as it stands on the bus.
+    fn name(&self) -> &'static str;
+
+    /// The service that knows it first-hand.
+    fn source(&self) -> &'static str;
+
+    /// Major version of its schema. One that breaks a consumer is a new one.
+    fn version(&self) -> u32;
+
+    /// What tells this fact from every other about the same thing.
+    fn identity(&self) -> String;
+}
+
+/// An event on the bus. Its JSON is the `detail` of an EventBridge entry. About an order, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Envelope", into = "Envelope")]
-pub struct Event {
+#[serde(try_from = "Envelope<F>", into = "Envelope<F>", bound = "")]
+pub struct Event<F: Facts = Fact> {
     /// Same fact, same id: see [`EventId`].
     pub id: EventId,
     /// The service that knows it first-hand.
     pub source: String,
-    /// The order that it is about.
-    pub subject: OrderId,
+    /// The order, or the product, that it is about.
+    pub subject: F::Subject,
     /// When it became so.
     pub time: Timestamp,
     /// What set it off.
     pub cause: Cause,
     /// What happened.
-    pub fact: Fact,
+    pub fact: F,
 }
 
 /// What led to an event, carried from event to event.
@@ -203,9 +225,16 @@ impl Fact {
             Self::PaymentRefunded(_) => "payment.refunded",
         }
     }
+}
 
-    /// The service that publishes it.
-    pub fn source(&self) -> &'static str {
+impl Facts for Fact {
+    type Subject = OrderId;
+
+    fn name(&self) -> &'static str {
+        Self::name(self)
+    }
+
+    fn source(&self) -> &'static str {
         match self {
             Self::OrderCreated(_) | Self::CancellationRequested(_) => "orders",
             Self::ReservationConfirmed(_)
@@ -220,16 +249,11 @@ impl Fact {
         }
     }
 
-    /// Major version of its schema. One that breaks a consumer is a new one.
-    pub fn version(&self) -> u32 {
+    fn version(&self) -> u32 {
         1
     }
 
-    fn schema(&self) -> String {
-        format!("{SCHEMA_PREFIX}{}:{}", self.name(), self.version())
-    }
-
-    /// What tells this fact from every other about the same order. Each happens once to an order, but for the
+    /// Each happens once to an order, but for the
     /// wish to cancel it, which the customer and the clock may both have, the provider's reports, and refunds.
     fn identity(&self) -> String {
         match self {
@@ -241,11 +265,15 @@ impl Fact {
     }
 }
 
-impl Event {
-    /// The event that `fact` became true of the order `subject` at `time`.
-    pub fn new(subject: OrderId, fact: Fact, time: Timestamp, cause: Cause) -> Self {
+fn schema(fact: &impl Facts) -> String {
+    format!("{SCHEMA_PREFIX}{}:{}", fact.name(), fact.version())
+}
+
+impl<F: Facts> Event<F> {
+    /// The event that `fact` became true of `subject` at `time`.
+    pub fn new(subject: F::Subject, fact: F, time: Timestamp, cause: Cause) -> Self {
         Self {
-            id: EventId::derive(subject, &fact.identity()),
+            id: EventId::derive(&subject, &fact.identity()),
             source: fact.source().to_owned(),
             subject,
             time,
@@ -262,11 +290,12 @@ impl Event {
 
 /// The event as CloudEvents spells it.
 #[derive(Clone, Serialize, Deserialize)]
-struct Envelope {
+#[serde(bound = "")]
+struct Envelope<F: Facts> {
     specversion: String,
     id: EventId,
     source: String,
-    subject: OrderId,
+    subject: F::Subject,
     time: Timestamp,
     #[serde(default = "json")]
     datacontenttype: String,
@@ -279,15 +308,15 @@ struct Envelope {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
     #[serde(flatten)]
-    fact: Fact,
+    fact: F,
 }
 
 fn json() -> String {
     "application/json".to_owned()
 }
 
-impl From<Event> for Envelope {
-    fn from(event: Event) -> Self {
+impl<F: Facts> From<Event<F>> for Envelope<F> {
+    fn from(event: Event<F>) -> Self {
         Self {
             specversion: "1.0".to_owned(),
             id: event.id,
@@ -295,7 +324,7 @@ impl From<Event> for Envelope {
             subject: event.subject,
             time: event.time,
             datacontenttype: json(),
-            dataschema: Some(event.fact.schema()),
+            dataschema: Some(schema(&event.fact)),
             correlation_id: event.cause.correlation_id,
             causation_id: event.cause.causation_id,
             traceparent: event.cause.traceparent,
@@ -304,14 +333,14 @@ impl From<Event> for Envelope {
     }
 }
 
-impl TryFrom<Envelope> for Event {
+impl<F: Facts> TryFrom<Envelope<F>> for Event<F> {
     type Error = String;
 
-    fn try_from(envelope: Envelope) -> Result<Self, Self::Error> {
+    fn try_from(envelope: Envelope<F>) -> Result<Self, Self::Error> {
         if envelope.specversion != "1.0" {
             return Err(format!("CloudEvents {} is not understood, only 1.0 is", envelope.specversion));
         }
-        let expected = envelope.fact.schema();
+        let expected = schema(&envelope.fact);
         match envelope.dataschema {
             Some(schema) if schema != expected => {
                 return Err(format!("the schema {schema} is not understood, only {expected} is"));

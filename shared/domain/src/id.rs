@@ -41,17 +41,40 @@ impl FromStr for OrderId {
     }
 }
 
-/// An event. The same fact about the same order has the same id, whoever publishes it and however often:
-/// a consumer may drop what it has seen.
+/// A picture that somebody asked to upload. A UUID version 7, so that ids sort by the time of asking.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct UploadId(Uuid);
+
+impl From<Uuid> for UploadId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl FromStr for UploadId {
+    type Err = InvalidText;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = Uuid::from_str(text).map_err(|error| InvalidText(format!("must be a UUID: {error}")))?;
+        // One upload has one spelling, in keys and in the names of files.
+        if id.to_string() != text {
+            return Err(InvalidText("must be a UUID in lower case, with hyphens".into()));
+        }
+        Ok(Self(id))
+    }
+}
+
+/// An event. The same fact about the same order or product has the same id, whoever publishes it and however often: a
+/// consumer may drop what it has seen.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(Uuid);
 
 impl EventId {
-    /// The id of the fact `name` about `order`. `name` is the event's type, with what tells it from another
-    /// of that type about the same order behind it.
-    pub fn derive(order: OrderId, name: &str) -> Self {
-        Self(Uuid::new_v5(&NAMESPACE, format!("{order}/{name}").as_bytes()))
+    /// The id of the fact `name` about `subject`. `name` is the event's type, with what tells it from another
+    /// of that type about the same thing behind it.
+    pub fn derive(subject: &impl fmt::Display, name: &str) -> Self {
+        Self(Uuid::new_v5(&NAMESPACE, format!("{subject}/{name}").as_bytes()))
     }
 }
 
@@ -75,7 +98,7 @@ macro_rules! uuid_printable {
         }
     )+};
 }
-uuid_printable!(OrderId, EventId);
+uuid_printable!(OrderId, EventId, UploadId);
 
 text_type! {
     /// Ties together all that one request set off, over every service and retry. 1 to 128 printable ASCII
@@ -161,9 +184,9 @@ mod tests {
     #[test]
     fn an_event_id_depends_on_order_and_name_alone() {
         let (a, b) = (OrderId::from(Uuid::from_u128(1)), OrderId::from(Uuid::from_u128(2)));
-        assert_eq!(EventId::derive(a, "order.created"), EventId::derive(a, "order.created"));
-        assert_ne!(EventId::derive(a, "order.created"), EventId::derive(b, "order.created"));
-        assert_ne!(EventId::derive(a, "order.created"), EventId::derive(a, "payment.succeeded"));
+        assert_eq!(EventId::derive(&a, "order.created"), EventId::derive(&a, "order.created"));
+        assert_ne!(EventId::derive(&a, "order.created"), EventId::derive(&b, "order.created"));
+        assert_ne!(EventId::derive(&a, "order.created"), EventId::derive(&a, "payment.succeeded"));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! | [`reservation`] | how stock is held, committed and released, once per order |
 //! | [`payment`] | the arbiter: whether an order is charged or never will be |
 //! | [`claim`] | who may carry out an effect that has no record of its own, such as an e-mail |
+//! | [`product`] | what becomes of a picture that is uploaded for a product |
 //! | [`event`] | the events on the bus and their envelope |
 
 pub mod address;
@@ -21,16 +22,18 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod person;
+pub mod product;
 pub mod reservation;
 mod text;
 
 pub use address::Address;
-pub use event::{Cause, Event, Fact};
+pub use event::{Cause, Event, Fact, Facts};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
-    ProviderEventId, RefundId, Sku,
+    ProviderEventId, RefundId, Sku, UploadId,
 };
 pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};
 pub use order::{Line, Lines, OrderDetails};
 pub use person::{Customer, EmailAddress, Language, PersonName, SYNTHETIC_CUSTOMER};
+pub use product::ProductFact;

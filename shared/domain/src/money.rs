@@ -48,6 +48,16 @@ impl TaxRate {
         self.0
     }
 
+    /// Reads a percentage such as `19`, `5.5` or `5,5`.
+    ///
+    /// # Errors
+    /// When it is none of 0 to 100 with two decimal places at most.
+    pub fn from_percent(text: &str) -> Result<Self, InvalidText> {
+        decimal(text, 2, ".,").and_then(|rate| Self::try_from(rate).ok()).ok_or_else(|| {
+            InvalidText("must be 0 to 100 percent with at most two decimal places, such as 19 or 5.5".into())
+        })
+    }
+
     /// The tax that is in a price with `gross` minor units: rounded to the nearest, a half up.
     pub fn within(self, gross: u32) -> u32 {
         let (gross, rate) = (u64::from(gross), u64::from(self.0));
@@ -83,10 +93,26 @@ impl Currency {
         self.0.code()
     }
 
-    /// How many digits of the minor unit stand behind the point: 2 for EUR, 0 for JPY.
+    /// How many digits of a sum stand behind the decimal point: 2 for EUR, none for JPY, 3 for KWD.
     pub fn digits(self) -> usize {
         usize::from(self.0.exponent().unwrap_or(0))
     }
+}
+
+/// A number without sign, exponent or grouping, such as `12.5`, in units of its last of `places` decimal places; `point`
+/// has what may stand before those.
+fn decimal(text: &str, places: usize, point: &str) -> Option<i64> {
+    let (whole, fraction) = match text.split_once(|c| point.contains(c)) {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = (1..=12).contains(&whole.len()) && fraction.len() <= places;
+    if !fits || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    format!("{whole}{fraction:0<places$}").parse().ok()
 }
 
 /// The codes of all currencies, for schemas. Looked for among all that could be codes: it is never done by a function.
@@ -137,6 +163,23 @@ impl Money {
     /// The minor units.
     pub fn minor_units(self) -> u32 {
         self.amount.0
+    }
+
+    /// Reads an amount in the currency's main unit, such as `12.50`: what [`Money`] shows as. A decimal comma is read
+    /// too, but where three digits follow it: what stands there may mean thousands.
+    ///
+    /// # Errors
+    /// When it is no such number, has more decimal places than the currency, or is past [`LARGEST_AMOUNT`].
+    pub fn from_decimal(text: &str, currency: Currency) -> Result<Self, InvalidText> {
+        let places = usize::from(currency.0.exponent().unwrap_or(0));
+        let point = if places == 3 { "." } else { ".," };
+        let amount = decimal(text, places, point).and_then(|units| Amount::try_from(units).ok());
+        amount.map(|amount| Self { amount, currency }).ok_or_else(|| {
+            let most = Self { amount: Amount(LARGEST_AMOUNT), currency };
+            InvalidText(format!(
+                "must be 0 to {most}, digits with at most {places} decimal places behind a point and nothing else"
+            ))
+        })
     }
 
     /// `self × quantity`.
@@ -198,6 +241,48 @@ mod tests {
     }
 
     #[test]
+    fn amounts_are_read_as_people_write_them_or_not_at_all() {
+        let read = |text: &str, code: &str| {
+            let currency = Currency::try_from(code.to_owned()).unwrap();
+            Money::from_decimal(text, currency).ok().map(Money::minor_units)
+        };
+        for (text, code, units) in [
+            ("12.50", "EUR", Some(1250)),
+            ("12,5", "EUR", Some(1250)),
+            ("12", "EUR", Some(1200)),
+            ("0.05", "EUR", Some(5)),
+            ("999999.99", "EUR", Some(LARGEST_AMOUNT)),
+            ("1000000", "EUR", None),
+            ("1,250", "EUR", None),
+            ("1.250,00", "EUR", None),
+            ("12.505", "EUR", None),
+            ("-1", "EUR", None),
+            ("+1", "EUR", None),
+            ("1e3", "EUR", None),
+            (" 1", "EUR", None),
+            ("1.", "EUR", None),
+            (".5", "EUR", None),
+            ("", "EUR", None),
+            ("NaN", "EUR", None),
+            ("١٢", "EUR", None),
+            ("99999999999999999999", "EUR", None),
+            ("1250", "JPY", Some(1250)),
+            ("1250.0", "JPY", None),
+            ("1.250", "KWD", Some(1250)),
+            ("1,250", "KWD", None),
+        ] {
+            assert_eq!(read(text, code), units, "{text} {code}");
+        }
+        let percent = |text: &str| TaxRate::from_percent(text).ok().map(TaxRate::basis_points);
+        for (text, rate) in [("19", Some(1900)), ("5,5", Some(550)), ("0", Some(0)), ("100", Some(10_000))] {
+            assert_eq!(percent(text), rate, "{text}");
+        }
+        for bad in ["100.01", "19%", "-1", "0.001", ""] {
+            assert_eq!(percent(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn tax_is_within_the_price() {
         let rate = |basis_points: i64| TaxRate::try_from(basis_points).unwrap();
         assert_eq!(rate(1900).within(11_900), 1_900);
@@ -223,6 +308,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_shown_is_read_again(units in 0..=LARGEST_AMOUNT, code in prop::sample::select(vec!["EUR", "JPY", "KWD"])) {
+            let sum = money(units.into(), code);
+            let shown = sum.to_string();
+            let text = shown.split(' ').next().unwrap();
+            prop_assert_eq!(Money::from_decimal(text, sum.currency), Ok(sum));
+        }
+
         #[test]
         fn arithmetic_is_exact_or_refused(a in 0..=LARGEST_AMOUNT, b in 0..=LARGEST_AMOUNT, quantity in any::<u32>()) {
             let (x, y) = (money(a.into(), "EUR"), money(b.into(), "EUR"));

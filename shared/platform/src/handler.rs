@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::Event;
+use domain::{Event, Fact, Facts};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -22,13 +22,13 @@ pub trait EventHandler: Send + Sync {
 /// for. What handles events handles messages that bring one, as EventBridge wraps it
 /// (<https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>).
 #[async_trait]
-pub trait MessageHandler: Send + Sync {
+pub trait MessageHandler<F: Facts = Fact>: Send + Sync {
     /// What the log says of a message, whether it is understood or not.
     fn labels(&self, message: &Value) -> Labels;
 
     /// As [`EventHandler::handle`]. It is stopped after `time`, and what takes longer has to be gone on with where it
     /// was when the message comes again.
-    async fn handle_message(&self, message: Value, time: Duration) -> Result<Vec<Event>, Failure>;
+    async fn handle_message(&self, message: Value, time: Duration) -> Result<Vec<Event<F>>, Failure>;
 }
 
 #[async_trait]

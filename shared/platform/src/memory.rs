@@ -2,16 +2,18 @@
 //! wrong can be chosen. Nothing that is deployed uses them.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::Event;
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -115,11 +117,14 @@ impl DeadLetters for Queue {
 #[derive(Debug, Default)]
 pub struct Files {
     files: Mutex<BTreeMap<String, File>>,
-    uploads: Mutex<BTreeMap<String, (Upload, String, BTreeMap<u32, Bytes>)>>,
+    uploads: Mutex<BTreeMap<String, Begun>>,
     ids: AtomicU64,
     /// Of all calls.
     pub failures: Failures,
 }
+
+/// A file that is being written: what it is to be, its media type, and its parts so far.
+type Begun = (Upload, String, BTreeMap<u32, Bytes>);
 
 impl Files {
     /// One file.
@@ -140,9 +145,7 @@ impl Files {
 
 /// As S3 has it for a file that was written whole, but for the algorithm.
 fn etag(body: &[u8]) -> String {
-    let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(body);
-    format!("\"{:016x}\"", hasher.finish())
+    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(body)))
 }
 
 #[async_trait]

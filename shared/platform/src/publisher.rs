@@ -1,22 +1,22 @@
 //! How events get onto the bus.
 
 use async_trait::async_trait;
-use domain::Event;
+use domain::{Event, Fact, Facts};
 
-/// Publishes events.
+/// Publishes events: about orders, unless it says otherwise.
 #[async_trait]
-pub trait Publisher: Send + Sync {
+pub trait Publisher<F: Facts = Fact>: Send + Sync {
     /// Publishes all of `events`. When it answers well, the bus has every one; when it fails, it may have
     /// some, and publishing them again is safe, since an event keeps its id.
-    async fn publish(&self, events: &[Event]) -> anyhow::Result<()>;
+    async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()>;
 }
 
 /// The call of the bus that takes events.
 #[async_trait]
-pub trait PutEvents: Send + Sync {
+pub trait PutEvents<F: Facts = Fact>: Send + Sync {
     /// Offers at most [`MOST_ENTRIES`] events in one call. It may take only some of them: gives back for each, in
     /// their order, why it was refused, or `None` where it was taken.
-    async fn put(&self, events: &[&Event]) -> anyhow::Result<Vec<Option<String>>>;
+    async fn put(&self, events: &[&Event<F>]) -> anyhow::Result<Vec<Option<String>>>;
 }
 
 /// The most entries that one `PutEvents` takes
@@ -33,12 +33,12 @@ pub struct BusPublisher<B>(
 );
 
 #[async_trait]
-impl<B: PutEvents> Publisher for BusPublisher<B> {
+impl<F: Facts, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
     /// `PutEvents` answers 200 also when it took only some of the entries: each one's own answer counts, and
     /// only those that failed are sent again.
-    async fn publish(&self, events: &[Event]) -> anyhow::Result<()> {
+    async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()> {
         for chunk in events.chunks(MOST_ENTRIES) {
-            let mut left: Vec<&Event> = chunk.iter().collect();
+            let mut left: Vec<&Event<F>> = chunk.iter().collect();
             let mut refused = String::new();
             for _ in 0..ATTEMPTS {
                 let answers = self.0.put(&left).await?;
@@ -48,7 +48,7 @@ impl<B: PutEvents> Publisher for BusPublisher<B> {
                     answers.len(),
                     left.len()
                 );
-                let failed: Vec<(&Event, String)> = left
+                let failed: Vec<(&Event<F>, String)> = left
                     .into_iter()
                     .zip(answers)
                     .filter_map(|(event, error)| Some((event, error?)))

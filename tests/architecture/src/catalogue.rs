@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use domain::Fact;
+use domain::{Fact, ProductFact};
 use heck::ToKebabCase;
 use serde_json::{Map, Value, json};
 
+use crate::events::is_for_others;
 use crate::template::{Template, list};
 
 /// The files of the catalogue, by their path in the repository.
@@ -18,18 +19,37 @@ use crate::template::{Template, list};
 /// # Errors
 /// When the domain's schema is not built as this code expects.
 pub fn files(template: &Template) -> Result<BTreeMap<PathBuf, String>> {
-    let all = schemars::schema_for!(Fact).to_value();
-    let definitions = all["$defs"].as_object().context("the schema has no definitions")?;
-    let listeners = listeners(template);
     let mut files = BTreeMap::new();
     let mut page = String::from(HEAD);
+    let uuid = json!({ "type": "string", "format": "uuid" });
+    add(template, &schemars::schema_for!(Fact).to_value(), &uuid, &mut page, &mut files)?;
+    let sku = schemars::schema_for!(domain::Sku).to_value();
+    let sku = json!({ "type": "string", "pattern": sku["pattern"], "maxLength": sku["maxLength"] });
+    add(template, &schemars::schema_for!(ProductFact).to_value(), &sku, &mut page, &mut files)?;
+    files.insert(PathBuf::from("docs/EVENTS.md"), page);
+    Ok(files)
+}
+
+/// The events of one kind of thing, whose names are as `subject` says.
+fn add(
+    template: &Template,
+    all: &Value,
+    subject: &Value,
+    page: &mut String,
+    files: &mut BTreeMap<PathBuf, String>,
+) -> Result<()> {
+    let definitions = all["$defs"].as_object().context("the schema has no definitions")?;
+    let listeners = listeners(template);
     for variant in list(&all["oneOf"]) {
         let name = variant["properties"]["type"]["const"].as_str().context("an event without a type")?;
-        let schema = schema(name, variant, definitions);
+        let schema = schema(name, subject, variant, definitions);
         let path = format!("schemas/{name}.v1.json");
         let none = BTreeSet::new();
-        let heard: Vec<String> =
+        let mut heard: Vec<String> =
             listeners.get(name).unwrap_or(&none).iter().map(|f| format!("`{f}`")).collect();
+        if is_for_others(name) {
+            heard.push("whoever subscribes".to_owned());
+        }
         writeln!(
             page,
             "\n## `{name}`\n\n{}\n\nHeard by: {}. Schema: [`{path}`]({path}).\n\n| `data` | |\n|---|---|",
@@ -44,13 +64,12 @@ pub fn files(template: &Template) -> Result<BTreeMap<PathBuf, String>> {
         }
         files.insert(PathBuf::from("docs").join(path), format!("{schema:#}\n"));
     }
-    files.insert(PathBuf::from("docs/EVENTS.md"), page);
-    Ok(files)
+    Ok(())
 }
 
 const HEAD: &str = "# Events
 
-Made from the types in `shared/domain/src/event.rs` and the rules in `template.yaml` by `cargo xtask catalogue`.
+Made from the types in `shared/domain/src/{event,product}.rs` and the rules in `template.yaml` by `cargo xtask catalogue`.
 
 An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) as JSON, carried
 as the `detail` of an EventBridge entry whose `detail-type` is its `type`. Whoever publishes one of these on the bus
@@ -58,9 +77,9 @@ is heard: the rules look at the type alone.
 
 | attribute | is |
 |---|---|
-| `id` | the same for the same fact, whoever publishes it and however often (UUID version 5 over order and type) |
+| `id` | the same for the same fact, whoever publishes it and however often (UUID version 5 over subject and type) |
 | `source` | the service that knows it first-hand |
-| `subject` | the order |
+| `subject` | the order, or the product |
 | `time` | when it became so (RFC 3339, UTC) |
 | `dataschema` | type and major version; a change that breaks a consumer is a new version |
 | `correlationid` | the request that started it all |
@@ -82,7 +101,7 @@ fn definition<'a>(schema: &'a Value, definitions: &'a Map<String, Value>) -> &'a
 /// Which functions hear which event, by the template's rules.
 fn listeners(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (rule, resource) in template.all("AWS::Events::Rule") {
+    for (rule, resource) in template.subscriptions() {
         let function = rule.strip_suffix("Rule").unwrap_or(rule).to_kebab_case();
         for event in list(&resource.property("/EventPattern")["detail-type"]).iter().filter_map(Value::as_str)
         {
@@ -93,7 +112,7 @@ fn listeners(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The schema of a whole event, with the definitions that it needs and no others.
-fn schema(name: &str, variant: &Value, definitions: &Map<String, Value>) -> Value {
+fn schema(name: &str, subject: &Value, variant: &Value, definitions: &Map<String, Value>) -> Value {
     let data = variant["properties"]["data"].clone();
     let mut needed = BTreeSet::new();
     collect_references(&data, definitions, &mut needed);
@@ -115,7 +134,7 @@ fn schema(name: &str, variant: &Value, definitions: &Map<String, Value>) -> Valu
             "specversion": { "const": "1.0" },
             "id": uuid,
             "source": text,
-            "subject": uuid,
+            "subject": subject,
             "time": { "type": "string", "format": "date-time" },
             "type": { "const": name },
             "datacontenttype": { "const": "application/json" },

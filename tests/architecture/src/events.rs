@@ -2,29 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Event, Fact};
+use domain::{Event, Fact, ProductFact};
 use heck::ToKebabCase;
 use serde_json::Value;
 
 use crate::Violations;
-use crate::template::{FUNCTION, Template, list};
+use crate::template::{FUNCTION, RULE, Template, list};
 
-const RULE: &str = "AWS::Events::Rule";
+/// Events that nobody here listens to, and for whom they are.
+const FOR_OTHERS: &[(&str, &str)] = &[
+    ("product.image_ready", "a shop's pages, a search index, whoever keeps pictures elsewhere"),
+    ("product.image_rejected", "whoever tells the person who uploaded it"),
+];
 
 /// The types of event that the domain has, read from its schema.
 pub fn known() -> BTreeSet<String> {
-    let schema = schemars::schema_for!(Fact).to_value();
-    let variants = list(&schema["oneOf"]).iter();
+    let schemas = [schemars::schema_for!(Fact).to_value(), schemars::schema_for!(ProductFact).to_value()];
+    let variants = schemas.iter().flat_map(|schema| list(&schema["oneOf"]));
     variants
         .filter_map(|variant| variant["properties"]["type"]["const"].as_str().map(str::to_owned))
         .collect()
 }
 
-/// Each rule listens to events that exist, whoever publishes them, and each event has a listener.
+/// Each rule of the bus listens to events that exist, whoever publishes them, and each event has a listener, or is for
+/// others.
 pub fn are_listened_to(template: &Template, known: &BTreeSet<String>) -> Violations {
     let mut found = Violations::new();
     let mut heard = BTreeSet::new();
-    for (id, rule) in template.all(RULE) {
+    for (id, rule) in template.subscriptions() {
         let pattern = rule.property("/EventPattern");
         if pattern.as_object().is_none_or(|pattern| pattern.keys().any(|key| key != "detail-type")) {
             found.push(format!("{id}: match detail-type alone: another service may publish the same event"));
@@ -39,16 +44,21 @@ pub fn are_listened_to(template: &Template, known: &BTreeSet<String>) -> Violati
     found.extend(
         known
             .iter()
-            .filter(|name| !heard.contains(name.as_str()))
+            .filter(|name| !heard.contains(name.as_str()) && !is_for_others(name))
             .map(|name| format!("{name}: no rule listens to this event: add it to one, or remove the event")),
     );
     found
 }
 
+/// Whether nobody here need listen to this event.
+pub fn is_for_others(event: &str) -> bool {
+    FOR_OTHERS.iter().any(|(name, _)| *name == event)
+}
+
 /// The sample of a function that listens to the bus is an event that it listens to, as the domain reads it.
 pub fn fit_their_samples(template: &Template, samples: &BTreeMap<String, Value>) -> Violations {
     let mut found = Violations::new();
-    for (id, rule) in template.all(RULE) {
+    for (id, rule) in template.subscriptions() {
         let name = id.trim_end_matches("Rule").to_kebab_case();
         let Some(sample) = samples.get(&name) else { continue };
         let body = sample["Records"][0]["body"].as_str().unwrap_or_default();
@@ -98,7 +108,7 @@ mod tests {
     #[test]
     fn an_event_that_nobody_listens_to() {
         let mut known = known();
-        assert_eq!(known.len(), 11);
+        assert_eq!(known.len(), 13);
         known.insert("order.shipped".into());
         assert_tells(&are_listened_to(&repository(), &known), &["order.shipped"]);
     }

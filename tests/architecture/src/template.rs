@@ -26,6 +26,8 @@ pub struct Resource<'a> {
 pub const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 /// A Lambda function.
 pub const FUNCTION: &str = "AWS::Serverless::Function";
+/// What EventBridge passes on, and where to.
+pub const RULE: &str = "AWS::Events::Rule";
 /// A queue.
 pub const QUEUE: &str = "AWS::SQS::Queue";
 
@@ -62,6 +64,12 @@ impl Template {
     /// The resources of the type `kind`, such as `AWS::SQS::Queue`, by logical id.
     pub fn all<'a>(&'a self, kind: &str) -> BTreeMap<&'a str, Resource<'a>> {
         self.resources().filter(|resource| resource.body["Type"] == kind).map(|r| (r.id, r)).collect()
+    }
+
+    /// The rules of the stack's own bus, by logical id. On the default one, AWS tells of files and the like.
+    pub fn subscriptions(&self) -> BTreeMap<&str, Resource<'_>> {
+        let rules = self.all(RULE).into_iter();
+        rules.filter(|(_, rule)| !rule.property("/EventBusName").is_null()).collect()
     }
 
     /// The parameter of that name; null if there is none.

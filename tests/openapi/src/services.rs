@@ -5,8 +5,10 @@ use std::sync::Arc;
 use accounts::adapters::memory::InMemoryProfiles;
 use async_trait::async_trait;
 use axum::Router;
+use documents::adapters::invoices::memory::InMemoryInvoices;
 use documents::adapters::memory::{FixedLinkSecret, InMemoryExportQueue, InMemoryExports};
 use inventory::adapters::memory::InMemoryInventory;
+use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
     CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners,
@@ -15,6 +17,7 @@ use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::clock::SystemClock;
 use platform::http::Operation;
 use platform::memory::{Bus, Files};
+use search::adapters::memory::InMemoryIndex;
 use secrecy::SecretString;
 
 /// A service with an API.
@@ -31,7 +34,17 @@ pub struct Service {
 
 /// All of them. One more is a function like those below, and a line here.
 pub fn services() -> Vec<Service> {
-    vec![accounts(), orders(), inventory(), payments(), partners(), documents(), reference()]
+    vec![
+        accounts(),
+        orders(),
+        search(),
+        inventory(),
+        media(),
+        payments(),
+        partners(),
+        documents(),
+        reference(),
+    ]
 }
 
 fn accounts() -> Service {
@@ -94,6 +107,16 @@ fn orders() -> Service {
     }
 }
 
+fn search() -> Service {
+    let api = search::api::Api { index: Arc::new(InMemoryIndex::default()) };
+    Service {
+        name: "search",
+        about: "Find orders by what you know of them.",
+        operations: search::api::routes().operations(),
+        router: search::api::router(api),
+    }
+}
+
 fn inventory() -> Service {
     let stock = Arc::new(InMemoryInventory::default());
     let api =
@@ -107,8 +130,14 @@ fn inventory() -> Service {
 }
 
 fn documents() -> Service {
+    use documents::export::api as exports;
+    use documents::invoice::api as invoices;
+    let invoice_api = invoices::Api {
+        invoices: Arc::new(InMemoryInvoices::default()),
+        objects: Arc::new(Files::default()),
+    };
     let clock = Arc::new(SystemClock);
-    let api = documents::export::api::Api {
+    let export_api = exports::Api {
         exports: Arc::new(InMemoryExports::default()),
         queue: Arc::new(InMemoryExportQueue::default()),
         files: Arc::new(Files::default()),
@@ -116,11 +145,27 @@ fn documents() -> Service {
         clock,
         zone: jiff::tz::TimeZone::UTC,
     };
+    let operations = invoices::routes().operations().into_iter().chain(exports::routes().operations());
     Service {
         name: "documents",
-        about: "Exports of orders, and reports of what was sold.",
-        operations: documents::export::api::routes().operations(),
-        router: documents::export::api::router(api),
+        about: "Invoices of paid orders, exports of orders, and reports of what was sold.",
+        operations: operations.collect(),
+        router: invoices::router(invoice_api).merge(exports::router(export_api)),
+    }
+}
+
+fn media() -> Service {
+    let api = media::api::Api {
+        images: Arc::new(InMemoryImages::default()),
+        forms: Arc::new(UnsignedForms),
+        renditions: Arc::new(Files::default()),
+        clock: Arc::new(SystemClock),
+    };
+    Service {
+        name: "media",
+        about: "Pictures of products.",
+        operations: media::api::routes().operations(),
+        router: media::api::router(api),
     }
 }
 

@@ -24,7 +24,7 @@ use platform::host::http::complete;
 use platform::host::queue::{Message, QueueHost};
 use platform::host::record::MARGIN;
 use platform::host::schedule::Job;
-use platform::host::stream::{Row, StreamHost};
+use platform::host::stream::{Change, StreamHost};
 use platform::http::Caller;
 use platform::http::client::{HttpClient, NoAnswer};
 use platform::publisher::{BusPublisher, PutEvents};
@@ -113,7 +113,7 @@ pub async fn batch(ports: Ports, queue: usize, messages: Vec<Message>, time: Dur
 }
 
 /// Runs the relay on rows of the stream, and gives back the first that is to come again.
-pub async fn relay(ports: Ports, rows: Vec<Row>, time: Duration) -> Option<String> {
+pub async fn relay(ports: Ports, rows: Vec<Change>, time: Duration) -> Option<String> {
     let host = StreamHost {
         function: ports.caller.function,
         handler: RelayOutbox { publisher: ports.publisher(), outbox: Arc::new(ports.clone()) },

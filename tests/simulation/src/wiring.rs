@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Tell others of what happened, or work on what was asked for: they publish nothing and write nothing that the protocol
 /// knows. The tests of `lambdas/partners` and `lambdas/documents` have their faults.
-const TELL_OTHERS: [&str; 3] = ["DeliverWebhook", "RecordSale", "ExportOrders"];
+const TELL_OTHERS: [&str; 4] = ["DeliverWebhook", "IssueInvoice", "RecordSale", "ExportOrders"];
 
 /// A queue with the function that reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]

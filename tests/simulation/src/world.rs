@@ -14,7 +14,7 @@ use orders::adapters::memory::InMemoryOrders;
 use orders::store::Orders;
 use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use payments::store::Payments;
-use platform::host::stream::Row;
+use platform::host::stream::Change;
 use platform::memory::lock;
 use serde_json::json;
 
@@ -63,7 +63,7 @@ pub struct World {
 #[derive(Debug, Default)]
 pub struct Stream {
     /// What has not been published yet.
-    pub rows: VecDeque<Row>,
+    pub rows: VecDeque<Change>,
     /// How often the first row has been tried.
     pub attempts: u32,
     /// Whether the relay is at it.
@@ -127,7 +127,8 @@ impl World {
         stream.numbers = stream.numbers.saturating_add(1);
         let sequence_number = stream.numbers.to_string();
         let event = serde_json::to_string(event).unwrap_or_default();
-        stream.rows.push_back(Row { sequence_number, event });
+        let image = Some(serde_json::json!({ "event": event }));
+        stream.rows.push_back(Change { sequence_number, keys: serde_json::Value::Null, image });
         drop(stream);
         lambda::poll_stream(&self.me(), self.sim.soon(Duration::from_secs(1)));
     }

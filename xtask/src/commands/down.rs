@@ -3,6 +3,7 @@
 use crate::container::Container;
 use crate::emulator::Emulator;
 use crate::instance::Instance;
+use crate::scanner::Scanner;
 use crate::stand_in::StandIn;
 use crate::{signals, ui};
 
@@ -23,12 +24,13 @@ pub(crate) fn stop(instance: &Instance) -> anyhow::Result<bool> {
     let emulator = Emulator::of(instance);
     let stand_in = StandIn::of(instance);
     let container = Container::of(instance);
-    let running = [&emulator.service, &stand_in.service, &container.service]
+    let scanner = Scanner::of(instance);
+    let running = [&emulator.service, &stand_in.service, &container.service, &scanner.service]
         .iter()
         .any(|service| service.pid().is_some());
     let progress = running.then(|| ui::Progress::start("stopping the local stack"));
     // Both are tried, whatever becomes of the first; a stack that is not running may have left something behind.
-    let stopped = [emulator.stop(), stand_in.stop(), container.stop()];
+    let stopped = [emulator.stop(), stand_in.stop(), container.stop(), scanner.stop()];
     for result in stopped {
         result?;
     }

@@ -19,7 +19,7 @@ use crate::{contract, names, signals, token};
 
 /// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
 ///
-/// The last step starts a local stack of its own, on ports 4587 to 4589, and stops it again whatever happens.
+/// The last step starts a local stack of its own, on ports 4586 to 4590, and stops it again whatever happens.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only these steps, in this order; all of them if none is named.

@@ -4,12 +4,13 @@ use crate::binaries::{Binaries, STAND_IN};
 use crate::container::Container;
 use crate::emulator::Emulator;
 use crate::instance::{Instance, shown};
+use crate::scanner::Scanner;
 use crate::stack::Stack;
 use crate::stand_in::{Control, StandIn};
 use crate::tools::Tools;
 use crate::{deploy, products, signals, ui, webhooks};
 
-/// Start the whole system on this machine: tools, build, AWS emulator, payment provider, deployment, stock.
+/// Start the whole system on this machine: tools, build, AWS emulator, payment provider, malware scanner, deployment, stock.
 ///
 /// Run it again after a change of the code or the template: it builds and deploys what changed. Tables, queues
 /// and mails survive `down` and `up`.
@@ -54,6 +55,7 @@ pub(crate) fn start(instance: &Instance, orders: OrdersRun) -> anyhow::Result<Bi
         ui::note(&format!("restarting {STAND_IN}: its code changed"));
     }
     stand_in.start()?;
+    Scanner::of(instance).start()?;
     deploy::deploy(instance, &tools, &binaries, orders)?;
     let stack = Stack::local(instance.clone())?;
     let container = Container::of(instance);

@@ -1,6 +1,7 @@
-//! The ports, over AWS; and in memory.
+//! The ports, over AWS and the inventory's API; and in memory.
 
 mod exports;
+pub mod invoices;
 mod ledger;
 pub mod memory;
 mod report;

@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::reservation::{OnSale, Reservation, StockChange};
 use domain::{DeliveryId, OrderId, Sku};
 use platform::http::Precondition;
 use platform::memory::{Failures, lock};
+use serde_json::Value;
 
-use super::products::MOST_PIECES;
-use crate::product::{Offer, Product};
+use crate::import::apply::{Change, Mark, Seen, Stock};
+use crate::import::progress::{GoOn, Import, Imports};
+use crate::product::{MOST_PIECES, Offer, Product};
 use crate::store::{Delivered, Page, Products, Reservations};
 
 /// Products, deliveries and reservations. Each call is one transaction.
@@ -25,6 +28,7 @@ pub struct InMemoryInventory {
 struct Tables {
     products: BTreeMap<Sku, Product>,
     deliveries: BTreeMap<(Sku, DeliveryId), u32>,
+    marks: BTreeMap<(Sku, DeliveryId), Mark>,
     reservations: BTreeMap<OrderId, Reservation>,
 }
 
@@ -152,6 +156,95 @@ impl Reservations for InMemoryInventory {
         tables.products.extend(products.into_iter().map(|product| (product.sku.clone(), product)));
         tables.reservations.insert(new.order_id, new.clone());
         Ok(true)
+    }
+}
+
+#[async_trait]
+impl Stock for InMemoryInventory {
+    async fn look(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, Seen>> {
+        self.failures.strike("looking at the stock")?;
+        let different: BTreeSet<&Sku> = skus.iter().collect();
+        anyhow::ensure!(!skus.is_empty() && different.len() == skus.len(), "none or one twice: {skus:?}");
+        let tables = lock(&self.tables);
+        let seen = |sku: &Sku| Seen {
+            product: tables.products.get(sku).cloned(),
+            mark: tables.marks.get(&(sku.clone(), file.clone())).cloned(),
+        };
+        Ok(skus.iter().map(|sku| (sku.clone(), seen(sku))).collect())
+    }
+
+    async fn change(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
+        self.failures.strike("changing the stock")?;
+        let mut tables = lock(&self.tables);
+        let mut products = Vec::new();
+        for change in changes {
+            let key = (change.sku.clone(), file.clone());
+            if tables.marks.contains_key(&key) || tables.deliveries.contains_key(&key) {
+                return Ok(false);
+            }
+            let Some(wanted) = &change.product else { continue };
+            let now = tables.products.get(&change.sku);
+            if now.map(|product| product.revision) != wanted.read {
+                return Ok(false);
+            }
+            let Some(product) = wanted.applied(&change.sku, now) else { return Ok(false) };
+            products.push((change.sku.clone(), product));
+        }
+        tables.products.extend(products);
+        for change in changes {
+            let key = (change.sku.clone(), file.clone());
+            tables.deliveries.insert(key.clone(), change.mark.quantity);
+            tables.marks.insert(key, change.mark.clone());
+        }
+        Ok(true)
+    }
+}
+
+/// How far imports are, and the messages that have them go on.
+#[derive(Debug, Default)]
+pub struct InMemoryImports {
+    imports: Mutex<BTreeMap<String, Import>>,
+    messages: Mutex<Vec<Value>>,
+    /// Of every call.
+    pub failures: Failures,
+}
+
+impl InMemoryImports {
+    /// All imports.
+    pub fn all(&self) -> Vec<Import> {
+        lock(&self.imports).values().cloned().collect()
+    }
+
+    /// The messages that were sent since this was asked last.
+    pub fn messages(&self) -> Vec<Value> {
+        std::mem::take(&mut *lock(&self.messages))
+    }
+}
+
+#[async_trait]
+impl Imports for InMemoryImports {
+    async fn get(&self, id: &str) -> anyhow::Result<Option<Import>> {
+        self.failures.strike("reading an import")?;
+        Ok(lock(&self.imports).get(id).cloned())
+    }
+
+    async fn write(&self, import: &Import, read: Option<u64>) -> anyhow::Result<bool> {
+        self.failures.strike("writing an import")?;
+        let mut imports = lock(&self.imports);
+        if imports.get(&import.id).map(|kept| kept.version) != read {
+            return Ok(false);
+        }
+        imports.insert(import.id.clone(), import.clone());
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl GoOn for InMemoryImports {
+    async fn go_on(&self, message: &Value, _: Duration) -> anyhow::Result<()> {
+        self.failures.strike("sending a message")?;
+        lock(&self.messages).push(message.clone());
+        Ok(())
     }
 }
 

@@ -1,11 +1,15 @@
 //! The ports, over DynamoDB; and in [`memory`].
 
+mod imports;
 pub mod memory;
 mod products;
 mod reservations;
+mod stock;
 
+pub use imports::{DynamoDbImports, SqsGoOn};
 pub use products::DynamoDbProducts;
 pub use reservations::DynamoDbReservations;
+pub use stock::DynamoDbStock;
 
 use std::sync::Arc;
 

@@ -10,11 +10,8 @@ use domain::{DeliveryId, Sku};
 use platform::config;
 use platform::http::Precondition;
 
-use crate::product::{Offer, Product};
+use crate::product::{MOST_PIECES, Offer, Product};
 use crate::store::{Delivered, Page, Products};
-
-/// The most pieces of one product that are counted: far below where the counters would overflow.
-pub(super) const MOST_PIECES: u32 = 1_000_000_000;
 
 /// Two tables: products with their counters, and which deliveries have been counted.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use domain::Event;
+use domain::{Event, Facts};
 
 use crate::publisher::PutEvents;
 
@@ -20,7 +20,7 @@ impl EventBridge {
         Self { client, bus }
     }
 
-    fn entry(&self, event: &Event) -> anyhow::Result<PutEventsRequestEntry> {
+    fn entry<F: Facts>(&self, event: &Event<F>) -> anyhow::Result<PutEventsRequestEntry> {
         Ok(PutEventsRequestEntry::builder()
             .event_bus_name(&self.bus)
             .source(&event.source)
@@ -31,8 +31,8 @@ impl EventBridge {
 }
 
 #[async_trait]
-impl PutEvents for EventBridge {
-    async fn put(&self, events: &[&Event]) -> anyhow::Result<Vec<Option<String>>> {
+impl<F: Facts> PutEvents<F> for EventBridge {
+    async fn put(&self, events: &[&Event<F>]) -> anyhow::Result<Vec<Option<String>>> {
         let entries = events.iter().map(|event| self.entry(event)).collect::<anyhow::Result<Vec<_>>>()?;
         let answer =
             self.client.put_events().set_entries(Some(entries)).send().await.map_err(|error| {

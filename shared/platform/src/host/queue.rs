@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::{Fact, Facts};
 use futures::future::join_all;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -44,13 +45,13 @@ pub trait Visibility: Send + Sync {
 }
 
 /// Runs `H` on the batches of a queue.
-pub struct QueueHost<H> {
+pub struct QueueHost<H, F: Facts = Fact> {
     /// The name of the function.
     pub function: &'static str,
     /// What is run.
     pub handler: H,
     /// Where its events go.
-    pub publisher: Arc<dyn Publisher>,
+    pub publisher: Arc<dyn Publisher<F>>,
     /// Where its messages come from.
     pub visibility: Arc<dyn Visibility>,
     /// Where those go that cannot be handled.
@@ -65,10 +66,10 @@ pub struct QueueHost<H> {
 ///
 /// # Errors
 /// When the environment is incomplete, or the Lambda runtime fails.
-pub async fn run<H: MessageHandler>(
+pub async fn run<F: Facts, H: MessageHandler<F>>(
     function: &'static str,
     aws: &Aws,
-    publisher: impl Publisher + 'static,
+    publisher: impl Publisher<F> + 'static,
     handler: H,
 ) -> Result<(), super::Error> {
     let queue = Arc::new(aws.queue()?);
@@ -126,7 +127,7 @@ impl From<SqsMessage> for Message {
     }
 }
 
-impl<H: MessageHandler> QueueHost<H> {
+impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
     /// Handles a batch in at most `time`, and gives back the ids of the messages that are to come again.
     pub async fn batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
         let records = batch.into_iter().map(|message| async move {

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::{Event as DynamoDbEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -20,22 +21,64 @@ use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{EventHandler, Failure};
 
-/// One new row of an outbox table, as its stream tells it.
+/// What happened to one item of a table, as its stream tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct Change {
     /// Names it in the answer.
     pub sequence_number: String,
-    /// Its attribute `event`: the event as JSON text.
-    pub event: String,
+    /// The item's key.
+    pub keys: Value,
+    /// The item as it was after that; `None` when it was deleted.
+    pub image: Option<Value>,
 }
 
-/// Runs `H` on the rows of an outbox.
+/// Handles one change of a table.
+#[async_trait]
+pub trait ChangeHandler: Send + Sync {
+    /// What the log says of a change, whether it is understood or not.
+    fn labels(&self, change: &Change) -> Labels;
+
+    /// What is put away of a change that cannot be handled: all that is needed to see to it later.
+    fn letter(&self, change: &Change) -> String;
+
+    /// Takes one change, and gives back the types of the events that it has published. It has to be safe to handle the
+    /// same change any number of times.
+    async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure>;
+}
+
+/// What handles events handles the rows of an outbox: each has an attribute `event`, which is one as JSON text. The
+/// handler publishes and removes the row itself, so what it gives back is not looked at.
+#[async_trait]
+impl<H: EventHandler> ChangeHandler for H {
+    fn labels(&self, change: &Change) -> Labels {
+        Labels::of(&serde_json::from_str(outbox_event(change)).unwrap_or_default())
+    }
+
+    fn letter(&self, change: &Change) -> String {
+        outbox_event(change).to_owned()
+    }
+
+    async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure> {
+        let event = serde_json::from_str(outbox_event(change))
+            .map_err(|error| Failure::poison(format!("the row holds no event: {error}")))?;
+        let event = read_event(event)?;
+        self.handle(&event).await?;
+        Ok(vec![event.fact.name()])
+    }
+}
+
+fn outbox_event(change: &Change) -> &str {
+    let event = change.image.as_ref().and_then(|image| image.get("event"));
+    event.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Runs `H` on the changes of a table.
 pub struct StreamHost<H> {
     /// The name of the function.
     pub function: &'static str,
-    /// What is run. It publishes and removes the row itself, so what it gives back is not looked at.
+    /// What is run.
     pub handler: H,
-    /// Where those rows go that cannot be handled.
+    /// Where those changes go that cannot be handled.
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -45,14 +88,18 @@ pub struct StreamHost<H> {
 ///
 /// # Errors
 /// When the environment is incomplete, or the Lambda runtime fails.
-pub async fn run<H: EventHandler>(function: &'static str, aws: &Aws, handler: H) -> Result<(), super::Error> {
+pub async fn run<H: ChangeHandler>(
+    function: &'static str,
+    aws: &Aws,
+    handler: H,
+) -> Result<(), super::Error> {
     let dead_letters = Arc::new(aws.dead_letters()?);
     let host = StreamHost { function, handler, dead_letters, clock: Arc::new(SystemClock) };
     let host = &host;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<DynamoDbEvent>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
-        let rows = event.payload.records.into_iter().map(Row::from).collect();
-        let failed = host.batch(rows, time, &event.context.request_id).await;
+        let changes = event.payload.records.into_iter().map(Change::from).collect();
+        let failed = host.batch(changes, time, &event.context.request_id).await;
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failed
             .into_iter()
@@ -67,55 +114,46 @@ pub async fn run<H: EventHandler>(function: &'static str, aws: &Aws, handler: H)
     .await
 }
 
-impl From<EventRecord> for Row {
+impl From<EventRecord> for Change {
     fn from(record: EventRecord) -> Self {
-        let image: Value = serde_dynamo::from_item(record.change.new_image).unwrap_or_default();
+        let change = record.change;
+        let deleted = record.event_name == "REMOVE";
         Self {
-            sequence_number: record.change.sequence_number.unwrap_or_default(),
-            event: image.get("event").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            sequence_number: change.sequence_number.unwrap_or_default(),
+            keys: serde_dynamo::from_item(change.keys).unwrap_or_default(),
+            image: (!deleted).then(|| serde_dynamo::from_item(change.new_image).unwrap_or_default()),
         }
     }
 }
 
-impl<H: EventHandler> StreamHost<H> {
-    /// Handles rows in their order in at most `time`, and gives back the first that is to come again, if any.
-    pub async fn batch(&self, rows: Vec<Row>, time: Duration, request_id: &str) -> Option<String> {
+impl<H: ChangeHandler> StreamHost<H> {
+    /// Handles changes in their order in at most `time`, and gives back the first that is to come again, if any.
+    pub async fn batch(&self, changes: Vec<Change>, time: Duration, request_id: &str) -> Option<String> {
         let start = self.clock.elapsed();
-        for row in rows {
-            let event = serde_json::from_str::<Value>(&row.event);
-            let labels = Labels::of(event.as_ref().unwrap_or(&Value::Null));
+        for change in changes {
+            let labels = self.handler.labels(&change);
             let span = labels.span(1, request_id);
             let left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
-            if !self.row(&row, event, &labels, left).instrument(span).await {
-                return Some(row.sequence_number);
+            if !self.change(&change, &labels, left).instrument(span).await {
+                return Some(change.sequence_number);
             }
         }
         None
     }
 
-    /// Handles one row. True when it is done, false when it is to come again.
-    async fn row(
-        &self,
-        row: &Row,
-        event: Result<Value, serde_json::Error>,
-        labels: &Labels,
-        time: Duration,
-    ) -> bool {
+    /// Handles one change. True when it is done, false when it is to come again.
+    async fn change(&self, change: &Change, labels: &Labels, time: Duration) -> bool {
         let start = self.clock.elapsed();
-        let handled = isolated(self.clock.as_ref(), time, async {
-            let event = event.map_err(|error| Failure::poison(format!("the row holds no event: {error}")))?;
-            let event = read_event(event)?;
-            self.handler.handle(&event).await?;
-            Ok(event.fact.name())
-        })
-        .await;
+        let handled = isolated(self.clock.as_ref(), time, self.handler.handle_change(change)).await;
         let buried = match &handled {
-            Err(failure @ (Failure::Reject(_) | Failure::Poison(_))) => self.bury(row, labels, failure).await,
+            Err(failure @ (Failure::Reject(_) | Failure::Poison(_))) => {
+                self.bury(change, labels, failure).await
+            }
             _ => false,
         };
         let done = handled.is_ok() || buried;
         let (published, failure) = match &handled {
-            Ok(name) => (vec![*name], None),
+            Ok(names) => (names.clone(), None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
         let took = self.clock.elapsed().saturating_sub(start);
@@ -123,9 +161,9 @@ impl<H: EventHandler> StreamHost<H> {
         done
     }
 
-    async fn bury(&self, row: &Row, labels: &Labels, failure: &Failure) -> bool {
+    async fn bury(&self, change: &Change, labels: &Labels, failure: &Failure) -> bool {
         let letter = DeadLetter {
-            body: row.event.clone(),
+            body: self.handler.letter(change),
             error: failure.to_string(),
             kind: failure.kind(),
             function: self.function,

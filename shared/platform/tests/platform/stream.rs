@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use platform::clock::Clock;
 use platform::host::record::DeadLetters;
-use platform::host::stream::{Row, StreamHost};
+use platform::host::stream::{Change, StreamHost};
 use platform::memory::{ManualClock, Queue};
+use serde_json::json;
 
 use crate::sample::{Fate, Handler, event, now, order_id};
 
@@ -23,11 +24,12 @@ fn host(fates: &[(u128, Fate)]) -> (StreamHost<Handler>, Arc<Queue>) {
     (host, queue)
 }
 
-fn row(number: u128) -> Row {
-    Row { sequence_number: number.to_string(), event: serde_json::to_string(&event(number)).unwrap() }
+fn row(number: u128) -> Change {
+    let image = json!({ "event": serde_json::to_string(&event(number)).unwrap() });
+    Change { sequence_number: number.to_string(), keys: json!({}), image: Some(image) }
 }
 
-fn rows(count: u128) -> Vec<Row> {
+fn rows(count: u128) -> Vec<Change> {
     (1..=count).map(row).collect()
 }
 
@@ -60,7 +62,7 @@ async fn a_handler_that_hangs_is_stopped_and_its_row_comes_again() {
 async fn what_never_will_work_is_put_away_and_passed_over() {
     let (host, queue) = host(&[(3, Fate::Reject)]);
     let mut rows = rows(4);
-    rows[1].event = r#"{"correlationid":"request-2"}"#.to_owned();
+    rows[1].image = Some(json!({ "event": r#"{"correlationid":"request-2"}"# }));
     assert_eq!(host.batch(rows, TIME, "lambda-1").await, None);
     assert_eq!(host.handler.handled(), [1, 3, 4].map(order_id));
     let letters = queue.letters();

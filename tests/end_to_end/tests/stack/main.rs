@@ -9,11 +9,15 @@ mod exports;
 mod failures;
 mod front_door;
 mod functions;
+mod imports;
+mod invoices;
 mod partners;
 mod provider;
 mod readme;
 mod reports;
+mod search;
 mod story;
+mod uploads;
 mod webhooks;
 
 use std::sync::LazyLock;

@@ -9,7 +9,7 @@ use model::state::News;
 use serde_norway::Value;
 
 /// Tell others of what happened: they publish nothing and write nothing that the protocol knows.
-const TELL_OTHERS: [&str; 2] = ["deliver-webhook", "record-sale"];
+const TELL_OTHERS: [&str; 3] = ["deliver-webhook", "issue-invoice", "record-sale"];
 
 #[test]
 fn the_model_subscribes_as_the_template_does() {

@@ -1,0 +1,360 @@
+//! `import-stock`: files as people really send them, and cut off wherever it may be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use inventory::adapters::memory::{InMemoryImports, InMemoryInventory};
+use inventory::import::ImportStock;
+use inventory::import::apply::Stock;
+use inventory::import::progress::{GoOn, Imports};
+use inventory::product::Product;
+use inventory::store::{Delivered, Products};
+use jiff::SignedDuration;
+use jiff::Timestamp;
+use platform::memory::{Files, ManualClock};
+use platform::objects::{File, Objects};
+use platform::{Clock, Failure, MessageHandler};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::faults::{Faulty, Fuse};
+
+const TIME: Duration = Duration::from_secs(100);
+pub(crate) const HEADER: &str = "sku,name,price,currency,tax_rate,quantity\n";
+
+/// Everything that an import works on.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) files: Arc<Files>,
+    pub(crate) imports: Arc<InMemoryImports>,
+    pub(crate) inventory: Arc<InMemoryInventory>,
+    clock: Option<Arc<ManualClock>>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { clock: Some(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))), ..Self::default() }
+    }
+
+    fn clock(&self) -> &Arc<ManualClock> {
+        self.clock.as_ref().unwrap()
+    }
+
+    /// The function, over ports that fail as the fuse says.
+    fn function(&self, fuse: &Arc<Fuse>) -> ImportStock {
+        ImportStock {
+            files: Arc::new(Faulty::new(Arc::clone(&self.files), fuse)) as Arc<dyn Objects>,
+            imports: Arc::new(Faulty::new(Arc::clone(&self.imports), fuse)) as Arc<dyn Imports>,
+            stock: Arc::new(Faulty::new(Arc::clone(&self.inventory), fuse)) as Arc<dyn Stock>,
+            go_on: Arc::new(Faulty::new(Arc::clone(&self.imports), fuse)) as Arc<dyn GoOn>,
+            clock: Arc::clone(self.clock()) as Arc<dyn Clock>,
+        }
+    }
+
+    /// Drops a file, and gives back what S3 tells of it.
+    pub(crate) async fn drop_file(&self, name: &str, body: impl Into<Vec<u8>>) -> Value {
+        let key = format!("incoming/{name}");
+        let file = File { key: key.clone(), content_type: "text/csv".into(), body: body.into().into() };
+        self.files.write(file).await.unwrap();
+        let etag = self.files.read(&key, 0, None).await.unwrap().unwrap().etag;
+        json!({"detail-type": "Object Created", "detail": {"object": {"key": key, "etag": etag.trim_matches('"')}}})
+    }
+
+    async fn call(&self, message: &Value, fuse: &Arc<Fuse>) -> Result<(), Failure> {
+        self.function(fuse)
+            .handle_message(message.clone(), TIME)
+            .await
+            .map(|events| assert!(events.is_empty()))
+    }
+
+    /// Handles a message, and those that it leads to, without any fault.
+    pub(crate) async fn handle(&self, message: &Value) {
+        self.call(message, &Fuse::none()).await.unwrap();
+        for message in self.imports.messages() {
+            Box::pin(self.handle(&message)).await;
+        }
+    }
+
+    fn result(&self, file: &str) -> Vec<String> {
+        let found = |key: &String| {
+            let file = key.ends_with(file).then(|| self.files.get(key))??;
+            Some(String::from_utf8(file.body.to_vec()).unwrap())
+        };
+        self.files.keys().iter().filter_map(found).collect()
+    }
+
+    pub(crate) fn summary(&self) -> Value {
+        let summaries = self.result("summary.json");
+        assert_eq!(summaries.len(), 1, "{summaries:?}");
+        serde_json::from_str(&summaries[0]).unwrap()
+    }
+
+    pub(crate) fn rejected(&self) -> String {
+        self.result("rejected.csv").concat()
+    }
+
+    fn product(&self, sku: &str) -> Option<Product> {
+        self.inventory.products().into_iter().find(|product| product.sku.as_str() == sku)
+    }
+}
+
+/// What becomes of one file: the summary's status and counts, and what was rejected.
+async fn import(body: impl Into<Vec<u8>>) -> (World, String, [u64; 3]) {
+    let world = World::new();
+    let message = world.drop_file("a.csv", body).await;
+    world.handle(&message).await;
+    let summary = world.summary();
+    let counts = ["rows", "applied", "rejected"].map(|count| summary[count].as_u64().unwrap());
+    let status = summary["status"].as_str().unwrap().to_owned();
+    assert_eq!(world.files.begun(), 0);
+    assert!(!world.files.keys().iter().any(|key| key.starts_with("work/")), "{:?}", world.files.keys());
+    (world, status, counts)
+}
+
+#[tokio::test]
+async fn a_file_of_a_spreadsheet_is_counted_in() {
+    let body = "\u{feff}Sku,Name,Price,Currency,Tax_Rate,Quantity\r\n\
+                T-1,\"Grüner \"\"Tee\"\", lose\",12.5,EUR,7,3\r\n\
+                T-2,Tasse,900,JPY,,0\r\n,,,,,\r\n";
+    let (world, status, counts) = import(body).await;
+    assert_eq!((status.as_str(), counts), ("imported", [2, 2, 0]));
+    let tea = world.product("T-1").unwrap();
+    assert_eq!(
+        (tea.name.as_str(), tea.price.to_string(), tea.available),
+        ("Grüner \"Tee\", lose", "12.50 EUR".into(), 3)
+    );
+    let cup = world.product("T-2").unwrap();
+    assert_eq!((cup.tax_rate, cup.available, cup.price.to_string()), (None, 0, "900 JPY".into()));
+    assert_eq!(world.rejected(), "");
+}
+
+#[tokio::test]
+async fn whatever_a_file_is_something_is_said_of_it() {
+    let utf_16: Vec<u8> = HEADER.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [b"\xff\xfe".to_vec(), utf_16.clone()].concat();
+    let big: Vec<u8> = HEADER.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (body, why) in [
+        (Vec::new(), "the file is empty"),
+        (b"\n\r\n".to_vec(), "the first line has to name the columns"),
+        (utf_16, "UTF-16"),
+        (marked, "UTF-16"),
+        (big, "UTF-16"),
+        (b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), "gzip"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "PNG"),
+        (b"PK\x03\x04\x14\0\x06\0".to_vec(), "Excel"),
+        (b"T-1,Tea,1,EUR,19,5\n".to_vec(), "t-1: there is no such column"),
+        (b"sku,name,price,currency\nT-1,Tea,1,EUR\n".to_vec(), "quantity: the column is missing"),
+        (format!("colour,{HEADER}").into_bytes(), "colour: there is no such column"),
+        (b"\0\xff\xfe\0\x80".to_vec(), "there is no such column"),
+        (vec![b'x'; 3 << 20], "the first line has to name"),
+    ] {
+        let (world, status, counts) = import(body.clone()).await;
+        let summary = world.summary();
+        let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
+        assert_eq!((status.as_str(), counts), ("refused", [0, 0, 0]), "{shown}");
+        assert!(summary["reason"].as_str().unwrap().contains(why), "{shown}: {summary}");
+        let alone = why.split_once(": ").map_or(why, |(_, why)| why);
+        assert!(world.rejected().contains(alone), "{shown}: {}", world.rejected());
+        assert!(world.inventory.products().is_empty());
+    }
+    let (world, status, counts) = import(HEADER).await;
+    assert_eq!((status.as_str(), counts, world.rejected()), ("imported", [0, 0, 0], String::new()));
+}
+
+#[tokio::test]
+async fn a_row_that_is_wrong_is_rejected_and_the_others_are_not() {
+    for (row, line, why) in [
+        (b"T-2,Gr\xfcner Tee,1,EUR,19,5".to_vec(), 3, "UTF-8"),
+        (b"T-2,Tea\0,1,EUR,19,5".to_vec(), 3, "printed"),
+        (b"T-2,\"two\r\nlines\",1,EUR,19,5".to_vec(), 3, "printed"),
+        (b"T-2,Tea,-1,EUR,19,5".to_vec(), 3, "999999.99"),
+        (b"T-2,Tea,1,EUR,19,-5".to_vec(), 3, "1000000"),
+        (b"T-2,Tea,1,EUR,19,99999999999999999999999".to_vec(), 3, "1000000"),
+        (b"T-2,Tea,1,EUR,19".to_vec(), 3, "has 5 fields"),
+        (b"T-2,Tea,1,EUR,19,5,6".to_vec(), 3, "has 7 fields"),
+        (b"T-1,Tea,1,EUR,19,5".to_vec(), 3, "is on line 2 already"),
+        (b"T-2,Tea,1,EUR,19,5\r\nT-2,Tea,1,EUR,19,5".to_vec(), 4, "is on line 3 already"),
+        (
+            [b"T-2,".to_vec(), vec![b'x'; 1 << 20], b",1,EUR,19,5".to_vec()].concat(),
+            3,
+            "more than 16384 bytes",
+        ),
+        (vec![b','; 5000], 3, "more than 32 fields"),
+    ] {
+        let body = [HEADER.as_bytes(), b"T-1,Tea,1,EUR,19,5\n", &row, b"\nT-9,Tea,1,EUR,19,5"].concat();
+        let (world, status, [rows, applied, rejected]) = import(body).await;
+        let shown = String::from_utf8_lossy(&row[..row.len().min(60)]).into_owned();
+        assert_eq!((status.as_str(), rows - applied, rejected), ("imported_in_part", 1, 1), "{shown}");
+        let text = world.rejected();
+        let told = text.split("\r\n").nth(1).unwrap();
+        assert!(told.starts_with(&format!("{line},")) && told.contains(why), "{shown}: {text}");
+        assert!(text.len() < 1000, "a row is shown, and no megabyte of it");
+        assert!(world.product("T-9").is_some() && world.product("T-1").is_some(), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_quotation_mark_that_is_not_closed_says_how_far_it_goes() {
+    let rows: String = (0..2000).map(|number| format!("T-{number},Tea,1,EUR,19,5\n")).collect();
+    let (world, _, counts) = import(format!("{HEADER}T,Tea,1,EUR,19,5\nU,\"Tea,1,EUR,19,5\n{rows}")).await;
+    assert_eq!(counts, [2, 1, 1]);
+    assert!(
+        world.rejected().contains("up to line 2004: is a quotation mark not closed?"),
+        "{}",
+        world.rejected()
+    );
+}
+
+#[tokio::test]
+async fn what_was_rejected_can_be_mended_and_dropped_again() {
+    let world = World::new();
+    let message =
+        world.drop_file("a.csv", format!("{HEADER}T-1,Tea,one,EUR,19,5\nT-2,Tea,1,EUR,19,5\n")).await;
+    world.handle(&message).await;
+    let mended = world.rejected().replace("one", "1");
+    let message = world.drop_file("b.csv", mended).await;
+    world.handle(&message).await;
+    assert_eq!(world.product("T-1").unwrap().available, 5);
+    assert_eq!(world.product("T-2").unwrap().available, 5);
+}
+
+#[tokio::test]
+async fn the_same_content_counts_once_whatever_its_name() {
+    let world = World::new();
+    let body = format!("{HEADER}T-1,Tea,1,EUR,19,5\n");
+    for name in ["a.csv", "a.csv", "b.csv"] {
+        let message = world.drop_file(name, body.clone()).await;
+        world.handle(&message).await;
+        assert_eq!(world.product("T-1").unwrap().available, 5);
+    }
+    let statuses: Vec<Value> = world
+        .result("summary.json")
+        .iter()
+        .map(|text| serde_json::from_str::<Value>(text).unwrap()["status"].clone())
+        .collect();
+    assert_eq!(statuses, ["imported", "repeated"]);
+    let other = world.drop_file("c.csv", format!("{body}\n")).await;
+    world.handle(&other).await;
+    assert_eq!(world.product("T-1").unwrap().available, 10);
+}
+
+#[tokio::test]
+async fn stock_does_not_overflow_and_a_delivery_of_that_name_is_no_row() {
+    let world = World::new();
+    let offer = format!("{HEADER}T-1,Tea,1,EUR,19,1000000\n");
+    world.handle(&world.drop_file("a.csv", offer).await).await;
+    for delivery in 0..999 {
+        let (sku, delivery) = ("T-1".parse().unwrap(), format!("d-{delivery}").parse().unwrap());
+        assert_eq!(world.inventory.deliver(&sku, &delivery, 1_000_000).await.unwrap(), Delivered::Counted);
+    }
+    world
+        .handle(&world.drop_file("b.csv", format!("{HEADER}T-1,Tea,2,EUR,19,1\nT-2,Tea,1,EUR,,1\n")).await)
+        .await;
+    assert!(world.rejected().contains("more pieces than can be counted"), "{}", world.rejected());
+    assert_eq!(world.product("T-1").unwrap().price.to_string(), "1.00 EUR", "nothing of the row is done");
+}
+
+#[tokio::test]
+async fn a_column_that_is_missing_leaves_the_tax_as_it_is() {
+    let world = World::new();
+    world
+        .handle(&world.drop_file("a.csv", format!("{HEADER}T-1,Tea,1,EUR,7,1\nT-2,Tea,1,EUR,7,1\n")).await)
+        .await;
+    let without = "sku,name,price,currency,quantity\nT-1,Tea,1,EUR,1\n";
+    world.handle(&world.drop_file("b.csv", without).await).await;
+    world.handle(&world.drop_file("c.csv", format!("{HEADER}T-2,Tea,1,EUR,,1\n")).await).await;
+    let tax = |sku| world.product(sku).unwrap().tax_rate.map(domain::TaxRate::basis_points);
+    assert_eq!((tax("T-1"), tax("T-2")), (Some(700), None));
+    assert_eq!((world.product("T-1").unwrap().revision, world.product("T-2").unwrap().revision), (1, 2));
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_left_to_what_replaced_it() {
+    let world = World::new();
+    let old = world.drop_file("a.csv", format!("{HEADER}T-1,Tea,1,EUR,19,5\n")).await;
+    world.drop_file("a.csv", format!("{HEADER}T-2,Tea,1,EUR,19,5\n")).await;
+    world.handle(&old).await;
+    assert_eq!(world.summary()["status"], "gone");
+    assert!(world.inventory.products().is_empty());
+}
+
+#[tokio::test]
+async fn two_copies_do_not_work_at_the_same_time() {
+    let world = World::new();
+    let message = world.drop_file("a.csv", format!("{HEADER}T-1,Tea,1,EUR,19,5\n")).await;
+    // Cut off at the third call, after it has taken the lease.
+    let fuse = Fuse::cut_at(2);
+    let cut = world.call(&message, &fuse);
+    assert!(tokio::time::timeout(Duration::from_millis(20), cut).await.is_err());
+    let busy = world.call(&message, &Fuse::none()).await.unwrap_err();
+    let Failure::Busy { until } = busy else { panic!("{busy}") };
+    assert_eq!(until.duration_since(world.clock().now()), SignedDuration::from_secs(105));
+    world.clock().advance(SignedDuration::from_secs(105));
+    world.handle(&message).await;
+    assert_eq!(world.product("T-1").unwrap().available, 5);
+}
+
+#[tokio::test]
+async fn messages_that_tell_of_no_file_are_not_understood() {
+    let world = World::new();
+    for message in [json!({}), json!({"detail": {"object": {"key": "results/x", "etag": "1"}}})] {
+        assert!(matches!(world.call(&message, &Fuse::none()).await, Err(Failure::Poison(_))));
+    }
+    let folder = json!({"detail": {"object": {"key": "incoming/2026/", "etag": "1"}}});
+    world.call(&folder, &Fuse::none()).await.unwrap();
+    assert!(world.imports.all().is_empty());
+}
+
+/// Files with all that can be wrong with rows, and the same SKUs again and again.
+fn rows() -> impl Strategy<Value = String> {
+    let row = prop_oneof![
+        6 => (0..120_u32, 0..9_u32, 1..4_u32).prop_map(|(sku, quantity, price)| format!("T-{sku},Tea {sku},{price},EUR,19,{quantity}\n")),
+        1 => Just("T-1,Tea,x,EUR,19,5\n".to_owned()),
+        1 => Just("only,three,fields\r\n".to_owned()),
+        1 => Just("\"T-7\",\"a\nb\",1,EUR,19,1\n\n".to_owned()),
+    ];
+    prop::collection::vec(row, 0..160).prop_map(|rows| format!("{HEADER}{}", rows.concat()))
+}
+
+/// All that can be seen when nothing is left to do.
+fn seen(world: &World) -> (Value, String, Vec<Product>) {
+    let mut summary = world.summary();
+    summary["finished_at"] = Value::Null;
+    summary["started_at"] = Value::Null;
+    (summary, world.rejected(), world.inventory.products())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever fails, before or after its effect or for ever, and however often S3 tells of the file: in the end it is
+    /// as if nothing had failed.
+    #[test]
+    fn whatever_fails_the_end_is_the_same(
+        body in rows(),
+        faults in prop::collection::vec((0_usize..4, 0_u32..25), 0..12),
+        duplicates in 0_usize..3,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let straight = World::new();
+            straight.handle(&straight.drop_file("a.csv", body.clone()).await).await;
+
+            let world = World::new();
+            let message = world.drop_file("a.csv", body.clone()).await;
+            let mut messages = vec![message; 1 + duplicates];
+            let mut faults = faults.into_iter();
+            while let Some(message) = messages.pop() {
+                let fuse = faults.next().map_or_else(Fuse::none, |(kind, calls)| Fuse::of_kind(kind, calls, world.clock()));
+                let called = tokio::time::timeout(Duration::from_millis(30), world.call(&message, &fuse)).await;
+                // What was not answered for comes again when its lease has ended.
+                if !matches!(called, Ok(Ok(()))) {
+                    messages.push(message);
+                    world.clock().advance(SignedDuration::from_secs(106));
+                }
+                messages.extend(world.imports.messages());
+            }
+            assert_eq!(seen(&world), seen(&straight));
+        });
+    }
+}

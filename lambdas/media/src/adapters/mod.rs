@@ -1,0 +1,32 @@
+//! The ports, over DynamoDB, S3, GuardDuty and `clamd`; and in [`memory`].
+
+mod clamd;
+mod guard_duty;
+mod images;
+pub mod memory;
+mod post;
+mod quarantine;
+
+pub use clamd::Clamd;
+pub use guard_duty::GuardDuty;
+pub use images::DynamoDbImages;
+pub use post::PresignedPost;
+pub use quarantine::S3Quarantine;
+
+use std::sync::Arc;
+
+use platform::config;
+
+use crate::scan::Scanner;
+
+/// The scanner that `MALWARE_SCANNER` names: `guardduty`, or `clamd` at `CLAMD_ADDRESS`.
+///
+/// # Errors
+/// When it names another, or no address is set. There is no running without a scanner.
+pub fn scanner() -> anyhow::Result<Arc<dyn Scanner>> {
+    match config::required("MALWARE_SCANNER")?.as_str() {
+        "guardduty" => Ok(Arc::new(GuardDuty)),
+        "clamd" => Ok(Arc::new(Clamd::new(config::required("CLAMD_ADDRESS")?))),
+        other => anyhow::bail!("MALWARE_SCANNER is {other}: there are guardduty and clamd"),
+    }
+}

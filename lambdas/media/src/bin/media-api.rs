@@ -1,0 +1,25 @@
+//! `media-api`: API Gateway → uploads and pictures of products.
+
+use std::sync::Arc;
+
+use media::adapters::{DynamoDbImages, PresignedPost};
+use media::api::{Api, router};
+use media::store::Images;
+use platform::aws::Aws;
+use platform::clock::SystemClock;
+use platform::{config, host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let images = Arc::new(DynamoDbImages::from_env(aws.dynamodb())?);
+    host::http::warm_up(images.current(&"none".parse()?)).await;
+    let api = Api {
+        images,
+        forms: Arc::new(PresignedPost::from_env(aws.sdk())?),
+        renditions: Arc::new(aws.bucket(config::required("RENDITIONS_BUCKET")?)),
+        clock: Arc::new(SystemClock),
+    };
+    host::http::run(router(api)).await
+}

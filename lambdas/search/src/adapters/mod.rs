@@ -1,0 +1,10 @@
+//! The ports, over DynamoDB and HTTP; and in [`memory`].
+
+pub mod memory;
+mod orders;
+mod products;
+mod rows;
+
+pub use orders::DynamoDbImages;
+pub use products::HttpProductNames;
+pub use rows::DynamoDbRows;

@@ -1,0 +1,69 @@
+//! `index-order`: keeps the index as the orders table is.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{OrderId, Sku};
+use platform::Failure;
+use platform::host::record::Labels;
+use platform::host::stream::{Change, ChangeHandler};
+use serde_json::{Value, json};
+
+use crate::document::Document;
+use crate::image::OrderImage;
+use crate::store::{Indexed, OrderIndex, ProductNames};
+
+/// Takes what the orders table's stream tells into the index. Any number of times, in any order.
+pub struct IndexOrder {
+    /// The index.
+    pub index: Arc<dyn OrderIndex>,
+    /// What products are called.
+    pub names: Arc<dyn ProductNames>,
+}
+
+impl IndexOrder {
+    /// Indexes one image of an order, with the names of its products as far as they can be found out.
+    ///
+    /// # Errors
+    /// When the index fails.
+    pub async fn index(&self, image: &OrderImage) -> anyhow::Result<Indexed> {
+        let skus: Vec<Sku> = image.order.details.lines.iter().map(|line| line.sku.clone()).collect();
+        let names = self.names.names(&skus).await;
+        self.index.index(Document::of(&image.order, image.version, &names)).await
+    }
+}
+
+fn order_of(change: &Change) -> Option<&str> {
+    change.keys.get("order_id").and_then(Value::as_str)
+}
+
+#[async_trait]
+impl ChangeHandler for IndexOrder {
+    fn labels(&self, change: &Change) -> Labels {
+        let kind = if change.image.is_some() { "order written" } else { "order deleted" };
+        Labels {
+            event_type: Some(kind.to_owned()),
+            event_id: None,
+            order_id: order_of(change).map(|id| id.chars().take(64).collect()),
+            correlation_id: None,
+        }
+    }
+
+    /// Which order, and no more: the rebuild reads it from the table, and no mailbox of failures holds addresses.
+    fn letter(&self, change: &Change) -> String {
+        json!({ "keys": change.keys, "sequence_number": change.sequence_number }).to_string()
+    }
+
+    async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure> {
+        let Some(row) = &change.image else {
+            let order = order_of(change).and_then(|id| id.parse::<OrderId>().ok());
+            let order = order.ok_or_else(|| Failure::poison("a deleted order without an id"))?;
+            self.index.remove(order).await?;
+            return Ok(Vec::new());
+        };
+        let image = OrderImage::read(row.clone()).map_err(Failure::poison)?;
+        let indexed = self.index(&image).await?;
+        tracing::debug!(?indexed, version = image.version, "indexed");
+        Ok(Vec::new())
+    }
+}

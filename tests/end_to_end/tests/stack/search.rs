@@ -1,0 +1,239 @@
+//! Searching orders, as customers, staff and partners do it: through the API alone.
+
+use end_to_end::{Answer, NewOrder, PATIENCE, Partner, Person, Product, Stack, wait_for};
+use http::{Method, StatusCode};
+use platform::Clock;
+use platform::clock::SystemClock;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::shared;
+
+/// Somebody who searches.
+enum Who<'a> {
+    Person(&'a Person),
+    Partner(&'a Partner),
+}
+
+async fn ask(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)]) -> Answer {
+    let query = serde_urlencoded::to_string(query).unwrap();
+    let (headers, path) = match who {
+        Who::Person(person) => (vec![("authorization", person.bearer.as_str())], "/search/orders"),
+        Who::Partner(partner) => (partner.headers().to_vec(), "/partner/search/orders"),
+    };
+    stack.api(Method::GET, &format!("{path}?{query}"), &headers, None).await.unwrap()
+}
+
+async fn found(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)]) -> Vec<String> {
+    let page = ask(stack, who, query).await.expect(StatusCode::OK).unwrap().body;
+    assert_eq!(page["truncated"], false, "{page}");
+    let hits = page["hits"].as_array().unwrap();
+    hits.iter().map(|hit| hit["order_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until a search finds an order.
+async fn is_found(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)], order: &str) {
+    wait_for(&format!("{query:?} to find {order}"), PATIENCE, async || {
+        Ok(found(stack, who, query).await.iter().any(|hit| hit == order).then_some(()))
+    })
+    .await;
+}
+
+/// A word that no other test uses.
+fn word() -> String {
+    let letters = Uuid::new_v4().simple().to_string();
+    letters
+        .chars()
+        .map(|letter| char::from(b'a' + u8::try_from(letter.to_digit(16).unwrap()).unwrap()))
+        .collect()
+}
+
+/// A product with a name of its own, of which there are five.
+async fn product(stack: &Stack, name: &str) -> Product {
+    let product = stack.product(1250, 5).await.unwrap();
+    let body = json!({ "name": name, "price": { "amount": product.cents, "currency": "EUR" } });
+    let path = format!("/products/{}", product.sku);
+    stack.api(Method::PUT, &path, &[], Some(&body)).await.unwrap().expect(StatusCode::OK).unwrap();
+    product
+}
+
+/// Somebody's order, under a name and an address.
+async fn place(stack: &Stack, who: &Who<'_>, product: &Product, name: &str, email: &str) -> String {
+    let mut order = NewOrder::of(product, 1, "pm_card_visa").body;
+    order["customer"]["name"] = json!(name);
+    order["customer"]["email"] = json!(email);
+    let key = Uuid::new_v4().to_string();
+    let (mut headers, path) = match who {
+        Who::Person(person) => {
+            order["customer"].as_object_mut().unwrap().remove("id");
+            (vec![("authorization", person.bearer.as_str())], "/orders")
+        }
+        Who::Partner(partner) => (partner.headers().to_vec(), "/partner/orders"),
+    };
+    headers.push(("idempotency-key", &key));
+    let answer = stack.api(Method::POST, path, &headers, Some(&order)).await.unwrap();
+    answer.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_order_is_found_by_what_is_known_of_it() {
+    let (stack, _guard) = shared().await;
+    let (ada, staff) = (stack.customer().await.unwrap(), stack.staff().await.unwrap());
+    let (own, name, tea) = (Who::Person(&ada), word(), word());
+    let product = product(&stack, &format!("Thé {tea} First Flush")).await;
+    let email = format!("{name}.shop@mail.example.com");
+    let order = place(&stack, &own, &product, &format!("Ada Müller-{name}"), &email).await;
+    is_found(&stack, &own, &[("q", &tea)], &order).await;
+
+    let (prefix, upper) = (&name[..9], name.to_uppercase());
+    for who in [&own, &Who::Person(&staff)] {
+        for query in [
+            prefix,
+            &upper,
+            &format!("muller-{prefix} ada"),
+            &email,
+            &format!("{name}.shop"),
+            &format!("{name} mail.example.com"),
+            &format!("{prefix} 12.50"),
+            &format!("{prefix} 12,5"),
+            &tea[..9],
+            &format!("the {tea} flu"),
+            &product.sku.to_lowercase(),
+            &order,
+            &order[..30],
+            &format!("{} {prefix} {tea}", ada.id),
+        ] {
+            assert_eq!(found(&stack, who, &[("q", query)]).await, [order.as_str()], "{query}");
+        }
+    }
+    for query in ["flush nonesuch", &format!("{prefix}x"), &format!("{prefix} 12.51")] {
+        assert_eq!(found(&stack, &own, &[("q", query)]).await, [""; 0], "{query}");
+    }
+    let page = ask(&stack, &own, &[("q", &format!("{tea} {prefix}"))]).await.body;
+    let hit = &page["hits"][0];
+    assert_eq!(hit["customer_name"], format!("Ada Müller-{name}"));
+    assert_eq!(
+        (&hit["customer_id"], &hit["total"]),
+        (&json!(ada.id), &json!({ "amount": 1250, "currency": "EUR" }))
+    );
+    assert_eq!(hit["matched"], json!(["email", "customer_name", "product_name"]));
+    assert_eq!(page["next_cursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn filters_follow_the_order() {
+    let (stack, _guard) = shared().await;
+    let ada = stack.customer().await.unwrap();
+    let (own, name) = (Who::Person(&ada), word());
+    let product = product(&stack, "Assam").await;
+    let before = SystemClock.now().to_string();
+    let email = format!("{name}@example.com");
+    let order = place(&stack, &own, &product, "Ada", &email).await;
+    stack.becomes(&order, "paid").await;
+    is_found(&stack, &own, &[("q", &name), ("status", "paid")], &order).await;
+
+    let today = before[..10].to_owned();
+    let all = [("q", name.as_str())];
+    for (wanted, filters) in [
+        (true, vec![("from", before.as_str())]),
+        (false, vec![("to", &before)]),
+        (true, vec![("from", &today)]),
+        (false, vec![("to", "2020-02-29")]),
+        (false, vec![("from", "2100-01-01")]),
+        (false, vec![("status", "placed")]),
+        (true, vec![("currency", "EUR"), ("min_amount", "1250"), ("max_amount", "1250")]),
+        (false, vec![("currency", "EUR"), ("min_amount", "1251")]),
+        (false, vec![("currency", "USD")]),
+        (true, vec![("customer_id", ada.id.as_str())]),
+    ] {
+        let expected = if wanted { vec![order.clone()] } else { Vec::new() };
+        assert_eq!(found(&stack, &own, &[&all[..], &filters].concat()).await, expected, "{filters:?}");
+        // Without words, the same orders are listed.
+        assert_eq!(found(&stack, &own, &filters).await, expected, "{filters:?}");
+    }
+    let wrong =
+        ask(&stack, &own, &[("status", "lost"), ("from", "soon"), ("min_amount", "1"), ("customer_id", "x")]);
+    let wrong = wrong.await.expect(StatusCode::BAD_REQUEST).unwrap();
+    assert_eq!(wrong.places(), ["customer_id", "status", "from", "min_amount"]);
+}
+
+#[tokio::test]
+async fn nobody_finds_what_is_not_theirs() {
+    let (stack, _guard) = shared().await;
+    let (ada, eve, staff) =
+        (stack.customer().await.unwrap(), stack.customer().await.unwrap(), stack.staff().await.unwrap());
+    let (one, other) = (stack.partner().await.unwrap(), stack.partner().await.unwrap());
+    let tea = word();
+    let product = product(&stack, &tea).await;
+    let everybody = [Who::Person(&ada), Who::Person(&eve), Who::Partner(&one), Who::Partner(&other)];
+    let mut orders = Vec::new();
+    for who in &everybody {
+        orders.push(place(&stack, who, &product, "Ada Lovelace", "ada@example.com").await);
+    }
+    let shop = Who::Person(&staff);
+    for order in &orders {
+        is_found(&stack, &shop, &[("q", &tea)], order).await;
+    }
+    assert_eq!(found(&stack, &shop, &[("q", &tea)]).await.len(), 4);
+    for (who, own) in everybody.iter().zip(&orders) {
+        for query in [
+            vec![("q", tea.as_str())],
+            vec![("q", "ada@example.com")],
+            vec![],
+            vec![("q", "ad"), ("limit", "1")],
+        ] {
+            assert_eq!(found(&stack, who, &query).await, [own.as_str()], "{query:?}");
+        }
+        for others in orders.iter().filter(|order| *order != own) {
+            assert_eq!(found(&stack, who, &[("q", others)]).await, [""; 0]);
+        }
+    }
+    // Neither by asking for others, nor with a cursor that somebody else was given.
+    let answer = ask(&stack, &everybody[0], &[("q", &tea), ("customer_id", &eve.id)]).await;
+    assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, vec!["customer_id".to_owned()]));
+    let page = ask(&stack, &shop, &[("q", &tea), ("limit", "1")]).await.body;
+    let cursor = page["next_cursor"].as_str().unwrap();
+    for (who, own) in everybody.iter().zip(&orders) {
+        let hits = found(&stack, who, &[("q", &tea), ("cursor", cursor)]).await;
+        assert!(hits.iter().all(|hit| hit == own), "{hits:?}");
+    }
+    // Nor through the other's door.
+    let path = format!("/partner/search/orders?q={tea}");
+    let refused = stack.api(Method::GET, &path, &[("authorization", &ada.bearer)], None).await.unwrap();
+    assert!(refused.status.is_client_error(), "{refused:?}");
+    let nobody = stack.api(Method::GET, "/search/orders", &[("authorization", "")], None).await.unwrap();
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn pages_stay_right_while_orders_come_in() {
+    let (stack, _guard) = shared().await;
+    let ada = stack.customer().await.unwrap();
+    let (own, tea) = (Who::Person(&ada), word());
+    let product = product(&stack, &tea).await;
+    let mut placed = Vec::new();
+    for _ in 0..5 {
+        placed.insert(0, place(&stack, &own, &product, "Ada", "ada@example.com").await);
+    }
+    for order in &placed {
+        is_found(&stack, &own, &[("q", &tea)], order).await;
+    }
+    for words in [vec![("q", tea.as_str())], vec![]] {
+        let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page_of = [Some(("limit", "2")), cursor.as_deref().map(|cursor| ("cursor", cursor))];
+            let query: Vec<_> = words.iter().copied().chain(page_of.into_iter().flatten()).collect();
+            let page = ask(&stack, &own, &query).await.expect(StatusCode::OK).unwrap().body;
+            let hits = page["hits"].as_array().unwrap();
+            seen.extend(hits.iter().map(|hit| hit["order_id"].as_str().unwrap().to_owned()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = Some(next.to_owned());
+            let new = place(&stack, &own, &product, "Ada", "ada@example.com").await;
+            is_found(&stack, &own, &[("q", &new)], &new).await;
+        }
+        assert!(seen.ends_with(&placed), "{seen:?} {placed:?}");
+        let mut once = seen.clone();
+        once.dedup();
+        assert_eq!(once, seen);
+    }
+}
