@@ -62,6 +62,28 @@ const EXCEPTIONS: &[Exception] = &[
         ending: "where IsLocal: *",
         reason: "the local stack asks for no narrower resource",
     },
+    Exception { function: "DailyReport", ending: "/reports/*", reason: "the day is part of the file's name" },
+    Exception {
+        function: "DailyReport",
+        ending: "where IsLocal: *",
+        reason: "the local stack asks for no narrower resource",
+    },
+    Exception {
+        function: "ExportsApi",
+        ending: "/exports/*",
+        reason: "the export's id is part of the file's name",
+    },
+    Exception { function: "ExportsApi", ending: "/reports/*", reason: "the day is part of the file's name" },
+    Exception {
+        function: "ExportOrders",
+        ending: "/exports/*",
+        reason: "the export's id is part of the file's name",
+    },
+    Exception {
+        function: "ExportOrders",
+        ending: "/checkpoints/*",
+        reason: "the export's id is part of the file's name",
+    },
 ];
 
 /// Each function has a role of its own: SAM makes one where the template names none.
