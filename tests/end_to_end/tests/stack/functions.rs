@@ -45,6 +45,9 @@ async fn each_function_takes_its_sample_event() {
     assert!(answer["statusCode"] == 400 && body.contains("Stripe-Signature"), "{answer}");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
+    // What it finds, `health::` looks at.
+    let answer = stack.invoke("CheckHealth", &sample("check-health")).await.unwrap();
+    assert!(answer["healthy"].is_boolean(), "{answer}");
     for (name, logical) in [
         ("relay-outbox", "RelayOutbox"),
         ("reserve-inventory", "ReserveInventory"),

@@ -8,6 +8,7 @@ mod contracts;
 mod failures;
 mod front_door;
 mod functions;
+mod health;
 mod imports;
 mod partners;
 mod provider;
