@@ -35,7 +35,7 @@ mod webhooks;
 
 use commands::{
     audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, order, program,
-    status, test, timeline as timeline_command, up,
+    search as search_command, status, test, timeline as timeline_command, up,
 };
 
 /// Everything a person does to this repository: run the whole system on this machine, watch orders go
@@ -43,7 +43,7 @@ use commands::{
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
-    /// The CloudFormation stack that `order`, `timeline`, `dlq`, `audit` and `env` look at. The default is the one on
+    /// The CloudFormation stack that `order`, `timeline`, `dlq`, `audit`, `search` and `env` look at. The default is the one on
     /// this machine; any other is on AWS, and is reached with your usual AWS credentials and region.
     #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
     stack: String,
@@ -62,6 +62,7 @@ enum Command {
     Timeline(timeline_command::Args),
     Dlq(dlq::Args),
     Audit(audit_command::Args),
+    Search(search_command::Args),
     Test(test::Args),
     /// Run the functions in virtual time with every fault at every call: thousands of seeds, or one with its story.
     Simulate(program::Args),
@@ -85,6 +86,7 @@ fn main() -> std::process::ExitCode {
         Command::Order(args) => order::run(&cli.stack, &args),
         Command::Timeline(args) => timeline_command::run(&cli.stack, &args),
         Command::Audit(args) => audit_command::run(&cli.stack, &args),
+        Command::Search(args) => search_command::run(&cli.stack, &args),
         Command::Dlq(args) => dlq::run(&cli.stack, &args),
         Command::Test(args) => test::run(&args),
         Command::Simulate(args) => program::run("simulate", &args),

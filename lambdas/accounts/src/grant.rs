@@ -27,7 +27,7 @@ const OWN_PASSWORD: &str = "aws.cognito.signin.user.admin";
 /// What every customer may do.
 const CUSTOMER: [Scope; 4] = [Scope::OrdersRead, Scope::OrdersWrite, Scope::ProfileRead, Scope::ProfileWrite];
 /// What staff may do beside that.
-const STAFF_ONLY: [Scope; 1] = [Scope::InventoryWrite];
+const STAFF_ONLY: [Scope; 2] = [Scope::InventoryWrite, Scope::ReportsRead];
 
 /// Says what a token is good for.
 pub struct GrantScopes {
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(granted(false, &[OWN_PASSWORD]), [&[OWN_PASSWORD][..], &customer].concat());
         assert_eq!(
             granted(true, &[OWN_PASSWORD]),
-            [&[OWN_PASSWORD][..], &customer, &["inventory/write"]].concat()
+            [&[OWN_PASSWORD][..], &customer, &["inventory/write", "reports/read"]].concat()
         );
         assert_eq!(granted(false, &[]), customer);
     }

@@ -1,1 +1,17 @@
-//! Invoices, exports and reports.
+//! Invoices, and exports and reports of what the shop sells.
+//!
+//! | function | module |
+//! |---|---|
+//! | `issue-invoice`, `render-invoice` | [`invoice`] |
+//! | `record-sale` | [`ledger::record`] |
+//! | `exports-api` | [`export::api`] |
+//! | `export-orders` | [`export::run`] |
+//! | `daily-report` | [`report::job`] |
+
+pub mod adapters;
+pub mod day;
+pub mod export;
+pub mod invoice;
+pub mod ledger;
+pub mod money;
+pub mod report;

@@ -13,7 +13,7 @@
 //! | resizing with transparency: pixels, and the same premultiplied | 4 + 4 |
 //!
 //! 12 bytes × 50 million pixels are 600 MB. The file itself (twice), the renditions (a few 1600 × 1600 × 4) and the
-//! function add less than 100 MB. `tests/memory.rs` measures it.
+//! function add less than 100 MB. `tests/memory.rs` measures it: 579 MB for the first.
 
 mod animation;
 mod colors;

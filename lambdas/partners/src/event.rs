@@ -61,7 +61,8 @@ impl EventType {
         }
     }
 
-    /// The type of `fact`, and the order in it; `None` for those that carry no order.
+    /// The type of `fact`, and the order in it; `None` for those that carry no order, and for refunds, which partners are
+    /// not told of.
     pub fn of(fact: &Fact) -> Option<(Self, &OrderDetails)> {
         match fact {
             Fact::OrderCreated(it) => Some((Self::OrderCreated, &it.order)),
@@ -71,7 +72,10 @@ impl EventType {
             Fact::PaymentSucceeded(it) => Some((Self::PaymentSucceeded, &it.order)),
             Fact::PaymentFailed(it) => Some((Self::PaymentFailed, &it.order)),
             Fact::PaymentVoided(it) => Some((Self::PaymentVoided, &it.order)),
-            Fact::ReservationCommitted(_) | Fact::ReservationReleased(_) | Fact::PaymentReported(_) => None,
+            Fact::ReservationCommitted(_)
+            | Fact::ReservationReleased(_)
+            | Fact::PaymentReported(_)
+            | Fact::PaymentRefunded(_) => None,
         }
     }
 }
@@ -200,6 +204,7 @@ pub fn without_person(event: &Event) -> anyhow::Result<Event> {
         Fact::PaymentSucceeded(it) => &mut it.order,
         Fact::PaymentFailed(it) => &mut it.order,
         Fact::PaymentVoided(it) => &mut it.order,
+        Fact::PaymentRefunded(it) => &mut it.order,
         Fact::ReservationCommitted(_) | Fact::ReservationReleased(_) | Fact::PaymentReported(_) => {
             return Ok(event);
         }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CorrelationId, EventId, OrderId, PaymentIntentId, ProviderEventId};
+use crate::id::{CorrelationId, EventId, OrderId, PaymentIntentId, ProviderEventId, RefundId};
 use crate::money::Money;
 use crate::order::OrderDetails;
 use crate::payment::{DeclineReason, VoidReason};
@@ -102,6 +102,9 @@ pub enum Fact {
     /// and no outcome: `payment.succeeded`, `payment.failed` and `payment.voided` are.
     #[serde(rename = "payment.reported")]
     PaymentReported(PaymentReported),
+    /// Some or all of what the customer was charged went back to them. It happens any number of times to an order.
+    #[serde(rename = "payment.refunded")]
+    PaymentRefunded(PaymentRefunded),
 }
 
 /// `order.created`
@@ -180,6 +183,17 @@ pub struct PaymentReported {
     pub status: ReportedStatus,
 }
 
+/// `payment.refunded`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefunded {
+    /// All about the order.
+    pub order: OrderDetails,
+    /// Which refund: the same one is told of again under the same id.
+    pub refund: RefundId,
+    /// What went back: in the order's currency, and with all other refunds of the order at most what was charged.
+    pub amount: Money,
+}
+
 /// What the provider says became of a PaymentIntent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -208,6 +222,7 @@ impl Fact {
             Self::PaymentFailed(_) => "payment.failed",
             Self::PaymentVoided(_) => "payment.voided",
             Self::PaymentReported(_) => "payment.reported",
+            Self::PaymentRefunded(_) => "payment.refunded",
         }
     }
 }
@@ -229,7 +244,8 @@ impl Facts for Fact {
             Self::PaymentSucceeded(_)
             | Self::PaymentFailed(_)
             | Self::PaymentVoided(_)
-            | Self::PaymentReported(_) => "payments",
+            | Self::PaymentReported(_)
+            | Self::PaymentRefunded(_) => "payments",
         }
     }
 
@@ -238,11 +254,12 @@ impl Facts for Fact {
     }
 
     /// Each happens once to an order, but for the
-    /// wish to cancel it, which the customer and the clock may both have, and the provider's reports.
+    /// wish to cancel it, which the customer and the clock may both have, the provider's reports, and refunds.
     fn identity(&self) -> String {
         match self {
             Self::CancellationRequested(wish) => format!("{}/{}", self.name(), wish.reason.name()),
             Self::PaymentReported(reported) => format!("{}/{}", self.name(), reported.report),
+            Self::PaymentRefunded(refunded) => format!("{}/{}", self.name(), refunded.refund),
             _ => self.name().to_owned(),
         }
     }

@@ -145,6 +145,13 @@ text_type! {
     check: |text| check(text, 255, is_token, TOKEN_WORDS)
 }
 text_type! {
+    /// A refund, as the payment provider names it (`re_…` at Stripe). 1 to 255 characters.
+    RefundId,
+    most: 255,
+    pattern: r"^[A-Za-z0-9._-]+$",
+    check: |text| check(text, 255, is_token, TOKEN_WORDS)
+}
+text_type! {
     /// A delivery of goods to the warehouse: the same id adds its quantity once. 1 to 64 characters.
     DeliveryId,
     most: 64,
@@ -166,6 +173,7 @@ printable!(
     PaymentMethodId,
     PaymentIntentId,
     ProviderEventId,
+    RefundId,
     DeliveryId
 );
 

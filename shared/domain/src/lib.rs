@@ -30,7 +30,7 @@ pub use address::Address;
 pub use event::{Cause, Event, Fact, Facts};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
-    ProviderEventId, Sku, UploadId,
+    ProviderEventId, RefundId, Sku, UploadId,
 };
 pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};

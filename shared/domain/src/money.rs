@@ -92,6 +92,11 @@ impl Currency {
     pub fn code(self) -> &'static str {
         self.0.code()
     }
+
+    /// How many digits of a sum stand behind the decimal point: 2 for EUR, none for JPY, 3 for KWD.
+    pub fn digits(self) -> usize {
+        usize::from(self.0.exponent().unwrap_or(0))
+    }
 }
 
 /// A number without sign, exponent or grouping, such as `12.5`, in units of its last of `places` decimal places; `point`
@@ -207,7 +212,7 @@ impl Money {
 /// As a person reads it: `12.50 EUR`, `1250 JPY`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = usize::from(self.currency.0.exponent().unwrap_or(0));
+        let digits = self.currency.digits();
         let code = self.currency.code();
         match u32::try_from(digits).ok().and_then(|digits| 10_u32.checked_pow(digits)) {
             Some(unit) if digits > 0 => {

@@ -331,7 +331,11 @@ impl Order {
     pub fn follow(&self, fact: &Fact) -> Followed {
         let mut order = self.clone();
         let contradiction = match fact {
-            Fact::OrderCreated(_) | Fact::CancellationRequested(_) | Fact::PaymentReported(_) => None,
+            // A paid order stays paid when money went back: what of it, the payment service tells.
+            Fact::OrderCreated(_)
+            | Fact::CancellationRequested(_)
+            | Fact::PaymentReported(_)
+            | Fact::PaymentRefunded(_) => None,
             Fact::ReservationConfirmed(_) => {
                 order.reserved = true;
                 None

@@ -1,5 +1,5 @@
-//! Measures what each function costs to start, to call and to keep. `cargo xtask bench` builds what is measured and
-//! calls this; it is a program of its own because it has to be built with optimizations, or it would measure itself.
+//! Measures what each function costs to start, to call and to keep, and what jobs cost whose work grows. `cargo xtask
+//! bench` builds what is measured and calls this; it is a program of its own because it has to be built with optimizations, or it would measure itself.
 //!
 //! | module | is |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | [`backend`] | the services that the functions call |
 //! | [`server`], [`tls`] | what both are served by |
 //! | [`measure`] | what is done how often |
+//! | [`jobs`] | what takes longer the more there is |
 //! | [`statistics`], [`report`] | what is made of it |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -15,6 +16,7 @@
 mod backend;
 mod clock;
 mod functions;
+mod jobs;
 mod measure;
 mod process;
 mod report;
@@ -33,9 +35,41 @@ use clap::Parser;
 use functions::Function;
 use measure::{Bench, Measured};
 
-/// Measures what each function costs to start, to call and to keep. Called by `cargo xtask bench`.
+/// Measures functions and jobs. Called by `cargo xtask bench`.
 #[derive(Parser)]
-struct Args {
+enum Command {
+    /// What each function costs to start, to call and to keep.
+    Functions(FunctionsArgs),
+    /// What takes longer the more there is.
+    Jobs(JobsArgs),
+    /// Does one job, to be measured from outside.
+    #[command(hide = true)]
+    Job {
+        /// Which.
+        name: String,
+        /// What it is told.
+        arguments: Vec<String>,
+    },
+}
+
+#[derive(clap::Args)]
+struct JobsArgs {
+    /// Where the binaries of the functions are.
+    #[arg(long)]
+    binaries: PathBuf,
+    /// Only these.
+    #[arg(long, value_delimiter = ',')]
+    jobs: Vec<String>,
+    /// How many times each is done.
+    #[arg(long)]
+    rounds: usize,
+    /// Where to write the report.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct FunctionsArgs {
     /// Where the binaries are.
     #[arg(long)]
     binaries: PathBuf,
@@ -58,7 +92,12 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let done = match Command::parse() {
+        Command::Functions(args) => measure_functions(args).await,
+        Command::Jobs(args) => measure_jobs(&args).await,
+        Command::Job { name, arguments } => jobs::work(&name, &arguments).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -67,7 +106,21 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+async fn measure_jobs(args: &JobsArgs) -> anyhow::Result<()> {
+    ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
+    ensure!(args.rounds > 0, "--rounds is at least 1");
+    let mut sections = Vec::new();
+    for job in jobs::jobs(&args.jobs)? {
+        say(&format!("{job} …"));
+        let section = jobs::measure(job, &args.binaries, args.rounds).await?;
+        say(&section.markdown());
+        sections.push(section);
+    }
+    let text = jobs::report(&sections, &report::setting(root()), args.rounds);
+    std::fs::write(&args.out, text).with_context(|| format!("cannot write {}", args.out.display()))
+}
+
+async fn measure_functions(args: FunctionsArgs) -> anyhow::Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
     ensure!(args.rounds > 0 && args.warm > 0, "--rounds and --warm are at least 1");
     let mut functions = Function::of_repository(&args.functions)?;

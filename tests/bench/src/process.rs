@@ -74,8 +74,13 @@ impl<'a> Process<'a> {
     /// Sends the function's event and waits for the answer, which must be a good one, and for the request of the
     /// next event. The time is from sending to answer.
     pub(crate) async fn invoke(&mut self) -> anyhow::Result<Duration> {
+        Ok(self.invoke_with(self.function.event(now())).await?.0)
+    }
+
+    /// The same with another event; gives back the answer too.
+    pub(crate) async fn invoke_with(&mut self, event: Bytes) -> anyhow::Result<(Duration, Value)> {
         let function = self.function;
-        let event = invocation(&function.name, function.event(now()), function.timeout);
+        let event = invocation(&function.name, event, function.timeout);
         let (none, _) = oneshot::channel();
         let sent = Instant::now();
         if std::mem::replace(&mut self.ready, none).send(event).is_err() {
@@ -87,16 +92,17 @@ impl<'a> Process<'a> {
         };
         let success = result.and_then(|answer| {
             let json = serde_json::from_slice::<Value>(&answer).ok();
-            if json.is_some_and(|answer| function.trigger.is_success(&answer)) {
-                return Ok(());
-            }
-            Err(String::from_utf8_lossy(&answer).into_owned())
+            let good = json.filter(|answer| function.trigger.is_success(answer));
+            good.ok_or_else(|| String::from_utf8_lossy(&answer).into_owned())
         });
-        if let Err(answer) = success {
-            bail!("{} did not handle events/{0}.json: it answered {answer}.{}", function.name, self.output());
-        }
+        let answer = match success {
+            Ok(answer) => answer,
+            Err(answer) => {
+                bail!("{} did not handle its event: it answered {answer}.{}", function.name, self.output())
+            }
+        };
         self.next(function.timeout).await?;
-        Ok(at.duration_since(sent))
+        Ok((at.duration_since(sent), answer))
     }
 
     /// The most memory that the process has taken up until now, in KiB, shared libraries and the binary's own
@@ -196,7 +202,7 @@ fn lambda_environment(function: &Function) -> Vec<(&'static str, String)> {
 }
 
 /// The line `VmHWM:     9876 kB` of `/proc/<pid>/status`.
-fn peak_memory(status: &str) -> Option<u64> {
+pub(crate) fn peak_memory(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }

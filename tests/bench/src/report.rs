@@ -188,7 +188,7 @@ Amazon's compiled in: their init is a little too long.
 - `sam build` links with zig against an older glibc.
 ";
 
-fn setting(repo: &Path) -> String {
+pub(crate) fn setting(repo: &Path) -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();

@@ -5,8 +5,10 @@
 //! |---|---|
 //! | [`orders`] | `orders::store::{Orders, Outbox}` |
 //! | [`products`], [`reservations`] | `inventory::store::{Products, Reservations}` |
+//! | [`invoices`] | `documents::invoice::store::Invoices` |
 //! | [`payments`] | `payments::store::Payments` |
 //! | [`provider`] | `payments::provider::Provider` |
+//! | [`search_index`] | `search::store::OrderIndex` |
 //! | [`bus`] | `platform::Publisher` |
 //! | [`queue`] | `platform`'s `Visibility` and `DeadLetters` |
 //! | [`objects`] | `platform::objects::Objects` |
@@ -22,6 +24,7 @@ mod sample;
 pub mod bus;
 pub mod differential;
 pub mod inventory_world;
+pub mod invoices;
 pub mod objects;
 pub mod orders;
 pub mod payments;
@@ -29,6 +32,7 @@ pub mod products;
 pub mod provider;
 pub mod queue;
 pub mod reservations;
+pub mod search_index;
 
 use std::collections::BTreeMap;
 

@@ -6,11 +6,13 @@ mod aws;
 mod people;
 mod roles;
 mod stack;
+mod uploads;
 
 pub use aws::DeadLetter;
 pub use people::{Partner, Person, claims};
 pub use roles::Role;
 pub use stack::{Answer, NewOrder, Product, Stack};
+pub use uploads::Form;
 
 use std::time::{Duration, Instant};
 

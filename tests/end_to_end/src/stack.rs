@@ -138,6 +138,31 @@ impl Stack {
         Answer::read(self.client.send(request).await?)
     }
 
+    /// An answer to a `GET` as it came, byte by byte: for documents. `authorization` as in [`Stack::api`].
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn document(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<http::Response<Bytes>> {
+        let mut headers = headers.to_vec();
+        let machine = self.machine().await?;
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            headers.push(("authorization", machine.as_str()));
+        }
+        Ok(self.client.send(self.request(Method::GET, &self.api, path, &headers, Bytes::new())?).await?)
+    }
+
+    /// What is at an address that an answer gave, for who has nothing but the address.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn follow(&self, address: &str) -> anyhow::Result<http::Response<Bytes>> {
+        Ok(self.client.send(self.request(Method::GET, address, "", &[], Bytes::new())?).await?)
+    }
+
     /// A request to the API, signed as the stack's own functions sign theirs.
     ///
     /// # Errors

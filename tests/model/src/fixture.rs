@@ -287,7 +287,8 @@ impl Fixture {
             Fact::ReservationRejected(_) => News::Rejected,
             Fact::ReservationCommitted(_) => News::Committed,
             Fact::ReservationReleased(_) => News::Released,
-            Fact::PaymentSucceeded(_) => News::Succeeded,
+            // Refunds are no part of the protocol: nothing in the model publishes one.
+            Fact::PaymentSucceeded(_) | Fact::PaymentRefunded(_) => News::Succeeded,
             Fact::PaymentFailed(_) => News::Failed,
             Fact::PaymentVoided(voided) => News::Voided(voided.reason),
         }

@@ -203,7 +203,13 @@ impl Writer {
     fn responses(&mut self, access: Access, description: &Description) -> Value {
         let mut responses: BTreeMap<String, Value> = BTreeMap::new();
         for answer in &description.answers {
-            responses.insert(answer.status.to_string(), self.answer(answer));
+            let response = self.answer(answer);
+            let known = responses.entry(answer.status.to_string()).or_insert(Value::Null);
+            // The same status in another media type: one response with both.
+            match (known["content"].as_object_mut(), response["content"].as_object()) {
+                (Some(known), Some(also)) => known.extend(also.clone()),
+                _ => *known = response,
+            }
         }
         let common = problems::common(access, description);
         let mut kinds: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use accounts::adapters::memory::InMemoryProfiles;
 use async_trait::async_trait;
 use axum::Router;
+use documents::adapters::invoices::memory::InMemoryInvoices;
+use documents::adapters::memory::{FixedLinkSecret, InMemoryExportQueue, InMemoryExports};
 use inventory::adapters::memory::InMemoryInventory;
 use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use operations::report::{Report, Step, StepReport};
@@ -44,6 +46,7 @@ pub fn services() -> Vec<Service> {
         payments(),
         partners(),
         operations(),
+        documents(),
         reference(),
     ]
 }
@@ -127,6 +130,31 @@ fn inventory() -> Service {
         about: "Products, their stock, and what is set aside for orders.",
         operations: inventory::api::routes().operations(),
         router: inventory::api::router(api),
+    }
+}
+
+fn documents() -> Service {
+    use documents::export::api as exports;
+    use documents::invoice::api as invoices;
+    let invoice_api = invoices::Api {
+        invoices: Arc::new(InMemoryInvoices::default()),
+        objects: Arc::new(Files::default()),
+    };
+    let clock = Arc::new(SystemClock);
+    let export_api = exports::Api {
+        exports: Arc::new(InMemoryExports::default()),
+        queue: Arc::new(InMemoryExportQueue::default()),
+        files: Arc::new(Files::default()),
+        links: documents::report::link::Links::new(Arc::new(FixedLinkSecret), clock.clone()),
+        clock,
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let operations = invoices::routes().operations().into_iter().chain(exports::routes().operations());
+    Service {
+        name: "documents",
+        about: "Invoices of paid orders, exports of orders, and reports of what was sold.",
+        operations: operations.collect(),
+        router: invoices::router(invoice_api).merge(exports::router(export_api)),
     }
 }
 

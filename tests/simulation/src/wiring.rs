@@ -7,9 +7,9 @@ use anyhow::Context;
 use architecture::template::{MAPPING, QUEUE, Template, list, target};
 use serde_json::Value;
 
-/// Tells partners of what happened: it publishes nothing and writes nothing that the protocol knows. The tests of
-/// `lambdas/partners` have its faults.
-const TELLS_OTHERS: &str = "DeliverWebhook";
+/// Tell others of what happened, or work on what was asked for: they publish nothing and write nothing that the protocol
+/// knows. The tests of `lambdas/partners` and `lambdas/documents` have their faults.
+const TELL_OTHERS: [&str; 4] = ["DeliverWebhook", "IssueInvoice", "RecordSale", "ExportOrders"];
 
 /// A queue with the function that reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Wiring {
                 stream = Some((batch_size, u32::try_from(read(mapping.property("/MaximumRetryAttempts"))?)?));
                 continue;
             };
-            if function == TELLS_OTHERS {
+            if TELL_OTHERS.contains(&function) {
                 continue;
             }
             subscriptions.push(Subscription {

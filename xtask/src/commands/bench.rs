@@ -12,7 +12,8 @@ use crate::{signals, ui};
 
 use super::test::visible;
 
-/// Measure what each function costs to start, to call and to keep, beside a function that does nothing.
+/// Measure what each function costs to start, to call and to keep, beside a function that does nothing; and what jobs cost
+/// whose work grows with what they are given, such as a picture or a million rows.
 ///
 /// The release binaries are built first, which takes a quarter of an hour the first time. Measure on a machine
 /// that does nothing else.
@@ -27,12 +28,27 @@ pub(crate) struct Args {
     /// How many warm invocations of each function.
     #[arg(long, default_value = "500", value_name = "COUNT")]
     warm: NonZeroUsize,
+    /// Measure no jobs.
+    #[arg(long, conflicts_with = "only_jobs")]
+    only_functions: bool,
+    /// Measure no functions.
+    #[arg(long)]
+    only_jobs: bool,
+    /// Only these jobs, with commas between them.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    jobs: Vec<String>,
+    /// How many times each job is done.
+    #[arg(long, default_value = "5", value_name = "COUNT")]
+    job_rounds: NonZeroUsize,
     /// Leave TLS out, to see what it costs.
     #[arg(long)]
     http: bool,
-    /// Where to write the report, from the root of the repository.
+    /// Where to write the report on functions, from the root of the repository.
     #[arg(long, default_value = "docs/BENCHMARKS.md", value_name = "FILE")]
     out: PathBuf,
+    /// Where to write the report on jobs.
+    #[arg(long, default_value = "docs/JOBS.md", value_name = "FILE")]
+    jobs_out: PathBuf,
     /// Measure the binaries that the last run built.
     #[arg(long)]
     no_build: bool,
@@ -48,10 +64,33 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if !program.exists() {
         bail!("nothing is built yet. Build it: cargo xtask bench");
     }
+    if !args.only_jobs {
+        functions(args, &program, &target)?;
+    }
+    if !args.only_functions {
+        jobs(args, &program, &target)?;
+    }
+    Ok(())
+}
+
+fn jobs(args: &Args, program: &Path, target: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     command.current_dir(repo_root());
-    command.args(["--rounds", &args.rounds.to_string(), "--warm", &args.warm.to_string()]);
-    command.arg("--binaries").arg(&target).arg("--out").arg(&args.out);
+    command.args(["jobs", "--rounds", &args.job_rounds.to_string()]).arg("--binaries").arg(target);
+    command.arg("--out").arg(&args.jobs_out);
+    if !args.jobs.is_empty() {
+        command.args(["--jobs", &args.jobs.join(",")]);
+    }
+    visible(&mut command)?;
+    ui::success(&format!("report written to {}", shown(&args.jobs_out)));
+    Ok(())
+}
+
+fn functions(args: &Args, program: &Path, target: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new(program);
+    command.current_dir(repo_root());
+    command.args(["functions", "--rounds", &args.rounds.to_string(), "--warm", &args.warm.to_string()]);
+    command.arg("--binaries").arg(target).arg("--out").arg(&args.out);
     if !args.functions.is_empty() {
         command.args(["--functions", &args.functions.join(",")]);
     }

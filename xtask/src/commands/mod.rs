@@ -10,6 +10,7 @@ pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod order;
 pub(crate) mod program;
+pub(crate) mod search;
 pub(crate) mod status;
 pub(crate) mod test;
 pub(crate) mod timeline;

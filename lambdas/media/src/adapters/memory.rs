@@ -37,7 +37,7 @@ impl Images for InMemoryImages {
     }
 
     async fn newest(&self, sku: &Sku) -> anyhow::Result<Option<Upload>> {
-        Ok(lock(&self.uploads).values().filter(|upload| upload.sku == *sku).next_back().cloned())
+        Ok(lock(&self.uploads).values().rfind(|upload| upload.sku == *sku).cloned())
     }
 
     async fn current(&self, sku: &Sku) -> anyhow::Result<Option<Upload>> {

@@ -44,6 +44,11 @@ impl<R: Rows> PostingsIndex<R> {
         Self { rows, clock }
     }
 
+    /// The rows, and no index any more.
+    pub fn into_rows(self) -> R {
+        self.rows
+    }
+
     /// The rows.
     pub fn rows(&self) -> &R {
         &self.rows

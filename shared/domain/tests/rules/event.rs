@@ -1,8 +1,8 @@
 //! The events as they stand on the bus. Whoever changes one of these snapshots changes what other teams read.
 
 use domain::event::{
-    CancellationRequested, OrderCreated, PaymentFailed, PaymentReported, PaymentSucceeded, PaymentVoided,
-    ReportedStatus, ReservationConfirmed, ReservationRejected, ReservationSettled,
+    CancellationRequested, OrderCreated, PaymentFailed, PaymentRefunded, PaymentReported, PaymentSucceeded,
+    PaymentVoided, ReportedStatus, ReservationConfirmed, ReservationRejected, ReservationSettled,
 };
 use domain::payment::{DeclineReason, VoidReason};
 use domain::reservation::{Shortage, ShortageKind};
@@ -39,6 +39,7 @@ fn each() -> Vec<Event> {
         Fact::PaymentFailed(PaymentFailed { order: order.clone(), reason }),
         Fact::PaymentVoided(PaymentVoided { order, reason: VoidReason::Expired }),
         reported("evt_3Q"),
+        refunded("re_3Q"),
     ];
     let first = Event::new(order_id(1), facts[0].clone(), time(0), cause());
     let later = Cause {
@@ -55,6 +56,18 @@ fn reported(report: &str) -> Fact {
         report: report.parse().unwrap(),
         status: ReportedStatus::Succeeded,
     })
+}
+
+fn refunded(refund: &str) -> Fact {
+    let refund = refund.parse().unwrap();
+    Fact::PaymentRefunded(PaymentRefunded { order: details(), refund, amount: euros(1000) })
+}
+
+#[test]
+fn each_refund_is_an_event_of_its_own() {
+    let event = |refund| Event::new(order_id(1), refunded(refund), time(5), cause());
+    assert_eq!(event("re_1").id, event("re_1").id);
+    assert_ne!(event("re_1").id, event("re_2").id);
 }
 
 #[test]

@@ -28,11 +28,13 @@ pub enum Scope {
     PartnerOrders,
     /// Subscribe to a partner's order events.
     PartnerWebhooks,
+    /// Export orders, and read what was sold.
+    ReportsRead,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OrdersRead,
         Self::OrdersWrite,
         Self::InventoryWrite,
@@ -40,6 +42,7 @@ impl Scope {
         Self::ProfileWrite,
         Self::PartnerOrders,
         Self::PartnerWebhooks,
+        Self::ReportsRead,
     ];
 
     /// Its name in a token.
@@ -52,6 +55,7 @@ impl Scope {
             Self::ProfileWrite => "profile/write",
             Self::PartnerOrders => "partner/orders",
             Self::PartnerWebhooks => "partner/webhooks",
+            Self::ReportsRead => "reports/read",
         }
     }
 }

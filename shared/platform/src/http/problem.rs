@@ -148,6 +148,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, name, title, detail)
     }
 
+    /// 406: it is not there in a form that the client takes (RFC 9110 §15.5.7).
+    pub fn not_acceptable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not there in a form that you take", detail)
+    }
+
     /// 412: it changed since the client looked at it (RFC 9110 §13.1).
     pub fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed in between", detail)

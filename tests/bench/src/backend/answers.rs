@@ -28,6 +28,13 @@ pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value
             Some(json!({ "Name": "stripe", "SecretString": text }))
         }
         Service::Ses if path == ["v2", "email", "outbound-emails"] => Some(json!({ "MessageId": "m-1" })),
+        // No file is there yet, and each is taken.
+        Service::S3 => match request.method() {
+            &Method::GET => Some(Value::Null),
+            &Method::PUT => Some(json!({})),
+            _ => None,
+        },
+        Service::Sqs if operation == "SendMessage" => Some(json!({ "MessageId": "m-1" })),
         Service::Inventory => inventory(request.method(), &path, &body),
         Service::Stripe => stripe(request.method(), &path),
         // Nothing fails, so no message is put off or away.
@@ -40,16 +47,47 @@ fn dynamodb(operation: &str, body: &Value) -> Option<Value> {
         ("GetItem", Some("OrdersTable")) => {
             Some(json!({ "Item": order_row(body["Key"]["order_id"]["S"].as_str()?)? }))
         }
+        ("GetItem", Some("InvoicesTable")) if body["Key"]["id"]["S"] == INVOICED => {
+            Some(json!({ "Item": { "invoice": { "S": invoice().to_string() } } }))
+        }
         ("Scan", Some("ProductsTable")) => {
             let products: Vec<Value> = (1..=3).map(product_row).collect();
             Some(json!({ "Items": products, "Count": products.len(), "ScannedCount": products.len() }))
         }
         // Nothing is late and nothing is left.
         ("Query" | "Scan", _) => Some(json!({ "Items": [], "Count": 0, "ScannedCount": 0 })),
+        // Nothing is indexed yet.
+        ("BatchGetItem", _) if body["RequestItems"]["SearchRecordsTable"].is_object() => {
+            Some(json!({ "Responses": { "SearchRecordsTable": [] }, "UnprocessedKeys": {} }))
+        }
+        ("BatchWriteItem", _) => Some(json!({ "UnprocessedItems": {} })),
         // What is not there yet is written for the first time.
         ("GetItem" | "PutItem" | "DeleteItem" | "TransactWriteItems", _) => Some(json!({})),
         _ => None,
     }
+}
+
+/// The row of the order whose invoice the sample of `render-invoice` asks for.
+const INVOICED: &str = "order/01a207e7-51d0-774b-bcce-b302099a8e3a";
+
+fn invoice() -> Value {
+    let price = json!({ "amount": 1250, "currency": "EUR" });
+    let lines: Vec<Value> = (1..=3)
+        .map(|number| {
+            json!({
+                "sku": format!("TEA-00{number}"), "name": "Darjeeling First Flush", "quantity": 1,
+                "unit_price": price, "price": price, "tax_rate": 1900
+            })
+        })
+        .collect();
+    json!({
+        "number": "2026-000001", "order_id": INVOICED.trim_start_matches("order/"),
+        "issued_at": "2026-11-23T10:15:33Z", "issued_on": "2026-11-23", "ordered_on": "2026-11-23",
+        "paid_on": "2026-11-23", "payment_intent": "pi_bench",
+        "seller": { "name": "The shop", "address": ["Teestraße 1"], "tax_id": "DE123456789" },
+        "buyer": { "id": "9f3f1c60-50d1-4b3e-9a1b-1f7f3c1b7a10", "name": "Ada Lovelace" },
+        "lines": lines, "total": { "amount": 3750, "currency": "EUR" }
+    })
 }
 
 /// A row of the orders table with an order that has just been placed.
@@ -92,6 +130,7 @@ fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
         Some(json!({ "order_id": order, "lines": lines, "state": state }))
     };
     match (method, path) {
+        (&Method::GET, ["products", sku]) => Some(json!({ "sku": sku, "name": "Darjeeling First Flush" })),
         (&Method::PUT, ["reservations", order]) => reservation(order, body["lines"].clone(), "held"),
         (&Method::POST, ["reservations", order, "commit"]) => reservation(order, json!([]), "committed"),
         (&Method::POST, ["reservations", order, "release"]) => reservation(order, json!([]), "released"),

@@ -18,6 +18,7 @@ pub(crate) enum Service {
     DynamoDb,
     EventBridge,
     SecretsManager,
+    S3,
     Ses,
     Sqs,
     Inventory,
@@ -25,10 +26,11 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::DynamoDb,
         Self::EventBridge,
         Self::SecretsManager,
+        Self::S3,
         Self::Ses,
         Self::Sqs,
         Self::Inventory,
@@ -41,6 +43,7 @@ impl Service {
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
             Self::EventBridge => "AWS_ENDPOINT_URL_EVENTBRIDGE",
             Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            Self::S3 => "AWS_ENDPOINT_URL_S3",
             Self::Ses => "AWS_ENDPOINT_URL_SESV2",
             Self::Sqs => "AWS_ENDPOINT_URL_SQS",
             Self::Inventory => "INVENTORY_API_URL",
@@ -110,6 +113,9 @@ impl Handler for Answers {
 
     async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
         let (status, body) = match answers::answer(self.service, &request) {
+            Some(body) if self.service == Service::S3 && body.is_null() => {
+                (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>".to_owned())
+            }
             Some(body) => (StatusCode::OK, body.to_string()),
             None => {
                 let what = format!("{:?}: {} {}", self.service, request.method(), request.uri());

@@ -7,10 +7,16 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use contracts::{bus, objects, orders, payments, products, provider, queue, reservations};
+use contracts::{
+    bus, invoices, objects, orders, payments, products, provider, queue, reservations, search_index,
+};
+use documents::adapters::invoices::memory::InMemoryInvoices;
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
+use platform::clock::SystemClock;
 use platform::memory::{Bus, Files, Queue};
+use search::adapters::memory::{InMemoryIndex, InMemoryRows};
+use search::postings::PostingsIndex;
 use uuid::Uuid;
 
 pub(crate) use ::orders::adapters::memory::InMemoryOrders;
@@ -123,8 +129,25 @@ async fn payment_records() {
 }
 
 #[tokio::test]
+async fn invoices_and_their_numbers() {
+    let world = async || Ok(invoices::World { invoices: Arc::new(InMemoryInvoices::default()) });
+    all_hold(invoices::broken(world).await);
+}
+
+#[tokio::test]
 async fn the_payment_provider() {
     all_hold(provider::broken(async || Ok(provider_world())).await);
+}
+
+#[tokio::test]
+async fn the_search_index() {
+    let memory = async || Ok(search_index::World { index: Arc::new(InMemoryIndex::default()) });
+    all_hold(search_index::broken(memory).await);
+    let postings = async || {
+        let index = PostingsIndex::new(InMemoryRows::default(), Arc::new(SystemClock));
+        Ok(search_index::World { index: Arc::new(index) })
+    };
+    all_hold(search_index::broken(postings).await);
 }
 
 #[tokio::test]

@@ -23,12 +23,18 @@ async fn each_function_takes_its_sample_event() {
         };
         stack.stock_up(&product, 1000).await.unwrap();
     }
+    // Of which `health-api` tells.
+    let answer = stack.invoke("CheckHealth", &sample("check-health")).await.unwrap();
+    assert_eq!(answer["healthy"], true, "{answer}");
     for (name, logical) in [
+        ("health-api", "HealthApi"),
         ("orders-api", "OrdersApi"),
         ("inventory-api", "InventoryApi"),
         ("accounts-api", "AccountsApi"),
         ("webhooks-api", "WebhooksApi"),
+        ("media-api", "MediaApi"),
         ("search-orders", "SearchOrders"),
+        ("exports-api", "ExportsApi"),
         ("serve-reference", "ServeReference"),
     ] {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
@@ -43,11 +49,19 @@ async fn each_function_takes_its_sample_event() {
     let answer = stack.invoke("StripeWebhook", &sample("stripe-webhook")).await.unwrap();
     let body = answer["body"].as_str().unwrap_or_default();
     assert!(answer["statusCode"] == 400 && body.contains("Stripe-Signature"), "{answer}");
+    // Nobody asked for the upload that the sample is of.
+    let answer = stack.invoke("ProcessUpload", &sample("process-upload")).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{answer}");
+    let letters =
+        stack.dead_letters("ProcessUploadDeadLetters", "01a207e7-51d0-774b-bcce-b302099a8057").await;
+    assert_eq!(letters.unwrap()[0].attributes["kind"], "reject");
     let answer = stack.invoke("ExpireOrders", &sample("expire-orders")).await.unwrap();
     assert!(answer["expired"].is_u64(), "{answer}");
-    // What it finds, `health::` looks at.
-    let answer = stack.invoke("CheckHealth", &sample("check-health")).await.unwrap();
-    assert!(answer["healthy"].is_boolean(), "{answer}");
+    let answer = stack.invoke("DailyReport", &sample("daily-report")).await.unwrap();
+    assert_eq!(answer["day"], "2026-11-22", "{answer}");
+    // Of an export that nobody asked for: there is nothing to do.
+    let answer = stack.invoke("ExportOrders", &sample("export-orders")).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{answer}");
     for (name, logical) in [
         ("relay-outbox", "RelayOutbox"),
         ("reserve-inventory", "ReserveInventory"),
@@ -56,6 +70,8 @@ async fn each_function_takes_its_sample_event() {
         ("settle-reservation", "SettleReservation"),
         ("track-order", "TrackOrder"),
         ("send-email", "SendEmail"),
+        ("issue-invoice", "IssueInvoice"),
+        ("record-sale", "RecordSale"),
         ("import-stock", "ImportStock"),
         ("deliver-webhook", "DeliverWebhook"),
         ("index-order", "IndexOrder"),
@@ -63,12 +79,24 @@ async fn each_function_takes_its_sample_event() {
         let answer = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(answer["batchItemFailures"], Value::Array(Vec::new()), "{name}: {answer}");
         // Of an order of its own: a mail about the other one may have gone out with what really became of it.
-        let of_its_own = ["send-email", "deliver-webhook"].contains(&name);
+        let of_its_own = ["send-email", "issue-invoice", "record-sale", "deliver-webhook"].contains(&name);
         let order = if of_its_own { detail(name)["subject"].clone() } else { sample_order().into() };
         let letters =
             stack.dead_letters(&format!("{logical}DeadLetters"), order.as_str().unwrap()).await.unwrap();
         assert!(letters.is_empty(), "{name}: {letters:?}");
     }
+}
+
+/// The sample asks for the invoice of an order that nobody placed: it is issued first.
+#[tokio::test]
+async fn a_sample_invoice_is_there_for_whose_it_is() {
+    let (stack, _guard) = alone().await;
+    let asked: Value = serde_json::from_str(&sample("render-invoice")).unwrap();
+    let order = asked["pathParameters"]["order_id"].as_str().unwrap();
+    let paid = sample("issue-invoice").replace(detail("issue-invoice")["subject"].as_str().unwrap(), order);
+    stack.invoke("IssueInvoice", &paid).await.unwrap();
+    let answer = stack.invoke("RenderInvoice", &sample("render-invoice")).await.unwrap();
+    assert_eq!((&answer["statusCode"], &answer["isBase64Encoded"]), (&200.into(), &true.into()), "{answer}");
 }
 
 fn detail(name: &str) -> Value {

@@ -5,16 +5,20 @@
 
 mod api;
 mod contracts;
+mod exports;
 mod failures;
 mod front_door;
 mod functions;
 mod health;
 mod imports;
+mod invoices;
 mod partners;
 mod provider;
 mod readme;
+mod reports;
 mod search;
 mod story;
+mod uploads;
 mod webhooks;
 
 use std::sync::LazyLock;

@@ -2,7 +2,8 @@
 
 use end_to_end::{Answer, NewOrder, PATIENCE, Partner, Person, Product, Stack, wait_for};
 use http::{Method, StatusCode};
-use jiff::Timestamp;
+use platform::Clock;
+use platform::clock::SystemClock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -125,7 +126,7 @@ async fn filters_follow_the_order() {
     let ada = stack.customer().await.unwrap();
     let (own, name) = (Who::Person(&ada), word());
     let product = product(&stack, "Assam").await;
-    let before = Timestamp::now().to_string();
+    let before = SystemClock.now().to_string();
     let email = format!("{name}@example.com");
     let order = place(&stack, &own, &product, "Ada", &email).await;
     stack.becomes(&order, "paid").await;

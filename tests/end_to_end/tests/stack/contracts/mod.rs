@@ -10,7 +10,8 @@ use ::orders::adapters::memory::InMemoryOrders;
 use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use async_trait::async_trait;
 use contracts::{
-    Broken, bus, differential, objects, orders, payments, products, provider, queue, reservations,
+    Broken, bus, differential, invoices, objects, orders, payments, products, provider, queue, reservations,
+    search_index,
 };
 use domain::OrderId;
 use inventory::adapters::memory::InMemoryInventory;
@@ -51,6 +52,22 @@ async fn payment_records_in_dynamodb() {
     let (stack, _guard) = shared().await;
     let tables = Tables::of(&stack);
     all_hold(payments::broken(async || tables.payments().await).await);
+    tables.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_search_index_in_dynamodb() {
+    let (stack, _guard) = shared().await;
+    let tables = Tables::of(&stack);
+    all_hold(search_index::broken(async || tables.search_index().await).await);
+    tables.remove().await.unwrap();
+}
+
+#[tokio::test]
+async fn invoices_in_dynamodb() {
+    let (stack, _guard) = shared().await;
+    let tables = Tables::of(&stack);
+    all_hold(invoices::broken(async || tables.invoices().await).await);
     tables.remove().await.unwrap();
 }
 

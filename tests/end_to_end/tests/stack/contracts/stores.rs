@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex};
 use ::orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
 use ::payments::adapters::DynamoDbPayments;
 use architecture::template::Template;
-use contracts::{orders, payments, products};
+use contracts::{invoices, orders, payments, products, search_index};
+use documents::adapters::invoices::DynamoDbInvoices;
 use end_to_end::Stack;
 use http::{Method, StatusCode};
 use inventory::adapters::{DynamoDbProducts, DynamoDbReservations};
+use platform::clock::SystemClock;
+use search::adapters::DynamoDbRows;
+use search::postings::PostingsIndex;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -50,6 +54,18 @@ impl<'a> Tables<'a> {
         let [payments] = self.make(["PaymentsTable"]).await?;
         let client = self.stack.aws.dynamodb();
         Ok(payments::World { payments: Arc::new(DynamoDbPayments::new(client, payments)) })
+    }
+
+    pub(super) async fn search_index(&self) -> anyhow::Result<search_index::World> {
+        let [records, postings] = self.make(["SearchRecordsTable", "SearchPostingsTable"]).await?;
+        let rows = DynamoDbRows::new(self.stack.aws.dynamodb(), records, postings);
+        Ok(search_index::World { index: Arc::new(PostingsIndex::new(rows, Arc::new(SystemClock))) })
+    }
+
+    pub(super) async fn invoices(&self) -> anyhow::Result<invoices::World> {
+        let [table] = self.make(["InvoicesTable"]).await?;
+        let invoices = DynamoDbInvoices::new(self.stack.aws.dynamodb(), table);
+        Ok(invoices::World { invoices: Arc::new(invoices) })
     }
 
     /// Empty tables like those of these logical names.

@@ -1,0 +1,146 @@
+//! Exports in DynamoDB, and the queue of `export-orders` in SQS.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use platform::aws::Aws;
+use platform::config;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::export::store::{Created, ExportQueue, Exports};
+use crate::export::{Export, ExportId, RECORD_KEPT};
+use crate::ledger::store::Versioned;
+
+/// The table of exports.
+#[derive(Debug, Clone)]
+pub struct DynamoDbExports {
+    client: Client,
+    table: String,
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+/// What the table needs, beside the export itself as JSON.
+#[derive(Serialize, Deserialize)]
+struct ExportItem {
+    export_id: ExportId,
+    version: u64,
+    expires_at: i64,
+    export: String,
+}
+
+fn write_item(export: &Export, version: u64) -> anyhow::Result<Item> {
+    let expires_at = export.requested_at.saturating_add(RECORD_KEPT).unwrap_or(Timestamp::MAX).as_second();
+    let export_id = export.id;
+    let item = ExportItem { export_id, version, expires_at, export: serde_json::to_string(export)? };
+    serde_dynamo::to_item(item).context("an export could not be written")
+}
+
+fn read_item(item: Item) -> anyhow::Result<Versioned<Export>> {
+    let item: ExportItem =
+        serde_dynamo::from_item(item).context("a row of the exports table is not understood")?;
+    let value = serde_json::from_str(&item.export).context("an export in the table is not understood")?;
+    Ok(Versioned { value, version: item.version })
+}
+
+impl DynamoDbExports {
+    /// The table in `EXPORTS_TABLE`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self::new(client, config::required("EXPORTS_TABLE")?))
+    }
+
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
+
+#[async_trait]
+impl Exports for DynamoDbExports {
+    async fn create(&self, export: &Export) -> anyhow::Result<Created> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write_item(export, 1)?))
+            .condition_expression("attribute_not_exists(export_id)");
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Created::Now),
+            Err(error) if error.is_conditional_check_failed_exception() => {
+                let before = self.get(export.id).await?.context("an export that is there and is not")?;
+                Ok(Created::Before(Box::new(before)))
+            }
+            Err(error) => Err(anyhow::Error::new(error).context("the export could not be written")),
+        }
+    }
+
+    async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("export_id", AttributeValue::S(id.to_string()))
+            .consistent_read(true)
+            .send()
+            .await
+            .context("the export could not be read")?;
+        answer.item.map(read_item).transpose()
+    }
+
+    async fn replace(
+        &self,
+        read: &Versioned<Export>,
+        export: Export,
+    ) -> anyhow::Result<Option<Versioned<Export>>> {
+        let version = read.version.saturating_add(1);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(write_item(&export, version)?))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", AttributeValue::N(read.version.to_string()));
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Some(Versioned { value: export, version })),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(None),
+            Err(error) => Err(anyhow::Error::new(error).context("the export could not be written")),
+        }
+    }
+}
+
+/// The queue of `export-orders`.
+#[derive(Debug, Clone)]
+pub struct SqsExportQueue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl SqsExportQueue {
+    /// The queue in `EXPORT_QUEUE_URL`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
+        let client = aws_sdk_sqs::Client::new(aws.sdk());
+        Ok(Self { client, url: config::required("EXPORT_QUEUE_URL")? })
+    }
+}
+
+#[async_trait]
+impl ExportQueue for SqsExportQueue {
+    async fn send(&self, id: ExportId) -> anyhow::Result<()> {
+        let body = json!({ "export_id": id }).to_string();
+        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        sent.context("the export could not be put into the queue")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! Invoices in DynamoDB; and in [`memory`].
+
+pub mod memory;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, Put as PutItem, TransactWriteItem, Update};
+use domain::OrderId;
+use platform::aws::Aws;
+use platform::config;
+
+use crate::invoice::Invoice;
+use crate::invoice::catalogue::{Catalogue, HttpCatalogue};
+use crate::invoice::store::{Invoices, Put};
+
+/// The products in the inventory's API at `INVENTORY_API_URL`. It shows them to everybody: the requests are signed because
+/// the client that signs shares its connections with the SDK.
+///
+/// # Errors
+/// When it is not set.
+pub fn catalogue(aws: &Aws) -> anyhow::Result<Arc<dyn Catalogue>> {
+    let base = config::required("INVENTORY_API_URL")?;
+    Ok(Arc::new(HttpCatalogue::new(aws.signed_client("execute-api"), &base)))
+}
+
+/// A table with two kinds of rows: `order/<id>` has the order's invoice, `year/<year>` the last number of a year.
+#[derive(Debug, Clone)]
+pub struct DynamoDbInvoices {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbInvoices {
+    /// The table in `INVOICES_TABLE`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self::new(client, config::required("INVOICES_TABLE")?))
+    }
+
+    /// The table of that name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    async fn read(&self, key: String, attribute: &str) -> anyhow::Result<Option<AttributeValue>> {
+        let get = self.client.get_item().table_name(&self.table).key("id", AttributeValue::S(key));
+        let answer = get.consistent_read(true).send().await.context("an invoice could not be read")?;
+        Ok(answer.item.and_then(|mut item| item.remove(attribute)))
+    }
+}
+
+fn order_key(order: OrderId) -> String {
+    format!("order/{order}")
+}
+
+fn year_key(year: i16) -> String {
+    format!("year/{year:04}")
+}
+
+#[async_trait]
+impl Invoices for DynamoDbInvoices {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Invoice>> {
+        let Some(value) = self.read(order_key(order), "invoice").await? else { return Ok(None) };
+        let text = value.as_s().ok().context("an invoice in the table is no text")?;
+        Ok(Some(serde_json::from_str(text).context("an invoice in the table is not understood")?))
+    }
+
+    async fn last(&self, year: i16) -> anyhow::Result<u32> {
+        let Some(value) = self.read(year_key(year), "last").await? else { return Ok(0) };
+        let number = value.as_n().ok().context("the last number of a year is no number")?;
+        Ok(number.parse()?)
+    }
+
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put> {
+        let number = |number: u32| AttributeValue::N(number.to_string());
+        let serial = invoice.number.serial();
+        let count = Update::builder()
+            .table_name(&self.table)
+            .key("id", AttributeValue::S(year_key(invoice.number.year())))
+            .update_expression("SET #last = :this")
+            .expression_attribute_names("#last", "last")
+            .expression_attribute_values(":this", number(serial));
+        let count = match serial.saturating_sub(1) {
+            0 => count.condition_expression("attribute_not_exists(id)"),
+            before => count
+                .condition_expression("#last = :before")
+                .expression_attribute_values(":before", number(before)),
+        };
+        let put = PutItem::builder()
+            .table_name(&self.table)
+            .item("id", AttributeValue::S(order_key(invoice.order_id)))
+            // The key of the index, by which an operator and an auditor go through a year's invoices.
+            .item("year", number(u32::try_from(invoice.number.year())?))
+            .item("serial", number(serial))
+            .item("invoice", AttributeValue::S(serde_json::to_string(invoice)?))
+            .condition_expression("attribute_not_exists(id)");
+        let sent = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(count.build()?).build())
+            .transact_items(TransactWriteItem::builder().put(put.build()?).build())
+            .send()
+            .await;
+        let cancelled = match sent.map_err(SdkError::into_service_error) {
+            Ok(_) => return Ok(Put::Written),
+            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
+            Err(error) => return Err(anyhow::Error::new(error).context("the invoice could not be written")),
+        };
+        let codes: Vec<&str> =
+            cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+        let [of_count, of_put] = codes.as_slice() else {
+            return Err(anyhow::Error::new(cancelled).context("the invoice could not be written"));
+        };
+        match (*of_count, *of_put) {
+            (_, "ConditionalCheckFailed") => Ok(Put::OrderHasOne),
+            ("ConditionalCheckFailed" | "TransactionConflict", _) | (_, "TransactionConflict") => {
+                Ok(Put::NotNext)
+            }
+            _ => Err(anyhow::Error::new(cancelled).context("the invoice could not be written")),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Invoices in memory, with calls that fail when they are told to: before their effect, or after it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::OrderId;
+use platform::memory::{Failures, lock};
+
+use crate::invoice::Invoice;
+use crate::invoice::store::{Invoices, Put};
+
+/// Invoices, by order. Each call lets others go before it, as one over a network does.
+#[derive(Debug, Default)]
+pub struct InMemoryInvoices {
+    invoices: Mutex<BTreeMap<OrderId, Invoice>>,
+    last: Mutex<BTreeMap<i16, u32>>,
+    /// Of all calls, before they do anything.
+    pub failures: Failures,
+    /// Of `put`, when it has done what it does.
+    pub lost_answers: Failures,
+}
+
+impl InMemoryInvoices {
+    /// All invoices, by number.
+    pub fn all(&self) -> Vec<Invoice> {
+        let mut all: Vec<Invoice> = lock(&self.invoices).values().cloned().collect();
+        all.sort_by_key(|invoice| invoice.number);
+        all
+    }
+}
+
+#[async_trait]
+impl Invoices for InMemoryInvoices {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Invoice>> {
+        tokio::task::yield_now().await;
+        self.failures.strike("reading an invoice")?;
+        Ok(lock(&self.invoices).get(&order).cloned())
+    }
+
+    async fn last(&self, year: i16) -> anyhow::Result<u32> {
+        tokio::task::yield_now().await;
+        self.failures.strike("reading a number")?;
+        Ok(lock(&self.last).get(&year).copied().unwrap_or_default())
+    }
+
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put> {
+        tokio::task::yield_now().await;
+        self.failures.strike("writing an invoice")?;
+        let number = invoice.number;
+        {
+            let (mut invoices, mut last) = (lock(&self.invoices), lock(&self.last));
+            if invoices.contains_key(&invoice.order_id) {
+                return Ok(Put::OrderHasOne);
+            }
+            let last = last.entry(number.year()).or_default();
+            if number.serial() != last.saturating_add(1) {
+                return Ok(Put::NotNext);
+            }
+            *last = number.serial();
+            invoices.insert(invoice.order_id, invoice.clone());
+        }
+        tokio::task::yield_now().await;
+        self.lost_answers.strike("hearing that an invoice is written")?;
+        Ok(Put::Written)
+    }
+}

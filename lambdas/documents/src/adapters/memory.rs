@@ -1,0 +1,190 @@
+//! The ports, in memory: for tests. Nothing that is deployed uses them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use domain::OrderId;
+use platform::memory::{Failures, lock};
+use secrecy::SecretString;
+
+use crate::export::store::{Created, ExportQueue, Exports};
+use crate::export::{Export, ExportId};
+use crate::ledger::booking::Booking;
+use crate::ledger::sale::Sale;
+use crate::ledger::store::{Book, Ledger, Page, Position, Row, Shelf, Versioned};
+use crate::report::link::LinkSecret;
+use crate::report::mail::{Mail, Mailer};
+
+/// How many rows are on a page: few, so that tests turn pages.
+const PAGE: usize = 3;
+
+/// A ledger that keeps its sales.
+#[derive(Debug, Default)]
+pub struct InMemoryLedger {
+    sales: Mutex<BTreeMap<OrderId, Versioned<Sale>>>,
+    /// Of all calls.
+    pub failures: Failures,
+}
+
+impl InMemoryLedger {
+    /// All sales.
+    pub fn sales(&self) -> Vec<Sale> {
+        lock(&self.sales).values().map(|sale| sale.value.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Ledger for InMemoryLedger {
+    async fn get(&self, order: OrderId) -> anyhow::Result<Option<Versioned<Sale>>> {
+        self.failures.strike("reading the sale")?;
+        Ok(lock(&self.sales).get(&order).cloned())
+    }
+
+    async fn write(&self, known: Option<&Versioned<Sale>>, sale: &Sale) -> anyhow::Result<bool> {
+        self.failures.strike("writing the sale")?;
+        let mut sales = lock(&self.sales);
+        let version = sales.get(&sale.order_id).map(|sale| sale.version);
+        if version != known.map(|known| known.version) {
+            return Ok(false);
+        }
+        let version = version.unwrap_or_default().saturating_add(1);
+        sales.insert(sale.order_id, Versioned { value: sale.clone(), version });
+        Ok(true)
+    }
+}
+
+/// The first page of these rows.
+fn page<R: Row>(mut rows: Vec<R>) -> Page<R> {
+    rows.sort_by_key(Row::position);
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let next = rows.last().filter(|_| more).map(|last| last.position().behind());
+    Page { rows, next }
+}
+
+fn stands<R: Row>(row: &R, shelf: Shelf, from: &Position, until: &Position) -> bool {
+    row.shelf() == shelf && (from..until).contains(&&row.position())
+}
+
+#[async_trait]
+impl Book<Sale> for InMemoryLedger {
+    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Sale>> {
+        self.failures.strike("reading the ledger")?;
+        let sales = lock(&self.sales);
+        let sales = sales.values().map(|sale| &sale.value).filter(|sale| stands(*sale, shelf, from, until));
+        Ok(page(sales.cloned().collect()))
+    }
+}
+
+#[async_trait]
+impl Book<Booking> for InMemoryLedger {
+    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Booking>> {
+        self.failures.strike("reading the ledger")?;
+        let sales = lock(&self.sales);
+        let bookings = sales.values().flat_map(|sale| sale.value.bookings());
+        Ok(page(bookings.filter(|booking| stands(booking, shelf, from, until)).collect()))
+    }
+}
+
+/// Exports that are kept.
+#[derive(Debug, Default)]
+pub struct InMemoryExports {
+    exports: Mutex<BTreeMap<ExportId, Versioned<Export>>>,
+    /// Of all calls.
+    pub failures: Failures,
+}
+
+#[async_trait]
+impl Exports for InMemoryExports {
+    async fn create(&self, export: &Export) -> anyhow::Result<Created> {
+        self.failures.strike("writing the export")?;
+        let mut exports = lock(&self.exports);
+        if let Some(before) = exports.get(&export.id) {
+            return Ok(Created::Before(Box::new(before.clone())));
+        }
+        exports.insert(export.id, Versioned { value: export.clone(), version: 1 });
+        Ok(Created::Now)
+    }
+
+    async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>> {
+        self.failures.strike("reading the export")?;
+        Ok(lock(&self.exports).get(&id).cloned())
+    }
+
+    async fn replace(
+        &self,
+        read: &Versioned<Export>,
+        export: Export,
+    ) -> anyhow::Result<Option<Versioned<Export>>> {
+        self.failures.strike("writing the export")?;
+        let mut exports = lock(&self.exports);
+        if exports.get(&export.id).map(|stored| stored.version) != Some(read.version) {
+            return Ok(None);
+        }
+        let replaced = Versioned { version: read.version.saturating_add(1), value: export };
+        exports.insert(replaced.value.id, replaced.clone());
+        Ok(Some(replaced))
+    }
+}
+
+/// A queue that keeps what was sent.
+#[derive(Debug, Default)]
+pub struct InMemoryExportQueue {
+    sent: Mutex<Vec<ExportId>>,
+    /// Of all calls.
+    pub failures: Failures,
+}
+
+impl InMemoryExportQueue {
+    /// Takes all messages out.
+    pub fn take(&self) -> Vec<ExportId> {
+        std::mem::take(&mut *lock(&self.sent))
+    }
+}
+
+#[async_trait]
+impl ExportQueue for InMemoryExportQueue {
+    async fn send(&self, id: ExportId) -> anyhow::Result<()> {
+        self.failures.strike("sending the message")?;
+        lock(&self.sent).push(id);
+        Ok(())
+    }
+}
+
+/// A secret that everybody knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FixedLinkSecret;
+
+#[async_trait]
+impl LinkSecret for FixedLinkSecret {
+    async fn get(&self) -> anyhow::Result<SecretString> {
+        Ok(SecretString::from("known to everybody"))
+    }
+
+    fn forget(&self) {}
+}
+
+/// A mailer that keeps what it sends.
+#[derive(Debug, Default)]
+pub struct InMemoryMailer {
+    sent: Mutex<Vec<Mail>>,
+    /// Of all calls.
+    pub failures: Failures,
+}
+
+impl InMemoryMailer {
+    /// All that was sent so far.
+    pub fn sent(&self) -> Vec<Mail> {
+        lock(&self.sent).clone()
+    }
+}
+
+#[async_trait]
+impl Mailer for InMemoryMailer {
+    async fn send(&self, mail: &Mail) -> anyhow::Result<()> {
+        self.failures.strike("sending the mail")?;
+        lock(&self.sent).push(mail.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! What reports need of AWS: mails through Amazon SES, and the secret that links are signed with.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::config::Builder;
+use aws_sdk_sesv2::config::retry::RetryConfig;
+use aws_sdk_sesv2::config::timeout::TimeoutConfig;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use platform::aws::{Aws, Secret};
+use platform::config;
+use secrecy::SecretString;
+
+use crate::report::link::LinkSecret;
+use crate::report::mail::{Mail, Mailer};
+
+/// How long SES gets for an answer.
+const ANSWER_TIME: Duration = Duration::from_secs(15);
+
+/// Sends from one verified address to one reader.
+#[derive(Debug, Clone)]
+pub struct SesMailer {
+    client: Client,
+    sender: String,
+    reader: String,
+}
+
+impl SesMailer {
+    /// From the address in `SENDER_ADDRESS` to the one in `REPORT_EMAIL`; `None` where that is not set.
+    ///
+    /// # Errors
+    /// When only the sender is missing.
+    pub fn from_env(aws: &Aws) -> anyhow::Result<Option<Self>> {
+        let reader = config::optional("REPORT_EMAIL", String::new())?;
+        if reader.is_empty() {
+            return Ok(None);
+        }
+        // SES cannot tell a mail that is sent again from a new one, so nothing is sent again in here.
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIME).build();
+        let config =
+            Builder::from(aws.sdk()).retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
+        let sender = config::required("SENDER_ADDRESS")?;
+        Ok(Some(Self { client: Client::from_conf(config), sender, reader }))
+    }
+}
+
+fn utf8(text: &str) -> anyhow::Result<Content> {
+    Content::builder().data(text).charset("UTF-8").build().context("the mail could not be made")
+}
+
+#[async_trait]
+impl Mailer for SesMailer {
+    async fn send(&self, mail: &Mail) -> anyhow::Result<()> {
+        let body = Body::builder().text(utf8(&mail.text)?).build();
+        let message = Message::builder().subject(utf8(&mail.subject)?).body(body).build();
+        let sent = self
+            .client
+            .send_email()
+            .from_email_address(&self.sender)
+            .destination(Destination::builder().to_addresses(&self.reader).build())
+            .content(EmailContent::builder().simple(message).build())
+            .send()
+            .await;
+        // Errors name the address, so only their code is kept.
+        sent.map(drop).map_err(|error| {
+            let error = error.into_service_error();
+            anyhow::anyhow!("SES did not send the mail: {}", error.meta().code().unwrap_or("no answer"))
+        })
+    }
+}
+
+/// The secret in Secrets Manager.
+#[derive(Debug)]
+pub struct StoredLinkSecret(Secret);
+
+impl StoredLinkSecret {
+    /// The secret in `REPORT_LINK_SECRET_ID`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
+        Ok(Self(aws.secret(config::required("REPORT_LINK_SECRET_ID")?)))
+    }
+}
+
+#[async_trait]
+impl LinkSecret for StoredLinkSecret {
+    async fn get(&self) -> anyhow::Result<SecretString> {
+        self.0.get().await
+    }
+
+    fn forget(&self) {
+        self.0.is_stale();
+    }
+}

@@ -1,0 +1,35 @@
+//! `daily-report`: every morning → what was sold yesterday.
+
+use std::sync::Arc;
+
+use documents::adapters::{DynamoDbLedger, SesMailer, StoredLinkSecret};
+use documents::day::zone_from_env;
+use documents::report::job::{DailyReport, MailSettings};
+use documents::report::link::Links;
+use documents::report::mail::Mailer;
+use platform::aws::Aws;
+use platform::clock::SystemClock;
+use platform::{config, host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let mail = match SesMailer::from_env(&aws)? {
+        Some(mailer) => Some(MailSettings {
+            mailer: Arc::new(mailer) as Arc<dyn Mailer>,
+            links: Links::new(Arc::new(StoredLinkSecret::from_env(&aws)?), Arc::new(SystemClock)),
+            api: config::required("API_URL")?,
+        }),
+        None => None,
+    };
+    let job = DailyReport {
+        bookings: Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?),
+        files: Arc::new(aws.bucket(config::required("DOCUMENTS_BUCKET")?)),
+        mail,
+        clock: Arc::new(SystemClock),
+        zone: zone_from_env()?,
+        shop: config::optional("SHOP_NAME", "The shop".to_owned())?,
+    };
+    host::schedule::run(job).await
+}

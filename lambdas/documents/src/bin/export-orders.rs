@@ -1,0 +1,25 @@
+//! `export-orders`: exports that were asked for → files.
+
+use std::sync::Arc;
+
+use documents::adapters::{DynamoDbExports, DynamoDbLedger, SqsExportQueue};
+use documents::export::run::{ExportOrders, Limits};
+use platform::aws::Aws;
+use platform::clock::SystemClock;
+use platform::publisher::NoPublisher;
+use platform::{config, host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let handler = ExportOrders {
+        exports: Arc::new(DynamoDbExports::from_env(aws.dynamodb())?),
+        sales: Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?),
+        files: Arc::new(aws.bucket(config::required("DOCUMENTS_BUCKET")?)),
+        queue: Arc::new(SqsExportQueue::from_env(&aws)?),
+        clock: Arc::new(SystemClock),
+        limits: Limits::default(),
+    };
+    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+}

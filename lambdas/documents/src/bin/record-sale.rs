@@ -1,0 +1,17 @@
+//! `record-sale`: what happens to orders → the sales ledger.
+
+use std::sync::Arc;
+
+use documents::adapters::DynamoDbLedger;
+use documents::ledger::record::RecordSale;
+use platform::aws::Aws;
+use platform::publisher::NoPublisher;
+use platform::{host, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let handler = RecordSale { ledger: Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?) };
+    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+}

@@ -1,0 +1,21 @@
+//! `render-invoice`: API Gateway → an order's invoice, as a PDF or a page.
+
+use std::sync::Arc;
+
+use documents::adapters::invoices::DynamoDbInvoices;
+use documents::invoice::api::{Api, router};
+use documents::invoice::store::Invoices;
+use domain::OrderId;
+use platform::aws::Aws;
+use platform::{config, host, telemetry};
+use uuid::Uuid;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let invoices = Arc::new(DynamoDbInvoices::from_env(aws.dynamodb())?);
+    host::http::warm_up(invoices.get(OrderId::from(Uuid::nil()))).await;
+    let objects = Arc::new(aws.bucket(config::required("DOCUMENTS_BUCKET")?));
+    host::http::run(router(Api { invoices, objects })).await
+}

@@ -1,0 +1,201 @@
+//! The shop's day: it has 24 hours, but for those on which the clock is changed.
+
+use anyhow::Context;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// A day of a time zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalDay {
+    /// Which.
+    pub date: Date,
+    /// When it begins. Not always at midnight: there are zones where that hour is left out.
+    pub start: Timestamp,
+    /// When the next one begins.
+    pub end: Timestamp,
+    zone: TimeZone,
+}
+
+/// A part of a day: an hour, as clocks on the wall show it, or what the change of the clock leaves of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hour {
+    /// When it begins.
+    pub start: Timestamp,
+    /// When it has ended.
+    pub end: Timestamp,
+    /// What the clock shows at its beginning: `02:00`, and with the offset from UTC where that is so twice in a day.
+    pub label: String,
+    /// The beginning in the zone's own time, with its offset (RFC 3339).
+    pub local: String,
+}
+
+/// The shop's time zone: the one in `SHOP_TIME_ZONE`, by its name in the IANA database.
+///
+/// # Errors
+/// When it is not set, or there is none of that name.
+pub fn zone_from_env() -> anyhow::Result<TimeZone> {
+    let name = platform::config::required("SHOP_TIME_ZONE")?;
+    TimeZone::get(&name).with_context(|| format!("SHOP_TIME_ZONE: there is no time zone {name}"))
+}
+
+impl LocalDay {
+    /// The day of that date.
+    ///
+    /// # Errors
+    /// When there is no such day: at the ends of time, or where a zone left one out.
+    pub fn new(date: Date, zone: TimeZone) -> anyhow::Result<Self> {
+        let begins =
+            |date: Date| anyhow::Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp());
+        let (start, end) = (begins(date)?, begins(date.tomorrow()?)?);
+        anyhow::ensure!(start < end, "{date} was left out in this time zone");
+        Ok(Self { date, start, end, zone })
+    }
+
+    /// The last day that has ended by `now`.
+    ///
+    /// # Errors
+    /// As [`LocalDay::new`].
+    pub fn before(now: Timestamp, zone: TimeZone) -> anyhow::Result<Self> {
+        let today = zone.to_datetime(now).date();
+        Self::new(today.yesterday().context("the beginning of time")?, zone)
+    }
+
+    /// Its hours, one behind the other, without a gap.
+    pub fn hours(&self) -> Vec<Hour> {
+        let mut changes: Vec<Timestamp> = self
+            .zone
+            .following(self.start)
+            .map(|transition| transition.timestamp())
+            .take_while(|at| *at < self.end)
+            .collect();
+        changes.reverse();
+        let mut hours = Vec::new();
+        let mut start = self.start;
+        while start < self.end {
+            let local = self.zone.to_datetime(start);
+            let into = i64::from(local.minute()) * 60 + i64::from(local.second());
+            let full = start.saturating_add(SignedDuration::from_secs(3600 - into)).unwrap_or(self.end);
+            while changes.last().is_some_and(|at| *at <= start) {
+                changes.pop();
+            }
+            let end = [Some(full), changes.last().copied(), Some(self.end)].into_iter().flatten().min();
+            let end = end.unwrap_or(self.end);
+            let label = local.strftime("%H:%M").to_string();
+            let offset = self.zone.to_offset(start);
+            hours.push(Hour { start, end, label, local: start.display_with_offset(offset).to_string() });
+            start = end;
+        }
+        let labels: Vec<String> = hours.iter().map(|hour| hour.label.clone()).collect();
+        for hour in &mut hours {
+            if labels.iter().filter(|label| **label == hour.label).count() > 1 {
+                hour.label = format!("{} (UTC{})", hour.label, self.zone.to_offset(hour.start));
+            }
+        }
+        hours
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn day(date: &str, zone: &str) -> LocalDay {
+        LocalDay::new(date.parse().unwrap(), TimeZone::get(zone).unwrap()).unwrap()
+    }
+
+    fn labels(day: &LocalDay) -> Vec<String> {
+        day.hours().into_iter().map(|hour| hour.label).collect()
+    }
+
+    fn length(day: &LocalDay) -> i64 {
+        day.end.duration_since(day.start).as_mins()
+    }
+
+    #[test]
+    fn a_day_is_as_long_as_it_is() {
+        for (date, zone, minutes, hours) in [
+            ("2026-11-23", "Europe/Berlin", 24 * 60, 24),
+            ("2026-03-29", "Europe/Berlin", 23 * 60, 23),
+            ("2026-10-25", "Europe/Berlin", 25 * 60, 25),
+            // Midnight was left out: the day began at one.
+            ("2018-11-04", "America/Sao_Paulo", 23 * 60, 23),
+            ("2018-02-17", "America/Sao_Paulo", 25 * 60, 25),
+            // Half an hour forward, and back.
+            ("2026-10-04", "Australia/Lord_Howe", 23 * 60 + 30, 24),
+            ("2026-04-05", "Australia/Lord_Howe", 24 * 60 + 30, 25),
+            ("2026-06-01", "Asia/Kathmandu", 24 * 60, 24),
+        ] {
+            let day = day(date, zone);
+            assert_eq!((length(&day), day.hours().len()), (minutes, hours), "{date} {zone}");
+        }
+    }
+
+    #[test]
+    fn the_hour_that_is_left_out_is_not_there_and_the_double_one_is_there_twice() {
+        let spring = labels(&day("2026-03-29", "Europe/Berlin"));
+        assert_eq!(spring[..4], ["00:00", "01:00", "03:00", "04:00"]);
+        let autumn = labels(&day("2026-10-25", "Europe/Berlin"));
+        assert_eq!(autumn[..5], ["00:00", "01:00", "02:00 (UTC+02)", "02:00 (UTC+01)", "03:00"]);
+        let autumn = day("2026-10-25", "Europe/Berlin").hours();
+        assert_eq!(autumn[2].local, "2026-10-25T02:00:00+02:00");
+        assert_eq!(autumn[3].local, "2026-10-25T02:00:00+01:00");
+        assert_eq!(labels(&day("2018-11-04", "America/Sao_Paulo"))[..2], ["01:00", "02:00"]);
+        let sao_paulo = labels(&day("2018-02-17", "America/Sao_Paulo"));
+        assert_eq!(sao_paulo[23..], ["23:00 (UTC-02)", "23:00 (UTC-03)"]);
+        assert_eq!(
+            labels(&day("2026-10-04", "Australia/Lord_Howe"))[..4],
+            ["00:00", "01:00", "02:30", "03:00"]
+        );
+        let lord_howe = labels(&day("2026-04-05", "Australia/Lord_Howe"));
+        assert_eq!(lord_howe[..4], ["00:00", "01:00", "01:30", "02:00"]);
+    }
+
+    #[test]
+    fn a_day_that_a_zone_left_out_is_none() {
+        let left_out = LocalDay::new("2011-12-30".parse().unwrap(), TimeZone::get("Pacific/Apia").unwrap());
+        assert!(left_out.is_err(), "{left_out:?}");
+    }
+
+    #[test]
+    fn yesterday_is_the_zones_own() {
+        let now: Timestamp = "2026-11-24T23:30:00Z".parse().unwrap();
+        let before = |zone| LocalDay::before(now, TimeZone::get(zone).unwrap()).unwrap().date.to_string();
+        assert_eq!(before("UTC"), "2026-11-23");
+        assert_eq!(before("Europe/Berlin"), "2026-11-24");
+        assert_eq!(before("America/New_York"), "2026-11-23");
+    }
+
+    proptest! {
+        /// Whatever zone and day: each moment is in exactly one hour of exactly one day.
+        #[test]
+        fn days_and_hours_leave_no_gap(
+            zone in proptest::sample::select(vec![
+                "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC",
+                "America/St_Johns", "Africa/Casablanca", "Pacific/Chatham", "Asia/Tehran", "America/Havana",
+            ]),
+            offset in 0..8_000_i64,
+        ) {
+            let first: Date = "2010-01-01".parse().unwrap();
+            let date = first.checked_add(jiff::Span::new().days(offset)).unwrap();
+            let zone = TimeZone::get(zone).unwrap();
+            let day = LocalDay::new(date, zone.clone()).unwrap();
+            let tomorrow = LocalDay::new(date.tomorrow().unwrap(), zone.clone()).unwrap();
+            prop_assert_eq!(day.end, tomorrow.start);
+            let hours = day.hours();
+            prop_assert_eq!(hours[0].start, day.start);
+            prop_assert_eq!(hours[hours.len() - 1].end, day.end);
+            for hour in &hours {
+                prop_assert!(hour.start < hour.end && hour.end.duration_since(hour.start).as_secs() <= 3600);
+            }
+            for pair in hours.windows(2) {
+                prop_assert_eq!(pair[0].end, pair[1].start);
+            }
+            let mut labels: Vec<&str> = hours.iter().map(|hour| hour.label.as_str()).collect();
+            labels.sort_unstable();
+            labels.dedup();
+            prop_assert_eq!(labels.len(), hours.len());
+        }
+    }
+}

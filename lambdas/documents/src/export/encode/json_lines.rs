@@ -1,0 +1,56 @@
+//! JSON Lines (<https://jsonlines.org>): an order per line, spelled as the API spells it.
+
+use domain::{Lines, Money};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::status_name;
+use crate::ledger::sale::Sale;
+
+#[derive(Serialize)]
+struct Order<'a> {
+    order_id: String,
+    placed_at: Timestamp,
+    status: &'static str,
+    customer: Customer<'a>,
+    lines: &'a Lines,
+    total: Money,
+    paid_at: Option<Timestamp>,
+    refunded: Sum,
+}
+
+#[derive(Serialize)]
+struct Customer<'a> {
+    id: &'a str,
+    name: &'a str,
+    email: &'a str,
+}
+
+/// As money is spelled; larger than one amount can be.
+#[derive(Serialize)]
+struct Sum {
+    amount: u64,
+    currency: &'static str,
+}
+
+pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) -> anyhow::Result<()> {
+    let ordered = &sale.ordered;
+    let total = ordered.lines.total();
+    let order = Order {
+        order_id: sale.order_id.to_string(),
+        placed_at: ordered.placed_at,
+        status: status_name(sale.status()),
+        customer: Customer {
+            id: ordered.customer_id.as_str(),
+            name: ordered.customer_name.as_str(),
+            email: ordered.customer_email.as_str(),
+        },
+        lines: &ordered.lines,
+        total,
+        paid_at: sale.paid.as_ref().map(|paid| paid.at),
+        refunded: Sum { amount: sale.refunded(), currency: total.currency.code() },
+    };
+    serde_json::to_writer(&mut *out, &order)?;
+    out.push(b'\n');
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Writes orders in a format. Whatever it has in hand can be put down as JSON and taken up again: what comes out is the
+//! same to the byte.
+
+mod csv;
+mod json_lines;
+mod parquet;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use domain::order::OrderStatus;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use self::parquet::ParquetState;
+use super::Format;
+use crate::ledger::sale::Sale;
+
+pub use self::csv::{Csv, defused};
+
+/// A file in the making.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Encoder {
+    format: Format,
+    /// Lines in one row group of a Parquet file.
+    group_rows: usize,
+    /// Written and not taken yet.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    out: Vec<u8>,
+    /// How many bytes were taken.
+    taken: u64,
+    parquet: ParquetState,
+}
+
+impl Encoder {
+    /// A file with nothing in it but what stands in front of the orders. `group_rows` lines are kept in memory at most.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn new(format: Format, group_rows: usize) -> anyhow::Result<Self> {
+        let mut out = Vec::new();
+        match format {
+            Format::Csv => csv::begin(&mut out),
+            Format::JsonLines => {}
+            Format::Parquet => parquet::begin(&mut out),
+        }
+        Ok(Self { format, group_rows, out, taken: 0, parquet: ParquetState::default() })
+    }
+
+    /// Writes one order.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn push(&mut self, sale: &Sale) -> anyhow::Result<()> {
+        match self.format {
+            Format::Csv => csv::push(&mut self.out, sale),
+            Format::JsonLines => json_lines::push(&mut self.out, sale)?,
+            Format::Parquet => {
+                self.parquet.push(sale);
+                if self.parquet.pending() >= self.group_rows {
+                    self.parquet.flush(&mut self.out, self.taken)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what stands behind the orders.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        if self.format == Format::Parquet {
+            self.parquet.flush(&mut self.out, self.taken)?;
+            self.parquet.end(&mut self.out)?;
+        }
+        Ok(())
+    }
+
+    /// How many bytes can be taken.
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether none can.
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    /// Takes all that is written so far.
+    pub fn take(&mut self) -> Bytes {
+        let taken = std::mem::take(&mut self.out);
+        self.taken = self.taken.saturating_add(u64::try_from(taken.len()).unwrap_or_default());
+        taken.into()
+    }
+
+    /// How many bytes were written, taken or not.
+    pub fn written(&self) -> u64 {
+        self.taken.saturating_add(u64::try_from(self.out.len()).unwrap_or_default())
+    }
+}
+
+fn to_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64_STANDARD.encode(bytes))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    BASE64_STANDARD.decode(text).map_err(serde::de::Error::custom)
+}
+
+/// A line of an order, with all that is known of the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct OrderLine {
+    order_id: String,
+    placed_at: Timestamp,
+    status: String,
+    customer_id: String,
+    customer_name: String,
+    customer_email: String,
+    currency: String,
+    /// Digits of the currency's minor unit.
+    digits: usize,
+    /// All amounts are in minor units.
+    order_total: u64,
+    paid_at: Option<Timestamp>,
+    refunded: u64,
+    line_number: u32,
+    sku: String,
+    quantity: u32,
+    unit_price: u64,
+    line_total: u64,
+}
+
+/// The lines of an order, numbered from 1.
+fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
+    let ordered = &sale.ordered;
+    ordered.lines.iter().zip(1..).map(|(line, line_number)| {
+        let currency = line.unit_price.currency;
+        let unit_price = u64::from(line.unit_price.minor_units());
+        let quantity = line.quantity.get();
+        OrderLine {
+            order_id: sale.order_id.to_string(),
+            placed_at: ordered.placed_at,
+            status: status_name(sale.status()).to_owned(),
+            customer_id: ordered.customer_id.to_string(),
+            customer_name: ordered.customer_name.as_str().to_owned(),
+            customer_email: ordered.customer_email.as_str().to_owned(),
+            currency: currency.code().to_owned(),
+            digits: currency.digits(),
+            order_total: ordered.lines.total().minor_units().into(),
+            paid_at: sale.paid.as_ref().map(|paid| paid.at),
+            refunded: sale.refunded(),
+            line_number,
+            sku: line.sku.to_string(),
+            quantity,
+            unit_price,
+            line_total: unit_price.saturating_mul(u64::from(quantity)),
+        }
+    })
+}
+
+/// As the API spells it.
+pub(super) fn status_name(status: OrderStatus) -> &'static str {
+    match status {
+        OrderStatus::Placed => "placed",
+        OrderStatus::Reserved => "reserved",
+        OrderStatus::Cancelling => "cancelling",
+        OrderStatus::Paid => "paid",
+        OrderStatus::Rejected => "rejected",
+        OrderStatus::PaymentFailed => "payment_failed",
+        OrderStatus::Cancelled => "cancelled",
+        OrderStatus::Expired => "expired",
+    }
+}

@@ -1,0 +1,117 @@
+//! The inventory's API, for what it says of products to everybody.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{ProductName, Sku, TaxRate};
+use http::{Request, StatusCode};
+use platform::http::client::HttpClient;
+use serde::Deserialize;
+
+/// What an invoice shows of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ProductInfo {
+    /// What it is called.
+    pub name: ProductName,
+    /// The tax within its price, if it is not the shop's usual rate.
+    #[serde(default)]
+    pub tax_rate: Option<TaxRate>,
+}
+
+/// Knows the products.
+#[async_trait]
+pub trait Catalogue: Send + Sync {
+    /// One product: `None` where there is none such any more.
+    async fn product(&self, sku: &Sku, correlation_id: &str) -> anyhow::Result<Option<ProductInfo>>;
+}
+
+/// The catalogue over HTTP.
+pub struct HttpCatalogue<C> {
+    client: C,
+    base: String,
+}
+
+impl<C: HttpClient> HttpCatalogue<C> {
+    /// The API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
+    pub fn new(client: C, base: &str) -> Self {
+        Self { client, base: base.trim_end_matches('/').to_owned() }
+    }
+}
+
+#[async_trait]
+impl<C: HttpClient> Catalogue for HttpCatalogue<C> {
+    async fn product(&self, sku: &Sku, correlation_id: &str) -> anyhow::Result<Option<ProductInfo>> {
+        let request = Request::get(format!("{}/products/{sku}", self.base))
+            .header("x-correlation-id", correlation_id)
+            .body(Bytes::new())?;
+        let answer = self.client.send(request).await?;
+        match answer.status() {
+            status if status.is_success() => {
+                let product = serde_json::from_slice(answer.body());
+                Ok(Some(
+                    product.with_context(|| format!("what the inventory says of {sku} is not understood"))?,
+                ))
+            }
+            // Only the inventory's own 404 says that there is no such product: a gateway that is being deployed has one, too.
+            StatusCode::NOT_FOUND if is_problem(answer.body()) => Ok(None),
+            status => anyhow::bail!("the inventory answered {status} for {sku}"),
+        }
+    }
+}
+
+fn is_problem(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    serde_json::from_slice::<Said>(body).is_ok_and(|said| said.kind.ends_with(":not-found"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Response;
+    use platform::http::client::NoAnswer;
+
+    use super::*;
+
+    struct Answers(u16, &'static str);
+
+    #[async_trait]
+    impl HttpClient for Answers {
+        async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+            assert_eq!(request.uri(), "https://api.example/v1/products/TEA-001");
+            assert_eq!(request.headers()["x-correlation-id"], "request-1");
+            Ok(Response::builder().status(self.0).body(Bytes::from_static(self.1.as_bytes())).unwrap())
+        }
+    }
+
+    async fn asked(status: u16, body: &'static str) -> anyhow::Result<Option<ProductInfo>> {
+        let catalogue = HttpCatalogue::new(Answers(status, body), "https://api.example/v1/");
+        catalogue.product(&"TEA-001".parse().unwrap(), "request-1").await
+    }
+
+    #[tokio::test]
+    async fn a_product_is_there_or_gone_or_not_known() {
+        let found = asked(200, r#"{"sku":"TEA-001","name":"Tea","tax_rate":700,"available":1}"#)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((found.name.as_str(), found.tax_rate.map(TaxRate::basis_points)), ("Tea", Some(700)));
+        let usual = asked(200, r#"{"name":"Tea"}"#).await.unwrap().unwrap();
+        assert_eq!(usual.tax_rate, None);
+        let gone =
+            asked(404, r#"{"type":"urn:serverless-orders:problem:not-found","status":404}"#).await.unwrap();
+        assert_eq!(gone, None);
+        for (status, body) in [
+            (404, r#"{"message":"Not Found"}"#),
+            (403, r#"{"message":"Missing Authentication Token"}"#),
+            (429, ""),
+            (500, ""),
+            (200, "<html>"),
+            (200, r#"{"name":""}"#),
+        ] {
+            assert!(asked(status, body).await.is_err(), "{status} {body}");
+        }
+    }
+}

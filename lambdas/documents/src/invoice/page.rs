@@ -1,0 +1,23 @@
+//! The invoice as a page: the same content as the PDF's, for a browser and its printer.
+
+use askama::Template;
+
+use super::content::Content;
+use super::language::Words;
+use super::record::Invoice;
+
+#[derive(Template)]
+#[template(path = "invoice.html")]
+struct Page<'a> {
+    content: &'a Content,
+    words: &'static Words,
+}
+
+/// The page. The same invoice gives the same bytes.
+///
+/// # Errors
+/// When the template cannot be filled in, which it can.
+pub fn render(invoice: &Invoice) -> anyhow::Result<String> {
+    let content = Content::of(invoice);
+    Ok(Page { content: &content, words: content.words() }.render()?)
+}

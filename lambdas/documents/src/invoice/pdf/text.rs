@@ -1,0 +1,313 @@
+//! Text made into glyphs: which font has each character, in which direction it runs (UAX #9), where a line may end
+//! (UAX #14), and how its letters join (rustybuzz).
+//!
+//! A character that no font has, such as an emoji, is drawn as U+FFFD, never as an empty box; who copies the text out of
+//! the document gets the character itself.
+
+#![expect(clippy::float_arithmetic, reason = "lengths on paper, in points")]
+
+use std::ops::Range;
+
+use krilla::text::{Font, GlyphId, KrillaGlyph};
+use rustybuzz::{Direction, UnicodeBuffer};
+use unicode_bidi::BidiInfo;
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::fonts::{FontFace, Weight, for_cluster, usual};
+
+/// What is drawn in place of a character that no font has.
+const REPLACEMENT: &str = "\u{fffd}";
+
+/// How a text looks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Style {
+    /// In points.
+    pub(super) size: f32,
+    pub(super) weight: Weight,
+}
+
+/// Glyphs of one font, one behind the other.
+#[derive(Clone)]
+pub(super) struct Run {
+    pub(super) font: Font,
+    /// Their ranges are within the line's text.
+    pub(super) glyphs: Vec<KrillaGlyph>,
+    /// In points.
+    pub(super) width: f32,
+}
+
+/// One line, shaped.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) text: String,
+    /// From left to right.
+    pub(super) runs: Vec<Run>,
+    /// In points.
+    pub(super) width: f32,
+    pub(super) size: f32,
+    /// Whether a character had to be replaced.
+    pub(super) replaced: bool,
+}
+
+/// One line of `text`, however long it is.
+pub(super) fn line(text: &str, style: Style) -> anyhow::Result<Line> {
+    let text = printable(text);
+    let bidi = BidiInfo::new(&text, None);
+    Paragraph { text: &text, bidi: &bidi, style }.shape(0..text.len())
+}
+
+/// `text` in lines of at most `width` points. A word that is wider than that is broken where it has to be.
+pub(super) fn wrap(text: &str, style: Style, width: f32) -> anyhow::Result<Vec<Line>> {
+    let text = printable(text);
+    let bidi = BidiInfo::new(&text, None);
+    let paragraph = Paragraph { text: &text, bidi: &bidi, style };
+    let mut lines = Vec::new();
+    let mut start = 0;
+    let mut fits: Option<Line> = None;
+    let mut end = 0;
+    for (opportunity, _) in unicode_linebreak::linebreaks(&text) {
+        loop {
+            let candidate = paragraph.shape(start..opportunity)?;
+            if candidate.width <= width {
+                (fits, end) = (Some(candidate), opportunity);
+                break;
+            }
+            match fits.take() {
+                Some(line) => {
+                    lines.push(line);
+                    start = end;
+                }
+                None => {
+                    let (line, broken_at) = paragraph.longest(start..opportunity, width)?;
+                    if broken_at >= opportunity {
+                        (fits, end) = (Some(line), opportunity);
+                        break;
+                    }
+                    lines.push(line);
+                    start = broken_at;
+                }
+            }
+        }
+    }
+    lines.extend(fits);
+    Ok(lines)
+}
+
+/// Composed where Unicode can (fonts have more of those), and without characters that end lines.
+fn printable(text: &str) -> String {
+    text.nfc().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
+}
+
+struct Paragraph<'a> {
+    text: &'a str,
+    bidi: &'a BidiInfo<'a>,
+    style: Style,
+}
+
+impl Paragraph<'_> {
+    /// The graphemes from the start of `range` that fit, one at least, and where they end.
+    fn longest(&self, range: Range<usize>, width: f32) -> anyhow::Result<(Line, usize)> {
+        let ends = self.slice(&range).grapheme_indices(true).map(|(at, g)| range.start + at + g.len());
+        let mut found: Option<(Line, usize)> = None;
+        for end in ends {
+            let line = self.shape(range.start..end)?;
+            if found.is_some() && line.width > width {
+                break;
+            }
+            found = Some((line, end));
+        }
+        match found {
+            Some(found) => Ok(found),
+            None => Ok((self.shape(range.clone())?, range.end)),
+        }
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// A line, without the space at its end.
+    fn shape(&self, range: Range<usize>) -> anyhow::Result<Line> {
+        let end = range.start + self.slice(&range).trim_end().len();
+        let range = range.start..end.max(range.start);
+        let mut line = Line {
+            text: self.slice(&range).to_owned(),
+            runs: Vec::new(),
+            width: 0.0,
+            size: self.style.size,
+            replaced: false,
+        };
+        let Some(paragraph) = self.bidi.paragraphs.first().filter(|_| !range.is_empty()) else {
+            return Ok(line);
+        };
+        let (levels, directed) = self.bidi.visual_runs(paragraph, range.clone());
+        for part in directed {
+            let rightward = levels.get(part.start).is_none_or(unicode_bidi::Level::is_ltr);
+            let mut segments = self.segments(&part)?;
+            if !rightward {
+                segments.reverse();
+            }
+            for segment in segments {
+                line.replaced |= segment.replaced;
+                let offset = segment.range.start - range.start;
+                let run = segment.shape(self.slice(&segment.range), offset, rightward, self.style.size);
+                line.width += run.width;
+                line.runs.push(run);
+            }
+        }
+        Ok(line)
+    }
+
+    /// The parts of `range` that one font can draw, in the order of the text.
+    fn segments(&self, range: &Range<usize>) -> anyhow::Result<Vec<Segment>> {
+        let mut segments: Vec<Segment> = Vec::new();
+        for (at, cluster) in self.slice(range).grapheme_indices(true) {
+            let at = range.start + at..range.start + at + cluster.len();
+            let found = for_cluster(self.style.weight, cluster);
+            let replaced = found.is_none();
+            let face = match found {
+                Some(face) => face,
+                None => usual(self.style.weight)?,
+            };
+            match segments.last_mut() {
+                Some(last) if !replaced && !last.replaced && std::ptr::eq(last.face, face) => {
+                    last.range.end = at.end;
+                }
+                _ => segments.push(Segment { face, range: at, replaced }),
+            }
+        }
+        Ok(segments)
+    }
+}
+
+struct Segment {
+    face: &'static FontFace,
+    range: Range<usize>,
+    replaced: bool,
+}
+
+impl Segment {
+    /// Glyphs for `text`, which stands at `offset` in its line.
+    fn shape(&self, text: &str, offset: usize, rightward: bool, size: f32) -> Run {
+        let mut buffer = UnicodeBuffer::new();
+        buffer.push_str(if self.replaced { REPLACEMENT } else { text });
+        buffer.guess_segment_properties();
+        buffer.set_direction(if rightward { Direction::LeftToRight } else { Direction::RightToLeft });
+        let shaped = rustybuzz::shape(&self.face.shaper, &[], buffer);
+        let mut starts: Vec<usize> =
+            shaped.glyph_infos().iter().filter_map(|info| usize::try_from(info.cluster).ok()).collect();
+        starts.sort_unstable();
+        let unit = 1.0 / self.face.drawn.units_per_em();
+        let mut width = 0.0;
+        let glyphs = shaped.glyph_infos().iter().zip(shaped.glyph_positions()).map(|(info, position)| {
+            let start = usize::try_from(info.cluster).unwrap_or_default();
+            let next = starts.get(starts.partition_point(|other| *other <= start)).copied();
+            let range = if self.replaced { 0..text.len() } else { start..next.unwrap_or(text.len()) };
+            width += float(position.x_advance) * unit * size;
+            KrillaGlyph::new(
+                GlyphId::new(info.glyph_id),
+                float(position.x_advance) * unit,
+                float(position.x_offset) * unit,
+                float(position.y_offset) * unit,
+                float(position.y_advance) * unit,
+                range.start + offset..range.end + offset,
+                None,
+            )
+        });
+        let glyphs = glyphs.collect();
+        Run { font: self.face.drawn.clone(), glyphs, width }
+    }
+}
+
+/// A length within a font: at most some thousands of units.
+fn float(units: i32) -> f32 {
+    i16::try_from(units).map_or(0.0, f32::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STYLE: Style = Style { size: 10.0, weight: Weight::Regular };
+
+    fn glyphs(line: &Line) -> Vec<u32> {
+        line.runs.iter().flat_map(|run| run.glyphs.iter().map(|glyph| glyph.glyph_id.to_u32())).collect()
+    }
+
+    #[test]
+    fn each_script_has_its_glyphs() {
+        for text in [
+            "Ådám Nguyễn Thị Ánh",
+            "Ελένη Παπαδοπούλου",
+            "Наталія Ґалаґан",
+            "王小明 張偉",
+            "さくら カタカナ 山田太郎",
+            "김민준 박서연",
+            "محمد علي",
+            "שלום כהן",
+            "ปิยะพงษ์",
+            "प्रिया शर्मा",
+            "Արմեն",
+            "გიორგი",
+        ] {
+            for weight in [Weight::Regular, Weight::Bold] {
+                let line = line(text, Style { weight, ..STYLE }).unwrap();
+                assert!(!line.replaced && line.width > 20.0, "{text}");
+                assert!(glyphs(&line).iter().all(|glyph| *glyph != 0), "{text} has a .notdef");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_font_has_is_replaced_and_kept_as_text() {
+        let line = line("Ada 👩‍👩‍👧 😀", STYLE).unwrap();
+        assert!(line.replaced && glyphs(&line).iter().all(|glyph| *glyph != 0));
+        let replaced: Vec<&str> = line
+            .runs
+            .iter()
+            .flat_map(|run| &run.glyphs)
+            .filter_map(|glyph| line.text.get(glyph.text_range.clone()))
+            .filter(|text| !text.is_ascii())
+            .collect();
+        assert_eq!(replaced, ["👩‍👩‍👧", "😀"], "a family is one character");
+    }
+
+    #[test]
+    fn right_to_left_runs_so_and_its_digits_do_not() {
+        let line = line("שלום 12", STYLE).unwrap();
+        let order: String = line
+            .runs
+            .iter()
+            .flat_map(|run| &run.glyphs)
+            .filter_map(|glyph| line.text.get(glyph.text_range.clone()))
+            .collect();
+        assert_eq!(order, "12 םולש");
+    }
+
+    #[test]
+    fn arabic_letters_join() {
+        let (joined, apart) = (line("محمد", STYLE).unwrap(), line("م ح م د", STYLE).unwrap());
+        let isolated: Vec<u32> = glyphs(&apart);
+        assert!(glyphs(&joined).iter().filter(|glyph| isolated.contains(glyph)).count() < 4);
+    }
+
+    #[test]
+    fn lines_break_between_words_and_else_where_they_must() {
+        let lines = |text: &str, width| -> Vec<String> {
+            let lines = wrap(text, STYLE, width).unwrap();
+            assert!(lines.iter().all(|line| line.width <= width), "{text}");
+            lines.into_iter().map(|line| line.text).collect()
+        };
+        assert_eq!(lines("one two three", 1000.0), ["one two three"]);
+        assert_eq!(lines("one two three", 45.0), ["one two", "three"]);
+        let long = "W".repeat(200);
+        let broken = lines(&long, 100.0);
+        assert!(broken.len() > 10 && broken.concat() == long);
+        assert!(lines("王小明王小明王小明", 50.0).len() > 1, "Chinese breaks without spaces");
+        assert_eq!(lines("", 100.0), Vec::<String>::new());
+        assert_eq!(lines("a\u{2028}b", 100.0), ["a b"]);
+        // Narrower than one letter: still one letter a line, and an end.
+        assert_eq!(wrap("WWW", STYLE, 1.0).unwrap().len(), 3);
+    }
+}

@@ -1,0 +1,118 @@
+//! A period of a book, in the order of time, over all of its shelves.
+
+use std::collections::VecDeque;
+
+use anyhow::Context;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::store::{Book, Page, Position, Row, SHARDS, Shelf, day_of};
+
+/// Reads row by row, and keeps one page of each shelf of a day at most.
+pub struct Reader<'a, R> {
+    book: &'a dyn Book<R>,
+    /// From here on.
+    from: Position,
+    until: Position,
+    day: Date,
+    last_day: Date,
+    /// Of `day`; empty before it is begun.
+    shelves: Vec<Open<R>>,
+}
+
+/// A shelf that is being read.
+struct Open<R> {
+    shelf: Shelf,
+    rows: VecDeque<R>,
+    /// Where to read on, if there may be more.
+    next: Option<Position>,
+}
+
+impl<'a, R: Row> Reader<'a, R> {
+    /// What is from `from` on and before `until`.
+    pub fn new(book: &'a dyn Book<R>, from: Timestamp, until: Timestamp) -> Self {
+        Self::from_position(book, from, until, Position::at(from))
+    }
+
+    /// The same, from a position on within it.
+    pub fn from_position(
+        book: &'a dyn Book<R>,
+        from: Timestamp,
+        until: Timestamp,
+        position: Position,
+    ) -> Self {
+        Self {
+            book,
+            from: position.max(Position::at(from)),
+            until: Position::at(until),
+            day: day_of(from),
+            last_day: day_of(until),
+            shelves: Vec::new(),
+        }
+    }
+
+    /// The next row, if there is one.
+    ///
+    /// # Errors
+    /// When the book cannot be read.
+    pub async fn next(&mut self) -> anyhow::Result<Option<R>> {
+        if self.from >= self.until {
+            return Ok(None);
+        }
+        loop {
+            if self.shelves.is_empty() {
+                self.skip_days()?;
+                self.open_day();
+            }
+            self.fill().await?;
+            let first = self
+                .shelves
+                .iter_mut()
+                .filter(|open| !open.rows.is_empty())
+                .min_by_key(|open| open.rows.front().map(Row::position));
+            if let Some(row) = first.and_then(|open| open.rows.pop_front()) {
+                return Ok(Some(row));
+            }
+            if self.day >= self.last_day {
+                return Ok(None);
+            }
+            self.shelves.clear();
+            self.day = self.day.tomorrow().context("the end of time")?;
+        }
+    }
+
+    /// Days that lie before the position that reading goes on from.
+    fn skip_days(&mut self) -> anyhow::Result<()> {
+        while self.day < self.last_day {
+            let tomorrow = self.day.tomorrow().context("the end of time")?;
+            let midnight = jiff::tz::TimeZone::UTC.to_timestamp(tomorrow.into())?;
+            if self.from < Position::at(midnight) {
+                break;
+            }
+            self.day = tomorrow;
+        }
+        Ok(())
+    }
+
+    fn open_day(&mut self) {
+        let shelf = |shard| Shelf { book: R::BOOK, day: self.day, shard };
+        let open = |shard| Open { shelf: shelf(shard), rows: VecDeque::new(), next: Some(self.from.clone()) };
+        self.shelves = (0..SHARDS).map(open).collect();
+    }
+
+    /// Reads on where a shelf has come to the end of its page, at all of them at the same time.
+    async fn fill(&mut self) -> anyhow::Result<()> {
+        let (book, until) = (self.book, &self.until);
+        let pages = self.shelves.iter_mut().map(async |open| {
+            while let Some(from) = open.next.take_if(|_| open.rows.is_empty()) {
+                let Page { rows, next } = book.page(open.shelf, &from, until).await?;
+                open.rows = rows.into();
+                open.next = next;
+            }
+            anyhow::Ok(())
+        });
+        try_join_all(pages).await?;
+        Ok(())
+    }
+}

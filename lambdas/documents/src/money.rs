@@ -1,0 +1,41 @@
+//! Sums of money that are larger than one order's.
+
+/// Minor units as a decimal number, with so many digits behind the point.
+pub fn decimal(minor_units: i128, digits: usize) -> String {
+    let sign = if minor_units < 0 { "-" } else { "" };
+    let all = format!("{:0>width$}", minor_units.unsigned_abs(), width = digits + 1);
+    match all.split_at_checked(all.len().saturating_sub(digits)) {
+        Some((units, rest)) if digits > 0 => format!("{sign}{units}.{rest}"),
+        _ => format!("{sign}{all}"),
+    }
+}
+
+/// The same for people: in groups of three digits, `12,345.60`.
+pub fn grouped(minor_units: i128, digits: usize) -> String {
+    let number = decimal(minor_units, digits);
+    let (sign, number) = number.strip_prefix('-').map_or(("", number.as_str()), |number| ("−", number));
+    let (units, rest) = number.find('.').map_or((number, ""), |at| number.split_at(at));
+    let mut grouped = String::new();
+    for (index, digit) in units.chars().enumerate() {
+        if index > 0 && (units.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{sign}{grouped}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_as_a_number() {
+        assert_eq!(decimal(1250, 2), "12.50");
+        assert_eq!(decimal(5, 2), "0.05");
+        assert_eq!(decimal(-5, 2), "-0.05");
+        assert_eq!(decimal(0, 2), "0.00");
+        assert_eq!(decimal(1250, 0), "1250");
+        assert_eq!(decimal(1_234_567, 3), "1234.567");
+    }
+}

@@ -1,0 +1,218 @@
+//! The sums of a day.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Sum;
+
+use domain::money::Currency;
+use domain::reservation::ShortageKind;
+use domain::{Line, Lines, Money, Sku};
+
+use super::share::share_out;
+use crate::day::{Hour, LocalDay};
+use crate::ledger::booking::{Booked, Booking};
+
+/// What happened to orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// So many were placed.
+    pub placed: u64,
+    /// So many were charged.
+    pub paid: u64,
+    /// So many refunds were given.
+    pub refunds: u64,
+    /// So many were refused because too few pieces were left.
+    pub out_of_stock: u64,
+}
+
+/// What happened to a product. Amounts are in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sales {
+    /// So many orders with it were charged.
+    pub orders: u64,
+    /// So many pieces of it.
+    pub pieces: u64,
+    /// What was charged for it.
+    pub revenue: u64,
+    /// What was given back for it.
+    pub refunded: u64,
+    /// So often it was refused because too few pieces were left.
+    pub stock_outs: u64,
+    /// So many pieces were missing then.
+    pub missing: u64,
+}
+
+impl Sales {
+    /// What was charged less what was given back: below zero on a day with more of that.
+    pub fn net(&self) -> i128 {
+        i128::from(self.revenue) - i128::from(self.refunded)
+    }
+}
+
+impl Sum for Orders {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, it| Self {
+            placed: sum.placed + it.placed,
+            paid: sum.paid + it.paid,
+            refunds: sum.refunds + it.refunds,
+            out_of_stock: sum.out_of_stock + it.out_of_stock,
+        })
+    }
+}
+
+impl Sum for Sales {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, it| Self {
+            orders: sum.orders + it.orders,
+            pieces: sum.pieces + it.pieces,
+            revenue: sum.revenue + it.revenue,
+            refunded: sum.refunded + it.refunded,
+            stock_outs: sum.stock_outs + it.stock_outs,
+            missing: sum.missing + it.missing,
+        })
+    }
+}
+
+/// A currency, in the order of its letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unit {
+    /// Its three letters.
+    pub code: &'static str,
+    /// The digits of its minor unit.
+    pub digits: usize,
+}
+
+impl From<Currency> for Unit {
+    fn from(currency: Currency) -> Self {
+        Self { code: currency.code(), digits: currency.digits() }
+    }
+}
+
+/// The sums of a day. Currencies are never added up.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    hours: Vec<Hour>,
+    /// By currency and hour, an index into `hours`.
+    orders: BTreeMap<(Unit, usize), Orders>,
+    /// By currency, hour and product.
+    sales: BTreeMap<(Unit, usize, Sku), Sales>,
+}
+
+impl Figures {
+    /// Those of a day on which nothing has happened.
+    pub fn new(day: &LocalDay) -> Self {
+        Self { hours: day.hours(), orders: BTreeMap::new(), sales: BTreeMap::new() }
+    }
+
+    /// Counts a booking, if it is of this day.
+    pub fn count(&mut self, booking: &Booking) {
+        let Some(hour) = self.hours.iter().position(|hour| (hour.start..hour.end).contains(&booking.at))
+        else {
+            return;
+        };
+        match &booking.what {
+            Booked::Placed => self.orders(booking.lines.total(), hour).placed += 1,
+            Booked::Paid { amount } => {
+                self.orders(*amount, hour).paid += 1;
+                for (line, share) in shares(*amount, &booking.lines) {
+                    let sales = self.sales(*amount, hour, &line.sku);
+                    sales.orders += 1;
+                    sales.pieces += u64::from(line.quantity.get());
+                    sales.revenue += share;
+                }
+            }
+            Booked::Refunded { amount, .. } => {
+                self.orders(*amount, hour).refunds += 1;
+                for (line, share) in shares(*amount, &booking.lines) {
+                    self.sales(*amount, hour, &line.sku).refunded += share;
+                }
+            }
+            Booked::Rejected { shortages } => {
+                let total = booking.lines.total();
+                let missing: BTreeMap<&Sku, u32> = shortages
+                    .iter()
+                    .filter_map(|shortage| match shortage.kind {
+                        ShortageKind::OutOfStock { available } => Some((&shortage.sku, available)),
+                        ShortageKind::UnknownProduct | ShortageKind::PriceChanged { .. } => None,
+                    })
+                    .collect();
+                if !missing.is_empty() {
+                    self.orders(total, hour).out_of_stock += 1;
+                }
+                for (sku, available) in missing {
+                    let wanted = booking.lines.iter().find(|line| line.sku == *sku);
+                    let wanted = wanted.map_or(0, |line| line.quantity.get());
+                    let sales = self.sales(total, hour, sku);
+                    sales.stock_outs += 1;
+                    sales.missing += u64::from(wanted.saturating_sub(available));
+                }
+            }
+        }
+    }
+
+    fn orders(&mut self, money: Money, hour: usize) -> &mut Orders {
+        self.orders.entry((money.currency.into(), hour)).or_default()
+    }
+
+    fn sales(&mut self, money: Money, hour: usize, sku: &Sku) -> &mut Sales {
+        self.sales.entry((money.currency.into(), hour, sku.clone())).or_default()
+    }
+
+    /// The hours of the day.
+    pub fn hours(&self) -> &[Hour] {
+        &self.hours
+    }
+
+    /// The currencies in which anything happened.
+    pub fn units(&self) -> BTreeSet<Unit> {
+        let of_sales = self.sales.keys().map(|(unit, _, _)| *unit);
+        self.orders.keys().map(|(unit, _)| *unit).chain(of_sales).collect()
+    }
+
+    /// What happened to the orders of a currency in an hour, an index into [`Figures::hours`]; or on all of the day.
+    pub fn orders_of(&self, unit: Unit, hour: Option<usize>) -> Orders {
+        let all = self.orders.iter();
+        let these = all.filter(|((of, at), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
+        these.map(|(_, orders)| *orders).sum()
+    }
+
+    /// What was sold in a currency, in an hour or on all of the day.
+    pub fn sales_of(&self, unit: Unit, hour: Option<usize>) -> Sales {
+        let all = self.sales.iter();
+        let these = all.filter(|((of, at, _), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
+        these.map(|(_, sales)| *sales).sum()
+    }
+
+    /// What was sold of each product in a currency, what brought most first.
+    pub fn products(&self, unit: Unit) -> Vec<(&Sku, Sales)> {
+        let mut products: BTreeMap<&Sku, Vec<Sales>> = BTreeMap::new();
+        for ((_, _, sku), sales) in self.sales.iter().filter(|((of, _, _), _)| *of == unit) {
+            products.entry(sku).or_default().push(*sales);
+        }
+        let mut products: Vec<(&Sku, Sales)> =
+            products.into_iter().map(|(sku, sales)| (sku, sales.into_iter().sum())).collect();
+        products.sort_by_key(|(_, sales)| std::cmp::Reverse((sales.revenue, sales.stock_outs)));
+        products
+    }
+
+    /// What was sold by hour, product and currency: all that is not nothing.
+    pub fn cells(&self) -> Vec<(&Hour, &Sku, Unit, Sales)> {
+        let mut cells: Vec<_> = self
+            .sales
+            .iter()
+            .filter_map(|((unit, hour, sku), sales)| {
+                Some((*hour, self.hours.get(*hour)?, sku, *unit, *sales))
+            })
+            .collect();
+        cells.sort_by_key(|(index, _, sku, unit, _)| (*index, *sku, *unit));
+        cells.into_iter().map(|(_, hour, sku, unit, sales)| (hour, sku, unit, sales)).collect()
+    }
+}
+
+/// What of an amount falls to each line: in proportion to what the lines cost.
+fn shares(amount: Money, lines: &Lines) -> impl Iterator<Item = (&Line, u64)> {
+    let costs: Vec<u64> = lines
+        .iter()
+        .map(|line| u64::from(line.unit_price.minor_units()).saturating_mul(line.quantity.get().into()))
+        .collect();
+    lines.iter().zip(share_out(amount.minor_units().into(), &costs))
+}

@@ -1,0 +1,132 @@
+//! `daily-report`: makes the report of the day that has just ended, or of one that is asked for.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use platform::Clock;
+use platform::host::schedule::Job;
+use platform::objects::{File, Objects, read_whole};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::Kind;
+use super::figures::Figures;
+use super::link::Links;
+use super::mail::{MailLinks, Mailer, compose};
+use super::{page, table};
+use crate::day::LocalDay;
+use crate::ledger::booking::Booking;
+use crate::ledger::read::Reader;
+use crate::ledger::store::Book;
+
+/// Makes reports.
+pub struct DailyReport {
+    /// What happened.
+    pub bookings: Arc<dyn Book<Booking>>,
+    /// Where the files go.
+    pub files: Arc<dyn Objects>,
+    /// Tells of them.
+    pub mail: Option<MailSettings>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// What the shop's clocks show.
+    pub zone: TimeZone,
+    /// What the shop is called.
+    pub shop: String,
+}
+
+/// How it is told that there is a report.
+pub struct MailSettings {
+    /// Sends.
+    pub mailer: Arc<dyn Mailer>,
+    /// Makes the links.
+    pub links: Links,
+    /// Where the API is, without a slash at the end.
+    pub api: String,
+}
+
+/// What a person who calls the function by hand may ask for.
+#[derive(Debug, Default, Deserialize)]
+struct Input {
+    /// Instead of yesterday.
+    day: Option<Date>,
+}
+
+/// What the last mail about a day told of.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    /// The figures, as a hash.
+    figures: String,
+}
+
+#[async_trait]
+impl Job for DailyReport {
+    async fn run(&self, input: Value) -> anyhow::Result<Value> {
+        // The schedule sends an object of its own, or nothing.
+        let input: Option<Input> = serde_json::from_value(input).context("the input is not understood")?;
+        let now = self.clock.now();
+        let day = match input.unwrap_or_default().day {
+            Some(date) => LocalDay::new(date, self.zone.clone())?,
+            None => LocalDay::before(now, self.zone.clone())?,
+        };
+        anyhow::ensure!(day.end <= now, "{} is not over yet in the shop's time zone", day.date);
+        let mut figures = Figures::new(&day);
+        let mut reader = Reader::new(self.bookings.as_ref(), day.start, day.end);
+        let mut bookings: u64 = 0;
+        while let Some(booking) = reader.next().await? {
+            figures.count(&booking);
+            bookings += 1;
+        }
+        let table = table::csv(&figures);
+        let page = page::render(&self.shop, &day, &self.zone, &figures, now)?;
+        // What tells one report from another: also orders that were placed and not paid, which the table does not have.
+        let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{figures:?}")));
+        self.write(Kind::Csv, day.date, "text/csv; charset=utf-8", table).await?;
+        self.write(Kind::Page, day.date, "text/html; charset=utf-8", page.into()).await?;
+        let mailed = match &self.mail {
+            Some(settings) => self.tell(settings, &day, &figures, hash).await?,
+            None => false,
+        };
+        Ok(json!({ "day": day.date, "bookings": bookings, "mailed": mailed }))
+    }
+}
+
+impl DailyReport {
+    async fn write(&self, kind: Kind, day: Date, content_type: &str, body: Vec<u8>) -> anyhow::Result<()> {
+        let content_type = content_type.to_owned();
+        self.files.write(File { key: kind.key(day), content_type, body: body.into() }).await
+    }
+
+    /// Sends a mail, unless the last one about this day told the same. Two at the same time may both send one.
+    async fn tell(
+        &self,
+        settings: &MailSettings,
+        day: &LocalDay,
+        figures: &Figures,
+        hash: String,
+    ) -> anyhow::Result<bool> {
+        let key = format!("reports/{}/mailed.json", day.date);
+        let told: Option<Told> = match self.files.read(&key, 0, None).await? {
+            Some(file) => read_whole(file, 1024).await?.and_then(|file| serde_json::from_slice(&file).ok()),
+            None => None,
+        };
+        if told.as_ref().is_some_and(|told| told.figures == hash) {
+            return Ok(false);
+        }
+        let link = async |kind| {
+            let path = settings.links.make(day.date, kind).await?;
+            anyhow::Ok(format!("{}{path}", settings.api))
+        };
+        let links = MailLinks { page: link(Kind::Page).await?, csv: link(Kind::Csv).await? };
+        settings.mailer.send(&compose(&self.shop, day, figures, &links, told.is_some())).await?;
+        let body = serde_json::to_vec(&Told { figures: hash })?.into();
+        self.files.write(File { key, content_type: "application/json".to_owned(), body }).await?;
+        Ok(true)
+    }
+}

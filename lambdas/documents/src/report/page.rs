@@ -1,0 +1,171 @@
+//! The report as a page: charts and the tables that they are made of. One file, without scripts and without anything
+//! from elsewhere, so that it can be kept, sent on and printed.
+
+use askama::Template;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::chart::{Columns, Rows};
+use super::figures::{Figures, Unit};
+use crate::day::LocalDay;
+use crate::money::grouped;
+
+/// An amount with its currency, in groups of three digits: `12,345.60 EUR`.
+pub fn amount(minor_units: i128, unit: Unit) -> String {
+    format!("{} {}", grouped(minor_units, unit.digits), unit.code)
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    shop: &'a str,
+    date: String,
+    day: String,
+    zone: &'a str,
+    length: i64,
+    made_at: String,
+    sections: Vec<Section>,
+}
+
+/// All in one currency.
+struct Section {
+    code: &'static str,
+    tiles: Vec<(&'static str, String)>,
+    money: Columns,
+    orders: Columns,
+    best: Rows,
+    hours: Vec<HourRow>,
+    total: HourRow,
+    products: Vec<ProductRow>,
+    products_total: ProductRow,
+    stock_outs: Vec<StockOutRow>,
+}
+
+struct HourRow {
+    label: String,
+    placed: u64,
+    paid: u64,
+    revenue: String,
+    refunds: u64,
+    refunded: String,
+    out_of_stock: u64,
+}
+
+struct ProductRow {
+    sku: String,
+    orders: u64,
+    pieces: u64,
+    revenue: String,
+    refunded: String,
+    net: String,
+}
+
+struct StockOutRow {
+    sku: String,
+    times: u64,
+    missing: u64,
+}
+
+/// Writes it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn render(
+    shop: &str,
+    day: &LocalDay,
+    zone: &TimeZone,
+    figures: &Figures,
+    made_at: Timestamp,
+) -> anyhow::Result<String> {
+    let page = Page {
+        shop,
+        date: day.date.strftime("%A, %-d %B %Y").to_string(),
+        day: day.date.to_string(),
+        zone: zone.iana_name().unwrap_or("UTC"),
+        length: day.end.duration_since(day.start).as_hours(),
+        made_at: made_at.to_zoned_datetime(zone.clone()).strftime("%-d %B %Y, %H:%M (UTC%:z)").to_string(),
+        sections: figures.units().into_iter().map(|unit| section(unit, figures)).collect(),
+    };
+    Ok(page.render()?)
+}
+
+fn section(unit: Unit, figures: &Figures) -> Section {
+    let number = |minor_units: i128| grouped(minor_units, unit.digits);
+    let hour_row = |label: &str, hour: Option<usize>| {
+        let (orders, sales) = (figures.orders_of(unit, hour), figures.sales_of(unit, hour));
+        HourRow {
+            label: label.to_owned(),
+            placed: orders.placed,
+            paid: orders.paid,
+            revenue: number(sales.revenue.into()),
+            refunds: orders.refunds,
+            refunded: number(sales.refunded.into()),
+            out_of_stock: orders.out_of_stock,
+        }
+    };
+    let hours = figures.hours();
+    let labels: Vec<String> = hours.iter().map(|hour| hour.label.clone()).collect();
+    let by_hour = |of: &dyn Fn(usize) -> u64| (0..hours.len()).map(of).collect::<Vec<u64>>();
+    let revenue = by_hour(&|hour| figures.sales_of(unit, Some(hour)).revenue);
+    let refunded = by_hour(&|hour| figures.sales_of(unit, Some(hour)).refunded);
+    let placed = by_hour(&|hour| figures.orders_of(unit, Some(hour)).placed);
+    let paid = by_hour(&|hour| figures.orders_of(unit, Some(hour)).paid);
+    let products = figures.products(unit);
+    let best: Vec<(String, u64)> =
+        products.iter().map(|(sku, sales)| (sku.to_string(), sales.revenue)).collect();
+    let product_row = |sku: String, sales: super::figures::Sales| ProductRow {
+        sku,
+        orders: sales.orders,
+        pieces: sales.pieces,
+        revenue: number(sales.revenue.into()),
+        refunded: number(sales.refunded.into()),
+        net: number(sales.net()),
+    };
+    let (orders, sales) = (figures.orders_of(unit, None), figures.sales_of(unit, None));
+    let mut out: Vec<_> = products.iter().filter(|(_, sales)| sales.stock_outs > 0).collect();
+    out.sort_by_key(|(_, sales)| std::cmp::Reverse((sales.stock_outs, sales.missing)));
+    Section {
+        code: unit.code,
+        tiles: vec![
+            ("Orders placed", grouped(orders.placed.into(), 0)),
+            ("Orders paid", grouped(orders.paid.into(), 0)),
+            ("Revenue", number(sales.revenue.into())),
+            ("Refunds", number(sales.refunded.into())),
+            ("Net", number(sales.net())),
+            ("Refused, out of stock", grouped(orders.out_of_stock.into(), 0)),
+        ],
+        money: Columns::new(&labels, &[("Revenue", revenue), ("Refunds", refunded)], unit.digits),
+        orders: Columns::new(&labels, &[("Placed", placed), ("Paid", paid)], 0),
+        best: Rows::new(&best, unit.digits),
+        hours: hours.iter().enumerate().map(|(index, hour)| hour_row(&hour.label, Some(index))).collect(),
+        total: hour_row("All day", None),
+        products: products
+            .iter()
+            .filter(|(_, sales)| sales.orders > 0 || sales.refunded > 0)
+            .map(|(sku, sales)| product_row(sku.to_string(), *sales))
+            .collect(),
+        products_total: product_row("All products".to_owned(), sales),
+        stock_outs: out
+            .into_iter()
+            .map(|(sku, sales)| StockOutRow {
+                sku: sku.to_string(),
+                times: sales.stock_outs,
+                missing: sales.missing,
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_in_groups_of_three() {
+        let euro = Unit { code: "EUR", digits: 2 };
+        assert_eq!(amount(0, euro), "0.00 EUR");
+        assert_eq!(amount(123_456_789, euro), "1,234,567.89 EUR");
+        assert_eq!(amount(-100_000, euro), "−1,000.00 EUR");
+        assert_eq!(amount(999, Unit { code: "JPY", digits: 0 }), "999 JPY");
+    }
+}

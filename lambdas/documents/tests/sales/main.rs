@@ -1,0 +1,9 @@
+//! The ledger, exports and reports, over ports in memory.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod api;
+mod export;
+mod ledger;
+mod report;
+mod support;

@@ -1,0 +1,85 @@
+//! An invoice for each paid order: what is on it, and what becomes of failures.
+
+use domain::TaxRate;
+use platform::{EventHandler, Failure};
+use serde_json::json;
+
+use crate::support::{Shop, event, id, line, moment, paid, tea};
+
+const NOON: &str = "2026-11-23T11:00:00Z";
+
+#[tokio::test]
+async fn a_paid_order_gets_an_invoice_with_all_that_it_shows() {
+    let shop = Shop::at(NOON);
+    assert_eq!(shop.issuer().handle(&tea(id(1))).await.unwrap(), vec![]);
+    let all = shop.invoices.all();
+    let [invoice] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(invoice.number.to_string(), "2026-000001");
+    assert_eq!((invoice.order_id, invoice.issued_at), (id(1), moment(NOON)));
+    assert_eq!(invoice.total.to_string(), "64.99 EUR");
+    let lines: Vec<_> = invoice
+        .lines
+        .iter()
+        .map(|line| {
+            (line.name.as_ref().unwrap().as_str(), line.price.minor_units(), line.tax_rate.basis_points())
+        })
+        .collect();
+    assert_eq!(lines, [("Darjeeling First Flush", 2500, 700), ("Teapot", 3999, 1900)]);
+    assert_eq!(invoice.seller.tax_id, "DE123456789");
+    assert_eq!(invoice.buyer.address.as_ref().unwrap().city.as_str(), "London");
+    // What changes later changes nothing.
+    shop.products.put("TEA-001", "Darjeeling, old", Some(0));
+    shop.issuer().handle(&tea(id(1))).await.unwrap();
+    assert_eq!(shop.invoices.all(), all);
+}
+
+#[tokio::test]
+async fn the_year_ends_where_the_shop_is() {
+    for (now, number, day) in [
+        ("2026-12-31T22:59:59Z", "2026-000001", "2026-12-31"),
+        ("2026-12-31T23:00:00Z", "2027-000001", "2027-01-01"),
+    ] {
+        let shop = Shop::at(now);
+        shop.issuer().handle(&paid(id(1), "2026-12-31T22:30:00Z", &[line("TEA-001", 1, 100)])).await.unwrap();
+        let invoice = shop.invoices.all().remove(0);
+        assert_eq!(
+            (invoice.number.to_string().as_str(), invoice.issued_on.to_string().as_str()),
+            (number, day)
+        );
+        assert_eq!(invoice.paid_on.to_string(), "2026-12-31");
+    }
+}
+
+#[tokio::test]
+async fn a_product_that_is_gone_is_named_by_its_sku_with_the_usual_rate() {
+    let shop = Shop::at(NOON);
+    shop.issuer().handle(&paid(id(1), NOON, &[line("GONE-1", 1, 100)])).await.unwrap();
+    let line = shop.invoices.all().remove(0).lines.remove(0);
+    assert_eq!((line.name, line.tax_rate), (None, TaxRate::try_from(1900).unwrap()));
+}
+
+#[tokio::test]
+async fn without_the_inventory_it_comes_again_and_no_number_is_lost() {
+    let shop = Shop::at(NOON);
+    shop.products.failures.next(1);
+    let failed = shop.issuer().handle(&tea(id(1))).await;
+    assert!(matches!(failed, Err(Failure::Retry(_))), "{failed:?}");
+    shop.issuer().handle(&tea(id(2))).await.unwrap();
+    shop.issuer().handle(&tea(id(1))).await.unwrap();
+    let numbers: Vec<_> =
+        shop.invoices.all().iter().map(|invoice| (invoice.number.serial(), invoice.order_id)).collect();
+    assert_eq!(numbers, [(1, id(2)), (2, id(1))]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_invoiced_is_told() {
+    let shop = Shop::at(NOON);
+    let mut other = serde_json::to_value(tea(id(1))).unwrap();
+    other["data"]["amount"]["amount"] = 1.into();
+    let failed = shop.issuer().handle(&serde_json::from_value(other).unwrap()).await;
+    assert!(matches!(failed, Err(Failure::Reject(_))), "{failed:?}");
+    let voided = event(id(1), NOON, "reservation.committed", &json!({}));
+    let failed = shop.issuer().handle(&voided).await;
+    assert!(matches!(failed, Err(Failure::Poison(_))), "{failed:?}");
+    assert_eq!(shop.invoices.all(), []);
+}

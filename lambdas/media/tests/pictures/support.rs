@@ -1,0 +1,69 @@
+//! Pictures, made and looked at.
+
+use std::io::Cursor;
+
+use domain::product::{RenditionFormat, RenditionSize};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use media::picture::Rendered;
+
+pub(crate) const RED: [u8; 3] = [220, 30, 30];
+pub(crate) const GREEN: [u8; 3] = [30, 180, 30];
+pub(crate) const BLUE: [u8; 3] = [30, 30, 220];
+pub(crate) const WHITE: [u8; 3] = [250, 250, 250];
+
+/// Four quarters: top left, top right, bottom left, bottom right.
+pub(crate) fn quarters(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb(match (x < width / 2, y < height / 2) {
+            (true, true) => RED,
+            (false, true) => GREEN,
+            (true, false) => BLUE,
+            (false, false) => WHITE,
+        })
+    })
+}
+
+pub(crate) fn file(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut file = Cursor::new(Vec::new());
+    picture.into().write_to(&mut file, format).unwrap();
+    file.into_inner()
+}
+
+pub(crate) fn jpeg(width: u32, height: u32) -> Vec<u8> {
+    file(quarters(width, height), ImageFormat::Jpeg)
+}
+
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    file(quarters(width, height), ImageFormat::Png)
+}
+
+pub(crate) fn corpus(name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
+    std::fs::read(format!("{folder}/{name}")).unwrap()
+}
+
+/// One rendition, decoded.
+pub(crate) fn shown(rendered: &Rendered, size: RenditionSize, format: RenditionFormat) -> DynamicImage {
+    let found = rendered.files.iter().find(|file| file.size == size && file.format == format).unwrap();
+    let picture = image::load_from_memory(&found.content).unwrap();
+    assert_eq!((picture.width(), picture.height()), (found.width, found.height));
+    picture
+}
+
+/// The colours in the middle of each quarter of every rendition are these, as nearly as a lossy format keeps them: on the
+/// pixels, so that another processor or another version of an encoder does not break it.
+#[track_caller]
+pub(crate) fn assert_shows(rendered: &Rendered, wanted: [[u8; 3]; 4], tolerance: u8) {
+    assert_eq!(rendered.files.len(), 6);
+    for file in &rendered.files {
+        let picture = shown(rendered, file.size, file.format).into_rgb8();
+        let (width, height) = picture.dimensions();
+        for (index, wanted) in wanted.iter().enumerate() {
+            let (right, below) = (index % 2 == 1, index >= 2);
+            let at = |side: u32, far: bool| if far { side * 3 / 4 } else { side / 4 };
+            let found = picture.get_pixel(at(width, right), at(height, below)).0;
+            let near = found.iter().zip(wanted).all(|(a, b)| a.abs_diff(*b) <= tolerance);
+            assert!(near, "{:?} {:?}, quarter {index}: {found:?}, not {wanted:?}", file.size, file.format);
+        }
+    }
+}

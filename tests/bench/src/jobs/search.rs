@@ -1,0 +1,417 @@
+//! What a search takes: the function itself, called as Lambda calls it, over the tables of a shop with many orders. The
+//! tables are in this process and answer at once, so the times are the function's own; what DynamoDB adds is some
+//! milliseconds for each of the requests, which are counted: those of one round are sent at the same time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use domain::order::{Order, Outcome};
+use domain::{Cause, OrderDetails, OrderId, ProductName, Sku};
+use futures::stream::{StreamExt, iter};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use jiff::{SignedDuration, Timestamp};
+use platform::clock::SystemClock;
+use search::adapters::memory::InMemoryRows;
+use search::document::Document;
+use search::postings::rows::Rows;
+use search::postings::{Posting, PostingsIndex, Range};
+use search::store::OrderIndex;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Section;
+use crate::functions::Function;
+use crate::process::Process;
+use crate::server::{Handler, Server};
+use crate::statistics::{milliseconds, percentile};
+
+const FIRST: [&str; 20] = [
+    "Ada", "Alan", "Barbara", "Dennis", "Edsger", "Frances", "Grace", "Hedy", "Ida", "Jean", "Ken", "Lynn",
+    "Margaret", "Niklaus", "Olga", "Radia", "Sophie", "Tony", "Vera", "Wanda",
+];
+const LAST: [&str; 25] = [
+    "Allen", "Bartik", "Conway", "Dijkstra", "Engel", "Fischer", "Goldberg", "Hopper", "Iversen", "Jennings",
+    "Keller", "Lovelace", "Müller", "Naur", "Oberg", "Perlman", "Quinn", "Ritchie", "Snyder", "Thompson",
+    "Ullman", "Vogel", "Wirth", "Young", "Zuse",
+];
+const TEAS: [&str; 16] = [
+    "Assam",
+    "Bancha",
+    "Ceylon",
+    "Darjeeling",
+    "Earl Grey",
+    "Formosa",
+    "Gunpowder",
+    "Hojicha",
+    "Irish Breakfast",
+    "Jasmine",
+    "Keemun",
+    "Lapsang",
+    "Matcha",
+    "Nilgiri",
+    "Oolong",
+    "Sencha",
+];
+const KINDS: [&str; 8] =
+    ["First Flush", "Second Flush", "Autumnal", "Organic", "Broken", "Superior", "Decaf", "Bags"];
+/// When the first order was placed; one a minute follows.
+const START: i64 = 1_790_000_000;
+const CUSTOMERS: usize = 20_000;
+
+/// Its name on the command line.
+pub(super) const JOB: &str = "search";
+const ORDERS: usize = 100_000;
+/// Of each kind.
+const SEARCHES: usize = 500;
+
+/// Measures each kind of search. `binary` is `search-orders`, built.
+///
+/// # Errors
+/// When it cannot be started, or a search fails.
+pub(super) async fn measure(binary: &Path) -> anyhow::Result<Section> {
+    let rows = rows(binary, ORDERS, SEARCHES).await?;
+    Ok(Section {
+        title: "Search",
+        about: format!(
+            "Searches among {ORDERS} orders, {SEARCHES} of each kind, by the function itself, called as Lambda calls it. \
+The tables are in the benchmark's memory and answer at once: the times are the function's own, and DynamoDB adds some \
+milliseconds for each round of requests. **Cut** says how many answers told that not all was looked at."
+        ),
+        columns: vec!["search", "hits", "cut", "requests", "p50 ms", "p99 ms"],
+        rows: rows.into_iter().map(Vec::from).collect(),
+    })
+}
+
+async fn rows(binary: &Path, orders: usize, searches: usize) -> anyhow::Result<Vec<[String; 6]>> {
+    let rows = filled(orders).await?;
+    let tables = Arc::new(Tables { rows, requests: AtomicUsize::new(0) });
+    let server = Server::start(None, Arc::clone(&tables)).await?;
+    let functions = Function::of_repository(&["search-orders".to_owned()])?;
+    let function = functions.first().context("no function search-orders")?;
+    let dir = tempfile::tempdir()?;
+    let log = dir.path().join("output");
+    let environment = [("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{}", server.address()))];
+    let (mut process, _) = Process::start(function, binary, &environment, &log).await?;
+    process.invoke().await?;
+    let mut all = Vec::new();
+    let mut table = Vec::new();
+    for kind in Kind::ALL {
+        let mut measured = Measured::default();
+        for number in 0..searches {
+            // A number that has nothing to do with how orders were numbered.
+            let event = kind.event(&function.sample, number * 7919 % orders.max(1), orders)?;
+            tables.requests.store(0, Ordering::SeqCst);
+            let (took, answer) = process.invoke_with(event).await?;
+            measured.add(took, tables.requests.load(Ordering::SeqCst), &answer)?;
+        }
+        all.extend(measured.times.iter().copied());
+        table.push(measured.row(kind.name()));
+    }
+    let all = Measured { times: all, ..Measured::default() };
+    let [_, _, _, _, p50, p99] = all.row("");
+    table.push(["all of them".to_owned(), String::new(), String::new(), String::new(), p50, p99]);
+    process.end().await?;
+    Ok(table)
+}
+
+#[derive(Default)]
+struct Measured {
+    times: Vec<Duration>,
+    requests: Vec<usize>,
+    hits: Vec<usize>,
+    cut: usize,
+}
+
+impl Measured {
+    fn add(&mut self, took: Duration, requests: usize, answer: &Value) -> anyhow::Result<()> {
+        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+        self.times.push(took);
+        self.requests.push(requests);
+        self.hits.push(body["hits"].as_array().context("an answer without hits")?.len());
+        self.cut += usize::from(body["truncated"] == true);
+        Ok(())
+    }
+
+    fn row(&self, name: &str) -> [String; 6] {
+        let time = |percent| milliseconds(percentile(self.times.iter().copied(), percent));
+        [
+            name.to_owned(),
+            span(&self.hits),
+            if self.cut > 0 { "yes".to_owned() } else { "no".to_owned() },
+            span(&self.requests),
+            time(50),
+            time(99),
+        ]
+    }
+}
+
+/// `3`, or `3 to 5`.
+fn span(values: &[usize]) -> String {
+    match (values.iter().min(), values.iter().max()) {
+        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
+        (Some(least), _) => least.to_string(),
+        _ => "0".to_owned(),
+    }
+}
+
+/// A kind of search.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Email,
+    OrderId,
+    FullName,
+    NameAndTea,
+    PartOfAName,
+    CommonWord,
+    CommonWords,
+    NameAndStatus,
+    Day,
+    Newest,
+}
+
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Email,
+        Self::OrderId,
+        Self::FullName,
+        Self::NameAndTea,
+        Self::PartOfAName,
+        Self::CommonWord,
+        Self::CommonWords,
+        Self::NameAndStatus,
+        Self::Day,
+        Self::Newest,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Email => "an e-mail address",
+            Self::OrderId => "an order's id",
+            Self::FullName => "first and last name",
+            Self::NameAndTea => "last name and product",
+            Self::PartOfAName => "three letters of a name",
+            Self::CommonWord => "a word that a tenth of all orders have",
+            Self::CommonWords => "two such words",
+            Self::NameAndStatus => "a name, filtered by status",
+            Self::Day => "a day's orders with such a word",
+            Self::Newest => "no word: the newest",
+        }
+    }
+
+    /// What is asked, to find the order of this number.
+    fn query(self, number: usize, of: usize) -> Vec<(&'static str, String)> {
+        let customer = customer_of(number);
+        let (first, last) = (nth(&FIRST, customer), nth(&LAST, customer / FIRST.len()));
+        let tea = nth(&TEAS, number);
+        let words = |words: String| vec![("q", words)];
+        match self {
+            Self::Email => words(email(customer)),
+            Self::OrderId => words(order_id(number).to_string()),
+            Self::FullName => words(format!("{first} {last}")),
+            Self::NameAndTea => words(format!("{last} {tea}")),
+            Self::PartOfAName => words(last.chars().take(3).collect()),
+            Self::CommonWord => words("flush".to_owned()),
+            Self::CommonWords => words("first flush".to_owned()),
+            Self::NameAndStatus => vec![("q", format!("{first} {last}")), ("status", "paid".to_owned())],
+            Self::Day => {
+                let day = placed_at(number.min(of)).strftime("%Y-%m-%d").to_string();
+                vec![("q", "flush".to_owned()), ("from", day.clone()), ("to", day)]
+            }
+            Self::Newest => vec![],
+        }
+    }
+
+    /// The sample event of `search-orders`, as somebody sends it who runs the shop, with another query.
+    fn event(self, sample: &Bytes, number: usize, of: usize) -> anyhow::Result<Bytes> {
+        let mut event: Value = serde_json::from_slice(sample)?;
+        let query = self.query(number, of);
+        let one: serde_json::Map<String, Value> =
+            query.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        let many: serde_json::Map<String, Value> =
+            query.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
+        event["queryStringParameters"] = json!(one);
+        event["multiValueQueryStringParameters"] = json!(many);
+        event["requestContext"]["authorizer"]["claims"]["cognito:groups"] = json!("staff");
+        Ok(event.to_string().into())
+    }
+}
+
+fn nth<'a>(of: &[&'a str], number: usize) -> &'a str {
+    of.get(number % of.len()).copied().unwrap_or_default()
+}
+
+fn customer_of(order: usize) -> usize {
+    order * 31 % CUSTOMERS
+}
+
+fn email(customer: usize) -> String {
+    let (first, last) = (nth(&FIRST, customer), nth(&LAST, customer / FIRST.len()));
+    let last = last.replace('ü', "ue");
+    format!("{first}.{last}.{customer}@mail{}.example.com", customer % 50).to_lowercase()
+}
+
+fn placed_at(order: usize) -> Timestamp {
+    let minutes = i64::try_from(order).unwrap_or_default();
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(START) + SignedDuration::from_mins(minutes)
+}
+
+/// As the order service makes them: UUIDs version 7.
+fn order_id(order: usize) -> OrderId {
+    let milliseconds = u128::try_from(placed_at(order).as_millisecond()).unwrap_or_default();
+    let rest = u128::try_from(order * 2_654_435_761).unwrap_or_default() & 0x0fff_ffff_ffff;
+    OrderId::from(Uuid::from_u128(milliseconds << 80 | 0x7000_8000_0000_0000_0000 | rest))
+}
+
+/// Two products for each order, of a thousand.
+fn skus(order: usize) -> [usize; 2] {
+    [order % 1000, (order * 17 + 500) % 1000]
+}
+
+fn document(number: usize) -> anyhow::Result<Document> {
+    let customer = customer_of(number);
+    let mut numbers = skus(number).to_vec();
+    numbers.dedup();
+    let sku = |number: &usize| format!("TEA-{number:04}");
+    let lines: Vec<Value> = numbers
+        .iter()
+        .map(|number| {
+            json!({ "sku": sku(number), "quantity": 1, "unit_price": { "amount": 500 + number, "currency": "EUR" } })
+        })
+        .collect();
+    let total: usize = numbers.iter().map(|number| 500 + number).sum();
+    let details: OrderDetails = serde_json::from_value(json!({
+        "customer": {
+            "id": Uuid::from_u128(u128::try_from(customer)? << 64 | 0x4000_8000).to_string(),
+            "name": format!("{} {}", nth(&FIRST, customer), nth(&LAST, customer / FIRST.len())),
+            "email": email(customer),
+        },
+        "lines": lines,
+        "total": { "amount": total, "currency": "EUR" },
+        "payment_method": "pm_card_visa",
+        "placed_at": placed_at(number),
+    }))?;
+    let cause = Cause { correlation_id: "bench".parse()?, causation_id: None, traceparent: None };
+    let (mut order, _) = Order::place(order_id(number), details, cause);
+    order.outcome = (number % 10 < 8).then_some(Outcome::Paid);
+    let name = |number: &usize| {
+        let name = format!("{} {}", nth(&TEAS, *number), nth(&KINDS, number / TEAS.len()));
+        Ok::<(Sku, ProductName), anyhow::Error>((sku(number).parse()?, name.parse()?))
+    };
+    let names = numbers.iter().map(name).collect::<anyhow::Result<_>>()?;
+    Ok(Document::of(&order, 3, &names))
+}
+
+/// The index of so many orders, written as `index-order` writes it.
+async fn filled(orders: usize) -> anyhow::Result<InMemoryRows> {
+    let index = PostingsIndex::new(InMemoryRows::default(), Arc::new(SystemClock));
+    {
+        let written = iter(0..orders).map(async |number| index.index(document(number)?).await);
+        let mut written = std::pin::pin!(written.buffer_unordered(16));
+        while let Some(done) = written.next().await {
+            done?;
+        }
+    }
+    Ok(index.into_rows())
+}
+
+/// The two tables of the index: what of DynamoDB's API a search uses.
+struct Tables {
+    rows: InMemoryRows,
+    requests: AtomicUsize,
+}
+
+impl Tables {
+    async fn query(&self, body: &Value) -> anyhow::Result<Value> {
+        let value = |name: &str| {
+            let value = body["ExpressionAttributeValues"][name]["S"].as_str();
+            value.map(str::to_owned).with_context(|| format!("no {name}"))
+        };
+        let range = Range { partition: value(":partition")?, first: value(":first")?, last: value(":last")? };
+        let text = |value: &Value| value["S"].as_str().unwrap_or_default().to_owned();
+        let start = &body["ExclusiveStartKey"];
+        let after = start
+            .is_object()
+            .then(|| Posting { partition: text(&start["partition"]), sort: text(&start["sort"]) });
+        let limit = usize::try_from(body["Limit"].as_u64().context("no limit")?)?;
+        let read = self.rows.read(&range, after.as_ref(), limit).await?;
+        let key = |it: &Posting| json!({ "partition": { "S": it.partition }, "sort": { "S": it.sort } });
+        let items: Vec<Value> = read.postings.iter().map(key).collect();
+        let mut answer = json!({ "Count": items.len(), "ScannedCount": items.len() });
+        if let Some(last) = items.last().filter(|_| read.more) {
+            answer["LastEvaluatedKey"] = last.clone();
+        }
+        answer["Items"] = items.into();
+        Ok(answer)
+    }
+
+    async fn batch_get(&self, body: &Value) -> anyhow::Result<Value> {
+        let (table, wanted) =
+            body["RequestItems"].as_object().and_then(|tables| tables.iter().next()).context("no table")?;
+        let keys = wanted["Keys"].as_array().context("no keys")?;
+        let id = |key: &Value| key["order_id"]["S"].as_str().and_then(|id| id.parse().ok());
+        let orders: Vec<OrderId> = keys.iter().filter_map(id).collect();
+        let mut items = Vec::new();
+        for record in self.rows.records(&orders).await? {
+            items.push(json!({
+                "order_id": { "S": record.order_id },
+                "stamp": { "N": record.stamp.to_string() },
+                "record": { "S": serde_json::to_string(&record)? },
+            }));
+        }
+        let mut responses = serde_json::Map::new();
+        responses.insert(table.clone(), items.into());
+        Ok(json!({ "Responses": responses, "UnprocessedKeys": {} }))
+    }
+}
+
+impl Handler for Tables {
+    async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let target = request.headers().get("x-amz-target").map(HeaderValue::as_bytes).unwrap_or_default();
+        let answer =
+            if target.ends_with(b".Query") { self.query(&body).await } else { self.batch_get(&body).await };
+        let (status, body) = match answer {
+            Ok(answer) => (StatusCode::OK, answer.to_string()),
+            Err(error) => (StatusCode::BAD_REQUEST, json!({ "message": format!("{error:#}") }).to_string()),
+        };
+        let mut response = Response::new(Full::from(body));
+        *response.status_mut() = status;
+        let json = HeaderValue::from_static("application/x-amz-json-1.0");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_kind_of_search_finds_what_it_is_meant_to() {
+        let rows = filled(500).await.unwrap();
+        let index = PostingsIndex::new(rows, Arc::new(SystemClock));
+        for kind in Kind::ALL {
+            let query = kind.query(250, 500);
+            let words = query.iter().find(|(name, _)| *name == "q").map_or("", |(_, words)| words);
+            let found = index
+                .search(&search::query::Query {
+                    audience: search::document::Audience::Everybody,
+                    words: search::term::Wanted::in_query(words),
+                    filters: Default::default(),
+                    limit: 20,
+                    after: None,
+                })
+                .await
+                .unwrap();
+            assert!(!found.hits.is_empty(), "{kind:?}: {query:?}");
+        }
+        assert_eq!(span(&[2, 1, 2]), "1 to 2");
+        assert_eq!(span(&[2]), "2");
+    }
+}

@@ -1,0 +1,128 @@
+//! `documents::invoice::store::Invoices`: invoices, and their numbers without gaps.
+
+use std::sync::Arc;
+
+use documents::invoice::store::{Invoices, Put};
+use documents::invoice::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
+use domain::TaxRate;
+use futures::future::try_join_all;
+
+use crate::check::{family, same};
+use crate::sample::{customer, euros, line, name, order_id, sku, time};
+
+/// An empty store.
+#[derive(Clone)]
+pub struct World {
+    /// The invoices.
+    pub invoices: Arc<dyn Invoices>,
+}
+
+family!(World:
+    the_first_number_is_one,
+    a_number_follows_the_one_before,
+    an_order_has_one_invoice,
+    what_is_read_is_what_was_written,
+    years_have_numbers_of_their_own,
+    of_many_with_one_number_one_wins,
+    an_order_that_is_told_many_times_at_once_takes_one_number,
+);
+
+fn invoice(order: u32, year: i16, serial: u32) -> anyhow::Result<Invoice> {
+    let number = InvoiceNumber::after(year, serial - 1).ok_or_else(|| anyhow::anyhow!("no such number"))?;
+    let (line, at) = (line(sku(1)?, 2)?, time(0)?);
+    let price = euros(2500)?;
+    let day = jiff::civil::date(year, 11, 23);
+    Ok(Invoice {
+        number,
+        order_id: order_id(order),
+        issued_at: at,
+        issued_on: day,
+        ordered_on: day,
+        paid_on: day,
+        payment_intent: "pi_1".parse()?,
+        seller: Seller { name: "The shop".into(), address: vec!["Straße 1".into()], tax_id: String::new() },
+        buyer: Buyer {
+            id: customer(1)?,
+            name: "Ada Lovelace".parse()?,
+            address: None,
+            language: Some("de".parse()?),
+        },
+        lines: vec![InvoiceLine {
+            sku: line.sku,
+            name: Some(name()?),
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            price,
+            tax_rate: TaxRate::try_from(1900)?,
+        }],
+        total: price,
+    })
+}
+
+async fn the_first_number_is_one(world: &World) -> anyhow::Result<()> {
+    let invoices = &world.invoices;
+    same("none", invoices.get(order_id(1)).await?, None)?;
+    same("no number", invoices.last(2026).await?, 0)?;
+    same("the second", invoices.put(&invoice(1, 2026, 2)?).await?, Put::NotNext)?;
+    same("still none", invoices.get(order_id(1)).await?, None)?;
+    same("still no number", invoices.last(2026).await?, 0)?;
+    same("the first", invoices.put(&invoice(1, 2026, 1)?).await?, Put::Written)?;
+    same("its number", invoices.last(2026).await?, 1)
+}
+
+async fn a_number_follows_the_one_before(world: &World) -> anyhow::Result<()> {
+    for serial in 1..=4 {
+        same("the next", world.invoices.put(&invoice(serial, 2026, serial)?).await?, Put::Written)?;
+    }
+    for serial in [1, 2, 3, 4, 6, 7] {
+        let put = world.invoices.put(&invoice(9, 2026, serial)?).await?;
+        same(&format!("{serial} after 4"), put, Put::NotNext)?;
+        same("nothing written", world.invoices.get(order_id(9)).await?, None)?;
+        same("the last", world.invoices.last(2026).await?, 4)?;
+    }
+    Ok(())
+}
+
+async fn an_order_has_one_invoice(world: &World) -> anyhow::Result<()> {
+    let first = invoice(1, 2026, 1)?;
+    same("written", world.invoices.put(&first).await?, Put::Written)?;
+    // As when the answer to a write was lost; and with the number that would be next, in this year or another.
+    for again in [first.clone(), invoice(1, 2026, 2)?, invoice(1, 2027, 1)?] {
+        same("again", world.invoices.put(&again).await?, Put::OrderHasOne)?;
+        same("read", world.invoices.get(order_id(1)).await?, Some(first.clone()))?;
+    }
+    same("the last", (world.invoices.last(2026).await?, world.invoices.last(2027).await?), (1, 0))
+}
+
+async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
+    let mut invoice = invoice(1, 2026, 1)?;
+    invoice.buyer.address = Some(serde_json::from_value(serde_json::json!({
+        "recipient": "Наталія", "street": "вул. Хрещатик, 1", "city": "Київ", "country": "UA",
+    }))?);
+    invoice.lines.extend(invoice.lines.first().cloned().map(|line| InvoiceLine { name: None, ..line }));
+    same("written", world.invoices.put(&invoice).await?, Put::Written)?;
+    same("read", world.invoices.get(order_id(1)).await?, Some(invoice))
+}
+
+async fn years_have_numbers_of_their_own(world: &World) -> anyhow::Result<()> {
+    same("one of this year", world.invoices.put(&invoice(1, 2026, 1)?).await?, Put::Written)?;
+    same("one of the next", world.invoices.put(&invoice(2, 2027, 1)?).await?, Put::Written)?;
+    same("another of this", world.invoices.put(&invoice(3, 2026, 2)?).await?, Put::Written)?;
+    same("the last", (world.invoices.last(2026).await?, world.invoices.last(2027).await?), (2, 1))
+}
+
+async fn of_many_with_one_number_one_wins(world: &World) -> anyhow::Result<()> {
+    let many = (1..=20).map(|order| invoice(order, 2026, 1)).collect::<anyhow::Result<Vec<_>>>()?;
+    let put = try_join_all(many.iter().map(|invoice| world.invoices.put(invoice))).await?;
+    same("winners", put.iter().filter(|put| **put == Put::Written).count(), 1)?;
+    same("losers", put.iter().filter(|put| **put == Put::NotNext).count(), 19)?;
+    same("the last", world.invoices.last(2026).await?, 1)
+}
+
+async fn an_order_that_is_told_many_times_at_once_takes_one_number(world: &World) -> anyhow::Result<()> {
+    let one = invoice(1, 2026, 1)?;
+    let put = try_join_all((0..20).map(|_| world.invoices.put(&one))).await?;
+    same("written", put.iter().filter(|put| **put == Put::Written).count(), 1)?;
+    same("the last", world.invoices.last(2026).await?, 1)?;
+    same("read", world.invoices.get(order_id(1)).await?, Some(one))
+}

@@ -1,0 +1,220 @@
+//! `search::store::OrderIndex`: what is found of the orders that were told, whoever told them when.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use domain::order::{Order, OrderStatus, Outcome};
+use domain::{OrderId, ProductName, Sku};
+use futures::future::try_join_all;
+use search::document::{Audience, Document};
+use search::query::{Filters, Page, Query};
+use search::store::{Indexed, OrderIndex};
+use search::term::{Field, Wanted};
+
+use crate::check::{family, same};
+use crate::sample::{customer, order, order_id, sku, time};
+
+/// An empty index.
+#[derive(Clone)]
+pub struct World {
+    /// The index.
+    pub index: Arc<dyn OrderIndex>,
+}
+
+family!(World:
+    an_order_is_found_by_its_words,
+    an_older_image_changes_nothing_and_the_same_one_neither,
+    a_name_that_was_found_out_stays_and_one_that_changed_is_found_no_more,
+    a_removed_order_stays_removed,
+    of_many_writers_the_newest_wins,
+    pages_follow_one_another_by_rank_and_time,
+    filters_hold,
+    an_audience_finds_its_own,
+);
+
+/// An order of a customer as it was after so many writes, placed so many seconds after the others.
+fn document(number: u32, by: u32, version: u64, tea: &[(u32, &str)]) -> anyhow::Result<Document> {
+    let (order, _) = order(number, by, time(i64::from(number) * 1_000_000)?)?;
+    let outcome = (version > 1).then_some(Outcome::Paid);
+    let name = |(number, name): &(u32, &str)| {
+        Ok::<(Sku, ProductName), anyhow::Error>((sku(*number)?, name.parse()?))
+    };
+    let names = tea.iter().map(name).collect::<anyhow::Result<_>>()?;
+    Ok(Document::of(&Order { outcome, ..order }, version, &names))
+}
+
+fn query(words: &str) -> Query {
+    Query {
+        audience: Audience::Everybody,
+        words: Wanted::in_query(words),
+        filters: Filters::default(),
+        limit: 100,
+        after: None,
+    }
+}
+
+fn ids(page: &Page) -> Vec<OrderId> {
+    page.hits.iter().map(|hit| hit.document.order_id).collect()
+}
+
+impl World {
+    async fn found(&self, words: &str) -> anyhow::Result<Vec<OrderId>> {
+        Ok(ids(&self.index.search(&query(words)).await?))
+    }
+}
+
+async fn an_order_is_found_by_its_words(world: &World) -> anyhow::Result<()> {
+    same("before", world.found("ada").await?, vec![])?;
+    let document = document(1, 1, 1, &[(1, "Thé Vert")])?;
+    same("a new one", world.index.index(document.clone()).await?, Indexed::Written)?;
+    for words in
+        ["ada", "LOVE", "ada@example.com", "tea-001", "the ver", "cust-1", "37.50", &order_id(1).to_string()]
+    {
+        same(words, world.found(words).await?, vec![order_id(1)])?;
+    }
+    for words in ["a", "vertx", "ada nobody", "tea-003"] {
+        same(words, world.found(words).await?, vec![])?;
+    }
+    let page = world.index.search(&query("ada vert")).await?;
+    let hit = page.hits.first().ok_or_else(|| anyhow::anyhow!("nothing was found"))?;
+    same("what is shown", &hit.document, &document)?;
+    same("where", hit.fields.clone(), BTreeSet::from([Field::Email, Field::CustomerName, Field::ProductName]))
+}
+
+async fn an_older_image_changes_nothing_and_the_same_one_neither(world: &World) -> anyhow::Result<()> {
+    let paid =
+        Query { filters: Filters { status: Some(OrderStatus::Paid), ..Filters::default() }, ..query("ada") };
+    for (version, expected) in
+        [(2, Indexed::Written), (1, Indexed::Unchanged), (2, Indexed::Unchanged), (3, Indexed::Written)]
+    {
+        same("indexed", world.index.index(document(1, 1, version, &[])?).await?, expected)?;
+        same("paid", ids(&world.index.search(&paid).await?), vec![order_id(1)])?;
+    }
+    Ok(())
+}
+
+async fn a_name_that_was_found_out_stays_and_one_that_changed_is_found_no_more(
+    world: &World,
+) -> anyhow::Result<()> {
+    world.index.index(document(1, 1, 1, &[(1, "Darjeeling")])?).await?;
+    // The inventory is silent, then tells of the other product.
+    world.index.index(document(1, 1, 2, &[])?).await?;
+    same("kept", world.found("darjeeling").await?, vec![order_id(1)])?;
+    same("joined", world.index.index(document(1, 1, 1, &[(2, "Assam")])?).await?, Indexed::Written)?;
+    same("both", world.found("darjeeling assam").await?, vec![order_id(1)])?;
+    world.index.index(document(1, 1, 2, &[(1, "Ceylon")])?).await?;
+    same("renamed", world.found("ceylon assam").await?, vec![order_id(1)])?;
+    same("the old name", world.found("darjeeling").await?, vec![])?;
+    // And back again.
+    world.index.index(document(1, 1, 2, &[(1, "Darjeeling")])?).await?;
+    same("again", world.found("darjeeling").await?, vec![order_id(1)])?;
+    same("the other", world.found("ceylon").await?, vec![])
+}
+
+async fn a_removed_order_stays_removed(world: &World) -> anyhow::Result<()> {
+    world.index.index(document(1, 1, 1, &[])?).await?;
+    for _ in 0..2 {
+        world.index.remove(order_id(1)).await?;
+        same("gone", world.found("").await?, vec![])?;
+        same("late", world.index.index(document(1, 1, 2, &[])?).await?, Indexed::Removed)?;
+        same("still gone", world.found("ada").await?, vec![])?;
+    }
+    world.index.remove(order_id(2)).await?;
+    same("never there", world.index.index(document(2, 1, 1, &[])?).await?, Indexed::Removed)
+}
+
+async fn of_many_writers_the_newest_wins(world: &World) -> anyhow::Result<()> {
+    let names = ["Darjeeling", "Assam", "Ceylon"];
+    let write = |number: usize| {
+        let version = if number == 7 { 3 } else { u64::from(number.is_multiple_of(2)) + 1 };
+        let name = names.iter().cycle().nth(number).copied().unwrap_or_default();
+        (version, name)
+    };
+    let writers = (0..10).map(|number| async move {
+        let (version, name) = write(number);
+        world.index.index(document(1, 1, version, &[(1, name)])?).await
+    });
+    try_join_all(writers).await?;
+    let page = world.index.search(&query("ada")).await?;
+    same("the version", page.hits.iter().map(|hit| hit.document.version).collect(), vec![3])?;
+    let (_, name) = write(7);
+    for other in names {
+        let expected = if other == name { vec![order_id(1)] } else { vec![] };
+        same(other, world.found(other).await?, expected)?;
+    }
+    Ok(())
+}
+
+async fn pages_follow_one_another_by_rank_and_time(world: &World) -> anyhow::Result<()> {
+    for number in 1..=7 {
+        // The third is found by a whole word, the others by the start of one.
+        let name = if number == 3 { "Assam" } else { "Assamese" };
+        world.index.index(document(number, 1, 1, &[(1, name)])?).await?;
+    }
+    for (words, expected) in
+        [("assam", [3, 7, 6, 5, 4, 2, 1]), ("ada", [7, 6, 5, 4, 3, 2, 1]), ("", [7, 6, 5, 4, 3, 2, 1])]
+    {
+        for limit in [1, 2, 3, 7, 8] {
+            let (mut found, mut next) = (Vec::new(), Query { limit, ..query(words) });
+            loop {
+                let page = world.index.search(&next).await?;
+                anyhow::ensure!(page.hits.len() <= limit && !page.truncated, "{page:?}");
+                found.extend(ids(&page));
+                anyhow::ensure!(found.len() <= 7, "orders come again: {found:?}");
+                next.after = page.next;
+                if next.after.is_none() {
+                    break;
+                }
+            }
+            same(words, found, expected.map(order_id).to_vec())?;
+        }
+    }
+    Ok(())
+}
+
+async fn filters_hold(world: &World) -> anyhow::Result<()> {
+    for number in 1..=4 {
+        world.index.index(document(number, 1, u64::from(number), &[])?).await?;
+    }
+    let at = |number: i64| time(number * 1_000_000);
+    for (filters, expected) in [
+        (Filters { status: Some(OrderStatus::Placed), ..Filters::default() }, vec![1]),
+        (Filters { from: Some(at(2)?), ..Filters::default() }, vec![4, 3, 2]),
+        (Filters { before: Some(at(2)?), ..Filters::default() }, vec![1]),
+        (Filters { from: Some(at(2)?), before: Some(at(4)?), ..Filters::default() }, vec![3, 2]),
+        (Filters { from: Some(at(4)?), before: Some(at(2)?), ..Filters::default() }, vec![]),
+        (Filters { min_amount: Some(3750), max_amount: Some(3750), ..Filters::default() }, vec![4, 3, 2, 1]),
+        (Filters { min_amount: Some(3751), ..Filters::default() }, vec![]),
+        (Filters { max_amount: Some(3749), ..Filters::default() }, vec![]),
+        (Filters { currency: Some("USD".to_owned().try_into()?), ..Filters::default() }, vec![]),
+    ] {
+        for words in ["ada", ""] {
+            let page = world.index.search(&Query { filters: filters.clone(), ..query(words) }).await?;
+            same(&format!("{filters:?}"), ids(&page), expected.iter().copied().map(order_id).collect())?;
+        }
+    }
+    Ok(())
+}
+
+async fn an_audience_finds_its_own(world: &World) -> anyhow::Result<()> {
+    world.index.index(document(1, 1, 1, &[])?).await?;
+    world.index.index(document(2, 2, 1, &[])?).await?;
+    let mut of_a_partner = document(3, 1, 1, &[])?;
+    of_a_partner.customer_id = "client1.cust-1".parse()?;
+    world.index.index(of_a_partner).await?;
+    for (audience, expected) in [
+        (Audience::Everybody, vec![3, 2, 1]),
+        (Audience::Customer(customer(1)?), vec![1]),
+        (Audience::Customer(customer(2)?), vec![2]),
+        (Audience::Customer("client1.cust-1".parse()?), vec![3]),
+        (Audience::Partner("client1".parse()?), vec![3]),
+        (Audience::Partner("client".parse()?), vec![]),
+        (Audience::Partner(customer(1)?), vec![]),
+    ] {
+        for words in ["ada", "", "tea-001"] {
+            let page = world.index.search(&Query { audience: audience.clone(), ..query(words) }).await?;
+            same(&format!("{audience:?}"), ids(&page), expected.iter().copied().map(order_id).collect())?;
+        }
+    }
+    Ok(())
+}

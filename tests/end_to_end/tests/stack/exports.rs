@@ -1,0 +1,147 @@
+//! Exports: asked for over the API, written by `export-orders`, fetched from S3 with nothing but the link.
+
+use bytes::Bytes;
+use end_to_end::{Answer, NewOrder, PATIENCE, Stack, wait_for};
+use http::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+use platform::Clock;
+use platform::clock::SystemClock;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::shared;
+
+/// From an hour ago on, up to now.
+fn period() -> (Timestamp, Timestamp) {
+    let now = SystemClock.now();
+    (now - SignedDuration::from_hours(1), now + SignedDuration::from_secs(1))
+}
+
+async fn ask(stack: &Stack, key: &str, body: &Value) -> Answer {
+    stack.api(Method::POST, "/exports", &[("idempotency-key", key)], Some(body)).await.unwrap()
+}
+
+/// Asks for an export, waits until it is done, and gives back what the API says of it and the file.
+async fn export(stack: &Stack, body: &Value) -> (Value, Bytes) {
+    let asked = ask(stack, &Uuid::new_v4().to_string(), body).await.expect(StatusCode::ACCEPTED).unwrap();
+    let location = asked.headers["location"].to_str().unwrap().strip_prefix("/v1").unwrap().to_owned();
+    let done = wait_for(&format!("{location} to be done"), PATIENCE, async || {
+        let answer = stack.api(Method::GET, &location, &[], None).await?.expect(StatusCode::OK)?;
+        Ok((answer.body["status"] == "done").then_some(answer.body))
+    })
+    .await;
+    let file = stack.follow(done["download"]["url"].as_str().unwrap()).await.unwrap();
+    assert_eq!(file.status(), StatusCode::OK);
+    (done, file.into_body())
+}
+
+/// An order whose customer chose a name that a spreadsheet would execute, in the ledger, paid.
+async fn paid_order(stack: &Stack) -> (String, String) {
+    let product = stack.product(1250, 10).await.unwrap();
+    let mut order = NewOrder::of(&product, 2, "pm_card_visa");
+    order.body["customer"]["name"] = "=HYPERLINK(\"http://evil.example\",\"Ada\")".into();
+    let id = stack.place(&order).await.unwrap();
+    stack.becomes(&id, "paid").await;
+    (id, product.sku)
+}
+
+/// Asks for JSON Lines of all orders that stand so, until `order` is among them: the ledger is written behind the order.
+async fn in_ledger(stack: &Stack, order: &str, status: &str) -> Value {
+    wait_for(&format!("order {order} to be {status} in the ledger"), PATIENCE, async || {
+        let (from, to) = period();
+        let body = json!({ "from": from, "to": to, "statuses": [status], "format": "json_lines" });
+        let (_, file) = export(stack, &body).await;
+        let lines: Vec<Value> =
+            std::str::from_utf8(&file)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        assert!(lines.iter().all(|line| line["status"] == status), "only what was asked for");
+        let mut times: Vec<&str> = lines.iter().filter_map(|line| line["placed_at"].as_str()).collect();
+        times.dedup();
+        let times: Vec<Timestamp> = times.into_iter().map(str::parse).collect::<Result<_, _>>()?;
+        assert!(times.is_sorted(), "in the order of time");
+        Ok(lines.into_iter().find(|line| line["order_id"] == order))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_order_is_in_each_format() {
+    let (stack, _guard) = shared().await;
+    let (order, sku) = paid_order(&stack).await;
+    let line = in_ledger(&stack, &order, "paid").await;
+    assert_eq!(line["customer"]["name"], "=HYPERLINK(\"http://evil.example\",\"Ada\")");
+    assert_eq!(line["total"], json!({ "amount": 2500, "currency": "EUR" }));
+    assert_eq!(line["lines"][0]["sku"], sku.as_str());
+    assert!(line["paid_at"].is_string());
+
+    let (from, to) = period();
+    let (done, csv) = export(&stack, &json!({ "from": from, "to": to, "format": "csv" })).await;
+    assert_eq!(done["bytes"], csv.len());
+    assert!(done["orders"].as_u64() >= Some(1));
+    let text = std::str::from_utf8(&csv).unwrap();
+    assert!(text.starts_with("\u{feff}order_id,placed_at,status,"), "{text}");
+    let row = text.lines().find(|row| row.starts_with(&order)).unwrap();
+    assert!(row.contains(r#","'=HYPERLINK(""http://evil.example"",""Ada"")","#), "{row}");
+    assert!(row.contains(&format!(",1,{sku},2,12.50,25.00")), "{row}");
+    assert!(!text.contains(",=") && !text.contains(",\"="), "no cell is a formula");
+
+    let (done, parquet) = export(&stack, &json!({ "from": from, "to": to, "format": "parquet" })).await;
+    assert_eq!(done["bytes"], parquet.len());
+    let reader = SerializedFileReader::new(parquet).unwrap();
+    let mut rows = reader.get_row_iter(None).unwrap().map(Result::unwrap);
+    let row = rows.find(|row| row.get_string(0).unwrap() == &order).unwrap();
+    let of_line = (row.get_string(11).unwrap(), row.get_int(12).unwrap(), row.get_long(14).unwrap());
+    assert_eq!(of_line, (&sku, 2, 2500));
+}
+
+#[tokio::test]
+async fn the_same_key_is_the_same_export() {
+    let (stack, _guard) = shared().await;
+    let key = Uuid::new_v4().to_string();
+    let body = json!({ "from": "2026-01-01", "to": "2026-01-31", "format": "csv" });
+    let first = ask(&stack, &key, &body).await.expect(StatusCode::ACCEPTED).unwrap();
+    let again = ask(&stack, &key, &body).await.expect(StatusCode::ACCEPTED).unwrap();
+    assert_eq!(
+        (&first.body["id"], &first.body["requested_at"]),
+        (&again.body["id"], &again.body["requested_at"])
+    );
+    // Midnight in Berlin.
+    assert_eq!(
+        (&first.body["from"], &first.body["until"]),
+        (&"2025-12-31T23:00:00Z".into(), &"2026-01-31T23:00:00Z".into())
+    );
+    let other = json!({ "from": "2026-01-01", "to": "2026-01-31", "format": "parquet" });
+    let refused = ask(&stack, &key, &other).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+}
+
+#[tokio::test]
+async fn who_may_not_and_what_cannot_be_is_told_so() {
+    let (stack, _guard) = shared().await;
+    let body = json!({ "from": "2026-01-01", "to": "2026-01-31", "format": "csv" });
+    let customer = stack.customer().await.unwrap();
+    for (bearer, status) in
+        [("", StatusCode::UNAUTHORIZED), (customer.bearer.as_str(), StatusCode::FORBIDDEN)]
+    {
+        let headers = [("idempotency-key", "k"), ("authorization", bearer)];
+        let answer = stack.api(Method::POST, "/exports", &headers, Some(&body)).await.unwrap();
+        assert_eq!(answer.status, status, "{answer:?}");
+        let path = format!("/exports/{}", Uuid::new_v4());
+        let answer = stack.api(Method::GET, &path, &headers, None).await.unwrap();
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    let staff = stack.staff().await.unwrap();
+    let headers = [("idempotency-key", "k"), ("authorization", staff.bearer.as_str())];
+    let answer = stack.api(Method::POST, "/exports", &headers, Some(&body)).await.unwrap();
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+
+    let unknown = stack.api(Method::GET, &format!("/exports/{}", Uuid::new_v4()), &[], None).await.unwrap();
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    let backwards = json!({ "from": "2026-02-01", "to": "2026-01-31", "format": "csv" });
+    let refused = ask(&stack, "k", &backwards).await.expect(StatusCode::BAD_REQUEST).unwrap();
+    assert_eq!(refused.places(), ["/to"]);
+    let ages = json!({ "from": "2020-02-01", "to": "2026-01-31", "format": "csv", "statuses": [] });
+    let refused = ask(&stack, "k", &ages).await.expect(StatusCode::BAD_REQUEST).unwrap();
+    assert!(refused.places().contains(&"/statuses".to_owned()), "{refused:?}");
+}

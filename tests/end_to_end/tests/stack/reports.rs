@@ -1,0 +1,162 @@
+//! The daily report: from orders and a refund to the page, the table and the mail with its links.
+
+use domain::event::{Event, Fact, OrderCreated, PaymentRefunded, PaymentSucceeded, ReservationRejected};
+use domain::reservation::{Shortage, ShortageKind};
+use domain::{Cause, OrderDetails, OrderId};
+use end_to_end::{PATIENCE, Stack, wait_for};
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use platform::publisher::{BusPublisher, Publisher};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::shared;
+
+/// Publishes as an order service and a payment service would that are not ours.
+async fn publish(stack: &Stack, events: &[Event]) {
+    let client = aws_sdk_eventbridge::Client::new(stack.aws.sdk());
+    let bus = stack.output("EventBusName").unwrap().to_owned();
+    BusPublisher(platform::aws::EventBridge::new(client, bus)).publish(events).await.unwrap();
+}
+
+fn details(sku: &str, cents: u32, placed_at: Timestamp) -> OrderDetails {
+    serde_json::from_value(json!({
+        "customer": { "id": "somebody", "name": "Ada Lovelace", "email": "ada@example.com" },
+        "lines": [{ "sku": sku, "quantity": 2, "unit_price": { "amount": cents, "currency": "EUR" } }],
+        "total": { "amount": 2 * cents, "currency": "EUR" },
+        "payment_method": "pm_card_visa",
+        "placed_at": placed_at,
+    }))
+    .unwrap()
+}
+
+/// What happens to an order of another order service, at these moments.
+fn story(sku: &str, at: [&str; 3]) -> Vec<Event> {
+    let id = OrderId::from(Uuid::new_v4());
+    let cause =
+        Cause { correlation_id: "report-test".parse().unwrap(), causation_id: None, traceparent: None };
+    let [placed, paid, refunded] = at.map(|at| at.parse::<Timestamp>().unwrap());
+    let order = details(sku, 1000, placed);
+    let amount = order.total;
+    let half = order.lines.iter().next().unwrap().unit_price;
+    let paid_with = "pi_3Q".parse().unwrap();
+    let event = |fact, at| Event::new(id, fact, at, cause.clone());
+    vec![
+        event(Fact::OrderCreated(OrderCreated { order: order.clone() }), placed),
+        event(
+            Fact::PaymentSucceeded(PaymentSucceeded {
+                order: order.clone(),
+                payment_intent: paid_with,
+                amount,
+            }),
+            paid,
+        ),
+        event(
+            Fact::PaymentRefunded(PaymentRefunded { order, refund: "re_3Q".parse().unwrap(), amount: half }),
+            refunded,
+        ),
+    ]
+}
+
+async fn run(stack: &Stack, day: &str) -> Value {
+    stack.invoke("DailyReport", &json!({ "day": day }).to_string()).await.unwrap()
+}
+
+/// The rows of a day's table that are about a product.
+async fn rows(stack: &Stack, day: &str, sku: &str) -> Vec<String> {
+    let answer = stack.api(Method::GET, &format!("/reports/{day}"), &[], None).await.unwrap();
+    let answer = answer.expect(StatusCode::OK).unwrap();
+    let csv = stack.follow(answer.body["csv"]["url"].as_str().unwrap()).await.unwrap();
+    let text = String::from_utf8(csv.into_body().to_vec()).unwrap();
+    text.lines().filter(|row| row.contains(sku)).map(str::to_owned).collect()
+}
+
+/// On the day on which the clock goes back there are two hours from two to three.
+#[tokio::test]
+async fn a_day_on_which_the_clock_changes_is_told_rightly_and_can_be_run_again() {
+    let (stack, _guard) = shared().await;
+    let sku = format!("TEST-{}", &Uuid::new_v4().simple().to_string()[..12]);
+    let day = "2025-10-26";
+    // In the first of the two, in the second, and a refund on the next day, which is none of this one.
+    let first = story(&sku, ["2025-10-26T00:10:00Z", "2025-10-26T00:20:00Z", "2025-10-26T22:59:59Z"]);
+    let second = story(&sku, ["2025-10-25T21:59:59Z", "2025-10-26T01:20:00Z", "2025-10-26T23:00:00Z"]);
+    let rejected = {
+        let order = details(&sku, 1000, "2025-10-26T10:00:00Z".parse().unwrap());
+        let shortages =
+            vec![Shortage { sku: sku.parse().unwrap(), kind: ShortageKind::OutOfStock { available: 1 } }];
+        let fact = Fact::ReservationRejected(ReservationRejected { order: order.clone(), shortages });
+        let cause =
+            Cause { correlation_id: "report-test".parse().unwrap(), causation_id: None, traceparent: None };
+        Event::new(OrderId::from(Uuid::new_v4()), fact, order.placed_at, cause)
+    };
+    let late = first[2].clone();
+    publish(&stack, &[&second[..], &first[..2], &[rejected]].concat()).await;
+    let wanted = [
+        format!("2025-10-26T02:00:00+02:00,{sku},EUR,1,2,20.00,0.00,0,0"),
+        format!("2025-10-26T02:00:00+01:00,{sku},EUR,1,2,20.00,0.00,0,0"),
+        format!("2025-10-26T11:00:00+01:00,{sku},EUR,0,0,0.00,0.00,1,1"),
+    ];
+    wait_for("the day to be reported", PATIENCE, async || {
+        run(&stack, day).await;
+        Ok((rows(&stack, day, &sku).await == wanted).then_some(()))
+    })
+    .await;
+
+    // The refund of that day comes late, and twice: the day is run again.
+    publish(&stack, &[late.clone(), late]).await;
+    let refund = format!("2025-10-26T23:00:00+01:00,{sku},EUR,0,0,0.00,10.00,0,0");
+    let wanted = [&wanted[..], &[refund]].concat();
+    wait_for("the refund to be reported", PATIENCE, async || {
+        run(&stack, day).await;
+        Ok((rows(&stack, day, &sku).await == wanted).then_some(()))
+    })
+    .await;
+    // Once more, and nothing is new: nothing is told.
+    let again = run(&stack, day).await;
+    assert_eq!((&again["mailed"], rows(&stack, day, &sku).await), (&false.into(), wanted));
+
+    // The mail leads to the page, for who has nothing but the mail.
+    let mails = stack.mails("reports@example.com").await.unwrap();
+    let about =
+        mails.iter().filter(|mail| mail["Subject"].as_str().unwrap().contains("Sunday, 26 October 2025"));
+    let text = about.last().unwrap()["BodyText"].as_str().unwrap();
+    let link = text.lines().find(|line| line.contains("/files/page")).unwrap();
+    let answer = stack.follow(link).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FOUND, "{answer:?}");
+    let page = stack.follow(answer.headers()["location"].to_str().unwrap()).await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let page = String::from_utf8(page.into_body().to_vec()).unwrap();
+    assert!(
+        page.contains("Sales on Sunday, 26 October 2025") && page.contains(&sku) && page.contains("<svg")
+    );
+    assert!(page.contains("this day had 25 hours"));
+
+    for wrong in [
+        link.replace("2025-10-26", "2025-10-25"),
+        link.replace("signature=", "signature=A"),
+        link.replace("page", "csv"),
+    ] {
+        let refused = stack.follow(&wrong).await.unwrap();
+        assert!(
+            matches!(refused.status(), StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST),
+            "{wrong}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_a_day_that_is_over_is_reported_and_only_to_who_may_know() {
+    let (stack, _guard) = shared().await;
+    let tomorrow: Date = "2999-01-01".parse().unwrap();
+    let failed = stack.invoke("DailyReport", &json!({ "day": tomorrow }).to_string()).await.unwrap_err();
+    assert!(failed.to_string().contains("is not over yet"), "{failed}");
+    let none = stack.api(Method::GET, "/reports/1999-01-01", &[], None).await.unwrap();
+    assert_eq!(none.status, StatusCode::NOT_FOUND, "{none:?}");
+    let bad = stack.api(Method::GET, "/reports/yesterday", &[], None).await.unwrap();
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST, "{bad:?}");
+    let customer = stack.customer().await.unwrap();
+    let headers = [("authorization", customer.bearer.as_str())];
+    let refused = stack.api(Method::GET, "/reports/1999-01-01", &headers, None).await.unwrap();
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
+}
