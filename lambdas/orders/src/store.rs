@@ -78,10 +78,14 @@ pub trait Orders: Send + Sync {
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)>;
 }
 
-/// Where a page of open orders goes on. Only the adapter looks inside.
+/// Open orders are spread over so many shards: one partition of the index takes 1,000 writes a second.
+pub const OPEN_SHARDS: u8 = 10;
+
+/// Where a page of open orders goes on: the first of a shard, with nothing behind it, or what a page before gave. A
+/// shard's orders come oldest first, and those of the next one behind them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenPage {
-    /// Open orders are spread over this many, to write to all of a table's partitions.
+    /// 0 up to, but not, [`OPEN_SHARDS`].
     pub shard: u8,
     /// Behind which order.
     pub after: Option<(OrderId, Timestamp)>,

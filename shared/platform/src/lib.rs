@@ -11,7 +11,7 @@
 //! | [`objects`] | files in a bucket |
 //! | [`net`] | which addresses are on the public internet |
 //! | [`clock`] | time, ids and chance |
-//! | [`config`], [`telemetry`] | environment variables; JSON logs |
+//! | [`config`], [`telemetry`], [`metrics`] | environment variables; JSON logs; metrics |
 //! | [`aws`] | the adapters: the only place here that knows the AWS SDK |
 //! | [`memory`] | the ports in memory, for tests and simulations |
 
@@ -23,6 +23,7 @@ pub mod host;
 pub mod http;
 pub mod idempotency;
 pub mod memory;
+pub mod metrics;
 pub mod net;
 pub mod objects;
 pub mod publisher;

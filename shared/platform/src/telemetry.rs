@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::clock::{Clock, SystemClock};
-use crate::idempotency::metrics;
+use crate::{idempotency, metrics};
 
 /// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`error` to `trace`; `info` where
 /// it is not set or not understood). Does nothing when logging has been started before.
@@ -47,7 +47,9 @@ where
     lines.with_top_level_flattened_span_list();
     lines.add_static_field("function", name.into());
     lines.add_dynamic_field("_aws", move |line, _| {
-        metrics::directive(line.metadata(), &namespace, SystemClock.now())
+        let (line, now) = (line.metadata(), SystemClock.now());
+        idempotency::metrics::directive(line, &namespace, now)
+            .or_else(|| metrics::directive(line, &namespace, now))
     });
     lines.with_filter(filter)
 }
@@ -119,6 +121,30 @@ mod tests {
         drop(guard);
         let text = String::from_utf8(lock(&buffer.0).clone()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_line_of_metrics_says_what_to_make_of_it() {
+        let lines = logged(LevelFilter::INFO, async {
+            tracing::info!(target: metrics::TARGET, Waiting = 2, OldestMessageSeconds = 3, StepMilliseconds = 4, queue = "Q", "queue");
+        })
+        .await;
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!(
+            (&line["Waiting"], &line["queue"], &line["function"]),
+            (&2.into(), &"Q".into(), &"send-email".into())
+        );
+        let metric = &line["_aws"]["CloudWatchMetrics"][0];
+        let wanted = serde_json::json!({
+            "Namespace": "shop", "Dimensions": [["function", "queue"]],
+            "Metrics": [
+                {"Name": "Waiting", "Unit": "Count"},
+                {"Name": "OldestMessageSeconds", "Unit": "Seconds"},
+                {"Name": "StepMilliseconds", "Unit": "Milliseconds"},
+            ],
+        });
+        assert_eq!(*metric, wanted);
+        assert!(line["_aws"]["Timestamp"].is_i64());
     }
 
     #[tokio::test]

@@ -58,6 +58,11 @@ const EXCEPTIONS: &[Exception] = &[
         reason: "the document's name is part of the path",
     },
     Exception {
+        function: "CheckHealth",
+        ending: "*",
+        reason: "CloudWatch has no narrower resource than all of its metrics",
+    },
+    Exception {
         function: "SendEmail",
         ending: "where IsLocal: *",
         reason: "the local stack asks for no narrower resource",

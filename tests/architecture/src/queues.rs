@@ -203,6 +203,32 @@ pub fn schedules_are_noticed(template: &Template) -> Violations {
     found
 }
 
+/// `check-health` looks at each queue, and may.
+pub fn are_looked_at(template: &Template) -> Violations {
+    let functions = template.all(FUNCTION);
+    let Some(check) = functions.get("CheckHealth") else { return vec!["CheckHealth: it is gone".to_owned()] };
+    let names = check.property("/Environment/Variables/QUEUES/Fn::Join/1");
+    let named = |id: &str| list(names).iter().any(|name| target(name) == Some(id));
+    let allowed = |id: &str| {
+        list(check.property("/Policies")).iter().flat_map(|policy| list(&policy["Statement"])).any(
+            |statement| {
+                list(&statement["Action"]).contains(&"sqs:GetQueueAttributes".into())
+                    && list(&statement["Resource"]).iter().any(|arn| target(arn) == Some(id))
+            },
+        )
+    };
+    let mut found = Violations::new();
+    for id in template.all(QUEUE).into_keys() {
+        if !named(id) {
+            found.push(format!("{id}: add its name to QUEUES of CheckHealth"));
+        }
+        if !allowed(id) {
+            found.push(format!("{id}: let CheckHealth read its attributes"));
+        }
+    }
+    found
+}
+
 /// What feeds the function `X` is called after it, so that people and tools find it: from `XQueue`, with what it
 /// gives up in `XDeadLetters`. The function is told the same.
 pub fn belong_to_one_function(template: &Template) -> Violations {

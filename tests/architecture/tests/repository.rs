@@ -36,6 +36,7 @@ fn each_queue_has_dead_letters_that_are_noticed() -> Result<()> {
     none(&queues::have_dead_letters(&template));
     none(&queues::belong_to_one_function(&template));
     none(&queues::dead_letters_are_noticed(&template));
+    none(&queues::are_looked_at(&template));
     Ok(())
 }
 

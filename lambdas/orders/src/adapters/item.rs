@@ -8,13 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-use crate::store::Stored;
+use crate::store::{OPEN_SHARDS, Stored};
 
 /// A row, as the SDK has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
-
-/// Open orders are spread over so many values of the index's key: one partition takes 1,000 writes a second.
-pub(super) const OPEN_SHARDS: u8 = 10;
 
 /// What the indexes need, beside the order itself as JSON.
 #[derive(Serialize, Deserialize)]
@@ -39,17 +36,20 @@ pub(super) fn shard_name(shard: u8) -> String {
     format!("open#{shard}")
 }
 
+/// The last digit of the id is as good as random.
+pub(super) fn shard_of(order: OrderId) -> u8 {
+    order.to_string().bytes().last().unwrap_or_default() % OPEN_SHARDS
+}
+
 pub(super) fn order_item(order: &Order, version: u64) -> anyhow::Result<Item> {
     let status = order.status();
-    // The last digit of the id is as good as random.
-    let shard = order.id.to_string().bytes().last().unwrap_or_default() % OPEN_SHARDS;
     let item = OrderItem {
         order_id: order.id,
         customer_id: order.details.customer.id.clone(),
         placed_at: sortable(order.details.placed_at),
         status,
         version,
-        open_shard: (!status.is_final()).then(|| shard_name(shard)),
+        open_shard: (!status.is_final()).then(|| shard_name(shard_of(order.id))),
         order: serde_json::to_string(order)?,
     };
     serde_dynamo::to_item(item).context("an order could not be written")

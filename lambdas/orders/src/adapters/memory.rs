@@ -9,9 +9,9 @@ use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
 use platform::memory::{Failures, lock};
 
-use super::item::sortable;
+use super::item::{shard_of, sortable};
 use super::outbox::MOST_ROWS;
-use crate::store::{OpenPage, Orders, Outbox, OutboxRow, Page, Placed, Placement, Stored};
+use crate::store::{OPEN_SHARDS, OpenPage, Orders, Outbox, OutboxRow, Page, Placed, Placement, Stored};
 
 /// Orders, outbox and idempotency keys. Each call is one transaction.
 #[derive(Debug, Default)]
@@ -109,20 +109,27 @@ impl Orders for InMemoryOrders {
         next: Option<OpenPage>,
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
         self.failures.strike("looking for open orders")?;
-        let after = next.and_then(|page| page.after).map(|(order, _)| order);
+        let OpenPage { shard, after } = next.unwrap_or(OpenPage { shard: 0, after: None });
+        let place = |stored: &Stored| (sortable(stored.order.details.placed_at), stored.order.id);
+        let after = after.map(|(order, placed_at)| (sortable(placed_at), order));
         let before = sortable(before);
         let tables = lock(&self.tables);
-        let mut open = tables
+        let mut open: Vec<&Stored> = tables
             .orders
             .values()
-            .filter(|stored| !stored.order.status().is_final())
-            .filter(|stored| sortable(stored.order.details.placed_at) < before)
-            .filter(|stored| after.is_none_or(|after| stored.order.id > after));
-        let page: Vec<Stored> = open.next().cloned().into_iter().collect();
-        let next = page.last().filter(|_| open.next().is_some()).map(|stored| OpenPage {
-            shard: 0,
-            after: Some((stored.order.id, stored.order.details.placed_at)),
-        });
+            .filter(|stored| !stored.order.status().is_final() && shard_of(stored.order.id) == shard)
+            .filter(|stored| place(stored).0 < before)
+            .filter(|stored| after.as_ref().is_none_or(|after| place(stored) > *after))
+            .collect();
+        open.sort_by_key(|stored| place(stored));
+        let page: Vec<Stored> = open.first().map(|stored| (*stored).clone()).into_iter().collect();
+        let next = match page.last() {
+            Some(last) if open.len() > 1 => {
+                Some(OpenPage { shard, after: Some((last.order.id, last.order.details.placed_at)) })
+            }
+            _ if shard + 1 < OPEN_SHARDS => Some(OpenPage { shard: shard + 1, after: None }),
+            _ => None,
+        };
         Ok((page, next))
     }
 }

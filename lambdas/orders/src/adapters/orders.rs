@@ -13,8 +13,8 @@ use domain::{CustomerId, Event, OrderId};
 use jiff::Timestamp;
 use platform::config;
 
-use super::item::{OPEN_SHARDS, order_item, outbox_item, read_order, shard_name, sortable};
-use crate::store::{OpenPage, Orders, Page, Placed, Placement, Stored};
+use super::item::{order_item, outbox_item, read_order, shard_name, sortable};
+use crate::store::{OPEN_SHARDS, OpenPage, Orders, Page, Placed, Placement, Stored};
 
 /// Between the tries to write an order that met another write with the same key.
 const WAITS: [Duration; 4] = [

@@ -1,6 +1,7 @@
 //! `expire-orders`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Fact;
 use domain::payment::VoidReason;
@@ -17,6 +18,10 @@ use crate::support::{Service, paid};
 const EXPIRE_AFTER: SignedDuration = SignedDuration::from_mins(30);
 
 async fn run(service: &Service, input: Value) -> anyhow::Result<Value> {
+    run_for(service, input, Duration::from_secs(40)).await
+}
+
+async fn run_for(service: &Service, input: Value, time: Duration) -> anyhow::Result<Value> {
     let job = ExpireOrders {
         orders: Arc::clone(&service.orders) as Arc<dyn Orders>,
         relay: RelayOutbox {
@@ -25,6 +30,7 @@ async fn run(service: &Service, input: Value) -> anyhow::Result<Value> {
         },
         clock: Arc::clone(&service.clock) as Arc<dyn Clock>,
         expire_after: EXPIRE_AFTER,
+        time,
     };
     job.run(input).await
 }
@@ -49,7 +55,11 @@ async fn orders_that_have_waited_too_long_are_given_up_once() {
     service.placed("d").await;
 
     let report = run(&service, json!({"source": "aws.scheduler"})).await.unwrap();
-    assert_eq!(report, json!({"expired": 2, "published": 3}), "the events of three orders had been missed");
+    assert_eq!(
+        report,
+        json!({"expired": 2, "published": 3, "complete": true}),
+        "the events of three orders had been missed"
+    );
     let mut expected =
         vec![(late.to_string(), VoidReason::Expired), (late_too.to_string(), VoidReason::Expired)];
     expected.sort();
@@ -57,7 +67,10 @@ async fn orders_that_have_waited_too_long_are_given_up_once() {
     asked.sort();
     assert_eq!(asked, expected);
     assert_eq!(service.status(late).await, "cancelling");
-    assert_eq!(run(&service, Value::Null).await.unwrap(), json!({"expired": 0, "published": 0}));
+    assert_eq!(
+        run(&service, Value::Null).await.unwrap(),
+        json!({"expired": 0, "published": 0, "complete": true})
+    );
 }
 
 #[tokio::test]
@@ -113,4 +126,35 @@ async fn a_person_may_give_up_one_order_at_once() {
     assert_eq!(young["expired"], 0);
     let error = run(&service, json!({"order_id": "o-1"})).await.unwrap_err();
     assert!(error.to_string().contains("not understood"), "{error}");
+}
+
+#[tokio::test]
+async fn a_run_whose_time_is_up_leaves_the_rest_to_the_next_and_says_so() {
+    let service = Service::new();
+    let late = service.placed("a").await;
+    service.clock.advance(SignedDuration::from_hours(1));
+    let report = run_for(&service, Value::Null, Duration::ZERO).await.unwrap();
+    assert_eq!(report, json!({"expired": 0, "published": 0, "complete": false}));
+    assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], 1);
+    assert_eq!(service.status(late).await, "cancelling");
+}
+
+#[tokio::test]
+async fn what_fails_in_one_shard_keeps_no_other_order_waiting() {
+    let service = Service::new();
+    for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        service.placed(key).await;
+    }
+    service.clock.advance(SignedDuration::from_hours(1));
+    // The outbox, and the first shard that is asked for.
+    service.orders.failures.next(2);
+    let error = run(&service, Value::Null).await.unwrap_err().to_string();
+    assert!(error.starts_with("2 of it failed"), "{error}");
+    let cancelling = wishes(&service).len();
+    assert!(cancelling > 0, "the other shards are looked through");
+    run(&service, Value::Null).await.unwrap();
+    assert_eq!(
+        wishes(&service).iter().map(|(order, _)| order).collect::<std::collections::BTreeSet<_>>().len(),
+        8
+    );
 }

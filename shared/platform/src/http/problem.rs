@@ -196,6 +196,11 @@ impl Problem {
         problem
     }
 
+    /// 503: the shop as a whole does not do what it should.
+    pub fn unhealthy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "Something does not work", detail)
+    }
+
     /// 500: a bug.
     pub(crate) fn internal() -> Self {
         let detail = "This is a bug in the service. The correlation id helps to find it.";

@@ -23,7 +23,11 @@ async fn each_function_takes_its_sample_event() {
         };
         stack.stock_up(&product, 1000).await.unwrap();
     }
+    // Of which `health-api` tells.
+    let answer = stack.invoke("CheckHealth", &sample("check-health")).await.unwrap();
+    assert_eq!(answer["healthy"], true, "{answer}");
     for (name, logical) in [
+        ("health-api", "HealthApi"),
         ("orders-api", "OrdersApi"),
         ("inventory-api", "InventoryApi"),
         ("accounts-api", "AccountsApi"),

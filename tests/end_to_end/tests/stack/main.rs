@@ -9,6 +9,7 @@ mod exports;
 mod failures;
 mod front_door;
 mod functions;
+mod health;
 mod imports;
 mod invoices;
 mod partners;

@@ -1,0 +1,67 @@
+//! Reports in DynamoDB.
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use platform::config;
+
+use crate::report::Report;
+use crate::store::Reports;
+
+/// The name of the only row.
+const LAST: &str = "last";
+
+/// A table with one row: the last report as JSON in `report`, and in `checked_at` (milliseconds since 1970) when.
+#[derive(Debug, Clone)]
+pub struct DynamoDbReports {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDbReports {
+    /// The table in `HEALTH_TABLE`.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn from_env(client: Client) -> anyhow::Result<Self> {
+        Ok(Self { client, table: config::required("HEALTH_TABLE")? })
+    }
+}
+
+#[async_trait]
+impl Reports for DynamoDbReports {
+    async fn last(&self) -> anyhow::Result<Option<Report>> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("name", AttributeValue::S(LAST.to_owned()))
+            .send()
+            .await
+            .context("the report could not be read")?;
+        let Some(item) = answer.item else { return Ok(None) };
+        let report =
+            item.get("report").and_then(|value| value.as_s().ok()).context("a row without a report")?;
+        Ok(Some(serde_json::from_str(report).context("the report is not understood")?))
+    }
+
+    async fn keep(&self, report: &Report) -> anyhow::Result<()> {
+        let checked_at = AttributeValue::N(report.checked_at.as_millisecond().to_string());
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("name", AttributeValue::S(LAST.to_owned()))
+            .item("checked_at", checked_at.clone())
+            .item("report", AttributeValue::S(serde_json::to_string(report)?))
+            .condition_expression("attribute_not_exists(checked_at) OR checked_at < :this")
+            .expression_attribute_values(":this", checked_at);
+        match put.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
+            Err(error) => Err(anyhow::Error::new(error).context("the report could not be written")),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `check-health`: every five minutes → whether the shop is well.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use operations::adapters::{DynamoDbReports, SqsQueues};
+use operations::check::CheckHealth;
+use operations::shop::{Client, HttpShop};
+use platform::aws::{Aws, UnsignedClient};
+use platform::clock::SystemClock;
+use platform::{config, host, telemetry};
+
+/// How long an answer may take.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), host::Error> {
+    telemetry::init(env!("CARGO_BIN_NAME"));
+    let aws = Aws::from_env()?;
+    let client = Client { id: config::required("CLIENT_ID")?, token_url: config::required("TOKEN_URL")? };
+    let secret = aws.secret(config::required("CLIENT_SECRET_ID")?);
+    let base = config::required("API_URL")?;
+    let clock = Arc::new(SystemClock);
+    let job = CheckHealth {
+        shop: Arc::new(HttpShop::new(UnsignedClient::new(ANSWER_TIME), secret, client, &base, clock.clone())),
+        queues: Arc::new(SqsQueues::from_env(&aws, clock.clone())?),
+        reports: Arc::new(DynamoDbReports::from_env(aws.dynamodb())?),
+        clock,
+    };
+    host::schedule::run(job).await
+}

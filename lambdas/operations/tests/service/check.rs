@@ -1,0 +1,206 @@
+//! What is found, and what is told of it.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use domain::order::OrderStatus;
+use domain::{OrderId, Sku};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
+use operations::adapters::memory::{InMemoryQueues, InMemoryReports};
+use operations::api::{Api, router};
+use operations::check::CheckHealth;
+use operations::shop::{Shop, SyntheticOrder};
+use operations::store::{Depth, Reports};
+use platform::Clock;
+use platform::host::http::complete;
+use platform::host::schedule::Job;
+use platform::memory::{Failures, ManualClock, lock};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// A shop where one thing can go wrong.
+#[derive(Default)]
+struct Counter {
+    sign_in: Failures,
+    list: Failures,
+    read: Failures,
+    place: Failures,
+    look: Failures,
+    empty: bool,
+    becomes: Option<OrderStatus>,
+    keys: Mutex<Vec<String>>,
+    orders: Vec<SyntheticOrder>,
+}
+
+#[async_trait]
+impl Shop for Counter {
+    async fn sign_in(&self) -> anyhow::Result<()> {
+        self.sign_in.strike("signing in")
+    }
+    async fn some_product(&self) -> anyhow::Result<Option<Sku>> {
+        self.list.strike("listing")?;
+        Ok((!self.empty).then(|| "TEA-1".parse().unwrap()))
+    }
+    async fn read_product(&self, _: &Sku) -> anyhow::Result<()> {
+        self.read.strike("reading arn:aws:secret")
+    }
+    async fn place_order(&self, key: &str) -> anyhow::Result<OrderId> {
+        lock(&self.keys).push(key.to_owned());
+        self.place.strike("ordering")?;
+        Ok(OrderId::from(Uuid::nil()))
+    }
+    async fn status(&self, _: OrderId) -> anyhow::Result<OrderStatus> {
+        self.look.strike("looking")?;
+        Ok(self.becomes.unwrap_or(OrderStatus::Rejected))
+    }
+    async fn orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
+        Ok(self.orders.clone())
+    }
+}
+
+struct World {
+    shop: Arc<Counter>,
+    queues: Arc<InMemoryQueues>,
+    reports: Arc<InMemoryReports>,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    fn new(shop: Counter) -> Self {
+        let clock = Arc::new(ManualClock::new("2026-11-25T10:00:00Z".parse().unwrap()));
+        Self { shop: Arc::new(shop), queues: Arc::default(), reports: Arc::default(), clock }
+    }
+
+    async fn check(&self) -> anyhow::Result<Value> {
+        let job = CheckHealth {
+            shop: self.shop.clone(),
+            queues: self.queues.clone(),
+            reports: self.reports.clone(),
+            clock: self.clock.clone(),
+        };
+        job.run(Value::Null).await
+    }
+
+    /// `GET /health`.
+    async fn health(&self) -> (StatusCode, Value) {
+        let api = Api { reports: self.reports.clone(), clock: self.clock.clone() };
+        let router = complete(router(api), Arc::clone(&self.clock) as Arc<dyn Clock>);
+        let request = Request::get("/health").body(Body::empty()).unwrap();
+        let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+        (parts.status, serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
+    }
+
+    async fn steps(&self) -> Vec<(&'static str, bool)> {
+        let report = self.reports.last().await.unwrap().unwrap();
+        report.steps.iter().map(|step| (step.step.name(), step.ok)).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_shop_that_works_is_well_until_nobody_looks_any_more() {
+    let world = World::new(Counter::default());
+    let (status, problem) = world.health().await;
+    assert_eq!(
+        (status, &problem["detail"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("Nobody has looked yet."))
+    );
+    assert_eq!(world.check().await.unwrap(), json!({"healthy": true, "problems": [], "hanging": 0}));
+    let (status, health) = world.health().await;
+    assert_eq!(
+        (status, &health["status"], &health["checked_at"]),
+        (StatusCode::OK, &json!("ok"), &json!("2026-11-25T10:00:00Z"))
+    );
+    assert_eq!(health["steps"].as_array().unwrap().len(), 5);
+    world.clock.advance(SignedDuration::from_mins(15));
+    assert_eq!(world.health().await.0, StatusCode::OK);
+    world.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(world.health().await.1["detail"], "Nobody has looked lately.");
+}
+
+#[tokio::test]
+async fn the_first_step_that_fails_twice_is_told_and_nothing_that_helps_an_attacker() {
+    let world = World::new(Counter::default());
+    world.shop.read.next(1);
+    assert_eq!(world.check().await.unwrap()["healthy"], true, "once is no news");
+    world.clock.advance(SignedDuration::from_mins(5));
+    world.shop.read.next(2);
+    let found = world.check().await.unwrap();
+    assert_eq!(found["problems"], json!(["Products cannot be read."]));
+    assert_eq!(world.steps().await, [("sign_in", true), ("list_products", true), ("read_product", false)]);
+    let (status, problem) = world.health().await;
+    assert_eq!(
+        (status, &problem["detail"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("Products cannot be read."))
+    );
+    assert_eq!(problem["type"], "urn:serverless-orders:problem:unhealthy");
+    assert!(!problem.to_string().contains("arn"), "{problem}");
+    world.clock.advance(SignedDuration::from_mins(5));
+    world.check().await.unwrap();
+    assert_eq!(world.health().await.0, StatusCode::OK, "well again");
+}
+
+#[tokio::test]
+async fn an_order_is_placed_once_however_often_it_is_tried() {
+    let world = World::new(Counter { empty: true, ..Counter::default() });
+    world.shop.place.next(1);
+    world.shop.look.next(1);
+    assert_eq!(world.check().await.unwrap()["healthy"], true, "a shop without products is well");
+    let keys = lock(&world.shop.keys).clone();
+    assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
+    world.check().await.unwrap();
+    assert_ne!(lock(&world.shop.keys).last(), keys.last(), "another run, another order");
+}
+
+#[tokio::test]
+async fn an_order_that_is_charged_is_no_synthetic_one() {
+    let world = World::new(Counter { becomes: Some(OrderStatus::Paid), ..Counter::default() });
+    assert_eq!(
+        world.check().await.unwrap()["problems"],
+        json!(["Orders are taken, and take longer than usual."])
+    );
+}
+
+#[tokio::test]
+async fn synthetic_orders_that_hang_are_counted() {
+    let order = |minutes: i64, status| SyntheticOrder {
+        id: OrderId::from(Uuid::nil()),
+        status,
+        placed_at: "2026-11-25T10:00:00Z".parse::<Timestamp>().unwrap() - SignedDuration::from_mins(minutes),
+    };
+    let orders = vec![
+        order(1, OrderStatus::Placed),
+        order(6, OrderStatus::Placed),
+        order(9, OrderStatus::Rejected),
+        order(99, OrderStatus::Reserved),
+    ];
+    let world = World::new(Counter { orders, ..Counter::default() });
+    assert_eq!(world.check().await.unwrap()["hanging"], 2);
+}
+
+#[tokio::test]
+async fn work_that_waits_too_long_is_told_and_dead_letters_are_for_their_alarm() {
+    let world = World::new(Counter::default());
+    let depth = Depth { waiting: 5, in_flight: 1 };
+    for queue in ["SendEmailQueue", "SendEmailDeadLetters"] {
+        lock(&world.queues.depths).insert(queue.to_owned(), depth);
+        lock(&world.queues.ages).insert("SendEmailDeadLetters".to_owned(), SignedDuration::from_hours(99));
+    }
+    assert_eq!(world.check().await.unwrap()["healthy"], true);
+    world.clock.advance(SignedDuration::from_mins(5));
+    lock(&world.queues.ages).insert("SendEmailQueue".to_owned(), SignedDuration::from_mins(16));
+    assert_eq!(world.check().await.unwrap()["problems"], json!(["Some work waits for longer than usual."]));
+    world.clock.advance(SignedDuration::from_mins(5));
+    world.queues.failures.next(3);
+    assert_eq!(world.check().await.unwrap()["healthy"], true, "what nobody knows is in the log");
+}
+
+#[tokio::test]
+async fn a_finding_that_cannot_be_kept_is_a_run_that_failed() {
+    let world = World::new(Counter::default());
+    world.reports.failures.next(1);
+    assert!(world.check().await.is_err());
+}
