@@ -101,7 +101,7 @@ impl CheckHealth {
             match &last {
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::warn!(step = step.name(), error = %format!("{error:#}"), "a step failed")
+                    tracing::warn!(step = step.name(), error = %format!("{error:#}"), "a step failed");
                 }
             }
         }

@@ -176,7 +176,7 @@ impl Run<'_> {
         let mut work = Work::default();
         match self.job.orders.get(id).await {
             Ok(Some(stored)) if stored.order.details.placed_at <= self.before => {
-                self.expire(&stored, &mut work).await
+                self.expire(&stored, &mut work).await;
             }
             Ok(_) => {}
             Err(error) => work.note(Err(error), "the order could not be read"),
