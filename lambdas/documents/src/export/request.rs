@@ -21,14 +21,17 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24 + 1);
 pub(crate) struct CreateExport {
     /// Orders placed from here on: a day of the shop's time zone, such as 2026-11-01, or a moment (RFC 3339).
     #[eserde(compat)]
+    #[schemars(extend("examples" = ["2024-11-01", "2024-11-01T08:00:00Z"]))]
     from: Moment,
     /// Up to here: a day, which is part of the period, or a moment, which is not. At most a year behind `from`.
     #[eserde(compat)]
+    #[schemars(extend("examples" = ["2024-11-30", "2024-11-30T18:00:00Z"]))]
     to: Moment,
     /// Only orders that stand so. All, where it is left out.
     #[eserde(compat)]
     #[serde(default)]
-    statuses: Option<BTreeSet<OrderStatus>>,
+    #[schemars(length(min = 1))]
+    statuses: Option<Vec<OrderStatus>>,
     /// How to write them.
     #[eserde(compat)]
     format: Format,
@@ -37,7 +40,8 @@ pub(crate) struct CreateExport {
 /// A day or a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String", extend("minLength" = 10, "maxLength" = 40, "pattern" = r"^\d{4}-\d{2}-\d{2}([Tt ].+)?$"))]
+#[schemars(with = "String", inline)]
+#[schemars(extend("minLength" = 10, "maxLength" = 40, "pattern" = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][ -~]+)?$"))]
 enum Moment {
     Day(Date),
     Instant(Timestamp),
@@ -48,14 +52,31 @@ impl TryFrom<String> for Moment {
 
     fn try_from(text: String) -> Result<Self, String> {
         let read = if text.len() == 10 {
-            text.parse().map(Self::Day).ok()
+            // One spelling alone: jiff reads others, too.
+            text.parse().ok().filter(|day: &Date| day.to_string() == text).map(Self::Day)
         } else {
-            text.parse().map(Self::Instant).ok().filter(|_| text.len() <= 40)
+            text.parse().ok().filter(|_| is_rfc_3339(&text)).map(Self::Instant)
         };
         read.ok_or_else(|| {
             "must be a day such as 2026-11-01, or a moment such as 2026-11-01T08:00:00Z (RFC 3339)".to_owned()
         })
     }
+}
+
+/// Whether text that `jiff` takes for a moment begins as RFC 3339 has it, and has at most 40 printable characters: jiff
+/// reads other spellings, too.
+fn is_rfc_3339(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_day = |day: &[u8]| {
+        day.iter().enumerate().all(|(at, byte)| match at {
+            4 | 7 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+    };
+    bytes.len() <= 40
+        && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && bytes.first_chunk::<10>().is_some_and(|day| is_day(day))
+        && matches!(bytes.get(10), Some(b'T' | b't' | b' '))
 }
 
 impl CreateExport {
@@ -89,13 +110,14 @@ impl CreateExport {
         if from.is_some_and(|from| from >= now) {
             errors.push(FieldError::pointer("/from", "must be in the past"));
         }
-        if statuses.as_ref().is_some_and(BTreeSet::is_empty) {
+        if statuses.as_ref().is_some_and(Vec::is_empty) {
             let why = "must name at least one status: leave it out for all";
             errors.push(FieldError::pointer("/statuses", why));
         }
         match (from, until) {
             (Some(from), Some(until)) if errors.is_empty() => {
-                Ok(Wanted { from, until, statuses: statuses.unwrap_or_default(), format })
+                let statuses: BTreeSet<OrderStatus> = statuses.unwrap_or_default().into_iter().collect();
+                Ok(Wanted { from, until, statuses, format })
             }
             _ => Err(Problem::invalid(errors)),
         }

@@ -91,6 +91,7 @@ pub fn calls() -> impl Strategy<Value = Call> {
 /// What can be compared of an answer. A page's end need not be known when it is full, and open orders come in
 /// any order.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there are a few dozen of them at a time")]
 enum Answer {
     Placed(Placed),
     Got(Option<Stored>),

@@ -62,11 +62,15 @@ pub(crate) fn fitting(document: &Value, schema: &Value) -> BoxedStrategy<Value> 
             let most = usize::try_from(schema["maxLength"].as_u64().unwrap_or(1000)).unwrap();
             let pattern =
                 schema["pattern"].as_str().unwrap_or(".*").trim_start_matches('^').trim_end_matches('$');
-            string_regex(pattern)
+            let any = string_regex(pattern)
                 .unwrap()
                 .prop_filter("too long", move |text| text.chars().count() <= most)
-                .prop_map(Value::from)
-                .boxed()
+                .prop_map(Value::from);
+            // Where hardly any text is good, the contract has examples of what is.
+            match schema["examples"].as_array() {
+                Some(examples) => prop_oneof![9 => select(examples.clone()), 1 => any].boxed(),
+                None => any.boxed(),
+            }
         }
         "boolean" => any::<bool>().prop_map(Value::from).boxed(),
         "null" => Just(Value::Null).boxed(),
