@@ -217,16 +217,14 @@ pub fn are_looked_at(template: &Template) -> Violations {
             },
         )
     };
-    let mut found = Violations::new();
-    for id in template.all(QUEUE).into_keys() {
-        if !named(id) {
-            found.push(format!("{id}: add its name to QUEUES of CheckHealth"));
-        }
-        if !allowed(id) {
-            found.push(format!("{id}: let CheckHealth read its attributes"));
-        }
-    }
-    found
+    template
+        .all(QUEUE)
+        .into_keys()
+        .filter(|id| !named(id) || !allowed(id))
+        .map(|id| {
+            format!("{id}: add it to QUEUES of CheckHealth, and to the queues whose attributes it may read")
+        })
+        .collect()
 }
 
 /// What feeds the function `X` is called after it, so that people and tools find it: from `XQueue`, with what it

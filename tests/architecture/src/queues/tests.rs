@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::mutant::{assert_tells, with, without};
+use crate::mutant::{assert_tells, repository, with, without};
 
 #[test]
 fn a_queue_without_dead_letters() {
@@ -47,6 +47,22 @@ fn dead_letters_that_nobody_hears_of() {
     assert_tells(&dead_letters_are_noticed(&late), &["SendEmailDeadLetters", "alarm"]);
     let gone = with("SendEmailDeadLetters/Properties/MessageRetentionPeriod", json!(3600));
     assert_tells(&dead_letters_are_noticed(&gone), &["SendEmailDeadLetters", "MessageRetentionPeriod"]);
+}
+
+#[test]
+fn a_queue_that_nobody_looks_at() {
+    let new = repository().changed(|root| {
+        root["Resources"]["NewQueue"] = json!({"Type": "AWS::SQS::Queue", "Properties": {}});
+    });
+    assert_tells(&are_looked_at(&new), &["NewQueue", "QUEUES"]);
+    let unread = repository().changed(|root| {
+        let statements = &mut root["Resources"]["CheckHealth"]["Properties"]["Policies"][0]["Statement"];
+        let statements = statements.as_array_mut().unwrap();
+        let reads =
+            statements.iter_mut().find(|statement| statement["Action"] == "sqs:GetQueueAttributes").unwrap();
+        reads["Resource"].as_array_mut().unwrap().retain(|arn| target(arn) != Some("SendEmailQueue"));
+    });
+    assert_tells(&are_looked_at(&unread), &["SendEmailQueue", "read"]);
 }
 
 #[test]

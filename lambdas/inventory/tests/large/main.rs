@@ -1,0 +1,135 @@
+//! A large file is read in bounded memory. A process of its own, as the measure is the process's.
+//!
+//! `IMPORT_ROWS=1000000 cargo test -p inventory --test large -- --nocapture` measures a million rows.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::{DeliveryId, Sku};
+use futures::stream::unfold;
+use inventory::adapters::memory::InMemoryImports;
+use inventory::import::ImportStock;
+use inventory::import::apply::{Change, Seen, Stock};
+use platform::clock::SystemClock;
+use platform::memory::{Files, lock};
+use platform::objects::{File, Objects, Part, Reading, Upload};
+use platform::{Clock, MessageHandler};
+use serde_json::{Value, json};
+
+/// More than this no import may take, in KiB. A function has 1 GiB.
+const MOST: u64 = 96 * 1024;
+const HEADER: &str = "sku,name,price,currency,tax_rate,quantity\n";
+
+/// Every fiftieth is wrong.
+fn row(number: u64) -> String {
+    let price = if number % 50 == 7 { "free" } else { "12.50" };
+    format!("SKU-{number:09},Darjeeling first flush number {number:09},{price},EUR,7,{:02}\n", number % 90)
+}
+
+/// A file that is made while it is read; beside it, one that is kept.
+struct Endless {
+    rows: u64,
+    files: Files,
+}
+
+#[async_trait]
+impl Objects for Endless {
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>> {
+        if !key.starts_with("incoming/") {
+            return self.files.read(key, from, etag).await;
+        }
+        let width = u64::try_from(row(0).len())?;
+        let head = u64::try_from(HEADER.len())?;
+        let size = head + (0..self.rows).map(|number| u64::try_from(row(number).len()).unwrap()).sum::<u64>();
+        assert_eq!(from, 0, "it is all read in one run");
+        assert!(width > 50);
+        let rows = self.rows;
+        let chunks = unfold(0_u64, move |number| async move {
+            let until = (number + 1000).min(rows);
+            let mut text = if number == 0 { HEADER.to_owned() } else { String::new() };
+            (number..until).for_each(|number| text.push_str(&row(number)));
+            (number < rows).then(|| (Ok(Bytes::from(text)), until))
+        });
+        Ok(Some(Reading { size, etag: "\"endless\"".to_owned(), chunks: Box::pin(chunks) }))
+    }
+    async fn write(&self, file: File) -> anyhow::Result<()> {
+        self.files.write(file).await
+    }
+    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
+        self.files.write_new(file).await
+    }
+    async fn remove(&self, key: &str) -> anyhow::Result<()> {
+        self.files.remove(key).await
+    }
+    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
+        self.files.start(key, content_type).await
+    }
+    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        self.files.write_part(upload, number, body).await
+    }
+    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()> {
+        self.files.finish(upload, parts).await
+    }
+    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()> {
+        self.files.abandon(upload).await
+    }
+    async fn link(&self, key: &str, time: Duration, name: Option<&str>) -> anyhow::Result<String> {
+        self.files.link(key, time, name).await
+    }
+}
+
+/// A stock that takes what DynamoDB takes for a call, and keeps nothing but counts.
+#[derive(Default)]
+struct Bottomless(Mutex<HashMap<&'static str, u64>>);
+
+#[async_trait]
+impl Stock for Bottomless {
+    async fn look(&self, _: &DeliveryId, _: &[Sku]) -> anyhow::Result<BTreeMap<Sku, Seen>> {
+        tokio::time::sleep(Duration::from_millis(6)).await;
+        Ok(BTreeMap::new())
+    }
+    async fn change(&self, _: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
+        tokio::time::sleep(Duration::from_millis(15)).await;
+        let mut counts = lock(&self.0);
+        *counts.entry("rows").or_default() += u64::try_from(changes.len()).unwrap();
+        *counts.entry("transactions").or_default() += 1;
+        Ok(true)
+    }
+}
+
+/// The most memory that the process had so far, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_large_file_is_read_in_bounded_memory() {
+    let rows = std::env::var("IMPORT_ROWS").map_or(30_000, |rows| rows.parse().unwrap());
+    let files = Arc::new(Endless { rows, files: Files::default() });
+    let (imports, stock) = (Arc::new(InMemoryImports::default()), Arc::new(Bottomless::default()));
+    let function = ImportStock {
+        files: files.clone(),
+        imports: imports.clone(),
+        stock: stock.clone(),
+        go_on: imports.clone(),
+        clock: Arc::new(SystemClock),
+    };
+    let message = json!({"detail": {"object": {"key": "incoming/large.csv", "etag": "endless"}}});
+    let (start, before) = (SystemClock.elapsed(), peak());
+    function.handle_message(message, Duration::from_secs(3600)).await.unwrap();
+    let took = SystemClock.elapsed().saturating_sub(start);
+    let counts = lock(&stock.0).clone();
+    println!("{rows} rows: {} ms, {} KiB at most, {before} KiB before; {counts:?}", took.as_millis(), peak());
+
+    let summary = files.files.get("results/large.csv/endless/summary.json").unwrap();
+    let summary: Value = serde_json::from_slice(&summary.body).unwrap();
+    let wrong = (0..rows).filter(|number| number % 50 == 7).count();
+    assert_eq!((&summary["rows"], &summary["rejected"]), (&rows.into(), &wrong.into()));
+    assert!(peak() < MOST, "{} KiB", peak());
+}
