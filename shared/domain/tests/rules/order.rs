@@ -75,6 +75,7 @@ fn history() -> impl Strategy<Value = History> {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are a few of them at a time")]
 enum Heard {
     Fact(Fact),
     Ask(VoidReason),

@@ -29,9 +29,9 @@ pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value
         }
         Service::Ses if path == ["v2", "email", "outbound-emails"] => Some(json!({ "MessageId": "m-1" })),
         // No file is there yet, and each is taken.
-        Service::S3 => match request.method() {
-            &Method::GET => Some(Value::Null),
-            &Method::PUT => Some(json!({})),
+        Service::S3 => match *request.method() {
+            Method::GET => Some(Value::Null),
+            Method::PUT => Some(json!({})),
             _ => None,
         },
         Service::Sqs if operation == "SendMessage" => Some(json!({ "MessageId": "m-1" })),

@@ -1,9 +1,18 @@
 //! Searching orders, as customers, staff and partners do it: through the API alone.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::{Answer, NewOrder, PATIENCE, Partner, Person, Product, Stack, wait_for};
 use http::{Method, StatusCode};
 use platform::Clock;
+use platform::aws::UnsignedClient;
 use platform::clock::SystemClock;
+use search::adapters::{DynamoDbImages, DynamoDbRows, HttpProductNames};
+use search::index_order::IndexOrder;
+use search::postings::PostingsIndex;
+use search::rebuild::{Counts, index_segment, remove_missing};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -236,4 +245,60 @@ async fn pages_stay_right_while_orders_come_in() {
         once.dedup();
         assert_eq!(once, seen);
     }
+}
+
+/// What an operator does when rows of the index were lost: `cargo xtask search rebuild` runs this.
+async fn rebuild(stack: &Stack) -> Counts {
+    let client = stack.aws.dynamodb();
+    let [orders, records, postings] =
+        ["OrdersTableName", "SearchRecordsTableName", "SearchPostingsTableName"]
+            .map(|name| stack.output(name).unwrap().to_owned());
+    let (clock, http) = (Arc::new(SystemClock), UnsignedClient::new(Duration::from_secs(5)));
+    let rows = DynamoDbRows::new(client.clone(), records, postings);
+    let indexer = IndexOrder {
+        index: Arc::new(PostingsIndex::new(rows.clone(), clock.clone())),
+        names: Arc::new(HttpProductNames::new(http, stack.output("ApiUrl").unwrap(), clock)),
+    };
+    let images = DynamoDbImages::new(client, orders);
+    let mut counts = Counts::default();
+    for segment in 0..2 {
+        index_segment(&indexer, &images, segment, 2, |more| counts.add(more)).await.unwrap();
+        let (known, next) = rows.orders(segment, 2, None).await.unwrap();
+        assert_eq!(next, None, "more than a page of orders");
+        counts.removed += remove_missing(indexer.index.as_ref(), &images, &known).await.unwrap();
+    }
+    counts
+}
+
+#[tokio::test]
+async fn a_rebuild_brings_back_what_was_lost_while_orders_come_in() {
+    let (stack, _guard) = shared().await;
+    let ada = stack.customer().await.unwrap();
+    let (own, tea) = (Who::Person(&ada), word());
+    let product = product(&stack, &tea).await;
+    let lost = place(&stack, &own, &product, "Ada", "ada@example.com").await;
+    stack.becomes(&lost, "paid").await;
+    is_found(&stack, &own, &[("q", &tea), ("status", "paid")], &lost).await;
+    // The record goes, as if somebody had emptied the table; its postings lead to nothing then.
+    let client = stack.aws.dynamodb();
+    let records = stack.output("SearchRecordsTableName").unwrap();
+    let key = AttributeValue::S(lost.clone());
+    client.delete_item().table_name(records).key("order_id", key.clone()).send().await.unwrap();
+    assert_eq!(found(&stack, &own, &[("q", &tea)]).await, [""; 0]);
+
+    let (counts, new) =
+        tokio::join!(rebuild(&stack), place(&stack, &own, &product, "Ada", "ada@example.com"));
+    assert!(counts.written >= 1 && counts.not_understood.is_empty(), "{counts:?}");
+    is_found(&stack, &own, &[("q", &tea)], &new).await;
+    assert_eq!(found(&stack, &own, &[("q", &tea)]).await, [new.as_str(), lost.as_str()]);
+
+    // An order that is deleted for good is found no more, and no rebuild brings it back.
+    let orders = stack.output("OrdersTableName").unwrap();
+    client.delete_item().table_name(orders).key("order_id", key).send().await.unwrap();
+    wait_for("the deleted order to be found no more", PATIENCE, async || {
+        Ok((found(&stack, &own, &[("q", &tea)]).await == [new.as_str()]).then_some(()))
+    })
+    .await;
+    rebuild(&stack).await;
+    assert_eq!(found(&stack, &own, &[("q", &tea)]).await, [new.as_str()]);
 }
