@@ -40,7 +40,12 @@ fn busy_day() -> Vec<Event> {
         let later = placed + SignedDuration::from_secs(90);
         match number % 8 {
             7 => {
-                events.push(event(id, &order, later, &News::OutOfStock(vec![("CUP-002", 0), ("CUP-004", 0)])))
+                events.push(event(
+                    id,
+                    &order,
+                    later,
+                    &News::OutOfStock(vec![("CUP-002", 0), ("CUP-004", 0)]),
+                ));
             }
             6 => events.push(event(id, &order, later, &News::Declined)),
             _ => events.push(event(id, &order, later, &News::Paid)),

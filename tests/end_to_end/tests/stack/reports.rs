@@ -118,9 +118,9 @@ async fn a_day_on_which_the_clock_changes_is_told_rightly_and_can_be_run_again()
 
     // The mail leads to the page, for who has nothing but the mail.
     let mails = stack.mails("reports@example.com").await.unwrap();
-    let about =
+    let mut about =
         mails.iter().filter(|mail| mail["Subject"].as_str().unwrap().contains("Sunday, 26 October 2025"));
-    let text = about.last().unwrap()["BodyText"].as_str().unwrap();
+    let text = about.next_back().unwrap()["BodyText"].as_str().unwrap();
     let link = text.lines().find(|line| line.contains("/files/page")).unwrap();
     let answer = stack.follow(link).await.unwrap();
     assert_eq!(answer.status(), StatusCode::FOUND, "{answer:?}");
