@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::Event;
 use jiff::{SignedDuration, Timestamp};
@@ -145,7 +143,9 @@ impl Files {
 
 /// As S3 has it for a file that was written whole, but for the algorithm.
 fn etag(body: &[u8]) -> String {
-    format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(body)))
+    let hash = Sha256::digest(body);
+    let digits: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{digits}\"")
 }
 
 #[async_trait]
