@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use bytes::Bytes;
-use futures::stream::unfold;
+use futures::stream::{StreamExt, unfold};
 
 use crate::objects::{Chunks, File, Objects, Part, Reading, Upload};
 
@@ -43,10 +43,12 @@ impl Bucket {
 }
 
 fn chunks(body: ByteStream) -> Chunks {
-    Box::pin(unfold(body, |mut body| async move {
+    // Fused: whoever has read to the end may ask once more.
+    let chunks = unfold(body, |mut body| async move {
         let chunk = body.next().await?;
         Some((chunk.context("the file could not be read to its end"), body))
-    }))
+    });
+    Box::pin(chunks.fuse())
 }
 
 #[async_trait]

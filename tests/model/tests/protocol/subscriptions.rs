@@ -21,6 +21,10 @@ fn the_model_subscribes_as_the_template_does() {
             continue;
         }
         let properties = &resource["Properties"];
+        // Those of the default bus hear what AWS tells of files.
+        if properties["EventBusName"].is_null() {
+            continue;
+        }
         let Some(types) = properties["EventPattern"]["detail-type"].as_sequence() else { continue };
         for target in properties["Targets"].as_sequence().unwrap() {
             if TELL_OTHERS.iter().any(|id| target["Id"] == *id) {

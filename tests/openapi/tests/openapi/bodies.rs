@@ -49,8 +49,10 @@ fn function_schema_and_gateway_agree() {
             prop_assert!(!answer.status.is_server_error(), "{answer:?}");
             described(client, &answer).map_err(TestCaseError::fail)?;
             let taken = answer.status != 400;
-            // `1.0` is an integer to this draft of JSON Schema, and none to draft 4 and to the functions.
-            let fits = contract.is_valid(&value) && !value.to_string().contains("1.0");
+            // `1.0` is an integer to this draft of JSON Schema, and none to draft 4 and to the functions. Which names are
+            // good Punycode, no pattern can say.
+            let text = value.to_string();
+            let fits = contract.is_valid(&value) && !text.contains("1.0") && !text.contains("xn--");
             if taken {
                 accepted.set(accepted.get() + 1);
                 prop_assert!(
