@@ -1,4 +1,4 @@
-//! The invoice as a PDF: [`layout`] decides where everything stands, [`draw`] puts it there.
+//! The invoice as a PDF: `layout` decides where everything stands, `draw` puts it there.
 //!
 //! The same content gives the same bytes: no clock, no chance, the dates and the id within the file are the invoice's.
 
