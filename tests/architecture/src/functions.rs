@@ -135,8 +135,8 @@ mod tests {
     fn a_binary_without_a_function() {
         let mut workspace = fitting();
         let orders = workspace.packages.iter_mut().find(|package| package.name == "orders").unwrap();
-        orders.binaries.push("export-orders".into());
-        assert_tells(&are_binaries(&repository(), &workspace), &["lambdas/orders", "export-orders"]);
+        orders.binaries.push("ship-order".into());
+        assert_tells(&are_binaries(&repository(), &workspace), &["lambdas/orders", "ship-order"]);
     }
 
     #[test]

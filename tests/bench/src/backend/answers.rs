@@ -34,7 +34,9 @@ pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value
             Method::PUT => Some(json!({})),
             _ => None,
         },
-        Service::Sqs if operation == "SendMessage" => Some(json!({ "MessageId": "m-1" })),
+        Service::Sqs if operation == "SendMessage" && !is_dead_letter(&body) => {
+            Some(json!({ "MessageId": "m-1" }))
+        }
         Service::Inventory => inventory(request.method(), &path, &body),
         Service::Stripe => stripe(request.method(), &path),
         // Nothing fails, so no message is put off or away.
@@ -125,6 +127,11 @@ fn product_row(number: u32) -> Value {
     })
 }
 
+/// Whether a message goes to where those end that could not be handled.
+fn is_dead_letter(message: &Value) -> bool {
+    message["QueueUrl"].as_str().is_some_and(|url| url.ends_with("DeadLetters"))
+}
+
 fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
     let reservation = |order: &str, lines: Value, state: &str| {
         Some(json!({ "order_id": order, "lines": lines, "state": state }))
@@ -197,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_message_that_is_put_away_is_a_surprise() {
-        let body = json!({ "QueueUrl": "q" });
+        let body = json!({ "QueueUrl": "ExportOrdersDeadLetters" });
         assert_eq!(asked(Service::Sqs, Method::POST, "/", "AmazonSQS.SendMessage", &body), None);
         assert_eq!(asked(Service::Stripe, Method::POST, "/v1/refunds", "", &json!({})), None);
     }
