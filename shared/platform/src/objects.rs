@@ -6,6 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::handler::Failure;
+use crate::telemetry::without_values;
 
 /// The least that a part has, but for the last one, in bytes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
@@ -86,6 +91,32 @@ pub trait Objects: Send + Sync {
     /// An address from which anybody who has it can fetch the file for so long, at most for seven days, and never for
     /// longer than the credentials are good that signed it. With a `file_name`, browsers save it under that name.
     async fn link(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String>;
+}
+
+/// What EventBridge tells of a file that was written: S3's `Object Created`
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Created {
+    /// Its name in the bucket.
+    pub key: String,
+    /// What changes when the file is written anew.
+    pub etag: String,
+    /// Which version, in a bucket that keeps them.
+    #[serde(rename = "version-id")]
+    pub version: Option<String>,
+}
+
+impl Created {
+    /// Reads the message. Whose it is, and of which kind, is for the caller to look at.
+    ///
+    /// # Errors
+    /// [`Failure::Poison`] where it names no file, with a reason that quotes no value of the message.
+    pub fn read(message: &Value) -> Result<Self, Failure> {
+        Self::deserialize(&message["detail"]["object"]).map_err(|error| {
+            let error = without_values(&error.to_string());
+            Failure::poison(format!("this is not what S3 tells of a file: {error}"))
+        })
+    }
 }
 
 /// All of a file, if it has at most `most` bytes: `None` where it has more.

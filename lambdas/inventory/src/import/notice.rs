@@ -1,9 +1,7 @@
-//! What EventBridge tells of a file in S3.
-//!
-//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>.
+//! What EventBridge tells of a file that staff dropped.
 
 use platform::Failure;
-use serde::Deserialize;
+use platform::objects::Created;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -19,33 +17,13 @@ pub struct Dropped {
     pub etag: String,
 }
 
-#[derive(Deserialize)]
-struct Notice {
-    detail: Detail,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    object: Object,
-}
-
-#[derive(Deserialize)]
-struct Object {
-    key: String,
-    etag: String,
-}
-
 impl Dropped {
     /// Reads the message.
     ///
     /// # Errors
     /// [`Failure::Poison`] where it tells of no file that staff dropped.
     pub fn read(message: &Value) -> Result<Self, Failure> {
-        let notice = Notice::deserialize(message).map_err(|error| {
-            let error = platform::telemetry::without_values(&error.to_string());
-            Failure::poison(format!("this is not what S3 tells of a file: {error}"))
-        })?;
-        let Object { key, etag } = notice.detail.object;
+        let Created { key, etag, .. } = Created::read(message)?;
         let etag = etag.trim_matches('"').to_owned();
         let is_etag = !etag.is_empty()
             && etag.len() <= 64

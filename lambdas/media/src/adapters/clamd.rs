@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
 use platform::Failure;
-use serde::Deserialize;
+use platform::objects::Created;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -29,28 +29,6 @@ const LONGEST_ANSWER: u64 = 4096;
 #[derive(Debug, Clone)]
 pub struct Clamd {
     address: String,
-}
-
-/// S3's `Object Created`, as far as it is needed
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>).
-#[derive(Deserialize)]
-struct Created {
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    detail: Detail,
-}
-
-#[derive(Deserialize)]
-struct Detail {
-    object: Object,
-}
-
-#[derive(Deserialize)]
-struct Object {
-    key: String,
-    etag: String,
-    #[serde(rename = "version-id")]
-    version: Option<String>,
 }
 
 impl Clamd {
@@ -116,12 +94,10 @@ fn not_understood(answer: &str) -> String {
 #[async_trait]
 impl Scanner for Clamd {
     fn arrival(&self, message: &Value) -> Result<Arrival, Failure> {
-        let created = Created::deserialize(message)
-            .map_err(|error| Failure::poison(format!("this is no event of S3: {error}")))?;
-        if created.detail_type != "Object Created" {
-            return Err(Failure::poison(format!("{} starts no scan", created.detail_type)));
+        let Created { key, etag, version } = Created::read(message)?;
+        if message["detail-type"] != "Object Created" {
+            return Err(Failure::poison(format!("{} starts no scan", message["detail-type"])));
         }
-        let Object { key, etag, version } = created.detail.object;
         Ok(Arrival { file: FileVersion { key, etag, version }, verdict: None })
     }
 
