@@ -1,7 +1,7 @@
 //! Searching: the words' postings lead to candidates, and each candidate's record says whether it is a hit.
 //!
-//! What a request reads is bounded: a page of postings for each word, three more of one of them and one of the list by
-//! date, and [`MOST_CANDIDATES`] records.
+//! What a request reads is bounded: [`MOST_PAGES`] of postings for each word, one page of the list by date, and
+//! [`MOST_CANDIDATES`] records.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,13 @@ use crate::term::{Match, Wanted};
 
 /// Postings on a page. A posting takes some 100 bytes, so a page is far below the 1 MB that DynamoDB gives at once.
 const PAGE: usize = 1000;
-/// Pages that are read of a single word when no word has few orders.
+/// Pages that are read of each word while no word has few orders.
 const MOST_PAGES: usize = 4;
+/// So many orders that have all words fill the largest page ([`Query::limit`]).
+const ENOUGH: usize = 100;
 /// Records that are looked up for one request.
 const MOST_CANDIDATES: usize = 1000;
+
 pub(super) async fn search(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
     if query.words.is_empty() { list(rows, query).await } else { find(rows, query).await }
 }
@@ -80,57 +83,70 @@ async fn find(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
             word,
             range: Range::of_word(&query.audience, word),
             postings: Vec::new(),
-            more: false,
+            more: true,
         })
         .collect();
-    try_join_all(lists.iter_mut().map(|list| list.read_on(rows))).await?;
-    if lists.iter().all(|list| list.more) {
-        // No word has few orders. The longest one has probably fewest, and is read on with.
-        if let Some(longest) = lists.iter_mut().max_by_key(|list| list.word.as_str().len()) {
-            for _ in 1..MOST_PAGES {
-                if longest.more {
-                    longest.read_on(rows).await?;
-                }
-            }
+    // One word that few orders have is enough: reading goes on as long as there is none.
+    for _ in 0..MOST_PAGES {
+        if lists.iter().all(|list| list.more) {
+            try_join_all(lists.iter_mut().map(|list| list.read_on(rows))).await?;
         }
     }
+    let is_possible = |candidate: &Position| may_pass(query, candidate);
+    // Lists that are whole say who may be a hit; of words whose lists are not, the records tell.
     let all_are_whole = lists.iter().all(|list| !list.more);
-    let (candidates, truncated) = if lists.iter().any(|list| !list.more) {
-        // Lists that are whole say who may be a hit; of words whose lists are not, the records tell.
-        (common(lists.iter().filter(|list| !list.more)), false)
-    } else if let Some(dated) = within_dates(rows, query).await? {
-        (dated, false)
-    } else {
-        let most = lists.iter().max_by_key(|list| list.postings.len());
-        (most.map(WordList::orders).unwrap_or_default(), true)
-    };
-    let mut candidates: Vec<Position> = candidates.into_values().collect();
-    candidates.retain(|candidate| may_pass(query, candidate));
-    // Where the postings tell all, they tell the rank too, and only as many records are read as a page needs.
-    if all_are_whole || (truncated && lists.len() == 1) {
-        candidates.retain(|candidate| query.after.is_none_or(|after| *candidate > after));
-        candidates.sort_unstable();
-        return walk(rows, query, &candidates, truncated).await;
+    let whole = lists.iter().filter(|list| !list.more);
+    let candidates: Vec<Position> = common(whole).into_values().filter(is_possible).collect();
+    if all_are_whole {
+        return walk(rows, query, candidates, false).await;
     }
-    candidates.sort_unstable();
-    let cut = candidates.len() > MOST_CANDIDATES;
-    candidates.truncate(MOST_CANDIDATES);
-    let hits = ranked(rows, query, &candidates).await?;
-    let mut walk = Walk::new(query);
-    let limit = query.limit;
-    let more = hits.len() > limit;
-    walk.hits = hits.into_iter().take(limit).collect();
-    walk.last = walk.hits.last().map(|hit| hit.position);
-    Ok(walk.page(more, truncated || cut))
+    if lists.iter().any(|list| !list.more) && candidates.len() <= MOST_CANDIDATES {
+        return look_up(rows, query, candidates, false).await;
+    }
+    if let Some(dated) = within_dates(rows, query).await? {
+        return look_up(rows, query, dated.into_values().filter(is_possible).collect(), false).await;
+    }
+    // There are more than can be looked at. Those that the lists have in common, as far as they were read, are hits.
+    let found: Vec<Position> = common(lists.iter()).into_values().filter(is_possible).collect();
+    if found.len() >= ENOUGH || lists.len() == 1 {
+        return walk(rows, query, found, true).await;
+    }
+    // The longest word has probably fewest orders: their records tell of the other words.
+    let longest = lists.iter().max_by_key(|list| list.word.as_str().len());
+    let mut others: Vec<Position> =
+        longest.map(WordList::orders).unwrap_or_default().into_values().filter(is_possible).collect();
+    others.retain(|other| !found.iter().any(|found| found.order_id == other.order_id));
+    others.sort_unstable();
+    others.truncate(MOST_CANDIDATES.saturating_sub(found.len()));
+    look_up(rows, query, found.into_iter().chain(others).collect(), true).await
 }
 
-/// Reads the records of candidates in their order until the page is full.
+/// Looks at the records of candidates, at most [`MOST_CANDIDATES`], of which the postings do not tell all: neither whether
+/// they are hits nor how good.
+async fn look_up(
+    rows: &impl Rows,
+    query: &Query,
+    candidates: Vec<Position>,
+    truncated: bool,
+) -> anyhow::Result<Page> {
+    let hits = ranked(rows, query, &candidates).await?;
+    let mut walk = Walk::new(query);
+    let more = hits.len() > query.limit;
+    walk.hits = hits.into_iter().take(query.limit).collect();
+    walk.last = walk.hits.last().map(|hit| hit.position);
+    Ok(walk.page(more, truncated))
+}
+
+/// Reads the records of candidates, of which the postings tell all, the rank too, until the page is full.
 async fn walk(
     rows: &impl Rows,
     query: &Query,
-    mut candidates: &[Position],
+    mut candidates: Vec<Position>,
     truncated: bool,
 ) -> anyhow::Result<Page> {
+    candidates.retain(|candidate| query.after.is_none_or(|after| *candidate > after));
+    candidates.sort_unstable();
+    let mut candidates = candidates.as_slice();
     let mut walk = Walk::new(query);
     while !candidates.is_empty() {
         let (some, rest) = candidates.split_at(walk.step().min(candidates.len()));

@@ -91,6 +91,34 @@ async fn a_word_that_all_have_is_cut_and_says_so() {
     assert_eq!((found, pages), (vec![0], 5));
 }
 
+#[tokio::test]
+async fn words_that_many_have_are_found_together() {
+    let index = PostingsIndex::new(InMemoryRows::default(), clock());
+    let both = |number: u32| number % 40 == 7;
+    for number in 0..9_000 {
+        // Most have Ada in their address, which is a better hit than a name, or Lovelace; few have both names.
+        let (name, email) = match number % 2 {
+            _ if both(number) => ("Ada Lovelace", "x@example.com"),
+            0 => ("Eve Hopper", "ada@example.com"),
+            _ => ("Grace Lovelace", "x@example.com"),
+        };
+        index.index(document(&order_of(number, "u-1", name, email, &["TEA-001"]), &[])).await.unwrap();
+    }
+    let of = |words: &str| Query { limit: 10, ..everybodys(words) };
+    let page = index.search(&of("ada lovelace")).await.unwrap();
+    let newest: Vec<u32> = (0..9_000).rev().filter(|number| both(*number)).take(10).collect();
+    assert_eq!((numbers(&page), page.truncated), (newest, true));
+    // Enough have these two for their lists alone to tell.
+    let mut query = of("grace lovelace");
+    let mut expected = (0..9_000).rev().filter(|number| number % 2 == 1 && !both(*number));
+    for _ in 0..3 {
+        let page = index.search(&query).await.unwrap();
+        let some: Vec<u32> = expected.by_ref().take(10).collect();
+        assert_eq!((numbers(&page), page.truncated), (some, true));
+        query.after = page.next;
+    }
+}
+
 fn words() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         Just("ada"),

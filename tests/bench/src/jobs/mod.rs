@@ -4,8 +4,12 @@
 //! one [`Contest`]: they take turns, so that a busy moment of the machine meets all of them.
 
 mod child;
+mod export;
+mod import;
+mod invoice;
 mod pictures;
 mod search;
+mod services;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -127,17 +131,18 @@ fn rate(work: u64, per_unit: u64, took: Duration) -> String {
 
 /// The report.
 pub(crate) fn report(sections: &[Section], setting: &str, rounds: usize) -> String {
-    let mut text = "# Jobs\n\nWhat takes longer the more there is: pictures, rows, orders.\n\n".to_owned();
+    let mut text =
+        "# Jobs\n\nWhat takes longer the more there is: pictures, rows, orders, lines.\n\n".to_owned();
     for section in sections {
         text.push_str(&section.markdown());
         text.push('\n');
     }
     let _ = write!(
         text,
-        "## How it was measured\n\n{setting}\nEach run is a process of its own, from its start to its end, of the \
-code that is deployed, built as it is. Those of one table took turns, {rounds} rounds; the time is the median, with the \
-least and the most; **peak** is the most memory that a process took (`VmHWM`), shared libraries included, in millions of \
-bytes.\n\n```sh\ncargo xtask bench --only-jobs --job-rounds {rounds}\n```\n"
+        "## How it was measured\n\n{setting}\nFunctions are the release binaries, called over the Lambda Runtime API. \
+Where there are several in one table, each run is a process of its own, from its start to its end, and they took turns, {rounds} \
+rounds; the time is the median, with the least and the most. **peak** is the most memory that a process took (`VmHWM`), shared \
+libraries included, in millions of bytes.\n\n```sh\ncargo xtask bench --only-jobs --job-rounds {rounds}\n```\n"
     );
     text
 }
@@ -149,7 +154,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
 }
 
 /// What can be measured, by its name on the command line.
-const JOBS: [&str; 2] = [pictures::JOB, search::JOB];
+const JOBS: [&str; 5] = [pictures::JOB, import::JOB, export::JOB, invoice::JOB, search::JOB];
 
 /// Those of these names; all, if none is named.
 pub(crate) fn jobs(names: &[String]) -> anyhow::Result<Vec<&'static str>> {
@@ -164,6 +169,9 @@ pub(crate) fn jobs(names: &[String]) -> anyhow::Result<Vec<&'static str>> {
 pub(crate) async fn measure(job: &str, binaries: &Path, rounds: usize) -> anyhow::Result<Section> {
     match job {
         pictures::JOB => pictures::measure(rounds),
+        import::JOB => import::measure(&binaries.join("import-stock")).await,
+        export::JOB => export::measure(&binaries.join("export-orders")).await,
+        invoice::JOB => invoice::measure(&binaries.join("render-invoice"), rounds).await,
         search::JOB => search::measure(&binaries.join("search-orders")).await,
         _ => bail!("there is no job {job}"),
     }

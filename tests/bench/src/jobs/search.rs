@@ -4,7 +4,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,8 +11,6 @@ use bytes::Bytes;
 use domain::order::{Order, Outcome};
 use domain::{Cause, OrderDetails, OrderId, ProductName, Sku};
 use futures::stream::{StreamExt, iter};
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Full;
 use jiff::{SignedDuration, Timestamp};
 use platform::clock::SystemClock;
 use search::adapters::memory::InMemoryRows;
@@ -25,9 +22,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Section;
+use super::services::{Services, Tables};
 use crate::functions::Function;
 use crate::process::Process;
-use crate::server::{Handler, Server};
 use crate::statistics::{milliseconds, percentile};
 
 const FIRST: [&str; 20] = [
@@ -88,14 +85,12 @@ milliseconds for each round of requests. **Cut** says how many answers told that
 }
 
 async fn rows(binary: &Path, orders: usize, searches: usize) -> anyhow::Result<Vec<[String; 6]>> {
-    let rows = filled(orders).await?;
-    let tables = Arc::new(Tables { rows, requests: AtomicUsize::new(0) });
-    let server = Server::start(None, Arc::clone(&tables)).await?;
+    let services = Arc::new(Services::new(Index(filled(orders).await?), Duration::ZERO));
+    let (_server, environment) = services.start().await?;
     let functions = Function::of_repository(&["search-orders".to_owned()])?;
     let function = functions.first().context("no function search-orders")?;
     let dir = tempfile::tempdir()?;
     let log = dir.path().join("output");
-    let environment = [("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{}", server.address()))];
     let (mut process, _) = Process::start(function, binary, &environment, &log).await?;
     process.invoke().await?;
     let mut all = Vec::new();
@@ -105,9 +100,9 @@ async fn rows(binary: &Path, orders: usize, searches: usize) -> anyhow::Result<V
         for number in 0..searches {
             // A number that has nothing to do with how orders were numbered.
             let event = kind.event(&function.sample, number * 7919 % orders.max(1), orders)?;
-            tables.requests.store(0, Ordering::SeqCst);
+            services.take_requests();
             let (took, answer) = process.invoke_with(event).await?;
-            measured.add(took, tables.requests.load(Ordering::SeqCst), &answer)?;
+            measured.add(took, services.take_requests(), &answer)?;
         }
         all.extend(measured.times.iter().copied());
         table.push(measured.row(kind.name()));
@@ -320,12 +315,9 @@ async fn filled(orders: usize) -> anyhow::Result<InMemoryRows> {
 }
 
 /// The two tables of the index: what of DynamoDB's API a search uses.
-struct Tables {
-    rows: InMemoryRows,
-    requests: AtomicUsize,
-}
+struct Index(InMemoryRows);
 
-impl Tables {
+impl Index {
     async fn query(&self, body: &Value) -> anyhow::Result<Value> {
         let value = |name: &str| {
             let value = body["ExpressionAttributeValues"][name]["S"].as_str();
@@ -338,7 +330,7 @@ impl Tables {
             .is_object()
             .then(|| Posting { partition: text(&start["partition"]), sort: text(&start["sort"]) });
         let limit = usize::try_from(body["Limit"].as_u64().context("no limit")?)?;
-        let read = self.rows.read(&range, after.as_ref(), limit).await?;
+        let read = self.0.read(&range, after.as_ref(), limit).await?;
         let key = |it: &Posting| json!({ "partition": { "S": it.partition }, "sort": { "S": it.sort } });
         let items: Vec<Value> = read.postings.iter().map(key).collect();
         let mut answer = json!({ "Count": items.len(), "ScannedCount": items.len() });
@@ -356,7 +348,7 @@ impl Tables {
         let id = |key: &Value| key["order_id"]["S"].as_str().and_then(|id| id.parse().ok());
         let orders: Vec<OrderId> = keys.iter().filter_map(id).collect();
         let mut items = Vec::new();
-        for record in self.rows.records(&orders).await? {
+        for record in self.0.records(&orders).await? {
             items.push(json!({
                 "order_id": { "S": record.order_id },
                 "stamp": { "N": record.stamp.to_string() },
@@ -369,22 +361,9 @@ impl Tables {
     }
 }
 
-impl Handler for Tables {
-    async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        let target = request.headers().get("x-amz-target").map(HeaderValue::as_bytes).unwrap_or_default();
-        let answer =
-            if target.ends_with(b".Query") { self.query(&body).await } else { self.batch_get(&body).await };
-        let (status, body) = match answer {
-            Ok(answer) => (StatusCode::OK, answer.to_string()),
-            Err(error) => (StatusCode::BAD_REQUEST, json!({ "message": format!("{error:#}") }).to_string()),
-        };
-        let mut response = Response::new(Full::from(body));
-        *response.status_mut() = status;
-        let json = HeaderValue::from_static("application/x-amz-json-1.0");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        response
+impl Tables for Index {
+    async fn answer(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+        if operation == "Query" { self.query(body).await } else { self.batch_get(body).await }
     }
 }
 

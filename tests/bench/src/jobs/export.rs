@@ -1,0 +1,249 @@
+//! What it takes to export orders: `export-orders` itself, called as Lambda calls it until there is nothing left to do.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use documents::export::{Export, Format, State, Wanted};
+use documents::ledger::sale::Sale;
+use documents::ledger::store::Row;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::services::{Services, Tables};
+use super::{Section, rate};
+use crate::functions::Function;
+use crate::process::Process;
+use crate::statistics::{decimal, hundredths};
+
+/// Its name on the command line.
+pub(super) const JOB: &str = "export";
+const ORDERS: usize = 100_000;
+const FORMATS: [(&str, Format); 3] =
+    [("CSV", Format::Csv), ("JSON Lines", Format::JsonLines), ("Parquet", Format::Parquet)];
+/// When the first order was placed; one a minute follows.
+const START: i64 = 1_783_000_000;
+
+/// Measures each format. `binary` is `export-orders`, built.
+///
+/// # Errors
+/// When an export does not come to its end with all orders in it.
+pub(super) async fn measure(binary: &Path) -> anyhow::Result<Section> {
+    let shelves = Arc::new(shelves(ORDERS)?);
+    let mut rows = Vec::new();
+    for (name, format) in FORMATS {
+        rows.push(export(binary, name, format, &shelves).await?);
+    }
+    Ok(Section {
+        title: "Export of orders",
+        about: format!(
+            "{ORDERS} orders of three lines, exported by `export-orders`, called as Lambda calls it, and again as often as it \
+asks for. Bucket and tables are in the benchmark's memory, on the same two cores, and answer at once. A hundred thousand orders \
+even out, so each format is done once."
+        ),
+        columns: vec!["format", "file MB", "s", "rate", "runs", "peak MB"],
+        rows,
+    })
+}
+
+async fn export(
+    binary: &Path,
+    name: &str,
+    format: Format,
+    shelves: &Arc<Shelves>,
+) -> anyhow::Result<Vec<String>> {
+    let functions = Function::of_repository(&["export-orders".to_owned()])?;
+    let function = functions.first().context("no function export-orders")?;
+    let ledger = Ledger::new(Arc::clone(shelves), &asked_for(&function.sample, format)?)?;
+    let services = Arc::new(Services::new(ledger, Duration::ZERO));
+    let (_server, environment) = services.start().await?;
+    let dir = tempfile::tempdir()?;
+    let log = dir.path().join("output");
+    let (mut process, _) = Process::start(function, binary, &environment, &log).await?;
+    let mut took = process.invoke().await?;
+    let mut runs = 1;
+    // The message is the one that it was called with.
+    while services.take_messages().pop().is_some() {
+        took += process.invoke().await?;
+        runs += 1;
+    }
+    let peak = process.peak_memory()?;
+    process.end().await?;
+    let State::Done { orders, bytes, .. } = services.tables.export()?.state else {
+        anyhow::bail!("the export as {name} did not come to its end");
+    };
+    ensure!(orders == u64::try_from(ORDERS)?, "{orders} orders of {ORDERS} were exported");
+    Ok(vec![
+        name.to_owned(),
+        decimal(hundredths(u128::from(bytes), 1_000_000)),
+        decimal(hundredths(took.as_nanos(), 1_000_000_000)),
+        format!("{} orders/s", rate(orders, 1, took)),
+        runs.to_string(),
+        decimal(hundredths(u128::from(peak) * 1024, 1_000_000)),
+    ])
+}
+
+/// The export that the sample event names: of all orders there are.
+fn asked_for(sample: &Bytes, format: Format) -> anyhow::Result<Export> {
+    let event: Value = serde_json::from_slice(sample)?;
+    let message = event["Records"][0]["body"].as_str().context("an event without a message")?;
+    let message: Value = serde_json::from_str(message)?;
+    let end = placed_at(ORDERS);
+    Ok(Export {
+        id: serde_json::from_value(message["export_id"].clone())?,
+        wanted: Wanted { from: placed_at(0), until: end, statuses: Default::default(), format },
+        fingerprint: "bench".to_owned(),
+        requested_at: end,
+        state: State::Queued,
+        lease: None,
+        attempts: 0,
+        moved_at: end,
+    })
+}
+
+fn placed_at(order: usize) -> Timestamp {
+    let minutes = i64::try_from(order).unwrap_or_default();
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(START) + SignedDuration::from_mins(minutes)
+}
+
+/// An order that was paid a minute after it was placed.
+fn sale(number: usize) -> anyhow::Result<Sale> {
+    let id = Uuid::from_u128(0x01a2_07e7_51d0_774b_bcce_0000_0000_0000 + u128::try_from(number)?);
+    let price = |amount: usize| json!({ "amount": amount, "currency": "EUR" });
+    let lines: Vec<Value> = (0..3)
+        .map(|line| {
+            let sku = format!("TEA-{:04}", (number * 7 + line) % 1000);
+            json!({ "sku": sku, "quantity": 1 + line, "unit_price": price(500 + number % 100) })
+        })
+        .collect();
+    let total = price(6 * (500 + number % 100));
+    let event = json!({
+        "specversion": "1.0", "type": "payment.succeeded", "source": "payments", "id": id, "subject": id,
+        "time": placed_at(number) + SignedDuration::from_mins(1), "correlationid": "bench",
+        "data": {
+            "order": {
+                "customer": {
+                    "id": format!("customer-{}", number % 20_000), "name": "Ada Lovelace",
+                    "email": format!("ada.{}@example.com", number % 20_000),
+                },
+                "lines": lines, "total": total, "payment_method": "pm_card_visa", "placed_at": placed_at(number),
+            },
+            "payment_intent": "pi_1", "amount": total,
+        },
+    });
+    Sale::of(&serde_json::from_value(event)?).context("an event that tells nothing of an order")
+}
+
+/// The index of the ledger's table: each shelf's rows, by their position, as DynamoDB gives them.
+type Shelves = HashMap<String, BTreeMap<String, Value>>;
+
+fn shelves(orders: usize) -> anyhow::Result<Shelves> {
+    let mut shelves = Shelves::new();
+    for number in 0..orders {
+        let sale = sale(number)?;
+        let (shelf, position) = (sale.shelf().to_string(), sale.position().to_string());
+        let item = json!({
+            "order_id": { "S": sale.order_id },
+            "name": { "S": "sale" },
+            "shelf": { "S": shelf },
+            "position": { "S": position },
+            "version": { "N": "1" },
+            "content": { "S": serde_json::to_string(&sale)? },
+        });
+        shelves.entry(shelf).or_default().insert(position, item);
+    }
+    Ok(shelves)
+}
+
+/// The ledger, and the only row of the table of exports.
+struct Ledger {
+    shelves: Arc<Shelves>,
+    export: Mutex<Value>,
+}
+
+impl Ledger {
+    fn new(shelves: Arc<Shelves>, export: &Export) -> anyhow::Result<Self> {
+        let row = json!({
+            "export_id": { "S": export.id },
+            "version": { "N": "1" },
+            "expires_at": { "N": "1" },
+            "export": { "S": serde_json::to_string(export)? },
+        });
+        Ok(Self { shelves, export: Mutex::new(row) })
+    }
+
+    /// The export, as it stands.
+    fn export(&self) -> anyhow::Result<Export> {
+        let row = self.export.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(serde_json::from_str(row["export"]["S"].as_str().context("an export without one")?)?)
+    }
+
+    fn page(&self, body: &Value) -> anyhow::Result<Value> {
+        let value = |name: &str| {
+            let value = body["ExpressionAttributeValues"][name]["S"].as_str();
+            value.map(str::to_owned).with_context(|| format!("no {name}"))
+        };
+        let limit = usize::try_from(body["Limit"].as_u64().context("no limit")?)?;
+        let (shelf, from, until) = (value(":shelf")?, value(":from")?, value(":until")?);
+        let rows = self.shelves.get(&shelf).map(|rows| rows.range(from..=until)).into_iter().flatten();
+        let mut items = Vec::new();
+        let mut last = None;
+        for (position, item) in rows {
+            if items.len() == limit {
+                let key = json!({ "shelf": { "S": shelf }, "position": { "S": last } });
+                return Ok(json!({ "Items": items, "Count": limit, "LastEvaluatedKey": key }));
+            }
+            items.push(item.clone());
+            last = Some(position);
+        }
+        Ok(json!({ "Items": items, "Count": items.len() }))
+    }
+}
+
+impl Tables for Ledger {
+    async fn answer(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+        let mut row = self.export.lock().unwrap_or_else(PoisonError::into_inner);
+        match operation {
+            "Query" => self.page(body),
+            "GetItem" => Ok(json!({ "Item": *row })),
+            "PutItem" => {
+                *row = body["Item"].clone();
+                Ok(json!({}))
+            }
+            _ => anyhow::bail!("an export has no use for {operation}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_shelf_is_read_page_by_page() {
+        let orders = 3000;
+        let shelves = Arc::new(shelves(orders).unwrap());
+        assert_eq!(shelves.values().map(BTreeMap::len).sum::<usize>(), orders);
+        let (shelf, rows) = shelves.iter().max_by_key(|(_, rows)| rows.len()).unwrap();
+        let sample =
+            json!({ "Records": [{ "body": "{\"export_id\":\"01a207e7-51d0-774b-bcce-b302099a9111\"}" }] });
+        let export = asked_for(&sample.to_string().into(), Format::Csv).unwrap();
+        let ledger = Ledger::new(Arc::clone(&shelves), &export).unwrap();
+        assert_eq!(ledger.export().unwrap(), export);
+        let mut from = "2".to_owned();
+        let mut read = 0;
+        loop {
+            let asked = json!({ "Limit": 7, "ExpressionAttributeValues": {
+                ":shelf": { "S": shelf }, ":from": { "S": from }, ":until": { "S": "3" } } });
+            let page = ledger.answer("Query", &asked).await.unwrap();
+            read += page["Items"].as_array().unwrap().len();
+            let Some(last) = page["LastEvaluatedKey"]["position"]["S"].as_str() else { break };
+            from = format!("{last}!");
+        }
+        assert_eq!(read, rows.len());
+    }
+}
