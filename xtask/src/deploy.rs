@@ -70,7 +70,7 @@ fn complete_gateway(instance: &Instance, tools: &Tools) -> anyhow::Result<()> {
 }
 
 /// The SAM CLI, talking to the emulator and to nothing else.
-fn local_sam(instance: &Instance, tools: &Tools) -> anyhow::Result<Command> {
+pub(crate) fn local_sam(instance: &Instance, tools: &Tools) -> anyhow::Result<Command> {
     let mut sam = tools.sam()?;
     local_aws(&mut sam, instance);
     Ok(sam)

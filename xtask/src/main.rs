@@ -34,7 +34,7 @@ mod ui;
 mod webhooks;
 
 use commands::{
-    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, order, program,
+    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, invoke, order, program,
     search as search_command, status, test, timeline as timeline_command, up,
 };
 
@@ -57,6 +57,7 @@ enum Command {
     Down(down::Args),
     Status(status::Args),
     Env(env::Args),
+    Invoke(invoke::Args),
     Demo(demo::Args),
     Order(order::Args),
     Timeline(timeline_command::Args),
@@ -82,6 +83,7 @@ fn main() -> std::process::ExitCode {
         Command::Down(args) => local_only(&cli.stack).and_then(|()| down::run(&args)),
         Command::Status(args) => local_only(&cli.stack).and_then(|()| status::run(&args)),
         Command::Env(args) => env::run(&cli.stack, &args),
+        Command::Invoke(args) => local_only(&cli.stack).and_then(|()| invoke::run(&args)),
         Command::Demo(args) => local_only(&cli.stack).and_then(|()| demo::run(&args)),
         Command::Order(args) => order::run(&cli.stack, &args),
         Command::Timeline(args) => timeline_command::run(&cli.stack, &args),

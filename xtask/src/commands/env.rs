@@ -29,13 +29,7 @@ const VARIABLES: [(&str, &str); 5] = [
 pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     let stack = Stack::open(stack)?;
     if args.functions {
-        let mut text = format!("{:#}", of_functions(&stack)?);
-        if let Some(host) = &args.host {
-            for name in ["127.0.0.1", "localhost"] {
-                text = text.replace(&format!("http://{name}:"), &format!("http://{host}:"));
-            }
-        }
-        anstream::println!("{text}");
+        anstream::println!("{}", of_functions(&stack, args.host.as_deref())?);
         return Ok(());
     }
     let outputs = stack.outputs()?;
@@ -48,8 +42,9 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The variables of each function, by its name in the template.
-fn of_functions(stack: &Stack) -> anyhow::Result<Value> {
+/// The variables of each function, by its name in the template, as JSON. Where they name this machine, `host` stands
+/// instead.
+pub(super) fn of_functions(stack: &Stack, host: Option<&str>) -> anyhow::Result<String> {
     let mut all = Map::new();
     let resources = stack.resources()?;
     for function in resources.iter().filter(|resource| resource.kind == "AWS::Lambda::Function") {
@@ -58,5 +53,28 @@ fn of_functions(stack: &Stack) -> anyhow::Result<Value> {
         let variables = configuration.pointer("/Environment/Variables").cloned().unwrap_or(json!({}));
         all.insert(function.logical_id.clone(), variables);
     }
-    Ok(all.into())
+    let text = format!("{:#}", Value::from(all));
+    Ok(host.map_or_else(|| text.clone(), |host| seen_from_outside(&text, host)))
+}
+
+/// Addresses of this machine, and the URLs of its services, with another name for it.
+fn seen_from_outside(text: &str, host: &str) -> String {
+    ["127.0.0.1", "localhost"].into_iter().fold(text.to_owned(), |text, name| {
+        ["http://", "\""].into_iter().fold(text, |text, before| {
+            text.replace(&format!("{before}{name}:"), &format!("{before}{host}:"))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seen_from_outside;
+
+    #[test]
+    fn this_machine_is_named_as_others_see_it() {
+        let text = r#"{"A": "http://127.0.0.1:4577/v1", "B": "127.0.0.1:4576", "C": "http://localhost:1", "D": "not-localhost:1"}"#;
+        let expected =
+            r#"{"A": "http://h:4577/v1", "B": "h:4576", "C": "http://h:1", "D": "not-localhost:1"}"#;
+        assert_eq!(seen_from_outside(text, "h"), expected);
+    }
 }

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod down;
 pub(crate) mod env;
+pub(crate) mod invoke;
 pub(crate) mod order;
 pub(crate) mod program;
 pub(crate) mod search;
