@@ -34,8 +34,8 @@ mod ui;
 mod webhooks;
 
 use commands::{
-    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, invoke, order, program,
-    search as search_command, status, test, timeline as timeline_command, up,
+    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, invoke, order,
+    program, search as search_command, status, test, timeline as timeline_command, up,
 };
 
 /// Everything a person does to this repository: run the whole system on this machine, watch orders go

@@ -1,9 +1,11 @@
 //! That each function may do what it needs and no more.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::Violations;
-use crate::template::{FUNCTION, Template, list};
+use crate::template::{FUNCTION, Template, list, target};
 
 /// A wildcard that no narrower text can stand in for.
 struct Exception {
@@ -151,6 +153,53 @@ pub fn are_narrow(template: &Template) -> Violations {
     found
 }
 
+/// Signs links to files that it knows to be there, and reads none itself.
+const SIGNS_LINKS: &str = "MediaApi";
+
+/// Who reads files of a bucket may list it: else S3 answers that a file which is not there is forbidden (403), and not
+/// that it is missing (404). And may do so whatever is asked for: a request for a file names no prefix.
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>)
+pub fn tell_missing_from_forbidden(template: &Template) -> Violations {
+    let mut found = Violations::new();
+    for (id, function) in template.all(FUNCTION).into_iter().filter(|(id, _)| *id != SIGNS_LINKS) {
+        let statements: Vec<&Value> = list(function.setting("/Policies"))
+            .iter()
+            .flat_map(|policy| list(&policy["Statement"]))
+            .collect();
+        let about =
+            |action: &str, statement: &Value| list(&statement["Action"]).iter().any(|one| one == action);
+        let listed: BTreeSet<&str> = statements
+            .iter()
+            .filter(|statement| about("s3:ListBucket", statement) && statement["Condition"].is_null())
+            .filter_map(|statement| target(&statement["Resource"]))
+            .collect();
+        let read: BTreeSet<String> = statements
+            .iter()
+            .filter(|statement| about("s3:GetObject", statement))
+            .flat_map(|statement| buckets(&statement["Resource"]))
+            .collect();
+        for bucket in read.iter().filter(|bucket| !listed.contains(bucket.as_str())) {
+            found.push(format!(
+                "{id}: let it list {bucket}, without a condition, or a file that is not there is forbidden to it"
+            ));
+        }
+    }
+    found
+}
+
+/// The buckets whose files `resource` names, such as `${DocumentsBucket.Arn}/invoices/*`.
+fn buckets(resource: &Value) -> Vec<String> {
+    match resource {
+        Value::String(text) => {
+            let name = text.strip_prefix("${").and_then(|text| text.split_once(".Arn}/"));
+            name.map(|(name, _)| name.to_owned()).into_iter().collect()
+        }
+        Value::Array(items) => items.iter().flat_map(buckets).collect(),
+        Value::Object(map) => map.values().flat_map(buckets).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Each exception is still needed.
 pub fn exceptions_are_needed(template: &Template) -> Violations {
     let functions = template.all(FUNCTION);
@@ -238,6 +287,16 @@ mod tests {
         {
             let wide = with("TrackOrder/Properties/Policies/0", managed);
             assert_tells(&are_narrow(&wide), &["TrackOrder", "Dynamo"]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_and_seems_forbidden() {
+        let at = |path: &str| format!("RenderInvoice/Properties/Policies/0/Statement/2/{path}");
+        let prefix = json!({ "StringLike": { "s3:prefix": "invoices/*" } });
+        for (path, value) in [("Condition", prefix), ("Action", json!("s3:GetBucketTagging"))] {
+            let blind = with(&at(path), value);
+            assert_tells(&tell_missing_from_forbidden(&blind), &["RenderInvoice", "DocumentsBucket"]);
         }
     }
 

@@ -77,6 +77,7 @@ fn each_function_may_do_what_it_needs_and_no_more() -> Result<()> {
     none(&permissions::are_not_widened_by_triggers(&template));
     none(&permissions::are_narrow(&template));
     none(&permissions::exceptions_are_needed(&template));
+    none(&permissions::tell_missing_from_forbidden(&template));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask env`
 
 use anyhow::Context as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::stack::Stack;
 
@@ -50,20 +50,30 @@ pub(super) fn of_functions(stack: &Stack, host: Option<&str>) -> anyhow::Result<
     for function in resources.iter().filter(|resource| resource.kind == "AWS::Lambda::Function") {
         let path = format!("/2015-03-31/functions/{}/configuration", function.physical_id);
         let configuration = stack.aws.get("lambda", &path)?;
-        let variables = configuration.pointer("/Environment/Variables").cloned().unwrap_or(json!({}));
-        all.insert(function.logical_id.clone(), variables);
+        let variables = configuration.pointer("/Environment/Variables").and_then(Value::as_object);
+        let mut variables = variables.cloned().unwrap_or_default();
+        for (name, value) in &mut variables {
+            if let (Some(host), Some(text)) = (host.filter(|_| name != PERMITTED), value.as_str()) {
+                *value = seen_from_outside(text, host).into();
+            }
+        }
+        all.insert(function.logical_id.clone(), variables.into());
     }
-    let text = format!("{:#}", Value::from(all));
-    Ok(host.map_or_else(|| text.clone(), |host| seen_from_outside(&text, host)))
+    Ok(format!("{:#}", Value::from(all)))
 }
 
-/// Addresses of this machine, and the URLs of its services, with another name for it.
+/// The variable that names nothing to talk to, but the one address of the machine itself that webhooks may go to. No other
+/// machine may be named there.
+const PERMITTED: &str = "WEBHOOK_TEST_RECEIVER";
+
+/// An address of this machine, or the URL of something on it, with another name for it.
 fn seen_from_outside(text: &str, host: &str) -> String {
-    ["127.0.0.1", "localhost"].into_iter().fold(text.to_owned(), |text, name| {
-        ["http://", "\""].into_iter().fold(text, |text, before| {
-            text.replace(&format!("{before}{name}:"), &format!("{before}{host}:"))
-        })
-    })
+    for (before, name) in [("http://", "127.0.0.1"), ("http://", "localhost"), ("", "127.0.0.1")] {
+        if let Some(rest) = text.strip_prefix(&format!("{before}{name}:")) {
+            return format!("{before}{host}:{rest}");
+        }
+    }
+    text.to_owned()
 }
 
 #[cfg(test)]
@@ -72,9 +82,14 @@ mod tests {
 
     #[test]
     fn this_machine_is_named_as_others_see_it() {
-        let text = r#"{"A": "http://127.0.0.1:4577/v1", "B": "127.0.0.1:4576", "C": "http://localhost:1", "D": "not-localhost:1"}"#;
-        let expected =
-            r#"{"A": "http://h:4577/v1", "B": "h:4576", "C": "http://h:1", "D": "not-localhost:1"}"#;
-        assert_eq!(seen_from_outside(text, "h"), expected);
+        for (text, expected) in [
+            ("http://127.0.0.1:4577/v1", "http://h:4577/v1"),
+            ("http://localhost:4577", "http://h:4577"),
+            ("127.0.0.1:4576", "h:4576"),
+            ("http://10.127.0.0.1:1", "http://10.127.0.0.1:1"),
+            ("", ""),
+        ] {
+            assert_eq!(seen_from_outside(text, "h"), expected);
+        }
     }
 }
