@@ -17,6 +17,8 @@ pub(crate) const FLOOR: &str = "floor";
 /// What webhooks are signed with here.
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_bench";
 const SIGNATURE: &str = "Stripe-Signature";
+/// The type of a queue, whose `Ref` is its URL.
+const QUEUE: &str = "AWS::SQS::Queue";
 
 /// A function, and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +88,14 @@ impl Function {
             let mut function = Self::read(&template, function)?;
             let event = samples.remove(&function.name);
             let event = event.with_context(|| format!("events/{}.json is missing", function.name))?;
-            function.sample = event.to_string().into();
             function.trigger = Trigger::of(&event);
+            let event =
+                if function.variables.get("MALWARE_SCANNER").is_some_and(|scanner| scanner == "guardduty") {
+                    scanned(event)?
+                } else {
+                    event
+                };
+            function.sample = event.to_string().into();
             functions.push(function);
         }
         functions.sort_by(|one, other| one.name.cmp(&other.name));
@@ -136,8 +144,40 @@ impl Function {
     }
 }
 
-/// What a variable is set to: a parameter has its default, and a resource is called by its logical id.
+/// What GuardDuty says of a file that S3 told of, and that is clean: the sample is what comes where clamd is the scanner
+/// (<https://docs.aws.amazon.com/guardduty/latest/ug/monitor-with-eventbridge-s3-malware-protection.html>).
+fn scanned(mut event: Value) -> anyhow::Result<Value> {
+    let message = event["Records"][0]["body"].as_str().context("an event without a message")?;
+    let mut message: Value = serde_json::from_str(message)?;
+    let object = &message["detail"]["object"];
+    let detail = json!({
+        "s3ObjectDetails": {
+            "bucketName": message["detail"]["bucket"]["name"], "objectKey": object["key"], "eTag": object["etag"],
+            "versionId": object["version-id"],
+        },
+        "scanStatus": "COMPLETED",
+        "scanResultDetails": { "scanResultStatus": "NO_THREATS_FOUND", "threats": null },
+    });
+    message["source"] = "aws.guardduty".into();
+    message["detail-type"] = "GuardDuty Malware Protection Object Scan Result".into();
+    message["detail"] = detail;
+    event["Records"][0]["body"] = message.to_string().into();
+    Ok(event)
+}
+
+/// What a variable is set to on AWS: a parameter has its default, and a resource is called by its logical id.
 fn resolve(template: &Template, value: &Value) -> String {
+    let value = if value["Fn::If"][0] == "IsOnAws" { &value["Fn::If"][1] } else { value };
+    if let Some(text) = value["Fn::Sub"].as_str() {
+        return text.to_owned();
+    }
+    if let (Some(between), Some(parts)) = (value["Fn::Join"][0].as_str(), value["Fn::Join"][1].as_array()) {
+        let parts: Vec<String> = parts.iter().map(|part| resolve(template, part)).collect();
+        return parts.join(between);
+    }
+    if let Some(queue) = value["Ref"].as_str().filter(|id| template.all(QUEUE).contains_key(id)) {
+        return format!("https://sqs.us-east-1.amazonaws.com/123456789012/{queue}");
+    }
     let name = target(value).unwrap_or_default();
     let text = match template.parameter(name) {
         Value::Null => json!(name),
@@ -158,12 +198,22 @@ mod tests {
               Globals: {Function: {Timeout: 30, MemorySize: 128, Environment: {Variables: {B: !Ref Base}}}}, \
               Resources: {F: {Type: 'AWS::Serverless::Function', \
                 Metadata: {BuildProperties: {Binary: f}}, \
-                Properties: {Timeout: 10, Environment: {Variables: {T: !Ref Table, A: !GetAtt Q.Arn, S: s}}}}}}",
+                Properties: {Timeout: 10, Environment: {Variables: {T: !Ref Table, A: !GetAtt Q.Arn, S: s, U: !Ref Q, \
+                  J: !Join [' ', [!GetAtt Q.QueueName, !Ref Table]], I: !If [IsOnAws, !Sub 'https://h/', !Ref Base]}}}}, \
+               Q: {Type: 'AWS::SQS::Queue'}}}",
         )
         .unwrap();
         let function = Function::read(&template, template.all(FUNCTION)["F"]).unwrap();
         assert_eq!((function.memory, function.timeout), (128, Duration::from_secs(10)));
-        let variables = [("A", "Q"), ("B", "2"), ("S", "s"), ("T", "Table")];
+        let variables = [
+            ("A", "Q"),
+            ("B", "2"),
+            ("I", "https://h/"),
+            ("J", "Q Table"),
+            ("S", "s"),
+            ("T", "Table"),
+            ("U", "https://sqs.us-east-1.amazonaws.com/123456789012/Q"),
+        ];
         assert_eq!(function.variables, variables.map(|(name, value)| (name.into(), value.into())).into());
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::backend::{Backend, Service, Traffic};
+use crate::backend::{Backend, Traffic};
 use crate::functions::Function;
 use crate::process::{Init, Process};
 use crate::statistics::percentile;
@@ -165,8 +165,7 @@ fn addresses(function: &Function, backend: &Backend) -> Vec<(String, String)> {
     let mut addresses = Vec::new();
     for (service, url) in backend.urls() {
         let variable = service.variable();
-        let own = matches!(service, Service::Inventory | Service::Stripe);
-        if !own || function.variables.contains_key(variable) {
+        if service.is_of_aws() || function.variables.contains_key(variable) {
             addresses.push((variable.to_owned(), url));
         }
     }

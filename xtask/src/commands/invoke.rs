@@ -83,6 +83,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         signals::check()?;
     }
+    ui::note(
+        "The samples tell of orders that nobody placed: `cargo xtask audit` will say so. A stack without them: cargo xtask down, then up --fresh",
+    );
     ensure!(failed.is_empty(), "{} of {} failed: {}", failed.len(), functions.len(), failed.join(", "));
     Ok(())
 }

@@ -1,17 +1,58 @@
 //! What the services answer: just enough for each sample event to come to a good end. Nothing is remembered, so
 //! that a second invocation does the same work as the first.
 
+use std::io::Cursor;
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use domain::order::{Order, OrderDetails};
 use domain::{Cause, OrderId};
 use http::{Method, Request};
+use image::ImageFormat;
 use serde_json::{Value, json};
 
 use super::Service;
+use crate::clock::now;
 use crate::functions::WEBHOOK_SECRET;
+use crate::jobs::photo;
+
+/// What a service answers with.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Answer {
+    /// As most do.
+    Json(Value),
+    /// What is in a file.
+    File(Bytes),
+    /// There is no such file.
+    NoFile,
+    /// An object without members, as CloudWatch writes it: RFC 8949.
+    EmptyCbor,
+}
+
+/// A picture of 0.5 megapixels, which somebody uploaded.
+static UPLOADED: LazyLock<Bytes> = LazyLock::new(|| {
+    let mut file = Cursor::new(Vec::new());
+    // Writing to memory does not fail.
+    let _ = photo(800, 600).write_to(&mut file, ImageFormat::Jpeg);
+    file.into_inner().into()
+});
 
 /// The answer of `service`; `None` to what no sample event should lead to.
-pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value> {
+pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Answer> {
+    match (service, request.method()) {
+        (Service::S3, &Method::GET) if request.uri().path().starts_with("/UploadsBucket/") => {
+            Some(Answer::File(UPLOADED.clone()))
+        }
+        // No other file is there yet.
+        (Service::S3, &Method::GET) => Some(Answer::NoFile),
+        (Service::CloudWatch, _) if request.uri().path().ends_with("/operation/GetMetricData") => {
+            Some(Answer::EmptyCbor)
+        }
+        _ => json_answer(service, request).map(Answer::Json),
+    }
+}
+
+fn json_answer(service: Service, request: &Request<Bytes>) -> Option<Value> {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
@@ -28,19 +69,30 @@ pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Value
             Some(json!({ "Name": "stripe", "SecretString": text }))
         }
         Service::Ses if path == ["v2", "email", "outbound-emails"] => Some(json!({ "MessageId": "m-1" })),
-        // No file is there yet, and each is taken.
-        Service::S3 => match *request.method() {
-            Method::GET => Some(Value::Null),
-            Method::PUT => Some(json!({})),
-            _ => None,
-        },
+        Service::S3 if request.method() == Method::PUT => Some(json!({})),
+        Service::Sqs if operation == "GetQueueAttributes" => Some(json!({
+            "Attributes": {
+                "ApproximateNumberOfMessages": "0",
+                "ApproximateNumberOfMessagesDelayed": "0",
+                "ApproximateNumberOfMessagesNotVisible": "0",
+            }
+        })),
         Service::Sqs if operation == "SendMessage" && !is_dead_letter(&body) => {
             Some(json!({ "MessageId": "m-1" }))
         }
         Service::Inventory => inventory(request.method(), &path, &body),
         Service::Stripe => stripe(request.method(), &path),
+        Service::Shop => shop(request.method(), &path),
+        Service::SignIn => {
+            Some(json!({ "access_token": "token", "token_type": "Bearer", "expires_in": 3600 }))
+        }
         // Nothing fails, so no message is put off or away.
-        Service::Sqs | Service::EventBridge | Service::SecretsManager | Service::Ses => None,
+        Service::Sqs
+        | Service::EventBridge
+        | Service::SecretsManager
+        | Service::Ses
+        | Service::S3
+        | Service::CloudWatch => None,
     }
 }
 
@@ -51,6 +103,14 @@ fn dynamodb(operation: &str, body: &Value) -> Option<Value> {
         }
         ("GetItem", Some("InvoicesTable")) if body["Key"]["id"]["S"] == INVOICED => {
             Some(json!({ "Item": { "invoice": { "S": invoice().to_string() } } }))
+        }
+        ("GetItem", Some("HealthTable")) => {
+            let report = json!({ "checked_at": now(), "steps": [], "late": false });
+            Some(json!({ "Item": { "report": { "S": report.to_string() } } }))
+        }
+        ("GetItem", Some("ImagesTable")) if body["Key"]["item"]["S"] != "current" => {
+            let (sku, item) = (body["Key"]["sku"]["S"].as_str()?, body["Key"]["item"]["S"].as_str()?);
+            Some(json!({ "Item": upload_row(sku, item) }))
         }
         ("Scan", Some("ProductsTable")) => {
             let products: Vec<Value> = (1..=3).map(product_row).collect();
@@ -89,6 +149,19 @@ fn invoice() -> Value {
         "seller": { "name": "The shop", "address": ["Teestraße 1"], "tax_id": "DE123456789" },
         "buyer": { "id": "9f3f1c60-50d1-4b3e-9a1b-1f7f3c1b7a10", "name": "Ada Lovelace" },
         "lines": lines, "total": { "amount": 3750, "currency": "EUR" }
+    })
+}
+
+/// A row of the images table with an upload that was asked for, and of which nothing is known.
+fn upload_row(sku: &str, item: &str) -> Value {
+    let id = item.trim_start_matches("upload#");
+    let upload = json!({
+        "sku": sku, "id": id, "asked_at": "2026-11-23T10:15:30Z", "cause": { "correlation_id": "bench" },
+        "state": { "status": "pending" }
+    });
+    json!({
+        "sku": { "S": sku }, "item": { "S": item }, "upload_id": { "S": id }, "status": { "S": "pending" },
+        "record": { "S": upload.to_string() }
     })
 }
 
@@ -145,6 +218,19 @@ fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
     }
 }
 
+/// The API as a customer's program sees it: an order that cannot be had is rejected at once.
+fn shop(method: &Method, path: &[&str]) -> Option<Value> {
+    let id = "01a207e7-51d0-774b-bcce-b302099a8057";
+    match (method, path) {
+        (&Method::GET, ["products"]) => Some(json!({ "products": [{ "sku": "TEA-001" }] })),
+        (&Method::GET, ["products", sku]) => Some(json!({ "sku": sku })),
+        (&Method::POST, ["orders"]) => Some(json!({ "id": id })),
+        (&Method::GET, ["orders"]) => Some(json!({ "orders": [] })),
+        (&Method::GET, ["orders", id]) => Some(json!({ "id": id, "status": "rejected" })),
+        _ => None,
+    }
+}
+
 fn stripe(method: &Method, path: &[&str]) -> Option<Value> {
     let (id, status) = match (method, path) {
         (&Method::POST, ["v1", "payment_intents"]) => ("pi_bench", "requires_confirmation"),
@@ -167,7 +253,10 @@ mod tests {
 
     fn asked(service: Service, method: Method, path: &str, target: &str, body: &Value) -> Option<Value> {
         let request = Request::builder().method(method).uri(path).header("x-amz-target", target);
-        answer(service, &request.body(body.to_string().into()).unwrap())
+        match answer(service, &request.body(body.to_string().into()).unwrap())? {
+            Answer::Json(answer) => Some(answer),
+            other => panic!("no JSON, but {other:?}"),
+        }
     }
 
     #[test]
@@ -200,6 +289,21 @@ mod tests {
             asked(Service::Inventory, Method::POST, &format!("{path}/commit"), "", &json!({})).unwrap();
         let sold: domain::reservation::Reservation = serde_json::from_value(sold).unwrap();
         assert_eq!(sold.state.name(), "committed");
+    }
+
+    #[test]
+    fn an_upload_is_a_picture_that_was_asked_for() {
+        let get = |path| answer(Service::S3, &Request::get(path).body(Bytes::new()).unwrap());
+        assert_eq!(get("/DocumentsBucket/a"), Some(Answer::NoFile));
+        let Some(Answer::File(file)) = get("/UploadsBucket/uploads/TEA-001/a") else { panic!("no file") };
+        assert!(media::picture::render(&file).is_ok());
+        let id = "01a207e7-51d0-774b-bcce-b302099a8057";
+        let key = json!({ "sku": { "S": "TEA-001" }, "item": { "S": format!("upload#{id}") } });
+        let body = json!({ "TableName": "ImagesTable", "Key": key });
+        let row = asked(Service::DynamoDb, Method::POST, "/", "DynamoDB_20120810.GetItem", &body).unwrap();
+        let upload: domain::product::Upload =
+            serde_json::from_str(row["Item"]["record"]["S"].as_str().unwrap()).unwrap();
+        assert_eq!(upload.id.to_string(), id);
     }
 
     #[test]

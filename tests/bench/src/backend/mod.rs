@@ -6,15 +6,18 @@ mod answers;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, ETAG};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::server::{Handler, Server};
+use answers::Answer;
 
 /// A service that functions call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
+    CloudWatch,
     DynamoDb,
     EventBridge,
     SecretsManager,
@@ -22,11 +25,14 @@ pub(crate) enum Service {
     Ses,
     Sqs,
     Inventory,
+    Shop,
+    SignIn,
     Stripe,
 }
 
 impl Service {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
+        Self::CloudWatch,
         Self::DynamoDb,
         Self::EventBridge,
         Self::SecretsManager,
@@ -34,12 +40,15 @@ impl Service {
         Self::Ses,
         Self::Sqs,
         Self::Inventory,
+        Self::Shop,
+        Self::SignIn,
         Self::Stripe,
     ];
 
     /// The environment variable that tells a function where the service is.
     pub(crate) fn variable(self) -> &'static str {
         match self {
+            Self::CloudWatch => "AWS_ENDPOINT_URL_CLOUDWATCH",
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
             Self::EventBridge => "AWS_ENDPOINT_URL_EVENTBRIDGE",
             Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -47,8 +56,15 @@ impl Service {
             Self::Ses => "AWS_ENDPOINT_URL_SESV2",
             Self::Sqs => "AWS_ENDPOINT_URL_SQS",
             Self::Inventory => "INVENTORY_API_URL",
+            Self::Shop => "API_URL",
+            Self::SignIn => "TOKEN_URL",
             Self::Stripe => "STRIPE_API_BASE",
         }
+    }
+
+    /// Whether it is one of AWS's, which every function finds; the others are named by who calls them.
+    pub(crate) fn is_of_aws(self) -> bool {
+        !matches!(self, Self::Inventory | Self::Shop | Self::SignIn | Self::Stripe)
     }
 }
 
@@ -112,11 +128,24 @@ impl Handler for Answers {
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
-        let (status, body) = match answers::answer(self.service, &request) {
-            Some(body) if self.service == Service::S3 && body.is_null() => {
-                (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>".to_owned())
+        let mut answer = Response::default();
+        let mut content_type = "application/json";
+        match answers::answer(self.service, &request) {
+            Some(Answer::Json(body)) => *answer.body_mut() = body.to_string().into(),
+            Some(Answer::File(file)) => {
+                answer.headers_mut().insert(ETAG, HeaderValue::from_static("\"file\""));
+                *answer.body_mut() = file.into();
             }
-            Some(body) => (StatusCode::OK, body.to_string()),
+            Some(Answer::NoFile) => {
+                *answer.status_mut() = StatusCode::NOT_FOUND;
+                *answer.body_mut() = "<Error><Code>NoSuchKey</Code></Error>".into();
+            }
+            Some(Answer::EmptyCbor) => {
+                let protocol = HeaderValue::from_static("rpc-v2-cbor");
+                answer.headers_mut().insert("smithy-protocol", protocol);
+                content_type = "application/cbor";
+                *answer.body_mut() = Bytes::from_static(&[0xa0]).into();
+            }
             None => {
                 let what = format!("{:?}: {} {}", self.service, request.method(), request.uri());
                 let target = request.headers().get("x-amz-target").map(|target| format!(" {target:?}"));
@@ -124,14 +153,12 @@ impl Handler for Answers {
                 self.note(|traffic| {
                     traffic.unexpected.push(format!("{what}{} {body}", target.unwrap_or_default()));
                 });
-                (StatusCode::BAD_REQUEST, "{}".to_owned())
+                *answer.status_mut() = StatusCode::BAD_REQUEST;
+                *answer.body_mut() = "{}".into();
             }
-        };
+        }
         self.note(|traffic| traffic.requests += 1);
-        let mut answer = Response::new(Full::from(body));
-        *answer.status_mut() = status;
-        let json = http::HeaderValue::from_static("application/json");
-        answer.headers_mut().insert(http::header::CONTENT_TYPE, json);
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         answer
     }
 }

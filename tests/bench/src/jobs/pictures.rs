@@ -11,7 +11,7 @@ use super::{Contest, Contestant, Section, on_path};
 
 /// A picture like a photo: large shapes, soft shades, and grain all over it, without which it would be compressed to
 /// nothing. The same each time.
-pub(super) fn photo(width: u32, height: u32) -> RgbImage {
+pub(crate) fn photo(width: u32, height: u32) -> RgbImage {
     let mut grain = 0x9E37_79B9_u32;
     RgbImage::from_fn(width, height, |x, y| {
         // Marsaglia's xorshift (https://www.jstatsoft.org/article/view/v008i14).
