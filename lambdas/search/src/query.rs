@@ -60,6 +60,11 @@ impl Filters {
         self.from.is_none_or(|from| placed_at >= from) && self.before.is_none_or(|before| placed_at < before)
     }
 
+    /// Whether they leave some time only.
+    pub fn have_dates(&self) -> bool {
+        self.from.is_some() || self.before.is_some()
+    }
+
     /// Whether they look at anything that a posting does not tell.
     pub fn need_documents(&self) -> bool {
         let Self { status, from: _, before: _, currency, min_amount, max_amount } = self;

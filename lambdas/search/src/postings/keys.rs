@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::document::{Audience, Document};
 use crate::query::Position;
-use crate::term::{Term, Wanted};
+use crate::term::{Field, Term, Wanted};
 
 /// Microseconds from 1970 to the year 2286: what times are counted down from, in 16 digits.
 const END_OF_TIME: i64 = 9_999_999_999_999_999;
@@ -101,6 +101,25 @@ impl Range {
         Self { partition: partition(audience, text), last: format!("{first}{LAST_LETTER}"), first }
     }
 
+    /// All that has a word in a field, and was placed from `from` on and earlier than `before`: a microsecond more, as keys
+    /// have no nanoseconds.
+    pub(super) fn of_field(
+        audience: &Audience,
+        word: &Wanted,
+        field: Field,
+        from: Option<Timestamp>,
+        before: Option<Timestamp>,
+    ) -> Self {
+        let start = format!("{} {}", word.as_str(), field.letter());
+        let newest = before.map_or(0, |before| countdown(before.as_microsecond()));
+        let oldest = countdown(from.map_or(0, Timestamp::as_microsecond));
+        Self {
+            partition: partition(audience, word.as_str()),
+            first: format!("{start} {newest:016}"),
+            last: format!("{start} {:016} {LAST_LETTER}", oldest.max(newest)),
+        }
+    }
+
     /// All orders of an audience that were placed from `from` on and earlier than `before`, behind `after`. `None`
     /// where there can be none.
     pub(super) fn of_list(
@@ -126,7 +145,6 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::term::Field;
 
     fn key(sort: &str) -> Posting {
         Posting { partition: "all".to_owned(), sort: sort.to_owned() }

@@ -1,7 +1,7 @@
 //! Searching: the words' postings lead to candidates, and each candidate's record says whether it is a hit.
 //!
-//! What a request reads is bounded: [`MOST_PAGES`] of postings for each word, one page of the list by date, and
-//! [`MOST_CANDIDATES`] records.
+//! What a request reads is bounded: [`MOST_PAGES`] of postings for each word, where there are dates another one of each
+//! field and one of the list by date, and [`MOST_CANDIDATES`] records.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use super::keys::{Posting, Range};
 use super::rows::{MOST_RECORDS, Record, Rows};
 use crate::query::{Hit, Page, Position, Query};
-use crate::term::{Match, Wanted};
+use crate::term::{Field, Match, Wanted};
 
 /// Postings on a page. A posting takes some 100 bytes, so a page is far below the 1 MB that DynamoDB gives at once.
 const PAGE: usize = 1000;
@@ -61,6 +61,16 @@ impl WordList<'_> {
         Ok(())
     }
 
+    /// Reads what is within the query's dates, under the word itself in each field. Words that start with it stand behind,
+    /// each in an order of time of its own.
+    async fn read_within_dates(&mut self, rows: &impl Rows, query: &Query) -> anyhow::Result<()> {
+        let (from, before) = (query.filters.from, query.filters.before);
+        let ranges = Field::ALL.map(|field| Range::of_field(&query.audience, self.word, field, from, before));
+        let read = try_join_all(ranges.iter().map(|range| rows.read(range, None, PAGE))).await?;
+        self.postings.extend(read.into_iter().flat_map(|read| read.postings));
+        Ok(())
+    }
+
     /// Each order in it, with the score of its best posting.
     fn orders(&self) -> BTreeMap<OrderId, Position> {
         let mut orders: BTreeMap<OrderId, Position> = BTreeMap::new();
@@ -106,7 +116,11 @@ async fn find(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
     if let Some(dated) = within_dates(rows, query).await? {
         return look_up(rows, query, dated.into_values().filter(is_possible).collect(), false).await;
     }
-    // There are more than can be looked at. Those that the lists have in common, as far as they were read, are hits.
+    // There are more than can be looked at, and the first of them may all be later than what is asked for.
+    if query.filters.have_dates() {
+        try_join_all(lists.iter_mut().map(|list| list.read_within_dates(rows, query))).await?;
+    }
+    // Those that the lists have in common, as far as they were read, are hits.
     let found: Vec<Position> = common(lists.iter()).into_values().filter(is_possible).collect();
     if found.len() >= ENOUGH || lists.len() == 1 {
         return walk(rows, query, found, true).await;
@@ -190,7 +204,7 @@ async fn within_dates(
     query: &Query,
 ) -> anyhow::Result<Option<BTreeMap<OrderId, Position>>> {
     let (from, before) = (query.filters.from, query.filters.before);
-    if from.is_none() && before.is_none() {
+    if !query.filters.have_dates() {
         return Ok(None);
     }
     let Some(range) = Range::of_list(&query.audience, from, before, None) else {

@@ -117,6 +117,11 @@ async fn words_that_many_have_are_found_together() {
         assert_eq!((numbers(&page), page.truncated), (some, true));
         query.after = page.next;
     }
+    // More days than can be looked at order by order, and long ago: four thousand others have the word since.
+    let filters = Filters { before: Some(start() + SignedDuration::from_secs(1_100)), ..Filters::default() };
+    let page = index.search(&Query { filters, limit: 100, ..everybodys("hopper") }).await.unwrap();
+    let expected: Vec<u32> = (900..1_100).rev().filter(|number| number % 2 == 0).collect();
+    assert_eq!((numbers(&page), page.truncated), (expected, true));
 }
 
 fn words() -> impl Strategy<Value = String> {

@@ -146,7 +146,7 @@ async fn with_function(
 /// How large the document is that was answered.
 fn size(answer: &Value) -> anyhow::Result<usize> {
     let body = answer["body"].as_str().unwrap_or_default();
-    let is_document = body.starts_with("JVBERi") || body.starts_with("<!DOCTYPE html>");
+    let is_document = body.starts_with("JVBERi") || body.starts_with("<!doctype html>");
     ensure!(is_document, "no invoice, but {answer}");
     let is_base64 = answer["isBase64Encoded"] == true;
     Ok(if is_base64 { body.trim_end_matches('=').len() * 3 / 4 } else { body.len() })
