@@ -15,7 +15,7 @@ use super::test::visible;
 /// Measure what each function costs to start, to call and to keep, beside a function that does nothing; and what jobs cost
 /// whose work grows with what they are given, such as a picture or a million rows.
 ///
-/// The release binaries are built first, which takes a quarter of an hour the first time. Measure on a machine
+/// The release binaries are built first, which takes most of an hour on two cores the first time. Measure on a machine
 /// that does nothing else.
 #[derive(clap::Args)]
 pub(crate) struct Args {
