@@ -77,7 +77,7 @@ pub(super) async fn measure(binary: &Path) -> anyhow::Result<Section> {
         about: format!(
             "Searches among {ORDERS} orders, {SEARCHES} of each kind, by the function itself, called as Lambda calls it. \
 The tables are in the benchmark's memory and answer at once: the times are the function's own, and DynamoDB adds some \
-milliseconds for each round of requests. **Cut** says how many answers told that not all was looked at."
+milliseconds for each round of requests. **Cut**: whether answers told that not all was looked at."
         ),
         columns: vec!["search", "hits", "cut", "requests", "p50 ms", "p99 ms"],
         rows: rows.into_iter().map(Vec::from).collect(),
