@@ -270,6 +270,27 @@ async fn rebuild(stack: &Stack) -> Counts {
     counts
 }
 
+/// Waits until the order's last change, that its stock is settled, is in the index: a paid order has one more to come.
+async fn nothing_more_comes(stack: &Stack, order: &str) {
+    let client = stack.aws.dynamodb();
+    let row = async |table: &str, attribute: &str| {
+        let table = stack.output(table)?;
+        let get = client.get_item().table_name(table).key("order_id", AttributeValue::S(order.to_owned()));
+        let item = get.consistent_read(true).send().await?.item.unwrap_or_default();
+        let version = item.get("version").and_then(|value| value.as_n().ok()).cloned();
+        let text = item.get(attribute).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        anyhow::Ok((version, serde_json::from_str::<Value>(&text).unwrap_or_default()))
+    };
+    wait_for("the settled order to be in the index", PATIENCE, async || {
+        let (version, placed) = row("OrdersTableName", "order").await?;
+        let (_, record) = row("SearchRecordsTableName", "record").await?;
+        let is_last =
+            !placed["settlement"].is_null() && version == Some(record["document"]["version"].to_string());
+        Ok(is_last.then_some(()))
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_rebuild_brings_back_what_was_lost_while_orders_come_in() {
     let (stack, _guard) = shared().await;
@@ -279,6 +300,7 @@ async fn a_rebuild_brings_back_what_was_lost_while_orders_come_in() {
     let lost = place(&stack, &own, &product, "Ada", "ada@example.com").await;
     stack.becomes(&lost, "paid").await;
     is_found(&stack, &own, &[("q", &tea), ("status", "paid")], &lost).await;
+    nothing_more_comes(&stack, &lost).await;
     // The record goes, as if somebody had emptied the table; its postings lead to nothing then.
     let client = stack.aws.dynamodb();
     let records = stack.output("SearchRecordsTableName").unwrap();
