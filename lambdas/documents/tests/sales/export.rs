@@ -16,7 +16,7 @@ use domain::order::OrderStatus;
 use jiff::{SignedDuration, Timestamp};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
-use platform::memory::{Files, ManualClock};
+use platform::memory::{Failures, Files, ManualClock};
 use platform::objects::SMALLEST_PART;
 use platform::{Clock, Failure, MessageHandler};
 use proptest::prelude::*;
@@ -27,16 +27,18 @@ use crate::support::{at, cases, some_orders};
 
 const START: &str = "2026-11-20T00:00:00Z";
 
-/// A ledger that takes time to read: a second a page.
+/// A ledger that takes time to read: a second a page. It fails for one world alone: others read the same ledger meanwhile.
 struct Slow {
     ledger: Arc<InMemoryLedger>,
     clock: Arc<ManualClock>,
+    failures: Failures,
 }
 
 #[async_trait]
 impl Book<Sale> for Slow {
     async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Sale>> {
         self.clock.advance(SignedDuration::from_secs(1));
+        self.failures.strike("reading the ledger")?;
         self.ledger.page(shelf, from, until).await
     }
 }
@@ -45,7 +47,7 @@ struct World {
     exports: Arc<InMemoryExports>,
     queue: Arc<InMemoryExportQueue>,
     files: Arc<Files>,
-    ledger: Arc<InMemoryLedger>,
+    ledger: Arc<Slow>,
     clock: Arc<ManualClock>,
     handler: ExportOrders,
     id: ExportId,
@@ -57,9 +59,11 @@ impl World {
         let exports = Arc::new(InMemoryExports::default());
         let queue = Arc::new(InMemoryExportQueue::default());
         let files = Arc::new(Files::default());
+        let failures = Failures::default();
+        let ledger = Arc::new(Slow { ledger: ledger.clone(), clock: clock.clone(), failures });
         let handler = ExportOrders {
             exports: exports.clone(),
-            sales: Arc::new(Slow { ledger: ledger.clone(), clock: clock.clone() }),
+            sales: ledger.clone(),
             files: files.clone(),
             queue: queue.clone(),
             clock: clock.clone(),
@@ -84,7 +88,7 @@ impl World {
             moved_at: now,
         };
         assert_eq!(exports.create(&export).await.unwrap(), Created::Now);
-        Self { exports, queue, files, ledger: ledger.clone(), clock, handler, id }
+        Self { exports, queue, files, ledger, clock, handler, id }
     }
 
     async fn deliver(&self, seconds: u64) -> Result<(), Failure> {
