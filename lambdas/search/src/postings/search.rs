@@ -118,7 +118,8 @@ async fn find(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
     }
     // There are more than can be looked at, and the first of them may all be later than what is asked for.
     if query.filters.have_dates() {
-        try_join_all(lists.iter_mut().map(|list| list.read_within_dates(rows, query))).await?;
+        let cut = lists.iter_mut().filter(|list| list.more);
+        try_join_all(cut.map(|list| list.read_within_dates(rows, query))).await?;
     }
     // Those that the lists have in common, as far as they were read, are hits.
     let found: Vec<Position> = common(lists.iter()).into_values().filter(is_possible).collect();
