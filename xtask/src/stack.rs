@@ -104,11 +104,18 @@ impl Stack {
         Ok(resources)
     }
 
+    /// The functions.
+    pub(crate) fn functions(&self) -> anyhow::Result<Vec<Resource>> {
+        let mut functions = self.resources()?;
+        functions.retain(|resource| resource.kind == "AWS::Lambda::Function");
+        Ok(functions)
+    }
+
     /// The log group of each function, from the function's name (`orders-api`).
     pub(crate) fn log_groups(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let functions =
-            self.resources()?.into_iter().filter(|resource| resource.kind == "AWS::Lambda::Function");
+        let functions = self.functions()?;
         Ok(functions
+            .into_iter()
             .map(|resource| {
                 let function = names::kebab_case(&resource.logical_id);
                 let group = format!("/{}/{function}", self.name);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::functions::{FLOOR, Function};
 use crate::measure::{Bench, Cold, Measured};
-use crate::statistics::{decimal, hundredths, median, milliseconds, percentile};
+use crate::statistics::{decimal, hundredths, median, megabytes, milliseconds, percentile};
 
 /// What a function is to stay below.
 struct Targets;
@@ -214,11 +214,6 @@ fn locked_version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
     let package =
         lock.split("[[package]]").find(|package| package.contains(&format!("\nname = \"{name}\"\n")))?;
     package.split("\nversion = \"").nth(1)?.split('"').next()
-}
-
-/// Millions of bytes with two digits.
-fn megabytes(bytes: u64) -> String {
-    decimal(hundredths(bytes.into(), 1_000_000))
 }
 
 #[cfg(test)]

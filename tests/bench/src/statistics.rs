@@ -25,6 +25,11 @@ pub(crate) fn decimal(hundredths: u128) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
+/// Millions of bytes with two digits.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    decimal(hundredths(bytes.into(), 1_000_000))
+}
+
 /// Milliseconds with two digits: `1.23`.
 pub(crate) fn milliseconds(time: Duration) -> String {
     decimal(hundredths(time.as_nanos(), 1_000_000))

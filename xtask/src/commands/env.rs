@@ -46,8 +46,7 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
 /// instead.
 pub(super) fn of_functions(stack: &Stack, host: Option<&str>) -> anyhow::Result<String> {
     let mut all = Map::new();
-    let resources = stack.resources()?;
-    for function in resources.iter().filter(|resource| resource.kind == "AWS::Lambda::Function") {
+    for function in stack.functions()? {
         let path = format!("/2015-03-31/functions/{}/configuration", function.physical_id);
         let configuration = stack.aws.get("lambda", &path)?;
         let variables = configuration.pointer("/Environment/Variables").and_then(Value::as_object);
@@ -57,7 +56,7 @@ pub(super) fn of_functions(stack: &Stack, host: Option<&str>) -> anyhow::Result<
                 *value = seen_from_outside(text, host).into();
             }
         }
-        all.insert(function.logical_id.clone(), variables.into());
+        all.insert(function.logical_id, variables.into());
     }
     Ok(format!("{:#}", Value::from(all)))
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use crate::deploy::local_sam;
-use crate::instance::{Instance, repo_root};
+use crate::instance::Instance;
 use crate::stack::Stack;
 use crate::tools::Tools;
 use crate::{names, process, signals, ui};
@@ -37,6 +37,9 @@ import docker, ipaddress
 config = docker.from_env().networks.get('bridge').attrs['IPAM']['Config'][0]
 print(config.get('Gateway') or next(ipaddress.ip_network(config['Subnet']).hosts()))
 ";
+/// The functions were built on this machine, for it.
+const ARCHITECTURE: &str =
+    if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
 /// How much of an answer is shown.
 const SHOWN: usize = 100;
 
@@ -60,14 +63,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for (id, name) in &functions {
         let mut sam = local_sam(&instance, &tools)?;
-        sam.args([
-            "local",
-            "invoke",
-            id,
-            "--skip-pull-image",
-            "--parameter-overrides",
-            "Architecture=x86_64",
-        ]);
+        sam.args(["local", "invoke", id, "--skip-pull-image", "--parameter-overrides", ARCHITECTURE]);
         sam.arg("--template").arg(instance.build().join("template.yaml")).arg("--env-vars").arg(&variables);
         sam.arg("--event").arg(format!("events/{name}.json"));
         let started = Instant::now();
@@ -92,9 +88,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// The functions that are wanted: their names in the template, and their own.
 fn functions(stack: &Stack, wanted: &[String]) -> anyhow::Result<Vec<(String, String)>> {
-    let functions =
-        stack.resources()?.into_iter().filter(|resource| resource.kind == "AWS::Lambda::Function");
-    let mut all: Vec<(String, String)> = functions
+    let mut all: Vec<(String, String)> = stack
+        .functions()?
+        .into_iter()
         .map(|function| {
             let name = names::kebab_case(&function.logical_id);
             (function.logical_id, name)
@@ -147,7 +143,6 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
 /// What the function answered: the last line of what SAM prints. What the function logs goes to `log`.
 fn invoke(sam: &mut Command, log: &Path) -> anyhow::Result<String> {
     sam.stdin(Stdio::null()).stderr(std::fs::File::create(log)?);
-    sam.current_dir(repo_root());
     let output = sam.output().context("the SAM CLI could not be started")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let answer = text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -11,14 +11,14 @@ use documents::export::{Export, Format, State, Wanted};
 use documents::ledger::sale::Sale;
 use documents::ledger::store::Row;
 use jiff::{SignedDuration, Timestamp};
+use platform::memory::lock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::services::{Services, Tables};
+use super::services::{Done, Services, Tables};
 use super::{Section, rate};
 use crate::functions::Function;
-use crate::process::Process;
-use crate::statistics::{decimal, hundredths};
+use crate::statistics::{decimal, hundredths, megabytes};
 
 /// Its name on the command line.
 pub(super) const JOB: &str = "export";
@@ -56,34 +56,21 @@ async fn export(
     format: Format,
     shelves: &Arc<Shelves>,
 ) -> anyhow::Result<Vec<String>> {
-    let functions = Function::of_repository(&["export-orders".to_owned()])?;
-    let function = functions.first().context("no function export-orders")?;
-    let ledger = Ledger::new(Arc::clone(shelves), &asked_for(&function.sample, format)?)?;
+    let sample = Function::named("export-orders")?.sample;
+    let ledger = Ledger::new(Arc::clone(shelves), &asked_for(&sample, format)?)?;
     let services = Arc::new(Services::new(ledger, Duration::ZERO));
-    let (_server, environment) = services.start().await?;
-    let dir = tempfile::tempdir()?;
-    let log = dir.path().join("output");
-    let (mut process, _) = Process::start(function, binary, &environment, &log).await?;
-    let mut took = process.invoke().await?;
-    let mut runs = 1;
-    // The message is the one that it was called with.
-    while services.take_messages().pop().is_some() {
-        took += process.invoke().await?;
-        runs += 1;
-    }
-    let peak = process.peak_memory()?;
-    process.end().await?;
+    let Done { took, runs, peak_kib } = services.run_to_end("export-orders", binary).await?;
     let State::Done { orders, bytes, .. } = services.tables.export()?.state else {
         anyhow::bail!("the export as {name} did not come to its end");
     };
     ensure!(orders == u64::try_from(ORDERS)?, "{orders} orders of {ORDERS} were exported");
     Ok(vec![
         name.to_owned(),
-        decimal(hundredths(u128::from(bytes), 1_000_000)),
+        megabytes(bytes),
         decimal(hundredths(took.as_nanos(), 1_000_000_000)),
         format!("{} orders/s", rate(orders, 1, took)),
         runs.to_string(),
-        decimal(hundredths(u128::from(peak) * 1024, 1_000_000)),
+        megabytes(peak_kib * 1024),
     ])
 }
 
@@ -178,7 +165,7 @@ impl Ledger {
 
     /// The export, as it stands.
     fn export(&self) -> anyhow::Result<Export> {
-        let row = self.export.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = lock(&self.export);
         Ok(serde_json::from_str(row["export"]["S"].as_str().context("an export without one")?)?)
     }
 
@@ -206,7 +193,7 @@ impl Ledger {
 
 impl Tables for Ledger {
     async fn answer(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
-        let mut row = self.export.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut row = lock(&self.export);
         match operation {
             "Query" => self.page(body),
             "GetItem" => Ok(json!({ "Item": *row })),

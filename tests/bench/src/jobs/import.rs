@@ -4,18 +4,17 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use platform::memory::lock;
 use serde_json::{Value, json};
 
-use super::services::{Services, Tables, with_message};
+use super::services::{Done, Services, Tables};
 use super::{Section, rate};
-use crate::functions::Function;
-use crate::process::Process;
-use crate::statistics::{decimal, hundredths};
+use crate::statistics::{decimal, hundredths, megabytes};
 
 /// Its name on the command line.
 pub(super) const JOB: &str = "import";
@@ -54,20 +53,7 @@ async fn import(binary: &Path, count: u64, latency: Duration) -> anyhow::Result<
     let size = file.len();
     let services = Arc::new(Services::new(Imports::default(), latency));
     services.put(FILE, file);
-    let (_server, environment) = services.start().await?;
-    let functions = Function::of_repository(&["import-stock".to_owned()])?;
-    let function = functions.first().context("no function import-stock")?;
-    let dir = tempfile::tempdir()?;
-    let log = dir.path().join("output");
-    let (mut process, _) = Process::start(function, binary, &environment, &log).await?;
-    let mut took = process.invoke().await?;
-    let mut runs = 1;
-    while let Some(message) = services.take_messages().pop() {
-        took += process.invoke_with(with_message(&function.sample, &message)?).await?.0;
-        runs += 1;
-    }
-    let peak = process.peak_memory()?;
-    process.end().await?;
+    let Done { took, runs, peak_kib } = services.run_to_end("import-stock", binary).await?;
     let done = services.tables.import()?;
     let counts = &done["progress"]["counts"];
     let wrong = (0..count).filter(|number| is_wrong(*number)).count();
@@ -78,12 +64,12 @@ async fn import(binary: &Path, count: u64, latency: Duration) -> anyhow::Result<
     );
     Ok(vec![
         count.to_string(),
-        decimal(hundredths(u128::try_from(size)?, 1_000_000)),
+        megabytes(u64::try_from(size)?),
         latency.as_millis().to_string(),
         decimal(hundredths(took.as_nanos(), 1_000_000_000)),
         format!("{} rows/s", rate(count, 1, took)),
         runs.to_string(),
-        decimal(hundredths(u128::from(peak) * 1024, 1_000_000)),
+        megabytes(peak_kib * 1024),
     ])
 }
 
@@ -112,7 +98,7 @@ struct Imports(Mutex<HashMap<String, Value>>);
 impl Imports {
     /// The only import, as it stands.
     fn import(&self) -> anyhow::Result<Value> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.0);
         let item = known.values().next().context("there was no import")?;
         Ok(serde_json::from_str(item["import"]["S"].as_str().context("an import without one")?)?)
     }
@@ -120,7 +106,7 @@ impl Imports {
 
 impl Tables for Imports {
     async fn answer(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.0);
         let id = |of: &Value| of["import_id"]["S"].as_str().map(str::to_owned).context("no import_id");
         Ok(match operation {
             "GetItem" => known.get(&id(&body["Key"])?).map_or_else(|| json!({}), |it| json!({ "Item": it })),
@@ -143,6 +129,7 @@ impl Tables for Imports {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::Function;
 
     #[test]
     fn the_file_has_the_rows_that_are_counted() {
@@ -155,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_sample_event_names_the_file() {
-        let [function] = Function::of_repository(&["import-stock".to_owned()]).unwrap().try_into().unwrap();
+        let function = Function::named("import-stock").unwrap();
         let sample = String::from_utf8(function.sample.to_vec()).unwrap();
         assert!(sample.contains(FILE.split_once('/').unwrap().1), "{sample}");
     }

@@ -13,12 +13,11 @@ use uuid::Uuid;
 
 use super::Section;
 use super::services::{Services, Tables};
-use crate::functions::Function;
-use crate::process::Process;
-use crate::statistics::{decimal, hundredths, median, milliseconds, percentile};
+use crate::statistics::{decimal, hundredths, median, megabytes, milliseconds, percentile};
 
 /// Its name on the command line.
 pub(super) const JOB: &str = "invoice";
+const FUNCTION: &str = "render-invoice";
 /// Invoices of each kind that a warm function renders.
 const WARM: usize = 200;
 /// So many times as many cold starts as other jobs have rounds: they are short, and differ.
@@ -85,32 +84,37 @@ struct Measured {
     peak_kib: u64,
 }
 
+/// The function's services, where every invoice is of this kind.
+fn services(kind: Kind) -> Arc<Services<Invoices>> {
+    Arc::new(Services::new(Invoices(kind), Duration::ZERO))
+}
+
 /// From the start of a process to its first answer.
 async fn cold(binary: &Path, kind: Kind) -> anyhow::Result<Duration> {
-    let mut took = Duration::ZERO;
-    with_function(binary, kind, async |process, init, sample| {
-        let (answered, answer) = process.invoke_with(event(sample, kind, 0)?).await?;
-        size(&answer)?;
-        took = init + answered;
-        Ok(())
-    })
-    .await?;
-    Ok(took)
+    services(kind)
+        .with_function(FUNCTION, binary, async |process, init, function| {
+            let (answered, answer) = process.invoke_with(event(&function.sample, kind, 0)?).await?;
+            size(&answer)?;
+            Ok(init.wall + answered)
+        })
+        .await
 }
 
 impl Measured {
     async fn warm(&mut self, binary: &Path, kind: Kind) -> anyhow::Result<()> {
-        with_function(binary, kind, async |process, _, sample| {
-            process.invoke_with(event(sample, kind, 0)?).await?;
-            for number in 1..=WARM {
-                let (took, answer) = process.invoke_with(event(sample, kind, number)?).await?;
-                self.bytes = size(&answer)?;
-                self.warm.push(took);
-            }
-            self.peak_kib = process.peak_memory()?;
-            Ok(())
-        })
-        .await
+        services(kind)
+            .with_function(FUNCTION, binary, async |process, _, function| {
+                let sample = &function.sample;
+                process.invoke_with(event(sample, kind, 0)?).await?;
+                for number in 1..=WARM {
+                    let (took, answer) = process.invoke_with(event(sample, kind, number)?).await?;
+                    self.bytes = size(&answer)?;
+                    self.warm.push(took);
+                }
+                self.peak_kib = process.peak_memory()?;
+                Ok(())
+            })
+            .await
     }
 
     fn row(&self, kind: Kind) -> Vec<String> {
@@ -121,26 +125,9 @@ impl Measured {
             milliseconds(median(self.cold.iter().copied())),
             warm(50),
             warm(99),
-            decimal(hundredths(u128::from(self.peak_kib) * 1024, 1_000_000)),
+            megabytes(self.peak_kib * 1024),
         ]
     }
-}
-
-/// Starts a process, which took so long, and has something done with it.
-async fn with_function(
-    binary: &Path,
-    kind: Kind,
-    work: impl AsyncFnOnce(&mut Process<'_>, Duration, &Bytes) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let services = Arc::new(Services::new(Invoices(kind), Duration::ZERO));
-    let (_server, environment) = services.start().await?;
-    let functions = Function::of_repository(&["render-invoice".to_owned()])?;
-    let function = functions.first().context("no function render-invoice")?;
-    let dir = tempfile::tempdir()?;
-    let log = dir.path().join("output");
-    let (mut process, init) = Process::start(function, binary, &environment, &log).await?;
-    work(&mut process, init.wall, &function.sample).await?;
-    process.end().await
 }
 
 /// How large the document is that was answered.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::statistics::{decimal, hundredths, median, milliseconds};
+use crate::statistics::{decimal, hundredths, median, megabytes, milliseconds};
 use child::{Run, run};
 
 pub(crate) use pictures::photo;
@@ -119,7 +119,7 @@ impl Contest {
                 milliseconds(times().max().unwrap_or_default())
             ),
             format!("{} {}/s", rate(contestant.work, self.per_unit, middle), self.unit),
-            decimal(hundredths(u128::from(peak) * 1024, 1_000_000)),
+            megabytes(peak * 1024),
         ]
     }
 }

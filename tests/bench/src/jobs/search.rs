@@ -23,8 +23,6 @@ use uuid::Uuid;
 
 use super::Section;
 use super::services::{Services, Tables};
-use crate::functions::Function;
-use crate::process::Process;
 use crate::statistics::{milliseconds, percentile};
 
 const FIRST: [&str; 20] = [
@@ -86,32 +84,29 @@ milliseconds for each round of requests. **Cut**: whether answers told that not 
 
 async fn rows(binary: &Path, orders: usize, searches: usize) -> anyhow::Result<Vec<[String; 6]>> {
     let services = Arc::new(Services::new(Index(filled(orders).await?), Duration::ZERO));
-    let (_server, environment) = services.start().await?;
-    let functions = Function::of_repository(&["search-orders".to_owned()])?;
-    let function = functions.first().context("no function search-orders")?;
-    let dir = tempfile::tempdir()?;
-    let log = dir.path().join("output");
-    let (mut process, _) = Process::start(function, binary, &environment, &log).await?;
-    process.invoke().await?;
-    let mut all = Vec::new();
-    let mut table = Vec::new();
-    for kind in Kind::ALL {
-        let mut measured = Measured::default();
-        for number in 0..searches {
-            // A number that has nothing to do with how orders were numbered.
-            let event = kind.event(&function.sample, number * 7919 % orders.max(1), orders)?;
-            services.take_requests();
-            let (took, answer) = process.invoke_with(event).await?;
-            measured.add(took, services.take_requests(), &answer)?;
-        }
-        all.extend(measured.times.iter().copied());
-        table.push(measured.row(kind.name()));
-    }
-    let all = Measured { times: all, ..Measured::default() };
-    let [_, _, _, _, p50, p99] = all.row("");
-    table.push(["all of them".to_owned(), String::new(), String::new(), String::new(), p50, p99]);
-    process.end().await?;
-    Ok(table)
+    services
+        .with_function("search-orders", binary, async |process, _, function| {
+            process.invoke().await?;
+            let mut all = Vec::new();
+            let mut table = Vec::new();
+            for kind in Kind::ALL {
+                let mut measured = Measured::default();
+                for number in 0..searches {
+                    // A number that has nothing to do with how orders were numbered.
+                    let event = kind.event(&function.sample, number * 7919 % orders.max(1), orders)?;
+                    services.take_requests();
+                    let (took, answer) = process.invoke_with(event).await?;
+                    measured.add(took, services.take_requests(), &answer)?;
+                }
+                all.extend(measured.times.iter().copied());
+                table.push(measured.row(kind.name()));
+            }
+            let all = Measured { times: all, ..Measured::default() };
+            let [_, _, _, _, p50, p99] = all.row("");
+            table.push(["all of them".to_owned(), String::new(), String::new(), String::new(), p50, p99]);
+            Ok(table)
+        })
+        .await
 }
 
 #[derive(Default)]

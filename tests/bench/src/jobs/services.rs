@@ -1,23 +1,37 @@
 //! What a function talks to while it does a job: tables, a bucket and a queue, in the memory of this process.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, RANGE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use platform::memory::lock;
 use serde_json::{Value, json};
 
 use crate::backend::Service;
+use crate::functions::Function;
+use crate::process::{Init, Process};
 use crate::server::{Handler, Server};
 
 /// What `DynamoDB` knows.
 pub(super) trait Tables: Send + Sync + 'static {
     /// Answers an operation, such as `Query`.
     fn answer(&self, operation: &str, body: &Value) -> impl Future<Output = anyhow::Result<Value>> + Send;
+}
+
+/// What a job took that was run to its end.
+pub(super) struct Done {
+    /// In all runs together.
+    pub(super) took: Duration,
+    /// How often the function was called.
+    pub(super) runs: usize,
+    /// The most memory that it had.
+    pub(super) peak_kib: u64,
 }
 
 /// All of it.
@@ -45,12 +59,37 @@ impl<T: Tables> Services<T> {
         }
     }
 
-    /// Listens, and says what a function's environment has to say of it.
-    pub(super) async fn start(self: &Arc<Self>) -> anyhow::Result<(Server, Vec<(String, String)>)> {
+    /// Starts a function, which took so long, has something done with it, and ends it.
+    pub(super) async fn with_function<R>(
+        self: &Arc<Self>,
+        name: &str,
+        binary: &Path,
+        work: impl AsyncFnOnce(&mut Process<'_>, Init, &Function) -> anyhow::Result<R>,
+    ) -> anyhow::Result<R> {
         let server = Server::start(None, Arc::clone(self)).await?;
         let all = [Service::DynamoDb, Service::S3, Service::Sqs];
         let url = format!("http://{}", server.address());
-        Ok((server, all.map(|service| (service.variable().to_owned(), url.clone())).into()))
+        let environment = all.map(|service| (service.variable().to_owned(), url.clone()));
+        let function = Function::named(name)?;
+        let dir = tempfile::tempdir()?;
+        let log = dir.path().join("output");
+        let (mut process, init) = Process::start(&function, binary, &environment, &log).await?;
+        let done = work(&mut process, init, &function).await?;
+        process.end().await?;
+        Ok(done)
+    }
+
+    /// Calls a function with its sample, and again with each message that it sends itself.
+    pub(super) async fn run_to_end(self: &Arc<Self>, name: &str, binary: &Path) -> anyhow::Result<Done> {
+        self.with_function(name, binary, async |process, _, function| {
+            let (mut took, mut runs) = (process.invoke().await?, 1);
+            while let Some(message) = self.take_messages().pop() {
+                took += process.invoke_with(with_message(&function.sample, &message)?).await?.0;
+                runs += 1;
+            }
+            Ok(Done { took, runs, peak_kib: process.peak_memory()? })
+        })
+        .await
     }
 
     /// Puts a file into a bucket: its path is the bucket's name and the file's.
@@ -64,7 +103,7 @@ impl<T: Tables> Services<T> {
     }
 
     /// Takes the messages from the queue.
-    pub(super) fn take_messages(&self) -> Vec<String> {
+    fn take_messages(&self) -> Vec<String> {
         std::mem::take(&mut lock(&self.messages))
     }
 
@@ -143,14 +182,10 @@ impl<T: Tables> Handler for Services<T> {
 }
 
 /// A sample event that a queue brings, with another message in it.
-pub(super) fn with_message(sample: &Bytes, message: &str) -> anyhow::Result<Bytes> {
+fn with_message(sample: &Bytes, message: &str) -> anyhow::Result<Bytes> {
     let mut event: Value = serde_json::from_slice(sample)?;
     event["Records"][0]["body"] = message.into();
     Ok(event.to_string().into())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn header(request: &Request<Bytes>, name: HeaderName) -> Option<&str> {
