@@ -3,12 +3,13 @@
 
 mod answers;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
+use platform::memory::lock;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::server::{Handler, Server};
@@ -107,7 +108,7 @@ impl Backend {
 
     /// What came in since this was last asked for.
     pub(crate) fn take_traffic(&self) -> Traffic {
-        std::mem::take(&mut self.traffic.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut lock(&self.traffic))
     }
 }
 
@@ -118,7 +119,7 @@ struct Answers {
 
 impl Answers {
     fn note(&self, note: impl FnOnce(&mut Traffic)) {
-        note(&mut self.traffic.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut lock(&self.traffic));
     }
 }
 

@@ -59,7 +59,7 @@ impl<T: Tables> Services<T> {
         }
     }
 
-    /// Starts a function, which took so long, has something done with it, and ends it.
+    /// Starts a function, has `work` done with it, which is told what the start took, and ends it.
     pub(super) async fn with_function<R>(
         self: &Arc<Self>,
         name: &str,
