@@ -32,9 +32,7 @@ impl Stack {
     /// # Errors
     /// When there is none.
     pub async fn queue(&self, logical: &str) -> anyhow::Result<String> {
-        let prefix = format!("{}-{logical}-", self.name);
-        let answer = self.sqs().list_queues().queue_name_prefix(&prefix).send().await?;
-        answer.queue_urls().first().cloned().with_context(|| format!("no queue {prefix}…"))
+        self.physical(logical).await
     }
 
     /// The name of the table with this logical name.
@@ -42,10 +40,7 @@ impl Stack {
     /// # Errors
     /// When there is none.
     pub async fn table(&self, logical: &str) -> anyhow::Result<String> {
-        let prefix = format!("{}-{logical}-", self.name);
-        let answer = self.aws.dynamodb().list_tables().send().await?;
-        let found = answer.table_names().iter().find(|name| name.starts_with(&prefix));
-        found.cloned().with_context(|| format!("no table {prefix}…"))
+        self.physical(logical).await
     }
 
     /// Sends bodies to a queue as one batch.
@@ -123,14 +118,7 @@ impl Stack {
     /// # Errors
     /// When it fails.
     pub async fn invoke(&self, logical: &str, payload: &str) -> anyhow::Result<Value> {
-        let functions = self.lambda(Method::GET, "/2015-03-31/functions/?MaxItems=50", "").await?.body;
-        let prefix = format!("{}-{logical}-", self.name);
-        let listed = functions["Functions"].as_array().cloned().unwrap_or_default();
-        let name = listed
-            .iter()
-            .filter_map(|function| function["FunctionName"].as_str())
-            .find(|name| name.starts_with(&prefix));
-        let name = name.with_context(|| format!("no function {prefix}…"))?;
+        let name = self.physical(logical).await?;
         let answer =
             self.lambda(Method::POST, &format!("/2015-03-31/functions/{name}/invocations"), payload).await?;
         anyhow::ensure!(
@@ -160,7 +148,14 @@ impl Stack {
         headers: &[(&str, &str)],
         body: &str,
     ) -> anyhow::Result<Answer> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.emulator));
+        let base = match self.aws.sdk().endpoint_url() {
+            Some(endpoint) => endpoint.to_owned(),
+            None => {
+                let region = self.aws.sdk().region().context("no region is set")?;
+                format!("https://{service}.{region}.amazonaws.com")
+            }
+        };
+        let mut request = Request::builder().method(method).uri(format!("{base}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -9,7 +9,10 @@ use platform::http::client::HttpClient;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::needs::is_local;
 use crate::stack::{Answer, Stack};
+use crate::test_data::{address, new_name, note_made};
+use crate::{PATIENCE, wait_for};
 
 /// A person who is signed in.
 #[derive(Debug, Clone)]
@@ -67,6 +70,23 @@ impl Stack {
         Answer::read(self.client.send(request).await?)
     }
 
+    /// A user pool of its own, and a client of it that takes passwords: their ids.
+    ///
+    /// # Errors
+    /// When it is not made.
+    pub async fn other_user_pool(&self) -> anyhow::Result<(String, String)> {
+        let name = new_name();
+        let pool = self.cognito("CreateUserPool", &json!({ "PoolName": name })).await?;
+        let pool = pool["UserPool"]["Id"].as_str().context("a pool without an id")?.to_owned();
+        note_made("user_pool", &pool, None)?;
+        let client = json!({
+            "UserPoolId": pool, "ClientName": name, "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+        });
+        let client = self.cognito("CreateUserPoolClient", &client).await?;
+        let client = client["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?;
+        Ok((pool, client.to_owned()))
+    }
+
     /// A call to Cognito as somebody makes it who runs the stack.
     ///
     /// # Errors
@@ -95,20 +115,35 @@ impl Stack {
     }
 
     async fn person(&self, staff: bool) -> anyhow::Result<Person> {
-        let email = format!("{}@example.com", Uuid::new_v4().simple());
-        let client = self.output("ShopClientId")?;
-        let sign_up = json!({
-            "ClientId": client, "Username": email, "Password": PASSWORD,
-            "UserAttributes": [{ "Name": "email", "Value": email }, { "Name": "name", "Value": "Ada Lovelace" }],
-        });
-        self.sign_in_call("SignUp", &sign_up).await?.expect(StatusCode::OK)?;
-        let pool = self.output("UserPoolId")?;
-        self.cognito("AdminConfirmSignUp", &json!({ "UserPoolId": pool, "Username": email })).await?;
+        let email = address(&Uuid::new_v4().simple().to_string());
+        let (client, pool) = (self.output("ShopClientId")?, self.output("UserPoolId")?);
+        note_made("user", &email, Some(pool))?;
+        let attributes =
+            json!([{ "Name": "email", "Value": email }, { "Name": "name", "Value": "Ada Lovelace" }]);
+        let mut user = json!({ "UserPoolId": pool, "Username": email });
+        if is_local() {
+            let sign_up = json!({
+                "ClientId": client, "Username": email, "Password": PASSWORD, "UserAttributes": attributes,
+            });
+            self.sign_in_call("SignUp", &sign_up).await?.expect(StatusCode::OK)?;
+            self.cognito("AdminConfirmSignUp", &user).await?;
+        } else {
+            // Signing up has a code mailed, of which an account in the sandbox has few.
+            let password = json!({
+                "UserPoolId": pool, "Username": email, "Password": PASSWORD, "Permanent": true,
+            });
+            user["MessageAction"] = "SUPPRESS".into();
+            user["UserAttributes"] = attributes;
+            self.cognito("AdminCreateUser", &user).await?;
+            self.cognito("AdminSetUserPassword", &password).await?;
+        }
         if staff {
             let group = json!({ "UserPoolId": pool, "Username": email, "GroupName": "staff" });
             self.cognito("AdminAddUserToGroup", &group).await?;
         }
-        self.sign_in(client, &email).await
+        let person = self.sign_in(client, &email).await?;
+        note_made("customer", &person.id, Some(pool))?;
+        Ok(person)
     }
 
     /// Signs somebody in through a client of the user pool.
@@ -178,21 +213,39 @@ impl Stack {
     /// # Errors
     /// When the user pool or the gateway does not make one.
     pub async fn partner_in(&self, plan: &str) -> anyhow::Result<Partner> {
-        let name = format!("partner-{}", Uuid::new_v4().simple());
+        let name = new_name();
+        let pool = self.output("UserPoolId")?;
         let client = json!({
-            "UserPoolId": self.output("UserPoolId")?, "ClientName": name, "GenerateSecret": true,
+            "UserPoolId": pool, "ClientName": name, "GenerateSecret": true,
             "AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": ["client_credentials"],
             "AllowedOAuthScopes": ["partner/orders", "partner/webhooks"],
         });
         let made = self.cognito("CreateUserPoolClient", &client).await?;
         let id = made["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?.to_owned();
+        note_made("client", &id, Some(pool))?;
         let token = self.machine_token(&id, None).await?;
         let key = self.gateway("/apikeys", &json!({ "name": name, "enabled": true })).await?;
         let key_id = key["id"].as_str().context("a key without an id")?;
+        note_made("api_key", key_id, None)?;
         self.gateway(&format!("/usageplans/{plan}/keys"), &json!({ "keyId": key_id, "keyType": "API_KEY" }))
             .await?;
         let api_key = key["value"].as_str().context("a key without a value")?.to_owned();
-        Ok(Partner { id, bearer: format!("Bearer {token}"), api_key })
+        let partner = Partner { id, bearer: format!("Bearer {token}"), api_key };
+        self.becomes_known(&partner).await;
+        Ok(partner)
+    }
+
+    /// Waits until the gateway takes a partner's key: a new one takes a while to get everywhere.
+    async fn becomes_known(&self, partner: &Partner) {
+        if is_local() {
+            return;
+        }
+        wait_for("a new API key to be taken", PATIENCE, async || {
+            let path = "/partner/orders?customer_id=nobody";
+            let answer = self.api(Method::GET, path, &partner.headers(), None).await?;
+            Ok((answer.status != StatusCode::FORBIDDEN).then_some(()))
+        })
+        .await;
     }
 
     /// A usage plan for this stack's API, with limits of its own: `{"throttle": …, "quota": …}`.
@@ -201,8 +254,7 @@ impl Stack {
     /// When the gateway does not make it.
     pub async fn usage_plan(&self, limits: &Value) -> anyhow::Result<String> {
         let api = self.output("ApiUrl")?.rsplit('/').nth(1).context("an API without an id")?.to_owned();
-        let mut plan =
-            json!({ "name": Uuid::new_v4().to_string(), "apiStages": [{ "apiId": api, "stage": "v1" }] });
+        let mut plan = json!({ "name": new_name(), "apiStages": [{ "apiId": api, "stage": "v1" }] });
         for (name, value) in limits.as_object().context("limits are an object")? {
             plan[name] = value.clone();
         }

@@ -1,10 +1,11 @@
 //! Doing as a function does: with the credentials of its role.
 
 use anyhow::Context;
-use http::{Method, StatusCode};
+use http::Method;
 use platform::aws::Aws;
 use platform::http::client::HttpClient;
 
+use crate::cloudformation::element;
 use crate::stack::{Answer, Stack};
 
 /// A role's credentials.
@@ -44,11 +45,7 @@ impl Stack {
             ("RoleSessionName", "test"),
         ])?;
         let assumed = self.query("sts", &form).await?;
-        let field = |name: &str| {
-            let from = assumed.split(&format!("<{name}>")).nth(1);
-            let text = from.and_then(|from| from.split(&format!("</{name}>")).next());
-            text.map(str::to_owned).with_context(|| format!("no {name}"))
-        };
+        let field = |name: &str| element(&assumed, name).with_context(|| format!("no {name}"));
         Ok(Role {
             key_id: field("AccessKeyId")?,
             secret: field("SecretAccessKey")?,
@@ -63,12 +60,5 @@ impl Stack {
     pub async fn signed_as(&self, role: &Role, method: Method, path: &str) -> anyhow::Result<Answer> {
         let request = self.api_request(method, path)?;
         Answer::read(role.of(&self.aws).signed_client("execute-api").send(request).await?)
-    }
-
-    async fn query(&self, service: &'static str, form: &str) -> anyhow::Result<String> {
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let answer =
-            self.aws_request(service, Method::POST, "/", &headers, form).await?.expect(StatusCode::OK)?;
-        Ok(answer.body.as_str().context("no XML")?.to_owned())
     }
 }

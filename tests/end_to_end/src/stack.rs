@@ -5,11 +5,12 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use platform::aws::{Aws, SignedClient, UnsignedClient};
 use platform::http::client::HttpClient;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use crate::needs::is_local;
+use crate::test_data::{address, new_name};
 use crate::{PATIENCE, wait_for};
 
 /// The stack under test.
@@ -23,8 +24,9 @@ pub struct Stack {
     pub(crate) outputs: Value,
     pub(crate) machine_bearer: OnceCell<String>,
     api: String,
-    stripe: String,
-    pub(crate) emulator: String,
+    pub(crate) stripe: String,
+    /// None on a stack that is reached through its public interface alone.
+    pub(crate) emulator: Option<String>,
 }
 
 /// An answer of the API.
@@ -60,7 +62,7 @@ impl NewOrder {
     /// So many of a product, to be paid with `payment_method`.
     pub fn of(product: &Product, quantity: u32, payment_method: &str) -> Self {
         let customer = Uuid::new_v4().simple().to_string();
-        let email = format!("{customer}@example.com");
+        let email = address(&customer);
         let body = json!({
             "customer": { "id": customer, "name": "Ada Lovelace", "email": email },
             "payment_method": payment_method,
@@ -74,9 +76,9 @@ impl NewOrder {
     }
 }
 
-fn variable(name: &str) -> anyhow::Result<String> {
+pub(crate) fn variable(name: &str) -> anyhow::Result<String> {
     std::env::var(name).with_context(|| {
-        format!("{name} is not set. Run these tests with `cargo xtask test end-to-end`, which starts a stack for them")
+        format!("{name} is not set. Run these tests with `cargo xtask test end-to-end`, which starts a stack for them, or with `cargo xtask verify`")
     })
 }
 
@@ -96,8 +98,13 @@ impl Stack {
             machine_bearer: OnceCell::new(),
             api: variable("E2E_API_URL")?,
             stripe: variable("E2E_STRIPE_URL")?,
-            emulator: variable("E2E_EMULATOR_URL")?,
+            emulator: is_local().then(|| variable("E2E_EMULATOR_URL")).transpose()?,
         })
+    }
+
+    /// Whether this is the stack on this machine, of which tests may use more than its public interface.
+    pub fn is_local(&self) -> bool {
+        self.emulator.is_some()
     }
 
     /// A request to the API. Where the headers name no `authorization`, it is one of the shop's own programs that asks;
@@ -177,7 +184,7 @@ impl Stack {
         self.request(method, &self.api, path, &[], Bytes::new())
     }
 
-    fn request(
+    pub(crate) fn request(
         &self,
         method: Method,
         base: &str,
@@ -200,8 +207,7 @@ impl Stack {
     /// # Errors
     /// When the API does not make it.
     pub async fn product(&self, cents: u32, pieces: u32) -> anyhow::Result<Product> {
-        let sku = format!("TEST-{}", &Uuid::new_v4().simple().to_string()[..12]);
-        let product = Product { sku, cents };
+        let product = Product { sku: new_name(), cents };
         self.stock_up(&product, pieces).await?;
         Ok(product)
     }
@@ -271,113 +277,6 @@ impl Stack {
     pub async fn stock_becomes(&self, product: &Product, stock: (u64, u64, u64)) {
         let what = format!("the stock of {} to become {stock:?}", product.sku);
         wait_for(&what, PATIENCE, async || Ok((self.stock(product).await? == stock).then_some(()))).await;
-    }
-
-    /// Every sum that the provider took for an order, in minor units.
-    ///
-    /// # Errors
-    /// When the provider does not tell.
-    pub async fn captures(&self, order: &str) -> anyhow::Result<Vec<u64>> {
-        let charges = self.stripe(Method::GET, &format!("/_control/charges?order_id={order}"), None).await?;
-        let list =
-            charges.as_array().or_else(|| charges["charges"].as_array()).context("no list of charges")?;
-        Ok(list.iter().filter_map(|charge| charge["amount"].as_u64()).collect())
-    }
-
-    /// Breaks the provider for one order, or for all where `order` is none; gives back the fault's id.
-    ///
-    /// # Errors
-    /// When the provider does not take it.
-    pub async fn fault(&self, order: Option<&str>, mut fault: Value) -> anyhow::Result<u64> {
-        fault["order_id"] = order.into();
-        let made = self.stripe(Method::POST, "/_control/faults", Some(&fault)).await?;
-        made["id"].as_u64().with_context(|| format!("a fault without an id: {made}"))
-    }
-
-    /// Mends a fault.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub async fn mend(&self, fault: u64) -> anyhow::Result<()> {
-        self.stripe(Method::DELETE, &format!("/_control/faults/{fault}"), None).await.map(drop)
-    }
-
-    /// What webhooks are signed with.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub async fn webhook_secret(&self) -> anyhow::Result<SecretString> {
-        self.aws.secret(variable("E2E_WEBHOOK_SECRET_ID")?).get().await
-    }
-
-    /// How the provider sends the webhooks of an order from now on: `normal`, `off` or `twice`.
-    ///
-    /// # Errors
-    /// When the provider does not take it.
-    pub async fn send_webhooks(&self, order: &str, mode: &str) -> anyhow::Result<()> {
-        let path = format!("/_control/webhook_modes/{order}");
-        self.stripe(Method::PUT, &path, Some(&json!({ "mode": mode }))).await.map(drop)
-    }
-
-    /// The provider's webhooks about an order, oldest first: `event`, `type`, `state`, `attempts`.
-    ///
-    /// # Errors
-    /// When the provider does not tell.
-    pub async fn webhooks(&self, order: &str) -> anyhow::Result<Vec<Value>> {
-        let path = format!("/_control/webhook_endpoint?order_id={order}");
-        let shown = self.stripe(Method::GET, &path, None).await?;
-        shown["deliveries"].as_array().cloned().context("no list of deliveries")
-    }
-
-    /// Has the provider send a webhook once more.
-    ///
-    /// # Errors
-    /// When there is none of that id.
-    pub async fn resend_webhook(&self, event: &str) -> anyhow::Result<()> {
-        self.stripe(Method::POST, &format!("/_control/webhooks/{event}/resend"), None).await.map(drop)
-    }
-
-    async fn stripe(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let request = self.request(method, &self.stripe, path, &[], body.into())?;
-        let answer = Answer::read(self.client.send(request).await?)?;
-        anyhow::ensure!(answer.status.is_success(), "{path}: {answer:?}");
-        Ok(answer.body)
-    }
-
-    /// The subjects of all mails to an address, and the mails.
-    ///
-    /// # Errors
-    /// When the mailbox cannot be read.
-    pub async fn mails(&self, address: &str) -> anyhow::Result<Vec<Value>> {
-        let request =
-            self.request(Method::GET, &self.emulator, "/_ministack/ses/messages", &[], Bytes::new())?;
-        let all = Answer::read(self.client.send(request).await?)?.body;
-        let mut found = Vec::new();
-        collect_mails(&all, address, &mut found);
-        Ok(found)
-    }
-
-    /// Waits for the first mail to an address, and gives back its subject and its text.
-    pub async fn mail(&self, address: &str) -> (String, String) {
-        let mail = wait_for(&format!("a mail to {address}"), PATIENCE, async || {
-            Ok(self.mails(address).await?.pop())
-        })
-        .await;
-        let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
-        (text("Subject"), text("BodyText"))
-    }
-}
-
-/// The mailbox is a tree of accounts and messages; a message names whom it is to.
-fn collect_mails(tree: &Value, address: &str, found: &mut Vec<Value>) {
-    match tree {
-        Value::Array(list) => list.iter().for_each(|item| collect_mails(item, address, found)),
-        Value::Object(fields) if fields.get("To").is_some_and(|to| to.to_string().contains(address)) => {
-            found.push(tree.clone());
-        }
-        Value::Object(fields) => fields.values().for_each(|item| collect_mails(item, address, found)),
-        _ => {}
     }
 }
 

@@ -100,7 +100,9 @@ impl Stack {
 
     /// Waits until the upload that was asked for last is decided, and gives back what is told of it.
     pub async fn decided(&self, sku: &str) -> Value {
-        wait_for(&format!("what becomes of the upload for {sku}"), PATIENCE, async || {
+        // GuardDuty takes its time.
+        let patience = if self.is_local() { PATIENCE } else { PATIENCE * 4 };
+        wait_for(&format!("what becomes of the upload for {sku}"), patience, async || {
             Ok(Some(self.picture(sku).await?).filter(|picture| picture["status"] != "pending"))
         })
         .await

@@ -1,7 +1,7 @@
 //! Exports: asked for over the API, written by `export-orders`, fetched from S3 with nothing but the link.
 
 use bytes::Bytes;
-use end_to_end::{Answer, NewOrder, PATIENCE, Stack, wait_for};
+use end_to_end::{Answer, NewOrder, PATIENCE, Stack, note_made, wait_for};
 use http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -20,7 +20,11 @@ fn period() -> (Timestamp, Timestamp) {
 }
 
 async fn ask(stack: &Stack, key: &str, body: &Value) -> Answer {
-    stack.api(Method::POST, "/exports", &[("idempotency-key", key)], Some(body)).await.unwrap()
+    let answer = stack.api(Method::POST, "/exports", &[("idempotency-key", key)], Some(body)).await.unwrap();
+    if let Some(id) = answer.body["id"].as_str() {
+        note_made("export", id, None).unwrap();
+    }
+    answer
 }
 
 /// Asks for an export, waits until it is done, and gives back what the API says of it and the file.
@@ -134,6 +138,7 @@ async fn who_may_not_and_what_cannot_be_is_told_so() {
     let headers = [("idempotency-key", "k"), ("authorization", staff.bearer.as_str())];
     let answer = stack.api(Method::POST, "/exports", &headers, Some(&body)).await.unwrap();
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    note_made("export", answer.body["id"].as_str().unwrap(), None).unwrap();
 
     let unknown = stack.api(Method::GET, &format!("/exports/{}", Uuid::new_v4()), &[], None).await.unwrap();
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);

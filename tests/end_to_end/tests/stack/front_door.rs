@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use end_to_end::{Answer, NewOrder, Partner, Person, Stack, claims};
+use end_to_end::{Answer, Needs, NewOrder, Partner, Person, Stack, claims};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::shared;
+use crate::{shared, shared_with};
 
 /// A request of a person.
 async fn ask(stack: &Stack, person: &Person, method: Method, path: &str, body: Option<&Value>) -> Answer {
@@ -55,7 +55,8 @@ async fn only_a_good_token_opens_the_door() {
     let (stack, _guard) = shared().await;
     let ada = stack.customer().await.unwrap();
     let other_pool = somebody_of_another_pool(&stack).await;
-    let expired = expired(&stack, &ada).await;
+    // AWS has no token that is good for less than five minutes.
+    let expired = if stack.is_local() { expired(&stack, &ada).await } else { String::new() };
     for (what, authorization) in [
         ("nothing", String::new()),
         ("no token", "Bearer nonsense".to_owned()),
@@ -92,14 +93,7 @@ async fn expired(stack: &Stack, ada: &Person) -> String {
 }
 
 async fn somebody_of_another_pool(stack: &Stack) -> String {
-    let name = Uuid::new_v4().to_string();
-    let pool = stack.cognito("CreateUserPool", &json!({ "PoolName": name })).await.unwrap();
-    let pool = pool["UserPool"]["Id"].as_str().unwrap().to_owned();
-    let client = json!({
-        "UserPoolId": pool, "ClientName": name, "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
-    });
-    let client = stack.cognito("CreateUserPoolClient", &client).await.unwrap();
-    let client = client["UserPoolClient"]["ClientId"].as_str().unwrap().to_owned();
+    let (pool, client) = stack.other_user_pool().await.unwrap();
     let user = json!({ "UserPoolId": pool, "Username": "eve", "MessageAction": "SUPPRESS" });
     stack.cognito("AdminCreateUser", &user).await.unwrap();
     let password = json!({ "UserPoolId": pool, "Username": "eve", "Password": "correct horse Battery 1!", "Permanent": true });
@@ -226,6 +220,12 @@ async fn reservations_are_for_the_shops_own_functions() {
         let token = ask(&stack, &staff, method.clone(), &path, None).await;
         assert!(token.status.is_client_error(), "{method} {path}: {token:?}");
     }
+}
+
+#[tokio::test]
+async fn reservations_are_for_those_functions_that_make_them() {
+    let Some((stack, _guard)) = shared_with(&[Needs::FunctionRoles]).await else { return };
+    let path = "/reservations/01890a5d-ac96-774b-bcce-b302099a8057";
     // Somebody of the same account whose role does not allow it.
     let mail_function = stack.role("SendEmailRole").await.unwrap();
     let refused = stack.signed_as(&mail_function, Method::GET, path).await.unwrap();
@@ -274,7 +274,7 @@ async fn a_partner_needs_a_key_and_has_customers_of_its_own() {
 
 #[tokio::test]
 async fn a_partner_over_its_limit_is_told_to_wait() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ExactUsagePlans]).await else { return };
     let plan = json!({ "throttle": { "rateLimit": 0.01, "burstLimit": 3 } });
     let plan = stack.usage_plan(&plan).await.unwrap();
     let partner = stack.partner_in(&plan).await.unwrap();
@@ -291,7 +291,7 @@ async fn a_partner_over_its_limit_is_told_to_wait() {
 
 #[tokio::test]
 async fn a_partner_over_its_quota_is_told_to_wait_for_longer() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ExactUsagePlans]).await else { return };
     let plan = stack.usage_plan(&json!({ "quota": { "limit": 2, "period": "DAY" } })).await.unwrap();
     let partner = stack.partner_in(&plan).await.unwrap();
     for _ in 0..2 {
@@ -306,7 +306,9 @@ async fn a_partner_over_its_quota_is_told_to_wait_for_longer() {
 #[tokio::test]
 async fn pages_of_the_configured_origins_may_call() {
     let (stack, _guard) = shared().await;
-    let preflight = async |origin: &'static str, path: &str| {
+    let origins = stack.parameter("AllowedOrigins").await.unwrap();
+    let origin = origins.split(',').next().unwrap_or_default();
+    let preflight = async |origin: &str, path: &str| {
         let headers = [
             ("authorization", ""),
             ("origin", origin),
@@ -316,19 +318,22 @@ async fn pages_of_the_configured_origins_may_call() {
         stack.api(Method::OPTIONS, path, &headers, None).await.unwrap()
     };
     for path in ["/orders", "/orders/x", "/orders/x/cancel", "/me", "/products", "/products/x"] {
-        let allowed = preflight("http://localhost:3000", path).await;
-        assert_eq!(
-            allowed.headers["access-control-allow-origin"], "http://localhost:3000",
-            "{path}: {allowed:?}"
-        );
         let strange = preflight("https://evil.example", path).await;
         assert!(!strange.headers.contains_key("access-control-allow-origin"), "{path}: {strange:?}");
+        if origin.is_empty() {
+            continue;
+        }
+        let allowed = preflight(origin, path).await;
+        assert_eq!(allowed.headers["access-control-allow-origin"], origin, "{path}: {allowed:?}");
+    }
+    if origin.is_empty() {
+        return;
     }
     // What is refused can be read by the page, too.
-    let headers = [("authorization", ""), ("origin", "http://localhost:3000")];
+    let headers = [("authorization", ""), ("origin", origin)];
     let answer = stack.api(Method::GET, "/orders", &headers, None).await.unwrap();
     refused(&answer, StatusCode::UNAUTHORIZED, "unauthorized");
-    assert_eq!(answer.headers["access-control-allow-origin"], "http://localhost:3000");
+    assert_eq!(answer.headers["access-control-allow-origin"], origin);
 }
 
 #[tokio::test]

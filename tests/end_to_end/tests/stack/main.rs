@@ -1,5 +1,6 @@
 //! The whole system, from the outside: the real template and the real binaries on the local stack, through the
-//! front door. `cargo xtask test end-to-end` runs this.
+//! front door. `cargo xtask test end-to-end` runs this; `cargo xtask verify` runs against any deployed stack what needs
+//! nothing of the local one.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -9,6 +10,7 @@ mod exports;
 mod failures;
 mod front_door;
 mod functions;
+mod gateway;
 mod health;
 mod imports;
 mod invoices;
@@ -23,17 +25,30 @@ mod webhooks;
 
 use std::sync::LazyLock;
 
-use end_to_end::Stack;
+use end_to_end::{Needs, Stack, is_left_out};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 static ALONE: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
 
+type Shared = (Stack, RwLockReadGuard<'static, ()>);
+type Alone = (Stack, RwLockWriteGuard<'static, ()>);
+
 /// For tests that may run beside each other: almost all.
-async fn shared() -> (Stack, RwLockReadGuard<'static, ()>) {
+async fn shared() -> Shared {
     (Stack::from_env().unwrap(), ALONE.read().await)
 }
 
+/// The same for tests that need what not every stack has; nothing where they are left out for want of it.
+async fn shared_with(needs: &[Needs]) -> Option<Shared> {
+    if is_left_out(needs).unwrap() { None } else { Some(shared().await) }
+}
+
 /// For tests that change what all others rely on.
-async fn alone() -> (Stack, RwLockWriteGuard<'static, ()>) {
+async fn alone() -> Alone {
     (Stack::from_env().unwrap(), ALONE.write().await)
+}
+
+/// The same for tests that need what not every stack has; nothing where they are left out for want of it.
+async fn alone_with(needs: &[Needs]) -> Option<Alone> {
+    if is_left_out(needs).unwrap() { None } else { Some(alone().await) }
 }

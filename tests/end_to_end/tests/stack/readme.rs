@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::shared;
+use end_to_end::Needs;
+
+use crate::shared_with;
 
 /// The commands of the section `heading`: its first block of shell.
 fn commands(heading: &str) -> String {
@@ -16,7 +18,7 @@ fn commands(heading: &str) -> String {
 
 #[tokio::test]
 async fn from_signing_up_to_the_first_order_it_takes_no_more_than_curl() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::PublicSignUp]).await else { return };
     let ran = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &commands("As a client")])
         .env("API_URL", stack.output("ApiUrl").unwrap())

@@ -2,17 +2,13 @@
 
 use std::io::Cursor;
 
-use end_to_end::{PATIENCE, Stack, wait_for};
+use end_to_end::{PATIENCE, Stack, new_name, wait_for};
 use http::{Method, StatusCode};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::shared;
-
-fn sku() -> String {
-    format!("TEST-{}", &Uuid::new_v4().simple().to_string()[..12])
-}
 
 /// Four quarters of one colour each: top left red, top right green, bottom left blue, bottom right white.
 fn quarters(width: u32, height: u32) -> RgbImage {
@@ -41,7 +37,7 @@ const THREAT: &[u8] = b"serverless-orders: a harmless text that counts as a thre
 #[tokio::test]
 async fn a_picture_is_shown_in_all_sizes_and_says_nothing_else() {
     let (stack, _guard) = shared().await;
-    let sku = sku();
+    let sku = new_name();
     let missing = stack.api(Method::GET, &format!("/products/{sku}/image"), &[], None).await.unwrap();
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     let form = stack.ask_for_upload(&sku, "image/png").await.unwrap();
@@ -84,12 +80,15 @@ async fn a_picture_is_shown_in_all_sizes_and_says_nothing_else() {
 #[tokio::test]
 async fn nothing_that_is_uploaded_can_be_read() {
     let (stack, _guard) = shared().await;
-    let sku = sku();
+    let sku = new_name();
     let form =
         stack.upload_picture(&sku, "image/png", &encoded(&quarters(20, 20), ImageFormat::Png)).await.unwrap();
     let key = format!("uploads/{sku}/{}", form.upload_id);
     let url = format!("{}/{key}", form.url.trim_end_matches('/'));
     assert_eq!(stack.fetch(&url).await.unwrap().0, StatusCode::FORBIDDEN);
+    if !stack.is_local() {
+        return;
+    }
     let own = stack.role("MediaApiRole").await.unwrap().of(&stack.aws);
     let quarantine = own.bucket(stack.output("UploadsBucketName").unwrap().to_owned());
     let link = platform::objects::Objects::link(&quarantine, &key, PATIENCE, None).await.unwrap();
@@ -101,8 +100,10 @@ async fn malware_is_found_wherever_it_is() {
     let (stack, _guard) = shared().await;
     let mut hidden = encoded(&quarters(64, 64), ImageFormat::Jpeg);
     hidden.extend_from_slice(THREAT);
-    for file in [eicar(), hidden] {
-        let sku = sku();
+    // GuardDuty has signatures of its own.
+    let files = if stack.is_local() { vec![eicar(), hidden] } else { vec![eicar()] };
+    for file in files {
+        let sku = new_name();
         stack.upload_picture(&sku, "image/jpeg", &file).await.unwrap();
         let told = stack.decided(&sku).await;
         assert_eq!(
@@ -126,7 +127,7 @@ async fn what_is_no_good_picture_is_refused_with_a_reason() {
         ("HTML", "image/png", b"<!doctype html><script>alert(1)</script>".to_vec(), "not_an_image"),
         ("30,000 pixels", "image/gif", bomb, "too_many_pixels"),
     ] {
-        let sku = sku();
+        let sku = new_name();
         stack.upload_picture(&sku, content_type, &file).await.unwrap();
         let told = stack.decided(&sku).await;
         assert_eq!(
@@ -142,7 +143,7 @@ async fn what_is_no_good_picture_is_refused_with_a_reason() {
 async fn a_form_is_good_for_what_it_says_and_nothing_else() {
     let (stack, _guard) = shared().await;
     let file = encoded(&quarters(20, 20), ImageFormat::Png);
-    let sku = sku();
+    let sku = new_name();
     let form = stack.ask_for_upload(&sku, "image/png").await.unwrap();
     let large = stack.upload(&form, &vec![0; 10 * 1024 * 1024 + 1]).await.unwrap();
     assert_eq!(large.status, StatusCode::BAD_REQUEST, "{large:?}");
@@ -166,14 +167,14 @@ async fn the_same_upload_twice_is_one() {
     let (stack, _guard) = shared().await;
     let (red, blue) =
         (encoded(&quarters(40, 40), ImageFormat::Png), encoded(&quarters(80, 40), ImageFormat::Png));
-    let sku = sku();
+    let sku = new_name();
     let form = stack.upload_picture(&sku, "image/png", &red).await.unwrap();
     let first = stack.decided(&sku).await;
     for file in [&red, &blue, &eicar()] {
         stack.upload(&form, file).await.unwrap().expect(StatusCode::NO_CONTENT).unwrap();
     }
     // One that comes behind them tells when they were handled: by then they have been seen.
-    let other = crate::uploads::sku();
+    let other = new_name();
     stack.upload_picture(&other, "image/png", &red).await.unwrap();
     stack.decided(&other).await;
     let later = stack.picture(&sku).await.unwrap();
@@ -187,7 +188,7 @@ async fn the_same_upload_twice_is_one() {
 #[tokio::test]
 async fn an_older_upload_never_takes_the_place_of_a_newer_one() {
     let (stack, _guard) = shared().await;
-    let sku = sku();
+    let sku = new_name();
     let older = stack.ask_for_upload(&sku, "image/png").await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     let newer =
@@ -223,7 +224,7 @@ async fn only_who_may_change_products_uploads() {
     let (stack, _guard) = shared().await;
     let customer = stack.customer().await.unwrap();
     let body = json!({ "content_type": "image/png" });
-    let path = format!("/products/{}/image", sku());
+    let path = format!("/products/{}/image", new_name());
     for bearer in ["", &customer.bearer] {
         let answer = stack.api(Method::POST, &path, &[("authorization", bearer)], Some(&body)).await.unwrap();
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");

@@ -14,10 +14,11 @@ use contracts::{
     search_index,
 };
 use domain::OrderId;
+use end_to_end::Needs;
 use inventory::adapters::memory::InMemoryInventory;
 use tokio::runtime::Runtime;
 
-use crate::shared;
+use crate::shared_with;
 use stores::Tables;
 use surroundings::Made;
 
@@ -32,7 +33,7 @@ fn all_hold(broken: anyhow::Result<Broken>) {
 
 #[tokio::test]
 async fn orders_and_outbox_in_dynamodb() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
     all_hold(orders::broken(async || tables.orders().await).await);
     tables.remove().await.unwrap();
@@ -40,7 +41,7 @@ async fn orders_and_outbox_in_dynamodb() {
 
 #[tokio::test]
 async fn products_and_reservations_in_dynamodb() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
     all_hold(products::broken(async || tables.inventory().await).await);
     all_hold(reservations::broken(async || tables.inventory().await).await);
@@ -49,7 +50,7 @@ async fn products_and_reservations_in_dynamodb() {
 
 #[tokio::test]
 async fn payment_records_in_dynamodb() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
     all_hold(payments::broken(async || tables.payments().await).await);
     tables.remove().await.unwrap();
@@ -57,7 +58,7 @@ async fn payment_records_in_dynamodb() {
 
 #[tokio::test]
 async fn the_search_index_in_dynamodb() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
     all_hold(search_index::broken(async || tables.search_index().await).await);
     tables.remove().await.unwrap();
@@ -65,7 +66,7 @@ async fn the_search_index_in_dynamodb() {
 
 #[tokio::test]
 async fn invoices_in_dynamodb() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
     all_hold(invoices::broken(async || tables.invoices().await).await);
     tables.remove().await.unwrap();
@@ -73,7 +74,7 @@ async fn invoices_in_dynamodb() {
 
 #[tokio::test]
 async fn the_payment_provider_over_http() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
     all_hold(provider::broken(async || made.provider().await).await);
     made.remove().await.unwrap();
@@ -81,7 +82,7 @@ async fn the_payment_provider_over_http() {
 
 #[tokio::test]
 async fn the_bus_of_eventbridge() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
     all_hold(bus::broken(async || made.bus().await).await);
     made.remove().await.unwrap();
@@ -89,7 +90,7 @@ async fn the_bus_of_eventbridge() {
 
 #[tokio::test]
 async fn the_queues_of_sqs() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
     all_hold(queue::broken(async || made.queue().await).await);
     made.remove().await.unwrap();
@@ -97,7 +98,7 @@ async fn the_queues_of_sqs() {
 
 #[tokio::test]
 async fn the_buckets_of_s3() {
-    let (stack, _guard) = shared().await;
+    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
     all_hold(objects::broken(async || made.bucket().await).await);
     made.remove().await.unwrap();
@@ -108,7 +109,7 @@ async fn the_buckets_of_s3() {
 #[test]
 fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
     let runtime = Runtime::new().unwrap();
-    let (stack, _guard) = runtime.block_on(shared());
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let tables = Tables::of(&stack);
     let judged = differential::agree(SEQUENCES, differential::orders::calls(), |calls| {
         runtime.block_on(async {
@@ -124,7 +125,7 @@ fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
 #[test]
 fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
     let runtime = Runtime::new().unwrap();
-    let (stack, _guard) = runtime.block_on(shared());
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let tables = Tables::of(&stack);
     let judged = differential::agree(SEQUENCES, differential::inventory::calls(), |calls| {
         runtime.block_on(async {
@@ -140,7 +141,7 @@ fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
 #[test]
 fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
     let runtime = Runtime::new().unwrap();
-    let (stack, _guard) = runtime.block_on(shared());
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let tables = Tables::of(&stack);
     let judged = differential::agree(SEQUENCES, differential::payments::calls(), |calls| {
         runtime.block_on(async {
@@ -155,7 +156,7 @@ fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
 #[test]
 fn any_calls_to_the_provider_are_answered_alike_in_memory_and_over_http() {
     let runtime = Runtime::new().unwrap();
-    let (stack, _guard) = runtime.block_on(shared());
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let made = Made::of(&stack);
     let judged = differential::agree(SEQUENCES, differential::provider::calls(), |calls| {
         runtime.block_on(async {

@@ -1,0 +1,71 @@
+//! The customers' mails: read in the emulator's mailbox, or known by the note that `send-email` keeps of each.
+
+use anyhow::Context;
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use http::Method;
+use platform::http::client::HttpClient;
+use serde_json::Value;
+
+use crate::stack::{Answer, Stack};
+use crate::{PATIENCE, wait_for};
+
+impl Stack {
+    /// All mails to an address.
+    ///
+    /// # Errors
+    /// When there is no mailbox, or it cannot be read.
+    pub async fn mails(&self, address: &str) -> anyhow::Result<Vec<Value>> {
+        let emulator = self.emulator.as_deref().context("only the local stack has a mailbox")?;
+        let request = self.request(Method::GET, emulator, "/_ministack/ses/messages", &[], Bytes::new())?;
+        let all = Answer::read(self.client.send(request).await?)?.body;
+        let mut found = Vec::new();
+        collect(&all, address, &mut found);
+        Ok(found)
+    }
+
+    /// Waits for the first mail to an address, and gives back its subject and its text.
+    pub async fn mail(&self, address: &str) -> (String, String) {
+        let mail = wait_for(&format!("a mail to {address}"), PATIENCE, async || {
+            Ok(self.mails(address).await?.pop())
+        })
+        .await;
+        let text = |name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+        (text("Subject"), text("BodyText"))
+    }
+
+    /// Waits until the mail of that kind about an order was sent; gives back its subject and its text where there is a
+    /// mailbox to read them in.
+    pub async fn mail_about(&self, order: &str, kind: &str, address: &str) -> Option<(String, String)> {
+        wait_for(&format!("the {kind} mail about order {order}"), PATIENCE, async || {
+            Ok(self.was_sent(order, kind).await?.then_some(()))
+        })
+        .await;
+        match self.emulator {
+            Some(_) => Some(self.mail(address).await),
+            None => None,
+        }
+    }
+
+    /// Whether SES took the mail of that kind about an order: its claim is completed.
+    async fn was_sent(&self, order: &str, kind: &str) -> anyhow::Result<bool> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let get = self.aws.dynamodb().get_item().table_name(self.output("EmailsTableName")?);
+        let get = get.key("subject", text(order)).key("effect", text(kind)).consistent_read(true);
+        let item = get.send().await?.item.unwrap_or_default();
+        let Some(Ok(claim)) = item.get("claim").map(AttributeValue::as_s) else { return Ok(false) };
+        Ok(serde_json::from_str::<Value>(claim)?["status"] == "completed")
+    }
+}
+
+/// The mailbox is a tree of accounts and messages; a message names whom it is to.
+fn collect(tree: &Value, address: &str, found: &mut Vec<Value>) {
+    match tree {
+        Value::Array(list) => list.iter().for_each(|item| collect(item, address, found)),
+        Value::Object(fields) if fields.get("To").is_some_and(|to| to.to_string().contains(address)) => {
+            found.push(tree.clone());
+        }
+        Value::Object(fields) => fields.values().for_each(|item| collect(item, address, found)),
+        _ => {}
+    }
+}

@@ -1,0 +1,121 @@
+//! What the payment provider did: Stripe's own lists, and the controls of its stand-in.
+
+use anyhow::Context;
+use http::Method;
+use platform::Clock;
+use platform::clock::SystemClock;
+use platform::http::client::HttpClient;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::stack::{Answer, Stack, variable};
+
+/// The version of Stripe's API that the functions use.
+const API_VERSION: &str = "2024-06-20";
+/// How far back a PaymentIntent of this run can have been made, in seconds.
+const OLDEST: i64 = 3600;
+
+impl Stack {
+    /// Every sum that the provider took for an order, in minor units.
+    ///
+    /// # Errors
+    /// When the provider does not tell.
+    pub async fn captures(&self, order: &str) -> anyhow::Result<Vec<u64>> {
+        if self.emulator.is_none() {
+            return self.listed_captures(order).await;
+        }
+        let charges = self.stripe(Method::GET, &format!("/_control/charges?order_id={order}"), None).await?;
+        let list =
+            charges.as_array().or_else(|| charges["charges"].as_array()).context("no list of charges")?;
+        Ok(list.iter().filter_map(|charge| charge["amount"].as_u64()).collect())
+    }
+
+    /// The same from the list of PaymentIntents, the newest first: a PaymentIntent takes money at most once.
+    async fn listed_captures(&self, order: &str) -> anyhow::Result<Vec<u64>> {
+        let key = self.aws.secret(self.output("StripeSecretArn")?.to_owned()).get().await?;
+        let bearer = format!("Bearer {}", key.expose_secret().trim());
+        let headers = [("authorization", bearer.as_str()), ("stripe-version", API_VERSION)];
+        let oldest = SystemClock.now().as_second().saturating_sub(OLDEST);
+        let (mut captured, mut after) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/payment_intents?limit=100{after}");
+            let request = self.request(Method::GET, &self.stripe, &path, &headers, bytes::Bytes::new())?;
+            let page = Answer::read(self.client.send(request).await?)?;
+            anyhow::ensure!(page.status.is_success(), "listing PaymentIntents: {page:?}");
+            let intents = page.body["data"].as_array().context("no list of PaymentIntents")?;
+            let of_order = intents.iter().filter(|intent| intent["metadata"]["order_id"] == order);
+            captured.extend(
+                of_order.filter_map(|intent| intent["amount_received"].as_u64()).filter(|sum| *sum > 0),
+            );
+            let last = intents.last();
+            let is_old =
+                last.and_then(|last| last["created"].as_i64()).is_none_or(|created| created < oldest);
+            if is_old || page.body["has_more"] != true {
+                return Ok(captured);
+            }
+            let last = last.and_then(|last| last["id"].as_str()).context("a PaymentIntent without an id")?;
+            after = format!("&starting_after={last}");
+        }
+    }
+
+    /// Breaks the stand-in for one order, or for all where `order` is none; gives back the fault's id.
+    ///
+    /// # Errors
+    /// When the stand-in does not take it.
+    pub async fn fault(&self, order: Option<&str>, mut fault: Value) -> anyhow::Result<u64> {
+        fault["order_id"] = order.into();
+        let made = self.stripe(Method::POST, "/_control/faults", Some(&fault)).await?;
+        made["id"].as_u64().with_context(|| format!("a fault without an id: {made}"))
+    }
+
+    /// Mends a fault.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn mend(&self, fault: u64) -> anyhow::Result<()> {
+        self.stripe(Method::DELETE, &format!("/_control/faults/{fault}"), None).await.map(drop)
+    }
+
+    /// What webhooks are signed with.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn webhook_secret(&self) -> anyhow::Result<SecretString> {
+        self.aws.secret(variable("E2E_WEBHOOK_SECRET_ID")?).get().await
+    }
+
+    /// How the stand-in sends the webhooks of an order from now on: `normal`, `off` or `twice`.
+    ///
+    /// # Errors
+    /// When the stand-in does not take it.
+    pub async fn send_webhooks(&self, order: &str, mode: &str) -> anyhow::Result<()> {
+        let path = format!("/_control/webhook_modes/{order}");
+        self.stripe(Method::PUT, &path, Some(&json!({ "mode": mode }))).await.map(drop)
+    }
+
+    /// The stand-in's webhooks about an order, oldest first: `event`, `type`, `state`, `attempts`.
+    ///
+    /// # Errors
+    /// When the stand-in does not tell.
+    pub async fn webhooks(&self, order: &str) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/_control/webhook_endpoint?order_id={order}");
+        let shown = self.stripe(Method::GET, &path, None).await?;
+        shown["deliveries"].as_array().cloned().context("no list of deliveries")
+    }
+
+    /// Has the stand-in send a webhook once more.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub async fn resend_webhook(&self, event: &str) -> anyhow::Result<()> {
+        self.stripe(Method::POST, &format!("/_control/webhooks/{event}/resend"), None).await.map(drop)
+    }
+
+    async fn stripe(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = self.request(method, &self.stripe, path, &[], body.into())?;
+        let answer = Answer::read(self.client.send(request).await?)?;
+        anyhow::ensure!(answer.status.is_success(), "{path}: {answer:?}");
+        Ok(answer.body)
+    }
+}

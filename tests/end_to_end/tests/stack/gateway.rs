@@ -1,0 +1,165 @@
+//! The deployed gateway against the contract, operation by operation: each has its route, its lock and its model.
+
+use std::path::PathBuf;
+
+use end_to_end::{Answer, Partner, Person, Stack};
+use http::{Method, StatusCode};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::shared;
+
+/// What an operation asks callers to show, as the contract names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Security {
+    Nothing,
+    Token,
+    PartnerKey,
+    Signature,
+}
+
+/// An operation of the contract.
+struct Operation {
+    method: Method,
+    /// With a value for each parameter, none of which names anything that exists.
+    path: String,
+    security: Security,
+    takes_json: bool,
+    /// The headers that it cannot do without.
+    headers: Vec<String>,
+}
+
+/// Reads `docs/openapi.json`.
+fn operations() -> Vec<Operation> {
+    let root = PathBuf::from(std::env::var("E2E_REPO_ROOT").unwrap());
+    let text = std::fs::read_to_string(root.join("docs").join("openapi.json")).unwrap();
+    let contract: Value = serde_json::from_str(&text).unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation["operationId"].is_string() {
+                operations.push(read(path, method, operation));
+            }
+        }
+    }
+    assert!(operations.len() > 30, "the contract has {} operations", operations.len());
+    operations
+}
+
+fn read(path: &str, method: &str, operation: &Value) -> Operation {
+    let asks = |scheme: &str| operation["security"][0].get(scheme).is_some();
+    let security = match (asks("signature"), asks("key"), asks("token")) {
+        (true, ..) => Security::Signature,
+        (_, true, _) => Security::PartnerKey,
+        (.., true) => Security::Token,
+        _ => Security::Nothing,
+    };
+    let nobody = Uuid::new_v4().to_string();
+    let path = path.split('/').map(|part| match part {
+        "{sku}" => "NO-SUCH-PRODUCT",
+        "{day}" => "1999-01-01",
+        "{file}" => "page",
+        part if part.starts_with('{') => &nobody,
+        part => part,
+    });
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let required = parameters.iter().filter(|one| one["in"] == "header" && one["required"] == true);
+    Operation {
+        method: method.to_uppercase().parse().unwrap(),
+        path: path.collect::<Vec<_>>().join("/"),
+        security,
+        takes_json: !operation["requestBody"]["content"]["application/json"].is_null(),
+        headers: required.map(|header| header["name"].as_str().unwrap().to_lowercase()).collect(),
+    }
+}
+
+/// Those who may call.
+struct Callers {
+    staff: Person,
+    partner: Partner,
+}
+
+impl Callers {
+    async fn of(stack: &Stack) -> Self {
+        Self { staff: stack.staff().await.unwrap(), partner: stack.partner().await.unwrap() }
+    }
+
+    /// Sends the operation what it asks for, with a body that is no object where it takes one, so that nothing comes of it.
+    async fn call(&self, stack: &Stack, operation: &Operation) -> Answer {
+        let body = operation.takes_json.then(|| Value::Array(Vec::new()));
+        if operation.security == Security::Signature {
+            return stack.signed(operation.method.clone(), &operation.path, body.as_ref()).await.unwrap();
+        }
+        let mut headers: Vec<(&str, &str)> = match operation.security {
+            Security::Token => vec![("authorization", &self.staff.bearer)],
+            Security::PartnerKey => self.partner.headers().to_vec(),
+            _ => vec![("authorization", "")],
+        };
+        headers.extend(operation.headers.iter().map(|name| (name.as_str(), "none")));
+        stack.api(operation.method.clone(), &operation.path, &headers, body.as_ref()).await.unwrap()
+    }
+}
+
+/// The gateway's answer where there is no such route.
+fn has_no_route(answer: &Answer) -> bool {
+    answer.headers.get("x-amzn-errortype").is_some_and(|kind| kind == "MissingAuthenticationTokenException")
+        || answer.body["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.starts_with("There is nothing at this path"))
+        || answer.body["message"] == "Missing Authentication Token"
+}
+
+#[tokio::test]
+async fn each_operation_of_the_contract_has_its_route() {
+    let (stack, _guard) = shared().await;
+    let callers = Callers::of(&stack).await;
+    let mut missing = Vec::new();
+    for operation in operations() {
+        let answer = callers.call(&stack, &operation).await;
+        let is_unwell = operation.path == "/health" && answer.status == StatusCode::SERVICE_UNAVAILABLE;
+        if has_no_route(&answer) || (answer.status.is_server_error() && !is_unwell) {
+            missing.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[tokio::test]
+async fn each_operation_that_asks_for_something_refuses_who_shows_nothing() {
+    let (stack, _guard) = shared().await;
+    let mut open = Vec::new();
+    for operation in operations() {
+        let refusals: &[StatusCode] = match operation.security {
+            Security::Nothing => continue,
+            Security::Token => &[StatusCode::UNAUTHORIZED],
+            // The gateway looks at the token first.
+            Security::PartnerKey => &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN],
+            // Without a signature, the gateway does not say that there is something.
+            Security::Signature => &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN],
+        };
+        let answer =
+            stack.api(operation.method.clone(), &operation.path, &[("authorization", "")], None).await;
+        let answer = answer.unwrap();
+        // A function's refusal names what it looked for; the gateway's comes before any function is called.
+        let by_gateway = answer.headers.contains_key("x-amzn-errortype");
+        if !refusals.contains(&answer.status) || !by_gateway {
+            open.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        }
+    }
+    assert!(open.is_empty(), "{open:#?}");
+}
+
+#[tokio::test]
+async fn each_body_is_checked_by_the_gateway() {
+    let (stack, _guard) = shared().await;
+    let callers = Callers::of(&stack).await;
+    let mut unchecked = Vec::new();
+    for operation in operations().into_iter().filter(|operation| operation.takes_json) {
+        let answer = callers.call(&stack, &operation).await;
+        // A function says in `errors` which field is wrong; the gateway only that the body is.
+        if answer.status != StatusCode::BAD_REQUEST || !answer.body["errors"].is_null() {
+            unchecked.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        }
+    }
+    assert!(unchecked.is_empty(), "{unchecked:#?}");
+}
