@@ -26,6 +26,7 @@ pub(crate) struct Aws {
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) eventbridge: aws_sdk_eventbridge::Client,
     pub(crate) logs: aws_sdk_cloudwatchlogs::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
 }
@@ -60,6 +61,7 @@ impl Aws {
             dynamodb: aws_sdk_dynamodb::Client::new(config),
             eventbridge: aws_sdk_eventbridge::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            s3: aws_sdk_s3::Client::new(config),
             secrets: aws_sdk_secretsmanager::Client::new(config),
             sqs: aws_sdk_sqs::Client::new(config),
             config: config.clone(),
@@ -85,6 +87,41 @@ impl Aws {
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Http::new().get_with(&url, &headers)?.success(path)
+    }
+
+    /// Deletes what is at `path` of such a service.
+    ///
+    /// # Errors
+    /// When it is not deleted. What is not there counts as deleted.
+    pub(crate) fn delete(&self, service: &str, path: &str) -> anyhow::Result<()> {
+        let url = self.url(service, path);
+        let mut request = ureq::delete(&url);
+        for (name, value) in self.signature(service, "DELETE", &url, &[])? {
+            request = request.header(name, value);
+        }
+        match request.call() {
+            Ok(_) | Err(ureq::Error::StatusCode(404)) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("DELETE {url}")),
+        }
+    }
+
+    /// What programs of this machine need in their environment to reach the same AWS as the same caller: credentials,
+    /// region and, where it is no real AWS, the address.
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub(crate) fn environment(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let provider = self.config.credentials_provider().context("no AWS credentials are set")?;
+        let credentials =
+            self.wait(provider.provide_credentials()).context("no AWS credentials were found")?;
+        let mut variables = vec![
+            ("AWS_ACCESS_KEY_ID", credentials.access_key_id().to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key().to_owned()),
+            ("AWS_REGION", self.region().to_owned()),
+        ];
+        variables.extend(credentials.session_token().map(|token| ("AWS_SESSION_TOKEN", token.to_owned())));
+        variables.extend(self.config.endpoint_url().map(|url| ("AWS_ENDPOINT_URL", url.to_owned())));
+        Ok(variables)
     }
 
     fn region(&self) -> &str {

@@ -6,6 +6,7 @@ mod api;
 mod audit;
 mod aws;
 mod binaries;
+mod buckets;
 mod chaos;
 mod commands;
 mod container;
@@ -31,11 +32,13 @@ mod timeline;
 mod token;
 mod tools;
 mod ui;
+mod verify;
 mod webhooks;
 
 use commands::{
     audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, invoke, order,
-    program, search as search_command, status, test, timeline as timeline_command, up,
+    program, remove, search as search_command, status, test, timeline as timeline_command, up,
+    verify as verify_command,
 };
 
 /// Everything a person does to this repository: run the whole system on this machine, watch orders go
@@ -43,8 +46,9 @@ use commands::{
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
-    /// The CloudFormation stack that `order`, `timeline`, `dlq`, `audit`, `search` and `env` look at. The default is the one on
-    /// this machine; any other is on AWS, and is reached with your usual AWS credentials and region.
+    /// The CloudFormation stack that `order`, `timeline`, `dlq`, `audit`, `search`, `env`, `verify` and `remove` are about.
+    /// The default is the one on this machine; any other is on AWS, and is reached with your usual AWS credentials and
+    /// region.
     #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
     stack: String,
     #[command(subcommand)]
@@ -65,6 +69,8 @@ enum Command {
     Audit(audit_command::Args),
     Search(search_command::Args),
     Test(test::Args),
+    Verify(verify_command::Args),
+    Remove(remove::Args),
     /// Run the functions in virtual time with every fault at every call: thousands of seeds, or one with its story.
     Simulate(program::Args),
     /// Have a model checker explore the protocol, or a variant with a protection switched off.
@@ -72,8 +78,10 @@ enum Command {
     Bench(bench::Args),
     Chaos(chaos_command::Args),
     Catalogue(catalogue::Args),
-    /// Write what is made from the routes: docs/openapi.json, docs/API.md, the reference, the gateway's models.
+    /// Write what is made from the routes: docs/openapi.json, docs/API.md, the reference.
     Contract(program::Args),
+    /// Write template.yaml from the services' parts and the routes.
+    Template(program::Args),
 }
 
 fn main() -> std::process::ExitCode {
@@ -91,12 +99,15 @@ fn main() -> std::process::ExitCode {
         Command::Search(args) => search_command::run(&cli.stack, &args),
         Command::Dlq(args) => dlq::run(&cli.stack, &args),
         Command::Test(args) => test::run(&args),
+        Command::Verify(args) => verify_command::run(&cli.stack, &args),
+        Command::Remove(args) => remove::run(&cli.stack, &args),
         Command::Simulate(args) => program::run("simulate", &args),
         Command::Model(args) => program::run("model", &args),
         Command::Bench(args) => bench::run(&args),
         Command::Chaos(args) => chaos_command::run(&args),
         Command::Catalogue(args) => catalogue::run(&args),
         Command::Contract(args) => program::run("contract", &args),
+        Command::Template(args) => program::run("template", &args),
     };
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,

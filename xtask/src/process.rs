@@ -1,8 +1,10 @@
 //! Other programs: run to their end with their output kept, or started and left running until `down`.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -44,6 +46,39 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<ExitStatus> {
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// Runs `command` to its end like [`run`], and hands each line of its standard output to `take` as it comes.
+pub(crate) fn run_reading(command: &mut Command, mut take: impl FnMut(&str)) -> anyhow::Result<ExitStatus> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("cannot start `{}`", brief(command)))?;
+    let output = child.stdout.take().context("the output of a child is not to be had")?;
+    let (sender, lines) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    loop {
+        match lines.recv_timeout(POLL) {
+            Ok(line) => take(&line),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Err(stop) = signals::check() {
+                    end_group(&mut child);
+                    return Err(stop);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let _ = reader.join();
+    Ok(child.wait()?)
 }
 
 /// Ends a child and what it started: asked first, forced after five seconds.

@@ -45,6 +45,11 @@ impl Stack {
         Ok(Self { name: names::LOCAL_STACK.to_owned(), aws, local: Some(instance) })
     }
 
+    /// The same stack as anybody reaches it who has credentials: nothing is known of this machine's part of it.
+    pub(crate) fn as_remote(self) -> Self {
+        Self { local: None, ..self }
+    }
+
     /// The status, such as `UPDATE_COMPLETE`; `None` when there is no such stack.
     pub(crate) fn status(&self) -> anyhow::Result<Option<String>> {
         Ok(self.describe()?.and_then(|stack| stack.stack_status().map(|status| status.as_str().to_owned())))

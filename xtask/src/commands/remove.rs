@@ -1,0 +1,127 @@
+//! `cargo xtask remove`
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use aws_sdk_cloudformation::error::DisplayErrorContext;
+use aws_sdk_cloudformation::types::TemplateStage;
+use serde_json::Value;
+
+use crate::stack::{Resource, Stack};
+use crate::{buckets, signals, ui};
+
+/// How long between two looks at a stack that is being deleted.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Delete a stack with all that it holds: empty its buckets, delete it, and wait until it is gone.
+///
+/// The one command takes away tables, buckets, users and secrets for good. A production stack keeps the buckets that the
+/// template says outlive it, and its tables refuse until their protection is switched off.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Delete a stack whose Environment is production: its name, once more.
+    #[arg(long, value_name = "NAME")]
+    yes_production: Option<String>,
+}
+
+pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
+    let stack = Stack::open(stack)?.as_remote();
+    signals::catch()?;
+    let Some(status) = stack.status()? else {
+        ui::note(&format!("there is no stack {} in this account and region", stack.name));
+        return Ok(());
+    };
+    let environment = stack.parameter("Environment")?;
+    let environment = environment.with_context(|| {
+        format!("stack {} has no parameter Environment: it is none of this project's, and stays", stack.name)
+    })?;
+    let is_production = environment == "production";
+    ensure!(
+        !is_production || args.yes_production.as_deref() == Some(&stack.name),
+        "stack {0} is in production. To delete it with its data: cargo xtask remove --stack {0} --yes-production {0}",
+        stack.name
+    );
+    ui::heading(&format!("Remove {} ({environment}, {status})", stack.name));
+    let buckets = buckets::all(&stack)?;
+    let retained = retained(&stack)?;
+    let outlives = |bucket: &Resource| retained.contains(&bucket.logical_id);
+    for bucket in &buckets {
+        if is_production && outlives(bucket) {
+            ui::note(&format!("{} outlives the stack: {}", bucket.logical_id, bucket.physical_id));
+            continue;
+        }
+        let progress = ui::Progress::start(&format!("emptying {}", bucket.logical_id));
+        let deleted = buckets::delete(&stack, &bucket.physical_id, |_| true)?;
+        progress.done(&format!("emptied {}: {deleted} versions of files", bucket.logical_id));
+    }
+    delete(&stack)?;
+    for bucket in buckets.iter().filter(|bucket| !is_production && outlives(bucket)) {
+        // What came in between the two.
+        buckets::delete(&stack, &bucket.physical_id, |_| true)?;
+        buckets::remove(&stack, &bucket.physical_id)?;
+        ui::success(&format!("removed {}, which the stack left", bucket.logical_id));
+    }
+    Ok(())
+}
+
+/// The resources that the template has outlive the stack.
+fn retained(stack: &Stack) -> anyhow::Result<BTreeSet<String>> {
+    let call = stack.aws.cloudformation.get_template().stack_name(&stack.name);
+    let answer = stack.aws.wait(call.template_stage(TemplateStage::Processed).send());
+    let answer = answer.map_err(|error| {
+        anyhow::anyhow!("cannot read the template of {}: {}", stack.name, DisplayErrorContext(&error))
+    })?;
+    // What a transformation has made is JSON.
+    let template: Value = serde_json::from_str(answer.template_body().unwrap_or_default())
+        .with_context(|| format!("the transformed template of {} is not JSON", stack.name))?;
+    let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
+    let stays = |resource: &Value| {
+        resource
+            .get("DeletionPolicy")
+            .and_then(Value::as_str)
+            .is_some_and(|policy| policy.starts_with("Retain"))
+    };
+    Ok(resources.filter(|(_, resource)| stays(resource)).map(|(name, _)| name.clone()).collect())
+}
+
+/// Deletes the stack, and waits until it is gone.
+fn delete(stack: &Stack) -> anyhow::Result<()> {
+    let progress = ui::Progress::start(&format!("deleting {}", stack.name));
+    let answer = stack.aws.wait(stack.aws.cloudformation.delete_stack().stack_name(&stack.name).send());
+    answer
+        .map_err(|error| anyhow::anyhow!("cannot delete {}: {}", stack.name, DisplayErrorContext(&error)))?;
+    loop {
+        signals::sleep(PAUSE).context("CloudFormation goes on with the deletion")?;
+        match stack.status()?.as_deref() {
+            None | Some("DELETE_COMPLETE") => break,
+            Some("DELETE_IN_PROGRESS") => {}
+            Some(status) => bail!(
+                "stack {} is {status}:\n{}\nPut that right and run the same command again",
+                stack.name,
+                reasons(stack)?
+            ),
+        }
+        progress.detail("this takes some minutes");
+    }
+    progress.done(&format!("deleted {}", stack.name));
+    Ok(())
+}
+
+/// Why resources could not be deleted, the newest first.
+fn reasons(stack: &Stack) -> anyhow::Result<String> {
+    let answer =
+        stack.aws.wait(stack.aws.cloudformation.describe_stack_events().stack_name(&stack.name).send());
+    let answer = answer.map_err(|error| {
+        anyhow::anyhow!("cannot read what happened to {}: {}", stack.name, DisplayErrorContext(&error))
+    })?;
+    let failed = answer
+        .stack_events()
+        .iter()
+        .filter(|event| event.resource_status().is_some_and(|status| status.as_str() == "DELETE_FAILED"));
+    let lines = failed.map(|event| {
+        let reason = event.resource_status_reason().unwrap_or("no reason given");
+        format!("  {}: {reason}", event.logical_resource_id().unwrap_or_default())
+    });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
