@@ -265,6 +265,18 @@ impl Facts for Fact {
     }
 }
 
+/// The service that publishes events of the type `name`, such as `order.created`: what a type begins with says what it is
+/// about, and each such thing has one service that knows it first-hand. `None` for what is no type of event.
+pub fn source_of(name: &str) -> Option<&'static str> {
+    match name.split_once('.')?.0 {
+        "order" => Some("orders"),
+        "reservation" => Some("inventory"),
+        "payment" => Some("payments"),
+        "product" => Some("media"),
+        _ => None,
+    }
+}
+
 fn schema(fact: &impl Facts) -> String {
     format!("{SCHEMA_PREFIX}{}:{}", fact.name(), fact.version())
 }

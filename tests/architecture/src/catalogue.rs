@@ -72,8 +72,9 @@ const HEAD: &str = "# Events
 Made from the types in `shared/domain/src/{event,product}.rs` and the rules in `template.yaml` by `cargo xtask catalogue`.
 
 An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) as JSON, carried
-as the `detail` of an EventBridge entry whose `detail-type` is its `type`. Whoever publishes one of these on the bus
-is heard: the rules look at the type alone.
+as the `detail` of an EventBridge entry whose `detail-type` is its `type` and whose `source` is its `source`. A rule matches both:
+an event counts only from the service that knows it first-hand. Another order service publishes `order.created` under a
+source of its own, which the parameter `OrderSources` names.
 
 | attribute | is |
 |---|---|

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::event::source_of;
 use domain::{Event, Fact, ProductFact};
 use heck::ToKebabCase;
 use serde_json::Value;
@@ -24,22 +25,22 @@ pub fn known() -> BTreeSet<String> {
         .collect()
 }
 
-/// Each rule of the bus listens to events that exist, whoever publishes them, and each event has a listener, or is for
-/// others.
+/// Each rule of the bus listens to events that exist, from the services that publish them, and each event has a listener,
+/// or is for others.
 pub fn are_listened_to(template: &Template, known: &BTreeSet<String>) -> Violations {
     let mut found = Violations::new();
     let mut heard = BTreeSet::new();
     for (id, rule) in template.subscriptions() {
         let pattern = rule.property("/EventPattern");
-        if pattern.as_object().is_none_or(|pattern| pattern.keys().any(|key| key != "detail-type")) {
-            found.push(format!("{id}: match detail-type alone: another service may publish the same event"));
+        let types: Vec<&str> = list(&pattern["detail-type"]).iter().filter_map(Value::as_str).collect();
+        for name in types.iter().filter(|name| !known.contains(**name)) {
+            found.push(format!("{id}: there is no event {name}: the types stand in domain::Fact"));
         }
-        for name in list(&pattern["detail-type"]).iter().filter_map(Value::as_str) {
-            if !known.contains(name) {
-                found.push(format!("{id}: there is no event {name}: the types stand in domain::Fact"));
-            }
-            heard.insert(name);
+        let wanted: BTreeSet<&str> = types.iter().filter_map(|name| source_of(name)).collect();
+        if sources(&pattern["source"]) != wanted {
+            found.push(format!("{id}: match the sources {wanted:?}: anybody else's event is none of theirs"));
         }
+        heard.extend(types);
     }
     found.extend(
         known
@@ -48,6 +49,14 @@ pub fn are_listened_to(template: &Template, known: &BTreeSet<String>) -> Violati
             .map(|name| format!("{name}: no rule listens to this event: add it to one, or remove the event")),
     );
     found
+}
+
+/// The sources that a pattern matches. `OrderSources` stands for orders, and for who else publishes order events.
+fn sources(pattern: &Value) -> BTreeSet<&str> {
+    match pattern["Fn::Split"][1]["Fn::Sub"].as_str() {
+        Some(text) => text.split(',').map(|it| if it == "${OrderSources}" { "orders" } else { it }).collect(),
+        None => list(pattern).iter().filter_map(Value::as_str).collect(),
+    }
 }
 
 /// Whether nobody here need listen to this event.
@@ -114,9 +123,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_for_one_publisher() {
-        let narrow = with("ReserveInventoryRule/Properties/EventPattern/source", json!(["orders"]));
-        assert_tells(&are_listened_to(&narrow, &known()), &["ReserveInventoryRule", "detail-type"]);
+    fn a_rule_that_believes_anybody() {
+        let anybody = with("SettleReservationRule/Properties/EventPattern/source", Value::Null);
+        assert_tells(&are_listened_to(&anybody, &known()), &["SettleReservationRule", "payments"]);
+        let others =
+            with("SettleReservationRule/Properties/EventPattern/source", json!(["payments", "orders"]));
+        assert_tells(&are_listened_to(&others, &known()), &["SettleReservationRule", "payments"]);
     }
 
     #[test]

@@ -16,11 +16,6 @@ pub fn are_binaries(template: &Template, workspace: &Workspace) -> Violations {
     let functions = template.all(FUNCTION);
     for (id, function) in &functions {
         let name = id.to_kebab_case();
-        if function.at("/Metadata/BuildProperties/Binary") != name.as_str() {
-            found.push(format!(
-                "{id}: set BuildProperties.Binary to {name}, the function's name in kebab-case"
-            ));
-        }
         let folder = function.property("/CodeUri").as_str().unwrap_or_default();
         let package = workspace.services().find(|package| package.folder == folder);
         if !package.is_some_and(|package| package.binaries.contains(&name)) {
@@ -124,9 +119,6 @@ mod tests {
 
     #[test]
     fn a_function_without_a_binary() {
-        let wrong = with("OrdersApi/Metadata/BuildProperties/Binary", json!("orders"));
-        assert_tells(&are_binaries(&wrong, &fitting()), &["OrdersApi", "orders-api"]);
-
         let elsewhere = with("OrdersApi/Properties/CodeUri", json!("lambdas/payments"));
         assert_tells(&are_binaries(&elsewhere, &fitting()), &["OrdersApi", "lambdas/payments"]);
     }

@@ -69,6 +69,16 @@ const EXCEPTIONS: &[Exception] = &[
         ending: "where IsLocal: *",
         reason: "the local stack asks for no narrower resource",
     },
+    Exception {
+        function: "SendEmail",
+        ending: ":identity/*",
+        reason: "in SES's sandbox the recipient is an identity, too; the sender's address is a condition",
+    },
+    Exception {
+        function: "DailyReport",
+        ending: ":identity/*",
+        reason: "in SES's sandbox the recipient is an identity, too; the sender's address is a condition",
+    },
     Exception { function: "DailyReport", ending: "/reports/*", reason: "the day is part of the file's name" },
     Exception {
         function: "DailyReport",
@@ -93,14 +103,85 @@ const EXCEPTIONS: &[Exception] = &[
     },
 ];
 
-/// Each function has a role of its own: SAM makes one where the template names none.
+/// Each function has a role of its own, which no other has.
 pub fn are_not_shared(template: &Template) -> Violations {
+    let roles = template.all("AWS::IAM::Role");
     template
         .all(FUNCTION)
         .into_values()
-        .filter(|function| !function.setting("/Role").is_null())
-        .map(|function| format!("{}: remove Role, so that SAM makes one for it alone", function.id))
+        .filter(|function| {
+            let own = format!("{}Role", function.id);
+            target(function.setting("/Role")) != Some(own.as_str()) || !roles.contains_key(own.as_str())
+        })
+        .map(|function| format!("{}: set Role to {0}Role, a role for it alone", function.id))
         .collect()
+}
+
+/// A role writes to its function's log group and to no other. One that SAM makes has AWS's managed policy, with every log
+/// group of the account in it.
+pub fn write_their_own_logs(template: &Template) -> Violations {
+    let mut found = Violations::new();
+    for id in template.all(FUNCTION).into_keys() {
+        let own = format!("{id}LogGroup");
+        let logs: Vec<&Value> = template
+            .statements(id)
+            .into_iter()
+            .filter(|statement| {
+                let actions = list(&statement["Action"]).iter().filter_map(Value::as_str);
+                actions.into_iter().any(|action| action.starts_with("logs:"))
+            })
+            .collect();
+        let only_own = logs
+            .iter()
+            .all(|statement| list(&statement["Resource"]).iter().all(|it| target(it) == Some(own.as_str())));
+        if logs.is_empty() || !only_own {
+            found.push(format!("{id}: let it write logs to {own}, and to nothing else"));
+        }
+    }
+    let managed = |role: &crate::template::Resource<'_>| !role.property("/ManagedPolicyArns").is_null();
+    let used = |id: &str| template.all(FUNCTION).values().any(|it| target(it.property("/Role")) == Some(id));
+    let widened = template.all("AWS::IAM::Role").into_values().filter(|role| used(role.id) && managed(role));
+    found.extend(widened.map(|role| {
+        format!("{}: remove ManagedPolicyArns: what a managed policy allows, others decide", role.id)
+    }));
+    found
+}
+
+/// Who puts events on the bus may say only what its block says that it publishes, in the name of the service that knows it.
+pub fn publish_what_they_say(template: &Template) -> Violations {
+    let mut found = Violations::new();
+    for id in template.all(FUNCTION).into_keys() {
+        let puts = |statement: &&Value| list(&statement["Action"]).iter().any(|it| it == "events:PutEvents");
+        for statement in template.statements(id).into_iter().filter(puts) {
+            let condition = &statement["Condition"]["StringEquals"];
+            let texts =
+                |key: &str| list(&condition[key]).iter().filter_map(Value::as_str).collect::<BTreeSet<_>>();
+            let (types, sources) = (texts("events:detail-type"), texts("events:source"));
+            let owners: BTreeSet<&str> =
+                types.iter().filter_map(|name| domain::event::source_of(name)).collect();
+            if types.is_empty() || sources != owners {
+                found.push(format!(
+                    "{id}: let it put events under the condition events:detail-type, and events:source {owners:?}"
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// Mails are sent from the shop's own address, whatever identities a role may use.
+pub fn send_from_one_address(template: &Template) -> Violations {
+    let mut found = Violations::new();
+    for id in template.all(FUNCTION).into_keys() {
+        let sends = |statement: &&Value| list(&statement["Action"]).iter().any(|it| it == "ses:SendEmail");
+        for statement in template.statements(id).into_iter().filter(sends) {
+            let fixed = &statement["Condition"]["Fn::If"][2]["StringEquals"]["ses:FromAddress"];
+            if target(fixed) != Some("SenderAddress") {
+                found.push(format!("{id}: send mails under the condition ses:FromAddress: SenderAddress"));
+            }
+        }
+    }
+    found
 }
 
 /// No trigger widens a function's role: SAM adds AWS's managed policy for queues, with every queue of the
@@ -110,10 +191,10 @@ pub fn are_not_widened_by_triggers(template: &Template) -> Violations {
     for (id, function) in template.all(FUNCTION) {
         for (name, event) in function.property("/Events").as_object().into_iter().flatten() {
             let kind = event["Type"].as_str().unwrap_or_default();
-            if !matches!(kind, "Api" | "ScheduleV2") {
+            if kind != "ScheduleV2" {
                 found.push(format!(
-                    "{id}: make its event {name} of type {kind} an AWS::Lambda::EventSourceMapping: \
-                     SAM would let it read all there are"
+                    "{id}: make its event {name} of type {kind} a resource of its own: SAM would let it read \
+                     all queues and streams there are, and write its routes past the gateway's definition"
                 ));
             }
         }
@@ -124,28 +205,18 @@ pub fn are_not_widened_by_triggers(template: &Template) -> Violations {
 /// Each permission is a statement in the template, about actions and resources that it names.
 pub fn are_narrow(template: &Template) -> Violations {
     let mut found = Violations::new();
-    for (id, function) in template.all(FUNCTION) {
-        for policy in list(function.setting("/Policies")) {
-            let statements = list(&policy["Statement"]);
-            if statements.is_empty() {
-                found.push(format!(
-                    "{id}: write the policy {policy} out as statements: what a managed one allows, \
-                     others decide"
-                ));
-            }
-            for statement in statements {
-                for key in ["NotAction", "NotResource"] {
-                    if !statement[key].is_null() {
-                        found.push(format!("{id}: say what is allowed, not with {key} what is not"));
-                    }
+    for id in template.all(FUNCTION).into_keys() {
+        for statement in template.statements(id) {
+            for key in ["NotAction", "NotResource"] {
+                if !statement[key].is_null() {
+                    found.push(format!("{id}: say what is allowed, not with {key} what is not"));
                 }
-                for (key, about) in [("Action", "the actions"), ("Resource", "the resources")] {
-                    for text in wildcards(&statement[key]).into_iter().filter(|text| !excepted(id, text)) {
-                        found.push(format!(
-                            "{id}: name {about} in place of {text:?}, or add it to the exceptions \
-                             with a reason"
-                        ));
-                    }
+            }
+            for (key, about) in [("Action", "the actions"), ("Resource", "the resources")] {
+                for text in wildcards(&statement[key]).into_iter().filter(|text| !excepted(id, text)) {
+                    found.push(format!(
+                        "{id}: name {about} in place of {text:?}, or add it to the exceptions with a reason"
+                    ));
                 }
             }
         }
@@ -161,11 +232,8 @@ const SIGNS_LINKS: &str = "MediaApi";
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>)
 pub fn tell_missing_from_forbidden(template: &Template) -> Violations {
     let mut found = Violations::new();
-    for (id, function) in template.all(FUNCTION).into_iter().filter(|(id, _)| *id != SIGNS_LINKS) {
-        let statements: Vec<&Value> = list(function.setting("/Policies"))
-            .iter()
-            .flat_map(|policy| list(&policy["Statement"]))
-            .collect();
+    for id in template.all(FUNCTION).into_keys().filter(|id| *id != SIGNS_LINKS) {
+        let statements = template.statements(id);
         let about =
             |action: &str, statement: &Value| list(&statement["Action"]).iter().any(|one| one == action);
         let listed: BTreeSet<&str> = statements
@@ -202,11 +270,9 @@ fn buckets(resource: &Value) -> Vec<String> {
 
 /// Each exception is still needed.
 pub fn exceptions_are_needed(template: &Template) -> Violations {
-    let functions = template.all(FUNCTION);
     let used = |exception: &Exception| {
-        let function = functions.get(exception.function);
-        let texts = function.map(|function| wildcards(function.property("/Policies"))).unwrap_or_default();
-        texts.iter().any(|text| text.ends_with(exception.ending))
+        let statements = template.statements(exception.function);
+        statements.into_iter().flat_map(wildcards).any(|text| text.ends_with(exception.ending))
     };
     EXCEPTIONS
         .iter()
@@ -249,7 +315,7 @@ mod tests {
     use super::*;
     use crate::mutant::{assert_tells, with};
 
-    const FIRST: &str = "TrackOrder/Properties/Policies/0/Statement/0";
+    const FIRST: &str = "TrackOrderRole/Properties/Policies/0/PolicyDocument/Statement/0";
 
     #[test]
     fn a_role_for_many() {
@@ -282,17 +348,43 @@ mod tests {
 
     #[test]
     fn a_managed_policy() {
-        for managed in
-            [json!("AmazonDynamoDBFullAccess"), json!({ "DynamoDBCrudPolicy": { "TableName": "t" } })]
-        {
-            let wide = with("TrackOrder/Properties/Policies/0", managed);
-            assert_tells(&are_narrow(&wide), &["TrackOrder", "Dynamo"]);
+        let managed = json!(["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]);
+        let wide = with("TrackOrderRole/Properties/ManagedPolicyArns", managed);
+        assert_tells(&write_their_own_logs(&wide), &["TrackOrderRole", "ManagedPolicyArns"]);
+    }
+
+    #[test]
+    fn the_logs_of_another() {
+        let last = "SendEmailRole/Properties/Policies/0/PolicyDocument/Statement/4";
+        for resource in [json!("*"), json!({ "Fn::GetAtt": ["TrackOrderLogGroup", "Arn"] })] {
+            let wide = with(&format!("{last}/Resource"), resource);
+            assert_tells(&write_their_own_logs(&wide), &["SendEmail", "SendEmailLogGroup"]);
         }
+        let none = with(&format!("{last}/Action"), json!("sqs:SendMessage"));
+        assert_tells(&write_their_own_logs(&none), &["SendEmail", "SendEmailLogGroup"]);
+    }
+
+    #[test]
+    fn an_event_in_the_name_of_another() {
+        let put = "StripeWebhookRole/Properties/Policies/0/PolicyDocument/Statement/1";
+        let any = with(&format!("{put}/Condition"), Value::Null);
+        assert_tells(&publish_what_they_say(&any), &["StripeWebhook", "events:detail-type"]);
+        let other =
+            with(&format!("{put}/Condition/StringEquals/events:source"), json!(["payments", "orders"]));
+        assert_tells(&publish_what_they_say(&other), &["StripeWebhook", "payments"]);
+    }
+
+    #[test]
+    fn a_mail_from_any_address() {
+        let any =
+            with("SendEmailRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition", Value::Null);
+        assert_tells(&send_from_one_address(&any), &["SendEmail", "ses:FromAddress"]);
     }
 
     #[test]
     fn a_file_that_is_missing_and_seems_forbidden() {
-        let at = |path: &str| format!("RenderInvoice/Properties/Policies/0/Statement/2/{path}");
+        let at =
+            |path: &str| format!("RenderInvoiceRole/Properties/Policies/0/PolicyDocument/Statement/2/{path}");
         let prefix = json!({ "StringLike": { "s3:prefix": "invoices/*" } });
         for (path, value) in [("Condition", prefix), ("Action", json!("s3:GetBucketTagging"))] {
             let blind = with(&at(path), value);
@@ -309,7 +401,10 @@ mod tests {
 
     #[test]
     fn an_exception_that_nothing_needs() {
-        let narrower = with("ReserveInventory/Properties/Policies/0/Statement/0/Resource", json!("arn"));
+        let narrower = with(
+            "ReserveInventoryRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource",
+            json!("arn"),
+        );
         assert_tells(&exceptions_are_needed(&narrower), &["ReserveInventory", "reservations"]);
     }
 }

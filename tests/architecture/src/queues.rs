@@ -199,8 +199,25 @@ pub fn schedules_are_noticed(template: &Template) -> Violations {
             found
                 .push(format!("{id}: set EventInvokeConfig.DestinationConfig.OnFailure, for runs that fail"));
         }
+        let config =
+            |key: &str| function.property(&format!("/EventInvokeConfig/{key}")).as_u64().unwrap_or_default();
+        let timeout = function.setting("/Timeout").as_u64().unwrap_or_default();
+        let least = retry_age(timeout, config("MaximumRetryAttempts"));
+        if config("MaximumEventAgeInSeconds") < least {
+            found.push(format!(
+                "{id}: set EventInvokeConfig.MaximumEventAgeInSeconds to {least} or more: its last retry comes that late"
+            ));
+        }
     }
     found
+}
+
+/// How old an event is when Lambda retries it for the last time, in seconds: each attempt may take the whole timeout, and
+/// Lambda waits one minute before the first retry and two before the second
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>).
+fn retry_age(timeout: u64, retries: u64) -> u64 {
+    let waits: u64 = [60, 120].into_iter().take(usize::try_from(retries).unwrap_or(2)).sum();
+    timeout * retries + waits
 }
 
 /// `check-health` looks at each queue, and may.
@@ -210,12 +227,10 @@ pub fn are_looked_at(template: &Template) -> Violations {
     let names = check.property("/Environment/Variables/QUEUES/Fn::Join/1");
     let named = |id: &str| list(names).iter().any(|name| target(name) == Some(id));
     let allowed = |id: &str| {
-        list(check.property("/Policies")).iter().flat_map(|policy| list(&policy["Statement"])).any(
-            |statement| {
-                list(&statement["Action"]).contains(&"sqs:GetQueueAttributes".into())
-                    && list(&statement["Resource"]).iter().any(|arn| target(arn) == Some(id))
-            },
-        )
+        template.statements("CheckHealth").into_iter().any(|statement| {
+            list(&statement["Action"]).contains(&"sqs:GetQueueAttributes".into())
+                && list(&statement["Resource"]).iter().any(|arn| target(arn) == Some(id))
+        })
     };
     template
         .all(QUEUE)

@@ -1,8 +1,10 @@
 //! `template.yaml`, parsed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use heck::ToKebabCase;
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
@@ -37,7 +39,15 @@ impl Template {
     /// # Errors
     /// When the file cannot be read, or is no template.
     pub fn of_repository() -> Result<Self> {
-        let path = root().join("template.yaml");
+        Self::at(root())
+    }
+
+    /// The one of the repository in a folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no template.
+    pub fn at(root: &Path) -> Result<Self> {
+        let path = root.join("template.yaml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("parsing {}", path.display()))
     }
@@ -80,6 +90,36 @@ impl Template {
     /// What all functions are given, unless they say otherwise.
     pub fn globals(&self) -> &Value {
         &self.0["Globals"]["Function"]
+    }
+
+    /// What the role of the function `id` allows it: the statements of all its policies.
+    pub fn statements(&self, id: &str) -> Vec<&Value> {
+        let roles = self.all("AWS::IAM::Role");
+        let functions = self.all(FUNCTION);
+        let role = functions.get(id).and_then(|function| roles.get(target(function.property("/Role"))?));
+        let policies = role.map(|role| list(role.property("/Policies"))).unwrap_or_default();
+        policies.iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
+    }
+
+    /// The functions that listen to the bus and take no part in what becomes of an order: they publish nothing, and write
+    /// nothing that another one decides by.
+    pub fn observers(&self) -> BTreeSet<&str> {
+        let functions = self.all(FUNCTION).into_iter();
+        functions.filter(|(_, it)| it.at("/Metadata/OrderProtocol") == "observer").map(|(id, _)| id).collect()
+    }
+
+    /// Which function takes part in what becomes of an order by which event: its name in kebab case behind the event's type.
+    pub fn participants(&self) -> BTreeSet<(String, String)> {
+        let observers = self.observers();
+        let rules = self.subscriptions().into_iter();
+        rules
+            .filter_map(|(id, rule)| Some((id.strip_suffix("Rule")?, rule)))
+            .filter(|(function, _)| !observers.contains(function))
+            .flat_map(|(function, rule)| {
+                let types = list(rule.property("/EventPattern/detail-type")).iter().filter_map(Value::as_str);
+                types.map(move |event| (event.to_owned(), function.to_kebab_case()))
+            })
+            .collect()
     }
 
     fn resources(&self) -> impl Iterator<Item = Resource<'_>> {

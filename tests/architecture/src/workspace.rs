@@ -45,16 +45,25 @@ impl Workspace {
     /// # Errors
     /// When cargo fails, or a file cannot be read.
     pub fn of_repository() -> Result<Self> {
+        Self::at(root())
+    }
+
+    /// The one of the repository in a folder.
+    ///
+    /// # Errors
+    /// When cargo fails, or a file cannot be read.
+    pub fn at(root: &Path) -> Result<Self> {
+        let cargo = |arguments: &[&str]| cargo(root, arguments);
         let metadata: Value =
             serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])?)?;
         let tree = cargo(&["tree", "-p", "domain", "-e", "normal", "--prefix", "none"])?;
         Ok(Self {
-            packages: items(&metadata["packages"]).map(package).collect(),
+            packages: items(&metadata["packages"]).map(|it| package(root, it)).collect(),
             sources: ["lambdas", "shared"]
                 .iter()
-                .flat_map(|folder| WalkDir::new(root().join(folder)))
+                .flat_map(|folder| WalkDir::new(root.join(folder)))
                 .filter_map(|entry| {
-                    entry.map_err(Into::into).and_then(|entry| source(entry.path())).transpose()
+                    entry.map_err(Into::into).and_then(|entry| source(root, entry.path())).transpose()
                 })
                 .collect::<Result<_>>()?,
             under_domain: tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect(),
@@ -72,7 +81,15 @@ impl Workspace {
 /// # Errors
 /// When one cannot be read, or is no JSON.
 pub fn samples() -> Result<BTreeMap<String, Value>> {
-    let folder = root().join("events");
+    samples_at(root())
+}
+
+/// Those of the repository in a folder.
+///
+/// # Errors
+/// When one cannot be read, or is no JSON.
+pub fn samples_at(root: &Path) -> Result<BTreeMap<String, Value>> {
+    let folder = root.join("events");
     std::fs::read_dir(&folder)
         .with_context(|| format!("reading {}", folder.display()))?
         .map(|entry| {
@@ -84,12 +101,12 @@ pub fn samples() -> Result<BTreeMap<String, Value>> {
         .collect()
 }
 
-fn package(metadata: &Value) -> Package {
+fn package(root: &Path, metadata: &Value) -> Package {
     let manifest = Path::new(metadata["manifest_path"].as_str().unwrap_or_default());
     let folder = manifest.parent().unwrap_or(manifest);
     Package {
         name: text(&metadata["name"]),
-        folder: relative(folder),
+        folder: relative(root, folder),
         binaries: items(&metadata["targets"])
             .filter(|target| items(&target["kind"]).any(|kind| kind == "bin"))
             .map(|target| text(&target["name"]))
@@ -99,17 +116,17 @@ fn package(metadata: &Value) -> Package {
 }
 
 /// The file at `path`, if it is one that people write.
-fn source(path: &Path) -> Result<Option<(String, String)>> {
+fn source(root: &Path, path: &Path) -> Result<Option<(String, String)>> {
     let written = ["rs", "toml", "html", "txt"].map(OsStr::new);
     if !path.is_file() || !path.extension().is_some_and(|extension| written.contains(&extension)) {
         return Ok(None);
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(Some((relative(path), text)))
+    Ok(Some((relative(root, path), text)))
 }
 
-fn relative(path: &Path) -> String {
-    let inside = path.strip_prefix(root()).unwrap_or(path);
+fn relative(root: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(root).unwrap_or(path);
     inside.iter().map(OsStr::to_string_lossy).collect::<Vec<_>>().join("/")
 }
 
@@ -121,8 +138,8 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn cargo(arguments: &[&str]) -> Result<String> {
-    let run = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output()?;
+fn cargo(root: &Path, arguments: &[&str]) -> Result<String> {
+    let run = Command::new(env!("CARGO")).args(arguments).current_dir(root).output()?;
     let problem = String::from_utf8_lossy(&run.stderr);
     ensure!(run.status.success(), "cargo {} failed: {problem}", arguments.join(" "));
     Ok(String::from_utf8(run.stdout)?)

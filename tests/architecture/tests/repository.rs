@@ -76,6 +76,9 @@ fn each_function_may_do_what_it_needs_and_no_more() -> Result<()> {
     none(&permissions::are_not_shared(&template));
     none(&permissions::are_not_widened_by_triggers(&template));
     none(&permissions::are_narrow(&template));
+    none(&permissions::write_their_own_logs(&template));
+    none(&permissions::publish_what_they_say(&template));
+    none(&permissions::send_from_one_address(&template));
     none(&permissions::exceptions_are_needed(&template));
     none(&permissions::tell_missing_from_forbidden(&template));
     Ok(())

@@ -25,7 +25,7 @@ pub fn document(services: &[Service]) -> Result<Value> {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut ids = Vec::new();
     for service in services {
-        for operation in &service.operations {
+        for operation in service.operations() {
             ensure!(!ids.contains(&operation.id), "two operations are called {}", operation.id);
             ids.push(operation.id);
             let method = operation.method.as_str().to_lowercase();
@@ -83,7 +83,8 @@ fn headers() -> Value {
 }
 
 fn schemes() -> Value {
-    let scopes: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+    let of_clients = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
+    let scopes: Vec<&str> = of_clients.map(Scope::name).collect();
     json!({
         // Not `oauth2`: its addresses differ from stack to stack.
         "token": {
@@ -278,7 +279,8 @@ impl Writer {
 fn security(access: Access) -> Value {
     match access {
         Access::Public => json!([]),
-        Access::Scope(scope) => json!([{ "token": [scope.name()] }]),
+        // The scope of the shop's own health check is nobody else's business.
+        Access::Scope(scope) | Access::ScopeOrHealthCheck(scope) => json!([{ "token": [scope.name()] }]),
         Access::Partner(scope) => json!([{ "token": [scope.name()], "key": [] }]),
         Access::Service => json!([{ "signature": [] }]),
     }

@@ -92,7 +92,9 @@ pub(crate) fn common(access: Access, description: &Description) -> Vec<Kind> {
     }
     match access {
         Access::Public => kinds.push(FORBIDDEN),
-        Access::Scope(_) | Access::Partner(_) => kinds.extend([UNAUTHORIZED, INSUFFICIENT, FORBIDDEN]),
+        Access::Scope(_) | Access::ScopeOrHealthCheck(_) | Access::Partner(_) => {
+            kinds.extend([UNAUTHORIZED, INSUFFICIENT, FORBIDDEN])
+        }
         Access::Service => kinds.push(FORBIDDEN),
     }
     if description.body.is_some() {

@@ -111,7 +111,7 @@ const REFUSALS: [Refusal; 19] = [
 /// What the gateway says itself: JSON already, in quotes, and nothing of what the client sent.
 const MESSAGE: &str = "$context.error.messageString";
 
-/// The property `GatewayResponses`.
+/// The gateway's own answers, as its definition has them.
 pub(crate) fn responses() -> Value {
     let filtered = ("WAF_FILTERED", 403, "forbidden", FORBIDDEN, "The firewall refused the request.");
     REFUSALS
@@ -122,13 +122,21 @@ pub(crate) fn responses() -> Value {
         .into()
 }
 
+/// The origin whose pages may read them: the first of those that may call the API. A mapping can name one, and to give
+/// back whichever origin asks would let in all.
+fn origin() -> Value {
+    let first = json!({ "Fn::Select": ["0", { "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }] });
+    let quoted = json!({ "Fn::Sub": ["'${Origin}'", { "Origin": first }] });
+    json!({ "Fn::If": ["HasAllowedOrigins", quoted, { "Ref": "AWS::NoValue" }] })
+}
+
 fn response((_, status, name, title, detail): Refusal) -> Value {
     let text = |text: &str| Value::from(text).to_string();
     let detail = if detail == MESSAGE { MESSAGE.to_owned() } else { text(detail) };
     let mut headers = json!({
         "Content-Type": "'application/problem+json'",
         "X-Correlation-Id": "context.requestId",
-        "Access-Control-Allow-Origin": "method.request.header.Origin",
+        "Access-Control-Allow-Origin": origin(),
         "Access-Control-Expose-Headers": "'X-Correlation-Id, Retry-After'",
         "Vary": "'Origin'",
     });
@@ -137,14 +145,20 @@ fn response((_, status, name, title, detail): Refusal) -> Value {
         429 => headers["Retry-After"] = (if name == "quota-exceeded" { "'3600'" } else { "'1'" }).into(),
         _ => {}
     }
+    let headers: Map<String, Value> = headers
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (format!("gatewayresponse.header.{name}"), value.clone()))
+        .collect();
     let problem = format!(
         r#"{{"type": {}, "title": {}, "status": {status}, "detail": {detail}, "correlation_id": "$context.requestId"}}"#,
         text(&format!("{PREFIX}{name}")),
         text(title),
     );
     json!({
-        "StatusCode": status,
-        "ResponseParameters": { "Headers": headers },
-        "ResponseTemplates": { "application/json": problem },
+        "statusCode": status.to_string(),
+        "responseParameters": headers,
+        "responseTemplates": { "application/json": problem },
     })
 }

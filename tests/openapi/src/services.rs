@@ -29,10 +29,25 @@ pub struct Service {
     pub name: &'static str,
     /// What it is for.
     pub about: &'static str,
-    /// What it does.
-    pub operations: Vec<Operation>,
+    /// Its functions that have an API, by their binaries.
+    pub apis: Vec<Api>,
     /// Its routes, over ports in memory: what the contract is tested against.
     pub router: Router,
+}
+
+/// A function that serves routes.
+pub struct Api {
+    /// Its binary.
+    pub function: &'static str,
+    /// What it serves.
+    pub operations: Vec<Operation>,
+}
+
+impl Service {
+    /// What it does.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.apis.iter().flat_map(|api| &api.operations)
+    }
 }
 
 /// All of them. One more is a function like those below, and a line here.
@@ -56,7 +71,7 @@ fn accounts() -> Service {
     Service {
         name: "accounts",
         about: "What the shop knows of you.",
-        operations: accounts::api::routes().operations(),
+        apis: vec![Api { function: "accounts-api", operations: accounts::api::routes().operations() }],
         router: accounts::api::router(api),
     }
 }
@@ -79,7 +94,10 @@ fn payments() -> Service {
     Service {
         name: "payments",
         about: "What Stripe tells unasked.",
-        operations: payments::webhook::api::routes().operations(),
+        apis: vec![Api {
+            function: "stripe-webhook",
+            operations: payments::webhook::api::routes().operations(),
+        }],
         router: payments::webhook::router(api),
     }
 }
@@ -96,7 +114,7 @@ fn partners() -> Service {
     Service {
         name: "partners",
         about: "News of the orders of a partner's customers, sent to where the partner wants it.",
-        operations: partners::api::routes().operations(),
+        apis: vec![Api { function: "webhooks-api", operations: partners::api::routes().operations() }],
         router: partners::api::router(api),
     }
 }
@@ -106,7 +124,7 @@ fn orders() -> Service {
     Service {
         name: "orders",
         about: "Place orders, follow them, cancel them.",
-        operations: orders::api::routes().operations(),
+        apis: vec![Api { function: "orders-api", operations: orders::api::routes().operations() }],
         router: orders::api::router(api),
     }
 }
@@ -116,7 +134,7 @@ fn search() -> Service {
     Service {
         name: "search",
         about: "Find orders by what you know of them.",
-        operations: search::api::routes().operations(),
+        apis: vec![Api { function: "search-orders", operations: search::api::routes().operations() }],
         router: search::api::router(api),
     }
 }
@@ -128,7 +146,7 @@ fn inventory() -> Service {
     Service {
         name: "inventory",
         about: "Products, their stock, and what is set aside for orders.",
-        operations: inventory::api::routes().operations(),
+        apis: vec![Api { function: "inventory-api", operations: inventory::api::routes().operations() }],
         router: inventory::api::router(api),
     }
 }
@@ -149,11 +167,13 @@ fn documents() -> Service {
         clock,
         zone: jiff::tz::TimeZone::UTC,
     };
-    let operations = invoices::routes().operations().into_iter().chain(exports::routes().operations());
     Service {
         name: "documents",
         about: "Invoices of paid orders, exports of orders, and reports of what was sold.",
-        operations: operations.collect(),
+        apis: vec![
+            Api { function: "render-invoice", operations: invoices::routes().operations() },
+            Api { function: "exports-api", operations: exports::routes().operations() },
+        ],
         router: invoices::router(invoice_api).merge(exports::router(export_api)),
     }
 }
@@ -168,7 +188,7 @@ fn media() -> Service {
     Service {
         name: "media",
         about: "Pictures of products.",
-        operations: media::api::routes().operations(),
+        apis: vec![Api { function: "media-api", operations: media::api::routes().operations() }],
         router: media::api::router(api),
     }
 }
@@ -191,7 +211,7 @@ fn operations() -> Service {
     Service {
         name: "operations",
         about: "Whether the shop is well.",
-        operations: operations::api::routes().operations(),
+        apis: vec![Api { function: "health-api", operations: operations::api::routes().operations() }],
         router: operations::api::router(api),
     }
 }
@@ -200,7 +220,7 @@ fn reference() -> Service {
     Service {
         name: "reference",
         about: "This contract.",
-        operations: reference::routes().operations(),
+        apis: vec![Api { function: "serve-reference", operations: reference::routes().operations() }],
         router: reference::router(),
     }
 }

@@ -46,7 +46,10 @@ pub fn binary(function: &str) -> &'static str {
         "VoidPayment" => "void-payment",
         "TrackOrder" => "track-order",
         "SendEmail" => "send-email",
-        other => unreachable!("the simulation does not know the function {other}"),
+        other => unreachable!(
+            "the simulation does not know the function {other}: make its handler here, or, where it takes no part in what \
+             becomes of an order, call it an Observer in its block"
+        ),
     }
 }
 
@@ -78,7 +81,10 @@ fn handler(function: &str, ports: &Ports) -> AnyHandler {
         "VoidPayment" => Box::new(VoidPayment(arbiter())),
         "TrackOrder" => Box::new(TrackOrder { orders: Arc::new(ports.clone()) }),
         "SendEmail" => Box::new(ports.send_email()),
-        other => unreachable!("the simulation does not know the function {other}"),
+        other => unreachable!(
+            "the simulation does not know the function {other}: make its handler here, or, where it takes no part in what \
+             becomes of an order, call it an Observer in its block"
+        ),
     })
 }
 
@@ -223,6 +229,13 @@ impl PutEvents for Ports {
     async fn put(&self, events: &[&Event]) -> anyhow::Result<Vec<Option<String>>> {
         let events: Vec<Event> = events.iter().map(|event| (*event).clone()).collect();
         let world = Arc::clone(&self.world);
+        let allowed = world.wiring.publishes.get(self.caller.function);
+        for event in &events {
+            let name = event.fact.name();
+            if !allowed.is_some_and(|types| types.contains(name)) {
+                world.violated(format!("{} may not publish {name}: see its Publishes", self.caller.function));
+            }
+        }
         let answers = self.caller.call("bus.put_events", move || {
             let put = |event: &Event| {
                 if world.sim.strikes(|swarm| swarm.refuse_entry) {

@@ -1,21 +1,20 @@
 //! Who listens to what, as `template.yaml` says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context;
 use architecture::template::{MAPPING, QUEUE, Template, list, target};
+use heck::ToKebabCase;
 use serde_json::Value;
-
-/// Tell others of what happened, or work on what was asked for: they publish nothing and write nothing that the protocol
-/// knows. The tests of `lambdas/partners` and `lambdas/documents` have their faults.
-const TELL_OTHERS: [&str; 4] = ["DeliverWebhook", "IssueInvoice", "RecordSale", "ExportOrders"];
 
 /// A queue with the function that reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// The function's logical id.
     pub function: String,
+    /// Whether it takes no part in what becomes of an order: then it is not run.
+    pub observes: bool,
     /// The types of the events that the bus puts into the queue.
     pub types: Vec<String>,
     /// How many messages the function gets at once, at most.
@@ -31,6 +30,8 @@ pub struct Subscription {
 pub struct Wiring {
     /// Each queue's.
     pub subscriptions: Vec<Subscription>,
+    /// The types of event that the role of each function lets it put on the bus, by the function's binary.
+    pub publishes: BTreeMap<String, BTreeSet<String>>,
     /// How many rows of the outbox the relay gets at once.
     pub stream_batch: usize,
     /// How often the stream tries a row.
@@ -55,17 +56,38 @@ fn number(value: &Value, template: &Template) -> anyhow::Result<u64> {
     value.as_u64().with_context(|| format!("{value} in template.yaml is no number"))
 }
 
+fn publishes(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
+    let allowed = |id: &str| {
+        let puts = |it: &&&Value| list(&it["Action"]).iter().any(|action| action == "events:PutEvents");
+        let statements = template.statements(id);
+        let types = statements.iter().filter(puts).flat_map(|it| {
+            list(&it["Condition"]["StringEquals"]["events:detail-type"]).iter().filter_map(Value::as_str)
+        });
+        types.map(str::to_owned).collect()
+    };
+    let functions = template.all(architecture::template::FUNCTION).into_keys();
+    functions.map(|id| (id.to_kebab_case(), allowed(id))).collect()
+}
+
 impl Wiring {
     /// Reads `template.yaml`.
     ///
     /// # Errors
     /// When it cannot be read, or lacks something.
     pub fn of_repository() -> anyhow::Result<Self> {
-        let template = Template::of_repository()?;
-        let read = |value: &Value| number(value, &template);
+        Self::of(&Template::of_repository()?)
+    }
+
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// When it lacks something.
+    pub fn of(template: &Template) -> anyhow::Result<Self> {
+        let read = |value: &Value| number(value, template);
         let parameter = |name: &str| read(&template.parameter(name)["Default"]);
         let mut heard: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for rule in template.all("AWS::Events::Rule").values() {
+        let observers = template.observers();
+        for rule in template.subscriptions().values() {
             let types = list(rule.property("/EventPattern/detail-type"));
             for queue in list(rule.property("/Targets")).iter().filter_map(|found| target(&found["Arn"])) {
                 heard
@@ -83,15 +105,19 @@ impl Wiring {
                 target(mapping.property("/FunctionName")).context("a mapping without a function")?;
             let batch_size = usize::try_from(read(mapping.property("/BatchSize"))?)?;
             let Some(queue) = queues.get(source) else {
+                // Of the orders' stream nothing follows for an order: the search index is made of it.
+                if source != "OutboxTable" {
+                    continue;
+                }
                 stream = Some((batch_size, u32::try_from(read(mapping.property("/MaximumRetryAttempts"))?)?));
                 continue;
             };
-            if TELL_OTHERS.contains(&function) {
-                continue;
-            }
+            // What other queues bring, nobody publishes: the tests of the services have its faults.
+            let Some(types) = heard.remove(source) else { continue };
             subscriptions.push(Subscription {
                 function: function.to_owned(),
-                types: heard.remove(source).unwrap_or_default(),
+                observes: observers.contains(function),
+                types,
                 batch_size,
                 visibility: Duration::from_secs(read(queue.property("/VisibilityTimeout"))?),
                 max_receives: u32::try_from(read(queue.property("/RedrivePolicy/maxReceiveCount"))?)?,
@@ -102,6 +128,7 @@ impl Wiring {
         let api = functions.get("OrdersApi").context("template.yaml has no OrdersApi")?;
         Ok(Self {
             subscriptions,
+            publishes: publishes(template),
             stream_batch,
             stream_attempts,
             attempts: u32::try_from(parameter("MaxReceiveCount")?)?,

@@ -137,7 +137,8 @@ impl World {
     pub fn route(&self, event: &Event) {
         let body: Arc<str> = json!({ "detail-type": event.fact.name(), "detail": event }).to_string().into();
         for (index, subscription) in self.wiring.subscriptions.iter().enumerate() {
-            if subscription.types.iter().any(|name| name == event.fact.name()) {
+            let wants = subscription.types.iter().any(|name| name == event.fact.name());
+            if wants && !subscription.observes {
                 self.deliver(index, &body);
                 if let Some(later) = self.double {
                     let (world, body) = (self.me(), Arc::clone(&body));

@@ -2,11 +2,12 @@
 
 usage: complete_gateway.py STACK
 Request validators and models, required parameters, the parameters of integrations, and the gateway's own answers: a
-client of the local stack is to meet what a client of AWS meets. What a method has besides stays as it is. Done twice,
-it changes nothing.
+client of the local stack is to meet what a client of AWS meets. All of it is read from the definition that was deployed.
+What a method has besides stays as it is. Done twice, it changes nothing.
 """
 
 import json
+import re
 import sys
 
 import boto3
@@ -19,14 +20,68 @@ METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 PLACES = {"header": "header", "query": "querystring", "path": "path"}
 
 
+class Values:
+    """What CloudFormation makes of intrinsic functions, as far as they are about parameters and conditions."""
+
+    def __init__(self, template, parameters):
+        self.conditions, self.parameters = template.get("Conditions", {}), parameters
+
+    def holds(self, condition):
+        if isinstance(condition, str):
+            return self.holds(self.conditions[condition])
+        ((function, argument),) = condition.items()
+        match function:
+            case "Condition":
+                return self.holds(argument)
+            case "Fn::Equals":
+                one, other = self.of(argument)
+                return str(one) == str(other)
+            case "Fn::Not":
+                return not self.holds(argument[0])
+            case "Fn::And":
+                return all(map(self.holds, argument))
+            case "Fn::Or":
+                return any(map(self.holds, argument))
+
+    def of(self, value):
+        if isinstance(value, list):
+            return [it for it in map(self.of, value) if it is not None]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((function, argument),) = value.items()
+            match function:
+                case "Ref":
+                    return None if argument == "AWS::NoValue" else self.parameters.get(argument, value)
+                case "Fn::If":
+                    condition, one, other = argument
+                    return self.of(one if self.holds(condition) else other)
+                case "Fn::Select":
+                    index, items = self.of(argument)
+                    return items[int(index)]
+                case "Fn::Split":
+                    separator, text = self.of(argument)
+                    return text.split(separator)
+                case "Fn::Sub":
+                    text, own = argument if isinstance(argument, list) else (argument, {})
+                    known = {**self.parameters, **self.of(own)}
+                    return re.sub(r"\$\{([^}]+)\}", lambda found: str(known.get(found[1], found[0])), text)
+        given = {name: self.of(it) for name, it in value.items()}
+        return {name: it for name, it in given.items() if it is not None}
+
+
 def apis():
-    """The id and the OpenAPI document of each API of the stack."""
+    """The id and the definition of each API of the stack."""
     template = formation.get_template(StackName=stack, TemplateStage="Processed")["TemplateBody"]
     template = template if isinstance(template, dict) else json.loads(template)
+    (described,) = formation.describe_stacks(StackName=stack)["Stacks"]
+    given = {it["ParameterKey"]: it["ParameterValue"] for it in described["Parameters"]}
+    defaults = {name: it["Default"] for name, it in template["Parameters"].items() if "Default" in it}
+    values = Values(template, {**defaults, **given})
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::ApiGateway::RestApi":
             found = formation.describe_stack_resource(StackName=stack, LogicalResourceId=name)
-            yield found["StackResourceDetail"]["PhysicalResourceId"], resource["Properties"].get("Body", {})
+            yield found["StackResourceDetail"]["PhysicalResourceId"], values.of(resource["Properties"].get("Body", {}))
 
 
 def pages(operation, **arguments):
@@ -102,7 +157,7 @@ class Api:
         if validator:
             wanted["requestValidatorId"] = validators[validator]
         integration = method.get("methodIntegration", {})
-        mapped = self.mapped(operation, integration)
+        mapped = operation.get("x-amazon-apigateway-integration", {}).get("requestParameters", {})
         same = all(method.get(key, {}) == value for key, value in wanted.items())
         if same and integration.get("requestParameters", {}) == mapped:
             return
@@ -116,14 +171,6 @@ class Api:
         if integration:
             self.put_integration(where, {**integration, "requestParameters": mapped})
         self.changed = True
-
-    def mapped(self, operation, integration):
-        """What the template says that the integration is given."""
-        said = operation.get("x-amazon-apigateway-integration", {})
-        # Of two that a condition chooses from, the one that was deployed.
-        choices = said["Fn::If"][1:] if "Fn::If" in said else [said]
-        kind = integration.get("type", "").lower()
-        return next((it.get("requestParameters", {}) for it in choices if it.get("type", "").lower() == kind), {})
 
     def put_integration(self, where, integration):
         keep = (

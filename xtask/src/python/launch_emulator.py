@@ -1,10 +1,13 @@
-"""Starts MiniStack with two things mended.
+"""Starts MiniStack with three things mended.
 
 It adds 100 ms to each invocation of a compiled function. Half of them is Nagle's algorithm meeting a delayed
 acknowledgement in the Runtime API that it serves to the function; half is a wait for a first log line that a function
 which logs every request does not need.
 
 Of what a URL answers behind API Gateway (http_proxy), it drops all headers but one. AWS passes them on.
+
+It asks policies about PutEvents without the condition keys that AWS gives them, the entries' source and detail-type
+(https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html).
 """
 
 import asyncio
@@ -56,6 +59,24 @@ async def http_proxy(integration, path, method, headers, body, query_params, pat
 
 
 gateway._invoke_http_proxy_v1 = http_proxy
+
+import json
+
+import ministack.core.iam_actions as actions
+
+request_tag_context = actions.request_tag_context
+
+
+def request_context(service, action, body, parameters):
+    context = dict(request_tag_context(service, action, body, parameters))
+    if action == "events:PutEvents":
+        entries = json.loads(body or b"{}").get("Entries", [])
+        context["events:source"] = sorted({entry.get("Source", "") for entry in entries})
+        context["events:detail-type"] = sorted({entry.get("DetailType", "") for entry in entries})
+    return context
+
+
+actions.request_tag_context = request_context
 
 from ministack.app import main
 

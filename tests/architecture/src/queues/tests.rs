@@ -56,7 +56,7 @@ fn a_queue_that_nobody_looks_at() {
     });
     assert_tells(&are_looked_at(&new), &["NewQueue", "QUEUES"]);
     let unread = repository().changed(|root| {
-        let statements = &mut root["Resources"]["CheckHealth"]["Properties"]["Policies"][0]["Statement"];
+        let statements = &mut root["Resources"]["CheckHealthRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
         let statements = statements.as_array_mut().unwrap();
         let reads =
             statements.iter_mut().find(|statement| statement["Action"] == "sqs:GetQueueAttributes").unwrap();
@@ -118,4 +118,12 @@ fn a_schedule_that_fails_unseen() {
     assert_tells(&schedules_are_noticed(&lost), &["ExpireOrders", "DeadLetterConfig"]);
     let unseen = with("ExpireOrders/Properties/EventInvokeConfig", Value::Null);
     assert_tells(&schedules_are_noticed(&unseen), &["ExpireOrders", "OnFailure"]);
+}
+
+#[test]
+fn a_retry_that_comes_too_late() {
+    let young = with("ExpireOrders/Properties/EventInvokeConfig/MaximumEventAgeInSeconds", json!(60));
+    assert_tells(&schedules_are_noticed(&young), &["ExpireOrders", "120"]);
+    assert_eq!(retry_age(180, 1), 240);
+    assert_eq!(retry_age(600, 2), 1380);
 }

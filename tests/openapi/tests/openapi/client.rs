@@ -57,7 +57,7 @@ fn make() -> Rc<[Client]> {
     let mut clients = Vec::new();
     for service in services() {
         let router = complete(service.router, Arc::new(SystemClock));
-        clients.extend(service.operations.into_iter().map(|operation| Client {
+        clients.extend(service.apis.into_iter().flat_map(|api| api.operations).map(|operation| Client {
             router: router.clone(),
             operation,
             answers: RefCell::default(),
@@ -68,10 +68,11 @@ fn make() -> Rc<[Client]> {
 
 /// Who may use an operation.
 fn caller(access: Access) -> Caller {
-    let (id, scopes) = ("u-1".parse().unwrap(), Scopes::from_iter(Scope::ALL));
+    let all = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
+    let (id, scopes) = ("u-1".parse().unwrap(), Scopes::from_iter(all));
     match access {
         Access::Public => Caller::Anyone,
-        Access::Scope(_) => Caller::User { id, staff: true, scopes },
+        Access::Scope(_) | Access::ScopeOrHealthCheck(_) => Caller::User { id, staff: true, scopes },
         Access::Partner(_) => Caller::Machine { id, scopes },
         Access::Service => Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".into() },
     }

@@ -1,0 +1,365 @@
+//! What the gateway is given: every route with exactly what the contract says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use deployment::{Deployed, production, transform};
+use openapi::gateway::{KEY, SIGNATURE, TOKEN};
+use openapi::{document, services};
+use platform::http::route::Place;
+use platform::http::{Access, Operation};
+use serde_json::{Value, json};
+
+use crate::cases;
+
+fn body(deployed: &Deployed) -> &Value {
+    let mut gateways = deployed.all("AWS::ApiGateway::RestApi");
+    let (_, gateway) = gateways.next().unwrap();
+    assert!(gateways.next().is_none(), "one gateway");
+    &gateway["Body"]
+}
+
+fn operations() -> Vec<(&'static str, Operation)> {
+    let apis = services().into_iter().flat_map(|service| service.apis);
+    apis.flat_map(|api| api.operations.into_iter().map(move |it| (api.function, it))).collect()
+}
+
+#[test]
+fn it_is_openapi_3_and_every_reference_leads_somewhere() {
+    for (name, deployed) in cases() {
+        let body = body(deployed);
+        serde_json::from_value::<openapiv3::OpenAPI>(body.clone())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut references = Vec::new();
+        collect(body, &mut references);
+        assert!(references.len() >= 10, "{name}: {references:?}");
+        for reference in references {
+            let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{name}: {reference}"));
+            assert!(body.pointer(pointer).is_some(), "{name}: {reference} leads nowhere");
+        }
+    }
+}
+
+fn collect(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|field| collect(field, found));
+        }
+        _ => {}
+    }
+}
+
+/// As the contract has it, said once more: not by the code that made the definition.
+fn wanted(operation: &Operation) -> Value {
+    let description = operation.description();
+    let security = match operation.access {
+        Access::Public => json!([]),
+        Access::Service => json!([{ SIGNATURE: [] }]),
+        access => {
+            let mut scopes: Vec<&str> = access.scopes().iter().map(|scope| scope.name()).collect();
+            scopes.sort_unstable();
+            match access {
+                Access::Partner(_) => json!([{ TOKEN: scopes, KEY: [] }]),
+                _ => json!([{ TOKEN: scopes }]),
+            }
+        }
+    };
+    let mut headers: Vec<&str> = description
+        .parameters
+        .iter()
+        .filter(|it| it.required && it.place == Place::Header)
+        .map(|it| it.name)
+        .collect();
+    headers.sort_unstable();
+    let validates = (description.body.is_some(), description.body.is_some() || !headers.is_empty());
+    json!({
+        "security": security,
+        "headers": headers,
+        "model": description.body.map(|body| body.name),
+        "validates": [validates.0, validates.1],
+    })
+}
+
+fn is(body: &Value, operation: &Value) -> Value {
+    let mut security = operation["security"].clone();
+    if let Some(scopes) = security[0][TOKEN].as_array_mut() {
+        scopes.sort_by_key(|scope| scope.as_str().unwrap_or_default().to_owned());
+    }
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let mut headers: Vec<&str> = parameters
+        .filter(|it| it["in"] == "header" && it["required"] == true)
+        .filter_map(|it| it["name"].as_str())
+        .collect();
+    headers.sort_unstable();
+    let schema =
+        operation.pointer("/requestBody/content/application~1json/schema/$ref").and_then(Value::as_str);
+    let model = schema.and_then(|reference| reference.strip_prefix("#/components/schemas/"));
+    let validator = operation["x-amazon-apigateway-request-validator"].as_str().unwrap_or_default();
+    let validator = &body["x-amazon-apigateway-request-validators"][validator];
+    let does = |what: &str| validator[what] == true;
+    json!({
+        "security": security,
+        "headers": headers,
+        "model": model,
+        "validates": [does("validateRequestBody"), does("validateRequestParameters")],
+    })
+}
+
+#[test]
+fn each_route_asks_for_what_the_contract_says() {
+    for (name, deployed) in cases() {
+        let body = body(deployed);
+        let mut left: Vec<(String, String)> = body["paths"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .flat_map(|(path, item)| {
+                item.as_object().into_iter().flatten().map(move |(method, _)| (path.clone(), method.clone()))
+            })
+            .filter(|(_, method)| method != "options")
+            .collect();
+        for (_, operation) in operations() {
+            let method = operation.method.as_str().to_lowercase();
+            let route = &body["paths"][operation.path][&method];
+            assert!(route.is_object(), "{name}: there is no route {method} {}", operation.path);
+            assert_eq!(is(body, route), wanted(&operation), "{name}: {method} {}", operation.path);
+            left.retain(|it| *it != (operation.path.to_owned(), method.clone()));
+        }
+        assert!(left.is_empty(), "{name}: the contract has no {left:?}");
+    }
+}
+
+#[test]
+fn each_route_leads_to_its_function_which_may_be_called() {
+    for (name, deployed) in cases() {
+        let body = body(deployed);
+        let mut called: Vec<String> = Vec::new();
+        for (path, item) in body["paths"].as_object().into_iter().flatten() {
+            for (method, route) in item.as_object().into_iter().flatten() {
+                let integration = &route["x-amazon-apigateway-integration"];
+                let function = operations()
+                    .into_iter()
+                    .find(|(_, operation)| {
+                        operation.path == path
+                            && (method == "options" || operation.method.as_str().eq_ignore_ascii_case(method))
+                    })
+                    .map(|(function, _)| function)
+                    .unwrap();
+                if name == "container" && function == "orders-api" {
+                    assert_eq!(integration["type"], "http_proxy", "{method} {path}");
+                    assert_eq!(
+                        integration["uri"],
+                        format!("https://orders.shop.test{path}"),
+                        "{method} {path}"
+                    );
+                    assert_eq!(integration["httpMethod"], method.to_uppercase(), "{method} {path}");
+                    for part in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+                        let mapped =
+                            &integration["requestParameters"][format!("integration.request.path.{part}")];
+                        assert_eq!(mapped, &json!(format!("method.request.path.{part}")), "{method} {path}");
+                    }
+                    continue;
+                }
+                let id: String =
+                    function.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+                assert_eq!(integration["type"], "aws_proxy", "{name}: {method} {path}");
+                assert_eq!(integration["httpMethod"], "POST", "{name}: {method} {path}");
+                let uri = integration["uri"]["Fn::Sub"].as_str().unwrap_or_default();
+                assert!(
+                    uri.ends_with(&format!("functions/${{{id}.Arn}}/invocations")),
+                    "{name}: {method} {path}: {uri}"
+                );
+                called.push(id);
+            }
+        }
+        for id in called {
+            let permitted = deployed.all("AWS::Lambda::Permission").any(|(_, permission)| {
+                permission["FunctionName"] == json!({ "Ref": id })
+                    && permission["Principal"] == "apigateway.amazonaws.com"
+                    && permission["SourceArn"]["Fn::Sub"]
+                        .as_str()
+                        .is_some_and(|arn| arn.ends_with(":${Gateway}/v1/*"))
+            });
+            assert!(permitted, "{name}: the gateway may not call {id}");
+        }
+    }
+}
+
+#[test]
+fn browsers_may_ask_first_wherever_they_may_call() {
+    let body = body(&cases()["production"]);
+    for (_, operation) in operations() {
+        let options = &body["paths"][operation.path]["options"];
+        let is_for_servers = matches!(operation.access, Access::Service | Access::Partner(_));
+        let has_no_cors = ["/webhooks/stripe", "/openapi.json", "/reference"].contains(&operation.path);
+        assert_eq!(options.is_null(), is_for_servers || has_no_cors, "{}", operation.path);
+        if options.is_object() {
+            assert_eq!(
+                options["security"],
+                json!([]),
+                "{}: a browser sends no token with it",
+                operation.path
+            );
+        }
+    }
+}
+
+#[test]
+fn the_schemes_are_those_that_the_gateway_knows() {
+    for (name, deployed) in cases() {
+        let schemes = &body(deployed)["components"]["securitySchemes"];
+        assert_eq!(schemes.as_object().map(|it| it.len()), Some(3), "{name}");
+        assert_eq!(schemes[TOKEN]["x-amazon-apigateway-authorizer"]["type"], "cognito_user_pools", "{name}");
+        let pools = &schemes[TOKEN]["x-amazon-apigateway-authorizer"]["providerARNs"];
+        assert!(pools[0]["Fn::GetAtt"].to_string().contains("UserPool"), "{name}: {pools}");
+        assert_eq!(schemes[SIGNATURE]["x-amazon-apigateway-authtype"], "awsSigv4", "{name}");
+        assert_eq!(schemes[KEY]["name"], "x-api-key", "{name}");
+    }
+}
+
+/// The keywords of draft 4 that API Gateway's models take
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html>).
+const KEYWORDS: [&str; 22] = [
+    "additionalProperties",
+    "allOf",
+    "anyOf",
+    "enum",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maxProperties",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "multipleOf",
+    "not",
+    "oneOf",
+    "pattern",
+    "properties",
+    "required",
+    "type",
+];
+
+fn keywords(schema: &Value, found: &mut Vec<String>) {
+    for (keyword, value) in schema.as_object().into_iter().flatten() {
+        found.push(keyword.clone());
+        match keyword.as_str() {
+            "properties" => value.as_object().into_iter().flatten().for_each(|(_, it)| keywords(it, found)),
+            "items" | "not" | "additionalProperties" => keywords(value, found),
+            "allOf" | "anyOf" | "oneOf" => {
+                value.as_array().into_iter().flatten().for_each(|it| keywords(it, found))
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn models_are_draft_4_and_say_nothing_that_the_gateway_does_not_know() {
+    let models = body(&cases()["production"])["components"]["schemas"].as_object().unwrap();
+    let wanted: std::collections::BTreeSet<String> =
+        operations().iter().filter_map(|(_, it)| Some(it.description().body?.name)).collect();
+    assert!(models.keys().eq(wanted.iter()), "{:?} {wanted:?}", models.keys());
+    let document = document(&services()).unwrap();
+    for (name, model) in models {
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{name}: a model's name is alphanumeric");
+        assert!(jsonschema::draft4::meta::is_valid(model), "{name}: {model:#}");
+        let mut found = Vec::new();
+        keywords(model, &mut found);
+        found.retain(|it| !KEYWORDS.contains(&it.as_str()) && it != "uniqueItems");
+        assert!(found.is_empty(), "{name}: {found:?}");
+        let schema = &document["components"]["schemas"][name];
+        assert_eq!(*model, openapi::model(schema, &document).unwrap(), "{name}: SAM changed it");
+    }
+}
+
+/// What the gateway answers itself, with its variables filled in, is a problem as the contract has it.
+#[test]
+fn the_gateways_answers_are_problems() {
+    let document = document(&services()).unwrap();
+    let mut schema = document["components"]["schemas"]["Problem"].clone();
+    schema["components"] = document["components"].clone();
+    let problem = jsonschema::draft202012::new(&schema).unwrap();
+    let answers = &body(&cases()["production"])["x-amazon-apigateway-gateway-responses"];
+    let answers = answers.as_object().unwrap();
+    assert!(answers.contains_key("DEFAULT_4XX") && answers.contains_key("DEFAULT_5XX"));
+    for (name, answer) in answers {
+        let text = answer["responseTemplates"]["application/json"].as_str().unwrap_or_default();
+        let filled =
+            text.replace("$context.error.messageString", " \"Missing\"").replace("$context.requestId", "r-1");
+        assert!(!filled.contains('$'), "{name}: {filled}");
+        let body: Value = serde_json::from_str(&filled).unwrap();
+        assert!(problem.is_valid(&body), "{name}: {body}");
+        assert_eq!(answer["statusCode"], body["status"].to_string(), "{name}");
+        let kinds = |response: &Value| {
+            response["content"]["application/problem+json"]["schema"]["properties"]["type"]["enum"].clone()
+        };
+        let told =
+            document["components"]["responses"].as_object().into_iter().flatten().any(|(_, response)| {
+                let schema = &response["content"]["application/problem+json"]["schema"]["properties"];
+                schema["status"]["const"] == body["status"]
+                    && kinds(response).as_array().is_some_and(|kinds| kinds.contains(&body["type"]))
+            });
+        assert!(told, "{name}: no operation says that it may answer {body}");
+        let header = |name: &str| &answer["responseParameters"][format!("gatewayresponse.header.{name}")];
+        assert_eq!(*header("X-Correlation-Id"), "context.requestId", "{name}");
+    }
+}
+
+/// A page that is not of the shop cannot read them.
+#[test]
+fn the_gateways_answers_are_for_a_listed_origin_alone() {
+    let origins = |case: &str| -> Vec<Value> {
+        let answers = &body(&cases()[case])["x-amazon-apigateway-gateway-responses"];
+        let header = "gatewayresponse.header.Access-Control-Allow-Origin";
+        answers.as_object().unwrap().values().map(|it| it["responseParameters"][header].clone()).collect()
+    };
+    assert!(
+        origins("production").iter().all(|it| it == "'https://shop.test'"),
+        "{:?}",
+        origins("production")
+    );
+    assert!(origins("staging").iter().all(Value::is_null), "no origin is allowed: {:?}", origins("staging"));
+}
+
+/// A stage serves a deployment, and a deployment is a snapshot: a change reaches clients only with a new one.
+#[test]
+fn a_change_of_any_parameter_in_the_definition_is_deployed() {
+    let deployment = |parameters: &deployment::Parameters| {
+        let mut made = transform(&BTreeMap::from([("it", parameters.clone())])).unwrap();
+        let deployed = Deployed::new(made.remove("it").unwrap(), parameters).unwrap();
+        let (id, _) = deployed.all("AWS::ApiGateway::Deployment").next().unwrap();
+        let (_, stage) = deployed.all("AWS::ApiGateway::Stage").next().unwrap();
+        assert_eq!(stage["DeploymentId"], json!({ "Ref": id }));
+        id.to_owned()
+    };
+    let mut before = deployment(&production().unwrap());
+    for (name, value) in
+        [("OrdersServiceUrl", "https://orders.shop.test"), ("AllowedOrigins", "https://shop.test")]
+    {
+        // SAM names a deployment that is always made after the second.
+        std::thread::sleep(Duration::from_millis(1100));
+        let mut parameters = production().unwrap();
+        parameters.insert(name.to_owned(), value.to_owned());
+        let after = deployment(&parameters);
+        assert_ne!(before, after, "{name}");
+        before = after;
+    }
+}
+
+#[test]
+fn requests_are_logged_so_that_they_are_found_by_their_correlation_id() {
+    let stage = |case: &str| cases()[case].all("AWS::ApiGateway::Stage").next().unwrap().1.clone();
+    let setting = &stage("production")["AccessLogSetting"];
+    let format: BTreeMap<String, String> = serde_json::from_str(setting["Format"].as_str().unwrap()).unwrap();
+    assert_eq!(format["requestId"], "$context.requestId");
+    assert!(format.values().all(|value| value.starts_with("$context.")), "{format:?}");
+    assert!(!setting["DestinationArn"].is_null());
+    assert!(stage("local")["AccessLogSetting"].is_null(), "the emulator has no role for it");
+}
