@@ -138,4 +138,14 @@ mod tests {
         assert_eq!(granted(false, &["openid", "inventory/write", "partner/orders"]), ["openid"]);
         assert_eq!(granted(true, &["inventory/write"]), ["inventory/write"]);
     }
+
+    #[test]
+    fn nobody_who_signs_in_is_given_what_is_for_programs() {
+        for staff in [false, true] {
+            for scope in ["health/check", "partner/orders", "partner/webhooks"] {
+                assert!(!granted(staff, &[OWN_PASSWORD]).iter().any(|granted| granted == scope), "{scope}");
+                assert_eq!(granted(staff, &[OWN_PASSWORD, "openid", scope]), [OWN_PASSWORD, "openid"]);
+            }
+        }
+    }
 }

@@ -1,4 +1,7 @@
 //! The shop's API, as a customer's program uses it.
+//!
+//! The token has the scope `health/check`, which opens the routes that this uses and no others, and there the synthetic
+//! customer's orders alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

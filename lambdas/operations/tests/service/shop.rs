@@ -63,6 +63,11 @@ async fn a_customer_signs_in_and_orders_what_there_is_not() {
     assert_eq!(shop.status(order).await.unwrap(), OrderStatus::Rejected);
     assert_eq!(shop.orders().await.unwrap()[0].id, order);
     let requests = std::mem::take(&mut *lock(&gateway.0));
+    // Each further one has to be open to the scope health/check, or to everybody.
+    let sent: Vec<_> =
+        requests[1..].iter().map(|it| format!("{} {}", it.method(), it.uri().path())).collect();
+    let order = format!("GET /v1/orders/{order}");
+    assert_eq!(sent, ["GET /v1/products", "POST /v1/orders", order.as_str(), "GET /v1/orders"]);
     assert_eq!(requests[0].headers()["authorization"], "Basic aGVhbHRoOm9wZW4gc2VzYW1l");
     assert!(requests[1..].iter().all(|request| request.headers()["authorization"] == "Bearer t-1"));
     assert_eq!(requests[2].headers()["idempotency-key"], "key-1");

@@ -1,7 +1,9 @@
 //! Whose orders they are: what customers, staff, partners and strangers get.
 
 use axum::body::Body;
-use http::{Request, StatusCode};
+use domain::{OrderId, SYNTHETIC_CUSTOMER};
+use http::{Method, Request, StatusCode};
+use orders::api::routes;
 use platform::http::{Caller, Scope};
 use serde_json::{Value, json};
 
@@ -119,4 +121,94 @@ async fn each_route_asks_for_its_scope() {
     ] {
         assert_eq!(get(&service, &caller, path).await.status, status, "{caller:?} {path}");
     }
+}
+
+fn health_check(scopes: impl IntoIterator<Item = Scope>) -> Caller {
+    Caller::Machine { id: "m".parse().unwrap(), scopes: scopes.into_iter().collect() }
+}
+
+/// What `check-health` sends.
+fn synthetic_order() -> Value {
+    let mut order = order();
+    order["customer"]["id"] = json!(SYNTHETIC_CUSTOMER);
+    order
+}
+
+#[tokio::test]
+async fn the_health_check_reaches_nobody_elses_order_on_any_route() {
+    let service = Service::new();
+    let ada = place(&service, &customer("ada"), "/orders", "k", &without_customer_id()).await.id();
+    let partners = place(&service, &partner("client1"), "/partner/orders", "k", &order()).await.id();
+    let waiting = service.waiting();
+    let absent: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let with_all = [Scope::HealthCheck, Scope::OrdersRead, Scope::OrdersWrite, Scope::PartnerOrders];
+    for caller in [health_check([Scope::HealthCheck]), health_check(with_all)] {
+        for operation in routes().operations() {
+            let mut refusals = Vec::new();
+            for id in [ada, partners, absent] {
+                let path = operation.path.replace("{order_id}", &id.to_string());
+                let path =
+                    if operation.method == Method::GET { format!("{path}?customer_id=ada") } else { path };
+                let body = if operation.path.ends_with("/orders") { order() } else { Value::Null };
+                let request = Request::builder().method(operation.method.clone()).uri(path);
+                let request =
+                    request.header("content-type", "application/json").header("idempotency-key", "h");
+                let request = request.body(Body::from(body.to_string())).unwrap();
+                let answer = service.call_as(caller.clone(), request).await;
+                assert!(!answer.text.contains("ada@example.com"), "{}: {}", operation.id, answer.text);
+                refusals.push((
+                    answer.status,
+                    answer.body["type"].clone(),
+                    answer.text.replace(&id.to_string(), ""),
+                ));
+            }
+            let expected = match operation.id {
+                "placeOrder" | "listOrders" => StatusCode::BAD_REQUEST,
+                "readOrder" => StatusCode::NOT_FOUND,
+                _ => StatusCode::FORBIDDEN,
+            };
+            assert_eq!(refusals[0].0, expected, "{}: {refusals:?}", operation.id);
+            assert_eq!(refusals[0].1, refusals[2].1, "{}: whether it is there cannot be told", operation.id);
+            assert_eq!(refusals[1].1, refusals[2].1, "{}: whether it is there cannot be told", operation.id);
+        }
+    }
+    assert_eq!(service.waiting(), waiting, "nothing was placed or cancelled");
+}
+
+#[tokio::test]
+async fn the_health_check_orders_as_the_synthetic_customer() {
+    let service = Service::new();
+    let caller = health_check([Scope::HealthCheck]);
+    let placed = place(&service, &caller, "/orders", "k", &synthetic_order()).await;
+    assert_eq!(
+        (placed.status, &placed.body["customer"]["id"]),
+        (StatusCode::CREATED, &json!(SYNTHETIC_CUSTOMER))
+    );
+    let path = format!("/orders/{}", placed.id());
+    assert_eq!(get(&service, &caller, &path).await.status, StatusCode::OK);
+    let list = get(&service, &caller, &format!("/orders?customer_id={SYNTHETIC_CUSTOMER}&limit=100")).await;
+    assert_eq!(list.body["orders"].as_array().unwrap().len(), 1, "{}", list.text);
+    assert_eq!(cancel(&service, &caller, &path).await, StatusCode::FORBIDDEN, "it never cancels");
+    assert_eq!(get(&service, &customer("ada"), &path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(get(&service, &staff(), &path).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_person_with_the_health_checks_scope_is_who_they_are() {
+    let service = Service::new();
+    let person = |staff, scopes: &[Scope]| Caller::User {
+        id: "ada".parse().unwrap(),
+        staff,
+        scopes: scopes.iter().copied().collect(),
+    };
+    let synthetic =
+        place(&service, &health_check([Scope::HealthCheck]), "/orders", "k", &synthetic_order()).await.id();
+    let path = format!("/orders/{synthetic}");
+    for staff in [false, true] {
+        let alone = person(staff, &[Scope::HealthCheck]);
+        assert_eq!(get(&service, &alone, &path).await.status, StatusCode::FORBIDDEN);
+    }
+    let both = person(false, &[Scope::HealthCheck, Scope::OrdersRead]);
+    assert_eq!(get(&service, &both, &path).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(get(&service, &both, "/orders").await.body["orders"], json!([]));
 }

@@ -30,11 +30,14 @@ pub enum Scope {
     PartnerWebhooks,
     /// Export orders, and read what was sold.
     ReportsRead,
+    /// Check the shop's health: place, read and list the synthetic customer's orders. It narrows a machine's token,
+    /// whatever else that has, and means nothing in a person's.
+    HealthCheck,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OrdersRead,
         Self::OrdersWrite,
         Self::InventoryWrite,
@@ -43,6 +46,7 @@ impl Scope {
         Self::PartnerOrders,
         Self::PartnerWebhooks,
         Self::ReportsRead,
+        Self::HealthCheck,
     ];
 
     /// Its name in a token.
@@ -56,6 +60,7 @@ impl Scope {
             Self::PartnerOrders => "partner/orders",
             Self::PartnerWebhooks => "partner/webhooks",
             Self::ReportsRead => "reports/read",
+            Self::HealthCheck => "health/check",
         }
     }
 }
@@ -158,6 +163,9 @@ pub enum Access {
     Public,
     /// Whose token has this scope.
     Scope(Scope),
+    /// Whose token has this scope; and the machine that checks the shop's health, with [`Scope::HealthCheck`] instead.
+    /// Only for routes that ask [`super::Reach`] whose data it is: that machine's reaches one customer.
+    ScopeOrHealthCheck(Scope),
     /// Whose token has this scope, and who sends an API key with it: the key's usage plan sets their limits.
     Partner(Scope),
     /// This stack's own functions, and who else the account's IAM allows it: the request is signed (Signature
@@ -166,6 +174,15 @@ pub enum Access {
 }
 
 impl Access {
+    /// The scopes any one of which suffices; none where no token is asked for.
+    pub fn scopes(self) -> Vec<Scope> {
+        match self {
+            Self::Public | Self::Service => Vec::new(),
+            Self::Scope(scope) | Self::Partner(scope) => vec![scope],
+            Self::ScopeOrHealthCheck(scope) => vec![scope, Scope::HealthCheck],
+        }
+    }
+
     /// Lets `caller` in.
     ///
     /// # Errors
@@ -173,8 +190,23 @@ impl Access {
     pub fn admit(self, caller: &Caller) -> Result<(), Problem> {
         match (self, caller) {
             (Self::Public, _) | (Self::Service, Caller::Service { .. }) => Ok(()),
+            (Self::Service, _) => {
+                Err(Problem::forbidden("This takes signed requests of the shop's own functions only."))
+            }
+            (_, Caller::Anyone | Caller::Service { .. }) => Err(Problem::unauthorized()),
+            (Self::ScopeOrHealthCheck(_), Caller::Machine { scopes, .. })
+                if scopes.contain(Scope::HealthCheck) =>
+            {
+                Ok(())
+            }
+            // Whatever else is in it: what has no reach to narrow would be wide open to it.
+            (_, Caller::Machine { scopes, .. }) if scopes.contain(Scope::HealthCheck) => {
+                Err(Problem::forbidden(
+                    "A token with the scope health/check is good for the health check alone: ask for one without it.",
+                ))
+            }
             (
-                Self::Scope(scope) | Self::Partner(scope),
+                Self::Scope(scope) | Self::ScopeOrHealthCheck(scope) | Self::Partner(scope),
                 Caller::User { scopes, .. } | Caller::Machine { scopes, .. },
             ) => {
                 if scopes.contain(scope) {
@@ -182,12 +214,6 @@ impl Access {
                 } else {
                     Err(Problem::insufficient_scope(scope.name()))
                 }
-            }
-            (Self::Scope(_) | Self::Partner(_), Caller::Anyone | Caller::Service { .. }) => {
-                Err(Problem::unauthorized())
-            }
-            (Self::Service, _) => {
-                Err(Problem::forbidden("This takes signed requests of the shop's own functions only."))
             }
         }
     }
@@ -267,5 +293,53 @@ mod tests {
         }
         assert_eq!(status(Access::Service, &service), None);
         assert_eq!(status(Access::Service, &Caller::Anyone), Some(StatusCode::FORBIDDEN));
+    }
+
+    #[test]
+    fn the_health_check_is_let_in_where_it_is_named_and_nowhere_else() {
+        let id: CustomerId = "x".parse().unwrap();
+        let alone = Scopes::from_iter([Scope::HealthCheck]);
+        let status =
+            |access: Access, caller: &Caller| access.admit(caller).err().map(|problem| problem.status());
+        for scopes in [alone.clone(), Scopes::from_iter(Scope::ALL)] {
+            let machine = Caller::Machine { id: id.clone(), scopes };
+            for scope in Scope::ALL {
+                assert_eq!(status(Access::ScopeOrHealthCheck(scope), &machine), None);
+                assert_eq!(status(Access::Scope(scope), &machine), Some(StatusCode::FORBIDDEN), "{scope:?}");
+                assert_eq!(
+                    status(Access::Partner(scope), &machine),
+                    Some(StatusCode::FORBIDDEN),
+                    "{scope:?}"
+                );
+            }
+            assert_eq!(status(Access::Service, &machine), Some(StatusCode::FORBIDDEN));
+            assert_eq!(status(Access::Public, &machine), None);
+        }
+        let route = Access::ScopeOrHealthCheck(Scope::OrdersRead);
+        for caller in [Caller::Anyone, Caller::Service { arn: "arn".to_owned() }] {
+            assert_eq!(status(route, &caller), Some(StatusCode::UNAUTHORIZED));
+        }
+        for staff in [false, true] {
+            let user = Caller::User { id: id.clone(), staff, scopes: alone.clone() };
+            assert_eq!(
+                status(route, &user),
+                Some(StatusCode::FORBIDDEN),
+                "it means nothing in a person's token"
+            );
+            let both = Scopes::from_iter([Scope::OrdersRead, Scope::HealthCheck]);
+            let user = Caller::User { id: id.clone(), staff, scopes: both };
+            assert_eq!(status(route, &user), None);
+            assert_eq!(status(Access::Scope(Scope::OrdersRead), &user), None);
+        }
+    }
+
+    #[test]
+    fn a_route_names_the_scopes_that_open_it() {
+        use Scope::{HealthCheck, OrdersRead, PartnerOrders};
+        assert_eq!(Access::Public.scopes(), []);
+        assert_eq!(Access::Service.scopes(), []);
+        assert_eq!(Access::Scope(OrdersRead).scopes(), [OrdersRead]);
+        assert_eq!(Access::Partner(PartnerOrders).scopes(), [PartnerOrders]);
+        assert_eq!(Access::ScopeOrHealthCheck(OrdersRead).scopes(), [OrdersRead, HealthCheck]);
     }
 }

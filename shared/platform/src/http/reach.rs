@@ -2,7 +2,7 @@
 
 use super::access::{Caller, Scope};
 use super::problem::Problem;
-use domain::CustomerId;
+use domain::{CustomerId, SYNTHETIC_CUSTOMER};
 
 /// The customers whose orders are within a caller's reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,8 @@ pub enum Reach {
         /// Who asks.
         caller: CustomerId,
     },
-    /// One: themselves.
+    /// One: themselves. Who checks the shop's health is the synthetic customer, which nobody else can be: that is no
+    /// `sub` (a UUID), no client id (no `-` is ever in one), and no partner's customer (no dot is in it).
     Own(CustomerId),
     /// A partner's. They are `<client id>.<the partner's own name for them>`, so that no two partners' customers are
     /// ever the same, and none of them is one who signed up here: a `sub` has no dot in it.
@@ -28,6 +29,10 @@ impl Reach {
         match caller {
             Caller::User { id, staff: true, .. } => Ok(Self::All { caller: id.clone() }),
             Caller::User { id, staff: false, .. } => Ok(Self::Own(id.clone())),
+            // Before all that is wider: a token that has both is the narrower one.
+            Caller::Machine { scopes, .. } if scopes.contain(Scope::HealthCheck) => {
+                Ok(Self::Own(SYNTHETIC_CUSTOMER.parse().map_err(anyhow::Error::from)?))
+            }
             Caller::Machine { id, scopes } if scopes.contain(Scope::PartnerOrders) => {
                 Ok(Self::Partner(id.clone()))
             }
@@ -96,6 +101,7 @@ fn text(error: impl std::fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::access::Scopes;
 
     fn id(text: &str) -> CustomerId {
         text.parse().unwrap()
@@ -127,5 +133,37 @@ mod tests {
         assert_eq!(all.customer(Some("u-2")).unwrap(), id("u-2"));
         assert!(all.customer(None).is_err() && all.customer(Some("a b")).is_err());
         assert!(all.includes(&id("u-2")) && !own.includes(&id("u-2")));
+    }
+
+    #[test]
+    fn the_health_check_has_the_synthetic_customer_alone() {
+        for scopes in [Scopes::from_iter([Scope::HealthCheck]), Scopes::from_iter(Scope::ALL)] {
+            let reach = Reach::of(&Caller::Machine { id: id("m"), scopes }).unwrap();
+            assert_eq!(reach, Reach::Own(id(SYNTHETIC_CUSTOMER)));
+            assert!(reach.includes(&id(SYNTHETIC_CUSTOMER)));
+            assert_eq!(reach.customer(Some(SYNTHETIC_CUSTOMER)).unwrap(), id(SYNTHETIC_CUSTOMER));
+            for other in ["m", "u-1", "client1.42", "client1.synthetic-customer", "synthetic-customer.1"] {
+                assert!(!reach.includes(&id(other)), "{other}");
+                assert!(reach.customer(Some(other)).is_err(), "{other}");
+            }
+        }
+        // Not even a person whose token had it, and staff stay staff.
+        let scopes = Scopes::from_iter(Scope::ALL);
+        let person = Reach::of(&Caller::User { id: id("u-1"), staff: false, scopes: scopes.clone() });
+        assert_eq!(person.unwrap(), Reach::Own(id("u-1")));
+        let staff = Reach::of(&Caller::User { id: id("u-1"), staff: true, scopes });
+        assert_eq!(staff.unwrap(), Reach::All { caller: id("u-1") });
+        let machine = Caller::Machine { id: id("m"), scopes: Scopes::from_iter([Scope::OrdersRead]) };
+        assert_eq!(Reach::of(&machine).unwrap(), Reach::All { caller: id("m") });
+    }
+
+    #[test]
+    fn nobody_who_signs_up_is_the_synthetic_customer() {
+        assert!(SYNTHETIC_CUSTOMER.parse::<uuid::Uuid>().is_err(), "a user's sub is a UUID");
+        assert!(SYNTHETIC_CUSTOMER.contains('-'), "a client's id has letters, digits, _ and + only");
+        assert!(!SYNTHETIC_CUSTOMER.contains('.'), "a partner's customers have a dot");
+        let partner = Reach::Partner(id("synthetic-customer"));
+        assert_ne!(partner.customer(Some("1")).unwrap().as_str(), SYNTHETIC_CUSTOMER);
+        assert!(!partner.includes(&id(SYNTHETIC_CUSTOMER)));
     }
 }
