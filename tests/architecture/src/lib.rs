@@ -7,6 +7,7 @@
 //!
 //! | module | checks |
 //! |---|---|
+//! | [`template`] | reads it: its resources, what each role allows, who takes part in what becomes of an order |
 //! | [`functions`] | that template, binaries and log groups belong together |
 //! | [`queues`] | that no event is lost on the way to a function, or goes unnoticed when it is given up |
 //! | [`idempotency`] | that claims on effects outlive whatever can come again |

@@ -84,7 +84,7 @@ fn wanted(operation: &Operation) -> Value {
 
 fn is(body: &Value, operation: &Value) -> Value {
     let mut security = operation["security"].clone();
-    if let Some(scopes) = security[0][TOKEN].as_array_mut() {
+    if let Some(scopes) = security.pointer_mut(&format!("/0/{TOKEN}")).and_then(Value::as_array_mut) {
         scopes.sort_by_key(|scope| scope.as_str().unwrap_or_default().to_owned());
     }
     let parameters = operation["parameters"].as_array().into_iter().flatten();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::SYNTHETIC_CUSTOMER;
 use end_to_end::{Answer, Needs, NewOrder, Partner, Person, Stack, claims};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -334,6 +335,41 @@ async fn pages_of_the_configured_origins_may_call() {
     let answer = stack.api(Method::GET, "/orders", &headers, None).await.unwrap();
     refused(&answer, StatusCode::UNAUTHORIZED, "unauthorized");
     assert_eq!(answer.headers["access-control-allow-origin"], origin);
+    let strange = [("authorization", ""), ("origin", "https://strange.example.com")];
+    let answer = stack.api(Method::GET, "/orders", &strange, None).await.unwrap();
+    assert_ne!(answer.headers["access-control-allow-origin"], "https://strange.example.com");
+}
+
+#[tokio::test]
+async fn the_health_check_reaches_the_synthetic_customer_alone() {
+    let (stack, _guard) = shared().await;
+    let client = stack.physical("HealthClient").await.unwrap();
+    let token = stack.machine_token(&client, None).await.unwrap();
+    assert_eq!(claims(&token).unwrap()["scope"], "health/check");
+    assert!(stack.machine_token(&client, Some("orders/read")).await.is_err(), "it is given nothing wider");
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str())];
+    let ada = stack.customer().await.unwrap();
+    let order = place(&stack, &ada).await;
+    let path = format!("/orders/{order}");
+
+    let read = stack.api(Method::GET, &path, &headers, None).await.unwrap();
+    refused(&read, StatusCode::NOT_FOUND, "not-found");
+    let others = format!("/orders?customer_id={}", ada.id);
+    let list = stack.api(Method::GET, &others, &headers, None).await.unwrap();
+    assert_eq!((list.status, list.places()), (StatusCode::BAD_REQUEST, vec!["customer_id".to_owned()]));
+    for (method, path) in [
+        (Method::POST, format!("{path}/cancel")),
+        (Method::GET, "/search/orders".to_owned()),
+        (Method::GET, "/me".to_owned()),
+    ] {
+        let answer = stack.api(method, &path, &headers, None).await.unwrap();
+        refused(&answer, StatusCode::UNAUTHORIZED, "unauthorized");
+    }
+    let own = format!("/orders?customer_id={SYNTHETIC_CUSTOMER}");
+    let own = stack.api(Method::GET, &own, &headers, None).await.unwrap();
+    assert_eq!(own.status, StatusCode::OK, "{own:?}");
+    stack.becomes(&order, "paid").await;
 }
 
 #[tokio::test]
