@@ -7,23 +7,26 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
 use http::{HeaderName, HeaderValue, Method};
-use lambda_http::RequestExt;
-use lambda_http::request::RequestContext;
-use tower::ServiceBuilder;
+use lambda_runtime::{LambdaEvent, service_fn};
+use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::aws::UnsignedClient;
 use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
 use crate::http::bearer::{Bearer, identify};
-use crate::http::{Caller, GatewayRequestId, Problem, observe};
+use crate::http::{Problem, observe};
+
+use super::gateway::{ProxyEvent, ProxyResponse, refuse};
+use super::received::Received;
 
 /// Serves `router` until the process is ended.
 ///
-/// Under Lambda the stage is not part of the path that a route sees, and the gateway says whose a request is. Without
-/// it, on `$PORT` (8080 where it is not set), each request's access token is checked here: it has to come from
+/// Under Lambda the stage is not part of the path that a route sees, and the gateway says whose a request is. An event
+/// that is no request is answered with 400, one of another service than API Gateway with an error. Without Lambda, on `$PORT` (8080 where it is not set), each request's access token is checked here: it has to come from
 /// `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL`, or else where OpenID Connect has them. SIGTERM lets the requests
 /// that are under way end. `ALLOWED_ORIGINS`, with commas between them, names whose pages may call (CORS).
 ///
@@ -33,9 +36,12 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
     let clock = Arc::new(SystemClock);
     let origins = config::optional("ALLOWED_ORIGINS", String::new())?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let app = observed(with_cors(total(router), &origins)?, clock);
-        let from_gateway = ServiceBuilder::new().map_request(from_gateway).service(app);
-        return lambda_http::run(from_gateway).await;
+        let app = observed(with_cors(total(router).layer(from_fn(refuse)), &origins)?, clock);
+        let app = &app;
+        return lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<ProxyEvent>>| async move {
+            Ok::<_, super::Error>(answer(app.clone(), event.payload.0.into()).await)
+        }))
+        .await;
     }
     let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), identify);
     let app = observed(with_cors(total(router).layer(bearer), &origins)?, clock);
@@ -93,7 +99,15 @@ fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
         "traceparent",
         "x-correlation-id",
     ];
-    let read = ["etag", "location", "retry-after", "www-authenticate", "x-correlation-id"];
+    let read = [
+        "etag",
+        "location",
+        "retry-after",
+        "www-authenticate",
+        // What API Gateway makes of it.
+        "x-amzn-remapped-www-authenticate",
+        "x-correlation-id",
+    ];
     Ok(router.layer(
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
@@ -134,77 +148,18 @@ fn observed(router: Router, clock: Arc<dyn Clock>) -> Router {
     router.layer(from_fn_with_state(clock, observe))
 }
 
-/// Takes over what the gateway says of a request, which nobody else can say: whose it is, and its id. `lambda_http` puts
-/// the stage in front of the path; the event has the path without it.
-fn from_gateway(mut request: lambda_http::Request) -> lambda_http::Request {
-    let path = request.raw_http_path().to_owned();
-    let path_and_query = match request.uri().query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path,
-    };
-    if let Ok(uri) = path_and_query.parse() {
-        *request.uri_mut() = uri;
-    }
-    if let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() {
-        let claims = context.authorizer.fields.get("claims").and_then(serde_json::Value::as_object);
-        let signed = context.identity.user_arn.clone().map(|arn| Caller::Service { arn });
-        let caller = claims.and_then(Caller::from_claims).or(signed).unwrap_or_default();
-        let id = context.request_id.clone();
-        request.extensions_mut().insert(caller);
-        if let Some(id) = id {
-            request.extensions_mut().insert(GatewayRequestId(id));
-        }
-    }
-    request
+async fn answer(app: Router, request: Request) -> ProxyResponse {
+    let response = app.oneshot(request).await.unwrap_or_else(|never| match never {});
+    ProxyResponse::of(response).await
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
-
-    fn request(context: Value) -> lambda_http::Request {
-        let mut event: Value =
-            serde_json::from_str(include_str!("../../../../events/orders-api.json")).unwrap();
-        event["requestContext"].as_object_mut().unwrap().remove("authorizer");
-        for (name, value) in context.as_object().unwrap() {
-            event["requestContext"][name] = value.clone();
-        }
-        from_gateway(lambda_http::request::from_str(&event.to_string()).unwrap())
-    }
-
-    #[test]
-    fn the_gateway_says_whose_a_request_is() {
-        let claims = json!({
-            "sub": "u-1", "client_id": "shop", "token_use": "access", "scope": "orders/read", "cognito:groups": "[staff]",
-        });
-        let caller = |context| request(context).extensions().get::<Caller>().cloned().unwrap();
-        let user = caller(json!({ "authorizer": { "claims": claims } }));
-        assert!(matches!(user, Caller::User { staff: true, .. }), "{user:?}");
-        let signed = caller(
-            json!({ "identity": { "userArn": "arn:aws:sts::1:assumed-role/r/f", "sourceIp": "::1" } }),
-        );
-        assert_eq!(signed, Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() });
-        assert_eq!(caller(json!({ "authorizer": null })), Caller::Anyone);
-        assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anyone);
-        let id_token = json!({ "sub": "u-1", "aud": "shop", "token_use": "id" });
-        assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anyone);
-    }
-
-    #[test]
-    fn a_header_says_nothing_of_it() {
-        let event = json!({ "identity": { "sourceIp": "::1" } });
-        let request = request(event);
-        assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anyone));
-        assert_eq!(request.uri().path(), "/orders", "the stage is no part of the path");
-        assert!(request.extensions().get::<GatewayRequestId>().is_some());
-    }
 
     #[tokio::test]
     async fn a_browser_may_call_from_the_origins_that_are_named() {
         use axum::routing::post;
-        use tower::ServiceExt;
 
         let router = total(Router::new().route("/orders", post(|| async {})));
         let app = with_cors(router, "https://a.example, https://b.example").unwrap();

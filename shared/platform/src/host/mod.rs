@@ -1,7 +1,9 @@
 //! How a handler is called. A function's `main` picks the host for its trigger.
 
+mod gateway;
 pub mod http;
 pub mod queue;
+mod received;
 pub mod record;
 pub mod schedule;
 pub mod stream;

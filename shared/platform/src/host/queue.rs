@@ -6,18 +6,22 @@
 //! reason. The answer names the records that are to come again
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{Fact, Facts};
+use futures::FutureExt;
 use futures::future::join_all;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::record::{DeadLetter, DeadLetters, Handled, Labels, MARGIN, isolated};
+use super::received::Received;
+use super::record::{DeadLetter, DeadLetters, Handled, Labels, MARGIN, isolated, panicked};
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{Failure, MessageHandler};
@@ -83,9 +87,9 @@ pub async fn run<F: Facts, H: MessageHandler<F>>(
         clock: Arc::new(SystemClock),
     };
     let host = &host;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<SqsEvent>>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
-        let batch = event.payload.records.into_iter().map(Message::from).collect();
+        let batch = messages(event.payload.0)?;
         let failures = host.batch(batch, time, &event.context.request_id).await;
         Ok::<_, super::Error>(answer(failures))
     }))
@@ -100,6 +104,17 @@ pub(super) fn time_left(context: &Context, clock: &dyn Clock) -> Duration {
     let now = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
     let left = context.deadline.checked_sub(now).filter(|left| *left > 0);
     left.map_or(USUAL_TIME, Duration::from_millis).saturating_sub(MARGIN)
+}
+
+/// The messages of a batch. Records of another source are no messages: an answer that names none of them would tell
+/// that source that all is done.
+fn messages(event: SqsEvent) -> anyhow::Result<Vec<Message>> {
+    let sources = event.records.iter().map(|record| record.event_source.as_deref());
+    ensure!(
+        sources.into_iter().all(|source| source == Some("aws:sqs")),
+        "this function takes records of SQS alone: invoke it with a batch as events/*.json has them"
+    );
+    Ok(event.records.into_iter().map(Message::from).collect())
 }
 
 fn answer(failures: Vec<String>) -> SqsBatchResponse {
@@ -132,9 +147,16 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
     pub async fn batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
         let records = batch.into_iter().map(|message| async move {
             let body = serde_json::from_str::<Value>(&message.body);
-            let labels = self.handler.labels(body.as_ref().unwrap_or(&Value::Null));
-            let span = labels.span(message.attempt, request_id);
-            let done = self.record(&message, body, labels, time).instrument(span).await;
+            let one = async {
+                let labels = self.handler.labels(body.as_ref().unwrap_or(&Value::Null));
+                let span = labels.span(message.attempt, request_id);
+                self.record(&message, body, labels, time).instrument(span).await
+            };
+            // A handler's panic ends in `isolated`; this is for one beside the handler.
+            let done = AssertUnwindSafe(one).catch_unwind().await.unwrap_or_else(|panic| {
+                tracing::error!(error = %panicked(panic.as_ref()), message_id = message.id, "a record failed");
+                false
+            });
             (!done).then_some(message.id)
         });
         join_all(records).await.into_iter().flatten().collect()
@@ -226,6 +248,17 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+
+    #[test]
+    fn only_records_of_a_queue_are_messages() {
+        let event = |json: &str| messages(serde_json::from_str(json).unwrap());
+        let batch = event(r#"{"Records": [{"messageId": "m", "eventSource": "aws:sqs"}]}"#).unwrap();
+        assert_eq!((batch.len(), batch[0].id.as_str(), batch[0].attempt), (1, "m", 1));
+        assert!(event(r#"{"Records": []}"#).unwrap().is_empty());
+        let s3 = r#"{"Records": [{"eventSource": "aws:sqs"}, {"eventSource": "aws:s3", "s3": {}}]}"#;
+        assert!(event(s3).unwrap_err().to_string().contains("SQS"));
+        assert!(event(r#"{"Records": [{"body": "{}"}]}"#).is_err());
+    }
 
     #[test]
     fn handlers_stop_in_time_to_answer_and_do_not_trust_a_deadline_that_has_passed() {

@@ -1,6 +1,7 @@
 //! What the queue's and the stream's host share: reading a record, running a handler so that neither its panic
 //! nor its slowness reaches the others, and putting away what cannot be handled.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ impl Labels {
 
     /// The span in which the message is handled: each of its log lines carries these fields.
     pub fn span(&self, attempt: u32, request_id: &str) -> tracing::Span {
-        let span = tracing::info_span!(
+        // At the highest level: a filter that keeps a warning has to keep what it is about.
+        let span = tracing::error_span!(
             "record",
             attempt,
             request_id,
@@ -117,16 +119,20 @@ pub async fn isolated<T>(
 ) -> Result<T, Failure> {
     match timeout(clock, time, AssertUnwindSafe(work).catch_unwind()).await {
         Some(Ok(result)) => result,
-        Some(Err(panic)) => {
-            let what = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "without a message".to_owned());
-            Err(Failure::Retry(anyhow::anyhow!("the handler panicked: {what}")))
-        }
+        Some(Err(panic)) => Err(Failure::Retry(panicked(panic.as_ref()))),
         None => Err(Failure::Retry(anyhow::anyhow!("the handler was stopped after {} ms", time.as_millis()))),
     }
+}
+
+/// A panic as an error.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
+    anyhow::anyhow!("the handler panicked: {}", panic_message(panic))
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 /// What became of a record, for the log line that every record ends in.

@@ -1,10 +1,15 @@
 //! The host for functions that a schedule calls.
 
+use std::panic::AssertUnwindSafe;
+
 use async_trait::async_trait;
+use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
+use super::received::Received;
+use super::record::panicked;
 use crate::clock::{Clock, SystemClock};
 
 /// Does what is due.
@@ -21,8 +26,8 @@ pub trait Job: Send + Sync {
 /// When the Lambda runtime fails.
 pub async fn run(job: impl Job) -> Result<(), super::Error> {
     let job = &job;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let span = tracing::info_span!(
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<Value>>| async move {
+        let span = tracing::error_span!(
             "run",
             request_id = event.context.request_id,
             event_type = "schedule",
@@ -30,7 +35,8 @@ pub async fn run(job: impl Job) -> Result<(), super::Error> {
         );
         let start = SystemClock.elapsed();
         async {
-            let result = job.run(event.payload).await;
+            let result = AssertUnwindSafe(job.run(event.payload.0)).catch_unwind().await;
+            let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
             let duration_ms = u64::try_from(SystemClock.elapsed().saturating_sub(start).as_millis()).unwrap_or(u64::MAX);
             match &result {
                 Ok(report) => {

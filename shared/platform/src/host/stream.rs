@@ -5,18 +5,21 @@
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>). A record that never
 //! will work is put away and passed over, or it would hold up all behind it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::{Event as DynamoDbEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
 use super::queue::time_left;
-use super::record::{DeadLetter, DeadLetters, Handled, Labels, isolated, read_event};
+use super::received::Received;
+use super::record::{DeadLetter, DeadLetters, Handled, Labels, isolated, panicked, read_event};
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{EventHandler, Failure};
@@ -96,9 +99,9 @@ pub async fn run<H: ChangeHandler>(
     let dead_letters = Arc::new(aws.dead_letters()?);
     let host = StreamHost { function, handler, dead_letters, clock: Arc::new(SystemClock) };
     let host = &host;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<DynamoDbEvent>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<DynamoDbEvent>>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
-        let changes = event.payload.records.into_iter().map(Change::from).collect();
+        let changes = event.payload.0.records.into_iter().map(Change::from).collect();
         let failed = host.batch(changes, time, &event.context.request_id).await;
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failed
@@ -131,10 +134,18 @@ impl<H: ChangeHandler> StreamHost<H> {
     pub async fn batch(&self, changes: Vec<Change>, time: Duration, request_id: &str) -> Option<String> {
         let start = self.clock.elapsed();
         for change in changes {
-            let labels = self.handler.labels(&change);
-            let span = labels.span(1, request_id);
             let left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
-            if !self.change(&change, &labels, left).instrument(span).await {
+            let one = async {
+                let labels = self.handler.labels(&change);
+                let span = labels.span(1, request_id);
+                self.change(&change, &labels, left).instrument(span).await
+            };
+            // A handler's panic ends in `isolated`; this is for one beside the handler.
+            let done = AssertUnwindSafe(one).catch_unwind().await.unwrap_or_else(|panic| {
+                tracing::error!(error = %panicked(panic.as_ref()), "a change failed");
+                false
+            });
+            if !done {
                 return Some(change.sequence_number);
             }
         }

@@ -1,12 +1,18 @@
 //! The host for functions that another service of AWS asks something in the middle of its own work, such as Cognito
 //! during a sign-in. What is asked and answered may be personal, so neither gets into the log.
 
+use std::panic::AssertUnwindSafe;
+
 use async_trait::async_trait;
+use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
+use super::received::Received;
+use super::record::panicked;
 use crate::clock::{Clock, SystemClock};
+use crate::telemetry::without_values;
 
 /// Answers a question.
 #[async_trait]
@@ -21,8 +27,8 @@ pub trait Trigger: Send + Sync {
 /// When the Lambda runtime fails.
 pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super::Error> {
     let trigger = &trigger;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let span = tracing::info_span!(
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<Value>>| async move {
+        let span = tracing::error_span!(
             "trigger",
             request_id = event.context.request_id,
             event_type = name,
@@ -30,13 +36,19 @@ pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super:
         );
         let start = SystemClock.elapsed();
         async {
-            let answer = trigger.answer(event.payload).await;
+            let answer = AssertUnwindSafe(trigger.answer(event.payload.0)).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
             let took = SystemClock.elapsed().saturating_sub(start);
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             match &answer {
                 Ok(_) => tracing::info!(outcome = "ok", duration_ms, "handled"),
                 Err(error) => {
-                    tracing::error!(outcome = "reject", reason = %format!("{error:#}"), duration_ms, "handled");
+                    tracing::error!(
+                        outcome = "reject",
+                        reason = without_values(&format!("{error:#}")),
+                        duration_ms,
+                        "handled"
+                    );
                 }
             }
             // Whoever asked may show this to a person.

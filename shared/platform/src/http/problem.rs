@@ -103,12 +103,15 @@ impl Problem {
     }
 
     /// 400: path or query cannot be read.
-    pub(super) fn unreadable(why: &str) -> Self {
+    pub(crate) fn unreadable(why: &str) -> Self {
         let title = "The path or the query cannot be read";
         Self::new(StatusCode::BAD_REQUEST, "unreadable-address", title, why)
     }
 
     /// 401: nobody knows who this is (RFC 6750 §3).
+    ///
+    /// Behind API Gateway a client gets the challenge as `x-amzn-Remapped-WWW-Authenticate`: the gateway renames the
+    /// header `WWW-Authenticate` of every integration. The gateway's own 401 keeps its name.
     pub fn unauthorized() -> Self {
         let detail = "Send an access token that is still good, as Authorization: Bearer <token>.";
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in", detail);
@@ -116,7 +119,8 @@ impl Problem {
         problem
     }
 
-    /// 403: the token is good, but not for this (RFC 6750 §3.1).
+    /// 403: the token is good, but not for this (RFC 6750 §3.1). The challenge is renamed as that of
+    /// [`unauthorized`](Self::unauthorized); `type` and `detail` say the same in the body.
     pub fn insufficient_scope(scope: &'static str) -> Self {
         let detail = format!("The access token lacks the scope {scope}.");
         let title = "The token is not good for this";

@@ -18,6 +18,7 @@ use tracing::field::Empty;
 
 use super::problem::{FieldError, Problem};
 use crate::clock::{Clock, timeout};
+use crate::host::record::panic_message;
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -40,13 +41,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Caused {
     }
 }
 
-/// The gateway's own id of a request, as its access log has it: the correlation id where the client sent none, so that
-/// one id finds a request in both logs.
-#[derive(Debug, Clone)]
-pub struct GatewayRequestId(
-    /// It.
-    pub String,
-);
+/// The gateway's ids of a request, as its access log has them. Each log line of the request carries them, so that a
+/// correlation id finds the request in the access log too, which cannot have a client's `X-Correlation-Id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayRequestId {
+    /// `$context.requestId`: the correlation id where the client sent none. The gateway takes a UUID that a client sends
+    /// in `x-amzn-RequestId` for it
+    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-access-logging.html>).
+    pub id: String,
+    /// `$context.extendedRequestId`: one that no client can choose. The client gets it as `x-amz-apigw-id`.
+    pub extended: Option<String>,
+}
 
 /// Middleware: gives the request its correlation id and the answer too, writes one log line, and turns a panic
 /// into a 500 that the client can read.
@@ -58,13 +63,22 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
-    let span = tracing::info_span!(
+    // At the highest level: a filter that keeps a warning has to keep what it is about.
+    let span = tracing::error_span!(
         "request",
         correlation_id = cause.correlation_id.as_str(),
         event_type = format!("{method} {route}"),
         attempt = 1,
-        order_id = Empty
+        order_id = Empty,
+        gateway_request_id = Empty,
+        gateway_extended_request_id = Empty
     );
+    if let Some(gateway) = request.extensions().get::<GatewayRequestId>() {
+        span.record("gateway_request_id", &gateway.id);
+        if let Some(extended) = &gateway.extended {
+            span.record("gateway_extended_request_id", extended);
+        }
+    }
     request.extensions_mut().insert(Caused(cause.clone()));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
     let mut response = match timeout(clock.as_ref(), LONGEST_REQUEST, work).await {
@@ -108,9 +122,7 @@ async fn unreadable(response: Response) -> Problem {
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Response {
-    let what =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = what.unwrap_or("without a message"), "the handler panicked");
+    tracing::error!(panic = panic_message(panic), "the handler panicked");
     Problem::internal().into_response()
 }
 
@@ -119,7 +131,7 @@ fn cause(request: &Request, clock: &dyn Clock) -> Cause {
     let gateways = request.extensions().get::<GatewayRequestId>();
     let sent = text(&CORRELATION_ID)
         .and_then(|id| CorrelationId::from_str(id).ok())
-        .or_else(|| CorrelationId::from_str(&gateways?.0).ok());
+        .or_else(|| CorrelationId::from_str(&gateways?.id).ok());
     // A UUID is a correlation id; the fallback keeps this total.
     let fresh = || CorrelationId::from_str(&clock.fresh_id().to_string());
     Cause {

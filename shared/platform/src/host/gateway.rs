@@ -1,0 +1,411 @@
+//! The event of API Gateway's Lambda proxy integration as an HTTP request, and a response as the integration takes it
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>).
+//!
+//! Nothing in an event stops the conversion: what is no HTTP request becomes one that carries the 400 to answer it with,
+//! see [`refuse`]. `lambda_http` panics there.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::http::{Caller, FieldError, GatewayRequestId, Problem};
+
+/// What of the event is used. An event without `httpMethod` is another service's, or of an HTTP API.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProxyEvent {
+    http_method: String,
+    path: Option<String>,
+    headers: Option<BTreeMap<String, Option<String>>>,
+    multi_value_headers: Option<BTreeMap<String, Option<Vec<String>>>>,
+    query_string_parameters: Option<BTreeMap<String, Option<String>>>,
+    multi_value_query_string_parameters: Option<BTreeMap<String, Option<Vec<String>>>>,
+    request_context: Option<RequestContext>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext {
+    request_id: Option<String>,
+    extended_request_id: Option<String>,
+    authorizer: Option<Authorizer>,
+    identity: Option<Identity>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Authorizer {
+    claims: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    user_arn: Option<String>,
+}
+
+/// The problem that a request is answered with, whatever its path.
+#[derive(Debug, Clone)]
+struct Refused(Problem);
+
+/// Middleware: answers requests that could not be converted.
+pub(super) async fn refuse(mut request: Request, next: Next) -> Response {
+    match request.extensions_mut().remove::<Refused>() {
+        Some(Refused(problem)) => problem.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+impl From<ProxyEvent> for Request {
+    fn from(event: ProxyEvent) -> Self {
+        let context = event.request_context.unwrap_or_default();
+        let (headers, unreadable) = headers(event.multi_value_headers, event.headers);
+        let converted = unreadable.map_or(Ok(()), Err).and_then(|()| {
+            let method = Method::from_bytes(event.http_method.as_bytes())
+                .map_err(|_| Problem::unreadable("The method is not an HTTP method."))?;
+            let query = query(event.multi_value_query_string_parameters, event.query_string_parameters);
+            let uri = uri(event.path.as_deref().unwrap_or_default(), &query)?;
+            let body = body(event.body, event.is_base64_encoded.unwrap_or_default())?;
+            Ok((method, uri, body))
+        });
+        let mut request = Request::default();
+        *request.headers_mut() = headers;
+        match converted {
+            Ok((method, uri, body)) => {
+                (*request.method_mut(), *request.uri_mut()) = (method, uri);
+                *request.body_mut() = body;
+            }
+            Err(problem) => {
+                request.extensions_mut().insert(Refused(problem));
+            }
+        }
+        let claims = context.authorizer.and_then(|authorizer| authorizer.claims);
+        let signed = context.identity.and_then(|identity| identity.user_arn);
+        let caller = claims.as_ref().and_then(Caller::from_claims);
+        let caller = caller.or(signed.map(|arn| Caller::Service { arn })).unwrap_or_default();
+        request.extensions_mut().insert(caller);
+        if let Some(id) = context.request_id {
+            let extended = context.extended_request_id;
+            request.extensions_mut().insert(GatewayRequestId { id, extended });
+        }
+        request
+    }
+}
+
+/// All headers that can be read, and what is wrong with the first that cannot.
+fn headers(
+    multiple: Option<BTreeMap<String, Option<Vec<String>>>>,
+    single: Option<BTreeMap<String, Option<String>>>,
+) -> (HeaderMap, Option<Problem>) {
+    let mut headers = HeaderMap::new();
+    let mut wrong = None;
+    let mut append = |headers: &mut HeaderMap, name: &str, value: &str| {
+        let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
+        // More than 2^15 names do not fit.
+        if header.and_then(|(name, value)| headers.try_append(name, value).ok()).is_none() {
+            let name: String = name.chars().take(64).collect();
+            let error = FieldError::header(&name, "is not a header that HTTP can carry, or is one too many");
+            wrong.get_or_insert_with(|| Problem::invalid(vec![error]));
+        }
+    };
+    for (name, values) in multiple.into_iter().flatten() {
+        for value in values.into_iter().flatten() {
+            append(&mut headers, &name, &value);
+        }
+    }
+    // The same once more, each with its last value alone; a test event of the console may have only these.
+    for (name, value) in single.into_iter().flatten() {
+        if let Some(value) = value.filter(|_| !headers.contains_key(&name)) {
+            append(&mut headers, &name, &value);
+        }
+    }
+    (headers, wrong)
+}
+
+/// The query as it stands in a URL: the event has its names and values decoded.
+fn query(
+    multiple: Option<BTreeMap<String, Option<Vec<String>>>>,
+    single: Option<BTreeMap<String, Option<String>>>,
+) -> String {
+    let multiple = multiple
+        .into_iter()
+        .flatten()
+        .flat_map(|(name, values)| values.into_iter().flatten().map(move |value| (name.clone(), value)));
+    let mut pairs: Vec<(String, String)> = multiple.collect();
+    if pairs.is_empty() {
+        let single = single.into_iter().flatten();
+        pairs.extend(single.map(|(name, value)| (name, value.unwrap_or_default())));
+    }
+    let mut query = String::new();
+    for (name, value) in pairs {
+        query.push(if query.is_empty() { '?' } else { '&' });
+        encode(&mut query, &name, b"");
+        query.push('=');
+        encode(&mut query, &value, b"");
+    }
+    query
+}
+
+/// The path, without the stage, and the query.
+///
+/// # Errors
+/// A 400 where it is longer than the 65,534 bytes that [`Uri`] takes.
+fn uri(path: &str, query: &str) -> Result<Uri, Problem> {
+    let mut text = String::with_capacity(path.len() + query.len() + 1);
+    if !path.starts_with('/') {
+        text.push('/');
+    }
+    encode(&mut text, path, b"/%:@!$&'()*+,;=");
+    text.push_str(query);
+    let parsed = PathAndQuery::try_from(text);
+    parsed.map(Uri::from).map_err(|_| Problem::unreadable("The path and the query are too long."))
+}
+
+/// Appends `text`, percent-encoded but for unreserved characters (RFC 3986 §2.3) and those in `kept`.
+fn encode(to: &mut String, text: &str, kept: &[u8]) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
+            to.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(to, "%{byte:02X}");
+        }
+    }
+}
+
+fn body(text: Option<String>, is_base64: bool) -> Result<Body, Problem> {
+    let text = text.unwrap_or_default();
+    if !is_base64 {
+        return Ok(Body::from(text));
+    }
+    let decoded = STANDARD.decode(text);
+    decoded.map(Body::from).map_err(|_| {
+        Problem::invalid(vec![FieldError::pointer("", "is marked as Base64 and cannot be decoded")])
+    })
+}
+
+/// A response, as the integration takes it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProxyResponse {
+    status_code: u16,
+    multi_value_headers: BTreeMap<String, Vec<String>>,
+    body: String,
+    is_base64_encoded: bool,
+}
+
+impl ProxyResponse {
+    /// Reads the whole of a response. Text stays text: what is UTF-8 and not compressed. All else is Base64.
+    pub(super) async fn of(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let Ok(body) = to_bytes(body, usize::MAX).await else {
+            tracing::error!("the body of a response ended too early");
+            return Self::internal();
+        };
+        let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in &parts.headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            headers.entry(name.to_string()).or_default().push(value);
+        }
+        let is_compressed = parts.headers.contains_key(header::CONTENT_ENCODING);
+        let text = Some(body.as_ref()).filter(|_| !is_compressed).and_then(|body| str::from_utf8(body).ok());
+        Self {
+            status_code: parts.status.as_u16(),
+            multi_value_headers: headers,
+            is_base64_encoded: text.is_none(),
+            body: text.map_or_else(|| STANDARD.encode(&body), str::to_owned),
+        }
+    }
+
+    /// A 500, for where nothing better can be said.
+    fn internal() -> Self {
+        let problem = Problem::internal();
+        let kind = vec!["application/problem+json".to_owned()];
+        Self {
+            status_code: problem.status().as_u16(),
+            multi_value_headers: BTreeMap::from([(header::CONTENT_TYPE.to_string(), kind)]),
+            body: serde_json::to_string(&problem).unwrap_or_default(),
+            is_base64_encoded: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sample() -> Value {
+        serde_json::from_str(include_str!("../../../../events/orders-api.json")).unwrap()
+    }
+
+    fn request(event: Value) -> Request {
+        serde_json::from_value::<ProxyEvent>(event).unwrap().into()
+    }
+
+    /// The sample with other fields.
+    fn with(fields: Value) -> Request {
+        let mut event = sample();
+        for (name, value) in fields.as_object().unwrap() {
+            event[name] = value.clone();
+        }
+        request(event)
+    }
+
+    fn is_refused(request: &Request) -> bool {
+        let refused = request.extensions().get::<Refused>();
+        refused.is_some_and(|Refused(problem)| problem.status() == 400)
+    }
+
+    #[test]
+    fn the_gateway_says_whose_a_request_is() {
+        let caller = |context: Value| {
+            let mut event = sample();
+            event["requestContext"].as_object_mut().unwrap().remove("authorizer");
+            for (name, value) in context.as_object().unwrap() {
+                event["requestContext"][name] = value.clone();
+            }
+            request(event).extensions().get::<Caller>().cloned().unwrap()
+        };
+        let claims = json!({
+            "sub": "u-1", "client_id": "shop", "token_use": "access", "scope": "orders/read", "cognito:groups": "[staff]",
+        });
+        let user = caller(json!({ "authorizer": { "claims": claims } }));
+        assert!(matches!(user, Caller::User { staff: true, .. }), "{user:?}");
+        let signed = caller(
+            json!({ "identity": { "userArn": "arn:aws:sts::1:assumed-role/r/f", "sourceIp": "::1" } }),
+        );
+        assert_eq!(signed, Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() });
+        assert_eq!(caller(json!({ "authorizer": null })), Caller::Anyone);
+        assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anyone);
+        let id_token = json!({ "sub": "u-1", "aud": "shop", "token_use": "id" });
+        assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anyone);
+    }
+
+    #[test]
+    fn a_header_does_not_say_whose_it_is() {
+        let request = with(json!({ "requestContext": null, "headers": { "Authorization": "Bearer x" } }));
+        assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anyone));
+        assert!(request.extensions().get::<GatewayRequestId>().is_none());
+    }
+
+    #[test]
+    fn the_stage_is_not_part_of_the_path() {
+        let request = request(sample());
+        assert_eq!(request.uri(), "/orders");
+        assert!(request.extensions().get::<GatewayRequestId>().is_some());
+    }
+
+    #[test]
+    fn paths_and_queries_are_encoded_once() {
+        let uri = |path: &str, query: Value| {
+            let request = with(json!({ "path": path, "multiValueQueryStringParameters": query }));
+            assert!(!is_refused(&request), "{path}");
+            request.uri().to_string()
+        };
+        assert_eq!(uri("/orders/a%20b", json!(null)), "/orders/a%20b");
+        assert_eq!(uri("/orders/a b?c#ü", json!({})), "/orders/a%20b%3Fc%23%C3%BC");
+        assert_eq!(uri("", json!(null)), "/");
+        assert_eq!(uri("orders", json!(null)), "/orders");
+        assert_eq!(uri("//evil.example/x", json!(null)), "//evil.example/x");
+        assert_eq!(
+            uri("/o", json!({ "a&b": ["1=2", "é +"], "c": null })),
+            "/o?a%26b=1%3D2&a%26b=%C3%A9%20%2B"
+        );
+        let single = with(json!({ "queryStringParameters": { "a": "1", "b": null } }));
+        assert_eq!(single.uri(), "/orders?a=1&b=");
+    }
+
+    #[test]
+    fn every_value_of_a_header_is_there_once() {
+        let request = with(json!({
+            "headers": { "X-A": "2", "x-B": "3", "x-c": null }, "multiValueHeaders": { "x-a": ["1", "2"], "x-d": null },
+        }));
+        let all = |name: &str| {
+            let values = request.headers().get_all(name);
+            values.iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!((all("x-a"), all("x-b")), (vec!["1", "2"], vec!["3"]));
+        assert_eq!(request.headers().len(), 3);
+    }
+
+    /// `lambda_http` 1.3 panics at the first four.
+    #[test]
+    fn what_is_no_request_is_refused_and_what_only_looks_odd_is_not() {
+        let headers: Value = (0..40_000).map(|number| (format!("x-{number}"), json!(["1"]))).collect();
+        let refused = [
+            json!({ "path": format!("/{}", "a".repeat(70_000)) }),
+            json!({ "queryStringParameters": { "a": "a".repeat(70_000) } }),
+            json!({ "body": "?", "isBase64Encoded": true }),
+            json!({ "multiValueHeaders": headers }),
+            json!({ "body": "YQ==YQ==", "isBase64Encoded": true }),
+            json!({ "httpMethod": "" }),
+            json!({ "httpMethod": "GE T" }),
+            json!({ "headers": { "a b": "1" } }),
+            json!({ "multiValueHeaders": { "a": ["1\r\nb: 2"] } }),
+        ];
+        for fields in refused {
+            assert!(is_refused(&with(fields.clone())), "{:.100}", fields.to_string());
+        }
+        let taken = [
+            json!({ "headers": { "Host": "1234567890.execute-api.{dns_suffix}" } }),
+            json!({ "multiValueHeaders": { "Host": ["a b", "", "[::1"], "x": vec!["1"; 40_000] } }),
+            json!({ "headers": null, "multiValueHeaders": null }),
+            json!({ "headers": { "X-Forwarded-Proto": "://", "a": "ü" } }),
+            json!({ "path": null, "body": null, "requestContext": {} }),
+            json!({ "body": null, "isBase64Encoded": true }),
+            json!({ "httpMethod": "BREW" }),
+        ];
+        for fields in taken {
+            assert!(!is_refused(&with(fields.clone())), "{fields}");
+        }
+    }
+
+    #[test]
+    fn events_of_others_are_not_taken_for_requests() {
+        for event in [json!({ "Records": [] }), json!({}), json!(null), json!([]), json!("GET"), json!(7)] {
+            assert!(serde_json::from_value::<ProxyEvent>(event.clone()).is_err(), "{event}");
+        }
+    }
+
+    #[tokio::test]
+    async fn text_is_answered_as_text_and_all_else_as_base64() {
+        let answer = async |kind: &str, encoding: Option<&str>, body: &'static [u8]| {
+            let mut response = Response::new(Body::from(body));
+            response.headers_mut().insert("content-type", kind.parse().unwrap());
+            response.headers_mut().append("x-a", "1".parse().unwrap());
+            response.headers_mut().append("x-a", HeaderValue::from_bytes(b"\xff").unwrap());
+            if let Some(encoding) = encoding {
+                response.headers_mut().insert("content-encoding", encoding.parse().unwrap());
+            }
+            serde_json::to_value(ProxyResponse::of(response).await).unwrap()
+        };
+        let text = answer("application/json", None, "{\"a\":\"ü\"}".as_bytes()).await;
+        assert_eq!((&text["body"], &text["isBase64Encoded"]), (&json!("{\"a\":\"ü\"}"), &json!(false)));
+        assert_eq!(text["multiValueHeaders"]["x-a"], json!(["1", "\u{fffd}"]));
+        assert_eq!(text["statusCode"], 200);
+        let file = answer("application/pdf", None, b"%PDF\xff").await;
+        assert_eq!((&file["body"], &file["isBase64Encoded"]), (&json!("JVBERv8="), &json!(true)));
+        assert_eq!(answer("text/plain", Some("br"), b"a").await["isBase64Encoded"], json!(true));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_a_500() {
+        let pieces = futures::stream::iter([Ok("a"), Err("lost")]);
+        let response = ProxyResponse::of(Response::new(Body::from_stream(pieces))).await;
+        assert_eq!(response.status_code, 500);
+        assert!(response.body.contains("internal"));
+    }
+}
