@@ -7,7 +7,7 @@
 //!
 //! A field whose name begins with a capital letter is a metric: in seconds or milliseconds if it ends so, else a count.
 //! Each other one is a dimension, beside `function`: such as a queue, and never anything with more than some dozens of
-//! values. The namespace is `METRICS_NAMESPACE`. A log level above the line's drops the metric with the line.
+//! values. The namespace is `METRICS_NAMESPACE`. Such a line is written at every `LOG_LEVEL`, even `off`, from level `info` on.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

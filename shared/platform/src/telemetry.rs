@@ -15,8 +15,13 @@ use tracing_subscriber::{Layer, Registry};
 use crate::clock::{Clock, SystemClock};
 use crate::{idempotency, metrics};
 
-/// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`error` to `trace`; `info` where
-/// it is not set or not understood). Does nothing when logging has been started before.
+/// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`off`, or `error` to `trace`; `info` where
+/// it is not set or not understood). Lines of [`metrics`] are written at every level: alarms need them. Does nothing when
+/// logging has been started before.
+///
+/// Lambda has a filter of its own behind this one, which drops lines by their `level`, or takes them for `INFO` where they
+/// have none: the functions' `ApplicationLogLevel` has to be `TRACE`
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
 pub fn init(name: &'static str) {
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
@@ -36,10 +41,14 @@ where
 {
     // The SDK's and the runtime's own lines say little that ours do not; their spans would push ours off the line.
     let quiet = level.min(LevelFilter::WARN);
-    let filter = Targets::new().with_default(level).with_targets(
-        ["aws", "aws_", "hyper", "hyper_util", "lambda_runtime", "lambda_http", "rustls", "tower"]
-            .map(|t| (t, quiet)),
-    );
+    let filter = Targets::new()
+        .with_default(level)
+        .with_targets(
+            ["aws", "aws_", "hyper", "hyper_util", "lambda_runtime", "rustls", "tower"].map(|t| (t, quiet)),
+        )
+        .with_targets(
+            [metrics::TARGET, idempotency::metrics::TARGET].map(|t| (t, level.max(LevelFilter::INFO))),
+        );
     lines.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
     lines.with_level("level");
     lines.with_target("target");
@@ -183,6 +192,43 @@ mod tests {
         assert!(fields.values().all(|value| !value.is_object() && !value.is_array()), "{inside}");
         assert_eq!(outside["function"], "send-email");
         assert_eq!(outside.get("order_id"), None, "what a record is about ends with it");
+    }
+
+    /// Alarms are on metrics, whatever an operator wants to read.
+    #[tokio::test]
+    async fn metrics_are_written_at_every_level() {
+        let levels = [
+            LevelFilter::OFF,
+            LevelFilter::ERROR,
+            LevelFilter::WARN,
+            LevelFilter::INFO,
+            LevelFilter::DEBUG,
+            LevelFilter::TRACE,
+        ];
+        for level in levels {
+            let lines = logged(level, async {
+                tracing::info!(target: metrics::TARGET, Waiting = 2, queue = "Q", "queue");
+                tracing::info!(target: idempotency::metrics::TARGET, IdempotentEffects = 1, "effect");
+                tracing::info!("read by nobody");
+            })
+            .await;
+            let metrics = lines.iter().filter(|line| line["_aws"]["CloudWatchMetrics"].is_array()).count();
+            assert_eq!(metrics, 2, "{level}: {lines:?}");
+            assert_eq!(lines.len(), if level >= LevelFilter::INFO { 3 } else { 2 }, "{level}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_warning_says_what_it_is_about_where_only_warnings_are_kept() {
+        let event = serde_json::json!({ "subject": "o-1", "correlationid": "request-1" });
+        let lines = logged(LevelFilter::WARN, async {
+            async { tracing::warn!("not yet") }.instrument(Labels::of(&event).span(2, "lambda-1")).await;
+        })
+        .await;
+        assert_eq!(
+            (&lines[0]["order_id"], &lines[0]["correlation_id"]),
+            (&"o-1".into(), &"request-1".into())
+        );
     }
 
     #[tokio::test]

@@ -5,8 +5,7 @@
 //! itself, with no filter to set up and no call to wait for
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 //! The metric is `IdempotentEffects`, a count by `function` and `idempotency`, in the namespace that
-//! `METRICS_NAMESPACE` names. A log level above the line's drops the metric with the line, so what a person should
-//! know of is a warning.
+//! `METRICS_NAMESPACE` names. They are written at every `LOG_LEVEL`, even `off`.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use tracing::Metadata;
 use super::Key;
 
 /// What lines are metrics, by their target.
-const TARGET: &str = "platform::idempotency::metrics";
+pub(crate) const TARGET: &str = "platform::idempotency::metrics";
 
 /// What happened to an effect that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
