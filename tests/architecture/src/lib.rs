@@ -12,6 +12,7 @@
 //! | [`queues`] | that no event is lost on the way to a function, or goes unnoticed when it is given up |
 //! | [`idempotency`] | that claims on effects outlive whatever can come again |
 //! | [`permissions`] | that each function may do what it needs and no more |
+//! | [`usage`] | that a permission is there for each call that adapters make, and for no other |
 //! | [`events`] | that subscriptions and samples are of events that exist |
 //! | [`catalogue`] | that the event catalogue is what the types say |
 //! | [`packages`] | that the layers stay apart |
@@ -24,6 +25,7 @@ pub mod packages;
 pub mod permissions;
 pub mod queues;
 pub mod template;
+pub mod usage;
 pub mod workspace;
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::{Workspace, samples};
-use architecture::{Violations, catalogue, events, functions, idempotency, packages, permissions, queues};
+use architecture::{
+    Violations, catalogue, events, functions, idempotency, packages, permissions, queues, usage,
+};
 
 #[track_caller]
 fn none(violations: &Violations) {
@@ -81,6 +83,15 @@ fn each_function_may_do_what_it_needs_and_no_more() -> Result<()> {
     none(&permissions::send_from_one_address(&template));
     none(&permissions::exceptions_are_needed(&template));
     none(&permissions::tell_missing_from_forbidden(&template));
+    Ok(())
+}
+
+#[test]
+fn each_permission_is_for_a_call_of_an_adapter() -> Result<()> {
+    let (template, workspace) = (Template::of_repository()?, Workspace::of_repository()?);
+    none(&usage::operations_are_known(&workspace));
+    none(&usage::no_permission_is_unneeded(&template, &workspace));
+    none(&usage::no_permission_is_missing(&template, &workspace));
     Ok(())
 }
 
