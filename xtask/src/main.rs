@@ -24,6 +24,7 @@ mod ports;
 mod process;
 mod products;
 mod queues;
+mod release;
 mod scanner;
 mod signals;
 mod stack;

@@ -8,15 +8,16 @@ use anyhow::{Context as _, bail};
 
 use crate::instance::{repo_root, shown};
 use crate::process::cargo;
-use crate::{signals, ui};
+use crate::tools::Tools;
+use crate::{release, signals, ui};
 
 use super::test::visible;
 
 /// Measure what each function costs to start, to call and to keep, beside a function that does nothing; and what jobs cost
 /// whose work grows with what they are given, such as a picture or a million rows.
 ///
-/// The release binaries are built first, which takes most of an hour on two cores the first time. Measure on a machine
-/// that does nothing else.
+/// The functions are built first, as `sam build` does, which takes a quarter of an hour on two cores the first time. Measure on a
+/// machine that does nothing else.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only these functions: names of binaries, with commas between them.
@@ -56,27 +57,29 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     signals::catch()?;
-    let target = target_dir()?;
     if !args.no_build {
         build()?;
     }
-    let program = target.join("bench");
+    let target = target_dir()?;
+    let program = target.join("release").join("bench");
     if !program.exists() {
         bail!("nothing is built yet. Build it: cargo xtask bench");
     }
+    let binaries = target.join("deployed");
+    release::lay_out(&binaries).context("Build the functions: cargo xtask bench")?;
     if !args.only_jobs {
-        functions(args, &program, &target)?;
+        functions(args, &program, &binaries)?;
     }
     if !args.only_functions {
-        jobs(args, &program, &target)?;
+        jobs(args, &program, &binaries)?;
     }
     Ok(())
 }
 
-fn jobs(args: &Args, program: &Path, target: &Path) -> anyhow::Result<()> {
+fn jobs(args: &Args, program: &Path, binaries: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     command.current_dir(repo_root());
-    command.args(["jobs", "--rounds", &args.job_rounds.to_string()]).arg("--binaries").arg(target);
+    command.args(["jobs", "--rounds", &args.job_rounds.to_string()]).arg("--binaries").arg(binaries);
     command.arg("--out").arg(&args.jobs_out);
     if !args.jobs.is_empty() {
         command.args(["--jobs", &args.jobs.join(",")]);
@@ -86,11 +89,11 @@ fn jobs(args: &Args, program: &Path, target: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn functions(args: &Args, program: &Path, target: &Path) -> anyhow::Result<()> {
+fn functions(args: &Args, program: &Path, binaries: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     command.current_dir(repo_root());
     command.args(["functions", "--rounds", &args.rounds.to_string(), "--warm", &args.warm.to_string()]);
-    command.arg("--binaries").arg(target).arg("--out").arg(&args.out);
+    command.arg("--binaries").arg(binaries).arg("--out").arg(&args.out);
     if !args.functions.is_empty() {
         command.args(["--functions", &args.functions.join(",")]);
     }
@@ -102,39 +105,20 @@ fn functions(args: &Args, program: &Path, target: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds what is measured and what measures it, each apart: what is built together gets the features of the
-/// dependencies that any of it asks for, and a function would be larger than it is when deployed.
+/// Builds what is measured, as it is deployed, and what measures it. The floor is built apart: what is built together gets the
+/// features of the dependencies that any of it asks for.
 fn build() -> anyhow::Result<()> {
-    let mut functions = cargo();
-    functions.args(["build", "--release", "--bins"]);
-    for service in services()? {
-        functions.args(["--package", &service]);
-    }
-    visible(&mut functions)?;
-    for package in ["floor", "bench"] {
-        visible(cargo().args(["build", "--release", "--package", package]))?;
-    }
-    Ok(())
+    let tools = Tools::ensure()?;
+    release::build(&tools)?;
+    release::build_package(&tools, "floor")?;
+    visible(cargo().args(["build", "--release", "--package", "bench"]))
 }
 
-/// The packages that hold functions.
-fn services() -> anyhow::Result<Vec<String>> {
-    let mut services = Vec::new();
-    for entry in std::fs::read_dir(repo_root().join("lambdas"))? {
-        let entry = entry?;
-        if entry.path().join("Cargo.toml").exists() {
-            services.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    services.sort();
-    Ok(services)
-}
-
-/// Where cargo puts release binaries.
+/// Where cargo puts what it builds for this machine alone.
 fn target_dir() -> anyhow::Result<PathBuf> {
     let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: serde_json::Value =
         serde_json::from_slice(&output.stdout).context("`cargo metadata` failed")?;
     let dir = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    Ok(Path::new(dir.context("`cargo metadata` names no target directory")?).join("release"))
+    Ok(PathBuf::from(dir.context("`cargo metadata` names no target directory")?))
 }

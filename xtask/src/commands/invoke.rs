@@ -1,7 +1,7 @@
 //! `cargo xtask invoke`
 
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -9,10 +9,10 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use crate::deploy::local_sam;
-use crate::instance::Instance;
+use crate::instance::{Instance, repo_root};
 use crate::stack::Stack;
 use crate::tools::Tools;
-use crate::{names, process, signals, ui};
+use crate::{names, process, release, signals, ui};
 
 use super::env;
 
@@ -28,6 +28,12 @@ pub(crate) struct Args {
     /// How a container reaches this machine, where that is not by the gateway: `host.docker.internal` for Docker Desktop.
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
+    /// The functions that `sam build --config-env local` made, and not those of the local stack.
+    #[arg(long)]
+    built: bool,
+    /// Leave their variables out, as who types `sam local invoke` alone does. A function is to answer then, whatever it answers.
+    #[arg(long)]
+    without_variables: bool,
 }
 
 /// Asks the engine, with the library that SAM asks it with. A bridge that was not set up by hand may name its network alone:
@@ -37,9 +43,8 @@ import docker, ipaddress
 config = docker.from_env().networks.get('bridge').attrs['IPAM']['Config'][0]
 print(config.get('Gateway') or next(ipaddress.ip_network(config['Subnet']).hosts()))
 ";
-/// The functions were built on this machine, for it.
-const ARCHITECTURE: &str =
-    if cfg!(target_arch = "aarch64") { "Architecture=arm64" } else { "Architecture=x86_64" };
+/// What SAM says when the image, or the function, is for another kind of machine than this one.
+const FOREIGN: &str = "exec format error";
 /// How much of an answer is shown.
 const SHOWN: usize = 100;
 
@@ -49,6 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let stack = Stack::local(instance.clone())?;
     let tools = Tools::ensure()?;
     let functions = functions(&stack, &args.functions)?;
+    let template = if args.built { built_template()? } else { instance.build().join("template.yaml") };
     let host = match &args.host {
         Some(host) => host.clone(),
         None => {
@@ -63,13 +69,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for (id, name) in &functions {
         let mut sam = local_sam(&instance, &tools)?;
-        sam.args(["local", "invoke", id, "--skip-pull-image", "--parameter-overrides", ARCHITECTURE]);
-        sam.arg("--template").arg(instance.build().join("template.yaml")).arg("--env-vars").arg(&variables);
+        // The functions were built on this machine, for it.
+        let architecture = format!("Architecture={}", release::ARCHITECTURE);
+        sam.args(["local", "invoke", id, "--skip-pull-image", "--parameter-overrides", &architecture]);
+        sam.arg("--template").arg(&template);
+        if !args.without_variables {
+            sam.arg("--env-vars").arg(&variables);
+        }
         sam.arg("--event").arg(format!("events/{name}.json"));
         let started = Instant::now();
         let log = instance.log(&format!("invoke-{name}"));
         let answer = invoke(&mut sam, &log);
         let took = ui::seconds(started.elapsed());
+        let judge = if args.without_variables { judge_any } else { judge };
         match answer.and_then(|answer| judge(&answer)) {
             Ok(said) => ui::success(&format!("{name:20} {took:>7}  {}", ui::cut(&said, SHOWN))),
             Err(error) => {
@@ -84,6 +96,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     );
     ensure!(failed.is_empty(), "{} of {} failed: {}", failed.len(), functions.len(), failed.join(", "));
     Ok(())
+}
+
+/// What `sam build` wrote.
+fn built_template() -> anyhow::Result<PathBuf> {
+    let template = repo_root().join(".aws-sam/build/template.yaml");
+    ensure!(template.exists(), "nothing is built. Build it: sam build --config-env local");
+    Ok(template)
 }
 
 /// The functions that are wanted: their names in the template, and their own.
@@ -146,9 +165,15 @@ fn invoke(sam: &mut Command, log: &Path) -> anyhow::Result<String> {
     let output = sam.output().context("the SAM CLI could not be started")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let answer = text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
-    answer
-        .filter(|_| output.status.success())
-        .with_context(|| format!("it gave no answer. Its last words:\n{}", process::tail(log)))
+    answer.filter(|_| output.status.success()).with_context(|| {
+        let tail = process::tail(log);
+        let advice = if tail.contains(FOREIGN) {
+            "\nIt was built for another kind of machine. Build it for this one: sam build --config-env local"
+        } else {
+            ""
+        };
+        format!("it gave no answer. Its last words:\n{tail}{advice}")
+    })
 }
 
 /// What is said of an answer.
@@ -171,6 +196,19 @@ fn judge(answer: &str) -> anyhow::Result<String> {
     Ok(answer.to_owned())
 }
 
+/// What is said of an answer that may be an error, but one that the function says.
+///
+/// # Errors
+/// When its process ended before it said anything.
+fn judge_any(answer: &str) -> anyhow::Result<String> {
+    let json: Value =
+        serde_json::from_str(answer).with_context(|| format!("its answer is no JSON: {answer}"))?;
+    let kind = json.get("errorType").and_then(Value::as_str).unwrap_or_default();
+    let ended = ["Runtime.", "Sandbox."].iter().any(|prefix| kind.starts_with(prefix));
+    ensure!(!ended, "its process ended: {answer}");
+    Ok(answer.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
@@ -189,6 +227,25 @@ mod tests {
             "Function timed out",
         ] {
             assert!(judge(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn without_variables_an_error_is_an_answer_but_an_end_is_none() {
+        for answer in [
+            r#"{"statusCode":503,"body":""}"#,
+            r#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#,
+            r#"{"errorType":"Unavailable","errorMessage":"…"}"#,
+            "null",
+        ] {
+            assert!(judge_any(answer).is_ok(), "{answer}");
+        }
+        for end in [
+            r#"{"errorType":"Runtime.ExitError","errorMessage":"…"}"#,
+            r#"{"errorType":"Sandbox.Timedout","errorMessage":"…"}"#,
+            "Function timed out",
+        ] {
+            assert!(judge_any(end).is_err(), "{end}");
         }
     }
 
