@@ -153,13 +153,15 @@ pub fn publish_what_they_say(template: &Template) -> Violations {
     for id in template.all(FUNCTION).into_keys() {
         let puts = |statement: &&Value| list(&statement["Action"]).iter().any(|it| it == "events:PutEvents");
         for statement in template.statements(id).into_iter().filter(puts) {
-            let condition = &statement["Condition"]["StringEquals"];
+            let condition = &statement["Condition"]["ForAllValues:StringEquals"];
+            let required = |key: &str| statement["Condition"]["Null"][key] == "false";
             let texts =
                 |key: &str| list(&condition[key]).iter().filter_map(Value::as_str).collect::<BTreeSet<_>>();
             let (types, sources) = (texts("events:detail-type"), texts("events:source"));
             let owners: BTreeSet<&str> =
                 types.iter().filter_map(|name| domain::event::source_of(name)).collect();
-            if types.is_empty() || sources != owners {
+            let given = required("events:detail-type") && required("events:source");
+            if types.is_empty() || sources != owners || !given {
                 found.push(format!(
                     "{id}: let it put events under the condition events:detail-type, and events:source {owners:?}"
                 ));
@@ -369,9 +371,13 @@ mod tests {
         let put = "StripeWebhookRole/Properties/Policies/0/PolicyDocument/Statement/1";
         let any = with(&format!("{put}/Condition"), Value::Null);
         assert_tells(&publish_what_they_say(&any), &["StripeWebhook", "events:detail-type"]);
-        let other =
-            with(&format!("{put}/Condition/StringEquals/events:source"), json!(["payments", "orders"]));
+        let other = with(
+            &format!("{put}/Condition/ForAllValues:StringEquals/events:source"),
+            json!(["payments", "orders"]),
+        );
         assert_tells(&publish_what_they_say(&other), &["StripeWebhook", "payments"]);
+        let absent = with(&format!("{put}/Condition/Null"), json!({}));
+        assert_tells(&publish_what_they_say(&absent), &["StripeWebhook", "events:detail-type"]);
     }
 
     #[test]

@@ -178,7 +178,11 @@ impl Function {
             let mut put = statement(&["events:PutEvents"], Node::attribute("EventBus", "Arn"));
             let types = self.publishes.iter().map(String::as_str).collect();
             let equals = Node::map([("events:source", texts(sources)), ("events:detail-type", texts(types))]);
-            push(&mut put, "Condition", Node::map([("StringEquals", equals)]));
+            // The keys have several values where an entry of a request is not looked at alone. "All of them" holds for
+            // none of them, too, so both have to be there.
+            let given = ["events:source", "events:detail-type"].map(|key| (key, Node::text("false")));
+            let condition = [("ForAllValues:StringEquals", equals), ("Null", Node::inline(given))];
+            push(&mut put, "Condition", Node::map(condition));
             statements.push(put);
         }
         if let Trigger::Stream { table, .. } = &self.trigger {

@@ -114,7 +114,7 @@ fn a_queue_that_does_not_take_what_the_rule_sends() {
 
 #[test]
 fn a_schedule_that_fails_unseen() {
-    let lost = with("ExpireOrders/Properties/Events/EveryMinute/Properties/DeadLetterConfig", Value::Null);
+    let lost = with("ExpireOrders/Properties/Events/Schedule/Properties/DeadLetterConfig", Value::Null);
     assert_tells(&schedules_are_noticed(&lost), &["ExpireOrders", "DeadLetterConfig"]);
     let unseen = with("ExpireOrders/Properties/EventInvokeConfig", Value::Null);
     assert_tells(&schedules_are_noticed(&unseen), &["ExpireOrders", "OnFailure"]);

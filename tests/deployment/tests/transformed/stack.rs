@@ -70,6 +70,17 @@ fn what_has_content_stays_and_what_failed_to_be_made_goes() {
     }
 }
 
+/// GuardDuty tries the role when the plan is made: the role is as AWS documents it, and has some time until then.
+#[test]
+fn the_malware_plan_comes_long_after_its_role() {
+    let deployed = &cases()["production"];
+    let role = &deployed.resources["MalwareProtectionRole"]["Properties"]["AssumeRolePolicyDocument"];
+    assert!(role["Statement"][0]["Condition"].is_null(), "no example of AWS has a condition: {role}");
+    let needs = deployed.needs("MalwareProtection");
+    assert!(needs.contains("ProcessUploadMapping"), "{needs:?}");
+    assert!(deployed.needs("ProcessUploadMapping").contains("ProcessUpload"));
+}
+
 fn statements(role: &Value) -> Vec<Value> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let policies = list(&role["Policies"]);
@@ -104,7 +115,7 @@ fn no_role_may_do_more_than_its_function() {
                         );
                     }
                     if action == "events:PutEvents" {
-                        let equals = &statement["Condition"]["StringEquals"];
+                        let equals = &statement["Condition"]["ForAllValues:StringEquals"];
                         let said = |key: &str| equals[key].as_array().is_some_and(|it| !it.is_empty());
                         assert!(
                             said("events:source") && said("events:detail-type"),
