@@ -1,5 +1,5 @@
-//! The tools that are not Rust: pinned in `requirements.txt` and `requirements-contract.txt`, installed into Python
-//! virtual environments under `.local/tools`.
+//! The tools that are not Rust: pinned in `requirements*.txt`, installed into Python virtual environments under
+//! `.local/tools`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +11,7 @@ use crate::{instance, process, ui};
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const CONTRACT_REQUIREMENTS: &str = include_str!("../requirements-contract.txt");
+const LINT_REQUIREMENTS: &str = include_str!("../requirements-lint.txt");
 /// The oldest Python that the tools run on.
 const OLDEST: (u32, u32) = (3, 10);
 
@@ -31,6 +32,13 @@ impl Tools {
         self.bin.join("python")
     }
 
+    /// cfn-lint, which the SAM CLI brings.
+    pub(crate) fn cfn_lint(&self) -> Command {
+        let mut command = Command::new(self.bin.join("cfn-lint"));
+        command.current_dir(instance::repo_root());
+        command
+    }
+
     /// The SAM CLI, which finds the other tools beside it.
     pub(crate) fn sam(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(self.bin.join("sam"));
@@ -47,6 +55,12 @@ impl Tools {
 pub(crate) fn contract_tools() -> anyhow::Result<PathBuf> {
     let what = "schemathesis into .local/tools";
     install("contract", "requirements-contract.txt", CONTRACT_REQUIREMENTS, what, "some 100 MB")
+}
+
+/// Where the programs are that `requirements-lint.txt` pins. Installs them, unless they are there.
+pub(crate) fn lint_tools() -> anyhow::Result<PathBuf> {
+    let what = "checkov into .local/tools";
+    install("lint", "requirements-lint.txt", LINT_REQUIREMENTS, what, "some 300 MB")
 }
 
 /// Installs `requirements`, the text of `file`, into a virtual environment, unless they are there. Returns the folder of

@@ -79,7 +79,7 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
     instance.make_dirs()?;
     let proxy = Proxy::of(instance)?;
     proxy.start(&Tools::ensure()?)?;
-    up::start(instance, up::OrdersRun::OnLambda)?;
+    up::start(instance, up::OrdersRun::OnLambda, up::Profile::Dev)?;
 
     let stack = Stack::local(instance.clone())?;
     let shop = stack.shop()?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use super::up::OrdersRun;
+use super::up::{OrdersRun, Profile};
 use crate::api::{NewOrder, Order, Shop, Stock};
 use crate::follow::Follower;
 use crate::instance::Instance;
@@ -30,7 +30,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     signals::catch()?;
     let instance = Instance::developer();
     if emulator::Emulator::of(&instance).service.pid().is_none() {
-        super::up::start(&instance, OrdersRun::OnLambda)?;
+        super::up::start(&instance, OrdersRun::OnLambda, Profile::Dev)?;
     }
     let stage = Stage::set(&instance)?;
     let told = stage.tell();

@@ -1,5 +1,7 @@
 //! `cargo xtask test`
 
+use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -7,13 +9,13 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::up::OrdersRun;
+use super::up::{OrdersRun, Profile};
 use crate::aws::{LOCAL_KEY, LOCAL_REGION};
 use crate::binaries::Binaries;
-use crate::instance::{Instance, repo_root};
+use crate::instance::{self, Instance, repo_root};
 use crate::process::{self, brief, cargo};
 use crate::stack::Stack;
-use crate::tools::Tools;
+use crate::tools::{Tools, lint_tools};
 use crate::ui::{self, DIM};
 use crate::{contract, names, signals, token};
 
@@ -29,6 +31,9 @@ pub(crate) struct Args {
     /// step.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Of the end-to-end tests: run the functions as they are deployed, built by `sam build`'s command.
+    #[arg(long)]
+    release: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -41,7 +46,7 @@ enum Step {
     Docs,
     /// cargo test, all but the end-to-end tests
     Tests,
-    /// sam validate --lint
+    /// sam validate, cfn-lint with all its rules, what AWS makes of the template, checkov
     Template,
     /// The end-to-end tests and the contract (schemathesis), against a local stack
     EndToEnd,
@@ -54,7 +59,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for (index, step) in steps.iter().enumerate() {
         ui::heading(&format!("{}/{} {}", index + 1, steps.len(), step.name()));
         let started = Instant::now();
-        let result = step.run(args.only.as_deref());
+        let result = step.run(args);
         times.push((*step, started.elapsed()));
         if let Err(error) = result {
             summarize(&times, true);
@@ -83,7 +88,7 @@ impl Step {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    fn run(self, only: Option<&str>) -> anyhow::Result<()> {
+    fn run(self, args: &Args) -> anyhow::Result<()> {
         match self {
             Self::Format => visible(cargo().args(["fmt", "--all", "--check"])),
             Self::Lints => {
@@ -95,16 +100,15 @@ impl Step {
             Self::Tests => {
                 let mut tests = cargo();
                 // The simulation makes millions of errors on purpose: a backtrace in each would take most of its time.
-                tests.args(["test", "--workspace", "--exclude", "end_to_end"]).env("RUST_LIB_BACKTRACE", "0");
+                tests.args(["test", "--workspace"]).env("RUST_LIB_BACKTRACE", "0");
+                // They need what the steps behind this one make.
+                for package in ["end_to_end", "deployment"] {
+                    tests.args(["--exclude", package]);
+                }
                 visible(&mut tests)
             }
-            Self::Template => {
-                let mut sam = Tools::ensure()?.sam()?;
-                // Some checks depend on the region; none of them calls AWS.
-                sam.env("AWS_DEFAULT_REGION", LOCAL_REGION);
-                visible(sam.args(["validate", "--lint"]))
-            }
-            Self::EndToEnd => end_to_end(only),
+            Self::Template => template(),
+            Self::EndToEnd => end_to_end(args.only.as_deref(), Profile::of(args.release)),
         }
     }
 }
@@ -119,15 +123,50 @@ pub(super) fn visible(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn end_to_end(only: Option<&str>) -> anyhow::Result<()> {
+/// Looks at the template as it is written, and at what AWS makes of it.
+fn template() -> anyhow::Result<()> {
+    let tools = Tools::ensure()?;
+    // Some checks depend on the region; none of them calls AWS.
+    visible(tools.sam()?.env("AWS_DEFAULT_REGION", LOCAL_REGION).args(["validate", "--lint"]))?;
+    let mut lint = tools.cfn_lint();
+    // Also what is only for information. What is left out stands in the template's Metadata, with the reason.
+    visible(lint.args(["--include-checks", "I", "--regions", LOCAL_REGION, "--", "template.yaml"]))?;
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--test", "transformed"]).env("SAM_PYTHON", tools.python());
+    visible(&mut tests)?;
+    let transformed = instance::local_dir().join("transformed.json");
+    transform(&tools, &transformed)?;
+    let mut checkov = Command::new(lint_tools()?.join("checkov"));
+    checkov
+        .current_dir(repo_root())
+        .args(["--config-file", "xtask/checkov.yaml", "--file"])
+        .arg(&transformed);
+    visible(&mut checkov)
+}
+
+/// Writes the template as SAM's translator makes it for AWS.
+fn transform(tools: &Tools, to: &Path) -> anyhow::Result<()> {
+    let asked = serde_json::json!({ "template": repo_root().join("template.yaml"), "cases": { "aws": {} } });
+    let input = to.with_extension("input.json");
+    std::fs::write(&input, asked.to_string())?;
+    let mut python = Command::new(tools.python());
+    python.arg(repo_root().join("xtask/src/python/transform_template.py")).stdin(File::open(&input)?);
+    let output = python.output()?;
+    let problem = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "SAM refuses the template: {problem}");
+    let cases: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(std::fs::write(to, cases.get("aws").unwrap_or(&Value::Null).to_string())?)
+}
+
+fn end_to_end(only: Option<&str>, profile: Profile) -> anyhow::Result<()> {
     let instance = Instance::test();
     // What an interrupted run left, which could not clean up any more.
     super::down::stop(&instance)?;
     super::up::forget(&instance)?;
     let stack = Running(instance);
     let tested = match only {
-        Some(only) => test_some(&stack.0, only),
-        None => test_both_ways(&stack.0),
+        Some(only) => test_some(&stack.0, only, profile),
+        None => test_both_ways(&stack.0, profile),
     };
     let stopped = super::down::stop(&stack.0);
     tested.and(stopped.map(drop))
@@ -137,18 +176,18 @@ fn end_to_end(only: Option<&str>) -> anyhow::Result<()> {
 const OF_CLIENTS: [&str; 2] = ["api::", "front_door::"];
 
 /// All tests with the order service on Lambda; then those of clients once more, with a container in its place.
-fn test_both_ways(instance: &Instance) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersRun::OnLambda)?;
+fn test_both_ways(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
+    let binaries = super::up::start(instance, OrdersRun::OnLambda, profile)?;
     visible(&mut test_command(instance, &binaries, &[])?)?;
     ui::heading("The contract, tried by a stranger, by staff and by a partner");
     contract_test(instance)?;
     ui::heading("The same front door, with the order service in a container");
-    let binaries = super::up::start(instance, OrdersRun::InContainer)?;
+    let binaries = super::up::start(instance, OrdersRun::InContainer, profile)?;
     visible(&mut test_command(instance, &binaries, &OF_CLIENTS)?)
 }
 
-fn test_some(instance: &Instance, only: &str) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersRun::OnLambda)?;
+fn test_some(instance: &Instance, only: &str, profile: Profile) -> anyhow::Result<()> {
+    let binaries = super::up::start(instance, OrdersRun::OnLambda, profile)?;
     visible(&mut test_command(instance, &binaries, &[only])?)
 }
 

@@ -8,7 +8,7 @@ use crate::scanner::Scanner;
 use crate::stack::Stack;
 use crate::stand_in::{Control, StandIn};
 use crate::tools::Tools;
-use crate::{deploy, products, signals, ui, webhooks};
+use crate::{deploy, products, release, signals, ui, webhooks};
 
 /// Start the whole system on this machine: tools, build, AWS emulator, payment provider, malware scanner, deployment, stock.
 ///
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Run the order service as a container would run: a process of its own behind the same gateway.
     #[arg(long)]
     container: bool,
+    /// Run the functions as they are deployed: built by `sam build`'s command, which takes a quarter of an hour the first time.
+    #[arg(long)]
+    release: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -32,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         forget(&instance)?;
     }
     let orders = if args.container { OrdersRun::InContainer } else { OrdersRun::OnLambda };
-    start(&instance, orders)?;
+    start(&instance, orders, Profile::of(args.release))?;
     print_urls(&instance)
 }
 
@@ -43,11 +46,30 @@ pub(crate) enum OrdersRun {
     InContainer,
 }
 
+/// How the functions are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// With the tests, fast to build.
+    Dev,
+    /// As they are deployed.
+    Release,
+}
+
+impl Profile {
+    pub(crate) fn of(release: bool) -> Self {
+        if release { Self::Release } else { Self::Dev }
+    }
+}
+
 /// Brings a local stack up. Returns the binaries that it was made from.
-pub(crate) fn start(instance: &Instance, orders: OrdersRun) -> anyhow::Result<Binaries> {
+pub(crate) fn start(instance: &Instance, orders: OrdersRun, profile: Profile) -> anyhow::Result<Binaries> {
     instance.make_dirs()?;
     let tools = Tools::ensure()?;
-    let binaries = Binaries::build(instance)?;
+    let mut binaries = Binaries::build(instance)?;
+    if profile == Profile::Release {
+        release::build(&tools)?;
+        binaries.replace(release::built()?);
+    }
     ui::success("functions built");
     Emulator::of(instance).start(&tools)?;
     let stand_in = StandIn::of(instance);
