@@ -8,9 +8,17 @@ Of what a URL answers behind API Gateway (http_proxy), it drops all headers but 
 
 It asks policies about PutEvents without the condition keys that AWS gives them, the entries' source and detail-type
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html).
+
+And it writes down what comes in at API Gateway: each request to an API becomes a line of JSON in the file that GATEWAY_LOG
+names, which is emptied first. That is what a firewall in front of it would see (tests/firewall reads it), and how it was
+answered. Credentials are left out.
 """
 
 import asyncio
+import base64
+import json
+import os
+import re
 import socketserver
 import urllib.error
 import urllib.parse
@@ -60,8 +68,6 @@ async def http_proxy(integration, path, method, headers, body, query_params, pat
 
 gateway._invoke_http_proxy_v1 = http_proxy
 
-import json
-
 import ministack.core.iam_actions as actions
 
 request_tag_context = actions.request_tag_context
@@ -77,6 +83,57 @@ def request_context(service, action, body, parameters):
 
 
 actions.request_tag_context = request_context
+
+import ministack.app as app
+from ministack.core.responses import get_request_client_ip
+
+# AWS WAF is shown no more of a body.
+LONGEST_BODY = 64 * 1024
+# How the API's address begins here: behind it come the stage and the path, which are all that there is on AWS.
+ADDRESS = re.compile(r"^/_aws/execute-api/[^/]+")
+SECRETS = {"authorization", "cookie", "x-amz-security-token", "x-api-key"}
+SIGNED_ARGUMENTS = re.compile(r"(?i)((?:^|&)(?:x-amz-security-token|signature)=)([^&]*)")
+
+
+def without_secret(name, value):
+    """Keeps the scheme, such as Bearer, and how long the value is."""
+    if name.lower() not in SECRETS:
+        return value
+    scheme, space, secret = value.partition(" ")
+    return scheme + space + "x" * len(secret) if space else "x" * len(value)
+
+
+def recording(handle, log):
+    async def handle_and_record(host, path, method, headers, body, query_params, raw_path=None, raw_query_string=None):
+        answer = await handle(
+            host, path, method, headers, body, query_params, raw_path=raw_path, raw_query_string=raw_query_string
+        )
+        if answer is None:
+            return None
+        query = SIGNED_ARGUMENTS.sub(lambda found: found[1] + "x" * len(found[2]), raw_query_string or "")
+        line = {
+            "method": method,
+            "path": ADDRESS.sub("", raw_path or path),
+            "query": query,
+            "headers": [[name, without_secret(name, str(value))] for name, value in headers.items()],
+            "source": get_request_client_ip(),
+            "status": answer[0],
+        }
+        shown = (body or b"")[:LONGEST_BODY]
+        try:
+            line["body"] = shown.decode()
+        except UnicodeDecodeError:
+            line["body_base64"] = base64.b64encode(shown).decode()
+        log.write(json.dumps(line) + "\n")
+        return answer
+
+    return handle_and_record
+
+
+if os.environ.get("GATEWAY_LOG"):
+    # One line at a time, so that whoever reads it while the emulator runs finds whole ones.
+    log = open(os.environ["GATEWAY_LOG"], "w", buffering=1, encoding="utf-8")
+    app._handle_execute_api_request = recording(app._handle_execute_api_request, log)
 
 from ministack.app import main
 
