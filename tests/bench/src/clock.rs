@@ -4,16 +4,16 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 #[expect(clippy::disallowed_methods, reason = "a measurement happens now")]
 /// By the machine's clock.
-pub(crate) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
 /// Milliseconds since 1970, as the Runtime API counts.
-pub(crate) fn epoch_ms() -> u128 {
+pub fn epoch_ms() -> u128 {
     u128::try_from(now().as_millisecond()).unwrap_or_default()
 }
 
 /// Today, UTC.
-pub(crate) fn today() -> Date {
+pub fn today() -> Date {
     TimeZone::UTC.to_datetime(now()).date()
 }

@@ -7,38 +7,40 @@ use anyhow::{Context, bail};
 use architecture::template::{FUNCTION, Resource, Template, target};
 use architecture::workspace::samples;
 use bytes::Bytes;
+use heck::ToKebabCase;
 use jiff::Timestamp;
 use payments::webhook::signature::sign;
 use serde_json::{Value, json};
 
 /// The name of the binary that all others are compared with.
-pub(crate) const FLOOR: &str = "floor";
+pub const FLOOR: &str = "floor";
 
 /// What webhooks are signed with here.
-pub(crate) const WEBHOOK_SECRET: &str = "whsec_bench";
+pub const WEBHOOK_SECRET: &str = "whsec_bench";
 const SIGNATURE: &str = "Stripe-Signature";
 /// The type of a queue, whose `Ref` is its URL.
 const QUEUE: &str = "AWS::SQS::Queue";
 
 /// A function, and how it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Function {
+pub struct Function {
     /// The name of its binary.
-    pub(crate) name: String,
+    pub name: String,
     /// What it is configured to get, in MB.
-    pub(crate) memory: u64,
+    pub memory: u64,
     /// How long it may take.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
     /// Its environment, as the template sets it.
-    pub(crate) variables: BTreeMap<String, String>,
-    pub(crate) sample: Bytes,
+    pub variables: BTreeMap<String, String>,
+    /// Its sample event.
+    pub sample: Bytes,
     /// Who calls it.
-    pub(crate) trigger: Trigger,
+    pub trigger: Trigger,
 }
 
 /// Who calls a function: each expects another form of answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trigger {
+pub enum Trigger {
     /// API Gateway: a response.
     Http,
     /// A queue or a stream: which records are to come again.
@@ -57,7 +59,7 @@ impl Trigger {
     }
 
     /// Whether the answer says that all is done that the event asked for.
-    pub(crate) fn is_success(self, answer: &Value) -> bool {
+    pub fn is_success(self, answer: &Value) -> bool {
         match self {
             Self::Http => answer["statusCode"].as_u64().is_some_and(|status| (200..300).contains(&status)),
             Self::Records => answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty),
@@ -68,7 +70,7 @@ impl Trigger {
 
 impl Function {
     /// The floor.
-    pub(crate) fn floor() -> Self {
+    pub fn floor() -> Self {
         Self {
             name: FLOOR.to_owned(),
             memory: 128,
@@ -80,7 +82,7 @@ impl Function {
     }
 
     /// The functions of this repository, by name; only those in `names`, if there are any.
-    pub(crate) fn of_repository(names: &[String]) -> anyhow::Result<Vec<Self>> {
+    pub fn of_repository(names: &[String]) -> anyhow::Result<Vec<Self>> {
         let template = Template::of_repository()?;
         let mut samples = samples()?;
         let mut functions = Vec::new();
@@ -108,21 +110,20 @@ impl Function {
     }
 
     /// One function of this repository.
-    pub(crate) fn named(name: &str) -> anyhow::Result<Self> {
+    pub fn named(name: &str) -> anyhow::Result<Self> {
         let function = Self::of_repository(&[name.to_owned()])?.into_iter().next();
         function.with_context(|| format!("no function {name}"))
     }
 
     fn read(template: &Template, function: Resource<'_>) -> anyhow::Result<Self> {
-        let name = function.at("/Metadata/BuildProperties/Binary").as_str();
-        let name = name.with_context(|| format!("{} in template.yaml names no binary", function.id))?;
+        let name = function.id.to_kebab_case();
         let variables = "/Environment/Variables";
         let of_all = template.globals().pointer(variables);
         let own = function.property(variables);
         let variables = of_all.into_iter().chain([own]).filter_map(Value::as_object).flatten();
         let number = |path: &str| function.setting(path).as_u64();
         Ok(Self {
-            name: name.to_owned(),
+            name,
             memory: number("/MemorySize").context("a function without MemorySize")?,
             timeout: Duration::from_secs(number("/Timeout").context("a function without Timeout")?),
             variables: variables.map(|(name, value)| (name.clone(), resolve(template, value))).collect(),
@@ -132,7 +133,7 @@ impl Function {
     }
 
     /// What it is called with at this time: a webhook's signature is good for minutes.
-    pub(crate) fn event(&self, now: Timestamp) -> Bytes {
+    pub fn event(&self, now: Timestamp) -> Bytes {
         let Ok(mut event) = serde_json::from_slice::<Value>(&self.sample) else { return self.sample.clone() };
         let Some(body) = event["body"].as_str().filter(|_| event["headers"][SIGNATURE].is_string()) else {
             return self.sample.clone();
@@ -144,7 +145,7 @@ impl Function {
     }
 
     /// Whether it talks to others than AWS, and so reads the machine's trusted roots.
-    pub(crate) fn trusts_the_machine(&self) -> bool {
+    pub fn trusts_the_machine(&self) -> bool {
         let of_others = [crate::backend::Service::Stripe.variable(), "WEBHOOK_RETRY_BASE_SECONDS"];
         of_others.iter().any(|name| self.variables.contains_key(*name))
     }
@@ -203,7 +204,6 @@ mod tests {
             "{Parameters: {Base: {Default: 2}}, \
               Globals: {Function: {Timeout: 30, MemorySize: 128, Environment: {Variables: {B: !Ref Base}}}}, \
               Resources: {F: {Type: 'AWS::Serverless::Function', \
-                Metadata: {BuildProperties: {Binary: f}}, \
                 Properties: {Timeout: 10, Environment: {Variables: {T: !Ref Table, A: !GetAtt Q.Arn, S: s, U: !Ref Q, \
                   J: !Join [' ', [!GetAtt Q.QueueName, !Ref Table]], I: !If [IsOnAws, !Sub 'https://h/', !Ref Base]}}}}, \
                Q: {Type: 'AWS::SQS::Queue'}}}",

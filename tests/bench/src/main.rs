@@ -3,25 +3,17 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`functions`] | what is measured, as `template.yaml` has it |
-//! | [`runtime_api`], [`process`] | the half of Lambda that a function sees: its events and its process |
-//! | [`backend`] | the services that the functions call |
-//! | [`server`], [`tls`] | what both are served by |
+//! | [`bench`] | what is measured, and what surrounds it: the library of this package |
+//! | [`tls`] | certificates for the services |
 //! | [`measure`] | what is done how often |
 //! | [`jobs`] | what takes longer the more there is |
 //! | [`statistics`], [`report`] | what is made of it |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
-mod backend;
-mod clock;
-mod functions;
 mod jobs;
 mod measure;
-mod process;
 mod report;
-mod runtime_api;
-mod server;
 mod statistics;
 mod tls;
 
@@ -32,7 +24,7 @@ use anyhow::{Context, ensure};
 use architecture::workspace::root;
 use clap::Parser;
 
-use functions::Function;
+use bench::functions::Function;
 use measure::{Bench, Measured};
 
 /// Measures functions and jobs. Called by `cargo xtask bench`.

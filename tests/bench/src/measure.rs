@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::backend::{Backend, Traffic};
-use crate::functions::Function;
-use crate::process::{Init, Process};
+use bench::backend::{Backend, Traffic};
+use bench::functions::Function;
+use bench::process::{Init, Process};
+
 use crate::statistics::percentile;
 use crate::tls::Certificates;
 
@@ -78,7 +79,7 @@ impl Bench {
             let size = std::fs::copy(&built, &binary).with_context(|| {
                 format!("{} cannot be read. Build it: cargo xtask bench", built.display())
             })?;
-            let mut environment = addresses(function, &backend);
+            let mut environment = backend.addresses(function);
             if let Some(roots) = &roots {
                 let file = if function.trusts_the_machine() { &roots.system } else { &roots.amazon };
                 environment.push(("SSL_CERT_FILE".to_owned(), file.display().to_string()));
@@ -158,18 +159,6 @@ impl Run<'_> {
         }
         Ok(traffic)
     }
-}
-
-/// Where the function finds the services: AWS's always, others where its own variables name them.
-fn addresses(function: &Function, backend: &Backend) -> Vec<(String, String)> {
-    let mut addresses = Vec::new();
-    for (service, url) in backend.urls() {
-        let variable = service.variable();
-        if service.is_of_aws() || function.variables.contains_key(variable) {
-            addresses.push((variable.to_owned(), url));
-        }
-    }
-    addresses
 }
 
 fn progress(what: &str, steps: usize) -> ProgressBar {

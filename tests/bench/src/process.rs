@@ -24,7 +24,7 @@ const QUOTED_LINES: usize = 20;
 const TOKEN_LENGTH: usize = 600;
 
 /// A process of a function that waits for an event.
-pub(crate) struct Process<'a> {
+pub struct Process<'a> {
     function: &'a Function,
     log: &'a Path,
     child: Child,
@@ -34,16 +34,16 @@ pub(crate) struct Process<'a> {
 
 /// What a start took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Init {
+pub struct Init {
     /// From before the process is made until it asks for its first event.
-    pub(crate) wall: Duration,
+    pub wall: Duration,
     /// Processor time of it, in user and kernel mode.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
 }
 
 impl<'a> Process<'a> {
     /// Starts `binary` and waits until it asks for an event. Its output goes to `log`.
-    pub(crate) async fn start(
+    pub async fn start(
         function: &'a Function,
         binary: &Path,
         environment: &[(String, String)],
@@ -73,12 +73,36 @@ impl<'a> Process<'a> {
 
     /// Sends the function's event and waits for the answer, which must be a good one, and for the request of the
     /// next event. The time is from sending to answer.
-    pub(crate) async fn invoke(&mut self) -> anyhow::Result<Duration> {
+    pub async fn invoke(&mut self) -> anyhow::Result<Duration> {
         Ok(self.invoke_with(self.function.event(now())).await?.0)
     }
 
     /// The same with another event; gives back the answer too.
-    pub(crate) async fn invoke_with(&mut self, event: Bytes) -> anyhow::Result<(Duration, Value)> {
+    ///
+    /// # Errors
+    /// When the function does not answer, or with an error.
+    pub async fn invoke_with(&mut self, event: Bytes) -> anyhow::Result<(Duration, Value)> {
+        let function = self.function;
+        let (took, result) = self.send(event).await?;
+        let success = result.and_then(|answer| {
+            let json = serde_json::from_slice::<Value>(&answer).ok();
+            let good = json.filter(|answer| function.trigger.is_success(answer));
+            good.ok_or_else(|| String::from_utf8_lossy(&answer).into_owned())
+        });
+        match success {
+            Ok(answer) => Ok((took, answer)),
+            Err(answer) => {
+                bail!("{} did not handle its event: it answered {answer}.{}", function.name, self.output())
+            }
+        }
+    }
+
+    /// Sends an event and waits for what the function makes of it, an error being one of the answers that it may give, and
+    /// for the request of the next event.
+    ///
+    /// # Errors
+    /// When the process ends, or does not answer within the function's timeout.
+    pub async fn send(&mut self, event: Bytes) -> anyhow::Result<(Duration, Result<Bytes, String>)> {
         let function = self.function;
         let event = invocation(&function.name, event, function.timeout);
         let (none, _) = oneshot::channel();
@@ -90,30 +114,19 @@ impl<'a> Process<'a> {
             Call::Answer { at, result } => (at, result),
             Call::Next { .. } => bail!("{} asked for another event before it answered", function.name),
         };
-        let success = result.and_then(|answer| {
-            let json = serde_json::from_slice::<Value>(&answer).ok();
-            let good = json.filter(|answer| function.trigger.is_success(answer));
-            good.ok_or_else(|| String::from_utf8_lossy(&answer).into_owned())
-        });
-        let answer = match success {
-            Ok(answer) => answer,
-            Err(answer) => {
-                bail!("{} did not handle its event: it answered {answer}.{}", function.name, self.output())
-            }
-        };
         self.next(function.timeout).await?;
-        Ok((at.duration_since(sent), answer))
+        Ok((at.duration_since(sent), result))
     }
 
     /// The most memory that the process has taken up until now, in KiB, shared libraries and the binary's own
     /// pages included.
-    pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
+    pub fn peak_memory(&self) -> anyhow::Result<u64> {
         let status = self.proc("status")?;
         peak_memory(&status).context("the kernel does not tell how much memory the process takes (VmHWM)")
     }
 
     /// Ends it.
-    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+    pub async fn end(mut self) -> anyhow::Result<()> {
         Ok(self.child.kill().await?)
     }
 
@@ -202,7 +215,7 @@ fn lambda_environment(function: &Function) -> Vec<(&'static str, String)> {
 }
 
 /// The line `VmHWM:     9876 kB` of `/proc/<pid>/status`.
-pub(crate) fn peak_memory(status: &str) -> Option<u64> {
+pub fn peak_memory(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }

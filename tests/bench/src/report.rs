@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::functions::{FLOOR, Function};
 use crate::measure::{Bench, Cold, Measured};
 use crate::statistics::{decimal, hundredths, median, megabytes, milliseconds, percentile};
+use bench::functions::{FLOOR, Function};
 
 /// What a function is to stay below.
 struct Targets;
@@ -203,7 +203,7 @@ pub(crate) fn setting(repo: &Path) -> String {
         crates.iter().filter_map(|name| Some(format!("{name} {}", locked_version(&lock, name)?))).collect();
     format!(
         "{}, Linux {}, {cores} × {model}, {rustc}; {}.\n",
-        crate::clock::today(),
+        bench::clock::today(),
         read("/proc/sys/kernel/osrelease").trim(),
         versions.join(", ")
     )
@@ -219,8 +219,8 @@ fn locked_version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Traffic;
-    use crate::process::Init;
+    use bench::backend::Traffic;
+    use bench::process::Init;
 
     fn function(name: &str) -> Function {
         Function { name: name.to_owned(), ..Function::floor() }

@@ -13,13 +13,13 @@ use crate::clock::epoch_ms;
 use crate::server::{Handler, Server};
 
 /// A Runtime API for one process.
-pub(crate) struct RuntimeApi {
+pub struct RuntimeApi {
     server: Server,
     calls: mpsc::UnboundedReceiver<Call>,
 }
 
 /// What the function called the Runtime API with.
-pub(crate) enum Call {
+pub enum Call {
     /// It asks for the next event.
     Next {
         /// When that came in.
@@ -40,24 +40,24 @@ struct Calls(mpsc::UnboundedSender<Call>);
 
 impl RuntimeApi {
     /// Starts one.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    pub async fn start() -> anyhow::Result<Self> {
         let (sender, calls) = mpsc::unbounded_channel();
         Ok(Self { server: Server::start(None, Arc::new(Calls(sender))).await?, calls })
     }
 
     /// What `AWS_LAMBDA_RUNTIME_API` is set to.
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         self.server.address()
     }
 
     /// Waits for the function's next call. `None` never comes: the server lives as long as this.
-    pub(crate) async fn call(&mut self) -> Option<Call> {
+    pub async fn call(&mut self) -> Option<Call> {
         self.calls.recv().await
     }
 }
 
 /// The answer to `next` that hands out an event.
-pub(crate) fn invocation(function: &str, event: Bytes, timeout: Duration) -> Response<Full<Bytes>> {
+pub fn invocation(function: &str, event: Bytes, timeout: Duration) -> Response<Full<Bytes>> {
     let deadline = epoch_ms().saturating_add(timeout.as_millis());
     let mut answer = Response::new(Full::new(event));
     let headers = [

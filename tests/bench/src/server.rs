@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 /// Answers requests.
-pub(crate) trait Handler: Send + Sync + 'static {
+pub trait Handler: Send + Sync + 'static {
     /// A client has connected; with TLS, its handshake is done.
     fn connected(&self) {}
 
@@ -25,17 +25,14 @@ pub(crate) trait Handler: Send + Sync + 'static {
 }
 
 /// A server that ends, with all of its connections, when this is dropped.
-pub(crate) struct Server {
+pub struct Server {
     _tasks: JoinSet<()>,
     port: u16,
 }
 
 impl Server {
     /// Starts to listen on a free port of `localhost`.
-    pub(crate) async fn start<H: Handler>(
-        tls: Option<Arc<ServerConfig>>,
-        handler: Arc<H>,
-    ) -> anyhow::Result<Self> {
+    pub async fn start<H: Handler>(tls: Option<Arc<ServerConfig>>, handler: Arc<H>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("localhost:0").await?;
         let port = listener.local_addr()?.port();
         let mut tasks = JoinSet::new();
@@ -44,7 +41,7 @@ impl Server {
     }
 
     /// Where it listens: `localhost:12345`.
-    pub(crate) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("localhost:{}", self.port)
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::Service;
 use crate::clock::now;
 use crate::functions::WEBHOOK_SECRET;
-use crate::jobs::photo;
+use crate::photo::photo;
 
 /// What a service answers with.
 #[derive(Debug, Clone, PartialEq)]

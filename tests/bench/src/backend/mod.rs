@@ -12,12 +12,14 @@ use http_body_util::Full;
 use platform::memory::lock;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::functions::Function;
 use crate::server::{Handler, Server};
 use answers::Answer;
 
 /// A service that functions call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Service {
+#[expect(missing_docs, reason = "each is named as the service is")]
+pub enum Service {
     CloudWatch,
     DynamoDb,
     EventBridge,
@@ -47,7 +49,7 @@ impl Service {
     ];
 
     /// The environment variable that tells a function where the service is.
-    pub(crate) fn variable(self) -> &'static str {
+    pub fn variable(self) -> &'static str {
         match self {
             Self::CloudWatch => "AWS_ENDPOINT_URL_CLOUDWATCH",
             Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
@@ -64,13 +66,13 @@ impl Service {
     }
 
     /// Whether it is one of AWS's, which every function finds; the others are named by who calls them.
-    pub(crate) fn is_of_aws(self) -> bool {
+    pub fn is_of_aws(self) -> bool {
         !matches!(self, Self::Inventory | Self::Shop | Self::SignIn | Self::Stripe)
     }
 }
 
 /// All services, running.
-pub(crate) struct Backend {
+pub struct Backend {
     servers: Vec<(Service, Server)>,
     scheme: &'static str,
     traffic: Arc<Mutex<Traffic>>,
@@ -78,18 +80,21 @@ pub(crate) struct Backend {
 
 /// What came in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     /// How many connections.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// How many requests.
-    pub(crate) requests: usize,
+    pub requests: usize,
     /// Requests that no sample event should lead to.
-    pub(crate) unexpected: Vec<String>,
+    pub unexpected: Vec<String>,
 }
 
 impl Backend {
     /// Starts all services; with TLS, unless `tls` is `None`.
-    pub(crate) async fn start(tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn start(tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<Self> {
         let traffic = Arc::new(Mutex::new(Traffic::default()));
         let mut servers = Vec::new();
         for service in Service::ALL {
@@ -101,13 +106,21 @@ impl Backend {
     }
 
     /// Each service and its URL.
-    pub(crate) fn urls(&self) -> Vec<(Service, String)> {
+    pub fn urls(&self) -> Vec<(Service, String)> {
         let url = |server: &Server| format!("{}://{}", self.scheme, server.address());
         self.servers.iter().map(|(service, server)| (*service, url(server))).collect()
     }
 
+    /// The variables that tell `function` where the services are: AWS's always, others where its own variables name them.
+    pub fn addresses(&self, function: &Function) -> Vec<(String, String)> {
+        let urls = self.urls().into_iter().map(|(service, url)| (service.variable(), service, url));
+        urls.filter(|(name, service, _)| service.is_of_aws() || function.variables.contains_key(*name))
+            .map(|(name, _, url)| (name.to_owned(), url))
+            .collect()
+    }
+
     /// What came in since this was last asked for.
-    pub(crate) fn take_traffic(&self) -> Traffic {
+    pub fn take_traffic(&self) -> Traffic {
         std::mem::take(&mut lock(&self.traffic))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::process::peak_memory;
+use bench::process::peak_memory;
 
 /// How often the memory of a running program is looked at. What it takes in its last moment can be missed.
 const LOOK: Duration = Duration::from_micros(500);

@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::services::{Done, Services, Tables};
 use super::{Section, rate};
-use crate::functions::Function;
 use crate::statistics::{decimal, hundredths, megabytes};
+use bench::functions::Function;
 
 /// Its name on the command line.
 pub(super) const JOB: &str = "export";

@@ -129,7 +129,7 @@ impl Tables for Imports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::Function;
+    use bench::functions::Function;
 
     #[test]
     fn the_file_has_the_rows_that_are_counted() {

@@ -20,8 +20,6 @@ use anyhow::{Context, bail};
 use crate::statistics::{decimal, hundredths, median, megabytes, milliseconds};
 use child::{Run, run};
 
-pub(crate) use pictures::photo;
-
 /// What is measured, as a section of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Section {

@@ -13,10 +13,10 @@ use http_body_util::Full;
 use platform::memory::lock;
 use serde_json::{Value, json};
 
-use crate::backend::Service;
-use crate::functions::Function;
-use crate::process::{Init, Process};
-use crate::server::{Handler, Server};
+use bench::backend::Service;
+use bench::functions::Function;
+use bench::process::{Init, Process};
+use bench::server::{Handler, Server};
 
 /// What `DynamoDB` knows.
 pub(super) trait Tables: Send + Sync + 'static {
