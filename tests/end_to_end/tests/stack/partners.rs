@@ -194,10 +194,9 @@ async fn a_url_that_leads_inside_is_refused() {
         "http://example.com/",
     ] {
         let answer = call(&stack, &partner, Method::POST, "/webhooks", Some(&json!({ "url": url }))).await;
-        assert_eq!(
-            (answer.status, answer.places()),
-            (StatusCode::BAD_REQUEST, vec!["/url".to_owned()]),
-            "{url}"
-        );
+        // The gateway's model refuses some of them already: it does not say which field it is.
+        let by_gateway = answer.headers.contains_key("x-amzn-errortype");
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{url}: {answer:?}");
+        assert!(by_gateway || answer.places() == ["/url"], "{url}: {answer:?}");
     }
 }
