@@ -84,6 +84,7 @@ impl<'a> Emulator<'a> {
             .env("S3_PERSIST", "1")
             .env("S3_DATA_DIR", state.join("s3"))
             .env("TMPDIR", self.instance.tmp())
+            .env("GATEWAY_LOG", self.instance.gateway_log())
             // Without this it would listen on all interfaces for MQTT.
             .env("IOT_MTLS_ENABLED", "0")
             .env("PYTHONUNBUFFERED", "1");

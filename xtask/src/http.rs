@@ -9,6 +9,8 @@ use crate::aws::sign_local;
 
 /// How long a request may take: API Gateway gives up after 29 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Who asks. AWS WAF's common rule set refuses requests that do not say.
+const USER_AGENT: &str = concat!("serverless-orders/", env!("CARGO_PKG_VERSION"), " (xtask)");
 
 /// Sends JSON, reads JSON.
 #[derive(Clone)]
@@ -29,7 +31,10 @@ impl Http {
 
     /// A client that gives up a request after `limit`.
     pub(crate) fn within(limit: Duration) -> Self {
-        let config = ureq::Agent::config_builder().timeout_global(Some(limit)).http_status_as_error(false);
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(limit))
+            .http_status_as_error(false)
+            .user_agent(USER_AGENT);
         Self(config.build().into())
     }
 

@@ -109,6 +109,11 @@ impl Instance {
         self.dir.join("logs").join(format!("{name}.log"))
     }
 
+    /// Where the emulator writes down what comes in at the gateway, a line of JSON each.
+    pub(crate) fn gateway_log(&self) -> PathBuf {
+        self.run().join("gateway.jsonl")
+    }
+
     /// What is running: process ids, and the scripts that run.
     pub(crate) fn run(&self) -> PathBuf {
         self.dir.join("run")

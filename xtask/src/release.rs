@@ -74,7 +74,7 @@ pub(crate) fn lay_out(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// Where `cargo lambda` puts each binary, as `build/functions.mk` has it: in a folder of its name, as `bootstrap`.
-fn lambda_dir() -> PathBuf {
+pub(crate) fn lambda_dir() -> PathBuf {
     repo_root().join(target_dir()).join("lambda").join(ARCHITECTURE)
 }
 

@@ -17,7 +17,7 @@ use crate::process::{self, brief, cargo};
 use crate::stack::Stack;
 use crate::tools::{Tools, lint_tools};
 use crate::ui::{self, DIM};
-use crate::{contract, names, signals, token};
+use crate::{contract, names, release, signals, token};
 
 /// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
 ///
@@ -48,7 +48,7 @@ enum Step {
     Tests,
     /// sam validate, cfn-lint with all its rules, what AWS makes of the template, checkov
     Template,
-    /// The end-to-end tests and the contract (schemathesis), against a local stack
+    /// The end-to-end tests and the contract (schemathesis), against a local stack; and every kind of event
     EndToEnd,
 }
 
@@ -102,7 +102,7 @@ impl Step {
                 // The simulation makes millions of errors on purpose: a backtrace in each would take most of its time.
                 tests.args(["test", "--workspace"]).env("RUST_LIB_BACKTRACE", "0");
                 // They need what the steps behind this one make.
-                for package in ["end_to_end", "deployment"] {
+                for package in ["end_to_end", "deployment", "artefacts"] {
                     tests.args(["--exclude", package]);
                 }
                 visible(&mut tests)
@@ -179,11 +179,31 @@ const OF_CLIENTS: [&str; 2] = ["api::", "front_door::"];
 fn test_both_ways(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
     let binaries = super::up::start(instance, OrdersRun::OnLambda, profile)?;
     visible(&mut test_command(instance, &binaries, &[])?)?;
+    ui::heading("The firewall, asked about each request that came in");
+    visible(
+        cargo()
+            .args(["test", "--workspace", "--test", "firewall", "--", "recorded"])
+            .env("FIREWALL_REQUESTS", instance.gateway_log()),
+    )?;
+    ui::heading("Every kind of event, given to each function");
+    artefacts(&binaries, profile)?;
     ui::heading("The contract, tried by a stranger, by staff and by a partner");
     contract_test(instance)?;
     ui::heading("The same front door, with the order service in a container");
     let binaries = super::up::start(instance, OrdersRun::InContainer, profile)?;
     visible(&mut test_command(instance, &binaries, &OF_CLIENTS)?)
+}
+
+/// Gives every kind of event to the binaries, and has one of them panic.
+fn artefacts(binaries: &Binaries, profile: Profile) -> anyhow::Result<()> {
+    let folder = match profile {
+        Profile::Dev => binaries.dir()?.to_path_buf(),
+        Profile::Release => {
+            release::build_package(&Tools::ensure()?, "artefacts")?;
+            release::lambda_dir()
+        }
+    };
+    visible(cargo().args(["test", "--workspace", "--test", "artefacts"]).env("ARTEFACTS_DIR", folder))
 }
 
 fn test_some(instance: &Instance, only: &str, profile: Profile) -> anyhow::Result<()> {
