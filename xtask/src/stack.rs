@@ -46,7 +46,7 @@ impl Stack {
     }
 
     /// The same stack as anybody reaches it who has credentials: nothing is known of this machine's part of it.
-    pub(crate) fn as_remote(self) -> Self {
+    pub(crate) fn into_remote(self) -> Self {
         Self { local: None, ..self }
     }
 

@@ -93,7 +93,7 @@ pub(crate) fn common(access: Access, description: &Description) -> Vec<Kind> {
     match access {
         Access::Public => kinds.push(FORBIDDEN),
         Access::Scope(_) | Access::ScopeOrHealthCheck(_) | Access::Partner(_) => {
-            kinds.extend([UNAUTHORIZED, INSUFFICIENT, FORBIDDEN])
+            kinds.extend([UNAUTHORIZED, INSUFFICIENT, FORBIDDEN]);
         }
         Access::Service => kinds.push(FORBIDDEN),
     }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
-    let stack = Stack::open(stack)?.as_remote();
+    let stack = Stack::open(stack)?.into_remote();
     signals::catch()?;
     let Some(status) = stack.status()? else {
         ui::note(&format!("there is no stack {} in this account and region", stack.name));

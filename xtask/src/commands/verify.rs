@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     signals::catch()?;
-    let stack = Stack::open(stack)?.as_remote();
+    let stack = Stack::open(stack)?.into_remote();
     if let Some(run) = &args.clean {
         return clean_up(&stack, run);
     }

@@ -155,7 +155,7 @@ impl Output {
 }
 
 #[cfg(test)]
-mod tests {
+mod of_the_summary {
     use super::*;
 
     #[test]

@@ -75,7 +75,7 @@ impl Function {
                 resources.extend(DeadLetters { function: self, rule: false }.resources());
             }
             Trigger::Schedule { .. } => {
-                resources.extend(DeadLetters { function: self, rule: false }.resources())
+                resources.extend(DeadLetters { function: self, rule: false }.resources());
             }
         }
         Ok(resources)

@@ -253,7 +253,7 @@ fn keywords(schema: &Value, found: &mut Vec<String>) {
             "properties" => value.as_object().into_iter().flatten().for_each(|(_, it)| keywords(it, found)),
             "items" | "not" | "additionalProperties" => keywords(value, found),
             "allOf" | "anyOf" | "oneOf" => {
-                value.as_array().into_iter().flatten().for_each(|it| keywords(it, found))
+                value.as_array().into_iter().flatten().for_each(|it| keywords(it, found));
             }
             _ => {}
         }
