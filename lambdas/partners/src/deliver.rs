@@ -151,7 +151,6 @@ impl DeliverWebhook {
         let signature = webhook.secret.sign(&id, now.as_second(), &message.body)?;
         let request = Request::post(webhook.url.as_str())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::USER_AGENT, "serverless-orders-webhooks/1")
             .header("webhook-id", id)
             .header("webhook-timestamp", now.as_second())
             .header("webhook-signature", signature)

@@ -20,7 +20,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 
 use crate::clock::{Clock, SystemClock};
-use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoAnswer};
+use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoAnswer, identified};
 
 /// The roots of Amazon Trust Services, which AWS's endpoints chain up to
 /// (<https://www.amazontrust.com/repository/>). Compiled in: reading a machine's 145 roots costs 1.2 ms at every
@@ -164,43 +164,24 @@ async fn send(
 ) -> Result<Response<Bytes>, NoAnswer> {
     let host = request.uri().host().unwrap_or_default().to_owned();
     let answer = async {
-        let response = connector.call(request.map(SdkBody::from).try_into()?).await?;
-        let (parts, body) = response.try_into_http1x()?.into_parts();
+        let (parts, body) = exchange(connector, request).await?.into_parts();
         Ok::<_, BoxError>(Response::from_parts(parts, body.collect().await?.to_bytes()))
     };
     let answer = tokio::time::timeout(timeout, answer).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
     answer.map_err(|source| NoAnswer { host, source })
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// Sends one request, whoever the client is: here it gets its `User-Agent`, which Signature Version 4 leaves unsigned, since
+/// whatever lies in between may change it. Reads the head of the answer.
+pub(super) async fn exchange(
+    connector: &SharedHttpConnector,
+    request: Request<Bytes>,
+) -> Result<Response<SdkBody>, BoxError> {
+    let request = identified(request).map(SdkBody::from).try_into()?;
+    Ok(connector.call(request).await?.try_into_http1x()?)
+}
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use x509_cert::Certificate;
-
-    use super::*;
-
-    #[test]
-    fn amazons_roots_are_good_for_another_year() {
-        let roots = Certificate::load_pem_chain(AMAZON_ROOTS.as_bytes()).unwrap();
-        assert_eq!(roots.len(), 5, "Amazon Root CA 1 to 4 and Starfield Services Root CA - G2");
-        let year = jiff::SignedDuration::from_hours(365 * 24);
-        for root in &roots {
-            let certificate = &root.tbs_certificate;
-            let end = certificate.validity.not_after.to_unix_duration().as_secs();
-            let end = Timestamp::from_second(i64::try_from(end).unwrap()).unwrap();
-            assert!(
-                SystemClock.now() + year < end,
-                "{} ends at {end}: take the new roots from https://www.amazontrust.com/repository/",
-                certificate.subject
-            );
-            assert_eq!(certificate.subject, certificate.issuer, "a root is its own issuer");
-        }
-    }
-
-    #[test]
-    fn the_client_takes_the_roots() {
-        assert!(tls_context(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)).is_some());
-    }
-}
+mod tests;

@@ -7,15 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_smithy_http_client::tls::TrustStore;
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError, SharedDnsResolver};
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::{Bytes, BytesMut};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::http_client::connector_with;
+use super::http_client::{BoxError, connector_with, exchange};
 use crate::http::client::{HttpClient, NoAnswer};
 use crate::net::{LocalReceiver, is_public};
 
@@ -64,14 +63,11 @@ impl PublicClient {
     async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
         self.admit(request.uri())?;
         let deadline = Instant::now() + self.timeout;
-        let asked = async {
-            let response = self.connector.call(request.map(SdkBody::from).try_into()?).await?;
-            Ok::<_, BoxError>(response.try_into_http1x()?.into_parts())
-        };
-        let (parts, mut body) = timeout_at(deadline, asked)
+        let (parts, mut body) = timeout_at(deadline, exchange(&self.connector, request))
             .await
             .map_err(|_| Unreachable::TooLate(self.timeout.as_secs()))?
-            .map_err(Unreachable::of)?;
+            .map_err(Unreachable::of)?
+            .into_parts();
         // The status has come: however the body ends, that is the answer.
         let mut read = BytesMut::new();
         while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
@@ -94,8 +90,6 @@ impl HttpClient for PublicClient {
         self.answer(request).await.map_err(|error| NoAnswer { host, source: error.into() })
     }
 }
-
-type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why there is no answer, in words for whoever chose the URL.
 #[derive(Debug, thiserror::Error)]
