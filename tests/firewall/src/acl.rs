@@ -1,0 +1,358 @@
+//! A web ACL, and what it does with a request.
+//!
+//! Whatever of a web ACL is not understood here is an error, so that a statement cannot be deployed that is not tested.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use architecture::template::Template;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::condition::compiled;
+use crate::managed::{Group, Rule as ManagedRule};
+use crate::request::Request;
+
+/// The properties of an `AWS::WAFv2::WebACL`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct WebAcl {
+    scope: String,
+    default_action: Value,
+    #[expect(dead_code, reason = "read so that nothing else is taken for it")]
+    visibility_config: Value,
+    #[serde(default)]
+    association_config: Value,
+    /// The bodies of answers, by key.
+    #[serde(default)]
+    pub custom_response_bodies: BTreeMap<String, Body>,
+    /// The rules, by priority.
+    pub rules: Vec<Rule>,
+}
+
+/// The body of an answer.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Body {
+    /// Such as `APPLICATION_JSON`.
+    pub content_type: String,
+    /// The body, at most 4 KB.
+    pub content: String,
+}
+
+/// A rule of the web ACL.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Rule {
+    /// Its name.
+    pub name: String,
+    priority: u32,
+    action: Option<Value>,
+    override_action: Option<Value>,
+    /// What it looks for.
+    pub statement: Statement,
+    #[expect(dead_code, reason = "read so that nothing else is taken for it")]
+    visibility_config: Value,
+}
+
+/// What a rule looks for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "as AWS names them")]
+pub enum Statement {
+    #[serde(rename_all = "PascalCase")]
+    RateBasedStatement {
+        limit: Value,
+        evaluation_window_sec: u32,
+        aggregate_key_type: String,
+        scope_down_statement: Option<Box<Statement>>,
+    },
+    #[serde(rename_all = "PascalCase")]
+    ManagedRuleGroupStatement {
+        vendor_name: String,
+        name: String,
+        #[serde(default)]
+        rule_action_overrides: Vec<Override>,
+        scope_down_statement: Option<Box<Statement>>,
+    },
+    #[serde(rename_all = "PascalCase")]
+    AndStatement { statements: Vec<Statement> },
+    #[serde(rename_all = "PascalCase")]
+    OrStatement { statements: Vec<Statement> },
+    #[serde(rename_all = "PascalCase")]
+    NotStatement { statement: Box<Statement> },
+    #[serde(rename_all = "PascalCase")]
+    LabelMatchStatement { scope: String, key: String },
+    #[serde(rename_all = "PascalCase")]
+    RegexMatchStatement { regex_string: String, field_to_match: Field, text_transformations: Vec<Value> },
+}
+
+/// Another action for a rule of a managed group.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Override {
+    /// The managed rule.
+    pub name: String,
+    action_to_use: Value,
+}
+
+/// The part of a request that a pattern is compared with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Field {
+    /// The path as it was sent.
+    UriPath {},
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The rule of the web ACL that refused it, and what of the managed rules led to that.
+    pub refused: Option<Refusal>,
+    /// The labels that it was given.
+    pub labels: Vec<String>,
+    /// The rate-based rules that count it.
+    pub counted_by: Vec<String>,
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule of the web ACL.
+    pub rule: String,
+    /// The managed rule that blocked, or those whose labels the rule found.
+    pub because: Vec<String>,
+}
+
+/// Whether a request meets a managed rule, of whose body so many bytes are inspected.
+pub type Meets<'a> = &'a dyn Fn(&ManagedRule, &Request, usize) -> Result<bool>;
+
+/// By its documented condition.
+///
+/// # Errors
+/// When the request's body cannot be decoded.
+pub fn documented(rule: &ManagedRule, request: &Request, inspected: usize) -> Result<bool> {
+    rule.condition.is_met(rule.name, request, inspected)
+}
+
+impl WebAcl {
+    /// The one of a template.
+    ///
+    /// # Errors
+    /// When there is none, or it has something that is not understood here.
+    pub fn of(template: &Template) -> Result<Self> {
+        let all = template.all("AWS::WAFv2::WebACL");
+        let (id, resource) = all.first_key_value().context("there is no web ACL")?;
+        let properties = resource.property("").clone();
+        let mut acl: Self =
+            serde_json::from_value(properties).with_context(|| format!("{id} is not understood"))?;
+        acl.rules.sort_by_key(|rule| rule.priority);
+        if acl.scope != "REGIONAL" || acl.default_action != serde_json::json!({ "Allow": {} }) {
+            bail!("{id} is not a regional web ACL that allows what it does not refuse");
+        }
+        Ok(acl)
+    }
+
+    /// How many bytes of a body API Gateway forwards for inspection: 16 KB, unless the web ACL says more
+    /// (<https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html>).
+    ///
+    /// # Errors
+    /// When the setting is none of AWS's.
+    pub fn inspected_bytes(&self) -> Result<usize> {
+        let setting = self.association_config.pointer("/RequestBody/API_GATEWAY/DefaultSizeInspectionLimit");
+        let kilobytes = match setting.and_then(Value::as_str) {
+            None | Some("KB_16") => 16,
+            Some("KB_32") => 32,
+            Some("KB_48") => 48,
+            Some("KB_64") => 64,
+            Some(other) => bail!("{other} is no size that API Gateway forwards"),
+        };
+        Ok(kilobytes * 1024)
+    }
+
+    /// What it does with a request, below all limits.
+    ///
+    /// # Errors
+    /// When a pattern or a name is not understood.
+    pub fn evaluate(&self, request: &Request, meets: Meets<'_>) -> Result<Outcome> {
+        let inspected = self.inspected_bytes()?;
+        let mut outcome = Outcome::default();
+        for rule in &self.rules {
+            let because = match &rule.statement {
+                Statement::RateBasedStatement { scope_down_statement, .. } => {
+                    if in_scope(scope_down_statement.as_deref(), request, &outcome.labels)? {
+                        outcome.counted_by.push(rule.name.clone());
+                    }
+                    continue;
+                }
+                Statement::ManagedRuleGroupStatement {
+                    vendor_name,
+                    name,
+                    rule_action_overrides,
+                    scope_down_statement,
+                } => {
+                    if vendor_name != "AWS" || rule.override_action != Some(serde_json::json!({ "None": {} }))
+                    {
+                        bail!("rule {} is no group of AWS's that is enforced", rule.name);
+                    }
+                    if !in_scope(scope_down_statement.as_deref(), request, &outcome.labels)? {
+                        continue;
+                    }
+                    let group =
+                        Group::named(name).with_context(|| format!("the group {name} is not known"))?;
+                    let found = group_refuses(
+                        group,
+                        rule_action_overrides,
+                        request,
+                        inspected,
+                        meets,
+                        &mut outcome.labels,
+                    )?;
+                    found.into_iter().collect()
+                }
+                statement if statement.matches(request, &outcome.labels)? => {
+                    statement.labels(&outcome.labels)
+                }
+                _ => continue,
+            };
+            let is_group = matches!(rule.statement, Statement::ManagedRuleGroupStatement { .. });
+            if is_group && because.is_empty() {
+                continue;
+            }
+            if !is_group && rule.action.as_ref().is_none_or(|action| action.get("Block").is_none()) {
+                bail!("rule {} does something else than to block", rule.name);
+            }
+            outcome.refused = Some(Refusal { rule: rule.name.clone(), because });
+            break;
+        }
+        Ok(outcome)
+    }
+
+    /// What a client gets that was refused by `rule`, where the web ACL says so: status, headers, body.
+    pub fn answer(&self, rule: &str) -> Option<(u64, BTreeMap<String, String>, &Body)> {
+        let rule = self.rules.iter().find(|other| other.name == rule)?;
+        let answer = rule.action.as_ref()?.pointer("/Block/CustomResponse")?;
+        let headers = answer.get("ResponseHeaders").and_then(Value::as_array).into_iter().flatten();
+        let text = |header: &Value, key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
+        let headers = headers.filter_map(|header| Some((text(header, "Name")?, text(header, "Value")?)));
+        let body = self.custom_response_bodies.get(answer.get("CustomResponseBodyKey")?.as_str()?)?;
+        Some((answer.get("ResponseCode")?.as_u64()?, headers.collect(), body))
+    }
+
+    /// The managed rules that are only counted, by group.
+    pub fn counted(&self) -> BTreeMap<&str, Vec<&str>> {
+        let groups = self.rules.iter().filter_map(|rule| match &rule.statement {
+            Statement::ManagedRuleGroupStatement { name, rule_action_overrides, .. } => {
+                Some((name.as_str(), rule_action_overrides.iter().map(|other| other.name.as_str()).collect()))
+            }
+            _ => None,
+        });
+        groups.collect()
+    }
+}
+
+fn in_scope(scope: Option<&Statement>, request: &Request, labels: &[String]) -> Result<bool> {
+    scope.map_or(Ok(true), |scope| scope.matches(request, labels))
+}
+
+/// The managed rule that blocks the request, if one does. Rules that only count add their labels.
+fn group_refuses(
+    group: &Group,
+    overrides: &[Override],
+    request: &Request,
+    inspected: usize,
+    meets: Meets<'_>,
+    labels: &mut Vec<String>,
+) -> Result<Option<String>> {
+    let stray = overrides.iter().find(|other| group.rules.iter().all(|rule| rule.name != other.name));
+    if let Some(stray) = stray {
+        bail!("{} has no rule {}", group.name, stray.name);
+    }
+    for rule in group.rules {
+        if !meets(rule, request, inspected)? {
+            continue;
+        }
+        labels.push(format!("{}{}", group.namespace, rule.label));
+        let action = overrides.iter().find(|other| other.name == rule.name).map(|other| &other.action_to_use);
+        let counts = match action {
+            Some(action) if *action == serde_json::json!({ "Count": {} }) => true,
+            Some(action) => bail!("{} is overridden with {action}", rule.name),
+            None => rule.counts,
+        };
+        if !counts {
+            return Ok(Some(rule.name.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+impl Statement {
+    fn matches(&self, request: &Request, labels: &[String]) -> Result<bool> {
+        Ok(match self {
+            Self::AndStatement { statements } => all(statements, |one| one.matches(request, labels))?,
+            Self::OrStatement { statements } => !all(statements, |one| Ok(!one.matches(request, labels)?))?,
+            Self::NotStatement { statement } => !statement.matches(request, labels)?,
+            Self::LabelMatchStatement { scope, key } => {
+                if scope != "LABEL" {
+                    bail!("labels are matched by {scope}");
+                }
+                labels.contains(key)
+            }
+            Self::RegexMatchStatement {
+                regex_string,
+                field_to_match: Field::UriPath {},
+                text_transformations,
+            } => {
+                if *text_transformations != [serde_json::json!({ "Priority": 0, "Type": "NONE" })] {
+                    bail!("{regex_string} is compared with something else than the path as it was sent");
+                }
+                compiled(regex_string)?.is_match(&request.path)
+            }
+            Self::RateBasedStatement { .. } | Self::ManagedRuleGroupStatement { .. } => {
+                bail!("{self:?} cannot be part of another statement")
+            }
+        })
+    }
+
+    /// Those of `labels` that it looks for.
+    fn labels(&self, labels: &[String]) -> Vec<String> {
+        let mut wanted = Vec::new();
+        self.visit(&mut |statement| {
+            if let Self::LabelMatchStatement { key, .. } = statement
+                && labels.contains(key)
+            {
+                wanted.push(key.clone());
+            }
+        });
+        wanted
+    }
+
+    /// This statement and those in it, from the outside in.
+    pub fn visit<'a>(&'a self, visitor: &mut dyn FnMut(&'a Self)) {
+        visitor(self);
+        match self {
+            Self::AndStatement { statements } | Self::OrStatement { statements } => {
+                for one in statements {
+                    one.visit(visitor);
+                }
+            }
+            Self::NotStatement { statement } => statement.visit(visitor),
+            Self::RateBasedStatement { scope_down_statement, .. }
+            | Self::ManagedRuleGroupStatement { scope_down_statement, .. } => {
+                if let Some(scope) = scope_down_statement {
+                    scope.visit(visitor);
+                }
+            }
+            Self::LabelMatchStatement { .. } | Self::RegexMatchStatement { .. } => {}
+        }
+    }
+}
+
+fn all(statements: &[Statement], mut holds: impl FnMut(&Statement) -> Result<bool>) -> Result<bool> {
+    for one in statements {
+        if !holds(one)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,101 @@
+//! The web ACL that stopped every order, and the requests of its time: what the tests here would have shown.
+
+use architecture::template::Template;
+use firewall::acl::WebAcl;
+use firewall::request::Request;
+
+use super::{corpus, outcome};
+
+const BEFORE: &str = "
+Resources:
+  WebFirewall:
+    Type: AWS::WAFv2::WebACL
+    Properties:
+      Scope: REGIONAL
+      DefaultAction: { Allow: {} }
+      VisibilityConfig: {}
+      Rules:
+        - Name: rate-per-address
+          Priority: 0
+          Action: { Block: {} }
+          Statement:
+            RateBasedStatement:
+              Limit: !Ref FirewallRateLimit
+              EvaluationWindowSec: 300
+              AggregateKeyType: IP
+          VisibilityConfig: {}
+        - Name: ip-reputation
+          Priority: 1
+          OverrideAction: { None: {} }
+          Statement:
+            ManagedRuleGroupStatement: { VendorName: AWS, Name: AWSManagedRulesAmazonIpReputationList }
+          VisibilityConfig: {}
+        - Name: common
+          Priority: 2
+          OverrideAction: { None: {} }
+          Statement:
+            ManagedRuleGroupStatement:
+              VendorName: AWS
+              Name: AWSManagedRulesCommonRuleSet
+              RuleActionOverrides:
+                - { Name: SizeRestrictions_BODY, ActionToUse: { Count: {} } }
+          VisibilityConfig: {}
+        - Name: known-bad-inputs
+          Priority: 3
+          OverrideAction: { None: {} }
+          Statement:
+            ManagedRuleGroupStatement: { VendorName: AWS, Name: AWSManagedRulesKnownBadInputsRuleSet }
+          VisibilityConfig: {}
+";
+
+fn before(yaml: &str) -> WebAcl {
+    WebAcl::of(&Template::parse(yaml).unwrap()).unwrap()
+}
+
+/// The managed rules that refused `request`.
+fn because(acl: &WebAcl, request: &Request) -> Vec<String> {
+    outcome(acl, request).refused.map(|refusal| refusal.because).unwrap_or_default()
+}
+
+#[test]
+fn it_refused_what_functions_sent() {
+    let acl = before(BEFORE);
+    let ours = |request: &Request| {
+        request.header("user-agent").is_some_and(|who| who.starts_with("serverless-orders/"))
+    };
+    let calls: Vec<Request> = corpus().into_iter().filter(ours).collect();
+    assert!(calls.len() >= 10);
+    for call in calls {
+        let call = call.without("user-agent");
+        assert_eq!(because(&acl, &call), ["NoUserAgent_HEADER"], "{}", call.name);
+    }
+}
+
+#[test]
+fn it_refused_webhooks_and_names() {
+    let acl = before(BEFORE);
+    let whole =
+        before(&BEFORE.replace("- { Name: SizeRestrictions_BODY, ActionToUse: { Count: {} } }", "[]"));
+    let of = |start: &str, acl: &WebAcl| {
+        let request = corpus().into_iter().find(|request| request.name.starts_with(start));
+        because(acl, &request.unwrap_or_else(|| panic!("the corpus has no {start}")))
+    };
+    assert_eq!(of("the largest order, with white space", &whole), ["SizeRestrictions_BODY"]);
+    assert_eq!(of("payment_intent.succeeded of an account", &whole), ["SizeRestrictions_BODY"]);
+    assert_eq!(of("payment_intent.succeeded of an account", &acl), ["GenericLFI_BODY"]);
+    assert_eq!(of("the test receiver of a local stack", &acl), ["GenericRFI_BODY"]);
+    assert_eq!(of("a partner subscribes", &acl), ["GenericLFI_BODY"]);
+    assert_eq!(
+        of("a product whose SKU looks like a file of Windows", &acl),
+        ["RestrictedExtensions_URIPATH"]
+    );
+    assert_eq!(of("a search for what is on a mug", &acl), ["CrossSiteScripting_QUERYARGUMENTS"]);
+    assert_eq!(of("the longest search", &acl), ["SizeRestrictions_QUERYSTRING"]);
+}
+
+#[test]
+fn it_counted_functions_with_the_public() {
+    let acl = before(BEFORE);
+    let reserve = corpus().into_iter().find(|request| request.path.starts_with("/v1/reservations/")).unwrap();
+    assert_eq!(outcome(&acl, &reserve).counted_by, ["rate-per-address"]);
+}

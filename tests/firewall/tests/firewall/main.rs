@@ -1,0 +1,205 @@
+//! The firewall lets every honest request through, and none of the attacks that AWS documents.
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+mod before;
+mod clients;
+mod rates;
+mod recorded;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::Result;
+use architecture::template::Template;
+use architecture::workspace::root;
+use firewall::acl::{Outcome, Statement, WebAcl, documented};
+use firewall::capacity;
+use firewall::exceptions::{EXCEPTIONS, Exception, Treatment};
+use firewall::managed::{GROUPS, all};
+use firewall::request::Request;
+use firewall::routes::{self, Route};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn template() -> &'static Template {
+    static TEMPLATE: OnceLock<Template> = OnceLock::new();
+    TEMPLATE.get_or_init(|| Template::of_repository().unwrap())
+}
+
+fn deployed() -> WebAcl {
+    WebAcl::of(template()).unwrap()
+}
+
+fn corpus() -> Vec<Request> {
+    Request::corpus(&folder("corpus")).unwrap()
+}
+
+fn contract() -> Vec<Route> {
+    let text = std::fs::read_to_string(root().join("docs/openapi.json")).unwrap();
+    routes::of(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+fn outcome(acl: &WebAcl, request: &Request) -> Outcome {
+    acl.evaluate(request, &documented).unwrap()
+}
+
+#[test]
+fn honest_requests_pass() {
+    let acl = deployed();
+    let refused: Vec<_> = corpus()
+        .iter()
+        .filter_map(|request| Some((request.name.clone(), outcome(&acl, request).refused?)))
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+#[test]
+fn the_corpus_has_every_operation() {
+    let corpus = corpus();
+    let missing: Vec<_> =
+        contract().into_iter().filter(|route| !corpus.iter().any(|request| route.takes(request))).collect();
+    assert!(missing.is_empty(), "add an honest request to tests/firewall/corpus for each of {missing:#?}");
+}
+
+#[test]
+fn the_corpus_has_the_largest_bodies() {
+    let sizes = |route: &str| {
+        let all = corpus().into_iter().filter(|request| request.path == route);
+        all.map(|request| request.body().unwrap().len()).max().unwrap()
+    };
+    assert!(
+        sizes("/v1/orders") > 8192 && sizes("/v1/me") > 16 * 1024 && sizes("/v1/webhooks/stripe") > 10_000
+    );
+}
+
+#[test]
+fn each_managed_rule_refuses_its_attack() {
+    let acl = deployed();
+    let attacks = Request::corpus(&folder("attacks")).unwrap();
+    for attack in &attacks {
+        let rule = attack.attacks.clone().unwrap();
+        let (group, managed) = all().find(|(_, managed)| managed.name == rule).unwrap();
+        let refusal = outcome(&acl, attack).refused;
+        let refusal =
+            refusal.unwrap_or_else(|| panic!("{rule} lets {} {} through", attack.method, attack.path));
+        let label = format!("{}{}", group.namespace, managed.label);
+        let met = documented(managed, attack, acl.inspected_bytes().unwrap()).unwrap();
+        assert!(met, "{rule} does not see its attack {} {}", attack.method, attack.path);
+        // Another rule may be faster with some of them.
+        let by_it = refusal.because.iter().any(|because| *because == rule || *because == label);
+        assert!(
+            by_it || attack.path.contains(".."),
+            "{} {} was refused by {refusal:?}",
+            attack.method,
+            attack.path
+        );
+    }
+    let attacked: BTreeSet<_> = attacks.iter().filter_map(|attack| attack.attacks.as_deref()).collect();
+    let all: BTreeSet<_> = all().filter(|(_, rule)| !rule.counts).map(|(_, rule)| rule.name).collect();
+    assert_eq!(attacked, all);
+}
+
+#[test]
+fn without_the_groups_the_attacks_pass() {
+    let mut acl = deployed();
+    acl.rules.retain(|rule| !matches!(rule.statement, Statement::ManagedRuleGroupStatement { .. }));
+    for attack in Request::corpus(&folder("attacks")).unwrap() {
+        assert_eq!(outcome(&acl, &attack).refused, None, "{}", attack.name);
+    }
+}
+
+/// What the web ACL does where a request meets one managed rule and no other.
+fn treatment(acl: &WebAcl, rule: &str, request: &Request) -> Result<Option<Treatment>> {
+    let outcome = acl.evaluate(request, &|managed, _, _| Ok(managed.name == rule))?;
+    Ok(match (outcome.refused, outcome.labels.is_empty()) {
+        (Some(_), _) => None,
+        (None, true) => Some(Treatment::NotAsked),
+        (None, false) => Some(Treatment::Counted),
+    })
+}
+
+#[test]
+fn rules_are_left_out_where_the_table_says_so() {
+    let acl = deployed();
+    let mut unused: BTreeMap<_, _> = EXCEPTIONS.iter().map(|one| (one.reason, one)).collect();
+    for route in contract() {
+        let request = route.example().unwrap();
+        for (group, rule) in all().filter(|(_, rule)| !rule.counts) {
+            let exception = Exception::of(group, rule, &route);
+            let wanted = exception.map(|exception| exception.treatment);
+            let done = treatment(&acl, rule.name, &request).unwrap();
+            assert_eq!(done, wanted, "{} {}: {}", route.method, route.path, rule.name);
+            // The same without the stage, as a domain of the shop's own has it; and a page's preflight.
+            let mut elsewhere = Request::new("OPTIONS", request.path.trim_start_matches("/v1"));
+            elsewhere.headers.clone_from(&request.headers);
+            assert_eq!(treatment(&acl, rule.name, &elsewhere).unwrap(), wanted, "{}", elsewhere.path);
+            if let Some(exception) = exception {
+                unused.remove(exception.reason);
+            }
+        }
+    }
+    assert!(unused.is_empty(), "no route meets {unused:#?}");
+}
+
+#[test]
+fn what_is_counted_is_refused_elsewhere() {
+    let acl = deployed();
+    for (group, rules) in acl.counted() {
+        let group = GROUPS.iter().find(|other| other.name == group).unwrap();
+        for rule in rules {
+            assert!(group.rules.iter().any(|other| other.name == rule), "{} has no {rule}", group.name);
+            let health = Request::new("GET", "/v1/health").with("user-agent", "shop/1.0");
+            assert_eq!(treatment(&acl, rule, &health).unwrap(), None, "{rule} is enforced nowhere");
+        }
+    }
+}
+
+#[test]
+fn paths_are_no_way_around() {
+    let acl = deployed();
+    // Whatever the gateway makes of them, they are not among the exceptions.
+    let around = [
+        "/v1/products/..%2freservations%2f01937a5e-7c1d-7e02-9c0a-3f1b8d2e4a55",
+        "/v1/orders/..%2freservations%2f01937a5e/commit",
+        "/v1/reservations/../orders",
+        "/v1/reservations/%2e%2e/orders",
+        "/v1/webhooks/stripe/../../orders",
+        "/v1/webhooks/stripe%00",
+        "/v1/webhooks/stripe/",
+        "/v2/webhooks/stripe",
+        "/v1//webhooks/stripe",
+        "/v1/products/../webhooks/stripe",
+        "/v1/x/v1/webhooks/stripe",
+        "/v1/webhooks/stripe\n",
+    ];
+    for path in around {
+        let request = Request::new("POST", path);
+        let refusal = outcome(&acl, &request).refused.unwrap_or_else(|| panic!("{path} is not looked at"));
+        assert!(refusal.because.contains(&"NoUserAgent_HEADER".to_owned()), "{path}: {refusal:?}");
+    }
+}
+
+#[test]
+fn it_costs_no_more_than_the_base_price() {
+    let units = capacity::units(&deployed()).unwrap();
+    assert!(units <= capacity::INCLUDED, "{units} WCU");
+    // What docs/decisions/0020-firewall.md says.
+    assert_eq!((units, deployed().rules.len()), (1000, 6));
+}
+
+#[test]
+fn its_patterns_are_within_awss_limits() {
+    for rule in &deployed().rules {
+        rule.statement.visit(&mut |statement| {
+            if let Statement::RegexMatchStatement { regex_string, .. } = statement {
+                // 200 characters for a pattern; no captures, no counted repetition (waf-regex-pattern-support.html).
+                assert!(regex_string.len() <= 200, "{regex_string}");
+                assert!(regex_string.starts_with('^') && regex_string.ends_with('$'), "{regex_string}");
+                assert!(!regex_string.replace("(?:", "").contains(['(', '{', '\\']), "{regex_string}");
+            }
+        });
+    }
+}
