@@ -61,7 +61,9 @@ fn publishes(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
         let puts = |it: &&&Value| list(&it["Action"]).iter().any(|action| action == "events:PutEvents");
         let statements = template.statements(id);
         let types = statements.iter().filter(puts).flat_map(|it| {
-            list(&it["Condition"]["ForAllValues:StringEquals"]["events:detail-type"]).iter().filter_map(Value::as_str)
+            list(&it["Condition"]["ForAllValues:StringEquals"]["events:detail-type"])
+                .iter()
+                .filter_map(Value::as_str)
         });
         types.map(str::to_owned).collect()
     };

@@ -161,7 +161,7 @@ fn odd_messages(sample: &Value) -> Vec<Event> {
         ),
         with("without a body", &|record| record["body"] = Value::Null),
         with("without ids", &|record| {
-            (record["messageId"], record["receiptHandle"]) = (Value::Null, Value::Null)
+            (record["messageId"], record["receiptHandle"]) = (Value::Null, Value::Null);
         }),
         with("without attributes", &|record| record["attributes"] = Value::Null),
         with("an attempt of many", &|record| {
@@ -169,7 +169,7 @@ fn odd_messages(sample: &Value) -> Vec<Event> {
             record["body"] = "x".into();
         }),
         with("an attempt that is no number", &|record| {
-            record["attributes"]["ApproximateReceiveCount"] = "-1".into()
+            record["attributes"]["ApproximateReceiveCount"] = "-1".into();
         }),
         with("of another source", &|record| record["eventSource"] = "aws:kafka".into()),
     ]
@@ -216,7 +216,7 @@ fn odd_changes(sample: &Value) -> Vec<Event> {
         with("no sequence number", &|record| record["dynamodb"]["SequenceNumber"] = Value::Null),
         with("long ago", &|record| record["dynamodb"]["ApproximateCreationDateTime"] = json!(-1e300)),
         with("a type that there is not", &|record| {
-            record["dynamodb"]["NewImage"] = json!({ "a": { "Q": "1" } })
+            record["dynamodb"]["NewImage"] = json!({ "a": { "Q": "1" } });
         }),
     ]);
     // A batch that cannot be read as a whole is an error.
