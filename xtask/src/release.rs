@@ -16,7 +16,7 @@ pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64"
 /// The flag of `cargo lambda` for it.
 const FLAG: &str = if cfg!(target_arch = "aarch64") { "--arm64" } else { "--x86-64" };
 
-/// Builds all functions, which takes a quarter of an hour the first time.
+/// Builds all functions, which takes some twenty minutes the first time.
 ///
 /// # Errors
 /// When there is no `make`, or the build fails; cargo has said why.

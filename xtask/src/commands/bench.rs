@@ -16,7 +16,7 @@ use super::test::visible;
 /// Measure what each function costs to start, to call and to keep, beside a function that does nothing; and what jobs cost
 /// whose work grows with what they are given, such as a picture or a million rows.
 ///
-/// The functions are built first, as `sam build` does, which takes a quarter of an hour on two cores the first time. Measure on a
+/// The functions are built first, as `sam build` does, which takes some twenty minutes on two cores the first time. Measure on a
 /// machine that does nothing else.
 #[derive(clap::Args)]
 pub(crate) struct Args {
