@@ -163,7 +163,7 @@ fn method(bench: &Bench, tls: &str) -> String {
     let (rounds, warm) = (bench.rounds, bench.warm);
     let http = if bench.http { " --http" } else { "" };
     format!(
-        "The binaries are those of `cargo build --release` (the floor apart from the others, so that it gets none of their \
+        "The binaries are those of `sam build` (the floor apart from the others, so that it gets none of their \
 features), each in a copy that was written from front to end. `tests/bench` is the Lambda Runtime API and starts each as Lambda does, with the environment that Lambda and \
 `template.yaml` set. It is also what the functions call, over {tls}: each service at an address of its own, with \
 certificates of three levels, and answers that bring the sample event to a good end; any other request, and any answer \

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Run the order service as a container would run: a process of its own behind the same gateway.
     #[arg(long)]
     container: bool,
-    /// Run the functions as they are deployed: built by `sam build`'s command, which takes a quarter of an hour the first time.
+    /// Run the functions as they are deployed: built by `sam build`'s command, which takes some twenty minutes the first time.
     #[arg(long)]
     release: bool,
 }
