@@ -23,6 +23,8 @@ use crate::{idempotency, metrics};
 /// have none: the functions' `ApplicationLogLevel` has to be `TRACE`
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
 pub fn init(name: &'static str) {
+    // Requests are told apart by it in the logs of others, as lines are in ours.
+    crate::http::client::set_function(name);
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
