@@ -18,6 +18,10 @@ pub(crate) const LOCAL_REGION: &str = "us-east-1";
 /// The key that the emulator takes for the root user's, and its secret.
 pub(crate) const LOCAL_KEY: &str = "test";
 
+/// The service that is not in any region: its requests are signed for us-east-1
+/// (<https://docs.aws.amazon.com/general/latest/gr/iam-service.html>).
+const GLOBAL: &str = "iam";
+
 /// The clients that the tools need, and the runtime that drives them.
 pub(crate) struct Aws {
     runtime: tokio::runtime::Runtime,
@@ -80,6 +84,20 @@ impl Aws {
         Http::new().post_bytes(&url, &headers, body)?.success(target)
     }
 
+    /// A call to a service that takes forms and answers with XML: the XML.
+    ///
+    /// # Errors
+    /// When the service does not answer, or refuses.
+    pub(crate) fn form(&self, service: &str, form: &str) -> anyhow::Result<String> {
+        let url = self.url(service, "/");
+        let mut headers = self.signature(service, "POST", &url, form.as_bytes())?;
+        headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answer = Http::new().post_bytes(&url, &headers, form.as_bytes().to_vec())?.success(service)?;
+        Ok(answer.as_str().with_context(|| format!("{service} answered with no XML"))?.to_owned())
+    }
+
     /// What is at `path` of a service that has addresses for things, and that no client above is for.
     pub(crate) fn get(&self, service: &str, path: &str) -> anyhow::Result<Value> {
         let url = self.url(service, path);
@@ -129,10 +147,11 @@ impl Aws {
     }
 
     fn url(&self, service: &str, path: &str) -> String {
-        self.config.endpoint_url().map_or_else(
-            || format!("https://{service}.{}.amazonaws.com{path}", self.region()),
-            |endpoint| format!("{endpoint}{path}"),
-        )
+        match self.config.endpoint_url() {
+            Some(endpoint) => format!("{endpoint}{path}"),
+            None if service == GLOBAL => format!("https://{service}.amazonaws.com{path}"),
+            None => format!("https://{service}.{}.amazonaws.com{path}", self.region()),
+        }
     }
 
     fn signature(
@@ -145,7 +164,8 @@ impl Aws {
         let provider = self.config.credentials_provider().context("no AWS credentials are set")?;
         let credentials =
             self.wait(provider.provide_credentials()).context("no AWS credentials were found")?;
-        signature(credentials, self.region(), service, method, url, body)
+        let region = if service == GLOBAL { "us-east-1" } else { self.region() };
+        signature(credentials, region, service, method, url, body)
     }
 
     /// Waits for a call.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use aws_sdk_cloudformation::error::DisplayErrorContext;
-use aws_sdk_cloudformation::types::TemplateStage;
 use serde_json::Value;
 
 use crate::stack::{Resource, Stack};
+use crate::verify::deployed_template;
 use crate::{buckets, signals, ui};
 
 /// How long between two looks at a stack that is being deleted.
@@ -67,14 +67,7 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
 
 /// The resources that the template has outlive the stack.
 fn retained(stack: &Stack) -> anyhow::Result<BTreeSet<String>> {
-    let call = stack.aws.cloudformation.get_template().stack_name(&stack.name);
-    let answer = stack.aws.wait(call.template_stage(TemplateStage::Processed).send());
-    let answer = answer.map_err(|error| {
-        anyhow::anyhow!("cannot read the template of {}: {}", stack.name, DisplayErrorContext(&error))
-    })?;
-    // What a transformation has made is JSON.
-    let template: Value = serde_json::from_str(answer.template_body().unwrap_or_default())
-        .with_context(|| format!("the transformed template of {} is not JSON", stack.name))?;
+    let template = deployed_template(stack)?;
     let resources = template.get("Resources").and_then(Value::as_object).into_iter().flatten();
     let stays = |resource: &Value| {
         resource

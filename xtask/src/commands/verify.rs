@@ -8,7 +8,9 @@ use crate::api::random;
 use crate::audit::{self, Promises};
 use crate::instance::{local_dir, shown};
 use crate::stack::Stack;
-use crate::verify::{Cleaned, Made, Verification, clean, preconditions, run_tests};
+use crate::verify::{
+    Cleaned, MADE, Made, PERMISSIONS, Verification, check_permissions, clean, preconditions, run_tests,
+};
 use crate::{duration, signals, ui};
 
 /// Prove a deployed stack: run the end-to-end tests that any stack can take, audit it, and remove the test data.
@@ -68,9 +70,17 @@ fn verify(stack: &Stack, run: String, facts: Vec<(&'static str, String)>, args: 
         errors: Vec::new(),
         run,
     };
+    if args.only.is_empty() || args.only.iter().any(|only| PERMISSIONS.contains(only.as_str())) {
+        let progress = ui::Progress::start("comparing the roles with the template");
+        match check_permissions(stack) {
+            Ok(result) => found.tests.push(result),
+            Err(error) => found.errors.push(format!("the permissions: {error:#}")),
+        }
+        progress.done("compared the roles with the template");
+    }
     ui::heading("The end-to-end tests");
     match run_tests(stack, &found.run, &dir, &args.only) {
-        Ok(tests) => found.tests = tests,
+        Ok(tests) => found.tests.extend(tests),
         Err(error) => found.errors.push(format!("{error:#}")),
     }
     if !args.no_audit && signals::check().is_ok() {
@@ -86,7 +96,7 @@ fn verify(stack: &Stack, run: String, facts: Vec<(&'static str, String)>, args: 
         found.cleaned.stays.push(format!("all of it, as you asked. Remove it: {clean}"));
         return found;
     }
-    match Made::read(&dir.join(crate::verify::MADE)) {
+    match Made::read(&dir.join(MADE)) {
         Ok(made) => found.cleaned = clean(stack, &found.run, &made),
         Err(error) => found.cleaned.failed.push(format!("what was made is not known: {error:#}")),
     }
@@ -96,7 +106,7 @@ fn verify(stack: &Stack, run: String, facts: Vec<(&'static str, String)>, args: 
 fn clean_up(stack: &Stack, run: &str) -> anyhow::Result<()> {
     let is_run = run.len() == 8 && run.bytes().all(|byte| byte.is_ascii_hexdigit());
     ensure!(is_run, "{run:?} is no run: it has eight hexadecimal digits, such as 0a1b2c3d");
-    let made = run_dir(run).join(crate::verify::MADE);
+    let made = run_dir(run).join(MADE);
     if !made.exists() {
         ui::note(&format!(
             "{} is not here: users, clients and API keys of that run are not known",

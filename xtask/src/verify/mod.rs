@@ -3,11 +3,13 @@
 
 mod clean;
 mod data;
+mod permissions;
 mod report;
 mod tests;
 
 pub(crate) use clean::{Cleaned, clean};
 pub(crate) use data::{Ids, Made};
+pub(crate) use permissions::{NAME as PERMISSIONS, check as check_permissions, deployed_template};
 pub(crate) use report::Verification;
 pub(crate) use tests::{MADE, Outcome, TestResult, run as run_tests};
 
