@@ -4,7 +4,7 @@
     .local/tools/venv/bin/python tests/end_to_end/break_stack.py model POST /orders
     .local/tools/venv/bin/python tests/end_to_end/break_stack.py route GET /products/{sku}
 
-`cargo xtask down --reset`, or deleting `.local/state`, and `cargo xtask up` puts it back.
+`cargo xtask remove`, then `cargo xtask up`, puts it back.
 """
 
 import json

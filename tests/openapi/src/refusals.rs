@@ -137,7 +137,7 @@ fn response((_, status, name, title, detail): Refusal) -> Value {
         "Content-Type": "'application/problem+json'",
         "X-Correlation-Id": "context.requestId",
         "Access-Control-Allow-Origin": origin(),
-        "Access-Control-Expose-Headers": "'X-Correlation-Id, Retry-After'",
+        "Access-Control-Expose-Headers": "'X-Correlation-Id, Retry-After, WWW-Authenticate'",
         "Vary": "'Origin'",
     });
     match status {

@@ -358,7 +358,8 @@ fn requests_are_logged_so_that_they_are_found_by_their_correlation_id() {
     let stage = |case: &str| cases()[case].all("AWS::ApiGateway::Stage").next().unwrap().1.clone();
     let setting = &stage("production")["AccessLogSetting"];
     let format: BTreeMap<String, String> = serde_json::from_str(setting["Format"].as_str().unwrap()).unwrap();
-    assert_eq!(format["requestId"], "$context.requestId");
+    assert_eq!(format["gateway_request_id"], "$context.requestId");
+    assert_eq!(format["gateway_extended_request_id"], "$context.extendedRequestId");
     assert!(format.values().all(|value| value.starts_with("$context.")), "{format:?}");
     assert!(!setting["DestinationArn"].is_null());
     assert!(stage("local")["AccessLogSetting"].is_null(), "the emulator has no role for it");
