@@ -151,8 +151,7 @@ pub fn write_their_own_logs(template: &Template) -> Violations {
 pub fn publish_what_they_say(template: &Template) -> Violations {
     let mut found = Violations::new();
     for id in template.all(FUNCTION).into_keys() {
-        let puts = |statement: &&Value| list(&statement["Action"]).iter().any(|it| it == "events:PutEvents");
-        for statement in template.statements(id).into_iter().filter(puts) {
+        for statement in template.statements_about(id, "events:PutEvents") {
             let condition = &statement["Condition"]["ForAllValues:StringEquals"];
             let required = |key: &str| statement["Condition"]["Null"][key] == "false";
             let texts =
@@ -175,8 +174,7 @@ pub fn publish_what_they_say(template: &Template) -> Violations {
 pub fn send_from_one_address(template: &Template) -> Violations {
     let mut found = Violations::new();
     for id in template.all(FUNCTION).into_keys() {
-        let sends = |statement: &&Value| list(&statement["Action"]).iter().any(|it| it == "ses:SendEmail");
-        for statement in template.statements(id).into_iter().filter(sends) {
+        for statement in template.statements_about(id, "ses:SendEmail") {
             let fixed = &statement["Condition"]["Fn::If"][2]["StringEquals"]["ses:FromAddress"];
             if target(fixed) != Some("SenderAddress") {
                 found.push(format!("{id}: send mails under the condition ses:FromAddress: SenderAddress"));

@@ -227,10 +227,9 @@ pub fn are_looked_at(template: &Template) -> Violations {
     let names = check.property("/Environment/Variables/QUEUES/Fn::Join/1");
     let named = |id: &str| list(names).iter().any(|name| target(name) == Some(id));
     let allowed = |id: &str| {
-        template.statements("CheckHealth").into_iter().any(|statement| {
-            list(&statement["Action"]).contains(&"sqs:GetQueueAttributes".into())
-                && list(&statement["Resource"]).iter().any(|arn| target(arn) == Some(id))
-        })
+        let read = template.statements_about("CheckHealth", "sqs:GetQueueAttributes");
+        read.into_iter()
+            .any(|statement| list(&statement["Resource"]).iter().any(|arn| target(arn) == Some(id)))
     };
     template
         .all(QUEUE)

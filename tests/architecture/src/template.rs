@@ -101,6 +101,12 @@ impl Template {
         policies.iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
     }
 
+    /// Those of them that name `action`, such as `events:PutEvents`.
+    pub fn statements_about(&self, id: &str, action: &str) -> Vec<&Value> {
+        let names = |statement: &&Value| list(&statement["Action"]).iter().any(|one| one == action);
+        self.statements(id).into_iter().filter(names).collect()
+    }
+
     /// The functions that listen to the bus and take no part in what becomes of an order: they publish nothing, and write
     /// nothing that another one decides by.
     pub fn observers(&self) -> BTreeSet<&str> {
