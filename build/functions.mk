@@ -1,7 +1,7 @@
 # How `sam build` builds the functions: docs/decisions/0005-build-profile.md.
 #
-# SAM runs `make build-<logical id in template.yaml>` for each function at the root of the repository, and packages the contents of
-# ARTIFACTS_DIR. The only way for SAM to pass the architecture to make is the folder of the Makefile.
+# SAM runs `make build-<logical id>` for each function in template.yaml at the root of the repository, and packages the contents
+# of ARTIFACTS_DIR. The only way for SAM to pass the architecture to make is the folder of the Makefile.
 
 FLAG_x86_64 := --x86-64
 FLAG_arm64 := --arm64
