@@ -13,7 +13,7 @@ BINARIES := $(TARGET_DIR)/lambda/$(ARCHITECTURE)
 # cargo has nothing left to do. SAM streams make's standard output but shows standard error only at the end, hence 2>&1.
 BUILD = cargo lambda build --release $(FLAG_$(ARCHITECTURE)) --lambda-dir "$(BINARIES)" --locked \
 	--bins $(addprefix --package ,$(PACKAGES)) 2>&1
-# `sam build --parallel` runs make for all functions at once, and concurrent `cargo lambda` processes move each other's files.
+# `sam build --parallel` runs make for all functions at once, and parallel `cargo lambda` processes move each other's files.
 LOCKED = mkdir -p "$(TARGET_DIR)" && $(if $(shell command -v flock),flock "$(TARGET_DIR)/functions.lock") sh -c
 # The binary of the function OrdersApi is lambdas/*/src/bin/orders-api.rs.
 binary = $(shell echo $1 | sed -E -e 's/([A-Z])([A-Z][a-z])/\1-\2/g' -e 's/([a-z0-9])([A-Z])/\1-\2/g' | tr '[:upper:]' '[:lower:]')
