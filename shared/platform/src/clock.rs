@@ -20,10 +20,10 @@ pub trait Clock: Send + Sync {
     async fn sleep(&self, time: Duration);
 
     /// An id that nobody has had before. UUID version 7: ids made later sort behind (RFC 9562).
-    fn fresh_id(&self) -> Uuid;
+    fn new_id(&self) -> Uuid;
 
     /// A number from 0 up to, but not, 1.
-    fn chance(&self) -> f64;
+    fn random(&self) -> f64;
 }
 
 /// The machine's own.
@@ -47,11 +47,11 @@ impl Clock for SystemClock {
         tokio::time::sleep(time).await;
     }
 
-    fn fresh_id(&self) -> Uuid {
+    fn new_id(&self) -> Uuid {
         Uuid::now_v7()
     }
 
-    fn chance(&self) -> f64 {
+    fn random(&self) -> f64 {
         fastrand::f64()
     }
 }

@@ -7,7 +7,7 @@ use domain::{Event, Fact, Facts};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::host::record::{Labels, read_event};
+use crate::host::record::{Labels, parse_event};
 
 /// Handles one event.
 #[async_trait]
@@ -34,12 +34,12 @@ pub trait MessageHandler<F: Facts = Fact>: Send + Sync {
 #[async_trait]
 impl<H: EventHandler> MessageHandler for H {
     fn labels(&self, message: &Value) -> Labels {
-        Labels::of(message.get("detail").unwrap_or(&Value::Null))
+        Labels::from_event(message.get("detail").unwrap_or(&Value::Null))
     }
 
     async fn handle_message(&self, mut message: Value, _: Duration) -> Result<Vec<Event>, Failure> {
         let event = message.get_mut("detail").map_or(Value::Null, Value::take);
-        self.handle(&read_event(event)?).await
+        self.handle(&parse_event(event)?).await
     }
 }
 
@@ -51,7 +51,7 @@ pub enum Failure {
     Retry(anyhow::Error),
     /// Somebody else is at it, and holds a lease: it comes again when that has ended.
     #[error("somebody else is at it until {until}")]
-    Busy {
+    Leased {
         /// When the lease ends.
         until: Timestamp,
     },
@@ -83,7 +83,7 @@ impl Failure {
     /// Its name in logs and on dead letters.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Retry(_) | Self::Busy { .. } => "retry",
+            Self::Retry(_) | Self::Leased { .. } => "retry",
             Self::Reject(_) => "reject",
             Self::Poison(_) => "poison",
         }

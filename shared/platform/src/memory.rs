@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::host::queue::Visibility;
 use crate::host::record::{DeadLetter, DeadLetters};
-use crate::objects::{File, Objects, Part, Reading, SMALLEST_PART, Upload};
+use crate::objects::{Object, ObjectStore, Part, ObjectStream, MIN_PART_BYTES, MultipartUpload};
 use crate::publisher::Publisher;
 
 /// What a mutex guards, also after a test has panicked.
@@ -27,11 +27,11 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Calls that fail, counted down.
 #[derive(Debug, Default)]
-pub struct Failures(AtomicU32);
+pub struct InjectedFaults(AtomicU32);
 
-impl Failures {
+impl InjectedFaults {
     /// The next `times` calls fail.
-    pub fn next(&self, times: u32) {
+    pub fn fail_next(&self, times: u32) {
         self.0.store(times, Ordering::SeqCst);
     }
 
@@ -39,7 +39,7 @@ impl Failures {
     ///
     /// # Errors
     /// When it does.
-    pub fn strike(&self, what: &str) -> anyhow::Result<()> {
+    pub fn check(&self, what: &str) -> anyhow::Result<()> {
         let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         anyhow::ensure!(left.is_err(), "{what} failed, as it was told to");
         Ok(())
@@ -51,7 +51,7 @@ impl Failures {
 pub struct Bus {
     published: Mutex<Vec<Event>>,
     /// Of `publish`.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl Bus {
@@ -64,7 +64,7 @@ impl Bus {
 #[async_trait]
 impl Publisher for Bus {
     async fn publish(&self, events: &[Event]) -> anyhow::Result<()> {
-        self.failures.strike("publishing")?;
+        self.failures.check("publishing")?;
         lock(&self.published).extend_from_slice(events);
         Ok(())
     }
@@ -73,60 +73,60 @@ impl Publisher for Bus {
 /// A queue that keeps what was put off and what was put away.
 #[derive(Debug, Default)]
 pub struct Queue {
-    put_off: Mutex<Vec<(String, Duration)>>,
-    letters: Mutex<Vec<DeadLetter>>,
+    visibility_extensions: Mutex<Vec<(String, Duration)>>,
+    dead_letters: Mutex<Vec<DeadLetter>>,
     /// Of `put_off`.
-    pub visibility_failures: Failures,
+    pub visibility_failures: InjectedFaults,
     /// Of `bury`.
-    pub burial_failures: Failures,
+    pub dead_letter_failures: InjectedFaults,
 }
 
 impl Queue {
     /// Each receipt that was put off, and for how long.
-    pub fn put_off(&self) -> Vec<(String, Duration)> {
-        lock(&self.put_off).clone()
+    pub fn visibility_extensions(&self) -> Vec<(String, Duration)> {
+        lock(&self.visibility_extensions).clone()
     }
 
     /// Each dead letter.
-    pub fn letters(&self) -> Vec<DeadLetter> {
-        lock(&self.letters).clone()
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        lock(&self.dead_letters).clone()
     }
 }
 
 #[async_trait]
 impl Visibility for Queue {
-    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
-        self.visibility_failures.strike("putting off")?;
-        lock(&self.put_off).push((receipt.to_owned(), wait));
+    async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
+        self.visibility_failures.check("putting off")?;
+        lock(&self.visibility_extensions).push((receipt.to_owned(), wait));
         Ok(())
     }
 }
 
 #[async_trait]
 impl DeadLetters for Queue {
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
-        self.burial_failures.strike("putting away")?;
-        lock(&self.letters).push(letter.clone());
+    async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()> {
+        self.dead_letter_failures.check("putting away")?;
+        lock(&self.dead_letters).push(letter.clone());
         Ok(())
     }
 }
 
 /// A bucket that keeps its files. Links name the file.
 #[derive(Debug, Default)]
-pub struct Files {
-    files: Mutex<BTreeMap<String, File>>,
+pub struct Bucket {
+    files: Mutex<BTreeMap<String, Object>>,
     uploads: Mutex<BTreeMap<String, Begun>>,
     ids: AtomicU64,
     /// Of all calls.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 /// A file that is being written: what it is to be, its media type, and its parts so far.
-type Begun = (Upload, String, BTreeMap<u32, Bytes>);
+type Begun = (MultipartUpload, String, BTreeMap<u32, Bytes>);
 
-impl Files {
+impl Bucket {
     /// One file.
-    pub fn get(&self, key: &str) -> Option<File> {
+    pub fn get(&self, key: &str) -> Option<Object> {
         lock(&self.files).get(key).cloned()
     }
 
@@ -136,7 +136,7 @@ impl Files {
     }
 
     /// How many files are begun, and neither finished nor abandoned.
-    pub fn begun(&self) -> usize {
+    pub fn pending_uploads(&self) -> usize {
         lock(&self.uploads).len()
     }
 }
@@ -149,9 +149,9 @@ fn etag(body: &[u8]) -> String {
 }
 
 #[async_trait]
-impl Objects for Files {
-    async fn read(&self, key: &str, from: u64, wanted: Option<&str>) -> anyhow::Result<Option<Reading>> {
-        self.failures.strike("reading a file")?;
+impl ObjectStore for Bucket {
+    async fn read(&self, key: &str, from: u64, wanted: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
+        self.failures.check("reading a file")?;
         let Some(file) = self.get(key) else { return Ok(None) };
         let etag = etag(&file.body);
         if wanted.is_some_and(|wanted| wanted != etag) {
@@ -162,17 +162,17 @@ impl Objects for Files {
         let chunks: Vec<_> =
             file.body.slice(start..).chunks(1 << 16).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
         let size = u64::try_from(file.body.len())?;
-        Ok(Some(Reading { size, etag, chunks: Box::pin(futures::stream::iter(chunks)) }))
+        Ok(Some(ObjectStream { size, etag, chunks: Box::pin(futures::stream::iter(chunks)) }))
     }
 
-    async fn write(&self, file: File) -> anyhow::Result<()> {
-        self.failures.strike("writing a file")?;
+    async fn write(&self, file: Object) -> anyhow::Result<()> {
+        self.failures.check("writing a file")?;
         lock(&self.files).insert(file.key.clone(), file);
         Ok(())
     }
 
-    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
-        self.failures.strike("writing a file")?;
+    async fn write_if_absent(&self, file: Object) -> anyhow::Result<bool> {
+        self.failures.check("writing a file")?;
         let mut files = lock(&self.files);
         if files.contains_key(&file.key) {
             return Ok(false);
@@ -181,22 +181,22 @@ impl Objects for Files {
         Ok(true)
     }
 
-    async fn remove(&self, key: &str) -> anyhow::Result<()> {
-        self.failures.strike("removing a file")?;
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        self.failures.check("removing a file")?;
         lock(&self.files).remove(key);
         Ok(())
     }
 
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
-        self.failures.strike("beginning a file")?;
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload> {
+        self.failures.check("beginning a file")?;
         let id = format!("upload-{}", self.ids.fetch_add(1, Ordering::SeqCst));
-        let upload = Upload { key: key.to_owned(), id: id.clone() };
+        let upload = MultipartUpload { key: key.to_owned(), id: id.clone() };
         lock(&self.uploads).insert(id, (upload.clone(), content_type.to_owned(), BTreeMap::new()));
         Ok(upload)
     }
 
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
-        self.failures.strike("writing a part")?;
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        self.failures.check("writing a part")?;
         let etag = etag(&body);
         let mut uploads = lock(&self.uploads);
         let (_, _, parts) = uploads.get_mut(&upload.id).context("there is no such upload")?;
@@ -204,8 +204,8 @@ impl Objects for Files {
         Ok(Part { number, etag })
     }
 
-    async fn finish(&self, upload: &Upload, wanted: &[Part]) -> anyhow::Result<()> {
-        self.failures.strike("ending a file")?;
+    async fn complete_upload(&self, upload: &MultipartUpload, wanted: &[Part]) -> anyhow::Result<()> {
+        self.failures.check("ending a file")?;
         let Some((_, content_type, parts)) = lock(&self.uploads).remove(&upload.id) else {
             anyhow::ensure!(lock(&self.files).contains_key(&upload.key), "there is no such upload");
             return Ok(());
@@ -214,22 +214,22 @@ impl Objects for Files {
         for (index, part) in wanted.iter().enumerate() {
             let bytes = parts.get(&part.number).context("there is no such part")?;
             anyhow::ensure!(etag(bytes) == part.etag, "the part is another one");
-            anyhow::ensure!(bytes.len() >= SMALLEST_PART || index + 1 == wanted.len(), "a part is too small");
+            anyhow::ensure!(bytes.len() >= MIN_PART_BYTES || index + 1 == wanted.len(), "a part is too small");
             body.extend_from_slice(bytes);
         }
-        let file = File { key: upload.key.clone(), content_type, body: body.into() };
+        let file = Object { key: upload.key.clone(), content_type, body: body.into() };
         lock(&self.files).insert(upload.key.clone(), file);
         Ok(())
     }
 
-    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()> {
-        self.failures.strike("giving a file up")?;
+    async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()> {
+        self.failures.check("giving a file up")?;
         lock(&self.uploads).remove(&upload.id);
         Ok(())
     }
 
-    async fn link(&self, key: &str, good_for: Duration, _: Option<&str>) -> anyhow::Result<String> {
-        self.failures.strike("making a link")?;
+    async fn presigned_url(&self, key: &str, good_for: Duration, _: Option<&str>) -> anyhow::Result<String> {
+        self.failures.check("making a link")?;
         Ok(format!("https://files.example.com/{key}?expires={}", good_for.as_secs()))
     }
 }
@@ -271,12 +271,12 @@ impl Clock for ManualClock {
     }
 
     /// One behind the other, as the machine's own are.
-    fn fresh_id(&self) -> Uuid {
+    fn new_id(&self) -> Uuid {
         let number = self.ids.fetch_add(1, Ordering::SeqCst);
         Uuid::from_u128(0x0189_0a5d_ac96_774b_8000_0000_0000_0000 + u128::from(number))
     }
 
-    fn chance(&self) -> f64 {
+    fn random(&self) -> f64 {
         self.chance
     }
 }

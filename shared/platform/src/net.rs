@@ -62,7 +62,7 @@ pub struct LocalReceiver(SocketAddr);
 
 impl LocalReceiver {
     /// Whether a URL's host and port, as the URL spells them, are exactly this.
-    pub fn is(&self, host: &str, port: Option<u16>) -> bool {
+    pub fn matches(&self, host: &str, port: Option<u16>) -> bool {
         host.parse() == Ok(self.0.ip()) && port == Some(self.0.port())
     }
 }
@@ -70,17 +70,17 @@ impl LocalReceiver {
 /// What is no [`LocalReceiver`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("only a loopback address with a port, such as 127.0.0.1:8080, can be exempt")]
-pub struct NotLocal;
+pub struct NotLoopback;
 
 impl FromStr for LocalReceiver {
-    type Err = NotLocal;
+    type Err = NotLoopback;
 
-    fn from_str(text: &str) -> Result<Self, NotLocal> {
-        let address: SocketAddr = text.parse().map_err(|_| NotLocal)?;
+    fn from_str(text: &str) -> Result<Self, NotLoopback> {
+        let address: SocketAddr = text.parse().map_err(|_| NotLoopback)?;
         if address.is_ipv4() && address.ip().is_loopback() && address.port() != 0 {
             Ok(Self(address))
         } else {
-            Err(NotLocal)
+            Err(NotLoopback)
         }
     }
 }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn only_loopback_can_be_exempt() {
         let receiver: LocalReceiver = "127.0.0.1:8080".parse().unwrap();
-        assert!(receiver.is("127.0.0.1", Some(8080)));
+        assert!(receiver.matches("127.0.0.1", Some(8080)));
         for (host, port) in [
             ("127.0.0.1", Some(8081)),
             ("127.0.0.1", None),
@@ -235,7 +235,7 @@ mod tests {
             ("localhost", Some(8080)),
             ("", Some(8080)),
         ] {
-            assert!(!receiver.is(host, port), "{host} {port:?}");
+            assert!(!receiver.matches(host, port), "{host} {port:?}");
         }
         for bad in [
             "",
@@ -251,7 +251,7 @@ mod tests {
             "127.0.0.1:8080,10.0.0.1:80",
             "8.8.8.8:443",
         ] {
-            assert_eq!(bad.parse::<LocalReceiver>(), Err(NotLocal), "{bad}");
+            assert_eq!(bad.parse::<LocalReceiver>(), Err(NotLoopback), "{bad}");
         }
     }
 }

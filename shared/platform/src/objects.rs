@@ -10,19 +10,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::handler::Failure;
-use crate::telemetry::without_values;
+use crate::telemetry::redact_values;
 
 /// The least that a part has, but for the last one, in bytes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
-pub const SMALLEST_PART: usize = 5 * 1024 * 1024;
+pub const MIN_PART_BYTES: usize = 5 * 1024 * 1024;
 /// The most parts that a file has.
-pub const MOST_PARTS: u32 = 10_000;
+pub const MAX_PARTS: u32 = 10_000;
 
 /// What a file holds, piece by piece.
 pub type Chunks = Pin<Box<dyn Stream<Item = anyhow::Result<Bytes>> + Send>>;
 
 /// A file that is being read.
-pub struct Reading {
+pub struct ObjectStream {
     /// The bytes of the whole file, wherever reading starts.
     pub size: u64,
     /// What changes when the file is written anew.
@@ -33,7 +33,7 @@ pub struct Reading {
 
 /// A file to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct Object {
     /// Its name in the bucket: 1 to 1,024 bytes.
     pub key: String,
     /// Its media type.
@@ -44,7 +44,7 @@ pub struct File {
 
 /// A file that is being written in parts.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Upload {
+pub struct MultipartUpload {
     /// The name of the file in the bucket.
     pub key: String,
     /// Names the upload.
@@ -54,7 +54,7 @@ pub struct Upload {
 /// A part that the bucket has.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Part {
-    /// 1 to [`MOST_PARTS`].
+    /// 1 to [`MAX_PARTS`].
     pub number: u32,
     /// What the bucket calls its content.
     pub etag: String,
@@ -62,41 +62,41 @@ pub struct Part {
 
 /// A bucket.
 #[async_trait]
-pub trait Objects: Send + Sync {
+pub trait ObjectStore: Send + Sync {
     /// Reads a file from the byte `from` on; only if it is still the one with that `etag`, where one is given. `None`
     /// where there is none such.
-    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>>;
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>>;
 
     /// Writes a whole file in place of what is there.
-    async fn write(&self, file: File) -> anyhow::Result<()>;
+    async fn write(&self, file: Object) -> anyhow::Result<()>;
 
     /// Writes a whole file if none of that name is there. False, and nothing written, where one is.
-    async fn write_new(&self, file: File) -> anyhow::Result<bool>;
+    async fn write_if_absent(&self, file: Object) -> anyhow::Result<bool>;
 
     /// Removes a file. None to remove is fine.
-    async fn remove(&self, key: &str) -> anyhow::Result<()>;
+    async fn delete(&self, key: &str) -> anyhow::Result<()>;
 
-    /// Begins to write a file in parts. Nobody sees it until [`Objects::finish`].
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload>;
+    /// Begins to write a file in parts. Nobody sees it until [`ObjectStore::complete_upload`].
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload>;
 
-    /// Writes one part, of [`SMALLEST_PART`] at least if another follows; again in place of the one with that number.
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part>;
+    /// Writes one part, of [`MIN_PART_BYTES`] at least if another follows; again in place of the one with that number.
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part>;
 
     /// Makes the parts, in their order, the file. Safe to do again.
-    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()>;
+    async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()>;
 
     /// Throws the parts away.
-    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()>;
+    async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()>;
 
     /// An address from which anybody who has it can fetch the file for so long, at most for seven days, and never for
     /// longer than the credentials are good that signed it. With a `file_name`, browsers save it under that name.
-    async fn link(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String>;
+    async fn presigned_url(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String>;
 }
 
 /// What EventBridge tells of a file that was written: S3's `Object Created`
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Created {
+pub struct ObjectCreated {
     /// Its name in the bucket.
     pub key: String,
     /// What changes when the file is written anew.
@@ -106,14 +106,14 @@ pub struct Created {
     pub version: Option<String>,
 }
 
-impl Created {
+impl ObjectCreated {
     /// Reads the message. Whose it is, and of which kind, is for the caller to look at.
     ///
     /// # Errors
     /// [`Failure::Poison`] where it names no file, with a reason that quotes no value of the message.
-    pub fn read(message: &Value) -> Result<Self, Failure> {
+    pub fn from_message(message: &Value) -> Result<Self, Failure> {
         Self::deserialize(&message["detail"]["object"]).map_err(|error| {
-            let error = without_values(&error.to_string());
+            let error = redact_values(&error.to_string());
             Failure::poison(format!("this is not what S3 tells of a file: {error}"))
         })
     }
@@ -123,7 +123,7 @@ impl Created {
 ///
 /// # Errors
 /// When it cannot be read.
-pub async fn read_whole(mut reading: Reading, most: usize) -> anyhow::Result<Option<Bytes>> {
+pub async fn read_to_end(mut reading: ObjectStream, most: usize) -> anyhow::Result<Option<Bytes>> {
     use futures::StreamExt;
     if usize::try_from(reading.size).map_or(true, |size| size > most) {
         return Ok(None);

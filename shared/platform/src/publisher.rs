@@ -14,14 +14,14 @@ pub trait Publisher<F: Facts = Fact>: Send + Sync {
 /// The call of the bus that takes events.
 #[async_trait]
 pub trait PutEvents<F: Facts = Fact>: Send + Sync {
-    /// Offers at most [`MOST_ENTRIES`] events in one call. It may take only some of them: gives back for each, in
+    /// Offers at most [`MAX_ENTRIES`] events in one call. It may take only some of them: gives back for each, in
     /// their order, why it was refused, or `None` where it was taken.
     async fn put(&self, events: &[&Event<F>]) -> anyhow::Result<Vec<Option<String>>>;
 }
 
 /// The most entries that one `PutEvents` takes
 /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
-pub const MOST_ENTRIES: usize = 10;
+pub const MAX_ENTRIES: usize = 10;
 /// How often entries that the bus refused are sent again before the caller has to come again.
 const ATTEMPTS: usize = 3;
 
@@ -37,7 +37,7 @@ impl<F: Facts, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
     /// `PutEvents` answers 200 also when it took only some of the entries: each one's own answer counts, and
     /// only those that failed are sent again.
     async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()> {
-        for chunk in events.chunks(MOST_ENTRIES) {
+        for chunk in events.chunks(MAX_ENTRIES) {
             let mut left: Vec<&Event<F>> = chunk.iter().collect();
             let mut refused = String::new();
             for _ in 0..ATTEMPTS {

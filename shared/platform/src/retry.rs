@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::config;
 
 /// The longest wait between two attempts. Longer waits would only delay the news that something is broken.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+pub const MAX_BACKOFF: Duration = Duration::from_secs(15 * 60);
 
 /// How often, and how far apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// The wait after the first attempt, at most. It doubles with every further one.
-    pub base: Duration,
+    pub base_delay: Duration,
     /// The attempt that is the last: at least 1.
-    pub attempts: u32,
+    pub max_attempts: u32,
 }
 
 impl RetryPolicy {
@@ -23,20 +23,20 @@ impl RetryPolicy {
     /// When one of them is no number.
     pub fn from_env() -> anyhow::Result<Self> {
         Ok(Self {
-            base: Duration::from_secs(config::optional("RETRY_BASE_SECONDS", 2)?),
-            attempts: config::optional("MAX_RECEIVE_COUNT", 10_u32)?.max(1),
+            base_delay: Duration::from_secs(config::optional("RETRY_BASE_SECONDS", 2)?),
+            max_attempts: config::optional("MAX_RECEIVE_COUNT", 10_u32)?.max(1),
         })
     }
 
     /// The wait after `attempt` (1 for the first) failed: between half and all of `base × 2^(attempt - 1)`, by
-    /// `chance` (0 to 1), and at most [`LONGEST_WAIT`]. "Equal jitter": it spreads the attempts of many messages
+    /// `chance` (0 to 1), and at most [`MAX_BACKOFF`]. "Equal jitter": it spreads the attempts of many messages
     /// that failed together, and still leaves what is broken some time
     /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
     #[expect(clippy::float_arithmetic, reason = "a wait need not be exact")]
-    pub fn wait(&self, attempt: u32, chance: f64) -> Duration {
+    pub fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
-        let most = self.base.saturating_mul(1_u32 << doublings).min(LONGEST_WAIT);
-        most.mul_f64((1.0 + chance.clamp(0.0, 1.0)) / 2.0)
+        let most = self.base_delay.saturating_mul(1_u32 << doublings).min(MAX_BACKOFF);
+        most.mul_f64((1.0 + jitter.clamp(0.0, 1.0)) / 2.0)
     }
 }
 
@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let policy = RetryPolicy { base: Duration::from_secs(2), attempts: 10 };
-        let waits: Vec<u64> = (1..=12).map(|attempt| policy.wait(attempt, 1.0).as_secs()).collect();
+        let policy = RetryPolicy { base_delay: Duration::from_secs(2), max_attempts: 10 };
+        let waits: Vec<u64> = (1..=12).map(|attempt| policy.backoff(attempt, 1.0).as_secs()).collect();
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
-        assert_eq!(policy.wait(1, 0.0), Duration::from_secs(1));
-        assert_eq!(policy.wait(u32::MAX, 0.0), LONGEST_WAIT / 2);
+        assert_eq!(policy.backoff(1, 0.0), Duration::from_secs(1));
+        assert_eq!(policy.backoff(u32::MAX, 0.0), MAX_BACKOFF / 2);
     }
 }

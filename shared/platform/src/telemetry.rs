@@ -2,7 +2,7 @@
 //!
 //! Every line carries the function, and every line that is written while something is handled carries
 //! `correlation_id`, `order_id`, `attempt` and what else its span says. Customers' data cannot get in by
-//! accident: the types of `domain::person` print themselves redacted, and [`without_values`] takes the quoted
+//! accident: the types of `domain::person` print themselves redacted, and [`redact_values`] takes the quoted
 //! values out of a parser's message.
 
 use json_subscriber::JsonLayer;
@@ -24,7 +24,7 @@ use crate::{idempotency, metrics};
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
 pub fn init(name: &'static str) {
     // Requests are told apart by it in the logs of others, as lines are in ours.
-    crate::http::client::set_function(name);
+    crate::http::client::set_function_name(name);
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
@@ -67,7 +67,7 @@ where
 
 /// The message with the values taken out that a parser quotes in it: what it did not understand may be somebody's
 /// address. The names of fields and of what was expected stay.
-pub fn without_values(message: &str) -> String {
+pub fn redact_values(message: &str) -> String {
     /// What stands before a value in backticks, in the messages of serde.
     const VALUES: [&str; 6] =
         ["integer ", "floating point ", "boolean ", "character ", "unknown variant ", "unknown field "];
@@ -169,7 +169,7 @@ mod tests {
                     .instrument(tracing::info_span!("inner", mail = "confirmation"))
                     .await;
             };
-            deeper.instrument(Labels::of(&event).span(2, "lambda-1")).await;
+            deeper.instrument(Labels::from_event(&event).span(2, "lambda-1")).await;
             tracing::info!("outside");
         })
         .await;
@@ -224,7 +224,7 @@ mod tests {
     async fn a_warning_says_what_it_is_about_where_only_warnings_are_kept() {
         let event = serde_json::json!({ "subject": "o-1", "correlationid": "request-1" });
         let lines = logged(LevelFilter::WARN, async {
-            async { tracing::warn!("not yet") }.instrument(Labels::of(&event).span(2, "lambda-1")).await;
+            async { tracing::warn!("not yet") }.instrument(Labels::from_event(&event).span(2, "lambda-1")).await;
         })
         .await;
         assert_eq!(
@@ -253,7 +253,7 @@ mod tests {
         let idempotency = Idempotency::new(Arc::new(InMemoryIdempotencyStore::default()), clock);
         let once = async |payload: &str| {
             let task = Task::new(Key::new("o-1", "mail"), &payload, jiff::Timestamp::UNIX_EPOCH).unwrap();
-            let _ = idempotency.once(&task, OnUnknown::Retry, |_| async { Ok("m-1".to_owned()) }).await;
+            let _ = idempotency.run_once(&task, OnUnknown::Retry, |_| async { Ok("m-1".to_owned()) }).await;
         };
         let lines = logged(LevelFilter::INFO, async {
             once("a").await;
@@ -296,7 +296,7 @@ mod tests {
         enum Colour {
             Red,
         }
-        let shown = |error: serde_json::Error| without_values(&error.to_string());
+        let shown = |error: serde_json::Error| redact_values(&error.to_string());
         let number = |json: &str| shown(serde_json::from_str::<Vec<u8>>(json).unwrap_err());
         let said = number(r#""x \" ada@example.com \\""#);
         assert!(!said.contains("ada") && said.starts_with("invalid type: string \"…\", expected"), "{said}");
@@ -304,7 +304,7 @@ mod tests {
         let said = shown(serde_json::from_str::<Colour>(r#""ada""#).unwrap_err());
         assert!(said.starts_with("unknown variant `…`, expected `red`"), "{said}");
         let _ = Colour::Red;
-        assert_eq!(without_values("missing field `sku`"), "missing field `sku`");
-        assert_eq!(without_values("cut off \"in the midd"), "cut off \"…");
+        assert_eq!(redact_values("missing field `sku`"), "missing field `sku`");
+        assert_eq!(redact_values("cut off \"in the midd"), "cut off \"…");
     }
 }

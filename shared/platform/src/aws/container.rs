@@ -62,7 +62,7 @@ struct Answer {
 
 fn read(body: &[u8]) -> anyhow::Result<Credentials> {
     let answer: Answer = serde_json::from_slice(body)
-        .map_err(|error| anyhow::anyhow!(crate::telemetry::without_values(&error.to_string())))?;
+        .map_err(|error| anyhow::anyhow!(crate::telemetry::redact_values(&error.to_string())))?;
     let expires = answer.expiration.map(SystemTime::try_from).transpose()?;
     Ok(Credentials::new(answer.access_key_id, answer.secret_access_key, answer.token, expires, "container"))
 }

@@ -20,7 +20,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 
 use crate::clock::{Clock, SystemClock};
-use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoAnswer, identified};
+use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoResponse, with_user_agent};
 
 /// The roots of Amazon Trust Services, which AWS's endpoints chain up to
 /// (<https://www.amazontrust.com/repository/>). Compiled in: reading a machine's 145 roots costs 1.2 ms at every
@@ -93,7 +93,7 @@ impl UnsignedClient {
 
 #[async_trait]
 impl HttpClient for UnsignedClient {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         send(&self.connector, self.timeout, request).await
     }
 }
@@ -150,9 +150,9 @@ impl SignedClient {
 
 #[async_trait]
 impl HttpClient for SignedClient {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        self.sign(&mut request).await.map_err(|error| NoAnswer { host, source: error.into() })?;
+        self.sign(&mut request).await.map_err(|error| NoResponse { host, source: error.into() })?;
         send(&self.connector, API_TIMEOUT, request).await
     }
 }
@@ -161,14 +161,14 @@ async fn send(
     connector: &SharedHttpConnector,
     timeout: Duration,
     request: Request<Bytes>,
-) -> Result<Response<Bytes>, NoAnswer> {
+) -> Result<Response<Bytes>, NoResponse> {
     let host = request.uri().host().unwrap_or_default().to_owned();
     let answer = async {
         let (parts, body) = exchange(connector, request).await?.into_parts();
         Ok::<_, BoxError>(Response::from_parts(parts, body.collect().await?.to_bytes()))
     };
     let answer = tokio::time::timeout(timeout, answer).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
-    answer.map_err(|source| NoAnswer { host, source })
+    answer.map_err(|source| NoResponse { host, source })
 }
 
 /// Sends one request, whoever the client is: here it gets its `User-Agent`, which Signature Version 4 leaves unsigned, since
@@ -177,7 +177,7 @@ pub(super) async fn exchange(
     connector: &SharedHttpConnector,
     request: Request<Bytes>,
 ) -> Result<Response<SdkBody>, BoxError> {
-    let request = identified(request).map(SdkBody::from).try_into()?;
+    let request = with_user_agent(request).map(SdkBody::from).try_into()?;
     Ok(connector.call(request).await?.try_into_http1x()?)
 }
 

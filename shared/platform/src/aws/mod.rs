@@ -13,7 +13,7 @@ mod queue;
 mod secret;
 mod simple_storage;
 #[cfg(test)]
-mod wire;
+mod stub_connector;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -97,7 +97,7 @@ impl Aws {
     }
 
     /// For the clients of services that only one package uses.
-    pub fn sdk(&self) -> &SdkConfig {
+    pub fn sdk_config(&self) -> &SdkConfig {
         &self.config
     }
 
@@ -143,7 +143,7 @@ impl Aws {
     ///
     /// # Errors
     /// When it is not set.
-    pub fn dead_letters(&self) -> anyhow::Result<DeadLetterQueue> {
+    pub fn dead_letter_queue(&self) -> anyhow::Result<DeadLetterQueue> {
         Ok(DeadLetterQueue::new(Sqs::new(&self.config), config::required("DEAD_LETTER_QUEUE_URL")?))
     }
 

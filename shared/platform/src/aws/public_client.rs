@@ -15,13 +15,13 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::http_client::{BoxError, connector_with, exchange};
-use crate::http::client::{HttpClient, NoAnswer};
+use crate::http::client::{HttpClient, NoResponse};
 use crate::net::{LocalReceiver, is_public};
 
 /// How long to wait for a connection: others are further away than AWS is.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of an answer is read, in bytes. What comes behind it is dropped.
-const LONGEST_ANSWER: usize = 64 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// Calls URLs that others chose, over HTTPS and on public addresses alone ([`is_public`]). The rule is applied to the
 /// very addresses that are connected to, so a name that resolves to another one a moment later gains nothing.
@@ -47,7 +47,7 @@ impl PublicClient {
     /// An address that stands in the URL itself is connected to without asking the resolver, so it is looked at here.
     fn admit(&self, uri: &Uri) -> Result<(), Unreachable> {
         let host = uri.host().unwrap_or_default();
-        if self.exempt.is_some_and(|exempt| exempt.is(host, uri.port_u16())) {
+        if self.exempt.is_some_and(|exempt| exempt.matches(host, uri.port_u16())) {
             return Ok(());
         }
         if uri.scheme() != Some(&Scheme::HTTPS) {
@@ -65,16 +65,16 @@ impl PublicClient {
         let deadline = Instant::now() + self.timeout;
         let (parts, mut body) = timeout_at(deadline, exchange(&self.connector, request))
             .await
-            .map_err(|_| Unreachable::TooLate(self.timeout.as_secs()))?
-            .map_err(Unreachable::of)?
+            .map_err(|_| Unreachable::TimedOut(self.timeout.as_secs()))?
+            .map_err(Unreachable::from_source)?
             .into_parts();
         // The status has come: however the body ends, that is the answer.
         let mut read = BytesMut::new();
         while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
             let data = frame.into_data().unwrap_or_default();
-            let room = LONGEST_ANSWER - read.len();
+            let room = MAX_RESPONSE_BYTES - read.len();
             read.extend_from_slice(&data[..data.len().min(room)]);
-            if read.len() == LONGEST_ANSWER {
+            if read.len() == MAX_RESPONSE_BYTES {
                 break;
             }
         }
@@ -85,9 +85,9 @@ impl PublicClient {
 #[async_trait]
 impl HttpClient for PublicClient {
     /// Reads at most 64 KiB of the answer. The source of a failure is an [`Unreachable`].
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        self.answer(request).await.map_err(|error| NoAnswer { host, source: error.into() })
+        self.answer(request).await.map_err(|error| NoResponse { host, source: error.into() })
     }
 }
 
@@ -102,7 +102,7 @@ pub enum Unreachable {
     NotPublic,
     /// It took too long.
     #[error("no answer within {0} s")]
-    TooLate(u64),
+    TimedOut(u64),
     /// No connection, or one that broke.
     #[error("no connection: {0}")]
     NoConnection(String),
@@ -110,7 +110,7 @@ pub enum Unreachable {
 
 impl Unreachable {
     /// The innermost cause says what happened; those around it only that something did.
-    fn of(error: BoxError) -> Self {
+    fn from_source(error: BoxError) -> Self {
         let mut cause: &(dyn StdError + 'static) = error.as_ref();
         loop {
             if cause.is::<NotPublicName>() {

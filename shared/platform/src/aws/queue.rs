@@ -46,7 +46,7 @@ impl Queue {
 
 #[async_trait]
 impl Visibility for Queue {
-    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
+    async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
         // Whole seconds, rounded up: a wait of 0 would be none.
         let seconds =
             i32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i32::MAX).clamp(1, 12 * 60 * 60);
@@ -65,8 +65,8 @@ impl Visibility for Queue {
 
 #[async_trait]
 impl DeadLetters for Queue {
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
-        self.dead_letters.bury(letter).await
+    async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()> {
+        self.dead_letters.send_to_dlq(letter).await
     }
 }
 
@@ -86,7 +86,7 @@ impl DeadLetterQueue {
 
 #[async_trait]
 impl DeadLetters for DeadLetterQueue {
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
+    async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()> {
         let mut send = self.sqs.client().send_message().queue_url(&self.url).message_body(&letter.body);
         let attributes = [
             ("error", Some(letter.error.clone())),

@@ -38,7 +38,7 @@ impl Secret {
     }
 
     /// Has it read again next time: it was refused, so it may have been rotated.
-    pub fn is_stale(&self) {
+    pub fn invalidate(&self) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -17,10 +17,10 @@ use aws_types::SdkConfig;
 use bytes::Bytes;
 use futures::stream::{StreamExt, unfold};
 
-use crate::objects::{Chunks, File, Objects, Part, Reading, Upload};
+use crate::objects::{Chunks, Object, ObjectStore, Part, ObjectStream, MultipartUpload};
 
 /// How long one call may take: a part of some megabytes, where others send a few hundred bytes.
-const CALL_TIME: Duration = Duration::from_secs(20);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A bucket in S3.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct Bucket {
 
 impl Bucket {
     pub(super) fn new(config: &SdkConfig, name: String) -> Self {
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(CALL_TIME).build();
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         let config = aws_sdk_s3::config::Builder::from(config).timeout_config(timeouts).build();
         Self { client: Client::from_conf(config), name }
     }
@@ -52,8 +52,8 @@ fn chunks(body: ByteStream) -> Chunks {
 }
 
 #[async_trait]
-impl Objects for Bucket {
-    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>> {
+impl ObjectStore for Bucket {
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
         let mut get = self.client.get_object().bucket(&self.name).key(key);
         if from > 0 {
             get = get.range(format!("bytes={from}-"));
@@ -68,14 +68,14 @@ impl Objects for Bucket {
             }
         };
         let sent = u64::try_from(answer.content_length.unwrap_or_default())?;
-        Ok(Some(Reading {
+        Ok(Some(ObjectStream {
             size: from.saturating_add(sent),
             etag: answer.e_tag.context("S3 gave no ETag")?,
             chunks: chunks(answer.body),
         }))
     }
 
-    async fn write(&self, file: File) -> anyhow::Result<()> {
+    async fn write(&self, file: Object) -> anyhow::Result<()> {
         let key = file.key.clone();
         let put = self.client.put_object().bucket(&self.name).key(file.key).content_type(file.content_type);
         let sent = put.body(file.body.into()).send().await;
@@ -83,7 +83,7 @@ impl Objects for Bucket {
         Ok(())
     }
 
-    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
+    async fn write_if_absent(&self, file: Object) -> anyhow::Result<bool> {
         let key = file.key.clone();
         let put = self.client.put_object().bucket(&self.name).key(file.key).content_type(file.content_type);
         let sent = put.if_none_match("*").body(file.body.into()).send().await;
@@ -96,20 +96,20 @@ impl Objects for Bucket {
         }
     }
 
-    async fn remove(&self, key: &str) -> anyhow::Result<()> {
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
         let removed = self.client.delete_object().bucket(&self.name).key(key).send().await;
         removed.with_context(|| format!("the file {key} could not be removed"))?;
         Ok(())
     }
 
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload> {
         let create = self.client.create_multipart_upload().bucket(&self.name).key(key);
         let answer = create.content_type(content_type).send().await;
         let answer = answer.with_context(|| format!("the file {key} could not be begun"))?;
-        Ok(Upload { key: key.to_owned(), id: answer.upload_id.context("S3 gave no upload id")? })
+        Ok(MultipartUpload { key: key.to_owned(), id: answer.upload_id.context("S3 gave no upload id")? })
     }
 
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part> {
         let part = self.client.upload_part().bucket(&self.name).key(&upload.key).upload_id(&upload.id);
         let answer = part.part_number(i32::try_from(number)?).body(body.into()).send().await;
         let answer =
@@ -117,7 +117,7 @@ impl Objects for Bucket {
         Ok(Part { number, etag: answer.e_tag.context("S3 gave no ETag")? })
     }
 
-    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()> {
+    async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()> {
         let mut completed = CompletedMultipartUpload::builder();
         for part in parts {
             let number = i32::try_from(part.number)?;
@@ -136,7 +136,7 @@ impl Objects for Bucket {
         }
     }
 
-    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()> {
+    async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()> {
         let abort = self.client.abort_multipart_upload().bucket(&self.name).key(&upload.key);
         let answer = abort.upload_id(&upload.id).send().await;
         match answer.map_err(SdkError::into_service_error) {
@@ -148,7 +148,7 @@ impl Objects for Bucket {
         }
     }
 
-    async fn link(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String> {
+    async fn presigned_url(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String> {
         let get = self.client.get_object().bucket(&self.name).key(key);
         let disposition = file_name.map(|name| format!("attachment; filename=\"{}\"", safe(name)));
         let signed = get

@@ -96,8 +96,8 @@ impl From<ProxyEvent> for Request {
         let caller = caller.or(signed.map(|arn| Caller::Service { arn })).unwrap_or_default();
         request.extensions_mut().insert(caller);
         if let Some(id) = context.request_id {
-            let extended = context.extended_request_id;
-            request.extensions_mut().insert(GatewayRequestId { id, extended });
+            let extended_id = context.extended_request_id;
+            request.extensions_mut().insert(GatewayRequestId { id, extended_id });
         }
         request
     }
@@ -207,7 +207,7 @@ pub(super) struct ProxyResponse {
 
 impl ProxyResponse {
     /// Reads the whole of a response. Text stays text: what is UTF-8 and not compressed. All else is Base64.
-    pub(super) async fn of(response: Response) -> Self {
+    pub(super) async fn from_response(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let Ok(body) = to_bytes(body, usize::MAX).await else {
             tracing::error!("the body of a response ended too early");

@@ -17,11 +17,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::aws::UnsignedClient;
 use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
-use crate::http::bearer::{Bearer, identify};
+use crate::http::bearer::{TokenVerifier, authenticate};
 use crate::http::{Problem, observe};
 
 use super::gateway::{ProxyEvent, ProxyResponse, refuse};
-use super::received::Received;
+use super::payload::Payload;
 
 /// Serves `router` until the process is ended.
 ///
@@ -36,33 +36,33 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
     let clock = Arc::new(SystemClock);
     let origins = config::optional("ALLOWED_ORIGINS", String::new())?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let app = observed(with_cors(total(router).layer(from_fn(refuse)), &origins)?, clock);
+        let app = with_observability(with_cors(with_fallbacks(router).layer(from_fn(refuse)), &origins)?, clock);
         let app = &app;
-        return lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<ProxyEvent>>| async move {
+        return lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<ProxyEvent>>| async move {
             Ok::<_, super::Error>(answer(app.clone(), event.payload.0.into()).await)
         }))
         .await;
     }
-    let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), identify);
-    let app = observed(with_cors(total(router).layer(bearer), &origins)?, clock);
+    let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), authenticate);
+    let app = with_observability(with_cors(with_fallbacks(router).layer(bearer), &origins)?, clock);
     let port = config::optional("PORT", 8080_u16)?;
     let address = config::optional("BIND_ADDRESS", IpAddr::from(Ipv4Addr::UNSPECIFIED))?;
     let listener = tokio::net::TcpListener::bind((address, port)).await?;
     tracing::info!(port, "listening");
-    Ok(axum::serve(listener, app).with_graceful_shutdown(ended()).await?)
+    Ok(axum::serve(listener, app).with_graceful_shutdown(termination_signal()).await?)
 }
 
 /// How long the user pool gets to tell its keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
-fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<Bearer> {
+fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
     let issuer = config::required("TOKEN_ISSUER")?;
     let keys_url = config::optional("TOKEN_KEYS_URL", format!("{issuer}/.well-known/jwks.json"))?;
-    Ok(Bearer::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
+    Ok(TokenVerifier::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
 }
 
 /// When a container is told to end.
-async fn ended() {
+async fn termination_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {
@@ -76,7 +76,7 @@ async fn ended() {
 }
 
 /// How long a browser may remember what it may send: as long as Chromium does at most.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(7200);
 
 /// Lets the pages of these origins call (<https://fetch.spec.whatwg.org/#http-cors-protocol>). No cookies: who calls
 /// says so with a token.
@@ -114,18 +114,18 @@ fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
             .allow_headers(sent.map(HeaderName::from_static))
             .expose_headers(read.map(HeaderName::from_static))
-            .max_age(PREFLIGHT_AGE),
+            .max_age(PREFLIGHT_MAX_AGE),
     ))
 }
 
 /// Longest that [`warm_up`] may take: Lambda gives all of init 10 seconds.
-const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Makes a first, harmless call to what the routes will call, so that its connection is open before somebody waits
 /// for an answer: init has a whole processor, an invocation at 256 MB a seventh of one. What it answers, or that it
 /// does not, makes no difference. Figures: `docs/decisions/0004-tls-and-sdk.md`.
 pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
-    match timeout(&SystemClock, WARM_UP, call).await {
+    match timeout(&SystemClock, WARM_UP_TIMEOUT, call).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => tracing::warn!(error = %format!("{error:#}"), "the first call failed"),
         None => tracing::warn!("the first call took too long"),
@@ -133,24 +133,24 @@ pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
 }
 
 /// The router with what every one has: answers for unknown paths, and [`observe`] around all of it.
-pub fn complete(router: Router, clock: Arc<dyn Clock>) -> Router {
-    observed(total(router), clock)
+pub fn build_app(router: Router, clock: Arc<dyn Clock>) -> Router {
+    with_observability(with_fallbacks(router), clock)
 }
 
 /// Answers whatever path and method there is. Before any layer: a fallback that comes later stands outside of it.
-fn total(router: Router) -> Router {
+fn with_fallbacks(router: Router) -> Router {
     router
         .fallback(|| async { Problem::not_found("There is nothing at this path.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
 }
 
-fn observed(router: Router, clock: Arc<dyn Clock>) -> Router {
+fn with_observability(router: Router, clock: Arc<dyn Clock>) -> Router {
     router.layer(from_fn_with_state(clock, observe))
 }
 
 async fn answer(app: Router, request: Request) -> ProxyResponse {
     let response = app.oneshot(request).await.unwrap_or_else(|never| match never {});
-    ProxyResponse::of(response).await
+    ProxyResponse::from_response(response).await
 }
 
 #[cfg(test)]
@@ -161,7 +161,7 @@ mod tests {
     async fn a_browser_may_call_from_the_origins_that_are_named() {
         use axum::routing::post;
 
-        let router = total(Router::new().route("/orders", post(|| async {})));
+        let router = with_fallbacks(Router::new().route("/orders", post(|| async {})));
         let app = with_cors(router, "https://a.example, https://b.example").unwrap();
         let preflight = async |origin: &str| {
             let request = http::Request::options("/orders")

@@ -3,7 +3,7 @@
 mod gateway;
 pub mod http;
 pub mod queue;
-mod received;
+mod payload;
 pub mod record;
 pub mod schedule;
 pub mod stream;

@@ -20,8 +20,8 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::received::Received;
-use super::record::{DeadLetter, DeadLetters, Handled, Labels, MARGIN, isolated, panicked};
+use super::payload::Payload;
+use super::record::{DeadLetter, DeadLetters, RecordOutcome, Labels, DEADLINE_MARGIN, run_isolated, panic_error};
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{Failure, MessageHandler};
@@ -34,7 +34,7 @@ pub struct Message {
     /// Names it in the answer.
     pub id: String,
     /// Names this delivery of it to the queue.
-    pub receipt: String,
+    pub receipt_handle: String,
     /// What was sent.
     pub body: String,
     /// How often it has been delivered, with this time: 1 for the first.
@@ -45,7 +45,7 @@ pub struct Message {
 #[async_trait]
 pub trait Visibility: Send + Sync {
     /// Keeps a message from being delivered again for `wait`.
-    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()>;
+    async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()>;
 }
 
 /// Runs `H` on the batches of a queue.
@@ -87,23 +87,23 @@ pub async fn run<F: Facts, H: MessageHandler<F>>(
         clock: Arc::new(SystemClock),
     };
     let host = &host;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<SqsEvent>>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<SqsEvent>>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
         let batch = messages(event.payload.0)?;
-        let failures = host.batch(batch, time, &event.context.request_id).await;
+        let failures = host.handle_batch(batch, time, &event.context.request_id).await;
         Ok::<_, super::Error>(answer(failures))
     }))
     .await
 }
 
 /// Where a runtime tells no deadline, or one that has passed, as `cargo lambda watch` does.
-const USUAL_TIME: Duration = Duration::from_secs(30);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long handlers may run, so that there is time left to answer.
 pub(super) fn time_left(context: &Context, clock: &dyn Clock) -> Duration {
     let now = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
     let left = context.deadline.checked_sub(now).filter(|left| *left > 0);
-    left.map_or(USUAL_TIME, Duration::from_millis).saturating_sub(MARGIN)
+    left.map_or(DEFAULT_TIMEOUT, Duration::from_millis).saturating_sub(DEADLINE_MARGIN)
 }
 
 /// The messages of a batch. Records of another source are no messages: an answer that names none of them would tell
@@ -135,7 +135,7 @@ impl From<SqsMessage> for Message {
         let attempt = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
         Self {
             id: message.message_id.unwrap_or_default(),
-            receipt: message.receipt_handle.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             attempt: attempt.unwrap_or(1),
         }
@@ -144,7 +144,7 @@ impl From<SqsMessage> for Message {
 
 impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
     /// Handles a batch in at most `time`, and gives back the ids of the messages that are to come again.
-    pub async fn batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
+    pub async fn handle_batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
         let records = batch.into_iter().map(|message| async move {
             let body = serde_json::from_str::<Value>(&message.body);
             let one = async {
@@ -152,9 +152,9 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
                 let span = labels.span(message.attempt, request_id);
                 self.record(&message, body, labels, time).instrument(span).await
             };
-            // A handler's panic ends in `isolated`; this is for one beside the handler.
+            // A handler's panic ends in `run_isolated`; this is for one beside the handler.
             let done = AssertUnwindSafe(one).catch_unwind().await.unwrap_or_else(|panic| {
-                tracing::error!(error = %panicked(panic.as_ref()), message_id = message.id, "a record failed");
+                tracing::error!(error = %panic_error(panic.as_ref()), message_id = message.id, "a record failed");
                 false
             });
             (!done).then_some(message.id)
@@ -172,24 +172,24 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
     ) -> bool {
         let start = self.clock.elapsed();
         let handled = match body {
-            Ok(body) => isolated(self.clock.as_ref(), time, self.handle(body, time)).await,
+            Ok(body) => run_isolated(self.clock.as_ref(), time, self.handle(body, time)).await,
             Err(error) => Err(Failure::poison(format!(
                 "the message is no JSON: {}",
-                crate::telemetry::without_values(&error.to_string())
+                crate::telemetry::redact_values(&error.to_string())
             ))),
         };
         let (published, failure) = match handled {
             Ok(published) => (published, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        let (again_in, buried) = match &failure {
+        let (retry_in, is_dead_letter) = match &failure {
             None => (None, false),
             Some(failure) => self.set_aside(message, &labels, failure).await,
         };
         let failed = failure.is_some();
-        let took = self.clock.elapsed().saturating_sub(start);
-        Handled { published, failure: failure.as_ref(), again_in, buried, took }.log();
-        !failed || buried
+        let duration = self.clock.elapsed().saturating_sub(start);
+        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration }.log();
+        !failed || is_dead_letter
     }
 
     async fn handle(&self, body: Value, time: Duration) -> Result<Vec<&'static str>, Failure> {
@@ -206,8 +206,8 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
         failure: &Failure,
     ) -> (Option<Duration>, bool) {
         let kind = match failure {
-            Failure::Retry(_) | Failure::Busy { .. } if message.attempt < self.retry.attempts => None,
-            Failure::Retry(_) | Failure::Busy { .. } => Some("exhausted"),
+            Failure::Retry(_) | Failure::Leased { .. } if message.attempt < self.retry.max_attempts => None,
+            Failure::Retry(_) | Failure::Leased { .. } => Some("exhausted"),
             Failure::Reject(_) | Failure::Poison(_) => Some(failure.kind()),
         };
         if let Some(kind) = kind {
@@ -220,7 +220,7 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
                 correlation_id: labels.correlation_id.clone(),
                 failed_at: self.clock.now(),
             };
-            match self.dead_letters.bury(&letter).await {
+            match self.dead_letters.send_to_dlq(&letter).await {
                 Ok(()) => return (None, true),
                 // The queue's own redrive policy takes it there in the end, without the reason.
                 Err(error) => {
@@ -228,12 +228,12 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
                 }
             }
         }
-        let mut wait = self.retry.wait(message.attempt, self.clock.chance());
-        if let Failure::Busy { until } = failure {
+        let mut wait = self.retry.backoff(message.attempt, self.clock.random());
+        if let Failure::Leased { until } = failure {
             let left = until.duration_since(self.clock.now());
             wait = wait.max(Duration::try_from(left).unwrap_or_default());
         }
-        match self.visibility.put_off(&message.receipt, wait).await {
+        match self.visibility.extend_visibility_timeout(&message.receipt_handle, wait).await {
             Ok(()) => (Some(wait), false),
             Err(error) => {
                 tracing::warn!(error = %format!("{error:#}"), "the message could not be put off: it comes again by the queue's own visibility timeout");
@@ -271,7 +271,7 @@ mod tests {
         let ten = left(now + SignedDuration::from_secs(10));
         assert!(ten <= Duration::from_millis(8500) && ten > Duration::from_secs(5), "{ten:?}");
         assert_eq!(left(now + SignedDuration::from_secs(1)), Duration::ZERO);
-        assert_eq!(left(now - SignedDuration::from_secs(60)), USUAL_TIME - MARGIN);
-        assert_eq!(time_left(&Context::default(), &SystemClock), USUAL_TIME - MARGIN);
+        assert_eq!(left(now - SignedDuration::from_secs(60)), DEFAULT_TIMEOUT - DEADLINE_MARGIN);
+        assert_eq!(time_left(&Context::default(), &SystemClock), DEFAULT_TIMEOUT - DEADLINE_MARGIN);
     }
 }

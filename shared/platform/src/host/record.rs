@@ -14,10 +14,10 @@ use tracing::field::Empty;
 
 use crate::clock::{Clock, timeout};
 use crate::handler::Failure;
-use crate::telemetry::without_values;
+use crate::telemetry::redact_values;
 
 /// Left of the function's time when a handler is stopped, to publish, to put off and to answer.
-pub const MARGIN: Duration = Duration::from_millis(1500);
+pub const DEADLINE_MARGIN: Duration = Duration::from_millis(1500);
 
 /// A message that is put aside for a person, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct DeadLetter {
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
     /// Puts one away. When it answers well, the letter is safe.
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()>;
+    async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()>;
 }
 
 /// What can be told of a message before it is understood.
@@ -60,7 +60,7 @@ pub struct Labels {
 
 impl Labels {
     /// Reads what it can of a CloudEvent.
-    pub fn of(event: &Value) -> Self {
+    pub fn from_event(event: &Value) -> Self {
         let text =
             |name: &str| event.get(name).and_then(Value::as_str).map(|text| text.chars().take(128).collect());
         Self {
@@ -101,9 +101,9 @@ impl Labels {
 ///
 /// # Errors
 /// [`Failure::Poison`], with a reason that quotes no value of the event.
-pub fn read_event(event: Value) -> Result<Event, Failure> {
+pub fn parse_event(event: Value) -> Result<Event, Failure> {
     serde_json::from_value(event).map_err(|error| {
-        Failure::poison(format!("the event is not understood: {}", without_values(&error.to_string())))
+        Failure::poison(format!("the event is not understood: {}", redact_values(&error.to_string())))
     })
 }
 
@@ -112,20 +112,20 @@ pub fn read_event(event: Value) -> Result<Event, Failure> {
 ///
 /// # Errors
 /// What the handler failed with.
-pub async fn isolated<T>(
+pub async fn run_isolated<T>(
     clock: &dyn Clock,
     time: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     match timeout(clock, time, AssertUnwindSafe(work).catch_unwind()).await {
         Some(Ok(result)) => result,
-        Some(Err(panic)) => Err(Failure::Retry(panicked(panic.as_ref()))),
+        Some(Err(panic)) => Err(Failure::Retry(panic_error(panic.as_ref()))),
         None => Err(Failure::Retry(anyhow::anyhow!("the handler was stopped after {} ms", time.as_millis()))),
     }
 }
 
 /// A panic as an error.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
+pub(super) fn panic_error(panic: &(dyn Any + Send)) -> anyhow::Error {
     anyhow::anyhow!("the handler panicked: {}", panic_message(panic))
 }
 
@@ -137,31 +137,31 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
 
 /// What became of a record, for the log line that every record ends in.
 #[derive(Debug)]
-pub struct Handled<'a> {
+pub struct RecordOutcome<'a> {
     /// The types of the events that it led to.
     pub published: Vec<&'static str>,
     /// Why it was not handled, if it was not.
     pub failure: Option<&'a Failure>,
     /// When it comes again, if it does.
-    pub again_in: Option<Duration>,
+    pub retry_in: Option<Duration>,
     /// Whether it is a dead letter now.
-    pub buried: bool,
-    /// How long it took.
-    pub took: Duration,
+    pub is_dead_letter: bool,
+    /// How long it duration.
+    pub duration: Duration,
 }
 
-impl Handled<'_> {
+impl RecordOutcome<'_> {
     /// Writes the line. Tools read these lines to tell an order's story: see `docs/RUNBOOK.md`.
     pub fn log(&self) {
-        let duration_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
         let published = self.published.join(",");
         match self.failure {
             None => tracing::info!(outcome = "ok", published, duration_ms, "handled"),
             Some(failure) => tracing::warn!(
                 outcome = failure.kind(),
                 reason = %failure,
-                again_in_ms = self.again_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-                dead_letter = self.buried,
+                again_in_ms = self.retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+                dead_letter = self.is_dead_letter,
                 duration_ms,
                 "handled"
             ),

@@ -8,8 +8,8 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::received::Received;
-use super::record::panicked;
+use super::payload::Payload;
+use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
 
 /// Does what is due.
@@ -26,7 +26,7 @@ pub trait Job: Send + Sync {
 /// When the Lambda runtime fails.
 pub async fn run(job: impl Job) -> Result<(), super::Error> {
     let job = &job;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<Value>>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<Value>>| async move {
         let span = tracing::error_span!(
             "run",
             request_id = event.context.request_id,
@@ -36,7 +36,7 @@ pub async fn run(job: impl Job) -> Result<(), super::Error> {
         let start = SystemClock.elapsed();
         async {
             let result = AssertUnwindSafe(job.run(event.payload.0)).catch_unwind().await;
-            let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            let result = result.unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
             let duration_ms = u64::try_from(SystemClock.elapsed().saturating_sub(start).as_millis()).unwrap_or(u64::MAX);
             match &result {
                 Ok(report) => {

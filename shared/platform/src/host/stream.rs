@@ -18,8 +18,8 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::queue::time_left;
-use super::received::Received;
-use super::record::{DeadLetter, DeadLetters, Handled, Labels, isolated, panicked, read_event};
+use super::payload::Payload;
+use super::record::{DeadLetter, DeadLetters, RecordOutcome, Labels, run_isolated, panic_error, parse_event};
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{EventHandler, Failure};
@@ -32,7 +32,7 @@ pub struct Change {
     /// The item's key.
     pub keys: Value,
     /// The item as it was after that; `None` when it was deleted.
-    pub image: Option<Value>,
+    pub new_image: Option<Value>,
 }
 
 /// Handles one change of a table.
@@ -42,7 +42,7 @@ pub trait ChangeHandler: Send + Sync {
     fn labels(&self, change: &Change) -> Labels;
 
     /// What is put away of a change that cannot be handled: all that is needed to see to it later.
-    fn letter(&self, change: &Change) -> String;
+    fn dead_letter_body(&self, change: &Change) -> String;
 
     /// Takes one change, and gives back the types of the events that it has published. It has to be safe to handle the
     /// same change any number of times.
@@ -54,24 +54,24 @@ pub trait ChangeHandler: Send + Sync {
 #[async_trait]
 impl<H: EventHandler> ChangeHandler for H {
     fn labels(&self, change: &Change) -> Labels {
-        Labels::of(&serde_json::from_str(outbox_event(change)).unwrap_or_default())
+        Labels::from_event(&serde_json::from_str(outbox_event(change)).unwrap_or_default())
     }
 
-    fn letter(&self, change: &Change) -> String {
+    fn dead_letter_body(&self, change: &Change) -> String {
         outbox_event(change).to_owned()
     }
 
     async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure> {
         let event = serde_json::from_str(outbox_event(change))
             .map_err(|error| Failure::poison(format!("the row holds no event: {error}")))?;
-        let event = read_event(event)?;
+        let event = parse_event(event)?;
         self.handle(&event).await?;
         Ok(vec![event.fact.name()])
     }
 }
 
 fn outbox_event(change: &Change) -> &str {
-    let event = change.image.as_ref().and_then(|image| image.get("event"));
+    let event = change.new_image.as_ref().and_then(|image| image.get("event"));
     event.and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -96,13 +96,13 @@ pub async fn run<H: ChangeHandler>(
     aws: &Aws,
     handler: H,
 ) -> Result<(), super::Error> {
-    let dead_letters = Arc::new(aws.dead_letters()?);
+    let dead_letters = Arc::new(aws.dead_letter_queue()?);
     let host = StreamHost { function, handler, dead_letters, clock: Arc::new(SystemClock) };
     let host = &host;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<DynamoDbEvent>>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<DynamoDbEvent>>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
         let changes = event.payload.0.records.into_iter().map(Change::from).collect();
-        let failed = host.batch(changes, time, &event.context.request_id).await;
+        let failed = host.handle_batch(changes, time, &event.context.request_id).await;
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failed
             .into_iter()
@@ -124,14 +124,14 @@ impl From<EventRecord> for Change {
         Self {
             sequence_number: change.sequence_number.unwrap_or_default(),
             keys: serde_dynamo::from_item(change.keys).unwrap_or_default(),
-            image: (!deleted).then(|| serde_dynamo::from_item(change.new_image).unwrap_or_default()),
+            new_image: (!deleted).then(|| serde_dynamo::from_item(change.new_image).unwrap_or_default()),
         }
     }
 }
 
 impl<H: ChangeHandler> StreamHost<H> {
     /// Handles changes in their order in at most `time`, and gives back the first that is to come again, if any.
-    pub async fn batch(&self, changes: Vec<Change>, time: Duration, request_id: &str) -> Option<String> {
+    pub async fn handle_batch(&self, changes: Vec<Change>, time: Duration, request_id: &str) -> Option<String> {
         let start = self.clock.elapsed();
         for change in changes {
             let left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
@@ -140,9 +140,9 @@ impl<H: ChangeHandler> StreamHost<H> {
                 let span = labels.span(1, request_id);
                 self.change(&change, &labels, left).instrument(span).await
             };
-            // A handler's panic ends in `isolated`; this is for one beside the handler.
+            // A handler's panic ends in `run_isolated`; this is for one beside the handler.
             let done = AssertUnwindSafe(one).catch_unwind().await.unwrap_or_else(|panic| {
-                tracing::error!(error = %panicked(panic.as_ref()), "a change failed");
+                tracing::error!(error = %panic_error(panic.as_ref()), "a change failed");
                 false
             });
             if !done {
@@ -155,26 +155,26 @@ impl<H: ChangeHandler> StreamHost<H> {
     /// Handles one change. True when it is done, false when it is to come again.
     async fn change(&self, change: &Change, labels: &Labels, time: Duration) -> bool {
         let start = self.clock.elapsed();
-        let handled = isolated(self.clock.as_ref(), time, self.handler.handle_change(change)).await;
-        let buried = match &handled {
+        let handled = run_isolated(self.clock.as_ref(), time, self.handler.handle_change(change)).await;
+        let is_dead_letter = match &handled {
             Err(failure @ (Failure::Reject(_) | Failure::Poison(_))) => {
                 self.bury(change, labels, failure).await
             }
             _ => false,
         };
-        let done = handled.is_ok() || buried;
+        let done = handled.is_ok() || is_dead_letter;
         let (published, failure) = match &handled {
             Ok(names) => (names.clone(), None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        let took = self.clock.elapsed().saturating_sub(start);
-        Handled { published, failure, again_in: None, buried, took }.log();
+        let duration = self.clock.elapsed().saturating_sub(start);
+        RecordOutcome { published, failure, retry_in: None, is_dead_letter, duration }.log();
         done
     }
 
     async fn bury(&self, change: &Change, labels: &Labels, failure: &Failure) -> bool {
         let letter = DeadLetter {
-            body: self.handler.letter(change),
+            body: self.handler.dead_letter_body(change),
             error: failure.to_string(),
             kind: failure.kind(),
             function: self.function,
@@ -182,7 +182,7 @@ impl<H: ChangeHandler> StreamHost<H> {
             correlation_id: labels.correlation_id.clone(),
             failed_at: self.clock.now(),
         };
-        match self.dead_letters.bury(&letter).await {
+        match self.dead_letters.send_to_dlq(&letter).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::error!(error = %format!("{error:#}"), "the dead letter could not be put away");

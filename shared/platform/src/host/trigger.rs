@@ -9,16 +9,16 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::received::Received;
-use super::record::panicked;
+use super::payload::Payload;
+use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
-use crate::telemetry::without_values;
+use crate::telemetry::redact_values;
 
 /// Answers a question.
 #[async_trait]
 pub trait Trigger: Send + Sync {
     /// Answers once. Safe to ask any number of times.
-    async fn answer(&self, question: Value) -> anyhow::Result<Value>;
+    async fn handle(&self, event: Value) -> anyhow::Result<Value>;
 }
 
 /// Serves whoever asks until Lambda ends the process. `name` says in the log what is asked.
@@ -27,7 +27,7 @@ pub trait Trigger: Send + Sync {
 /// When the Lambda runtime fails.
 pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super::Error> {
     let trigger = &trigger;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<Value>>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<Value>>| async move {
         let span = tracing::error_span!(
             "trigger",
             request_id = event.context.request_id,
@@ -36,8 +36,8 @@ pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super:
         );
         let start = SystemClock.elapsed();
         async {
-            let answer = AssertUnwindSafe(trigger.answer(event.payload.0)).catch_unwind().await;
-            let answer = answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            let answer = AssertUnwindSafe(trigger.handle(event.payload.0)).catch_unwind().await;
+            let answer = answer.unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
             let took = SystemClock.elapsed().saturating_sub(start);
             let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             match &answer {
@@ -45,7 +45,7 @@ pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super:
                 Err(error) => {
                     tracing::error!(
                         outcome = "reject",
-                        reason = without_values(&format!("{error:#}")),
+                        reason = redact_values(&format!("{error:#}")),
                         duration_ms,
                         "handled"
                     );

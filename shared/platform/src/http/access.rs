@@ -77,7 +77,7 @@ impl Scopes {
     }
 
     /// Whether `scope` is among them.
-    pub fn contain(&self, scope: Scope) -> bool {
+    pub fn contains(&self, scope: Scope) -> bool {
         self.0.contains(&scope)
     }
 }
@@ -89,20 +89,20 @@ impl FromIterator<Scope> for Scopes {
 }
 
 /// The group of the user pool whose members run the shop.
-pub const STAFF: &str = "staff";
+pub const STAFF_GROUP: &str = "staff";
 
 /// Who sent a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Caller {
     /// Nobody knows.
     #[default]
-    Anyone,
+    Anonymous,
     /// A person who signed in.
     User {
         /// Who: the token's `sub`.
         id: CustomerId,
         /// Whether they run the shop.
-        staff: bool,
+        is_staff: bool,
         /// What their token is good for.
         scopes: Scopes,
     },
@@ -137,14 +137,14 @@ impl Caller {
         if text("client_id")? == id.as_str() {
             return Some(Self::Machine { id, scopes });
         }
-        let staff = match claims.get("cognito:groups") {
-            Some(Value::Array(groups)) => groups.iter().any(|group| group == STAFF),
+        let is_staff = match claims.get("cognito:groups") {
+            Some(Value::Array(groups)) => groups.iter().any(|group| group == STAFF_GROUP),
             Some(Value::String(groups)) => {
-                groups.trim_matches(['[', ']']).split([',', ' ']).any(|group| group == STAFF)
+                groups.trim_matches(['[', ']']).split([',', ' ']).any(|group| group == STAFF_GROUP)
             }
             _ => false,
         };
-        Some(Self::User { id, staff, scopes })
+        Some(Self::User { id, is_staff, scopes })
     }
 }
 
@@ -164,7 +164,7 @@ pub enum Access {
     /// Whose token has this scope.
     Scope(Scope),
     /// Whose token has this scope; and the machine that checks the shop's health, with [`Scope::HealthCheck`] instead.
-    /// Only for routes that ask [`super::Reach`] whose data it is: that machine's reaches one customer.
+    /// Only for routes that ask [`super::CustomerScope`] whose data it is: that machine's reaches one customer.
     ScopeOrHealthCheck(Scope),
     /// Whose token has this scope, and who sends an API key with it: the key's usage plan sets their limits.
     Partner(Scope),
@@ -187,20 +187,20 @@ impl Access {
     ///
     /// # Errors
     /// A 401 for who is not known, a 403 for who may not.
-    pub fn admit(self, caller: &Caller) -> Result<(), Problem> {
+    pub fn authorize(self, caller: &Caller) -> Result<(), Problem> {
         match (self, caller) {
             (Self::Public, _) | (Self::Service, Caller::Service { .. }) => Ok(()),
             (Self::Service, _) => {
                 Err(Problem::forbidden("This takes signed requests of the shop's own functions only."))
             }
-            (_, Caller::Anyone | Caller::Service { .. }) => Err(Problem::unauthorized()),
+            (_, Caller::Anonymous | Caller::Service { .. }) => Err(Problem::unauthorized()),
             (Self::ScopeOrHealthCheck(_), Caller::Machine { scopes, .. })
-                if scopes.contain(Scope::HealthCheck) =>
+                if scopes.contains(Scope::HealthCheck) =>
             {
                 Ok(())
             }
             // Whatever else is in it: what has no reach to narrow would be wide open to it.
-            (_, Caller::Machine { scopes, .. }) if scopes.contain(Scope::HealthCheck) => {
+            (_, Caller::Machine { scopes, .. }) if scopes.contains(Scope::HealthCheck) => {
                 Err(Problem::forbidden(
                     "A token with the scope health/check is good for the health check alone: ask for one without it.",
                 ))
@@ -209,7 +209,7 @@ impl Access {
                 Self::Scope(scope) | Self::ScopeOrHealthCheck(scope) | Self::Partner(scope),
                 Caller::User { scopes, .. } | Caller::Machine { scopes, .. },
             ) => {
-                if scopes.contain(scope) {
+                if scopes.contains(scope) {
                     Ok(())
                 } else {
                     Err(Problem::insufficient_scope(scope.name()))
@@ -238,13 +238,13 @@ mod tests {
                 "scope": "orders/read unknown/x", "cognito:groups": groups,
             }));
             let scopes = Scopes::from_iter([Scope::OrdersRead]);
-            assert_eq!(found, Some(Caller::User { id: "u-1".parse().unwrap(), staff: true, scopes }));
+            assert_eq!(found, Some(Caller::User { id: "u-1".parse().unwrap(), is_staff: true, scopes }));
         }
         for groups in [json!(null), json!("[]"), json!("staffers"), json!(["Staff"]), json!(7)] {
             let found = caller(json!({
                 "sub": "u-1", "client_id": "shop", "token_use": "access", "cognito:groups": groups,
             }));
-            assert!(matches!(found, Some(Caller::User { staff: false, .. })), "{groups}");
+            assert!(matches!(found, Some(Caller::User { is_staff: false, .. })), "{groups}");
         }
     }
 
@@ -274,12 +274,12 @@ mod tests {
     fn each_route_lets_in_whom_it_should() {
         let id: CustomerId = "x".parse().unwrap();
         let scopes = Scopes::from_iter([Scope::OrdersRead]);
-        let user = Caller::User { id: id.clone(), staff: true, scopes: scopes.clone() };
+        let user = Caller::User { id: id.clone(), is_staff: true, scopes: scopes.clone() };
         let machine = Caller::Machine { id, scopes };
         let service = Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() };
         let status =
-            |access: Access, caller: &Caller| access.admit(caller).err().map(|problem| problem.status());
-        for caller in [&Caller::Anyone, &user, &machine, &service] {
+            |access: Access, caller: &Caller| access.authorize(caller).err().map(|problem| problem.status());
+        for caller in [&Caller::Anonymous, &user, &machine, &service] {
             assert_eq!(status(Access::Public, caller), None);
         }
         for caller in [&user, &machine] {
@@ -288,11 +288,11 @@ mod tests {
             assert_eq!(status(Access::Partner(Scope::PartnerOrders), caller), Some(StatusCode::FORBIDDEN));
             assert_eq!(status(Access::Service, caller), Some(StatusCode::FORBIDDEN));
         }
-        for caller in [&Caller::Anyone, &service] {
+        for caller in [&Caller::Anonymous, &service] {
             assert_eq!(status(Access::Scope(Scope::OrdersRead), caller), Some(StatusCode::UNAUTHORIZED));
         }
         assert_eq!(status(Access::Service, &service), None);
-        assert_eq!(status(Access::Service, &Caller::Anyone), Some(StatusCode::FORBIDDEN));
+        assert_eq!(status(Access::Service, &Caller::Anonymous), Some(StatusCode::FORBIDDEN));
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
         let id: CustomerId = "x".parse().unwrap();
         let alone = Scopes::from_iter([Scope::HealthCheck]);
         let status =
-            |access: Access, caller: &Caller| access.admit(caller).err().map(|problem| problem.status());
+            |access: Access, caller: &Caller| access.authorize(caller).err().map(|problem| problem.status());
         for scopes in [alone.clone(), Scopes::from_iter(Scope::ALL)] {
             let machine = Caller::Machine { id: id.clone(), scopes };
             for scope in Scope::ALL {
@@ -316,18 +316,18 @@ mod tests {
             assert_eq!(status(Access::Public, &machine), None);
         }
         let route = Access::ScopeOrHealthCheck(Scope::OrdersRead);
-        for caller in [Caller::Anyone, Caller::Service { arn: "arn".to_owned() }] {
+        for caller in [Caller::Anonymous, Caller::Service { arn: "arn".to_owned() }] {
             assert_eq!(status(route, &caller), Some(StatusCode::UNAUTHORIZED));
         }
         for staff in [false, true] {
-            let user = Caller::User { id: id.clone(), staff, scopes: alone.clone() };
+            let user = Caller::User { id: id.clone(), is_staff: staff, scopes: alone.clone() };
             assert_eq!(
                 status(route, &user),
                 Some(StatusCode::FORBIDDEN),
                 "it means nothing in a person's token"
             );
             let both = Scopes::from_iter([Scope::OrdersRead, Scope::HealthCheck]);
-            let user = Caller::User { id: id.clone(), staff, scopes: both };
+            let user = Caller::User { id: id.clone(), is_staff: staff, scopes: both };
             assert_eq!(status(route, &user), None);
             assert_eq!(status(Access::Scope(Scope::OrdersRead), &user), None);
         }

@@ -19,13 +19,13 @@ use crate::Clock;
 use crate::memory::lock;
 
 /// How long to wait before asking for the keys again because of a key that is not among them: a stranger can name any.
-const KEYS_REST: Duration = Duration::from_secs(60);
+const KEYS_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 /// A clock may be so wrong, in seconds.
-const LEEWAY: i64 = 5;
+const LEEWAY_SECONDS: i64 = 5;
 
 /// Checks the tokens of one user pool
 /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>).
-pub struct Bearer {
+pub struct TokenVerifier {
     client: Arc<dyn HttpClient>,
     issuer: String,
     keys_url: String,
@@ -40,7 +40,7 @@ struct Keys {
     fetched: Duration,
 }
 
-impl Bearer {
+impl TokenVerifier {
     /// Tokens of `issuer`, whose public keys (RFC 7517) are at `keys_url`.
     pub fn new(client: Arc<dyn HttpClient>, issuer: String, keys_url: String, clock: Arc<dyn Clock>) -> Self {
         Self { client, issuer, keys_url, clock, keys: Mutex::new(None) }
@@ -50,8 +50,8 @@ impl Bearer {
     ///
     /// # Errors
     /// When the keys cannot be had.
-    pub async fn caller(&self, headers: &HeaderMap) -> anyhow::Result<Caller> {
-        let Some(token) = token(headers) else { return Ok(Caller::Anyone) };
+    pub async fn authenticate(&self, headers: &HeaderMap) -> anyhow::Result<Caller> {
+        let Some(token) = token(headers) else { return Ok(Caller::Anonymous) };
         let claims = self.claims(token).await?;
         Ok(claims.as_ref().and_then(Caller::from_claims).unwrap_or_default())
     }
@@ -72,8 +72,8 @@ impl Bearer {
         let Ok(decoded) = decode::<Map<String, Value>>(token, &key, &validation) else { return Ok(None) };
         let now = self.clock.now().as_second();
         let time = |name: &str| decoded.claims.get(name).and_then(Value::as_i64);
-        let good = time("exp").is_some_and(|end| now < end.saturating_add(LEEWAY))
-            && time("nbf").is_none_or(|start| start <= now.saturating_add(LEEWAY));
+        let good = time("exp").is_some_and(|end| now < end.saturating_add(LEEWAY_SECONDS))
+            && time("nbf").is_none_or(|start| start <= now.saturating_add(LEEWAY_SECONDS));
         Ok(good.then_some(decoded.claims))
     }
 
@@ -82,7 +82,7 @@ impl Bearer {
         let known = lock(&self.keys).clone();
         let now = self.clock.elapsed();
         if let Some(keys) = known
-            && (keys.set.find(kid).is_some() || now.saturating_sub(keys.fetched) < KEYS_REST)
+            && (keys.set.find(kid).is_some() || now.saturating_sub(keys.fetched) < KEYS_REFRESH_INTERVAL)
         {
             return Ok(keys.set);
         }
@@ -106,12 +106,12 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Middleware: tells the routes whose request it is.
-pub(crate) async fn identify(
-    State(bearer): State<Arc<Bearer>>,
+pub(crate) async fn authenticate(
+    State(bearer): State<Arc<TokenVerifier>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match bearer.caller(request.headers()).await {
+    match bearer.authenticate(request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -8,11 +8,11 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::problem::{FieldError, Place, Problem};
-use crate::telemetry::without_values;
+use super::problem::{FieldError, FieldLocation, Problem};
+use crate::telemetry::redact_values;
 
 /// The most bytes that a request may have. An order with all its lines has about 8 KB.
-const LARGEST_BODY: usize = 64 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A JSON body, read from a request or written to a response.
 #[derive(Debug)]
@@ -40,9 +40,9 @@ impl<S: Send + Sync, T: for<'de> EDeserialize<'de>> FromRequest<S> for Json<T> {
         if !is_json(request.headers()) {
             return Err(Problem::unsupported_media_type());
         }
-        let bytes = axum::body::to_bytes(request.into_body(), LARGEST_BODY)
+        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
-            .map_err(|_| Problem::too_large(LARGEST_BODY))?;
+            .map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
         parse(&bytes).map(Self).map_err(Problem::invalid)
     }
 }
@@ -54,7 +54,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// How many fields that are not known are looked for. Whoever sends more is told of the others next time.
-const MOST_UNKNOWN: usize = 20;
+const MAX_UNKNOWN_FIELDS: usize = 20;
 
 /// Reads all of `bytes` as a `T`, or names each field that is wrong.
 fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
@@ -66,7 +66,7 @@ fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldErro
     // rest read again, because more may be wrong with what stands behind it.
     let mut body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let mut unknown = Vec::new();
-    while unknown.len() < MOST_UNKNOWN {
+    while unknown.len() < MAX_UNKNOWN_FIELDS {
         let Some(at) = errors.iter().position(|error| take_out_unknown(&mut body, error)) else { break };
         unknown.push(errors.swap_remove(at));
         errors = read::<T>(body.to_string().as_bytes()).err().unwrap_or_default();
@@ -82,7 +82,7 @@ fn whole_object(bytes: &[u8]) -> Result<(), Vec<FieldError>> {
         return Err(vec![FieldError::pointer("", "must be an object")]);
     }
     let all = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
-    all.map(drop).map_err(|error| vec![FieldError::pointer("", without_values(&error.to_string()))])
+    all.map(drop).map_err(|error| vec![FieldError::pointer("", redact_values(&error.to_string()))])
 }
 
 fn read<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
@@ -101,7 +101,7 @@ fn field_error(error: &DeserializationError) -> FieldError {
     if message.starts_with("unknown field") {
         return FieldError::pointer(place, UNKNOWN);
     }
-    let message = without_values(message);
+    let message = redact_values(message);
     // The pointer says where; line and column are for what is no JSON at all.
     match message.split_once(" at line ") {
         Some((what, _)) if !place.is_empty() => FieldError::pointer(place, what),
@@ -111,7 +111,7 @@ fn field_error(error: &DeserializationError) -> FieldError {
 
 /// Takes the field that `error` is about out of `body`, if it is one that is not known.
 fn take_out_unknown(body: &mut Value, error: &FieldError) -> bool {
-    let Place::Pointer(pointer) = &error.place else { return false };
+    let FieldLocation::Pointer(pointer) = &error.location else { return false };
     let Some((parent, field)) = pointer.rsplit_once('/').filter(|_| error.detail == UNKNOWN) else {
         return false;
     };
@@ -139,7 +139,7 @@ fn token(key: &str) -> String {
 /// For the statuses other than 200.
 impl<T: Serialize> Json<T> {
     /// The body with a status.
-    pub fn with(self, status: StatusCode) -> Response {
+    pub fn with_status(self, status: StatusCode) -> Response {
         (status, self).into_response()
     }
 }

@@ -51,7 +51,7 @@ pub struct LineInput {
 ///
 /// # Errors
 /// A 400 that says why they do not make one.
-pub fn lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
+pub fn parse_lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
     let line =
         |line: LineInput| Line { sku: line.sku, quantity: line.quantity, unit_price: line.unit_price.into() };
     let lines: Vec<Line> = lines.into_iter().map(line).collect();
@@ -98,15 +98,15 @@ impl From<AddressInput> for Address {
 /// How long a page is, and where it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageInput<K> {
-    /// 1 to [`LARGEST_PAGE`].
+    /// 1 to [`MAX_PAGE_SIZE`].
     pub limit: u32,
     /// Behind what, if not at the beginning.
     pub after: Option<K>,
 }
 
 /// The most that one page holds.
-pub const LARGEST_PAGE: u32 = 100;
-const USUAL_PAGE: u32 = 20;
+pub const MAX_PAGE_SIZE: u32 = 100;
+const DEFAULT_PAGE_SIZE: u32 = 20;
 
 /// What the contract says of `limit`.
 #[derive(JsonSchema)]
@@ -123,17 +123,17 @@ impl<K: FromStr> PageInput<K> {
     ///
     /// # Errors
     /// All that is wrong with them.
-    pub fn read(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Vec<FieldError>> {
+    pub fn parse(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let limit = match limit.map(str::parse::<u32>) {
-            None => USUAL_PAGE,
-            Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
+            None => DEFAULT_PAGE_SIZE,
+            Some(Ok(limit)) if (1..=MAX_PAGE_SIZE).contains(&limit) => limit,
             Some(_) => {
-                errors.push(FieldError::parameter("limit", format!("must be 1 to {LARGEST_PAGE}")));
-                USUAL_PAGE
+                errors.push(FieldError::parameter("limit", format!("must be 1 to {MAX_PAGE_SIZE}")));
+                DEFAULT_PAGE_SIZE
             }
         };
-        let after = cursor.map(decode);
+        let after = cursor.map(decode_cursor);
         if matches!(after, Some(None)) {
             errors.push(FieldError::parameter("cursor", "must be the next_cursor of another page"));
         }
@@ -142,11 +142,11 @@ impl<K: FromStr> PageInput<K> {
 }
 
 /// The cursor of the page behind `key`. Opaque to clients, so that what is in it can change.
-pub fn cursor(key: &impl Display) -> String {
+pub fn encode_cursor(key: &impl Display) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(key.to_string())
 }
 
-fn decode<K: FromStr>(cursor: &str) -> Option<K> {
+fn decode_cursor<K: FromStr>(cursor: &str) -> Option<K> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
     std::str::from_utf8(&bytes).ok()?.parse().ok()
 }

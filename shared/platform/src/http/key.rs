@@ -7,7 +7,7 @@ use super::problem::{FieldError, Problem};
 
 const NAME: &str = "Idempotency-Key";
 /// As long as Stripe takes them to be (<https://docs.stripe.com/api/idempotent_requests>).
-const LONGEST: usize = 255;
+const MAX_LENGTH: usize = 255;
 
 /// A key that a client chose for its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
@@ -19,7 +19,7 @@ impl<'a> IdempotencyKey<'a> {
     ///
     /// # Errors
     /// All that is wrong with either.
-    pub fn with_body<T>(
+    pub fn from_headers_and_body<T>(
         headers: &'a HeaderMap,
         made: &str,
         body: Result<T, Problem>,
@@ -42,10 +42,10 @@ impl<'a> IdempotencyKey<'a> {
             FieldError::header(NAME, why)
         })?;
         let good = |key: &&str| {
-            (1..=LONGEST).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+            (1..=MAX_LENGTH).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
         };
         key.to_str().ok().filter(good).map(Self).ok_or_else(|| {
-            let why = format!("must have 1 to {LONGEST} printable ASCII characters without spaces");
+            let why = format!("must have 1 to {MAX_LENGTH} printable ASCII characters without spaces");
             FieldError::header(NAME, why)
         })
     }

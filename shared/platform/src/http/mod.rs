@@ -8,7 +8,7 @@ pub mod input;
 mod key;
 pub mod precondition;
 mod problem;
-mod reach;
+mod customer_scope;
 mod request;
 pub mod route;
 
@@ -17,6 +17,6 @@ pub use body::Json;
 pub use key::IdempotencyKey;
 pub use precondition::Precondition;
 pub use problem::{FieldError, Problem};
-pub use reach::Reach;
-pub use request::{Caused, GatewayRequestId, observe, path_parameter};
-pub use route::{Description, Operation, Routes};
+pub use customer_scope::CustomerScope;
+pub use request::{RequestCause, GatewayRequestId, observe, parse_path_parameter};
+pub use route::{OperationDescription, Operation, Routes};

@@ -34,7 +34,7 @@ pub struct IfNoneMatch(#[schemars(regex(pattern = r"^\*$"))] pub String);
 
 impl Precondition {
     /// Whether it holds of what is there, with this revision, or not there.
-    pub fn holds(self, revision: Option<u64>) -> bool {
+    pub fn is_met_by(self, revision: Option<u64>) -> bool {
         match self {
             Self::None => true,
             Self::Absent => revision.is_none(),
@@ -76,7 +76,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
 }
 
 /// An answer with the `ETag` of a revision.
-pub fn tagged(revision: u64, answer: impl IntoResponse) -> Response {
+pub fn with_etag(revision: u64, answer: impl IntoResponse) -> Response {
     let mut response = answer.into_response();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{revision}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -118,7 +118,7 @@ mod tests {
             (Precondition::Present, false, true, true),
             (Precondition::Revision(2), false, false, true),
         ] {
-            let held = [condition.holds(None), condition.holds(Some(1)), condition.holds(Some(2))];
+            let held = [condition.is_met_by(None), condition.is_met_by(Some(1)), condition.is_met_by(Some(2))];
             assert_eq!(held, [absent, first, second], "{condition:?}");
         }
     }

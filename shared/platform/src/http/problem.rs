@@ -41,7 +41,7 @@ struct Content {
 pub struct FieldError {
     /// Where: a JSON Pointer (RFC 6901) into the body, or the name of a header or parameter.
     #[serde(flatten)]
-    pub place: Place,
+    pub location: FieldLocation,
     /// What is wrong with it.
     pub detail: String,
 }
@@ -49,7 +49,7 @@ pub struct FieldError {
 /// Where something is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum FieldLocation {
     /// In the body.
     Pointer(String),
     /// In a header.
@@ -65,15 +65,15 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 impl FieldError {
     /// Something in the body.
     pub fn pointer(pointer: impl Into<String>, detail: impl ToString) -> Self {
-        Self { place: Place::Pointer(pointer.into()), detail: detail.to_string() }
+        Self { location: FieldLocation::Pointer(pointer.into()), detail: detail.to_string() }
     }
     /// Something in a header.
     pub fn header(name: &str, detail: impl ToString) -> Self {
-        Self { place: Place::Header(name.to_owned()), detail: detail.to_string() }
+        Self { location: FieldLocation::Header(name.to_owned()), detail: detail.to_string() }
     }
     /// Something in the path or the query.
     pub fn parameter(name: &str, detail: impl ToString) -> Self {
-        Self { place: Place::Parameter(name.to_owned()), detail: detail.to_string() }
+        Self { location: FieldLocation::Parameter(name.to_owned()), detail: detail.to_string() }
     }
 }
 
@@ -180,7 +180,7 @@ impl Problem {
     }
 
     /// 422: well-formed, but the same idempotency key was used for something else.
-    pub fn key_reused() -> Self {
+    pub fn idempotency_key_reused() -> Self {
         let detail = "This Idempotency-Key was used for another request. Use a new key for a new request.";
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,

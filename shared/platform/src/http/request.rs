@@ -24,16 +24,16 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// When a request is given up, with an answer that says so: before the function's 10 seconds are over, and before a
 /// function that called it gives up.
-const LONGEST_REQUEST: Duration = Duration::from_secs(7);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// What set this request off: the correlation id that the client sent in `X-Correlation-Id`, or a new one.
 #[derive(Debug, Clone)]
-pub struct Caused(
+pub struct RequestCause(
     /// The cause of what the request leads to.
     pub Cause,
 );
 
-impl<S: Send + Sync> FromRequestParts<S> for Caused {
+impl<S: Send + Sync> FromRequestParts<S> for RequestCause {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -50,7 +50,7 @@ pub struct GatewayRequestId {
     /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-access-logging.html>).
     pub id: String,
     /// `$context.extendedRequestId`: one that no client can choose. The client gets it as `x-amz-apigw-id`.
-    pub extended: Option<String>,
+    pub extended_id: Option<String>,
 }
 
 /// Middleware: gives the request its correlation id and the answer too, writes one log line, and turns a panic
@@ -75,14 +75,14 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
     );
     if let Some(gateway) = request.extensions().get::<GatewayRequestId>() {
         span.record("gateway_request_id", &gateway.id);
-        if let Some(extended) = &gateway.extended {
-            span.record("gateway_extended_request_id", extended);
+        if let Some(extended_id) = &gateway.extended_id {
+            span.record("gateway_extended_request_id", extended_id);
         }
     }
-    request.extensions_mut().insert(Caused(cause.clone()));
+    request.extensions_mut().insert(RequestCause(cause.clone()));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
-    let mut response = match timeout(clock.as_ref(), LONGEST_REQUEST, work).await {
-        Some(answered) => answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref()))),
+    let mut response = match timeout(clock.as_ref(), REQUEST_TIMEOUT, work).await {
+        Some(answered) => answered.unwrap_or_else(|panic| span.in_scope(|| panic_response(panic.as_ref()))),
         None => Problem::unavailable().into_response(),
     };
     if response.status().is_client_error() && response.extensions().get::<Problem>().is_none() {
@@ -121,7 +121,7 @@ async fn unreadable(response: Response) -> Problem {
     Problem::unreadable(&String::from_utf8_lossy(&why))
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Response {
+fn panic_response(panic: &(dyn Any + Send)) -> Response {
     tracing::error!(panic = panic_message(panic), "the handler panicked");
     Problem::internal().into_response()
 }
@@ -133,7 +133,7 @@ fn cause(request: &Request, clock: &dyn Clock) -> Cause {
         .and_then(|id| CorrelationId::from_str(id).ok())
         .or_else(|| CorrelationId::from_str(&gateways?.id).ok());
     // A UUID is a correlation id; the fallback keeps this total.
-    let fresh = || CorrelationId::from_str(&clock.fresh_id().to_string());
+    let fresh = || CorrelationId::from_str(&clock.new_id().to_string());
     Cause {
         correlation_id: sent
             .map_or_else(fresh, Ok)
@@ -155,6 +155,6 @@ fn is_traceparent(text: &str) -> bool {
 ///
 /// # Errors
 /// A 400 with what is wrong with it.
-pub fn path_parameter<T: FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Problem> {
+pub fn parse_path_parameter<T: FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error| Problem::invalid(vec![FieldError::parameter(name, error)]))
 }

@@ -27,7 +27,7 @@ pub struct Operation {
     pub access: Access,
     filter: MethodFilter,
     #[cfg(feature = "contract")]
-    describe: fn(&mut Description),
+    describe: fn(&mut OperationDescription),
 }
 
 // Without the feature nothing leads to a description any more, and no function that is deployed contains schemas: half a
@@ -41,7 +41,7 @@ macro_rules! constructors {
             id: &'static str,
             access: Access,
             #[cfg_attr(not(feature = "contract"), expect(unused_variables))]
-            describe: fn(&mut Description),
+            describe: fn(&mut OperationDescription),
         ) -> Self {
             Self {
                 method: Method::$method,
@@ -61,20 +61,20 @@ impl Operation {
 
     /// What the contract says of it.
     #[cfg(feature = "contract")]
-    pub fn description(&self) -> Description {
-        let mut description = Description::default();
+    pub fn description(&self) -> OperationDescription {
+        let mut description = OperationDescription::default();
         (self.describe)(&mut description);
         description
     }
 }
 
 /// Writes a type's JSON Schema, with what it refers to put beside it.
-pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+pub type SchemaFn = fn(&mut SchemaGenerator) -> Schema;
 
 /// What the contract says of an operation. What holds for all need not be said: problems of the gateway and of bad
 /// requests, the correlation id.
 #[derive(Debug, Clone, Default)]
-pub struct Description {
+pub struct OperationDescription {
     /// One line.
     pub summary: &'static str,
     /// More about it.
@@ -84,14 +84,14 @@ pub struct Description {
     /// What is sent with it.
     pub body: Option<Body>,
     /// Answers that are no problems.
-    pub answers: Vec<Answer>,
+    pub responses: Vec<ResponseDescription>,
     /// Problems that are this operation's own.
-    pub problems: Vec<OwnProblem>,
+    pub problems: Vec<OperationProblem>,
 }
 
 /// Where a parameter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ParameterLocation {
     /// In the path.
     Path,
     /// In the query.
@@ -104,15 +104,15 @@ pub enum Place {
 #[derive(Debug, Clone)]
 pub struct Parameter {
     /// Where it stands.
-    pub place: Place,
+    pub location: ParameterLocation,
     /// Its name.
     pub name: &'static str,
     /// Whether a request without it is refused.
     pub required: bool,
     /// What it is for.
-    pub about: &'static str,
+    pub description: &'static str,
     /// What it may be.
-    pub schema: SchemaOf,
+    pub schema: SchemaFn,
 }
 
 /// What is sent with a request.
@@ -121,38 +121,38 @@ pub struct Body {
     /// The name of its type: that of the gateway's model, too.
     pub name: String,
     /// What it may be.
-    pub schema: SchemaOf,
+    pub schema: SchemaFn,
 }
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ResponseDescription {
     /// Its status.
     pub status: u16,
     /// What it means.
-    pub about: &'static str,
+    pub description: &'static str,
     /// The media type of its body, and what is in it, if it has one.
-    pub body: Option<(&'static str, SchemaOf)>,
+    pub body: Option<(&'static str, SchemaFn)>,
     /// Headers, and what they say.
     pub headers: Vec<(&'static str, &'static str)>,
 }
 
 /// A problem that only this operation has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnProblem {
+pub struct OperationProblem {
     /// Its status.
     pub status: u16,
     /// The end of its `type`: `order-final`.
     pub name: &'static str,
     /// When it is answered.
-    pub about: &'static str,
+    pub description: &'static str,
 }
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-impl Description {
+impl OperationDescription {
     /// What it does: a line, and what else there is to say.
     pub fn about(&mut self, summary: &'static str, detail: &'static str) -> &mut Self {
         (self.summary, self.detail) = (summary, detail);
@@ -160,33 +160,33 @@ impl Description {
     }
 
     /// A part of the path.
-    pub fn path<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Path, name, true, about)
+    pub fn path<T: JsonSchema>(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Path, name, true, description)
     }
 
     /// A parameter of the query that may be left out.
-    pub fn query<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Query, name, false, about)
+    pub fn query<T: JsonSchema>(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Query, name, false, description)
     }
 
     /// A header that may be left out.
-    pub fn header<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Header, name, false, about)
+    pub fn header<T: JsonSchema>(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Header, name, false, description)
     }
 
     /// A header that has to be there.
-    pub fn required_header<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Header, name, true, about)
+    pub fn required_header<T: JsonSchema>(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Header, name, true, description)
     }
 
     fn parameter<T: JsonSchema>(
         &mut self,
-        place: Place,
+        location: ParameterLocation,
         name: &'static str,
         required: bool,
-        about: &'static str,
+        description: &'static str,
     ) -> &mut Self {
-        self.parameters.push(Parameter { place, name, required, about, schema: schema_of::<T> });
+        self.parameters.push(Parameter { location, name, required, description, schema: schema_of::<T> });
         self
     }
 
@@ -197,39 +197,39 @@ impl Description {
     }
 
     /// An answer with JSON in it.
-    pub fn answer<T: JsonSchema>(&mut self, status: u16, about: &'static str) -> &mut Self {
-        self.answer_as::<T>(status, "application/json", about)
+    pub fn response<T: JsonSchema>(&mut self, status: u16, description: &'static str) -> &mut Self {
+        self.response_as::<T>(status, "application/json", description)
     }
 
     /// An answer with a body of another media type.
-    pub fn answer_as<T: JsonSchema>(
+    pub fn response_as<T: JsonSchema>(
         &mut self,
         status: u16,
         media_type: &'static str,
-        about: &'static str,
+        description: &'static str,
     ) -> &mut Self {
-        let body = Some((media_type, schema_of::<T> as SchemaOf));
-        self.answers.push(Answer { status, about, body, headers: Vec::new() });
+        let body = Some((media_type, schema_of::<T> as SchemaFn));
+        self.responses.push(ResponseDescription { status, description, body, headers: Vec::new() });
         self
     }
 
     /// An answer without a body.
-    pub fn empty_answer(&mut self, status: u16, about: &'static str) -> &mut Self {
-        self.answers.push(Answer { status, about, body: None, headers: Vec::new() });
+    pub fn empty_response(&mut self, status: u16, description: &'static str) -> &mut Self {
+        self.responses.push(ResponseDescription { status, description, body: None, headers: Vec::new() });
         self
     }
 
     /// A header of the answer that was named last.
-    pub fn with_header(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        if let Some(answer) = self.answers.last_mut() {
-            answer.headers.push((name, about));
+    pub fn with_header(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        if let Some(answer) = self.responses.last_mut() {
+            answer.headers.push((name, description));
         }
         self
     }
 
     /// A problem of its own: the end of its `type`, and when it is answered.
-    pub fn problem(&mut self, status: u16, name: &'static str, about: &'static str) -> &mut Self {
-        self.problems.push(OwnProblem { status, name, about });
+    pub fn problem(&mut self, status: u16, name: &'static str, description: &'static str) -> &mut Self {
+        self.problems.push(OperationProblem { status, name, description });
         self
     }
 }
@@ -272,7 +272,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 async fn guard(State(access): State<Access>, caller: Caller, request: Request, next: Next) -> Response {
-    match access.admit(&caller) {
+    match access.authorize(&caller) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             tracing::info!(?caller, ?access, "not let in");

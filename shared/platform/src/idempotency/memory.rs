@@ -8,30 +8,30 @@ use domain::claim::Claim;
 use jiff::Timestamp;
 
 use super::{IdempotencyStore, Key};
-use crate::memory::{Failures, lock};
+use crate::memory::{InjectedFaults, lock};
 
-/// Claims with the conditions of the real store. Nothing is removed but by [`Self::expire`].
+/// Claims with the conditions of the real store. Nothing is removed but by [`Self::remove_expired`].
 #[derive(Debug, Default)]
 pub struct InMemoryIdempotencyStore {
     claims: Mutex<BTreeMap<Key, (Claim, Timestamp)>>,
     /// Of reads.
-    pub read_failures: Failures,
+    pub read_failures: InjectedFaults,
     /// Of writes, before they have their effect.
-    pub failures: Failures,
+    pub write_failures: InjectedFaults,
     /// Of writes, after they have had their effect.
-    pub lost_answers: Failures,
+    pub lost_responses: InjectedFaults,
     /// Of writes, as when somebody else was faster.
-    pub conflicts: Failures,
+    pub conflicts: InjectedFaults,
 }
 
 impl InMemoryIdempotencyStore {
     /// Every claim, with when it may be removed.
-    pub fn all(&self) -> BTreeMap<Key, (Claim, Timestamp)> {
+    pub fn claims(&self) -> BTreeMap<Key, (Claim, Timestamp)> {
         lock(&self.claims).clone()
     }
 
     /// Removes what may be removed at `now`, or by a person.
-    pub fn expire(&self, now: Timestamp) {
+    pub fn remove_expired(&self, now: Timestamp) {
         lock(&self.claims).retain(|_, (_, expires_at)| now < *expires_at);
     }
 
@@ -44,7 +44,7 @@ impl InMemoryIdempotencyStore {
 #[async_trait]
 impl IdempotencyStore for InMemoryIdempotencyStore {
     async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>> {
-        self.read_failures.strike("reading a claim")?;
+        self.read_failures.check("reading a claim")?;
         Ok(lock(&self.claims).get(key).map(|(claim, _)| claim.clone()))
     }
 
@@ -55,8 +55,8 @@ impl IdempotencyStore for InMemoryIdempotencyStore {
         claim: &Claim,
         expires_at: Timestamp,
     ) -> anyhow::Result<bool> {
-        self.failures.strike("writing a claim")?;
-        if self.conflicts.strike("claiming").is_err() {
+        self.write_failures.check("writing a claim")?;
+        if self.conflicts.check("claiming").is_err() {
             return Ok(false);
         }
         {
@@ -67,7 +67,7 @@ impl IdempotencyStore for InMemoryIdempotencyStore {
             }
             claims.insert(key.clone(), (claim.clone(), expires_at));
         }
-        self.lost_answers.strike("answering")?;
+        self.lost_responses.check("answering")?;
         Ok(true)
     }
 }

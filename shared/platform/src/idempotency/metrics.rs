@@ -18,7 +18,7 @@ pub(crate) const TARGET: &str = "platform::idempotency::metrics";
 
 /// What happened to an effect that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Noted {
+pub(super) enum EffectEvent {
     /// It was claimed, to be carried out.
     Claimed,
     /// It had been done before, and was not done again.
@@ -45,7 +45,7 @@ pub(super) enum Noted {
     Completed,
 }
 
-impl Noted {
+impl EffectEvent {
     /// Its name in logs, and in the metric's dimension.
     fn name(self) -> &'static str {
         match self {

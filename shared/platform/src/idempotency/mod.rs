@@ -19,7 +19,7 @@
 //!     async fn handle(&self, event: &domain::Event) -> Result<Vec<domain::Event>, Failure> {
 //!         let key = Key::new(event.subject, event.fact.name());
 //!         let task = Task::new(key, &event.fact, event.time)?;
-//!         let told = self.idempotency.once(&task, OnUnknown::Block, |_| call_webhook(event)).await?;
+//!         let told = self.idempotency.run_once(&task, OnUnknown::Block, |_| call_webhook(event)).await?;
 //!         tracing::info!(receipt = told.receipt, "the partner knows");
 //!         Ok(Vec::new())
 //!     }
@@ -51,7 +51,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 pub use memory::InMemoryIdempotencyStore;
-pub use runner::{Hold, Idempotency, Once};
+pub use runner::{LeaseHandle, Idempotency, CompletedEffect};
 
 /// Names an effect. It must not name a person: it stands in logs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,14 +8,14 @@ use domain::claim::{Claim, Decision, Intent, LEASE, Outcome, Policy, RECORD_LIFE
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::metrics::Noted;
+use super::metrics::EffectEvent;
 use super::{EffectError, IdempotencyStore, Key, OnUnknown, Task};
 use crate::clock::Clock;
 use crate::handler::Failure;
 use crate::memory::lock;
 
 /// How often the completion is written before it is given up: a failure there may mean a second effect.
-const COMPLETIONS: usize = 2;
+const MAX_COMPLETION_WRITES: usize = 2;
 
 /// Carries out effects once.
 #[derive(Clone)]
@@ -27,11 +27,11 @@ pub struct Idempotency {
 
 /// An effect that is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
+pub struct CompletedEffect {
     /// What came of it. The same for all who ask.
     pub receipt: String,
     /// Whether it had been done before.
-    pub repeated: bool,
+    pub is_replay: bool,
 }
 
 impl Idempotency {
@@ -49,18 +49,18 @@ impl Idempotency {
     /// Carries out `effect`, or gives back the receipt that it left before.
     ///
     /// The effect gives back its receipt: what the outside calls it, or a small result as text (a row of the store
-    /// holds at most 400 KB). It is given the [`Hold`] on its claim, for effects that outlast a lease.
+    /// holds at most 400 KB). It is given the [`LeaseHandle`] on its claim, for effects that outlast a lease.
     ///
     /// # Errors
-    /// [`Failure::Busy`] while another run may be at it. [`Failure::Reject`] for what a person has to look at: the
+    /// [`Failure::Leased`] while another run may be at it. [`Failure::Reject`] for what a person has to look at: the
     /// effect was refused, the payload is another, it is asked for too late, or its outcome is unknown and
     /// `on_unknown` is [`OnUnknown::Block`]. [`Failure::Retry`] for all else.
-    pub async fn once<E, F>(&self, task: &Task, on_unknown: OnUnknown<'_>, effect: E) -> Result<Once, Failure>
+    pub async fn run_once<E, F>(&self, task: &Task, on_unknown: OnUnknown<'_>, effect: E) -> Result<CompletedEffect, Failure>
     where
-        E: FnOnce(Hold) -> F + Send,
+        E: FnOnce(LeaseHandle) -> F + Send,
         F: Future<Output = Result<String, EffectError>> + Send,
     {
-        let owner = self.clock.fresh_id();
+        let owner = self.clock.new_id();
         let read = self.store.get(&task.key).await?;
         let (claim, ask) = match self.decide(read.as_ref(), task, on_unknown, owner) {
             Decision::CarryOut(claim) => (claim, false),
@@ -68,14 +68,14 @@ impl Idempotency {
             settled => return self.settled(task, settled),
         };
         if !self.write(&task.key, read.as_ref(), &claim).await? {
-            Noted::InProgress.log(&task.key);
+            EffectEvent::InProgress.log(&task.key);
             return Err(Failure::retry(anyhow!("{}: somebody else was faster to claim it", task.key)));
         }
         let noted = match on_unknown {
-            _ if claim.unknown == 0 => Noted::Claimed,
-            OnUnknown::Retry => Noted::UnknownRetried,
-            OnUnknown::Block => Noted::UnknownBlocked,
-            OnUnknown::Reconcile(_) => Noted::UnknownReconciled,
+            _ if claim.unknown == 0 => EffectEvent::Claimed,
+            OnUnknown::Retry => EffectEvent::UnknownRetried,
+            OnUnknown::Block => EffectEvent::UnknownBlocked,
+            OnUnknown::Reconcile(_) => EffectEvent::UnknownReconciled,
         };
         noted.log(&task.key);
         let mut claim = claim;
@@ -83,7 +83,7 @@ impl Idempotency {
             match reconciler.outcome(&task.key).await {
                 Ok(Outcome::Done { receipt }) => {
                     let done = self.complete(task, on_unknown, &claim, receipt).await?;
-                    return Ok(Once { repeated: true, ..done });
+                    return Ok(CompletedEffect { is_replay: true, ..done });
                 }
                 Ok(Outcome::NotDone) => claim = claim.reconciled(),
                 Ok(Outcome::Unknown) => {
@@ -101,10 +101,10 @@ impl Idempotency {
         }
         // Whoever comes next may take a claim over that has ended, so nothing is begun under one.
         if claim.lease().is_none_or(|lease| lease.expires_at <= self.clock.now()) {
-            self.give_up(&task.key, &claim).await;
+            self.release(&task.key, &claim).await;
             return Err(Failure::retry(anyhow!("{}: the claim ended before the effect was begun", task.key)));
         }
-        let hold = Hold {
+        let hold = LeaseHandle {
             idempotency: self.clone(),
             key: task.key.clone(),
             owner,
@@ -115,15 +115,15 @@ impl Idempotency {
         match outcome {
             Ok(receipt) => self.complete(task, on_unknown, &claim, receipt).await,
             Err(EffectError::NotDone(error)) => {
-                self.give_up(&task.key, &claim).await;
+                self.release(&task.key, &claim).await;
                 Err(Failure::Retry(error))
             }
             Err(EffectError::Refused(error)) => {
-                self.give_up(&task.key, &claim).await;
+                self.release(&task.key, &claim).await;
                 Err(Failure::Reject(error))
             }
             Err(EffectError::Unknown(error)) => {
-                Noted::Unknown.log(&task.key);
+                EffectEvent::Unknown.log(&task.key);
                 Err(Failure::Retry(error))
             }
         }
@@ -144,31 +144,31 @@ impl Idempotency {
     }
 
     /// What is to be answered where nothing is to be done.
-    fn settled(&self, task: &Task, decision: Decision) -> Result<Once, Failure> {
+    fn settled(&self, task: &Task, decision: Decision) -> Result<CompletedEffect, Failure> {
         let key = &task.key;
         match decision {
             Decision::Done { receipt } => {
-                Noted::Duplicate.log(key);
-                Ok(Once { receipt, repeated: true })
+                EffectEvent::Duplicate.log(key);
+                Ok(CompletedEffect { receipt, is_replay: true })
             }
             Decision::Wait { until } => {
-                Noted::InProgress.log(key);
-                Err(Failure::Busy { until })
+                EffectEvent::InProgress.log(key);
+                Err(Failure::Leased { until })
             }
             Decision::Refuse(refusal) => {
                 let (noted, advice) = match refusal {
                     Refusal::PayloadMismatch => (
-                        Noted::Mismatch,
+                        EffectEvent::Mismatch,
                         "find out which payload is right: if it is this one and the effect has not happened, \
                          remove the row of the key and redrive; if not, discard this message",
                     ),
                     Refusal::UnknownOutcome => (
-                        Noted::UnknownBlocked,
+                        EffectEvent::UnknownBlocked,
                         "look whether it happened: if it has, discard this message; if it has not, remove the \
                          row of the key and redrive",
                     ),
                     Refusal::TooLate => (
-                        Noted::TooLate,
+                        EffectEvent::TooLate,
                         "look whether it happened: if it has not and still should, do it by hand; then discard \
                          this message",
                     ),
@@ -190,13 +190,13 @@ impl Idempotency {
         on_unknown: OnUnknown<'_>,
         claim: &Claim,
         receipt: String,
-    ) -> Result<Once, Failure> {
+    ) -> Result<CompletedEffect, Failure> {
         let outcome = Outcome::Done { receipt: receipt.clone() };
         let Some(done) = claim.after(outcome, self.clock.now()) else {
             return Err(Failure::retry(anyhow!("{}: its completion could not be made", task.key)));
         };
         let mut written = Ok(false);
-        for _ in 0..COMPLETIONS {
+        for _ in 0..MAX_COMPLETION_WRITES {
             written = self.write(&task.key, Some(claim), &done).await;
             if written.is_ok() {
                 break;
@@ -204,18 +204,18 @@ impl Idempotency {
         }
         match written {
             Ok(true) => {
-                Noted::Completed.log(&task.key);
-                Ok(Once { receipt, repeated: false })
+                EffectEvent::Completed.log(&task.key);
+                Ok(CompletedEffect { receipt, is_replay: false })
             }
             Ok(false) => {
                 // Its successor's word counts, so that all who ask get the same receipt.
-                Noted::Lost.log(&task.key);
+                EffectEvent::Lost.log(&task.key);
                 let read = self.store.get(&task.key).await?;
-                let decision = self.decide(read.as_ref(), task, on_unknown, self.clock.fresh_id());
+                let decision = self.decide(read.as_ref(), task, on_unknown, self.clock.new_id());
                 self.settled(task, decision)
             }
             Err(error) => {
-                Noted::Unknown.log(&task.key);
+                EffectEvent::Unknown.log(&task.key);
                 Err(Failure::Retry(
                     error.context(format!("{}: that it was done could not be noted", task.key)),
                 ))
@@ -224,10 +224,10 @@ impl Idempotency {
     }
 
     /// Lets others have the claim at once. Where that fails they wait until it ends.
-    async fn give_up(&self, key: &Key, claim: &Claim) {
-        Noted::NotDone.log(key);
-        let Some(given_up) = claim.after(Outcome::NotDone, self.clock.now()) else { return };
-        match self.write(key, Some(claim), &given_up).await {
+    async fn release(&self, key: &Key, claim: &Claim) {
+        EffectEvent::NotDone.log(key);
+        let Some(released) = claim.after(Outcome::NotDone, self.clock.now()) else { return };
+        match self.write(key, Some(claim), &released).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!(%key, "the claim is somebody else's by now and was left to them");
@@ -256,14 +256,14 @@ impl Idempotency {
 
 /// A claim that is held while its effect is carried out.
 #[derive(Clone)]
-pub struct Hold {
+pub struct LeaseHandle {
     idempotency: Idempotency,
     key: Key,
     owner: Uuid,
     claim: Arc<Mutex<Claim>>,
 }
 
-impl Hold {
+impl LeaseHandle {
     /// Holds the claim for another lease, from now on.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
 use platform::http::access::Scopes;
-use platform::http::bearer::Bearer;
-use platform::http::client::{HttpClient, NoAnswer};
+use platform::http::bearer::TokenVerifier;
+use platform::http::client::{HttpClient, NoResponse};
 use platform::http::{Caller, Scope};
 use platform::memory::{ManualClock, lock};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ struct Pool {
 
 #[async_trait]
 impl HttpClient for Pool {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         assert_eq!(request.uri(), "https://keys/jwks.json");
         *lock(&self.asked) += 1;
         let status = *lock(&self.status);
@@ -41,14 +41,14 @@ impl HttpClient for Pool {
 struct World {
     pool: Arc<Pool>,
     clock: Arc<ManualClock>,
-    bearer: Bearer,
+    bearer: TokenVerifier,
 }
 
 fn world() -> World {
     let keys = samples()["keys"].clone();
     let pool = Arc::new(Pool { keys: keys.into(), asked: 0.into(), status: StatusCode::OK.into() });
     let clock = Arc::new(ManualClock::new(Timestamp::from_second(2000).unwrap()));
-    let bearer = Bearer::new(
+    let bearer = TokenVerifier::new(
         Arc::clone(&pool) as Arc<dyn HttpClient>,
         ISSUER.to_owned(),
         "https://keys/jwks.json".to_owned(),
@@ -63,12 +63,12 @@ fn headers(authorization: &str) -> HeaderMap {
 
 async fn caller(world: &World, name: &str) -> Caller {
     let token = samples()[name].as_str().unwrap().to_owned();
-    world.bearer.caller(&headers(&format!("Bearer {token}"))).await.unwrap()
+    world.bearer.authenticate(&headers(&format!("Bearer {token}"))).await.unwrap()
 }
 
 fn ada() -> Caller {
     let scopes = Scopes::from_iter([Scope::OrdersRead]);
-    Caller::User { id: "u-1".parse().unwrap(), staff: false, scopes }
+    Caller::User { id: "u-1".parse().unwrap(), is_staff: false, scopes }
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_good_token_says_whose_a_request_is() {
     assert_eq!(caller(&world, "good").await, ada());
     let token = samples()["good"].as_str().unwrap().to_owned();
     for spelled in [token.clone(), format!("bearer {token}"), format!("BEARER  {token}")] {
-        assert_eq!(world.bearer.caller(&headers(&spelled)).await.unwrap(), ada(), "{spelled}");
+        assert_eq!(world.bearer.authenticate(&headers(&spelled)).await.unwrap(), ada(), "{spelled}");
     }
     assert_eq!(*lock(&world.pool.asked), 1, "the keys are kept");
 }
@@ -95,10 +95,10 @@ async fn any_other_makes_nobody_of_them() {
         "no_algorithm",
         "shared_secret",
     ] {
-        assert_eq!(caller(&world, name).await, Caller::Anyone, "{name}");
+        assert_eq!(caller(&world, name).await, Caller::Anonymous, "{name}");
     }
-    assert_eq!(world.bearer.caller(&HeaderMap::new()).await.unwrap(), Caller::Anyone);
-    assert_eq!(world.bearer.caller(&headers("Basic YWRhOnB3")).await.unwrap(), Caller::Anyone);
+    assert_eq!(world.bearer.authenticate(&HeaderMap::new()).await.unwrap(), Caller::Anonymous);
+    assert_eq!(world.bearer.authenticate(&headers("Basic YWRhOnB3")).await.unwrap(), Caller::Anonymous);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_token_ends() {
     world.clock.advance(SignedDuration::from_secs(2604));
     assert_eq!(caller(&world, "good").await, ada(), "clocks may differ by five seconds");
     world.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(caller(&world, "good").await, Caller::Anyone);
+    assert_eq!(caller(&world, "good").await, Caller::Anonymous);
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn new_keys_are_found_and_strangers_cannot_have_them_fetched_for_every_req
     assert_eq!(caller(&world, "good").await, ada());
     *lock(&world.pool.keys) = samples()["rotated_keys"].clone();
     for _ in 0..5 {
-        assert_eq!(caller(&world, "second_key").await, Caller::Anyone);
+        assert_eq!(caller(&world, "second_key").await, Caller::Anonymous);
     }
     assert_eq!(*lock(&world.pool.asked), 1);
     world.clock.advance(SignedDuration::from_secs(60));
@@ -129,8 +129,8 @@ async fn without_the_keys_nobody_can_tell() {
     let world = world();
     *lock(&world.pool.status) = StatusCode::SERVICE_UNAVAILABLE;
     let token = samples()["good"].as_str().unwrap().to_owned();
-    assert!(world.bearer.caller(&headers(&token)).await.is_err());
-    assert_eq!(world.bearer.caller(&HeaderMap::new()).await.unwrap(), Caller::Anyone, "nobody needs no keys");
+    assert!(world.bearer.authenticate(&headers(&token)).await.is_err());
+    assert_eq!(world.bearer.authenticate(&HeaderMap::new()).await.unwrap(), Caller::Anonymous, "nobody needs no keys");
 }
 
 proptest! {
@@ -143,10 +143,10 @@ proptest! {
         token.replace_range(at..=at, &put);
         let good = samples()["good"].as_str().unwrap().to_owned();
         for sent in [text, token] {
-            let found = runtime.block_on(world.bearer.caller(&headers(sent.trim()))).unwrap();
+            let found = runtime.block_on(world.bearer.authenticate(&headers(sent.trim()))).unwrap();
             // The last character of a signature has bits that mean nothing.
             let same = sent.len() == good.len() && sent[..sent.len() - 1] == good[..good.len() - 1];
-            prop_assert!(found == Caller::Anyone || same, "{}", sent);
+            prop_assert!(found == Caller::Anonymous || same, "{}", sent);
         }
     }
 }

@@ -9,9 +9,9 @@ use axum::routing::{get, post};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use platform::clock::SystemClock;
-use platform::host::http::complete;
-use platform::http::input::{LineInput, lines};
-use platform::http::{Caused, Json, Problem, path_parameter};
+use platform::host::http::build_app;
+use platform::http::input::{LineInput, parse_lines};
+use platform::http::{RequestCause, Json, Problem, parse_path_parameter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -30,15 +30,15 @@ struct Filter {
 }
 
 async fn take(body: Json<Order>) -> Result<Json<Value>, Problem> {
-    let lines = lines(body.0.lines)?;
+    let lines = parse_lines(body.0.lines)?;
     Ok(Json(json!({ "note": body.0.note, "total": lines.total().to_string() })))
 }
 
 async fn read(Path(number): Path<String>) -> Result<Json<u8>, Problem> {
-    Ok(Json(path_parameter("number", &number)?))
+    Ok(Json(parse_path_parameter("number", &number)?))
 }
 
-async fn cause(Caused(cause): Caused) -> Json<Value> {
+async fn cause(RequestCause(cause): RequestCause) -> Json<Value> {
     Json(json!({ "traceparent": cause.traceparent, "correlation_id": cause.correlation_id }))
 }
 
@@ -49,7 +49,7 @@ async fn bug() -> StatusCode {
 fn app() -> Router {
     let unavailable =
         || async { Err::<(), _>(Problem::from(anyhow::anyhow!("ada@example.com is not there"))) };
-    complete(
+    build_app(
         Router::new()
             .route("/orders", post(take).get(|Query(_): Query<Filter>| async {}))
             .route("/numbers/{number}", get(read))

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::claim::{HORIZON, LEASE, Outcome, RECORD_LIFETIME, Status};
 use jiff::{SignedDuration, Timestamp};
 use platform::idempotency::{
-    EffectError, Hold, Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, OnUnknown, Once,
+    EffectError, LeaseHandle, Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, OnUnknown, CompletedEffect,
     Reconciler, Task,
 };
 use platform::memory::ManualClock;
@@ -40,13 +40,13 @@ impl World {
         &self,
         on_unknown: OnUnknown<'_>,
         then: impl FnOnce(String) -> Result<String, EffectError> + Send,
-    ) -> Result<Once, Failure> {
+    ) -> Result<CompletedEffect, Failure> {
         let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-        let effect = |_: Hold| async {
+        let effect = |_: LeaseHandle| async {
             let number = self.effects.fetch_add(1, Ordering::SeqCst) + 1;
             then(format!("receipt {number}"))
         };
-        self.idempotency.once(&task, on_unknown, effect).await
+        self.idempotency.run_once(&task, on_unknown, effect).await
     }
 
     fn effects(&self) -> u32 {
@@ -66,11 +66,11 @@ fn unknown(_: String) -> Result<String, EffectError> {
 async fn a_duplicate_gets_the_receipt() {
     let world = world();
     let first = world.once(OnUnknown::Block, Ok).await.unwrap();
-    assert_eq!(first, Once { receipt: "receipt 1".into(), repeated: false });
+    assert_eq!(first, CompletedEffect { receipt: "receipt 1".into(), is_replay: false });
     let second = world.once(OnUnknown::Block, Ok).await.unwrap();
-    assert_eq!(second, Once { receipt: "receipt 1".into(), repeated: true });
+    assert_eq!(second, CompletedEffect { receipt: "receipt 1".into(), is_replay: true });
     assert_eq!(world.effects(), 1);
-    let (_, expires_at) = world.claims.all()[&key()].clone();
+    let (_, expires_at) = world.claims.claims()[&key()].clone();
     assert_eq!(expires_at, Timestamp::UNIX_EPOCH + RECORD_LIFETIME);
 }
 
@@ -82,14 +82,14 @@ async fn what_certainly_had_no_effect_is_tried_again_at_once() {
     assert!(matches!(refused, Err(Failure::Reject(_))));
     let failed = world.once(OnUnknown::Block, |_| Err(EffectError::NotDone(anyhow::anyhow!("full")))).await;
     assert!(matches!(failed, Err(Failure::Retry(_))));
-    assert!(!world.once(OnUnknown::Block, Ok).await.unwrap().repeated);
+    assert!(!world.once(OnUnknown::Block, Ok).await.unwrap().is_replay);
 }
 
 #[tokio::test]
 async fn an_unknown_outcome_is_for_a_person_where_it_blocks() {
     let world = world();
     assert!(matches!(world.once(OnUnknown::Block, unknown).await, Err(Failure::Retry(_))));
-    let Err(Failure::Busy { until }) = world.once(OnUnknown::Block, Ok).await else { panic!("still at it") };
+    let Err(Failure::Leased { until }) = world.once(OnUnknown::Block, Ok).await else { panic!("still at it") };
     assert_eq!(until, Timestamp::UNIX_EPOCH + LEASE);
     world.clock.advance(LEASE);
     for _ in 0..3 {
@@ -142,7 +142,7 @@ async fn an_unknown_outcome_is_asked_about_where_somebody_knows() {
             Err(failure) => {
                 assert!(matches!(failure, Failure::Retry(_)));
                 let again = world.once(OnUnknown::Reconcile(&told), Ok).await;
-                assert!(matches!(again, Err(Failure::Busy { .. })), "not asked again and again");
+                assert!(matches!(again, Err(Failure::Leased { .. })), "not asked again and again");
             }
         }
     }
@@ -151,8 +151,8 @@ async fn an_unknown_outcome_is_asked_about_where_somebody_knows() {
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_looked_up() {
     let world = world();
-    world.claims.lost_answers.next(2);
-    assert!(!world.once(OnUnknown::Block, Ok).await.unwrap().repeated, "claim and completion were there");
+    world.claims.lost_responses.fail_next(2);
+    assert!(!world.once(OnUnknown::Block, Ok).await.unwrap().is_replay, "claim and completion were there");
     assert_eq!(world.effects(), 1);
 }
 
@@ -162,7 +162,7 @@ async fn that_it_was_done_is_written_twice_before_it_is_given_up() {
     let fail = |times| {
         let claims = Arc::clone(&world.claims);
         move |receipt| {
-            claims.failures.next(times);
+            claims.write_failures.fail_next(times);
             Ok(receipt)
         }
     };
@@ -176,7 +176,7 @@ async fn that_it_was_done_is_written_twice_before_it_is_given_up() {
 async fn a_run_that_wakes_up_late_changes_nothing_and_gives_its_successors_receipt() {
     let world = world();
     let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-    let slow = world.idempotency.once(&task, OnUnknown::Retry, |hold| {
+    let slow = world.idempotency.run_once(&task, OnUnknown::Retry, |hold| {
         let world = &world;
         async move {
             world.clock.advance(LEASE);
@@ -186,7 +186,7 @@ async fn a_run_that_wakes_up_late_changes_nothing_and_gives_its_successors_recei
         }
     });
     let answer = slow.await.unwrap();
-    assert_eq!(answer, Once { receipt: "receipt 1".into(), repeated: true });
+    assert_eq!(answer, CompletedEffect { receipt: "receipt 1".into(), is_replay: true });
     assert!(matches!(world.status().await, Status::Completed { receipt, .. } if receipt == "receipt 1"));
 }
 
@@ -194,7 +194,7 @@ async fn a_run_that_wakes_up_late_changes_nothing_and_gives_its_successors_recei
 async fn a_late_give_up_undoes_nothing() {
     let world = world();
     let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-    let slow = world.idempotency.once(&task, OnUnknown::Retry, |_| async {
+    let slow = world.idempotency.run_once(&task, OnUnknown::Retry, |_| async {
         world.clock.advance(LEASE);
         world.once(OnUnknown::Retry, Ok).await.unwrap();
         Err(EffectError::NotDone(anyhow::anyhow!("full")))
@@ -207,14 +207,14 @@ async fn a_late_give_up_undoes_nothing() {
 async fn a_claim_can_be_held_for_longer() {
     let world = world();
     let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-    let long = world.idempotency.once(&task, OnUnknown::Block, |hold| {
+    let long = world.idempotency.run_once(&task, OnUnknown::Block, |hold| {
         let world = &world;
         async move {
             for _ in 0..3 {
                 world.clock.advance(LEASE - SignedDuration::from_secs(1));
                 hold.extend().await?;
             }
-            assert!(matches!(world.once(OnUnknown::Block, Ok).await, Err(Failure::Busy { .. })));
+            assert!(matches!(world.once(OnUnknown::Block, Ok).await, Err(Failure::Leased { .. })));
             Ok("long".to_owned())
         }
     });

@@ -1,17 +1,17 @@
 //! Pages and their cursors.
 
 use platform::http::FieldError;
-use platform::http::input::{LARGEST_PAGE, PageInput, cursor};
+use platform::http::input::{MAX_PAGE_SIZE, PageInput, encode_cursor};
 
 fn read(limit: Option<&str>, cursor: Option<&str>) -> Result<PageInput<u64>, Vec<FieldError>> {
-    PageInput::read(limit, cursor)
+    PageInput::parse(limit, cursor)
 }
 
 #[test]
 fn a_cursor_says_where_the_next_page_starts() {
     assert_eq!(read(None, None).unwrap(), PageInput { limit: 20, after: None });
-    let second = read(Some("100"), Some(&cursor(&42))).unwrap();
-    assert_eq!(second, PageInput { limit: LARGEST_PAGE, after: Some(42) });
+    let second = read(Some("100"), Some(&encode_cursor(&42))).unwrap();
+    assert_eq!(second, PageInput { limit: MAX_PAGE_SIZE, after: Some(42) });
 }
 
 #[test]

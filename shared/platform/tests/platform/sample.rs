@@ -45,7 +45,7 @@ pub(crate) enum Fate {
     Retry,
     Reject,
     Poison,
-    Busy { until: Timestamp },
+    Leased { until: Timestamp },
     Panic,
     Hang,
 }
@@ -77,7 +77,7 @@ impl EventHandler for Handler {
             Some(Fate::Retry) => Err(Failure::retry(anyhow::anyhow!("no answer").context("calling"))),
             Some(Fate::Reject) => Err(Failure::reject("never will be")),
             Some(Fate::Poison) => Err(Failure::poison("not for this function")),
-            Some(Fate::Busy { until }) => Err(Failure::Busy { until: *until }),
+            Some(Fate::Leased { until }) => Err(Failure::Leased { until: *until }),
             Some(Fate::Panic) => panic!("a bug"),
             Some(Fate::Hang) => std::future::pending().await,
         }

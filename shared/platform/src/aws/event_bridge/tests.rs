@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::aws::wire::Wire;
+use crate::aws::stub_connector::StubConnector;
 use crate::publisher::{BusPublisher, Publisher};
 
 fn events(count: u128) -> Vec<Event> {
@@ -30,12 +30,12 @@ fn answer(taken: &[bool]) -> (u16, Value) {
     (200, json!({"FailedEntryCount": refused, "Entries": entries}))
 }
 
-async fn publish(wire: &Wire, events: &[Event]) -> anyhow::Result<()> {
+async fn publish(wire: &StubConnector, events: &[Event]) -> anyhow::Result<()> {
     BusPublisher(EventBridge::new(Client::new(&wire.config()), "orders-bus".to_owned())).publish(events).await
 }
 
 /// The orders that each request was about.
-fn subjects(wire: &Wire) -> Vec<Vec<String>> {
+fn subjects(wire: &StubConnector) -> Vec<Vec<String>> {
     let subject = |entry: &Value| {
         let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
         detail["subject"].as_str().unwrap().to_owned()
@@ -50,7 +50,7 @@ fn orders(numbers: impl IntoIterator<Item = u128>) -> Vec<String> {
 
 #[tokio::test]
 async fn an_entry_is_the_event_under_its_source_and_type() {
-    let wire = Wire::new([answer(&[true])]);
+    let wire = StubConnector::new([answer(&[true])]);
     let events = events(1);
     publish(&wire, &events).await.unwrap();
     let entry = &wire.requests()[0]["Entries"][0];
@@ -63,14 +63,14 @@ async fn an_entry_is_the_event_under_its_source_and_type() {
 
 #[tokio::test]
 async fn only_what_was_refused_is_sent_again() {
-    let wire = Wire::new([answer(&[true, false, true, false]), answer(&[false, true]), answer(&[true])]);
+    let wire = StubConnector::new([answer(&[true, false, true, false]), answer(&[false, true]), answer(&[true])]);
     publish(&wire, &events(4)).await.unwrap();
     assert_eq!(subjects(&wire), [orders(1..=4), orders([2, 4]), orders([2])]);
 }
 
 #[tokio::test]
 async fn a_bus_that_never_takes_one_is_an_error_with_its_reason() {
-    let wire = Wire::new([answer(&[true, false]), answer(&[false]), answer(&[false])]);
+    let wire = StubConnector::new([answer(&[true, false]), answer(&[false]), answer(&[false])]);
     let error = publish(&wire, &events(2)).await.unwrap_err().to_string();
     assert!(error.contains("1 event") && error.contains("ThrottlingException"), "{error}");
 }
@@ -78,29 +78,29 @@ async fn a_bus_that_never_takes_one_is_an_error_with_its_reason() {
 #[tokio::test]
 async fn an_answer_that_says_nothing_of_some_entries_is_an_error() {
     for taken in [&[][..], &[true], &[true, true, true]] {
-        let error = publish(&Wire::new([answer(taken)]), &events(2)).await.unwrap_err().to_string();
+        let error = publish(&StubConnector::new([answer(taken)]), &events(2)).await.unwrap_err().to_string();
         assert!(error.contains("for 2"), "{error}");
     }
-    assert!(publish(&Wire::new([(200, json!({}))]), &events(1)).await.is_err());
+    assert!(publish(&StubConnector::new([(200, json!({}))]), &events(1)).await.is_err());
 }
 
 #[tokio::test]
 async fn a_call_that_fails_is_an_error() {
     let refused = (400, json!({"__type": "AccessDeniedException", "message": "not authorized"}));
-    let error = publish(&Wire::new([refused]), &events(1)).await.unwrap_err();
+    let error = publish(&StubConnector::new([refused]), &events(1)).await.unwrap_err();
     assert!(format!("{error:#}").contains("not authorized"), "{error:#}");
 }
 
 #[tokio::test]
 async fn more_than_ten_go_in_several_requests() {
-    let wire = Wire::new([answer(&[true; 10]), answer(&[true; 10]), answer(&[true; 3])]);
+    let wire = StubConnector::new([answer(&[true; 10]), answer(&[true; 10]), answer(&[true; 3])]);
     publish(&wire, &events(23)).await.unwrap();
     assert_eq!(subjects(&wire), [orders(1..=10), orders(11..=20), orders(21..=23)]);
 }
 
 #[tokio::test]
 async fn nothing_to_publish_is_no_request() {
-    let wire = Wire::default();
+    let wire = StubConnector::default();
     publish(&wire, &[]).await.unwrap();
     assert!(wire.requests().is_empty());
 }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::aws::wire::Wire;
+use crate::aws::stub_connector::StubConnector;
 
 const OWNER: &str = "00000000-0000-0000-0000-000000000007";
 
-fn store(wire: &Wire) -> DynamoDbIdempotencyStore {
+fn store(wire: &StubConnector) -> DynamoDbIdempotencyStore {
     DynamoDbIdempotencyStore::new(Client::new(&wire.config()), "claims".to_owned())
 }
 
@@ -29,7 +29,7 @@ fn claimed() -> Claim {
 
 #[tokio::test]
 async fn a_first_claim_is_written_where_there_is_none() {
-    let wire = Wire::new([(200, json!({}))]);
+    let wire = StubConnector::new([(200, json!({}))]);
     assert!(store(&wire).write(&key(), None, &claimed(), at(1000)).await.unwrap());
     let request = &wire.requests()[0];
     assert_eq!(request["TableName"], "claims");
@@ -51,7 +51,7 @@ async fn a_first_claim_is_written_where_there_is_none() {
 
 #[tokio::test]
 async fn a_later_write_names_the_owner_and_version_that_it_stands_on() {
-    let wire = Wire::new([(200, json!({}))]);
+    let wire = StubConnector::new([(200, json!({}))]);
     let done = claimed().after(Outcome::Done { receipt: "m".into() }, at(1)).unwrap();
     assert!(store(&wire).write(&key(), Some(&claimed()), &done, at(1000)).await.unwrap());
     let request = &wire.requests()[0];
@@ -64,7 +64,7 @@ async fn a_later_write_names_the_owner_and_version_that_it_stands_on() {
 
 #[tokio::test]
 async fn a_condition_that_does_not_hold_is_no_error_and_all_else_is() {
-    let answer = |kind: &str| Wire::new([(400, json!({"__type": kind, "message": "m"}))]);
+    let answer = |kind: &str| StubConnector::new([(400, json!({"__type": kind, "message": "m"}))]);
     let write = async |kind: &str| store(&answer(kind)).write(&key(), None, &claimed(), at(1)).await;
     assert!(!write("ConditionalCheckFailedException").await.unwrap());
     let failed = write("ProvisionedThroughputExceededException").await.unwrap_err();
@@ -72,8 +72,8 @@ async fn a_condition_that_does_not_hold_is_no_error_and_all_else_is() {
     assert!(store(&answer("ResourceNotFoundException")).get(&key()).await.is_err());
 }
 
-fn row(claim: &Value) -> Wire {
-    Wire::new([(200, json!({"Item": {"subject": {"S": "o-1"}, "claim": claim}}))])
+fn row(claim: &Value) -> StubConnector {
+    StubConnector::new([(200, json!({"Item": {"subject": {"S": "o-1"}, "claim": claim}}))])
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_claim_is_read_consistently() {
     let request = &wire.requests()[0];
     assert_eq!(request["ConsistentRead"], true);
     assert_eq!(request["Key"], json!({"subject": {"S": "o-1"}, "effect": {"S": "confirmation"}}));
-    assert_eq!(store(&Wire::new([(200, json!({}))])).get(&key()).await.unwrap(), None);
+    assert_eq!(store(&StubConnector::new([(200, json!({}))])).get(&key()).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::aws::wire::Wire;
+use crate::aws::stub_connector::StubConnector;
 
-fn queue(wire: &Wire) -> Queue {
+fn queue(wire: &StubConnector) -> Queue {
     let sqs = Sqs::new(&wire.config());
     let dead_letters = DeadLetterQueue::new(sqs.clone(), "https://queue/dead".to_owned());
     Queue::new(sqs, "https://queue/live".to_owned(), dead_letters)
@@ -14,8 +14,8 @@ fn queue(wire: &Wire) -> Queue {
 async fn a_wait_is_in_whole_seconds_and_never_none() {
     let waits = [(0, 1), (1, 1), (1000, 1), (1001, 2), (900_000, 900), (u64::MAX / 2, 43_200)];
     for (milliseconds, seconds) in waits {
-        let wire = Wire::new([(200, json!({}))]);
-        queue(&wire).put_off("receipt-1", Duration::from_millis(milliseconds)).await.unwrap();
+        let wire = StubConnector::new([(200, json!({}))]);
+        queue(&wire).extend_visibility_timeout("receipt-1", Duration::from_millis(milliseconds)).await.unwrap();
         let expected = json!({"QueueUrl": "https://queue/live", "ReceiptHandle": "receipt-1", "VisibilityTimeout": seconds});
         assert_eq!(wire.requests(), [expected]);
     }
@@ -34,9 +34,9 @@ fn letter(error: &str) -> DeadLetter {
 }
 
 async fn buried(letter: &DeadLetter) -> Value {
-    let wire = Wire::new([(200, json!({"MessageId": "m", "MD5OfMessageBody": "x"}))]);
+    let wire = StubConnector::new([(200, json!({"MessageId": "m", "MD5OfMessageBody": "x"}))]);
     // The client checks the digests of what it sent; a wrong one is an error of its own.
-    let _ = queue(&wire).bury(letter).await;
+    let _ = queue(&wire).send_to_dlq(letter).await;
     wire.requests()[0].clone()
 }
 
@@ -73,7 +73,7 @@ async fn attributes_are_such_as_the_queue_takes() {
 
 #[tokio::test]
 async fn a_call_that_fails_is_an_error() {
-    let refused = || Wire::new([(400, json!({"__type": "QueueDoesNotExist", "message": "no queue"}))]);
-    assert!(queue(&refused()).bury(&letter("x")).await.is_err());
-    assert!(queue(&refused()).put_off("r", Duration::from_secs(1)).await.is_err());
+    let refused = || StubConnector::new([(400, json!({"__type": "QueueDoesNotExist", "message": "no queue"}))]);
+    assert!(queue(&refused()).send_to_dlq(&letter("x")).await.is_err());
+    assert!(queue(&refused()).extend_visibility_timeout("r", Duration::from_secs(1)).await.is_err());
 }

@@ -40,20 +40,20 @@ fn the_gateway_says_whose_a_request_is() {
         "sub": "u-1", "client_id": "shop", "token_use": "access", "scope": "orders/read", "cognito:groups": "[staff]",
     });
     let user = caller(json!({ "authorizer": { "claims": claims } }));
-    assert!(matches!(user, Caller::User { staff: true, .. }), "{user:?}");
+    assert!(matches!(user, Caller::User { is_staff: true, .. }), "{user:?}");
     let signed =
         caller(json!({ "identity": { "userArn": "arn:aws:sts::1:assumed-role/r/f", "sourceIp": "::1" } }));
     assert_eq!(signed, Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() });
-    assert_eq!(caller(json!({ "authorizer": null })), Caller::Anyone);
-    assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anyone);
+    assert_eq!(caller(json!({ "authorizer": null })), Caller::Anonymous);
+    assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anonymous);
     let id_token = json!({ "sub": "u-1", "aud": "shop", "token_use": "id" });
-    assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anyone);
+    assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anonymous);
 }
 
 #[test]
 fn a_header_does_not_say_whose_it_is() {
     let request = with(json!({ "requestContext": null, "headers": { "Authorization": "Bearer x" } }));
-    assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anyone));
+    assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anonymous));
     assert!(request.extensions().get::<GatewayRequestId>().is_none());
 }
 
@@ -143,7 +143,7 @@ async fn text_is_answered_as_text_and_all_else_as_base64() {
         if let Some(encoding) = encoding {
             response.headers_mut().insert("content-encoding", encoding.parse().unwrap());
         }
-        serde_json::to_value(ProxyResponse::of(response).await).unwrap()
+        serde_json::to_value(ProxyResponse::from_response(response).await).unwrap()
     };
     let text = answer("application/json", None, "{\"a\":\"ü\"}".as_bytes()).await;
     assert_eq!((&text["body"], &text["isBase64Encoded"]), (&json!("{\"a\":\"ü\"}"), &json!(false)));
@@ -157,7 +157,7 @@ async fn text_is_answered_as_text_and_all_else_as_base64() {
 #[tokio::test]
 async fn a_body_that_breaks_off_is_a_500() {
     let pieces = futures::stream::iter([Ok("a"), Err("lost")]);
-    let response = ProxyResponse::of(Response::new(Body::from_stream(pieces))).await;
+    let response = ProxyResponse::from_response(Response::new(Body::from_stream(pieces))).await;
     assert_eq!(response.status_code, 500);
     assert!(response.body.contains("internal"));
 }

@@ -20,12 +20,12 @@ use crate::memory::lock;
 
 /// Answers, in order, with a status and JSON.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wire {
+pub(super) struct StubConnector {
     answers: Arc<Mutex<VecDeque<(u16, Value)>>>,
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
-impl Wire {
+impl StubConnector {
     pub(super) fn new(answers: impl IntoIterator<Item = (u16, Value)>) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), requests: Arc::default() }
     }
@@ -50,7 +50,7 @@ impl Wire {
     }
 }
 
-impl HttpConnector for Wire {
+impl HttpConnector for StubConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
         lock(&self.requests).push(body);

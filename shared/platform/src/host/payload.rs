@@ -5,18 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use crate::telemetry::without_values;
+use crate::telemetry::redact_values;
 
 /// An event. `lambda_runtime` reads it outside of what it guards against panics, and reports an error with all that
 /// the parser says of it to whoever invoked the function.
 #[derive(Debug)]
-pub(super) struct Received<T>(pub(super) T);
+pub(super) struct Payload<T>(pub(super) T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Received<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Payload<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match catch_unwind(AssertUnwindSafe(|| T::deserialize(deserializer))) {
             Ok(Ok(event)) => Ok(Self(event)),
-            Ok(Err(error)) => Err(D::Error::custom(without_values(&error.to_string()))),
+            Ok(Err(error)) => Err(D::Error::custom(redact_values(&error.to_string()))),
             Err(_) => Err(D::Error::custom("reading the event panicked")),
         }
     }
@@ -37,10 +37,10 @@ mod tests {
 
     #[test]
     fn an_event_that_cannot_be_read_is_an_error_without_its_values() {
-        let error = serde_json::from_str::<Received<u8>>("\"ada@example.com\"").unwrap_err().to_string();
+        let error = serde_json::from_str::<Payload<u8>>("\"ada@example.com\"").unwrap_err().to_string();
         assert!(error.contains("expected u8") && !error.contains("ada"), "{error}");
-        let error = serde_json::from_str::<Received<Panics>>("1").unwrap_err().to_string();
+        let error = serde_json::from_str::<Payload<Panics>>("1").unwrap_err().to_string();
         assert!(error.contains("panicked") && !error.contains("ada"), "{error}");
-        assert_eq!(serde_json::from_str::<Received<u8>>("7").unwrap().0, 7);
+        assert_eq!(serde_json::from_str::<Payload<u8>>("7").unwrap().0, 7);
     }
 }

@@ -4,9 +4,9 @@ use super::access::{Caller, Scope};
 use super::problem::Problem;
 use domain::{CustomerId, SYNTHETIC_CUSTOMER};
 
-/// The customers whose orders are within a caller's reach.
+/// The customers whose orders are within a caller's scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub enum CustomerScope {
     /// All: staff, and the shop's own machines.
     All {
         /// Who asks.
@@ -20,29 +20,29 @@ pub enum Reach {
     Partner(CustomerId),
 }
 
-impl Reach {
+impl CustomerScope {
     /// How far a caller's reaches.
     ///
     /// # Errors
     /// A 401 for who is not known.
-    pub fn of(caller: &Caller) -> Result<Self, Problem> {
+    pub fn of_caller(caller: &Caller) -> Result<Self, Problem> {
         match caller {
-            Caller::User { id, staff: true, .. } => Ok(Self::All { caller: id.clone() }),
-            Caller::User { id, staff: false, .. } => Ok(Self::Own(id.clone())),
+            Caller::User { id, is_staff: true, .. } => Ok(Self::All { caller: id.clone() }),
+            Caller::User { id, is_staff: false, .. } => Ok(Self::Own(id.clone())),
             // Before all that is wider: a token that has both is the narrower one.
-            Caller::Machine { scopes, .. } if scopes.contain(Scope::HealthCheck) => {
+            Caller::Machine { scopes, .. } if scopes.contains(Scope::HealthCheck) => {
                 Ok(Self::Own(SYNTHETIC_CUSTOMER.parse().map_err(anyhow::Error::from)?))
             }
-            Caller::Machine { id, scopes } if scopes.contain(Scope::PartnerOrders) => {
+            Caller::Machine { id, scopes } if scopes.contains(Scope::PartnerOrders) => {
                 Ok(Self::Partner(id.clone()))
             }
             Caller::Machine { id, .. } => Ok(Self::All { caller: id.clone() }),
-            Caller::Anyone | Caller::Service { .. } => Err(Problem::unauthorized()),
+            Caller::Anonymous | Caller::Service { .. } => Err(Problem::unauthorized()),
         }
     }
 
     /// Who asks, to tell their idempotency keys from those of others.
-    pub fn name(&self) -> &str {
+    pub fn caller_id(&self) -> &str {
         match self {
             Self::All { caller: id } | Self::Own(id) | Self::Partner(id) => id.as_str(),
         }
@@ -68,7 +68,7 @@ impl Reach {
     ///
     /// # Errors
     /// Says what is wrong with the name, or that one is missing.
-    pub fn customer(&self, named: Option<&str>) -> Result<CustomerId, String> {
+    pub fn resolve_customer(&self, named: Option<&str>) -> Result<CustomerId, String> {
         match (self, named) {
             (Self::Own(id), None) => Ok(id.clone()),
             (Self::Own(id), Some(named)) if named == id.as_str() => Ok(id.clone()),
@@ -83,7 +83,7 @@ impl Reach {
     }
 
     /// A customer's id as the caller knows it.
-    pub fn shown<'a>(&self, customer: &'a CustomerId) -> &'a str {
+    pub fn external_id<'a>(&self, customer: &'a CustomerId) -> &'a str {
         match self {
             Self::Partner(id) => {
                 let own = customer.as_str().strip_prefix(id.as_str());
@@ -109,52 +109,52 @@ mod tests {
 
     #[test]
     fn partners_have_customers_of_their_own() {
-        let partner = Reach::Partner(id("client1"));
-        let customer = partner.customer(Some("42")).unwrap();
+        let partner = CustomerScope::Partner(id("client1"));
+        let customer = partner.resolve_customer(Some("42")).unwrap();
         assert_eq!(customer.as_str(), "client1.42");
         assert!(partner.includes(&customer));
-        assert_eq!(partner.shown(&customer), "42");
-        assert!(!Reach::Partner(id("client")).includes(&customer));
-        assert!(!Reach::Partner(id("client12")).includes(&customer));
-        assert!(!Reach::Own(id("42")).includes(&customer));
+        assert_eq!(partner.external_id(&customer), "42");
+        assert!(!CustomerScope::Partner(id("client")).includes(&customer));
+        assert!(!CustomerScope::Partner(id("client12")).includes(&customer));
+        assert!(!CustomerScope::Own(id("42")).includes(&customer));
         // A name that looks like another partner's stays within this one's.
-        assert_eq!(partner.customer(Some("client2.42")).unwrap().as_str(), "client1.client2.42");
-        assert!(partner.customer(None).is_err());
-        assert!(partner.customer(Some(&"x".repeat(60))).is_err());
+        assert_eq!(partner.resolve_customer(Some("client2.42")).unwrap().as_str(), "client1.client2.42");
+        assert!(partner.resolve_customer(None).is_err());
+        assert!(partner.resolve_customer(Some(&"x".repeat(60))).is_err());
     }
 
     #[test]
     fn customers_have_themselves_and_staff_have_all() {
-        let own = Reach::Own(id("u-1"));
-        assert_eq!(own.customer(None).unwrap(), id("u-1"));
-        assert_eq!(own.customer(Some("u-1")).unwrap(), id("u-1"));
-        assert!(own.customer(Some("u-2")).is_err());
-        let all = Reach::All { caller: id("u-1") };
-        assert_eq!(all.customer(Some("u-2")).unwrap(), id("u-2"));
-        assert!(all.customer(None).is_err() && all.customer(Some("a b")).is_err());
+        let own = CustomerScope::Own(id("u-1"));
+        assert_eq!(own.resolve_customer(None).unwrap(), id("u-1"));
+        assert_eq!(own.resolve_customer(Some("u-1")).unwrap(), id("u-1"));
+        assert!(own.resolve_customer(Some("u-2")).is_err());
+        let all = CustomerScope::All { caller: id("u-1") };
+        assert_eq!(all.resolve_customer(Some("u-2")).unwrap(), id("u-2"));
+        assert!(all.resolve_customer(None).is_err() && all.resolve_customer(Some("a b")).is_err());
         assert!(all.includes(&id("u-2")) && !own.includes(&id("u-2")));
     }
 
     #[test]
     fn the_health_check_has_the_synthetic_customer_alone() {
         for scopes in [Scopes::from_iter([Scope::HealthCheck]), Scopes::from_iter(Scope::ALL)] {
-            let reach = Reach::of(&Caller::Machine { id: id("m"), scopes }).unwrap();
-            assert_eq!(reach, Reach::Own(id(SYNTHETIC_CUSTOMER)));
-            assert!(reach.includes(&id(SYNTHETIC_CUSTOMER)));
-            assert_eq!(reach.customer(Some(SYNTHETIC_CUSTOMER)).unwrap(), id(SYNTHETIC_CUSTOMER));
+            let scope = CustomerScope::of_caller(&Caller::Machine { id: id("m"), scopes }).unwrap();
+            assert_eq!(scope, CustomerScope::Own(id(SYNTHETIC_CUSTOMER)));
+            assert!(scope.includes(&id(SYNTHETIC_CUSTOMER)));
+            assert_eq!(scope.resolve_customer(Some(SYNTHETIC_CUSTOMER)).unwrap(), id(SYNTHETIC_CUSTOMER));
             for other in ["m", "u-1", "client1.42", "client1.synthetic-customer", "synthetic-customer.1"] {
-                assert!(!reach.includes(&id(other)), "{other}");
-                assert!(reach.customer(Some(other)).is_err(), "{other}");
+                assert!(!scope.includes(&id(other)), "{other}");
+                assert!(scope.resolve_customer(Some(other)).is_err(), "{other}");
             }
         }
         // Not even a person whose token had it, and staff stay staff.
         let scopes = Scopes::from_iter(Scope::ALL);
-        let person = Reach::of(&Caller::User { id: id("u-1"), staff: false, scopes: scopes.clone() });
-        assert_eq!(person.unwrap(), Reach::Own(id("u-1")));
-        let staff = Reach::of(&Caller::User { id: id("u-1"), staff: true, scopes });
-        assert_eq!(staff.unwrap(), Reach::All { caller: id("u-1") });
+        let person = CustomerScope::of_caller(&Caller::User { id: id("u-1"), is_staff: false, scopes: scopes.clone() });
+        assert_eq!(person.unwrap(), CustomerScope::Own(id("u-1")));
+        let staff = CustomerScope::of_caller(&Caller::User { id: id("u-1"), is_staff: true, scopes });
+        assert_eq!(staff.unwrap(), CustomerScope::All { caller: id("u-1") });
         let machine = Caller::Machine { id: id("m"), scopes: Scopes::from_iter([Scope::OrdersRead]) };
-        assert_eq!(Reach::of(&machine).unwrap(), Reach::All { caller: id("m") });
+        assert_eq!(CustomerScope::of_caller(&machine).unwrap(), CustomerScope::All { caller: id("m") });
     }
 
     #[test]
@@ -162,8 +162,8 @@ mod tests {
         assert!(SYNTHETIC_CUSTOMER.parse::<uuid::Uuid>().is_err(), "a user's sub is a UUID");
         assert!(SYNTHETIC_CUSTOMER.contains('-'), "a client's id has letters, digits, _ and + only");
         assert!(!SYNTHETIC_CUSTOMER.contains('.'), "a partner's customers have a dot");
-        let partner = Reach::Partner(id("synthetic-customer"));
-        assert_ne!(partner.customer(Some("1")).unwrap().as_str(), SYNTHETIC_CUSTOMER);
+        let partner = CustomerScope::Partner(id("synthetic-customer"));
+        assert_ne!(partner.resolve_customer(Some("1")).unwrap().as_str(), SYNTHETIC_CUSTOMER);
         assert!(!partner.includes(&id(SYNTHETIC_CUSTOMER)));
     }
 }
