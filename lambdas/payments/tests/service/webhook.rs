@@ -158,7 +158,7 @@ async fn whoever_is_not_stripe_is_refused_and_not_told_why() {
             "type": "urn:serverless-orders:problem:invalid-request",
             "title": "The request is not valid",
             "status": 400,
-            "detail": "One thing is wrong with the request: see errors.",
+            "detail": "The request has 1 error: see errors.",
             "errors": [{
                 "header": "Stripe-Signature",
                 "detail": "must be Stripe's signature of this body, made within the last five minutes",

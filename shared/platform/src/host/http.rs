@@ -1,5 +1,4 @@
-//! The host for functions that HTTP calls: an `axum` router under API Gateway, or, where there is no Lambda
-//! runtime, on `$PORT`.
+//! The host for HTTP functions: an `axum` router behind API Gateway or, outside Lambda, a server on `$PORT`.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -23,20 +22,23 @@ use crate::http::{Problem, observe};
 use super::gateway::{ProxyEvent, ProxyResponse, refuse};
 use super::payload::Payload;
 
-/// Serves `router` until the process is ended.
+/// Serves `router` until the process is terminated.
 ///
-/// Under Lambda the stage is not part of the path that a route sees, and the gateway says whose a request is. An event
-/// that is no request is answered with 400, one of another service than API Gateway with an error. Without Lambda, on `$PORT` (8080 where it is not set), each request's access token is checked here: it has to come from
-/// `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL`, or else where OpenID Connect has them. SIGTERM lets the requests
-/// that are under way end. `ALLOWED_ORIGINS`, with commas between them, names whose pages may call (CORS).
+/// In Lambda, the path does not include the stage, and API Gateway identifies the caller. An event that is
+/// not a valid request gets a 400, and an event of a service other than API Gateway an error. Outside Lambda,
+/// the host listens on `$PORT` (default 8080) and verifies the access token of each request: its issuer has
+/// to be `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL` (default: the issuer's OpenID Connect location).
+/// On SIGTERM, the requests in progress are completed. `ALLOWED_ORIGINS` is the comma-separated list of
+/// origins whose pages may call the API (CORS).
 ///
 /// # Errors
-/// When the Lambda runtime fails, `$PORT` cannot be listened on, or a variable is missing or not understood.
+/// When the Lambda runtime fails, `$PORT` cannot be bound, or an environment variable is missing or invalid.
 pub async fn run(router: Router) -> Result<(), super::Error> {
     let clock = Arc::new(SystemClock);
     let origins = config::optional("ALLOWED_ORIGINS", String::new())?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let app = with_observability(with_cors(with_fallbacks(router).layer(from_fn(refuse)), &origins)?, clock);
+        let app =
+            with_observability(with_cors(with_fallbacks(router).layer(from_fn(refuse)), &origins)?, clock);
         let app = &app;
         return lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<ProxyEvent>>| async move {
             Ok::<_, super::Error>(answer(app.clone(), event.payload.0.into()).await)
@@ -52,7 +54,7 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
     Ok(axum::serve(listener, app).with_graceful_shutdown(termination_signal()).await?)
 }
 
-/// How long the user pool gets to tell its keys.
+/// The timeout of fetching the user pool's keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
@@ -61,7 +63,7 @@ fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
     Ok(TokenVerifier::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
 }
 
-/// When a container is told to end.
+/// Completes when the container receives SIGTERM.
 async fn termination_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
@@ -69,17 +71,17 @@ async fn termination_signal() {
             terminate.recv().await;
         }
         Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be waited for");
+            tracing::warn!(%error, "no handler for SIGTERM could be installed");
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// How long a browser may remember what it may send: as long as Chromium does at most.
+/// How long a browser may cache a preflight response: the maximum that Chromium honours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(7200);
 
-/// Lets the pages of these origins call (<https://fetch.spec.whatwg.org/#http-cors-protocol>). No cookies: who calls
-/// says so with a token.
+/// Allows the pages of `origins` to call the API (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
+/// Credentials such as cookies are not allowed: callers authenticate with a token.
 fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
     let origins: Vec<HeaderValue> = origins
         .split(',')
@@ -104,7 +106,7 @@ fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
         "location",
         "retry-after",
         "www-authenticate",
-        // What API Gateway makes of it.
+        // The name that API Gateway gives to `www-authenticate`.
         "x-amzn-remapped-www-authenticate",
         "x-correlation-id",
     ];
@@ -118,12 +120,12 @@ fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
     ))
 }
 
-/// Longest that [`warm_up`] may take: Lambda gives all of init 10 seconds.
+/// The timeout of [`warm_up`]: Lambda limits the whole init phase to 10 seconds.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Makes a first, harmless call to what the routes will call, so that its connection is open before somebody waits
-/// for an answer: init has a whole processor, an invocation at 256 MB a seventh of one. What it answers, or that it
-/// does not, makes no difference. Figures: `docs/decisions/0004-tls-and-sdk.md`.
+/// Makes a first, harmless call to a dependency of the routes, so that its connection is open before the
+/// first request: the init phase has a whole processor, an invocation at 256 MB a seventh of one. The result
+/// of the call is ignored. Measurements: `docs/decisions/0004-tls-and-sdk.md`.
 pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
     match timeout(&SystemClock, WARM_UP_TIMEOUT, call).await {
         Some(Ok(_)) => {}
@@ -132,12 +134,14 @@ pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
     }
 }
 
-/// The router with what every one has: answers for unknown paths, and [`observe`] around all of it.
+/// Completes `router` with what all services share: responses for unknown paths, and [`observe`] around
+/// everything.
 pub fn build_app(router: Router, clock: Arc<dyn Clock>) -> Router {
     with_observability(with_fallbacks(router), clock)
 }
 
-/// Answers whatever path and method there is. Before any layer: a fallback that comes later stands outside of it.
+/// Adds responses for unknown paths and methods. Call it before adding layers: a layer does not apply to a
+/// fallback that is added later.
 fn with_fallbacks(router: Router) -> Router {
     router
         .fallback(|| async { Problem::not_found("There is nothing at this path.") })
@@ -158,7 +162,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_browser_may_call_from_the_origins_that_are_named() {
+    async fn browsers_may_call_from_the_allowed_origins_only() {
         use axum::routing::post;
 
         let router = with_fallbacks(Router::new().route("/orders", post(|| async {})));
@@ -183,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_those_that_are_named() {
+    fn origins_are_parsed_and_invalid_ones_are_errors() {
         assert!(with_cors(Router::new(), "https://a.example, https://b.example").is_ok());
         assert!(with_cors(Router::new(), "").is_ok());
-        assert!(with_cors(Router::new(), "https://a.example\n").is_ok(), "spaces around are no part of it");
+        assert!(with_cors(Router::new(), "https://a.example\n").is_ok(), "surrounding whitespace is ignored");
         assert!(with_cors(Router::new(), "https://a\u{7f}.example").is_err());
     }
 }

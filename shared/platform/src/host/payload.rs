@@ -1,4 +1,4 @@
-//! An event, read so that no event ends the process and no error repeats what is in it.
+//! Deserializes Lambda payloads so that no payload can end the process and no error contains its values.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::telemetry::redact_values;
 
-/// An event. `lambda_runtime` reads it outside of what it guards against panics, and reports an error with all that
-/// the parser says of it to whoever invoked the function.
+/// A payload whose deserialization neither panics nor quotes values. `lambda_runtime` deserializes payloads
+/// outside of its panic guard, and returns the full message of the parser to the invoker.
 #[derive(Debug)]
 pub(super) struct Payload<T>(pub(super) T);
 
@@ -17,7 +17,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Payload<T> {
         match catch_unwind(AssertUnwindSafe(|| T::deserialize(deserializer))) {
             Ok(Ok(event)) => Ok(Self(event)),
             Ok(Err(error)) => Err(D::Error::custom(redact_values(&error.to_string()))),
-            Err(_) => Err(D::Error::custom("reading the event panicked")),
+            Err(_) => Err(D::Error::custom("parsing the event panicked")),
         }
     }
 }
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_cannot_be_read_is_an_error_without_its_values() {
+    fn errors_contain_no_values_of_the_event() {
         let error = serde_json::from_str::<Payload<u8>>("\"ada@example.com\"").unwrap_err().to_string();
         assert!(error.contains("expected u8") && !error.contains("ada"), "{error}");
         let error = serde_json::from_str::<Payload<Panics>>("1").unwrap_err().to_string();

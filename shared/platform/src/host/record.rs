@@ -1,5 +1,5 @@
-//! What the queue's and the stream's host share: reading a record, running a handler so that neither its panic
-//! nor its slowness reaches the others, and putting away what cannot be handled.
+//! Code shared by the hosts of queues and streams: parsing a record, running a handler so that neither a
+//! panic nor a timeout affects other records, and sending records that cannot be handled to the DLQ.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -16,50 +16,51 @@ use crate::clock::{Clock, timeout};
 use crate::handler::Failure;
 use crate::telemetry::redact_values;
 
-/// Left of the function's time when a handler is stopped, to publish, to put off and to answer.
+/// The time between the cancellation of a handler and the function's deadline: it is needed to publish
+/// events, extend visibility timeouts and respond.
 pub const DEADLINE_MARGIN: Duration = Duration::from_millis(1500);
 
-/// A message that is put aside for a person, with the reason.
+/// A message that needs manual intervention, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The message as it came, to be sent again when what was wrong is right.
+    /// The original message, to be redriven once the cause is fixed.
     pub body: String,
-    /// What was wrong.
+    /// Why the message could not be handled.
     pub error: String,
-    /// `reject`, `poison` or `exhausted`: never will work, not understood, or tried too often.
+    /// `reject`: can never succeed. `poison`: cannot be parsed. `exhausted`: failed on the last attempt.
     pub kind: &'static str,
-    /// Who gave up.
+    /// The function that failed to handle the message.
     pub function: &'static str,
-    /// On which attempt.
+    /// The attempt that failed, 1 for the first.
     pub attempt: u32,
-    /// The request that it belongs to, where that could be read.
+    /// The correlation id of the message, if it could be read.
     pub correlation_id: Option<String>,
-    /// When.
+    /// When the last attempt failed.
     pub failed_at: Timestamp,
 }
 
-/// Where dead letters go.
+/// The destination of dead-letter messages.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    /// Puts one away. When it answers well, the letter is safe.
-    async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()>;
+    /// Sends a message to the DLQ. On success, the message is stored durably.
+    async fn send_to_dlq(&self, dead_letter: &DeadLetter) -> anyhow::Result<()>;
 }
 
-/// What can be told of a message before it is understood.
+/// The fields that identify a message in logs, as far as they can be read without parsing all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
-    /// Its type.
+    /// The type of the event.
     pub event_type: Option<String>,
-    /// Its id.
+    /// The id of the event.
     pub event_id: Option<String>,
-    /// The order that it is about.
+    /// The order that is the subject of the event.
     pub order_id: Option<String>,
-    /// The request that it belongs to.
+    /// The correlation id of the request that caused the event.
     pub correlation_id: Option<String>,
 }
 
 impl Labels {
-    /// Reads what it can of a CloudEvent.
+    /// Reads the available fields of a CloudEvent, at most 128 characters of each.
     pub fn from_event(event: &Value) -> Self {
         let text =
             |name: &str| event.get(name).and_then(Value::as_str).map(|text| text.chars().take(128).collect());
@@ -71,9 +72,9 @@ impl Labels {
         }
     }
 
-    /// The span in which the message is handled: each of its log lines carries these fields.
+    /// The span in which the message is handled. Each of its log lines carries these fields.
     pub fn span(&self, attempt: u32, request_id: &str) -> tracing::Span {
-        // At the highest level: a filter that keeps a warning has to keep what it is about.
+        // At level `error`, so that a filter that keeps a warning also keeps the fields of its span.
         let span = tracing::error_span!(
             "record",
             attempt,
@@ -97,21 +98,20 @@ impl Labels {
     }
 }
 
-/// Reads an event from its JSON.
+/// Parses an event from JSON.
 ///
 /// # Errors
 /// [`Failure::Poison`], with a reason that quotes no value of the event.
 pub fn parse_event(event: Value) -> Result<Event, Failure> {
     serde_json::from_value(event).map_err(|error| {
-        Failure::poison(format!("the event is not understood: {}", redact_values(&error.to_string())))
+        Failure::poison(format!("the event cannot be parsed: {}", redact_values(&error.to_string())))
     })
 }
 
-/// Runs a handler to its end, its panic or the end of `time`, whichever comes first. The last two are
-/// failures to be tried again.
+/// Runs a handler for at most `time` and catches its panic.
 ///
 /// # Errors
-/// What the handler failed with.
+/// The failure of the handler, or [`Failure::Retry`] if it panicked or timed out.
 pub async fn run_isolated<T>(
     clock: &dyn Clock,
     time: Duration,
@@ -120,38 +120,39 @@ pub async fn run_isolated<T>(
     match timeout(clock, time, AssertUnwindSafe(work).catch_unwind()).await {
         Some(Ok(result)) => result,
         Some(Err(panic)) => Err(Failure::Retry(panic_error(panic.as_ref()))),
-        None => Err(Failure::Retry(anyhow::anyhow!("the handler was stopped after {} ms", time.as_millis()))),
+        None => Err(Failure::Retry(anyhow::anyhow!("the handler timed out after {} ms", time.as_millis()))),
     }
 }
 
-/// A panic as an error.
+/// Converts a panic to an error.
 pub(super) fn panic_error(panic: &(dyn Any + Send)) -> anyhow::Error {
     anyhow::anyhow!("the handler panicked: {}", panic_message(panic))
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
-/// What became of a record, for the log line that every record ends in.
+/// The outcome of a record, which is logged once per attempt.
 #[derive(Debug)]
 pub struct RecordOutcome<'a> {
-    /// The types of the events that it led to.
+    /// The types of the published events.
     pub published: Vec<&'static str>,
-    /// Why it was not handled, if it was not.
+    /// Why the record was not handled; `None` on success.
     pub failure: Option<&'a Failure>,
-    /// When it comes again, if it does.
+    /// The delay until the record is redelivered, if it is known.
     pub retry_in: Option<Duration>,
-    /// Whether it is a dead letter now.
+    /// Whether the record was sent to the DLQ.
     pub is_dead_letter: bool,
-    /// How long it duration.
+    /// The duration of the attempt.
     pub duration: Duration,
 }
 
 impl RecordOutcome<'_> {
-    /// Writes the line. Tools read these lines to tell an order's story: see `docs/RUNBOOK.md`.
+    /// Writes the log line. Tools reconstruct the history of an order from these lines: see
+    /// `docs/RUNBOOK.md`.
     pub fn log(&self) {
         let duration_ms = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
         let published = self.published.join(",");

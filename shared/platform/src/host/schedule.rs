@@ -1,4 +1,4 @@
-//! The host for functions that a schedule calls.
+//! The host for scheduled functions.
 
 use std::panic::AssertUnwindSafe;
 
@@ -12,15 +12,16 @@ use super::payload::Payload;
 use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
 
-/// Does what is due.
+/// A job that runs on a schedule.
 #[async_trait]
 pub trait Job: Send + Sync {
-    /// Runs once. `input` is what the schedule, or a person who calls the function by hand, passed. What it
-    /// gives back goes to the log and to the caller. Safe to do at any time, any number of times.
+    /// Runs the job once. `input` comes from the schedule, or from an operator who invokes the function
+    /// manually. The result is logged and returned to the invoker. Running a job at any time, any number of
+    /// times, must be safe.
     async fn run(&self, input: Value) -> anyhow::Result<Value>;
 }
 
-/// Serves the schedule until Lambda ends the process.
+/// Runs the job on each invocation until Lambda ends the process.
 ///
 /// # Errors
 /// When the Lambda runtime fails.

@@ -1,35 +1,36 @@
-//! Whose orders a caller may see and place.
+//! The customers on whose behalf a caller may read and place orders.
 
 use super::access::{Caller, Scope};
 use super::problem::Problem;
 use domain::{CustomerId, SYNTHETIC_CUSTOMER};
 
-/// The customers whose orders are within a caller's scope.
+/// The customers whose orders a caller may access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CustomerScope {
-    /// All: staff, and the shop's own machines.
+    /// All customers: for staff and the shop's own machines.
     All {
-        /// Who asks.
+        /// The user or client that sent the request.
         caller: CustomerId,
     },
-    /// One: themselves. Who checks the shop's health is the synthetic customer, which nobody else can be: that is no
-    /// `sub` (a UUID), no client id (no `-` is ever in one), and no partner's customer (no dot is in it).
+    /// The callers themselves. The health check acts as the synthetic customer, whose id no one else can
+    /// have: it is not a `sub` (a UUID), not a client id (which has no `-`), and not a partner's customer (it
+    /// has no dot).
     Own(CustomerId),
-    /// A partner's. They are `<client id>.<the partner's own name for them>`, so that no two partners' customers are
-    /// ever the same, and none of them is one who signed up here: a `sub` has no dot in it.
+    /// The customers of the partner with this client id. Their ids are `<client id>.<the partner's own id>`,
+    /// so that they are distinct from those of other partners and from users of the shop: a `sub` has no dot.
     Partner(CustomerId),
 }
 
 impl CustomerScope {
-    /// How far a caller's reaches.
+    /// Determines the scope of a caller.
     ///
     /// # Errors
-    /// A 401 for who is not known.
+    /// A 401 for an anonymous caller.
     pub fn of_caller(caller: &Caller) -> Result<Self, Problem> {
         match caller {
             Caller::User { id, is_staff: true, .. } => Ok(Self::All { caller: id.clone() }),
             Caller::User { id, is_staff: false, .. } => Ok(Self::Own(id.clone())),
-            // Before all that is wider: a token that has both is the narrower one.
+            // Checked before the wider scopes: a token that has both gets the narrower one.
             Caller::Machine { scopes, .. } if scopes.contains(Scope::HealthCheck) => {
                 Ok(Self::Own(SYNTHETIC_CUSTOMER.parse().map_err(anyhow::Error::from)?))
             }
@@ -41,19 +42,19 @@ impl CustomerScope {
         }
     }
 
-    /// Who asks, to tell their idempotency keys from those of others.
+    /// The id of the caller, to which idempotency keys are scoped.
     pub fn caller_id(&self) -> &str {
         match self {
             Self::All { caller: id } | Self::Own(id) | Self::Partner(id) => id.as_str(),
         }
     }
 
-    /// Whether it is a partner's.
+    /// Whether the caller is a partner.
     pub fn is_partner(&self) -> bool {
         matches!(self, Self::Partner(_))
     }
 
-    /// Whether a customer is within it.
+    /// Whether the scope includes a customer.
     pub fn includes(&self, customer: &CustomerId) -> bool {
         match self {
             Self::All { .. } => true,
@@ -64,25 +65,25 @@ impl CustomerScope {
         }
     }
 
-    /// The customer that a caller names, or is.
+    /// Resolves the customer id in a request, or the caller's own id if the request has none.
     ///
     /// # Errors
-    /// Says what is wrong with the name, or that one is missing.
-    pub fn resolve_customer(&self, named: Option<&str>) -> Result<CustomerId, String> {
-        match (self, named) {
+    /// Says what is wrong with the customer id, or that it is missing.
+    pub fn resolve_customer(&self, requested: Option<&str>) -> Result<CustomerId, String> {
+        match (self, requested) {
             (Self::Own(id), None) => Ok(id.clone()),
-            (Self::Own(id), Some(named)) if named == id.as_str() => Ok(id.clone()),
-            (Self::Own(_), Some(_)) => Err("is somebody else: leave it out".to_owned()),
+            (Self::Own(id), Some(requested)) if requested == id.as_str() => Ok(id.clone()),
+            (Self::Own(_), Some(_)) => Err("is another customer: omit it".to_owned()),
             (Self::All { .. } | Self::Partner(_), None) => Err("is missing: say which customer".to_owned()),
-            (Self::All { .. }, Some(named)) => named.parse().map_err(text),
-            (Self::Partner(id), Some(named)) => {
-                let own: CustomerId = named.parse().map_err(text)?;
+            (Self::All { .. }, Some(requested)) => requested.parse().map_err(text),
+            (Self::Partner(id), Some(requested)) => {
+                let own: CustomerId = requested.parse().map_err(text)?;
                 format!("{id}.{own}").parse().map_err(text)
             }
         }
     }
 
-    /// A customer's id as the caller knows it.
+    /// The id by which the caller knows a customer: for a partner, without the client id.
     pub fn external_id<'a>(&self, customer: &'a CustomerId) -> &'a str {
         match self {
             Self::Partner(id) => {
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn partners_have_customers_of_their_own() {
+    fn partners_have_their_own_customers() {
         let partner = CustomerScope::Partner(id("client1"));
         let customer = partner.resolve_customer(Some("42")).unwrap();
         assert_eq!(customer.as_str(), "client1.42");
@@ -117,14 +118,14 @@ mod tests {
         assert!(!CustomerScope::Partner(id("client")).includes(&customer));
         assert!(!CustomerScope::Partner(id("client12")).includes(&customer));
         assert!(!CustomerScope::Own(id("42")).includes(&customer));
-        // A name that looks like another partner's stays within this one's.
+        // An id that looks like that of another partner's customer stays in the scope of this partner.
         assert_eq!(partner.resolve_customer(Some("client2.42")).unwrap().as_str(), "client1.client2.42");
         assert!(partner.resolve_customer(None).is_err());
         assert!(partner.resolve_customer(Some(&"x".repeat(60))).is_err());
     }
 
     #[test]
-    fn customers_have_themselves_and_staff_have_all() {
+    fn customers_access_themselves_and_staff_access_all() {
         let own = CustomerScope::Own(id("u-1"));
         assert_eq!(own.resolve_customer(None).unwrap(), id("u-1"));
         assert_eq!(own.resolve_customer(Some("u-1")).unwrap(), id("u-1"));
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_health_check_has_the_synthetic_customer_alone() {
+    fn the_health_check_accesses_the_synthetic_customer_only() {
         for scopes in [Scopes::from_iter([Scope::HealthCheck]), Scopes::from_iter(Scope::ALL)] {
             let scope = CustomerScope::of_caller(&Caller::Machine { id: id("m"), scopes }).unwrap();
             assert_eq!(scope, CustomerScope::Own(id(SYNTHETIC_CUSTOMER)));
@@ -147,10 +148,14 @@ mod tests {
                 assert!(scope.resolve_customer(Some(other)).is_err(), "{other}");
             }
         }
-        // Not even a person whose token had it, and staff stay staff.
+        // The scope has no effect in the token of a user, who may be staff or not.
         let scopes = Scopes::from_iter(Scope::ALL);
-        let person = CustomerScope::of_caller(&Caller::User { id: id("u-1"), is_staff: false, scopes: scopes.clone() });
-        assert_eq!(person.unwrap(), CustomerScope::Own(id("u-1")));
+        let user = CustomerScope::of_caller(&Caller::User {
+            id: id("u-1"),
+            is_staff: false,
+            scopes: scopes.clone(),
+        });
+        assert_eq!(user.unwrap(), CustomerScope::Own(id("u-1")));
         let staff = CustomerScope::of_caller(&Caller::User { id: id("u-1"), is_staff: true, scopes });
         assert_eq!(staff.unwrap(), CustomerScope::All { caller: id("u-1") });
         let machine = Caller::Machine { id: id("m"), scopes: Scopes::from_iter([Scope::OrdersRead]) };
@@ -158,9 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn nobody_who_signs_up_is_the_synthetic_customer() {
+    fn no_one_can_sign_up_as_the_synthetic_customer() {
         assert!(SYNTHETIC_CUSTOMER.parse::<uuid::Uuid>().is_err(), "a user's sub is a UUID");
-        assert!(SYNTHETIC_CUSTOMER.contains('-'), "a client's id has letters, digits, _ and + only");
+        assert!(SYNTHETIC_CUSTOMER.contains('-'), "a client id has only letters, digits, _ and +");
         assert!(!SYNTHETIC_CUSTOMER.contains('.'), "a partner's customers have a dot");
         let partner = CustomerScope::Partner(id("synthetic-customer"));
         assert_ne!(partner.resolve_customer(Some("1")).unwrap().as_str(), SYNTHETIC_CUSTOMER);

@@ -1,4 +1,4 @@
-//! Claims in memory, for tests and simulations. Nothing that is deployed uses them.
+//! An in-memory idempotency store for tests and simulations. Deployed code does not use it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,32 +10,33 @@ use jiff::Timestamp;
 use super::{IdempotencyStore, Key};
 use crate::memory::{InjectedFaults, lock};
 
-/// Claims with the conditions of the real store. Nothing is removed but by [`Self::remove_expired`].
+/// An idempotency store with the same conditions as the real one. Claims only expire by
+/// [`Self::remove_expired`].
 #[derive(Debug, Default)]
 pub struct InMemoryIdempotencyStore {
     claims: Mutex<BTreeMap<Key, (Claim, Timestamp)>>,
-    /// Of reads.
+    /// Faults of reads.
     pub read_failures: InjectedFaults,
-    /// Of writes, before they have their effect.
+    /// Faults of writes that prevent the write.
     pub write_failures: InjectedFaults,
-    /// Of writes, after they have had their effect.
+    /// Faults of writes that only lose the response: the claim is written.
     pub lost_responses: InjectedFaults,
-    /// Of writes, as when somebody else was faster.
+    /// Writes that fail their condition, as if another worker had been faster.
     pub conflicts: InjectedFaults,
 }
 
 impl InMemoryIdempotencyStore {
-    /// Every claim, with when it may be removed.
+    /// All claims with their expiry times.
     pub fn claims(&self) -> BTreeMap<Key, (Claim, Timestamp)> {
         lock(&self.claims).clone()
     }
 
-    /// Removes what may be removed at `now`, or by a person.
+    /// Removes the claims that have expired at `now`.
     pub fn remove_expired(&self, now: Timestamp) {
         lock(&self.claims).retain(|_, (_, expires_at)| now < *expires_at);
     }
 
-    /// Removes one claim, as a person does who has found out what became of it.
+    /// Removes one claim, as an operator does after determining the outcome of the effect.
     pub fn remove(&self, key: &Key) {
         lock(&self.claims).remove(key);
     }
@@ -67,7 +68,7 @@ impl IdempotencyStore for InMemoryIdempotencyStore {
             }
             claims.insert(key.clone(), (claim.clone(), expires_at));
         }
-        self.lost_responses.check("answering")?;
+        self.lost_responses.check("responding")?;
         Ok(true)
     }
 }
