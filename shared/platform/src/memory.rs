@@ -104,9 +104,9 @@ impl Visibility for Queue {
 
 #[async_trait]
 impl DeadLetters for Queue {
-    async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()> {
+    async fn send_to_dlq(&self, dead_letter: &DeadLetter) -> anyhow::Result<()> {
         self.dead_letter_failures.check("sending to the DLQ")?;
-        lock(&self.dead_letters).push(letter.clone());
+        lock(&self.dead_letters).push(dead_letter.clone());
         Ok(())
     }
 }
@@ -231,9 +231,9 @@ impl ObjectStore for Bucket {
         Ok(())
     }
 
-    async fn presigned_url(&self, key: &str, good_for: Duration, _: Option<&str>) -> anyhow::Result<String> {
+    async fn presigned_url(&self, key: &str, valid_for: Duration, _: Option<&str>) -> anyhow::Result<String> {
         self.failures.check("presigning a URL")?;
-        Ok(format!("https://files.example.com/{key}?expires={}", good_for.as_secs()))
+        Ok(format!("https://files.example.com/{key}?expires={}", valid_for.as_secs()))
     }
 }
 

@@ -90,13 +90,13 @@ pub trait ObjectStore: Send + Sync {
     /// Aborts the upload and discards its parts. Idempotent.
     async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()>;
 
-    /// Returns a presigned URL from which anyone can download the object until `good_for` has passed: at most
-    /// seven days, and never longer than the signing credentials are valid. With a `file_name`, browsers save
-    /// the object under that name.
+    /// Returns a presigned URL from which anyone can download the object until `valid_for` has passed: at
+    /// most seven days, and never longer than the signing credentials are valid. With a `file_name`, browsers
+    /// save the object under that name.
     async fn presigned_url(
         &self,
         key: &str,
-        good_for: Duration,
+        valid_for: Duration,
         file_name: Option<&str>,
     ) -> anyhow::Result<String>;
 }

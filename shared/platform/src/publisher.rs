@@ -22,7 +22,7 @@ pub trait PutEvents<F: Facts = Fact>: Send + Sync {
 /// The maximum number of entries of one `PutEvents` call
 /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
 pub const MAX_ENTRIES: usize = 10;
-/// The number of times that rejected entries are sent before `publish` fails and the caller has to retry.
+/// The number of attempts to send an entry before `publish` fails and the caller has to retry.
 const MAX_ATTEMPTS: usize = 3;
 
 /// A publisher for a bus whose call may accept some events and reject others.

@@ -58,20 +58,20 @@ impl ObjectStore for Bucket {
         if from > 0 {
             get = get.range(format!("bytes={from}-"));
         }
-        let answer = get.set_if_match(etag.map(str::to_owned)).send().await;
-        let answer = match answer.map_err(SdkError::into_service_error) {
-            Ok(answer) => answer,
+        let response = get.set_if_match(etag.map(str::to_owned)).send().await;
+        let response = match response.map_err(SdkError::into_service_error) {
+            Ok(response) => response,
             Err(GetObjectError::NoSuchKey(_)) => return Ok(None),
             Err(error) if error.code() == Some("PreconditionFailed") => return Ok(None),
             Err(error) => {
                 return Err(anyhow::Error::new(error).context(format!("the object {key} could not be read")));
             }
         };
-        let sent = u64::try_from(answer.content_length.unwrap_or_default())?;
+        let sent = u64::try_from(response.content_length.unwrap_or_default())?;
         Ok(Some(ObjectStream {
             size: from.saturating_add(sent),
-            etag: answer.e_tag.context("S3 returned no ETag")?,
-            chunks: chunks(answer.body),
+            etag: response.e_tag.context("S3 returned no ETag")?,
+            chunks: chunks(response.body),
         }))
     }
 
@@ -106,17 +106,21 @@ impl ObjectStore for Bucket {
 
     async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload> {
         let create = self.client.create_multipart_upload().bucket(&self.name).key(key);
-        let answer = create.content_type(content_type).send().await;
-        let answer = answer.with_context(|| format!("the multipart upload of {key} could not be started"))?;
-        Ok(MultipartUpload { key: key.to_owned(), id: answer.upload_id.context("S3 returned no upload id")? })
+        let response = create.content_type(content_type).send().await;
+        let response =
+            response.with_context(|| format!("the multipart upload of {key} could not be started"))?;
+        Ok(MultipartUpload {
+            key: key.to_owned(),
+            id: response.upload_id.context("S3 returned no upload id")?,
+        })
     }
 
     async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part> {
         let part = self.client.upload_part().bucket(&self.name).key(&upload.key).upload_id(&upload.id);
-        let answer = part.part_number(i32::try_from(number)?).body(body.into()).send().await;
-        let answer =
-            answer.with_context(|| format!("part {number} of {} could not be uploaded", upload.key))?;
-        Ok(Part { number, etag: answer.e_tag.context("S3 returned no ETag")? })
+        let response = part.part_number(i32::try_from(number)?).body(body.into()).send().await;
+        let response =
+            response.with_context(|| format!("part {number} of {} could not be uploaded", upload.key))?;
+        Ok(Part { number, etag: response.e_tag.context("S3 returned no ETag")? })
     }
 
     async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()> {
@@ -127,8 +131,8 @@ impl ObjectStore for Bucket {
                 .parts(CompletedPart::builder().part_number(number).e_tag(part.etag.clone()).build());
         }
         let finish = self.client.complete_multipart_upload().bucket(&self.name).key(&upload.key);
-        let answer = finish.upload_id(&upload.id).multipart_upload(completed.build()).send().await;
-        match answer.map_err(SdkError::into_service_error) {
+        let response = finish.upload_id(&upload.id).multipart_upload(completed.build()).send().await;
+        match response.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(()),
             // S3 forgets an upload once it is completed. If the object exists, an earlier call completed it.
             Err(error) if is_unknown_upload(&error) && self.exists(&upload.key).await? => Ok(()),
@@ -139,8 +143,8 @@ impl ObjectStore for Bucket {
 
     async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()> {
         let abort = self.client.abort_multipart_upload().bucket(&self.name).key(&upload.key);
-        let answer = abort.upload_id(&upload.id).send().await;
-        match answer.map_err(SdkError::into_service_error) {
+        let response = abort.upload_id(&upload.id).send().await;
+        match response.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
             Err(error) => Err(anyhow::Error::new(error)
@@ -151,14 +155,14 @@ impl ObjectStore for Bucket {
     async fn presigned_url(
         &self,
         key: &str,
-        good_for: Duration,
+        valid_for: Duration,
         file_name: Option<&str>,
     ) -> anyhow::Result<String> {
         let get = self.client.get_object().bucket(&self.name).key(key);
         let disposition = file_name.map(|name| format!("attachment; filename=\"{}\"", header_safe(name)));
         let signed = get
             .set_response_content_disposition(disposition)
-            .presigned(PresigningConfig::expires_in(good_for)?)
+            .presigned(PresigningConfig::expires_in(valid_for)?)
             .await;
         Ok(signed.with_context(|| format!("the URL of {key} could not be presigned"))?.uri().to_owned())
     }

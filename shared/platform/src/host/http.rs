@@ -41,12 +41,12 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
             with_observability(with_cors(with_fallbacks(router).layer(from_fn(refuse)), &origins)?, clock);
         let app = &app;
         return lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<ProxyEvent>>| async move {
-            Ok::<_, super::Error>(answer(app.clone(), event.payload.0.into()).await)
+            Ok::<_, super::Error>(respond(app.clone(), event.payload.0.into()).await)
         }))
         .await;
     }
-    let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), authenticate);
-    let app = with_observability(with_cors(with_fallbacks(router).layer(bearer), &origins)?, clock);
+    let authentication = from_fn_with_state(Arc::new(token_verifier(clock.clone())?), authenticate);
+    let app = with_observability(with_cors(with_fallbacks(router).layer(authentication), &origins)?, clock);
     let port = config::optional("PORT", 8080_u16)?;
     let address = config::optional("BIND_ADDRESS", IpAddr::from(Ipv4Addr::UNSPECIFIED))?;
     let listener = tokio::net::TcpListener::bind((address, port)).await?;
@@ -57,7 +57,7 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
 /// The timeout of fetching the user pool's keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
-fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
+fn token_verifier(clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
     let issuer = config::required("TOKEN_ISSUER")?;
     let keys_url = config::optional("TOKEN_KEYS_URL", format!("{issuer}/.well-known/jwks.json"))?;
     Ok(TokenVerifier::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
@@ -152,7 +152,7 @@ fn with_observability(router: Router, clock: Arc<dyn Clock>) -> Router {
     router.layer(from_fn_with_state(clock, observe))
 }
 
-async fn answer(app: Router, request: Request) -> ProxyResponse {
+async fn respond(app: Router, request: Request) -> ProxyResponse {
     let response = app.oneshot(request).await.unwrap_or_else(|never| match never {});
     ProxyResponse::from_response(response).await
 }
@@ -173,10 +173,10 @@ mod tests {
                 .header("access-control-request-method", "POST")
                 .header("access-control-request-headers", "authorization,idempotency-key");
             let request = request.body(axum::body::Body::empty()).unwrap();
-            let answer = app.clone().oneshot(request).await.unwrap();
-            assert_eq!(answer.status(), 200);
-            let allowed = answer.headers().get("access-control-allow-origin").cloned();
-            (allowed, answer.headers()["access-control-allow-headers"].to_str().unwrap().to_owned())
+            let response = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 200);
+            let allowed = response.headers().get("access-control-allow-origin").cloned();
+            (allowed, response.headers()["access-control-allow-headers"].to_str().unwrap().to_owned())
         };
         for origin in ["https://a.example", "https://b.example"] {
             let (allowed, headers) = preflight(origin).await;

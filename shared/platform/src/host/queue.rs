@@ -93,7 +93,7 @@ pub async fn run<F: Facts, H: MessageHandler<F>>(
         let time = time_left(&event.context, host.clock.as_ref());
         let batch = messages(event.payload.0)?;
         let failures = host.handle_batch(batch, time, &event.context.request_id).await;
-        Ok::<_, super::Error>(answer(failures))
+        Ok::<_, super::Error>(batch_response(failures))
     }))
     .await
 }
@@ -119,7 +119,7 @@ fn messages(event: SqsEvent) -> anyhow::Result<Vec<Message>> {
     Ok(event.records.into_iter().map(Message::from).collect())
 }
 
-fn answer(failures: Vec<String>) -> SqsBatchResponse {
+fn batch_response(failures: Vec<String>) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failures
         .into_iter()

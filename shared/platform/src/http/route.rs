@@ -68,7 +68,7 @@ impl Operation {
     }
 }
 
-/// Generates the JSON Schema of a type, and adds the schemas that it refers to to the generator's
+/// Generates the JSON Schema of a type, and adds the schemas it references to the generator's
 /// definitions.
 pub type SchemaFn = fn(&mut SchemaGenerator) -> Schema;
 

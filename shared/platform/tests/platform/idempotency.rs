@@ -59,7 +59,7 @@ impl World {
 }
 
 fn unknown(_: String) -> Result<String, EffectError> {
-    Err(anyhow::anyhow!("no answer").into())
+    Err(anyhow::anyhow!("no response").into())
 }
 
 #[tokio::test]
@@ -138,10 +138,10 @@ async fn an_unknown_outcome_is_reconciled_with_the_external_system() {
         let world = world();
         world.request(OnUnknown::Reconcile(&external), unknown).await.unwrap_err();
         world.clock.advance(LEASE);
-        let answer = world.request(OnUnknown::Reconcile(&external), Ok).await;
-        assert_eq!(answer.as_ref().ok().map(|done| done.receipt.as_str()), receipt);
+        let result = world.request(OnUnknown::Reconcile(&external), Ok).await;
+        assert_eq!(result.as_ref().ok().map(|done| done.receipt.as_str()), receipt);
         assert_eq!(world.effects(), effects);
-        match answer {
+        match result {
             Ok(_) => assert!(matches!(world.status().await, Status::Completed { .. })),
             Err(failure) => {
                 assert!(matches!(failure, Failure::Retry(_)));
@@ -195,8 +195,8 @@ async fn a_run_that_lost_its_lease_returns_the_receipt_of_the_new_holder() {
             Ok("late".to_owned())
         }
     });
-    let answer = slow.await.unwrap();
-    assert_eq!(answer, CompletedEffect { receipt: "receipt 1".into(), is_replay: true });
+    let result = slow.await.unwrap();
+    assert_eq!(result, CompletedEffect { receipt: "receipt 1".into(), is_replay: true });
     assert!(matches!(world.status().await, Status::Completed { receipt, .. } if receipt == "receipt 1"));
 }
 

@@ -114,7 +114,7 @@ async fn the_last_attempt_sends_the_message_to_the_dlq_with_all_details() {
     assert_eq!(world.run(messages(1, MAX_ATTEMPTS)).await, Vec::<String>::new());
     let dead_letter = DeadLetter {
         body: body(&event(1)),
-        error: "calling: no answer".to_owned(),
+        error: "calling: no response".to_owned(),
         kind: "exhausted",
         function: "settle-reservation",
         attempt: MAX_ATTEMPTS,

@@ -74,7 +74,7 @@ impl EventHandler for Handler {
         lock(&self.handled).push(event.subject);
         match self.fates.get(&event.subject) {
             None => Ok(vec![caused(event)]),
-            Some(Fate::Retry) => Err(Failure::retry(anyhow::anyhow!("no answer").context("calling"))),
+            Some(Fate::Retry) => Err(Failure::retry(anyhow::anyhow!("no response").context("calling"))),
             Some(Fate::Reject) => Err(Failure::reject("cannot succeed")),
             Some(Fate::Poison) => Err(Failure::poison("not for this function")),
             Some(Fate::Leased { until }) => Err(Failure::Leased { until: *until }),

@@ -135,7 +135,7 @@ fn events_of_other_services_are_not_requests() {
 
 #[tokio::test]
 async fn text_stays_text_and_any_other_body_is_base64() {
-    let answer = async |kind: &str, encoding: Option<&str>, body: &'static [u8]| {
+    let convert = async |kind: &str, encoding: Option<&str>, body: &'static [u8]| {
         let mut response = Response::new(Body::from(body));
         response.headers_mut().insert("content-type", kind.parse().unwrap());
         response.headers_mut().append("x-a", "1".parse().unwrap());
@@ -145,19 +145,19 @@ async fn text_stays_text_and_any_other_body_is_base64() {
         }
         serde_json::to_value(ProxyResponse::from_response(response).await).unwrap()
     };
-    let text = answer("application/json", None, "{\"a\":\"ü\"}".as_bytes()).await;
+    let text = convert("application/json", None, "{\"a\":\"ü\"}".as_bytes()).await;
     assert_eq!((&text["body"], &text["isBase64Encoded"]), (&json!("{\"a\":\"ü\"}"), &json!(false)));
     assert_eq!(text["multiValueHeaders"]["x-a"], json!(["1", "\u{fffd}"]));
     assert_eq!(text["statusCode"], 200);
-    let file = answer("application/pdf", None, b"%PDF\xff").await;
+    let file = convert("application/pdf", None, b"%PDF\xff").await;
     assert_eq!((&file["body"], &file["isBase64Encoded"]), (&json!("JVBERv8="), &json!(true)));
-    assert_eq!(answer("text/plain", Some("br"), b"a").await["isBase64Encoded"], json!(true));
+    assert_eq!(convert("text/plain", Some("br"), b"a").await["isBase64Encoded"], json!(true));
 }
 
 #[tokio::test]
 async fn an_incomplete_body_is_a_500() {
-    let pieces = futures::stream::iter([Ok("a"), Err("lost")]);
-    let response = ProxyResponse::from_response(Response::new(Body::from_stream(pieces))).await;
+    let chunks = futures::stream::iter([Ok("a"), Err("lost")]);
+    let response = ProxyResponse::from_response(Response::new(Body::from_stream(chunks))).await;
     assert_eq!(response.status_code, 500);
     assert!(response.body.contains("internal"));
 }
