@@ -6,8 +6,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use domain::CustomerId;
-use platform::http::precondition::tagged;
-use platform::http::{Access, Caller, Description, Json, Operation, Precondition, Problem, Routes, Scope};
+use platform::http::precondition::with_etag;
+use platform::http::{
+    Access, Caller, Json, Operation, OperationDescription, Precondition, Problem, Routes, Scope,
+};
 
 use crate::profile::Profile;
 use crate::request::PutProfile;
@@ -37,14 +39,14 @@ pub fn routes() -> Routes<Arc<Api>> {
 const REVISION: &str = "The profile's revision, for `If-Match`.";
 const NOT_A_PERSON: &str = "Only people have profiles: this token is a machine's.";
 
-fn about_read(it: &mut Description) {
+fn about_read(it: &mut OperationDescription) {
     it.about("Read your profile", "It is there from your first sign-in on.")
-        .answer::<Profile>(200, "Your profile.")
+        .response::<Profile>(200, "Your profile.")
         .with_header("ETag", REVISION)
         .problem(403, "forbidden", NOT_A_PERSON);
 }
 
-fn about_put(it: &mut Description) {
+fn about_put(it: &mut OperationDescription) {
     it.about("Change your profile", "All of it: what is left out is gone.")
         .header::<String>(
             "If-Match",
@@ -52,7 +54,7 @@ fn about_put(it: &mut Description) {
         )
         .header::<String>("If-None-Match", "Means nothing here: a profile is always there.")
         .body::<PutProfile>()
-        .answer::<Profile>(200, "Your profile, as it is now.")
+        .response::<Profile>(200, "Your profile, as it is now.")
         .with_header("ETag", REVISION)
         .problem(403, "forbidden", NOT_A_PERSON)
         .problem(412, "precondition-failed", "It changed in between. Read it again.");
@@ -60,7 +62,7 @@ fn about_put(it: &mut Description) {
 
 async fn read(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, Problem> {
     let profile = api.profile(&person(&caller)?).await?;
-    Ok(tagged(profile.revision, Json(profile)))
+    Ok(with_etag(profile.revision, Json(profile)))
 }
 
 async fn put(
@@ -73,12 +75,12 @@ async fn put(
     body.0.check()?;
     for _ in 0..TRIES {
         let before = api.profile(&id).await?;
-        if !condition.holds(Some(before.revision)) {
+        if !condition.is_met_by(Some(before.revision)) {
             return Err(Problem::precondition_failed("Your profile is not as If-Match says. Read it again."));
         }
         let profile = body.0.after(&before);
         if api.profiles.write(&profile).await? {
-            return Ok(tagged(profile.revision, Json(profile)));
+            return Ok(with_etag(profile.revision, Json(profile)));
         }
     }
     Err(anyhow::anyhow!("the profile of {id} changed {TRIES} times while it was being written").into())
@@ -88,7 +90,7 @@ fn person(caller: &Caller) -> Result<CustomerId, Problem> {
     match caller {
         Caller::User { id, .. } => Ok(id.clone()),
         Caller::Machine { .. } => Err(Problem::forbidden(NOT_A_PERSON)),
-        Caller::Anyone | Caller::Service { .. } => Err(Problem::unauthorized()),
+        Caller::Anonymous | Caller::Service { .. } => Err(Problem::unauthorized()),
     }
 }
 

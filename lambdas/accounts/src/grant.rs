@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use domain::CustomerId;
 use platform::host::trigger::Trigger;
 use platform::http::Scope;
-use platform::http::access::STAFF;
+use platform::http::access::STAFF_GROUP;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -61,11 +61,11 @@ struct Groups {
 
 #[async_trait]
 impl Trigger for GrantScopes {
-    async fn answer(&self, mut event: Value) -> anyhow::Result<Value> {
+    async fn handle(&self, mut event: Value) -> anyhow::Result<Value> {
         let sign_in = SignIn::deserialize(&event).context("the trigger's event is not understood")?;
         self.make_profile(&sign_in.request.user_attributes).await;
         let groups = sign_in.request.group_configuration.unwrap_or_default().groups_to_override;
-        let staff = groups.unwrap_or_default().iter().any(|group| group == STAFF);
+        let staff = groups.unwrap_or_default().iter().any(|group| group == STAFF_GROUP);
         let (add, suppress) = grant(staff, &sign_in.request.scopes);
         let details =
             json!({ "accessTokenGeneration": { "scopesToAdd": add, "scopesToSuppress": suppress } });

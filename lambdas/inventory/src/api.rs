@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use domain::reservation::{self, Decision, Reservation};
 use domain::{DeliveryId, Lines, OrderId, Sku};
 use platform::Clock;
-use platform::http::input::{Cursor, Limit, PageInput, cursor};
-use platform::http::precondition::{IfMatch, IfNoneMatch, tagged};
+use platform::http::input::{Cursor, Limit, PageInput, encode_cursor};
+use platform::http::precondition::{IfMatch, IfNoneMatch, with_etag};
 use platform::http::{
-    Access, Description, Json, Operation, Precondition, Problem, Routes, Scope, path_parameter,
+    Access, Json, Operation, OperationDescription, Precondition, Problem, Routes, Scope, parse_path_parameter,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,22 +78,22 @@ pub fn routes() -> Routes<Arc<Api>> {
 
 const REVISION: &str = "The product's revision, for `If-Match`.";
 
-fn about_products(it: &mut Description) {
+fn about_products(it: &mut OperationDescription) {
     it.about("List the products", "In no order that means anything, a page at a time.")
         .query::<Limit>("limit", "The most products on a page: 20 where it is left out.")
         .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
-        .answer::<ListView>(200, "A page.");
+        .response::<ListView>(200, "A page.");
 }
 
-fn about_product(it: &mut Description) {
+fn about_product(it: &mut OperationDescription) {
     it.about("Read a product", "Its price, and how many pieces can be ordered.")
         .path::<Sku>("sku", "Which.")
-        .answer::<Product>(200, "The product.")
+        .response::<Product>(200, "The product.")
         .with_header("ETag", REVISION)
         .problem(404, "not-found", "There is no such product.");
 }
 
-fn about_put_product(it: &mut Description) {
+fn about_put_product(it: &mut OperationDescription) {
     it.about(
         "Name and price a product",
         "Makes it, if it is not there. The `ETag` counts changes of name and price alone: stock moves without it.",
@@ -102,17 +102,17 @@ fn about_put_product(it: &mut Description) {
     .header::<IfMatch>("If-Match", "Only if nobody else changed it: the `ETag` that reading it gave. `*` for any.")
     .header::<IfNoneMatch>("If-None-Match", "`*`: only if it is not there yet.")
     .body::<PutProduct>()
-    .answer::<Product>(200, "The product, as it is now.")
+    .response::<Product>(200, "The product, as it is now.")
     .with_header("ETag", REVISION)
     .problem(412, "precondition-failed", "It changed in between, or is there, or is not. Read it again.");
 }
 
-fn about_delivery(it: &mut Description) {
+fn about_delivery(it: &mut OperationDescription) {
     it.about("Count a delivery in", "Once, however often it is told.")
         .path::<Sku>("sku", "Which product.")
         .path::<DeliveryId>("delivery_id", "A name for the delivery: the same one counts once.")
         .body::<PutDelivery>()
-        .answer::<Product>(200, "The product, as it is now.")
+        .response::<Product>(200, "The product, as it is now.")
         .with_header("ETag", REVISION)
         .problem(404, "not-found", "There is no such product.")
         .problem(409, "delivery-differs", "The delivery was counted before, with another quantity.")
@@ -121,37 +121,37 @@ fn about_delivery(it: &mut Description) {
 
 const ORDER_ID: &str = "The order that it is for.";
 
-fn about_reservation(it: &mut Description) {
+fn about_reservation(it: &mut OperationDescription) {
     it.about("Read what is set aside for an order", "")
         .path::<OrderId>("order_id", ORDER_ID)
-        .answer::<Reservation>(200, "The reservation.")
+        .response::<Reservation>(200, "The reservation.")
         .problem(404, "not-found", "There is none for this order.");
 }
 
-fn about_reserve(it: &mut Description) {
+fn about_reserve(it: &mut OperationDescription) {
     it.about(
         "Set stock aside for an order",
         "All of it or nothing: the answer's `state` is `held` or `rejected`. Asking again gives the same answer.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
     .body::<PutReservation>()
-    .answer::<Reservation>(200, "What was decided.");
+    .response::<Reservation>(200, "What was decided.");
 }
 
-fn about_commit(it: &mut Description) {
+fn about_commit(it: &mut OperationDescription) {
     it.about("Sell what is set aside", "Asking again gives the same answer.")
         .path::<OrderId>("order_id", ORDER_ID)
-        .answer::<Reservation>(200, "It is sold.")
+        .response::<Reservation>(200, "It is sold.")
         .problem(409, "reservation-final", "Nothing is held for this order.");
 }
 
-fn about_release(it: &mut Description) {
+fn about_release(it: &mut OperationDescription) {
     it.about(
         "Set free what is set aside",
         "Where nothing is, nothing ever will be for this order. Asking again gives the same answer.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
-    .answer::<Reservation>(200, "It is free.")
+    .response::<Reservation>(200, "It is free.")
     .problem(409, "reservation-final", "It is sold.");
 }
 
@@ -174,20 +174,20 @@ async fn list_products(
     State(api): State<Arc<Api>>,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let page = PageInput::read(query.limit.as_deref(), query.cursor.as_deref()).map_err(Problem::invalid)?;
+    let page = PageInput::parse(query.limit.as_deref(), query.cursor.as_deref()).map_err(Problem::invalid)?;
     let page = api.products.list(page.after.as_ref(), page.limit).await?;
-    Ok(Json(ListView { products: page.products, next_cursor: page.next.as_ref().map(cursor) })
+    Ok(Json(ListView { products: page.products, next_cursor: page.next.as_ref().map(encode_cursor) })
         .into_response())
 }
 
 async fn read_product(State(api): State<Arc<Api>>, Path(sku): Path<String>) -> Result<Response, Problem> {
-    let sku: Sku = path_parameter("sku", &sku)?;
+    let sku: Sku = parse_path_parameter("sku", &sku)?;
     let product = api.products.get(&sku).await?.ok_or_else(|| no_product(&sku))?;
     Ok(product_answer(product))
 }
 
 fn product_answer(product: Product) -> Response {
-    tagged(product.revision, Json(product))
+    with_etag(product.revision, Json(product))
 }
 
 fn no_product(sku: &Sku) -> Problem {
@@ -200,7 +200,7 @@ async fn put_product(
     condition: Precondition,
     body: Json<PutProduct>,
 ) -> Result<Response, Problem> {
-    let sku: Sku = path_parameter("sku", &sku)?;
+    let sku: Sku = parse_path_parameter("sku", &sku)?;
     let put = api.products.put(&sku, &body.0.into(), condition).await?;
     let product = put.ok_or_else(|| {
         Problem::precondition_failed(format!(
@@ -215,8 +215,8 @@ async fn deliver(
     Path((sku, delivery)): Path<(String, String)>,
     body: Json<PutDelivery>,
 ) -> Result<Response, Problem> {
-    let sku: Sku = path_parameter("sku", &sku)?;
-    let delivery: DeliveryId = path_parameter("delivery_id", &delivery)?;
+    let sku: Sku = parse_path_parameter("sku", &sku)?;
+    let delivery: DeliveryId = parse_path_parameter("delivery_id", &delivery)?;
     let quantity = body.0.quantity()?;
     match api.products.deliver(&sku, &delivery, quantity).await? {
         Delivered::Counted => {}
@@ -264,7 +264,7 @@ async fn release(State(api): State<Arc<Api>>, Path(order): Path<String>) -> Resu
 }
 
 fn order_of(text: &str) -> Result<OrderId, Problem> {
-    let order = path_parameter("order_id", text)?;
+    let order = parse_path_parameter("order_id", text)?;
     tracing::Span::current().record("order_id", text);
     Ok(order)
 }
@@ -319,7 +319,7 @@ impl Api {
     /// Up to 20 ms, doubling each time: many orders for one product should not meet again at once.
     async fn wait(&self, attempt: u32) {
         let most = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
-        self.clock.sleep(most.mul_f64(self.clock.chance())).await;
+        self.clock.sleep(most.mul_f64(self.clock.random())).await;
     }
 }
 

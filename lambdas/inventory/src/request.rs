@@ -1,7 +1,7 @@
 //! What clients send, checked field by field.
 
 use domain::{Lines, ProductName, TaxRate};
-use platform::http::input::{LineInput, MoneyInput, lines};
+use platform::http::input::{LineInput, MoneyInput, parse_lines};
 use platform::http::{FieldError, Problem};
 use schemars::JsonSchema;
 
@@ -61,6 +61,6 @@ pub(crate) struct PutReservation {
 
 impl PutReservation {
     pub(crate) fn lines(self) -> Result<Lines, Problem> {
-        lines(self.lines)
+        parse_lines(self.lines)
     }
 }

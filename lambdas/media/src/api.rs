@@ -10,8 +10,10 @@ use domain::product::{State, Upload};
 use domain::{Sku, UploadId};
 use http::{StatusCode, header};
 use platform::Clock;
-use platform::http::{Access, Caused, Description, Json, Operation, Problem, Routes, Scope, path_parameter};
-use platform::objects::Objects;
+use platform::http::{
+    Access, Json, Operation, OperationDescription, Problem, RequestCause, Routes, Scope, parse_path_parameter,
+};
+use platform::objects::ObjectStore;
 
 use crate::MOST_BYTES;
 use crate::picture::MOST_PIXELS;
@@ -31,7 +33,7 @@ pub struct Api {
     /// Lets clients send files.
     pub forms: Arc<dyn UploadForms>,
     /// Where pictures are that can be shown.
-    pub renditions: Arc<dyn Objects>,
+    pub renditions: Arc<dyn ObjectStore>,
     /// Time and ids.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,7 +52,7 @@ pub fn routes() -> Routes<Arc<Api>> {
         .add(Operation::get(image, "readProductImage", Access::Public, about_read), read)
 }
 
-fn about_ask(it: &mut Description) {
+fn about_ask(it: &mut OperationDescription) {
     it.about(
         "Ask for an upload of a product's picture",
         "The answer is a form: POST it to its `url` as `multipart/form-data`, with its `fields` as they are and the field \
@@ -60,28 +62,28 @@ fn about_ask(it: &mut Description) {
     )
     .path::<Sku>("sku", "Of which product.")
     .body::<AskForUpload>()
-    .answer::<UploadFormView>(201, "The form.")
+    .response::<UploadFormView>(201, "The form.")
     .with_header("Location", "Where to read what became of it.");
 }
 
-fn about_read(it: &mut Description) {
+fn about_read(it: &mut OperationDescription) {
     it.about(
         "Read a product's picture",
         "What became of the upload that was asked for last, and the picture of the newest one that became ready.",
     )
     .path::<Sku>("sku", "Of which product.")
-    .answer::<ProductImageView>(200, "The picture.")
+    .response::<ProductImageView>(200, "The picture.")
     .problem(404, "not-found", "No picture was ever uploaded for this product.");
 }
 
 async fn ask(
     Extension(api): Extension<Arc<Api>>,
     Path(sku): Path<String>,
-    Caused(cause): Caused,
+    RequestCause(cause): RequestCause,
     body: Json<AskForUpload>,
 ) -> Result<Response, Problem> {
-    let sku: Sku = path_parameter("sku", &sku)?;
-    let (id, now) = (UploadId::from(api.clock.fresh_id()), api.clock.now());
+    let sku: Sku = parse_path_parameter("sku", &sku)?;
+    let (id, now) = (UploadId::from(api.clock.new_id()), api.clock.now());
     let permit = Permit {
         key: quarantine_key(&sku, id),
         content_type: body.0.content_type.name().to_owned(),
@@ -103,7 +105,7 @@ async fn ask(
 }
 
 async fn read(Extension(api): Extension<Arc<Api>>, Path(sku): Path<String>) -> Result<Response, Problem> {
-    let sku: Sku = path_parameter("sku", &sku)?;
+    let sku: Sku = parse_path_parameter("sku", &sku)?;
     // The newest first: a picture that becomes ready in between is shown, if not yet said to be.
     let newest = api.images.newest(&sku).await?;
     let current = api.images.current(&sku).await?;
@@ -138,7 +140,7 @@ impl Api {
                 width: it.width,
                 height: it.height,
                 bytes: it.bytes,
-                url: self.renditions.link(&it.key, LINK_GOOD_FOR, None).await?,
+                url: self.renditions.presigned_url(&it.key, LINK_GOOD_FOR, None).await?,
             });
         }
         let original = image.original.clone();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::product::{Finding, Image, ProductFact, RejectReason, Rendition, State, Upload};
 use domain::{Event, Sku, UploadId};
 use platform::host::record::Labels;
-use platform::objects::{File, Objects};
+use platform::objects::{Object, ObjectStore};
 use platform::{Clock, Failure, MessageHandler};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ pub struct ProcessUpload {
     /// Says whether they are harmless.
     pub scanner: Arc<dyn Scanner>,
     /// Where pictures go that can be shown.
-    pub renditions: Arc<dyn Objects>,
+    pub renditions: Arc<dyn ObjectStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -131,7 +131,9 @@ impl ProcessUpload {
         let key = format!("products/{sku}/{}-{hash}.{}", size.name(), format.extension());
         let bytes = u64::try_from(content.len())?;
         let content_type = format.media_type().to_owned();
-        self.renditions.write_new(File { key: key.clone(), content_type, body: content.into() }).await?;
+        self.renditions
+            .write_if_absent(Object { key: key.clone(), content_type, body: content.into() })
+            .await?;
         Ok(Rendition { size, format, width, height, bytes, key })
     }
 }

@@ -32,8 +32,8 @@ impl EventHandler for SendEmail {
         // when the order was placed and not the event's: a rejection that is told again has a new one.
         let task = Task::new(key, &event.fact, order.placed_at)?;
         // SES knows no key for sending once, and cannot be asked. Two mails are better than none.
-        let sent = self.idempotency.once(&task, OnUnknown::Retry, |_| self.mailer.send(&mail)).await?;
-        if !sent.repeated {
+        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, |_| self.mailer.send(&mail)).await?;
+        if !sent.is_replay {
             tracing::info!(mail = mail.kind.name(), "mail sent");
         }
         Ok(Vec::new())

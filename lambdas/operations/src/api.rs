@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use jiff::Timestamp;
 use platform::Clock;
-use platform::http::{Access, Description, Json, Operation, Problem, Routes};
+use platform::http::{Access, Json, Operation, OperationDescription, Problem, Routes};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -36,13 +36,13 @@ pub fn routes() -> Routes<Arc<Api>> {
     Routes::default().add(Operation::get("/health", "readHealth", Access::Public, about_health), health)
 }
 
-fn about_health(it: &mut Description) {
+fn about_health(it: &mut OperationDescription) {
     it.about(
         "Ask whether the shop is well",
         "Every five minutes, a synthetic customer signs in, reads a product, and places an order that nobody is charged \
          for. This tells how that went last.",
     )
-    .answer::<HealthView>(200, "All of it works.")
+    .response::<HealthView>(200, "All of it works.")
     .with_header("Cache-Control", "How long it is fresh.")
     .problem(503, "unhealthy", "Something does not work, or nobody has looked for a quarter of an hour: see `detail`.");
 }

@@ -67,7 +67,7 @@ impl CheckHealth {
     /// Does what a customer does, up to the first step that fails.
     async fn order(&self) -> Vec<StepReport> {
         let mut steps = Vec::new();
-        let key = self.clock.fresh_id().to_string();
+        let key = self.clock.new_id().to_string();
         self.steps(&mut steps, &key).await;
         steps
     }

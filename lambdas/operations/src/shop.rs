@@ -174,7 +174,7 @@ impl<C: HttpClient, S: ClientSecret> HttpShop<C, S> {
             "{path} answered {status}"
         );
         serde_json::from_slice(answer.body()).map_err(|error| {
-            let error = platform::telemetry::without_values(&error.to_string());
+            let error = platform::telemetry::redact_values(&error.to_string());
             anyhow::anyhow!("what {path} answered is not understood: {error}")
         })
     }

@@ -1,7 +1,7 @@
 //! `orders-api`: place, read, list and cancel orders.
 //!
 //! The same routes are there twice: at `/orders` for customers, staff and the shop's own machines, and at
-//! `/partner/orders` for partners, whose customers are apart from all others ([`Reach`]). `check-health` is let into
+//! `/partner/orders` for partners, whose customers are apart from all others ([`CustomerScope`]). `check-health` is let into
 //! the routes that it uses, as the synthetic customer.
 
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use domain::{
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
-use platform::http::input::{Cursor, Limit, PageInput, cursor};
+use platform::http::input::{Cursor, Limit, PageInput, encode_cursor};
 use platform::http::{
-    Access, Caller, Caused, Description, FieldError, IdempotencyKey, Json, Operation, Problem, Reach, Routes,
-    Scope, path_parameter,
+    Access, Caller, CustomerScope, FieldError, IdempotencyKey, Json, Operation, OperationDescription,
+    Problem, RequestCause, Routes, Scope, parse_path_parameter,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,7 +74,7 @@ pub fn routes() -> Routes<Arc<Api>> {
 
 const ORDER_ID: &str = "The order: the `id` that placing it was answered with.";
 
-fn about_place(it: &mut Description) {
+fn about_place(it: &mut OperationDescription) {
     it.about(
         "Place an order",
         "The order is taken, and goes its way from here: stock is held for it at the price that you were shown, then \
@@ -86,12 +86,12 @@ fn about_place(it: &mut Description) {
          gives the answer of the first time. Remembered for a week.",
     )
     .body::<PlaceOrder>()
-    .answer::<OrderView<'_>>(201, "The order is placed.")
+    .response::<OrderView<'_>>(201, "The order is placed.")
     .with_header("Location", "Where the order is.")
     .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another order.");
 }
 
-fn about_list(it: &mut Description) {
+fn about_list(it: &mut OperationDescription) {
     it.about("List a customer's orders", "The newest first, a page at a time.")
         .query::<CustomerId>(
             "customer_id",
@@ -99,24 +99,24 @@ fn about_list(it: &mut Description) {
         )
         .query::<Limit>("limit", "The most orders on a page: 20 where it is left out.")
         .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
-        .answer::<ListView<'_>>(200, "A page.");
+        .response::<ListView<'_>>(200, "A page.");
 }
 
-fn about_read(it: &mut Description) {
+fn about_read(it: &mut OperationDescription) {
     it.about("Read an order", "Somebody else's order is not there, for you.")
         .path::<OrderId>("order_id", ORDER_ID)
-        .answer::<OrderView<'_>>(200, "The order.")
+        .response::<OrderView<'_>>(200, "The order.")
         .problem(404, "not-found", "You have no such order.");
 }
 
-fn about_cancel(it: &mut Description) {
+fn about_cancel(it: &mut OperationDescription) {
     it.about(
         "Cancel an order",
         "Asks for it not to be charged. Whether that came in time, the order's status tells in the end: `cancelled`, or \
          `paid`. Asking again changes nothing, so no Idempotency-Key is needed.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
-    .answer::<OrderView<'_>>(202, "It is asked for, or the order is cancelled already.")
+    .response::<OrderView<'_>>(202, "It is asked for, or the order is cancelled already.")
     .problem(404, "not-found", "You have no such order.")
     .problem(409, "order-final", "The order has ended otherwise, and can no longer be cancelled.");
 }
@@ -163,7 +163,7 @@ struct CustomerView<'a> {
 }
 
 impl<'a> OrderView<'a> {
-    fn of(order: &'a Order, reach: &Reach) -> Self {
+    fn of(order: &'a Order, scope: &CustomerScope) -> Self {
         let details = &order.details;
         let Customer { id, name, email, address, language } = &details.customer;
         Self {
@@ -171,7 +171,7 @@ impl<'a> OrderView<'a> {
             status: order.status(),
             cancellation: order.cancellation,
             customer: CustomerView {
-                id: reach.shown(id),
+                id: scope.external_id(id),
                 name,
                 email,
                 address: address.as_ref(),
@@ -187,28 +187,28 @@ impl<'a> OrderView<'a> {
 
 async fn place(
     State(api): State<Arc<Api>>,
-    Caused(cause): Caused,
+    RequestCause(cause): RequestCause,
     caller: Caller,
     headers: HeaderMap,
     body: Result<Json<PlaceOrder>, Problem>,
 ) -> Result<Response, Problem> {
-    let reach = Reach::of(&caller)?;
+    let scope = CustomerScope::of_caller(&caller)?;
     let now = api.clock.now();
-    let details = body.and_then(|body| body.0.into_details(&reach, now));
-    let (key, details) = IdempotencyKey::with_body(&headers, "order", details)?;
+    let details = body.and_then(|body| body.0.into_details(&scope, now));
+    let (key, details) = IdempotencyKey::from_headers_and_body(&headers, "order", details)?;
     let fingerprint = fingerprint(&details)?;
     // Two clients may have hit upon the same key.
-    let key = hash(&[reach.name(), key.as_str()]);
-    let location = if reach.is_partner() { "/v1/partner/orders" } else { "/v1/orders" };
-    let (order, event) = Order::place(OrderId::from(api.clock.fresh_id()), details, cause);
+    let key = hash(&[scope.caller_id(), key.as_str()]);
+    let location = if scope.is_partner() { "/v1/partner/orders" } else { "/v1/orders" };
+    let (order, event) = Order::place(OrderId::from(api.clock.new_id()), details, cause);
     tracing::Span::current().record("order_id", order.id.to_string());
-    let answer = serde_json::to_string(&OrderView::of(&order, &reach)).map_err(anyhow::Error::from)?;
+    let answer = serde_json::to_string(&OrderView::of(&order, &scope)).map_err(anyhow::Error::from)?;
     let expires_at = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX).as_second();
     let placement = Placement { key, fingerprint, order_id: order.id, answer, expires_at };
     let placement = match api.orders.place(&order, &event, &placement, now).await? {
         Placed::Now => placement,
         Placed::Before(before) if before.fingerprint == placement.fingerprint => before,
-        Placed::Before(_) => return Err(Problem::key_reused()),
+        Placed::Before(_) => return Err(Problem::idempotency_key_reused()),
     };
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
@@ -239,13 +239,13 @@ async fn read_order(
     caller: Caller,
     Path(order_id): Path<String>,
 ) -> Result<Response, Problem> {
-    let reach = Reach::of(&caller)?;
-    let stored = api.find(&reach, order_id_of(&order_id)?).await?;
-    Ok(Json(OrderView::of(&stored.order, &reach)).into_response())
+    let scope = CustomerScope::of_caller(&caller)?;
+    let stored = api.find(&scope, order_id_of(&order_id)?).await?;
+    Ok(Json(OrderView::of(&stored.order, &scope)).into_response())
 }
 
 fn order_id_of(text: &str) -> Result<OrderId, Problem> {
-    let id = path_parameter("order_id", text)?;
+    let id = parse_path_parameter("order_id", text)?;
     tracing::Span::current().record("order_id", text);
     Ok(id)
 }
@@ -253,10 +253,10 @@ fn order_id_of(text: &str) -> Result<OrderId, Problem> {
 impl Api {
     /// The order, if the caller may see it. One that they may not see is not there, so that nobody can find out which
     /// ids there are.
-    async fn find(&self, reach: &Reach, id: OrderId) -> Result<Stored, Problem> {
+    async fn find(&self, scope: &CustomerScope, id: OrderId) -> Result<Stored, Problem> {
         let found = self.orders.get(id).await?;
         found
-            .filter(|stored| reach.includes(&stored.order.details.customer.id))
+            .filter(|stored| scope.includes(&stored.order.details.customer.id))
             .ok_or_else(|| Problem::not_found(format!("There is no order {id}.")))
     }
 }
@@ -282,10 +282,11 @@ async fn list(
     caller: Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let reach = Reach::of(&caller)?;
-    let customer =
-        reach.customer(query.customer_id.as_deref()).map_err(|why| FieldError::parameter("customer_id", why));
-    let page = PageInput::read(query.limit.as_deref(), query.cursor.as_deref());
+    let scope = CustomerScope::of_caller(&caller)?;
+    let customer = scope
+        .resolve_customer(query.customer_id.as_deref())
+        .map_err(|why| FieldError::parameter("customer_id", why));
+    let page = PageInput::parse(query.limit.as_deref(), query.cursor.as_deref());
     let (customer, page) = match (customer, page) {
         (Ok(customer), Ok(page)) => (customer, page),
         (customer, page) => {
@@ -295,27 +296,27 @@ async fn list(
         }
     };
     let page = api.orders.list(&customer, page.after, page.limit).await?;
-    let orders = page.orders.iter().map(|order| OrderView::of(order, &reach)).collect();
-    Ok(Json(ListView { orders, next_cursor: page.next.as_ref().map(cursor) }).into_response())
+    let orders = page.orders.iter().map(|order| OrderView::of(order, &scope)).collect();
+    Ok(Json(ListView { orders, next_cursor: page.next.as_ref().map(encode_cursor) }).into_response())
 }
 
 async fn cancel(
     State(api): State<Arc<Api>>,
-    Caused(cause): Caused,
+    RequestCause(cause): RequestCause,
     caller: Caller,
     Path(order_id): Path<String>,
 ) -> Result<Response, Problem> {
-    let reach = Reach::of(&caller)?;
+    let scope = CustomerScope::of_caller(&caller)?;
     let id = order_id_of(&order_id)?;
     for _ in 0..TRIES {
-        let stored = api.find(&reach, id).await?;
+        let stored = api.find(&scope, id).await?;
         let wish =
             stored.order.request_cancellation(VoidReason::CustomerRequest, api.clock.now(), cause.clone());
         let Some((order, event)) = wish else {
             return match stored.order.outcome {
                 // Asked for before, or given up already: it is as the client wants it.
                 None | Some(Outcome::Voided(_)) => {
-                    Ok(Json(OrderView::of(&stored.order, &reach)).with(StatusCode::ACCEPTED))
+                    Ok(Json(OrderView::of(&stored.order, &scope)).with_status(StatusCode::ACCEPTED))
                 }
                 Some(Outcome::Paid | Outcome::Rejected | Outcome::PaymentFailed) => Err(Problem::conflict(
                     "order-final",
@@ -325,7 +326,7 @@ async fn cancel(
             };
         };
         if api.orders.replace(&stored, &order, Some(&event)).await? {
-            return Ok(Json(OrderView::of(&order, &reach)).with(StatusCode::ACCEPTED));
+            return Ok(Json(OrderView::of(&order, &scope)).with_status(StatusCode::ACCEPTED));
         }
     }
     Err(anyhow::anyhow!("order {id} changed {TRIES} times while it was being cancelled").into())

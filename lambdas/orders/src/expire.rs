@@ -168,7 +168,7 @@ impl Run<'_> {
     async fn publish(&self, row: &OutboxRow) -> anyhow::Result<()> {
         match serde_json::from_str::<Event>(&row.event) {
             Ok(event) => Ok(EventHandler::handle(&self.job.relay, &event).await.map(drop)?),
-            Err(error) => Err(anyhow::anyhow!(platform::telemetry::without_values(&error.to_string()))),
+            Err(error) => Err(anyhow::anyhow!(platform::telemetry::redact_values(&error.to_string()))),
         }
     }
 

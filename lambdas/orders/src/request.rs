@@ -2,8 +2,8 @@
 
 use domain::{Customer, CustomerId, EmailAddress, Language, OrderDetails, PaymentMethodId, PersonName};
 use jiff::Timestamp;
-use platform::http::input::{AddressInput, LineInput, lines};
-use platform::http::{FieldError, Problem, Reach};
+use platform::http::input::{AddressInput, LineInput, parse_lines};
+use platform::http::{CustomerScope, FieldError, Problem};
 use schemars::JsonSchema;
 
 /// The body of `POST /orders`.
@@ -44,12 +44,12 @@ struct OrderCustomer {
 
 impl PlaceOrder {
     /// The order that a caller asks for.
-    pub(crate) fn into_details(self, reach: &Reach, now: Timestamp) -> Result<OrderDetails, Problem> {
+    pub(crate) fn into_details(self, scope: &CustomerScope, now: Timestamp) -> Result<OrderDetails, Problem> {
         let OrderCustomer { id, name, email, address, language } = self.customer;
-        let id = reach
-            .customer(id.as_ref().map(CustomerId::as_str))
+        let id = scope
+            .resolve_customer(id.as_ref().map(CustomerId::as_str))
             .map_err(|why| FieldError::pointer("/customer/id", why));
-        let (id, lines) = match (id, lines(self.lines)) {
+        let (id, lines) = match (id, parse_lines(self.lines)) {
             (Ok(id), Ok(lines)) => (id, lines),
             (id, lines) => {
                 let lines = lines.err().map(|problem| problem.errors().to_vec()).unwrap_or_default();

@@ -10,9 +10,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{CustomerId, EventId};
 use http::{HeaderMap, StatusCode, header};
 use platform::Clock;
-use platform::http::input::{PageInput, cursor};
+use platform::http::input::{PageInput, encode_cursor};
 use platform::http::{
-    Access, Caller, FieldError, IdempotencyKey, Json, Operation, Problem, Routes, Scope, path_parameter,
+    Access, Caller, FieldError, IdempotencyKey, Json, Operation, Problem, Routes, Scope, parse_path_parameter,
 };
 use platform::net::LocalReceiver;
 use serde::Deserialize;
@@ -79,12 +79,12 @@ async fn subscribe(
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
     let wish = body.and_then(|Json(body)| body.checked(api.exempt));
-    let (key, wish) = IdempotencyKey::with_body(&headers, "webhook", wish)?;
+    let (key, wish) = IdempotencyKey::from_headers_and_body(&headers, "webhook", wish)?;
     let Wish { url, events, description } = wish;
     let asked = serde_json::to_string(&(&url, &events, &description)).map_err(anyhow::Error::from)?;
     let now = api.clock.now();
     let new = Webhook {
-        id: WebhookId::from(api.clock.fresh_id()),
+        id: WebhookId::from(api.clock.new_id()),
         url,
         events,
         description,
@@ -100,7 +100,7 @@ async fn subscribe(
         let mut subscriptions = stored.value.clone();
         match subscriptions.subscribe(&new) {
             Subscribed::Before(before) => return created(&before),
-            Subscribed::KeyReused => return Err(Problem::key_reused()),
+            Subscribed::KeyReused => return Err(Problem::idempotency_key_reused()),
             Subscribed::TooMany => {
                 let detail = format!("You have {MOST_WEBHOOKS} webhooks. Remove one, or change one.");
                 return Err(Problem::conflict("too-many-webhooks", "Too many webhooks", detail));
@@ -137,7 +137,7 @@ struct PageQuery {
 
 impl PageQuery {
     fn read<K: std::str::FromStr>(&self) -> Result<PageInput<K>, Problem> {
-        PageInput::read(self.limit.as_deref(), self.cursor.as_deref()).map_err(Problem::invalid)
+        PageInput::parse(self.limit.as_deref(), self.cursor.as_deref()).map_err(Problem::invalid)
     }
 }
 
@@ -153,7 +153,7 @@ async fn list(
     let mut behind =
         stored.value.all().iter().rev().filter(|webhook| page.after.is_none_or(|after| webhook.id < after));
     let found: Vec<&Webhook> = behind.by_ref().take(limit).collect();
-    let next = found.last().filter(|_| behind.next().is_some()).map(|last| cursor(&last.id));
+    let next = found.last().filter(|_| behind.next().is_some()).map(|last| encode_cursor(&last.id));
     let webhooks = found.into_iter().map(WebhookView::of).collect();
     Ok(Json(WebhookPage { webhooks, next_cursor: next }).into_response())
 }
@@ -163,7 +163,7 @@ async fn read(
     caller: Caller,
     Path(webhook_id): Path<String>,
 ) -> Result<Response, Problem> {
-    let webhook = api.find(owner::caller(&caller)?, path_parameter("webhook_id", &webhook_id)?).await?;
+    let webhook = api.find(owner::caller(&caller)?, parse_path_parameter("webhook_id", &webhook_id)?).await?;
     Ok(Json(WebhookView::of(&webhook)).into_response())
 }
 
@@ -174,7 +174,7 @@ async fn change(
     body: Json<ChangeWebhook>,
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
-    let id = path_parameter("webhook_id", &webhook_id)?;
+    let id = parse_path_parameter("webhook_id", &webhook_id)?;
     let change = body.0.checked(api.exempt)?;
     for _ in 0..TRIES {
         let stored = api.partners.get(partner).await?;
@@ -194,7 +194,7 @@ async fn remove(
     Path(webhook_id): Path<String>,
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
-    let id = path_parameter("webhook_id", &webhook_id)?;
+    let id = parse_path_parameter("webhook_id", &webhook_id)?;
     for _ in 0..TRIES {
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
@@ -243,12 +243,12 @@ async fn list_deliveries(
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
-    let id = path_parameter("webhook_id", &webhook_id)?;
+    let id = parse_path_parameter("webhook_id", &webhook_id)?;
     let page = query.read::<Position>()?;
     api.find(partner, id).await?;
     let page = api.deliveries.list(id, page.after.as_ref(), page.limit).await?;
     let deliveries = page.deliveries.iter().map(DeliveryView::of).collect();
-    Ok(Json(DeliveryPage { deliveries, next_cursor: page.next.as_ref().map(cursor) }).into_response())
+    Ok(Json(DeliveryPage { deliveries, next_cursor: page.next.as_ref().map(encode_cursor) }).into_response())
 }
 
 async fn read_delivery(
@@ -257,7 +257,7 @@ async fn read_delivery(
     Path((webhook_id, event_id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
-    let (id, event) = (path_parameter("webhook_id", &webhook_id)?, event_id_of(&event_id)?);
+    let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, event_id_of(&event_id)?);
     api.find(partner, id).await?;
     let found = api.find_delivery(id, event).await?;
     Ok(Json(DeliveryView::of(&found.value)).into_response())
@@ -269,7 +269,7 @@ async fn send_again(
     Path((webhook_id, event_id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let partner = owner::caller(&caller)?;
-    let (id, event) = (path_parameter("webhook_id", &webhook_id)?, event_id_of(&event_id)?);
+    let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, event_id_of(&event_id)?);
     let webhook = api.find(partner, id).await?;
     for _ in 0..TRIES {
         let found = api.find_delivery(id, event).await?;
@@ -297,7 +297,7 @@ async fn send_again(
         if ask {
             api.queue.send(&pending.event).await?;
         }
-        return Ok(Json(DeliveryView::of(&pending)).with(StatusCode::ACCEPTED));
+        return Ok(Json(DeliveryView::of(&pending)).with_status(StatusCode::ACCEPTED));
     }
     Err(anyhow::anyhow!("the delivery changed {TRIES} times while it was being asked for again").into())
 }

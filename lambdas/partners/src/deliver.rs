@@ -68,13 +68,13 @@ impl EventHandler for DeliverWebhook {
         }
         let payload = Payload::of(event, customer).map(|payload| serde_json::to_string(&payload));
         let body = payload.transpose().map_err(Failure::reject)?.unwrap_or_default();
-        let run = Attempt { owner: self.clock.fresh_id(), now, lease_for: LEASE };
+        let run = Attempt { owner: self.clock.new_id(), now, lease_for: LEASE };
         let message = Message { event, kind, partner: &partner, body, run };
         let all = join_all(subscriptions.all().iter().map(|webhook| self.deliver(webhook, &message))).await;
         // Each has its say before the first failure is told.
         let waiting: Vec<Option<Timestamp>> = all.into_iter().collect::<Result<_, _>>()?;
         match waiting.into_iter().flatten().min() {
-            Some(until) => Err(Failure::Busy { until }),
+            Some(until) => Err(Failure::Leased { until }),
             None => Ok(Vec::new()),
         }
     }
@@ -123,7 +123,7 @@ impl DeliverWebhook {
         let began = self.clock.now();
         let outcome = self.send(webhook, message, began).await?;
         let now = self.clock.now();
-        let wait = self.backoff.wait(claimed.value.tries, self.clock.chance());
+        let wait = self.backoff.wait(claimed.value.tries, self.clock.random());
         let after = claimed.value.after(began, &outcome, now, wait);
         let (webhook_id, attempt) = (webhook.id, claimed.value.tries);
         tracing::info!(%webhook_id, ?outcome, webhook_attempt = attempt, state = ?after.state, "webhook sent");

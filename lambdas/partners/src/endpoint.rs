@@ -59,7 +59,7 @@ impl EndpointUrl {
         match url.host() {
             Some(Host::Domain(_)) => Ok(()),
             Some(Host::Ipv4(address))
-                if exempt.is_some_and(|exempt| exempt.is(&address.to_string(), url.port())) =>
+                if exempt.is_some_and(|exempt| exempt.matches(&address.to_string(), url.port())) =>
             {
                 Ok(())
             }

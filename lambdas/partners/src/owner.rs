@@ -13,7 +13,7 @@ use platform::http::{Caller, Problem};
 pub fn caller(caller: &Caller) -> Result<&CustomerId, Problem> {
     match caller {
         Caller::Machine { id, .. } if !id.as_str().contains('.') => Ok(id),
-        Caller::Anyone => Err(Problem::unauthorized()),
+        Caller::Anonymous => Err(Problem::unauthorized()),
         Caller::Machine { .. } | Caller::User { .. } | Caller::Service { .. } => Err(Problem::forbidden(
             "Webhooks are for partners, who sign in with a client id and a secret of their own.",
         )),
@@ -50,8 +50,8 @@ mod tests {
         let machine = Caller::Machine { id: id.clone(), scopes: scopes.clone() };
         assert_eq!(caller(&machine).unwrap(), &id);
         let status = |caller_: Caller| caller(&caller_).unwrap_err().status().as_u16();
-        assert_eq!(status(Caller::Anyone), 401);
-        assert_eq!(status(Caller::User { id, staff: true, scopes: scopes.clone() }), 403);
+        assert_eq!(status(Caller::Anonymous), 401);
+        assert_eq!(status(Caller::User { id, is_staff: true, scopes: scopes.clone() }), 403);
         assert_eq!(status(Caller::Machine { id: "a.b".parse().unwrap(), scopes }), 403);
     }
 }

@@ -31,9 +31,9 @@ impl Arbiter {
     /// Works towards `goal` until the payment is final, and gives back the event that tells how it ended.
     ///
     /// # Errors
-    /// [`Failure::Retry`] when something did not answer, [`Failure::Busy`] when somebody else is at it.
+    /// [`Failure::Retry`] when something did not answer, [`Failure::Leased`] when somebody else is at it.
     pub async fn settle(&self, goal: Goal, request: Request<'_>) -> Result<Event, Failure> {
-        let owner = self.clock.fresh_id();
+        let owner = self.clock.new_id();
         let mut read = self.payments.get(request.order_id).await?;
         let mut seen = Seen::Nothing;
         for _ in 0..MOST_STEPS {
@@ -42,7 +42,7 @@ impl Arbiter {
             tracing::debug!(step = step_name(&step), "payment step");
             let answered = match step {
                 Step::Publish(event) => return Ok(*event),
-                Step::Wait { until: Some(until) } => return Err(Failure::Busy { until }),
+                Step::Wait { until: Some(until) } => return Err(Failure::Leased { until }),
                 Step::Wait { until: None } => {
                     Err(ProviderError::Unknown(anyhow::anyhow!("the provider is still at it")))
                 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::{HeaderMap, StatusCode, header};
-use platform::http::{Access, Description, Operation, Routes};
+use platform::http::{Access, Operation, OperationDescription, Routes};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -31,22 +31,22 @@ pub fn routes() -> Routes<()> {
 
 const HAVE_IT: &str = "The `ETag` of what you have.";
 
-fn about_contract(it: &mut Description) {
+fn about_contract(it: &mut OperationDescription) {
     it.about("Read this contract", "An OpenAPI 3.1 document.")
         .header::<String>("If-None-Match", HAVE_IT)
-        .answer_as::<Map<String, Value>>(200, "application/json", "The contract.")
+        .response_as::<Map<String, Value>>(200, "application/json", "The contract.")
         .with_header("ETag", "Changes when the contract does.")
         .with_header("Cache-Control", "How long it is fresh.")
-        .empty_answer(304, "It is what you have.");
+        .empty_response(304, "It is what you have.");
 }
 
-fn about_page(it: &mut Description) {
+fn about_page(it: &mut OperationDescription) {
     it.about("Read the reference", "This contract as a page.")
         .header::<String>("If-None-Match", HAVE_IT)
-        .answer_as::<String>(200, "text/html", "The page.")
+        .response_as::<String>(200, "text/html", "The page.")
         .with_header("ETag", "Changes when the page does.")
         .with_header("Cache-Control", "How long it is fresh.")
-        .empty_answer(304, "It is what you have.");
+        .empty_response(304, "It is what you have.");
 }
 
 static CONTRACT_TAG: LazyLock<String> = LazyLock::new(|| tag(CONTRACT));

@@ -10,8 +10,10 @@ use domain::money::{Amount, Currency};
 use domain::order::OrderStatus;
 use domain::{CustomerId, Money, OrderId, PersonName};
 use jiff::Timestamp;
-use platform::http::input::{Cursor, Limit, cursor};
-use platform::http::{Access, Caller, Description, Json, Operation, Problem, Reach, Routes, Scope};
+use platform::http::input::{Cursor, Limit, encode_cursor};
+use platform::http::{
+    Access, Caller, CustomerScope, Json, Operation, OperationDescription, Problem, Routes, Scope,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -40,7 +42,7 @@ pub fn routes() -> Routes<Arc<Api>> {
         .add(Operation::get("/partner/search/orders", "searchPartnerOrders", partner, about_search), search)
 }
 
-fn about_search(it: &mut Description) {
+fn about_search(it: &mut OperationDescription) {
     it.about(
         "Search orders",
         "Finds those of your orders that have all of the words: the order's id, the customer's id, name and e-mail \
@@ -62,7 +64,7 @@ fn about_search(it: &mut Description) {
     .query::<CustomerId>("customer_id", "Only this customer's orders. Customers leave it out: they find their own.")
     .query::<Limit>("limit", "The most orders on a page: 20 where it is left out.")
     .query::<Cursor>("cursor", "The `next_cursor` of the page before, with the same query.")
-    .answer::<PageView<'_>>(200, "A page, which may be shorter than `limit` though others follow.");
+    .response::<PageView<'_>>(200, "A page, which may be shorter than `limit` though others follow.");
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -98,14 +100,14 @@ struct HitView<'a> {
 }
 
 impl<'a> HitView<'a> {
-    fn of(hit: &'a Hit, reach: &Reach) -> Self {
+    fn of(hit: &'a Hit, scope: &CustomerScope) -> Self {
         let document = &hit.document;
         Self {
             order_id: document.order_id,
             status: document.status,
             total: document.total,
             placed_at: document.placed_at,
-            customer_id: reach.shown(&document.customer_id),
+            customer_id: scope.external_id(&document.customer_id),
             customer_name: &document.customer_name,
             matched: &hit.fields,
         }
@@ -117,16 +119,16 @@ async fn search(
     caller: Caller,
     Query(query): Query<SearchQuery>,
 ) -> Result<Response, Problem> {
-    let reach = Reach::of(&caller)?;
-    let query = query.read(&reach)?;
+    let scope = CustomerScope::of_caller(&caller)?;
+    let query = query.read(&scope)?;
     let page = api.index.search(&query).await?;
     // The index was asked for the caller's orders alone. Should it ever give another, nobody is to see it.
     let (hits, others): (Vec<&Hit>, Vec<&Hit>) =
-        page.hits.iter().partition(|hit| reach.includes(&hit.document.customer_id));
+        page.hits.iter().partition(|hit| scope.includes(&hit.document.customer_id));
     if !others.is_empty() {
         tracing::error!(hits = others.len(), "the index gave orders that are not the caller's");
     }
-    let hits = hits.into_iter().map(|hit| HitView::of(hit, &reach)).collect();
-    let next_cursor = page.next.as_ref().map(cursor);
+    let hits = hits.into_iter().map(|hit| HitView::of(hit, &scope)).collect();
+    let next_cursor = page.next.as_ref().map(encode_cursor);
     Ok(Json(PageView { hits, next_cursor, truncated: page.truncated }).into_response())
 }

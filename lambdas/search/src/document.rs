@@ -6,7 +6,7 @@ use std::fmt;
 use domain::order::{Order, OrderStatus};
 use domain::{CustomerId, EmailAddress, Money, OrderId, PersonName, ProductName, Sku};
 use jiff::Timestamp;
-use platform::http::Reach;
+use platform::http::CustomerScope;
 use serde::{Deserialize, Serialize};
 
 use crate::term::{Field, Term};
@@ -142,12 +142,12 @@ pub enum Audience {
 
 impl Audience {
     /// The orders within a caller's reach; of those, the ones of `customer` where the caller names one.
-    pub fn of(reach: &Reach, customer: Option<CustomerId>) -> Self {
-        match (reach, customer) {
+    pub fn of(scope: &CustomerScope, customer: Option<CustomerId>) -> Self {
+        match (scope, customer) {
             (_, Some(customer)) => Self::Customer(customer),
-            (Reach::Own(customer), None) => Self::Customer(customer.clone()),
-            (Reach::All { .. }, None) => Self::Everybody,
-            (Reach::Partner(partner), None) => Self::Partner(partner.clone()),
+            (CustomerScope::Own(customer), None) => Self::Customer(customer.clone()),
+            (CustomerScope::All { .. }, None) => Self::Everybody,
+            (CustomerScope::Partner(partner), None) => Self::Partner(partner.clone()),
         }
     }
 }

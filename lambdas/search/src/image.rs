@@ -32,7 +32,7 @@ impl OrderImage {
     /// Says what is wrong, without a value of the row.
     pub fn read(row: Value) -> Result<Self, NoImage> {
         let wrong =
-            |error: serde_json::Error| NoImage(platform::telemetry::without_values(&error.to_string()));
+            |error: serde_json::Error| NoImage(platform::telemetry::redact_values(&error.to_string()));
         let row: Row = serde_json::from_value(row).map_err(wrong)?;
         Ok(Self { order: serde_json::from_str(&row.order).map_err(wrong)?, version: row.version })
     }

@@ -40,7 +40,7 @@ fn order_of(change: &Change) -> Option<&str> {
 #[async_trait]
 impl ChangeHandler for IndexOrder {
     fn labels(&self, change: &Change) -> Labels {
-        let kind = if change.image.is_some() { "order written" } else { "order deleted" };
+        let kind = if change.new_image.is_some() { "order written" } else { "order deleted" };
         Labels {
             event_type: Some(kind.to_owned()),
             event_id: None,
@@ -50,12 +50,12 @@ impl ChangeHandler for IndexOrder {
     }
 
     /// Which order, and no more: the rebuild reads it from the table, and no mailbox of failures holds addresses.
-    fn letter(&self, change: &Change) -> String {
+    fn dead_letter_body(&self, change: &Change) -> String {
         json!({ "keys": change.keys, "sequence_number": change.sequence_number }).to_string()
     }
 
     async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure> {
-        let Some(row) = &change.image else {
+        let Some(row) = &change.new_image else {
             let order = order_of(change).and_then(|id| id.parse::<OrderId>().ok());
             let order = order.ok_or_else(|| Failure::poison("a deleted order without an id"))?;
             self.index.remove(order).await?;

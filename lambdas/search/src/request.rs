@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use platform::http::input::PageInput;
-use platform::http::{FieldError, Problem, Reach};
+use platform::http::{CustomerScope, FieldError, Problem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -48,17 +48,18 @@ pub struct DateOrTime(
 
 impl SearchQuery {
     /// The search that a caller asks for.
-    pub(crate) fn read(self, reach: &Reach) -> Result<Query, Problem> {
+    pub(crate) fn read(self, scope: &CustomerScope) -> Result<Query, Problem> {
         let mut errors = Vec::new();
         let words = self.words(&mut errors);
-        let page = match PageInput::<Position>::read(self.limit.as_deref(), self.cursor.as_deref()) {
+        let page = match PageInput::<Position>::parse(self.limit.as_deref(), self.cursor.as_deref()) {
             Ok(page) => Some(page),
             Err(wrong) => {
                 errors.extend(wrong);
                 None
             }
         };
-        let customer = self.customer_id.as_deref().map(|named| reach.customer(Some(named))).transpose();
+        let customer =
+            self.customer_id.as_deref().map(|named| scope.resolve_customer(Some(named))).transpose();
         let customer = customer.unwrap_or_else(|why| {
             errors.push(FieldError::parameter("customer_id", why));
             None
@@ -66,7 +67,7 @@ impl SearchQuery {
         let filters = self.filters(&mut errors);
         match page {
             Some(page) if errors.is_empty() => Ok(Query {
-                audience: Audience::of(reach, customer),
+                audience: Audience::of(scope, customer),
                 words,
                 filters,
                 limit: usize::try_from(page.limit).unwrap_or(1),

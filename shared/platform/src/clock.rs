@@ -1,4 +1,4 @@
-//! Everything that differs between two runs of the same code: time, new ids and chance.
+//! Everything that differs between two runs of the same code: time, new ids and randomness.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -7,33 +7,33 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// The one way to time, new ids and chance, so that a simulation can repeat a run exactly.
+/// The only source of time, new ids and randomness, so that a simulation can replay a run exactly.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// What time it is.
+    /// The current time. It may go backwards when the system clock is adjusted.
     fn now(&self) -> Timestamp;
 
-    /// How long it has been since some moment in the past. It never goes back, as [`Clock::now`] may.
+    /// The time since a fixed but unspecified instant. Unlike [`Clock::now`], it never goes backwards.
     fn elapsed(&self) -> Duration;
 
-    /// Waits.
+    /// Waits for `time`.
     async fn sleep(&self, time: Duration);
 
-    /// An id that nobody has had before. UUID version 7: ids made later sort behind (RFC 9562).
-    fn fresh_id(&self) -> Uuid;
+    /// A new unique id: a UUID version 7, which sorts by creation time (RFC 9562).
+    fn new_id(&self) -> Uuid;
 
-    /// A number from 0 up to, but not, 1.
-    fn chance(&self) -> f64;
+    /// A random number in the half-open range from 0 to 1.
+    fn random(&self) -> f64;
 }
 
-/// The machine's own.
+/// The system's clock and random number generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 #[async_trait]
-#[expect(clippy::disallowed_methods, reason = "this is where time and ids come in")]
+#[expect(clippy::disallowed_methods, reason = "the only source of time and ids")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
@@ -47,16 +47,17 @@ impl Clock for SystemClock {
         tokio::time::sleep(time).await;
     }
 
-    fn fresh_id(&self) -> Uuid {
+    fn new_id(&self) -> Uuid {
         Uuid::now_v7()
     }
 
-    fn chance(&self) -> f64 {
+    fn random(&self) -> f64 {
         fastrand::f64()
     }
 }
 
-/// Runs `work`, but no longer than `time`: `None` when that has passed. `work` is dropped then, wherever it is.
+/// Runs `work` for at most `time`. Returns `None` on timeout; `work` is then dropped at its current await
+/// point.
 pub async fn timeout<T>(clock: &dyn Clock, time: Duration, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;

@@ -1,30 +1,30 @@
-//! Configuration: environment variables, read once at the start.
+//! Configuration from environment variables, which are read once at startup.
 
 use std::str::FromStr;
 
 use anyhow::{Context, anyhow};
 
-/// The variable `name`.
+/// Reads the required variable `name`.
 ///
 /// # Errors
-/// When it is not set, or empty.
+/// When the variable is unset or empty.
 pub fn required(name: &str) -> anyhow::Result<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| {
         anyhow!("the environment variable {name} is not set: template.yaml sets it for each function")
     })
 }
 
-/// The variable `name`, or `default` where it is not set.
+/// Reads the variable `name`, or returns `default` when it is unset or empty.
 ///
 /// # Errors
-/// When it is set to something that is no `T`.
+/// When the value cannot be parsed as a `T`.
 pub fn optional<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     name: &str,
     default: T,
 ) -> anyhow::Result<T> {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => {
-            value.parse().with_context(|| format!("the environment variable {name} is not understood"))
+            value.parse().with_context(|| format!("the environment variable {name} cannot be parsed"))
         }
         _ => Ok(default),
     }

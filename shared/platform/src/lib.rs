@@ -1,19 +1,19 @@
-//! What every function needs from outside, behind ports that a test or a simulation can stand in for.
+//! The infrastructure that every function uses, behind ports that tests and simulations can replace.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`handler`] | what a handler is: one event in, the events that it causes or a failure out |
-//! | [`host`] | how a handler is called: by a queue, a stream, HTTP or a schedule |
-//! | [`publisher`] | how events get onto the bus |
-//! | [`idempotency`] | effects that no domain record protects, once |
-//! | [`retry`] | how long to wait before trying again |
-//! | [`http`] | requests, problems (RFC 9457), and the client for calling others |
-//! | [`objects`] | files in a bucket |
+//! | [`handler`] | the handler traits: one event in, the resulting events or a failure out |
+//! | [`host`] | the hosts that invoke a handler: from a queue, a stream, HTTP or a schedule |
+//! | [`publisher`] | publishing events to the bus |
+//! | [`idempotency`] | idempotent execution of effects that no domain record protects |
+//! | [`retry`] | exponential backoff with jitter |
+//! | [`http`] | requests, problems (RFC 9457) and the HTTP client |
+//! | [`objects`] | objects in a bucket |
 //! | [`net`] | which addresses are on the public internet |
-//! | [`clock`] | time, ids and chance |
+//! | [`clock`] | time, ids and randomness |
 //! | [`config`], [`telemetry`], [`metrics`] | environment variables; JSON logs; metrics |
-//! | [`aws`] | the adapters: the only place here that knows the AWS SDK |
-//! | [`memory`] | the ports in memory, for tests and simulations |
+//! | [`aws`] | the adapters: the only module that depends on the AWS SDK |
+//! | [`memory`] | in-memory implementations of the ports, for tests and simulations |
 
 pub mod aws;
 pub mod clock;

@@ -1,5 +1,5 @@
-//! The ports, in memory: for tests and simulations of handlers. What went out can be looked at, and what goes
-//! wrong can be chosen. Nothing that is deployed uses them.
+//! In-memory implementations of the ports, for tests and simulations of handlers. They record their output
+//! and can inject faults. Deployed code does not use them, except [`lock`].
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -17,45 +17,45 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::host::queue::Visibility;
 use crate::host::record::{DeadLetter, DeadLetters};
-use crate::objects::{File, Objects, Part, Reading, SMALLEST_PART, Upload};
+use crate::objects::{MIN_PART_BYTES, MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 use crate::publisher::Publisher;
 
-/// What a mutex guards, also after a test has panicked.
+/// Locks a mutex, and ignores the poisoning that a panicked test leaves behind.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Calls that fail, counted down.
+/// A countdown of calls that are to fail.
 #[derive(Debug, Default)]
-pub struct Failures(AtomicU32);
+pub struct InjectedFaults(AtomicU32);
 
-impl Failures {
-    /// The next `times` calls fail.
-    pub fn next(&self, times: u32) {
+impl InjectedFaults {
+    /// Makes the next `times` calls fail.
+    pub fn fail_next(&self, times: u32) {
         self.0.store(times, Ordering::SeqCst);
     }
 
-    /// Whether this call does.
+    /// Counts one call, which is named `what` in the error.
     ///
     /// # Errors
-    /// When it does.
-    pub fn strike(&self, what: &str) -> anyhow::Result<()> {
+    /// When this call is to fail.
+    pub fn check(&self, what: &str) -> anyhow::Result<()> {
         let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        anyhow::ensure!(left.is_err(), "{what} failed, as it was told to");
+        anyhow::ensure!(left.is_err(), "{what} failed: injected fault");
         Ok(())
     }
 }
 
-/// A bus that keeps what is published.
+/// A bus that records the published events.
 #[derive(Debug, Default)]
 pub struct Bus {
     published: Mutex<Vec<Event>>,
-    /// Of `publish`.
-    pub failures: Failures,
+    /// Faults of `publish`.
+    pub failures: InjectedFaults,
 }
 
 impl Bus {
-    /// All that was published so far, in order.
+    /// All events published so far, in order.
     pub fn published(&self) -> Vec<Event> {
         lock(&self.published).clone()
     }
@@ -64,84 +64,84 @@ impl Bus {
 #[async_trait]
 impl Publisher for Bus {
     async fn publish(&self, events: &[Event]) -> anyhow::Result<()> {
-        self.failures.strike("publishing")?;
+        self.failures.check("publishing")?;
         lock(&self.published).extend_from_slice(events);
         Ok(())
     }
 }
 
-/// A queue that keeps what was put off and what was put away.
+/// A queue that records visibility timeouts and dead-letter messages.
 #[derive(Debug, Default)]
 pub struct Queue {
-    put_off: Mutex<Vec<(String, Duration)>>,
-    letters: Mutex<Vec<DeadLetter>>,
-    /// Of `put_off`.
-    pub visibility_failures: Failures,
-    /// Of `bury`.
-    pub burial_failures: Failures,
+    visibility_extensions: Mutex<Vec<(String, Duration)>>,
+    dead_letters: Mutex<Vec<DeadLetter>>,
+    /// Faults of `extend_visibility_timeout`.
+    pub visibility_failures: InjectedFaults,
+    /// Faults of `send_to_dlq`.
+    pub dead_letter_failures: InjectedFaults,
 }
 
 impl Queue {
-    /// Each receipt that was put off, and for how long.
-    pub fn put_off(&self) -> Vec<(String, Duration)> {
-        lock(&self.put_off).clone()
+    /// The receipt handle and the duration of each extended visibility timeout, in order.
+    pub fn visibility_extensions(&self) -> Vec<(String, Duration)> {
+        lock(&self.visibility_extensions).clone()
     }
 
-    /// Each dead letter.
-    pub fn letters(&self) -> Vec<DeadLetter> {
-        lock(&self.letters).clone()
+    /// All dead-letter messages, in order.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        lock(&self.dead_letters).clone()
     }
 }
 
 #[async_trait]
 impl Visibility for Queue {
-    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
-        self.visibility_failures.strike("putting off")?;
-        lock(&self.put_off).push((receipt.to_owned(), wait));
+    async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
+        self.visibility_failures.check("extending the visibility timeout")?;
+        lock(&self.visibility_extensions).push((receipt.to_owned(), wait));
         Ok(())
     }
 }
 
 #[async_trait]
 impl DeadLetters for Queue {
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
-        self.burial_failures.strike("putting away")?;
-        lock(&self.letters).push(letter.clone());
+    async fn send_to_dlq(&self, dead_letter: &DeadLetter) -> anyhow::Result<()> {
+        self.dead_letter_failures.check("sending to the DLQ")?;
+        lock(&self.dead_letters).push(dead_letter.clone());
         Ok(())
     }
 }
 
-/// A bucket that keeps its files. Links name the file.
+/// A bucket that keeps its objects in memory. A presigned URL contains the key of the object.
 #[derive(Debug, Default)]
-pub struct Files {
-    files: Mutex<BTreeMap<String, File>>,
-    uploads: Mutex<BTreeMap<String, Begun>>,
+pub struct Bucket {
+    objects: Mutex<BTreeMap<String, Object>>,
+    uploads: Mutex<BTreeMap<String, PendingUpload>>,
     ids: AtomicU64,
-    /// Of all calls.
-    pub failures: Failures,
+    /// Faults of all calls.
+    pub failures: InjectedFaults,
 }
 
-/// A file that is being written: what it is to be, its media type, and its parts so far.
-type Begun = (Upload, String, BTreeMap<u32, Bytes>);
+/// A multipart upload, the media type of its object, and the parts uploaded so far.
+type PendingUpload = (MultipartUpload, String, BTreeMap<u32, Bytes>);
 
-impl Files {
-    /// One file.
-    pub fn get(&self, key: &str) -> Option<File> {
-        lock(&self.files).get(key).cloned()
+impl Bucket {
+    /// The object with this key.
+    pub fn get(&self, key: &str) -> Option<Object> {
+        lock(&self.objects).get(key).cloned()
     }
 
-    /// The names of all files.
+    /// The keys of all objects.
     pub fn keys(&self) -> Vec<String> {
-        lock(&self.files).keys().cloned().collect()
+        lock(&self.objects).keys().cloned().collect()
     }
 
-    /// How many files are begun, and neither finished nor abandoned.
-    pub fn begun(&self) -> usize {
+    /// The number of multipart uploads that are neither completed nor aborted.
+    pub fn pending_uploads(&self) -> usize {
         lock(&self.uploads).len()
     }
 }
 
-/// As S3 has it for a file that was written whole, but for the algorithm.
+/// A quoted hash of the content, like S3's entity tag of an object uploaded in one piece, but not MD5.
 fn etag(body: &[u8]) -> String {
     let hash = Sha256::digest(body);
     let digits: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -149,54 +149,54 @@ fn etag(body: &[u8]) -> String {
 }
 
 #[async_trait]
-impl Objects for Files {
-    async fn read(&self, key: &str, from: u64, wanted: Option<&str>) -> anyhow::Result<Option<Reading>> {
-        self.failures.strike("reading a file")?;
-        let Some(file) = self.get(key) else { return Ok(None) };
-        let etag = etag(&file.body);
+impl ObjectStore for Bucket {
+    async fn read(&self, key: &str, from: u64, wanted: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
+        self.failures.check("reading an object")?;
+        let Some(object) = self.get(key) else { return Ok(None) };
+        let etag = etag(&object.body);
         if wanted.is_some_and(|wanted| wanted != etag) {
             return Ok(None);
         }
         let start = usize::try_from(from)?;
-        anyhow::ensure!(start <= file.body.len(), "the range is not satisfiable");
+        anyhow::ensure!(start <= object.body.len(), "the range is not satisfiable");
         let chunks: Vec<_> =
-            file.body.slice(start..).chunks(1 << 16).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
-        let size = u64::try_from(file.body.len())?;
-        Ok(Some(Reading { size, etag, chunks: Box::pin(futures::stream::iter(chunks)) }))
+            object.body.slice(start..).chunks(1 << 16).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
+        let size = u64::try_from(object.body.len())?;
+        Ok(Some(ObjectStream { size, etag, chunks: Box::pin(futures::stream::iter(chunks)) }))
     }
 
-    async fn write(&self, file: File) -> anyhow::Result<()> {
-        self.failures.strike("writing a file")?;
-        lock(&self.files).insert(file.key.clone(), file);
+    async fn write(&self, object: Object) -> anyhow::Result<()> {
+        self.failures.check("writing an object")?;
+        lock(&self.objects).insert(object.key.clone(), object);
         Ok(())
     }
 
-    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
-        self.failures.strike("writing a file")?;
-        let mut files = lock(&self.files);
-        if files.contains_key(&file.key) {
+    async fn write_if_absent(&self, object: Object) -> anyhow::Result<bool> {
+        self.failures.check("writing an object")?;
+        let mut objects = lock(&self.objects);
+        if objects.contains_key(&object.key) {
             return Ok(false);
         }
-        files.insert(file.key.clone(), file);
+        objects.insert(object.key.clone(), object);
         Ok(true)
     }
 
-    async fn remove(&self, key: &str) -> anyhow::Result<()> {
-        self.failures.strike("removing a file")?;
-        lock(&self.files).remove(key);
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        self.failures.check("deleting an object")?;
+        lock(&self.objects).remove(key);
         Ok(())
     }
 
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
-        self.failures.strike("beginning a file")?;
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload> {
+        self.failures.check("starting an upload")?;
         let id = format!("upload-{}", self.ids.fetch_add(1, Ordering::SeqCst));
-        let upload = Upload { key: key.to_owned(), id: id.clone() };
+        let upload = MultipartUpload { key: key.to_owned(), id: id.clone() };
         lock(&self.uploads).insert(id, (upload.clone(), content_type.to_owned(), BTreeMap::new()));
         Ok(upload)
     }
 
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
-        self.failures.strike("writing a part")?;
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        self.failures.check("uploading a part")?;
         let etag = etag(&body);
         let mut uploads = lock(&self.uploads);
         let (_, _, parts) = uploads.get_mut(&upload.id).context("there is no such upload")?;
@@ -204,52 +204,55 @@ impl Objects for Files {
         Ok(Part { number, etag })
     }
 
-    async fn finish(&self, upload: &Upload, wanted: &[Part]) -> anyhow::Result<()> {
-        self.failures.strike("ending a file")?;
+    async fn complete_upload(&self, upload: &MultipartUpload, wanted: &[Part]) -> anyhow::Result<()> {
+        self.failures.check("completing an upload")?;
         let Some((_, content_type, parts)) = lock(&self.uploads).remove(&upload.id) else {
-            anyhow::ensure!(lock(&self.files).contains_key(&upload.key), "there is no such upload");
+            anyhow::ensure!(lock(&self.objects).contains_key(&upload.key), "there is no such upload");
             return Ok(());
         };
         let mut body = Vec::new();
         for (index, part) in wanted.iter().enumerate() {
             let bytes = parts.get(&part.number).context("there is no such part")?;
-            anyhow::ensure!(etag(bytes) == part.etag, "the part is another one");
-            anyhow::ensure!(bytes.len() >= SMALLEST_PART || index + 1 == wanted.len(), "a part is too small");
+            anyhow::ensure!(etag(bytes) == part.etag, "the part has another ETag");
+            anyhow::ensure!(
+                bytes.len() >= MIN_PART_BYTES || index + 1 == wanted.len(),
+                "a part is too small"
+            );
             body.extend_from_slice(bytes);
         }
-        let file = File { key: upload.key.clone(), content_type, body: body.into() };
-        lock(&self.files).insert(upload.key.clone(), file);
+        let object = Object { key: upload.key.clone(), content_type, body: body.into() };
+        lock(&self.objects).insert(upload.key.clone(), object);
         Ok(())
     }
 
-    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()> {
-        self.failures.strike("giving a file up")?;
+    async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()> {
+        self.failures.check("aborting an upload")?;
         lock(&self.uploads).remove(&upload.id);
         Ok(())
     }
 
-    async fn link(&self, key: &str, good_for: Duration, _: Option<&str>) -> anyhow::Result<String> {
-        self.failures.strike("making a link")?;
-        Ok(format!("https://files.example.com/{key}?expires={}", good_for.as_secs()))
+    async fn presigned_url(&self, key: &str, valid_for: Duration, _: Option<&str>) -> anyhow::Result<String> {
+        self.failures.check("presigning a URL")?;
+        Ok(format!("https://files.example.com/{key}?expires={}", valid_for.as_secs()))
     }
 }
 
-/// A clock that goes when it is told to. Only its waits are real.
+/// A clock that only advances on demand. Its `sleep` waits in real time.
 #[derive(Debug)]
 pub struct ManualClock {
     start: Timestamp,
     now: Mutex<Timestamp>,
     ids: AtomicU64,
-    chance: f64,
+    random: f64,
 }
 
 impl ManualClock {
-    /// One that starts at `now`. Its chance is always 0, so that waits are at their shortest.
+    /// A clock that starts at `now`. Its random number is always 0, which gives the shortest delays.
     pub fn new(now: Timestamp) -> Self {
-        Self { start: now, now: Mutex::new(now), ids: AtomicU64::new(0), chance: 0.0 }
+        Self { start: now, now: Mutex::new(now), ids: AtomicU64::new(0), random: 0.0 }
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub fn advance(&self, by: SignedDuration) {
         let mut now = lock(&self.now);
         *now = now.saturating_add(by).unwrap_or(Timestamp::MAX);
@@ -270,13 +273,13 @@ impl Clock for ManualClock {
         tokio::time::sleep(time).await;
     }
 
-    /// One behind the other, as the machine's own are.
-    fn fresh_id(&self) -> Uuid {
+    /// Ids in ascending order, like those of the system clock.
+    fn new_id(&self) -> Uuid {
         let number = self.ids.fetch_add(1, Ordering::SeqCst);
         Uuid::from_u128(0x0189_0a5d_ac96_774b_8000_0000_0000_0000 + u128::from(number))
     }
 
-    fn chance(&self) -> f64 {
-        self.chance
+    fn random(&self) -> f64 {
+        self.random
     }
 }

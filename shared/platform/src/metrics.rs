@@ -1,22 +1,24 @@
-//! Metrics: log lines that CloudWatch Logs makes metrics of (its embedded metric format), with no call to wait for
+//! Metrics in CloudWatch's embedded metric format: CloudWatch Logs extracts them from log lines, so that no
+//! API call is needed
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 //!
 //! ```
 //! tracing::info!(target: platform::metrics::TARGET, OldestMessageSeconds = 3, queue = "SendEmailQueue", "a queue");
 //! ```
 //!
-//! A field whose name begins with a capital letter is a metric: in seconds or milliseconds if it ends so, else a count.
-//! Each other one is a dimension, beside `function`: such as a queue, and never anything with more than some dozens of
-//! values. The namespace is `METRICS_NAMESPACE`. Such a line is written at every `LOG_LEVEL`, even `off`, from level `info` on.
+//! A field whose name starts with a capital letter is a metric. Its unit is seconds or milliseconds if the
+//! name ends with `Seconds` or `Milliseconds`, and a count otherwise. Every other field is a dimension in
+//! addition to `function`; a dimension must not have more than a few dozen values. The namespace is
+//! `METRICS_NAMESPACE`. Metric lines of level `info` and above are written at every `LOG_LEVEL`, even `off`.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::Metadata;
 
-/// What the target of such a line is.
+/// The `tracing` target of a metric line.
 pub const TARGET: &str = "platform::metrics";
 
-/// What CloudWatch is to make of a line: the value of its field `_aws`. Nothing of the lines of others.
+/// The embedded-metric-format directive of a line, for its field `_aws`. `None` if the line is not a metric.
 pub(crate) fn directive(line: &Metadata<'_>, namespace: &str, now: Timestamp) -> Option<Value> {
     if line.target() != TARGET {
         return None;

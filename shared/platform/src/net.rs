@@ -1,11 +1,12 @@
-//! Which addresses are on the public internet, and which are not: somebody else's URL must not lead inside.
+//! Tells public internet addresses from internal ones, so that a URL supplied by a client cannot reach the
+//! internal network (server-side request forgery).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// Whether `address` can only be somewhere on the public internet. Everything that IANA's registries of special
-/// addresses do not call globally reachable is not, nor is what may lead on to such an address
-/// (<https://www.iana.org/assignments/iana-ipv4-special-registry>,
+/// Whether `address` is on the public internet for certain. Addresses that IANA's special-purpose registries
+/// do not list as globally reachable are not public, nor are addresses that may be translated or relayed to
+/// such an address (<https://www.iana.org/assignments/iana-ipv4-special-registry>,
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -18,9 +19,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let refused = match address.octets() {
         // "This network", private use, loopback.
         [0 | 10 | 127, ..] => true,
-        // Shared by a carrier's customers (RFC 6598).
+        // Carrier-grade NAT (RFC 6598).
         [100, second, ..] => second & 0b1100_0000 == 64,
-        // Link-local: where clouds keep their metadata service.
+        // Link-local, which includes the metadata services of cloud providers.
         [169, 254, ..] => true,
         [172, second, ..] => second & 0b1111_0000 == 16,
         // Protocol assignments, documentation, the former 6to4 relays, AS112, AMT.
@@ -39,8 +40,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // An IPv4 address in another form (RFC 4291 §2.5.5.2), or behind a translator (RFC 6052): what counts is
-        // that one.
+        // An IPv4-mapped address (RFC 4291 §2.5.5.2) or one behind a translator (RFC 6052): the embedded IPv4
+        // address decides.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
             is_public_v4(Ipv4Addr::new(a, b, c, d))
@@ -50,37 +51,37 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         // AS112, documentation (RFC 9637).
         [0x2620, 0x004f, 0x8000, ..] => false,
         [0x3fff, second, ..] => second & 0xf000 != 0,
-        // Only this is handed out to anybody (RFC 4291 §2.4): not loopback, unique-local, link-local, multicast.
+        // Global unicast (RFC 4291 §2.4): not loopback, unique-local, link-local or multicast.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
-/// A receiver on this machine that is exempt from the rule, for tests and local stacks: one loopback address with
-/// one port, such as `127.0.0.1:8080`. It cannot name anything else.
+/// A receiver on this machine that is exempt from the rule, for tests and local stacks: one loopback address
+/// with one port, such as `127.0.0.1:8080`. No other address can be exempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LocalReceiver(SocketAddr);
 
 impl LocalReceiver {
-    /// Whether a URL's host and port, as the URL spells them, are exactly this.
-    pub fn is(&self, host: &str, port: Option<u16>) -> bool {
+    /// Whether the host and port of a URL are literally this address and port.
+    pub fn matches(&self, host: &str, port: Option<u16>) -> bool {
         host.parse() == Ok(self.0.ip()) && port == Some(self.0.port())
     }
 }
 
-/// What is no [`LocalReceiver`].
+/// The error for text that is not a [`LocalReceiver`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("only a loopback address with a port, such as 127.0.0.1:8080, can be exempt")]
-pub struct NotLocal;
+pub struct NotLoopback;
 
 impl FromStr for LocalReceiver {
-    type Err = NotLocal;
+    type Err = NotLoopback;
 
-    fn from_str(text: &str) -> Result<Self, NotLocal> {
-        let address: SocketAddr = text.parse().map_err(|_| NotLocal)?;
+    fn from_str(text: &str) -> Result<Self, NotLoopback> {
+        let address: SocketAddr = text.parse().map_err(|_| NotLoopback)?;
         if address.is_ipv4() && address.ip().is_loopback() && address.port() != 0 {
             Ok(Self(address))
         } else {
-            Err(NotLocal)
+            Err(NotLoopback)
         }
     }
 }
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_public() {
+    fn special_purpose_addresses_are_not_public() {
         for address in [
             // IPv4: the ends of each block.
             "0.0.0.0",
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_public() {
+    fn global_unicast_addresses_are_public() {
         for address in [
             "1.0.0.0",
             "1.1.1.1",
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn only_loopback_can_be_exempt() {
         let receiver: LocalReceiver = "127.0.0.1:8080".parse().unwrap();
-        assert!(receiver.is("127.0.0.1", Some(8080)));
+        assert!(receiver.matches("127.0.0.1", Some(8080)));
         for (host, port) in [
             ("127.0.0.1", Some(8081)),
             ("127.0.0.1", None),
@@ -235,7 +236,7 @@ mod tests {
             ("localhost", Some(8080)),
             ("", Some(8080)),
         ] {
-            assert!(!receiver.is(host, port), "{host} {port:?}");
+            assert!(!receiver.matches(host, port), "{host} {port:?}");
         }
         for bad in [
             "",
@@ -251,7 +252,7 @@ mod tests {
             "127.0.0.1:8080,10.0.0.1:80",
             "8.8.8.8:443",
         ] {
-            assert_eq!(bad.parse::<LocalReceiver>(), Err(NotLocal), "{bad}");
+            assert_eq!(bad.parse::<LocalReceiver>(), Err(NotLoopback), "{bad}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Files in a bucket. No whole file need be in memory: one is read as a stream, and written part by part.
+//! Objects in a bucket. Large objects need not fit into memory: they are read as a stream and written in
+//! parts.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,128 +11,136 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::handler::Failure;
-use crate::telemetry::without_values;
+use crate::telemetry::redact_values;
 
-/// The least that a part has, but for the last one, in bytes
+/// The minimum size of a part, except the last one, in bytes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
-pub const SMALLEST_PART: usize = 5 * 1024 * 1024;
-/// The most parts that a file has.
-pub const MOST_PARTS: u32 = 10_000;
+pub const MIN_PART_BYTES: usize = 5 * 1024 * 1024;
+/// The maximum number of parts of an object.
+pub const MAX_PARTS: u32 = 10_000;
 
-/// What a file holds, piece by piece.
+/// The content of an object as a stream.
 pub type Chunks = Pin<Box<dyn Stream<Item = anyhow::Result<Bytes>> + Send>>;
 
-/// A file that is being read.
-pub struct Reading {
-    /// The bytes of the whole file, wherever reading starts.
+/// An object that is being read.
+pub struct ObjectStream {
+    /// The size of the whole object in bytes, regardless of the offset at which reading starts.
     pub size: u64,
-    /// What changes when the file is written anew.
+    /// The entity tag, which changes whenever the object is overwritten.
     pub etag: String,
-    /// What it holds.
+    /// The content from the requested offset on.
     pub chunks: Chunks,
 }
 
-/// A file to be written.
+/// An object to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
-    /// Its name in the bucket: 1 to 1,024 bytes.
+pub struct Object {
+    /// The key in the bucket: 1 to 1,024 bytes.
     pub key: String,
-    /// Its media type.
+    /// The media type.
     pub content_type: String,
-    /// All of it.
+    /// The whole content.
     pub body: Bytes,
 }
 
-/// A file that is being written in parts.
+/// A multipart upload in progress.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Upload {
-    /// The name of the file in the bucket.
+pub struct MultipartUpload {
+    /// The key of the object in the bucket.
     pub key: String,
-    /// Names the upload.
+    /// The upload id that the bucket assigned.
     pub id: String,
 }
 
-/// A part that the bucket has.
+/// A part that has been uploaded.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Part {
-    /// 1 to [`MOST_PARTS`].
+    /// The part number, 1 to [`MAX_PARTS`].
     pub number: u32,
-    /// What the bucket calls its content.
+    /// The entity tag that the bucket assigned to the part.
     pub etag: String,
 }
 
-/// A bucket.
+/// A bucket of objects.
 #[async_trait]
-pub trait Objects: Send + Sync {
-    /// Reads a file from the byte `from` on; only if it is still the one with that `etag`, where one is given. `None`
-    /// where there is none such.
-    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>>;
+pub trait ObjectStore: Send + Sync {
+    /// Reads an object from byte `from` on. Returns `None` if there is no such object, or if `etag` is given
+    /// and the object has another one.
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>>;
 
-    /// Writes a whole file in place of what is there.
-    async fn write(&self, file: File) -> anyhow::Result<()>;
+    /// Writes an object and replaces an existing one.
+    async fn write(&self, object: Object) -> anyhow::Result<()>;
 
-    /// Writes a whole file if none of that name is there. False, and nothing written, where one is.
-    async fn write_new(&self, file: File) -> anyhow::Result<bool>;
+    /// Writes an object unless its key already exists. Returns `false`, and writes nothing, if it does.
+    async fn write_if_absent(&self, object: Object) -> anyhow::Result<bool>;
 
-    /// Removes a file. None to remove is fine.
-    async fn remove(&self, key: &str) -> anyhow::Result<()>;
+    /// Deletes an object. Succeeds if there is no such object.
+    async fn delete(&self, key: &str) -> anyhow::Result<()>;
 
-    /// Begins to write a file in parts. Nobody sees it until [`Objects::finish`].
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload>;
+    /// Starts a multipart upload. The object is not visible before [`ObjectStore::complete_upload`].
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload>;
 
-    /// Writes one part, of [`SMALLEST_PART`] at least if another follows; again in place of the one with that number.
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part>;
+    /// Uploads one part, which has at least [`MIN_PART_BYTES`] unless it is the last one. Replaces an earlier
+    /// part of the same number.
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part>;
 
-    /// Makes the parts, in their order, the file. Safe to do again.
-    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()>;
+    /// Assembles the object from `parts`, in the given order. Idempotent.
+    async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()>;
 
-    /// Throws the parts away.
-    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()>;
+    /// Aborts the upload and discards its parts. Idempotent.
+    async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()>;
 
-    /// An address from which anybody who has it can fetch the file for so long, at most for seven days, and never for
-    /// longer than the credentials are good that signed it. With a `file_name`, browsers save it under that name.
-    async fn link(&self, key: &str, good_for: Duration, file_name: Option<&str>) -> anyhow::Result<String>;
+    /// Returns a presigned URL from which anyone can download the object until `valid_for` has passed: at
+    /// most seven days, and never longer than the signing credentials are valid. With a `file_name`, browsers
+    /// save the object under that name.
+    async fn presigned_url(
+        &self,
+        key: &str,
+        valid_for: Duration,
+        file_name: Option<&str>,
+    ) -> anyhow::Result<String>;
 }
 
-/// What EventBridge tells of a file that was written: S3's `Object Created`
+/// The object of S3's EventBridge event `Object Created`
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Created {
-    /// Its name in the bucket.
+pub struct ObjectCreated {
+    /// The key in the bucket.
     pub key: String,
-    /// What changes when the file is written anew.
+    /// The entity tag.
     pub etag: String,
-    /// Which version, in a bucket that keeps them.
+    /// The version id, if the bucket has versioning enabled.
     #[serde(rename = "version-id")]
     pub version: Option<String>,
 }
 
-impl Created {
-    /// Reads the message. Whose it is, and of which kind, is for the caller to look at.
+impl ObjectCreated {
+    /// Parses the object from an EventBridge message. The caller checks the bucket and the type of the event.
     ///
     /// # Errors
-    /// [`Failure::Poison`] where it names no file, with a reason that quotes no value of the message.
-    pub fn read(message: &Value) -> Result<Self, Failure> {
+    /// [`Failure::Poison`] when the message names no object, with a reason that quotes no value of the
+    /// message.
+    pub fn from_message(message: &Value) -> Result<Self, Failure> {
         Self::deserialize(&message["detail"]["object"]).map_err(|error| {
-            let error = without_values(&error.to_string());
-            Failure::poison(format!("this is not what S3 tells of a file: {error}"))
+            let error = redact_values(&error.to_string());
+            Failure::poison(format!("the message is not an S3 object event: {error}"))
         })
     }
 }
 
-/// All of a file, if it has at most `most` bytes: `None` where it has more.
+/// Reads the whole object into memory, or returns `None` if it has more than `max_bytes`.
 ///
 /// # Errors
-/// When it cannot be read.
-pub async fn read_whole(mut reading: Reading, most: usize) -> anyhow::Result<Option<Bytes>> {
+/// When the object cannot be read.
+pub async fn read_to_end(mut object: ObjectStream, max_bytes: usize) -> anyhow::Result<Option<Bytes>> {
     use futures::StreamExt;
-    if usize::try_from(reading.size).map_or(true, |size| size > most) {
+    if usize::try_from(object.size).map_or(true, |size| size > max_bytes) {
         return Ok(None);
     }
-    let mut whole = Vec::with_capacity(usize::try_from(reading.size)?);
-    while let Some(chunk) = reading.chunks.next().await {
+    let mut whole = Vec::with_capacity(usize::try_from(object.size)?);
+    while let Some(chunk) = object.chunks.next().await {
         whole.extend_from_slice(&chunk?);
-        if whole.len() > most {
+        if whole.len() > max_bytes {
             return Ok(None);
         }
     }

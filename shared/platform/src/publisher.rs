@@ -1,72 +1,72 @@
-//! How events get onto the bus.
+//! Publishing events to the bus.
 
 use async_trait::async_trait;
 use domain::{Event, Fact, Facts};
 
-/// Publishes events: about orders, unless it says otherwise.
+/// Publishes events; order events by default.
 #[async_trait]
 pub trait Publisher<F: Facts = Fact>: Send + Sync {
-    /// Publishes all of `events`. When it answers well, the bus has every one; when it fails, it may have
-    /// some, and publishing them again is safe, since an event keeps its id.
+    /// Publishes all of `events`. On success, the bus has accepted every event. On failure, it may have
+    /// accepted some of them; publishing them again is safe because an event keeps its id.
     async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()>;
 }
 
-/// The call of the bus that takes events.
+/// The API call that puts events on the bus.
 #[async_trait]
 pub trait PutEvents<F: Facts = Fact>: Send + Sync {
-    /// Offers at most [`MOST_ENTRIES`] events in one call. It may take only some of them: gives back for each, in
-    /// their order, why it was refused, or `None` where it was taken.
+    /// Sends at most [`MAX_ENTRIES`] events in one call, which may accept only some of them. Returns one item
+    /// per event, in the same order: `None` if it was accepted, otherwise the reason why it was rejected.
     async fn put(&self, events: &[&Event<F>]) -> anyhow::Result<Vec<Option<String>>>;
 }
 
-/// The most entries that one `PutEvents` takes
+/// The maximum number of entries of one `PutEvents` call
 /// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>).
-pub const MOST_ENTRIES: usize = 10;
-/// How often entries that the bus refused are sent again before the caller has to come again.
-const ATTEMPTS: usize = 3;
+pub const MAX_ENTRIES: usize = 10;
+/// The number of attempts to send an entry before `publish` fails and the caller has to retry.
+const MAX_ATTEMPTS: usize = 3;
 
-/// Publishes on a bus whose call may take some of the events and refuse others.
+/// A publisher for a bus whose call may accept some events and reject others.
 #[derive(Debug, Clone)]
 pub struct BusPublisher<B>(
-    /// The call.
+    /// The API call of the bus.
     pub B,
 );
 
 #[async_trait]
 impl<F: Facts, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
-    /// `PutEvents` answers 200 also when it took only some of the entries: each one's own answer counts, and
-    /// only those that failed are sent again.
+    /// `PutEvents` returns 200 even if it accepted only some entries, so the result of each entry is checked
+    /// and only rejected entries are sent again.
     async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()> {
-        for chunk in events.chunks(MOST_ENTRIES) {
-            let mut left: Vec<&Event<F>> = chunk.iter().collect();
-            let mut refused = String::new();
-            for _ in 0..ATTEMPTS {
-                let answers = self.0.put(&left).await?;
+        for chunk in events.chunks(MAX_ENTRIES) {
+            let mut remaining: Vec<&Event<F>> = chunk.iter().collect();
+            let mut rejected = String::new();
+            for _ in 0..MAX_ATTEMPTS {
+                let results = self.0.put(&remaining).await?;
                 anyhow::ensure!(
-                    answers.len() == left.len(),
-                    "PutEvents answered {} entries for {}",
-                    answers.len(),
-                    left.len()
+                    results.len() == remaining.len(),
+                    "PutEvents returned {} results for {} entries",
+                    results.len(),
+                    remaining.len()
                 );
-                let failed: Vec<(&Event<F>, String)> = left
+                let failed: Vec<(&Event<F>, String)> = remaining
                     .into_iter()
-                    .zip(answers)
+                    .zip(results)
                     .filter_map(|(event, error)| Some((event, error?)))
                     .collect();
-                refused = failed.iter().map(|(_, error)| error.as_str()).collect::<Vec<_>>().join(", ");
-                left = failed.into_iter().map(|(event, _)| event).collect();
-                if left.is_empty() {
+                rejected = failed.iter().map(|(_, error)| error.as_str()).collect::<Vec<_>>().join(", ");
+                remaining = failed.into_iter().map(|(event, _)| event).collect();
+                if remaining.is_empty() {
                     break;
                 }
-                tracing::warn!(entries = left.len(), errors = refused, "the bus refused events");
+                tracing::warn!(entries = remaining.len(), errors = rejected, "the bus rejected events");
             }
-            anyhow::ensure!(left.is_empty(), "the bus refused {} events: {refused}", left.len());
+            anyhow::ensure!(remaining.is_empty(), "the bus rejected {} events: {rejected}", remaining.len());
         }
         Ok(())
     }
 }
 
-/// For functions that publish nothing: a handler that gives back an event after all fails loudly.
+/// The publisher of functions that publish nothing: it fails if a handler returns an event nevertheless.
 #[derive(Debug, Clone, Copy)]
 pub struct NoPublisher;
 
@@ -75,7 +75,7 @@ impl Publisher for NoPublisher {
     async fn publish(&self, events: &[Event]) -> anyhow::Result<()> {
         anyhow::ensure!(
             events.is_empty(),
-            "this function has no bus to publish on: give its host a publisher"
+            "this function has no event bus to publish to: configure a publisher for its host"
         );
         Ok(())
     }

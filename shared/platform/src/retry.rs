@@ -1,42 +1,42 @@
-//! How long to wait before trying again: exponential backoff with jitter.
+//! Exponential backoff with jitter.
 
 use std::time::Duration;
 
 use crate::config;
 
-/// The longest wait between two attempts. Longer waits would only delay the news that something is broken.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// The maximum delay between two attempts. Longer delays would only postpone the alarm.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(15 * 60);
 
-/// How often, and how far apart.
+/// The number of attempts and the delays between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// The wait after the first attempt, at most. It doubles with every further one.
-    pub base: Duration,
-    /// The attempt that is the last: at least 1.
-    pub attempts: u32,
+    /// The maximum delay after the first attempt. It doubles with every further attempt.
+    pub base_delay: Duration,
+    /// The number of attempts, at least 1.
+    pub max_attempts: u32,
 }
 
 impl RetryPolicy {
-    /// From `RETRY_BASE_SECONDS` and `MAX_RECEIVE_COUNT`, which template.yaml sets.
+    /// Reads the policy from `RETRY_BASE_SECONDS` and `MAX_RECEIVE_COUNT`, which template.yaml sets.
     ///
     /// # Errors
-    /// When one of them is no number.
+    /// When one of the variables is not a number.
     pub fn from_env() -> anyhow::Result<Self> {
         Ok(Self {
-            base: Duration::from_secs(config::optional("RETRY_BASE_SECONDS", 2)?),
-            attempts: config::optional("MAX_RECEIVE_COUNT", 10_u32)?.max(1),
+            base_delay: Duration::from_secs(config::optional("RETRY_BASE_SECONDS", 2)?),
+            max_attempts: config::optional("MAX_RECEIVE_COUNT", 10_u32)?.max(1),
         })
     }
 
-    /// The wait after `attempt` (1 for the first) failed: between half and all of `base × 2^(attempt - 1)`, by
-    /// `chance` (0 to 1), and at most [`LONGEST_WAIT`]. "Equal jitter": it spreads the attempts of many messages
-    /// that failed together, and still leaves what is broken some time
+    /// The delay after `attempt` (1 for the first) has failed: `base_delay × 2^(attempt - 1)`, at most
+    /// [`MAX_BACKOFF`], of which `jitter` (0 to 1) selects between half and all. This "equal jitter" spreads
+    /// the retries of many messages that failed together, and still gives a broken dependency time to recover
     /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>).
-    #[expect(clippy::float_arithmetic, reason = "a wait need not be exact")]
-    pub fn wait(&self, attempt: u32, chance: f64) -> Duration {
+    #[expect(clippy::float_arithmetic, reason = "a delay need not be exact")]
+    pub fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
-        let most = self.base.saturating_mul(1_u32 << doublings).min(LONGEST_WAIT);
-        most.mul_f64((1.0 + chance.clamp(0.0, 1.0)) / 2.0)
+        let max_delay = self.base_delay.saturating_mul(1_u32 << doublings).min(MAX_BACKOFF);
+        max_delay.mul_f64((1.0 + jitter.clamp(0.0, 1.0)) / 2.0)
     }
 }
 
@@ -45,11 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest() {
-        let policy = RetryPolicy { base: Duration::from_secs(2), attempts: 10 };
-        let waits: Vec<u64> = (1..=12).map(|attempt| policy.wait(attempt, 1.0).as_secs()).collect();
-        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
-        assert_eq!(policy.wait(1, 0.0), Duration::from_secs(1));
-        assert_eq!(policy.wait(u32::MAX, 0.0), LONGEST_WAIT / 2);
+    fn the_delay_doubles_up_to_the_maximum() {
+        let policy = RetryPolicy { base_delay: Duration::from_secs(2), max_attempts: 10 };
+        let delays: Vec<u64> = (1..=12).map(|attempt| policy.backoff(attempt, 1.0).as_secs()).collect();
+        assert_eq!(delays, [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
+        assert_eq!(policy.backoff(1, 0.0), Duration::from_secs(1));
+        assert_eq!(policy.backoff(u32::MAX, 0.0), MAX_BACKOFF / 2);
     }
 }

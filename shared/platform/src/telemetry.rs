@@ -1,9 +1,9 @@
-//! JSON logs: one object a line, flat, so that CloudWatch Logs Insights finds every field by its name.
+//! JSON logs: one flat object per line, so that CloudWatch Logs Insights finds every field by its name.
 //!
-//! Every line carries the function, and every line that is written while something is handled carries
-//! `correlation_id`, `order_id`, `attempt` and what else its span says. Customers' data cannot get in by
-//! accident: the types of `domain::person` print themselves redacted, and [`without_values`] takes the quoted
-//! values out of a parser's message.
+//! Every line carries the function. Every line written while a record is handled also carries
+//! `correlation_id`, `order_id`, `attempt` and the other fields of its span. Personal data cannot get into
+//! the logs by accident: the types of `domain::person` redact their `Debug` output, and [`redact_values`]
+//! removes the quoted values from the message of a parser.
 
 use json_subscriber::JsonLayer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -15,16 +15,16 @@ use tracing_subscriber::{Layer, Registry};
 use crate::clock::{Clock, SystemClock};
 use crate::{idempotency, metrics};
 
-/// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`off`, or `error` to `trace`; `info` where
-/// it is not set or not understood). Lines of [`metrics`] are written at every level: alarms need them. Does nothing when
-/// logging has been started before.
+/// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`off`, or `error` to `trace`;
+/// `info` if it is unset or invalid). Lines of [`metrics`] are written at every level because alarms need
+/// them. Does nothing if logging has already been started.
 ///
-/// Lambda has a filter of its own behind this one, which drops lines by their `level`, or takes them for `INFO` where they
-/// have none: the functions' `ApplicationLogLevel` has to be `TRACE`
+/// Lambda applies its own filter afterwards, which drops lines by their `level` and treats lines without one
+/// as `INFO`: the functions' `ApplicationLogLevel` has to be `TRACE`
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
 pub fn init(name: &'static str) {
-    // Requests are told apart by it in the logs of others, as lines are in ours.
-    crate::http::client::set_function(name);
+    // It identifies the function in the logs of the servers that it calls, as it does in our own.
+    crate::http::client::set_function_name(name);
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
@@ -41,7 +41,8 @@ fn layer<W>(
 where
     W: for<'a> MakeWriter<'a> + 'static,
 {
-    // The SDK's and the runtime's own lines say little that ours do not; their spans would push ours off the line.
+    // The SDK and the runtime log little that we do not log ourselves, and their spans would replace ours on
+    // the line.
     let quiet = level.min(LevelFilter::WARN);
     let filter = Targets::new()
         .with_default(level)
@@ -65,28 +66,28 @@ where
     lines.with_filter(filter)
 }
 
-/// The message with the values taken out that a parser quotes in it: what it did not understand may be somebody's
-/// address. The names of fields and of what was expected stay.
-pub fn without_values(message: &str) -> String {
-    /// What stands before a value in backticks, in the messages of serde.
+/// Removes the values that a parser quotes in its error message, since a value that it could not parse may be
+/// personal data. The names of fields and of the expected types stay.
+pub fn redact_values(message: &str) -> String {
+    /// The text in front of a value in backticks, in serde's messages.
     const VALUES: [&str; 6] =
         ["integer ", "floating point ", "boolean ", "character ", "unknown variant ", "unknown field "];
-    let mut shown = String::with_capacity(message.len());
+    let mut redacted = String::with_capacity(message.len());
     let mut characters = message.chars();
     while let Some(character) = characters.next() {
         let value = match character {
             '"' => true,
-            '`' => VALUES.iter().any(|before| shown.ends_with(before)),
+            '`' => VALUES.iter().any(|prefix| redacted.ends_with(prefix)),
             _ => false,
         };
-        shown.push(character);
+        redacted.push(character);
         if value {
-            shown.push('…');
+            redacted.push('…');
             while let Some(inside) = characters.next() {
                 match inside {
                     '\\' => drop(characters.next()),
                     end if end == character => {
-                        shown.push(end);
+                        redacted.push(end);
                         break;
                     }
                     _ => {}
@@ -94,7 +95,7 @@ pub fn without_values(message: &str) -> String {
             }
         }
     }
-    shown
+    redacted
 }
 
 #[cfg(test)]
@@ -122,7 +123,7 @@ mod tests {
         }
     }
 
-    /// What is logged by `work`, a line each.
+    /// Runs `work` and returns the lines that it logs.
     async fn logged(level: LevelFilter, work: impl Future<Output = ()>) -> Vec<Value> {
         let buffer = Buffer::default();
         let writer = buffer.clone();
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_of_metrics_says_what_to_make_of_it() {
+    async fn a_metric_line_carries_its_directive() {
         let lines = logged(LevelFilter::INFO, async {
             tracing::info!(target: metrics::TARGET, Waiting = 2, OldestMessageSeconds = 3, StepMilliseconds = 4, queue = "Q", "queue");
         })
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_is_one_flat_object_with_all_that_its_record_is_about() {
+    async fn a_line_is_one_flat_object_with_the_fields_of_its_span() {
         let event = serde_json::json!({
             "id": "e-1", "type": "payment.succeeded", "subject": "o-1", "correlationid": "request-1",
         });
@@ -169,7 +170,7 @@ mod tests {
                     .instrument(tracing::info_span!("inner", mail = "confirmation"))
                     .await;
             };
-            deeper.instrument(Labels::of(&event).span(2, "lambda-1")).await;
+            deeper.instrument(Labels::from_event(&event).span(2, "lambda-1")).await;
             tracing::info!("outside");
         })
         .await;
@@ -193,10 +194,10 @@ mod tests {
         assert!(fields.contains_key("timestamp"));
         assert!(fields.values().all(|value| !value.is_object() && !value.is_array()), "{inside}");
         assert_eq!(outside["function"], "send-email");
-        assert_eq!(outside.get("order_id"), None, "what a record is about ends with it");
+        assert_eq!(outside.get("order_id"), None, "the fields of a span end with it");
     }
 
-    /// Alarms are on metrics, whatever an operator wants to read.
+    /// Alarms need metrics, whichever log level an operator chooses.
     #[tokio::test]
     async fn metrics_are_written_at_every_level() {
         let levels = [
@@ -211,7 +212,7 @@ mod tests {
             let lines = logged(level, async {
                 tracing::info!(target: metrics::TARGET, Waiting = 2, queue = "Q", "queue");
                 tracing::info!(target: idempotency::metrics::TARGET, IdempotentEffects = 1, "effect");
-                tracing::info!("read by nobody");
+                tracing::info!("not a metric");
             })
             .await;
             let metrics = lines.iter().filter(|line| line["_aws"]["CloudWatchMetrics"].is_array()).count();
@@ -221,10 +222,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_warning_says_what_it_is_about_where_only_warnings_are_kept() {
+    async fn a_warning_keeps_the_fields_of_its_span_at_level_warn() {
         let event = serde_json::json!({ "subject": "o-1", "correlationid": "request-1" });
         let lines = logged(LevelFilter::WARN, async {
-            async { tracing::warn!("not yet") }.instrument(Labels::of(&event).span(2, "lambda-1")).await;
+            async { tracing::warn!("not yet") }
+                .instrument(Labels::from_event(&event).span(2, "lambda-1"))
+                .await;
         })
         .await;
         assert_eq!(
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn others_libraries_are_quiet_and_levels_are_kept() {
+    async fn libraries_log_warnings_only_and_levels_are_kept() {
         let lines = logged(LevelFilter::INFO, async {
             tracing::info!(target: "aws_smithy_runtime::client", "resolving");
             tracing::info!(target: "hyper::proto", "connecting");
@@ -246,14 +249,14 @@ mod tests {
         assert_eq!(messages, ["clock skew"]);
     }
 
-    /// The rules of the embedded metric format, for the lines that CloudWatch is to make metrics of.
+    /// The lines follow the rules of the embedded metric format.
     #[tokio::test]
-    async fn what_becomes_of_an_effect_is_a_metric() {
+    async fn the_outcome_of_an_effect_is_a_metric() {
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
         let idempotency = Idempotency::new(Arc::new(InMemoryIdempotencyStore::default()), clock);
         let once = async |payload: &str| {
             let task = Task::new(Key::new("o-1", "mail"), &payload, jiff::Timestamp::UNIX_EPOCH).unwrap();
-            let _ = idempotency.once(&task, OnUnknown::Retry, |_| async { Ok("m-1".to_owned()) }).await;
+            let _ = idempotency.run_once(&task, OnUnknown::Retry, |_| async { Ok("m-1".to_owned()) }).await;
         };
         let lines = logged(LevelFilter::INFO, async {
             once("a").await;
@@ -264,15 +267,15 @@ mod tests {
         .await;
         let (other, lines) = lines.split_last().unwrap();
         assert_eq!(other.get("_aws"), None);
-        let noted: Vec<&Value> = lines.iter().map(|line| &line["idempotency"]).collect();
-        assert_eq!(noted, ["claimed", "completed", "duplicate", "mismatch"]);
+        let outcomes: Vec<&Value> = lines.iter().map(|line| &line["idempotency"]).collect();
+        assert_eq!(outcomes, ["claimed", "completed", "duplicate", "mismatch"]);
         for line in lines {
-            let about = &line["_aws"];
+            let directive = &line["_aws"];
             assert!(
-                about["Timestamp"].as_i64().is_some_and(|at| at > 1_700_000_000_000),
+                directive["Timestamp"].as_i64().is_some_and(|at| at > 1_700_000_000_000),
                 "milliseconds: {line}"
             );
-            let [directive] = about["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
+            let [directive] = directive["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
                 panic!("{line}")
             };
             assert_eq!(directive["Namespace"], "shop");
@@ -286,25 +289,28 @@ mod tests {
             }
             assert_eq!((&line["subject"], &line["effect"]), (&"o-1".into(), &"mail".into()));
         }
-        assert_eq!(lines[3]["level"], "WARN", "also where only warnings are kept");
+        assert_eq!(lines[3]["level"], "WARN", "logged as a warning");
     }
 
     #[test]
-    fn a_parsers_message_loses_the_values_and_keeps_the_rest() {
+    fn values_are_redacted_and_the_rest_of_a_message_is_kept() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(rename_all = "snake_case")]
         enum Colour {
             Red,
         }
-        let shown = |error: serde_json::Error| without_values(&error.to_string());
-        let number = |json: &str| shown(serde_json::from_str::<Vec<u8>>(json).unwrap_err());
-        let said = number(r#""x \" ada@example.com \\""#);
-        assert!(!said.contains("ada") && said.starts_with("invalid type: string \"…\", expected"), "{said}");
+        let redact = |error: serde_json::Error| redact_values(&error.to_string());
+        let number = |json: &str| redact(serde_json::from_str::<Vec<u8>>(json).unwrap_err());
+        let message = number(r#""x \" ada@example.com \\""#);
+        assert!(
+            !message.contains("ada") && message.starts_with("invalid type: string \"…\", expected"),
+            "{message}"
+        );
         assert!(number("491701234567").starts_with("invalid type: integer `…`, expected"));
-        let said = shown(serde_json::from_str::<Colour>(r#""ada""#).unwrap_err());
-        assert!(said.starts_with("unknown variant `…`, expected `red`"), "{said}");
+        let message = redact(serde_json::from_str::<Colour>(r#""ada""#).unwrap_err());
+        assert!(message.starts_with("unknown variant `…`, expected `red`"), "{message}");
         let _ = Colour::Red;
-        assert_eq!(without_values("missing field `sku`"), "missing field `sku`");
-        assert_eq!(without_values("cut off \"in the midd"), "cut off \"…");
+        assert_eq!(redact_values("missing field `sku`"), "missing field `sku`");
+        assert_eq!(redact_values("cut off \"in the midd"), "cut off \"…");
     }
 }

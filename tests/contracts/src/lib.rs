@@ -11,7 +11,7 @@
 //! | [`search_index`] | `search::store::OrderIndex` |
 //! | [`bus`] | `platform::Publisher` |
 //! | [`queue`] | `platform`'s `Visibility` and `DeadLetters` |
-//! | [`objects`] | `platform::objects::Objects` |
+//! | [`objects`] | `platform::objects::ObjectStore` |
 //! | [`differential`] | the stores and the provider again: random calls, to two of them, get the same answers |
 //!
 //! Each module has a world, which is what a contract needs of its surroundings, and `broken`, which checks every

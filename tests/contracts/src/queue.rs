@@ -41,7 +41,7 @@ family!(World:
 
 async fn a_message_that_is_put_off_comes_then_and_not_before(world: &World) -> anyhow::Result<()> {
     let receipt = world.broker.deliver().await?;
-    world.visibility.put_off(&receipt, Duration::from_millis(2500)).await?;
+    world.visibility.extend_visibility_timeout(&receipt, Duration::from_millis(2500)).await?;
     same("after a second", world.broker.comes_within(Duration::from_secs(1)).await?, false)?;
     same("in the end", world.broker.comes_within(Duration::from_secs(6)).await?, true)
 }
@@ -61,9 +61,9 @@ fn letter(body: &str, error: &str) -> anyhow::Result<DeadLetter> {
 async fn a_dead_letter_says_what_was_wrong(world: &World) -> anyhow::Result<()> {
     let body = "{\"detail\": {\"name\": \"Ada “the first” ☕\"}}";
     let whole = letter(body, "the provider answered 503")?;
-    world.dead_letters.bury(&whole).await?;
+    world.dead_letters.send_to_dlq(&whole).await?;
     let unread = DeadLetter { correlation_id: None, kind: "poison", attempt: 1, ..whole.clone() };
-    world.dead_letters.bury(&unread).await?;
+    world.dead_letters.send_to_dlq(&unread).await?;
     let mut found = world.broker.letters().await?;
     found.sort_unstable_by_key(|(_, attributes)| attributes.get("attempt").cloned());
     let expected = [unread, whole].map(|letter| {
@@ -85,7 +85,7 @@ async fn a_dead_letter_says_what_was_wrong(world: &World) -> anyhow::Result<()> 
 async fn a_dead_letter_takes_any_reason(world: &World) -> anyhow::Result<()> {
     let errors = ["", "a\u{1}b\tc\n", "\u{fffe}", &"long ☕ ".repeat(2000)];
     for (number, error) in errors.iter().enumerate() {
-        world.dead_letters.bury(&letter(&format!("letter {number}"), error)?).await?;
+        world.dead_letters.send_to_dlq(&letter(&format!("letter {number}"), error)?).await?;
     }
     let mut found: Vec<String> = world.broker.letters().await?.into_iter().map(|(body, _)| body).collect();
     found.sort_unstable();

@@ -24,7 +24,7 @@ pub struct DeadLetter {
 impl Stack {
     /// A client for queues.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(self.aws.sdk())
+        aws_sdk_sqs::Client::new(self.aws.sdk_config())
     }
 
     /// The address of the queue with this logical name.
@@ -148,10 +148,10 @@ impl Stack {
         headers: &[(&str, &str)],
         body: &str,
     ) -> anyhow::Result<Answer> {
-        let base = match self.aws.sdk().endpoint_url() {
+        let base = match self.aws.sdk_config().endpoint_url() {
             Some(endpoint) => endpoint.to_owned(),
             None => {
-                let region = self.aws.sdk().region().context("no region is set")?;
+                let region = self.aws.sdk_config().region().context("no region is set")?;
                 format!("https://{service}.{region}.amazonaws.com")
             }
         };

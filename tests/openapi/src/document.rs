@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use heck::ToUpperCamelCase;
 use partners::event::Payload;
-use platform::http::route::{Answer, Parameter, Place};
-use platform::http::{Access, Description, Operation, Problem, Scope};
+use platform::http::route::{Parameter, ParameterLocation, ResponseDescription};
+use platform::http::{Access, Operation, OperationDescription, Problem, Scope};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -187,23 +187,23 @@ impl Writer {
     }
 
     fn parameter(&mut self, parameter: &Parameter) -> Value {
-        let place = match parameter.place {
-            Place::Path => "path",
-            Place::Query => "query",
-            Place::Header => "header",
+        let place = match parameter.location {
+            ParameterLocation::Path => "path",
+            ParameterLocation::Query => "query",
+            ParameterLocation::Header => "header",
         };
         json!({
             "name": parameter.name,
             "in": place,
             "required": parameter.required,
-            "description": parameter.about,
+            "description": parameter.description,
             "schema": (parameter.schema)(&mut self.requests),
         })
     }
 
-    fn responses(&mut self, access: Access, description: &Description) -> Value {
+    fn responses(&mut self, access: Access, description: &OperationDescription) -> Value {
         let mut responses: BTreeMap<String, Value> = BTreeMap::new();
-        for answer in &description.answers {
+        for answer in &description.responses {
             let response = self.answer(answer);
             let known = responses.entry(answer.status.to_string()).or_insert(Value::Null);
             // The same status in another media type: one response with both.
@@ -215,7 +215,7 @@ impl Writer {
         let common = problems::common(access, description);
         let mut kinds: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
         let own = description.problems.iter();
-        let own = own.map(|it| Kind { status: it.status, name: it.name, about: it.about });
+        let own = own.map(|it| Kind { status: it.status, name: it.name, about: it.description });
         for kind in own.clone().chain(common.iter().copied()) {
             let same = kinds.entry(kind.status).or_default();
             // What an operation says itself of a problem stands for what holds in general.
@@ -239,13 +239,13 @@ impl Writer {
         json!(responses)
     }
 
-    fn answer(&mut self, answer: &Answer) -> Value {
+    fn answer(&mut self, answer: &ResponseDescription) -> Value {
         let mut headers = json!({ "X-Correlation-Id": { "$ref": "#/components/headers/CorrelationId" } });
         for (name, about) in &answer.headers {
             headers[*name] =
                 json!({ "description": about, "required": true, "schema": { "type": "string" } });
         }
-        let mut response = json!({ "description": answer.about, "headers": headers });
+        let mut response = json!({ "description": answer.description, "headers": headers });
         if let Some((media_type, schema)) = answer.body {
             response["content"] = json!({ media_type: { "schema": schema(&mut self.answers) } });
         }

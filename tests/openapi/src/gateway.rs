@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use heck::ToUpperCamelCase as _;
-use platform::http::route::Place;
+use platform::http::route::ParameterLocation;
 use platform::http::{Access, Operation};
 use serde_json::{Map, Value, json};
 
@@ -117,17 +117,18 @@ pub fn security(access: Access) -> Value {
 
 fn describe(operation: &Operation, api: &Api, wired: &Wiring) -> Value {
     let description = operation.description();
-    let is_checked = |place| matches!(place, Place::Path | Place::Header);
+    let is_checked = |place| matches!(place, ParameterLocation::Path | ParameterLocation::Header);
     let parameters: Vec<Value> = description
         .parameters
         .iter()
-        .filter(|parameter| parameter.required && is_checked(parameter.place))
+        .filter(|parameter| parameter.required && is_checked(parameter.location))
         .map(|parameter| {
-            let place = if parameter.place == Place::Path { "path" } else { "header" };
+            let place = if parameter.location == ParameterLocation::Path { "path" } else { "header" };
             json!({ "name": parameter.name, "in": place, "required": true, "schema": { "type": "string" } })
         })
         .collect();
-    let needs_header = description.parameters.iter().any(|it| it.required && it.place == Place::Header);
+    let needs_header =
+        description.parameters.iter().any(|it| it.required && it.location == ParameterLocation::Header);
     let mut described = json!({ "security": security(operation.access) });
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();

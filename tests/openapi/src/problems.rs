@@ -1,7 +1,7 @@
 //! The problems that an operation can answer with, by rule.
 
-use platform::http::route::Place;
-use platform::http::{Access, Description};
+use platform::http::route::ParameterLocation;
+use platform::http::{Access, OperationDescription};
 
 /// What the `type` of a problem starts with.
 pub(crate) const PREFIX: &str = "urn:serverless-orders:problem:";
@@ -81,13 +81,13 @@ pub(crate) const GENERAL: [Kind; 15] = [
 ];
 
 /// Those of every operation like this one, its own not among them.
-pub(crate) fn common(access: Access, description: &Description) -> Vec<Kind> {
+pub(crate) fn common(access: Access, description: &OperationDescription) -> Vec<Kind> {
     let mut kinds = vec![INVALID];
-    let has = |place| description.parameters.iter().any(|parameter| parameter.place == place);
-    if has(Place::Path) || has(Place::Query) {
+    let has = |place| description.parameters.iter().any(|parameter| parameter.location == place);
+    if has(ParameterLocation::Path) || has(ParameterLocation::Query) {
         kinds.push(UNREADABLE);
     }
-    if has(Place::Path) {
+    if has(ParameterLocation::Path) {
         kinds.push(NOT_FOUND);
     }
     match access {

@@ -19,7 +19,7 @@ use payments::webhook::{Secrets, SigningSecret, WebhookApi};
 use platform::Clock;
 use platform::clock::SystemClock;
 use platform::http::Operation;
-use platform::memory::{Bus, Files};
+use platform::memory::{Bucket, Bus};
 use search::adapters::memory::InMemoryIndex;
 use secrecy::SecretString;
 
@@ -156,13 +156,13 @@ fn documents() -> Service {
     use documents::invoice::api as invoices;
     let invoice_api = invoices::Api {
         invoices: Arc::new(InMemoryInvoices::default()),
-        objects: Arc::new(Files::default()),
+        objects: Arc::new(Bucket::default()),
     };
     let clock = Arc::new(SystemClock);
     let export_api = exports::Api {
         exports: Arc::new(InMemoryExports::default()),
         queue: Arc::new(InMemoryExportQueue::default()),
-        files: Arc::new(Files::default()),
+        files: Arc::new(Bucket::default()),
         links: documents::report::link::Links::new(Arc::new(FixedLinkSecret), clock.clone()),
         clock,
         zone: jiff::tz::TimeZone::UTC,
@@ -182,7 +182,7 @@ fn media() -> Service {
     let api = media::api::Api {
         images: Arc::new(InMemoryImages::default()),
         forms: Arc::new(UnsignedForms),
-        renditions: Arc::new(Files::default()),
+        renditions: Arc::new(Bucket::default()),
         clock: Arc::new(SystemClock),
     };
     Service {

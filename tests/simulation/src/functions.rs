@@ -20,13 +20,13 @@ use orders::relay::RelayOutbox;
 use orders::track::TrackOrder;
 use payments::arbiter::{Arbiter, ProcessPayment, VoidPayment};
 use payments::webhook::Secrets;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::host::queue::{Message, QueueHost};
-use platform::host::record::MARGIN;
+use platform::host::record::DEADLINE_MARGIN;
 use platform::host::schedule::Job;
 use platform::host::stream::{Change, StreamHost};
 use platform::http::Caller;
-use platform::http::client::{HttpClient, NoAnswer};
+use platform::http::client::{HttpClient, NoResponse};
 use platform::publisher::{BusPublisher, PutEvents};
 use platform::retry::RetryPolicy;
 use platform::{EventHandler, Failure, Publisher};
@@ -112,10 +112,10 @@ pub async fn batch(ports: Ports, queue: usize, messages: Vec<Message>, time: Dur
         publisher: ports.publisher(),
         visibility: Arc::clone(&port) as Arc<_>,
         dead_letters: port,
-        retry: RetryPolicy { base: wiring.retry_base, attempts: wiring.attempts },
+        retry: RetryPolicy { base_delay: wiring.retry_base, max_attempts: wiring.attempts },
         clock: Arc::new(ports.caller.clone()),
     };
-    host.batch(messages, time.saturating_sub(MARGIN), "simulated").await
+    host.handle_batch(messages, time.saturating_sub(DEADLINE_MARGIN), "simulated").await
 }
 
 /// Runs the relay on rows of the stream, and gives back the first that is to come again.
@@ -126,7 +126,7 @@ pub async fn relay(ports: Ports, rows: Vec<Change>, time: Duration) -> Option<St
         dead_letters: Arc::new(RelayDeadLetters(ports.clone())),
         clock: Arc::new(ports.caller.clone()),
     };
-    host.batch(rows, time.saturating_sub(MARGIN), "simulated").await
+    host.handle_batch(rows, time.saturating_sub(DEADLINE_MARGIN), "simulated").await
 }
 
 /// Runs the schedule's function once.
@@ -181,7 +181,7 @@ impl Api {
                 clock: Arc::clone(&clock) as Arc<_>,
             }),
         };
-        complete(router, clock)
+        build_app(router, clock)
     }
 
     /// Answers one request.
@@ -195,11 +195,11 @@ impl Api {
 /// A request from inside: to the inventory, signed by a function's role.
 #[async_trait]
 impl HttpClient for Ports {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         request.extensions_mut().insert(Caller::Service { arn: self.caller.function.to_owned() });
         self.request(Api::Inventory, request)
             .await
-            .map_err(|error| NoAnswer { host: "inventory-api".to_owned(), source: error.into() })
+            .map_err(|error| NoResponse { host: "inventory-api".to_owned(), source: error.into() })
     }
 }
 
@@ -272,7 +272,7 @@ struct QueuePort {
 
 #[async_trait]
 impl platform::host::queue::Visibility for QueuePort {
-    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
+    async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
         let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
         let receipt: u64 = receipt.parse()?;
         let hidden =
@@ -283,7 +283,7 @@ impl platform::host::queue::Visibility for QueuePort {
 
 #[async_trait]
 impl platform::host::record::DeadLetters for QueuePort {
-    async fn bury(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
+    async fn send_to_dlq(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
         let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
         let letter =
             Letter { body: letter.body.as_str().into(), kind: letter.kind, error: letter.error.clone() };
@@ -298,7 +298,7 @@ struct RelayDeadLetters(Ports);
 
 #[async_trait]
 impl platform::host::record::DeadLetters for RelayDeadLetters {
-    async fn bury(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
+    async fn send_to_dlq(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
         self.0.world.violated(format!("the relay gave a row up: {}", letter.error));
         Ok(())
     }

@@ -127,7 +127,7 @@ fn hand_out(world: &Arc<World>, index: usize) {
     let batch: Vec<Message> = received
         .map(|(id, message)| Message {
             id: id.to_string(),
-            receipt: message.receipt.to_string(),
+            receipt_handle: message.receipt.to_string(),
             body: message.body.to_string(),
             attempt: message.receives,
         })
@@ -144,7 +144,7 @@ fn hand_out(world: &Arc<World>, index: usize) {
     poll_queue(world, index, visibility);
     let receipts: Vec<(String, u64)> = batch
         .iter()
-        .filter_map(|message| Some((message.id.clone(), message.receipt.parse().ok()?)))
+        .filter_map(|message| Some((message.id.clone(), message.receipt_handle.parse().ok()?)))
         .collect();
     let limit = world.wiring.timeout;
     let answered = Arc::clone(world);

@@ -76,7 +76,7 @@ impl Mailer for Outgoing {
             world.violated(format!("a mail goes to {:?}, who has ordered nothing", mail.to));
             return Err(anyhow::anyhow!("no such customer").into());
         };
-        let claims = world.claims.all();
+        let claims = world.claims.claims();
         let claim = claims.get(&Key::new(order, kind)).map(|(claim, _)| claim);
         // Who stood still since it claimed the mail cannot know that others have sent it. SES knows no fencing token.
         if is_completed(claim) && !self.ports.caller.has_stalled() {

@@ -189,8 +189,8 @@ fn replay(world: &Arc<World>, settled: &Snapshot) {
         world.sim.note(|| format!("{what}: everything is sent once more"));
         world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(later));
         world.provider.forget_keys();
-        world.claims.expire(world.sim.now());
-        world.too_late_for_mails.store(world.claims.all().is_empty(), Ordering::Relaxed);
+        world.claims.remove_expired(world.sim.now());
+        world.too_late_for_mails.store(world.claims.claims().is_empty(), Ordering::Relaxed);
         let histories: Vec<_> =
             lock(&world.queues).iter().map(|queue| queue.first_history()).enumerate().collect();
         for (queue, history) in histories {

@@ -180,7 +180,7 @@ async fn ask(
     body: String,
 ) -> Option<(StatusCode, Value)> {
     let scopes = [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect();
-    let caller = Caller::User { id: format!("c-{number}").parse().ok()?, staff: false, scopes };
+    let caller = Caller::User { id: format!("c-{number}").parse().ok()?, is_staff: false, scopes };
     let request = request.header("content-type", "application/json").extension(caller);
     let request = request.body(Bytes::from(body)).ok()?;
     let answer = timeout(&ports.caller, PATIENCE, ports.request(Api::Orders, request)).await?.ok()?;

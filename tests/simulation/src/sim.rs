@@ -286,13 +286,13 @@ impl Clock for Caller {
         self.sim.scheduler.sleep(time).await;
     }
 
-    fn fresh_id(&self) -> Uuid {
+    fn new_id(&self) -> Uuid {
         let millis = u64::try_from(Clock::now(self).as_millisecond()).unwrap_or_default();
         let random: [u8; 10] = self.sim.chance(|rng| std::array::from_fn(|_| rng.u8(..)));
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
-    fn chance(&self) -> f64 {
+    fn random(&self) -> f64 {
         self.sim.chance(fastrand::Rng::f64)
     }
 }

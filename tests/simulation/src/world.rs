@@ -128,7 +128,7 @@ impl World {
         let sequence_number = stream.numbers.to_string();
         let event = serde_json::to_string(event).unwrap_or_default();
         let image = Some(serde_json::json!({ "event": event }));
-        stream.rows.push_back(Change { sequence_number, keys: serde_json::Value::Null, image });
+        stream.rows.push_back(Change { sequence_number, keys: serde_json::Value::Null, new_image: image });
         drop(stream);
         lambda::poll_stream(&self.me(), self.sim.soon(Duration::from_secs(1)));
     }

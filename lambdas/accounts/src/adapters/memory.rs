@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::CustomerId;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 
 use crate::profile::Profile;
 use crate::store::Profiles;
@@ -15,18 +15,18 @@ use crate::store::Profiles;
 pub struct InMemoryProfiles {
     profiles: Mutex<BTreeMap<CustomerId, Profile>>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 #[async_trait]
 impl Profiles for InMemoryProfiles {
     async fn get(&self, customer: &CustomerId) -> anyhow::Result<Option<Profile>> {
-        self.failures.strike("reading a profile")?;
+        self.failures.check("reading a profile")?;
         Ok(lock(&self.profiles).get(customer).cloned())
     }
 
     async fn write(&self, profile: &Profile) -> anyhow::Result<bool> {
-        self.failures.strike("writing a profile")?;
+        self.failures.check("writing a profile")?;
         let mut profiles = lock(&self.profiles);
         let found = profiles.get(&profile.id).map_or(0, |found| found.revision);
         if found != profile.revision.saturating_sub(1) {

@@ -12,7 +12,7 @@ use axum::body::Body;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use platform::clock::SystemClock;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::host::trigger::Trigger;
 use platform::http::{Caller, Scope};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ struct Answer {
 
 fn ada() -> Caller {
     let scopes = [Scope::ProfileRead, Scope::ProfileWrite].into_iter().collect();
-    Caller::User { id: "ada".parse().unwrap(), staff: false, scopes }
+    Caller::User { id: "ada".parse().unwrap(), is_staff: false, scopes }
 }
 
 impl Service {
@@ -54,7 +54,7 @@ impl Service {
             }
             None => Body::empty(),
         };
-        let app = complete(router(Api { profiles: Arc::clone(&self.0) as Arc<_> }), Arc::new(SystemClock));
+        let app = build_app(router(Api { profiles: Arc::clone(&self.0) as Arc<_> }), Arc::new(SystemClock));
         let (parts, body) = app.oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
         let tag = parts.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -72,7 +72,7 @@ impl Service {
             },
             "response": { "claimsAndScopeOverrideDetails": null },
         });
-        trigger.answer(event).await.unwrap()
+        trigger.handle(event).await.unwrap()
     }
 }
 
@@ -101,7 +101,7 @@ async fn the_first_sign_in_makes_the_profile_and_later_ones_leave_it_alone() {
 #[tokio::test]
 async fn a_sign_in_gets_its_scopes_also_when_the_profile_cannot_be_made() {
     let service = Service::new();
-    service.0.failures.next(1);
+    service.0.failures.fail_next(1);
     let event = service
         .sign_in(json!({"sub": "ada", "email": "no address"}), json!({"groupsToOverride": ["staff"]}))
         .await;
@@ -163,5 +163,5 @@ async fn only_people_have_profiles() {
     let scopes = [Scope::ProfileRead].into_iter().collect();
     let machine = Caller::Machine { id: "m".parse().unwrap(), scopes };
     assert_eq!(service.ask(machine, "GET", &[], None).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(service.ask(Caller::Anyone, "GET", &[], None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(service.ask(Caller::Anonymous, "GET", &[], None).await.status, StatusCode::UNAUTHORIZED);
 }

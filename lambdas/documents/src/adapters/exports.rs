@@ -130,7 +130,7 @@ impl SqsExportQueue {
     /// # Errors
     /// When it is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
-        let client = aws_sdk_sqs::Client::new(aws.sdk());
+        let client = aws_sdk_sqs::Client::new(aws.sdk_config());
         Ok(Self { client, url: config::required("EXPORT_QUEUE_URL")? })
     }
 }

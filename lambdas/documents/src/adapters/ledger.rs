@@ -57,7 +57,7 @@ fn item<R: Row + Serialize>(row: &R, name: String, version: u64) -> anyhow::Resu
 fn read<R: DeserializeOwned>(item: Item) -> anyhow::Result<Versioned<R>> {
     let item: LedgerItem = serde_dynamo::from_item(item).context("a row of the ledger is not understood")?;
     let value = serde_json::from_str(&item.content).map_err(|error| {
-        let why = platform::telemetry::without_values(&error.to_string());
+        let why = platform::telemetry::redact_values(&error.to_string());
         anyhow::anyhow!("a row of the ledger is not understood: {why}")
     })?;
     Ok(Versioned { value, version: item.version })

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::OrderId;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 use secrecy::SecretString;
 
 use crate::export::store::{Created, ExportQueue, Exports};
@@ -24,7 +24,7 @@ const PAGE: usize = 3;
 pub struct InMemoryLedger {
     sales: Mutex<BTreeMap<OrderId, Versioned<Sale>>>,
     /// Of all calls.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryLedger {
@@ -37,12 +37,12 @@ impl InMemoryLedger {
 #[async_trait]
 impl Ledger for InMemoryLedger {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Versioned<Sale>>> {
-        self.failures.strike("reading the sale")?;
+        self.failures.check("reading the sale")?;
         Ok(lock(&self.sales).get(&order).cloned())
     }
 
     async fn write(&self, known: Option<&Versioned<Sale>>, sale: &Sale) -> anyhow::Result<bool> {
-        self.failures.strike("writing the sale")?;
+        self.failures.check("writing the sale")?;
         let mut sales = lock(&self.sales);
         let version = sales.get(&sale.order_id).map(|sale| sale.version);
         if version != known.map(|known| known.version) {
@@ -70,7 +70,7 @@ fn stands<R: Row>(row: &R, shelf: Shelf, from: &Position, until: &Position) -> b
 #[async_trait]
 impl Book<Sale> for InMemoryLedger {
     async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Sale>> {
-        self.failures.strike("reading the ledger")?;
+        self.failures.check("reading the ledger")?;
         let sales = lock(&self.sales);
         let sales = sales.values().map(|sale| &sale.value).filter(|sale| stands(*sale, shelf, from, until));
         Ok(page(sales.cloned().collect()))
@@ -80,7 +80,7 @@ impl Book<Sale> for InMemoryLedger {
 #[async_trait]
 impl Book<Booking> for InMemoryLedger {
     async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Booking>> {
-        self.failures.strike("reading the ledger")?;
+        self.failures.check("reading the ledger")?;
         let sales = lock(&self.sales);
         let bookings = sales.values().flat_map(|sale| sale.value.bookings());
         Ok(page(bookings.filter(|booking| stands(booking, shelf, from, until)).collect()))
@@ -92,13 +92,13 @@ impl Book<Booking> for InMemoryLedger {
 pub struct InMemoryExports {
     exports: Mutex<BTreeMap<ExportId, Versioned<Export>>>,
     /// Of all calls.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 #[async_trait]
 impl Exports for InMemoryExports {
     async fn create(&self, export: &Export) -> anyhow::Result<Created> {
-        self.failures.strike("writing the export")?;
+        self.failures.check("writing the export")?;
         let mut exports = lock(&self.exports);
         if let Some(before) = exports.get(&export.id) {
             return Ok(Created::Before(Box::new(before.clone())));
@@ -108,7 +108,7 @@ impl Exports for InMemoryExports {
     }
 
     async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>> {
-        self.failures.strike("reading the export")?;
+        self.failures.check("reading the export")?;
         Ok(lock(&self.exports).get(&id).cloned())
     }
 
@@ -117,7 +117,7 @@ impl Exports for InMemoryExports {
         read: &Versioned<Export>,
         export: Export,
     ) -> anyhow::Result<Option<Versioned<Export>>> {
-        self.failures.strike("writing the export")?;
+        self.failures.check("writing the export")?;
         let mut exports = lock(&self.exports);
         if exports.get(&export.id).map(|stored| stored.version) != Some(read.version) {
             return Ok(None);
@@ -133,7 +133,7 @@ impl Exports for InMemoryExports {
 pub struct InMemoryExportQueue {
     sent: Mutex<Vec<ExportId>>,
     /// Of all calls.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryExportQueue {
@@ -146,7 +146,7 @@ impl InMemoryExportQueue {
 #[async_trait]
 impl ExportQueue for InMemoryExportQueue {
     async fn send(&self, id: ExportId) -> anyhow::Result<()> {
-        self.failures.strike("sending the message")?;
+        self.failures.check("sending the message")?;
         lock(&self.sent).push(id);
         Ok(())
     }
@@ -170,7 +170,7 @@ impl LinkSecret for FixedLinkSecret {
 pub struct InMemoryMailer {
     sent: Mutex<Vec<Mail>>,
     /// Of all calls.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryMailer {
@@ -183,7 +183,7 @@ impl InMemoryMailer {
 #[async_trait]
 impl Mailer for InMemoryMailer {
     async fn send(&self, mail: &Mail) -> anyhow::Result<()> {
-        self.failures.strike("sending the mail")?;
+        self.failures.check("sending the mail")?;
         lock(&self.sent).push(mail.clone());
         Ok(())
     }

@@ -39,8 +39,10 @@ impl SesMailer {
         }
         // SES cannot tell a mail that is sent again from a new one, so nothing is sent again in here.
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIME).build();
-        let config =
-            Builder::from(aws.sdk()).retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
+        let config = Builder::from(aws.sdk_config())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .build();
         let sender = config::required("SENDER_ADDRESS")?;
         Ok(Some(Self { client: Client::from_conf(config), sender, reader }))
     }
@@ -92,6 +94,6 @@ impl LinkSecret for StoredLinkSecret {
     }
 
     fn forget(&self) {
-        self.0.is_stale();
+        self.0.invalidate();
     }
 }

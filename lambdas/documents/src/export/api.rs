@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use platform::Clock;
 use platform::http::{
-    Access, Caller, IdempotencyKey, Json, Operation, Problem, Reach, Routes, Scope, path_parameter,
+    Access, Caller, CustomerScope, IdempotencyKey, Json, Operation, Problem, Routes, Scope,
+    parse_path_parameter,
 };
-use platform::objects::Objects;
+use platform::objects::ObjectStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -41,7 +42,7 @@ pub struct Api {
     /// Has them written.
     pub queue: Arc<dyn ExportQueue>,
     /// Where the files are.
-    pub files: Arc<dyn Objects>,
+    pub files: Arc<dyn ObjectStore>,
     /// Whether a link to a report is ours.
     pub links: report::link::Links,
     /// Time.
@@ -110,13 +111,13 @@ pub(crate) struct DownloadView {
 impl DownloadView {
     /// A link that is made now.
     pub(crate) async fn of(
-        files: &dyn Objects,
+        files: &dyn ObjectStore,
         clock: &dyn Clock,
         key: &str,
         file_name: Option<&str>,
     ) -> anyhow::Result<Self> {
         let expires_at = clock.now().saturating_add(LINK).unwrap_or(Timestamp::MAX);
-        Ok(Self { url: files.link(key, LINK, file_name).await?, expires_at })
+        Ok(Self { url: files.presigned_url(key, LINK, file_name).await?, expires_at })
     }
 }
 
@@ -142,12 +143,12 @@ async fn create(
     headers: HeaderMap,
     body: Result<Json<CreateExport>, Problem>,
 ) -> Result<Response, Problem> {
-    let reach = Reach::of(&caller)?;
+    let scope = CustomerScope::of_caller(&caller)?;
     let now = api.clock.now();
     let wanted = body.and_then(|Json(body)| body.checked(&api.zone, now));
-    let (key, wanted) = IdempotencyKey::with_body(&headers, "export", wanted)?;
+    let (key, wanted) = IdempotencyKey::from_headers_and_body(&headers, "export", wanted)?;
     // Two callers may have hit upon the same key.
-    let name = format!("{}/{}", reach.name(), key.as_str());
+    let name = format!("{}/{}", scope.caller_id(), key.as_str());
     let id = ExportId::from(Uuid::new_v5(&NAMESPACE, name.as_bytes()));
     let asked = serde_json::to_string(&wanted).map_err(anyhow::Error::from)?;
     let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(asked.as_bytes()));
@@ -164,7 +165,7 @@ async fn create(
     let export = match api.exports.create(&export).await? {
         Created::Now => export,
         Created::Before(before) if before.value.fingerprint == export.fingerprint => before.value,
-        Created::Before(_) => return Err(Problem::key_reused()),
+        Created::Before(_) => return Err(Problem::idempotency_key_reused()),
     };
     // Also when it was there before: the message may not have been sent then. One too many does nothing.
     if matches!(export.state, State::Queued) {
@@ -180,8 +181,8 @@ async fn read(
     caller: Caller,
     Path(export_id): Path<String>,
 ) -> Result<Response, Problem> {
-    Reach::of(&caller)?;
-    let id: ExportId = path_parameter("export_id", &export_id)?;
+    CustomerScope::of_caller(&caller)?;
+    let id: ExportId = parse_path_parameter("export_id", &export_id)?;
     let found = api.exports.get(id).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("There is no export {id}.")))?;
     if found.value.is_overdue(api.clock.now()) {

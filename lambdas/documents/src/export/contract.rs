@@ -1,6 +1,6 @@
 //! What the contract says of exports.
 
-use platform::http::{Description, IdempotencyKey};
+use platform::http::{IdempotencyKey, OperationDescription};
 
 use super::ExportId;
 use super::api::ExportView;
@@ -8,7 +8,7 @@ use super::request::CreateExport;
 
 const EXPORT_ID: &str = "The export: the `id` that asking for it was answered with.";
 
-pub(super) fn about_create(it: &mut Description) {
+pub(super) fn about_create(it: &mut OperationDescription) {
     it.about(
         "Ask for an export of orders",
         "A file with all orders of a period is written, each as it stands at this moment. That takes from seconds to \
@@ -22,17 +22,17 @@ pub(super) fn about_create(it: &mut Description) {
          is about the same export. Remembered for a month.",
     )
     .body::<CreateExport>()
-    .answer::<ExportView>(202, "It is asked for.")
+    .response::<ExportView>(202, "It is asked for.")
     .with_header("Location", "Where the export is.")
     .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another export.");
 }
 
-pub(super) fn about_read(it: &mut Description) {
+pub(super) fn about_read(it: &mut OperationDescription) {
     it.about(
         "Read an export",
         "How far it is, and when it is done, a link from which the file can be fetched.",
     )
     .path::<ExportId>("export_id", EXPORT_ID)
-    .answer::<ExportView>(200, "The export.")
+    .response::<ExportView>(200, "The export.")
     .problem(404, "not-found", "There is no such export, or it is more than a month old.");
 }

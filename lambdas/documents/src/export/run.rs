@@ -15,7 +15,7 @@ use bytes::Bytes;
 use domain::{Attempt, Event};
 use jiff::SignedDuration;
 use platform::host::record::Labels;
-use platform::objects::{File, MOST_PARTS, Objects, Part, Upload, read_whole};
+use platform::objects::{MAX_PARTS, MultipartUpload, Object, ObjectStore, Part, read_to_end};
 use platform::{Clock, Failure, MessageHandler};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,7 +59,7 @@ pub struct ExportOrders {
     /// Where the orders come from.
     pub sales: Arc<dyn Book<Sale>>,
     /// Where the files go.
-    pub files: Arc<dyn Objects>,
+    pub files: Arc<dyn ObjectStore>,
     /// Has the rest done.
     pub queue: Arc<dyn ExportQueue>,
     /// Time and ids.
@@ -78,7 +78,7 @@ struct Task {
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
     /// The multipart upload, once there is a first part.
-    upload: Option<Upload>,
+    upload: Option<MultipartUpload>,
     /// The parts that the bucket has.
     parts: Vec<Part>,
     /// The orders from here on are still to be written.
@@ -131,9 +131,9 @@ impl MessageHandler for ExportOrders {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
-        let attempt = Attempt { owner: self.clock.fresh_id(), now, lease_for: LEASE };
+        let attempt = Attempt { owner: self.clock.new_id(), now, lease_for: LEASE };
         if let Some(lease) = stored.value.lease.filter(|lease| lease.bars(&attempt)) {
-            return Err(Failure::Busy { until: lease.expires_at });
+            return Err(Failure::Leased { until: lease.expires_at });
         }
         if stored.value.attempts >= MOST_ATTEMPTS {
             return self.give_up(stored).await;
@@ -217,9 +217,9 @@ impl ExportOrders {
         };
         let file = self.files.read(checkpoint, 0, None).await?;
         let file = file.with_context(|| format!("the checkpoint {checkpoint} is not there"))?;
-        let whole = read_whole(file, LARGEST_CHECKPOINT).await?.context("the checkpoint is too large")?;
+        let whole = read_to_end(file, LARGEST_CHECKPOINT).await?.context("the checkpoint is too large")?;
         serde_json::from_slice(&whole).map_err(|error| {
-            let why = platform::telemetry::without_values(&error.to_string());
+            let why = platform::telemetry::redact_values(&error.to_string());
             anyhow::anyhow!("the checkpoint {checkpoint} is not understood: {why}")
         })
     }
@@ -258,11 +258,11 @@ impl ExportOrders {
         let export = &work.stored.value;
         let upload = match work.checkpoint.upload.take() {
             Some(upload) => upload,
-            None => self.files.start(&export.key(), export.wanted.format.media_type()).await?,
+            None => self.files.start_upload(&export.key(), export.wanted.format.media_type()).await?,
         };
         let number = u32::try_from(work.checkpoint.parts.len())?.saturating_add(1);
-        anyhow::ensure!(number <= MOST_PARTS, "the file would have more parts than S3 takes");
-        let part = self.files.write_part(&upload, number, body).await;
+        anyhow::ensure!(number <= MAX_PARTS, "the file would have more parts than S3 takes");
+        let part = self.files.upload_part(&upload, number, body).await;
         work.checkpoint.upload = Some(upload);
         work.checkpoint.parts.push(part?);
         Ok(())
@@ -275,7 +275,7 @@ impl ExportOrders {
             let body = work.checkpoint.encoder.take();
             let export = &work.stored.value;
             let content_type = export.wanted.format.media_type().to_owned();
-            self.files.write(File { key: export.key(), content_type, body }).await?;
+            self.files.write(Object { key: export.key(), content_type, body }).await?;
         } else {
             if !work.checkpoint.complete {
                 let body = work.checkpoint.encoder.take();
@@ -287,7 +287,7 @@ impl ExportOrders {
                 self.put_down(work, false).await?;
             }
             let upload = work.checkpoint.upload.as_ref().context("parts without an upload")?;
-            self.files.finish(upload, &work.checkpoint.parts).await?;
+            self.files.complete_upload(upload, &work.checkpoint.parts).await?;
         }
         let now = self.clock.now();
         let orders = work.checkpoint.orders;
@@ -313,10 +313,10 @@ impl ExportOrders {
         let export = &work.stored.value;
         let now = self.clock.now();
         // A name that nobody else writes: what the record points to stays as it was until it points elsewhere.
-        let key = format!("checkpoints/{}/{}", export.id, self.clock.fresh_id());
+        let key = format!("checkpoints/{}/{}", export.id, self.clock.new_id());
         let body = serde_json::to_vec(&work.checkpoint)?.into();
         let content_type = "application/json".to_owned();
-        self.files.write(File { key: key.clone(), content_type, body }).await?;
+        self.files.write(Object { key: key.clone(), content_type, body }).await?;
         let before = export.state.clone();
         let reached = (work.checkpoint.position.clone(), work.checkpoint.complete);
         let came_on = reached != std::mem::replace(&mut work.put_down_at, reached.clone());
@@ -343,7 +343,7 @@ impl ExportOrders {
 
     /// Removes a checkpoint that nothing points to. The bucket's lifecycle does so, too.
     async fn forget(&self, checkpoint: &str) {
-        if let Err(error) = self.files.remove(checkpoint).await {
+        if let Err(error) = self.files.delete(checkpoint).await {
             tracing::warn!(error = %format!("{error:#}"), "an old checkpoint stays for a while");
         }
     }

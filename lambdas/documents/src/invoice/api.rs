@@ -14,8 +14,11 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use domain::OrderId;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use platform::http::{Access, Caller, Description, Operation, Problem, Reach, Routes, Scope, path_parameter};
-use platform::objects::Objects;
+use platform::http::{
+    Access, Caller, CustomerScope, Operation, OperationDescription, Problem, Routes, Scope,
+    parse_path_parameter,
+};
+use platform::objects::ObjectStore;
 use schemars::JsonSchema;
 use sha2::{Digest, Sha256};
 
@@ -32,7 +35,7 @@ pub struct Api {
     /// The invoices.
     pub invoices: Arc<dyn Invoices>,
     /// Where their documents are kept.
-    pub objects: Arc<dyn Objects>,
+    pub objects: Arc<dyn ObjectStore>,
 }
 
 /// The routes.
@@ -62,7 +65,7 @@ pub struct EntityTags(#[schemars(length(min = 1, max = 1000))] pub String);
 #[schemars(inline)]
 pub struct Document(pub String);
 
-fn about(it: &mut Description) {
+fn about(it: &mut OperationDescription) {
     it.about(
         "Read an order's invoice",
         "There is one soon after the order is paid; it never changes, and neither does a byte of it. \
@@ -71,13 +74,13 @@ fn about(it: &mut Description) {
     )
     .path::<OrderId>("order_id", "The order: the `id` that placing it was answered with.")
     .header::<EntityTags>("If-None-Match", "The `ETag` of the document that you have: answered with a 304 if it is that one.")
-    .answer_as::<Document>(200, "application/pdf", "The invoice.")
+    .response_as::<Document>(200, "application/pdf", "The invoice.")
     .with_header("ETag", "Names the document's bytes, for `If-None-Match`.")
     .with_header("Content-Disposition", "The name to save it under: the invoice's number.")
-    .answer_as::<Document>(200, "text/html", "The invoice as a page.")
-    .empty_answer(303, "The PDF is at `Location`, for a minute. No token is needed there.")
+    .response_as::<Document>(200, "text/html", "The invoice as a page.")
+    .empty_response(303, "The PDF is at `Location`, for a minute. No token is needed there.")
     .with_header("Location", "Where the PDF is.")
-    .empty_answer(304, "You have it already.")
+    .empty_response(304, "You have it already.")
     .problem(404, "not-found", "You have no such order, or it has no invoice yet: it is not paid, or was paid just now.")
     .problem(406, "not-acceptable", "It is neither a PDF nor a page that you take.");
 }
@@ -88,16 +91,16 @@ async fn invoice(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id: OrderId = path_parameter("order_id", &order)?;
+    let id: OrderId = parse_path_parameter("order_id", &order)?;
     tracing::Span::current().record("order_id", &order);
-    let reach = Reach::of(&caller)?;
+    let scope = CustomerScope::of_caller(&caller)?;
     let accept = text(&headers, &header::ACCEPT);
     let form = Form::wanted(accept).ok_or_else(|| {
         Problem::not_acceptable(
             "An invoice is there as application/pdf and as text/html: send Accept with one of them.",
         )
     })?;
-    let found = api.invoices.get(id).await?.filter(|invoice| reach.includes(&invoice.buyer.id));
+    let found = api.invoices.get(id).await?.filter(|invoice| scope.includes(&invoice.buyer.id));
     let invoice = found.ok_or_else(|| {
         Problem::not_found(format!(
             "There is no invoice for order {id}. It is issued when the order is paid: read the order, and where its status is \
@@ -137,7 +140,7 @@ async fn invoice(
 /// Sends the client to where the PDF is.
 async fn elsewhere(api: &Api, invoice: &Invoice) -> Result<Response, Problem> {
     let name = format!("{}.pdf", invoice.number);
-    let link = api.objects.link(&key(invoice, Form::Pdf), LINK, Some(&name)).await?;
+    let link = api.objects.presigned_url(&key(invoice, Form::Pdf), LINK, Some(&name)).await?;
     let mut response = StatusCode::SEE_OTHER.into_response();
     set(&mut response, header::LOCATION, &link);
     set(&mut response, header::VARY, "Accept");

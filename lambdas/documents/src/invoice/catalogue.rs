@@ -71,7 +71,7 @@ fn is_problem(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use http::Response;
-    use platform::http::client::NoAnswer;
+    use platform::http::client::NoResponse;
 
     use super::*;
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[async_trait]
     impl HttpClient for Answers {
-        async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+        async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
             assert_eq!(request.uri(), "https://api.example/v1/products/TEA-001");
             assert_eq!(request.headers()["x-correlation-id"], "request-1");
             Ok(Response::builder().status(self.0).body(Bytes::from_static(self.1.as_bytes())).unwrap())

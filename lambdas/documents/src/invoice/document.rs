@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
-use platform::objects::{File, Objects, read_whole};
+use platform::objects::{Object, ObjectStore, read_to_end};
 
 use super::accept::Form;
 use super::record::Invoice;
@@ -30,7 +30,11 @@ pub fn key(invoice: &Invoice, form: Form) -> String {
 ///
 /// # Errors
 /// When the bucket does not answer. What is not kept is not shown.
-pub async fn document(objects: &Arc<dyn Objects>, invoice: &Invoice, form: Form) -> anyhow::Result<Bytes> {
+pub async fn document(
+    objects: &Arc<dyn ObjectStore>,
+    invoice: &Invoice,
+    form: Form,
+) -> anyhow::Result<Bytes> {
     let key = key(invoice, form);
     if let Some(kept) = read(objects, &key).await? {
         return Ok(kept);
@@ -43,8 +47,8 @@ pub async fn document(objects: &Arc<dyn Objects>, invoice: &Invoice, form: Form)
         Form::Pdf => "application/pdf",
         Form::Page => "text/html; charset=utf-8",
     };
-    let file = File { key: key.clone(), content_type: content_type.to_owned(), body: made.clone() };
-    if objects.write_new(file).await? {
+    let file = Object { key: key.clone(), content_type: content_type.to_owned(), body: made.clone() };
+    if objects.write_if_absent(file).await? {
         tracing::info!(number = %invoice.number, bytes = made.len(), key, "invoice rendered");
         return Ok(made);
     }
@@ -52,8 +56,8 @@ pub async fn document(objects: &Arc<dyn Objects>, invoice: &Invoice, form: Form)
     read(objects, &key).await?.with_context(|| format!("{key} is there, and is not"))
 }
 
-async fn read(objects: &Arc<dyn Objects>, key: &str) -> anyhow::Result<Option<Bytes>> {
+async fn read(objects: &Arc<dyn ObjectStore>, key: &str) -> anyhow::Result<Option<Bytes>> {
     let Some(reading) = objects.read(key, 0, None).await? else { return Ok(None) };
-    let whole = read_whole(reading, LARGEST).await?;
+    let whole = read_to_end(reading, LARGEST).await?;
     Ok(Some(whole.with_context(|| format!("{key} is too large"))?))
 }

@@ -97,7 +97,7 @@ impl IssueInvoice {
                 }
                 Put::OrderHasOne => return Ok(()),
                 Put::NotNext => {
-                    self.clock.sleep(wait.mul_f64(self.clock.chance())).await;
+                    self.clock.sleep(wait.mul_f64(self.clock.random())).await;
                     wait = wait.saturating_mul(2).min(LONGEST_WAIT);
                 }
             }

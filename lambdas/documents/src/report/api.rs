@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use jiff::civil::Date;
 use platform::http::{
-    Access, Description, FieldError, Json, Operation, Problem, Routes, Scope, path_parameter,
+    Access, FieldError, Json, Operation, OperationDescription, Problem, Routes, Scope, parse_path_parameter,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,18 +57,18 @@ struct Signature(
     String,
 );
 
-fn about_read(it: &mut Description) {
+fn about_read(it: &mut OperationDescription) {
     it.about(
         "Read the report of a day",
         "Links to what was sold on a day of the shop's time zone, by product and hour: a page with charts, and a table \
          (CSV). It is made in the early morning of the next day.",
     )
     .path::<Day>("day", "The day, such as 2026-11-23.")
-    .answer::<ReportView>(200, "The report.")
+    .response::<ReportView>(200, "The report.")
     .problem(404, "not-found", "There is no report of that day.");
 }
 
-fn about_follow(it: &mut Description) {
+fn about_follow(it: &mut OperationDescription) {
     it.about(
         "Follow a link of the mail about a report",
         "Sends a browser on to the file. The link is good for seven days, for whoever has it.",
@@ -77,7 +77,7 @@ fn about_follow(it: &mut Description) {
     .path::<Kind>("file", "Which file.")
     .query::<Until>("until", "Until when the link is good, in seconds since 1970.")
     .query::<Signature>("signature", "Makes it good.")
-    .empty_answer(302, "The file is elsewhere.")
+    .empty_response(302, "The file is elsewhere.")
     .with_header("Location", "Where the file is, for a minute.")
     .problem(403, "forbidden", "The link is too old, or not one of ours.")
     .problem(404, "not-found", "There is no report of that day.");
@@ -126,7 +126,7 @@ async fn follow(
     Query(query): Query<FollowQuery>,
 ) -> Result<Response, Problem> {
     let day = day_of(&day)?;
-    let kind: Kind = path_parameter("file", &file)?;
+    let kind: Kind = parse_path_parameter("file", &file)?;
     let until = query.until.as_deref().and_then(|until| until.parse().ok());
     let is_good = match (until, &query.signature) {
         (Some(until), Some(signature)) => api.links.is_good(&Ticket { day, kind, until }, signature).await?,
@@ -139,7 +139,7 @@ async fn follow(
     }
     api.find(day, kind).await?;
     let name = kind.file_name(day);
-    let link = api.files.link(&kind.key(day), ONWARD, name.as_deref()).await?;
+    let link = api.files.presigned_url(&kind.key(day), ONWARD, name.as_deref()).await?;
     let headers = [
         (header::LOCATION, link),
         (header::CACHE_CONTROL, "no-store".to_owned()),

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use platform::Clock;
 use platform::host::schedule::Job;
-use platform::objects::{File, Objects, read_whole};
+use platform::objects::{Object, ObjectStore, read_to_end};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -30,7 +30,7 @@ pub struct DailyReport {
     /// What happened.
     pub bookings: Arc<dyn Book<Booking>>,
     /// Where the files go.
-    pub files: Arc<dyn Objects>,
+    pub files: Arc<dyn ObjectStore>,
     /// Tells of them.
     pub mail: Option<MailSettings>,
     /// Time.
@@ -100,7 +100,7 @@ impl Job for DailyReport {
 impl DailyReport {
     async fn write(&self, kind: Kind, day: Date, content_type: &str, body: Vec<u8>) -> anyhow::Result<()> {
         let content_type = content_type.to_owned();
-        self.files.write(File { key: kind.key(day), content_type, body: body.into() }).await
+        self.files.write(Object { key: kind.key(day), content_type, body: body.into() }).await
     }
 
     /// Sends a mail, unless the last one about this day told the same. Two at the same time may both send one.
@@ -113,7 +113,7 @@ impl DailyReport {
     ) -> anyhow::Result<bool> {
         let key = format!("reports/{}/mailed.json", day.date);
         let told: Option<Told> = match self.files.read(&key, 0, None).await? {
-            Some(file) => read_whole(file, 1024).await?.and_then(|file| serde_json::from_slice(&file).ok()),
+            Some(file) => read_to_end(file, 1024).await?.and_then(|file| serde_json::from_slice(&file).ok()),
             None => None,
         };
         if told.as_ref().is_some_and(|told| told.figures == hash) {
@@ -126,7 +126,7 @@ impl DailyReport {
         let links = MailLinks { page: link(Kind::Page).await?, csv: link(Kind::Csv).await? };
         settings.mailer.send(&compose(&self.shop, day, figures, &links, told.is_some())).await?;
         let body = serde_json::to_vec(&Told { figures: hash })?.into();
-        self.files.write(File { key, content_type: "application/json".to_owned(), body }).await?;
+        self.files.write(Object { key, content_type: "application/json".to_owned(), body }).await?;
         Ok(true)
     }
 }

@@ -12,10 +12,10 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::http::{Caller, Scope};
-use platform::memory::{Files, ManualClock};
-use platform::objects::{File, Objects};
+use platform::memory::{Bucket, ManualClock};
+use platform::objects::{Object, ObjectStore};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -24,7 +24,7 @@ use crate::support::at;
 struct Service {
     exports: Arc<InMemoryExports>,
     queue: Arc<InMemoryExportQueue>,
-    files: Arc<Files>,
+    files: Arc<Bucket>,
     clock: Arc<ManualClock>,
 }
 
@@ -59,10 +59,10 @@ impl Service {
         };
         let id: CustomerId = "staff-1".parse().unwrap();
         let scopes = [Scope::ReportsRead].into_iter().collect();
-        let caller = Caller::User { id, staff: true, scopes };
+        let caller = Caller::User { id, is_staff: true, scopes };
         let request = request.header("content-type", "application/json").extension(caller);
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        let answer = complete(router(api), self.clock.clone()).oneshot(request).await.unwrap();
+        let answer = build_app(router(api), self.clock.clone()).oneshot(request).await.unwrap();
         let location = answer.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
@@ -85,7 +85,7 @@ fn november() -> Value {
 #[tokio::test]
 async fn asking_again_with_the_same_key_is_the_same_export_and_mends_what_was_lost() {
     let service = Service::new();
-    service.queue.failures.next(1);
+    service.queue.failures.fail_next(1);
     let lost = service.ask("k", &november()).await;
     assert_eq!(
         lost.status,
@@ -152,7 +152,7 @@ async fn all_that_is_wrong_is_told_at_once() {
 async fn a_link_out_of_a_mail_leads_to_its_file_for_a_week_and_to_no_other() {
     let service = Service::new();
     let day = "2026-11-23".parse().unwrap();
-    let file = File { key: Kind::Page.key(day), content_type: "text/html".to_owned(), body: "<p>".into() };
+    let file = Object { key: Kind::Page.key(day), content_type: "text/html".to_owned(), body: "<p>".into() };
     service.files.write(file).await.unwrap();
     let link = service.links().make(day, Kind::Page).await.unwrap();
     let followed = service.get(&link).await;

@@ -16,8 +16,8 @@ use domain::order::OrderStatus;
 use jiff::{SignedDuration, Timestamp};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
-use platform::memory::{Failures, Files, ManualClock};
-use platform::objects::SMALLEST_PART;
+use platform::memory::{Bucket, InjectedFaults, ManualClock};
+use platform::objects::MIN_PART_BYTES;
 use platform::{Clock, Failure, MessageHandler};
 use proptest::prelude::*;
 use serde_json::json;
@@ -31,14 +31,14 @@ const START: &str = "2026-11-20T00:00:00Z";
 struct Slow {
     ledger: Arc<InMemoryLedger>,
     clock: Arc<ManualClock>,
-    failures: Failures,
+    failures: InjectedFaults,
 }
 
 #[async_trait]
 impl Book<Sale> for Slow {
     async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Sale>> {
         self.clock.advance(SignedDuration::from_secs(1));
-        self.failures.strike("reading the ledger")?;
+        self.failures.check("reading the ledger")?;
         self.ledger.page(shelf, from, until).await
     }
 }
@@ -46,7 +46,7 @@ impl Book<Sale> for Slow {
 struct World {
     exports: Arc<InMemoryExports>,
     queue: Arc<InMemoryExportQueue>,
-    files: Arc<Files>,
+    files: Arc<Bucket>,
     ledger: Arc<Slow>,
     clock: Arc<ManualClock>,
     handler: ExportOrders,
@@ -58,8 +58,8 @@ impl World {
         let clock = Arc::new(ManualClock::new(at("2026-11-25T00:00:00Z")));
         let exports = Arc::new(InMemoryExports::default());
         let queue = Arc::new(InMemoryExportQueue::default());
-        let files = Arc::new(Files::default());
-        let failures = Failures::default();
+        let files = Arc::new(Bucket::default());
+        let failures = InjectedFaults::default();
         let ledger = Arc::new(Slow { ledger: ledger.clone(), clock: clock.clone(), failures });
         let handler = ExportOrders {
             exports: exports.clone(),
@@ -67,7 +67,7 @@ impl World {
             files: files.clone(),
             queue: queue.clone(),
             clock: clock.clone(),
-            limits: Limits { part: SMALLEST_PART, group_rows: 3000 },
+            limits: Limits { part: MIN_PART_BYTES, group_rows: 3000 },
         };
         let id = ExportId::from(Uuid::from_u128(1));
         let wanted = Wanted {
@@ -148,27 +148,27 @@ async fn troubled(world: &World, troubles: &[Trouble]) {
         let seconds = match trouble {
             Trouble::Short(seconds) => *seconds,
             Trouble::Files(seconds, calls) => {
-                world.files.failures.next(*calls);
+                world.files.failures.fail_next(*calls);
                 *seconds
             }
             Trouble::Record(seconds, calls) => {
-                world.exports.failures.next(*calls);
+                world.exports.failures.fail_next(*calls);
                 *seconds
             }
             Trouble::Ledger(seconds) => {
-                world.ledger.failures.next(1);
+                world.ledger.failures.fail_next(1);
                 *seconds
             }
             Trouble::Queue(seconds) => {
-                world.queue.failures.next(1);
+                world.queue.failures.fail_next(1);
                 *seconds
             }
         };
         let _ = world.deliver(seconds).await;
-        world.files.failures.next(0);
-        world.exports.failures.next(0);
-        world.ledger.failures.next(0);
-        world.queue.failures.next(0);
+        world.files.failures.fail_next(0);
+        world.exports.failures.fail_next(0);
+        world.ledger.failures.fail_next(0);
+        world.queue.failures.fail_next(0);
         // Whatever was left behind may be taken up by then.
         world.clock.advance(LEASE);
     }
@@ -278,7 +278,7 @@ async fn two_at_a_time_do_not_both_write() {
     let held = Export { lease: Some(lease), ..stored.value.clone() };
     world.exports.replace(&stored, held).await.unwrap().unwrap();
     let busy = world.deliver(1_000).await.unwrap_err();
-    assert!(matches!(busy, Failure::Busy { until: at } if at == until), "{busy:?}");
+    assert!(matches!(busy, Failure::Leased { until: at } if at == until), "{busy:?}");
     world.clock.advance(LEASE);
     world.deliver(1_000_000).await.unwrap();
     assert!(matches!(world.export().await.state, State::Done { .. }));
@@ -293,10 +293,10 @@ async fn two_at_a_time_do_not_both_write() {
 async fn an_export_that_does_not_come_on_is_given_up_in_the_end() {
     let world = World::new(&large(), Format::Csv, &[]).await;
     for _ in 0..MOST_ATTEMPTS {
-        world.ledger.failures.next(100);
+        world.ledger.failures.fail_next(100);
         assert!(matches!(world.deliver(1_000).await, Err(Failure::Retry(_))));
     }
-    world.ledger.failures.next(0);
+    world.ledger.failures.fail_next(0);
     assert!(matches!(world.deliver(1_000).await, Err(Failure::Reject(_))));
     assert!(matches!(world.export().await.state, State::Failed { .. }));
     world.deliver(1_000).await.unwrap();
@@ -331,7 +331,7 @@ async fn a_run_that_is_out_of_time_has_the_rest_done() {
     let left: Vec<String> =
         world.files.keys().into_iter().filter(|key| key.starts_with("checkpoints/")).collect();
     assert_eq!(left, Vec::<String>::new());
-    assert_eq!(world.files.begun(), 0);
+    assert_eq!(world.files.pending_uploads(), 0);
 }
 
 #[test]

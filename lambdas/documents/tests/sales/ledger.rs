@@ -133,7 +133,7 @@ async fn a_ledger_that_does_not_answer_is_asked_again_later() {
     let ledger = Arc::new(InMemoryLedger::default());
     let handler = RecordSale { ledger: ledger.clone() };
     let told = &all()[0];
-    ledger.failures.next(1);
+    ledger.failures.fail_next(1);
     assert!(matches!(handler.handle(told).await, Err(Failure::Retry(_))));
     handler.handle(told).await.unwrap();
     assert_eq!(ledger.sales().len(), 1);

@@ -13,7 +13,7 @@ use domain::Event;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use platform::host::schedule::Job;
-use platform::memory::{Files, ManualClock};
+use platform::memory::{Bucket, ManualClock};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -168,7 +168,7 @@ proptest! {
 
 struct World {
     ledger: Arc<InMemoryLedger>,
-    files: Arc<Files>,
+    files: Arc<Bucket>,
     mailer: Arc<InMemoryMailer>,
     job: DailyReport,
 }
@@ -176,7 +176,7 @@ struct World {
 fn world(now: &str) -> World {
     let clock = Arc::new(ManualClock::new(at(now)));
     let ledger = Arc::new(InMemoryLedger::default());
-    let (files, mailer) = (Arc::new(Files::default()), Arc::new(InMemoryMailer::default()));
+    let (files, mailer) = (Arc::new(Bucket::default()), Arc::new(InMemoryMailer::default()));
     let job = DailyReport {
         bookings: ledger.clone(),
         files: files.clone(),
@@ -223,7 +223,7 @@ async fn yesterday_is_reported_and_a_day_can_be_run_again() {
 #[tokio::test]
 async fn a_mail_that_was_not_sent_is_sent_next_time() {
     let world = world("2026-10-26T03:15:00Z");
-    world.mailer.failures.next(1);
+    world.mailer.failures.fail_next(1);
     assert!(world.job.run(Value::Null).await.is_err());
     assert!(world.files.get("reports/2026-10-25/report.html").is_some(), "the report is there all the same");
     world.job.run(Value::Null).await.unwrap();

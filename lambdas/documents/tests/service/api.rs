@@ -9,17 +9,17 @@ use domain::OrderId;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use platform::EventHandler;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::http::{Caller, Scope};
-use platform::memory::Files;
-use platform::objects::{File, Objects};
+use platform::memory::Bucket;
+use platform::objects::{Object, ObjectStore};
 use tower::ServiceExt;
 
 use crate::support::{Shop, id, tea};
 
 struct Service {
     shop: Shop,
-    files: Arc<Files>,
+    files: Arc<Bucket>,
 }
 
 struct Answer {
@@ -43,7 +43,7 @@ impl Service {
 
     async fn get(&self, caller: &Caller, order: OrderId, headers: &[(&str, &str)]) -> Answer {
         let partner =
-            matches!(caller, Caller::Machine { scopes, .. } if scopes.contain(Scope::PartnerOrders));
+            matches!(caller, Caller::Machine { scopes, .. } if scopes.contains(Scope::PartnerOrders));
         let prefix = if partner { "/partner" } else { "" };
         let mut request = Request::get(format!("{prefix}/orders/{order}/invoice"));
         for (name, value) in headers {
@@ -52,7 +52,7 @@ impl Service {
         let mut request = request.body(Body::empty()).unwrap();
         request.extensions_mut().insert(caller.clone());
         let api = Api { invoices: self.shop.invoices.clone(), objects: self.files.clone() };
-        let answer = complete(router(api), self.shop.clock.clone()).oneshot(request).await.unwrap();
+        let answer = build_app(router(api), self.shop.clock.clone()).oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         Answer {
             status: parts.status,
@@ -63,7 +63,11 @@ impl Service {
 }
 
 fn user(id: &str, staff: bool) -> Caller {
-    Caller::User { id: id.parse().unwrap(), staff, scopes: [Scope::OrdersRead].into_iter().collect() }
+    Caller::User {
+        id: id.parse().unwrap(),
+        is_staff: staff,
+        scopes: [Scope::OrdersRead].into_iter().collect(),
+    }
 }
 
 fn ada() -> Caller {
@@ -85,7 +89,7 @@ async fn the_same_order_always_gives_the_same_bytes() {
     assert_eq!((&again.body, again.header("etag")), (&first.body, first.header("etag")));
     // Without what was kept, it is rendered to the same bytes.
     for key in service.files.keys() {
-        service.files.remove(&key).await.unwrap();
+        service.files.delete(&key).await.unwrap();
     }
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.body, first.body);
 }
@@ -97,7 +101,7 @@ async fn what_an_earlier_release_rendered_stays() {
     let key = service.files.keys().remove(0);
     assert_eq!(key, format!("invoices/2026/2026-000001.{}.pdf", id(1)));
     let old =
-        File { key, content_type: "application/pdf".to_owned(), body: Bytes::from_static(b"%PDF-1.4 old") };
+        Object { key, content_type: "application/pdf".to_owned(), body: Bytes::from_static(b"%PDF-1.4 old") };
     service.files.write(old).await.unwrap();
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.body, "%PDF-1.4 old");
 }
@@ -160,15 +164,15 @@ async fn others_cannot_tell_whether_it_is_there() {
     assert_eq!(service.get(&partner("p"), id(1), &[PDF]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(service.files.keys().len(), 0, "nothing was rendered for them");
     assert_eq!(service.get(&user("boss", true), id(1), &[PDF]).await.status, StatusCode::OK);
-    assert_eq!(service.get(&Caller::Anyone, id(1), &[PDF]).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(service.get(&Caller::Anonymous, id(1), &[PDF]).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn what_cannot_be_kept_is_not_shown() {
     let service = Service::with_invoice().await;
-    service.files.failures.next(1);
+    service.files.failures.fail_next(1);
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    service.shop.invoices.failures.next(1);
+    service.shop.invoices.failures.fail_next(1);
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.status, StatusCode::OK);
 }

@@ -61,7 +61,7 @@ async fn a_product_that_is_gone_is_named_by_its_sku_with_the_usual_rate() {
 #[tokio::test]
 async fn without_the_inventory_it_comes_again_and_no_number_is_lost() {
     let shop = Shop::at(NOON);
-    shop.products.failures.next(1);
+    shop.products.failures.fail_next(1);
     let failed = shop.issuer().handle(&tea(id(1))).await;
     assert!(matches!(failed, Err(Failure::Retry(_))), "{failed:?}");
     shop.issuer().handle(&tea(id(2))).await.unwrap();

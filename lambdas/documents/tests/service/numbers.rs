@@ -57,8 +57,8 @@ proptest! {
         runtime.block_on(async {
             let shop = Shop::at("2026-11-23T11:00:00Z");
             for (orders, trouble) in &rounds {
-                shop.invoices.failures.next(trouble.failing_calls);
-                shop.invoices.lost_answers.next(trouble.lost_answers);
+                shop.invoices.failures.fail_next(trouble.failing_calls);
+                shop.invoices.lost_answers.fail_next(trouble.lost_answers);
                 // Each message meets an issuer of its own, as in a Lambda of its own.
                 let issuers: Vec<_> = orders.iter().map(|_| shop.issuer()).collect();
                 let events: Vec<_> = orders.iter().map(|order| tea(id(*order))).collect();
@@ -70,8 +70,8 @@ proptest! {
                 is_without_gaps(&shop.invoices);
             }
             // In the end each comes again, and nothing goes wrong.
-            shop.invoices.failures.next(0);
-            shop.invoices.lost_answers.next(0);
+            shop.invoices.failures.fail_next(0);
+            shop.invoices.lost_answers.fail_next(0);
             for order in 0..6 {
                 shop.issuer().handle(&tea(id(order))).await.unwrap();
             }

@@ -12,7 +12,7 @@ use documents::invoice::{Invoice, Seller};
 use domain::{Event, OrderId, Sku, TaxRate};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use platform::memory::{Failures, ManualClock, lock};
+use platform::memory::{InjectedFaults, ManualClock, lock};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use uuid::Uuid;
 #[derive(Default)]
 pub(crate) struct Products {
     known: Mutex<BTreeMap<String, ProductInfo>>,
-    pub(crate) failures: Failures,
+    pub(crate) failures: InjectedFaults,
 }
 
 impl Products {
@@ -33,7 +33,7 @@ impl Products {
 #[async_trait]
 impl Catalogue for Products {
     async fn product(&self, sku: &Sku, _: &str) -> anyhow::Result<Option<ProductInfo>> {
-        self.failures.strike("asking for a product")?;
+        self.failures.check("asking for a product")?;
         Ok(lock(&self.known).get(sku.as_str()).cloned())
     }
 }

@@ -99,7 +99,7 @@ impl SqsGoOn {
     /// # Errors
     /// When it is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
-        Ok(Self { client: aws_sdk_sqs::Client::new(aws.sdk()), url: config::required("QUEUE_URL")? })
+        Ok(Self { client: aws_sdk_sqs::Client::new(aws.sdk_config()), url: config::required("QUEUE_URL")? })
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use domain::reservation::{OnSale, Reservation, StockChange};
 use domain::{DeliveryId, OrderId, Sku};
 use platform::http::Precondition;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 use serde_json::Value;
 
 use crate::import::apply::{Change, Mark, Seen, Stock};
@@ -21,7 +21,7 @@ use crate::store::{Delivered, Page, Products, Reservations};
 pub struct InMemoryInventory {
     tables: Mutex<Tables>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 #[derive(Debug, Default)]
@@ -56,12 +56,12 @@ impl InMemoryInventory {
 #[async_trait]
 impl Products for InMemoryInventory {
     async fn get(&self, sku: &Sku) -> anyhow::Result<Option<Product>> {
-        self.failures.strike("reading a product")?;
+        self.failures.check("reading a product")?;
         Ok(lock(&self.tables).products.get(sku).cloned())
     }
 
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
-        self.failures.strike("listing products")?;
+        self.failures.check("listing products")?;
         let tables = lock(&self.tables);
         let mut behind =
             tables.products.values().filter(|product| after.is_none_or(|after| product.sku > *after));
@@ -76,9 +76,9 @@ impl Products for InMemoryInventory {
         offer: &Offer,
         condition: Precondition,
     ) -> anyhow::Result<Option<Product>> {
-        self.failures.strike("writing a product")?;
+        self.failures.check("writing a product")?;
         let products = &mut lock(&self.tables).products;
-        if !condition.holds(products.get(sku).map(|product| product.revision)) {
+        if !condition.is_met_by(products.get(sku).map(|product| product.revision)) {
             return Ok(None);
         }
         let new = || Product {
@@ -100,7 +100,7 @@ impl Products for InMemoryInventory {
     }
 
     async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
-        self.failures.strike("writing a delivery")?;
+        self.failures.check("writing a delivery")?;
         let mut tables = lock(&self.tables);
         let key = (sku.clone(), delivery.clone());
         if let Some(counted) = tables.deliveries.get(&key) {
@@ -119,12 +119,12 @@ impl Products for InMemoryInventory {
 #[async_trait]
 impl Reservations for InMemoryInventory {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>> {
-        self.failures.strike("reading a reservation")?;
+        self.failures.check("reading a reservation")?;
         Ok(lock(&self.tables).reservations.get(&order).cloned())
     }
 
     async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
-        self.failures.strike("reading the stock")?;
+        self.failures.check("reading the stock")?;
         // A batch asks for each row once, and for one at least.
         let different: BTreeSet<&Sku> = skus.iter().collect();
         anyhow::ensure!(!skus.is_empty() && different.len() == skus.len(), "none or one twice: {skus:?}");
@@ -139,7 +139,7 @@ impl Reservations for InMemoryInventory {
         new: &Reservation,
         changes: &[StockChange],
     ) -> anyhow::Result<bool> {
-        self.failures.strike("writing a reservation")?;
+        self.failures.check("writing a reservation")?;
         // A transaction takes each row once.
         let skus: BTreeSet<&Sku> = changes.iter().map(|change| &change.sku).collect();
         anyhow::ensure!(skus.len() == changes.len(), "the stock of one product is changed twice");
@@ -162,7 +162,7 @@ impl Reservations for InMemoryInventory {
 #[async_trait]
 impl Stock for InMemoryInventory {
     async fn look(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, Seen>> {
-        self.failures.strike("looking at the stock")?;
+        self.failures.check("looking at the stock")?;
         let different: BTreeSet<&Sku> = skus.iter().collect();
         anyhow::ensure!(!skus.is_empty() && different.len() == skus.len(), "none or one twice: {skus:?}");
         let tables = lock(&self.tables);
@@ -174,7 +174,7 @@ impl Stock for InMemoryInventory {
     }
 
     async fn change(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
-        self.failures.strike("changing the stock")?;
+        self.failures.check("changing the stock")?;
         let mut tables = lock(&self.tables);
         let mut products = Vec::new();
         for change in changes {
@@ -206,7 +206,7 @@ pub struct InMemoryImports {
     imports: Mutex<BTreeMap<String, Import>>,
     messages: Mutex<Vec<Value>>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryImports {
@@ -224,12 +224,12 @@ impl InMemoryImports {
 #[async_trait]
 impl Imports for InMemoryImports {
     async fn get(&self, id: &str) -> anyhow::Result<Option<Import>> {
-        self.failures.strike("reading an import")?;
+        self.failures.check("reading an import")?;
         Ok(lock(&self.imports).get(id).cloned())
     }
 
     async fn write(&self, import: &Import, read: Option<u64>) -> anyhow::Result<bool> {
-        self.failures.strike("writing an import")?;
+        self.failures.check("writing an import")?;
         let mut imports = lock(&self.imports);
         if imports.get(&import.id).map(|kept| kept.version) != read {
             return Ok(false);
@@ -242,7 +242,7 @@ impl Imports for InMemoryImports {
 #[async_trait]
 impl GoOn for InMemoryImports {
     async fn go_on(&self, message: &Value, _: Duration) -> anyhow::Result<()> {
-        self.failures.strike("sending a message")?;
+        self.failures.check("sending a message")?;
         lock(&self.messages).push(message.clone());
         Ok(())
     }

@@ -205,7 +205,7 @@ impl Applier<'_> {
                 return Ok(outcome);
             }
             let most = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
-            self.clock.sleep(most.mul_f64(self.clock.chance())).await;
+            self.clock.sleep(most.mul_f64(self.clock.random())).await;
         }
         anyhow::bail!("others were faster with the row on line {} {TRIES} times", row.0)
     }

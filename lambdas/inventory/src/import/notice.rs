@@ -1,7 +1,7 @@
 //! What EventBridge tells of a file that staff dropped.
 
 use platform::Failure;
-use platform::objects::Created;
+use platform::objects::ObjectCreated;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -23,7 +23,7 @@ impl Dropped {
     /// # Errors
     /// [`Failure::Poison`] where it tells of no file that staff dropped.
     pub fn read(message: &Value) -> Result<Self, Failure> {
-        let Created { key, etag, .. } = Created::read(message)?;
+        let ObjectCreated { key, etag, .. } = ObjectCreated::from_message(message)?;
         let etag = etag.trim_matches('"').to_owned();
         let is_etag = !etag.is_empty()
             && etag.len() <= 64

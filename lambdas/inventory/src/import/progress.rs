@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use domain::Lease;
 use jiff::Timestamp;
-use platform::objects::{Part, Upload};
+use platform::objects::{MultipartUpload, Part};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -102,7 +102,7 @@ pub enum Stage {
         /// How reading ended.
         ending: Ending,
         /// What is written of `rejected.csv`, where that takes more than one call.
-        upload: Option<(Upload, Vec<Part>)>,
+        upload: Option<(MultipartUpload, Vec<Part>)>,
     },
     /// Nothing.
     Done(Ending),

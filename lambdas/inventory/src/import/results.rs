@@ -1,7 +1,7 @@
 //! What staff find beside their file: the rows that were rejected, and a summary.
 
 use jiff::Timestamp;
-use platform::objects::{File, Objects, SMALLEST_PART};
+use platform::objects::{MIN_PART_BYTES, Object, ObjectStore};
 use serde::Serialize;
 
 use super::lines::Record;
@@ -78,13 +78,17 @@ impl Rejected {
     ///
     /// # Errors
     /// When it cannot be written: it still waits.
-    pub async fn write_away(&mut self, files: &dyn Objects, key: String) -> anyhow::Result<Option<Piece>> {
+    pub async fn write_away(
+        &mut self,
+        files: &dyn ObjectStore,
+        key: String,
+    ) -> anyhow::Result<Option<Piece>> {
         if self.text.is_empty() {
             return Ok(None);
         }
         let body = std::mem::take(&mut self.text);
         let piece = Piece { key: key.clone(), size: body.len() };
-        let file = File { key, content_type: CSV.to_owned(), body: body.into() };
+        let file = Object { key, content_type: CSV.to_owned(), body: body.into() };
         match files.write(file.clone()).await {
             Ok(()) => Ok(Some(piece)),
             Err(error) => {
@@ -101,7 +105,7 @@ fn parts(pieces: &[Piece]) -> Vec<&[Piece]> {
     let (mut parts, mut rest, mut count, mut size) = (Vec::new(), pieces, 0, 0_usize);
     for piece in pieces {
         (count, size) = (count + 1, size.saturating_add(piece.size));
-        if size >= SMALLEST_PART {
+        if size >= MIN_PART_BYTES {
             let (part, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             parts.push(part);
             (rest, count, size) = (behind, 0, 0);
@@ -113,7 +117,7 @@ fn parts(pieces: &[Piece]) -> Vec<&[Piece]> {
     parts
 }
 
-async fn body(files: &dyn Objects, pieces: &[Piece]) -> anyhow::Result<Vec<u8>> {
+async fn body(files: &dyn ObjectStore, pieces: &[Piece]) -> anyhow::Result<Vec<u8>> {
     use futures::StreamExt;
     let mut body = Vec::with_capacity(pieces.iter().map(|piece| piece.size).sum());
     for piece in pieces {
@@ -158,7 +162,7 @@ pub fn status(ending: &Ending, counts: &Counts) -> &'static str {
 /// # Errors
 /// When they cannot be written; what is written so far is in `import`.
 pub async fn write(
-    files: &dyn Objects,
+    files: &dyn ObjectStore,
     import: &mut Import,
     late: &(dyn Fn() -> bool + Sync),
     now: Timestamp,
@@ -172,11 +176,11 @@ pub async fn write(
         [] => {}
         [all] => {
             let body = body(files, all).await?.into();
-            files.write(File { key: key.clone(), content_type: CSV.to_owned(), body }).await?;
+            files.write(Object { key: key.clone(), content_type: CSV.to_owned(), body }).await?;
         }
         many => {
             if upload.is_none() {
-                *upload = Some((files.start(&key, CSV).await?, Vec::new()));
+                *upload = Some((files.start_upload(&key, CSV).await?, Vec::new()));
             }
             let Some((upload, written)) = upload else { return Ok(()) };
             for (number, pieces) in (1_u32..).zip(many).skip(written.len()) {
@@ -184,9 +188,9 @@ pub async fn write(
                     return Ok(());
                 }
                 let body = body(files, pieces).await?.into();
-                written.push(files.write_part(upload, number, body).await?);
+                written.push(files.upload_part(upload, number, body).await?);
             }
-            files.finish(upload, written).await?;
+            files.complete_upload(upload, written).await?;
         }
     }
     let summary = Summary {
@@ -205,7 +209,7 @@ pub async fn write(
     };
     let body = serde_json::to_vec_pretty(&summary)?.into();
     let summary =
-        File { key: format!("{folder}/summary.json"), content_type: "application/json".to_owned(), body };
+        Object { key: format!("{folder}/summary.json"), content_type: "application/json".to_owned(), body };
     files.write(summary).await?;
     progress.stage = Stage::Done(ending.clone());
     Ok(())

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use jiff::SignedDuration;
 use platform::host::record::Labels;
-use platform::objects::{Objects, SMALLEST_PART};
+use platform::objects::{MIN_PART_BYTES, ObjectStore};
 use platform::{Clock, Failure, MessageHandler};
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Counts a file in.
 pub struct ImportStock {
     /// Where the file is, and the results go.
-    pub files: Arc<dyn Objects>,
+    pub files: Arc<dyn ObjectStore>,
     /// How far each import is.
     pub imports: Arc<dyn Imports>,
     /// What rows are applied to.
@@ -87,7 +87,7 @@ impl MessageHandler for ImportStock {
                 "a file is imported"
             );
             for piece in pieces {
-                if let Err(error) = self.files.remove(&piece.key).await {
+                if let Err(error) = self.files.delete(&piece.key).await {
                     tracing::warn!(error = %format!("{error:#}"), key = piece.key, "left to the bucket's lifecycle");
                 }
             }
@@ -121,7 +121,7 @@ impl ImportStock {
         let now = self.clock.now();
         let lease_for =
             SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX).saturating_add(LEASE_MARGIN);
-        let attempt = Attempt { owner: self.clock.fresh_id(), now, lease_for };
+        let attempt = Attempt { owner: self.clock.new_id(), now, lease_for };
         let id = dropped.import_id();
         let read = self.imports.get(&id).await?;
         let version = read.as_ref().map(|import| import.version);
@@ -131,7 +131,7 @@ impl ImportStock {
                 return Ok(None);
             }
             Some(import) if import.lease.bars(&attempt) => {
-                return Err(Failure::Busy { until: import.lease.expires_at });
+                return Err(Failure::Leased { until: import.lease.expires_at });
             }
             Some(import) => {
                 Import { lease: attempt.lease(), version: import.version.saturating_add(1), ..import }
@@ -149,7 +149,7 @@ impl ImportStock {
         if self.imports.write(&import, version).await? {
             return Ok(Some(import));
         }
-        Err(Failure::Busy { until: now })
+        Err(Failure::Leased { until: now })
     }
 
     /// Writes down how far the import is, after what was rejected so far.
@@ -252,7 +252,7 @@ impl ImportStock {
             let Some(batch) = in_flight.next().await else { break };
             batch?.take_note(&mut import.progress, feed, rejected);
             let due = self.clock.elapsed().saturating_sub(noted_at) >= NOTED_EVERY;
-            if due || rejected.size() >= SMALLEST_PART {
+            if due || rejected.size() >= MIN_PART_BYTES {
                 self.note(import, rejected).await?;
                 noted_at = self.clock.elapsed();
             }

@@ -15,8 +15,8 @@ use inventory::adapters::memory::InMemoryImports;
 use inventory::import::ImportStock;
 use inventory::import::apply::{Change, Seen, Stock};
 use platform::clock::SystemClock;
-use platform::memory::{Files, lock};
-use platform::objects::{File, Objects, Part, Reading, Upload};
+use platform::memory::{Bucket, lock};
+use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 use platform::{Clock, MessageHandler};
 use serde_json::{Value, json};
 
@@ -33,12 +33,12 @@ fn row(number: u64) -> String {
 /// A file that is made while it is read; beside it, one that is kept.
 struct Endless {
     rows: u64,
-    files: Files,
+    files: Bucket,
 }
 
 #[async_trait]
-impl Objects for Endless {
-    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>> {
+impl ObjectStore for Endless {
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
         if !key.starts_with("incoming/") {
             return self.files.read(key, from, etag).await;
         }
@@ -54,31 +54,31 @@ impl Objects for Endless {
             (number..until).for_each(|number| text.push_str(&row(number)));
             (number < rows).then(|| (Ok(Bytes::from(text)), until))
         });
-        Ok(Some(Reading { size, etag: "\"endless\"".to_owned(), chunks: Box::pin(chunks) }))
+        Ok(Some(ObjectStream { size, etag: "\"endless\"".to_owned(), chunks: Box::pin(chunks) }))
     }
-    async fn write(&self, file: File) -> anyhow::Result<()> {
+    async fn write(&self, file: Object) -> anyhow::Result<()> {
         self.files.write(file).await
     }
-    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
-        self.files.write_new(file).await
+    async fn write_if_absent(&self, file: Object) -> anyhow::Result<bool> {
+        self.files.write_if_absent(file).await
     }
-    async fn remove(&self, key: &str) -> anyhow::Result<()> {
-        self.files.remove(key).await
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        self.files.delete(key).await
     }
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
-        self.files.start(key, content_type).await
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload> {
+        self.files.start_upload(key, content_type).await
     }
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
-        self.files.write_part(upload, number, body).await
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        self.files.upload_part(upload, number, body).await
     }
-    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()> {
-        self.files.finish(upload, parts).await
+    async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()> {
+        self.files.complete_upload(upload, parts).await
     }
-    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()> {
-        self.files.abandon(upload).await
+    async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()> {
+        self.files.abort_upload(upload).await
     }
-    async fn link(&self, key: &str, time: Duration, name: Option<&str>) -> anyhow::Result<String> {
-        self.files.link(key, time, name).await
+    async fn presigned_url(&self, key: &str, time: Duration, name: Option<&str>) -> anyhow::Result<String> {
+        self.files.presigned_url(key, time, name).await
     }
 }
 
@@ -111,7 +111,7 @@ fn peak() -> u64 {
 #[tokio::test]
 async fn a_large_file_is_read_in_bounded_memory() {
     let rows = std::env::var("IMPORT_ROWS").map_or(30_000, |rows| rows.parse().unwrap());
-    let files = Arc::new(Endless { rows, files: Files::default() });
+    let files = Arc::new(Endless { rows, files: Bucket::default() });
     let (imports, stock) = (Arc::new(InMemoryImports::default()), Arc::new(Bottomless::default()));
     let function = ImportStock {
         files: files.clone(),

@@ -12,7 +12,7 @@ use inventory::import::apply::{Change, Seen, Stock};
 use inventory::import::progress::{GoOn, Import, Imports};
 use jiff::SignedDuration;
 use platform::memory::ManualClock;
-use platform::objects::{File, Objects, Part, Reading, Upload};
+use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 use serde_json::Value;
 
 /// Burns down with each call; at the last one something happens, once.
@@ -111,32 +111,32 @@ impl<P: GoOn> GoOn for Faulty<P> {
 }
 
 #[async_trait]
-impl<P: Objects> Objects for Faulty<P> {
-    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<Reading>> {
+impl<P: ObjectStore> ObjectStore for Faulty<P> {
+    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
         self.fuse.call(self.port.read(key, from, etag)).await
     }
-    async fn write(&self, file: File) -> anyhow::Result<()> {
+    async fn write(&self, file: Object) -> anyhow::Result<()> {
         self.fuse.call(self.port.write(file)).await
     }
-    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
-        self.fuse.call(self.port.write_new(file)).await
+    async fn write_if_absent(&self, file: Object) -> anyhow::Result<bool> {
+        self.fuse.call(self.port.write_if_absent(file)).await
     }
-    async fn remove(&self, key: &str) -> anyhow::Result<()> {
-        self.fuse.call(self.port.remove(key)).await
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        self.fuse.call(self.port.delete(key)).await
     }
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
-        self.fuse.call(self.port.start(key, content_type)).await
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload> {
+        self.fuse.call(self.port.start_upload(key, content_type)).await
     }
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
-        self.fuse.call(self.port.write_part(upload, number, body)).await
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        self.fuse.call(self.port.upload_part(upload, number, body)).await
     }
-    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()> {
-        self.fuse.call(self.port.finish(upload, parts)).await
+    async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()> {
+        self.fuse.call(self.port.complete_upload(upload, parts)).await
     }
-    async fn abandon(&self, upload: &Upload) -> anyhow::Result<()> {
-        self.fuse.call(self.port.abandon(upload)).await
+    async fn abort_upload(&self, upload: &MultipartUpload) -> anyhow::Result<()> {
+        self.fuse.call(self.port.abort_upload(upload)).await
     }
-    async fn link(&self, key: &str, time: Duration, name: Option<&str>) -> anyhow::Result<String> {
-        self.fuse.call(self.port.link(key, time, name)).await
+    async fn presigned_url(&self, key: &str, time: Duration, name: Option<&str>) -> anyhow::Result<String> {
+        self.fuse.call(self.port.presigned_url(key, time, name)).await
     }
 }

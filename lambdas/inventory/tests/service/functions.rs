@@ -123,11 +123,11 @@ async fn what_can_never_be_is_put_before_a_person() {
 async fn what_was_not_answered_is_asked_again() {
     let service = Service::with_stock(&[("A", 5)]).await;
     for lost in [&service.lost_requests, &service.lost_answers] {
-        lost.next(1);
+        lost.fail_next(1);
         let failure = reserve(&service).handle(&created()).await.unwrap_err();
         assert!(matches!(failure, Failure::Retry(_)), "{failure}");
     }
-    service.tables.inner.failures.next(1);
+    service.tables.inner.failures.fail_next(1);
     let failure = reserve(&service).handle(&created()).await.unwrap_err();
     assert!(matches!(&failure, Failure::Retry(_)) && failure.to_string().contains("503"), "{failure}");
     assert_eq!(leads_to(&reserve(&service), &created()).await, ["reservation.confirmed"]);

@@ -11,8 +11,8 @@ use inventory::product::Product;
 use inventory::store::{Delivered, Products};
 use jiff::SignedDuration;
 use jiff::Timestamp;
-use platform::memory::{Files, ManualClock};
-use platform::objects::{File, Objects};
+use platform::memory::{Bucket, ManualClock};
+use platform::objects::{Object, ObjectStore};
 use platform::{Clock, Failure, MessageHandler};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(crate) const HEADER: &str = "sku,name,price,currency,tax_rate,quantity\n";
 /// Everything that an import works on.
 #[derive(Default)]
 pub(crate) struct World {
-    pub(crate) files: Arc<Files>,
+    pub(crate) files: Arc<Bucket>,
     pub(crate) imports: Arc<InMemoryImports>,
     pub(crate) inventory: Arc<InMemoryInventory>,
     clock: Option<Arc<ManualClock>>,
@@ -43,7 +43,7 @@ impl World {
     /// The function, over ports that fail as the fuse says.
     fn function(&self, fuse: &Arc<Fuse>) -> ImportStock {
         ImportStock {
-            files: Arc::new(Faulty::new(Arc::clone(&self.files), fuse)) as Arc<dyn Objects>,
+            files: Arc::new(Faulty::new(Arc::clone(&self.files), fuse)) as Arc<dyn ObjectStore>,
             imports: Arc::new(Faulty::new(Arc::clone(&self.imports), fuse)) as Arc<dyn Imports>,
             stock: Arc::new(Faulty::new(Arc::clone(&self.inventory), fuse)) as Arc<dyn Stock>,
             go_on: Arc::new(Faulty::new(Arc::clone(&self.imports), fuse)) as Arc<dyn GoOn>,
@@ -54,7 +54,7 @@ impl World {
     /// Drops a file, and gives back what S3 tells of it.
     pub(crate) async fn drop_file(&self, name: &str, body: impl Into<Vec<u8>>) -> Value {
         let key = format!("incoming/{name}");
-        let file = File { key: key.clone(), content_type: "text/csv".into(), body: body.into().into() };
+        let file = Object { key: key.clone(), content_type: "text/csv".into(), body: body.into().into() };
         self.files.write(file).await.unwrap();
         let etag = self.files.read(&key, 0, None).await.unwrap().unwrap().etag;
         json!({"detail-type": "Object Created", "detail": {"object": {"key": key, "etag": etag.trim_matches('"')}}})
@@ -106,7 +106,7 @@ async fn import(body: impl Into<Vec<u8>>) -> (World, String, [u64; 3]) {
     let summary = world.summary();
     let counts = ["rows", "applied", "rejected"].map(|count| summary[count].as_u64().unwrap());
     let status = summary["status"].as_str().unwrap().to_owned();
-    assert_eq!(world.files.begun(), 0);
+    assert_eq!(world.files.pending_uploads(), 0);
     assert!(!world.files.keys().iter().any(|key| key.starts_with("work/")), "{:?}", world.files.keys());
     (world, status, counts)
 }
@@ -287,7 +287,7 @@ async fn two_copies_do_not_work_at_the_same_time() {
     let cut = world.call(&message, &fuse);
     assert!(tokio::time::timeout(Duration::from_millis(20), cut).await.is_err());
     let busy = world.call(&message, &Fuse::none()).await.unwrap_err();
-    let Failure::Busy { until } = busy else { panic!("{busy}") };
+    let Failure::Leased { until } = busy else { panic!("{busy}") };
     assert_eq!(until.duration_since(world.clock().now()), SignedDuration::from_secs(105));
     world.clock().advance(SignedDuration::from_secs(105));
     world.handle(&message).await;

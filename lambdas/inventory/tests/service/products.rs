@@ -101,19 +101,19 @@ async fn who_may_do_what() {
     };
     let customer = Caller::User {
         id: "ada".parse().unwrap(),
-        staff: false,
+        is_staff: false,
         scopes: [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect(),
     };
     for path in ["/products/A", "/products/A/deliveries/d"] {
-        assert_eq!(ask(Caller::Anyone, "PUT", path).await, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(ask(Caller::Anonymous, "PUT", path).await, StatusCode::UNAUTHORIZED, "{path}");
         assert_eq!(ask(customer.clone(), "PUT", path).await, StatusCode::FORBIDDEN, "{path}");
     }
     let reservation = "/reservations/01890a5d-ac96-774b-bcce-b302099a8057";
     for (method, path) in [("GET", ""), ("PUT", ""), ("POST", "/commit"), ("POST", "/release")] {
-        for caller in [Caller::Anyone, customer.clone(), staff()] {
+        for caller in [Caller::Anonymous, customer.clone(), staff()] {
             let path = format!("{reservation}{path}");
             assert_eq!(ask(caller.clone(), method, &path).await, StatusCode::FORBIDDEN, "{caller:?} {path}");
         }
     }
-    assert_eq!(ask(Caller::Anyone, "GET", "/products/A").await, StatusCode::OK);
+    assert_eq!(ask(Caller::Anonymous, "GET", "/products/A").await, StatusCode::OK);
 }

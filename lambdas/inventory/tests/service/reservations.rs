@@ -130,7 +130,7 @@ async fn the_same_order_twice_at_once_is_one_reservation() {
 #[tokio::test]
 async fn when_the_stock_cannot_be_read_the_caller_may_come_again() {
     let service = Service::with_stock(&[("A", 1)]).await;
-    service.tables.inner.failures.next(1);
+    service.tables.inner.failures.fail_next(1);
     assert_eq!(service.reserve(1, &[("A", 1)]).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.reserve(1, &[("A", 1)]).await.body["state"], "held");
 }

@@ -17,10 +17,10 @@ use inventory::api::{Api, router};
 use inventory::store::{Products, Reservations};
 use jiff::Timestamp;
 use platform::Clock;
-use platform::host::http::complete;
-use platform::http::client::{HttpClient, NoAnswer};
+use platform::host::http::build_app;
+use platform::http::client::{HttpClient, NoResponse};
 use platform::http::{Caller, Scope};
-use platform::memory::{Failures, ManualClock, lock};
+use platform::memory::{InjectedFaults, ManualClock, lock};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -63,9 +63,9 @@ impl Reservations for Tables {
 pub(crate) struct Service {
     pub(crate) tables: Arc<Tables>,
     /// Of requests: before they arrive.
-    pub(crate) lost_requests: Arc<Failures>,
+    pub(crate) lost_requests: Arc<InjectedFaults>,
     /// Of requests: on the way back.
-    pub(crate) lost_answers: Arc<Failures>,
+    pub(crate) lost_answers: Arc<InjectedFaults>,
 }
 
 /// What a test sees of an answer.
@@ -81,7 +81,7 @@ pub(crate) fn order_id(number: u128) -> OrderId {
 
 pub(crate) fn staff() -> Caller {
     let scopes = [Scope::InventoryWrite].into_iter().collect();
-    Caller::User { id: "staff-1".parse().unwrap(), staff: true, scopes }
+    Caller::User { id: "staff-1".parse().unwrap(), is_staff: true, scopes }
 }
 
 fn function() -> Caller {
@@ -126,7 +126,7 @@ impl Service {
             reservations: Arc::clone(&self.tables) as Arc<dyn Reservations>,
             clock: clock(),
         };
-        complete(router(api), clock())
+        build_app(router(api), clock())
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
@@ -189,13 +189,13 @@ impl Service {
 /// The service as its callers reach it.
 #[async_trait]
 impl HttpClient for Service {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
-        let lost = |error: anyhow::Error| NoAnswer { host: "inventory".to_owned(), source: error.into() };
-        self.lost_requests.strike("the request").map_err(lost)?;
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
+        let lost = |error: anyhow::Error| NoResponse { host: "inventory".to_owned(), source: error.into() };
+        self.lost_requests.check("the request").map_err(lost)?;
         request.extensions_mut().insert(function());
         let (parts, body) = self.router().oneshot(request.map(Body::from)).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        self.lost_answers.strike("the answer").map_err(lost)?;
+        self.lost_answers.check("the answer").map_err(lost)?;
         Ok(Response::from_parts(parts, bytes))
     }
 }

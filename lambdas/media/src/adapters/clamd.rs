@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use bytes::Bytes;
 use platform::Failure;
-use platform::objects::Created;
+use platform::objects::ObjectCreated;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -94,7 +94,7 @@ fn not_understood(answer: &str) -> String {
 #[async_trait]
 impl Scanner for Clamd {
     fn arrival(&self, message: &Value) -> Result<Arrival, Failure> {
-        let Created { key, etag, version } = Created::read(message)?;
+        let ObjectCreated { key, etag, version } = ObjectCreated::from_message(message)?;
         if message["detail-type"] != "Object Created" {
             return Err(Failure::poison(format!("{} starts no scan", message["detail-type"])));
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use domain::product::{State, Upload};
 use domain::{Sku, UploadId};
 use platform::Failure;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 use serde_json::Value;
 
 use crate::scan::{Arrival, Scanner, Verdict};
@@ -20,9 +20,9 @@ pub struct InMemoryImages {
     uploads: Mutex<BTreeMap<(Sku, UploadId), Upload>>,
     current: Mutex<BTreeMap<Sku, Upload>>,
     /// Of `decide`, before it does anything.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
     /// Of `decide`, after it did it.
-    pub lost_answers: Failures,
+    pub lost_answers: InjectedFaults,
 }
 
 #[async_trait]
@@ -45,7 +45,7 @@ impl Images for InMemoryImages {
     }
 
     async fn decide(&self, decided: &Upload) -> anyhow::Result<Upload> {
-        self.failures.strike("deciding")?;
+        self.failures.check("deciding")?;
         let mut uploads = lock(&self.uploads);
         let key = (decided.sku.clone(), decided.id);
         if let Some(before) = uploads.get(&key).filter(|before| before.state != State::Pending) {
@@ -56,7 +56,7 @@ impl Images for InMemoryImages {
         if decided.replaces(current.get(&decided.sku).map(|upload| upload.id)) {
             current.insert(decided.sku.clone(), decided.clone());
         }
-        self.lost_answers.strike("the answer to deciding")?;
+        self.lost_answers.check("the answer to deciding")?;
         Ok(decided.clone())
     }
 }
@@ -66,7 +66,7 @@ impl Images for InMemoryImages {
 pub struct InMemoryQuarantine {
     files: Mutex<BTreeMap<String, (String, Bytes)>>,
     /// Of `read`.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryQuarantine {
@@ -79,7 +79,7 @@ impl InMemoryQuarantine {
 #[async_trait]
 impl Quarantine for InMemoryQuarantine {
     async fn read(&self, file: &FileVersion, most: u32) -> anyhow::Result<Found> {
-        self.failures.strike("reading the quarantine")?;
+        self.failures.check("reading the quarantine")?;
         Ok(match lock(&self.files).get(&file.key) {
             Some((etag, _)) if *etag != file.etag => Found::Gone,
             Some((_, content)) if content.len() > usize::try_from(most)? => Found::TooLarge,
@@ -94,7 +94,7 @@ impl Quarantine for InMemoryQuarantine {
 pub struct InMemoryScanner {
     verdict: Mutex<Option<Verdict>>,
     /// Of `scan`.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryScanner {
@@ -115,7 +115,7 @@ impl Scanner for InMemoryScanner {
     }
 
     async fn scan(&self, _: &Arrival, _: Bytes) -> anyhow::Result<Verdict> {
-        self.failures.strike("scanning")?;
+        self.failures.check("scanning")?;
         Ok(lock(&self.verdict).clone().unwrap_or(Verdict::Clean))
     }
 }

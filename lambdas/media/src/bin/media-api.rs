@@ -17,7 +17,7 @@ async fn main() -> Result<(), host::Error> {
     host::http::warm_up(images.current(&"none".parse()?)).await;
     let api = Api {
         images,
-        forms: Arc::new(PresignedPost::from_env(aws.sdk())?),
+        forms: Arc::new(PresignedPost::from_env(aws.sdk_config())?),
         renditions: Arc::new(aws.bucket(config::required("RENDITIONS_BUCKET")?)),
         clock: Arc::new(SystemClock),
     };

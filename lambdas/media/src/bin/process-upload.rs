@@ -14,7 +14,7 @@ async fn main() -> Result<(), host::Error> {
     let aws = Aws::from_env()?;
     let handler = ProcessUpload {
         images: Arc::new(DynamoDbImages::from_env(aws.dynamodb())?),
-        quarantine: Arc::new(S3Quarantine::from_env(aws.sdk())?),
+        quarantine: Arc::new(S3Quarantine::from_env(aws.sdk_config())?),
         scanner: scanner()?,
         renditions: Arc::new(aws.bucket(config::required("RENDITIONS_BUCKET")?)),
         clock: Arc::new(SystemClock),

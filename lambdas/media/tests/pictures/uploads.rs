@@ -15,10 +15,10 @@ use media::adapters::memory::{InMemoryImages, InMemoryQuarantine, InMemoryScanne
 use media::api::{Api, router};
 use media::process::{ProcessUpload, quarantine_key};
 use media::scan::Verdict;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::http::access::Scopes;
 use platform::http::{Caller, Scope};
-use platform::memory::{Files, ManualClock};
+use platform::memory::{Bucket, ManualClock};
 use platform::{Failure, MessageHandler};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -31,7 +31,7 @@ struct Service {
     images: Arc<InMemoryImages>,
     quarantine: Arc<InMemoryQuarantine>,
     scanner: Arc<InMemoryScanner>,
-    renditions: Arc<Files>,
+    renditions: Arc<Bucket>,
     clock: Arc<ManualClock>,
 }
 
@@ -62,7 +62,7 @@ impl Service {
             renditions: self.renditions.clone(),
             clock: self.clock.clone(),
         };
-        let answer = complete(router(api), self.clock.clone()).oneshot(request).await.unwrap();
+        let answer = build_app(router(api), self.clock.clone()).oneshot(request).await.unwrap();
         let status = answer.status();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&bytes).unwrap())
@@ -138,11 +138,11 @@ async fn the_same_message_any_number_of_times_is_one_event_and_one_record() {
 async fn each_call_may_fail() {
     type Break = fn(&Service);
     let breaks: [(&str, Break); 5] = [
-        ("reading", |service| service.quarantine.failures.next(1)),
-        ("scanning", |service| service.scanner.failures.next(1)),
-        ("writing", |service| service.renditions.failures.next(1)),
-        ("deciding", |service| service.images.failures.next(1)),
-        ("hearing", |service| service.images.lost_answers.next(1)),
+        ("reading", |service| service.quarantine.failures.fail_next(1)),
+        ("scanning", |service| service.scanner.failures.fail_next(1)),
+        ("writing", |service| service.renditions.failures.fail_next(1)),
+        ("deciding", |service| service.images.failures.fail_next(1)),
+        ("hearing", |service| service.images.lost_answers.fail_next(1)),
     ];
     for (what, broken) in breaks {
         let service = Service::new();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use platform::idempotency::EffectError;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 
 use crate::mail::Mail;
 use crate::store::Mailer;
@@ -15,9 +15,9 @@ use crate::store::Mailer;
 pub struct InMemoryMailer {
     sent: Mutex<Vec<Mail>>,
     /// Of mails that are not sent, and may be later.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
     /// Of mails that are sent, and whose answer is lost.
-    pub lost_answers: Failures,
+    pub lost_answers: InjectedFaults,
     /// Whether every mail is refused for good.
     pub refuses: AtomicBool,
 }
@@ -32,7 +32,7 @@ impl InMemoryMailer {
 #[async_trait]
 impl Mailer for InMemoryMailer {
     async fn send(&self, mail: &Mail) -> Result<String, EffectError> {
-        self.failures.strike("sending").map_err(EffectError::NotDone)?;
+        self.failures.check("sending").map_err(EffectError::NotDone)?;
         if self.refuses.load(Ordering::SeqCst) {
             return Err(EffectError::Refused(anyhow::anyhow!("the mail was refused: MessageRejected")));
         }
@@ -41,7 +41,7 @@ impl Mailer for InMemoryMailer {
             sent.push(mail.clone());
             format!("mail-{}", sent.len())
         };
-        self.lost_answers.strike("answering").map_err(EffectError::Unknown)?;
+        self.lost_answers.check("answering").map_err(EffectError::Unknown)?;
         Ok(receipt)
     }
 }

@@ -37,8 +37,10 @@ impl Ses {
         // SES cannot tell a mail that is sent again from a new one, so nothing is sent again in here, and an answer
         // gets long enough to come.
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIME).build();
-        let config =
-            Builder::from(aws.sdk()).retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
+        let config = Builder::from(aws.sdk_config())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .build();
         Ok(Self { client: Client::from_conf(config), sender: config::required("SENDER_ADDRESS")? })
     }
 }

@@ -94,7 +94,7 @@ async fn each_kind_of_mail_has_a_claim_of_its_own() {
 async fn while_another_may_be_at_it_the_mail_waits() {
     let world = world();
     world.claimed_by_another().await;
-    let Err(Failure::Busy { until }) = world.send().await else { panic!("somebody else is at it") };
+    let Err(Failure::Leased { until }) = world.send().await else { panic!("somebody else is at it") };
     assert_eq!(until.duration_since(world.clock.now()), SignedDuration::from_secs(45));
     assert!(world.mailer.sent().is_empty());
     // It crashed, and swallows no mail.
@@ -106,7 +106,7 @@ async fn while_another_may_be_at_it_the_mail_waits() {
 #[tokio::test]
 async fn of_two_at_once_one_sends() {
     let world = world();
-    world.claims.conflicts.next(1);
+    world.claims.conflicts.fail_next(1);
     assert!(matches!(world.send().await, Err(Failure::Retry(_))));
     assert!(world.mailer.sent().is_empty(), "not without the claim");
 }
@@ -114,7 +114,7 @@ async fn of_two_at_once_one_sends() {
 #[tokio::test]
 async fn a_mail_that_could_not_be_sent_is_tried_again_at_once() {
     let world = world();
-    world.mailer.failures.next(1);
+    world.mailer.failures.fail_next(1);
     assert!(matches!(world.send().await, Err(Failure::Retry(_))));
     world.send().await.unwrap();
     assert_eq!(world.mailer.sent().len(), 1);
@@ -139,9 +139,9 @@ async fn a_mail_that_is_refused_is_put_before_a_person() {
 #[tokio::test]
 async fn a_mail_that_may_have_been_sent_waits_for_its_lease_and_is_sent_again() {
     let world = world();
-    world.mailer.lost_answers.next(1);
+    world.mailer.lost_answers.fail_next(1);
     assert!(matches!(world.send().await, Err(Failure::Retry(_))));
-    assert!(matches!(world.send().await, Err(Failure::Busy { .. })), "it may still be on its way");
+    assert!(matches!(world.send().await, Err(Failure::Leased { .. })), "it may still be on its way");
     world.clock.advance(LEASE);
     world.send().await.unwrap();
     assert_eq!(world.mailer.sent().len(), 2, "better twice than never");
@@ -163,7 +163,7 @@ async fn a_redrive_after_the_record_is_gone_sends_no_second_mail() {
     let world = world();
     world.send().await.unwrap();
     world.clock.advance(RECORD_LIFETIME);
-    world.claims.expire(world.clock.now());
+    world.claims.remove_expired(world.clock.now());
     assert_eq!(world.claim().await, None, "it has been removed");
     let failure = world.send().await.unwrap_err();
     assert!(matches!(failure, Failure::Reject(_)) && failure.to_string().contains("57 days"), "{failure}");

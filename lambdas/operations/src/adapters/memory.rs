@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 
 use crate::report::Report;
 use crate::store::{Depth, Queues, Reports};
@@ -15,18 +15,18 @@ use crate::store::{Depth, Queues, Reports};
 pub struct InMemoryReports {
     last: Mutex<Option<Report>>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 #[async_trait]
 impl Reports for InMemoryReports {
     async fn last(&self) -> anyhow::Result<Option<Report>> {
-        self.failures.strike("reading the report")?;
+        self.failures.check("reading the report")?;
         Ok(lock(&self.last).clone())
     }
 
     async fn keep(&self, report: &Report) -> anyhow::Result<()> {
-        self.failures.strike("keeping the report")?;
+        self.failures.check("keeping the report")?;
         let mut last = lock(&self.last);
         if last.as_ref().is_none_or(|last| last.checked_at < report.checked_at) {
             *last = Some(report.clone());
@@ -43,19 +43,19 @@ pub struct InMemoryQueues {
     /// How old it is.
     pub ages: Mutex<BTreeMap<String, SignedDuration>>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 #[async_trait]
 impl Queues for InMemoryQueues {
     async fn depths(&self) -> BTreeMap<String, anyhow::Result<Depth>> {
         let depths = lock(&self.depths).clone();
-        let told = |depth| self.failures.strike("looking at a queue").map(|()| depth);
+        let told = |depth| self.failures.check("looking at a queue").map(|()| depth);
         depths.into_iter().map(|(queue, depth)| (queue, told(depth))).collect()
     }
 
     async fn ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>> {
-        self.failures.strike("asking for ages")?;
+        self.failures.check("asking for ages")?;
         Ok(lock(&self.ages).clone())
     }
 }

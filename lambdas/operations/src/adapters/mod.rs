@@ -17,7 +17,7 @@ use crate::shop::ClientSecret;
 impl ClientSecret for Secret {
     async fn read(&self) -> anyhow::Result<SecretString> {
         // Read anew each time: a function that is called every five minutes saves nothing by keeping it.
-        self.is_stale();
+        self.invalidate();
         self.get().await
     }
 }

@@ -39,8 +39,8 @@ impl SqsQueues {
         let one = config::required("DEAD_LETTER_QUEUE_URL")?;
         let (base, _) = one.rsplit_once('/').context("DEAD_LETTER_QUEUE_URL is no URL")?;
         Ok(Self {
-            sqs: aws_sdk_sqs::Client::new(aws.sdk()),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(aws.sdk()),
+            sqs: aws_sdk_sqs::Client::new(aws.sdk_config()),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(aws.sdk_config()),
             clock,
             base: base.to_owned(),
             names: config::required("QUEUES")?.split_whitespace().map(str::to_owned).collect(),

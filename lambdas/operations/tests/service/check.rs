@@ -15,9 +15,9 @@ use operations::check::CheckHealth;
 use operations::shop::{Shop, SyntheticOrder};
 use operations::store::{Depth, Reports};
 use platform::Clock;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::host::schedule::Job;
-use platform::memory::{Failures, ManualClock, lock};
+use platform::memory::{InjectedFaults, ManualClock, lock};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -25,11 +25,11 @@ use uuid::Uuid;
 /// A shop where one thing can go wrong.
 #[derive(Default)]
 struct Counter {
-    sign_in: Failures,
-    list: Failures,
-    read: Failures,
-    place: Failures,
-    look: Failures,
+    sign_in: InjectedFaults,
+    list: InjectedFaults,
+    read: InjectedFaults,
+    place: InjectedFaults,
+    look: InjectedFaults,
     empty: bool,
     becomes: Option<OrderStatus>,
     keys: Mutex<Vec<String>>,
@@ -39,22 +39,22 @@ struct Counter {
 #[async_trait]
 impl Shop for Counter {
     async fn sign_in(&self) -> anyhow::Result<()> {
-        self.sign_in.strike("signing in")
+        self.sign_in.check("signing in")
     }
     async fn some_product(&self) -> anyhow::Result<Option<Sku>> {
-        self.list.strike("listing")?;
+        self.list.check("listing")?;
         Ok((!self.empty).then(|| "TEA-1".parse().unwrap()))
     }
     async fn read_product(&self, _: &Sku) -> anyhow::Result<()> {
-        self.read.strike("reading arn:aws:secret")
+        self.read.check("reading arn:aws:secret")
     }
     async fn place_order(&self, key: &str) -> anyhow::Result<OrderId> {
         lock(&self.keys).push(key.to_owned());
-        self.place.strike("ordering")?;
+        self.place.check("ordering")?;
         Ok(OrderId::from(Uuid::nil()))
     }
     async fn status(&self, _: OrderId) -> anyhow::Result<OrderStatus> {
-        self.look.strike("looking")?;
+        self.look.check("looking")?;
         Ok(self.becomes.unwrap_or(OrderStatus::Rejected))
     }
     async fn orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
@@ -88,7 +88,7 @@ impl World {
     /// `GET /health`.
     async fn health(&self) -> (StatusCode, Value) {
         let api = Api { reports: self.reports.clone(), clock: self.clock.clone() };
-        let router = complete(router(api), Arc::clone(&self.clock) as Arc<dyn Clock>);
+        let router = build_app(router(api), Arc::clone(&self.clock) as Arc<dyn Clock>);
         let request = Request::get("/health").body(Body::empty()).unwrap();
         let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
         (parts.status, serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
@@ -124,10 +124,10 @@ async fn a_shop_that_works_is_well_until_nobody_looks_any_more() {
 #[tokio::test]
 async fn the_first_step_that_fails_twice_is_told_and_nothing_that_helps_an_attacker() {
     let world = World::new(Counter::default());
-    world.shop.read.next(1);
+    world.shop.read.fail_next(1);
     assert_eq!(world.check().await.unwrap()["healthy"], true, "once is no news");
     world.clock.advance(SignedDuration::from_mins(5));
-    world.shop.read.next(2);
+    world.shop.read.fail_next(2);
     let found = world.check().await.unwrap();
     assert_eq!(found["problems"], json!(["Products cannot be read."]));
     assert_eq!(world.steps().await, [("sign_in", true), ("list_products", true), ("read_product", false)]);
@@ -146,8 +146,8 @@ async fn the_first_step_that_fails_twice_is_told_and_nothing_that_helps_an_attac
 #[tokio::test]
 async fn an_order_is_placed_once_however_often_it_is_tried() {
     let world = World::new(Counter { empty: true, ..Counter::default() });
-    world.shop.place.next(1);
-    world.shop.look.next(1);
+    world.shop.place.fail_next(1);
+    world.shop.look.fail_next(1);
     assert_eq!(world.check().await.unwrap()["healthy"], true, "a shop without products is well");
     let keys = lock(&world.shop.keys).clone();
     assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
@@ -194,13 +194,13 @@ async fn work_that_waits_too_long_is_told_and_dead_letters_are_for_their_alarm()
     lock(&world.queues.ages).insert("SendEmailQueue".to_owned(), SignedDuration::from_mins(16));
     assert_eq!(world.check().await.unwrap()["problems"], json!(["Some work waits for longer than usual."]));
     world.clock.advance(SignedDuration::from_mins(5));
-    world.queues.failures.next(3);
+    world.queues.failures.fail_next(3);
     assert_eq!(world.check().await.unwrap()["healthy"], true, "what nobody knows is in the log");
 }
 
 #[tokio::test]
 async fn a_finding_that_cannot_be_kept_is_a_run_that_failed() {
     let world = World::new(Counter::default());
-    world.reports.failures.next(1);
+    world.reports.failures.fail_next(1);
     assert!(world.check().await.is_err());
 }

@@ -8,7 +8,7 @@ use domain::order::OrderStatus;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use operations::shop::{Client, ClientSecret, HttpShop, Shop};
-use platform::http::client::{HttpClient, NoAnswer};
+use platform::http::client::{HttpClient, NoResponse};
 use platform::memory::{ManualClock, lock};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -19,7 +19,7 @@ struct Gateway(Arc<Mutex<Vec<Request<Bytes>>>>);
 
 #[async_trait]
 impl HttpClient for Gateway {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         let order = r#"{"id":"01a207e7-51d0-774b-bcce-b302099a8057","status":"rejected","placed_at":"2026-11-23T10:15:30Z"}"#;
         let (status, body) = match (request.method().as_str(), request.uri().path()) {
             (_, "/oauth2/token") => {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::order::Order;
 use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 
 use super::item::{shard_of, sortable};
 use super::outbox::MOST_ROWS;
@@ -18,9 +18,9 @@ use crate::store::{OPEN_SHARDS, OpenPage, Orders, Outbox, OutboxRow, Page, Place
 pub struct InMemoryOrders {
     tables: Mutex<Tables>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
     /// Of `replace`, as when somebody else was faster.
-    pub conflicts: Failures,
+    pub conflicts: InjectedFaults,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Orders for InMemoryOrders {
         placement: &Placement,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
-        self.failures.strike("placing")?;
+        self.failures.check("placing")?;
         let mut tables = lock(&self.tables);
         if let Some(before) = tables.placements.get(&placement.key)
             && before.expires_at >= now.as_second()
@@ -67,12 +67,12 @@ impl Orders for InMemoryOrders {
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
-        self.failures.strike("reading")?;
+        self.failures.check("reading")?;
         Ok(lock(&self.tables).orders.get(&id).cloned())
     }
 
     async fn list(&self, customer: &CustomerId, after: Option<OrderId>, limit: u32) -> anyhow::Result<Page> {
-        self.failures.strike("listing")?;
+        self.failures.check("listing")?;
         let tables = lock(&self.tables);
         let mut behind = tables
             .orders
@@ -87,8 +87,8 @@ impl Orders for InMemoryOrders {
     }
 
     async fn replace(&self, read: &Stored, order: &Order, event: Option<&Event>) -> anyhow::Result<bool> {
-        self.failures.strike("writing")?;
-        if self.conflicts.strike("replacing").is_err() {
+        self.failures.check("writing")?;
+        if self.conflicts.check("replacing").is_err() {
             return Ok(false);
         }
         let mut tables = lock(&self.tables);
@@ -108,7 +108,7 @@ impl Orders for InMemoryOrders {
         before: Timestamp,
         next: Option<OpenPage>,
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
-        self.failures.strike("looking for open orders")?;
+        self.failures.check("looking for open orders")?;
         let OpenPage { shard, after } = next.unwrap_or(OpenPage { shard: 0, after: None });
         let place = |stored: &Stored| (sortable(stored.order.details.placed_at), stored.order.id);
         let after = after.map(|(order, placed_at)| (sortable(placed_at), order));
@@ -137,13 +137,13 @@ impl Orders for InMemoryOrders {
 #[async_trait]
 impl Outbox for InMemoryOrders {
     async fn remove(&self, event: EventId) -> anyhow::Result<()> {
-        self.failures.strike("removing")?;
+        self.failures.check("removing")?;
         lock(&self.tables).outbox.remove(&event);
         Ok(())
     }
 
     async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
-        self.failures.strike("reading the outbox")?;
+        self.failures.check("reading the outbox")?;
         let tables = lock(&self.tables);
         let before = sortable(before);
         let left = tables.outbox.values().filter(|event| sortable(event.time) < before).take(MOST_ROWS);

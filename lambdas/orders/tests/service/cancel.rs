@@ -46,10 +46,10 @@ async fn what_has_ended_otherwise_cannot_be_cancelled() {
 async fn a_write_that_meets_another_is_tried_again() {
     let service = Service::new();
     let id = service.placed("key-1").await;
-    service.orders.conflicts.next(4);
+    service.orders.conflicts.fail_next(4);
     assert_eq!(service.cancel(id).await.status, StatusCode::ACCEPTED);
     let id = service.placed("key-2").await;
-    service.orders.conflicts.next(5);
+    service.orders.conflicts.fail_next(5);
     assert_eq!(service.cancel(id).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.status(id).await, "placed");
 }

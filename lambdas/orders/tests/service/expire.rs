@@ -80,7 +80,7 @@ async fn a_row_that_the_stream_missed_is_published() {
     service.clock.advance(SignedDuration::from_secs(119));
     assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 0, "the stream may still be at it");
     service.clock.advance(SignedDuration::from_secs(2));
-    service.bus.failures.next(1);
+    service.bus.failures.fail_next(1);
     let error = run(&service, Value::Null).await.unwrap_err();
     assert!(error.to_string().starts_with("1 of it failed"), "noticed: {error}");
     assert_eq!(service.orders.waiting().len(), 1, "it stays");
@@ -147,7 +147,7 @@ async fn what_fails_in_one_shard_keeps_no_other_order_waiting() {
     }
     service.clock.advance(SignedDuration::from_hours(1));
     // The outbox, and the first shard that is asked for.
-    service.orders.failures.next(2);
+    service.orders.failures.fail_next(2);
     let error = run(&service, Value::Null).await.unwrap_err().to_string();
     assert!(error.starts_with("2 of it failed"), "{error}");
     let cancelling = wishes(&service).len();

@@ -105,7 +105,7 @@ async fn each_route_asks_for_its_scope() {
     let service = Service::new();
     let reader = Caller::User {
         id: "ada".parse().unwrap(),
-        staff: false,
+        is_staff: false,
         scopes: [Scope::OrdersRead].into_iter().collect(),
     };
     assert_eq!(get(&service, &reader, "/orders").await.status, StatusCode::OK);
@@ -113,8 +113,8 @@ async fn each_route_asks_for_its_scope() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(refused.body["type"], "urn:serverless-orders:problem:insufficient-scope");
     for (caller, path, status) in [
-        (Caller::Anyone, "/orders", StatusCode::UNAUTHORIZED),
-        (Caller::Anyone, "/partner/orders", StatusCode::UNAUTHORIZED),
+        (Caller::Anonymous, "/orders", StatusCode::UNAUTHORIZED),
+        (Caller::Anonymous, "/partner/orders", StatusCode::UNAUTHORIZED),
         (partner("p"), "/orders", StatusCode::FORBIDDEN),
         (customer("ada"), "/partner/orders", StatusCode::FORBIDDEN),
         (Caller::Service { arn: "arn".to_owned() }, "/orders", StatusCode::UNAUTHORIZED),
@@ -198,7 +198,7 @@ async fn a_person_with_the_health_checks_scope_is_who_they_are() {
     let service = Service::new();
     let person = |staff, scopes: &[Scope]| Caller::User {
         id: "ada".parse().unwrap(),
-        staff,
+        is_staff: staff,
         scopes: scopes.iter().copied().collect(),
     };
     let synthetic =

@@ -100,7 +100,7 @@ async fn keys_are_bounded() {
 #[tokio::test]
 async fn when_the_order_cannot_be_written_the_client_may_send_it_again() {
     let service = Service::new();
-    service.orders.failures.next(1);
+    service.orders.failures.fail_next(1);
     let answer = service.place("key-1", &order()).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.place("key-1", &order()).await.status, StatusCode::CREATED);

@@ -13,7 +13,7 @@ use orders::adapters::memory::InMemoryOrders;
 use orders::api::{Api, router};
 use orders::store::Orders;
 use orders::track::TrackOrder;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::http::access::Scopes;
 use platform::http::{Caller, Scope};
 use platform::memory::{Bus, ManualClock};
@@ -81,7 +81,7 @@ impl Service {
         request.extensions_mut().insert(caller);
         let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let app = complete(router(Api { orders, clock: Arc::clone(&clock) }), clock);
+        let app = build_app(router(Api { orders, clock: Arc::clone(&clock) }), clock);
         Answer::of(app.oneshot(request).await.unwrap()).await
     }
 
@@ -135,11 +135,11 @@ fn scopes() -> Scopes {
 }
 
 pub(crate) fn staff() -> Caller {
-    Caller::User { id: "staff-1".parse().unwrap(), staff: true, scopes: scopes() }
+    Caller::User { id: "staff-1".parse().unwrap(), is_staff: true, scopes: scopes() }
 }
 
 pub(crate) fn customer(id: &str) -> Caller {
-    Caller::User { id: id.parse().unwrap(), staff: false, scopes: scopes() }
+    Caller::User { id: id.parse().unwrap(), is_staff: false, scopes: scopes() }
 }
 
 pub(crate) fn partner(id: &str) -> Caller {

@@ -18,7 +18,7 @@ async fn an_order_follows_its_events() {
     let confirmed = event(id, Fact::ReservationConfirmed(ReservationConfirmed { order: details() }));
     service.follow(&confirmed).await;
     assert_eq!(service.status(id).await, "reserved");
-    service.orders.conflicts.next(4);
+    service.orders.conflicts.fail_next(4);
     service.follow(&paid(id)).await;
     service.follow(&confirmed).await;
     assert_eq!(service.status(id).await, "paid");
@@ -45,7 +45,7 @@ async fn orders_of_others_are_passed_over() {
 async fn a_write_that_always_meets_others_comes_again() {
     let service = Service::new();
     let id = service.placed("key-1").await;
-    service.orders.conflicts.next(5);
+    service.orders.conflicts.fail_next(5);
     let failure = service.track().handle(&voided(id, VoidReason::Expired)).await.unwrap_err();
     assert!(matches!(failure, Failure::Retry(_)), "{failure}");
     service.follow(&voided(id, VoidReason::Expired)).await;
@@ -61,12 +61,12 @@ async fn a_row_leaves_the_outbox_only_once_it_is_on_the_bus() {
         publisher: Arc::clone(&service.bus) as Arc<dyn Publisher>,
         outbox: Arc::clone(&service.orders) as Arc<dyn Outbox>,
     };
-    service.bus.failures.next(1);
+    service.bus.failures.fail_next(1);
     assert!(matches!(relay.handle(&event).await, Err(Failure::Retry(_))));
     assert_eq!(service.orders.waiting().len(), 1);
 
     // Published, and the row could not be removed: it is published again, as the same event.
-    service.orders.failures.next(1);
+    service.orders.failures.fail_next(1);
     assert!(matches!(relay.handle(&event).await, Err(Failure::Retry(_))));
     assert_eq!(relay.handle(&event).await.unwrap(), vec![]);
     assert!(service.orders.waiting().is_empty());

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{CustomerId, Event, EventId};
 use http::{Request, Response, StatusCode};
-use platform::http::client::{HttpClient, NoAnswer};
-use platform::memory::{Failures, lock};
+use platform::http::client::{HttpClient, NoResponse};
+use platform::memory::{InjectedFaults, lock};
 
 use crate::delivery::Delivery;
 use crate::signature::{SECRET_BYTES, SigningSecret};
@@ -21,15 +21,15 @@ use crate::webhook::{Subscriptions, WebhookId};
 pub struct InMemoryPartners {
     rows: Mutex<BTreeMap<CustomerId, Versioned<Subscriptions>>>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
     /// Of `replace`, as when somebody else was faster.
-    pub conflicts: Failures,
+    pub conflicts: InjectedFaults,
 }
 
 #[async_trait]
 impl Partners for InMemoryPartners {
     async fn get(&self, partner: &CustomerId) -> anyhow::Result<Versioned<Subscriptions>> {
-        self.failures.strike("reading subscriptions")?;
+        self.failures.check("reading subscriptions")?;
         let found = lock(&self.rows).get(partner).cloned();
         Ok(found.unwrap_or_else(|| Versioned { value: Subscriptions::default(), version: 0 }))
     }
@@ -40,8 +40,8 @@ impl Partners for InMemoryPartners {
         read: &Versioned<Subscriptions>,
         subscriptions: &Subscriptions,
     ) -> anyhow::Result<bool> {
-        self.failures.strike("writing subscriptions")?;
-        if self.conflicts.strike("replacing").is_err() {
+        self.failures.check("writing subscriptions")?;
+        if self.conflicts.check("replacing").is_err() {
             return Ok(false);
         }
         let mut rows = lock(&self.rows);
@@ -59,17 +59,17 @@ impl Partners for InMemoryPartners {
 pub struct InMemoryDeliveries {
     rows: Mutex<BTreeMap<(WebhookId, EventId), Versioned<Delivery>>>,
     /// Of `get` and `list`.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
     /// Of `write`: nothing is written.
-    pub write_failures: Failures,
+    pub write_failures: InjectedFaults,
     /// Of `write`, as when somebody else was faster.
-    pub conflicts: Failures,
+    pub conflicts: InjectedFaults,
 }
 
 #[async_trait]
 impl Deliveries for InMemoryDeliveries {
     async fn get(&self, webhook: WebhookId, event: EventId) -> anyhow::Result<Option<Versioned<Delivery>>> {
-        self.failures.strike("reading a delivery")?;
+        self.failures.check("reading a delivery")?;
         Ok(lock(&self.rows).get(&(webhook, event)).cloned())
     }
 
@@ -78,8 +78,8 @@ impl Deliveries for InMemoryDeliveries {
         read: Option<&Versioned<Delivery>>,
         delivery: &Delivery,
     ) -> anyhow::Result<Option<Versioned<Delivery>>> {
-        self.write_failures.strike("writing a delivery")?;
-        if self.conflicts.strike("replacing").is_err() {
+        self.write_failures.check("writing a delivery")?;
+        if self.conflicts.check("replacing").is_err() {
             return Ok(None);
         }
         let mut rows = lock(&self.rows);
@@ -94,7 +94,7 @@ impl Deliveries for InMemoryDeliveries {
     }
 
     async fn list(&self, webhook: WebhookId, after: Option<&Position>, limit: u32) -> anyhow::Result<Page> {
-        self.failures.strike("listing deliveries")?;
+        self.failures.check("listing deliveries")?;
         let rows = lock(&self.rows);
         let mut all: Vec<&Delivery> =
             rows.values().map(|row| &row.value).filter(|row| row.webhook == webhook).collect();
@@ -111,7 +111,7 @@ impl Deliveries for InMemoryDeliveries {
 pub struct InMemoryDeliveryQueue {
     sent: Mutex<Vec<Event>>,
     /// Of `send`.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryDeliveryQueue {
@@ -124,7 +124,7 @@ impl InMemoryDeliveryQueue {
 #[async_trait]
 impl DeliveryQueue for InMemoryDeliveryQueue {
     async fn send(&self, event: &Event) -> anyhow::Result<()> {
-        self.failures.strike("sending")?;
+        self.failures.check("sending")?;
         lock(&self.sent).push(event.clone());
         Ok(())
     }
@@ -161,12 +161,12 @@ impl InMemoryReceivers {
 
 #[async_trait]
 impl HttpClient for InMemoryReceivers {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         lock(&self.requests).push(request);
         let status = lock(&self.answers).pop_front().unwrap_or(Some(StatusCode::OK));
         let mut response = Response::new(Bytes::new());
-        *response.status_mut() = status.ok_or_else(|| NoAnswer { host, source: "no connection".into() })?;
+        *response.status_mut() = status.ok_or_else(|| NoResponse { host, source: "no connection".into() })?;
         Ok(response)
     }
 }

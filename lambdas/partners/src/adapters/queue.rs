@@ -23,7 +23,7 @@ impl SqsDeliveryQueue {
     /// # Errors
     /// When it is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
-        Ok(Self { client: Client::new(aws.sdk()), url: config::required("DELIVERY_QUEUE_URL")? })
+        Ok(Self { client: Client::new(aws.sdk_config()), url: config::required("DELIVERY_QUEUE_URL")? })
     }
 }
 

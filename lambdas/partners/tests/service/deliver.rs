@@ -97,7 +97,7 @@ async fn an_event_goes_to_those_who_want_it_alone() {
 #[tokio::test]
 async fn the_shops_own_customers_cost_no_call() {
     let service = Service::new();
-    service.partners.failures.next(1);
+    service.partners.failures.fail_next(1);
     service.deliver(&service.created("cust-1")).await.unwrap();
     assert!(matches!(service.deliver(&service.created("client1.42")).await, Err(Failure::Retry(_))));
 }
@@ -199,7 +199,7 @@ async fn one_who_fails_does_not_hold_up_the_others() {
     let other = service.subscribed("key-2").await;
     service.receivers.answer([None]);
     let event = service.paid();
-    assert!(matches!(service.deliver(&event).await, Err(Failure::Busy { .. })));
+    assert!(matches!(service.deliver(&event).await, Err(Failure::Leased { .. })));
     let states = [service.delivery(&one, &event).await, service.delivery(&other, &event).await];
     assert_eq!([&states[0]["state"], &states[1]["state"]], [&json!("pending"), &json!("delivered")]);
     service.deliver_to_the_end(&event).await;
@@ -220,7 +220,7 @@ async fn a_crash_between_sending_and_noting_it_down_sends_again_with_the_same_id
         let run = crashing.handle(&event);
         assert!(tokio::time::timeout(std::time::Duration::from_millis(50), run).await.is_err());
     }
-    let Err(Failure::Busy { until }) = service.deliver(&event).await else { panic!("the lease lasts") };
+    let Err(Failure::Leased { until }) = service.deliver(&event).await else { panic!("the lease lasts") };
     assert_eq!(until.duration_since(service.now()), SignedDuration::from_secs(45));
     service.deliver_to_the_end(&event).await;
     let requests = service.receivers.requests();
@@ -237,7 +237,7 @@ impl platform::http::client::HttpClient for NeverReturns {
     async fn send(
         &self,
         request: http::Request<bytes::Bytes>,
-    ) -> Result<http::Response<bytes::Bytes>, platform::http::client::NoAnswer> {
+    ) -> Result<http::Response<bytes::Bytes>, platform::http::client::NoResponse> {
         self.0.send(request).await?;
         std::future::pending().await
     }
@@ -269,10 +269,10 @@ async fn tables_that_do_not_answer_bring_it_back() {
     let service = Service::new();
     service.subscribed("key-1").await;
     let event = service.paid();
-    service.deliveries.write_failures.next(1);
+    service.deliveries.write_failures.fail_next(1);
     assert!(matches!(service.deliver(&event).await, Err(Failure::Retry(_))));
     assert!(service.receivers.requests().is_empty(), "nothing is sent before it is written that it will be");
-    service.deliveries.conflicts.next(4);
+    service.deliveries.conflicts.fail_next(4);
     service.deliver(&event).await.unwrap();
     assert_eq!(service.receivers.requests().len(), 1);
 }

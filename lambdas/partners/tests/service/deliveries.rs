@@ -93,7 +93,7 @@ async fn a_wish_that_got_lost_can_be_repeated() {
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();
     service.deliver(&event).await.unwrap();
-    service.queue.failures.next(1);
+    service.queue.failures.fail_next(1);
     assert_eq!(service.resend(&webhook, &event).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.resend(&webhook, &event).await.status, StatusCode::ACCEPTED);
     assert_eq!(service.resend(&webhook, &event).await.status, StatusCode::ACCEPTED);

@@ -74,9 +74,9 @@ async fn ten_are_enough_and_they_come_in_pages() {
 #[tokio::test]
 async fn requests_at_the_same_time_do_not_undo_each_other() {
     let service = Service::new();
-    service.partners.conflicts.next(4);
+    service.partners.conflicts.fail_next(4);
     service.subscribed("key-1").await;
-    service.partners.conflicts.next(5);
+    service.partners.conflicts.fail_next(5);
     let answer = service.subscribe("key-2", &json!({"url": URL})).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
 }
@@ -109,10 +109,10 @@ async fn all_that_is_wrong_is_told_at_once() {
 async fn only_partners_get_in() {
     let service = Service::new();
     let scopes = Scopes::from_iter([Scope::PartnerWebhooks]);
-    let user = Caller::User { id: PARTNER.parse().unwrap(), staff: true, scopes };
+    let user = Caller::User { id: PARTNER.parse().unwrap(), is_staff: true, scopes };
     let other =
         Caller::Machine { id: PARTNER.parse().unwrap(), scopes: Scopes::from_iter([Scope::PartnerOrders]) };
-    for (caller, status) in [(Caller::Anyone, 401), (user, 403), (other, 403)] {
+    for (caller, status) in [(Caller::Anonymous, 401), (user, 403), (other, 403)] {
         let answer = service.call(caller.clone(), Method::GET, "/webhooks", None, None).await;
         assert_eq!(answer.status.as_u16(), status, "{caller:?}");
     }
@@ -135,7 +135,7 @@ async fn subscriptions_survive_being_written_down() {
     let mut ids = std::collections::BTreeSet::new();
     for operation in partners::api::routes().operations() {
         let description = operation.description();
-        assert!(!description.summary.is_empty() && !description.answers.is_empty(), "{}", operation.id);
+        assert!(!description.summary.is_empty() && !description.responses.is_empty(), "{}", operation.id);
         assert!(ids.insert(operation.id), "{}", operation.id);
     }
     assert_eq!(ids.len(), 8);

@@ -20,7 +20,7 @@ use partners::adapters::memory::{
 use partners::api::{Api, router};
 use partners::deliver::DeliverWebhook;
 use partners::delivery::Backoff;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::http::access::Scopes;
 use platform::http::{Caller, Scope};
 use platform::memory::ManualClock;
@@ -110,7 +110,7 @@ impl Service {
             request = request.header("content-type", "application/json");
         }
         let request = request.body(Body::from(body.map(Value::to_string).unwrap_or_default())).unwrap();
-        let (parts, body) = complete(router(api), clock).oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = build_app(router(api), clock).oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer {
             status: parts.status,
@@ -165,7 +165,7 @@ impl Service {
         for _ in 0..200 {
             match self.deliver(event).await {
                 Ok(caused) => return assert!(caused.is_empty()),
-                Err(Failure::Busy { until }) => {
+                Err(Failure::Leased { until }) => {
                     let left = until.duration_since(self.clock.now()).max(SignedDuration::ZERO);
                     assert!(
                         left <= SignedDuration::from_hours(12),

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use domain::payment::{DeclineReason, IntentStatus, Payment};
 use domain::{Money, OrderId, PaymentIntentId, PaymentMethodId};
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 
 use crate::provider::{NewIntent, Provider, ProviderError};
 use crate::store::Payments;
@@ -16,9 +16,9 @@ use crate::store::Payments;
 pub struct InMemoryPayments {
     records: Mutex<BTreeMap<OrderId, Payment>>,
     /// Of every call, before it has its effect.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
     /// Of writes: written, but told that they were not, as when a write comes twice because its answer was lost.
-    pub doubtful_writes: Failures,
+    pub doubtful_writes: InjectedFaults,
 }
 
 impl InMemoryPayments {
@@ -31,19 +31,19 @@ impl InMemoryPayments {
 #[async_trait]
 impl Payments for InMemoryPayments {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Payment>> {
-        self.failures.strike("reading a payment")?;
+        self.failures.check("reading a payment")?;
         Ok(lock(&self.records).get(&order).cloned())
     }
 
     async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {
-        self.failures.strike("writing a payment")?;
+        self.failures.check("writing a payment")?;
         let mut records = lock(&self.records);
         let version = records.get(&payment.order_id).map_or(0, |record| record.version);
         if payment.version.checked_sub(1) != Some(version) {
             return Ok(false);
         }
         records.insert(payment.order_id, payment.clone());
-        Ok(self.doubtful_writes.strike("telling of it").is_ok())
+        Ok(self.doubtful_writes.check("telling of it").is_ok())
     }
 }
 
@@ -54,9 +54,9 @@ impl Payments for InMemoryPayments {
 pub struct InMemoryProvider {
     account: Mutex<Account>,
     /// Of requests that get lost on their way.
-    pub lost_requests: Failures,
+    pub lost_requests: InjectedFaults,
     /// Of answers that get lost on their way back.
-    pub lost_answers: Failures,
+    pub lost_answers: InjectedFaults,
 }
 
 #[derive(Debug, Default)]
@@ -185,11 +185,11 @@ impl InMemoryProvider {
         name: &'static str,
         effect: impl FnOnce(&mut Account) -> Result<T, ProviderError>,
     ) -> Result<T, ProviderError> {
-        self.lost_requests.strike("the request")?;
+        self.lost_requests.check("the request")?;
         let mut account = lock(&self.account);
         account.calls.push(name);
         let answer = effect(&mut account);
-        self.lost_answers.strike("the answer")?;
+        self.lost_answers.check("the answer")?;
         answer
     }
 }

@@ -115,7 +115,7 @@ impl<C: HttpClient> Stripe<C> {
             return Ok(Answer::Intent(serde_json::from_slice(answer.body()).map_err(anyhow::Error::from)?));
         }
         if status == StatusCode::UNAUTHORIZED {
-            self.key.is_stale();
+            self.key.invalidate();
         }
         // 5xx, 429, 409 (the same key in flight) and 401 (a key being rotated) may be gone next time.
         let lasting =

@@ -9,7 +9,7 @@ use crate::webhook::SigningSecret;
 #[async_trait]
 impl SigningSecret for Secret {
     async fn read(&self) -> anyhow::Result<SecretString> {
-        self.is_stale();
+        self.invalidate();
         self.get().await
     }
 }

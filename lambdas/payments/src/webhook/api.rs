@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use http::{HeaderMap, StatusCode};
-use platform::http::{Access, Caused, Description, FieldError, Operation, Problem, Routes};
+use platform::http::{Access, FieldError, Operation, OperationDescription, Problem, RequestCause, Routes};
 use platform::{Clock, Publisher};
 
 use super::report::Report;
@@ -42,7 +42,7 @@ pub fn routes() -> Routes<Arc<WebhookApi>> {
     )
 }
 
-fn about_receive(it: &mut Description) {
+fn about_receive(it: &mut OperationDescription) {
     it.about(
         "Take what Stripe tells",
         "For Stripe alone: an event of its API, signed (<https://docs.stripe.com/webhooks>).",
@@ -51,7 +51,7 @@ fn about_receive(it: &mut Description) {
         "Stripe-Signature",
         "Stripe's signature of the body, made within five minutes.",
     )
-    .empty_answer(204, "It is on the bus, or nothing for us.")
+    .empty_response(204, "It is on the bus, or nothing for us.")
     .problem(413, "too-large", "The body is too large.");
 }
 
@@ -59,7 +59,7 @@ fn about_receive(it: &mut Description) {
 /// again, for up to three days (<https://docs.stripe.com/webhooks#retries>).
 async fn receive(
     State(api): State<Arc<WebhookApi>>,
-    Caused(cause): Caused,
+    RequestCause(cause): RequestCause,
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let (parts, body) = request.into_parts();

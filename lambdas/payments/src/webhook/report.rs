@@ -3,7 +3,7 @@
 use domain::event::{PaymentReported, ReportedStatus};
 use domain::{Cause, Event, Fact, OrderId, PaymentIntentId, ProviderEventId};
 use jiff::Timestamp;
-use platform::telemetry::without_values;
+use platform::telemetry::redact_values;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl Report {
     /// # Errors
     /// When it is no event, or one of an order's PaymentIntent that lacks what it should have.
     pub fn read(body: &[u8]) -> Result<Option<Self>, NotUnderstood> {
-        let understand = |error: serde_json::Error| NotUnderstood(without_values(&error.to_string()));
+        let understand = |error: serde_json::Error| NotUnderstood(redact_values(&error.to_string()));
         let StripeEvent { id: report, kind, created, data: Data { object } } =
             serde_json::from_slice(body).map_err(understand)?;
         let status = match kind.as_str() {

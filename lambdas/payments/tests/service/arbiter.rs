@@ -55,7 +55,7 @@ async fn what_is_voided_first_is_never_charged() {
 async fn after_an_unknown_outcome_the_provider_is_asked_before_anything_is_done() {
     // The charge was made, and its answer lost.
     let service = Service::new("pm_card_visa");
-    service.provider.lost_answers.next(2);
+    service.provider.lost_answers.fail_next(2);
     assert!(matches!(service.charge().await, Err(Failure::Retry(_))), "the first: create");
     assert!(matches!(service.charge().await, Err(Failure::Retry(_))), "create again, with another key");
     service.charge().await.unwrap();
@@ -107,9 +107,9 @@ pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
             step => panic!("{step:?}"),
         }
     }
-    let Err(Failure::Busy { until }) = service.charge().await else { panic!("somebody else is at it") };
+    let Err(Failure::Leased { until }) = service.charge().await else { panic!("somebody else is at it") };
     assert_eq!(until, attempt.lease().expires_at);
-    assert!(matches!(service.void().await, Err(Failure::Busy { .. })));
+    assert!(matches!(service.void().await, Err(Failure::Leased { .. })));
     service.clock.advance(LEASE);
 }
 
@@ -147,7 +147,7 @@ async fn an_order_that_is_not_to_be_charged_any_more_stays_so_over_failures() {
     let service = Service::new("pm_card_visa");
     lose_the_confirmation(&service, false).await;
     // The wish is written; the provider then does not answer.
-    service.provider.lost_requests.next(1);
+    service.provider.lost_requests.fail_next(1);
     assert!(matches!(service.void().await, Err(Failure::Retry(_))));
     assert_eq!(
         service.charge().await.unwrap().fact.name(),
@@ -161,7 +161,7 @@ async fn an_order_that_is_not_to_be_charged_any_more_stays_so_over_failures() {
 async fn a_write_that_was_made_and_not_told_of_is_found_again() {
     for writes in 1..=3 {
         let service = Service::new("pm_card_visa");
-        service.payments.doubtful_writes.next(writes);
+        service.payments.doubtful_writes.fail_next(writes);
         let outcome = service.charge().await.unwrap();
         assert_eq!(outcome.fact.name(), "payment.succeeded", "{writes}");
         assert_eq!(service.captures(), 1, "{writes}");
@@ -171,7 +171,7 @@ async fn a_write_that_was_made_and_not_told_of_is_found_again() {
 #[tokio::test]
 async fn a_table_that_does_not_answer_is_asked_again_later() {
     let service = Service::new("pm_card_visa");
-    service.payments.failures.next(1);
+    service.payments.failures.fail_next(1);
     assert!(matches!(service.charge().await, Err(Failure::Retry(_))));
     assert_eq!(service.charge().await.unwrap().fact.name(), "payment.succeeded");
 }

@@ -84,7 +84,7 @@ async fn a_report_waits_for_whoever_is_at_it() {
     let start = service.clock.now();
     lose_the_confirmation(&service, true).await;
     service.clock.advance(-LEASE);
-    let Err(Failure::Busy { until }) = service.report("pi_0", Succeeded).await else {
+    let Err(Failure::Leased { until }) = service.report("pi_0", Succeeded).await else {
         panic!("it is leased")
     };
     assert_eq!(until, start + LEASE);
@@ -114,7 +114,7 @@ async fn a_report_is_no_order_to_charge() {
 async fn what_is_being_given_up_stays_so() {
     let service = Service::new("pm_card_visa");
     lose_the_confirmation(&service, false).await;
-    service.provider.lost_requests.next(1);
+    service.provider.lost_requests.fail_next(1);
     assert!(matches!(service.void().await, Err(Failure::Retry(_))), "the wish is written, and no more");
     let told = service.report("pi_0", ReportedStatus::Processing).await.unwrap().unwrap();
     assert_eq!(told.fact.name(), "payment.voided");

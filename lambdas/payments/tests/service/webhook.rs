@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use payments::webhook::signature::sign;
 use payments::webhook::{Secrets, SigningSecret, WebhookApi, router};
 use platform::Clock;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::memory::{Bus, ManualClock, lock};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ fn world(secret: &'static str) -> World {
         publisher: Arc::clone(&bus) as Arc<_>,
         clock: Arc::clone(&clock) as Arc<_>,
     };
-    let router = complete(router(api), Arc::clone(&clock) as Arc<_>);
+    let router = build_app(router(api), Arc::clone(&clock) as Arc<_>);
     World { secret, bus, clock, router }
 }
 
@@ -113,7 +113,7 @@ async fn what_stripe_reports_is_on_the_bus_before_it_is_answered() {
 #[tokio::test]
 async fn what_the_bus_does_not_take_stripe_is_to_send_again() {
     let world = world(OURS);
-    world.bus.failures.next(1);
+    world.bus.failures.fail_next(1);
     let body = event("evt_1", "payment_intent.succeeded");
     assert_eq!(world.signed_by(OURS, &body).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.signed_by(OURS, &body).await, StatusCode::NO_CONTENT);
@@ -158,7 +158,7 @@ async fn whoever_is_not_stripe_is_refused_and_not_told_why() {
             "type": "urn:serverless-orders:problem:invalid-request",
             "title": "The request is not valid",
             "status": 400,
-            "detail": "One thing is wrong with the request: see errors.",
+            "detail": "The request has 1 error: see errors.",
             "errors": [{
                 "header": "Stripe-Signature",
                 "detail": "must be Stripe's signature of this body, made within the last five minutes",

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::{OrderId, ProductName, Sku};
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 
 use crate::document::Document;
 use crate::image::OrderImage;
@@ -22,7 +22,7 @@ pub struct InMemoryIndex {
     /// `None`: removed.
     documents: Mutex<BTreeMap<OrderId, Option<Document>>>,
     /// Of every call.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
 }
 
 impl InMemoryIndex {
@@ -36,7 +36,7 @@ impl InMemoryIndex {
 #[async_trait]
 impl OrderIndex for InMemoryIndex {
     async fn index(&self, document: Document) -> anyhow::Result<Indexed> {
-        self.failures.strike("indexing")?;
+        self.failures.check("indexing")?;
         let mut documents = lock(&self.documents);
         let joined = match documents.get(&document.order_id) {
             Some(None) => return Ok(Indexed::Removed),
@@ -54,13 +54,13 @@ impl OrderIndex for InMemoryIndex {
     }
 
     async fn remove(&self, order: OrderId) -> anyhow::Result<()> {
-        self.failures.strike("removing")?;
+        self.failures.check("removing")?;
         lock(&self.documents).insert(order, None);
         Ok(())
     }
 
     async fn search(&self, query: &Query) -> anyhow::Result<Page> {
-        self.failures.strike("searching")?;
+        self.failures.check("searching")?;
         let mut hits: Vec<Hit> = self.documents().into_values().filter_map(|it| hit(query, it)).collect();
         hits.retain(|hit| query.after.is_none_or(|after| hit.position > after));
         hits.sort_unstable_by_key(|hit| hit.position);

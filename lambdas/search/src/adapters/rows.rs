@@ -138,7 +138,7 @@ fn record_of(item: &Item) -> anyhow::Result<Record> {
     let record = item.get("record").and_then(|record| record.as_s().ok()).context("a record without one")?;
     let read = serde_json::from_str(record);
     read.map_err(|error| {
-        let what = platform::telemetry::without_values(&error.to_string());
+        let what = platform::telemetry::redact_values(&error.to_string());
         anyhow::anyhow!("a record of the search index is not understood: {what}")
     })
 }

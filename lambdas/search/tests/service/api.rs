@@ -6,7 +6,7 @@ use axum::body::Body;
 use domain::OrderId;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::http::access::Scopes;
 use platform::http::{Caller, Scope};
 use search::adapters::memory::InMemoryIndex;
@@ -23,11 +23,11 @@ fn scopes(of: Scope) -> Scopes {
 }
 
 fn staff() -> Caller {
-    Caller::User { id: "staff-1".parse().unwrap(), staff: true, scopes: scopes(Scope::OrdersRead) }
+    Caller::User { id: "staff-1".parse().unwrap(), is_staff: true, scopes: scopes(Scope::OrdersRead) }
 }
 
 fn customer(id: &str) -> Caller {
-    Caller::User { id: id.parse().unwrap(), staff: false, scopes: scopes(Scope::OrdersRead) }
+    Caller::User { id: id.parse().unwrap(), is_staff: false, scopes: scopes(Scope::OrdersRead) }
 }
 
 fn partner(id: &str) -> Caller {
@@ -37,7 +37,7 @@ fn partner(id: &str) -> Caller {
 async fn get(index: Arc<dyn OrderIndex>, caller: Caller, path: &str) -> (StatusCode, Value) {
     let mut request = Request::get(path).body(Body::empty()).unwrap();
     request.extensions_mut().insert(caller);
-    let app = complete(router(Api { index }), clock());
+    let app = build_app(router(Api { index }), clock());
     let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (parts.status, serde_json::from_slice(&body).unwrap())
@@ -75,7 +75,7 @@ async fn everybody_finds_their_own() {
     let (status, body) = get(index.clone(), customer("u-1"), "/search/orders?customer_id=u-2").await;
     assert_eq!((status, &body["errors"][0]["parameter"]), (StatusCode::BAD_REQUEST, &json!("customer_id")));
     for (caller, path, status) in [
-        (Caller::Anyone, "/search/orders", StatusCode::UNAUTHORIZED),
+        (Caller::Anonymous, "/search/orders", StatusCode::UNAUTHORIZED),
         (partner("client1"), "/search/orders", StatusCode::FORBIDDEN),
         (customer("u-1"), "/partner/search/orders", StatusCode::FORBIDDEN),
     ] {
@@ -143,7 +143,7 @@ async fn all_that_is_wrong_is_named() {
             "{fine}"
         );
     }
-    index.failures.next(1);
+    index.failures.fail_next(1);
     assert_eq!(get(index, staff(), "/search/orders?q=ada").await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 

@@ -40,7 +40,7 @@ fn written(image: &OrderImage) -> Change {
     Change {
         sequence_number: format!("{id}-{}", image.version),
         keys: json!({ "order_id": id }),
-        image: Some(json!({
+        new_image: Some(json!({
             "order_id": id, "version": image.version, "order": serde_json::to_string(&image.order).unwrap(),
             "open_shard": "open#1",
         })),
@@ -49,7 +49,7 @@ fn written(image: &OrderImage) -> Change {
 
 impl Service {
     async fn batch(&self, changes: Vec<Change>) -> Option<String> {
-        self.host.batch(changes, Duration::from_secs(10), "lambda-1").await
+        self.host.handle_batch(changes, Duration::from_secs(10), "lambda-1").await
     }
 
     async fn found(&self, words: &str) -> Vec<u32> {
@@ -76,7 +76,7 @@ async fn images_are_indexed_with_the_names_of_products() {
 async fn a_deleted_order_is_found_no_more() {
     let service = service();
     let mut gone = written(&image(1, 1));
-    gone.image = None;
+    gone.new_image = None;
     let changes = vec![written(&image(1, 1)), written(&image(2, 1)), gone, written(&image(1, 2))];
     assert_eq!(service.batch(changes).await, None);
     assert_eq!(service.found("").await, [2]);
@@ -86,13 +86,13 @@ async fn a_deleted_order_is_found_no_more() {
 async fn what_is_not_understood_is_put_away_without_what_it_says() {
     let service = service();
     let mut wrong = written(&image(1, 1));
-    wrong.image =
+    wrong.new_image =
         Some(json!({ "order_id": order_id(1), "version": 1, "order": r#"{"customer": "Ada Lovelace"}"# }));
     let mut nothing = written(&image(3, 1));
-    (nothing.image, nothing.keys) = (None, Value::Null);
+    (nothing.new_image, nothing.keys) = (None, Value::Null);
     assert_eq!(service.batch(vec![wrong, nothing, written(&image(2, 1))]).await, None);
     assert_eq!(service.found("").await, [2]);
-    let letters = service.letters.letters();
+    let letters = service.letters.dead_letters();
     assert_eq!(letters.iter().map(|letter| letter.kind).collect::<Vec<_>>(), ["poison", "poison"]);
     assert!(letters[0].body.contains(&order_id(1).to_string()));
     assert!(letters.iter().all(|letter| !format!("{letter:?}").contains("Lovelace")), "{letters:?}");
@@ -101,7 +101,7 @@ async fn what_is_not_understood_is_put_away_without_what_it_says() {
 #[tokio::test]
 async fn an_index_that_fails_has_the_change_come_again() {
     let service = service();
-    service.index.failures.next(1);
+    service.index.failures.fail_next(1);
     let (one, two) = (written(&image(1, 1)), written(&image(2, 1)));
     assert_eq!(service.batch(vec![one.clone(), two.clone()]).await, Some(one.sequence_number.clone()));
     assert_eq!(service.batch(vec![one, two]).await, None);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::SignedDuration;
-use platform::http::client::{HttpClient, NoAnswer};
+use platform::http::client::{HttpClient, NoResponse};
 use platform::memory::lock;
 use search::adapters::HttpProductNames;
 use search::store::ProductNames;
@@ -25,7 +25,7 @@ struct Inventory {
 
 #[async_trait]
 impl HttpClient for Inventory {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
             std::future::pending::<()>().await;
@@ -34,7 +34,7 @@ impl HttpClient for Inventory {
         let sku = request.uri().path().rsplit('/').next().unwrap().to_owned();
         let status = lock(&self.statuses).get(&sku).copied().unwrap_or(200);
         if status == 0 {
-            return Err(NoAnswer { host: "inventory".to_owned(), source: "reset".into() });
+            return Err(NoResponse { host: "inventory".to_owned(), source: "reset".into() });
         }
         let body = format!(r#"{{"sku": "{sku}", "name": "Name of {sku}", "available": 7}}"#);
         Ok(Response::builder().status(status).body(body.into()).unwrap())

@@ -1,5 +1,5 @@
-//! Credentials for where no Lambda sets them: those of an ECS task, or of an EKS pod. Fifty lines, because `aws-config`,
-//! which has them too, would bring profiles, SSO and STS into every function.
+//! Credentials of an ECS task or an EKS pod, for processes outside Lambda. `aws-config` provides them as
+//! well, but would add profiles, SSO and STS to every function.
 //!
 //! Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>.
 
@@ -17,11 +17,11 @@ use serde::Deserialize;
 use super::http_client::UnsignedClient;
 use crate::http::client::HttpClient;
 
-/// Where a task's credentials are, without its path.
+/// The endpoint of a task's credentials, without the path.
 const TASK_HOST: &str = "http://169.254.170.2";
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks the container's agent. The SDK keeps what it gets until shortly before it expires.
+/// Fetches credentials from the container agent. The SDK caches them until shortly before they expire.
 #[derive(Debug, Clone)]
 pub(super) struct ContainerCredentials {
     client: UnsignedClient,
@@ -30,7 +30,7 @@ pub(super) struct ContainerCredentials {
 }
 
 impl ContainerCredentials {
-    /// As the container's environment says; `None` where it says nothing.
+    /// Reads the endpoint from the container's environment; `None` if none is set.
     pub(super) fn from_env() -> Option<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let url = variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
@@ -45,26 +45,32 @@ impl ContainerCredentials {
         if let Some(file) = &self.token_file {
             request = request.header(header::AUTHORIZATION, std::fs::read_to_string(file)?.trim());
         }
-        let answer = self.client.send(request.body(Bytes::new())?).await?;
-        anyhow::ensure!(answer.status().is_success(), "{} answered {}", self.url, answer.status());
-        read(answer.body())
+        let response = self.client.send(request.body(Bytes::new())?).await?;
+        anyhow::ensure!(response.status().is_success(), "{} returned {}", self.url, response.status());
+        parse(response.body())
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct AgentResponse {
     access_key_id: String,
     secret_access_key: String,
     token: Option<String>,
     expiration: Option<Timestamp>,
 }
 
-fn read(body: &[u8]) -> anyhow::Result<Credentials> {
-    let answer: Answer = serde_json::from_slice(body)
-        .map_err(|error| anyhow::anyhow!(crate::telemetry::without_values(&error.to_string())))?;
-    let expires = answer.expiration.map(SystemTime::try_from).transpose()?;
-    Ok(Credentials::new(answer.access_key_id, answer.secret_access_key, answer.token, expires, "container"))
+fn parse(body: &[u8]) -> anyhow::Result<Credentials> {
+    let response: AgentResponse = serde_json::from_slice(body)
+        .map_err(|error| anyhow::anyhow!(crate::telemetry::redact_values(&error.to_string())))?;
+    let expires = response.expiration.map(SystemTime::try_from).transpose()?;
+    Ok(Credentials::new(
+        response.access_key_id,
+        response.secret_access_key,
+        response.token,
+        expires,
+        "container",
+    ))
 }
 
 impl ProvideCredentials for ContainerCredentials {
@@ -81,13 +87,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agents_answer_is_read() {
+    fn a_response_of_the_agent_is_parsed() {
         let body = br#"{"RoleArn":"arn","AccessKeyId":"AKIA","SecretAccessKey":"s","Token":"t","Expiration":"2026-11-24T12:00:00Z"}"#;
-        let credentials = read(body).unwrap();
+        let credentials = parse(body).unwrap();
         assert_eq!((credentials.access_key_id(), credentials.session_token()), ("AKIA", Some("t")));
         let expires: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
         assert_eq!(credentials.expiry(), Some(SystemTime::try_from(expires).unwrap()));
-        let wrong = read(br#"{"AccessKeyId":"AKIA","SecretAccessKey":7}"#).unwrap_err().to_string();
-        assert!(!wrong.contains("AKIA"), "{wrong}");
+        let error = parse(br#"{"AccessKeyId":"AKIA","SecretAccessKey":7}"#).unwrap_err().to_string();
+        assert!(!error.contains("AKIA"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The bus.
+//! The EventBridge event bus.
 
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
@@ -7,7 +7,7 @@ use domain::{Event, Facts};
 
 use crate::publisher::PutEvents;
 
-/// An EventBridge bus.
+/// An EventBridge event bus.
 #[derive(Debug, Clone)]
 pub struct EventBridge {
     client: Client,
@@ -15,7 +15,7 @@ pub struct EventBridge {
 }
 
 impl EventBridge {
-    /// The bus of that name.
+    /// The event bus named `bus`.
     pub fn new(client: Client, bus: String) -> Self {
         Self { client, bus }
     }
@@ -34,15 +34,15 @@ impl EventBridge {
 impl<F: Facts> PutEvents<F> for EventBridge {
     async fn put(&self, events: &[&Event<F>]) -> anyhow::Result<Vec<Option<String>>> {
         let entries = events.iter().map(|event| self.entry(event)).collect::<anyhow::Result<Vec<_>>>()?;
-        let answer =
+        let response =
             self.client.put_events().set_entries(Some(entries)).send().await.map_err(|error| {
                 anyhow::Error::new(error.into_service_error()).context("PutEvents failed")
             })?;
-        let refused = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.event_id() {
+        let rejection = |entry: &aws_sdk_eventbridge::types::PutEventsResultEntry| match entry.event_id() {
             Some(_) => None,
-            None => Some(entry.error_code().unwrap_or("no reason given").to_owned()),
+            None => Some(entry.error_code().unwrap_or("no error code").to_owned()),
         };
-        Ok(answer.entries().iter().map(refused).collect())
+        Ok(response.entries().iter().map(rejection).collect())
     }
 }
 

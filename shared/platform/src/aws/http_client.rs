@@ -1,4 +1,4 @@
-//! The HTTPS client that everything shares, and requests signed for API Gateway.
+//! The shared HTTPS client, and requests signed for API Gateway.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,28 +20,30 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 
 use crate::clock::{Clock, SystemClock};
-use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoAnswer, identified};
+use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoResponse, with_user_agent};
 
-/// The roots of Amazon Trust Services, which AWS's endpoints chain up to
-/// (<https://www.amazontrust.com/repository/>). Compiled in: reading a machine's 145 roots costs 1.2 ms at every
-/// cold start. `cargo test -p platform` fails a year before the first of them expires.
+/// The root certificates of Amazon Trust Services, which sign the certificates of AWS's endpoints
+/// (<https://www.amazontrust.com/repository/>). They are compiled in because loading the 145 roots of a
+/// machine takes 1.2 ms per cold start. `cargo test -p platform` fails a year before the first of them
+/// expires.
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
-/// For calls to AWS.
+/// The connector for calls to AWS.
 pub(super) fn aws_connector() -> SharedHttpConnector {
     connector(aws_roots())
 }
 
-/// Has all clients of the SDK use `connector`. Left to themselves, each would read the roots once in init, to see
-/// that they can be read, and the first request would read them again.
+/// Makes all clients of the SDK use `connector`. By default, each client loads the roots once in the init
+/// phase to validate them, and again with its first request.
 pub(super) fn sdk_client(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// ring and not AWS-LC: as fast, and 2 MB smaller (docs/decisions/0004-tls-and-sdk.md).
+/// ring instead of AWS-LC: as fast, and 2 MB smaller (docs/decisions/0004-tls-and-sdk.md).
 const RING: Provider = Provider::Rustls(CryptoMode::Ring);
 
-/// Amazon's, or the machine's where `SSL_CERT_FILE` says that somebody else speaks for AWS here.
+/// Amazon's roots, or the machine's if `SSL_CERT_FILE` is set, which means that another server stands in for
+/// AWS.
 fn aws_roots() -> TrustStore {
     if std::env::var_os("SSL_CERT_FILE").is_some() {
         return TrustStore::default();
@@ -49,17 +51,17 @@ fn aws_roots() -> TrustStore {
     TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
 }
 
-/// `None` where the roots cannot be read: the client then uses its own default.
+/// `None` if the roots cannot be loaded: the client then uses its own default.
 fn tls_context(roots: TrustStore) -> Option<TlsContext> {
     TlsContext::builder().with_trust_store(roots).build().ok()
 }
 
-/// Waits for a connection for [`CONNECT_TIMEOUT`]; how long to wait for an answer is for the callers to say.
+/// A connector with [`CONNECT_TIMEOUT`]. The callers set the timeout of the response.
 fn connector(roots: TrustStore) -> SharedHttpConnector {
     connector_with(roots, CONNECT_TIMEOUT, None)
 }
 
-/// The same, with another patience and, where there is one, another resolver of names.
+/// A connector with the given connect timeout and, optionally, a DNS resolver.
 pub(super) fn connector_with(
     roots: TrustStore,
     connect_timeout: Duration,
@@ -77,7 +79,7 @@ pub(super) fn connector_with(
     })
 }
 
-/// Calls others, trusting the machine's roots.
+/// A client for unsigned requests, which trusts the machine's root certificates.
 #[derive(Debug, Clone)]
 pub struct UnsignedClient {
     connector: SharedHttpConnector,
@@ -85,7 +87,7 @@ pub struct UnsignedClient {
 }
 
 impl UnsignedClient {
-    /// Each request gets `timeout` for its answer.
+    /// A client whose requests time out after `timeout`.
     pub fn new(timeout: Duration) -> Self {
         Self { connector: connector(TrustStore::default()), timeout }
     }
@@ -93,12 +95,13 @@ impl UnsignedClient {
 
 #[async_trait]
 impl HttpClient for UnsignedClient {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         send(&self.connector, self.timeout, request).await
     }
 }
 
-/// Calls AWS, and HTTP APIs that API Gateway protects with IAM: signs each request (Signature Version 4).
+/// A client that signs each request (Signature Version 4), for AWS and for HTTP APIs that API Gateway
+/// protects with IAM.
 #[derive(Debug, Clone)]
 pub struct SignedClient {
     connector: SharedHttpConnector,
@@ -107,7 +110,7 @@ pub struct SignedClient {
     service: &'static str,
 }
 
-/// API Gateway gives up after 29 seconds; our own APIs are asked to be far quicker.
+/// The timeout of requests to our own APIs, far below the 29 seconds of API Gateway.
 const API_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl SignedClient {
@@ -150,9 +153,9 @@ impl SignedClient {
 
 #[async_trait]
 impl HttpClient for SignedClient {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        self.sign(&mut request).await.map_err(|error| NoAnswer { host, source: error.into() })?;
+        self.sign(&mut request).await.map_err(|error| NoResponse { host, source: error.into() })?;
         send(&self.connector, API_TIMEOUT, request).await
     }
 }
@@ -161,23 +164,24 @@ async fn send(
     connector: &SharedHttpConnector,
     timeout: Duration,
     request: Request<Bytes>,
-) -> Result<Response<Bytes>, NoAnswer> {
+) -> Result<Response<Bytes>, NoResponse> {
     let host = request.uri().host().unwrap_or_default().to_owned();
-    let answer = async {
+    let response = async {
         let (parts, body) = exchange(connector, request).await?.into_parts();
         Ok::<_, BoxError>(Response::from_parts(parts, body.collect().await?.to_bytes()))
     };
-    let answer = tokio::time::timeout(timeout, answer).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
-    answer.map_err(|source| NoAnswer { host, source })
+    let response =
+        tokio::time::timeout(timeout, response).await.unwrap_or_else(|elapsed| Err(elapsed.into()));
+    response.map_err(|source| NoResponse { host, source })
 }
 
-/// Sends one request, whoever the client is: here it gets its `User-Agent`, which Signature Version 4 leaves unsigned, since
-/// whatever lies in between may change it. Reads the head of the answer.
+/// Sends one request of any client and reads the head of the response. Adds the `User-Agent`, which Signature
+/// Version 4 does not sign because proxies may change it.
 pub(super) async fn exchange(
     connector: &SharedHttpConnector,
     request: Request<Bytes>,
 ) -> Result<Response<SdkBody>, BoxError> {
-    let request = identified(request).map(SdkBody::from).try_into()?;
+    let request = with_user_agent(request).map(SdkBody::from).try_into()?;
     Ok(connector.call(request).await?.try_into_http1x()?)
 }
 

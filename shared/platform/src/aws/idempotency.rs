@@ -1,4 +1,4 @@
-//! Claims on effects in DynamoDB.
+//! Idempotency records (claims on effects) in DynamoDB.
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use crate::idempotency::{IdempotencyStore, Key};
 
-/// A table with a row per effect: its key in `subject` and `effect`, the claim as JSON in `claim`, beside it what
-/// conditions and people look at (`version`, `owner`, `status`), and in `expires_at` (seconds since 1970) when
-/// DynamoDB may remove it.
+/// A table with one row per effect: its key in `subject` and `effect`, the claim as JSON in `claim`, copies
+/// of the fields for conditions and operators (`version`, `owner`, `status`), and the time to live in
+/// `expires_at` (seconds since 1970).
 #[derive(Debug, Clone)]
 pub struct DynamoDbIdempotencyStore {
     client: Client,
@@ -20,7 +20,7 @@ pub struct DynamoDbIdempotencyStore {
 }
 
 impl DynamoDbIdempotencyStore {
-    /// The table of that name.
+    /// The store in the table named `table`.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -32,9 +32,10 @@ fn text(text: &str) -> AttributeValue {
 
 #[async_trait]
 impl IdempotencyStore for DynamoDbIdempotencyStore {
-    /// A row that DynamoDB has not removed yet counts, also after its time: to know more is never wrong.
+    /// Includes rows that have expired but that DynamoDB has not deleted yet: they can only prevent
+    /// duplicates.
     async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
@@ -45,11 +46,11 @@ impl IdempotencyStore for DynamoDbIdempotencyStore {
             .await
             .map_err(SdkError::into_service_error)
             .with_context(|| format!("the claim on {key} could not be read"))?;
-        let Some(item) = answer.item else { return Ok(None) };
+        let Some(item) = response.item else { return Ok(None) };
         let claim = item.get("claim").and_then(|value| value.as_s().ok());
         let claim = claim.with_context(|| format!("the row of {key} has no claim"))?;
         let claim =
-            serde_json::from_str(claim).with_context(|| format!("the claim on {key} is not understood"))?;
+            serde_json::from_str(claim).with_context(|| format!("the claim on {key} cannot be parsed"))?;
         Ok(Some(claim))
     }
 
@@ -73,7 +74,8 @@ impl IdempotencyStore for DynamoDbIdempotencyStore {
             .item("expires_at", AttributeValue::N(expires_at.as_second().to_string()));
         put = match previous {
             None => put.condition_expression("attribute_not_exists(subject)"),
-            // "owner" is a reserved word. The version alone would not do: a row that was removed begins at 1 again.
+            // `owner` is a reserved word. The version alone does not suffice: it restarts at 1 after a row is
+            // deleted.
             Some(previous) => put
                 .condition_expression("version = :version AND #owner = :owner")
                 .expression_attribute_names("#owner", "owner")

@@ -1,8 +1,8 @@
-//! AWS: the adapters behind the ports, and how the SDK's clients are made.
+//! The AWS adapters behind the ports, and the configuration of the SDK's clients.
 //!
-//! Settings come from the environment alone, as Lambda sets it: no profile, no metadata service, no request
-//! before the first one that counts. `AWS_ENDPOINT_URL` is honoured as in every SDK, and so is
-//! `AWS_ENDPOINT_URL_<SERVICE>`. The reasons, with figures, are in `docs/decisions/0004-tls-and-sdk.md`.
+//! The configuration comes only from the environment that Lambda sets: there are no profiles, no metadata
+//! service and no requests at startup. `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` are supported as
+//! in every SDK. The reasons, with measurements, are in `docs/decisions/0004-tls-and-sdk.md`.
 
 mod container;
 mod event_bridge;
@@ -13,7 +13,7 @@ mod queue;
 mod secret;
 mod simple_storage;
 #[cfg(test)]
-mod wire;
+mod stub_connector;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -40,7 +40,7 @@ use crate::publisher::BusPublisher;
 use container::ContainerCredentials;
 use queue::Sqs;
 
-/// Makes the adapters that a function asks for, over one configuration and one HTTPS client.
+/// Creates the adapters of a function, which share one configuration and one HTTPS client.
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
@@ -50,10 +50,10 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// From the environment that Lambda sets, or a container's, whose credentials change while it runs.
+    /// Reads the configuration from the environment of Lambda, or of a container, whose credentials rotate.
     ///
     /// # Errors
-    /// When region or credentials are missing.
+    /// When the region or the credentials are missing.
     pub fn from_env() -> anyhow::Result<Self> {
         let region = config::required("AWS_REGION").or_else(|_| config::required("AWS_DEFAULT_REGION"))?;
         let endpoint = std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
@@ -71,7 +71,7 @@ impl Aws {
         Ok(Self::new(region, SharedCredentialsProvider::new(credentials), endpoint))
     }
 
-    /// The same AWS, as somebody else.
+    /// The same region and endpoint with other credentials.
     pub fn with_credentials(&self, key_id: &str, secret: &str, session: &str) -> Self {
         let credentials = Credentials::new(key_id, secret, Some(session.to_owned()), None, "given");
         let credentials = SharedCredentialsProvider::new(credentials);
@@ -88,7 +88,7 @@ impl Aws {
             .http_client(http_client::sdk_client(connector.clone()))
             .sleep_impl(TokioSleep::new())
             .retry_config(RetryConfig::standard())
-            // An attempt that hangs is given up early enough for another one within a function's time.
+            // Leaves time for another attempt within the timeout of a function.
             .timeout_config(
                 TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(5)).build(),
             );
@@ -96,8 +96,8 @@ impl Aws {
         Self { config: config.build(), connector, credentials, region }
     }
 
-    /// For the clients of services that only one package uses.
-    pub fn sdk(&self) -> &SdkConfig {
+    /// The configuration for clients of services that only one package uses.
+    pub fn sdk_config(&self) -> &SdkConfig {
         &self.config
     }
 
@@ -106,60 +106,60 @@ impl Aws {
         aws_sdk_dynamodb::Client::new(&self.config)
     }
 
-    /// The bucket of that name.
+    /// The bucket named `name`.
     pub fn bucket(&self, name: String) -> Bucket {
         Bucket::new(&self.config, name)
     }
 
-    /// The claims on effects in the table of that name.
+    /// The idempotency store in the table named `table`.
     pub fn idempotency_store(&self, table: String) -> DynamoDbIdempotencyStore {
         DynamoDbIdempotencyStore::new(self.dynamodb(), table)
     }
 
-    /// The bus in `EVENT_BUS`.
+    /// The publisher for the event bus in `EVENT_BUS`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn event_bridge(&self) -> anyhow::Result<BusPublisher<EventBridge>> {
         let client = aws_sdk_eventbridge::Client::new(&self.config);
         Ok(BusPublisher(EventBridge::new(client, config::required("EVENT_BUS")?)))
     }
 
-    /// The queue in `QUEUE_URL`, with its dead letters in `DEAD_LETTER_QUEUE_URL`.
+    /// The queue in `QUEUE_URL`, with the DLQ in `DEAD_LETTER_QUEUE_URL`.
     ///
     /// # Errors
-    /// When one is not set.
+    /// When one of the variables is not set.
     pub fn queue(&self) -> anyhow::Result<Queue> {
         Ok(self.queue_at(config::required("QUEUE_URL")?, config::required("DEAD_LETTER_QUEUE_URL")?))
     }
 
-    /// The queue at `url`, with its dead letters at `dead_letters`.
-    pub fn queue_at(&self, url: String, dead_letters: String) -> Queue {
+    /// The queue at `url`, with the DLQ at `dlq_url`.
+    pub fn queue_at(&self, url: String, dlq_url: String) -> Queue {
         let sqs = Sqs::new(&self.config);
-        Queue::new(sqs.clone(), url, DeadLetterQueue::new(sqs, dead_letters))
+        Queue::new(sqs.clone(), url, DeadLetterQueue::new(sqs, dlq_url))
     }
 
-    /// The dead letters in `DEAD_LETTER_QUEUE_URL`, for a function that no queue calls.
+    /// The DLQ in `DEAD_LETTER_QUEUE_URL`, for a function that is not invoked by a queue.
     ///
     /// # Errors
-    /// When it is not set.
-    pub fn dead_letters(&self) -> anyhow::Result<DeadLetterQueue> {
+    /// When the variable is not set.
+    pub fn dead_letter_queue(&self) -> anyhow::Result<DeadLetterQueue> {
         Ok(DeadLetterQueue::new(Sqs::new(&self.config), config::required("DEAD_LETTER_QUEUE_URL")?))
     }
 
-    /// A client whose requests are signed for the AWS service of that name: `execute-api` for HTTP APIs that
-    /// API Gateway protects with IAM.
+    /// A client whose requests are signed for the AWS service named `service`: `execute-api` for HTTP APIs
+    /// that API Gateway protects with IAM.
     pub fn signed_client(&self, service: &'static str) -> SignedClient {
         SignedClient::new(self.connector.clone(), self.credentials.clone(), &self.region, service)
     }
 
-    /// The secret of that name or ARN.
+    /// The secret with the name or ARN `id`.
     pub fn secret(&self, id: String) -> Secret {
         Secret::new(aws_sdk_secretsmanager::Client::new(&self.config), id)
     }
 }
 
-/// `AWS_ENDPOINT_URL_DYNAMODB` and the like: where one service is, where that is not where all are
+/// Service-specific endpoints such as `AWS_ENDPOINT_URL_DYNAMODB`, which override `AWS_ENDPOINT_URL`
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
 #[derive(Debug)]
 struct ServiceEndpoints;

@@ -1,4 +1,4 @@
-//! Calls to addresses that others choose: only ever to the public internet.
+//! A client for URLs supplied by clients, which only connects to the public internet.
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
@@ -15,17 +15,17 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::http_client::{BoxError, connector_with, exchange};
-use crate::http::client::{HttpClient, NoAnswer};
+use crate::http::client::{HttpClient, NoResponse};
 use crate::net::{LocalReceiver, is_public};
 
-/// How long to wait for a connection: others are further away than AWS is.
+/// The connect timeout. It is longer than that for AWS because other servers are further away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an answer is read, in bytes. What comes behind it is dropped.
-const LONGEST_ANSWER: usize = 64 * 1024;
+/// The maximum number of bytes that are read of a response body. The rest is discarded.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// Calls URLs that others chose, over HTTPS and on public addresses alone ([`is_public`]). The rule is applied to the
-/// very addresses that are connected to, so a name that resolves to another one a moment later gains nothing.
-/// Redirects are answers like any other: nobody follows them.
+/// A client for URLs supplied by clients: HTTPS on public addresses only ([`is_public`]). The rule is checked
+/// on the addresses that are connected to, so DNS rebinding cannot bypass it. Redirects are returned, not
+/// followed.
 #[derive(Debug, Clone)]
 pub struct PublicClient {
     connector: SharedHttpConnector,
@@ -34,7 +34,7 @@ pub struct PublicClient {
 }
 
 impl PublicClient {
-    /// Each request gets `timeout` for its answer. `exempt` may be called too, and over plain HTTP.
+    /// A client whose requests time out after `timeout`. `exempt` may be called as well, and over plain HTTP.
     pub fn new(timeout: Duration, exempt: Option<LocalReceiver>) -> Self {
         let resolver = SharedDnsResolver::new(PublicResolver);
         Self {
@@ -44,10 +44,10 @@ impl PublicClient {
         }
     }
 
-    /// An address that stands in the URL itself is connected to without asking the resolver, so it is looked at here.
-    fn admit(&self, uri: &Uri) -> Result<(), Unreachable> {
+    /// Checks the scheme, and an IP address in the URL, which is connected to without the resolver.
+    fn check(&self, uri: &Uri) -> Result<(), Unreachable> {
         let host = uri.host().unwrap_or_default();
-        if self.exempt.is_some_and(|exempt| exempt.is(host, uri.port_u16())) {
+        if self.exempt.is_some_and(|exempt| exempt.matches(host, uri.port_u16())) {
             return Ok(());
         }
         if uri.scheme() != Some(&Scheme::HTTPS) {
@@ -60,21 +60,21 @@ impl PublicClient {
         Ok(())
     }
 
-    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
-        self.admit(request.uri())?;
+    async fn send_checked(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
+        self.check(request.uri())?;
         let deadline = Instant::now() + self.timeout;
         let (parts, mut body) = timeout_at(deadline, exchange(&self.connector, request))
             .await
-            .map_err(|_| Unreachable::TooLate(self.timeout.as_secs()))?
-            .map_err(Unreachable::of)?
+            .map_err(|_| Unreachable::TimedOut(self.timeout.as_secs()))?
+            .map_err(Unreachable::from_source)?
             .into_parts();
-        // The status has come: however the body ends, that is the answer.
+        // The status has been received: it is returned even if the body is incomplete.
         let mut read = BytesMut::new();
         while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
             let data = frame.into_data().unwrap_or_default();
-            let room = LONGEST_ANSWER - read.len();
+            let room = MAX_RESPONSE_BYTES - read.len();
             read.extend_from_slice(&data[..data.len().min(room)]);
-            if read.len() == LONGEST_ANSWER {
+            if read.len() == MAX_RESPONSE_BYTES {
                 break;
             }
         }
@@ -84,33 +84,33 @@ impl PublicClient {
 
 #[async_trait]
 impl HttpClient for PublicClient {
-    /// Reads at most 64 KiB of the answer. The source of a failure is an [`Unreachable`].
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    /// Reads at most 64 KiB of the response body. The source of an error is an [`Unreachable`].
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        self.answer(request).await.map_err(|error| NoAnswer { host, source: error.into() })
+        self.send_checked(request).await.map_err(|error| NoResponse { host, source: error.into() })
     }
 }
 
-/// Why there is no answer, in words for whoever chose the URL.
+/// Why there is no response, worded for the client that supplied the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreachable {
-    /// The URL is not HTTPS.
+    /// The scheme of the URL is not `https`.
     #[error("the URL is not https")]
     NotHttps,
-    /// The address, or one of those that the name resolves to, is not on the public internet.
+    /// The address, or one of the addresses that the host name resolves to, is not on the public internet.
     #[error("the address is not public")]
     NotPublic,
-    /// It took too long.
+    /// The response did not arrive within this number of seconds.
     #[error("no answer within {0} s")]
-    TooLate(u64),
-    /// No connection, or one that broke.
+    TimedOut(u64),
+    /// The connection could not be established, or broke. The text is the innermost cause.
     #[error("no connection: {0}")]
     NoConnection(String),
 }
 
 impl Unreachable {
-    /// The innermost cause says what happened; those around it only that something did.
-    fn of(error: BoxError) -> Self {
+    /// Uses the innermost cause, because the outer ones contain no details.
+    fn from_source(error: BoxError) -> Self {
         let mut cause: &(dyn StdError + 'static) = error.as_ref();
         loop {
             if cause.is::<NotPublicName>() {
@@ -124,12 +124,12 @@ impl Unreachable {
     }
 }
 
-/// A name that resolves to an address that is not public.
+/// A host name resolves to an address that is not public.
 #[derive(Debug, thiserror::Error)]
 #[error("it resolves to an address that is not public")]
 struct NotPublicName;
 
-/// Resolves names whose every address is public, and refuses all others.
+/// Resolves host names and rejects those with any address that is not public.
 #[derive(Debug, Clone, Copy)]
 struct PublicResolver;
 

@@ -1,4 +1,4 @@
-//! Queues: putting messages off, and putting them away.
+//! SQS queues: visibility timeouts and dead-letter messages.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use aws_types::SdkConfig;
 use crate::host::queue::Visibility;
 use crate::host::record::{DeadLetter, DeadLetters};
 
-/// SQS. The client is made when something fails, so that no cold start pays for it where nothing does.
+/// The SQS client. It is created on the first failure, so that it does not slow down cold starts.
 #[derive(Debug, Clone)]
 pub(super) struct Sqs {
     config: SdkConfig,
@@ -29,7 +29,7 @@ impl Sqs {
     }
 }
 
-/// A queue that calls a function.
+/// The source queue of a function.
 #[derive(Debug, Clone)]
 pub struct Queue {
     sqs: Sqs,
@@ -38,7 +38,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The queue at `url`.
+    /// The queue at `url`, with its DLQ.
     pub(super) fn new(sqs: Sqs, url: String, dead_letters: DeadLetterQueue) -> Self {
         Self { sqs, url, dead_letters }
     }
@@ -46,15 +46,15 @@ impl Queue {
 
 #[async_trait]
 impl Visibility for Queue {
-    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
-        // Whole seconds, rounded up: a wait of 0 would be none.
+    async fn extend_visibility_timeout(&self, receipt_handle: &str, wait: Duration) -> anyhow::Result<()> {
+        // SQS takes whole seconds. They are rounded up because 0 would make the message visible at once.
         let seconds =
             i32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i32::MAX).clamp(1, 12 * 60 * 60);
         self.sqs
             .client()
             .change_message_visibility()
             .queue_url(&self.url)
-            .receipt_handle(receipt)
+            .receipt_handle(receipt_handle)
             .visibility_timeout(seconds)
             .send()
             .await
@@ -65,12 +65,12 @@ impl Visibility for Queue {
 
 #[async_trait]
 impl DeadLetters for Queue {
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
-        self.dead_letters.bury(letter).await
+    async fn send_to_dlq(&self, dead_letter: &DeadLetter) -> anyhow::Result<()> {
+        self.dead_letters.send_to_dlq(dead_letter).await
     }
 }
 
-/// A queue that only people empty.
+/// A dead-letter queue (DLQ), which only operators empty.
 #[derive(Debug, Clone)]
 pub struct DeadLetterQueue {
     sqs: Sqs,
@@ -78,7 +78,7 @@ pub struct DeadLetterQueue {
 }
 
 impl DeadLetterQueue {
-    /// The queue at `url`.
+    /// The DLQ at `url`.
     pub(super) fn new(sqs: Sqs, url: String) -> Self {
         Self { sqs, url }
     }
@@ -86,15 +86,15 @@ impl DeadLetterQueue {
 
 #[async_trait]
 impl DeadLetters for DeadLetterQueue {
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
-        let mut send = self.sqs.client().send_message().queue_url(&self.url).message_body(&letter.body);
+    async fn send_to_dlq(&self, dead_letter: &DeadLetter) -> anyhow::Result<()> {
+        let mut send = self.sqs.client().send_message().queue_url(&self.url).message_body(&dead_letter.body);
         let attributes = [
-            ("error", Some(letter.error.clone())),
-            ("kind", Some(letter.kind.to_owned())),
-            ("function", Some(letter.function.to_owned())),
-            ("attempt", Some(letter.attempt.to_string())),
-            ("correlation_id", letter.correlation_id.clone()),
-            ("failed_at", Some(letter.failed_at.to_string())),
+            ("error", Some(dead_letter.error.clone())),
+            ("kind", Some(dead_letter.kind.to_owned())),
+            ("function", Some(dead_letter.function.to_owned())),
+            ("attempt", Some(dead_letter.attempt.to_string())),
+            ("correlation_id", dead_letter.correlation_id.clone()),
+            ("failed_at", Some(dead_letter.failed_at.to_string())),
         ];
         for (name, value) in attributes {
             if let Some(value) = value.map(|value| attribute_text(&value)).filter(|value| !value.is_empty()) {
@@ -108,9 +108,9 @@ impl DeadLetters for DeadLetterQueue {
     }
 }
 
-/// What SQS takes in an attribute: no control characters
-/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>), and not so
-/// long that the message gets too large.
+/// Makes a text valid as an SQS message attribute: replaces control characters
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>) and
+/// truncates it to 1000 characters, so that the message does not become too large.
 fn attribute_text(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' { ' ' } else { c })

@@ -1,4 +1,4 @@
-//! Secrets.
+//! Secrets in AWS Secrets Manager.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,39 +6,39 @@ use anyhow::Context;
 use aws_sdk_secretsmanager::Client;
 use secrecy::SecretString;
 
-/// A secret in Secrets Manager, read once and kept until it is said to be stale.
+/// A secret in Secrets Manager. Its value is cached until [`Secret::invalidate`] is called.
 #[derive(Debug)]
 pub struct Secret {
     client: Client,
     id: String,
-    kept: Mutex<Option<SecretString>>,
+    cached: Mutex<Option<SecretString>>,
 }
 
 impl Secret {
-    /// The secret of that name or ARN.
+    /// The secret with the name or ARN `id`.
     pub fn new(client: Client, id: String) -> Self {
-        Self { client, id, kept: Mutex::new(None) }
+        Self { client, id, cached: Mutex::new(None) }
     }
 
-    /// The secret's text.
+    /// Returns the secret's text.
     ///
     /// # Errors
-    /// When it cannot be read, or is no text.
+    /// When the secret cannot be read or is binary.
     pub async fn get(&self) -> anyhow::Result<SecretString> {
-        if let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(kept);
+        if let Some(cached) = self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Ok(cached);
         }
         let id = &self.id;
-        let answer = self.client.get_secret_value().secret_id(id).send().await;
-        let answer = answer.with_context(|| format!("the secret {id} could not be read"))?;
-        let text = answer.secret_string().with_context(|| format!("the secret {id} is no text"))?;
+        let response = self.client.get_secret_value().secret_id(id).send().await;
+        let response = response.with_context(|| format!("the secret {id} could not be read"))?;
+        let text = response.secret_string().with_context(|| format!("the secret {id} is not text"))?;
         let secret = SecretString::from(text.trim().to_owned());
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.clone());
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.clone());
         Ok(secret)
     }
 
-    /// Has it read again next time: it was refused, so it may have been rotated.
-    pub fn is_stale(&self) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Clears the cache. Call it when the secret was rejected, because it may have been rotated.
+    pub fn invalidate(&self) {
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

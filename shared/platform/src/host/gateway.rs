@@ -1,8 +1,9 @@
-//! The event of API Gateway's Lambda proxy integration as an HTTP request, and a response as the integration takes it
+//! Converts an event of API Gateway's Lambda proxy integration to an HTTP request, and a response to the
+//! format that the integration expects
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html>).
 //!
-//! Nothing in an event stops the conversion: what is no HTTP request becomes one that carries the 400 to answer it with,
-//! see [`refuse`]. `lambda_http` panics there.
+//! The conversion never fails: an event that is not a valid HTTP request becomes a request that carries its
+//! own 400 response, see [`refuse`]. `lambda_http` panics in this case.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -20,7 +21,8 @@ use serde_json::{Map, Value};
 
 use crate::http::{Caller, FieldError, GatewayRequestId, Problem};
 
-/// What of the event is used. An event without `httpMethod` is another service's, or of an HTTP API.
+/// The fields of the event that are used. An event without `httpMethod` comes from another service or an HTTP
+/// API.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ProxyEvent {
@@ -55,11 +57,11 @@ struct Identity {
     user_arn: Option<String>,
 }
 
-/// The problem that a request is answered with, whatever its path.
+/// The response to a request that could not be converted, whatever its path.
 #[derive(Debug, Clone)]
 struct Refused(Problem);
 
-/// Middleware: answers requests that could not be converted.
+/// Middleware that responds to requests that could not be converted.
 pub(super) async fn refuse(mut request: Request, next: Next) -> Response {
     match request.extensions_mut().remove::<Refused>() {
         Some(Refused(problem)) => problem.into_response(),
@@ -96,27 +98,28 @@ impl From<ProxyEvent> for Request {
         let caller = caller.or(signed.map(|arn| Caller::Service { arn })).unwrap_or_default();
         request.extensions_mut().insert(caller);
         if let Some(id) = context.request_id {
-            let extended = context.extended_request_id;
-            request.extensions_mut().insert(GatewayRequestId { id, extended });
+            let extended_id = context.extended_request_id;
+            request.extensions_mut().insert(GatewayRequestId { id, extended_id });
         }
         request
     }
 }
 
-/// All headers that can be read, and what is wrong with the first that cannot.
+/// The valid headers, and the problem of the first invalid one.
 fn headers(
     multiple: Option<BTreeMap<String, Option<Vec<String>>>>,
     single: Option<BTreeMap<String, Option<String>>>,
 ) -> (HeaderMap, Option<Problem>) {
     let mut headers = HeaderMap::new();
-    let mut wrong = None;
+    let mut problem = None;
     let mut append = |headers: &mut HeaderMap, name: &str, value: &str| {
         let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-        // More than 2^15 names do not fit.
+        // A `HeaderMap` holds at most 2^15 names.
         if header.and_then(|(name, value)| headers.try_append(name, value).ok()).is_none() {
             let name: String = name.chars().take(64).collect();
-            let error = FieldError::header(&name, "is not a header that HTTP can carry, or is one too many");
-            wrong.get_or_insert_with(|| Problem::invalid(vec![error]));
+            let error =
+                FieldError::header(&name, "is not a valid HTTP header, or exceeds the number of headers");
+            problem.get_or_insert_with(|| Problem::invalid(vec![error]));
         }
     };
     for (name, values) in multiple.into_iter().flatten() {
@@ -124,16 +127,17 @@ fn headers(
             append(&mut headers, &name, &value);
         }
     }
-    // The same once more, each with its last value alone; a test event of the console may have only these.
+    // `headers` repeats these with the last value of each. A test event of the console may have only
+    // `headers`.
     for (name, value) in single.into_iter().flatten() {
         if let Some(value) = value.filter(|_| !headers.contains_key(&name)) {
             append(&mut headers, &name, &value);
         }
     }
-    (headers, wrong)
+    (headers, problem)
 }
 
-/// The query as it stands in a URL: the event has its names and values decoded.
+/// The encoded query string. The event contains decoded names and values.
 fn query(
     multiple: Option<BTreeMap<String, Option<Vec<String>>>>,
     single: Option<BTreeMap<String, Option<String>>>,
@@ -157,10 +161,10 @@ fn query(
     query
 }
 
-/// The path, without the stage, and the query.
+/// Joins the path, which does not include the stage, and the query.
 ///
 /// # Errors
-/// A 400 where it is longer than the 65,534 bytes that [`Uri`] takes.
+/// A 400 if the result is longer than the 65,534 bytes that a [`Uri`] can hold.
 fn uri(path: &str, query: &str) -> Result<Uri, Problem> {
     let mut text = String::with_capacity(path.len() + query.len() + 1);
     if !path.starts_with('/') {
@@ -172,13 +176,13 @@ fn uri(path: &str, query: &str) -> Result<Uri, Problem> {
     parsed.map(Uri::from).map_err(|_| Problem::unreadable("The path and the query are too long."))
 }
 
-/// Appends `text`, percent-encoded but for unreserved characters (RFC 3986 §2.3) and those in `kept`.
+/// Appends `text` and percent-encodes all but unreserved characters (RFC 3986 §2.3) and those in `kept`.
 fn encode(to: &mut String, text: &str, kept: &[u8]) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
             to.push(char::from(byte));
         } else {
-            // Writing to a string does not fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(to, "%{byte:02X}");
         }
     }
@@ -195,7 +199,7 @@ fn body(text: Option<String>, is_base64: bool) -> Result<Body, Problem> {
     })
 }
 
-/// A response, as the integration takes it.
+/// A response in the format that the integration expects.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ProxyResponse {
@@ -206,11 +210,12 @@ pub(super) struct ProxyResponse {
 }
 
 impl ProxyResponse {
-    /// Reads the whole of a response. Text stays text: what is UTF-8 and not compressed. All else is Base64.
-    pub(super) async fn of(response: Response) -> Self {
+    /// Reads the whole response. A body that is valid UTF-8 and not compressed stays text; any other is
+    /// Base64-encoded.
+    pub(super) async fn from_response(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let Ok(body) = to_bytes(body, usize::MAX).await else {
-            tracing::error!("the body of a response ended too early");
+            tracing::error!("the body of a response could not be read to its end");
             return Self::internal();
         };
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -228,7 +233,7 @@ impl ProxyResponse {
         }
     }
 
-    /// A 500, for where nothing better can be said.
+    /// A 500 for a response whose body cannot be read.
     fn internal() -> Self {
         let problem = Problem::internal();
         let kind = vec!["application/problem+json".to_owned()];

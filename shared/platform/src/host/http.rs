@@ -1,5 +1,4 @@
-//! The host for functions that HTTP calls: an `axum` router under API Gateway, or, where there is no Lambda
-//! runtime, on `$PORT`.
+//! The host for HTTP functions: an `axum` router behind API Gateway or, outside Lambda, a server on `$PORT`.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -17,69 +16,72 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::aws::UnsignedClient;
 use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
-use crate::http::bearer::{Bearer, identify};
+use crate::http::bearer::{TokenVerifier, authenticate};
 use crate::http::{Problem, observe};
 
 use super::gateway::{ProxyEvent, ProxyResponse, refuse};
-use super::received::Received;
+use super::payload::Payload;
 
-/// Serves `router` until the process is ended.
+/// Serves `router` until the process is terminated.
 ///
-/// Under Lambda the stage is not part of the path that a route sees, and the gateway says whose a request is. An event
-/// that is no request is answered with 400, one of another service than API Gateway with an error. Without Lambda, on `$PORT` (8080 where it is not set), each request's access token is checked here: it has to come from
-/// `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL`, or else where OpenID Connect has them. SIGTERM lets the requests
-/// that are under way end. `ALLOWED_ORIGINS`, with commas between them, names whose pages may call (CORS).
+/// In Lambda, the path does not include the stage, and API Gateway identifies the caller. An event that is
+/// not a valid request gets a 400, and an event of a service other than API Gateway an error. Outside Lambda,
+/// the host listens on `$PORT` (default 8080) and verifies the access token of each request: its issuer has
+/// to be `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL` (default: the issuer's OpenID Connect location).
+/// On SIGTERM, the requests in progress are completed. `ALLOWED_ORIGINS` is the comma-separated list of
+/// origins whose pages may call the API (CORS).
 ///
 /// # Errors
-/// When the Lambda runtime fails, `$PORT` cannot be listened on, or a variable is missing or not understood.
+/// When the Lambda runtime fails, `$PORT` cannot be bound, or an environment variable is missing or invalid.
 pub async fn run(router: Router) -> Result<(), super::Error> {
     let clock = Arc::new(SystemClock);
     let origins = config::optional("ALLOWED_ORIGINS", String::new())?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let app = observed(with_cors(total(router).layer(from_fn(refuse)), &origins)?, clock);
+        let app =
+            with_observability(with_cors(with_fallbacks(router).layer(from_fn(refuse)), &origins)?, clock);
         let app = &app;
-        return lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<ProxyEvent>>| async move {
-            Ok::<_, super::Error>(answer(app.clone(), event.payload.0.into()).await)
+        return lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<ProxyEvent>>| async move {
+            Ok::<_, super::Error>(respond(app.clone(), event.payload.0.into()).await)
         }))
         .await;
     }
-    let bearer = from_fn_with_state(Arc::new(bearer(clock.clone())?), identify);
-    let app = observed(with_cors(total(router).layer(bearer), &origins)?, clock);
+    let authentication = from_fn_with_state(Arc::new(token_verifier(clock.clone())?), authenticate);
+    let app = with_observability(with_cors(with_fallbacks(router).layer(authentication), &origins)?, clock);
     let port = config::optional("PORT", 8080_u16)?;
     let address = config::optional("BIND_ADDRESS", IpAddr::from(Ipv4Addr::UNSPECIFIED))?;
     let listener = tokio::net::TcpListener::bind((address, port)).await?;
     tracing::info!(port, "listening");
-    Ok(axum::serve(listener, app).with_graceful_shutdown(ended()).await?)
+    Ok(axum::serve(listener, app).with_graceful_shutdown(termination_signal()).await?)
 }
 
-/// How long the user pool gets to tell its keys.
+/// The timeout of fetching the user pool's keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
-fn bearer(clock: Arc<dyn Clock>) -> anyhow::Result<Bearer> {
+fn token_verifier(clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
     let issuer = config::required("TOKEN_ISSUER")?;
     let keys_url = config::optional("TOKEN_KEYS_URL", format!("{issuer}/.well-known/jwks.json"))?;
-    Ok(Bearer::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
+    Ok(TokenVerifier::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
 }
 
-/// When a container is told to end.
-async fn ended() {
+/// Completes when the container receives SIGTERM.
+async fn termination_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {
             terminate.recv().await;
         }
         Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be waited for");
+            tracing::warn!(%error, "no handler for SIGTERM could be installed");
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// How long a browser may remember what it may send: as long as Chromium does at most.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
+/// How long a browser may cache a preflight response: the maximum that Chromium honours.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(7200);
 
-/// Lets the pages of these origins call (<https://fetch.spec.whatwg.org/#http-cors-protocol>). No cookies: who calls
-/// says so with a token.
+/// Allows the pages of `origins` to call the API (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
+/// Credentials such as cookies are not allowed: callers authenticate with a token.
 fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
     let origins: Vec<HeaderValue> = origins
         .split(',')
@@ -104,7 +106,7 @@ fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
         "location",
         "retry-after",
         "www-authenticate",
-        // What API Gateway makes of it.
+        // The name that API Gateway gives to `www-authenticate`.
         "x-amzn-remapped-www-authenticate",
         "x-correlation-id",
     ];
@@ -114,43 +116,45 @@ fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
             .allow_headers(sent.map(HeaderName::from_static))
             .expose_headers(read.map(HeaderName::from_static))
-            .max_age(PREFLIGHT_AGE),
+            .max_age(PREFLIGHT_MAX_AGE),
     ))
 }
 
-/// Longest that [`warm_up`] may take: Lambda gives all of init 10 seconds.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// The timeout of [`warm_up`]: Lambda limits the whole init phase to 10 seconds.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Makes a first, harmless call to what the routes will call, so that its connection is open before somebody waits
-/// for an answer: init has a whole processor, an invocation at 256 MB a seventh of one. What it answers, or that it
-/// does not, makes no difference. Figures: `docs/decisions/0004-tls-and-sdk.md`.
+/// Makes a first, harmless call to a dependency of the routes, so that its connection is open before the
+/// first request: the init phase has a whole processor, an invocation at 256 MB a seventh of one. The result
+/// of the call is ignored. Measurements: `docs/decisions/0004-tls-and-sdk.md`.
 pub async fn warm_up<T>(call: impl Future<Output = anyhow::Result<T>>) {
-    match timeout(&SystemClock, WARM_UP, call).await {
+    match timeout(&SystemClock, WARM_UP_TIMEOUT, call).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => tracing::warn!(error = %format!("{error:#}"), "the first call failed"),
         None => tracing::warn!("the first call took too long"),
     }
 }
 
-/// The router with what every one has: answers for unknown paths, and [`observe`] around all of it.
-pub fn complete(router: Router, clock: Arc<dyn Clock>) -> Router {
-    observed(total(router), clock)
+/// Completes `router` with what all services share: responses for unknown paths, and [`observe`] around
+/// everything.
+pub fn build_app(router: Router, clock: Arc<dyn Clock>) -> Router {
+    with_observability(with_fallbacks(router), clock)
 }
 
-/// Answers whatever path and method there is. Before any layer: a fallback that comes later stands outside of it.
-fn total(router: Router) -> Router {
+/// Adds responses for unknown paths and methods. Call it before adding layers: a layer does not apply to a
+/// fallback that is added later.
+fn with_fallbacks(router: Router) -> Router {
     router
         .fallback(|| async { Problem::not_found("There is nothing at this path.") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
 }
 
-fn observed(router: Router, clock: Arc<dyn Clock>) -> Router {
+fn with_observability(router: Router, clock: Arc<dyn Clock>) -> Router {
     router.layer(from_fn_with_state(clock, observe))
 }
 
-async fn answer(app: Router, request: Request) -> ProxyResponse {
+async fn respond(app: Router, request: Request) -> ProxyResponse {
     let response = app.oneshot(request).await.unwrap_or_else(|never| match never {});
-    ProxyResponse::of(response).await
+    ProxyResponse::from_response(response).await
 }
 
 #[cfg(test)]
@@ -158,10 +162,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_browser_may_call_from_the_origins_that_are_named() {
+    async fn browsers_may_call_from_the_allowed_origins_only() {
         use axum::routing::post;
 
-        let router = total(Router::new().route("/orders", post(|| async {})));
+        let router = with_fallbacks(Router::new().route("/orders", post(|| async {})));
         let app = with_cors(router, "https://a.example, https://b.example").unwrap();
         let preflight = async |origin: &str| {
             let request = http::Request::options("/orders")
@@ -169,10 +173,10 @@ mod tests {
                 .header("access-control-request-method", "POST")
                 .header("access-control-request-headers", "authorization,idempotency-key");
             let request = request.body(axum::body::Body::empty()).unwrap();
-            let answer = app.clone().oneshot(request).await.unwrap();
-            assert_eq!(answer.status(), 200);
-            let allowed = answer.headers().get("access-control-allow-origin").cloned();
-            (allowed, answer.headers()["access-control-allow-headers"].to_str().unwrap().to_owned())
+            let response = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), 200);
+            let allowed = response.headers().get("access-control-allow-origin").cloned();
+            (allowed, response.headers()["access-control-allow-headers"].to_str().unwrap().to_owned())
         };
         for origin in ["https://a.example", "https://b.example"] {
             let (allowed, headers) = preflight(origin).await;
@@ -183,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_those_that_are_named() {
+    fn origins_are_parsed_and_invalid_ones_are_errors() {
         assert!(with_cors(Router::new(), "https://a.example, https://b.example").is_ok());
         assert!(with_cors(Router::new(), "").is_ok());
-        assert!(with_cors(Router::new(), "https://a.example\n").is_ok(), "spaces around are no part of it");
+        assert!(with_cors(Router::new(), "https://a.example\n").is_ok(), "surrounding whitespace is ignored");
         assert!(with_cors(Router::new(), "https://a\u{7f}.example").is_err());
     }
 }

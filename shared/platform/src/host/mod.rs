@@ -1,13 +1,13 @@
-//! How a handler is called. A function's `main` picks the host for its trigger.
+//! The hosts that invoke a handler. A function's `main` chooses the host for its trigger.
 
 mod gateway;
 pub mod http;
+mod payload;
 pub mod queue;
-mod received;
 pub mod record;
 pub mod schedule;
 pub mod stream;
 pub mod trigger;
 
-/// What ends a host.
+/// The error that terminates a host.
 pub type Error = lambda_runtime::Error;

@@ -1,9 +1,9 @@
-//! The host for functions that a queue calls: SQS → Lambda, in batches.
+//! The host for functions that consume an SQS queue in batches.
 //!
-//! Each record is handled on its own, all of a batch at the same time. What its handler gives back is published
-//! before the record counts as done. A record that failed is put off, each time for longer, by its visibility;
-//! one that never will work, is not understood or was tried too often is moved to the dead-letter queue with the
-//! reason. The answer names the records that are to come again
+//! The records of a batch are handled concurrently and independently. The events that the handler returns are
+//! published before the record counts as handled. For a record that failed, the visibility timeout is
+//! extended with exponential backoff. A record that can never succeed, cannot be parsed or has exhausted its
+//! attempts is sent to the DLQ with the reason. The response reports the records that have to be redelivered
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 
 use std::panic::AssertUnwindSafe;
@@ -20,8 +20,10 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::received::Received;
-use super::record::{DeadLetter, DeadLetters, Handled, Labels, MARGIN, isolated, panicked};
+use super::payload::Payload;
+use super::record::{
+    DEADLINE_MARGIN, DeadLetter, DeadLetters, Labels, RecordOutcome, panic_error, run_isolated,
+};
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{Failure, MessageHandler};
@@ -31,45 +33,45 @@ use crate::retry::RetryPolicy;
 /// One message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Names it in the answer.
+    /// The message id, which identifies the message in the response.
     pub id: String,
-    /// Names this delivery of it to the queue.
-    pub receipt: String,
-    /// What was sent.
+    /// Identifies this delivery of the message to the queue.
+    pub receipt_handle: String,
+    /// The body as it was sent.
     pub body: String,
-    /// How often it has been delivered, with this time: 1 for the first.
+    /// The number of deliveries including this one, at least 1.
     pub attempt: u32,
 }
 
-/// The queue that a batch came from.
+/// The source queue of a batch.
 #[async_trait]
 pub trait Visibility: Send + Sync {
-    /// Keeps a message from being delivered again for `wait`.
-    async fn put_off(&self, receipt: &str, wait: Duration) -> anyhow::Result<()>;
+    /// Hides a message for `wait` before it is redelivered.
+    async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()>;
 }
 
-/// Runs `H` on the batches of a queue.
+/// Runs the handler `H` on the batches of a queue.
 pub struct QueueHost<H, F: Facts = Fact> {
     /// The name of the function.
     pub function: &'static str,
-    /// What is run.
+    /// The handler of the messages.
     pub handler: H,
-    /// Where its events go.
+    /// Publishes the events that the handler returns.
     pub publisher: Arc<dyn Publisher<F>>,
-    /// Where its messages come from.
+    /// The source queue.
     pub visibility: Arc<dyn Visibility>,
-    /// Where those go that cannot be handled.
+    /// The DLQ for messages that cannot be handled.
     pub dead_letters: Arc<dyn DeadLetters>,
-    /// When to try again.
+    /// The number of attempts and the delays between them.
     pub retry: RetryPolicy,
-    /// Time and chance.
+    /// The source of time and randomness.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Serves the queue in `QUEUE_URL` until Lambda ends the process.
+/// Consumes the queue in `QUEUE_URL` until Lambda ends the process.
 ///
 /// # Errors
-/// When the environment is incomplete, or the Lambda runtime fails.
+/// When an environment variable is missing or the Lambda runtime fails.
 pub async fn run<F: Facts, H: MessageHandler<F>>(
     function: &'static str,
     aws: &Aws,
@@ -87,37 +89,37 @@ pub async fn run<F: Facts, H: MessageHandler<F>>(
         clock: Arc::new(SystemClock),
     };
     let host = &host;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<SqsEvent>>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<SqsEvent>>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
         let batch = messages(event.payload.0)?;
-        let failures = host.batch(batch, time, &event.context.request_id).await;
-        Ok::<_, super::Error>(answer(failures))
+        let failures = host.handle_batch(batch, time, &event.context.request_id).await;
+        Ok::<_, super::Error>(batch_response(failures))
     }))
     .await
 }
 
-/// Where a runtime tells no deadline, or one that has passed, as `cargo lambda watch` does.
-const USUAL_TIME: Duration = Duration::from_secs(30);
+/// The timeout if the runtime gives no deadline, or one that has passed, like `cargo lambda watch`.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long handlers may run, so that there is time left to answer.
+/// The time that handlers may take, which leaves [`DEADLINE_MARGIN`] for the response.
 pub(super) fn time_left(context: &Context, clock: &dyn Clock) -> Duration {
     let now = u64::try_from(clock.now().as_millisecond()).unwrap_or_default();
     let left = context.deadline.checked_sub(now).filter(|left| *left > 0);
-    left.map_or(USUAL_TIME, Duration::from_millis).saturating_sub(MARGIN)
+    left.map_or(DEFAULT_TIMEOUT, Duration::from_millis).saturating_sub(DEADLINE_MARGIN)
 }
 
-/// The messages of a batch. Records of another source are no messages: an answer that names none of them would tell
-/// that source that all is done.
+/// The messages of a batch. Records of another source are an error: a response without failures would tell
+/// that source that all of them were handled.
 fn messages(event: SqsEvent) -> anyhow::Result<Vec<Message>> {
     let sources = event.records.iter().map(|record| record.event_source.as_deref());
     ensure!(
         sources.into_iter().all(|source| source == Some("aws:sqs")),
-        "this function takes records of SQS alone: invoke it with a batch as events/*.json has them"
+        "this function accepts SQS records only: invoke it with a batch like those in events/*.json"
     );
     Ok(event.records.into_iter().map(Message::from).collect())
 }
 
-fn answer(failures: Vec<String>) -> SqsBatchResponse {
+fn batch_response(failures: Vec<String>) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failures
         .into_iter()
@@ -135,7 +137,7 @@ impl From<SqsMessage> for Message {
         let attempt = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
         Self {
             id: message.message_id.unwrap_or_default(),
-            receipt: message.receipt_handle.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             attempt: attempt.unwrap_or(1),
         }
@@ -143,18 +145,18 @@ impl From<SqsMessage> for Message {
 }
 
 impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
-    /// Handles a batch in at most `time`, and gives back the ids of the messages that are to come again.
-    pub async fn batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
+    /// Handles a batch in at most `time`, and returns the ids of the messages that have to be redelivered.
+    pub async fn handle_batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
         let records = batch.into_iter().map(|message| async move {
             let body = serde_json::from_str::<Value>(&message.body);
             let one = async {
                 let labels = self.handler.labels(body.as_ref().unwrap_or(&Value::Null));
                 let span = labels.span(message.attempt, request_id);
-                self.record(&message, body, labels, time).instrument(span).await
+                self.handle_record(&message, body, labels, time).instrument(span).await
             };
-            // A handler's panic ends in `isolated`; this is for one beside the handler.
+            // `run_isolated` catches the panics of the handler; this catches those outside of it.
             let done = AssertUnwindSafe(one).catch_unwind().await.unwrap_or_else(|panic| {
-                tracing::error!(error = %panicked(panic.as_ref()), message_id = message.id, "a record failed");
+                tracing::error!(error = %panic_error(panic.as_ref()), message_id = message.id, "a record failed");
                 false
             });
             (!done).then_some(message.id)
@@ -162,8 +164,8 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
         join_all(records).await.into_iter().flatten().collect()
     }
 
-    /// Handles one message. True when it is done, false when it is to come again.
-    async fn record(
+    /// Handles one message. Returns `false` if it has to be redelivered.
+    async fn handle_record(
         &self,
         message: &Message,
         body: Result<Value, serde_json::Error>,
@@ -172,24 +174,24 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
     ) -> bool {
         let start = self.clock.elapsed();
         let handled = match body {
-            Ok(body) => isolated(self.clock.as_ref(), time, self.handle(body, time)).await,
+            Ok(body) => run_isolated(self.clock.as_ref(), time, self.handle(body, time)).await,
             Err(error) => Err(Failure::poison(format!(
-                "the message is no JSON: {}",
-                crate::telemetry::without_values(&error.to_string())
+                "the message is not JSON: {}",
+                crate::telemetry::redact_values(&error.to_string())
             ))),
         };
         let (published, failure) = match handled {
             Ok(published) => (published, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        let (again_in, buried) = match &failure {
+        let (retry_in, is_dead_letter) = match &failure {
             None => (None, false),
-            Some(failure) => self.set_aside(message, &labels, failure).await,
+            Some(failure) => self.retry_or_dead_letter(message, &labels, failure).await,
         };
         let failed = failure.is_some();
-        let took = self.clock.elapsed().saturating_sub(start);
-        Handled { published, failure: failure.as_ref(), again_in, buried, took }.log();
-        !failed || buried
+        let duration = self.clock.elapsed().saturating_sub(start);
+        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration }.log();
+        !failed || is_dead_letter
     }
 
     async fn handle(&self, body: Value, time: Duration) -> Result<Vec<&'static str>, Failure> {
@@ -198,20 +200,21 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
         Ok(caused.iter().map(|event| event.fact.name()).collect())
     }
 
-    /// Puts a failed message off or away: gives back how long it waits, or that it is a dead letter.
-    async fn set_aside(
+    /// Delays a failed message, or sends it to the DLQ. Returns the delay, and whether the message is in the
+    /// DLQ.
+    async fn retry_or_dead_letter(
         &self,
         message: &Message,
         labels: &Labels,
         failure: &Failure,
     ) -> (Option<Duration>, bool) {
         let kind = match failure {
-            Failure::Retry(_) | Failure::Busy { .. } if message.attempt < self.retry.attempts => None,
-            Failure::Retry(_) | Failure::Busy { .. } => Some("exhausted"),
+            Failure::Retry(_) | Failure::Leased { .. } if message.attempt < self.retry.max_attempts => None,
+            Failure::Retry(_) | Failure::Leased { .. } => Some("exhausted"),
             Failure::Reject(_) | Failure::Poison(_) => Some(failure.kind()),
         };
         if let Some(kind) = kind {
-            let letter = DeadLetter {
+            let dead_letter = DeadLetter {
                 body: message.body.clone(),
                 error: failure.to_string(),
                 kind,
@@ -220,23 +223,26 @@ impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
                 correlation_id: labels.correlation_id.clone(),
                 failed_at: self.clock.now(),
             };
-            match self.dead_letters.bury(&letter).await {
+            match self.dead_letters.send_to_dlq(&dead_letter).await {
                 Ok(()) => return (None, true),
-                // The queue's own redrive policy takes it there in the end, without the reason.
+                // The queue's redrive policy moves it there eventually, without the reason.
                 Err(error) => {
-                    tracing::error!(error = %format!("{error:#}"), "the dead letter could not be put away");
+                    tracing::error!(error = %format!("{error:#}"), "the message could not be sent to the DLQ");
                 }
             }
         }
-        let mut wait = self.retry.wait(message.attempt, self.clock.chance());
-        if let Failure::Busy { until } = failure {
+        let mut wait = self.retry.backoff(message.attempt, self.clock.random());
+        if let Failure::Leased { until } = failure {
             let left = until.duration_since(self.clock.now());
             wait = wait.max(Duration::try_from(left).unwrap_or_default());
         }
-        match self.visibility.put_off(&message.receipt, wait).await {
+        match self.visibility.extend_visibility_timeout(&message.receipt_handle, wait).await {
             Ok(()) => (Some(wait), false),
             Err(error) => {
-                tracing::warn!(error = %format!("{error:#}"), "the message could not be put off: it comes again by the queue's own visibility timeout");
+                tracing::warn!(
+                    error = %format!("{error:#}"),
+                    "the visibility timeout could not be extended: the message is redelivered after the queue's own"
+                );
                 (None, false)
             }
         }
@@ -250,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_records_of_a_queue_are_messages() {
+    fn only_sqs_records_are_messages() {
         let event = |json: &str| messages(serde_json::from_str(json).unwrap());
         let batch = event(r#"{"Records": [{"messageId": "m", "eventSource": "aws:sqs"}]}"#).unwrap();
         assert_eq!((batch.len(), batch[0].id.as_str(), batch[0].attempt), (1, "m", 1));
@@ -261,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_stop_in_time_to_answer_and_do_not_trust_a_deadline_that_has_passed() {
+    fn handlers_stop_before_the_deadline_and_ignore_one_that_has_passed() {
         let now = SystemClock.now();
         let left = |deadline: jiff::Timestamp| {
             let mut context = Context::default();
@@ -271,7 +277,7 @@ mod tests {
         let ten = left(now + SignedDuration::from_secs(10));
         assert!(ten <= Duration::from_millis(8500) && ten > Duration::from_secs(5), "{ten:?}");
         assert_eq!(left(now + SignedDuration::from_secs(1)), Duration::ZERO);
-        assert_eq!(left(now - SignedDuration::from_secs(60)), USUAL_TIME - MARGIN);
-        assert_eq!(time_left(&Context::default(), &SystemClock), USUAL_TIME - MARGIN);
+        assert_eq!(left(now - SignedDuration::from_secs(60)), DEFAULT_TIMEOUT - DEADLINE_MARGIN);
+        assert_eq!(time_left(&Context::default(), &SystemClock), DEFAULT_TIMEOUT - DEADLINE_MARGIN);
     }
 }

@@ -1,5 +1,5 @@
-//! What the queue's and the stream's host share: reading a record, running a handler so that neither its panic
-//! nor its slowness reaches the others, and putting away what cannot be handled.
+//! Code shared by the hosts of queues and streams: parsing a record, running a handler so that neither a
+//! panic nor a timeout affects other records, and sending records that cannot be handled to the DLQ.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -14,53 +14,54 @@ use tracing::field::Empty;
 
 use crate::clock::{Clock, timeout};
 use crate::handler::Failure;
-use crate::telemetry::without_values;
+use crate::telemetry::redact_values;
 
-/// Left of the function's time when a handler is stopped, to publish, to put off and to answer.
-pub const MARGIN: Duration = Duration::from_millis(1500);
+/// The time between the cancellation of a handler and the function's deadline: it is needed to publish
+/// events, extend visibility timeouts and respond.
+pub const DEADLINE_MARGIN: Duration = Duration::from_millis(1500);
 
-/// A message that is put aside for a person, with the reason.
+/// A message that needs manual intervention, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The message as it came, to be sent again when what was wrong is right.
+    /// The original message, to be redriven once the cause is fixed.
     pub body: String,
-    /// What was wrong.
+    /// Why the message could not be handled.
     pub error: String,
-    /// `reject`, `poison` or `exhausted`: never will work, not understood, or tried too often.
+    /// `reject`: can never succeed. `poison`: cannot be parsed. `exhausted`: failed on the last attempt.
     pub kind: &'static str,
-    /// Who gave up.
+    /// The function that failed to handle the message.
     pub function: &'static str,
-    /// On which attempt.
+    /// The attempt that failed, 1 for the first.
     pub attempt: u32,
-    /// The request that it belongs to, where that could be read.
+    /// The correlation id of the message, if it could be read.
     pub correlation_id: Option<String>,
-    /// When.
+    /// When the last attempt failed.
     pub failed_at: Timestamp,
 }
 
-/// Where dead letters go.
+/// The destination of dead-letter messages.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    /// Puts one away. When it answers well, the letter is safe.
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()>;
+    /// Sends a message to the DLQ. On success, the message is stored durably.
+    async fn send_to_dlq(&self, dead_letter: &DeadLetter) -> anyhow::Result<()>;
 }
 
-/// What can be told of a message before it is understood.
+/// The fields that identify a message in logs, as far as they can be read without parsing all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
-    /// Its type.
+    /// The type of the event.
     pub event_type: Option<String>,
-    /// Its id.
+    /// The id of the event.
     pub event_id: Option<String>,
-    /// The order that it is about.
+    /// The order that is the subject of the event.
     pub order_id: Option<String>,
-    /// The request that it belongs to.
+    /// The correlation id of the request that caused the event.
     pub correlation_id: Option<String>,
 }
 
 impl Labels {
-    /// Reads what it can of a CloudEvent.
-    pub fn of(event: &Value) -> Self {
+    /// Reads the available fields of a CloudEvent, at most 128 characters of each.
+    pub fn from_event(event: &Value) -> Self {
         let text =
             |name: &str| event.get(name).and_then(Value::as_str).map(|text| text.chars().take(128).collect());
         Self {
@@ -71,9 +72,9 @@ impl Labels {
         }
     }
 
-    /// The span in which the message is handled: each of its log lines carries these fields.
+    /// The span in which the message is handled. Each of its log lines carries these fields.
     pub fn span(&self, attempt: u32, request_id: &str) -> tracing::Span {
-        // At the highest level: a filter that keeps a warning has to keep what it is about.
+        // At level `error`, so that a filter that keeps a warning also keeps the fields of its span.
         let span = tracing::error_span!(
             "record",
             attempt,
@@ -97,71 +98,71 @@ impl Labels {
     }
 }
 
-/// Reads an event from its JSON.
+/// Parses an event from JSON.
 ///
 /// # Errors
 /// [`Failure::Poison`], with a reason that quotes no value of the event.
-pub fn read_event(event: Value) -> Result<Event, Failure> {
+pub fn parse_event(event: Value) -> Result<Event, Failure> {
     serde_json::from_value(event).map_err(|error| {
-        Failure::poison(format!("the event is not understood: {}", without_values(&error.to_string())))
+        Failure::poison(format!("the event cannot be parsed: {}", redact_values(&error.to_string())))
     })
 }
 
-/// Runs a handler to its end, its panic or the end of `time`, whichever comes first. The last two are
-/// failures to be tried again.
+/// Runs a handler for at most `time` and catches its panic.
 ///
 /// # Errors
-/// What the handler failed with.
-pub async fn isolated<T>(
+/// The failure of the handler, or [`Failure::Retry`] if it panicked or timed out.
+pub async fn run_isolated<T>(
     clock: &dyn Clock,
     time: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     match timeout(clock, time, AssertUnwindSafe(work).catch_unwind()).await {
         Some(Ok(result)) => result,
-        Some(Err(panic)) => Err(Failure::Retry(panicked(panic.as_ref()))),
-        None => Err(Failure::Retry(anyhow::anyhow!("the handler was stopped after {} ms", time.as_millis()))),
+        Some(Err(panic)) => Err(Failure::Retry(panic_error(panic.as_ref()))),
+        None => Err(Failure::Retry(anyhow::anyhow!("the handler timed out after {} ms", time.as_millis()))),
     }
 }
 
-/// A panic as an error.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
+/// Converts a panic to an error.
+pub(super) fn panic_error(panic: &(dyn Any + Send)) -> anyhow::Error {
     anyhow::anyhow!("the handler panicked: {}", panic_message(panic))
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
-/// What became of a record, for the log line that every record ends in.
+/// The outcome of a record, which is logged once per attempt.
 #[derive(Debug)]
-pub struct Handled<'a> {
-    /// The types of the events that it led to.
+pub struct RecordOutcome<'a> {
+    /// The types of the published events.
     pub published: Vec<&'static str>,
-    /// Why it was not handled, if it was not.
+    /// Why the record was not handled; `None` on success.
     pub failure: Option<&'a Failure>,
-    /// When it comes again, if it does.
-    pub again_in: Option<Duration>,
-    /// Whether it is a dead letter now.
-    pub buried: bool,
-    /// How long it took.
-    pub took: Duration,
+    /// The delay until the record is redelivered, if it is known.
+    pub retry_in: Option<Duration>,
+    /// Whether the record was sent to the DLQ.
+    pub is_dead_letter: bool,
+    /// The duration of the attempt.
+    pub duration: Duration,
 }
 
-impl Handled<'_> {
-    /// Writes the line. Tools read these lines to tell an order's story: see `docs/RUNBOOK.md`.
+impl RecordOutcome<'_> {
+    /// Writes the log line. Tools reconstruct the history of an order from these lines: see
+    /// `docs/RUNBOOK.md`.
     pub fn log(&self) {
-        let duration_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
+        let duration_ms = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
         let published = self.published.join(",");
         match self.failure {
             None => tracing::info!(outcome = "ok", published, duration_ms, "handled"),
             Some(failure) => tracing::warn!(
                 outcome = failure.kind(),
                 reason = %failure,
-                again_in_ms = self.again_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-                dead_letter = self.buried,
+                again_in_ms = self.retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+                dead_letter = self.is_dead_letter,
                 duration_ms,
                 "handled"
             ),

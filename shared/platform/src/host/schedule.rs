@@ -1,4 +1,4 @@
-//! The host for functions that a schedule calls.
+//! The host for scheduled functions.
 
 use std::panic::AssertUnwindSafe;
 
@@ -8,25 +8,26 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::received::Received;
-use super::record::panicked;
+use super::payload::Payload;
+use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
 
-/// Does what is due.
+/// A job that runs on a schedule.
 #[async_trait]
 pub trait Job: Send + Sync {
-    /// Runs once. `input` is what the schedule, or a person who calls the function by hand, passed. What it
-    /// gives back goes to the log and to the caller. Safe to do at any time, any number of times.
+    /// Runs the job once. `input` comes from the schedule, or from an operator who invokes the function
+    /// manually. The result is logged and returned to the invoker. Running a job at any time, any number of
+    /// times, must be safe.
     async fn run(&self, input: Value) -> anyhow::Result<Value>;
 }
 
-/// Serves the schedule until Lambda ends the process.
+/// Runs the job on each invocation until Lambda ends the process.
 ///
 /// # Errors
 /// When the Lambda runtime fails.
 pub async fn run(job: impl Job) -> Result<(), super::Error> {
     let job = &job;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<Value>>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<Value>>| async move {
         let span = tracing::error_span!(
             "run",
             request_id = event.context.request_id,
@@ -36,7 +37,7 @@ pub async fn run(job: impl Job) -> Result<(), super::Error> {
         let start = SystemClock.elapsed();
         async {
             let result = AssertUnwindSafe(job.run(event.payload.0)).catch_unwind().await;
-            let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            let result = result.unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
             let duration_ms = u64::try_from(SystemClock.elapsed().saturating_sub(start).as_millis()).unwrap_or(u64::MAX);
             match &result {
                 Ok(report) => {

@@ -1,5 +1,5 @@
-//! The host for functions that another service of AWS asks something in the middle of its own work, such as Cognito
-//! during a sign-in. What is asked and answered may be personal, so neither gets into the log.
+//! The host for functions that an AWS service invokes synchronously as part of its own processing, such as
+//! Cognito during a sign-in. Events and results may contain personal data, so neither is logged.
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,25 +9,26 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::received::Received;
-use super::record::panicked;
+use super::payload::Payload;
+use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
-use crate::telemetry::without_values;
+use crate::telemetry::redact_values;
 
-/// Answers a question.
+/// A handler of synchronous events.
 #[async_trait]
 pub trait Trigger: Send + Sync {
-    /// Answers once. Safe to ask any number of times.
-    async fn answer(&self, question: Value) -> anyhow::Result<Value>;
+    /// Handles `event` and returns the result for the invoking service. Handling the same event any number of
+    /// times must be safe.
+    async fn handle(&self, event: Value) -> anyhow::Result<Value>;
 }
 
-/// Serves whoever asks until Lambda ends the process. `name` says in the log what is asked.
+/// Handles invocations until Lambda ends the process. `name` is the type of the events in the log.
 ///
 /// # Errors
 /// When the Lambda runtime fails.
 pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super::Error> {
     let trigger = &trigger;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Received<Value>>| async move {
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<Value>>| async move {
         let span = tracing::error_span!(
             "trigger",
             request_id = event.context.request_id,
@@ -36,23 +37,25 @@ pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super:
         );
         let start = SystemClock.elapsed();
         async {
-            let answer = AssertUnwindSafe(trigger.answer(event.payload.0)).catch_unwind().await;
-            let answer = answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-            let took = SystemClock.elapsed().saturating_sub(start);
-            let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-            match &answer {
+            let result = AssertUnwindSafe(trigger.handle(event.payload.0)).catch_unwind().await;
+            let result = result.unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
+            let elapsed = SystemClock.elapsed().saturating_sub(start);
+            let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+            match &result {
                 Ok(_) => tracing::info!(outcome = "ok", duration_ms, "handled"),
                 Err(error) => {
                     tracing::error!(
                         outcome = "reject",
-                        reason = without_values(&format!("{error:#}")),
+                        reason = redact_values(&format!("{error:#}")),
                         duration_ms,
                         "handled"
                     );
                 }
             }
-            // Whoever asked may show this to a person.
-            answer.map_err(|_| super::Error::from("it could not be answered: see the log of the function"))
+            // The invoking service may show this message to a user.
+            result.map_err(|_| {
+                super::Error::from("the request could not be handled: see the log of the function")
+            })
         }
         .instrument(span)
         .await

@@ -1,8 +1,8 @@
-//! Who calls, and what they may: decided here, for every route of every service.
+//! Authentication and authorization of the callers of every route.
 //!
-//! API Gateway checks a token before the function runs, and says in the request's context whose it is; where there is
-//! no gateway's context, [`super::bearer`] checks the token itself. Both end in a [`Caller`], which each route's
-//! [`Access`] looks at once more. Headers say nothing here: anybody can send them.
+//! API Gateway verifies a token before the function runs, and passes its claims in the request context.
+//! Without a gateway, [`super::bearer`] verifies the token. Both produce a [`Caller`], which the [`Access`]
+//! of each route checks. Headers do not identify a caller, because anyone can send them.
 
 use axum::extract::FromRequestParts;
 use domain::CustomerId;
@@ -11,32 +11,33 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
-/// What a token lets its bearer do (RFC 6749 §3.3), as the resource servers in `template.yaml` name it.
+/// A scope of an access token (RFC 6749 §3.3). The resource servers in `template.yaml` define the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Read orders: a customer their own, staff and the shop's own machines all.
+    /// Read orders: customers their own, staff and the shop's own machines all orders.
     OrdersRead,
     /// Place and cancel orders.
     OrdersWrite,
-    /// Change products, and count deliveries in.
+    /// Update products and record stock deliveries.
     InventoryWrite,
-    /// Read the own profile.
+    /// Read the caller's own profile.
     ProfileRead,
-    /// Change the own profile.
+    /// Update the caller's own profile.
     ProfileWrite,
     /// Place, read and cancel orders for a partner's customers.
     PartnerOrders,
     /// Subscribe to a partner's order events.
     PartnerWebhooks,
-    /// Export orders, and read what was sold.
+    /// Export orders and read sales reports.
     ReportsRead,
-    /// Check the shop's health: place, read and list the synthetic customer's orders. It narrows a machine's token,
-    /// whatever else that has, and means nothing in a person's.
+    /// Check the health of the shop: place, read and list orders of the synthetic customer. It restricts the
+    /// token of a machine to that, whatever other scopes the token has. It has no effect in the token of a
+    /// user.
     HealthCheck,
 }
 
 impl Scope {
-    /// All of them.
+    /// All scopes.
     pub const ALL: [Self; 9] = [
         Self::OrdersRead,
         Self::OrdersWrite,
@@ -49,7 +50,7 @@ impl Scope {
         Self::HealthCheck,
     ];
 
-    /// Its name in a token.
+    /// The name in a token.
     pub fn name(self) -> &'static str {
         match self {
             Self::OrdersRead => "orders/read",
@@ -65,19 +66,19 @@ impl Scope {
     }
 }
 
-/// The scopes of a token, without those that mean nothing here.
+/// The known scopes of a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// From the claim `scope`: names with spaces between them.
+    /// Parses the claim `scope`, a space-separated list of names. Unknown names are ignored.
     pub fn parse(claim: &str) -> Self {
         let named = |scope: &Scope| claim.split(' ').any(|name| name == scope.name());
         Self(Scope::ALL.into_iter().filter(named).collect())
     }
 
-    /// Whether `scope` is among them.
-    pub fn contain(&self, scope: Scope) -> bool {
+    /// Whether the token has `scope`.
+    pub fn contains(&self, scope: Scope) -> bool {
         self.0.contains(&scope)
     }
 }
@@ -88,44 +89,45 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// The group of the user pool whose members run the shop.
-pub const STAFF: &str = "staff";
+/// The group of the user pool whose members are staff.
+pub const STAFF_GROUP: &str = "staff";
 
-/// Who sent a request.
+/// The caller of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Caller {
-    /// Nobody knows.
+    /// The caller is not authenticated.
     #[default]
-    Anyone,
-    /// A person who signed in.
+    Anonymous,
+    /// A user who signed in.
     User {
-        /// Who: the token's `sub`.
+        /// The `sub` of the token.
         id: CustomerId,
-        /// Whether they run the shop.
-        staff: bool,
-        /// What their token is good for.
+        /// Whether the user is in the group [`STAFF_GROUP`].
+        is_staff: bool,
+        /// The scopes of the token.
         scopes: Scopes,
     },
-    /// A program with a client id and a secret of its own (RFC 6749 §4.4).
+    /// A program that authenticates with client credentials (RFC 6749 §4.4).
     Machine {
-        /// Its client id.
+        /// The client id.
         id: CustomerId,
-        /// What its token is good for.
+        /// The scopes of the token.
         scopes: Scopes,
     },
-    /// A function, or whoever else the account's IAM lets call: the request was signed.
+    /// A function, or another principal that IAM allows to call: the request was signed.
     Service {
-        /// The role or user that signed.
+        /// The ARN of the role or user that signed the request.
         arn: String,
     },
 }
 
 impl Caller {
-    /// Reads the claims of an access token whose signature somebody has checked: `None` where they are not those of
-    /// one, such as an ID token's
+    /// Converts the claims of a verified access token. Returns `None` for the claims of any other token, such
+    /// as an ID token
     /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>).
     ///
-    /// The gateway gives every claim as text, a list as `a,b` or `[a b]`; a token itself has lists.
+    /// API Gateway passes every claim as text, and a list as `a,b` or `[a b]`; the token itself contains
+    /// lists.
     pub fn from_claims(claims: &Map<String, Value>) -> Option<Self> {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         if text("token_use")? != "access" {
@@ -133,18 +135,18 @@ impl Caller {
         }
         let id: CustomerId = text("sub")?.parse().ok()?;
         let scopes = Scopes::parse(text("scope").unwrap_or_default());
-        // A client that signs in as itself has no user behind it: Cognito gives its id as the subject.
+        // With client credentials there is no user: Cognito sets the subject to the client id.
         if text("client_id")? == id.as_str() {
             return Some(Self::Machine { id, scopes });
         }
-        let staff = match claims.get("cognito:groups") {
-            Some(Value::Array(groups)) => groups.iter().any(|group| group == STAFF),
+        let is_staff = match claims.get("cognito:groups") {
+            Some(Value::Array(groups)) => groups.iter().any(|group| group == STAFF_GROUP),
             Some(Value::String(groups)) => {
-                groups.trim_matches(['[', ']']).split([',', ' ']).any(|group| group == STAFF)
+                groups.trim_matches(['[', ']']).split([',', ' ']).any(|group| group == STAFF_GROUP)
             }
             _ => false,
         };
-        Some(Self::User { id, staff, scopes })
+        Some(Self::User { id, is_staff, scopes })
     }
 }
 
@@ -156,25 +158,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Who may use a route.
+/// The callers that may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody.
+    /// Everyone, with or without a token.
     Public,
-    /// Whose token has this scope.
+    /// Callers whose token has this scope.
     Scope(Scope),
-    /// Whose token has this scope; and the machine that checks the shop's health, with [`Scope::HealthCheck`] instead.
-    /// Only for routes that ask [`super::Reach`] whose data it is: that machine's reaches one customer.
+    /// Callers whose token has this scope, and the health check with [`Scope::HealthCheck`] instead. Only for
+    /// routes that check the [`super::CustomerScope`], which limits the health check to one customer.
     ScopeOrHealthCheck(Scope),
-    /// Whose token has this scope, and who sends an API key with it: the key's usage plan sets their limits.
+    /// Callers whose token has this scope and who send an API key, whose usage plan sets their rate limits.
     Partner(Scope),
-    /// This stack's own functions, and who else the account's IAM allows it: the request is signed (Signature
-    /// Version 4).
+    /// The functions of this stack, and other principals that IAM allows to call. The request is signed
+    /// (Signature Version 4).
     Service,
 }
 
 impl Access {
-    /// The scopes any one of which suffices; none where no token is asked for.
+    /// The scopes of which a token needs at least one; empty if no token is required.
     pub fn scopes(self) -> Vec<Scope> {
         match self {
             Self::Public | Self::Service => Vec::new(),
@@ -183,33 +185,34 @@ impl Access {
         }
     }
 
-    /// Lets `caller` in.
+    /// Checks that `caller` may use the route.
     ///
     /// # Errors
-    /// A 401 for who is not known, a 403 for who may not.
-    pub fn admit(self, caller: &Caller) -> Result<(), Problem> {
+    /// A 401 for an anonymous caller, a 403 for one without the permission.
+    pub fn authorize(self, caller: &Caller) -> Result<(), Problem> {
         match (self, caller) {
             (Self::Public, _) | (Self::Service, Caller::Service { .. }) => Ok(()),
-            (Self::Service, _) => {
-                Err(Problem::forbidden("This takes signed requests of the shop's own functions only."))
-            }
-            (_, Caller::Anyone | Caller::Service { .. }) => Err(Problem::unauthorized()),
+            (Self::Service, _) => Err(Problem::forbidden(
+                "This operation accepts only signed requests of the shop's own functions.",
+            )),
+            (_, Caller::Anonymous | Caller::Service { .. }) => Err(Problem::unauthorized()),
             (Self::ScopeOrHealthCheck(_), Caller::Machine { scopes, .. })
-                if scopes.contain(Scope::HealthCheck) =>
+                if scopes.contains(Scope::HealthCheck) =>
             {
                 Ok(())
             }
-            // Whatever else is in it: what has no reach to narrow would be wide open to it.
-            (_, Caller::Machine { scopes, .. }) if scopes.contain(Scope::HealthCheck) => {
+            // Regardless of other scopes: a route that does not check the customer scope would be
+            // unrestricted.
+            (_, Caller::Machine { scopes, .. }) if scopes.contains(Scope::HealthCheck) => {
                 Err(Problem::forbidden(
-                    "A token with the scope health/check is good for the health check alone: ask for one without it.",
+                    "A token with the scope health/check is valid for the health check only: request one without it.",
                 ))
             }
             (
                 Self::Scope(scope) | Self::ScopeOrHealthCheck(scope) | Self::Partner(scope),
                 Caller::User { scopes, .. } | Caller::Machine { scopes, .. },
             ) => {
-                if scopes.contain(scope) {
+                if scopes.contains(scope) {
                     Ok(())
                 } else {
                     Err(Problem::insufficient_scope(scope.name()))
@@ -231,25 +234,25 @@ mod tests {
     }
 
     #[test]
-    fn a_users_claims_are_read_in_both_spellings() {
+    fn the_claims_of_a_user_are_read_in_both_formats() {
         for groups in [json!(["staff"]), json!("[staff]"), json!("[other staff]"), json!("staff,other")] {
             let found = caller(json!({
                 "sub": "u-1", "client_id": "shop", "token_use": "access",
                 "scope": "orders/read unknown/x", "cognito:groups": groups,
             }));
             let scopes = Scopes::from_iter([Scope::OrdersRead]);
-            assert_eq!(found, Some(Caller::User { id: "u-1".parse().unwrap(), staff: true, scopes }));
+            assert_eq!(found, Some(Caller::User { id: "u-1".parse().unwrap(), is_staff: true, scopes }));
         }
         for groups in [json!(null), json!("[]"), json!("staffers"), json!(["Staff"]), json!(7)] {
             let found = caller(json!({
                 "sub": "u-1", "client_id": "shop", "token_use": "access", "cognito:groups": groups,
             }));
-            assert!(matches!(found, Some(Caller::User { staff: false, .. })), "{groups}");
+            assert!(matches!(found, Some(Caller::User { is_staff: false, .. })), "{groups}");
         }
     }
 
     #[test]
-    fn a_client_on_its_own_is_a_machine() {
+    fn client_credentials_are_a_machine() {
         let found =
             caller(json!({"sub": "m", "client_id": "m", "token_use": "access", "scope": "partner/orders"}));
         let scopes = Scopes::from_iter([Scope::PartnerOrders]);
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_access_token_is_nobody() {
+    fn only_access_tokens_identify_a_caller() {
         for claims in [
             json!({}),
             json!({"sub": "u-1", "aud": "shop", "token_use": "id", "scope": "orders/read"}),
@@ -271,15 +274,15 @@ mod tests {
     }
 
     #[test]
-    fn each_route_lets_in_whom_it_should() {
+    fn routes_authorize_their_callers_only() {
         let id: CustomerId = "x".parse().unwrap();
         let scopes = Scopes::from_iter([Scope::OrdersRead]);
-        let user = Caller::User { id: id.clone(), staff: true, scopes: scopes.clone() };
+        let user = Caller::User { id: id.clone(), is_staff: true, scopes: scopes.clone() };
         let machine = Caller::Machine { id, scopes };
         let service = Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() };
         let status =
-            |access: Access, caller: &Caller| access.admit(caller).err().map(|problem| problem.status());
-        for caller in [&Caller::Anyone, &user, &machine, &service] {
+            |access: Access, caller: &Caller| access.authorize(caller).err().map(|problem| problem.status());
+        for caller in [&Caller::Anonymous, &user, &machine, &service] {
             assert_eq!(status(Access::Public, caller), None);
         }
         for caller in [&user, &machine] {
@@ -288,19 +291,19 @@ mod tests {
             assert_eq!(status(Access::Partner(Scope::PartnerOrders), caller), Some(StatusCode::FORBIDDEN));
             assert_eq!(status(Access::Service, caller), Some(StatusCode::FORBIDDEN));
         }
-        for caller in [&Caller::Anyone, &service] {
+        for caller in [&Caller::Anonymous, &service] {
             assert_eq!(status(Access::Scope(Scope::OrdersRead), caller), Some(StatusCode::UNAUTHORIZED));
         }
         assert_eq!(status(Access::Service, &service), None);
-        assert_eq!(status(Access::Service, &Caller::Anyone), Some(StatusCode::FORBIDDEN));
+        assert_eq!(status(Access::Service, &Caller::Anonymous), Some(StatusCode::FORBIDDEN));
     }
 
     #[test]
-    fn the_health_check_is_let_in_where_it_is_named_and_nowhere_else() {
+    fn the_health_check_is_authorized_only_where_it_is_named() {
         let id: CustomerId = "x".parse().unwrap();
         let alone = Scopes::from_iter([Scope::HealthCheck]);
         let status =
-            |access: Access, caller: &Caller| access.admit(caller).err().map(|problem| problem.status());
+            |access: Access, caller: &Caller| access.authorize(caller).err().map(|problem| problem.status());
         for scopes in [alone.clone(), Scopes::from_iter(Scope::ALL)] {
             let machine = Caller::Machine { id: id.clone(), scopes };
             for scope in Scope::ALL {
@@ -316,25 +319,25 @@ mod tests {
             assert_eq!(status(Access::Public, &machine), None);
         }
         let route = Access::ScopeOrHealthCheck(Scope::OrdersRead);
-        for caller in [Caller::Anyone, Caller::Service { arn: "arn".to_owned() }] {
+        for caller in [Caller::Anonymous, Caller::Service { arn: "arn".to_owned() }] {
             assert_eq!(status(route, &caller), Some(StatusCode::UNAUTHORIZED));
         }
         for staff in [false, true] {
-            let user = Caller::User { id: id.clone(), staff, scopes: alone.clone() };
+            let user = Caller::User { id: id.clone(), is_staff: staff, scopes: alone.clone() };
             assert_eq!(
                 status(route, &user),
                 Some(StatusCode::FORBIDDEN),
-                "it means nothing in a person's token"
+                "it has no effect in the token of a user"
             );
             let both = Scopes::from_iter([Scope::OrdersRead, Scope::HealthCheck]);
-            let user = Caller::User { id: id.clone(), staff, scopes: both };
+            let user = Caller::User { id: id.clone(), is_staff: staff, scopes: both };
             assert_eq!(status(route, &user), None);
             assert_eq!(status(Access::Scope(Scope::OrdersRead), &user), None);
         }
     }
 
     #[test]
-    fn a_route_names_the_scopes_that_open_it() {
+    fn a_route_lists_the_scopes_that_suffice() {
         use Scope::{HealthCheck, OrdersRead, PartnerOrders};
         assert_eq!(Access::Public.scopes(), []);
         assert_eq!(Access::Service.scopes(), []);

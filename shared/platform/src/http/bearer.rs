@@ -1,4 +1,4 @@
-//! Access tokens, checked by ourselves: for where no API Gateway says whose a request is.
+//! Verifies access tokens, for requests that do not come through API Gateway.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,14 +18,14 @@ use super::problem::Problem;
 use crate::Clock;
 use crate::memory::lock;
 
-/// How long to wait before asking for the keys again because of a key that is not among them: a stranger can name any.
-const KEYS_REST: Duration = Duration::from_secs(60);
-/// A clock may be so wrong, in seconds.
-const LEEWAY: i64 = 5;
+/// The minimum time between two fetches of the keys because of an unknown key id, which any client can send.
+const KEYS_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
+/// The tolerated clock skew in seconds.
+const LEEWAY_SECONDS: i64 = 5;
 
-/// Checks the tokens of one user pool
+/// Verifies the access tokens of one user pool
 /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>).
-pub struct Bearer {
+pub struct TokenVerifier {
     client: Arc<dyn HttpClient>,
     issuer: String,
     keys_url: String,
@@ -36,22 +36,23 @@ pub struct Bearer {
 #[derive(Clone)]
 struct Keys {
     set: Arc<JwkSet>,
-    /// On the clock's [`Clock::elapsed`].
+    /// When the keys were fetched, as [`Clock::elapsed`].
     fetched: Duration,
 }
 
-impl Bearer {
-    /// Tokens of `issuer`, whose public keys (RFC 7517) are at `keys_url`.
+impl TokenVerifier {
+    /// A verifier for tokens of `issuer`, whose public keys (RFC 7517) are at `keys_url`.
     pub fn new(client: Arc<dyn HttpClient>, issuer: String, keys_url: String, clock: Arc<dyn Clock>) -> Self {
         Self { client, issuer, keys_url, clock, keys: Mutex::new(None) }
     }
 
-    /// Whose request it is. A token that is not good makes nobody of them, as no token does.
+    /// Identifies the caller from the request headers. A caller with an invalid token or without one is
+    /// anonymous.
     ///
     /// # Errors
-    /// When the keys cannot be had.
-    pub async fn caller(&self, headers: &HeaderMap) -> anyhow::Result<Caller> {
-        let Some(token) = token(headers) else { return Ok(Caller::Anyone) };
+    /// When the keys cannot be fetched.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> anyhow::Result<Caller> {
+        let Some(token) = token(headers) else { return Ok(Caller::Anonymous) };
         let claims = self.claims(token).await?;
         Ok(claims.as_ref().and_then(Caller::from_claims).unwrap_or_default())
     }
@@ -66,36 +67,37 @@ impl Bearer {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        // Cognito's access tokens have no audience, but scopes of a resource server. Time is told by our clock.
+        // Cognito's access tokens have scopes of a resource server instead of an audience. Times are checked
+        // below, with our clock.
         validation.validate_aud = false;
         validation.validate_exp = false;
         let Ok(decoded) = decode::<Map<String, Value>>(token, &key, &validation) else { return Ok(None) };
         let now = self.clock.now().as_second();
         let time = |name: &str| decoded.claims.get(name).and_then(Value::as_i64);
-        let good = time("exp").is_some_and(|end| now < end.saturating_add(LEEWAY))
-            && time("nbf").is_none_or(|start| start <= now.saturating_add(LEEWAY));
-        Ok(good.then_some(decoded.claims))
+        let is_valid = time("exp").is_some_and(|end| now < end.saturating_add(LEEWAY_SECONDS))
+            && time("nbf").is_none_or(|start| start <= now.saturating_add(LEEWAY_SECONDS));
+        Ok(is_valid.then_some(decoded.claims))
     }
 
-    /// The keys, read again where they lack `kid` and have not been read just now.
+    /// The keys, fetched again if they do not include `kid` and were not fetched recently.
     async fn keys_with(&self, kid: &str) -> anyhow::Result<Arc<JwkSet>> {
         let known = lock(&self.keys).clone();
         let now = self.clock.elapsed();
         if let Some(keys) = known
-            && (keys.set.find(kid).is_some() || now.saturating_sub(keys.fetched) < KEYS_REST)
+            && (keys.set.find(kid).is_some() || now.saturating_sub(keys.fetched) < KEYS_REFRESH_INTERVAL)
         {
             return Ok(keys.set);
         }
         let request = http::Request::get(&self.keys_url).body(Bytes::new())?;
-        let answer = self.client.send(request).await?;
-        anyhow::ensure!(answer.status().is_success(), "{} answered {}", self.keys_url, answer.status());
-        let set = Arc::new(serde_json::from_slice::<JwkSet>(answer.body())?);
+        let response = self.client.send(request).await?;
+        anyhow::ensure!(response.status().is_success(), "{} returned {}", self.keys_url, response.status());
+        let set = Arc::new(serde_json::from_slice::<JwkSet>(response.body())?);
         *lock(&self.keys) = Some(Keys { set: Arc::clone(&set), fetched: now });
         Ok(set)
     }
 }
 
-/// The token of `Authorization: Bearer …`. API Gateway takes one without the word, so this does too.
+/// The token of `Authorization: Bearer …`. The scheme may be missing, as API Gateway allows it as well.
 fn token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim();
     match value.split_once(' ') {
@@ -105,13 +107,13 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-/// Middleware: tells the routes whose request it is.
-pub(crate) async fn identify(
-    State(bearer): State<Arc<Bearer>>,
+/// Middleware that identifies the caller for the routes.
+pub(crate) async fn authenticate(
+    State(verifier): State<Arc<TokenVerifier>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match bearer.caller(request.headers()).await {
+    match verifier.authenticate(request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -1,4 +1,4 @@
-//! The body of a request: JSON of a known type, or a problem that names all that is wrong with it.
+//! JSON request bodies. A problem lists every error in the body.
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
@@ -8,16 +8,16 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::problem::{FieldError, Place, Problem};
-use crate::telemetry::without_values;
+use super::problem::{FieldError, FieldLocation, Problem};
+use crate::telemetry::redact_values;
 
-/// The most bytes that a request may have. An order with all its lines has about 8 KB.
-const LARGEST_BODY: usize = 64 * 1024;
+/// The maximum size of a request body. An order with the maximum number of lines has about 8 KB.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A JSON body, read from a request or written to a response.
 #[derive(Debug)]
 pub struct Json<T>(
-    /// What it says.
+    /// The deserialized body.
     pub T,
 );
 
@@ -26,7 +26,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
         match serde_json::to_vec(&self.0) {
             Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
             Err(error) => {
-                tracing::error!(%error, "an answer could not be written");
+                tracing::error!(%error, "a response could not be serialized");
                 Problem::internal().into_response()
             }
         }
@@ -40,9 +40,9 @@ impl<S: Send + Sync, T: for<'de> EDeserialize<'de>> FromRequest<S> for Json<T> {
         if !is_json(request.headers()) {
             return Err(Problem::unsupported_media_type());
         }
-        let bytes = axum::body::to_bytes(request.into_body(), LARGEST_BODY)
+        let bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
-            .map_err(|_| Problem::too_large(LARGEST_BODY))?;
+            .map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
         parse(&bytes).map(Self).map_err(Problem::invalid)
     }
 }
@@ -53,65 +53,68 @@ fn is_json(headers: &HeaderMap) -> bool {
     media_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// How many fields that are not known are looked for. Whoever sends more is told of the others next time.
-const MOST_UNKNOWN: usize = 20;
+/// The maximum number of unknown fields that one problem reports.
+const MAX_UNKNOWN_FIELDS: usize = 20;
 
-/// Reads all of `bytes` as a `T`, or names each field that is wrong.
+/// Parses all of `bytes` as a `T`, or lists every invalid field.
 fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
     let mut errors = match read::<T>(bytes) {
         Ok(value) => return whole_object(bytes).map(|()| value),
         Err(errors) => errors,
     };
-    // The parser leaves an object at the first field that it does not know. Each such field is taken out and the
-    // rest read again, because more may be wrong with what stands behind it.
+    // The parser stops at the first unknown field of an object. Such a field is removed and the rest is
+    // parsed again, to find the errors behind it.
     let mut body: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let mut unknown = Vec::new();
-    while unknown.len() < MOST_UNKNOWN {
-        let Some(at) = errors.iter().position(|error| take_out_unknown(&mut body, error)) else { break };
-        unknown.push(errors.swap_remove(at));
+    while unknown.len() < MAX_UNKNOWN_FIELDS {
+        let Some(index) = errors.iter().position(|error| remove_unknown_field(&mut body, error)) else {
+            break;
+        };
+        unknown.push(errors.swap_remove(index));
         errors = read::<T>(body.to_string().as_bytes()).err().unwrap_or_default();
     }
     unknown.append(&mut errors);
     Err(unknown)
 }
 
-/// What the parser leaves unseen in what it takes: a list, which serde reads as a struct, field by field; and what comes
-/// behind the end.
+/// Checks what the parser does not: that the body is an object, since serde also reads a list as a struct,
+/// and that nothing follows it.
 fn whole_object(bytes: &[u8]) -> Result<(), Vec<FieldError>> {
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(vec![FieldError::pointer("", "must be an object")]);
     }
     let all = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
-    all.map(drop).map_err(|error| vec![FieldError::pointer("", without_values(&error.to_string()))])
+    all.map(drop).map_err(|error| vec![FieldError::pointer("", redact_values(&error.to_string()))])
 }
 
 fn read<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
     eserde::json::from_slice(bytes).map_err(|errors| errors.iter().map(field_error).collect())
 }
 
-const UNKNOWN: &str = "is not known here";
+const UNKNOWN: &str = "is not a known field";
 
-/// A missing field is told of the object that it is not in: it is named here as if it were there.
+/// Converts an error of the parser. The parser reports a missing field at its parent object: here the pointer
+/// names the field itself.
 fn field_error(error: &DeserializationError) -> FieldError {
-    let place = error.path().map(pointer).unwrap_or_default();
+    let location = error.path().map(pointer).unwrap_or_default();
     let message = error.message();
     if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        return FieldError::pointer(place + &token(field), "is missing");
+        return FieldError::pointer(location + &token(field), "is missing");
     }
     if message.starts_with("unknown field") {
-        return FieldError::pointer(place, UNKNOWN);
+        return FieldError::pointer(location, UNKNOWN);
     }
-    let message = without_values(message);
-    // The pointer says where; line and column are for what is no JSON at all.
+    let message = redact_values(message);
+    // With a pointer, line and column are redundant. They only help if the body is not JSON.
     match message.split_once(" at line ") {
-        Some((what, _)) if !place.is_empty() => FieldError::pointer(place, what),
-        _ => FieldError::pointer(place, message),
+        Some((what, _)) if !location.is_empty() => FieldError::pointer(location, what),
+        _ => FieldError::pointer(location, message),
     }
 }
 
-/// Takes the field that `error` is about out of `body`, if it is one that is not known.
-fn take_out_unknown(body: &mut Value, error: &FieldError) -> bool {
-    let Place::Pointer(pointer) = &error.place else { return false };
+/// Removes the field of `error` from `body` if it is an unknown one. Returns whether it was removed.
+fn remove_unknown_field(body: &mut Value, error: &FieldError) -> bool {
+    let FieldLocation::Pointer(pointer) = &error.location else { return false };
     let Some((parent, field)) = pointer.rsplit_once('/').filter(|_| error.detail == UNKNOWN) else {
         return false;
     };
@@ -120,7 +123,7 @@ fn take_out_unknown(body: &mut Value, error: &FieldError) -> bool {
     parent.is_some_and(|fields| fields.remove(&field).is_some())
 }
 
-/// The path as a JSON Pointer (RFC 6901).
+/// Converts a path to a JSON Pointer (RFC 6901).
 fn pointer(path: &Path) -> String {
     path.iter()
         .filter_map(|segment| match segment {
@@ -131,15 +134,14 @@ fn pointer(path: &Path) -> String {
         .collect()
 }
 
-/// A step of a JSON Pointer.
+/// A reference token of a JSON Pointer, with its slash.
 fn token(key: &str) -> String {
     format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// For the statuses other than 200.
 impl<T: Serialize> Json<T> {
-    /// The body with a status.
-    pub fn with(self, status: StatusCode) -> Response {
+    /// A response with this body and a status other than 200.
+    pub fn with_status(self, status: StatusCode) -> Response {
         (status, self).into_response()
     }
 }

@@ -1,5 +1,5 @@
-//! Parts of requests that more than one service takes. Strict, unlike the events: a client that misspells a
-//! field wants to hear of it, while a consumer has to live with fields that it does not know yet.
+//! Request types shared by several services. Unlike event types they are strict: a client needs to know that
+//! it misspelt a field, while an event consumer has to ignore fields that it does not know yet.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,15 +14,15 @@ use schemars::JsonSchema;
 
 use super::problem::{FieldError, Problem};
 
-/// A sum of money.
+/// An amount of money.
 #[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "MoneyInput")]
 pub struct MoneyInput {
-    /// In minor units: cents.
+    /// The amount in minor units, such as cents.
     #[eserde(compat)]
     amount: Amount,
-    /// ISO 4217.
+    /// The currency code (ISO 4217).
     #[eserde(compat)]
     currency: Currency,
 }
@@ -37,21 +37,21 @@ impl From<MoneyInput> for Money {
 #[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineInput {
-    /// Which product.
+    /// The SKU of the product.
     #[eserde(compat)]
     sku: Sku,
-    /// How many pieces.
+    /// The number of units.
     #[eserde(compat)]
     quantity: Quantity,
-    /// The price of one, as the customer was shown it.
+    /// The unit price that the customer was shown.
     unit_price: MoneyInput,
 }
 
-/// The lines of an order.
+/// Converts and validates the lines of an order.
 ///
 /// # Errors
-/// A 400 that says why they do not make one.
-pub fn lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
+/// A 400 that says why the lines are not valid together.
+pub fn parse_lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
     let line =
         |line: LineInput| Line { sku: line.sku, quantity: line.quantity, unit_price: line.unit_price.into() };
     let lines: Vec<Line> = lines.into_iter().map(line).collect();
@@ -62,24 +62,24 @@ pub fn lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
 #[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddressInput {
-    /// Who gets what is sent there.
+    /// The name of the recipient.
     #[eserde(compat)]
     recipient: PersonName,
     /// Street and number.
     #[eserde(compat)]
     street: AddressLine,
-    /// A floor, a company, a building.
+    /// A floor, company or building.
     #[eserde(compat)]
     #[serde(default)]
     addition: Option<AddressLine>,
-    /// The postal code, where the country has them.
+    /// The postal code, if the country uses them.
     #[eserde(compat)]
     #[serde(default)]
     postal_code: Option<PostalCode>,
     /// The city.
     #[eserde(compat)]
     city: AddressLine,
-    /// A state or province, where addresses have one.
+    /// The state or province, if addresses of the country include one.
     #[eserde(compat)]
     #[serde(default)]
     region: Option<AddressLine>,
@@ -95,58 +95,58 @@ impl From<AddressInput> for Address {
     }
 }
 
-/// How long a page is, and where it starts.
+/// The size and the start of a requested page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageInput<K> {
-    /// 1 to [`LARGEST_PAGE`].
+    /// The maximum number of items, 1 to [`MAX_PAGE_SIZE`].
     pub limit: u32,
-    /// Behind what, if not at the beginning.
+    /// The key of the last item of the previous page; `None` for the first page.
     pub after: Option<K>,
 }
 
-/// The most that one page holds.
-pub const LARGEST_PAGE: u32 = 100;
-const USUAL_PAGE: u32 = 20;
+/// The maximum number of items of a page.
+pub const MAX_PAGE_SIZE: u32 = 100;
+const DEFAULT_PAGE_SIZE: u32 = 20;
 
-/// What the contract says of `limit`.
+/// The schema of the query parameter `limit`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 pub struct Limit(#[schemars(range(min = 1, max = 100))] pub u32);
 
-/// What the contract says of `cursor`.
+/// The schema of the query parameter `cursor`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 pub struct Cursor(#[schemars(length(min = 1, max = 200), regex(pattern = r"^[A-Za-z0-9_-]+$"))] pub String);
 
 impl<K: FromStr> PageInput<K> {
-    /// From the parameters `limit` and `cursor`.
+    /// Parses the query parameters `limit` and `cursor`.
     ///
     /// # Errors
-    /// All that is wrong with them.
-    pub fn read(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Vec<FieldError>> {
+    /// Every invalid parameter.
+    pub fn parse(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let limit = match limit.map(str::parse::<u32>) {
-            None => USUAL_PAGE,
-            Some(Ok(limit)) if (1..=LARGEST_PAGE).contains(&limit) => limit,
+            None => DEFAULT_PAGE_SIZE,
+            Some(Ok(limit)) if (1..=MAX_PAGE_SIZE).contains(&limit) => limit,
             Some(_) => {
-                errors.push(FieldError::parameter("limit", format!("must be 1 to {LARGEST_PAGE}")));
-                USUAL_PAGE
+                errors.push(FieldError::parameter("limit", format!("must be 1 to {MAX_PAGE_SIZE}")));
+                DEFAULT_PAGE_SIZE
             }
         };
-        let after = cursor.map(decode);
+        let after = cursor.map(decode_cursor);
         if matches!(after, Some(None)) {
-            errors.push(FieldError::parameter("cursor", "must be the next_cursor of another page"));
+            errors.push(FieldError::parameter("cursor", "must be the next_cursor of a previous page"));
         }
         if errors.is_empty() { Ok(Self { limit, after: after.flatten() }) } else { Err(errors) }
     }
 }
 
-/// The cursor of the page behind `key`. Opaque to clients, so that what is in it can change.
-pub fn cursor(key: &impl Display) -> String {
+/// Encodes the cursor of the page after `key`. It is opaque to clients, so that its content can change.
+pub fn encode_cursor(key: &impl Display) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(key.to_string())
 }
 
-fn decode<K: FromStr>(cursor: &str) -> Option<K> {
+fn decode_cursor<K: FromStr>(cursor: &str) -> Option<K> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
     std::str::from_utf8(&bytes).ok()?.parse().ok()
 }

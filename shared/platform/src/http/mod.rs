@@ -1,22 +1,22 @@
-//! HTTP, as served and as called.
+//! Building blocks of HTTP servers and clients.
 
 pub mod access;
 pub mod bearer;
 mod body;
 pub mod client;
+mod customer_scope;
 pub mod input;
 mod key;
 pub mod precondition;
 mod problem;
-mod reach;
 mod request;
 pub mod route;
 
 pub use access::{Access, Caller, Scope};
 pub use body::Json;
+pub use customer_scope::CustomerScope;
 pub use key::IdempotencyKey;
 pub use precondition::Precondition;
 pub use problem::{FieldError, Problem};
-pub use reach::Reach;
-pub use request::{Caused, GatewayRequestId, observe, path_parameter};
-pub use route::{Description, Operation, Routes};
+pub use request::{GatewayRequestId, RequestCause, observe, parse_path_parameter};
+pub use route::{Operation, OperationDescription, Routes};

@@ -1,4 +1,5 @@
-//! Changes on condition that nobody else made one in between (RFC 9110 §13.1): `ETag`, `If-Match`, `If-None-Match`.
+//! Conditional requests (RFC 9110 §13.1) with `ETag`, `If-Match` and `If-None-Match`, which prevent lost
+//! updates.
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
@@ -8,33 +9,33 @@ use schemars::JsonSchema;
 
 use super::problem::{FieldError, Problem};
 
-/// What a client wants to be so before its change is made.
+/// The precondition of a change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing.
+    /// The change is unconditional.
     #[default]
     None,
-    /// It is not there yet: `If-None-Match: *`.
+    /// The resource does not exist yet: `If-None-Match: *`.
     Absent,
-    /// It is there, however it is: `If-Match: *`.
+    /// The resource exists, in any revision: `If-Match: *`.
     Present,
-    /// It is as it was when it had this revision: `If-Match: "7"`.
+    /// The resource has this revision: `If-Match: "7"`.
     Revision(u64),
 }
 
-/// What the contract says of `If-Match`.
+/// The schema of the header `If-Match`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 pub struct IfMatch(#[schemars(regex(pattern = r#"^(\*|"[0-9]{1,19}")$"#))] pub String);
 
-/// What the contract says of `If-None-Match`.
+/// The schema of the header `If-None-Match`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 pub struct IfNoneMatch(#[schemars(regex(pattern = r"^\*$"))] pub String);
 
 impl Precondition {
-    /// Whether it holds of what is there, with this revision, or not there.
-    pub fn holds(self, revision: Option<u64>) -> bool {
+    /// Whether a resource with this revision, or a missing one (`None`), meets the precondition.
+    pub fn is_met_by(self, revision: Option<u64>) -> bool {
         match self {
             Self::None => true,
             Self::Absent => revision.is_none(),
@@ -49,14 +50,17 @@ impl Precondition {
         match (text(&header::IF_MATCH), text(&header::IF_NONE_MATCH)) {
             (None, None) => Ok(Self::None),
             (None, Some("*")) => Ok(Self::Absent),
-            (None, Some(_)) => Err(wrong("If-None-Match", "may only be *: make it, if it is not there")),
+            (None, Some(_)) => {
+                Err(wrong("If-None-Match", "must be *, which creates the resource if it does not exist"))
+            }
             (Some("*"), None) => Ok(Self::Present),
             (Some(tag), None) => {
                 let revision = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
                 let revision = revision.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-                revision.and_then(|text| text.parse().ok()).map(Self::Revision).ok_or_else(|| {
-                    wrong("If-Match", "must be the ETag that reading it gave, such as \"7\", or *")
-                })
+                revision
+                    .and_then(|text| text.parse().ok())
+                    .map(Self::Revision)
+                    .ok_or_else(|| wrong("If-Match", "must be the ETag of the resource, such as \"7\", or *"))
             }
             (Some(_), Some(_)) => Err(wrong("If-Match", "cannot be sent together with If-None-Match")),
         }
@@ -75,9 +79,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
     }
 }
 
-/// An answer with the `ETag` of a revision.
-pub fn tagged(revision: u64, answer: impl IntoResponse) -> Response {
-    let mut response = answer.into_response();
+/// Adds the `ETag` of a revision to a response.
+pub fn with_etag(revision: u64, response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
     if let Ok(tag) = HeaderValue::try_from(format!("\"{revision}\"")) {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn headers() {
+    fn preconditions_are_parsed_from_headers() {
         use http::header::{IF_MATCH, IF_NONE_MATCH};
         assert_eq!(read(&[]), Some(Precondition::None));
         assert_eq!(read(&[(IF_MATCH, "\"7\"")]), Some(Precondition::Revision(7)));
@@ -111,14 +115,15 @@ mod tests {
     }
 
     #[test]
-    fn conditions() {
+    fn preconditions_are_checked_against_revisions() {
         for (condition, absent, first, second) in [
             (Precondition::None, true, true, true),
             (Precondition::Absent, true, false, false),
             (Precondition::Present, false, true, true),
             (Precondition::Revision(2), false, false, true),
         ] {
-            let held = [condition.holds(None), condition.holds(Some(1)), condition.holds(Some(2))];
+            let held =
+                [condition.is_met_by(None), condition.is_met_by(Some(1)), condition.is_met_by(Some(2))];
             assert_eq!(held, [absent, first, second], "{condition:?}");
         }
     }

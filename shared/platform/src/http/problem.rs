@@ -1,11 +1,11 @@
-//! Errors as a client reads them: `application/problem+json` (RFC 9457).
+//! Error responses: `application/problem+json` (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A problem. Says what is wrong and what to do.
+/// An error response, which says what is wrong and what to do about it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
@@ -14,47 +14,48 @@ pub struct Problem(Box<Content>);
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(rename = "Problem")]
 struct Content {
-    /// Names the kind of problem, for programs. Does not change.
+    /// Identifies the type of the problem for programs. It never changes.
     #[serde(rename = "type")]
     kind: String,
-    /// What kind of problem it is, for people.
+    /// A summary of the type of the problem for users.
     title: &'static str,
-    /// The same as that of the answer.
+    /// The same as the status of the response.
     #[serde(serialize_with = "as_number")]
     #[schemars(with = "u16")]
     status: StatusCode,
-    /// What is wrong this time, and what to do.
+    /// What is wrong with this request, and what to do about it.
     detail: String,
-    /// Each thing that is wrong with the request.
+    /// All errors in the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    /// Names this request in the logs.
+    /// Identifies this request in the logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
-    /// `Retry-After`, `WWW-Authenticate`: what belongs to the problem beside its body.
+    /// A header of the response, `Retry-After` or `WWW-Authenticate`.
     #[serde(skip)]
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-/// One thing that is wrong with a request.
+/// One error in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
-    /// Where: a JSON Pointer (RFC 6901) into the body, or the name of a header or parameter.
+    /// The location of the error: a JSON Pointer (RFC 6901) into the body, or the name of a header or
+    /// parameter.
     #[serde(flatten)]
-    pub place: Place,
-    /// What is wrong with it.
+    pub location: FieldLocation,
+    /// What is wrong, and what is expected instead.
     pub detail: String,
 }
 
-/// Where something is wrong.
+/// The location of an error in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// In the body.
+pub enum FieldLocation {
+    /// A JSON Pointer into the body.
     Pointer(String),
-    /// In a header.
+    /// The name of a header.
     Header(String),
-    /// In the path or the query.
+    /// The name of a parameter of the path or the query.
     Parameter(String),
 }
 
@@ -63,17 +64,17 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 }
 
 impl FieldError {
-    /// Something in the body.
+    /// An error in the body.
     pub fn pointer(pointer: impl Into<String>, detail: impl ToString) -> Self {
-        Self { place: Place::Pointer(pointer.into()), detail: detail.to_string() }
+        Self { location: FieldLocation::Pointer(pointer.into()), detail: detail.to_string() }
     }
-    /// Something in a header.
+    /// An error in a header.
     pub fn header(name: &str, detail: impl ToString) -> Self {
-        Self { place: Place::Header(name.to_owned()), detail: detail.to_string() }
+        Self { location: FieldLocation::Header(name.to_owned()), detail: detail.to_string() }
     }
-    /// Something in the path or the query.
+    /// An error in the path or the query.
     pub fn parameter(name: &str, detail: impl ToString) -> Self {
-        Self { place: Place::Parameter(name.to_owned()), detail: detail.to_string() }
+        Self { location: FieldLocation::Parameter(name.to_owned()), detail: detail.to_string() }
     }
 }
 
@@ -90,11 +91,11 @@ impl Problem {
         }))
     }
 
-    /// 400: these things are wrong with the request.
+    /// 400: the request has these errors.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.len() {
-            1 => "One thing is wrong with the request: see errors.".to_owned(),
-            n => format!("{n} things are wrong with the request: see errors."),
+            1 => "The request has 1 error: see errors.".to_owned(),
+            n => format!("The request has {n} errors: see errors."),
         };
         let title = "The request is not valid";
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title, detail);
@@ -102,28 +103,28 @@ impl Problem {
         problem
     }
 
-    /// 400: path or query cannot be read.
+    /// 400: the path or the query cannot be parsed.
     pub(crate) fn unreadable(why: &str) -> Self {
-        let title = "The path or the query cannot be read";
+        let title = "The path or the query cannot be parsed";
         Self::new(StatusCode::BAD_REQUEST, "unreadable-address", title, why)
     }
 
-    /// 401: nobody knows who this is (RFC 6750 §3).
+    /// 401: the caller is not authenticated (RFC 6750 §3).
     ///
-    /// Behind API Gateway a client gets the challenge as `x-amzn-Remapped-WWW-Authenticate`: the gateway renames the
-    /// header `WWW-Authenticate` of every integration. The gateway's own 401 keeps its name.
+    /// API Gateway renames the header `WWW-Authenticate` of every integration, so a client receives the
+    /// challenge as `x-amzn-Remapped-WWW-Authenticate`. The gateway's own 401 keeps the name.
     pub fn unauthorized() -> Self {
-        let detail = "Send an access token that is still good, as Authorization: Bearer <token>.";
+        let detail = "Send a valid access token in the header Authorization: Bearer <token>.";
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Not signed in", detail);
         problem.0.header = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         problem
     }
 
-    /// 403: the token is good, but not for this (RFC 6750 §3.1). The challenge is renamed as that of
-    /// [`unauthorized`](Self::unauthorized); `type` and `detail` say the same in the body.
+    /// 403: the token lacks a scope (RFC 6750 §3.1). API Gateway renames the challenge like that of
+    /// [`unauthorized`](Self::unauthorized); `type` and `detail` in the body contain the same information.
     pub fn insufficient_scope(scope: &'static str) -> Self {
         let detail = format!("The access token lacks the scope {scope}.");
-        let title = "The token is not good for this";
+        let title = "Insufficient scope";
         let mut problem = Self::new(StatusCode::FORBIDDEN, "insufficient-scope", title, detail);
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
         problem.0.header =
@@ -131,44 +132,44 @@ impl Problem {
         problem
     }
 
-    /// 403: not for this caller, whatever they send.
+    /// 403: the caller lacks the permission, regardless of the request.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
-    /// 404: no such thing.
-    pub fn not_found(what: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", what)
+    /// 404: the resource does not exist.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
-    /// 405: the path has no such method.
+    /// 405: the path does not support the method.
     pub fn method_not_allowed() -> Self {
-        let detail = "This path does not have this method; the header Allow names those that it has.";
+        let detail = "This path does not support this method: the header Allow lists the supported ones.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
     }
 
-    /// 409: not as things stand. `name` tells programs why.
+    /// 409: the state of the resource does not allow the request. `name` is the end of the problem's `type`.
     pub fn conflict(name: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, name, title, detail)
     }
 
-    /// 406: it is not there in a form that the client takes (RFC 9110 §15.5.7).
+    /// 406: the resource has no representation that the client accepts (RFC 9110 §15.5.7).
     pub fn not_acceptable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not there in a form that you take", detail)
+        Self::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", "Not acceptable", detail)
     }
 
-    /// 412: it changed since the client looked at it (RFC 9110 §13.1).
+    /// 412: the resource has changed since the client read it (RFC 9110 §13.1).
     pub fn precondition_failed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Changed in between", detail)
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", "Precondition failed", detail)
     }
 
-    /// 413: larger than `most` bytes.
-    pub fn too_large(most: usize) -> Self {
-        let detail = format!("The body may have at most {most} bytes.");
+    /// 413: the body has more than `max_bytes`.
+    pub fn too_large(max_bytes: usize) -> Self {
+        let detail = format!("The body may have at most {max_bytes} bytes.");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
     }
 
-    /// 415: no JSON.
+    /// 415: the body is not JSON.
     pub fn unsupported_media_type() -> Self {
         let detail = "Send JSON, with the header Content-Type: application/json.";
         Self::new(
@@ -179,8 +180,8 @@ impl Problem {
         )
     }
 
-    /// 422: well-formed, but the same idempotency key was used for something else.
-    pub fn key_reused() -> Self {
+    /// 422: the idempotency key was used for another request.
+    pub fn idempotency_key_reused() -> Self {
         let detail = "This Idempotency-Key was used for another request. Use a new key for a new request.";
         Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -190,33 +191,32 @@ impl Problem {
         )
     }
 
-    /// 503: something that is needed does not answer. Nothing was lost; the same request may work later.
+    /// 503: a dependency does not respond. The same request may succeed later.
     pub fn unavailable() -> Self {
-        let detail =
-            "Something that is needed for this did not answer. Send the same request again in a moment.";
-        let title = "Not available at the moment";
+        let detail = "A required service did not respond. Send the same request again later.";
+        let title = "Service unavailable";
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail);
         problem.0.header = Some((header::RETRY_AFTER, HeaderValue::from(1)));
         problem
     }
 
-    /// 503: the shop as a whole does not do what it should.
+    /// 503: the health check of the shop failed.
     pub fn unhealthy(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "Something does not work", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "Unhealthy", detail)
     }
 
-    /// 500: a bug.
+    /// 500: a bug in the service.
     pub(crate) fn internal() -> Self {
         let detail = "This is a bug in the service. The correlation id helps to find it.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
-    /// The status that it is answered with.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// What is wrong, part by part.
+    /// All errors in the request.
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
     }
@@ -227,7 +227,7 @@ impl Problem {
     }
 }
 
-/// A call that failed is a 503, told in the log and not to the client.
+/// A failed call is a 503. Its cause is logged and not returned to the client.
 impl From<anyhow::Error> for Problem {
     fn from(error: anyhow::Error) -> Self {
         tracing::error!(error = %format!("{error:#}"), "a call failed");
@@ -244,7 +244,7 @@ impl IntoResponse for Problem {
         if let Some((name, value)) = self.0.header.clone() {
             headers.insert(name, value);
         }
-        // `observe` writes it again, with the correlation id that it alone knows.
+        // `observe` serializes the problem again with the correlation id, which is not known here.
         response.extensions_mut().insert(self);
         response
     }

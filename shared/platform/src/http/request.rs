@@ -1,4 +1,4 @@
-//! What surrounds every request: its correlation id, its log line, and what becomes of a panic.
+//! Middleware around every request: correlation id, timeout, log line and panic handling.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -22,18 +22,19 @@ use crate::host::record::panic_message;
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// When a request is given up, with an answer that says so: before the function's 10 seconds are over, and before a
-/// function that called it gives up.
-const LONGEST_REQUEST: Duration = Duration::from_secs(7);
+/// The timeout of a request, after which the response is a 503. It is below the function's timeout of 10
+/// seconds, and below the timeout of functions that call this API.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// What set this request off: the correlation id that the client sent in `X-Correlation-Id`, or a new one.
+/// The cause of this request, with the correlation id that the client sent in `X-Correlation-Id`, or a new
+/// one.
 #[derive(Debug, Clone)]
-pub struct Caused(
-    /// The cause of what the request leads to.
+pub struct RequestCause(
+    /// The cause of the events that result from the request.
     pub Cause,
 );
 
-impl<S: Send + Sync> FromRequestParts<S> for Caused {
+impl<S: Send + Sync> FromRequestParts<S> for RequestCause {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -41,20 +42,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Caused {
     }
 }
 
-/// The gateway's ids of a request, as its access log has them. Each log line of the request carries them, so that a
-/// correlation id finds the request in the access log too, which cannot have a client's `X-Correlation-Id`.
+/// The ids of a request in API Gateway's access log. Each log line of the request carries them, so that a
+/// request can be found in the access log by its correlation id: the access log cannot contain a client's
+/// `X-Correlation-Id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayRequestId {
-    /// `$context.requestId`: the correlation id where the client sent none. The gateway takes a UUID that a client sends
-    /// in `x-amzn-RequestId` for it
+    /// `$context.requestId`, the correlation id if the client sent none. API Gateway accepts a UUID from the
+    /// client in `x-amzn-RequestId`
     /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-access-logging.html>).
     pub id: String,
-    /// `$context.extendedRequestId`: one that no client can choose. The client gets it as `x-amz-apigw-id`.
-    pub extended: Option<String>,
+    /// `$context.extendedRequestId`, which a client cannot choose and receives as `x-amz-apigw-id`.
+    pub extended_id: Option<String>,
 }
 
-/// Middleware: gives the request its correlation id and the answer too, writes one log line, and turns a panic
-/// into a 500 that the client can read.
+/// Middleware that adds the correlation id to the request and the response, writes one log line, and turns a
+/// panic into a 500 problem.
 pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, next: Next) -> Response {
     let start = clock.elapsed();
     let cause = cause(&request, clock.as_ref());
@@ -63,7 +65,7 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
-    // At the highest level: a filter that keeps a warning has to keep what it is about.
+    // At level `error`, so that a filter that keeps a warning also keeps the fields of its span.
     let span = tracing::error_span!(
         "request",
         correlation_id = cause.correlation_id.as_str(),
@@ -75,18 +77,18 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
     );
     if let Some(gateway) = request.extensions().get::<GatewayRequestId>() {
         span.record("gateway_request_id", &gateway.id);
-        if let Some(extended) = &gateway.extended {
-            span.record("gateway_extended_request_id", extended);
+        if let Some(extended_id) = &gateway.extended_id {
+            span.record("gateway_extended_request_id", extended_id);
         }
     }
-    request.extensions_mut().insert(Caused(cause.clone()));
+    request.extensions_mut().insert(RequestCause(cause.clone()));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
-    let mut response = match timeout(clock.as_ref(), LONGEST_REQUEST, work).await {
-        Some(answered) => answered.unwrap_or_else(|panic| span.in_scope(|| panicked(panic.as_ref()))),
+    let mut response = match timeout(clock.as_ref(), REQUEST_TIMEOUT, work).await {
+        Some(result) => result.unwrap_or_else(|panic| span.in_scope(|| panic_response(panic.as_ref()))),
         None => Problem::unavailable().into_response(),
     };
     if response.status().is_client_error() && response.extensions().get::<Problem>().is_none() {
-        response = unreadable(response).await.into_response();
+        response = rejection_problem(response).await.into_response();
     }
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let allow = response.headers_mut().remove(http::header::ALLOW);
@@ -114,30 +116,30 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
     response
 }
 
-/// What `axum` refuses itself, such as a path that is no UTF-8 or a parameter that comes twice: it says why in
-/// plain text.
-async fn unreadable(response: Response) -> Problem {
-    let why = axum::body::to_bytes(response.into_body(), 1024).await.unwrap_or_default();
-    Problem::unreadable(&String::from_utf8_lossy(&why))
+/// Converts a rejection by `axum`, such as a path that is not UTF-8 or a duplicate parameter. Its body is the
+/// reason in plain text.
+async fn rejection_problem(response: Response) -> Problem {
+    let reason = axum::body::to_bytes(response.into_body(), 1024).await.unwrap_or_default();
+    Problem::unreadable(&String::from_utf8_lossy(&reason))
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Response {
+fn panic_response(panic: &(dyn Any + Send)) -> Response {
     tracing::error!(panic = panic_message(panic), "the handler panicked");
     Problem::internal().into_response()
 }
 
 fn cause(request: &Request, clock: &dyn Clock) -> Cause {
     let text = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let gateways = request.extensions().get::<GatewayRequestId>();
+    let gateway = request.extensions().get::<GatewayRequestId>();
     let sent = text(&CORRELATION_ID)
         .and_then(|id| CorrelationId::from_str(id).ok())
-        .or_else(|| CorrelationId::from_str(&gateways?.id).ok());
-    // A UUID is a correlation id; the fallback keeps this total.
-    let fresh = || CorrelationId::from_str(&clock.fresh_id().to_string());
+        .or_else(|| CorrelationId::from_str(&gateway?.id).ok());
+    // A UUID is always a valid correlation id.
+    let new_id = || CorrelationId::from_str(&clock.new_id().to_string());
     Cause {
         correlation_id: sent
-            .map_or_else(fresh, Ok)
-            .unwrap_or_else(|_| unreachable!("a UUID is a correlation id")),
+            .map_or_else(new_id, Ok)
+            .unwrap_or_else(|_| unreachable!("a UUID is a valid correlation id")),
         causation_id: None,
         traceparent: text(&HeaderName::from_static("traceparent"))
             .filter(|text| is_traceparent(text))
@@ -145,16 +147,19 @@ fn cause(request: &Request, clock: &dyn Clock) -> Cause {
     }
 }
 
-/// `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context §3.2).
+/// Whether `text` has the form `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context §3.2).
 fn is_traceparent(text: &str) -> bool {
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     lengths == [2, 32, 16, 2] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
-/// A part of the path, or a problem that names it.
+/// Parses the path parameter `name`.
 ///
 /// # Errors
-/// A 400 with what is wrong with it.
-pub fn path_parameter<T: FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, Problem> {
+/// A 400 that names the parameter and says what is wrong with it.
+pub fn parse_path_parameter<T: FromStr<Err: std::fmt::Display>>(
+    name: &str,
+    text: &str,
+) -> Result<T, Problem> {
     text.parse().map_err(|error| Problem::invalid(vec![FieldError::parameter(name, error)]))
 }

@@ -1,5 +1,5 @@
-//! The routes of an API, each told once: the router serves it, [`Access`] guards it, and the contract
-//! (`docs/openapi.json`) describes it.
+//! The routes of an API. Each is defined once for the router that serves it, the [`Access`] that authorizes
+//! it, and the OpenAPI contract (`docs/openapi.json`) that describes it.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -13,35 +13,35 @@ use schemars::{JsonSchema, Schema};
 
 use super::access::{Access, Caller};
 
-/// A method on a path. What the contract says of it is only worked out when somebody asks, and only there with the
+/// An HTTP method on a path. Its description for the contract is created on demand, and exists only with the
 /// feature `contract`.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
-    /// The path, as `axum` and OpenAPI both spell it: `/orders/{order_id}`.
+    /// The path in the syntax of both `axum` and OpenAPI, such as `/orders/{order_id}`.
     pub path: &'static str,
-    /// Its name for programs, unique in the contract: `placeOrder`.
+    /// The unique `operationId` in the contract, such as `placeOrder`.
     pub id: &'static str,
-    /// Who may use it.
+    /// The callers that may use the operation.
     pub access: Access,
     filter: MethodFilter,
     #[cfg(feature = "contract")]
-    describe: fn(&mut Description),
+    describe: fn(&mut OperationDescription),
 }
 
-// Without the feature nothing leads to a description any more, and no function that is deployed contains schemas: half a
-// megabyte that a cold start would have to read.
+// Without the feature, no code refers to the descriptions, so deployed functions contain no schemas: these
+// are half a megabyte that every cold start would load.
 macro_rules! constructors {
     ($($name:ident $method:ident),+) => {$(
-        #[doc = concat!("`", stringify!($method), "` on a path.")]
+        #[doc = concat!("An operation with the method `", stringify!($method), "`.")]
         #[inline]
         pub fn $name(
             path: &'static str,
             id: &'static str,
             access: Access,
             #[cfg_attr(not(feature = "contract"), expect(unused_variables))]
-            describe: fn(&mut Description),
+            describe: fn(&mut OperationDescription),
         ) -> Self {
             Self {
                 method: Method::$method,
@@ -59,182 +59,187 @@ macro_rules! constructors {
 impl Operation {
     constructors!(get GET, post POST, put PUT, patch PATCH, delete DELETE);
 
-    /// What the contract says of it.
+    /// Creates the description for the contract.
     #[cfg(feature = "contract")]
-    pub fn description(&self) -> Description {
-        let mut description = Description::default();
+    pub fn description(&self) -> OperationDescription {
+        let mut description = OperationDescription::default();
         (self.describe)(&mut description);
         description
     }
 }
 
-/// Writes a type's JSON Schema, with what it refers to put beside it.
-pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+/// Generates the JSON Schema of a type, and adds the schemas it references to the generator's
+/// definitions.
+pub type SchemaFn = fn(&mut SchemaGenerator) -> Schema;
 
-/// What the contract says of an operation. What holds for all need not be said: problems of the gateway and of bad
-/// requests, the correlation id.
+/// The description of an operation in the contract. It omits what all operations have in common: the problems
+/// of the gateway and of invalid requests, and the correlation id.
 #[derive(Debug, Clone, Default)]
-pub struct Description {
-    /// One line.
+pub struct OperationDescription {
+    /// One line: verb and noun.
     pub summary: &'static str,
-    /// More about it.
+    /// The description below the summary; may be empty.
     pub detail: &'static str,
-    /// Parameters and headers. Those of the path are required, all others only where they say so.
+    /// The parameters of the path and the query, and the headers.
     pub parameters: Vec<Parameter>,
-    /// What is sent with it.
+    /// The request body, if there is one.
     pub body: Option<Body>,
-    /// Answers that are no problems.
-    pub answers: Vec<Answer>,
-    /// Problems that are this operation's own.
-    pub problems: Vec<OwnProblem>,
+    /// The responses except problems.
+    pub responses: Vec<ResponseDescription>,
+    /// The problems that are specific to this operation.
+    pub problems: Vec<OperationProblem>,
 }
 
-/// Where a parameter stands.
+/// The location of a parameter: OpenAPI's `in`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// In the path.
+pub enum ParameterLocation {
+    /// A segment of the path.
     Path,
-    /// In the query.
+    /// The query string.
     Query,
-    /// In a header.
+    /// A header.
     Header,
 }
 
-/// A parameter.
+/// A parameter of an operation.
 #[derive(Debug, Clone)]
 pub struct Parameter {
-    /// Where it stands.
-    pub place: Place,
-    /// Its name.
+    /// The location of the parameter.
+    pub location: ParameterLocation,
+    /// The name of the parameter.
     pub name: &'static str,
-    /// Whether a request without it is refused.
+    /// Whether a request without the parameter is invalid.
     pub required: bool,
-    /// What it is for.
-    pub about: &'static str,
-    /// What it may be.
-    pub schema: SchemaOf,
+    /// The purpose of the parameter.
+    pub description: &'static str,
+    /// The schema of its values.
+    pub schema: SchemaFn,
 }
 
-/// What is sent with a request.
+/// A JSON request body.
 #[derive(Debug, Clone)]
 pub struct Body {
-    /// The name of its type: that of the gateway's model, too.
+    /// The name of its type, which is also the name of the gateway's model.
     pub name: String,
-    /// What it may be.
-    pub schema: SchemaOf,
+    /// The schema of its values.
+    pub schema: SchemaFn,
 }
 
-/// An answer.
+/// A response that is not a problem.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// Its status.
+pub struct ResponseDescription {
+    /// The HTTP status.
     pub status: u16,
-    /// What it means.
-    pub about: &'static str,
-    /// The media type of its body, and what is in it, if it has one.
-    pub body: Option<(&'static str, SchemaOf)>,
-    /// Headers, and what they say.
+    /// What the response means.
+    pub description: &'static str,
+    /// The media type and the schema of the body, if there is one.
+    pub body: Option<(&'static str, SchemaFn)>,
+    /// The names and descriptions of headers.
     pub headers: Vec<(&'static str, &'static str)>,
 }
 
-/// A problem that only this operation has.
+/// A problem that is specific to an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnProblem {
-    /// Its status.
+pub struct OperationProblem {
+    /// The HTTP status.
     pub status: u16,
-    /// The end of its `type`: `order-final`.
+    /// The end of its `type`, such as `order-final`.
     pub name: &'static str,
-    /// When it is answered.
-    pub about: &'static str,
+    /// When the operation returns this problem.
+    pub description: &'static str,
 }
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
-impl Description {
-    /// What it does: a line, and what else there is to say.
+impl OperationDescription {
+    /// Sets the summary and the description of the operation.
     pub fn about(&mut self, summary: &'static str, detail: &'static str) -> &mut Self {
         (self.summary, self.detail) = (summary, detail);
         self
     }
 
-    /// A part of the path.
-    pub fn path<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Path, name, true, about)
+    /// Adds a path parameter, which is required.
+    pub fn path<T: JsonSchema>(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Path, name, true, description)
     }
 
-    /// A parameter of the query that may be left out.
-    pub fn query<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Query, name, false, about)
+    /// Adds an optional query parameter.
+    pub fn query<T: JsonSchema>(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Query, name, false, description)
     }
 
-    /// A header that may be left out.
-    pub fn header<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Header, name, false, about)
+    /// Adds an optional header.
+    pub fn header<T: JsonSchema>(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Header, name, false, description)
     }
 
-    /// A header that has to be there.
-    pub fn required_header<T: JsonSchema>(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        self.parameter::<T>(Place::Header, name, true, about)
+    /// Adds a required header.
+    pub fn required_header<T: JsonSchema>(
+        &mut self,
+        name: &'static str,
+        description: &'static str,
+    ) -> &mut Self {
+        self.parameter::<T>(ParameterLocation::Header, name, true, description)
     }
 
     fn parameter<T: JsonSchema>(
         &mut self,
-        place: Place,
+        location: ParameterLocation,
         name: &'static str,
         required: bool,
-        about: &'static str,
+        description: &'static str,
     ) -> &mut Self {
-        self.parameters.push(Parameter { place, name, required, about, schema: schema_of::<T> });
+        self.parameters.push(Parameter { location, name, required, description, schema: schema_of::<T> });
         self
     }
 
-    /// The body that has to be sent.
+    /// Sets the request body, which is required.
     pub fn body<T: JsonSchema>(&mut self) -> &mut Self {
         self.body = Some(Body { name: T::schema_name().into_owned(), schema: schema_of::<T> });
         self
     }
 
-    /// An answer with JSON in it.
-    pub fn answer<T: JsonSchema>(&mut self, status: u16, about: &'static str) -> &mut Self {
-        self.answer_as::<T>(status, "application/json", about)
+    /// Adds a response with a JSON body.
+    pub fn response<T: JsonSchema>(&mut self, status: u16, description: &'static str) -> &mut Self {
+        self.response_as::<T>(status, "application/json", description)
     }
 
-    /// An answer with a body of another media type.
-    pub fn answer_as<T: JsonSchema>(
+    /// Adds a response with a body of another media type.
+    pub fn response_as<T: JsonSchema>(
         &mut self,
         status: u16,
         media_type: &'static str,
-        about: &'static str,
+        description: &'static str,
     ) -> &mut Self {
-        let body = Some((media_type, schema_of::<T> as SchemaOf));
-        self.answers.push(Answer { status, about, body, headers: Vec::new() });
+        let body = Some((media_type, schema_of::<T> as SchemaFn));
+        self.responses.push(ResponseDescription { status, description, body, headers: Vec::new() });
         self
     }
 
-    /// An answer without a body.
-    pub fn empty_answer(&mut self, status: u16, about: &'static str) -> &mut Self {
-        self.answers.push(Answer { status, about, body: None, headers: Vec::new() });
+    /// Adds a response without a body.
+    pub fn empty_response(&mut self, status: u16, description: &'static str) -> &mut Self {
+        self.responses.push(ResponseDescription { status, description, body: None, headers: Vec::new() });
         self
     }
 
-    /// A header of the answer that was named last.
-    pub fn with_header(&mut self, name: &'static str, about: &'static str) -> &mut Self {
-        if let Some(answer) = self.answers.last_mut() {
-            answer.headers.push((name, about));
+    /// Adds a header to the response that was added last.
+    pub fn with_header(&mut self, name: &'static str, description: &'static str) -> &mut Self {
+        if let Some(response) = self.responses.last_mut() {
+            response.headers.push((name, description));
         }
         self
     }
 
-    /// A problem of its own: the end of its `type`, and when it is answered.
-    pub fn problem(&mut self, status: u16, name: &'static str, about: &'static str) -> &mut Self {
-        self.problems.push(OwnProblem { status, name, about });
+    /// Adds a problem that is specific to the operation. `name` is the end of its `type`.
+    pub fn problem(&mut self, status: u16, name: &'static str, description: &'static str) -> &mut Self {
+        self.problems.push(OperationProblem { status, name, description });
         self
     }
 }
 
-/// Operations with their handlers.
+/// The operations of an API with their handlers.
 pub struct Routes<S> {
     router: Router<S>,
     operations: Vec<Operation>,
@@ -247,35 +252,36 @@ impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// One more.
+    /// Adds an operation with its handler.
     #[must_use]
     pub fn add<H, T>(mut self, operation: Operation, handler: H) -> Self
     where
         H: Handler<T, S>,
         T: 'static,
     {
-        let guarded = on(operation.filter, handler).route_layer(from_fn_with_state(operation.access, guard));
+        let guarded =
+            on(operation.filter, handler).route_layer(from_fn_with_state(operation.access, authorize));
         self.router = self.router.route(operation.path, guarded);
         self.operations.push(operation);
         self
     }
 
-    /// What the contract describes.
+    /// The operations, for the contract.
     pub fn operations(self) -> Vec<Operation> {
         self.operations
     }
 
-    /// What the host serves.
+    /// The router, for the host.
     pub fn router(self, state: S) -> Router {
         self.router.with_state(state)
     }
 }
 
-async fn guard(State(access): State<Access>, caller: Caller, request: Request, next: Next) -> Response {
-    match access.admit(&caller) {
+async fn authorize(State(access): State<Access>, caller: Caller, request: Request, next: Next) -> Response {
+    match access.authorize(&caller) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
-            tracing::info!(?caller, ?access, "not let in");
+            tracing::info!(?caller, ?access, "access denied");
             problem.into_response()
         }
     }

@@ -1,4 +1,4 @@
-//! Claims in memory, for tests and simulations. Nothing that is deployed uses them.
+//! An in-memory idempotency store for tests and simulations. Deployed code does not use it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,34 +8,35 @@ use domain::claim::Claim;
 use jiff::Timestamp;
 
 use super::{IdempotencyStore, Key};
-use crate::memory::{Failures, lock};
+use crate::memory::{InjectedFaults, lock};
 
-/// Claims with the conditions of the real store. Nothing is removed but by [`Self::expire`].
+/// An idempotency store with the same conditions as the real one. Claims only expire by
+/// [`Self::remove_expired`].
 #[derive(Debug, Default)]
 pub struct InMemoryIdempotencyStore {
     claims: Mutex<BTreeMap<Key, (Claim, Timestamp)>>,
-    /// Of reads.
-    pub read_failures: Failures,
-    /// Of writes, before they have their effect.
-    pub failures: Failures,
-    /// Of writes, after they have had their effect.
-    pub lost_answers: Failures,
-    /// Of writes, as when somebody else was faster.
-    pub conflicts: Failures,
+    /// Faults of reads.
+    pub read_failures: InjectedFaults,
+    /// Faults of writes that prevent the write.
+    pub write_failures: InjectedFaults,
+    /// Faults of writes that only lose the response: the claim is written.
+    pub lost_responses: InjectedFaults,
+    /// Writes that fail their condition, as if another worker had been faster.
+    pub conflicts: InjectedFaults,
 }
 
 impl InMemoryIdempotencyStore {
-    /// Every claim, with when it may be removed.
-    pub fn all(&self) -> BTreeMap<Key, (Claim, Timestamp)> {
+    /// All claims with their expiry times.
+    pub fn claims(&self) -> BTreeMap<Key, (Claim, Timestamp)> {
         lock(&self.claims).clone()
     }
 
-    /// Removes what may be removed at `now`, or by a person.
-    pub fn expire(&self, now: Timestamp) {
+    /// Removes the claims that have expired at `now`.
+    pub fn remove_expired(&self, now: Timestamp) {
         lock(&self.claims).retain(|_, (_, expires_at)| now < *expires_at);
     }
 
-    /// Removes one claim, as a person does who has found out what became of it.
+    /// Removes one claim, as an operator does after determining the outcome of the effect.
     pub fn remove(&self, key: &Key) {
         lock(&self.claims).remove(key);
     }
@@ -44,7 +45,7 @@ impl InMemoryIdempotencyStore {
 #[async_trait]
 impl IdempotencyStore for InMemoryIdempotencyStore {
     async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>> {
-        self.read_failures.strike("reading a claim")?;
+        self.read_failures.check("reading a claim")?;
         Ok(lock(&self.claims).get(key).map(|(claim, _)| claim.clone()))
     }
 
@@ -55,8 +56,8 @@ impl IdempotencyStore for InMemoryIdempotencyStore {
         claim: &Claim,
         expires_at: Timestamp,
     ) -> anyhow::Result<bool> {
-        self.failures.strike("writing a claim")?;
-        if self.conflicts.strike("claiming").is_err() {
+        self.write_failures.check("writing a claim")?;
+        if self.conflicts.check("claiming").is_err() {
             return Ok(false);
         }
         {
@@ -67,7 +68,7 @@ impl IdempotencyStore for InMemoryIdempotencyStore {
             }
             claims.insert(key.clone(), (claim.clone(), expires_at));
         }
-        self.lost_answers.strike("answering")?;
+        self.lost_responses.check("responding")?;
         Ok(true)
     }
 }

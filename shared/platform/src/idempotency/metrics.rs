@@ -1,11 +1,11 @@
-//! How often an effect was carried out, asked for once more, or left to a person: a log line each, which is also a
-//! metric.
+//! Log lines about the execution of effects, which are also metrics: how often an effect was executed,
+//! requested again, or needs manual intervention.
 //!
-//! A line of these carries `_aws`, the embedded metric format of CloudWatch Logs: CloudWatch makes a metric of it by
-//! itself, with no filter to set up and no call to wait for
+//! Each line has a field `_aws` in CloudWatch's embedded metric format: CloudWatch extracts the metric
+//! without a metric filter or an API call
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
-//! The metric is `IdempotentEffects`, a count by `function` and `idempotency`, in the namespace that
-//! `METRICS_NAMESPACE` names. They are written at every `LOG_LEVEL`, even `off`.
+//! The metric is `IdempotentEffects`, a count by `function` and `idempotency`, in the namespace
+//! `METRICS_NAMESPACE`. The lines are written at every `LOG_LEVEL`, even `off`.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -13,40 +13,40 @@ use tracing::Metadata;
 
 use super::Key;
 
-/// What lines are metrics, by their target.
+/// The `tracing` target of these lines.
 pub(crate) const TARGET: &str = "platform::idempotency::metrics";
 
-/// What happened to an effect that was asked for.
+/// What happened to a requested effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Noted {
-    /// It was claimed, to be carried out.
+pub(super) enum EffectEvent {
+    /// The lease was acquired to execute the effect.
     Claimed,
-    /// It had been done before, and was not done again.
+    /// The effect had already been done, and was not repeated.
     Duplicate,
-    /// Somebody else is at it.
+    /// Another worker holds the lease.
     InProgress,
-    /// Nobody knows whether it happened, and it is done again.
+    /// The outcome of an earlier run is unknown, and the effect is executed again.
     UnknownRetried,
-    /// Nobody knows whether it happened, and a person has to look.
+    /// The outcome of an earlier run is unknown, and manual intervention is needed.
     UnknownBlocked,
-    /// Nobody knows whether it happened, and the outside is asked.
+    /// The outcome of an earlier run is unknown, and the external system is asked.
     UnknownReconciled,
-    /// It was asked for with another payload, and was refused.
+    /// The request was rejected because its payload differs.
     Mismatch,
-    /// It was asked for too late, and was refused.
+    /// The request was rejected because it came too late.
     TooLate,
-    /// It failed and certainly did not happen.
+    /// The effect failed and did not happen.
     NotDone,
-    /// It failed and may have happened.
+    /// The effect failed and may have happened.
     Unknown,
-    /// It was done, by a run whose claim had been taken over.
+    /// The effect was done by a run that had lost its lease to another worker.
     Lost,
-    /// It was done.
+    /// The effect was done and recorded.
     Completed,
 }
 
-impl Noted {
-    /// Its name in logs, and in the metric's dimension.
+impl EffectEvent {
+    /// The value of the log field and metric dimension `idempotency`.
     fn name(self) -> &'static str {
         match self {
             Self::Claimed => "claimed",
@@ -64,7 +64,7 @@ impl Noted {
         }
     }
 
-    /// Writes the line.
+    /// Writes the log line: a warning if an operator may have to act.
     pub(super) fn log(self, key: &Key) {
         let (idempotency, subject, effect) = (self.name(), key.subject.as_str(), key.effect.as_str());
         match self {
@@ -84,7 +84,8 @@ impl Noted {
     }
 }
 
-/// What CloudWatch is to make of a log line: the value of its field `_aws`. Nothing of the lines of others.
+/// The embedded-metric-format directive of a line, for its field `_aws`. `None` if the line is not one of
+/// these.
 pub(crate) fn directive(line: &Metadata<'_>, namespace: &str, now: Timestamp) -> Option<Value> {
     (line.target() == TARGET).then(|| {
         json!({

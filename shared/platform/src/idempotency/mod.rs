@@ -1,26 +1,27 @@
-//! Effects that no domain record protects, such as mails, exports and webhooks: each is carried out once, as far as
-//! its outside allows, and whoever asks again gets the receipt.
+//! Idempotent execution of effects that no domain record protects, such as emails, exports and webhooks: each
+//! is executed once, as far as the external system allows, and a repeated request returns the receipt.
 //!
-//! [`domain::claim`] decides, and says what is promised; this carries it out. An effect is asked for with a key, a
-//! digest of all that it depends on, and the time since when it could have been asked for. What is to happen when a
-//! run has begun and was never heard of again is the caller's choice: [`OnUnknown`].
+//! [`domain::claim`] makes the decisions and documents the guarantees; this module executes them. An effect
+//! is requested with a key, a fingerprint of everything that it depends on, and the earliest time at which it
+//! can have been requested. The caller chooses what happens if an earlier run started and its outcome is
+//! unknown: [`OnUnknown`].
 //!
 //! ```
 //! use platform::idempotency::{EffectError, Idempotency, Key, OnUnknown, Task};
 //! use platform::{EventHandler, Failure};
 //!
-//! struct TellPartner {
+//! struct NotifyPartner {
 //!     idempotency: Idempotency,
 //! }
 //!
 //! # async fn call_webhook(event: &domain::Event) -> Result<String, EffectError> { Ok(event.id.to_string()) }
 //! #[async_trait::async_trait]
-//! impl EventHandler for TellPartner {
+//! impl EventHandler for NotifyPartner {
 //!     async fn handle(&self, event: &domain::Event) -> Result<Vec<domain::Event>, Failure> {
 //!         let key = Key::new(event.subject, event.fact.name());
 //!         let task = Task::new(key, &event.fact, event.time)?;
-//!         let told = self.idempotency.once(&task, OnUnknown::Block, |_| call_webhook(event)).await?;
-//!         tracing::info!(receipt = told.receipt, "the partner knows");
+//!         let sent = self.idempotency.run_once(&task, OnUnknown::Block, |_| call_webhook(event)).await?;
+//!         tracing::info!(receipt = sent.receipt, "the partner was notified");
 //!         Ok(Vec::new())
 //!     }
 //! }
@@ -33,7 +34,7 @@
 //! # let cause = domain::Cause { correlation_id: "r".parse().unwrap(), causation_id: None, traceparent: None };
 //! # let fact = domain::Fact::ReservationReleased(domain::event::ReservationSettled {});
 //! # let event = domain::Event::new(order, fact, jiff::Timestamp::UNIX_EPOCH, cause);
-//! # let handler = TellPartner { idempotency };
+//! # let handler = NotifyPartner { idempotency };
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 //! # assert!(runtime.block_on(handler.handle(&event)).unwrap().is_empty());
 //! ```
@@ -51,19 +52,19 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 pub use memory::InMemoryIdempotencyStore;
-pub use runner::{Hold, Idempotency, Once};
+pub use runner::{CompletedEffect, Idempotency, LeaseHandle};
 
-/// Names an effect. It must not name a person: it stands in logs.
+/// Identifies an effect. It must not contain personal data, because it is logged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// What it is about, such as an order.
+    /// The subject of the effect, such as an order.
     pub subject: String,
-    /// Which of the effects on it.
+    /// The name of the effect, unique for the subject.
     pub effect: String,
 }
 
 impl Key {
-    /// The effect of that name on `subject`. Neither may be empty.
+    /// The key of `effect` on `subject`. Neither may be empty.
     pub fn new(subject: impl fmt::Display, effect: impl fmt::Display) -> Self {
         Self { subject: subject.to_string(), effect: effect.to_string() }
     }
@@ -75,82 +76,87 @@ impl fmt::Display for Key {
     }
 }
 
-/// An effect that is asked for.
+/// A request to execute an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Its name.
+    /// The key of the effect.
     pub key: Key,
-    /// A digest of what it depends on.
+    /// A digest of the payload.
     pub fingerprint: Fingerprint,
-    /// Since when it could have been asked for.
+    /// The earliest time at which the effect can have been requested.
     pub since: Timestamp,
 }
 
 impl Task {
-    /// The effect `key`, which depends on `payload` and could have been asked for since `since`.
+    /// A request for the effect `key`, which depends on `payload` and cannot have been requested before
+    /// `since`.
     ///
-    /// Whoever asks for the same effect again has to give a payload with the same JSON: leave out what differs
-    /// between two deliveries, or two releases. `since` has to be a time that does not move when the effect is
-    /// asked for again, or late requests are no longer told from new ones: see [`domain::claim::HORIZON`].
+    /// A repeated request has to have a payload with the same JSON: omit everything that differs between
+    /// deliveries or releases. `since` has to be the same for every request of the effect, or a late replay
+    /// cannot be distinguished from a new request: see [`domain::claim::HORIZON`].
     ///
     /// # Errors
-    /// When `payload` is no JSON.
+    /// When `payload` cannot be serialized as JSON.
     pub fn new(key: Key, payload: &impl Serialize, since: Timestamp) -> anyhow::Result<Self> {
         let digest: [u8; 32] = Sha256::digest(serde_json::to_vec(payload)?).into();
         Ok(Self { key, fingerprint: digest.into(), since })
     }
 }
 
-/// Why an effect failed: what matters is whether it may have happened all the same.
+/// Why an effect failed. The variants differ in whether the effect may have happened nevertheless.
 #[derive(Debug, thiserror::Error)]
 pub enum EffectError {
-    /// It certainly did not happen, and may later: the claim is given up, and the next attempt need not wait.
+    /// The effect did not happen, and may succeed later: the lease is released, so that the next attempt can
+    /// start at once.
     #[error("{0:#}")]
     NotDone(anyhow::Error),
-    /// It certainly did not happen, and never will: the claim is given up, and a person has to look.
+    /// The effect did not happen, and never will: the lease is released, and manual intervention is needed.
     #[error("{0:#}")]
     Refused(anyhow::Error),
-    /// It may have happened: no answer, or one that says nothing. [`OnUnknown`] decides when the lease has ended.
+    /// The effect may have happened: there was no response, or an inconclusive one. [`OnUnknown`] decides
+    /// once the lease has expired.
     #[error("{0:#}")]
     Unknown(anyhow::Error),
 }
 
-/// A failure of which nothing is known may have had its effect.
+/// The effect may have happened before an error of unknown cause.
 impl From<anyhow::Error> for EffectError {
     fn from(error: anyhow::Error) -> Self {
         Self::Unknown(error)
     }
 }
 
-/// What is to happen when a run has begun an effect and was never heard of again.
+/// What to do if an earlier run started an effect and its outcome is unknown.
 #[derive(Clone, Copy)]
 pub enum OnUnknown<'a> {
-    /// Do it again: at least once. For what is better done twice than never.
+    /// Execute the effect again: at-least-once. For effects that are better done twice than never.
     Retry,
-    /// Never again by itself: at most once. The message becomes a dead letter, and a person has to look.
+    /// Do not execute the effect again: at-most-once. The message is sent to the DLQ and needs manual
+    /// intervention.
     Block,
-    /// Ask the outside first: once, where it answers truthfully.
+    /// Ask the external system first: exactly once, provided that its response is correct.
     Reconcile(&'a dyn Reconciler),
 }
 
-/// Finds out what became of an effect.
+/// Determines the outcome of an effect from the external system.
 #[async_trait]
 pub trait Reconciler: Send + Sync {
-    /// What became of the effect `key`. [`Outcome::NotDone`] only where it is certain that nothing that was begun
-    /// will still have the effect; [`Outcome::Unknown`] otherwise, and the question is asked again later. A failure
-    /// counts as that.
+    /// Returns the outcome of the effect `key`. Return [`Outcome::NotDone`] only if no request in progress
+    /// can still have the effect, and [`Outcome::Unknown`] otherwise: the question is then asked again later.
+    /// An error counts as unknown.
     async fn outcome(&self, key: &Key) -> anyhow::Result<Outcome>;
 }
 
-/// Where claims are kept.
+/// The store of claims.
 #[async_trait]
 pub trait IdempotencyStore: Send + Sync {
-    /// The claim of `key`, with every write that was answered before this call.
+    /// Returns the claim of `key`. The read is strongly consistent.
     async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>>;
 
-    /// Writes `claim` in place of `previous`: on condition that version and owner of what is there are those of
-    /// `previous`, or that nothing is there where that is `None`. False, and nothing written, where it is not so.
-    /// From `expires_at` on the store may remove it. A failure may have had its effect.
+    /// Replaces `previous` by `claim`, on condition that the stored claim has the version and owner of
+    /// `previous`, or that there is none if `previous` is `None`. Returns `false`, and writes nothing, if the
+    /// condition fails. The store may delete the claim from `expires_at` on. After an error, the claim may
+    /// have been written.
     async fn write(
         &self,
         key: &Key,

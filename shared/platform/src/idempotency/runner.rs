@@ -1,4 +1,4 @@
-//! Carries out what [`domain::claim`] decides.
+//! Executes the decisions of [`domain::claim`].
 
 use std::sync::{Arc, Mutex};
 
@@ -8,16 +8,16 @@ use domain::claim::{Claim, Decision, Intent, LEASE, Outcome, Policy, RECORD_LIFE
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::metrics::Noted;
+use super::metrics::EffectEvent;
 use super::{EffectError, IdempotencyStore, Key, OnUnknown, Task};
 use crate::clock::Clock;
 use crate::handler::Failure;
 use crate::memory::lock;
 
-/// How often the completion is written before it is given up: a failure there may mean a second effect.
-const COMPLETIONS: usize = 2;
+/// The number of attempts to record a completion. If all of them fail, the effect may be executed twice.
+const MAX_COMPLETION_WRITES: usize = 2;
 
-/// Carries out effects once.
+/// Executes effects idempotently.
 #[derive(Clone)]
 pub struct Idempotency {
     store: Arc<dyn IdempotencyStore>,
@@ -25,105 +25,115 @@ pub struct Idempotency {
     lease: SignedDuration,
 }
 
-/// An effect that is done.
+/// The result of an effect that is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
-    /// What came of it. The same for all who ask.
+pub struct CompletedEffect {
+    /// The receipt of the effect, which is the same for every request.
     pub receipt: String,
-    /// Whether it had been done before.
-    pub repeated: bool,
+    /// Whether the effect had been done by an earlier request.
+    pub is_replay: bool,
 }
 
 impl Idempotency {
-    /// With the claims in `store`, each for [`LEASE`].
+    /// A runner with the claims in `store` and leases of [`LEASE`].
     pub fn new(store: Arc<dyn IdempotencyStore>, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock, lease: LEASE }
     }
 
-    /// With claims that last for `lease`, which has to be longer than the function runs.
+    /// Sets the duration of leases, which has to exceed the timeout of the function.
     #[must_use]
     pub fn with_lease(self, lease: SignedDuration) -> Self {
         Self { lease, ..self }
     }
 
-    /// Carries out `effect`, or gives back the receipt that it left before.
+    /// Executes `effect`, or returns the receipt of an earlier execution.
     ///
-    /// The effect gives back its receipt: what the outside calls it, or a small result as text (a row of the store
-    /// holds at most 400 KB). It is given the [`Hold`] on its claim, for effects that outlast a lease.
+    /// The effect returns its receipt: an id from the external system, or a small result as text (a row of
+    /// the store holds at most 400 KB). It receives the [`LeaseHandle`] of its claim, to extend the lease if
+    /// it takes longer.
     ///
     /// # Errors
-    /// [`Failure::Busy`] while another run may be at it. [`Failure::Reject`] for what a person has to look at: the
-    /// effect was refused, the payload is another, it is asked for too late, or its outcome is unknown and
-    /// `on_unknown` is [`OnUnknown::Block`]. [`Failure::Retry`] for all else.
-    pub async fn once<E, F>(&self, task: &Task, on_unknown: OnUnknown<'_>, effect: E) -> Result<Once, Failure>
+    /// [`Failure::Leased`] while another run holds the lease. [`Failure::Reject`] if manual intervention is
+    /// needed: the effect was refused, the payload differs, the request is too late, or the outcome is
+    /// unknown and `on_unknown` is [`OnUnknown::Block`]. [`Failure::Retry`] for any other error.
+    pub async fn run_once<E, F>(
+        &self,
+        task: &Task,
+        on_unknown: OnUnknown<'_>,
+        effect: E,
+    ) -> Result<CompletedEffect, Failure>
     where
-        E: FnOnce(Hold) -> F + Send,
+        E: FnOnce(LeaseHandle) -> F + Send,
         F: Future<Output = Result<String, EffectError>> + Send,
     {
-        let owner = self.clock.fresh_id();
+        let owner = self.clock.new_id();
         let read = self.store.get(&task.key).await?;
-        let (claim, ask) = match self.decide(read.as_ref(), task, on_unknown, owner) {
+        let (claim, must_reconcile) = match self.decide(read.as_ref(), task, on_unknown, owner) {
             Decision::CarryOut(claim) => (claim, false),
             Decision::Reconcile(claim) => (claim, true),
-            settled => return self.settled(task, settled),
+            decided => return self.result_of(task, decided),
         };
         if !self.write(&task.key, read.as_ref(), &claim).await? {
-            Noted::InProgress.log(&task.key);
-            return Err(Failure::retry(anyhow!("{}: somebody else was faster to claim it", task.key)));
+            EffectEvent::InProgress.log(&task.key);
+            return Err(Failure::retry(anyhow!("{}: another worker claimed it first", task.key)));
         }
-        let noted = match on_unknown {
-            _ if claim.unknown == 0 => Noted::Claimed,
-            OnUnknown::Retry => Noted::UnknownRetried,
-            OnUnknown::Block => Noted::UnknownBlocked,
-            OnUnknown::Reconcile(_) => Noted::UnknownReconciled,
+        let event = match on_unknown {
+            _ if claim.unknown == 0 => EffectEvent::Claimed,
+            OnUnknown::Retry => EffectEvent::UnknownRetried,
+            OnUnknown::Block => EffectEvent::UnknownBlocked,
+            OnUnknown::Reconcile(_) => EffectEvent::UnknownReconciled,
         };
-        noted.log(&task.key);
+        event.log(&task.key);
         let mut claim = claim;
-        if let (true, OnUnknown::Reconcile(reconciler)) = (ask, on_unknown) {
+        if let (true, OnUnknown::Reconcile(reconciler)) = (must_reconcile, on_unknown) {
             match reconciler.outcome(&task.key).await {
                 Ok(Outcome::Done { receipt }) => {
                     let done = self.complete(task, on_unknown, &claim, receipt).await?;
-                    return Ok(Once { repeated: true, ..done });
+                    return Ok(CompletedEffect { is_replay: true, ..done });
                 }
                 Ok(Outcome::NotDone) => claim = claim.reconciled(),
                 Ok(Outcome::Unknown) => {
                     return Err(Failure::retry(anyhow!(
-                        "{}: whether it happened is not known yet",
+                        "{}: the outcome of an earlier run is still unknown",
                         task.key
                     )));
                 }
                 Err(error) => {
-                    return Err(Failure::Retry(
-                        error.context(format!("{}: nobody could be asked whether it happened", task.key)),
-                    ));
+                    return Err(Failure::Retry(error.context(format!(
+                        "{}: the outcome of an earlier run could not be determined",
+                        task.key
+                    ))));
                 }
             }
         }
-        // Whoever comes next may take a claim over that has ended, so nothing is begun under one.
+        // Another worker may take over an expired lease, so no effect is started under one.
         if claim.lease().is_none_or(|lease| lease.expires_at <= self.clock.now()) {
-            self.give_up(&task.key, &claim).await;
-            return Err(Failure::retry(anyhow!("{}: the claim ended before the effect was begun", task.key)));
+            self.release(&task.key, &claim).await;
+            return Err(Failure::retry(anyhow!(
+                "{}: the lease expired before the effect was started",
+                task.key
+            )));
         }
-        let hold = Hold {
+        let handle = LeaseHandle {
             idempotency: self.clone(),
             key: task.key.clone(),
             owner,
             claim: Arc::new(Mutex::new(claim)),
         };
-        let outcome = effect(hold.clone()).await;
-        let claim = hold.claim();
+        let outcome = effect(handle.clone()).await;
+        let claim = handle.claim();
         match outcome {
             Ok(receipt) => self.complete(task, on_unknown, &claim, receipt).await,
             Err(EffectError::NotDone(error)) => {
-                self.give_up(&task.key, &claim).await;
+                self.release(&task.key, &claim).await;
                 Err(Failure::Retry(error))
             }
             Err(EffectError::Refused(error)) => {
-                self.give_up(&task.key, &claim).await;
+                self.release(&task.key, &claim).await;
                 Err(Failure::Reject(error))
             }
             Err(EffectError::Unknown(error)) => {
-                Noted::Unknown.log(&task.key);
+                EffectEvent::Unknown.log(&task.key);
                 Err(Failure::Retry(error))
             }
         }
@@ -143,60 +153,60 @@ impl Idempotency {
         decide(read, &intent, &self.attempt(owner))
     }
 
-    /// What is to be answered where nothing is to be done.
-    fn settled(&self, task: &Task, decision: Decision) -> Result<Once, Failure> {
+    /// The result of a decision not to execute the effect.
+    fn result_of(&self, task: &Task, decision: Decision) -> Result<CompletedEffect, Failure> {
         let key = &task.key;
         match decision {
             Decision::Done { receipt } => {
-                Noted::Duplicate.log(key);
-                Ok(Once { receipt, repeated: true })
+                EffectEvent::Duplicate.log(key);
+                Ok(CompletedEffect { receipt, is_replay: true })
             }
             Decision::Wait { until } => {
-                Noted::InProgress.log(key);
-                Err(Failure::Busy { until })
+                EffectEvent::InProgress.log(key);
+                Err(Failure::Leased { until })
             }
             Decision::Refuse(refusal) => {
-                let (noted, advice) = match refusal {
+                let (event, advice) = match refusal {
                     Refusal::PayloadMismatch => (
-                        Noted::Mismatch,
-                        "find out which payload is right: if it is this one and the effect has not happened, \
+                        EffectEvent::Mismatch,
+                        "determine which payload is correct: if it is this one and the effect has not happened, \
                          remove the row of the key and redrive; if not, discard this message",
                     ),
                     Refusal::UnknownOutcome => (
-                        Noted::UnknownBlocked,
-                        "look whether it happened: if it has, discard this message; if it has not, remove the \
+                        EffectEvent::UnknownBlocked,
+                        "check whether it happened: if it has, discard this message; if it has not, remove the \
                          row of the key and redrive",
                     ),
                     Refusal::TooLate => (
-                        Noted::TooLate,
-                        "look whether it happened: if it has not and still should, do it by hand; then discard \
+                        EffectEvent::TooLate,
+                        "check whether it happened: if it has not and still should, do it by hand; then discard \
                          this message",
                     ),
                 };
-                noted.log(key);
-                Err(Failure::reject(format!("{key}: {refusal}. It was not carried out: {advice}")))
+                event.log(key);
+                Err(Failure::reject(format!("{key}: {refusal}. It was not executed: {advice}")))
             }
-            // What is to be done is no answer.
+            // `complete` lost the lease, and the claim is open again.
             Decision::CarryOut(_) | Decision::Reconcile(_) => {
-                Err(Failure::retry(anyhow!("{key}: the claim on it was lost")))
+                Err(Failure::retry(anyhow!("{key}: the lease was lost")))
             }
         }
     }
 
-    /// Notes that the effect is done, on condition that the claim is still held.
+    /// Records that the effect is done, on condition that the lease is still held.
     async fn complete(
         &self,
         task: &Task,
         on_unknown: OnUnknown<'_>,
         claim: &Claim,
         receipt: String,
-    ) -> Result<Once, Failure> {
+    ) -> Result<CompletedEffect, Failure> {
         let outcome = Outcome::Done { receipt: receipt.clone() };
         let Some(done) = claim.after(outcome, self.clock.now()) else {
-            return Err(Failure::retry(anyhow!("{}: its completion could not be made", task.key)));
+            return Err(Failure::retry(anyhow!("{}: the completion could not be created", task.key)));
         };
         let mut written = Ok(false);
-        for _ in 0..COMPLETIONS {
+        for _ in 0..MAX_COMPLETION_WRITES {
             written = self.write(&task.key, Some(claim), &done).await;
             if written.is_ok() {
                 break;
@@ -204,76 +214,79 @@ impl Idempotency {
         }
         match written {
             Ok(true) => {
-                Noted::Completed.log(&task.key);
-                Ok(Once { receipt, repeated: false })
+                EffectEvent::Completed.log(&task.key);
+                Ok(CompletedEffect { receipt, is_replay: false })
             }
             Ok(false) => {
-                // Its successor's word counts, so that all who ask get the same receipt.
-                Noted::Lost.log(&task.key);
+                // The record of the new lease holder counts, so that every request returns the same receipt.
+                EffectEvent::Lost.log(&task.key);
                 let read = self.store.get(&task.key).await?;
-                let decision = self.decide(read.as_ref(), task, on_unknown, self.clock.fresh_id());
-                self.settled(task, decision)
+                let decision = self.decide(read.as_ref(), task, on_unknown, self.clock.new_id());
+                self.result_of(task, decision)
             }
             Err(error) => {
-                Noted::Unknown.log(&task.key);
+                EffectEvent::Unknown.log(&task.key);
                 Err(Failure::Retry(
-                    error.context(format!("{}: that it was done could not be noted", task.key)),
+                    error.context(format!(
+                        "{}: it was done, but the completion could not be recorded",
+                        task.key
+                    )),
                 ))
             }
         }
     }
 
-    /// Lets others have the claim at once. Where that fails they wait until it ends.
-    async fn give_up(&self, key: &Key, claim: &Claim) {
-        Noted::NotDone.log(key);
-        let Some(given_up) = claim.after(Outcome::NotDone, self.clock.now()) else { return };
-        match self.write(key, Some(claim), &given_up).await {
+    /// Releases the lease, so that others can acquire it at once. If that fails, they wait until it expires.
+    async fn release(&self, key: &Key, claim: &Claim) {
+        EffectEvent::NotDone.log(key);
+        let Some(released) = claim.after(Outcome::NotDone, self.clock.now()) else { return };
+        match self.write(key, Some(claim), &released).await {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!(%key, "the claim is somebody else's by now and was left to them");
+                tracing::warn!(%key, "the lease was not released because another worker holds it");
             }
             Err(error) => {
-                tracing::warn!(%key, error = %format!("{error:#}"), "the claim could not be given up");
+                tracing::warn!(%key, error = %format!("{error:#}"), "the lease could not be released");
             }
         }
     }
 
-    /// Writes `next` in place of `previous`. Where the answer was lost, or the client asked twice and the second
-    /// answer tells of the first write, what is there tells: every write is told from every other by its owner
-    /// and version.
+    /// Replaces `previous` by `next`. If the response was lost, or the SDK retried a write that had
+    /// succeeded, the stored claim shows whether `next` was written: owner and version identify every write.
     async fn write(&self, key: &Key, previous: Option<&Claim>, next: &Claim) -> anyhow::Result<bool> {
         let expires_at = self.clock.now().saturating_add(RECORD_LIFETIME).unwrap_or(Timestamp::MAX);
-        let answer = self.store.write(key, previous, next, expires_at).await;
-        if matches!(answer, Ok(true)) {
-            return answer;
+        let result = self.store.write(key, previous, next, expires_at).await;
+        if matches!(result, Ok(true)) {
+            return result;
         }
         match self.store.get(key).await {
-            Ok(Some(there)) if there == *next => Ok(true),
-            _ => answer,
+            Ok(Some(stored)) if stored == *next => Ok(true),
+            _ => result,
         }
     }
 }
 
-/// A claim that is held while its effect is carried out.
+/// The lease that is held while an effect is executed.
 #[derive(Clone)]
-pub struct Hold {
+pub struct LeaseHandle {
     idempotency: Idempotency,
     key: Key,
     owner: Uuid,
     claim: Arc<Mutex<Claim>>,
 }
 
-impl Hold {
-    /// Holds the claim for another lease, from now on.
+impl LeaseHandle {
+    /// Extends the lease by its full duration from now on.
     ///
     /// # Errors
-    /// When the claim is somebody else's by now, or nobody knows. The effect should end then: give the error back as
-    /// [`EffectError::NotDone`] where nothing has happened yet, and as [`EffectError::Unknown`] otherwise.
+    /// When another worker holds the lease, or the result of the write is unknown. The effect should then
+    /// stop: return the error as [`EffectError::NotDone`] if nothing has happened yet, and as
+    /// [`EffectError::Unknown`] otherwise.
     pub async fn extend(&self) -> anyhow::Result<()> {
         let held = self.claim();
         let extended = held.extended(&self.idempotency.attempt(self.owner));
         let written = self.idempotency.write(&self.key, Some(&held), &extended).await?;
-        anyhow::ensure!(written, "{}: the claim on it was lost", self.key);
+        anyhow::ensure!(written, "{}: the lease was lost", self.key);
         *lock(&self.claim) = extended;
         Ok(())
     }

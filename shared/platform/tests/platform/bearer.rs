@@ -1,4 +1,5 @@
-//! Access tokens, as [`Bearer`] takes or leaves them. `tokens.json` was made once, with two keys that were thrown away.
+//! Verification of access tokens by [`TokenVerifier`]. `tokens.json` was generated once with two keys that
+//! were then deleted.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,8 +9,8 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
 use platform::http::access::Scopes;
-use platform::http::bearer::Bearer;
-use platform::http::client::{HttpClient, NoAnswer};
+use platform::http::bearer::TokenVerifier;
+use platform::http::client::{HttpClient, NoResponse};
 use platform::http::{Caller, Scope};
 use platform::memory::{ManualClock, lock};
 use proptest::prelude::*;
@@ -21,18 +22,18 @@ fn samples() -> Value {
     serde_json::from_str(include_str!("tokens/tokens.json")).unwrap()
 }
 
-/// Where the keys are.
+/// A user pool that serves its keys and counts the requests.
 struct Pool {
     keys: Mutex<Value>,
-    asked: Mutex<u32>,
+    requests: Mutex<u32>,
     status: Mutex<StatusCode>,
 }
 
 #[async_trait]
 impl HttpClient for Pool {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoAnswer> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         assert_eq!(request.uri(), "https://keys/jwks.json");
-        *lock(&self.asked) += 1;
+        *lock(&self.requests) += 1;
         let status = *lock(&self.status);
         Ok(Response::builder().status(status).body(lock(&self.keys).to_string().into()).unwrap())
     }
@@ -41,14 +42,14 @@ impl HttpClient for Pool {
 struct World {
     pool: Arc<Pool>,
     clock: Arc<ManualClock>,
-    bearer: Bearer,
+    bearer: TokenVerifier,
 }
 
 fn world() -> World {
     let keys = samples()["keys"].clone();
-    let pool = Arc::new(Pool { keys: keys.into(), asked: 0.into(), status: StatusCode::OK.into() });
+    let pool = Arc::new(Pool { keys: keys.into(), requests: 0.into(), status: StatusCode::OK.into() });
     let clock = Arc::new(ManualClock::new(Timestamp::from_second(2000).unwrap()));
-    let bearer = Bearer::new(
+    let bearer = TokenVerifier::new(
         Arc::clone(&pool) as Arc<dyn HttpClient>,
         ISSUER.to_owned(),
         "https://keys/jwks.json".to_owned(),
@@ -63,27 +64,27 @@ fn headers(authorization: &str) -> HeaderMap {
 
 async fn caller(world: &World, name: &str) -> Caller {
     let token = samples()[name].as_str().unwrap().to_owned();
-    world.bearer.caller(&headers(&format!("Bearer {token}"))).await.unwrap()
+    world.bearer.authenticate(&headers(&format!("Bearer {token}"))).await.unwrap()
 }
 
 fn ada() -> Caller {
     let scopes = Scopes::from_iter([Scope::OrdersRead]);
-    Caller::User { id: "u-1".parse().unwrap(), staff: false, scopes }
+    Caller::User { id: "u-1".parse().unwrap(), is_staff: false, scopes }
 }
 
 #[tokio::test]
-async fn a_good_token_says_whose_a_request_is() {
+async fn a_valid_token_identifies_the_caller() {
     let world = world();
     assert_eq!(caller(&world, "good").await, ada());
     let token = samples()["good"].as_str().unwrap().to_owned();
-    for spelled in [token.clone(), format!("bearer {token}"), format!("BEARER  {token}")] {
-        assert_eq!(world.bearer.caller(&headers(&spelled)).await.unwrap(), ada(), "{spelled}");
+    for value in [token.clone(), format!("bearer {token}"), format!("BEARER  {token}")] {
+        assert_eq!(world.bearer.authenticate(&headers(&value)).await.unwrap(), ada(), "{value}");
     }
-    assert_eq!(*lock(&world.pool.asked), 1, "the keys are kept");
+    assert_eq!(*lock(&world.pool.requests), 1, "the keys are cached");
 }
 
 #[tokio::test]
-async fn any_other_makes_nobody_of_them() {
+async fn an_invalid_token_is_an_anonymous_caller() {
     let world = world();
     for name in [
         "tampered",
@@ -95,47 +96,51 @@ async fn any_other_makes_nobody_of_them() {
         "no_algorithm",
         "shared_secret",
     ] {
-        assert_eq!(caller(&world, name).await, Caller::Anyone, "{name}");
+        assert_eq!(caller(&world, name).await, Caller::Anonymous, "{name}");
     }
-    assert_eq!(world.bearer.caller(&HeaderMap::new()).await.unwrap(), Caller::Anyone);
-    assert_eq!(world.bearer.caller(&headers("Basic YWRhOnB3")).await.unwrap(), Caller::Anyone);
+    assert_eq!(world.bearer.authenticate(&HeaderMap::new()).await.unwrap(), Caller::Anonymous);
+    assert_eq!(world.bearer.authenticate(&headers("Basic YWRhOnB3")).await.unwrap(), Caller::Anonymous);
 }
 
 #[tokio::test]
-async fn a_token_ends() {
+async fn a_token_expires() {
     let world = world();
     world.clock.advance(SignedDuration::from_secs(2604));
-    assert_eq!(caller(&world, "good").await, ada(), "clocks may differ by five seconds");
+    assert_eq!(caller(&world, "good").await, ada(), "a clock skew of five seconds is tolerated");
     world.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(caller(&world, "good").await, Caller::Anyone);
+    assert_eq!(caller(&world, "good").await, Caller::Anonymous);
 }
 
 #[tokio::test]
-async fn new_keys_are_found_and_strangers_cannot_have_them_fetched_for_every_request() {
+async fn rotated_keys_are_fetched_but_not_for_every_unknown_key() {
     let world = world();
     assert_eq!(caller(&world, "good").await, ada());
     *lock(&world.pool.keys) = samples()["rotated_keys"].clone();
     for _ in 0..5 {
-        assert_eq!(caller(&world, "second_key").await, Caller::Anyone);
+        assert_eq!(caller(&world, "second_key").await, Caller::Anonymous);
     }
-    assert_eq!(*lock(&world.pool.asked), 1);
+    assert_eq!(*lock(&world.pool.requests), 1);
     world.clock.advance(SignedDuration::from_secs(60));
     assert_eq!(caller(&world, "second_key").await, ada());
-    assert_eq!(*lock(&world.pool.asked), 2);
+    assert_eq!(*lock(&world.pool.requests), 2);
 }
 
 #[tokio::test]
-async fn without_the_keys_nobody_can_tell() {
+async fn a_token_cannot_be_verified_without_the_keys() {
     let world = world();
     *lock(&world.pool.status) = StatusCode::SERVICE_UNAVAILABLE;
     let token = samples()["good"].as_str().unwrap().to_owned();
-    assert!(world.bearer.caller(&headers(&token)).await.is_err());
-    assert_eq!(world.bearer.caller(&HeaderMap::new()).await.unwrap(), Caller::Anyone, "nobody needs no keys");
+    assert!(world.bearer.authenticate(&headers(&token)).await.is_err());
+    assert_eq!(
+        world.bearer.authenticate(&HeaderMap::new()).await.unwrap(),
+        Caller::Anonymous,
+        "anonymous callers need no keys"
+    );
 }
 
 proptest! {
     #[test]
-    fn no_header_is_taken_for_somebody(text in "[ -~]{0,200}", cut in 0..900_usize, put in "[A-Za-z0-9._-]{1,3}") {
+    fn no_other_header_identifies_a_caller(text in "[ -~]{0,200}", cut in 0..900_usize, put in "[A-Za-z0-9._-]{1,3}") {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let world = world();
         let mut token = samples()["good"].as_str().unwrap().to_owned();
@@ -143,10 +148,10 @@ proptest! {
         token.replace_range(at..=at, &put);
         let good = samples()["good"].as_str().unwrap().to_owned();
         for sent in [text, token] {
-            let found = runtime.block_on(world.bearer.caller(&headers(sent.trim()))).unwrap();
-            // The last character of a signature has bits that mean nothing.
+            let found = runtime.block_on(world.bearer.authenticate(&headers(sent.trim()))).unwrap();
+            // The last character of a signature contains unused bits.
             let same = sent.len() == good.len() && sent[..sent.len() - 1] == good[..good.len() - 1];
-            prop_assert!(found == Caller::Anyone || same, "{}", sent);
+            prop_assert!(found == Caller::Anonymous || same, "{}", sent);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Requests and problems, as a client sees them.
+//! Requests and problems from the perspective of a client.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use axum::routing::{get, post};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use platform::clock::SystemClock;
-use platform::host::http::complete;
-use platform::http::input::{LineInput, lines};
-use platform::http::{Caused, Json, Problem, path_parameter};
+use platform::host::http::build_app;
+use platform::http::input::{LineInput, parse_lines};
+use platform::http::{Json, Problem, RequestCause, parse_path_parameter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -25,20 +25,20 @@ struct Order {
 
 #[derive(Debug, Deserialize)]
 struct Filter {
-    #[expect(dead_code, reason = "only whether it can be read counts")]
+    #[expect(dead_code, reason = "only whether it can be parsed matters")]
     name: Option<String>,
 }
 
-async fn take(body: Json<Order>) -> Result<Json<Value>, Problem> {
-    let lines = lines(body.0.lines)?;
+async fn create(body: Json<Order>) -> Result<Json<Value>, Problem> {
+    let lines = parse_lines(body.0.lines)?;
     Ok(Json(json!({ "note": body.0.note, "total": lines.total().to_string() })))
 }
 
 async fn read(Path(number): Path<String>) -> Result<Json<u8>, Problem> {
-    Ok(Json(path_parameter("number", &number)?))
+    Ok(Json(parse_path_parameter("number", &number)?))
 }
 
-async fn cause(Caused(cause): Caused) -> Json<Value> {
+async fn cause(RequestCause(cause): RequestCause) -> Json<Value> {
     Json(json!({ "traceparent": cause.traceparent, "correlation_id": cause.correlation_id }))
 }
 
@@ -49,9 +49,9 @@ async fn bug() -> StatusCode {
 fn app() -> Router {
     let unavailable =
         || async { Err::<(), _>(Problem::from(anyhow::anyhow!("ada@example.com is not there"))) };
-    complete(
+    build_app(
         Router::new()
-            .route("/orders", post(take).get(|Query(_): Query<Filter>| async {}))
+            .route("/orders", post(create).get(|Query(_): Query<Filter>| async {}))
             .route("/numbers/{number}", get(read))
             .route("/cause", get(cause))
             .route("/bug", get(bug))
@@ -60,19 +60,19 @@ fn app() -> Router {
     )
 }
 
-struct Answer {
+struct Reply {
     status: StatusCode,
     headers: http::HeaderMap,
     body: Value,
 }
 
-impl Answer {
+impl Reply {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Where something was wrong.
-    fn places(&self) -> Vec<&str> {
+    /// The locations of the errors.
+    fn locations(&self) -> Vec<&str> {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.body);
         let errors = self.body["errors"].as_array().unwrap();
         errors
@@ -85,10 +85,10 @@ impl Answer {
     }
 }
 
-async fn ask(request: Request<Body>) -> Answer {
+async fn call(request: Request<Body>) -> Reply {
     let (parts, body) = app().oneshot(request).await.unwrap().into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
-    Answer {
+    Reply {
         status: parts.status,
         headers: parts.headers,
         body: serde_json::from_slice(&bytes).unwrap_or_default(),
@@ -99,44 +99,44 @@ fn request(method: &str, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(path).header("x-correlation-id", "request-1")
 }
 
-async fn fetch(path: &str) -> Answer {
-    ask(request("GET", path).body(Body::empty()).unwrap()).await
+async fn fetch(path: &str) -> Reply {
+    call(request("GET", path).body(Body::empty()).unwrap()).await
 }
 
-async fn send(body: impl Into<Body>) -> Answer {
+async fn send(body: impl Into<Body>) -> Reply {
     let request = request("POST", "/orders").header("content-type", "application/json; charset=utf-8");
-    ask(request.body(body.into()).unwrap()).await
+    call(request.body(body.into()).unwrap()).await
 }
 
-fn good() -> Value {
+fn valid() -> Value {
     json!({"note": "n", "lines": [{"sku": "A", "quantity": 2, "unit_price": {"amount": 5, "currency": "EUR"}}]})
 }
 
 #[tokio::test]
-async fn a_body_that_is_right_is_taken() {
-    let answer = send(good().to_string()).await;
-    assert_eq!((answer.status, &answer.body), (StatusCode::OK, &json!({"note": "n", "total": "0.10 EUR"})));
-    assert_eq!(answer.header("content-type"), "application/json");
+async fn a_valid_body_is_accepted() {
+    let reply = send(valid().to_string()).await;
+    assert_eq!((reply.status, &reply.body), (StatusCode::OK, &json!({"note": "n", "total": "0.10 EUR"})));
+    assert_eq!(reply.header("content-type"), "application/json");
 }
 
 #[tokio::test]
-async fn a_list_is_no_body() {
+async fn a_list_is_not_a_body() {
     let list = json!(["a note", [{"sku": "TEA-001", "quantity": 1, "unit_price": {"amount": 1, "currency": "EUR"}}]]);
-    let answer = send(list.to_string()).await;
-    assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, vec![""]));
+    let reply = send(list.to_string()).await;
+    assert_eq!((reply.status, reply.locations()), (StatusCode::BAD_REQUEST, vec![""]));
 }
 
 #[tokio::test]
-async fn nothing_comes_behind_a_body() {
-    for behind in ["{", "x", "{}", "\u{0}", ","] {
-        let answer = send(good().to_string() + behind).await;
-        assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, vec![""]), "{behind}");
+async fn nothing_may_follow_a_body() {
+    for suffix in ["{", "x", "{}", "\u{0}", ","] {
+        let reply = send(valid().to_string() + suffix).await;
+        assert_eq!((reply.status, reply.locations()), (StatusCode::BAD_REQUEST, vec![""]), "{suffix}");
     }
-    assert_eq!(send(good().to_string() + " \r\n\t").await.status, StatusCode::OK);
+    assert_eq!(send(valid().to_string() + " \r\n\t").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn every_field_that_is_wrong_is_named_at_once() {
+async fn every_invalid_field_is_reported_at_once() {
     let body = json!({
         "note": 7,
         "lines": [
@@ -145,12 +145,12 @@ async fn every_field_that_is_wrong_is_named_at_once() {
             {"quantity": 1_000_000, "unit_price": null},
         ],
     });
-    let answer = send(body.to_string()).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let mut places = answer.places();
-    places.sort_unstable();
+    let reply = send(body.to_string()).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    let mut locations = reply.locations();
+    locations.sort_unstable();
     assert_eq!(
-        places,
+        locations,
         [
             "/lines/0/quantity",
             "/lines/0/sku",
@@ -168,44 +168,44 @@ async fn every_field_that_is_wrong_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn every_field_that_is_not_known_is_named_and_what_is_wrong_beside_it() {
-    let mut body = good();
+async fn unknown_fields_are_reported_together_with_invalid_ones() {
+    let mut body = valid();
     body["a/b~c"] = json!("x");
     body["coupon"] = json!({"code": 1});
     body["note"] = json!(1);
     body["lines"][0]["unit_price"]["tax"] = json!(1);
     body["lines"][0]["zzz"] = json!(1);
     body["lines"][0]["sku"] = json!("");
-    let answer = send(body.to_string()).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let mut places = answer.places();
-    places.sort_unstable();
+    let reply = send(body.to_string()).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    let mut locations = reply.locations();
+    locations.sort_unstable();
     assert_eq!(
-        places,
+        locations,
         ["/a~1b~0c", "/coupon", "/lines/0/sku", "/lines/0/unit_price/tax", "/lines/0/zzz", "/note"]
     );
 }
 
 #[tokio::test]
-async fn lines_that_make_no_order_are_named_together() {
-    let mut body = good();
+async fn lines_that_are_invalid_together_are_one_error() {
+    let mut body = valid();
     let line = body["lines"][0].clone();
     body["lines"].as_array_mut().unwrap().push(line);
-    assert_eq!(send(body.to_string()).await.places(), ["/lines"]);
+    assert_eq!(send(body.to_string()).await.locations(), ["/lines"]);
 }
 
 #[tokio::test]
-async fn no_json_is_a_problem_of_the_whole_body() {
+async fn invalid_json_is_an_error_of_the_whole_body() {
     for body in ["", "{", "[]", "null", "{\"note\":\"n\"", "\u{0}", "{\"note\":\"n\",\"lines\":[]} x"] {
-        let answer = send(body).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body:?}");
-        assert!(!answer.places().is_empty(), "{body:?}");
+        let reply = send(body).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{body:?}");
+        assert!(!reply.locations().is_empty(), "{body:?}");
     }
     assert_eq!(send(vec![b'"', 0xff, b'"']).await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
-async fn what_was_sent_is_not_told_again() {
+async fn problems_do_not_repeat_values_of_the_request() {
     let secret = "ada@example.com";
     for body in [
         json!({"note": [secret], "lines": secret}),
@@ -213,14 +213,14 @@ async fn what_was_sent_is_not_told_again() {
         json!({"note": "n", "lines": [{"sku": "A", "quantity": 1, "unit_price": {"amount": secret, "currency": secret}}]}),
         json!(secret),
     ] {
-        let answer = send(body.to_string()).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        assert!(!answer.body.to_string().contains("ada"), "{}", answer.body);
+        let reply = send(body.to_string()).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+        assert!(!reply.body.to_string().contains("ada"), "{}", reply.body);
     }
 }
 
 #[tokio::test]
-async fn too_much_and_no_json_have_statuses_of_their_own() {
+async fn large_bodies_and_other_media_types_have_their_own_statuses() {
     let large = send(vec![b' '; 64 * 1024 + 1]).await;
     assert_eq!(
         (large.status, &large.body["type"]),
@@ -233,15 +233,15 @@ async fn too_much_and_no_json_have_statuses_of_their_own() {
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }
-        let answer = ask(request.body(Body::from(good().to_string())).unwrap()).await;
-        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
+        let reply = call(request.body(Body::from(valid().to_string())).unwrap()).await;
+        assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
     }
 }
 
 #[tokio::test]
-async fn the_shape_of_a_problem() {
-    let answer = send("{\"note\":7,\"lines\":[]}").await;
-    insta::assert_json_snapshot!("invalid_request", answer.body);
+async fn problems_have_a_fixed_format() {
+    let reply = send("{\"note\":7,\"lines\":[]}").await;
+    insta::assert_json_snapshot!("invalid_request", reply.body);
     insta::assert_json_snapshot!("not_found", fetch("/nowhere").await.body);
     insta::assert_json_snapshot!("unavailable", fetch("/away").await.body);
     insta::assert_json_snapshot!("internal", fetch("/bug").await.body);
@@ -249,31 +249,31 @@ async fn the_shape_of_a_problem() {
 
 #[tokio::test]
 async fn unknown_paths_and_methods_are_problems() {
-    let answer = fetch("/nowhere").await;
+    let reply = fetch("/nowhere").await;
     assert_eq!(
-        (answer.status, answer.header("content-type")),
+        (reply.status, reply.header("content-type")),
         (StatusCode::NOT_FOUND, "application/problem+json")
     );
-    let answer = ask(request("DELETE", "/orders").body(Body::empty()).unwrap()).await;
-    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(answer.header("content-type"), "application/problem+json");
-    let allowed = answer.header("allow");
+    let reply = call(request("DELETE", "/orders").body(Body::empty()).unwrap()).await;
+    assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(reply.header("content-type"), "application/problem+json");
+    let allowed = reply.header("allow");
     assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
 }
 
 #[tokio::test]
-async fn paths_and_queries_that_cannot_be_read_are_problems() {
-    assert_eq!(fetch("/numbers/300").await.places(), ["number"]);
+async fn invalid_paths_and_queries_are_problems() {
+    assert_eq!(fetch("/numbers/300").await.locations(), ["number"]);
     for path in ["/numbers/%FF", "/orders?name=a&name=b"] {
-        let answer = fetch(path).await;
-        assert_eq!(answer.header("content-type"), "application/problem+json", "{path} {}", answer.body);
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
-        assert_eq!(answer.body["correlation_id"], "request-1", "{path}");
+        let reply = fetch(path).await;
+        assert_eq!(reply.header("content-type"), "application/problem+json", "{path} {}", reply.body);
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(reply.body["correlation_id"], "request-1", "{path}");
     }
 }
 
 #[tokio::test]
-async fn a_panic_and_a_failed_call_tell_the_client_nothing_of_it() {
+async fn causes_of_internal_errors_are_not_returned_to_the_client() {
     let bug = fetch("/bug").await;
     assert_eq!(
         (bug.status, bug.header("x-correlation-id")),
@@ -281,30 +281,30 @@ async fn a_panic_and_a_failed_call_tell_the_client_nothing_of_it() {
     );
     let away = fetch("/away").await;
     assert_eq!((away.status, away.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
-    for answer in [bug, away] {
-        assert!(!answer.body.to_string().contains("ada"), "{}", answer.body);
+    for reply in [bug, away] {
+        assert!(!reply.body.to_string().contains("ada"), "{}", reply.body);
     }
 }
 
 #[tokio::test]
-async fn the_correlation_id_is_the_clients_or_a_new_one() {
+async fn the_correlation_id_is_that_of_the_client_or_a_new_one() {
     assert_eq!(fetch("/cause").await.header("x-correlation-id"), "request-1");
     for bad in ["", "two words", "ümlaut", &"x".repeat(129)] {
         let request = Request::builder().uri("/cause").header("x-correlation-id", bad.as_bytes());
-        let answer = ask(request.body(Body::empty()).unwrap()).await;
-        let id = answer.header("x-correlation-id").to_owned();
+        let reply = call(request.body(Body::empty()).unwrap()).await;
+        let id = reply.header("x-correlation-id").to_owned();
         assert!(id.parse::<uuid::Uuid>().is_ok(), "{bad:?} became {id}");
-        assert_eq!(answer.body["correlation_id"], json!(id));
+        assert_eq!(reply.body["correlation_id"], json!(id));
     }
 }
 
 #[tokio::test]
-async fn only_a_traceparent_that_is_one_is_carried_on() {
+async fn only_a_valid_traceparent_is_propagated() {
     let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    for (sent, carried) in
+    for (sent, expected) in
         [(good, json!(good)), ("00-0af7-b7ad-01", json!(null)), (&good.replace('a', "g"), json!(null))]
     {
         let request = request("GET", "/cause").header("traceparent", sent);
-        assert_eq!(ask(request.body(Body::empty()).unwrap()).await.body["traceparent"], carried, "{sent}");
+        assert_eq!(call(request.body(Body::empty()).unwrap()).await.body["traceparent"], expected, "{sent}");
     }
 }

@@ -1,4 +1,4 @@
-//! The runner over claims in memory: what an effect sees, and what is answered to those who ask.
+//! The idempotency runner with an in-memory store: how often effects are executed, and what requests return.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use domain::claim::{HORIZON, LEASE, Outcome, RECORD_LIFETIME, Status};
 use jiff::{SignedDuration, Timestamp};
 use platform::idempotency::{
-    EffectError, Hold, Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, OnUnknown, Once,
-    Reconciler, Task,
+    CompletedEffect, EffectError, Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, LeaseHandle,
+    OnUnknown, Reconciler, Task,
 };
 use platform::memory::ManualClock;
 use platform::{Clock, Failure};
@@ -35,18 +35,18 @@ fn world() -> World {
 }
 
 impl World {
-    /// Has the effect, and ends as `then` says.
-    async fn once(
+    /// Requests the effect, whose result is that of `then`.
+    async fn request(
         &self,
         on_unknown: OnUnknown<'_>,
         then: impl FnOnce(String) -> Result<String, EffectError> + Send,
-    ) -> Result<Once, Failure> {
+    ) -> Result<CompletedEffect, Failure> {
         let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-        let effect = |_: Hold| async {
+        let effect = |_: LeaseHandle| async {
             let number = self.effects.fetch_add(1, Ordering::SeqCst) + 1;
             then(format!("receipt {number}"))
         };
-        self.idempotency.once(&task, on_unknown, effect).await
+        self.idempotency.run_once(&task, on_unknown, effect).await
     }
 
     fn effects(&self) -> u32 {
@@ -59,63 +59,67 @@ impl World {
 }
 
 fn unknown(_: String) -> Result<String, EffectError> {
-    Err(anyhow::anyhow!("no answer").into())
+    Err(anyhow::anyhow!("no response").into())
 }
 
 #[tokio::test]
-async fn a_duplicate_gets_the_receipt() {
+async fn a_duplicate_request_returns_the_receipt() {
     let world = world();
-    let first = world.once(OnUnknown::Block, Ok).await.unwrap();
-    assert_eq!(first, Once { receipt: "receipt 1".into(), repeated: false });
-    let second = world.once(OnUnknown::Block, Ok).await.unwrap();
-    assert_eq!(second, Once { receipt: "receipt 1".into(), repeated: true });
+    let first = world.request(OnUnknown::Block, Ok).await.unwrap();
+    assert_eq!(first, CompletedEffect { receipt: "receipt 1".into(), is_replay: false });
+    let second = world.request(OnUnknown::Block, Ok).await.unwrap();
+    assert_eq!(second, CompletedEffect { receipt: "receipt 1".into(), is_replay: true });
     assert_eq!(world.effects(), 1);
-    let (_, expires_at) = world.claims.all()[&key()].clone();
+    let (_, expires_at) = world.claims.claims()[&key()].clone();
     assert_eq!(expires_at, Timestamp::UNIX_EPOCH + RECORD_LIFETIME);
 }
 
 #[tokio::test]
-async fn what_certainly_had_no_effect_is_tried_again_at_once() {
+async fn an_effect_that_did_not_happen_can_be_retried_at_once() {
     let world = world();
     let refused =
-        world.once(OnUnknown::Block, |_| Err(EffectError::Refused(anyhow::anyhow!("no right")))).await;
+        world.request(OnUnknown::Block, |_| Err(EffectError::Refused(anyhow::anyhow!("no right")))).await;
     assert!(matches!(refused, Err(Failure::Reject(_))));
-    let failed = world.once(OnUnknown::Block, |_| Err(EffectError::NotDone(anyhow::anyhow!("full")))).await;
+    let failed =
+        world.request(OnUnknown::Block, |_| Err(EffectError::NotDone(anyhow::anyhow!("full")))).await;
     assert!(matches!(failed, Err(Failure::Retry(_))));
-    assert!(!world.once(OnUnknown::Block, Ok).await.unwrap().repeated);
+    assert!(!world.request(OnUnknown::Block, Ok).await.unwrap().is_replay);
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_for_a_person_where_it_blocks() {
+async fn an_unknown_outcome_needs_manual_intervention_if_it_blocks() {
     let world = world();
-    assert!(matches!(world.once(OnUnknown::Block, unknown).await, Err(Failure::Retry(_))));
-    let Err(Failure::Busy { until }) = world.once(OnUnknown::Block, Ok).await else { panic!("still at it") };
+    assert!(matches!(world.request(OnUnknown::Block, unknown).await, Err(Failure::Retry(_))));
+    let Err(Failure::Leased { until }) = world.request(OnUnknown::Block, Ok).await else {
+        panic!("the lease has not expired")
+    };
     assert_eq!(until, Timestamp::UNIX_EPOCH + LEASE);
     world.clock.advance(LEASE);
     for _ in 0..3 {
-        let failure = world.once(OnUnknown::Block, Ok).await.unwrap_err();
+        let failure = world.request(OnUnknown::Block, Ok).await.unwrap_err();
         assert!(matches!(failure, Failure::Reject(_)));
-        let said = failure.to_string();
-        assert!(said.contains("export of o-1") && said.contains("remove the row"), "{said}");
+        let message = failure.to_string();
+        assert!(message.contains("export of o-1") && message.contains("remove the row"), "{message}");
     }
     assert_eq!(world.effects(), 1);
-    // A person has looked, and it had not happened.
+    // An operator has found that it did not happen.
     world.claims.remove(&key());
-    assert_eq!(world.once(OnUnknown::Block, Ok).await.unwrap().receipt, "receipt 2");
+    assert_eq!(world.request(OnUnknown::Block, Ok).await.unwrap().receipt, "receipt 2");
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_tried_again_where_that_is_asked_for() {
+async fn an_unknown_outcome_is_retried_if_configured() {
     let world = world();
-    world.once(OnUnknown::Retry, unknown).await.unwrap_err();
+    world.request(OnUnknown::Retry, unknown).await.unwrap_err();
     world.clock.advance(LEASE);
-    assert_eq!(world.once(OnUnknown::Retry, Ok).await.unwrap().receipt, "receipt 2");
+    assert_eq!(world.request(OnUnknown::Retry, Ok).await.unwrap().receipt, "receipt 2");
 }
 
-struct Told(Outcome);
+/// An external system that returns this outcome.
+struct External(Outcome);
 
 #[async_trait]
-impl Reconciler for Told {
+impl Reconciler for External {
     async fn outcome(&self, asked: &Key) -> anyhow::Result<Outcome> {
         assert_eq!(*asked, key());
         Ok(self.0.clone())
@@ -123,80 +127,86 @@ impl Reconciler for Told {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_asked_about_where_somebody_knows() {
-    let done = Told(Outcome::Done { receipt: "found".into() });
+async fn an_unknown_outcome_is_reconciled_with_the_external_system() {
+    let done = External(Outcome::Done { receipt: "found".into() });
     let cases = [
         (done, 1, Some("found")),
-        (Told(Outcome::NotDone), 2, Some("receipt 2")),
-        (Told(Outcome::Unknown), 1, None),
+        (External(Outcome::NotDone), 2, Some("receipt 2")),
+        (External(Outcome::Unknown), 1, None),
     ];
-    for (told, effects, receipt) in cases {
+    for (external, effects, receipt) in cases {
         let world = world();
-        world.once(OnUnknown::Reconcile(&told), unknown).await.unwrap_err();
+        world.request(OnUnknown::Reconcile(&external), unknown).await.unwrap_err();
         world.clock.advance(LEASE);
-        let answer = world.once(OnUnknown::Reconcile(&told), Ok).await;
-        assert_eq!(answer.as_ref().ok().map(|once| once.receipt.as_str()), receipt);
+        let result = world.request(OnUnknown::Reconcile(&external), Ok).await;
+        assert_eq!(result.as_ref().ok().map(|done| done.receipt.as_str()), receipt);
         assert_eq!(world.effects(), effects);
-        match answer {
+        match result {
             Ok(_) => assert!(matches!(world.status().await, Status::Completed { .. })),
             Err(failure) => {
                 assert!(matches!(failure, Failure::Retry(_)));
-                let again = world.once(OnUnknown::Reconcile(&told), Ok).await;
-                assert!(matches!(again, Err(Failure::Busy { .. })), "not asked again and again");
+                let again = world.request(OnUnknown::Reconcile(&external), Ok).await;
+                assert!(
+                    matches!(again, Err(Failure::Leased { .. })),
+                    "not asked again before the lease expires"
+                );
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_looked_up() {
+async fn a_write_whose_response_is_lost_is_read_back() {
     let world = world();
-    world.claims.lost_answers.next(2);
-    assert!(!world.once(OnUnknown::Block, Ok).await.unwrap().repeated, "claim and completion were there");
+    world.claims.lost_responses.fail_next(2);
+    assert!(
+        !world.request(OnUnknown::Block, Ok).await.unwrap().is_replay,
+        "claim and completion were written"
+    );
     assert_eq!(world.effects(), 1);
 }
 
 #[tokio::test]
-async fn that_it_was_done_is_written_twice_before_it_is_given_up() {
+async fn the_completion_is_written_with_one_retry() {
     let world = world();
     let fail = |times| {
         let claims = Arc::clone(&world.claims);
         move |receipt| {
-            claims.failures.next(times);
+            claims.write_failures.fail_next(times);
             Ok(receipt)
         }
     };
-    world.once(OnUnknown::Block, fail(1)).await.unwrap();
+    world.request(OnUnknown::Block, fail(1)).await.unwrap();
     world.claims.remove(&key());
-    assert!(matches!(world.once(OnUnknown::Block, fail(2)).await, Err(Failure::Retry(_))));
+    assert!(matches!(world.request(OnUnknown::Block, fail(2)).await, Err(Failure::Retry(_))));
     assert!(matches!(world.status().await, Status::InProgress { .. }), "the policy decides");
 }
 
 #[tokio::test]
-async fn a_run_that_wakes_up_late_changes_nothing_and_gives_its_successors_receipt() {
+async fn a_run_that_lost_its_lease_returns_the_receipt_of_the_new_holder() {
     let world = world();
     let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-    let slow = world.idempotency.once(&task, OnUnknown::Retry, |hold| {
+    let slow = world.idempotency.run_once(&task, OnUnknown::Retry, |handle| {
         let world = &world;
         async move {
             world.clock.advance(LEASE);
-            world.once(OnUnknown::Retry, Ok).await.unwrap();
-            assert!(hold.extend().await.is_err(), "it is somebody else's");
+            world.request(OnUnknown::Retry, Ok).await.unwrap();
+            assert!(handle.extend().await.is_err(), "another worker holds the lease");
             Ok("late".to_owned())
         }
     });
-    let answer = slow.await.unwrap();
-    assert_eq!(answer, Once { receipt: "receipt 1".into(), repeated: true });
+    let result = slow.await.unwrap();
+    assert_eq!(result, CompletedEffect { receipt: "receipt 1".into(), is_replay: true });
     assert!(matches!(world.status().await, Status::Completed { receipt, .. } if receipt == "receipt 1"));
 }
 
 #[tokio::test]
-async fn a_late_give_up_undoes_nothing() {
+async fn releasing_a_lost_lease_changes_nothing() {
     let world = world();
     let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-    let slow = world.idempotency.once(&task, OnUnknown::Retry, |_| async {
+    let slow = world.idempotency.run_once(&task, OnUnknown::Retry, |_| async {
         world.clock.advance(LEASE);
-        world.once(OnUnknown::Retry, Ok).await.unwrap();
+        world.request(OnUnknown::Retry, Ok).await.unwrap();
         Err(EffectError::NotDone(anyhow::anyhow!("full")))
     });
     assert!(slow.await.is_err());
@@ -204,17 +214,17 @@ async fn a_late_give_up_undoes_nothing() {
 }
 
 #[tokio::test]
-async fn a_claim_can_be_held_for_longer() {
+async fn a_lease_can_be_extended() {
     let world = world();
     let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
-    let long = world.idempotency.once(&task, OnUnknown::Block, |hold| {
+    let long = world.idempotency.run_once(&task, OnUnknown::Block, |handle| {
         let world = &world;
         async move {
             for _ in 0..3 {
                 world.clock.advance(LEASE - SignedDuration::from_secs(1));
-                hold.extend().await?;
+                handle.extend().await?;
             }
-            assert!(matches!(world.once(OnUnknown::Block, Ok).await, Err(Failure::Busy { .. })));
+            assert!(matches!(world.request(OnUnknown::Block, Ok).await, Err(Failure::Leased { .. })));
             Ok("long".to_owned())
         }
     });
@@ -223,10 +233,10 @@ async fn a_claim_can_be_held_for_longer() {
 }
 
 #[tokio::test]
-async fn without_a_record_nothing_old_is_carried_out() {
+async fn an_old_request_without_a_record_is_not_executed() {
     let world = world();
     world.clock.advance(HORIZON);
-    let failure = world.once(OnUnknown::Retry, Ok).await.unwrap_err();
+    let failure = world.request(OnUnknown::Retry, Ok).await.unwrap_err();
     assert!(matches!(failure, Failure::Reject(_)) && failure.to_string().contains("by hand"), "{failure}");
     assert_eq!(world.effects(), 0);
 }

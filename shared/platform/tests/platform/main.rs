@@ -1,4 +1,4 @@
-//! The hosts over ports in memory, and HTTP as clients see it.
+//! Tests of the hosts with in-memory ports, and of HTTP responses.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
 mod bearer;

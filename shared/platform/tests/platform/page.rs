@@ -1,25 +1,25 @@
-//! Pages and their cursors.
+//! Pagination parameters and cursors.
 
 use platform::http::FieldError;
-use platform::http::input::{LARGEST_PAGE, PageInput, cursor};
+use platform::http::input::{MAX_PAGE_SIZE, PageInput, encode_cursor};
 
 fn read(limit: Option<&str>, cursor: Option<&str>) -> Result<PageInput<u64>, Vec<FieldError>> {
-    PageInput::read(limit, cursor)
+    PageInput::parse(limit, cursor)
 }
 
 #[test]
-fn a_cursor_says_where_the_next_page_starts() {
+fn a_cursor_contains_the_start_of_the_next_page() {
     assert_eq!(read(None, None).unwrap(), PageInput { limit: 20, after: None });
-    let second = read(Some("100"), Some(&cursor(&42))).unwrap();
-    assert_eq!(second, PageInput { limit: LARGEST_PAGE, after: Some(42) });
+    let second = read(Some("100"), Some(&encode_cursor(&42))).unwrap();
+    assert_eq!(second, PageInput { limit: MAX_PAGE_SIZE, after: Some(42) });
 }
 
 #[test]
-fn all_that_is_wrong_is_told() {
+fn every_invalid_parameter_is_reported() {
     for limit in ["0", "101", "-1", "ten", "", "4294967297"] {
         assert_eq!(read(Some(limit), None).unwrap_err().len(), 1, "{limit}");
     }
-    // No base64, no UTF-8, no number.
+    // Not Base64, not UTF-8, not a number, and empty.
     for cursor in ["?", "gA", "YWRh", ""] {
         assert_eq!(read(None, Some(cursor)).unwrap_err().len(), 1, "{cursor}");
     }

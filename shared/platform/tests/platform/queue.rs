@@ -1,4 +1,4 @@
-//! Batches of a queue.
+//! The queue host.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 
 use crate::sample::{Fate, Handler, body, caused, event, now, order_id};
 
-/// Long enough for handlers that do not wait for anything.
+/// Long enough for handlers that do not wait.
 const TIME: Duration = Duration::from_secs(600);
-const LAST: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 struct World {
     bus: Arc<Bus>,
@@ -35,29 +35,29 @@ fn world(fates: &[(u128, Fate)]) -> World {
         publisher: Arc::clone(&bus) as Arc<dyn Publisher>,
         visibility: Arc::clone(&queue) as Arc<dyn Visibility>,
         dead_letters: Arc::clone(&queue) as Arc<dyn DeadLetters>,
-        retry: RetryPolicy { base: Duration::from_secs(2), attempts: LAST },
+        retry: RetryPolicy { base_delay: Duration::from_secs(2), max_attempts: MAX_ATTEMPTS },
         clock: Arc::new(ManualClock::new(now())) as Arc<dyn Clock>,
     };
     World { bus, queue, host }
 }
 
 fn message(id: &str, body: String, attempt: u32) -> Message {
-    Message { id: id.to_owned(), receipt: format!("receipt-{id}"), body, attempt }
+    Message { id: id.to_owned(), receipt_handle: format!("receipt-{id}"), body, attempt }
 }
 
-/// The events about the orders 1, 2, 3, …, by their number.
+/// Messages with the events of the orders 1 to `count`.
 fn messages(count: u128, attempt: u32) -> Vec<Message> {
     (1..=count).map(|number| message(&number.to_string(), body(&event(number)), attempt)).collect()
 }
 
-fn put_off(number: u128, seconds: u64) -> (String, Duration) {
+fn extension(number: u128, seconds: u64) -> (String, Duration) {
     (format!("receipt-{number}"), Duration::from_secs(seconds))
 }
 
 impl World {
-    /// The messages that come again.
+    /// Handles a batch and returns the messages to be redelivered.
     async fn run(&self, batch: Vec<Message>) -> Vec<String> {
-        self.host.batch(batch, TIME, "lambda-1").await
+        self.host.handle_batch(batch, TIME, "lambda-1").await
     }
 
     fn published(&self) -> Vec<Event> {
@@ -66,121 +66,125 @@ impl World {
 }
 
 #[tokio::test]
-async fn what_is_handled_is_published_and_does_not_come_again() {
+async fn resulting_events_are_published_and_handled_messages_are_not_redelivered() {
     let world = world(&[]);
     assert_eq!(world.run(messages(2, 1)).await, Vec::<String>::new());
     assert_eq!(world.published(), [caused(&event(1)), caused(&event(2))]);
-    assert_eq!((world.queue.put_off(), world.queue.letters()), (vec![], vec![]));
+    assert_eq!((world.queue.visibility_extensions(), world.queue.dead_letters()), (vec![], vec![]));
 }
 
 #[tokio::test]
-async fn what_could_not_be_published_comes_again_and_is_put_off() {
+async fn a_message_is_redelivered_after_a_delay_if_publishing_fails() {
     let world = world(&[]);
-    world.bus.failures.next(1);
-    assert_eq!(world.run(messages(2, 1)).await, ["1"], "not done before it is on the bus");
+    world.bus.failures.fail_next(1);
+    assert_eq!(world.run(messages(2, 1)).await, ["1"], "not handled before its events are published");
     assert_eq!(world.published(), [caused(&event(2))]);
-    assert_eq!(world.queue.put_off(), [put_off(1, 1)]);
+    assert_eq!(world.queue.visibility_extensions(), [extension(1, 1)]);
 
-    // Both are handled when they come again, and the event has the id that it had.
+    // The redelivered message is handled, and its event keeps its id.
     assert_eq!(world.run(messages(1, 2)).await, Vec::<String>::new());
     assert_eq!(world.published(), [caused(&event(2)), caused(&event(1))]);
 }
 
 #[tokio::test]
-async fn a_handler_that_publishes_where_nothing_can_be_published_is_told() {
+async fn an_event_without_a_publisher_is_a_failure() {
     let World { host, queue, .. } = world(&[]);
     let host = QueueHost { publisher: Arc::new(NoPublisher) as Arc<dyn Publisher>, ..host };
-    assert_eq!(host.batch(messages(1, 1), TIME, "lambda-1").await, ["1"]);
-    assert_eq!(queue.put_off().len(), 1);
+    assert_eq!(host.handle_batch(messages(1, 1), TIME, "lambda-1").await, ["1"]);
+    assert_eq!(queue.visibility_extensions().len(), 1);
 }
 
 #[tokio::test]
-async fn each_further_attempt_waits_longer() {
+async fn delays_grow_with_each_attempt() {
     let world = world(&[(1, Fate::Retry)]);
-    for attempt in 1..LAST {
+    for attempt in 1..MAX_ATTEMPTS {
         assert_eq!(world.run(messages(1, attempt)).await, ["1"]);
     }
-    // With chance at 0, half of 2, 4, 8 and 16 seconds.
-    assert_eq!(world.queue.put_off(), [put_off(1, 1), put_off(1, 2), put_off(1, 4), put_off(1, 8)]);
-    assert_eq!(world.queue.letters(), vec![]);
+    // With a random number of 0, the delays are half of 2, 4, 8 and 16 seconds.
+    assert_eq!(
+        world.queue.visibility_extensions(),
+        [extension(1, 1), extension(1, 2), extension(1, 4), extension(1, 8)]
+    );
+    assert_eq!(world.queue.dead_letters(), vec![]);
 }
 
 #[tokio::test]
-async fn the_last_attempt_makes_a_dead_letter_with_all_that_a_person_needs() {
+async fn the_last_attempt_sends_the_message_to_the_dlq_with_all_details() {
     let world = world(&[(1, Fate::Retry)]);
-    assert_eq!(world.run(messages(1, LAST)).await, Vec::<String>::new());
-    let letter = DeadLetter {
+    assert_eq!(world.run(messages(1, MAX_ATTEMPTS)).await, Vec::<String>::new());
+    let dead_letter = DeadLetter {
         body: body(&event(1)),
-        error: "calling: no answer".to_owned(),
+        error: "calling: no response".to_owned(),
         kind: "exhausted",
         function: "settle-reservation",
-        attempt: LAST,
+        attempt: MAX_ATTEMPTS,
         correlation_id: Some("request-1".to_owned()),
         failed_at: now(),
     };
-    assert_eq!(world.queue.letters(), [letter]);
-    assert_eq!(world.queue.put_off(), vec![]);
+    assert_eq!(world.queue.dead_letters(), [dead_letter]);
+    assert_eq!(world.queue.visibility_extensions(), vec![]);
 }
 
 #[tokio::test]
-async fn what_never_will_work_is_a_dead_letter_at_once() {
+async fn a_message_that_cannot_succeed_is_sent_to_the_dlq_at_once() {
     let world = world(&[(1, Fate::Reject), (2, Fate::Poison)]);
     assert_eq!(world.run(messages(3, 1)).await, Vec::<String>::new());
-    let letters = world.queue.letters();
-    let told: Vec<_> = letters.iter().map(|letter| (letter.kind, letter.error.as_str())).collect();
-    assert_eq!(told, [("reject", "never will be"), ("poison", "not for this function")]);
+    let dead_letters = world.queue.dead_letters();
+    let sent: Vec<_> =
+        dead_letters.iter().map(|dead_letter| (dead_letter.kind, dead_letter.error.as_str())).collect();
+    assert_eq!(sent, [("reject", "cannot succeed"), ("poison", "not for this function")]);
     assert_eq!(world.published(), [caused(&event(3))]);
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_away_comes_again() {
+async fn a_message_that_cannot_be_sent_to_the_dlq_is_redelivered() {
     let world = world(&[(1, Fate::Reject)]);
-    world.queue.burial_failures.next(1);
+    world.queue.dead_letter_failures.fail_next(1);
     assert_eq!(world.run(messages(1, 1)).await, ["1"]);
-    assert_eq!(world.queue.put_off(), [put_off(1, 1)]);
+    assert_eq!(world.queue.visibility_extensions(), [extension(1, 1)]);
     assert_eq!(world.run(messages(1, 2)).await, Vec::<String>::new());
-    assert_eq!(world.queue.letters().len(), 1);
+    assert_eq!(world.queue.dead_letters().len(), 1);
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_off_comes_again_all_the_same() {
+async fn a_message_is_redelivered_even_if_its_visibility_timeout_cannot_be_extended() {
     let world = world(&[(1, Fate::Retry)]);
-    world.queue.visibility_failures.next(1);
+    world.queue.visibility_failures.fail_next(1);
     assert_eq!(world.run(messages(2, 1)).await, ["1"]);
-    assert_eq!(world.queue.put_off(), vec![]);
+    assert_eq!(world.queue.visibility_extensions(), vec![]);
 }
 
 #[tokio::test]
-async fn a_panic_in_one_leaves_the_others_alone() {
+async fn a_panic_does_not_affect_other_messages() {
     let world = world(&[(2, Fate::Panic)]);
     assert_eq!(world.run(messages(3, 1)).await, ["2"]);
     assert_eq!(world.published(), [caused(&event(1)), caused(&event(3))]);
-    assert_eq!(world.queue.put_off(), [put_off(2, 1)]);
-    assert_eq!(world.run(messages(3, LAST)).await, Vec::<String>::new());
-    assert_eq!(world.queue.letters()[0].error, "the handler panicked: a bug");
+    assert_eq!(world.queue.visibility_extensions(), [extension(2, 1)]);
+    assert_eq!(world.run(messages(3, MAX_ATTEMPTS)).await, Vec::<String>::new());
+    assert_eq!(world.queue.dead_letters()[0].error, "the handler panicked: a bug");
 }
 
 #[tokio::test]
-async fn a_handler_that_hangs_is_stopped_in_time_and_the_others_are_done() {
+async fn a_handler_that_hangs_times_out_and_the_others_complete() {
     let world = world(&[(2, Fate::Hang)]);
-    let again = world.host.batch(messages(3, 1), Duration::from_millis(20), "lambda-1").await;
+    let again = world.host.handle_batch(messages(3, 1), Duration::from_millis(20), "lambda-1").await;
     assert_eq!(again, ["2"]);
     assert_eq!(world.published(), [caused(&event(1)), caused(&event(3))]);
-    assert_eq!(world.queue.put_off(), [put_off(2, 1)]);
+    assert_eq!(world.queue.visibility_extensions(), [extension(2, 1)]);
     assert_eq!(world.host.handler.handled(), [order_id(1), order_id(2), order_id(3)]);
 }
 
 #[tokio::test]
-async fn what_somebody_else_is_at_waits_until_their_lease_ends() {
+async fn a_leased_message_is_delayed_until_the_lease_expires() {
     let until = now().saturating_add(SignedDuration::from_secs(45)).unwrap();
-    let over = now().saturating_sub(SignedDuration::from_secs(45)).unwrap();
-    let world = world(&[(1, Fate::Busy { until }), (2, Fate::Busy { until: over })]);
+    let expired = now().saturating_sub(SignedDuration::from_secs(45)).unwrap();
+    let world = world(&[(1, Fate::Leased { until }), (2, Fate::Leased { until: expired })]);
     assert_eq!(world.run(messages(2, 1)).await, ["1", "2"]);
-    assert_eq!(world.queue.put_off(), [put_off(1, 45), put_off(2, 1)]);
+    assert_eq!(world.queue.visibility_extensions(), [extension(1, 45), extension(2, 1)]);
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_a_dead_letter_with_the_reason_and_no_value_of_it() {
+async fn the_reason_for_an_unparsable_message_contains_none_of_its_values() {
     let world = world(&[]);
     let mut wrong = serde_json::to_value(event(1)).unwrap();
     wrong["time"] = "ada@example.com".into();
@@ -194,18 +198,19 @@ async fn what_is_not_understood_is_a_dead_letter_with_the_reason_and_no_value_of
     let batch = bodies.iter().zip(1..).map(|(body, id): (_, u32)| message(&id.to_string(), body.clone(), 1));
     assert_eq!(world.run(batch.collect()).await, Vec::<String>::new());
     assert_eq!(world.published(), [caused(&event(5))]);
-    let letters = world.queue.letters();
-    assert_eq!(letters.len(), 4);
-    for (letter, body) in letters.iter().zip(&bodies) {
-        assert_eq!((letter.kind, &letter.body), ("poison", body), "as it came");
-        assert!(!letter.error.contains("ada"), "{}", letter.error);
+    let dead_letters = world.queue.dead_letters();
+    assert_eq!(dead_letters.len(), 4);
+    for (dead_letter, body) in dead_letters.iter().zip(&bodies) {
+        assert_eq!((dead_letter.kind, &dead_letter.body), ("poison", body), "unchanged");
+        assert!(!dead_letter.error.contains("ada"), "{}", dead_letter.error);
     }
-    assert!(letters[0].error.starts_with("the message is no JSON"), "{}", letters[0].error);
-    let known: Vec<_> = letters.iter().map(|letter| letter.correlation_id.as_deref()).collect();
-    assert_eq!(known, [None, None, None, Some("request-1")]);
+    assert!(dead_letters[0].error.starts_with("the message is not JSON"), "{}", dead_letters[0].error);
+    let correlation_ids: Vec<_> =
+        dead_letters.iter().map(|dead_letter| dead_letter.correlation_id.as_deref()).collect();
+    assert_eq!(correlation_ids, [None, None, None, Some("request-1")]);
 }
 
-/// Takes messages that are no events: the number of a job, in words of its own.
+/// Handles messages that are not events: each names a job.
 struct Jobs(Mutex<Vec<(Value, Duration)>>);
 
 #[async_trait]
@@ -222,16 +227,17 @@ impl MessageHandler for Jobs {
 }
 
 #[tokio::test]
-async fn a_message_that_is_no_event_reaches_its_handler_whole_with_the_time_that_is_left() {
+async fn a_message_that_is_not_an_event_reaches_its_handler_unchanged() {
     let World { bus, queue, host } = world(&[]);
     let QueueHost { function, publisher, visibility, dead_letters, retry, clock, .. } = host;
     let handler = Jobs(Mutex::default());
     let host = QueueHost { function, handler, publisher, visibility, dead_letters, retry, clock };
     let (job, other) = (json!({ "job": "tidy up", "detail": 7 }), json!({ "detail": {} }));
     let batch = vec![message("1", job.to_string(), 1), message("2", other.to_string(), 1)];
-    assert_eq!(host.batch(batch, TIME, "lambda-1").await, Vec::<String>::new());
+    assert_eq!(host.handle_batch(batch, TIME, "lambda-1").await, Vec::<String>::new());
     assert_eq!(*lock(&host.handler.0), [(job, TIME), (other, TIME)]);
     assert_eq!(bus.published(), [event(1)]);
-    let letters: Vec<_> = queue.letters().into_iter().map(|letter| (letter.kind, letter.error)).collect();
-    assert_eq!(letters, [("poison", "no job is named".to_owned())]);
+    let dead_letters: Vec<_> =
+        queue.dead_letters().into_iter().map(|dead_letter| (dead_letter.kind, dead_letter.error)).collect();
+    assert_eq!(dead_letters, [("poison", "no job is named".to_owned())]);
 }

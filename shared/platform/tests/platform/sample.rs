@@ -1,4 +1,4 @@
-//! Events to be handled, and a handler that does with each what a test says.
+//! Sample events, and a handler whose behaviour a test chooses per event.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -27,25 +27,25 @@ pub(crate) fn event(number: u128) -> Event {
     Event::new(order_id(number), Fact::ReservationCommitted(ReservationSettled {}), now(), cause)
 }
 
-/// What it leads to.
+/// The event that the handler returns for `event`.
 pub(crate) fn caused(event: &Event) -> Event {
     let fact = Fact::ReservationReleased(ReservationSettled {});
     Event::new(event.subject, fact, now(), event.as_cause())
 }
 
-/// A message as EventBridge sends it to a queue.
+/// The body of the message that EventBridge sends to a queue.
 pub(crate) fn body(event: &Event) -> String {
     json!({"version": "0", "detail-type": event.fact.name(), "source": event.source, "detail": event})
         .to_string()
 }
 
-/// What becomes of the event about an order. One that is not named is handled.
+/// How the handler fails for the event of an order. Events without a fate succeed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fate {
     Retry,
     Reject,
     Poison,
-    Busy { until: Timestamp },
+    Leased { until: Timestamp },
     Panic,
     Hang,
 }
@@ -62,7 +62,7 @@ impl Handler {
         Self { fates, handled: Mutex::default() }
     }
 
-    /// The orders whose events came, in order.
+    /// The orders of the handled events, in order.
     pub(crate) fn handled(&self) -> Vec<OrderId> {
         lock(&self.handled).clone()
     }
@@ -74,10 +74,10 @@ impl EventHandler for Handler {
         lock(&self.handled).push(event.subject);
         match self.fates.get(&event.subject) {
             None => Ok(vec![caused(event)]),
-            Some(Fate::Retry) => Err(Failure::retry(anyhow::anyhow!("no answer").context("calling"))),
-            Some(Fate::Reject) => Err(Failure::reject("never will be")),
+            Some(Fate::Retry) => Err(Failure::retry(anyhow::anyhow!("no response").context("calling"))),
+            Some(Fate::Reject) => Err(Failure::reject("cannot succeed")),
             Some(Fate::Poison) => Err(Failure::poison("not for this function")),
-            Some(Fate::Busy { until }) => Err(Failure::Busy { until: *until }),
+            Some(Fate::Leased { until }) => Err(Failure::Leased { until: *until }),
             Some(Fate::Panic) => panic!("a bug"),
             Some(Fate::Hang) => std::future::pending().await,
         }

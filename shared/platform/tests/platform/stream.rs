@@ -1,4 +1,4 @@
-//! Rows of an outbox's stream.
+//! The stream host with rows of an outbox.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn host(fates: &[(u128, Fate)]) -> (StreamHost<Handler>, Arc<Queue>) {
 
 fn row(number: u128) -> Change {
     let image = json!({ "event": serde_json::to_string(&event(number)).unwrap() });
-    Change { sequence_number: number.to_string(), keys: json!({}), image: Some(image) }
+    Change { sequence_number: number.to_string(), keys: json!({}), new_image: Some(image) }
 }
 
 fn rows(count: u128) -> Vec<Change> {
@@ -34,49 +34,50 @@ fn rows(count: u128) -> Vec<Change> {
 }
 
 #[tokio::test]
-async fn rows_are_handled_in_their_order() {
+async fn rows_are_handled_in_order() {
     let (host, _) = host(&[]);
-    assert_eq!(host.batch(rows(4), TIME, "lambda-1").await, None);
+    assert_eq!(host.handle_batch(rows(4), TIME, "lambda-1").await, None);
     assert_eq!(host.handler.handled(), [1, 2, 3, 4].map(order_id));
 }
 
 #[tokio::test]
-async fn the_first_that_fails_is_told_and_none_behind_it_is_handled() {
-    for fate in [Fate::Retry, Fate::Panic, Fate::Busy { until: now() }] {
+async fn the_first_failure_is_reported_and_stops_the_batch() {
+    for fate in [Fate::Retry, Fate::Panic, Fate::Leased { until: now() }] {
         let (host, queue) = host(&[(2, fate)]);
-        assert_eq!(host.batch(rows(4), TIME, "lambda-1").await.as_deref(), Some("2"), "{fate:?}");
+        assert_eq!(host.handle_batch(rows(4), TIME, "lambda-1").await.as_deref(), Some("2"), "{fate:?}");
         assert_eq!(host.handler.handled(), [1, 2].map(order_id), "{fate:?}");
-        assert_eq!(queue.letters(), vec![], "it comes again");
+        assert_eq!(queue.dead_letters(), vec![], "it is retried");
     }
 }
 
 #[tokio::test]
-async fn a_handler_that_hangs_is_stopped_and_its_row_comes_again() {
+async fn a_handler_that_hangs_times_out_and_its_row_is_retried() {
     let (host, _) = host(&[(2, Fate::Hang)]);
-    let failed = host.batch(rows(3), Duration::from_millis(20), "lambda-1").await;
+    let failed = host.handle_batch(rows(3), Duration::from_millis(20), "lambda-1").await;
     assert_eq!(failed.as_deref(), Some("2"));
     assert_eq!(host.handler.handled(), [1, 2].map(order_id));
 }
 
 #[tokio::test]
-async fn what_never_will_work_is_put_away_and_passed_over() {
+async fn a_row_that_cannot_succeed_is_sent_to_the_dlq_and_skipped() {
     let (host, queue) = host(&[(3, Fate::Reject)]);
     let mut rows = rows(4);
-    rows[1].image = Some(json!({ "event": r#"{"correlationid":"request-2"}"# }));
-    assert_eq!(host.batch(rows, TIME, "lambda-1").await, None);
+    rows[1].new_image = Some(json!({ "event": r#"{"correlationid":"request-2"}"# }));
+    assert_eq!(host.handle_batch(rows, TIME, "lambda-1").await, None);
     assert_eq!(host.handler.handled(), [1, 3, 4].map(order_id));
-    let letters = queue.letters();
-    let told: Vec<_> = letters.iter().map(|l| (l.kind, l.function, l.correlation_id.as_deref())).collect();
+    let dead_letters = queue.dead_letters();
+    let sent: Vec<_> =
+        dead_letters.iter().map(|l| (l.kind, l.function, l.correlation_id.as_deref())).collect();
     assert_eq!(
-        told,
+        sent,
         [("poison", "relay-outbox", Some("request-2")), ("reject", "relay-outbox", Some("request-3"))]
     );
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_away_holds_up_those_behind_it() {
+async fn a_row_that_cannot_be_sent_to_the_dlq_blocks_those_behind_it() {
     let (host, queue) = host(&[(1, Fate::Reject)]);
-    queue.burial_failures.next(1);
-    assert_eq!(host.batch(rows(2), TIME, "lambda-1").await.as_deref(), Some("1"));
+    queue.dead_letter_failures.fail_next(1);
+    assert_eq!(host.handle_batch(rows(2), TIME, "lambda-1").await.as_deref(), Some("1"));
     assert_eq!(host.handler.handled(), [order_id(1)]);
 }

@@ -14,7 +14,7 @@ use documents::adapters::invoices::memory::InMemoryInvoices;
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
 use platform::clock::SystemClock;
-use platform::memory::{Bus, Files, Queue};
+use platform::memory::{Bucket, Bus, Queue};
 use search::adapters::memory::{InMemoryIndex, InMemoryRows};
 use search::postings::PostingsIndex;
 use uuid::Uuid;
@@ -81,7 +81,7 @@ impl queue::Broker for Told {
     }
 
     async fn comes_within(&self, wait: Duration) -> anyhow::Result<bool> {
-        Ok(self.0.put_off().iter().all(|(_, put_off)| *put_off <= wait))
+        Ok(self.0.visibility_extensions().iter().all(|(_, put_off)| *put_off <= wait))
     }
 
     async fn letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
@@ -96,12 +96,12 @@ impl queue::Broker for Told {
             set.extend(letter.correlation_id.clone().map(|id| ("correlation_id".to_owned(), id)));
             (letter.body.clone(), set)
         };
-        Ok(self.0.letters().iter().map(attributes).collect())
+        Ok(self.0.dead_letters().iter().map(attributes).collect())
     }
 }
 
 /// Follows the links of the bucket in memory.
-pub(crate) struct Linked(pub(crate) Arc<Files>);
+pub(crate) struct Linked(pub(crate) Arc<Bucket>);
 
 #[async_trait]
 impl objects::Stranger for Linked {
@@ -172,7 +172,7 @@ async fn the_queue() {
 #[tokio::test]
 async fn the_bucket() {
     let world = async || {
-        let files = Arc::new(Files::default());
+        let files = Arc::new(Bucket::default());
         Ok(objects::World { objects: files.clone(), stranger: Arc::new(Linked(files)) })
     };
     all_hold(objects::broken(world).await);

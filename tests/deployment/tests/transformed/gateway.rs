@@ -6,7 +6,7 @@ use std::time::Duration;
 use deployment::{Deployed, production, transform};
 use openapi::gateway::{KEY, SIGNATURE, TOKEN};
 use openapi::{document, services};
-use platform::http::route::Place;
+use platform::http::route::ParameterLocation;
 use platform::http::{Access, Operation};
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn wanted(operation: &Operation) -> Value {
     let mut headers: Vec<&str> = description
         .parameters
         .iter()
-        .filter(|it| it.required && it.place == Place::Header)
+        .filter(|it| it.required && it.location == ParameterLocation::Header)
         .map(|it| it.name)
         .collect();
     headers.sort_unstable();

@@ -128,7 +128,7 @@ async fn a_function_is_refused_what_its_role_does_not_allow() {
         assert_eq!(refused.meta().code(), Some("AccessDeniedException"), "{table}: {refused:?}");
     }
     let queue = queue_of_others(&stack).await;
-    let refused = aws_sdk_sqs::Client::new(own.sdk()).receive_message().queue_url(queue).send().await;
+    let refused = aws_sdk_sqs::Client::new(own.sdk_config()).receive_message().queue_url(queue).send().await;
     assert!(refused.is_err(), "another function's queue: {refused:?}");
 }
 

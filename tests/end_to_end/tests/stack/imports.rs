@@ -4,7 +4,7 @@ use bytes::Bytes;
 use end_to_end::{Needs, PATIENCE, Product, Stack, new_name, wait_for};
 use http::{Method, StatusCode};
 use platform::aws::Bucket;
-use platform::objects::{File, Objects, read_whole};
+use platform::objects::{Object, ObjectStore, read_to_end};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ async fn drop_file(stack: &Stack, body: impl Into<Bytes>) -> String {
 
 async fn drop_as(stack: &Stack, name: &str, body: impl Into<Bytes>) {
     let file =
-        File { key: format!("incoming/{name}"), content_type: "text/csv".to_owned(), body: body.into() };
+        Object { key: format!("incoming/{name}"), content_type: "text/csv".to_owned(), body: body.into() };
     bucket(stack).write(file).await.unwrap();
 }
 
@@ -33,7 +33,7 @@ async fn result(stack: &Stack, name: &str, file: &str) -> Option<String> {
     let dropped = bucket.read(&format!("incoming/{name}"), 0, None).await.unwrap().unwrap();
     let key = format!("results/{name}/{}/{file}", dropped.etag.trim_matches('"'));
     let reading = bucket.read(&key, 0, None).await.unwrap()?;
-    Some(String::from_utf8(read_whole(reading, 1 << 24).await.unwrap().unwrap().into()).unwrap())
+    Some(String::from_utf8(read_to_end(reading, 1 << 24).await.unwrap().unwrap().into()).unwrap())
 }
 
 async fn summary(stack: &Stack, name: &str) -> Value {

@@ -15,7 +15,7 @@ use crate::{shared, shared_with};
 
 /// Publishes as an order service and a payment service would that are not ours.
 async fn publish(stack: &Stack, events: &[Event]) {
-    let client = aws_sdk_eventbridge::Client::new(stack.aws.sdk());
+    let client = aws_sdk_eventbridge::Client::new(stack.aws.sdk_config());
     let bus = stack.output("EventBusName").unwrap().to_owned();
     BusPublisher(platform::aws::EventBridge::new(client, bus)).publish(events).await.unwrap();
 }

@@ -107,7 +107,7 @@ async fn an_order_of_somebody_elses_service_goes_through_to_its_mail() {
         .detail_type("order.created")
         .detail(event.to_string())
         .build();
-    let bus = aws_sdk_eventbridge::Client::new(stack.aws.sdk());
+    let bus = aws_sdk_eventbridge::Client::new(stack.aws.sdk_config());
     assert_eq!(bus.put_events().entries(entry).send().await.unwrap().failed_entry_count(), 0);
     let (subject, text) = stack.mail(&order.email).await;
     assert!(

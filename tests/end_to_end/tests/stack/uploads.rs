@@ -91,7 +91,8 @@ async fn nothing_that_is_uploaded_can_be_read() {
     }
     let own = stack.role("MediaApiRole").await.unwrap().of(&stack.aws);
     let quarantine = own.bucket(stack.output("UploadsBucketName").unwrap().to_owned());
-    let link = platform::objects::Objects::link(&quarantine, &key, PATIENCE, None).await.unwrap();
+    let link =
+        platform::objects::ObjectStore::presigned_url(&quarantine, &key, PATIENCE, None).await.unwrap();
     assert_eq!(stack.fetch(&link).await.unwrap().0, StatusCode::FORBIDDEN, "not even what signs links may");
 }
 

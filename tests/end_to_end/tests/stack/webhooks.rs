@@ -46,7 +46,7 @@ fn assert_refused(answer: &Answer, why: &str) {
         "type": "urn:serverless-orders:problem:invalid-request",
         "title": "The request is not valid",
         "status": 400,
-        "detail": "One thing is wrong with the request: see errors.",
+        "detail": "The request has 1 error: see errors.",
         "errors": [{
             "header": "Stripe-Signature",
             "detail": "must be Stripe's signature of this body, made within the last five minutes",

@@ -31,7 +31,7 @@ fn one_place_sends_requests() {
     assert_eq!(client.matches("connector.call(").count(), 1, "a second place in {CLIENT} sends");
     let (before, _) = client.split_once("connector.call(").unwrap();
     let inside = &before[before.rfind("fn exchange(").unwrap()..];
-    assert!(inside.contains("identified(request)"), "`exchange` sends without a User-Agent");
+    assert!(inside.contains("with_user_agent(request)"), "`exchange` sends without a User-Agent");
     for (name, text) in sources.iter().filter(|(name, _)| name != CLIENT) {
         assert!(!text.contains("connector.call("), "{name} sends past `exchange` in {CLIENT}");
         // The SDK's own clients send one of their own.

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use jsonschema::Validator;
 use openapi::{document, services};
 use platform::clock::SystemClock;
-use platform::host::http::complete;
+use platform::host::http::build_app;
 use platform::http::access::Scopes;
 use platform::http::{Access, Caller, Operation, Scope};
 use serde_json::Value;
@@ -56,7 +56,7 @@ pub(crate) fn clients() -> Rc<[Client]> {
 fn make() -> Rc<[Client]> {
     let mut clients = Vec::new();
     for service in services() {
-        let router = complete(service.router, Arc::new(SystemClock));
+        let router = build_app(service.router, Arc::new(SystemClock));
         clients.extend(service.apis.into_iter().flat_map(|api| api.operations).map(|operation| Client {
             router: router.clone(),
             operation,
@@ -71,8 +71,8 @@ fn caller(access: Access) -> Caller {
     let all = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
     let (id, scopes) = ("u-1".parse().unwrap(), Scopes::from_iter(all));
     match access {
-        Access::Public => Caller::Anyone,
-        Access::Scope(_) | Access::ScopeOrHealthCheck(_) => Caller::User { id, staff: true, scopes },
+        Access::Public => Caller::Anonymous,
+        Access::Scope(_) | Access::ScopeOrHealthCheck(_) => Caller::User { id, is_staff: true, scopes },
         Access::Partner(_) => Caller::Machine { id, scopes },
         Access::Service => Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".into() },
     }

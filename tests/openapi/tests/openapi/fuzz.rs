@@ -148,11 +148,11 @@ proptest! {
         let found = Caller::from_claims(&claims.into_iter().collect());
         match found {
             None => prop_assert!(!access),
-            Some(Caller::User { staff, scopes, .. }) => {
+            Some(Caller::User { is_staff: staff, scopes, .. }) => {
                 prop_assert!(access);
                 prop_assert!(!staff || groups.to_string().contains("staff"));
                 for one in Scope::ALL {
-                    prop_assert_eq!(scopes.contain(one), scope.split(' ').any(|it| it == one.name()));
+                    prop_assert_eq!(scopes.contains(one), scope.split(' ').any(|it| it == one.name()));
                 }
             }
             Some(other) => prop_assert!(false, "{:?}", other),

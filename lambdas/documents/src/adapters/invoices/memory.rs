@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::OrderId;
-use platform::memory::{Failures, lock};
+use platform::memory::{InjectedFaults, lock};
 
 use crate::invoice::Invoice;
 use crate::invoice::store::{Invoices, Put};
@@ -16,9 +16,9 @@ pub struct InMemoryInvoices {
     invoices: Mutex<BTreeMap<OrderId, Invoice>>,
     last: Mutex<BTreeMap<i16, u32>>,
     /// Of all calls, before they do anything.
-    pub failures: Failures,
+    pub failures: InjectedFaults,
     /// Of `put`, when it has done what it does.
-    pub lost_answers: Failures,
+    pub lost_answers: InjectedFaults,
 }
 
 impl InMemoryInvoices {
@@ -34,19 +34,19 @@ impl InMemoryInvoices {
 impl Invoices for InMemoryInvoices {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Invoice>> {
         tokio::task::yield_now().await;
-        self.failures.strike("reading an invoice")?;
+        self.failures.check("reading an invoice")?;
         Ok(lock(&self.invoices).get(&order).cloned())
     }
 
     async fn last(&self, year: i16) -> anyhow::Result<u32> {
         tokio::task::yield_now().await;
-        self.failures.strike("reading a number")?;
+        self.failures.check("reading a number")?;
         Ok(lock(&self.last).get(&year).copied().unwrap_or_default())
     }
 
     async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put> {
         tokio::task::yield_now().await;
-        self.failures.strike("writing an invoice")?;
+        self.failures.check("writing an invoice")?;
         let number = invoice.number;
         {
             let (mut invoices, mut last) = (lock(&self.invoices), lock(&self.last));
@@ -61,7 +61,7 @@ impl Invoices for InMemoryInvoices {
             invoices.insert(invoice.order_id, invoice.clone());
         }
         tokio::task::yield_now().await;
-        self.lost_answers.strike("hearing that an invoice is written")?;
+        self.lost_answers.check("hearing that an invoice is written")?;
         Ok(Put::Written)
     }
 }

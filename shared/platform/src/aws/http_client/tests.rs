@@ -12,7 +12,7 @@ use super::*;
 use crate::aws::PublicClient;
 
 #[test]
-fn amazons_roots_are_good_for_another_year() {
+fn amazons_roots_are_valid_for_another_year() {
     let roots = Certificate::load_pem_chain(AMAZON_ROOTS.as_bytes()).unwrap();
     assert_eq!(roots.len(), 5, "Amazon Root CA 1 to 4 and Starfield Services Root CA - G2");
     let year = jiff::SignedDuration::from_hours(365 * 24);
@@ -22,19 +22,19 @@ fn amazons_roots_are_good_for_another_year() {
         let end = Timestamp::from_second(i64::try_from(end).unwrap()).unwrap();
         assert!(
             SystemClock.now() + year < end,
-            "{} ends at {end}: take the new roots from https://www.amazontrust.com/repository/",
+            "{} expires at {end}: replace it with the new roots from https://www.amazontrust.com/repository/",
             certificate.subject
         );
-        assert_eq!(certificate.subject, certificate.issuer, "a root is its own issuer");
+        assert_eq!(certificate.subject, certificate.issuer, "a root certificate is self-signed");
     }
 }
 
 #[test]
-fn the_client_takes_the_roots() {
+fn the_client_loads_the_roots() {
     assert!(tls_context(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)).is_some());
 }
 
-/// A server on loopback that takes requests without a body, and tells their headers.
+/// A server on loopback that accepts requests without a body and returns their headers through the channel.
 fn server() -> (SocketAddr, Receiver<HeaderMap>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -52,8 +52,8 @@ fn server() -> (SocketAddr, Receiver<HeaderMap>) {
                 })
                 .collect();
             sender.send(head).unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-            stream.write_all(answer).unwrap();
+            let response = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            stream.write_all(response).unwrap();
         }
     });
     (address, headers)
@@ -66,7 +66,7 @@ fn credentials() -> SharedCredentialsProvider {
 }
 
 #[tokio::test]
-async fn every_client_says_who_sends() {
+async fn every_client_sends_a_user_agent() {
     let (address, headers) = server();
     let timeout = Duration::from_secs(5);
     let connector = connector(TrustStore::empty());
@@ -84,7 +84,7 @@ async fn every_client_says_who_sends() {
 }
 
 #[tokio::test]
-async fn a_signature_holds_for_what_is_sent() {
+async fn a_signature_matches_the_request_that_is_sent() {
     let (address, headers) = server();
     let client =
         SignedClient::new(connector(TrustStore::empty()), credentials(), "eu-central-1", "execute-api");
@@ -92,7 +92,7 @@ async fn a_signature_holds_for_what_is_sent() {
     let request = Request::get(&url).header(NAME, "request-1").body(Bytes::new()).unwrap();
     client.send(request).await.unwrap();
 
-    // As API Gateway does it: from the headers that the signature names, as they came.
+    // Verified as API Gateway does it, from the signed headers as they were received.
     let sent = headers.recv().unwrap();
     let text = |name: &str| sent[name].to_str().unwrap();
     let signed = text("authorization").split_once("SignedHeaders=").unwrap().1.split(',').next().unwrap();

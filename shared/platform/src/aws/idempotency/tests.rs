@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::aws::wire::Wire;
+use crate::aws::stub_connector::StubConnector;
 
 const OWNER: &str = "00000000-0000-0000-0000-000000000007";
 
-fn store(wire: &Wire) -> DynamoDbIdempotencyStore {
-    DynamoDbIdempotencyStore::new(Client::new(&wire.config()), "claims".to_owned())
+fn store(stub: &StubConnector) -> DynamoDbIdempotencyStore {
+    DynamoDbIdempotencyStore::new(Client::new(&stub.config()), "claims".to_owned())
 }
 
 fn key() -> Key {
@@ -28,10 +28,10 @@ fn claimed() -> Claim {
 }
 
 #[tokio::test]
-async fn a_first_claim_is_written_where_there_is_none() {
-    let wire = Wire::new([(200, json!({}))]);
-    assert!(store(&wire).write(&key(), None, &claimed(), at(1000)).await.unwrap());
-    let request = &wire.requests()[0];
+async fn a_first_claim_is_written_if_there_is_none() {
+    let stub = StubConnector::new([(200, json!({}))]);
+    assert!(store(&stub).write(&key(), None, &claimed(), at(1000)).await.unwrap());
+    let request = &stub.requests()[0];
     assert_eq!(request["TableName"], "claims");
     assert_eq!(request["ConditionExpression"], "attribute_not_exists(subject)");
     let item = &request["Item"];
@@ -50,11 +50,11 @@ async fn a_first_claim_is_written_where_there_is_none() {
 }
 
 #[tokio::test]
-async fn a_later_write_names_the_owner_and_version_that_it_stands_on() {
-    let wire = Wire::new([(200, json!({}))]);
+async fn a_later_write_is_conditional_on_owner_and_version() {
+    let stub = StubConnector::new([(200, json!({}))]);
     let done = claimed().after(Outcome::Done { receipt: "m".into() }, at(1)).unwrap();
-    assert!(store(&wire).write(&key(), Some(&claimed()), &done, at(1000)).await.unwrap());
-    let request = &wire.requests()[0];
+    assert!(store(&stub).write(&key(), Some(&claimed()), &done, at(1000)).await.unwrap());
+    let request = &stub.requests()[0];
     assert_eq!(request["ConditionExpression"], "version = :version AND #owner = :owner");
     assert_eq!(request["ExpressionAttributeNames"], json!({"#owner": "owner"}));
     let values = json!({":version": {"N": "1"}, ":owner": {"S": OWNER}});
@@ -63,31 +63,31 @@ async fn a_later_write_names_the_owner_and_version_that_it_stands_on() {
 }
 
 #[tokio::test]
-async fn a_condition_that_does_not_hold_is_no_error_and_all_else_is() {
-    let answer = |kind: &str| Wire::new([(400, json!({"__type": kind, "message": "m"}))]);
-    let write = async |kind: &str| store(&answer(kind)).write(&key(), None, &claimed(), at(1)).await;
+async fn only_a_failed_condition_is_not_an_error() {
+    let response = |kind: &str| StubConnector::new([(400, json!({"__type": kind, "message": "m"}))]);
+    let write = async |kind: &str| store(&response(kind)).write(&key(), None, &claimed(), at(1)).await;
     assert!(!write("ConditionalCheckFailedException").await.unwrap());
     let failed = write("ProvisionedThroughputExceededException").await.unwrap_err();
     assert!(failed.to_string().contains("confirmation of o-1"), "{failed}");
-    assert!(store(&answer("ResourceNotFoundException")).get(&key()).await.is_err());
+    assert!(store(&response("ResourceNotFoundException")).get(&key()).await.is_err());
 }
 
-fn row(claim: &Value) -> Wire {
-    Wire::new([(200, json!({"Item": {"subject": {"S": "o-1"}, "claim": claim}}))])
+fn row(claim: &Value) -> StubConnector {
+    StubConnector::new([(200, json!({"Item": {"subject": {"S": "o-1"}, "claim": claim}}))])
 }
 
 #[tokio::test]
 async fn a_claim_is_read_consistently() {
-    let wire = row(&json!({"S": serde_json::to_string(&claimed()).unwrap()}));
-    assert_eq!(store(&wire).get(&key()).await.unwrap(), Some(claimed()));
-    let request = &wire.requests()[0];
+    let stub = row(&json!({"S": serde_json::to_string(&claimed()).unwrap()}));
+    assert_eq!(store(&stub).get(&key()).await.unwrap(), Some(claimed()));
+    let request = &stub.requests()[0];
     assert_eq!(request["ConsistentRead"], true);
     assert_eq!(request["Key"], json!({"subject": {"S": "o-1"}, "effect": {"S": "confirmation"}}));
-    assert_eq!(store(&Wire::new([(200, json!({}))])).get(&key()).await.unwrap(), None);
+    assert_eq!(store(&StubConnector::new([(200, json!({}))])).get(&key()).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_row_that_is_not_understood_is_an_error_and_not_no_row() {
+async fn a_row_that_cannot_be_parsed_is_an_error() {
     for claim in [json!({"S": "{}"}), json!({"N": "1"})] {
         assert!(store(&row(&claim)).get(&key()).await.is_err(), "{claim}");
     }

@@ -5,15 +5,15 @@ use http::StatusCode;
 
 use super::*;
 
-/// A server on loopback that gives each connection this answer.
-fn server(answer: Vec<u8>) -> SocketAddr {
+/// A server on loopback that sends this response on each connection.
+fn server(response: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(&answer);
+            let _ = stream.write_all(&response);
         }
     });
     address
@@ -32,7 +32,7 @@ async fn send(client: &PublicClient, uri: &str) -> Result<Response<Bytes>, Strin
 const NOT_PUBLIC: &str = "the address is not public";
 
 #[tokio::test]
-async fn addresses_that_are_not_public_are_not_called() {
+async fn non_public_addresses_are_not_called() {
     let client = client(None);
     for host in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "[fd00:ec2::254]"]
     {
@@ -41,10 +41,10 @@ async fn addresses_that_are_not_public_are_not_called() {
 }
 
 #[tokio::test]
-async fn names_of_addresses_that_are_not_public_are_not_called() {
+async fn host_names_of_non_public_addresses_are_not_called() {
     let found = send(&client(None), "https://localhost/").await;
     assert_eq!(found.unwrap_err(), NOT_PUBLIC);
-    // What a resolver takes for an address, though nobody else does.
+    // Legacy notations of IPv4 addresses that only a resolver accepts.
     for name in ["2130706433", "0x7f.1", "127.1", "017700000001"] {
         assert!(PublicResolver.resolve_dns(name).await.is_err(), "{name}");
         assert!(send(&client(None), &format!("https://{name}/")).await.is_err(), "{name}");
@@ -57,8 +57,8 @@ async fn only_the_exempt_receiver_is_called_without_tls() {
     let exempt =
         server(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/\r\ncontent-length: 2\r\n\r\nhi".to_vec());
     let client = client(Some(exempt));
-    let answer = send(&client, &format!("http://{exempt}/hook")).await.unwrap();
-    assert_eq!((answer.status(), answer.body().as_ref()), (StatusCode::FOUND, b"hi".as_slice()));
+    let response = send(&client, &format!("http://{exempt}/hook")).await.unwrap();
+    assert_eq!((response.status(), response.body().as_ref()), (StatusCode::FOUND, b"hi".as_slice()));
     let port = exempt.port();
     for url in [format!("http://{other}/"), format!("http://localhost:{port}/"), "http://example.com/".into()]
     {
@@ -70,24 +70,24 @@ async fn only_the_exempt_receiver_is_called_without_tls() {
 }
 
 #[tokio::test]
-async fn a_long_answer_is_cut_and_a_broken_one_is_still_an_answer() {
+async fn a_long_body_is_truncated_and_an_incomplete_one_is_returned() {
     let mut long = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_vec();
     long.resize(long.len() + 1_000_000, b'x');
     let exempt = server(long);
-    let answer = send(&client(Some(exempt)), &format!("http://{exempt}/")).await.unwrap();
-    assert_eq!(answer.body().len(), LONGEST_ANSWER);
+    let response = send(&client(Some(exempt)), &format!("http://{exempt}/")).await.unwrap();
+    assert_eq!(response.body().len(), MAX_RESPONSE_BYTES);
 
     let exempt = server(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n".to_vec());
-    let answer = send(&client(Some(exempt)), &format!("http://{exempt}/")).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    let response = send(&client(Some(exempt)), &format!("http://{exempt}/")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
 
     let exempt = server(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec());
-    let answer = send(&client(Some(exempt)), &format!("http://{exempt}/")).await.unwrap();
-    assert_eq!((answer.status(), answer.body().as_ref()), (StatusCode::OK, b"half".as_slice()));
+    let response = send(&client(Some(exempt)), &format!("http://{exempt}/")).await.unwrap();
+    assert_eq!((response.status(), response.body().as_ref()), (StatusCode::OK, b"half".as_slice()));
 }
 
 #[tokio::test]
-async fn who_does_not_answer_is_told_apart() {
+async fn a_timeout_and_a_refused_connection_are_distinguished() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     assert_eq!(

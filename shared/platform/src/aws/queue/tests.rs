@@ -2,28 +2,31 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::aws::wire::Wire;
+use crate::aws::stub_connector::StubConnector;
 
-fn queue(wire: &Wire) -> Queue {
-    let sqs = Sqs::new(&wire.config());
+fn queue(stub: &StubConnector) -> Queue {
+    let sqs = Sqs::new(&stub.config());
     let dead_letters = DeadLetterQueue::new(sqs.clone(), "https://queue/dead".to_owned());
     Queue::new(sqs, "https://queue/live".to_owned(), dead_letters)
 }
 
 #[tokio::test]
-async fn a_wait_is_in_whole_seconds_and_never_none() {
-    let waits = [(0, 1), (1, 1), (1000, 1), (1001, 2), (900_000, 900), (u64::MAX / 2, 43_200)];
-    for (milliseconds, seconds) in waits {
-        let wire = Wire::new([(200, json!({}))]);
-        queue(&wire).put_off("receipt-1", Duration::from_millis(milliseconds)).await.unwrap();
+async fn visibility_timeouts_are_whole_seconds_and_at_least_one() {
+    let durations = [(0, 1), (1, 1), (1000, 1), (1001, 2), (900_000, 900), (u64::MAX / 2, 43_200)];
+    for (milliseconds, seconds) in durations {
+        let stub = StubConnector::new([(200, json!({}))]);
+        queue(&stub)
+            .extend_visibility_timeout("receipt-1", Duration::from_millis(milliseconds))
+            .await
+            .unwrap();
         let expected = json!({"QueueUrl": "https://queue/live", "ReceiptHandle": "receipt-1", "VisibilityTimeout": seconds});
-        assert_eq!(wire.requests(), [expected]);
+        assert_eq!(stub.requests(), [expected]);
     }
 }
 
-fn letter(error: &str) -> DeadLetter {
+fn dead_letter(error: &str) -> DeadLetter {
     DeadLetter {
-        body: "as it came".to_owned(),
+        body: "original".to_owned(),
         error: error.to_owned(),
         kind: "reject",
         function: "send-email",
@@ -33,20 +36,18 @@ fn letter(error: &str) -> DeadLetter {
     }
 }
 
-async fn buried(letter: &DeadLetter) -> Value {
-    let wire = Wire::new([(200, json!({"MessageId": "m", "MD5OfMessageBody": "x"}))]);
-    // The client checks the digests of what it sent; a wrong one is an error of its own.
-    let _ = queue(&wire).bury(letter).await;
-    wire.requests()[0].clone()
+/// The request that sends `dead_letter` to the DLQ.
+async fn sent(dead_letter: &DeadLetter) -> Value {
+    let stub = StubConnector::new([(200, json!({"MessageId": "m", "MD5OfMessageBody": "x"}))]);
+    // The stub returns a wrong digest of the message, which the client reports as an error.
+    let _ = queue(&stub).send_to_dlq(dead_letter).await;
+    stub.requests()[0].clone()
 }
 
 #[tokio::test]
-async fn a_dead_letter_carries_the_message_and_the_reason() {
-    let sent = buried(&letter("the inventory refused")).await;
-    assert_eq!(
-        (&sent["QueueUrl"], &sent["MessageBody"]),
-        (&json!("https://queue/dead"), &json!("as it came"))
-    );
+async fn a_dead_letter_message_has_the_original_body_and_the_reason() {
+    let sent = sent(&dead_letter("the inventory refused")).await;
+    assert_eq!((&sent["QueueUrl"], &sent["MessageBody"]), (&json!("https://queue/dead"), &json!("original")));
     for (name, value) in [
         ("error", "the inventory refused"),
         ("kind", "reject"),
@@ -61,19 +62,20 @@ async fn a_dead_letter_carries_the_message_and_the_reason() {
 }
 
 #[tokio::test]
-async fn attributes_are_such_as_the_queue_takes() {
+async fn attributes_are_valid_for_sqs() {
     let long = format!("a\u{0}b\nc\u{ffff}{}", "ü".repeat(5000));
-    let sent = buried(&DeadLetter { correlation_id: None, ..letter(&long) }).await;
-    let error = sent["MessageAttributes"]["error"]["StringValue"].as_str().unwrap();
+    let long = sent(&DeadLetter { correlation_id: None, ..dead_letter(&long) }).await;
+    let error = long["MessageAttributes"]["error"]["StringValue"].as_str().unwrap();
     assert!(error.starts_with("a b c ü") && error.chars().count() == 1000, "{error}");
-    assert_eq!(sent["MessageAttributes"].get("correlation_id"), None);
-    let empty = buried(&letter("")).await;
-    assert_eq!(empty["MessageAttributes"].get("error"), None, "SQS refuses an empty attribute");
+    assert_eq!(long["MessageAttributes"].get("correlation_id"), None);
+    let empty = sent(&dead_letter("")).await;
+    assert_eq!(empty["MessageAttributes"].get("error"), None, "SQS rejects an empty attribute");
 }
 
 #[tokio::test]
 async fn a_call_that_fails_is_an_error() {
-    let refused = || Wire::new([(400, json!({"__type": "QueueDoesNotExist", "message": "no queue"}))]);
-    assert!(queue(&refused()).bury(&letter("x")).await.is_err());
-    assert!(queue(&refused()).put_off("r", Duration::from_secs(1)).await.is_err());
+    let denied =
+        || StubConnector::new([(400, json!({"__type": "QueueDoesNotExist", "message": "no queue"}))]);
+    assert!(queue(&denied()).send_to_dlq(&dead_letter("x")).await.is_err());
+    assert!(queue(&denied()).extend_visibility_timeout("r", Duration::from_secs(1)).await.is_err());
 }

@@ -1,4 +1,4 @@
-//! Events that are odd, and responses of every kind.
+//! Unusual events, and responses of every kind.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ fn request(event: Value) -> Request {
     serde_json::from_value::<ProxyEvent>(event).unwrap().into()
 }
 
-/// The sample with other fields.
+/// The sample event with some fields replaced.
 fn with(fields: Value) -> Request {
     let mut event = sample();
     for (name, value) in fields.as_object().unwrap() {
@@ -27,7 +27,7 @@ fn is_refused(request: &Request) -> bool {
 }
 
 #[test]
-fn the_gateway_says_whose_a_request_is() {
+fn the_caller_comes_from_the_gateways_context() {
     let caller = |context: Value| {
         let mut event = sample();
         event["requestContext"].as_object_mut().unwrap().remove("authorizer");
@@ -40,20 +40,20 @@ fn the_gateway_says_whose_a_request_is() {
         "sub": "u-1", "client_id": "shop", "token_use": "access", "scope": "orders/read", "cognito:groups": "[staff]",
     });
     let user = caller(json!({ "authorizer": { "claims": claims } }));
-    assert!(matches!(user, Caller::User { staff: true, .. }), "{user:?}");
+    assert!(matches!(user, Caller::User { is_staff: true, .. }), "{user:?}");
     let signed =
         caller(json!({ "identity": { "userArn": "arn:aws:sts::1:assumed-role/r/f", "sourceIp": "::1" } }));
     assert_eq!(signed, Caller::Service { arn: "arn:aws:sts::1:assumed-role/r/f".to_owned() });
-    assert_eq!(caller(json!({ "authorizer": null })), Caller::Anyone);
-    assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anyone);
+    assert_eq!(caller(json!({ "authorizer": null })), Caller::Anonymous);
+    assert_eq!(caller(json!({ "identity": { "userArn": null, "sourceIp": "::1" } })), Caller::Anonymous);
     let id_token = json!({ "sub": "u-1", "aud": "shop", "token_use": "id" });
-    assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anyone);
+    assert_eq!(caller(json!({ "authorizer": { "claims": id_token } })), Caller::Anonymous);
 }
 
 #[test]
-fn a_header_does_not_say_whose_it_is() {
+fn a_header_does_not_identify_the_caller() {
     let request = with(json!({ "requestContext": null, "headers": { "Authorization": "Bearer x" } }));
-    assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anyone));
+    assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anonymous));
     assert!(request.extensions().get::<GatewayRequestId>().is_none());
 }
 
@@ -82,7 +82,7 @@ fn paths_and_queries_are_encoded_once() {
 }
 
 #[test]
-fn every_value_of_a_header_is_there_once() {
+fn every_value_of_a_header_is_converted_once() {
     let request = with(json!({
         "headers": { "X-A": "2", "x-B": "3", "x-c": null }, "multiValueHeaders": { "x-a": ["1", "2"], "x-d": null },
     }));
@@ -94,9 +94,9 @@ fn every_value_of_a_header_is_there_once() {
     assert_eq!(request.headers().len(), 3);
 }
 
-/// `lambda_http` 1.3 panics at the first four.
+/// `lambda_http` 1.3 panics on the first four.
 #[test]
-fn what_is_no_request_is_refused_and_what_only_looks_odd_is_not() {
+fn invalid_requests_are_refused_and_unusual_ones_are_accepted() {
     let headers: Value = (0..40_000).map(|number| (format!("x-{number}"), json!(["1"]))).collect();
     let refused = [
         json!({ "path": format!("/{}", "a".repeat(70_000)) }),
@@ -112,7 +112,7 @@ fn what_is_no_request_is_refused_and_what_only_looks_odd_is_not() {
     for fields in refused {
         assert!(is_refused(&with(fields.clone())), "{:.100}", fields.to_string());
     }
-    let taken = [
+    let accepted = [
         json!({ "headers": { "Host": "1234567890.execute-api.{dns_suffix}" } }),
         json!({ "multiValueHeaders": { "Host": ["a b", "", "[::1"], "x": vec!["1"; 40_000] } }),
         json!({ "headers": null, "multiValueHeaders": null }),
@@ -121,21 +121,21 @@ fn what_is_no_request_is_refused_and_what_only_looks_odd_is_not() {
         json!({ "body": null, "isBase64Encoded": true }),
         json!({ "httpMethod": "BREW" }),
     ];
-    for fields in taken {
+    for fields in accepted {
         assert!(!is_refused(&with(fields.clone())), "{fields}");
     }
 }
 
 #[test]
-fn events_of_others_are_not_taken_for_requests() {
+fn events_of_other_services_are_not_requests() {
     for event in [json!({ "Records": [] }), json!({}), json!(null), json!([]), json!("GET"), json!(7)] {
         assert!(serde_json::from_value::<ProxyEvent>(event.clone()).is_err(), "{event}");
     }
 }
 
 #[tokio::test]
-async fn text_is_answered_as_text_and_all_else_as_base64() {
-    let answer = async |kind: &str, encoding: Option<&str>, body: &'static [u8]| {
+async fn text_stays_text_and_any_other_body_is_base64() {
+    let convert = async |kind: &str, encoding: Option<&str>, body: &'static [u8]| {
         let mut response = Response::new(Body::from(body));
         response.headers_mut().insert("content-type", kind.parse().unwrap());
         response.headers_mut().append("x-a", "1".parse().unwrap());
@@ -143,21 +143,21 @@ async fn text_is_answered_as_text_and_all_else_as_base64() {
         if let Some(encoding) = encoding {
             response.headers_mut().insert("content-encoding", encoding.parse().unwrap());
         }
-        serde_json::to_value(ProxyResponse::of(response).await).unwrap()
+        serde_json::to_value(ProxyResponse::from_response(response).await).unwrap()
     };
-    let text = answer("application/json", None, "{\"a\":\"ü\"}".as_bytes()).await;
+    let text = convert("application/json", None, "{\"a\":\"ü\"}".as_bytes()).await;
     assert_eq!((&text["body"], &text["isBase64Encoded"]), (&json!("{\"a\":\"ü\"}"), &json!(false)));
     assert_eq!(text["multiValueHeaders"]["x-a"], json!(["1", "\u{fffd}"]));
     assert_eq!(text["statusCode"], 200);
-    let file = answer("application/pdf", None, b"%PDF\xff").await;
+    let file = convert("application/pdf", None, b"%PDF\xff").await;
     assert_eq!((&file["body"], &file["isBase64Encoded"]), (&json!("JVBERv8="), &json!(true)));
-    assert_eq!(answer("text/plain", Some("br"), b"a").await["isBase64Encoded"], json!(true));
+    assert_eq!(convert("text/plain", Some("br"), b"a").await["isBase64Encoded"], json!(true));
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_a_500() {
-    let pieces = futures::stream::iter([Ok("a"), Err("lost")]);
-    let response = ProxyResponse::of(Response::new(Body::from_stream(pieces))).await;
+async fn an_incomplete_body_is_a_500() {
+    let chunks = futures::stream::iter([Ok("a"), Err("lost")]);
+    let response = ProxyResponse::from_response(Response::new(Body::from_stream(chunks))).await;
     assert_eq!(response.status_code, 500);
     assert!(response.body.contains("internal"));
 }

@@ -10,8 +10,8 @@ use domain::Event;
 use platform::Publisher;
 use platform::host::queue::Visibility;
 use platform::host::record::{DeadLetter, DeadLetters};
-use platform::memory::{Bus, Files, Queue};
-use platform::objects::{File, Objects, Part, Reading, Upload};
+use platform::memory::{Bucket, Bus, Queue};
+use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 
 use super::breaks;
 use crate::memory::{Linked, Published, Told};
@@ -41,17 +41,17 @@ struct Careless(Arc<Queue>);
 
 #[async_trait]
 impl Visibility for Careless {
-    async fn put_off(&self, receipt: &str, _: Duration) -> anyhow::Result<()> {
-        Visibility::put_off(&*self.0, receipt, Duration::ZERO).await
+    async fn extend_visibility_timeout(&self, receipt: &str, _: Duration) -> anyhow::Result<()> {
+        Visibility::extend_visibility_timeout(&*self.0, receipt, Duration::ZERO).await
     }
 }
 
 #[async_trait]
 impl DeadLetters for Careless {
-    async fn bury(&self, letter: &DeadLetter) -> anyhow::Result<()> {
+    async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()> {
         anyhow::ensure!(letter.error.len() < 1000, "the reason is too long");
         let letter = DeadLetter { correlation_id: None, ..letter.clone() };
-        self.0.bury(&letter).await
+        self.0.send_to_dlq(&letter).await
     }
 }
 
@@ -75,54 +75,54 @@ async fn a_queue_that_is_careless_with_what_could_not_be_handled() {
 }
 
 /// Shows any version for the one that is asked for, writes over what is there, and keeps what was given up.
-struct Sloppy(Arc<Files>);
+struct Sloppy(Arc<Bucket>);
 
 #[async_trait]
-impl Objects for Sloppy {
-    async fn read(&self, key: &str, from: u64, _: Option<&str>) -> anyhow::Result<Option<Reading>> {
+impl ObjectStore for Sloppy {
+    async fn read(&self, key: &str, from: u64, _: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
         self.0.read(key, from, None).await
     }
 
-    async fn write(&self, file: File) -> anyhow::Result<()> {
+    async fn write(&self, file: Object) -> anyhow::Result<()> {
         self.0.write(file).await
     }
 
-    async fn write_new(&self, file: File) -> anyhow::Result<bool> {
+    async fn write_if_absent(&self, file: Object) -> anyhow::Result<bool> {
         self.0.write(file).await.map(|()| true)
     }
 
-    async fn remove(&self, key: &str) -> anyhow::Result<()> {
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
         anyhow::ensure!(self.0.get(key).is_some(), "nothing to remove");
-        self.0.remove(key).await
+        self.0.delete(key).await
     }
 
-    async fn start(&self, key: &str, content_type: &str) -> anyhow::Result<Upload> {
-        self.0.start(key, content_type).await
+    async fn start_upload(&self, key: &str, content_type: &str) -> anyhow::Result<MultipartUpload> {
+        self.0.start_upload(key, content_type).await
     }
 
-    async fn write_part(&self, upload: &Upload, number: u32, body: Bytes) -> anyhow::Result<Part> {
-        self.0.write_part(upload, number, body).await
+    async fn upload_part(&self, upload: &MultipartUpload, number: u32, body: Bytes) -> anyhow::Result<Part> {
+        self.0.upload_part(upload, number, body).await
     }
 
-    async fn finish(&self, upload: &Upload, parts: &[Part]) -> anyhow::Result<()> {
+    async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()> {
         let mut parts = parts.to_vec();
         parts.reverse();
-        self.0.finish(upload, &parts).await
+        self.0.complete_upload(upload, &parts).await
     }
 
-    async fn abandon(&self, _: &Upload) -> anyhow::Result<()> {
+    async fn abort_upload(&self, _: &MultipartUpload) -> anyhow::Result<()> {
         Ok(())
     }
 
-    async fn link(&self, _: &str, good_for: Duration, name: Option<&str>) -> anyhow::Result<String> {
-        self.0.link("another", good_for, name).await
+    async fn presigned_url(&self, _: &str, good_for: Duration, name: Option<&str>) -> anyhow::Result<String> {
+        self.0.presigned_url("another", good_for, name).await
     }
 }
 
 #[tokio::test]
 async fn a_bucket_that_is_sloppy() {
     let world = async || {
-        let files = Arc::new(Files::default());
+        let files = Arc::new(Bucket::default());
         Ok(objects::World { objects: Arc::new(Sloppy(files.clone())), stranger: Arc::new(Linked(files)) })
     };
     let expected = [

@@ -53,7 +53,7 @@ impl<'a> Made<'a> {
     }
 
     fn events(&self) -> aws_sdk_eventbridge::Client {
-        aws_sdk_eventbridge::Client::new(self.stack.aws.sdk())
+        aws_sdk_eventbridge::Client::new(self.stack.aws.sdk_config())
     }
 
     /// The adapter for Stripe, over the stack's stand-in for it.
@@ -128,7 +128,7 @@ impl<'a> Made<'a> {
     }
 
     fn storage(&self) -> aws_sdk_s3::Client {
-        aws_sdk_s3::Client::new(self.stack.aws.sdk())
+        aws_sdk_s3::Client::new(self.stack.aws.sdk_config())
     }
 
     /// Removes all that was made.

@@ -1,4 +1,4 @@
-//! An HTTP connection for the SDK's clients that answers as a test says and keeps what was sent.
+//! A connector for the SDK's clients that returns canned responses and records the requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -18,16 +18,16 @@ use serde_json::Value;
 
 use crate::memory::lock;
 
-/// Answers, in order, with a status and JSON.
+/// Returns the given statuses and JSON bodies in order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wire {
-    answers: Arc<Mutex<VecDeque<(u16, Value)>>>,
+pub(super) struct StubConnector {
+    responses: Arc<Mutex<VecDeque<(u16, Value)>>>,
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
-impl Wire {
-    pub(super) fn new(answers: impl IntoIterator<Item = (u16, Value)>) -> Self {
-        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), requests: Arc::default() }
+impl StubConnector {
+    pub(super) fn new(responses: impl IntoIterator<Item = (u16, Value)>) -> Self {
+        Self { responses: Arc::new(Mutex::new(responses.into_iter().collect())), requests: Arc::default() }
     }
 
     /// The bodies of the requests so far.
@@ -35,27 +35,27 @@ impl Wire {
         lock(&self.requests).clone()
     }
 
-    /// The configuration of a client that uses this and does not try again by itself.
+    /// The configuration of a client that uses this connector and does not retry.
     pub(super) fn config(&self) -> SdkConfig {
-        let wire = self.clone();
+        let connector = self.clone();
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 "id", "key", None, None, "test",
             )))
-            .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(wire.clone())))
+            .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone())))
             .retry_config(RetryConfig::disabled())
             .build()
     }
 }
 
-impl HttpConnector for Wire {
+impl HttpConnector for StubConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
-        lock(&self.requests).push(body);
-        let (status, answer) = lock(&self.answers).pop_front().expect("one request more than was expected");
-        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer.to_string()));
+        let sent = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
+        lock(&self.requests).push(sent);
+        let (status, body) = lock(&self.responses).pop_front().expect("more requests than expected");
+        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()));
         HttpConnectorFuture::ready(Ok(response))
     }
 }
