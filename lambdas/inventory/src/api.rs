@@ -296,7 +296,7 @@ impl Api {
                 Wish::Release => reservation::release(read.as_ref(), order),
             };
             match decision {
-                Decision::AsItIs(reservation) => return Ok(answer(&reservation)),
+                Decision::Unchanged(reservation) => return Ok(answer(&reservation)),
                 Decision::Refuse(why) => {
                     tracing::error!(why, "a reservation was asked for what can never be");
                     return Err(Problem::conflict(

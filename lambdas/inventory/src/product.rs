@@ -1,6 +1,6 @@
 //! What is sold.
 
-use domain::reservation::OnSale;
+use domain::reservation::ProductStock;
 use domain::{Money, ProductName, Sku, TaxRate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub struct Product {
 
 impl Product {
     /// What a reservation looks at.
-    pub fn on_sale(&self) -> OnSale {
-        OnSale { available: self.available, price: self.price }
+    pub fn on_sale(&self) -> ProductStock {
+        ProductStock { available: self.available, price: self.price }
     }
 }

@@ -38,6 +38,6 @@ impl EventHandler for ReserveInventory {
             // Given up before it came, or long over.
             ReservationState::Released => return Ok(Vec::new()),
         };
-        Ok(vec![Event::new(event.subject, fact, self.clock.now(), event.as_cause())])
+        Ok(vec![Event::new(event.subject, fact, self.clock.now(), event.to_cause())])
     }
 }

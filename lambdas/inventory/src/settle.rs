@@ -38,6 +38,6 @@ impl EventHandler for SettleReservation {
                 return Err(Failure::retry(anyhow::anyhow!("the inventory still holds the stock")));
             }
         };
-        Ok(vec![Event::new(event.subject, fact, self.clock.now(), event.as_cause())])
+        Ok(vec![Event::new(event.subject, fact, self.clock.now(), event.to_cause())])
     }
 }

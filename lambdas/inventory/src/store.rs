@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{DeliveryId, OrderId, Sku};
 use platform::http::Precondition;
 
@@ -54,7 +54,7 @@ pub trait Reservations: Send + Sync {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>>;
 
     /// Stock and price of each product that there is.
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>>;
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>>;
 
     /// Writes `new` in place of `read` and changes the stock, all or nothing. False, and nothing written, when
     /// the reservation is no longer as it was read, or the stock does not allow it.

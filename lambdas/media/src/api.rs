@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, State as Extension};
 use axum::response::{IntoResponse, Response};
-use domain::product::{State, Upload};
+use domain::product::{UploadState, Upload};
 use domain::{Sku, UploadId};
 use http::{StatusCode, header};
 use platform::Clock;
@@ -93,7 +93,7 @@ async fn ask(
     };
     let form = api.forms.form(&permit).await?;
     let location = format!("/v1/products/{sku}/image");
-    api.images.ask(&Upload { sku, id, asked_at: now, cause, state: State::Pending }).await?;
+    api.images.ask(&Upload { sku, id, requested_at: now, cause, state: UploadState::Pending }).await?;
     let view = UploadFormView {
         upload_id: id,
         url: form.url,
@@ -116,9 +116,9 @@ async fn read(Extension(api): Extension<Arc<Api>>, Path(sku): Path<String>) -> R
         )));
     };
     let (status, reason) = match &newest.state {
-        State::Pending => (Status::Pending, None),
-        State::Ready { .. } => (Status::Ready, None),
-        State::Rejected { reason, .. } => (Status::Rejected, Some(*reason)),
+        UploadState::Pending => (Status::Pending, None),
+        UploadState::Ready { .. } => (Status::Ready, None),
+        UploadState::Rejected { reason, .. } => (Status::Rejected, Some(*reason)),
     };
     let image = match &current {
         Some(current) => api.view(current).await?,
@@ -131,7 +131,7 @@ async fn read(Extension(api): Extension<Arc<Api>>, Path(sku): Path<String>) -> R
 
 impl Api {
     async fn view(&self, upload: &Upload) -> anyhow::Result<Option<ImageView>> {
-        let State::Ready { at, image } = &upload.state else { return Ok(None) };
+        let UploadState::Ready { at, image } = &upload.state else { return Ok(None) };
         let mut renditions = Vec::with_capacity(image.renditions.len());
         for it in &image.renditions {
             renditions.push(RenditionView {

@@ -61,7 +61,7 @@ pub fn render(content: &[u8]) -> Result<Rendered, RejectReason> {
     let mut files = Vec::new();
     let mut pixels = decoded.pixels;
     for size in RenditionSize::ALL {
-        pixels = resize::fit(pixels, size.most())?;
+        pixels = resize::fit(pixels, size.max_side())?;
         if size == RenditionSize::Full {
             // The large picture is gone by now: turning it and converting its colours take no memory to speak of.
             pixels.apply_orientation(decoded.orientation);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::product::{Finding, Image, ProductFact, RejectReason, Rendition, State, Upload};
+use domain::product::{ProcessingResult, Image, ProductFact, RejectReason, Rendition, UploadState, Upload};
 use domain::{Event, Sku, UploadId};
 use platform::host::record::Labels;
 use platform::objects::{Object, ObjectStore};
@@ -62,19 +62,19 @@ impl MessageHandler<ProductFact> for ProcessUpload {
         let Some(upload) = self.images.get(&sku, id).await? else {
             return Err(Failure::reject(format!("nobody asked for the upload {id} of {sku}, or long ago")));
         };
-        let upload = if upload.state == State::Pending {
+        let upload = if upload.state == UploadState::Pending {
             let content = self.quarantine.read(&arrival.file, MOST_BYTES).await?;
             let finding = match content {
-                Found::Gone => Finding::Bad(RejectReason::Expired),
-                Found::TooLarge => Finding::Bad(RejectReason::TooLarge),
+                Found::Gone => ProcessingResult::Rejected(RejectReason::Expired),
+                Found::TooLarge => ProcessingResult::Rejected(RejectReason::TooLarge),
                 Found::File(content) => match self.scanner.scan(&arrival, content.clone()).await? {
                     Verdict::Clean => self.make(&sku, content).await?,
                     Verdict::Infected { threat } => {
                         tracing::warn!(%sku, upload_id = %id, threat, "malware was uploaded");
-                        Finding::Bad(RejectReason::Malware)
+                        ProcessingResult::Rejected(RejectReason::Malware)
                     }
-                    Verdict::NotScannable => Finding::Bad(RejectReason::NotScannable),
-                    Verdict::Failed => Finding::Bad(RejectReason::ScanFailed),
+                    Verdict::NotScannable => ProcessingResult::Rejected(RejectReason::NotScannable),
+                    Verdict::Failed => ProcessingResult::Rejected(RejectReason::ScanFailed),
                 },
             };
             self.decide(upload, finding).await?
@@ -88,30 +88,30 @@ impl MessageHandler<ProductFact> for ProcessUpload {
 
 fn outcome(upload: &Upload) -> &'static str {
     match &upload.state {
-        State::Pending => "pending",
-        State::Ready { .. } => "ready",
-        State::Rejected { .. } => "rejected",
+        UploadState::Pending => "pending",
+        UploadState::Ready { .. } => "ready",
+        UploadState::Rejected { .. } => "rejected",
     }
 }
 
 impl ProcessUpload {
-    async fn decide(&self, upload: Upload, finding: Finding) -> anyhow::Result<Upload> {
-        match upload.decide(finding, self.clock.now()) {
+    async fn decide(&self, upload: Upload, finding: ProcessingResult) -> anyhow::Result<Upload> {
+        match upload.complete(finding, self.clock.now()) {
             Some(decided) => self.images.decide(&decided).await,
             None => Ok(upload),
         }
     }
 
     /// Makes the renditions, and writes them before anything says that they are there.
-    async fn make(&self, sku: &Sku, content: Bytes) -> anyhow::Result<Finding> {
+    async fn make(&self, sku: &Sku, content: Bytes) -> anyhow::Result<ProcessingResult> {
         // Decoding takes seconds. On a thread of its own, the host can still stop waiting for it.
         let rendered = match tokio::task::spawn_blocking(move || render(&content)).await {
             Ok(Ok(rendered)) => rendered,
-            Ok(Err(reason)) => return Ok(Finding::Bad(reason)),
+            Ok(Err(reason)) => return Ok(ProcessingResult::Rejected(reason)),
             // The same file would bring the decoder down again.
             Err(error) if error.is_panic() => {
                 tracing::error!(%sku, %error, "a decoder panicked");
-                return Ok(Finding::Bad(RejectReason::Malformed));
+                return Ok(ProcessingResult::Rejected(RejectReason::Malformed));
             }
             Err(error) => return Err(error.into()),
         };
@@ -120,7 +120,7 @@ impl ProcessUpload {
         for file in files {
             renditions.push(self.write(sku, file).await?);
         }
-        Ok(Finding::Good(Image { original, renditions }))
+        Ok(ProcessingResult::Ready(Image { original, renditions }))
     }
 
     /// A name that says what is in the file: writing it twice is writing it once, and whoever has it may keep it for ever.

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use domain::order::OrderStatus;
-use domain::{OrderId, SYNTHETIC_CUSTOMER, Sku};
+use domain::{OrderId, SYNTHETIC_CUSTOMER_ID, Sku};
 use http::{Method, Request, StatusCode, header};
 use jiff::Timestamp;
 use platform::Clock;
@@ -211,7 +211,7 @@ impl<C: HttpClient, S: ClientSecret> Shop for HttpShop<C, S> {
 
     async fn place_order(&self, key: &str) -> anyhow::Result<OrderId> {
         let body = json!({
-            "customer": { "id": SYNTHETIC_CUSTOMER, "name": "Synthetic check", "email": MAILBOX },
+            "customer": { "id": SYNTHETIC_CUSTOMER_ID, "name": "Synthetic check", "email": MAILBOX },
             "payment_method": "pm_none",
             "lines": [{ "sku": NO_PRODUCT, "quantity": 1, "unit_price": { "amount": 1, "currency": "EUR" } }],
         });
@@ -225,7 +225,7 @@ impl<C: HttpClient, S: ClientSecret> Shop for HttpShop<C, S> {
     }
 
     async fn orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
-        let path = format!("/orders?customer_id={SYNTHETIC_CUSTOMER}&limit=100");
+        let path = format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}&limit=100");
         let page: Orders = self.ask(Method::GET, &path, None, None).await?;
         Ok(page.orders)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::Event;
-use domain::order::Followed;
+use domain::order::Applied;
 use platform::{EventHandler, Failure};
 
 use crate::store::Orders;
@@ -27,10 +27,10 @@ impl EventHandler for TrackOrder {
                 tracing::debug!("not an order of ours");
                 return Ok(Vec::new());
             };
-            match stored.order.follow(&event.fact) {
-                Followed::Unchanged => return Ok(Vec::new()),
-                Followed::Contradicts(why) => return Err(Failure::reject(why)),
-                Followed::Moved(order) => {
+            match stored.order.apply(&event.fact) {
+                Applied::Unchanged => return Ok(Vec::new()),
+                Applied::Conflict(why) => return Err(Failure::reject(why)),
+                Applied::Changed(order) => {
                     if self.orders.replace(&stored, &order, None).await? {
                         tracing::info!(from = ?stored.order.status(), to = ?order.status(), "order moved");
                         return Ok(Vec::new());

@@ -68,7 +68,7 @@ impl EventHandler for DeliverWebhook {
         }
         let payload = Payload::of(event, customer).map(|payload| serde_json::to_string(&payload));
         let body = payload.transpose().map_err(Failure::reject)?.unwrap_or_default();
-        let run = Attempt { owner: self.clock.new_id(), now, lease_for: LEASE };
+        let run = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE };
         let message = Message { event, kind, partner: &partner, body, run };
         let all = join_all(subscriptions.all().iter().map(|webhook| self.deliver(webhook, &message))).await;
         // Each has its say before the first failure is told.

@@ -143,7 +143,7 @@ impl Delivery {
         if self.state != DeliveryState::Pending {
             return Next::Settled;
         }
-        if let Some(lease) = self.lease.filter(|lease| lease.bars(run)) {
+        if let Some(lease) = self.lease.filter(|lease| lease.blocks(run)) {
             return Next::Wait(lease.expires_at);
         }
         // An attempt whose function died counts: it may be what killed it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::payment::{Goal, Payment, Request, Seen, Step, decide};
+use domain::payment::{Goal, Payment, Request, ProviderObservation, Step, decide};
 use domain::{Attempt, Event, Fact, OrderId, PaymentIntentId};
 use jiff::SignedDuration;
 use platform::{Clock, EventHandler, Failure};
@@ -35,9 +35,9 @@ impl Arbiter {
     pub async fn settle(&self, goal: Goal, request: Request<'_>) -> Result<Event, Failure> {
         let owner = self.clock.new_id();
         let mut read = self.payments.get(request.order_id).await?;
-        let mut seen = Seen::Nothing;
+        let mut seen = ProviderObservation::Nothing;
         for _ in 0..MOST_STEPS {
-            let attempt = Attempt { owner, now: self.clock.now(), lease_for: LEASE };
+            let attempt = Attempt { owner, now: self.clock.now(), lease_duration: LEASE };
             let step = decide(read.as_ref(), goal, &seen, &request, &attempt);
             tracing::debug!(step = step_name(&step), "payment step");
             let answered = match step {
@@ -52,7 +52,7 @@ impl Arbiter {
                     } else {
                         // Somebody was faster: start again from what they wrote.
                         read = self.payments.get(request.order_id).await?;
-                        seen = Seen::Nothing;
+                        seen = ProviderObservation::Nothing;
                     }
                     continue;
                 }
@@ -64,17 +64,17 @@ impl Arbiter {
                         payment_method: order.payment_method.clone(),
                         idempotency_key,
                     };
-                    self.provider.create(intent).await.map(Seen::Created)
+                    self.provider.create(intent).await.map(ProviderObservation::Created)
                 }
-                Step::Retrieve(intent) => self.provider.retrieve(&intent).await.map(Seen::Intent),
+                Step::Retrieve(intent) => self.provider.retrieve(&intent).await.map(ProviderObservation::Status),
                 Step::Confirm { intent, idempotency_key } => {
-                    self.provider.confirm(&intent, &idempotency_key).await.map(Seen::Intent)
+                    self.provider.confirm(&intent, &idempotency_key).await.map(ProviderObservation::Status)
                 }
-                Step::Cancel(intent) => self.provider.cancel(&intent).await.map(Seen::Intent),
+                Step::Cancel(intent) => self.provider.cancel(&intent).await.map(ProviderObservation::Status),
             };
             seen = match answered {
                 Ok(seen) => seen,
-                Err(ProviderError::Refused(reason)) => Seen::Refused(reason),
+                Err(ProviderError::Refused(reason)) => ProviderObservation::Refused(reason),
                 Err(ProviderError::Misunderstood(why)) => {
                     self.give_up(read.as_ref(), &attempt).await;
                     return Err(Failure::reject(format!(
@@ -87,7 +87,7 @@ impl Arbiter {
                 }
             };
         }
-        self.give_up(read.as_ref(), &Attempt { owner, now: self.clock.now(), lease_for: LEASE }).await;
+        self.give_up(read.as_ref(), &Attempt { owner, now: self.clock.now(), lease_duration: LEASE }).await;
         Err(Failure::retry(anyhow::anyhow!("the payment is not final after {MOST_STEPS} steps")))
     }
 
@@ -118,7 +118,7 @@ impl Arbiter {
     /// Gives up the lease, so that the next attempt need not wait for its end. No more than a courtesy: if it
     /// fails, the lease ends by itself.
     async fn give_up(&self, read: Option<&Payment>, attempt: &Attempt) {
-        let Some(given_up) = read.and_then(|payment| payment.give_up(attempt)) else { return };
+        let Some(given_up) = read.and_then(|payment| payment.release_lease(attempt)) else { return };
         if let Err(error) = self.payments.write(&given_up).await {
             tracing::warn!(error = %format!("{error:#}"), "the lease could not be given up");
         }
@@ -148,7 +148,7 @@ impl EventHandler for ProcessPayment {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
         match &event.fact {
             Fact::ReservationConfirmed(confirmed) => {
-                let cause = event.as_cause();
+                let cause = event.to_cause();
                 let request = Request { order_id: event.subject, order: &confirmed.order, cause: &cause };
                 Ok(vec![self.0.settle(Goal::Charge, request).await?])
             }
@@ -173,7 +173,7 @@ impl EventHandler for VoidPayment {
         let Fact::CancellationRequested(wish) = &event.fact else {
             return Err(Failure::poison(format!("{} is not for this function", event.fact.name())));
         };
-        let cause = event.as_cause();
+        let cause = event.to_cause();
         let request = Request { order_id: event.subject, order: &wish.order, cause: &cause };
         Ok(vec![self.0.settle(Goal::Void(wish.reason), request).await?])
     }

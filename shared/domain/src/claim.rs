@@ -9,7 +9,7 @@
 //! - nothing that is done is done again: whoever comes later gets the receipt;
 //! - a failure that is known to have had no effect gives the claim up at once;
 //! - the same key with another payload is refused;
-//! - and a record is kept for longer than anybody acts without it, see [`HORIZON`].
+//! - and a record is kept for longer than anybody acts without it, see [`MAX_REQUEST_AGE`].
 //!
 //! The names of the states are those of Powertools for AWS Lambda
 //! (<https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/>), whose completion and
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::lease::{Attempt, Lease};
 
 pub use retention::{
-    BUS_RETENTION, CLOCK_MARGIN, HORIZON, LEASE, QUEUE_RETENTION, RECORD_LIFETIME, REDRIVES,
+    BUS_RETENTION, CLOCK_SKEW_MARGIN, MAX_REQUEST_AGE, DEFAULT_LEASE_DURATION, QUEUE_RETENTION, RECORD_LIFETIME, MAX_REDRIVES,
 };
 
 /// A digest of all that an effect depends on: SHA-256, as 64 hexadecimal digits.
@@ -46,7 +46,8 @@ pub struct Claim {
     /// Of what the effect depends on. It stays what it was when the claim was first written.
     pub fingerprint: Fingerprint,
     /// How many runs have begun and were never heard of again: each may have had the effect.
-    pub unknown: u32,
+    #[serde(rename = "unknown")]
+    pub unknown_outcomes: u32,
     /// How far it is.
     #[serde(flatten)]
     pub status: Status,
@@ -107,7 +108,7 @@ pub struct Intent<'a> {
     /// Of what the effect depends on.
     pub fingerprint: &'a Fingerprint,
     /// Since when it could have been asked for; the same, or later, however often it is asked for.
-    pub since: Timestamp,
+    pub requested_at: Timestamp,
     /// What is to happen about an unknown outcome.
     pub policy: Policy,
 }
@@ -116,7 +117,7 @@ pub struct Intent<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// Write this claim on condition that what was read still stands, then carry out the effect.
-    CarryOut(Claim),
+    Execute(Claim),
     /// Write this claim on the same condition, then find out what became of the runs before.
     Reconcile(Claim),
     /// Another run may be at it: come again then.
@@ -143,7 +144,7 @@ pub enum Refusal {
     #[error("whether it happened is not known")]
     UnknownOutcome,
     /// It was asked for so long ago that the record of it may be gone.
-    #[error("it was asked for more than {} days ago, and a record of it is kept no longer", HORIZON.as_hours() / 24)]
+    #[error("it was asked for more than {} days ago, and a record of it is kept no longer", MAX_REQUEST_AGE.as_hours() / 24)]
     TooLate,
 }
 
@@ -167,16 +168,16 @@ pub fn decide(read: Option<&Claim>, intent: &Intent<'_>, attempt: &Attempt) -> D
         let claim = Claim {
             version: 1,
             fingerprint: intent.fingerprint.clone(),
-            unknown: 0,
+            unknown_outcomes: 0,
             status: Status::InProgress { lease: attempt.lease() },
         };
-        return if attempt.now.duration_since(intent.since) < HORIZON {
-            Decision::CarryOut(claim)
+        return if attempt.now.duration_since(intent.requested_at) < MAX_REQUEST_AGE {
+            Decision::Execute(claim)
         } else {
             // A record may have been here and told that it is done. To do it once more would be no answer to an
             // unknown outcome but a blind repetition, so no policy allows that without asking.
             match intent.policy {
-                Policy::Reconcile => Decision::Reconcile(Claim { unknown: 1, ..claim }),
+                Policy::Reconcile => Decision::Reconcile(Claim { unknown_outcomes: 1, ..claim }),
                 Policy::Retry | Policy::Block => Decision::Refuse(Refusal::TooLate),
             }
         };
@@ -184,18 +185,18 @@ pub fn decide(read: Option<&Claim>, intent: &Intent<'_>, attempt: &Attempt) -> D
     if claim.fingerprint != *intent.fingerprint {
         return Decision::Refuse(Refusal::PayloadMismatch);
     }
-    let unknown = match &claim.status {
+    let unknown_outcomes = match &claim.status {
         Status::Completed { receipt, .. } => return Decision::Done { receipt: receipt.clone() },
-        Status::InProgress { lease } if lease.bars(attempt) => {
+        Status::InProgress { lease } if lease.blocks(attempt) => {
             return Decision::Wait { until: lease.expires_at };
         }
-        Status::InProgress { .. } => claim.unknown.saturating_add(1),
-        Status::NotDone { .. } => claim.unknown,
+        Status::InProgress { .. } => claim.unknown_outcomes.saturating_add(1),
+        Status::NotDone { .. } => claim.unknown_outcomes,
     };
-    let taken_over = Claim { unknown, ..claim.next(Status::InProgress { lease: attempt.lease() }) };
+    let taken_over = Claim { unknown_outcomes, ..claim.next(Status::InProgress { lease: attempt.lease() }) };
     match intent.policy {
-        _ if unknown == 0 => Decision::CarryOut(taken_over),
-        Policy::Retry => Decision::CarryOut(taken_over),
+        _ if unknown_outcomes == 0 => Decision::Execute(taken_over),
+        Policy::Retry => Decision::Execute(taken_over),
         Policy::Block => Decision::Refuse(Refusal::UnknownOutcome),
         Policy::Reconcile => Decision::Reconcile(taken_over),
     }
@@ -213,7 +214,7 @@ impl Claim {
 
     /// What the run that holds this claim is to write after `outcome`, on condition that this still stands.
     /// Nothing where the outcome is unknown: the lease ends, and the policy decides.
-    pub fn after(&self, outcome: Outcome, now: Timestamp) -> Option<Self> {
+    pub fn with_outcome(&self, outcome: Outcome, now: Timestamp) -> Option<Self> {
         let by = self.owner();
         match outcome {
             Outcome::Done { receipt } => Some(self.next(Status::Completed { by, at: now, receipt })),
@@ -223,13 +224,13 @@ impl Claim {
     }
 
     /// This claim, held by the same run for as long again, to be written on condition that this still stands.
-    pub fn extended(&self, attempt: &Attempt) -> Self {
+    pub fn with_renewed_lease(&self, attempt: &Attempt) -> Self {
         self.next(Status::InProgress { lease: attempt.lease() })
     }
 
     /// This claim, once it is certain that no run before has had the effect.
     pub fn reconciled(self) -> Self {
-        Self { unknown: 0, ..self }
+        Self { unknown_outcomes: 0, ..self }
     }
 
     /// When it would end by itself, if somebody is at it.

@@ -17,8 +17,8 @@ use crate::reservation::Shortage;
 /// What `dataschema` starts with; the event's type and major version follow.
 const SCHEMA_PREFIX: &str = "urn:serverless-orders:event:";
 
-/// Facts about things of one kind: orders, or products ([`crate::product::ProductFact`]).
-pub trait Facts: Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync + 'static {
+/// EventPayload about things of one kind: orders, or products ([`crate::product::ProductFact`]).
+pub trait EventPayload: Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What names the thing that a fact is about.
     type Subject: Debug + Display + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync;
 
@@ -29,7 +29,7 @@ pub trait Facts: Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send
     fn source(&self) -> &'static str;
 
     /// Major version of its schema. One that breaks a consumer is a new one.
-    fn version(&self) -> u32;
+    fn schema_version(&self) -> u32;
 
     /// What tells this fact from every other about the same thing.
     fn identity(&self) -> String;
@@ -38,7 +38,7 @@ pub trait Facts: Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send
 /// An event on the bus. Its JSON is the `detail` of an EventBridge entry. About an order, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Envelope<F>", into = "Envelope<F>", bound = "")]
-pub struct Event<F: Facts = Fact> {
+pub struct Event<F: EventPayload = Fact> {
     /// Same fact, same id: see [`EventId`].
     pub id: EventId,
     /// The service that knows it first-hand.
@@ -227,7 +227,7 @@ impl Fact {
     }
 }
 
-impl Facts for Fact {
+impl EventPayload for Fact {
     type Subject = OrderId;
 
     fn name(&self) -> &'static str {
@@ -249,7 +249,7 @@ impl Facts for Fact {
         }
     }
 
-    fn version(&self) -> u32 {
+    fn schema_version(&self) -> u32 {
         1
     }
 
@@ -277,11 +277,11 @@ pub fn source_of(name: &str) -> Option<&'static str> {
     }
 }
 
-fn schema(fact: &impl Facts) -> String {
-    format!("{SCHEMA_PREFIX}{}:{}", fact.name(), fact.version())
+fn schema(fact: &impl EventPayload) -> String {
+    format!("{SCHEMA_PREFIX}{}:{}", fact.name(), fact.schema_version())
 }
 
-impl<F: Facts> Event<F> {
+impl<F: EventPayload> Event<F> {
     /// The event that `fact` became true of `subject` at `time`.
     pub fn new(subject: F::Subject, fact: F, time: Timestamp, cause: Cause) -> Self {
         Self {
@@ -295,7 +295,7 @@ impl<F: Facts> Event<F> {
     }
 
     /// The cause of what this event leads to.
-    pub fn as_cause(&self) -> Cause {
+    pub fn to_cause(&self) -> Cause {
         Cause { causation_id: Some(self.id), ..self.cause.clone() }
     }
 }
@@ -303,7 +303,7 @@ impl<F: Facts> Event<F> {
 /// The event as CloudEvents spells it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(bound = "")]
-struct Envelope<F: Facts> {
+struct Envelope<F: EventPayload> {
     specversion: String,
     id: EventId,
     source: String,
@@ -327,7 +327,7 @@ fn json() -> String {
     "application/json".to_owned()
 }
 
-impl<F: Facts> From<Event<F>> for Envelope<F> {
+impl<F: EventPayload> From<Event<F>> for Envelope<F> {
     fn from(event: Event<F>) -> Self {
         Self {
             specversion: "1.0".to_owned(),
@@ -345,7 +345,7 @@ impl<F: Facts> From<Event<F>> for Envelope<F> {
     }
 }
 
-impl<F: Facts> TryFrom<Envelope<F>> for Event<F> {
+impl<F: EventPayload> TryFrom<Envelope<F>> for Event<F> {
     type Error = String;
 
     fn try_from(envelope: Envelope<F>) -> Result<Self, Self::Error> {

@@ -23,7 +23,7 @@ pub struct Attempt {
     /// The time at the start of the step.
     pub now: Timestamp,
     /// How long a lease that it takes lasts. Longer than the function may run.
-    pub lease_for: SignedDuration,
+    pub lease_duration: SignedDuration,
 }
 
 impl Attempt {
@@ -31,19 +31,19 @@ impl Attempt {
     pub fn lease(&self) -> Lease {
         Lease {
             owner: self.owner,
-            expires_at: self.now.saturating_add(self.lease_for).unwrap_or(Timestamp::MAX),
+            expires_at: self.now.saturating_add(self.lease_duration).unwrap_or(Timestamp::MAX),
         }
     }
 }
 
 impl Lease {
     /// Whether `attempt` has to leave this alone: somebody else holds it, and still may.
-    pub fn bars(&self, attempt: &Attempt) -> bool {
+    pub fn blocks(&self, attempt: &Attempt) -> bool {
         self.owner != attempt.owner && attempt.now < self.expires_at
     }
 
     /// The same lease, given up.
-    pub fn given_up(&self, now: Timestamp) -> Self {
+    pub fn released(&self, now: Timestamp) -> Self {
         Self { owner: self.owner, expires_at: now }
     }
 }

@@ -27,7 +27,7 @@ pub mod reservation;
 mod text;
 
 pub use address::Address;
-pub use event::{Cause, Event, Fact, Facts};
+pub use event::{Cause, Event, Fact, EventPayload};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
     ProviderEventId, RefundId, Sku, UploadId,
@@ -35,5 +35,5 @@ pub use id::{
 pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};
 pub use order::{Line, Lines, OrderDetails};
-pub use person::{Customer, EmailAddress, Language, PersonName, SYNTHETIC_CUSTOMER};
+pub use person::{Customer, EmailAddress, Language, PersonName, SYNTHETIC_CUSTOMER_ID};
 pub use product::ProductFact;

@@ -10,19 +10,19 @@ use crate::text::InvalidText;
 
 /// The largest amount that is handled: eight digits of minor units, which is as much as Stripe charges in
 /// one go (<https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>).
-pub const LARGEST_AMOUNT: u32 = 99_999_999;
+pub const MAX_AMOUNT: u32 = 99_999_999;
 
-/// A number of minor units, 0 to [`LARGEST_AMOUNT`].
+/// A number of minor units, 0 to [`MAX_AMOUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
-#[schemars(with = "u32", extend("maximum" = LARGEST_AMOUNT))]
+#[schemars(with = "u32", extend("maximum" = MAX_AMOUNT))]
 pub struct Amount(u32);
 
 impl TryFrom<i64> for Amount {
     type Error = InvalidText;
     fn try_from(minor_units: i64) -> Result<Self, Self::Error> {
-        u32::try_from(minor_units).ok().filter(|units| *units <= LARGEST_AMOUNT).map(Self).ok_or_else(|| {
-            InvalidText(format!("must be 0 to {LARGEST_AMOUNT} minor units, is {minor_units}"))
+        u32::try_from(minor_units).ok().filter(|units| *units <= MAX_AMOUNT).map(Self).ok_or_else(|| {
+            InvalidText(format!("must be 0 to {MAX_AMOUNT} minor units, is {minor_units}"))
         })
     }
 }
@@ -59,7 +59,7 @@ impl TaxRate {
     }
 
     /// The tax that is in a price with `gross` minor units: rounded to the nearest, a half up.
-    pub fn within(self, gross: u32) -> u32 {
+    pub fn tax_included_in(self, gross: u32) -> u32 {
         let (gross, rate) = (u64::from(gross), u64::from(self.0));
         let tax = (2 * gross * rate + 10_000 + rate) / (2 * (10_000 + rate));
         u32::try_from(tax).unwrap_or(u32::MAX)
@@ -94,7 +94,7 @@ impl Currency {
     }
 
     /// How many digits of a sum stand behind the decimal point: 2 for EUR, none for JPY, 3 for KWD.
-    pub fn digits(self) -> usize {
+    pub fn decimal_places(self) -> usize {
         usize::from(self.0.exponent().unwrap_or(0))
     }
 }
@@ -153,9 +153,9 @@ pub struct Money {
 pub enum MoneyError {
     /// Only like can be added to like.
     #[error("all prices must be in one currency: {0} and {1} are mixed")]
-    Currencies(&'static str, &'static str),
-    /// The result would be past [`LARGEST_AMOUNT`].
-    #[error("the total must be at most {LARGEST_AMOUNT} minor units")]
+    CurrencyMismatch(&'static str, &'static str),
+    /// The result would be past [`MAX_AMOUNT`].
+    #[error("the total must be at most {MAX_AMOUNT} minor units")]
     TooLarge,
 }
 
@@ -169,13 +169,13 @@ impl Money {
     /// too, but where three digits follow it: what stands there may mean thousands.
     ///
     /// # Errors
-    /// When it is no such number, has more decimal places than the currency, or is past [`LARGEST_AMOUNT`].
+    /// When it is no such number, has more decimal places than the currency, or is past [`MAX_AMOUNT`].
     pub fn from_decimal(text: &str, currency: Currency) -> Result<Self, InvalidText> {
         let places = usize::from(currency.0.exponent().unwrap_or(0));
         let point = if places == 3 { "." } else { ".," };
         let amount = decimal(text, places, point).and_then(|units| Amount::try_from(units).ok());
         amount.map(|amount| Self { amount, currency }).ok_or_else(|| {
-            let most = Self { amount: Amount(LARGEST_AMOUNT), currency };
+            let most = Self { amount: Amount(MAX_AMOUNT), currency };
             InvalidText(format!(
                 "must be 0 to {most}, digits with at most {places} decimal places behind a point and nothing else"
             ))
@@ -186,24 +186,24 @@ impl Money {
     ///
     /// # Errors
     /// [`MoneyError::TooLarge`].
-    pub fn times(self, quantity: u32) -> Result<Self, MoneyError> {
+    pub fn checked_mul(self, quantity: u32) -> Result<Self, MoneyError> {
         self.with(self.amount.0.checked_mul(quantity))
     }
 
     /// `self + other`.
     ///
     /// # Errors
-    /// [`MoneyError::Currencies`] and [`MoneyError::TooLarge`].
-    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+    /// [`MoneyError::CurrencyMismatch`] and [`MoneyError::TooLarge`].
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
-            return Err(MoneyError::Currencies(self.currency.code(), other.currency.code()));
+            return Err(MoneyError::CurrencyMismatch(self.currency.code(), other.currency.code()));
         }
         self.with(self.amount.0.checked_add(other.amount.0))
     }
 
     fn with(self, units: Option<u32>) -> Result<Self, MoneyError> {
         units
-            .filter(|units| *units <= LARGEST_AMOUNT)
+            .filter(|units| *units <= MAX_AMOUNT)
             .map(|units| Self { amount: Amount(units), currency: self.currency })
             .ok_or(MoneyError::TooLarge)
     }
@@ -212,7 +212,7 @@ impl Money {
 /// As a person reads it: `12.50 EUR`, `1250 JPY`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.currency.digits();
+        let digits = self.currency.decimal_places();
         let code = self.currency.code();
         match u32::try_from(digits).ok().and_then(|digits| 10_u32.checked_pow(digits)) {
             Some(unit) if digits > 0 => {
@@ -251,7 +251,7 @@ mod tests {
             ("12,5", "EUR", Some(1250)),
             ("12", "EUR", Some(1200)),
             ("0.05", "EUR", Some(5)),
-            ("999999.99", "EUR", Some(LARGEST_AMOUNT)),
+            ("999999.99", "EUR", Some(MAX_AMOUNT)),
             ("1000000", "EUR", None),
             ("1,250", "EUR", None),
             ("1.250,00", "EUR", None),
@@ -285,11 +285,11 @@ mod tests {
     #[test]
     fn tax_is_within_the_price() {
         let rate = |basis_points: i64| TaxRate::try_from(basis_points).unwrap();
-        assert_eq!(rate(1900).within(11_900), 1_900);
-        assert_eq!(rate(1900).within(100), 16); // 15.966
-        assert_eq!(rate(700).within(107), 7);
-        assert_eq!(rate(10_000).within(1), 1); // 0.5
-        assert_eq!(TaxRate::ZERO.within(LARGEST_AMOUNT), 0);
+        assert_eq!(rate(1900).tax_included_in(11_900), 1_900);
+        assert_eq!(rate(1900).tax_included_in(100), 16); // 15.966
+        assert_eq!(rate(700).tax_included_in(107), 7);
+        assert_eq!(rate(10_000).tax_included_in(1), 1); // 0.5
+        assert_eq!(TaxRate::ZERO.tax_included_in(MAX_AMOUNT), 0);
         assert!(TaxRate::try_from(-1).is_err() && TaxRate::try_from(10_001).is_err());
     }
 
@@ -304,12 +304,12 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<Money>(bad).is_err(), "{bad}");
         }
-        assert!(matches!(money(1, "EUR").plus(money(1, "USD")), Err(MoneyError::Currencies("EUR", "USD"))));
+        assert!(matches!(money(1, "EUR").checked_add(money(1, "USD")), Err(MoneyError::CurrencyMismatch("EUR", "USD"))));
     }
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_again(units in 0..=LARGEST_AMOUNT, code in prop::sample::select(vec!["EUR", "JPY", "KWD"])) {
+        fn what_is_shown_is_read_again(units in 0..=MAX_AMOUNT, code in prop::sample::select(vec!["EUR", "JPY", "KWD"])) {
             let sum = money(units.into(), code);
             let shown = sum.to_string();
             let text = shown.split(' ').next().unwrap();
@@ -317,12 +317,12 @@ mod tests {
         }
 
         #[test]
-        fn arithmetic_is_exact_or_refused(a in 0..=LARGEST_AMOUNT, b in 0..=LARGEST_AMOUNT, quantity in any::<u32>()) {
+        fn arithmetic_is_exact_or_refused(a in 0..=MAX_AMOUNT, b in 0..=MAX_AMOUNT, quantity in any::<u32>()) {
             let (x, y) = (money(a.into(), "EUR"), money(b.into(), "EUR"));
             let sum = u64::from(a) + u64::from(b);
-            prop_assert_eq!(x.plus(y).ok().map(|m| u64::from(m.minor_units())), (sum <= u64::from(LARGEST_AMOUNT)).then_some(sum));
+            prop_assert_eq!(x.checked_add(y).ok().map(|m| u64::from(m.minor_units())), (sum <= u64::from(MAX_AMOUNT)).then_some(sum));
             let product = u64::from(a) * u64::from(quantity);
-            prop_assert_eq!(x.times(quantity).ok().map(|m| u64::from(m.minor_units())), (product <= u64::from(LARGEST_AMOUNT)).then_some(product));
+            prop_assert_eq!(x.checked_mul(quantity).ok().map(|m| u64::from(m.minor_units())), (product <= u64::from(MAX_AMOUNT)).then_some(product));
         }
     }
 }

@@ -15,16 +15,16 @@ use crate::text::InvalidText;
 
 /// The most lines that one order may have. The reservation changes every line's stock in one DynamoDB
 /// transaction, which takes 100 items; half of that leaves room, and keeps an event far below 256 KB.
-pub const MOST_LINES: usize = 50;
+pub const MAX_LINES: usize = 50;
 /// How long payments has to answer a wish to cancel before it is asked again. Longer than its retries take.
-pub const ASK_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
+pub const CANCELLATION_RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 /// The most pieces of one product in one order.
-pub const MOST_QUANTITY: u32 = 999;
+pub const MAX_QUANTITY: u32 = 999;
 
-/// A number of pieces, 1 to [`MOST_QUANTITY`].
+/// A number of pieces, 1 to [`MAX_QUANTITY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "u32")]
-#[schemars(with = "u32", extend("minimum" = 1, "maximum" = MOST_QUANTITY))]
+#[schemars(with = "u32", extend("minimum" = 1, "maximum" = MAX_QUANTITY))]
 pub struct Quantity(u32);
 
 impl Quantity {
@@ -39,9 +39,9 @@ impl TryFrom<i64> for Quantity {
     fn try_from(pieces: i64) -> Result<Self, Self::Error> {
         u32::try_from(pieces)
             .ok()
-            .filter(|pieces| (1..=MOST_QUANTITY).contains(pieces))
+            .filter(|pieces| (1..=MAX_QUANTITY).contains(pieces))
             .map(Self)
-            .ok_or_else(|| InvalidText(format!("must be 1 to {MOST_QUANTITY} pieces, is {pieces}")))
+            .ok_or_else(|| InvalidText(format!("must be 1 to {MAX_QUANTITY} pieces, is {pieces}")))
     }
 }
 
@@ -63,10 +63,10 @@ pub struct Line {
     pub unit_price: Money,
 }
 
-/// The lines of an order: 1 to [`MOST_LINES`], each product once, all in one currency, with a total that fits.
+/// The lines of an order: 1 to [`MAX_LINES`], each product once, all in one currency, with a total that fits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Line>", into = "Vec<Line>")]
-#[schemars(with = "Vec<Line>", extend("minItems" = 1, "maxItems" = MOST_LINES))]
+#[schemars(with = "Vec<Line>", extend("minItems" = 1, "maxItems" = MAX_LINES))]
 pub struct Lines {
     lines: Vec<Line>,
     total: Money,
@@ -75,8 +75,8 @@ pub struct Lines {
 /// Why lines do not make an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLines {
-    /// None, or more than [`MOST_LINES`].
-    #[error("must have 1 to {MOST_LINES} lines, has {0}")]
+    /// None, or more than [`MAX_LINES`].
+    #[error("must have 1 to {MAX_LINES} lines, has {0}")]
     Count(usize),
     /// Two lines for one product.
     #[error("must name each product once, names {0} twice: add the quantities up")]
@@ -102,7 +102,7 @@ impl TryFrom<Vec<Line>> for Lines {
     type Error = InvalidLines;
 
     fn try_from(lines: Vec<Line>) -> Result<Self, Self::Error> {
-        if lines.len() > MOST_LINES {
+        if lines.len() > MAX_LINES {
             return Err(InvalidLines::Count(lines.len()));
         }
         let mut seen = BTreeSet::new();
@@ -111,9 +111,9 @@ impl TryFrom<Vec<Line>> for Lines {
             if !seen.insert(&line.sku) {
                 return Err(InvalidLines::Duplicate(line.sku.clone()));
             }
-            let price = line.unit_price.times(line.quantity.get())?;
+            let price = line.unit_price.checked_mul(line.quantity.get())?;
             total = Some(match total {
-                Some(sum) => sum.plus(price)?,
+                Some(sum) => sum.checked_add(price)?,
                 None => price,
             });
         }
@@ -253,8 +253,8 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<VoidReason>,
     /// When payments was last asked to void it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked_at: Option<Timestamp>,
+    #[serde(rename = "asked_at", default, skip_serializing_if = "Option::is_none")]
+    pub cancellation_requested_at: Option<Timestamp>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -265,13 +265,13 @@ pub struct Order {
 
 /// What an event means to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Followed {
+pub enum Applied {
     /// The order is now so.
-    Moved(Box<Order>),
+    Changed(Box<Order>),
     /// It says nothing new.
     Unchanged,
     /// It cannot be true of this order, as far as this order knows. A person has to look.
-    Contradicts(String),
+    Conflict(String),
 }
 
 impl Order {
@@ -286,7 +286,7 @@ impl Order {
                 cause,
                 reserved: false,
                 cancellation: None,
-                asked_at: None,
+                cancellation_requested_at: None,
                 outcome: None,
                 settlement: None,
             },
@@ -308,7 +308,7 @@ impl Order {
         }
     }
 
-    /// Asks for the order not to be charged. `None` where that has been asked within [`ASK_AGAIN_AFTER`], or is too
+    /// Asks for the order not to be charged. `None` where that has been asked within [`CANCELLATION_RETRY_INTERVAL`], or is too
     /// late: look at [`Order::status`]. The answer comes from payments, as an event. Asking again is the same event,
     /// with the reason of the first, so that an order does not hang when the wish or the answer was thrown away.
     pub fn request_cancellation(
@@ -317,18 +317,18 @@ impl Order {
         now: Timestamp,
         cause: Cause,
     ) -> Option<(Self, Event)> {
-        let just_asked = self.asked_at.is_some_and(|at| now.duration_since(at) < ASK_AGAIN_AFTER);
+        let just_asked = self.cancellation_requested_at.is_some_and(|at| now.duration_since(at) < CANCELLATION_RETRY_INTERVAL);
         if self.outcome.is_some() || (self.cancellation.is_some() && just_asked) {
             return None;
         }
         let reason = self.cancellation.unwrap_or(reason);
         let wish = Fact::CancellationRequested(CancellationRequested { order: self.details.clone(), reason });
-        let asked = Self { cancellation: Some(reason), asked_at: Some(now), ..self.clone() };
+        let asked = Self { cancellation: Some(reason), cancellation_requested_at: Some(now), ..self.clone() };
         Some((asked, Event::new(self.id, wish, now, cause)))
     }
 
     /// Takes in a fact, at any time, any number of times.
-    pub fn follow(&self, fact: &Fact) -> Followed {
+    pub fn apply(&self, fact: &Fact) -> Applied {
         let mut order = self.clone();
         let contradiction = match fact {
             // A paid order stays paid when money went back: what of it, the payment service tells.
@@ -348,9 +348,9 @@ impl Order {
             Fact::ReservationReleased(_) => order.settle(Settlement::Released),
         };
         match contradiction {
-            Some(why) => Followed::Contradicts(why),
-            None if order == *self => Followed::Unchanged,
-            None => Followed::Moved(Box::new(order)),
+            Some(why) => Applied::Conflict(why),
+            None if order == *self => Applied::Unchanged,
+            None => Applied::Changed(Box::new(order)),
         }
     }
 

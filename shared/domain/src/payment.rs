@@ -132,7 +132,7 @@ pub enum Goal {
 
 /// What the provider last said to this attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Seen {
+pub enum ProviderObservation {
     /// Nothing yet.
     Nothing,
     /// It made this PaymentIntent.
@@ -140,7 +140,7 @@ pub enum Seen {
     /// It would not make one, and never will.
     Refused(DeclineReason),
     /// The PaymentIntent of the record stands so.
-    Intent(IntentStatus),
+    Status(IntentStatus),
 }
 
 /// The states of a PaymentIntent, as far as they lead to different steps.
@@ -194,7 +194,7 @@ pub enum Step {
 pub fn decide(
     read: Option<&Payment>,
     goal: Goal,
-    seen: &Seen,
+    seen: &ProviderObservation,
     request: &Request<'_>,
     attempt: &Attempt,
 ) -> Step {
@@ -214,7 +214,7 @@ pub fn decide(
         }));
     };
     let PaymentState::Charging { lease, attempt: count, intent, ending } = &payment.state else {
-        return payment.outcome().map_or(Step::Wait { until: None }, |event| Step::Publish(Box::new(event)));
+        return payment.outcome_event().map_or(Step::Wait { until: None }, |event| Step::Publish(Box::new(event)));
     };
     let write = |state: PaymentState| Step::Write(Box::new(payment.next(state)));
     let charging = |intent: Option<PaymentIntentId>, ending: Option<Ending>| {
@@ -228,7 +228,7 @@ pub fn decide(
     };
 
     if lease.owner != attempt.owner {
-        if lease.bars(attempt) {
+        if lease.blocks(attempt) {
             return Step::Wait { until: Some(lease.expires_at) };
         }
         return write(PaymentState::Charging {
@@ -245,14 +245,14 @@ pub fn decide(
     match (intent, seen) {
         // A PaymentIntent that is not in the record is never confirmed, so there is nothing to cancel.
         (None, _) if let Some(ending) = ending => end(ending),
-        (None, Seen::Created(id)) => charging(Some(id.clone()), None),
-        (None, Seen::Refused(reason)) => end(&Ending::Decline(reason.clone())),
-        (None, Seen::Nothing | Seen::Intent(_)) => {
+        (None, ProviderObservation::Created(id)) => charging(Some(id.clone()), None),
+        (None, ProviderObservation::Refused(reason)) => end(&Ending::Decline(reason.clone())),
+        (None, ProviderObservation::Nothing | ProviderObservation::Status(_)) => {
             Step::CreateIntent { idempotency_key: format!("{}/create/{count}", payment.order_id) }
         }
-        (Some(id), Seen::Created(created)) if created == id && ending.is_none() => confirm(id, *count),
-        (Some(id), Seen::Nothing | Seen::Created(_) | Seen::Refused(_)) => Step::Retrieve(id.clone()),
-        (Some(id), Seen::Intent(status)) => match (status, ending) {
+        (Some(id), ProviderObservation::Created(created)) if created == id && ending.is_none() => confirm(id, *count),
+        (Some(id), ProviderObservation::Nothing | ProviderObservation::Created(_) | ProviderObservation::Refused(_)) => Step::Retrieve(id.clone()),
+        (Some(id), ProviderObservation::Status(status)) => match (status, ending) {
             (IntentStatus::Succeeded, _) => {
                 write(PaymentState::Succeeded { intent: id.clone(), at: attempt.now })
             }
@@ -290,13 +290,13 @@ impl Payment {
 
     /// The record with the lease given up, for an attempt that has to come again later: the next one need not
     /// wait for the lease to end. `None` where `attempt` holds no lease.
-    pub fn give_up(&self, attempt: &Attempt) -> Option<Self> {
+    pub fn release_lease(&self, attempt: &Attempt) -> Option<Self> {
         match &self.state {
             PaymentState::Charging { lease, attempt: count, intent, ending }
                 if lease.owner == attempt.owner =>
             {
                 Some(self.next(PaymentState::Charging {
-                    lease: lease.given_up(attempt.now),
+                    lease: lease.released(attempt.now),
                     attempt: *count,
                     intent: intent.clone(),
                     ending: ending.clone(),
@@ -312,7 +312,7 @@ impl Payment {
     }
 
     /// The event that tells how it ended; the same one, however often it is asked for.
-    pub fn outcome(&self) -> Option<Event> {
+    pub fn outcome_event(&self) -> Option<Event> {
         let order = self.order.clone();
         let (fact, at) = match &self.state {
             PaymentState::Charging { .. } => return None,

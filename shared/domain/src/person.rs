@@ -80,7 +80,7 @@ printable!(Language);
 
 /// The id of the customer that looks whether the shop works. Their orders go the way of all others and are never paid;
 /// whoever counts what the shop sells leaves them out.
-pub const SYNTHETIC_CUSTOMER: &str = "synthetic-customer";
+pub const SYNTHETIC_CUSTOMER_ID: &str = "synthetic-customer";
 
 /// The customer of an order, as known when it was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Cause, Event, Facts};
+use crate::event::{Cause, Event, EventPayload};
 use crate::id::{Sku, UploadId};
 
 /// What can happen to a product.
@@ -40,7 +40,7 @@ pub struct ImageRejected {
     pub reason: RejectReason,
 }
 
-impl Facts for ProductFact {
+impl EventPayload for ProductFact {
     type Subject = Sku;
 
     fn name(&self) -> &'static str {
@@ -54,7 +54,7 @@ impl Facts for ProductFact {
         "media"
     }
 
-    fn version(&self) -> u32 {
+    fn schema_version(&self) -> u32 {
         1
     }
 
@@ -157,7 +157,7 @@ impl RenditionSize {
     pub const ALL: [Self; 3] = [Self::Full, Self::Card, Self::Thumbnail];
 
     /// The sides of the square that it fits into, in pixels.
-    pub fn most(self) -> u32 {
+    pub fn max_side(self) -> u32 {
         match self {
             Self::Thumbnail => 160,
             Self::Card => 480,
@@ -253,17 +253,18 @@ pub struct Upload {
     /// Its name.
     pub id: UploadId,
     /// When a client asked.
-    pub asked_at: Timestamp,
+    #[serde(rename = "asked_at")]
+    pub requested_at: Timestamp,
     /// What led to it.
     pub cause: Cause,
     /// What became of it.
-    pub state: State,
+    pub state: UploadState,
 }
 
 /// What became of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-pub enum State {
+pub enum UploadState {
     /// Nothing yet.
     Pending,
     /// It can be shown.
@@ -284,40 +285,40 @@ pub enum State {
 
 /// What was found out about an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
+pub enum ProcessingResult {
     /// It is harmless, and a picture.
-    Good(Image),
+    Ready(Image),
     /// It is not taken.
-    Bad(RejectReason),
+    Rejected(RejectReason),
 }
 
 impl Upload {
     /// The upload, now that something is known of it. `None` where it was decided before: the first to find something out
     /// decides.
-    pub fn decide(&self, finding: Finding, at: Timestamp) -> Option<Self> {
-        if self.state != State::Pending {
+    pub fn complete(&self, finding: ProcessingResult, at: Timestamp) -> Option<Self> {
+        if self.state != UploadState::Pending {
             return None;
         }
         let state = match finding {
-            Finding::Good(image) => State::Ready { at, image },
-            Finding::Bad(reason) => State::Rejected { at, reason },
+            ProcessingResult::Ready(image) => UploadState::Ready { at, image },
+            ProcessingResult::Rejected(reason) => UploadState::Rejected { at, reason },
         };
         Some(Self { state, ..self.clone() })
     }
 
     /// Whether it takes the place of the picture of the upload `current`.
     pub fn replaces(&self, current: Option<UploadId>) -> bool {
-        matches!(self.state, State::Ready { .. }) && current.is_none_or(|current| current < self.id)
+        matches!(self.state, UploadState::Ready { .. }) && current.is_none_or(|current| current < self.id)
     }
 
     /// What the bus is told of it: the same each time. Nothing while it is pending.
     pub fn event(&self) -> Option<Event<ProductFact>> {
         let (at, fact) = match &self.state {
-            State::Pending => return None,
-            State::Ready { at, image } => {
+            UploadState::Pending => return None,
+            UploadState::Ready { at, image } => {
                 (*at, ProductFact::ImageReady(ImageReady { upload_id: self.id, image: image.clone() }))
             }
-            State::Rejected { at, reason } => {
+            UploadState::Rejected { at, reason } => {
                 (*at, ProductFact::ImageRejected(ImageRejected { upload_id: self.id, reason: *reason }))
             }
         };

@@ -80,7 +80,7 @@ pub enum ShortageKind {
 
 /// A product's stock and price, as read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OnSale {
+pub struct ProductStock {
     /// How many can still be ordered.
     pub available: u32,
     /// The price of one.
@@ -88,7 +88,7 @@ pub struct OnSale {
 }
 
 /// How the counters of one product change. Carried out on condition that none goes below zero and, when stock
-/// is taken, that the price is still `at_price`.
+/// is taken, that the price is still `expected_price`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StockChange {
     /// Which product.
@@ -100,14 +100,14 @@ pub struct StockChange {
     /// To what is sold.
     pub sold: i64,
     /// The price that must still be asked, where stock is taken.
-    pub at_price: Option<Money>,
+    pub expected_price: Option<Money>,
 }
 
 /// What to do about a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// It is already so: say so again.
-    AsItIs(Reservation),
+    Unchanged(Reservation),
     /// Write the reservation and change the stock, in one transaction, on condition that the reservation is
     /// still as it was read and the stock allows it. If not, read and decide again.
     Write {
@@ -126,7 +126,7 @@ pub fn reserve(
     read: Option<&Reservation>,
     order_id: OrderId,
     lines: &Lines,
-    stock: &BTreeMap<Sku, OnSale>,
+    stock: &BTreeMap<Sku, ProductStock>,
 ) -> Decision {
     if let Some(reservation) = read {
         // What is confirmed is what is charged: it has to be what is held.
@@ -136,7 +136,7 @@ pub fn reserve(
                 "order {order_id} holds other lines than these, and can hold no others"
             ));
         }
-        return Decision::AsItIs(reservation.clone());
+        return Decision::Unchanged(reservation.clone());
     }
     let shortages: Vec<Shortage> = lines
         .iter()
@@ -168,7 +168,7 @@ pub fn reserve(
                 available: -pieces,
                 held: pieces,
                 sold: 0,
-                at_price: Some(line.unit_price),
+                expected_price: Some(line.unit_price),
             }
         })
         .collect();
@@ -189,10 +189,10 @@ pub fn commit(read: Option<&Reservation>, order_id: OrderId) -> Decision {
                     available: 0,
                     held: -pieces,
                     sold: pieces,
-                    at_price: None,
+                    expected_price: None,
                 }
             }),
-            ReservationState::Committed => Decision::AsItIs(reservation.clone()),
+            ReservationState::Committed => Decision::Unchanged(reservation.clone()),
             ReservationState::Released | ReservationState::Rejected { .. } => {
                 Decision::Refuse(format!("order {order_id} was charged, but its stock is no longer held"))
             }
@@ -213,11 +213,11 @@ pub fn release(read: Option<&Reservation>, order_id: OrderId) -> Decision {
                     available: pieces,
                     held: -pieces,
                     sold: 0,
-                    at_price: None,
+                    expected_price: None,
                 }
             }),
             ReservationState::Released | ReservationState::Rejected { .. } => {
-                Decision::AsItIs(reservation.clone())
+                Decision::Unchanged(reservation.clone())
             }
             ReservationState::Committed => {
                 Decision::Refuse(format!("order {order_id} was not charged, but its stock is sold"))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Event, Fact, Facts};
+use domain::{Event, Fact, EventPayload};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub trait EventHandler: Send + Sync {
 /// EventBridge's envelope
 /// (<https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>).
 #[async_trait]
-pub trait MessageHandler<F: Facts = Fact>: Send + Sync {
+pub trait MessageHandler<F: EventPayload = Fact>: Send + Sync {
     /// The log fields of a message, which may be one that cannot be parsed.
     fn labels(&self, message: &Value) -> Labels;
 

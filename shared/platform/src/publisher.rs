@@ -1,11 +1,11 @@
 //! Publishing events to the bus.
 
 use async_trait::async_trait;
-use domain::{Event, Fact, Facts};
+use domain::{Event, Fact, EventPayload};
 
 /// Publishes events; order events by default.
 #[async_trait]
-pub trait Publisher<F: Facts = Fact>: Send + Sync {
+pub trait Publisher<F: EventPayload = Fact>: Send + Sync {
     /// Publishes all of `events`. On success, the bus has accepted every event. On failure, it may have
     /// accepted some of them; publishing them again is safe because an event keeps its id.
     async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()>;
@@ -13,7 +13,7 @@ pub trait Publisher<F: Facts = Fact>: Send + Sync {
 
 /// The API call that puts events on the bus.
 #[async_trait]
-pub trait PutEvents<F: Facts = Fact>: Send + Sync {
+pub trait PutEvents<F: EventPayload = Fact>: Send + Sync {
     /// Sends at most [`MAX_ENTRIES`] events in one call, which may accept only some of them. Returns one item
     /// per event, in the same order: `None` if it was accepted, otherwise the reason why it was rejected.
     async fn put(&self, events: &[&Event<F>]) -> anyhow::Result<Vec<Option<String>>>;
@@ -33,7 +33,7 @@ pub struct BusPublisher<B>(
 );
 
 #[async_trait]
-impl<F: Facts, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
+impl<F: EventPayload, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
     /// `PutEvents` returns 200 even if it accepted only some entries, so the result of each entry is checked
     /// and only rejected entries are sent again.
     async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! That claims on effects (`platform::idempotency`) outlive whatever can come again.
 
-use domain::claim::{LEASE, QUEUE_RETENTION, RECORD_LIFETIME};
+use domain::claim::{DEFAULT_LEASE_DURATION, QUEUE_RETENTION, RECORD_LIFETIME};
 use serde_json::Value;
 
 use crate::Violations;
@@ -49,7 +49,7 @@ pub fn claims_outlive_messages(template: &Template) -> Violations {
 /// Lambda has ended a run before its claim ends, so that nobody takes over from one that is still at it.
 pub fn claims_outlast_runs(template: &Template) -> Violations {
     let tables: Vec<&str> = claim_tables(template).map(|table| table.id).collect();
-    let lease = u64::try_from(LEASE.as_secs()).unwrap_or_default();
+    let lease = u64::try_from(DEFAULT_LEASE_DURATION.as_secs()).unwrap_or_default();
     let claims = |function: &Resource<'_>| {
         let variables = function.property("/Environment/Variables").as_object();
         variables
@@ -64,7 +64,7 @@ pub fn claims_outlast_runs(template: &Template) -> Violations {
         .filter(|function| function.setting("/Timeout").as_u64().is_none_or(|seconds| seconds >= lease))
         .map(|function| {
             format!(
-                "{}: set Timeout to less than {lease}, which is how long a claim lasts (domain::claim::LEASE), \
+                "{}: set Timeout to less than {lease}, which is how long a claim lasts (domain::claim::DEFAULT_LEASE_DURATION), \
                  or give its Idempotency a longer lease and say so here",
                 function.id
             )

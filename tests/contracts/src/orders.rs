@@ -195,7 +195,7 @@ async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
     let full = Order {
         reserved: true,
         cancellation: Some(VoidReason::CustomerRequest),
-        asked_at: Some(nanoseconds),
+        cancellation_requested_at: Some(nanoseconds),
         outcome: Some(Outcome::Voided(VoidReason::Expired)),
         settlement: Some(Settlement::Released),
         ..stored.order.clone()

@@ -1,7 +1,7 @@
 //! `inventory::store::Reservations`: reservations, written in one transaction with the stock.
 
-use domain::order::MOST_LINES;
-use domain::reservation::{OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
+use domain::order::MAX_LINES;
+use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
 use domain::{Money, OrderId, Sku};
 use futures::future::join_all;
 
@@ -34,8 +34,8 @@ fn reservation(
     Ok(Reservation { order_id: order, lines, state })
 }
 
-fn change(sku: &Sku, available: i64, held: i64, sold: i64, at_price: Option<Money>) -> StockChange {
-    StockChange { sku: sku.clone(), available, held, sold, at_price }
+fn change(sku: &Sku, available: i64, held: i64, sold: i64, expected_price: Option<Money>) -> StockChange {
+    StockChange { sku: sku.clone(), available, held, sold, expected_price }
 }
 
 fn hold(sku: &Sku, pieces: i64) -> anyhow::Result<StockChange> {
@@ -54,7 +54,7 @@ impl World {
 
 async fn stock_and_price_of_what_is_sold(world: &World) -> anyhow::Result<()> {
     let mut skus = vec![sku(0)?];
-    for number in 1..=u32::try_from(MOST_LINES - 1)? {
+    for number in 1..=u32::try_from(MAX_LINES - 1)? {
         skus.push(world.product(number, number).await?);
     }
     let found = world.reservations.on_sale(&skus).await?;
@@ -62,7 +62,7 @@ async fn stock_and_price_of_what_is_sold(world: &World) -> anyhow::Result<()> {
     same("an unknown one", found.get(&skus[0]), None)?;
     let price = euros(1250)?;
     for (number, sku) in (1..).zip(&skus[1..]) {
-        same("stock and price", found.get(sku), Some(&OnSale { available: number, price }))?;
+        same("stock and price", found.get(sku), Some(&ProductStock { available: number, price }))?;
     }
     same("unknown ones alone", world.reservations.on_sale(&skus[..1]).await?.len(), 0)
 }
@@ -166,7 +166,7 @@ async fn no_counter_goes_below_zero(world: &World) -> anyhow::Result<()> {
 
 async fn all_lines_are_written_or_none(world: &World) -> anyhow::Result<()> {
     let mut skus = Vec::new();
-    let most = u32::try_from(MOST_LINES)?;
+    let most = u32::try_from(MAX_LINES)?;
     for number in 1..=most {
         skus.push(world.product(number, 1).await?);
     }

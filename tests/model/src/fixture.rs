@@ -13,8 +13,8 @@ use domain::event::{
     ReservationConfirmed, ReservationRejected, ReservationSettled,
 };
 use domain::order::{Order, Outcome, Settlement};
-use domain::payment::{self, DeclineReason, IntentStatus, Payment, PaymentState, Seen};
-use domain::reservation::{OnSale, Reservation, ReservationState, Shortage, ShortageKind};
+use domain::payment::{self, DeclineReason, IntentStatus, Payment, PaymentState, ProviderObservation};
+use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind};
 use domain::{
     Attempt, Cause, Customer, Fact, Lease, Line, Lines, Money, OrderDetails, OrderId, PaymentIntentId, Sku,
 };
@@ -89,7 +89,7 @@ impl Fixture {
     }
 
     pub(crate) fn attempt(&self, owner: Owner, now: Timestamp) -> Attempt {
-        Attempt { owner: Uuid::from_u128(u128::from(owner)), now, lease_for: LEASE }
+        Attempt { owner: Uuid::from_u128(u128::from(owner)), now, lease_duration: LEASE }
     }
 
     /// Which of the two products this is.
@@ -97,15 +97,15 @@ impl Fixture {
         usize::from(*sku != self.skus[0])
     }
 
-    pub(crate) fn on_sale(&self, available: [i8; 2]) -> BTreeMap<Sku, OnSale> {
+    pub(crate) fn on_sale(&self, available: [i8; 2]) -> BTreeMap<Sku, ProductStock> {
         let on_sale =
-            |available: i8| OnSale { available: u32::try_from(available).unwrap_or(0), price: self.price };
+            |available: i8| ProductStock { available: u32::try_from(available).unwrap_or(0), price: self.price };
         self.skus.iter().cloned().zip(available.map(on_sale)).collect()
     }
 
     fn lease(&self, owner: Owner, given_up: bool) -> Lease {
         let lease = self.attempt(owner, self.during).lease();
-        if given_up { lease.given_up(self.during) } else { lease }
+        if given_up { lease.released(self.during) } else { lease }
     }
 
     /// What a lease comes down to. One that was taken at any time is active until its owner ends.
@@ -121,12 +121,12 @@ impl Fixture {
         (0_u8..).zip(&self.intents).find(|(_, known)| *known == intent).map_or(0, |(number, _)| number)
     }
 
-    pub(crate) fn seen(&self, said: Said) -> Seen {
+    pub(crate) fn seen(&self, said: Said) -> ProviderObservation {
         match said {
-            Said::Nothing => Seen::Nothing,
-            Said::Created(number) => Seen::Created(self.intent(number)),
-            Said::Refused => Seen::Refused(declined()),
-            Said::Stands(status) => Seen::Intent(match status {
+            Said::Nothing => ProviderObservation::Nothing,
+            Said::Created(number) => ProviderObservation::Created(self.intent(number)),
+            Said::Refused => ProviderObservation::Refused(declined()),
+            Said::Stands(status) => ProviderObservation::Status(match status {
                 Status::Unconfirmed => IntentStatus::Unconfirmed,
                 Status::Processing => IntentStatus::Processing,
                 Status::Succeeded => IntentStatus::Succeeded,
@@ -184,7 +184,7 @@ impl Fixture {
             version: row.version.into(),
             fingerprint: Fingerprint::from([0; 32]),
             // Counted for the policies that ask; that of mails, `Retry`, does not.
-            unknown: 0,
+            unknown_outcomes: 0,
             status: match row.claimed {
                 Some((owner, false)) => claim::Status::InProgress { lease: self.lease(owner, false) },
                 Some((_, true)) => claim::Status::NotDone { by, at: self.during },
@@ -200,7 +200,7 @@ impl Fixture {
             cause: self.cause.clone(),
             reserved: row.reserved,
             cancellation: row.cancellation,
-            asked_at: row.cancellation.map(|_| self.during),
+            cancellation_requested_at: row.cancellation.map(|_| self.during),
             outcome: row.outcome.map(|end| match end {
                 End::Paid => Outcome::Paid,
                 End::Rejected => Outcome::Rejected,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::order::Order;
 use domain::payment::{IntentStatus, Payment};
-use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{CustomerId, DeliveryId, Event, EventId, OrderId, PaymentIntentId, Sku};
 use futures::FutureExt;
 use inventory::product::{Offer, Product};
@@ -196,7 +196,7 @@ impl Reservations for Ports {
         self.read("reservations.get", move |world| now(Reservations::get(&world.inventory, order))).await
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         let skus = skus.to_vec();
         self.read("reservations.on_sale", move |world| now(world.inventory.on_sale(&skus))).await
     }

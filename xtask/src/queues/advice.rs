@@ -1,7 +1,7 @@
 //! What sending a message back would do, told from the tables by the same rules that the functions run.
 
-use domain::order::Followed;
-use domain::payment::{Goal, PaymentState, Request, Seen, Step};
+use domain::order::Applied;
+use domain::payment::{Goal, PaymentState, Request, ProviderObservation, Step};
 use domain::reservation::{Decision, Reservation, ReservationState};
 use domain::{Attempt, Event, Fact, OrderId, payment, reservation};
 use jiff::SignedDuration;
@@ -36,10 +36,10 @@ pub(crate) fn of(tables: &Tables<'_>, queue: &DeadLetterQueue, letter: &DeadLett
         "SettleReservation" => tables.reservation(event.subject).map(|read| settle(read.as_ref(), &event)),
         "TrackOrder" => tables.order(event.subject).map(|read| match read {
             None => "the order is not in our table: changes nothing".to_owned(),
-            Some(order) => match order.follow(&event.fact) {
-                Followed::Unchanged => "the order knows that already: changes nothing".to_owned(),
-                Followed::Moved(order) => format!("the order becomes {}", name(&order.status())),
-                Followed::Contradicts(why) => format!("is refused again: {why}"),
+            Some(order) => match order.apply(&event.fact) {
+                Applied::Unchanged => "the order knows that already: changes nothing".to_owned(),
+                Applied::Changed(order) => format!("the order becomes {}", name(&order.status())),
+                Applied::Conflict(why) => format!("is refused again: {why}"),
             },
         }),
         "SendEmail" => mail(tables, &event),
@@ -78,7 +78,7 @@ fn reserve(read: Option<&Reservation>, event: &Event) -> String {
         &std::collections::BTreeMap::new(),
     ) {
         Decision::Refuse(why) => format!("is refused again: {why}"),
-        Decision::AsItIs(_) | Decision::Write { .. } => match read.state {
+        Decision::Unchanged(_) | Decision::Write { .. } => match read.state {
             ReservationState::Held | ReservationState::Committed => format!(
                 "the reservation is {}: publishes reservation.confirmed again, changes nothing",
                 read.state.name()
@@ -109,13 +109,13 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
         Fact::CancellationRequested(wish) => (Goal::Void(wish.reason), &wish.order),
         _ => return not_for_it(event),
     };
-    let cause = event.as_cause();
+    let cause = event.to_cause();
     let request = Request { order_id: event.subject, order, cause: &cause };
     // Somebody who is not there yet, and asks for no time.
     let attempt =
-        Attempt { owner: uuid::Uuid::nil(), now: crate::duration::now(), lease_for: SignedDuration::ZERO };
+        Attempt { owner: uuid::Uuid::nil(), now: crate::duration::now(), lease_duration: SignedDuration::ZERO };
     let state = read.map(|payment| &payment.state);
-    match payment::decide(read, goal, &Seen::Nothing, &request, &attempt) {
+    match payment::decide(read, goal, &ProviderObservation::Nothing, &request, &attempt) {
         Step::Publish(event) => format!(
             "the payment is {} already: publishes {} again, changes nothing",
             state_name(state),
@@ -149,7 +149,7 @@ fn settle(read: Option<&Reservation>, event: &Event) -> String {
     };
     match decision {
         Decision::Refuse(why) => format!("is refused again: {why}"),
-        Decision::AsItIs(reservation) => {
+        Decision::Unchanged(reservation) => {
             format!("the reservation is {} already: says so again, changes nothing", reservation.state.name())
         }
         Decision::Write { .. } if read.is_none() => {

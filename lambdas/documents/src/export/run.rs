@@ -131,8 +131,8 @@ impl MessageHandler for ExportOrders {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
-        let attempt = Attempt { owner: self.clock.new_id(), now, lease_for: LEASE };
-        if let Some(lease) = stored.value.lease.filter(|lease| lease.bars(&attempt)) {
+        let attempt = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE };
+        if let Some(lease) = stored.value.lease.filter(|lease| lease.blocks(&attempt)) {
             return Err(Failure::Leased { until: lease.expires_at });
         }
         if stored.value.attempts >= MOST_ATTEMPTS {

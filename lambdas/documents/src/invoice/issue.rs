@@ -69,7 +69,7 @@ impl IssueInvoice {
                 name,
                 quantity: line.quantity,
                 unit_price: line.unit_price,
-                price: line.unit_price.times(line.quantity.get())?,
+                price: line.unit_price.checked_mul(line.quantity.get())?,
                 tax_rate: rate.unwrap_or(self.settings.usual_rate),
             })
         });

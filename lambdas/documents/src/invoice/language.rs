@@ -204,7 +204,7 @@ impl Tongue {
 
     /// As many minor units of the currency of `like`.
     pub fn units(self, minor_units: u32, like: Money) -> String {
-        let number = self.decimal(minor_units, like.currency.digits());
+        let number = self.decimal(minor_units, like.currency.decimal_places());
         let code = like.currency.code();
         let sign = match (code, self) {
             ("EUR", _) => Some("€"),

@@ -10,7 +10,7 @@ use domain::payment::VoidReason;
 use domain::reservation::Shortage;
 use domain::{
     CustomerId, EmailAddress, Event, Fact, Lines, Money, OrderDetails, OrderId, PersonName, RefundId,
-    SYNTHETIC_CUSTOMER,
+    SYNTHETIC_CUSTOMER_ID,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,7 @@ impl Sale {
             }
         };
         // Whoever looks whether the shop works buys nothing.
-        (sale.ordered.customer_id.as_str() != SYNTHETIC_CUSTOMER).then_some(sale)
+        (sale.ordered.customer_id.as_str() != SYNTHETIC_CUSTOMER_ID).then_some(sale)
     }
 
     fn new(order_id: OrderId, order: &OrderDetails) -> Self {

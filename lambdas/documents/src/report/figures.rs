@@ -83,7 +83,7 @@ pub struct Unit {
 
 impl From<Currency> for Unit {
     fn from(currency: Currency) -> Self {
-        Self { code: currency.code(), digits: currency.digits() }
+        Self { code: currency.code(), digits: currency.decimal_places() }
     }
 }
 

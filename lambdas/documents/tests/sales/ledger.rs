@@ -10,7 +10,7 @@ use documents::ledger::sale::Sale;
 use documents::ledger::store::Row;
 use domain::order::OrderStatus;
 use domain::payment::VoidReason;
-use domain::{Event, SYNTHETIC_CUSTOMER};
+use domain::{Event, SYNTHETIC_CUSTOMER_ID};
 use jiff::{SignedDuration, Timestamp};
 use platform::{EventHandler, Failure};
 use proptest::prelude::*;
@@ -123,7 +123,7 @@ fn a_sale_can_be_seen_as_it_stood() {
 async fn who_looks_whether_the_shop_works_buys_nothing() {
     let ledger = Arc::new(InMemoryLedger::default());
     let mut order = details(at(START), "EUR", &[("TEA-001", 2, 1250)]);
-    order.customer.id = SYNTHETIC_CUSTOMER.parse().unwrap();
+    order.customer.id = SYNTHETIC_CUSTOMER_ID.parse().unwrap();
     record(&ledger, &[event(order_id(1), &order, at(START), &News::Created)]).await;
     assert_eq!(ledger.sales(), []);
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{DeliveryId, OrderId, Sku};
 use platform::http::Precondition;
 use platform::memory::{InjectedFaults, lock};
@@ -123,7 +123,7 @@ impl Reservations for InMemoryInventory {
         Ok(lock(&self.tables).reservations.get(&order).cloned())
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         self.failures.check("reading the stock")?;
         // A batch asks for each row once, and for one at least.
         let different: BTreeSet<&Sku> = skus.iter().collect();
@@ -251,7 +251,7 @@ impl GoOn for InMemoryImports {
 /// The product after a change; `None` where the stock does not allow it.
 fn changed(product: &Product, change: &StockChange) -> Option<Product> {
     let add = |count: u32, more: i64| u32::try_from(i64::from(count).checked_add(more)?).ok();
-    if change.at_price.is_some_and(|price| price != product.price) {
+    if change.expected_price.is_some_and(|price| price != product.price) {
         return None;
     }
     Some(Product {

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
-use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{OrderId, Sku};
 use platform::config;
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl DynamoDbReservations {
             condition.push("sold >= :returned");
             update = update.expression_attribute_values(":returned", number(change.sold.saturating_neg()));
         }
-        if let Some(price) = change.at_price {
+        if let Some(price) = change.expected_price {
             condition.push("price = :price");
             update = update.expression_attribute_values(":price", serde_dynamo::to_attribute_value(price)?);
         }
@@ -108,7 +108,7 @@ impl Reservations for DynamoDbReservations {
         Ok(Some(serde_json::from_str(&item.reservation).context("a reservation is not understood")?))
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         let keys =
             skus.iter().map(|sku| [("sku".to_owned(), AttributeValue::S(sku.to_string()))].into()).collect();
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build()?;

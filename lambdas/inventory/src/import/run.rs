@@ -67,7 +67,7 @@ impl MessageHandler for ImportStock {
         let mut rejected = Rejected::default();
         let worked = self.work(&dropped, &mut import, &mut rejected, until).await;
         // What was done before something failed is noted down all the same.
-        import.lease = import.lease.given_up(self.clock.now());
+        import.lease = import.lease.released(self.clock.now());
         let pieces = match import.progress.stage {
             Stage::Done(_) => std::mem::take(&mut import.progress.pieces),
             _ => Vec::new(),
@@ -119,9 +119,9 @@ impl ImportStock {
     /// Takes the import's lease. `None` where it is done.
     async fn take_on(&self, dropped: &Dropped, time: Duration) -> Result<Option<Import>, Failure> {
         let now = self.clock.now();
-        let lease_for =
+        let lease_duration =
             SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX).saturating_add(LEASE_MARGIN);
-        let attempt = Attempt { owner: self.clock.new_id(), now, lease_for };
+        let attempt = Attempt { owner: self.clock.new_id(), now, lease_duration };
         let id = dropped.import_id();
         let read = self.imports.get(&id).await?;
         let version = read.as_ref().map(|import| import.version);
@@ -130,7 +130,7 @@ impl ImportStock {
                 tracing::info!(file = dropped.key, "the file was imported before");
                 return Ok(None);
             }
-            Some(import) if import.lease.bars(&attempt) => {
+            Some(import) if import.lease.blocks(&attempt) => {
                 return Err(Failure::Leased { until: import.lease.expires_at });
             }
             Some(import) => {

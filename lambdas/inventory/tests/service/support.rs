@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{OrderId, Sku};
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
@@ -41,7 +41,7 @@ impl Reservations for Tables {
         Reservations::get(self.inner.as_ref(), order).await
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         self.inner.on_sale(skus).await
     }
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use domain::product::{State, Upload};
+use domain::product::{UploadState, Upload};
 use domain::{Sku, UploadId};
 use jiff::SignedDuration;
 use platform::config;
@@ -42,15 +42,15 @@ struct ImageItem {
 
 impl ImageItem {
     fn of_upload(upload: &Upload) -> anyhow::Result<Self> {
-        let expires_at = upload.asked_at.saturating_add(REMEMBERED_FOR)?.as_second();
+        let expires_at = upload.requested_at.saturating_add(REMEMBERED_FOR)?.as_second();
         Ok(Self { expires_at: Some(expires_at), ..Self::new(upload, upload_key(upload.id))? })
     }
 
     fn new(upload: &Upload, item: String) -> anyhow::Result<Self> {
         let status = match upload.state {
-            State::Pending => PENDING,
-            State::Ready { .. } => "ready",
-            State::Rejected { .. } => "rejected",
+            UploadState::Pending => PENDING,
+            UploadState::Ready { .. } => "ready",
+            UploadState::Rejected { .. } => "rejected",
         };
         Ok(Self {
             sku: upload.sku.clone(),

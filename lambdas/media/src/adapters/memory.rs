@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::product::{State, Upload};
+use domain::product::{UploadState, Upload};
 use domain::{Sku, UploadId};
 use platform::Failure;
 use platform::memory::{InjectedFaults, lock};
@@ -48,7 +48,7 @@ impl Images for InMemoryImages {
         self.failures.check("deciding")?;
         let mut uploads = lock(&self.uploads);
         let key = (decided.sku.clone(), decided.id);
-        if let Some(before) = uploads.get(&key).filter(|before| before.state != State::Pending) {
+        if let Some(before) = uploads.get(&key).filter(|before| before.state != UploadState::Pending) {
             return Ok(before.clone());
         }
         uploads.insert(key, decided.clone());

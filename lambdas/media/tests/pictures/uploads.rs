@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use domain::event::Facts;
+use domain::event::EventPayload;
 use domain::product::{ProductFact, RejectReason};
 use domain::{Event, Sku, UploadId};
 use http::{Method, Request, StatusCode};

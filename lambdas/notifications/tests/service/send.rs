@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use domain::claim::{Claim, HORIZON, LEASE, RECORD_LIFETIME, Status};
+use domain::claim::{Claim, MAX_REQUEST_AGE, DEFAULT_LEASE_DURATION, RECORD_LIFETIME, Status};
 use domain::payment::VoidReason;
 use domain::{Attempt, Event, Fact};
 use jiff::{SignedDuration, Timestamp};
@@ -60,10 +60,10 @@ impl World {
     /// Somebody claims the mail and is not heard of again.
     async fn claimed_by_another(&self) {
         let now = self.clock.now();
-        let attempt = Attempt { owner: Uuid::from_u128(99), now, lease_for: LEASE };
+        let attempt = Attempt { owner: Uuid::from_u128(99), now, lease_duration: DEFAULT_LEASE_DURATION };
         let status = Status::InProgress { lease: attempt.lease() };
         let task = Task::new(key(), &paid().fact, now).unwrap();
-        let claim = Claim { version: 1, fingerprint: task.fingerprint, unknown: 0, status };
+        let claim = Claim { version: 1, fingerprint: task.fingerprint, unknown_outcomes: 0, status };
         assert!(self.claims.write(&key(), None, &claim, now + RECORD_LIFETIME).await.unwrap());
     }
 }
@@ -142,10 +142,10 @@ async fn a_mail_that_may_have_been_sent_waits_for_its_lease_and_is_sent_again() 
     world.mailer.lost_answers.fail_next(1);
     assert!(matches!(world.send().await, Err(Failure::Retry(_))));
     assert!(matches!(world.send().await, Err(Failure::Leased { .. })), "it may still be on its way");
-    world.clock.advance(LEASE);
+    world.clock.advance(DEFAULT_LEASE_DURATION);
     world.send().await.unwrap();
     assert_eq!(world.mailer.sent().len(), 2, "better twice than never");
-    assert_eq!(world.claim().await.unwrap().unknown, 1);
+    assert_eq!(world.claim().await.unwrap().unknown_outcomes, 1);
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_redrive_after_the_record_is_gone_sends_no_second_mail() {
 #[tokio::test]
 async fn an_event_that_is_told_again_later_is_as_old_as_its_order() {
     let world = world();
-    world.clock.advance(HORIZON);
+    world.clock.advance(MAX_REQUEST_AGE);
     let event = paid();
     let cause = event.cause.clone();
     let Fact::PaymentSucceeded(_) = &event.fact else { panic!("paid") };

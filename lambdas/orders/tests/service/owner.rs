@@ -1,7 +1,7 @@
 //! Whose orders they are: what customers, staff, partners and strangers get.
 
 use axum::body::Body;
-use domain::{OrderId, SYNTHETIC_CUSTOMER};
+use domain::{OrderId, SYNTHETIC_CUSTOMER_ID};
 use http::{Method, Request, StatusCode};
 use orders::api::routes;
 use platform::http::{Caller, Scope};
@@ -130,7 +130,7 @@ fn health_check(scopes: impl IntoIterator<Item = Scope>) -> Caller {
 /// What `check-health` sends.
 fn synthetic_order() -> Value {
     let mut order = order();
-    order["customer"]["id"] = json!(SYNTHETIC_CUSTOMER);
+    order["customer"]["id"] = json!(SYNTHETIC_CUSTOMER_ID);
     order
 }
 
@@ -182,11 +182,11 @@ async fn the_health_check_orders_as_the_synthetic_customer() {
     let placed = place(&service, &caller, "/orders", "k", &synthetic_order()).await;
     assert_eq!(
         (placed.status, &placed.body["customer"]["id"]),
-        (StatusCode::CREATED, &json!(SYNTHETIC_CUSTOMER))
+        (StatusCode::CREATED, &json!(SYNTHETIC_CUSTOMER_ID))
     );
     let path = format!("/orders/{}", placed.id());
     assert_eq!(get(&service, &caller, &path).await.status, StatusCode::OK);
-    let list = get(&service, &caller, &format!("/orders?customer_id={SYNTHETIC_CUSTOMER}&limit=100")).await;
+    let list = get(&service, &caller, &format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}&limit=100")).await;
     assert_eq!(list.body["orders"].as_array().unwrap().len(), 1, "{}", list.text);
     assert_eq!(cancel(&service, &caller, &path).await, StatusCode::FORBIDDEN, "it never cancels");
     assert_eq!(get(&service, &customer("ada"), &path).await.status, StatusCode::NOT_FOUND);

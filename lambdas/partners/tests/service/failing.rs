@@ -134,7 +134,7 @@ async fn a_zombie_does_not_write_over_its_successor() {
     let run = domain::Attempt {
         owner: uuid::Uuid::from_u128(1),
         now: service.now(),
-        lease_for: SignedDuration::from_secs(45),
+        lease_duration: SignedDuration::from_secs(45),
     };
     let Next::Attempt(claimed) = Delivery::new(id, event.clone(), run.now).next(true, &run) else { panic!() };
     let zombie = service.deliveries.write(None, &claimed).await.unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! What becomes of a payment, whatever goes wrong on the way.
 
-use domain::payment::{Goal, Request, Seen, Step, decide};
+use domain::payment::{Goal, Request, ProviderObservation, Step, decide};
 use domain::{Attempt, Fact};
 use jiff::SignedDuration;
 use payments::arbiter::LEASE;
@@ -79,8 +79,8 @@ async fn after_an_unknown_outcome_the_provider_is_asked_before_anything_is_done(
 pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
     let (order, cause) = (details("pm_card_visa"), cause());
     let request = Request { order_id: order_id(), order: &order, cause: &cause };
-    let attempt = Attempt { owner: Uuid::from_u128(99), now: service.clock.now(), lease_for: LEASE };
-    let (mut read, mut seen) = (None, Seen::Nothing);
+    let attempt = Attempt { owner: Uuid::from_u128(99), now: service.clock.now(), lease_duration: LEASE };
+    let (mut read, mut seen) = (None, ProviderObservation::Nothing);
     loop {
         match decide(read.as_ref(), Goal::Charge, &seen, &request, &attempt) {
             Step::Write(payment) => {
@@ -95,7 +95,7 @@ pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
                     idempotency_key,
                 };
 
-                seen = Seen::Created(service.provider.create(intent).await.unwrap());
+                seen = ProviderObservation::Created(service.provider.create(intent).await.unwrap());
             }
             Step::Confirm { intent, idempotency_key } => {
                 if after {

@@ -22,17 +22,17 @@ fn upload(number: u128) -> Upload {
     Upload {
         sku: "TEA-001".parse().unwrap(),
         id: UploadId::from(Uuid::from_u128(number)),
-        asked_at: Timestamp::UNIX_EPOCH,
+        requested_at: Timestamp::UNIX_EPOCH,
         cause: Cause { correlation_id: "request-1".parse().unwrap(), causation_id: None, traceparent: None },
-        state: State::Pending,
+        state: UploadState::Pending,
     }
 }
 
-fn finding() -> impl Strategy<Value = Finding> {
+fn finding() -> impl Strategy<Value = ProcessingResult> {
     prop_oneof![
-        Just(Finding::Good(image())),
-        Just(Finding::Bad(RejectReason::Malware)),
-        Just(Finding::Bad(RejectReason::Malformed)),
+        Just(ProcessingResult::Ready(image())),
+        Just(ProcessingResult::Rejected(RejectReason::Malware)),
+        Just(ProcessingResult::Rejected(RejectReason::Malformed)),
     ]
 }
 
@@ -44,14 +44,14 @@ proptest! {
         let mut told = Vec::new();
         for (second, finding) in (1_i64..).zip(findings.clone()) {
             let at = Timestamp::from_second(second).unwrap();
-            let decided = upload.decide(finding, at);
+            let decided = upload.complete(finding, at);
             prop_assert_eq!(decided.is_some(), second == 1);
             upload = decided.unwrap_or(upload);
             told.extend(upload.event());
         }
         let wanted = match &findings[0] {
-            Finding::Good(_) => "product.image_ready",
-            Finding::Bad(_) => "product.image_rejected",
+            ProcessingResult::Ready(_) => "product.image_ready",
+            ProcessingResult::Rejected(_) => "product.image_rejected",
         };
         prop_assert!(told.iter().all(|event| *event == told[0] && event.fact.name() == wanted));
         let json = serde_json::to_string(&upload).unwrap();
@@ -64,8 +64,8 @@ proptest! {
         let mut current = None;
         for number in &order {
             let bad = bad[usize::try_from(*number).unwrap()];
-            let finding = if bad { Finding::Bad(RejectReason::Malware) } else { Finding::Good(image()) };
-            let decided = upload(*number).decide(finding, Timestamp::UNIX_EPOCH).unwrap();
+            let finding = if bad { ProcessingResult::Rejected(RejectReason::Malware) } else { ProcessingResult::Ready(image()) };
+            let decided = upload(*number).complete(finding, Timestamp::UNIX_EPOCH).unwrap();
             if decided.replaces(current) {
                 current = Some(decided.id);
             }
@@ -83,7 +83,7 @@ fn a_pending_upload_is_nobodys_picture_and_no_event() {
 
 #[test]
 fn an_event_names_the_product_and_reads_back() {
-    let event = upload(1).decide(Finding::Bad(RejectReason::TooManyPixels), Timestamp::UNIX_EPOCH);
+    let event = upload(1).complete(ProcessingResult::Rejected(RejectReason::TooManyPixels), Timestamp::UNIX_EPOCH);
     let event = event.and_then(|upload| upload.event()).unwrap();
     let json = serde_json::to_value(&event).unwrap();
     assert_eq!(json["subject"], "TEA-001");

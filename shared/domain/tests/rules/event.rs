@@ -44,7 +44,7 @@ fn each() -> Vec<Event> {
     let first = Event::new(order_id(1), facts[0].clone(), time(0), cause());
     let later = Cause {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-        ..first.as_cause()
+        ..first.to_cause()
     };
     let rest = facts.into_iter().skip(1).map(|fact| Event::new(order_id(1), fact, time(5), later.clone()));
     std::iter::once(first.clone()).chain(rest).collect()
@@ -134,14 +134,14 @@ fn others_may_leave_out_what_only_describes_the_envelope_and_name_the_event_as_t
     })
     .unwrap();
     assert_eq!(event.source, "https://shop.example.com/orders");
-    assert_eq!(event.as_cause().causation_id.unwrap().to_string(), "3f2b8a7e-0c55-4a3e-9d2b-7f1f6d0c9b1a");
+    assert_eq!(event.to_cause().causation_id.unwrap().to_string(), "3f2b8a7e-0c55-4a3e-9d2b-7f1f6d0c9b1a");
 }
 
 #[test]
 fn the_same_fact_has_the_same_id_whenever_and_wherever_it_is_told() {
     let mut ids = Vec::new();
     for event in each() {
-        let again = Event::new(event.subject, event.fact.clone(), time(999), each()[3].as_cause());
+        let again = Event::new(event.subject, event.fact.clone(), time(999), each()[3].to_cause());
         assert_eq!(event.id, again.id, "{}", event.fact.name());
         let other = Event::new(order_id(2), event.fact.clone(), event.time, event.cause.clone());
         assert_ne!(event.id, other.id, "{}", event.fact.name());

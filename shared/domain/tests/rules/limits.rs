@@ -1,7 +1,7 @@
 //! What may be ordered: how many, how much, of what.
 
-use domain::money::LARGEST_AMOUNT;
-use domain::order::{InvalidLines, MOST_LINES, MOST_QUANTITY, Quantity};
+use domain::money::MAX_AMOUNT;
+use domain::order::{InvalidLines, MAX_LINES, MAX_QUANTITY, Quantity};
 use domain::{Line, Lines, OrderDetails};
 use proptest::prelude::*;
 use serde_json::json;
@@ -16,8 +16,8 @@ fn lines_of(count: usize) -> Vec<Line> {
 fn an_order_has_1_to_50_lines() {
     assert_eq!(Lines::try_from(lines_of(0)), Err(InvalidLines::Count(0)));
     assert_eq!(Lines::try_from(lines_of(1)).unwrap().iter().count(), 1);
-    assert_eq!(Lines::try_from(lines_of(MOST_LINES)).unwrap().iter().count(), MOST_LINES);
-    assert_eq!(Lines::try_from(lines_of(MOST_LINES + 1)), Err(InvalidLines::Count(MOST_LINES + 1)));
+    assert_eq!(Lines::try_from(lines_of(MAX_LINES)).unwrap().iter().count(), MAX_LINES);
+    assert_eq!(Lines::try_from(lines_of(MAX_LINES + 1)), Err(InvalidLines::Count(MAX_LINES + 1)));
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn an_order_has_one_currency_and_a_total_that_fits() {
     let dollars = serde_json::from_value(json!({"amount": 1, "currency": "USD"})).unwrap();
     let mixed = vec![line(sku(1), 1, euros(1)), line(sku(2), 1, dollars)];
     assert!(Lines::try_from(mixed).unwrap_err().to_string().contains("EUR and USD"));
-    let largest = euros(LARGEST_AMOUNT.into());
+    let largest = euros(MAX_AMOUNT.into());
     assert!(Lines::try_from(vec![line(sku(1), 1, largest)]).is_ok());
     assert!(matches!(Lines::try_from(vec![line(sku(1), 2, largest)]), Err(InvalidLines::Money(_))));
     let sum = vec![line(sku(1), 1, largest), line(sku(2), 1, euros(1))];
@@ -40,10 +40,10 @@ fn an_order_has_one_currency_and_a_total_that_fits() {
 
 #[test]
 fn a_quantity_is_1_to_999() {
-    for good in [1, 2, i64::from(MOST_QUANTITY)] {
+    for good in [1, 2, i64::from(MAX_QUANTITY)] {
         assert_eq!(i64::from(Quantity::try_from(good).unwrap().get()), good);
     }
-    for bad in [i64::MIN, -1, 0, i64::from(MOST_QUANTITY) + 1, 1 << 32, (1 << 32) + 1, i64::MAX] {
+    for bad in [i64::MIN, -1, 0, i64::from(MAX_QUANTITY) + 1, 1 << 32, (1 << 32) + 1, i64::MAX] {
         assert!(Quantity::try_from(bad).is_err(), "{bad}");
     }
     assert!(serde_json::from_str::<Quantity>("1.0").is_err());
@@ -69,7 +69,7 @@ proptest! {
         let sum: i64 = ordered.iter().map(|(quantity, price)| quantity * price).sum();
         match Lines::try_from(lines.collect::<Vec<_>>()) {
             Ok(lines) => prop_assert_eq!(i64::from(lines.total().minor_units()), sum),
-            Err(error) => prop_assert!(sum > i64::from(LARGEST_AMOUNT), "{}", error),
+            Err(error) => prop_assert!(sum > i64::from(MAX_AMOUNT), "{}", error),
         }
     }
 }

@@ -5,7 +5,7 @@ use domain::event::{
     OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided, ReservationConfirmed, ReservationRejected,
     ReservationSettled,
 };
-use domain::order::{Followed, Order, OrderStatus};
+use domain::order::{Applied, Order, OrderStatus};
 use domain::payment::{DeclineReason, VoidReason};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -109,10 +109,10 @@ fn rank(status: OrderStatus) -> u8 {
 }
 
 fn moved(order: &Order, fact: &Fact) -> Order {
-    match order.follow(fact) {
-        Followed::Moved(order) => *order,
-        Followed::Unchanged => order.clone(),
-        Followed::Contradicts(why) => panic!("{}: {why}", fact.name()),
+    match order.apply(fact) {
+        Applied::Changed(order) => *order,
+        Applied::Unchanged => order.clone(),
+        Applied::Conflict(why) => panic!("{}: {why}", fact.name()),
     }
 }
 
@@ -127,7 +127,7 @@ proptest! {
             match heard {
                 Heard::Fact(fact) => {
                     order = moved(&order, fact);
-                    prop_assert_eq!(order.follow(fact), Followed::Unchanged, "a second time says nothing new");
+                    prop_assert_eq!(order.apply(fact), Applied::Unchanged, "a second time says nothing new");
                 }
                 Heard::Ask(reason) => {
                     if let Some((asked, _)) = order.request_cancellation(*reason, time(9), cause()) {
@@ -163,12 +163,12 @@ fn two_ends_that_cannot_both_be_are_told_and_the_first_stays() {
         for (j, second) in ends.iter().enumerate() {
             let order = moved(&placed(), first);
             let both_can_be = i == j || (i == 2 && j >= 3) || (i >= 3 && j == 2);
-            let followed = order.follow(second);
+            let followed = order.apply(second);
             if both_can_be {
-                assert_eq!(followed, Followed::Unchanged, "{} then {}", first.name(), second.name());
+                assert_eq!(followed, Applied::Unchanged, "{} then {}", first.name(), second.name());
             } else {
                 assert!(
-                    matches!(followed, Followed::Contradicts(_)),
+                    matches!(followed, Applied::Conflict(_)),
                     "{} then {}",
                     first.name(),
                     second.name()
@@ -181,9 +181,9 @@ fn two_ends_that_cannot_both_be_are_told_and_the_first_stays() {
 #[test]
 fn stock_that_is_sold_and_free_is_told() {
     let order = moved(&moved(&placed(), &paid()), &committed());
-    assert!(matches!(order.follow(&released()), Followed::Contradicts(_)));
+    assert!(matches!(order.apply(&released()), Applied::Conflict(_)));
     let order = moved(&placed(), &released());
-    assert!(matches!(order.follow(&committed()), Followed::Contradicts(_)));
+    assert!(matches!(order.apply(&committed()), Applied::Conflict(_)));
 }
 
 #[test]

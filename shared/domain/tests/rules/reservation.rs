@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::reservation::{
-    Decision, OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange, commit, release,
+    Decision, ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange, commit, release,
     reserve,
 };
 use domain::{Lines, Money, OrderId, Sku};
@@ -43,10 +43,10 @@ enum Conditions {
 }
 
 impl Store {
-    fn on_sale(&self) -> BTreeMap<Sku, OnSale> {
+    fn on_sale(&self) -> BTreeMap<Sku, ProductStock> {
         let product = |(sku, counters): (&Sku, &Counters)| {
             let available = u32::try_from(counters.available).unwrap_or(0);
-            (sku.clone(), OnSale { available, price: counters.price })
+            (sku.clone(), ProductStock { available, price: counters.price })
         };
         self.products.iter().map(product).collect()
     }
@@ -64,7 +64,7 @@ impl Store {
             self.products.get(&change.sku).is_some_and(|counters| {
                 counters.available + change.available >= 0
                     && counters.held + change.held >= 0
-                    && change.at_price.is_none_or(|price| price == counters.price)
+                    && change.expected_price.is_none_or(|price| price == counters.price)
             })
         });
         if !(unchanged || conditions == Conditions::ReservationIgnored)
@@ -234,9 +234,9 @@ fn a_write_that_ignores_its_condition_is_caught() {
     }
 }
 
-fn stock(products: &[(u8, u32, i64)]) -> BTreeMap<Sku, OnSale> {
+fn stock(products: &[(u8, u32, i64)]) -> BTreeMap<Sku, ProductStock> {
     let product = |(number, available, price): &(u8, u32, i64)| {
-        (sku(*number), OnSale { available: *available, price: euros(*price) })
+        (sku(*number), ProductStock { available: *available, price: euros(*price) })
     };
     products.iter().map(product).collect()
 }
@@ -275,8 +275,8 @@ fn a_rejected_order_stays_rejected_when_there_is_stock_again() {
     let rejected = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 1, PRICE)])));
     let plenty = stock(&[(1, 99, PRICE)]);
     let again = reserve(Some(&rejected), order_id(1), &ordered, &plenty);
-    assert_eq!(again, Decision::AsItIs(rejected.clone()));
-    assert_eq!(release(Some(&rejected), order_id(1)), Decision::AsItIs(rejected.clone()));
+    assert_eq!(again, Decision::Unchanged(rejected.clone()));
+    assert_eq!(release(Some(&rejected), order_id(1)), Decision::Unchanged(rejected.clone()));
     assert!(matches!(commit(Some(&rejected), order_id(1)), Decision::Refuse(_)));
 }
 
@@ -286,7 +286,7 @@ fn an_order_that_was_given_up_before_it_came_holds_nothing() {
     assert_eq!(tombstone.state, ReservationState::Released);
     let ordered = Lines::try_from(vec![line(sku(1), 1, euros(PRICE))]).unwrap();
     let late = reserve(Some(&tombstone), order_id(1), &ordered, &stock(&[(1, 9, PRICE)]));
-    assert_eq!(late, Decision::AsItIs(tombstone));
+    assert_eq!(late, Decision::Unchanged(tombstone));
 }
 
 #[test]
@@ -302,6 +302,6 @@ fn what_is_sold_is_not_freed_and_what_is_free_is_not_sold() {
     {
         assert!(matches!(refused, Decision::Refuse(_)), "{refused:?}");
     }
-    assert_eq!(commit(Some(&sold), order_id(1)), Decision::AsItIs(sold));
-    assert_eq!(release(Some(&free), order_id(1)), Decision::AsItIs(free));
+    assert_eq!(commit(Some(&sold), order_id(1)), Decision::Unchanged(sold));
+    assert_eq!(release(Some(&free), order_id(1)), Decision::Unchanged(free));
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use domain::{Event, Facts};
+use domain::{Event, EventPayload};
 
 use crate::publisher::PutEvents;
 
@@ -20,7 +20,7 @@ impl EventBridge {
         Self { client, bus }
     }
 
-    fn entry<F: Facts>(&self, event: &Event<F>) -> anyhow::Result<PutEventsRequestEntry> {
+    fn entry<F: EventPayload>(&self, event: &Event<F>) -> anyhow::Result<PutEventsRequestEntry> {
         Ok(PutEventsRequestEntry::builder()
             .event_bus_name(&self.bus)
             .source(&event.source)
@@ -31,7 +31,7 @@ impl EventBridge {
 }
 
 #[async_trait]
-impl<F: Facts> PutEvents<F> for EventBridge {
+impl<F: EventPayload> PutEvents<F> for EventBridge {
     async fn put(&self, events: &[&Event<F>]) -> anyhow::Result<Vec<Option<String>>> {
         let entries = events.iter().map(|event| self.entry(event)).collect::<anyhow::Result<Vec<_>>>()?;
         let response =

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{Fact, Facts};
+use domain::{Fact, EventPayload};
 use futures::FutureExt;
 use futures::future::join_all;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
@@ -51,7 +51,7 @@ pub trait Visibility: Send + Sync {
 }
 
 /// Runs the handler `H` on the batches of a queue.
-pub struct QueueHost<H, F: Facts = Fact> {
+pub struct QueueHost<H, F: EventPayload = Fact> {
     /// The name of the function.
     pub function: &'static str,
     /// The handler of the messages.
@@ -72,7 +72,7 @@ pub struct QueueHost<H, F: Facts = Fact> {
 ///
 /// # Errors
 /// When an environment variable is missing or the Lambda runtime fails.
-pub async fn run<F: Facts, H: MessageHandler<F>>(
+pub async fn run<F: EventPayload, H: MessageHandler<F>>(
     function: &'static str,
     aws: &Aws,
     publisher: impl Publisher<F> + 'static,
@@ -144,7 +144,7 @@ impl From<SqsMessage> for Message {
     }
 }
 
-impl<F: Facts, H: MessageHandler<F>> QueueHost<H, F> {
+impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
     /// Handles a batch in at most `time`, and returns the ids of the messages that have to be redelivered.
     pub async fn handle_batch(&self, batch: Vec<Message>, time: Duration, request_id: &str) -> Vec<String> {
         let records = batch.into_iter().map(|message| async move {

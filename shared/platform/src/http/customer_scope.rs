@@ -2,7 +2,7 @@
 
 use super::access::{Caller, Scope};
 use super::problem::Problem;
-use domain::{CustomerId, SYNTHETIC_CUSTOMER};
+use domain::{CustomerId, SYNTHETIC_CUSTOMER_ID};
 
 /// The customers whose orders a caller may access.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl CustomerScope {
             Caller::User { id, is_staff: false, .. } => Ok(Self::Own(id.clone())),
             // Checked before the wider scopes: a token that has both gets the narrower one.
             Caller::Machine { scopes, .. } if scopes.contains(Scope::HealthCheck) => {
-                Ok(Self::Own(SYNTHETIC_CUSTOMER.parse().map_err(anyhow::Error::from)?))
+                Ok(Self::Own(SYNTHETIC_CUSTOMER_ID.parse().map_err(anyhow::Error::from)?))
             }
             Caller::Machine { id, scopes } if scopes.contains(Scope::PartnerOrders) => {
                 Ok(Self::Partner(id.clone()))
@@ -140,9 +140,9 @@ mod tests {
     fn the_health_check_accesses_the_synthetic_customer_only() {
         for scopes in [Scopes::from_iter([Scope::HealthCheck]), Scopes::from_iter(Scope::ALL)] {
             let scope = CustomerScope::of_caller(&Caller::Machine { id: id("m"), scopes }).unwrap();
-            assert_eq!(scope, CustomerScope::Own(id(SYNTHETIC_CUSTOMER)));
-            assert!(scope.includes(&id(SYNTHETIC_CUSTOMER)));
-            assert_eq!(scope.resolve_customer(Some(SYNTHETIC_CUSTOMER)).unwrap(), id(SYNTHETIC_CUSTOMER));
+            assert_eq!(scope, CustomerScope::Own(id(SYNTHETIC_CUSTOMER_ID)));
+            assert!(scope.includes(&id(SYNTHETIC_CUSTOMER_ID)));
+            assert_eq!(scope.resolve_customer(Some(SYNTHETIC_CUSTOMER_ID)).unwrap(), id(SYNTHETIC_CUSTOMER_ID));
             for other in ["m", "u-1", "client1.42", "client1.synthetic-customer", "synthetic-customer.1"] {
                 assert!(!scope.includes(&id(other)), "{other}");
                 assert!(scope.resolve_customer(Some(other)).is_err(), "{other}");
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn no_one_can_sign_up_as_the_synthetic_customer() {
-        assert!(SYNTHETIC_CUSTOMER.parse::<uuid::Uuid>().is_err(), "a user's sub is a UUID");
-        assert!(SYNTHETIC_CUSTOMER.contains('-'), "a client id has only letters, digits, _ and +");
-        assert!(!SYNTHETIC_CUSTOMER.contains('.'), "a partner's customers have a dot");
+        assert!(SYNTHETIC_CUSTOMER_ID.parse::<uuid::Uuid>().is_err(), "a user's sub is a UUID");
+        assert!(SYNTHETIC_CUSTOMER_ID.contains('-'), "a client id has only letters, digits, _ and +");
+        assert!(!SYNTHETIC_CUSTOMER_ID.contains('.'), "a partner's customers have a dot");
         let partner = CustomerScope::Partner(id("synthetic-customer"));
-        assert_ne!(partner.resolve_customer(Some("1")).unwrap().as_str(), SYNTHETIC_CUSTOMER);
-        assert!(!partner.includes(&id(SYNTHETIC_CUSTOMER)));
+        assert_ne!(partner.resolve_customer(Some("1")).unwrap().as_str(), SYNTHETIC_CUSTOMER_ID);
+        assert!(!partner.includes(&id(SYNTHETIC_CUSTOMER_ID)));
     }
 }

@@ -93,7 +93,7 @@ impl Task {
     ///
     /// A repeated request has to have a payload with the same JSON: omit everything that differs between
     /// deliveries or releases. `since` has to be the same for every request of the effect, or a late replay
-    /// cannot be distinguished from a new request: see [`domain::claim::HORIZON`].
+    /// cannot be distinguished from a new request: see [`domain::claim::MAX_REQUEST_AGE`].
     ///
     /// # Errors
     /// When `payload` cannot be serialized as JSON.

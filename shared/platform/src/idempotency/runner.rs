@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::anyhow;
 use domain::Attempt;
-use domain::claim::{Claim, Decision, Intent, LEASE, Outcome, Policy, RECORD_LIFETIME, Refusal, decide};
+use domain::claim::{Claim, Decision, Intent, DEFAULT_LEASE_DURATION, Outcome, Policy, RECORD_LIFETIME, Refusal, decide};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -35,9 +35,9 @@ pub struct CompletedEffect {
 }
 
 impl Idempotency {
-    /// A runner with the claims in `store` and leases of [`LEASE`].
+    /// A runner with the claims in `store` and leases of [`DEFAULT_LEASE_DURATION`].
     pub fn new(store: Arc<dyn IdempotencyStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, lease: LEASE }
+        Self { store, clock, lease: DEFAULT_LEASE_DURATION }
     }
 
     /// Sets the duration of leases, which has to exceed the timeout of the function.
@@ -69,7 +69,7 @@ impl Idempotency {
         let owner = self.clock.new_id();
         let read = self.store.get(&task.key).await?;
         let (claim, must_reconcile) = match self.decide(read.as_ref(), task, on_unknown, owner) {
-            Decision::CarryOut(claim) => (claim, false),
+            Decision::Execute(claim) => (claim, false),
             Decision::Reconcile(claim) => (claim, true),
             decided => return self.result_of(task, decided),
         };
@@ -78,7 +78,7 @@ impl Idempotency {
             return Err(Failure::retry(anyhow!("{}: another worker claimed it first", task.key)));
         }
         let event = match on_unknown {
-            _ if claim.unknown == 0 => EffectEvent::Claimed,
+            _ if claim.unknown_outcomes == 0 => EffectEvent::Claimed,
             OnUnknown::Retry => EffectEvent::UnknownRetried,
             OnUnknown::Block => EffectEvent::UnknownBlocked,
             OnUnknown::Reconcile(_) => EffectEvent::UnknownReconciled,
@@ -140,7 +140,7 @@ impl Idempotency {
     }
 
     fn attempt(&self, owner: Uuid) -> Attempt {
-        Attempt { owner, now: self.clock.now(), lease_for: self.lease }
+        Attempt { owner, now: self.clock.now(), lease_duration: self.lease }
     }
 
     fn decide(&self, read: Option<&Claim>, task: &Task, on_unknown: OnUnknown<'_>, owner: Uuid) -> Decision {
@@ -149,7 +149,7 @@ impl Idempotency {
             OnUnknown::Block => Policy::Block,
             OnUnknown::Reconcile(_) => Policy::Reconcile,
         };
-        let intent = Intent { fingerprint: &task.fingerprint, since: task.since, policy };
+        let intent = Intent { fingerprint: &task.fingerprint, requested_at: task.since, policy };
         decide(read, &intent, &self.attempt(owner))
     }
 
@@ -187,7 +187,7 @@ impl Idempotency {
                 Err(Failure::reject(format!("{key}: {refusal}. It was not executed: {advice}")))
             }
             // `complete` lost the lease, and the claim is open again.
-            Decision::CarryOut(_) | Decision::Reconcile(_) => {
+            Decision::Execute(_) | Decision::Reconcile(_) => {
                 Err(Failure::retry(anyhow!("{key}: the lease was lost")))
             }
         }
@@ -202,7 +202,7 @@ impl Idempotency {
         receipt: String,
     ) -> Result<CompletedEffect, Failure> {
         let outcome = Outcome::Done { receipt: receipt.clone() };
-        let Some(done) = claim.after(outcome, self.clock.now()) else {
+        let Some(done) = claim.with_outcome(outcome, self.clock.now()) else {
             return Err(Failure::retry(anyhow!("{}: the completion could not be created", task.key)));
         };
         let mut written = Ok(false);
@@ -239,7 +239,7 @@ impl Idempotency {
     /// Releases the lease, so that others can acquire it at once. If that fails, they wait until it expires.
     async fn release(&self, key: &Key, claim: &Claim) {
         EffectEvent::NotDone.log(key);
-        let Some(released) = claim.after(Outcome::NotDone, self.clock.now()) else { return };
+        let Some(released) = claim.with_outcome(Outcome::NotDone, self.clock.now()) else { return };
         match self.write(key, Some(claim), &released).await {
             Ok(true) => {}
             Ok(false) => {
@@ -284,7 +284,7 @@ impl LeaseHandle {
     /// [`EffectError::Unknown`] otherwise.
     pub async fn extend(&self) -> anyhow::Result<()> {
         let held = self.claim();
-        let extended = held.extended(&self.idempotency.attempt(self.owner));
+        let extended = held.with_renewed_lease(&self.idempotency.attempt(self.owner));
         let written = self.idempotency.write(&self.key, Some(&held), &extended).await?;
         anyhow::ensure!(written, "{}: the lease was lost", self.key);
         *lock(&self.claim) = extended;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use domain::claim::{HORIZON, LEASE, Outcome, RECORD_LIFETIME, Status};
+use domain::claim::{MAX_REQUEST_AGE, DEFAULT_LEASE_DURATION, Outcome, RECORD_LIFETIME, Status};
 use jiff::{SignedDuration, Timestamp};
 use platform::idempotency::{
     CompletedEffect, EffectError, Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, LeaseHandle,
@@ -93,8 +93,8 @@ async fn an_unknown_outcome_needs_manual_intervention_if_it_blocks() {
     let Err(Failure::Leased { until }) = world.request(OnUnknown::Block, Ok).await else {
         panic!("the lease has not expired")
     };
-    assert_eq!(until, Timestamp::UNIX_EPOCH + LEASE);
-    world.clock.advance(LEASE);
+    assert_eq!(until, Timestamp::UNIX_EPOCH + DEFAULT_LEASE_DURATION);
+    world.clock.advance(DEFAULT_LEASE_DURATION);
     for _ in 0..3 {
         let failure = world.request(OnUnknown::Block, Ok).await.unwrap_err();
         assert!(matches!(failure, Failure::Reject(_)));
@@ -111,7 +111,7 @@ async fn an_unknown_outcome_needs_manual_intervention_if_it_blocks() {
 async fn an_unknown_outcome_is_retried_if_configured() {
     let world = world();
     world.request(OnUnknown::Retry, unknown).await.unwrap_err();
-    world.clock.advance(LEASE);
+    world.clock.advance(DEFAULT_LEASE_DURATION);
     assert_eq!(world.request(OnUnknown::Retry, Ok).await.unwrap().receipt, "receipt 2");
 }
 
@@ -137,7 +137,7 @@ async fn an_unknown_outcome_is_reconciled_with_the_external_system() {
     for (external, effects, receipt) in cases {
         let world = world();
         world.request(OnUnknown::Reconcile(&external), unknown).await.unwrap_err();
-        world.clock.advance(LEASE);
+        world.clock.advance(DEFAULT_LEASE_DURATION);
         let result = world.request(OnUnknown::Reconcile(&external), Ok).await;
         assert_eq!(result.as_ref().ok().map(|done| done.receipt.as_str()), receipt);
         assert_eq!(world.effects(), effects);
@@ -189,7 +189,7 @@ async fn a_run_that_lost_its_lease_returns_the_receipt_of_the_new_holder() {
     let slow = world.idempotency.run_once(&task, OnUnknown::Retry, |handle| {
         let world = &world;
         async move {
-            world.clock.advance(LEASE);
+            world.clock.advance(DEFAULT_LEASE_DURATION);
             world.request(OnUnknown::Retry, Ok).await.unwrap();
             assert!(handle.extend().await.is_err(), "another worker holds the lease");
             Ok("late".to_owned())
@@ -205,7 +205,7 @@ async fn releasing_a_lost_lease_changes_nothing() {
     let world = world();
     let task = Task::new(key(), &"payload", Timestamp::UNIX_EPOCH).unwrap();
     let slow = world.idempotency.run_once(&task, OnUnknown::Retry, |_| async {
-        world.clock.advance(LEASE);
+        world.clock.advance(DEFAULT_LEASE_DURATION);
         world.request(OnUnknown::Retry, Ok).await.unwrap();
         Err(EffectError::NotDone(anyhow::anyhow!("full")))
     });
@@ -221,7 +221,7 @@ async fn a_lease_can_be_extended() {
         let world = &world;
         async move {
             for _ in 0..3 {
-                world.clock.advance(LEASE - SignedDuration::from_secs(1));
+                world.clock.advance(DEFAULT_LEASE_DURATION - SignedDuration::from_secs(1));
                 handle.extend().await?;
             }
             assert!(matches!(world.request(OnUnknown::Block, Ok).await, Err(Failure::Leased { .. })));
@@ -235,7 +235,7 @@ async fn a_lease_can_be_extended() {
 #[tokio::test]
 async fn an_old_request_without_a_record_is_not_executed() {
     let world = world();
-    world.clock.advance(HORIZON);
+    world.clock.advance(MAX_REQUEST_AGE);
     let failure = world.request(OnUnknown::Retry, Ok).await.unwrap_err();
     assert!(matches!(failure, Failure::Reject(_)) && failure.to_string().contains("by hand"), "{failure}");
     assert_eq!(world.effects(), 0);

@@ -30,7 +30,7 @@ pub(crate) fn event(number: u128) -> Event {
 /// The event that the handler returns for `event`.
 pub(crate) fn caused(event: &Event) -> Event {
     let fact = Fact::ReservationReleased(ReservationSettled {});
-    Event::new(event.subject, fact, now(), event.as_cause())
+    Event::new(event.subject, fact, now(), event.to_cause())
 }
 
 /// The body of the message that EventBridge sends to a queue.

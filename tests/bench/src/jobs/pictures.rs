@@ -72,7 +72,7 @@ that of the original's file. {beside}"
 fn told(path: &str, folder: &Path) -> Vec<String> {
     let mut told: Vec<String> = [path, "-auto-orient", "-strip"].map(str::to_owned).into();
     for size in RenditionSize::ALL {
-        told.extend(["-resize".to_owned(), format!("{0}x{0}>", size.most())]);
+        told.extend(["-resize".to_owned(), format!("{0}x{0}>", size.max_side())]);
         for (quality, extension) in [(WEBP_QUALITY, "webp"), (JPEG_QUALITY, "jpg")] {
             let file = folder.join(format!("{}.{extension}", size.name())).to_string_lossy().into_owned();
             told.extend(["-quality".to_owned(), quality.to_owned(), "-write".to_owned(), file]);

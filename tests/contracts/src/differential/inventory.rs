@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Sku;
-use domain::reservation::{OnSale, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
+use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
 use inventory::product::{Offer, Product};
 use inventory::store::Delivered;
 use platform::http::Precondition;
@@ -73,7 +73,7 @@ enum Answer {
     Product(Option<Product>),
     Products(BTreeMap<Sku, Product>),
     Delivered(Delivered),
-    OnSale(BTreeMap<Sku, OnSale>),
+    OnSale(BTreeMap<Sku, ProductStock>),
     Reservation(Option<Reservation>),
     Written(bool),
 }
@@ -119,9 +119,9 @@ async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
         Call::Write { order, read, new, changes } => {
             let read = read.map(|state| reservation(*order, state)).transpose()?;
             let change = |(number, available, held, sold, price): &(u32, i64, i64, i64, Option<u32>)| {
-                let at_price = price.map(euros).transpose()?;
+                let expected_price = price.map(euros).transpose()?;
                 let sku = sku(*number)?;
-                Ok(StockChange { sku, available: *available, held: *held, sold: *sold, at_price })
+                Ok(StockChange { sku, available: *available, held: *held, sold: *sold, expected_price })
             };
             let changes = changes.iter().map(change).collect::<anyhow::Result<Vec<_>>>()?;
             let new = reservation(*order, *new)?;

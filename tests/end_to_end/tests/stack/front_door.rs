@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::SYNTHETIC_CUSTOMER;
+use domain::SYNTHETIC_CUSTOMER_ID;
 use end_to_end::{Answer, Needs, NewOrder, Partner, Person, Stack, claims};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -366,7 +366,7 @@ async fn the_health_check_reaches_the_synthetic_customer_alone() {
         let answer = stack.api(method, &path, &headers, None).await.unwrap();
         refused(&answer, StatusCode::UNAUTHORIZED, "unauthorized");
     }
-    let own = format!("/orders?customer_id={SYNTHETIC_CUSTOMER}");
+    let own = format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}");
     let own = stack.api(Method::GET, &own, &headers, None).await.unwrap();
     assert_eq!(own.status, StatusCode::OK, "{own:?}");
     stack.becomes(&order, "paid").await;

@@ -1,6 +1,6 @@
 //! `GET /health`: what `check-health` found, which ordered through the front door and over every queue.
 
-use domain::SYNTHETIC_CUSTOMER;
+use domain::SYNTHETIC_CUSTOMER_ID;
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ async fn a_shop_that_works_says_so_to_everybody() {
         answer.body["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["sign_in", "list_products", "read_product", "place_order", "decide_order"]);
 
-    let path = format!("/orders?customer_id={SYNTHETIC_CUSTOMER}");
+    let path = format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}");
     let orders = stack.api(Method::GET, &path, &[], None).await.unwrap().expect(StatusCode::OK).unwrap();
     assert_eq!(orders.body["orders"][0]["status"], "rejected", "the latest is through: {:?}", orders.body);
 }

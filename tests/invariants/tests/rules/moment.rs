@@ -189,7 +189,7 @@ fn while_things_run_only_what_nothing_moves_hangs() {
     let mut asked = on_its_way();
     let order = asked.orders.get_mut(&id(PAID)).unwrap();
     order.cancellation = Some(VoidReason::Expired);
-    order.asked_at = Some(at(60));
+    order.cancellation_requested_at = Some(at(60));
     assert_eq!(crate::sample::rules(&check(&asked, running(61))), hangs);
     // Somebody else's order hangs by its payment's record.
     let mut theirs = on_its_way();

@@ -45,7 +45,7 @@ fn a_final_order_stays() {
     asked.orders.get_mut(&id(PAID)).unwrap().cancellation = Some(VoidReason::Expired);
     breaks(&asked, |all| all.orders.get_mut(&id(PAID)).unwrap().cancellation = None);
     let mut again = asked.clone();
-    again.orders.get_mut(&id(PAID)).unwrap().asked_at = Some(crate::sample::at(99));
+    again.orders.get_mut(&id(PAID)).unwrap().cancellation_requested_at = Some(crate::sample::at(99));
     assert_eq!(check_step(&asked, &again), [], "it may be asked again");
 }
 

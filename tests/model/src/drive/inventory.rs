@@ -12,7 +12,7 @@ impl Protocol {
         let read = state.cases[at].reservation;
         let available = state.stock.map(|stock| stock.available);
         match self.to_reserve(at, read, available) {
-            Decision::AsItIs(reservation) => confirm_or_reject(&reservation),
+            Decision::Unchanged(reservation) => confirm_or_reject(&reservation),
             Decision::Write { .. } => Next::Go(Work::Reserve { read, available }),
             Decision::Refuse(_) => Next::Refused,
         }
@@ -44,7 +44,7 @@ impl Protocol {
     pub(super) fn read_to_settle(&self, state: &mut State, at: usize, news: News) -> Next {
         let read = state.cases[at].reservation;
         match self.to_settle(at, news, read) {
-            Decision::AsItIs(reservation) => tell_settled(&reservation),
+            Decision::Unchanged(reservation) => tell_settled(&reservation),
             Decision::Write { reservation, .. } if read.is_none() && self.is(Mutation::NoTombstone) => {
                 tell_settled(&reservation)
             }

@@ -34,7 +34,7 @@ impl Protocol {
         match self.decide_on_mail(claim.as_ref(), &self.fixture.attempt(attempt.owner, now)) {
             Decision::Done { .. } => Next::Done,
             Decision::Wait { .. } => Next::Again,
-            Decision::CarryOut(_) => Next::Go(Work::Claim { read: read.map_or(0, |row| row.version) }),
+            Decision::Execute(_) => Next::Go(Work::Claim { read: read.map_or(0, |row| row.version) }),
             // Neither another payload nor another policy is in the model.
             Decision::Reconcile(_) | Decision::Refuse(_) => Next::Refused,
         }
@@ -43,7 +43,7 @@ impl Protocol {
     fn decide_on_mail(&self, claim: Option<&Claim>, attempt: &domain::Attempt) -> Decision {
         let fingerprint = Fingerprint::from([0; 32]);
         let intent =
-            Intent { fingerprint: &fingerprint, since: self.fixture.during(), policy: Policy::Retry };
+            Intent { fingerprint: &fingerprint, requested_at: self.fixture.during(), policy: Policy::Retry };
         decide(claim, &intent, attempt)
     }
 

@@ -1,6 +1,6 @@
 //! `track-order`, and who asks an order to end: `lambdas/orders/src/{track,api,expire}.rs`.
 
-use domain::order::{Followed, Order};
+use domain::order::{Applied, Order};
 
 use super::{Next, Protocol, leaves_final};
 use crate::fixture::Fixture;
@@ -10,16 +10,16 @@ use crate::state::{Case, Function, Letter, News, OrderRow, Work};
 impl Protocol {
     pub(super) fn read_to_track(&self, case: &Case, at: usize, news: News) -> Next {
         let Some(read) = case.order else { return Next::Done };
-        match self.fixture.order(at, read).follow(&self.fixture.fact(at, news)) {
-            Followed::Moved(_) => Next::Go(Work::Track { read }),
-            Followed::Unchanged => Next::Done,
-            Followed::Contradicts(_) => Next::Refused,
+        match self.fixture.order(at, read).apply(&self.fixture.fact(at, news)) {
+            Applied::Changed(_) => Next::Go(Work::Track { read }),
+            Applied::Unchanged => Next::Done,
+            Applied::Conflict(_) => Next::Refused,
         }
     }
 
     pub(super) fn track(&self, case: &mut Case, at: usize, news: News, read: OrderRow) -> Next {
-        match self.fixture.order(at, read).follow(&self.fixture.fact(at, news)) {
-            Followed::Moved(order) if self.replace_order(case, read, &order) => Next::Done,
+        match self.fixture.order(at, read).apply(&self.fixture.fact(at, news)) {
+            Applied::Changed(order) if self.replace_order(case, read, &order) => Next::Done,
             _ => Next::Go(Work::ReadAgain),
         }
     }

@@ -278,7 +278,7 @@ impl Protocol {
     ) -> Next {
         let now = self.fixture.during();
         let payment = self.fixture.payment(at, read);
-        if let Some(given_up) = payment.give_up(&self.fixture.attempt(attempt.owner, now)) {
+        if let Some(given_up) = payment.release_lease(&self.fixture.attempt(attempt.owner, now)) {
             self.write_payment(case, &given_up, now);
         }
         Next::Again

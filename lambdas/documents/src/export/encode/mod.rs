@@ -147,7 +147,7 @@ fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
             customer_name: ordered.customer_name.as_str().to_owned(),
             customer_email: ordered.customer_email.as_str().to_owned(),
             currency: currency.code().to_owned(),
-            digits: currency.digits(),
+            digits: currency.decimal_places(),
             order_total: ordered.lines.total().minor_units().into(),
             paid_at: sale.paid.as_ref().map(|paid| paid.at),
             refunded: sale.refunded(),

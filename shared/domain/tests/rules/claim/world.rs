@@ -206,13 +206,13 @@ impl World {
         }
         let since = if setup.mutant == Mutant::NoAgeCheck { now } else { 0 };
         let policy = if setup.mutant == Mutant::PolicyIgnored { Policy::Retry } else { setup.policy };
-        let intent = Intent { fingerprint: &fingerprint, since: time(since), policy };
+        let intent = Intent { fingerprint: &fingerprint, requested_at: time(since), policy };
         let attempt =
-            Attempt { owner: owner(id), now: time(now), lease_for: SignedDuration::from_secs(LEASE) };
+            Attempt { owner: owner(id), now: time(now), lease_duration: SignedDuration::from_secs(LEASE) };
         let step = &mut world.runs[id].step;
         *step = Step::Gone;
         let claim = match decide(read, &intent, &attempt) {
-            Decision::CarryOut(claim) => {
+            Decision::Execute(claim) => {
                 *step = Step::Holding { claim: claim.clone() };
                 claim
             }
@@ -252,7 +252,7 @@ impl World {
             (Mutant::UnknownAsNotDone, Outcome::Unknown) => Outcome::NotDone,
             _ => outcome.clone(),
         };
-        let Some(next) = claim.after(outcome, time(self.now)) else {
+        let Some(next) = claim.with_outcome(outcome, time(self.now)) else {
             return (format!("{id} leaves the claim"), world, None);
         };
         let held = self.record.as_ref().map(stamp) == Some(stamp(claim));
@@ -310,11 +310,11 @@ impl World {
     /// Whether another run, after all leases, would come to an end of some kind: nothing waits for ever.
     pub(crate) fn hangs(&self, setup: Setup) -> bool {
         let fingerprint = Fingerprint::from([self.first.unwrap_or_default(); 32]);
-        let intent = Intent { fingerprint: &fingerprint, since: time(0), policy: setup.policy };
+        let intent = Intent { fingerprint: &fingerprint, requested_at: time(0), policy: setup.policy };
         let attempt = Attempt {
             owner: owner(99),
             now: time(self.now + LEASE),
-            lease_for: SignedDuration::from_secs(LEASE),
+            lease_duration: SignedDuration::from_secs(LEASE),
         };
         matches!(decide(self.record.as_ref(), &intent, &attempt), Decision::Wait { .. })
     }

@@ -1,6 +1,6 @@
 //! An attempt: it decides, then carries out what was decided, and may be stopped in between for any time.
 
-use domain::payment::{Ending, Goal, IntentStatus, Payment, PaymentState, Request, Seen, Step, decide};
+use domain::payment::{Ending, Goal, IntentStatus, Payment, PaymentState, Request, ProviderObservation, Step, decide};
 use domain::{Attempt, Event};
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -49,7 +49,7 @@ pub(super) struct Attempted {
     goal: Goal,
     driver: Driver,
     read: Option<Payment>,
-    seen: Seen,
+    seen: ProviderObservation,
     doing: Doing,
     published: Option<Event>,
 }
@@ -61,7 +61,7 @@ impl Attempted {
             goal,
             driver,
             read: None,
-            seen: Seen::Nothing,
+            seen: ProviderObservation::Nothing,
             doing: Doing::Read,
             published: None,
         }
@@ -76,7 +76,7 @@ impl Attempted {
     }
 
     fn attempt(&self, world: &World) -> Attempt {
-        Attempt { owner: self.owner, now: world.now, lease_for: LEASE }
+        Attempt { owner: self.owner, now: world.now, lease_duration: LEASE }
     }
 
     /// Goes on by one decision or one effect.
@@ -107,7 +107,7 @@ impl Attempted {
         let step = decide(self.read.as_ref(), self.goal, &self.seen, &request, &attempt);
         match step {
             Step::Publish(event) => {
-                let told = world.record.as_ref().and_then(Payment::outcome);
+                let told = world.record.as_ref().and_then(Payment::outcome_event);
                 prop_assert_eq!(
                     told.as_ref(),
                     Some(event.as_ref()),
@@ -136,7 +136,7 @@ impl Attempted {
 
     fn give_up(&mut self, world: &World) {
         let attempt = self.attempt(world);
-        if let Some(payment) = self.read.as_ref().and_then(|payment| payment.give_up(&attempt)) {
+        if let Some(payment) = self.read.as_ref().and_then(|payment| payment.release_lease(&attempt)) {
             self.doing = Doing::GiveUp(Box::new(payment));
         }
     }
@@ -157,7 +157,7 @@ impl Attempted {
         let seen = match step {
             Step::Write(payment) => {
                 if self.driver == Driver::ConfirmsBeforeWriting
-                    && let Seen::Created(id) = &self.seen
+                    && let ProviderObservation::Created(id) = &self.seen
                 {
                     let key = format!("{id}/confirm/early");
                     world.confirm(id, &key);
@@ -176,7 +176,7 @@ impl Attempted {
                     None
                 } else {
                     self.doing = Doing::Read;
-                    self.seen = Seen::Nothing;
+                    self.seen = ProviderObservation::Nothing;
                     if fault == Fault::CrashAfter {
                         self.doing = Doing::Ended;
                     }
@@ -184,13 +184,13 @@ impl Attempted {
                 }
             }
             Step::CreateIntent { idempotency_key } => {
-                Some(world.create(&idempotency_key).map_or_else(Seen::Refused, Seen::Created))
+                Some(world.create(&idempotency_key).map_or_else(ProviderObservation::Refused, ProviderObservation::Created))
             }
-            Step::Retrieve(id) => Some(Seen::Intent(world.retrieve(&id))),
+            Step::Retrieve(id) => Some(ProviderObservation::Status(world.retrieve(&id))),
             Step::Confirm { intent, idempotency_key } => {
-                Some(Seen::Intent(world.confirm(&intent, &idempotency_key)))
+                Some(ProviderObservation::Status(world.confirm(&intent, &idempotency_key)))
             }
-            Step::Cancel(id) => Some(Seen::Intent(self.cancel(&id, world))),
+            Step::Cancel(id) => Some(ProviderObservation::Status(self.cancel(&id, world))),
             Step::Publish(_) | Step::Wait { .. } => None,
         };
         match fault {

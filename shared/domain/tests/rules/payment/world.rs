@@ -83,7 +83,7 @@ impl World {
     }
 
     pub(super) fn is_final(&self) -> bool {
-        self.record.as_ref().is_some_and(|payment| payment.outcome().is_some())
+        self.record.as_ref().is_some_and(|payment| payment.outcome_event().is_some())
     }
 
     pub(super) fn intents(&self) -> usize {
@@ -111,7 +111,7 @@ impl World {
         }
         if let Some(ended_as) = &self.ended_as {
             prop_assert_eq!(ended_as, record, "what is final changed");
-        } else if record.outcome().is_some() {
+        } else if record.outcome_event().is_some() {
             self.ended_as = Some(record.clone());
         }
         Ok(())

@@ -23,8 +23,8 @@ fn at(second: i64) -> Timestamp {
 
 fn claimed() -> Claim {
     let owner = Uuid::from_u128(7);
-    let lease: Lease = Attempt { owner, now: at(0), lease_for: SignedDuration::from_secs(45) }.lease();
-    Claim { version: 1, fingerprint: [1; 32].into(), unknown: 0, status: Status::InProgress { lease } }
+    let lease: Lease = Attempt { owner, now: at(0), lease_duration: SignedDuration::from_secs(45) }.lease();
+    Claim { version: 1, fingerprint: [1; 32].into(), unknown_outcomes: 0, status: Status::InProgress { lease } }
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_first_claim_is_written_if_there_is_none() {
 #[tokio::test]
 async fn a_later_write_is_conditional_on_owner_and_version() {
     let stub = StubConnector::new([(200, json!({}))]);
-    let done = claimed().after(Outcome::Done { receipt: "m".into() }, at(1)).unwrap();
+    let done = claimed().with_outcome(Outcome::Done { receipt: "m".into() }, at(1)).unwrap();
     assert!(store(&stub).write(&key(), Some(&claimed()), &done, at(1000)).await.unwrap());
     let request = &stub.requests()[0];
     assert_eq!(request["ConditionExpression"], "version = :version AND #owner = :owner");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use contracts::products::World;
 use contracts::{differential, products, reservations};
-use domain::reservation::{OnSale, Reservation, StockChange};
+use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{DeliveryId, OrderId, Sku};
 use inventory::adapters::memory::InMemoryInventory;
 use inventory::product::{Offer, Product};
@@ -79,7 +79,7 @@ impl Reservations for Wrong {
         Reservations::get(&self.store, order).await
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, OnSale>> {
+    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         self.store.on_sale(skus).await
     }
 
@@ -93,7 +93,7 @@ impl Reservations for Wrong {
         let read = if self.fault == Fault::IgnoresWhatWasRead { now.as_ref() } else { read };
         let mut changes = changes.to_vec();
         if self.fault == Fault::IgnoresPrices {
-            changes.iter_mut().for_each(|change| change.at_price = None);
+            changes.iter_mut().for_each(|change| change.expected_price = None);
         }
         if self.store.write(read, new, &changes).await? {
             return Ok(true);
