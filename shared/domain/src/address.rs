@@ -1,4 +1,4 @@
-//! Where somebody lives, or gets their parcels. Prints nothing of it: see [`crate::person`].
+//! Postal addresses. `Debug` redacts their contents: see [`crate::person`].
 
 use std::fmt;
 
@@ -9,25 +9,25 @@ use crate::person::{PersonName, redacted};
 use crate::text::{InvalidText, check, text_type};
 
 text_type! {
-    /// A line of an address: street and number, a floor, a city, a region. 1 to 100 characters, none of them a control
-    /// character.
+    /// A line of an address: a street and house number, a floor, a city or a region. 1 to 100 characters,
+    /// without control characters.
     AddressLine,
-    most: 100,
+    max_length: 100,
     pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
-    check: |text| check(text, 100, |c| !c.is_control(), "characters that can be printed")
+    check: |text| check(text, 100, |c| !c.is_control(), "printable characters")
 }
 text_type! {
-    /// A postal code, in whatever way its country writes it. 1 to 12 letters, digits, spaces and hyphens.
+    /// A postal code in the format of its country. 1 to 12 letters, digits, spaces and hyphens.
     PostalCode,
-    most: 12,
+    max_length: 12,
     pattern: r"^[A-Za-z0-9 -]+$",
     check: |text| check(text, 12, |c| c.is_ascii_alphanumeric() || c == ' ' || c == '-', "letters, digits, spaces and -")
 }
 text_type! {
-    /// A country: two capital letters (ISO 3166-1 alpha-2). Whether there is one of that name is not looked up: they
-    /// change more often than this is deployed.
+    /// A country code: two capital letters (ISO 3166-1 alpha-2). Only the format is checked: the list of
+    /// countries changes more often than this code is deployed.
     CountryCode,
-    most: 2,
+    max_length: 2,
     pattern: r"^[A-Z]{2}$",
     check: check_country
 }
@@ -42,22 +42,22 @@ fn check_country(text: &str) -> Result<(), InvalidText> {
     }
 }
 
-/// An address.
+/// A postal address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Address {
-    /// Who gets what is sent there.
+    /// The name of the recipient.
     pub recipient: PersonName,
-    /// Street and number.
+    /// The street and house number.
     pub street: AddressLine,
-    /// A floor, a company, a building.
+    /// Further address information, such as a floor, company or building.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addition: Option<AddressLine>,
-    /// The postal code, where the country has them.
+    /// The postal code, in countries that use them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<PostalCode>,
     /// The city.
     pub city: AddressLine,
-    /// A state or province, where addresses have one.
+    /// The state or province, in countries whose addresses include one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<AddressLine>,
     /// The country.
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes() {
+    fn country_and_postal_codes_are_validated() {
         assert!("DE".parse::<CountryCode>().is_ok());
         for bad in ["", "de", "DEU", "D", "D1", "ÄÖ"] {
             assert!(bad.parse::<CountryCode>().is_err(), "{bad}");
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing_of_it() {
+    fn debug_redacts_the_address() {
         let address: Address = serde_json::from_str(
             r#"{"recipient":"Ada","street":"1 High St","city":"London","country":"GB"}"#,
         )

@@ -1,19 +1,22 @@
-//! A claim: who may carry out an effect that no record of the domain protects, such as sending an e-mail.
+//! Claims: idempotency records for effects that no other record of the domain protects, such as sending an
+//! e-mail.
 //!
-//! The effect and the note that it was done are two steps, so a crash between them cannot be told from a
-//! crash before the effect. What is to happen then is a choice, [`Policy`]; all else follows from the record:
+//! Performing the effect and recording its completion are two steps, so a crash between them cannot be
+//! distinguished from a crash before the effect. [`Policy`] chooses what happens then; everything else
+//! follows from the record:
 //!
-//! - nobody starts while another may be at it, and a crashed run's claim ends by itself;
-//! - every write names the owner and the version that it stands on, so that a run which wakes up late can
-//!   neither complete nor undo its successor's claim;
-//! - nothing that is done is done again: whoever comes later gets the receipt;
-//! - a failure that is known to have had no effect gives the claim up at once;
-//! - the same key with another payload is refused;
-//! - and a record is kept for longer than anybody acts without it, see [`MAX_REQUEST_AGE`].
+//! - No attempt starts while another may be in progress, and the claim of a crashed attempt expires.
+//! - Every write is conditional on the owner and the version that were read, so that an attempt which resumes
+//!   late can neither complete nor release the claim of its successor.
+//! - A completed effect is never performed again: later attempts get the receipt.
+//! - A failure that is known to have had no effect releases the claim immediately.
+//! - The same key with another payload is refused.
+//! - A record is kept for longer than requests are served without one: see [`MAX_REQUEST_AGE`].
 //!
 //! The names of the states are those of Powertools for AWS Lambda
 //! (<https://docs.powertools.aws.dev/lambda/python/latest/utilities/idempotency/>), whose completion and
-//! deletion are unconditional; these are not. `docs/decisions/0011-idempotency.md` tells the reasons.
+//! deletion are unconditional; here they are conditional. `docs/decisions/0011-idempotency.md` gives the
+//! reasons.
 
 mod retention;
 
@@ -27,7 +30,8 @@ pub use retention::{
     BUS_RETENTION, CLOCK_SKEW_MARGIN, MAX_REQUEST_AGE, DEFAULT_LEASE_DURATION, QUEUE_RETENTION, RECORD_LIFETIME, MAX_REDRIVES,
 };
 
-/// A digest of all that an effect depends on: SHA-256, as 64 hexadecimal digits.
+/// A digest of the payload, which is everything that the effect depends on: SHA-256, as 64 hexadecimal
+/// digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -38,50 +42,50 @@ impl From<[u8; 32]> for Fingerprint {
     }
 }
 
-/// What is known of an effect.
+/// The idempotency record of an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Claim {
-    /// 1 for the first that is written, and one more with each write.
+    /// The version of the record: 1 for the first write, incremented by each further one.
     pub version: u64,
-    /// Of what the effect depends on. It stays what it was when the claim was first written.
+    /// The fingerprint of the payload. It never changes after the first write.
     pub fingerprint: Fingerprint,
-    /// How many runs have begun and were never heard of again: each may have had the effect.
+    /// The number of attempts whose outcome is unknown: each may have performed the effect.
     #[serde(rename = "unknown")]
     pub unknown_outcomes: u32,
-    /// How far it is.
+    /// The status of the effect.
     #[serde(flatten)]
     pub status: Status,
 }
 
-/// How far an effect is.
+/// The status of an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
-    /// Somebody is at it; when the lease has ended, nobody knows what became of it.
+    /// An attempt is in progress; once its lease has expired, its outcome is unknown.
     InProgress {
-        /// Who, and until when.
+        /// The lease of the attempt.
         lease: Lease,
     },
-    /// The last run gave it up, and is known to have had no effect.
+    /// The latest attempt released the claim and is known to have had no effect.
     NotDone {
-        /// Which run.
+        /// The id of the attempt.
         by: Uuid,
-        /// When.
+        /// The time of the release.
         at: Timestamp,
     },
-    /// It was done. This is final.
+    /// The effect was performed. This is final.
     Completed {
-        /// Which run wrote it.
+        /// The id of the attempt that recorded the completion.
         by: Uuid,
-        /// When.
+        /// The time of the completion.
         at: Timestamp,
-        /// What whoever carried it out called it, or what came of it: the id of a sent mail.
+        /// The result of the effect, such as the id of a sent e-mail.
         receipt: String,
     },
 }
 
 impl Status {
-    /// Its name in records and logs.
+    /// Returns the name of the status in records and logs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::InProgress { .. } => "in_progress",
@@ -91,80 +95,81 @@ impl Status {
     }
 }
 
-/// What is to happen about an effect of which nobody knows whether it happened.
+/// The policy for attempts whose outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Policy {
-    /// Do it again: it happens at least once. For what is better done twice than never.
+    /// Perform the effect again: at-least-once. For effects that are better performed twice than never.
     Retry,
-    /// Never again by itself: it happens at most once, and a person has to look.
+    /// Do not perform the effect again: at-most-once. An unknown outcome needs manual intervention.
     Block,
-    /// Find out first.
+    /// Find out whether the effect was performed before performing it again.
     Reconcile,
 }
 
-/// What a run is asked to do.
+/// A request to perform an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Intent<'a> {
-    /// Of what the effect depends on.
+    /// The fingerprint of the payload.
     pub fingerprint: &'a Fingerprint,
-    /// Since when it could have been asked for; the same, or later, however often it is asked for.
+    /// The earliest time at which the effect can have been requested. A retry has the same time, or a later
+    /// one.
     pub requested_at: Timestamp,
-    /// What is to happen about an unknown outcome.
+    /// The policy for an unknown outcome.
     pub policy: Policy,
 }
 
-/// What a run is to do about an effect.
+/// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
-    /// Write this claim on condition that what was read still stands, then carry out the effect.
+    /// Write this claim, on condition that the stored one has not changed, then perform the effect.
     Execute(Claim),
-    /// Write this claim on the same condition, then find out what became of the runs before.
+    /// Write this claim on the same condition, then find out the outcome of the previous attempts.
     Reconcile(Claim),
-    /// Another run may be at it: come again then.
+    /// Retry later: another attempt may be in progress.
     Wait {
-        /// When its lease ends.
+        /// The time at which its lease expires.
         until: Timestamp,
     },
-    /// Nothing is left to do.
+    /// The effect has already been performed.
     Done {
-        /// What came of it.
+        /// The recorded receipt.
         receipt: String,
     },
-    /// Not by itself: a person has to look.
+    /// The effect must not be performed; this needs manual intervention.
     Refuse(Refusal),
 }
 
-/// Why an effect is not carried out.
+/// The reason why an effect is not performed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
-    /// The key belongs to another payload.
+    /// The key was used with another payload.
     #[error("the key was first used with another payload")]
     PayloadMismatch,
-    /// A run before has begun and was never heard of again.
-    #[error("whether it happened is not known")]
+    /// A previous attempt started and its outcome is unknown.
+    #[error("the outcome of a previous attempt is unknown")]
     UnknownOutcome,
-    /// It was asked for so long ago that the record of it may be gone.
-    #[error("it was asked for more than {} days ago, and a record of it is kept no longer", MAX_REQUEST_AGE.as_hours() / 24)]
+    /// The request is so old that its record may have been deleted.
+    #[error("the request is more than {} days old, so its record may have been deleted", MAX_REQUEST_AGE.as_hours() / 24)]
     TooLate,
 }
 
-/// What a run found out about the effect.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It happened.
+    /// The effect was performed.
     Done {
-        /// What came of it.
+        /// The result of the effect, such as the id of a sent e-mail.
         receipt: String,
     },
-    /// It is certain that it has not happened, and will not by what was begun.
+    /// The effect certainly was not performed, and the attempt can no longer cause it.
     NotDone,
-    /// It may have happened, or still may.
+    /// The effect may have been performed, or still may be.
     Unknown,
 }
 
-/// Decides on what was read of the claim (`None`: there is none).
-pub fn decide(read: Option<&Claim>, intent: &Intent<'_>, attempt: &Attempt) -> Decision {
-    let Some(claim) = read else {
+/// Decides how to handle a request, given the stored claim, if there is one.
+pub fn decide(stored: Option<&Claim>, intent: &Intent<'_>, attempt: &Attempt) -> Decision {
+    let Some(claim) = stored else {
         let claim = Claim {
             version: 1,
             fingerprint: intent.fingerprint.clone(),
@@ -174,8 +179,8 @@ pub fn decide(read: Option<&Claim>, intent: &Intent<'_>, attempt: &Attempt) -> D
         return if attempt.now.duration_since(intent.requested_at) < MAX_REQUEST_AGE {
             Decision::Execute(claim)
         } else {
-            // A record may have been here and told that it is done. To do it once more would be no answer to an
-            // unknown outcome but a blind repetition, so no policy allows that without asking.
+            // A record of the completion may have existed and been deleted. Retrying would ignore that
+            // possibility, so every policy requires finding out first.
             match intent.policy {
                 Policy::Reconcile => Decision::Reconcile(Claim { unknown_outcomes: 1, ..claim }),
                 Policy::Retry | Policy::Block => Decision::Refuse(Refusal::TooLate),
@@ -203,8 +208,8 @@ pub fn decide(read: Option<&Claim>, intent: &Intent<'_>, attempt: &Attempt) -> D
 }
 
 impl Claim {
-    /// The run that wrote it last. With the version it names this record and no other, also where one was
-    /// removed and a new one begun.
+    /// Returns the attempt that wrote the claim last. Together with the version it identifies this state of
+    /// the record, even if the record was deleted and created again.
     pub fn owner(&self) -> Uuid {
         match &self.status {
             Status::InProgress { lease } => lease.owner,
@@ -212,8 +217,8 @@ impl Claim {
         }
     }
 
-    /// What the run that holds this claim is to write after `outcome`, on condition that this still stands.
-    /// Nothing where the outcome is unknown: the lease ends, and the policy decides.
+    /// Returns the claim to write after `outcome`, on condition that the stored claim is still this one.
+    /// `None` if the outcome is unknown: then the lease expires, and the policy decides.
     pub fn with_outcome(&self, outcome: Outcome, now: Timestamp) -> Option<Self> {
         let by = self.owner();
         match outcome {
@@ -223,17 +228,18 @@ impl Claim {
         }
     }
 
-    /// This claim, held by the same run for as long again, to be written on condition that this still stands.
+    /// Returns the claim with the lease renewed, to be written on condition that the stored claim is still
+    /// this one.
     pub fn with_renewed_lease(&self, attempt: &Attempt) -> Self {
         self.next(Status::InProgress { lease: attempt.lease() })
     }
 
-    /// This claim, once it is certain that no run before has had the effect.
+    /// Returns the claim after it was established that no previous attempt performed the effect.
     pub fn reconciled(self) -> Self {
         Self { unknown_outcomes: 0, ..self }
     }
 
-    /// When it would end by itself, if somebody is at it.
+    /// Returns the lease, if an attempt is in progress.
     pub fn lease(&self) -> Option<&Lease> {
         match &self.status {
             Status::InProgress { lease } => Some(lease),

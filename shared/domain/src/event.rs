@@ -1,4 +1,4 @@
-//! The events: past facts, in a CloudEvents 1.0 envelope (<https://github.com/cloudevents/spec>).
+//! The events: facts, in a CloudEvents 1.0 envelope (<https://github.com/cloudevents/spec>).
 
 use std::fmt::{Debug, Display};
 use std::hash::Hash;
@@ -14,95 +14,97 @@ use crate::order::OrderDetails;
 use crate::payment::{DeclineReason, VoidReason};
 use crate::reservation::Shortage;
 
-/// What `dataschema` starts with; the event's type and major version follow.
+/// The prefix of `dataschema`, followed by the event type and the major version of its schema.
 const SCHEMA_PREFIX: &str = "urn:serverless-orders:event:";
 
-/// EventPayload about things of one kind: orders, or products ([`crate::product::ProductFact`]).
+/// The payload of an event: a fact about an order ([`Fact`]) or a product ([`crate::product::ProductFact`]).
 pub trait EventPayload: Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// What names the thing that a fact is about.
+    /// The id of the subject of a fact.
     type Subject: Debug + Display + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync;
 
-    /// The event's type, as it stands on the bus.
+    /// Returns the event type, as on the bus.
     fn name(&self) -> &'static str;
 
-    /// The service that knows it first-hand.
+    /// Returns the service that owns and publishes the fact.
     fn source(&self) -> &'static str;
 
-    /// Major version of its schema. One that breaks a consumer is a new one.
+    /// Returns the major version of the schema. Every breaking change increments it.
     fn schema_version(&self) -> u32;
 
-    /// What tells this fact from every other about the same thing.
+    /// Returns what distinguishes this fact from all others about the same subject.
     fn identity(&self) -> String;
 }
 
-/// An event on the bus. Its JSON is the `detail` of an EventBridge entry. About an order, unless it says otherwise.
+/// An event on the bus. Its JSON is the `detail` of an EventBridge entry. By default, an event is about an
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Envelope<F>", into = "Envelope<F>", bound = "")]
 pub struct Event<F: EventPayload = Fact> {
-    /// Same fact, same id: see [`EventId`].
+    /// The id of the event. The same fact always has the same id: see [`EventId`].
     pub id: EventId,
-    /// The service that knows it first-hand.
+    /// The service that published the event.
     pub source: String,
-    /// The order, or the product, that it is about.
+    /// The id of the order or the product that the event is about.
     pub subject: F::Subject,
-    /// When it became so.
+    /// The time at which the fact became true.
     pub time: Timestamp,
-    /// What set it off.
+    /// The cause of the event.
     pub cause: Cause,
-    /// What happened.
+    /// The fact that the event reports.
     pub fact: F,
 }
 
-/// What led to an event, carried from event to event.
+/// The cause of an event. It is propagated from event to event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cause {
-    /// The request that started it all.
+    /// The correlation id of the request that started the chain of events.
     pub correlation_id: CorrelationId,
-    /// The event that led to this one.
+    /// The id of the event that caused this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<EventId>,
-    /// Where tracing goes on: the `traceparent` of W3C Trace Context, carried as it came.
+    /// The `traceparent` of W3C Trace Context, propagated unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
-/// What can happen to an order. The names on the bus are those of the article
+/// A fact about an order. The event types are those of the article
 /// "Integrating serverless functions with microservices".
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum Fact {
-    /// An order was placed. Whoever runs an order service may publish it: all that others need is in it.
+    /// An order was placed. Any order service may publish it; it contains everything that consumers need.
     #[serde(rename = "order.created")]
     OrderCreated(OrderCreated),
-    /// Somebody wants the order not to be charged any more. Payments decides whether that is still possible.
+    /// Cancellation of the order was requested. The payment service decides whether that is still possible.
     #[serde(rename = "order.cancellation_requested")]
     CancellationRequested(CancellationRequested),
-    /// The stock is held for the order.
+    /// The stock is reserved for the order.
     #[serde(rename = "reservation.confirmed")]
     ReservationConfirmed(ReservationConfirmed),
-    /// The order cannot be had as it was placed, and nothing is held.
+    /// The stock is unavailable or a price has changed, and nothing is reserved.
     #[serde(rename = "reservation.rejected")]
     ReservationRejected(ReservationRejected),
-    /// The held stock is sold.
+    /// The reserved stock is sold.
     #[serde(rename = "reservation.committed")]
     ReservationCommitted(ReservationSettled),
-    /// The held stock is free again, or will never be held.
+    /// The reserved stock is available again, or will never be reserved.
     #[serde(rename = "reservation.released")]
     ReservationReleased(ReservationSettled),
     /// The customer was charged.
     #[serde(rename = "payment.succeeded")]
     PaymentSucceeded(PaymentSucceeded),
-    /// The charge was declined. The customer was not charged, and will not be.
+    /// The payment was declined. The customer was not charged and will not be.
     #[serde(rename = "payment.failed")]
     PaymentFailed(PaymentFailed),
-    /// The customer was not charged for this order, and never will be.
+    /// The payment was voided. The customer was not charged and never will be.
     #[serde(rename = "payment.voided")]
     PaymentVoided(PaymentVoided),
-    /// The payment provider told us, unasked, that something became of the order's PaymentIntent. A reason to ask it,
-    /// and no outcome: `payment.succeeded`, `payment.failed` and `payment.voided` are.
+    /// The payment provider reported, by webhook, that the status of the PaymentIntent changed. It prompts a
+    /// retrieval of the PaymentIntent and is not an outcome, unlike `payment.succeeded`, `payment.failed` and
+    /// `payment.voided`.
     #[serde(rename = "payment.reported")]
     PaymentReported(PaymentReported),
-    /// Some or all of what the customer was charged went back to them. It happens any number of times to an order.
+    /// A refund was made, of the whole amount or a part of it. An order can have any number of refunds.
     #[serde(rename = "payment.refunded")]
     PaymentRefunded(PaymentRefunded),
 }
@@ -110,32 +112,32 @@ pub enum Fact {
 /// `order.created`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct OrderCreated {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
 }
 
 /// `order.cancellation_requested`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CancellationRequested {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
-    /// Who wants that.
+    /// The reason for the cancellation.
     pub reason: VoidReason,
 }
 
 /// `reservation.confirmed`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ReservationConfirmed {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
 }
 
 /// `reservation.rejected`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ReservationRejected {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
-    /// Each line that stood in the way, and why. At least one.
+    /// The lines that could not be reserved, with the reasons. At least one.
     pub shortages: Vec<Shortage>,
 }
 
@@ -146,70 +148,72 @@ pub struct ReservationSettled {}
 /// `payment.succeeded`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentSucceeded {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
-    /// Where the provider has it.
+    /// The provider's id of the PaymentIntent.
     pub payment_intent: PaymentIntentId,
-    /// What was charged.
+    /// The amount that was charged.
     pub amount: Money,
 }
 
 /// `payment.failed`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentFailed {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
-    /// Why.
+    /// The reason for the decline.
     pub reason: DeclineReason,
 }
 
 /// `payment.voided`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentVoided {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
-    /// Who wanted that.
+    /// The reason for voiding the payment.
     pub reason: VoidReason,
 }
 
 /// `payment.reported`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentReported {
-    /// Which PaymentIntent.
+    /// The provider's id of the PaymentIntent.
     pub payment_intent: PaymentIntentId,
-    /// What the provider calls this report. It sends the same one again until it is taken.
+    /// The provider's id of the webhook event, which it resends until it is acknowledged.
     pub report: ProviderEventId,
-    /// What it says. For people: nobody decides by it, since reports come late and in any order.
+    /// The reported status. It is informational: reports can be delayed and out of order, so no decision
+    /// depends on it.
     pub status: ReportedStatus,
 }
 
 /// `payment.refunded`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentRefunded {
-    /// All about the order.
+    /// The details of the order.
     pub order: OrderDetails,
-    /// Which refund: the same one is told of again under the same id.
+    /// The provider's id of the refund, which is the same however often the refund is reported.
     pub refund: RefundId,
-    /// What went back: in the order's currency, and with all other refunds of the order at most what was charged.
+    /// The refunded amount, in the currency of the order. The refunds of an order add up to at most the
+    /// charge.
     pub amount: Money,
 }
 
-/// What the provider says became of a PaymentIntent.
+/// The status of a PaymentIntent, as the provider reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReportedStatus {
-    /// It is at it.
+    /// The provider is processing it.
     Processing,
     /// The customer was charged.
     Succeeded,
-    /// An attempt to charge was declined.
+    /// A charge was declined.
     Failed,
     /// It can no longer be charged.
     Cancelled,
 }
 
 impl Fact {
-    /// The event's type, as it stands on the bus.
+    /// Returns the event type, as on the bus.
     pub fn name(&self) -> &'static str {
         match self {
             Self::OrderCreated(_) => "order.created",
@@ -253,11 +257,11 @@ impl EventPayload for Fact {
         1
     }
 
-    /// Each happens once to an order, but for the
-    /// wish to cancel it, which the customer and the clock may both have, the provider's reports, and refunds.
+    /// Each fact occurs once per order, except cancellation requests, which can come from the customer and
+    /// from the expiry, reports of the provider, and refunds.
     fn identity(&self) -> String {
         match self {
-            Self::CancellationRequested(wish) => format!("{}/{}", self.name(), wish.reason.name()),
+            Self::CancellationRequested(requested) => format!("{}/{}", self.name(), requested.reason.name()),
             Self::PaymentReported(reported) => format!("{}/{}", self.name(), reported.report),
             Self::PaymentRefunded(refunded) => format!("{}/{}", self.name(), refunded.refund),
             _ => self.name().to_owned(),
@@ -265,8 +269,9 @@ impl EventPayload for Fact {
     }
 }
 
-/// The service that publishes events of the type `name`, such as `order.created`: what a type begins with says what it is
-/// about, and each such thing has one service that knows it first-hand. `None` for what is no type of event.
+/// Returns the service that publishes events of the type `name`, such as `order.created`. The prefix of an
+/// event type names the kind of subject, and each kind is owned by one service. `None` if the prefix is
+/// unknown.
 pub fn source_of(name: &str) -> Option<&'static str> {
     match name.split_once('.')?.0 {
         "order" => Some("orders"),
@@ -282,7 +287,7 @@ fn schema(fact: &impl EventPayload) -> String {
 }
 
 impl<F: EventPayload> Event<F> {
-    /// The event that `fact` became true of `subject` at `time`.
+    /// Creates the event that reports that `fact` became true of `subject` at `time`.
     pub fn new(subject: F::Subject, fact: F, time: Timestamp, cause: Cause) -> Self {
         Self {
             id: EventId::derive(&subject, &fact.identity()),
@@ -294,13 +299,13 @@ impl<F: EventPayload> Event<F> {
         }
     }
 
-    /// The cause of what this event leads to.
+    /// Returns this event as the cause of the events that follow from it.
     pub fn to_cause(&self) -> Cause {
         Cause { causation_id: Some(self.id), ..self.cause.clone() }
     }
 }
 
-/// The event as CloudEvents spells it.
+/// The JSON form of an event, with the attribute names of CloudEvents.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(bound = "")]
 struct Envelope<F: EventPayload> {
@@ -309,7 +314,7 @@ struct Envelope<F: EventPayload> {
     source: String,
     subject: F::Subject,
     time: Timestamp,
-    #[serde(default = "json")]
+    #[serde(default = "json_content_type")]
     datacontenttype: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dataschema: Option<String>,
@@ -323,7 +328,7 @@ struct Envelope<F: EventPayload> {
     fact: F,
 }
 
-fn json() -> String {
+fn json_content_type() -> String {
     "application/json".to_owned()
 }
 
@@ -335,7 +340,7 @@ impl<F: EventPayload> From<Event<F>> for Envelope<F> {
             source: event.source,
             subject: event.subject,
             time: event.time,
-            datacontenttype: json(),
+            datacontenttype: json_content_type(),
             dataschema: Some(schema(&event.fact)),
             correlation_id: event.cause.correlation_id,
             causation_id: event.cause.causation_id,
@@ -350,12 +355,12 @@ impl<F: EventPayload> TryFrom<Envelope<F>> for Event<F> {
 
     fn try_from(envelope: Envelope<F>) -> Result<Self, Self::Error> {
         if envelope.specversion != "1.0" {
-            return Err(format!("CloudEvents {} is not understood, only 1.0 is", envelope.specversion));
+            return Err(format!("CloudEvents {} is not supported, only 1.0 is", envelope.specversion));
         }
         let expected = schema(&envelope.fact);
         match envelope.dataschema {
             Some(schema) if schema != expected => {
-                return Err(format!("the schema {schema} is not understood, only {expected} is"));
+                return Err(format!("the schema {schema} is not supported, only {expected} is"));
             }
             _ => {}
         }

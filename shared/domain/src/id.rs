@@ -1,4 +1,4 @@
-//! What things are called.
+//! Identifiers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,16 +9,17 @@ use uuid::Uuid;
 
 use crate::text::{InvalidText, check, printable, text_type};
 
-/// Ids derived with UUID version 5 (RFC 9562) live under this namespace. Changing it changes every event id.
+/// The namespace of the event ids, which are UUIDs of version 5 (RFC 9562). Changing it changes every event
+/// id.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_3a52_9c1e_5b7a_8e44_20f3_7a51_c0de);
 
 fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
-const TOKEN_WORDS: &str = "letters, digits and - _ .";
+const TOKEN_CHARACTERS: &str = "letters, digits and - _ .";
 
-/// An order. A UUID version 7 when this shop's own order service made it, so that ids sort by time;
-/// any UUID when another order service did.
+/// The id of an order. The order service of this shop creates UUIDs of version 7, so that ids sort by time;
+/// other order services may use any UUID.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(extend("pattern" = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))]
@@ -33,7 +34,7 @@ impl From<Uuid> for OrderId {
 impl FromStr for OrderId {
     type Err = InvalidText;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // The hyphenated form alone: one order has one spelling, in keys, in paths and in logs.
+        // Only the hyphenated form is accepted, so that an order id looks the same in keys, paths and logs.
         if text.len() != 36 {
             return Err(InvalidText("must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057".into()));
         }
@@ -41,7 +42,7 @@ impl FromStr for OrderId {
     }
 }
 
-/// A picture that somebody asked to upload. A UUID version 7, so that ids sort by the time of asking.
+/// The id of an image upload: a UUID of version 7, so that ids sort by the time of the request.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct UploadId(Uuid);
@@ -56,7 +57,7 @@ impl FromStr for UploadId {
     type Err = InvalidText;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let id = Uuid::from_str(text).map_err(|error| InvalidText(format!("must be a UUID: {error}")))?;
-        // One upload has one spelling, in keys and in the names of files.
+        // Only the canonical form is accepted, so that an upload id looks the same in keys and file names.
         if id.to_string() != text {
             return Err(InvalidText("must be a UUID in lower case, with hyphens".into()));
         }
@@ -64,15 +65,15 @@ impl FromStr for UploadId {
     }
 }
 
-/// An event. The same fact about the same order or product has the same id, whoever publishes it and however often: a
-/// consumer may drop what it has seen.
+/// The id of an event. It is derived from the fact and its subject, so every publication of the same fact has
+/// the same id, whichever service publishes it, and consumers can use it for deduplication.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct EventId(Uuid);
 
 impl EventId {
-    /// The id of the fact `name` about `subject`. `name` is the event's type, with what tells it from another
-    /// of that type about the same thing behind it.
+    /// Derives the id of the fact `name` about `subject`. `name` is the event type, followed by whatever
+    /// distinguishes the fact from others of that type about the same subject.
     pub fn derive(subject: &impl fmt::Display, name: &str) -> Self {
         Self(Uuid::new_v5(&NAMESPACE, format!("{subject}/{name}").as_bytes()))
     }
@@ -84,7 +85,7 @@ impl From<Uuid> for EventId {
     }
 }
 
-macro_rules! uuid_printable {
+macro_rules! impl_uuid_fmt {
     ($($name:ident),+) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,72 +99,73 @@ macro_rules! uuid_printable {
         }
     )+};
 }
-uuid_printable!(OrderId, EventId, UploadId);
+impl_uuid_fmt!(OrderId, EventId, UploadId);
 
 text_type! {
-    /// Ties together all that one request set off, over every service and retry. 1 to 128 printable ASCII
-    /// characters, so that it is safe in a header, in a log and as a message attribute.
+    /// A correlation id: it links everything that one request caused, across services and retries. 1 to 128
+    /// printable ASCII characters, so that it is safe in a header, in a log and in a message attribute.
     CorrelationId,
-    most: 128,
+    max_length: 128,
     pattern: r"^[!-~]+$",
     check: |text| check(text, 128, |c| c.is_ascii_graphic(), "printable ASCII characters without spaces")
 }
 text_type! {
-    /// A customer, as whoever runs the shop names them. 1 to 64 characters.
+    /// The id of a customer, assigned by the operator of the shop. 1 to 64 characters.
     CustomerId,
-    most: 64,
+    max_length: 64,
     pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 64, is_token, TOKEN_WORDS)
+    check: |text| check(text, 64, is_token, TOKEN_CHARACTERS)
 }
 text_type! {
-    /// A stock keeping unit: what is sold and counted. 1 to 40 characters.
+    /// A stock keeping unit (SKU), which identifies a product. 1 to 40 characters.
     Sku,
-    most: 40,
+    max_length: 40,
     pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 40, is_token, TOKEN_WORDS)
+    check: |text| check(text, 40, is_token, TOKEN_CHARACTERS)
 }
 text_type! {
-    /// A way to pay, as the payment provider names it (`pm_…` at Stripe). It stands for the card without
-    /// being it. 1 to 255 characters.
+    /// The payment provider's id of a payment method (`pm_…` at Stripe). It represents a card without
+    /// containing card data. 1 to 255 characters.
     PaymentMethodId,
-    most: 255,
+    max_length: 255,
     pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_WORDS)
+    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
 }
 text_type! {
-    /// An intended payment, as the payment provider names it (`pi_…` at Stripe). 1 to 255 characters.
+    /// The payment provider's id of a PaymentIntent (`pi_…` at Stripe). 1 to 255 characters.
     PaymentIntentId,
-    most: 255,
+    max_length: 255,
     pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_WORDS)
+    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
 }
 text_type! {
-    /// A report of the payment provider, as it names it (`evt_…` at Stripe). 1 to 255 characters.
+    /// The payment provider's id of a webhook event (`evt_…` at Stripe). 1 to 255 characters.
     ProviderEventId,
-    most: 255,
+    max_length: 255,
     pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_WORDS)
+    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
 }
 text_type! {
-    /// A refund, as the payment provider names it (`re_…` at Stripe). 1 to 255 characters.
+    /// The payment provider's id of a refund (`re_…` at Stripe). 1 to 255 characters.
     RefundId,
-    most: 255,
+    max_length: 255,
     pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_WORDS)
+    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
 }
 text_type! {
-    /// A delivery of goods to the warehouse: the same id adds its quantity once. 1 to 64 characters.
+    /// The id of a stock delivery, which makes recording it idempotent: its quantity is added once. 1 to 64
+    /// characters.
     DeliveryId,
-    most: 64,
+    max_length: 64,
     pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 64, is_token, TOKEN_WORDS)
+    check: |text| check(text, 64, is_token, TOKEN_CHARACTERS)
 }
 text_type! {
-    /// What a product is called. 1 to 200 characters, none of them a control character.
+    /// The name of a product. 1 to 200 characters, without control characters.
     ProductName,
-    most: 200,
+    max_length: 200,
     pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
-    check: |text| check(text, 200, |c| !c.is_control(), "characters that can be printed")
+    check: |text| check(text, 200, |c| !c.is_control(), "printable characters")
 }
 printable!(
     ProductName,
@@ -182,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_id_depends_on_order_and_name_alone() {
+    fn an_event_id_depends_only_on_the_subject_and_the_name() {
         let (a, b) = (OrderId::from(Uuid::from_u128(1)), OrderId::from(Uuid::from_u128(2)));
         assert_eq!(EventId::derive(&a, "order.created"), EventId::derive(&a, "order.created"));
         assert_ne!(EventId::derive(&a, "order.created"), EventId::derive(&b, "order.created"));
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_refuse_what_would_break_a_key_or_a_path() {
+    fn characters_that_are_unsafe_in_keys_and_paths_are_rejected() {
         assert!("TEA-001".parse::<Sku>().is_ok());
         for bad in ["", "a b", "a/b", "ü", &"x".repeat(41)] {
             assert!(bad.parse::<Sku>().is_err(), "{bad:?}");

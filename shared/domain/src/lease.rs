@@ -1,33 +1,35 @@
-//! A right to work on something that ends by itself, so that a crashed owner does not keep it for ever.
+//! Leases: exclusive access to a record for a limited time. A lease expires, so a crashed owner cannot hold
+//! it indefinitely.
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Who works on something, and until when nobody else does.
+/// Exclusive access to a record until a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Lease {
-    /// The attempt that holds it. Every later write names it, so that a late one cannot undo its successor's.
+    /// The attempt that holds the lease. Every write names its owner, so that a delayed write cannot
+    /// overwrite that of its successor.
     pub owner: Uuid,
-    /// From then on anybody may take it.
+    /// The time from which any other attempt may acquire the lease.
     #[schemars(with = "String")]
     pub expires_at: Timestamp,
 }
 
-/// One run of a function on one message: who it is, and what its clock says.
+/// One invocation of a function for one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attempt {
-    /// Unique to this run.
+    /// An id that is unique to this attempt.
     pub owner: Uuid,
-    /// The time at the start of the step.
+    /// The time at which the current step started, by the clock of this attempt.
     pub now: Timestamp,
-    /// How long a lease that it takes lasts. Longer than the function may run.
+    /// The duration of the leases that this attempt acquires. It has to exceed the timeout of the function.
     pub lease_duration: SignedDuration,
 }
 
 impl Attempt {
-    /// A lease for this attempt, from now.
+    /// Returns a lease for this attempt, starting now.
     pub fn lease(&self) -> Lease {
         Lease {
             owner: self.owner,
@@ -37,12 +39,12 @@ impl Attempt {
 }
 
 impl Lease {
-    /// Whether `attempt` has to leave this alone: somebody else holds it, and still may.
+    /// Returns whether another attempt holds the lease and it has not expired, so that `attempt` has to wait.
     pub fn blocks(&self, attempt: &Attempt) -> bool {
         self.owner != attempt.owner && attempt.now < self.expires_at
     }
 
-    /// The same lease, given up.
+    /// Returns the lease as released by its owner: it expires now.
     pub fn released(&self, now: Timestamp) -> Self {
         Self { owner: self.owner, expires_at: now }
     }

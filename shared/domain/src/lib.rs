@@ -1,16 +1,16 @@
-//! The published language of the shop and its rules.
+//! The published language of the shop and its business rules.
 //!
-//! Everything here is pure and total: no I/O, no clock, no randomness, no async, no AWS. Time, ids and
-//! what a store or a provider answered come in as arguments; what to do next goes out as a value. The
-//! functions that AWS Lambda runs, the tests and the tools all call these same rules.
+//! Everything here is pure and total: no I/O, no clock, no randomness, no async, no AWS. The time, ids and
+//! the responses of stores and providers are passed in as arguments; the next action is returned as a value.
+//! The Lambda functions, the tests and the command-line tools all call these same rules.
 //!
-//! | module | decides |
+//! | module | contents |
 //! |---|---|
-//! | [`order`] | what an order is, and how it follows the events, in whatever order they come |
-//! | [`reservation`] | how stock is held, committed and released, once per order |
+//! | [`order`] | the order, and how events are applied to it, in any sequence |
+//! | [`reservation`] | how stock is reserved, committed and released, once per order |
 //! | [`payment`] | the arbiter: whether an order is charged or never will be |
-//! | [`claim`] | who may carry out an effect that has no record of its own, such as an e-mail |
-//! | [`product`] | what becomes of a picture that is uploaded for a product |
+//! | [`claim`] | which worker may perform an effect that has no record of its own, such as sending an e-mail |
+//! | [`product`] | the life cycle of an image that is uploaded for a product |
 //! | [`event`] | the events on the bus and their envelope |
 
 pub mod address;

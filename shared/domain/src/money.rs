@@ -1,4 +1,4 @@
-//! Money: integer minor units and an ISO 4217 currency, and arithmetic that tells when it does not fit.
+//! Money: an integer number of minor units and an ISO 4217 currency, with checked arithmetic.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::InvalidText;
 
-/// The largest amount that is handled: eight digits of minor units, which is as much as Stripe charges in
-/// one go (<https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>).
+/// The maximum amount: eight digits of minor units, which is the most that Stripe charges at once
+/// (<https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>).
 pub const MAX_AMOUNT: u32 = 99_999_999;
 
-/// A number of minor units, 0 to [`MAX_AMOUNT`].
+/// An amount in minor units, 0 to [`MAX_AMOUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
 #[schemars(with = "u32", extend("maximum" = MAX_AMOUNT))]
@@ -33,32 +33,32 @@ impl From<Amount> for i64 {
     }
 }
 
-/// A rate of value-added tax in hundredths of a percent: 1900 is 19 %. 0 to 10000.
+/// A rate of value-added tax in basis points (hundredths of a percent): 1900 is 19 %. 0 to 10000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "u16")]
 #[schemars(with = "u16", extend("minimum" = 0, "maximum" = 10_000))]
 pub struct TaxRate(u16);
 
 impl TaxRate {
-    /// No tax.
+    /// The zero rate.
     pub const ZERO: Self = Self(0);
 
-    /// Hundredths of a percent.
+    /// Returns the rate in basis points (hundredths of a percent).
     pub fn basis_points(self) -> u16 {
         self.0
     }
 
-    /// Reads a percentage such as `19`, `5.5` or `5,5`.
+    /// Parses a percentage such as `19`, `5.5` or `5,5`.
     ///
     /// # Errors
-    /// When it is none of 0 to 100 with two decimal places at most.
+    /// When the text is not a number from 0 to 100 with at most two decimal places.
     pub fn from_percent(text: &str) -> Result<Self, InvalidText> {
         decimal(text, 2, ".,").and_then(|rate| Self::try_from(rate).ok()).ok_or_else(|| {
             InvalidText("must be 0 to 100 percent with at most two decimal places, such as 19 or 5.5".into())
         })
     }
 
-    /// The tax that is in a price with `gross` minor units: rounded to the nearest, a half up.
+    /// Returns the tax included in a price of `gross` minor units, rounded half up.
     pub fn tax_included_in(self, gross: u32) -> u32 {
         let (gross, rate) = (u64::from(gross), u64::from(self.0));
         let tax = (2 * gross * rate + 10_000 + rate) / (2 * (10_000 + rate));
@@ -81,28 +81,28 @@ impl From<TaxRate> for u16 {
     }
 }
 
-/// A currency of ISO 4217, by its three capital letters.
+/// An ISO 4217 currency, written as its code of three capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("enum" = codes()))]
 pub struct Currency(Iso);
 
 impl Currency {
-    /// The three letters.
+    /// Returns the code of three letters.
     pub fn code(self) -> &'static str {
         self.0.code()
     }
 
-    /// How many digits of a sum stand behind the decimal point: 2 for EUR, none for JPY, 3 for KWD.
+    /// Returns the number of decimal places of an amount: 2 for EUR, 0 for JPY, 3 for KWD.
     pub fn decimal_places(self) -> usize {
         usize::from(self.0.exponent().unwrap_or(0))
     }
 }
 
-/// A number without sign, exponent or grouping, such as `12.5`, in units of its last of `places` decimal places; `point`
-/// has what may stand before those.
-fn decimal(text: &str, places: usize, point: &str) -> Option<i64> {
-    let (whole, fraction) = match text.split_once(|c| point.contains(c)) {
+/// Parses a decimal number without sign, exponent or grouping, such as `12.5`, as an integer scaled by
+/// 10^`places`. `separators` holds the characters that are accepted as the decimal separator.
+fn decimal(text: &str, places: usize, separators: &str) -> Option<i64> {
+    let (whole, fraction) = match text.split_once(|c| separators.contains(c)) {
         Some((_, "")) => return None,
         Some(parts) => parts,
         None => (text, ""),
@@ -115,7 +115,8 @@ fn decimal(text: &str, places: usize, point: &str) -> Option<i64> {
     format!("{whole}{fraction:0<places$}").parse().ok()
 }
 
-/// The codes of all currencies, for schemas. Looked for among all that could be codes: it is never done by a function.
+/// Returns the codes of all currencies, for schemas. It tries every combination of three letters, which is
+/// slow but never runs in a Lambda function.
 fn codes() -> Vec<&'static str> {
     let letters = || 'A'..='Z';
     letters()
@@ -128,7 +129,7 @@ impl TryFrom<String> for Currency {
     type Error = InvalidText;
     fn try_from(code: String) -> Result<Self, Self::Error> {
         Iso::from_code(&code).map(Self).ok_or_else(|| {
-            InvalidText("must be a currency of ISO 4217 in capital letters, such as EUR".into())
+            InvalidText("must be an ISO 4217 currency code in capital letters, such as EUR".into())
         })
     }
 }
@@ -139,69 +140,72 @@ impl From<Currency> for String {
     }
 }
 
-/// A sum of money.
+/// An amount of money in a currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Money {
-    /// In the currency's minor unit: cents for EUR, yen for JPY.
+    /// The amount in the minor unit of the currency: cents for EUR, yen for JPY.
     pub amount: Amount,
-    /// What it is counted in.
+    /// The currency of the amount.
     pub currency: Currency,
 }
 
-/// Why two sums could not be made into one.
+/// An error of arithmetic with money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
-    /// Only like can be added to like.
+    /// Amounts in different currencies cannot be added.
     #[error("all prices must be in one currency: {0} and {1} are mixed")]
     CurrencyMismatch(&'static str, &'static str),
-    /// The result would be past [`MAX_AMOUNT`].
+    /// The result would exceed [`MAX_AMOUNT`].
     #[error("the total must be at most {MAX_AMOUNT} minor units")]
     TooLarge,
 }
 
 impl Money {
-    /// The minor units.
+    /// Returns the amount in minor units.
     pub fn minor_units(self) -> u32 {
         self.amount.0
     }
 
-    /// Reads an amount in the currency's main unit, such as `12.50`: what [`Money`] shows as. A decimal comma is read
-    /// too, but where three digits follow it: what stands there may mean thousands.
+    /// Parses an amount in the major unit of the currency, such as `12.50`, in the format that `Display`
+    /// writes. A decimal comma is accepted as well, except for currencies with three decimal places: there it
+    /// could be a thousands separator.
     ///
     /// # Errors
-    /// When it is no such number, has more decimal places than the currency, or is past [`MAX_AMOUNT`].
+    /// When the text is not such a number, has more decimal places than the currency, or exceeds
+    /// [`MAX_AMOUNT`].
     pub fn from_decimal(text: &str, currency: Currency) -> Result<Self, InvalidText> {
         let places = usize::from(currency.0.exponent().unwrap_or(0));
-        let point = if places == 3 { "." } else { ".," };
-        let amount = decimal(text, places, point).and_then(|units| Amount::try_from(units).ok());
+        let separators = if places == 3 { "." } else { ".," };
+        let amount = decimal(text, places, separators).and_then(|units| Amount::try_from(units).ok());
         amount.map(|amount| Self { amount, currency }).ok_or_else(|| {
-            let most = Self { amount: Amount(MAX_AMOUNT), currency };
+            let max = Self { amount: Amount(MAX_AMOUNT), currency };
             InvalidText(format!(
-                "must be 0 to {most}, digits with at most {places} decimal places behind a point and nothing else"
+                "must be 0 to {max}, in digits with at most {places} decimal places after a point and no other characters"
             ))
         })
     }
 
-    /// `self × quantity`.
+    /// Returns `self × quantity`.
     ///
     /// # Errors
-    /// [`MoneyError::TooLarge`].
+    /// [`MoneyError::TooLarge`] when the product exceeds [`MAX_AMOUNT`].
     pub fn checked_mul(self, quantity: u32) -> Result<Self, MoneyError> {
-        self.with(self.amount.0.checked_mul(quantity))
+        self.with_minor_units(self.amount.0.checked_mul(quantity))
     }
 
-    /// `self + other`.
+    /// Returns `self + other`.
     ///
     /// # Errors
-    /// [`MoneyError::CurrencyMismatch`] and [`MoneyError::TooLarge`].
+    /// [`MoneyError::CurrencyMismatch`] when the currencies differ, [`MoneyError::TooLarge`] when the sum
+    /// exceeds [`MAX_AMOUNT`].
     pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
         if self.currency != other.currency {
             return Err(MoneyError::CurrencyMismatch(self.currency.code(), other.currency.code()));
         }
-        self.with(self.amount.0.checked_add(other.amount.0))
+        self.with_minor_units(self.amount.0.checked_add(other.amount.0))
     }
 
-    fn with(self, units: Option<u32>) -> Result<Self, MoneyError> {
+    fn with_minor_units(self, units: Option<u32>) -> Result<Self, MoneyError> {
         units
             .filter(|units| *units <= MAX_AMOUNT)
             .map(|units| Self { amount: Amount(units), currency: self.currency })
@@ -209,7 +213,7 @@ impl Money {
     }
 }
 
-/// As a person reads it: `12.50 EUR`, `1250 JPY`.
+/// Writes the amount in the major unit, followed by the code: `12.50 EUR`, `1250 JPY`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.currency.decimal_places();
@@ -233,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_as_people_write_it() {
+    fn display_writes_the_major_unit_and_the_code() {
         assert_eq!(money(1250, "EUR").to_string(), "12.50 EUR");
         assert_eq!(money(5, "EUR").to_string(), "0.05 EUR");
         assert_eq!(money(1250, "JPY").to_string(), "1250 JPY");
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_read_as_people_write_them_or_not_at_all() {
+    fn decimal_amounts_and_percentages_are_parsed_strictly() {
         let read = |text: &str, code: &str| {
             let currency = Currency::try_from(code.to_owned()).unwrap();
             Money::from_decimal(text, currency).ok().map(Money::minor_units)
@@ -283,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn tax_is_within_the_price() {
+    fn tax_is_included_in_the_price() {
         let rate = |basis_points: i64| TaxRate::try_from(basis_points).unwrap();
         assert_eq!(rate(1900).tax_included_in(11_900), 1_900);
         assert_eq!(rate(1900).tax_included_in(100), 16); // 15.966
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_money() {
+    fn invalid_money_is_rejected() {
         for bad in [
             r#"{"amount":-1,"currency":"EUR"}"#,
             r#"{"amount":100000000,"currency":"EUR"}"#,
@@ -309,7 +313,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_again(units in 0..=MAX_AMOUNT, code in prop::sample::select(vec!["EUR", "JPY", "KWD"])) {
+        fn display_and_from_decimal_round_trip(units in 0..=MAX_AMOUNT, code in prop::sample::select(vec!["EUR", "JPY", "KWD"])) {
             let sum = money(units.into(), code);
             let shown = sum.to_string();
             let text = shown.split(' ').next().unwrap();
@@ -317,7 +321,7 @@ mod tests {
         }
 
         #[test]
-        fn arithmetic_is_exact_or_refused(a in 0..=MAX_AMOUNT, b in 0..=MAX_AMOUNT, quantity in any::<u32>()) {
+        fn arithmetic_is_exact_or_fails(a in 0..=MAX_AMOUNT, b in 0..=MAX_AMOUNT, quantity in any::<u32>()) {
             let (x, y) = (money(a.into(), "EUR"), money(b.into(), "EUR"));
             let sum = u64::from(a) + u64::from(b);
             prop_assert_eq!(x.checked_add(y).ok().map(|m| u64::from(m.minor_units())), (sum <= u64::from(MAX_AMOUNT)).then_some(sum));

@@ -1,4 +1,4 @@
-//! The order: what was ordered, and the state machine that follows what became of it.
+//! The order: its contents, and the state machine that events are applied to.
 
 use std::collections::BTreeSet;
 
@@ -13,22 +13,24 @@ use crate::payment::VoidReason;
 use crate::person::Customer;
 use crate::text::InvalidText;
 
-/// The most lines that one order may have. The reservation changes every line's stock in one DynamoDB
-/// transaction, which takes 100 items; half of that leaves room, and keeps an event far below 256 KB.
+/// The maximum number of lines in an order. A reservation changes the stock of all lines in one DynamoDB
+/// transaction, which is limited to 100 items; half of that leaves headroom, and keeps an event far below 256
+/// KB.
 pub const MAX_LINES: usize = 50;
-/// How long payments has to answer a wish to cancel before it is asked again. Longer than its retries take.
+/// The time after which an unanswered cancellation request may be published again: 1 hour, which is longer
+/// than the retries of the payment service take.
 pub const CANCELLATION_RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
-/// The most pieces of one product in one order.
+/// The maximum quantity of a product in an order.
 pub const MAX_QUANTITY: u32 = 999;
 
-/// A number of pieces, 1 to [`MAX_QUANTITY`].
+/// A quantity of a product, 1 to [`MAX_QUANTITY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "u32")]
 #[schemars(with = "u32", extend("minimum" = 1, "maximum" = MAX_QUANTITY))]
 pub struct Quantity(u32);
 
 impl Quantity {
-    /// The number.
+    /// Returns the quantity as a number.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -51,19 +53,20 @@ impl From<Quantity> for u32 {
     }
 }
 
-/// So many pieces of one product, at the price that the customer was shown. The inventory holds nothing at
-/// another price, so a client that makes up a price gets a rejection instead of a bargain.
+/// A line of an order: a quantity of a product at the price that the customer was shown. The inventory
+/// reserves stock only at its current price, so an order with an invented price is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
-    /// Which product.
+    /// The product.
     pub sku: Sku,
-    /// How many.
+    /// The ordered quantity.
     pub quantity: Quantity,
-    /// The price of one.
+    /// The price of one piece.
     pub unit_price: Money,
 }
 
-/// The lines of an order: 1 to [`MAX_LINES`], each product once, all in one currency, with a total that fits.
+/// The lines of an order: 1 to [`MAX_LINES`], each product at most once, all in one currency, with a total of
+/// at most [`crate::money::MAX_AMOUNT`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Line>", into = "Vec<Line>")]
 #[schemars(with = "Vec<Line>", extend("minItems" = 1, "maxItems" = MAX_LINES))]
@@ -72,27 +75,27 @@ pub struct Lines {
     total: Money,
 }
 
-/// Why lines do not make an order.
+/// The reason why a list of lines is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLines {
-    /// None, or more than [`MAX_LINES`].
+    /// There are no lines, or more than [`MAX_LINES`].
     #[error("must have 1 to {MAX_LINES} lines, has {0}")]
     Count(usize),
-    /// Two lines for one product.
-    #[error("must name each product once, names {0} twice: add the quantities up")]
+    /// Two lines name the same product.
+    #[error("must name each product once, names {0} twice: add up the quantities")]
     Duplicate(Sku),
-    /// The prices do not add up.
+    /// The total could not be calculated: the currencies differ, or it is too large.
     #[error(transparent)]
     Money(#[from] MoneyError),
 }
 
 impl Lines {
-    /// The lines.
+    /// Iterates over the lines.
     pub fn iter(&self) -> std::slice::Iter<'_, Line> {
         self.lines.iter()
     }
 
-    /// What they cost together.
+    /// Returns the total price of all lines.
     pub fn total(&self) -> Money {
         self.total
     }
@@ -128,19 +131,19 @@ impl From<Lines> for Vec<Line> {
     }
 }
 
-/// All that others need to know of an order, carried in the events so that nobody has to ask for it.
+/// The details of an order. Events carry them in full, so that consumers need not query the order service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawDetails")]
 pub struct OrderDetails {
-    /// Who ordered.
+    /// The customer who placed the order.
     pub customer: Customer,
-    /// What.
+    /// The ordered products.
     pub lines: Lines,
-    /// What it costs: the sum of the lines.
+    /// The total price: the sum of the lines.
     pub total: Money,
-    /// How it is to be paid.
+    /// The payment method to charge.
     pub payment_method: PaymentMethodId,
-    /// When.
+    /// The time at which the order was placed.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub placed_at: Timestamp,
 }
@@ -172,7 +175,7 @@ impl TryFrom<RawDetails> for OrderDetails {
 }
 
 impl OrderDetails {
-    /// The details of an order placed now.
+    /// Creates the details of an order. The total is calculated from the lines.
     pub fn new(
         customer: Customer,
         lines: Lines,
@@ -183,99 +186,99 @@ impl OrderDetails {
     }
 }
 
-/// Where an order stands, as shown to people.
+/// The status of an order, as shown to users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
-    /// Taken, and on its way.
+    /// The order is accepted and being processed.
     Placed,
-    /// Its stock is held; the payment is next.
+    /// The stock is reserved; the payment is next.
     Reserved,
-    /// Not to be charged any more, if that is still possible.
+    /// Cancellation was requested; it takes effect unless the order has already been charged.
     Cancelling,
-    /// Charged. Final.
+    /// The customer was charged. Final.
     Paid,
-    /// Out of stock, or at another price. Final.
+    /// A product is unavailable or its price has changed. Final.
     Rejected,
     /// The payment was declined. Final.
     PaymentFailed,
-    /// Given up by the customer before it was charged. Final.
+    /// The order was cancelled before it was charged. Final.
     Cancelled,
-    /// Given up by the shop because it took too long. Final.
+    /// The order expired because it was not paid in time. Final.
     Expired,
 }
 
 impl OrderStatus {
-    /// Whether nothing will change it any more.
+    /// Returns whether the status is final.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Paid | Self::Rejected | Self::PaymentFailed | Self::Cancelled | Self::Expired)
     }
 }
 
-/// How an order ended.
+/// The final outcome of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "reason")]
 pub enum Outcome {
-    /// Charged.
+    /// The customer was charged.
     Paid,
-    /// Not to be had.
+    /// The stock could not be reserved.
     Rejected,
-    /// Declined.
+    /// The payment was declined.
     PaymentFailed,
-    /// Never charged.
+    /// The payment was voided: the customer will never be charged.
     Voided(VoidReason),
 }
 
-/// What became of the stock that was held.
+/// How the reservation of the stock was settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Settlement {
-    /// Sold.
+    /// The stock was sold.
     Committed,
-    /// Free again.
+    /// The stock is available again.
     Released,
 }
 
-/// The order service's record of an order. Its status is worked out of what is known, so no order of events
-/// can move it backwards.
+/// The order service's record of an order. Its status is derived from the facts that are known, so no
+/// sequence of events can move it backwards.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Order {
-    /// Which.
+    /// The id of the order.
     pub id: OrderId,
-    /// What was ordered.
+    /// The details of the order.
     pub details: OrderDetails,
-    /// The request that placed it.
+    /// The cause of the order: the request that placed it.
     pub cause: Cause,
-    /// Whether its stock is, or was, held.
+    /// Whether the stock is, or was, reserved.
     #[serde(default)]
     pub reserved: bool,
-    /// Who asked to cancel it first.
+    /// The reason for the first cancellation request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<VoidReason>,
-    /// When payments was last asked to void it.
+    /// The time of the latest cancellation request that was published.
     #[serde(rename = "asked_at", default, skip_serializing_if = "Option::is_none")]
     pub cancellation_requested_at: Option<Timestamp>,
-    /// How it ended.
+    /// The outcome, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// What became of the stock.
+    /// How the reservation was settled, once it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settlement: Option<Settlement>,
 }
 
-/// What an event means to an order.
+/// The result of applying a fact to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Applied {
-    /// The order is now so.
+    /// The order changed to this.
     Changed(Box<Order>),
-    /// It says nothing new.
+    /// The order already reflects the fact.
     Unchanged,
-    /// It cannot be true of this order, as far as this order knows. A person has to look.
+    /// The fact contradicts what is recorded; the conflict needs manual intervention.
     Conflict(String),
 }
 
 impl Order {
-    /// A new order, and the event that tells of it.
+    /// Places an order. Returns it with the event to publish.
     pub fn place(id: OrderId, details: OrderDetails, cause: Cause) -> (Self, Event) {
         let created = Fact::OrderCreated(OrderCreated { order: details.clone() });
         let event = Event::new(id, created, details.placed_at, cause.clone());
@@ -294,7 +297,7 @@ impl Order {
         )
     }
 
-    /// Where it stands.
+    /// Returns the status, derived from the recorded facts.
     pub fn status(&self) -> OrderStatus {
         match (self.outcome, self.cancellation) {
             (Some(Outcome::Paid), _) => OrderStatus::Paid,
@@ -308,30 +311,32 @@ impl Order {
         }
     }
 
-    /// Asks for the order not to be charged. `None` where that has been asked within [`CANCELLATION_RETRY_INTERVAL`], or is too
-    /// late: look at [`Order::status`]. The answer comes from payments, as an event. Asking again is the same event,
-    /// with the reason of the first, so that an order does not hang when the wish or the answer was thrown away.
+    /// Requests cancellation. Returns the order with the event to publish, or `None` if it was already
+    /// requested within [`CANCELLATION_RETRY_INTERVAL`] or the order has its outcome: [`Order::status`] tells
+    /// which. The payment service decides, and publishes the result as an event. A repeated request publishes
+    /// the same event, with the reason of the first, so that an order does not stay in `cancelling` if the
+    /// request or the response was lost.
     pub fn request_cancellation(
         &self,
         reason: VoidReason,
         now: Timestamp,
         cause: Cause,
     ) -> Option<(Self, Event)> {
-        let just_asked = self.cancellation_requested_at.is_some_and(|at| now.duration_since(at) < CANCELLATION_RETRY_INTERVAL);
-        if self.outcome.is_some() || (self.cancellation.is_some() && just_asked) {
+        let requested_recently = self.cancellation_requested_at.is_some_and(|at| now.duration_since(at) < CANCELLATION_RETRY_INTERVAL);
+        if self.outcome.is_some() || (self.cancellation.is_some() && requested_recently) {
             return None;
         }
         let reason = self.cancellation.unwrap_or(reason);
-        let wish = Fact::CancellationRequested(CancellationRequested { order: self.details.clone(), reason });
-        let asked = Self { cancellation: Some(reason), cancellation_requested_at: Some(now), ..self.clone() };
-        Some((asked, Event::new(self.id, wish, now, cause)))
+        let requested = Fact::CancellationRequested(CancellationRequested { order: self.details.clone(), reason });
+        let updated = Self { cancellation: Some(reason), cancellation_requested_at: Some(now), ..self.clone() };
+        Some((updated, Event::new(self.id, requested, now, cause)))
     }
 
-    /// Takes in a fact, at any time, any number of times.
+    /// Applies a fact. Facts may be applied in any sequence and any number of times.
     pub fn apply(&self, fact: &Fact) -> Applied {
         let mut order = self.clone();
-        let contradiction = match fact {
-            // A paid order stays paid when money went back: what of it, the payment service tells.
+        let conflict = match fact {
+            // A paid order stays paid after a refund: the payment service keeps track of refunds.
             Fact::OrderCreated(_)
             | Fact::CancellationRequested(_)
             | Fact::PaymentReported(_)
@@ -340,23 +345,24 @@ impl Order {
                 order.reserved = true;
                 None
             }
-            Fact::ReservationRejected(_) => order.end(Outcome::Rejected),
-            Fact::PaymentSucceeded(_) => order.end(Outcome::Paid),
-            Fact::PaymentFailed(_) => order.end(Outcome::PaymentFailed),
-            Fact::PaymentVoided(voided) => order.end(Outcome::Voided(voided.reason)),
-            Fact::ReservationCommitted(_) => order.settle(Settlement::Committed),
-            Fact::ReservationReleased(_) => order.settle(Settlement::Released),
+            Fact::ReservationRejected(_) => order.record_outcome(Outcome::Rejected),
+            Fact::PaymentSucceeded(_) => order.record_outcome(Outcome::Paid),
+            Fact::PaymentFailed(_) => order.record_outcome(Outcome::PaymentFailed),
+            Fact::PaymentVoided(voided) => order.record_outcome(Outcome::Voided(voided.reason)),
+            Fact::ReservationCommitted(_) => order.record_settlement(Settlement::Committed),
+            Fact::ReservationReleased(_) => order.record_settlement(Settlement::Released),
         };
-        match contradiction {
+        match conflict {
             Some(why) => Applied::Conflict(why),
             None if order == *self => Applied::Unchanged,
             None => Applied::Changed(Box::new(order)),
         }
     }
 
-    /// The first outcome stays. A rejected order may still be voided by somebody who had asked for it before
-    /// the rejection came: nothing was charged either way.
-    fn end(&mut self, outcome: Outcome) -> Option<String> {
+    /// Records the outcome unless there is one already, and returns a description of the conflict if the two
+    /// contradict each other. A rejected order may also be voided, by a cancellation request from before the
+    /// rejection: nothing was charged either way.
+    fn record_outcome(&mut self, outcome: Outcome) -> Option<String> {
         match self.outcome {
             None => {
                 self.outcome = Some(outcome);
@@ -365,18 +371,18 @@ impl Order {
             Some(first) if first == outcome => None,
             Some(Outcome::Rejected) if matches!(outcome, Outcome::Voided(_)) => None,
             Some(Outcome::Voided(_)) if outcome == Outcome::Rejected => None,
-            Some(first) => Some(format!("the order ended as {first:?} and cannot end as {outcome:?} too")),
+            Some(first) => Some(format!("the outcome of the order is {first:?} and cannot become {outcome:?}")),
         }
     }
 
-    fn settle(&mut self, settlement: Settlement) -> Option<String> {
+    fn record_settlement(&mut self, settlement: Settlement) -> Option<String> {
         match self.settlement {
             None => {
                 self.settlement = Some(settlement);
                 None
             }
             Some(first) if first == settlement => None,
-            Some(first) => Some(format!("the stock was {first:?} and cannot be {settlement:?} too")),
+            Some(first) => Some(format!("the reservation is {first:?} and cannot become {settlement:?}")),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The payment: the arbiter of whether an order is charged or never will be.
 //!
-//! A payment is decided one step at a time. [`decide`] looks at the record as it was read and at what the
-//! provider last said, and names the one [`Step`] to take next; the caller takes it and asks again. Each write
-//! stands on condition that the record is still as it was read, so of two callers one goes on and the other
-//! reads again. Two things keep a customer from being charged twice, whatever crashes or comes late:
+//! A payment advances one step at a time. From the stored record and the provider's latest response,
+//! [`decide`] returns the next [`Step`]; the caller performs it and calls [`decide`] again. Every write is
+//! conditional on the record not having changed since it was read, so that of two concurrent callers one
+//! proceeds and the other reads the record again. Two rules prevent a double charge despite crashes and
+//! delayed messages:
 //!
-//! - only the provider's PaymentIntent whose id is in the record is ever confirmed, and the id is written
-//!   before that; the provider captures a PaymentIntent at most once;
-//! - whoever finds a record that somebody else left asks the provider what became of its PaymentIntent before
-//!   doing anything, and a PaymentIntent is cancelled at the provider before the record says that it never
-//!   will be charged, so that a confirmation still on its way fails.
+//! - A PaymentIntent is confirmed only after its id has been written to the record, and the provider captures
+//!   a PaymentIntent at most once.
+//! - An attempt that takes over a record retrieves its PaymentIntent from the provider before it does
+//!   anything else. A PaymentIntent is cancelled at the provider before the record says that the customer
+//!   will never be charged, so that a confirmation still in flight fails.
 //!
 //! Sources: <https://docs.stripe.com/payments/paymentintents/lifecycle>,
 //! <https://docs.stripe.com/api/idempotent_requests>.
@@ -23,20 +24,20 @@ use crate::id::{OrderId, PaymentIntentId};
 use crate::lease::{Attempt, Lease};
 use crate::order::OrderDetails;
 
-/// Who wants an order not to be charged.
+/// The reason why an order is not charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VoidReason {
-    /// The customer.
+    /// The customer cancelled the order.
     CustomerRequest,
-    /// The clock: it waited too long.
+    /// The order expired.
     Expired,
-    /// A person who cancelled the PaymentIntent at the provider.
+    /// Someone cancelled the PaymentIntent at the provider.
     Provider,
 }
 
 impl VoidReason {
-    /// Its name in events.
+    /// Returns the name that events use.
     pub fn name(self) -> &'static str {
         match self {
             Self::CustomerRequest => "customer_request",
@@ -46,159 +47,161 @@ impl VoidReason {
     }
 }
 
-/// Why the provider would not charge, in its own codes (<https://docs.stripe.com/declines/codes>).
+/// The reason why the provider declined the payment, as its codes (<https://docs.stripe.com/declines/codes>).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct DeclineReason {
-    /// `card_declined`, `expired_card`, `resource_missing`, …
+    /// The error code: `card_declined`, `expired_card`, `resource_missing`, …
     pub code: String,
-    /// What the card's issuer said, where it said anything: `insufficient_funds`, …
+    /// The decline code of the card issuer, if there is one: `insufficient_funds`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decline_code: Option<String>,
 }
 
-/// How a payment that is not charged is being brought to its end.
+/// The reason why a payment in progress is to end without a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// Somebody asked for it.
+    /// The payment is to be voided.
     Void(VoidReason),
-    /// The provider declined.
+    /// The provider declined the payment.
     Decline(DeclineReason),
 }
 
-/// Where a payment stands. All but `Charging` are final, but for refunds.
+/// The state of a payment. All states except `Charging` are final. Refunds do not change the state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum PaymentState {
-    /// Somebody is at it, or was.
+    /// The payment is in progress, or was interrupted.
     Charging {
-        /// Who, and until when.
+        /// The lease of the latest attempt.
         lease: Lease,
-        /// Counts the leases. Part of every idempotency key, because the provider answers a key it has seen
-        /// with what it answered before, even when that was its own failure.
+        /// The number of leases so far. It is part of every idempotency key, because the provider replays the
+        /// response to a key that it has seen, even if that response was an internal error.
         attempt: u32,
-        /// The provider's PaymentIntent. Written before it is confirmed.
+        /// The id of the PaymentIntent. It is written before the PaymentIntent is confirmed.
         intent: Option<PaymentIntentId>,
-        /// Set when it is not to be charged any more. Written before the PaymentIntent is cancelled.
+        /// Set once the payment is to end without a charge. It is written before the PaymentIntent is
+        /// cancelled.
         ending: Option<Ending>,
     },
-    /// Charged.
+    /// The customer was charged.
     Succeeded {
-        /// The provider's PaymentIntent.
+        /// The id of the PaymentIntent.
         intent: PaymentIntentId,
-        /// When that was written.
+        /// The time at which the state was written.
         at: Timestamp,
     },
-    /// Not charged: the provider declined.
+    /// The provider declined the payment; the customer was not charged.
     Declined {
-        /// Why.
+        /// The reason for the decline.
         reason: DeclineReason,
-        /// When that was written.
+        /// The time at which the state was written.
         at: Timestamp,
     },
-    /// Not charged: somebody asked for that in time.
+    /// The payment was voided in time; the customer was not charged.
     Voided {
-        /// Who.
+        /// The reason for voiding the payment.
         reason: VoidReason,
-        /// When that was written.
+        /// The time at which the state was written.
         at: Timestamp,
     },
 }
 
-/// The record of an order's payment.
+/// The record of the payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Payment {
-    /// Which order.
+    /// The id of the order.
     pub order_id: OrderId,
-    /// What is charged, and to whom.
+    /// The details of the order, which give the total, the customer and the payment method.
     pub order: OrderDetails,
-    /// What led to the record. Kept, so that its outcome is published alike however often.
+    /// The cause of the payment. It is stored so that every publication of the outcome is identical.
     pub cause: Cause,
-    /// Goes up by one with every write: the condition of the next.
+    /// Incremented by every write, and the condition of the next one.
     pub version: u64,
-    /// Where it stands.
+    /// The state of the payment.
     #[serde(flatten)]
     pub state: PaymentState,
 }
 
-/// What a caller wants of a payment.
+/// The result that a caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Goal {
-    /// The customer charged.
+    /// Charge the customer.
     Charge,
-    /// The customer never charged.
+    /// Make sure that the customer is never charged.
     Void(VoidReason),
 }
 
-/// What the provider last said to this attempt.
+/// The latest response of the provider to this attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ProviderObservation {
-    /// Nothing yet.
+    /// The attempt has not called the provider yet.
     Nothing,
-    /// It made this PaymentIntent.
+    /// The provider created this PaymentIntent.
     Created(PaymentIntentId),
-    /// It would not make one, and never will.
+    /// The provider refused to create a PaymentIntent, and always will.
     Refused(DeclineReason),
-    /// The PaymentIntent of the record stands so.
+    /// The status of the PaymentIntent in the record.
     Status(IntentStatus),
 }
 
-/// The states of a PaymentIntent, as far as they lead to different steps.
+/// The status of a PaymentIntent, reduced to the cases that lead to different steps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum IntentStatus {
-    /// Made, and not confirmed.
+    /// It was created and not confirmed.
     Unconfirmed,
-    /// The provider is at it.
+    /// The provider is processing it.
     Processing,
     /// The customer was charged.
     Succeeded,
-    /// It was tried and not charged. It could be tried again, so it has to be cancelled.
+    /// A confirmation was declined. It could be confirmed again, so it has to be cancelled.
     Declined(DeclineReason),
-    /// It can no longer be charged.
+    /// It was cancelled and can no longer be charged.
     Cancelled,
 }
 
-/// The one thing to do next.
+/// The next step of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Write this record on condition that the one that was read still stands.
+    /// Write this record, on condition that the stored one has not changed.
     Write(Box<Payment>),
-    /// Have the provider make a PaymentIntent for the order's total.
+    /// Create a PaymentIntent for the total of the order.
     CreateIntent {
-        /// Sent with it.
+        /// The idempotency key of the request.
         idempotency_key: String,
     },
-    /// Ask the provider how the PaymentIntent stands.
+    /// Retrieve the PaymentIntent.
     Retrieve(PaymentIntentId),
-    /// Have the provider charge the PaymentIntent.
+    /// Confirm the PaymentIntent, which charges the customer.
     Confirm {
-        /// Which.
+        /// The PaymentIntent to confirm.
         intent: PaymentIntentId,
-        /// Sent with it.
+        /// The idempotency key of the request.
         idempotency_key: String,
     },
-    /// Have the provider never charge the PaymentIntent.
+    /// Cancel the PaymentIntent, so that it can never be charged.
     Cancel(PaymentIntentId),
-    /// The payment is final: publish this.
+    /// Publish this event: the payment is final.
     Publish(Box<Event>),
-    /// Come again: when somebody else's lease has ended, or later, because the provider is at it.
+    /// Retry later: another attempt holds the lease, or the provider is still processing the payment.
     Wait {
-        /// When the lease ends that is in the way.
+        /// The expiry of that lease; `None` while the provider is processing the payment.
         until: Option<Timestamp>,
     },
 }
 
-/// Names the next step towards `goal`, from the record as read and from what the provider last said.
+/// Decides the next step towards `goal`, from the stored record and the latest response of the provider.
 ///
-/// `order` and `cause` are what the caller's event says; they count only where there is no record yet.
+/// `request` holds the contents of the event that the caller handles; it is used only if there is no record
+/// yet.
 pub fn decide(
-    read: Option<&Payment>,
+    stored: Option<&Payment>,
     goal: Goal,
-    seen: &ProviderObservation,
+    observation: &ProviderObservation,
     request: &Request<'_>,
     attempt: &Attempt,
 ) -> Step {
-    let Some(payment) = read else {
+    let Some(payment) = stored else {
         let state = match goal {
             Goal::Charge => {
                 PaymentState::Charging { lease: attempt.lease(), attempt: 1, intent: None, ending: None }
@@ -238,12 +241,12 @@ pub fn decide(
             ending: ending.clone(),
         });
     }
-    // The record is ours from here on: nobody else writes it before the lease ends.
+    // From here on this attempt holds the lease: no other attempt writes the record before it expires.
     if let (None, Goal::Void(reason)) = (ending, goal) {
         return charging(intent.clone(), Some(Ending::Void(reason)));
     }
-    match (intent, seen) {
-        // A PaymentIntent that is not in the record is never confirmed, so there is nothing to cancel.
+    match (intent, observation) {
+        // A PaymentIntent whose id is not in the record is never confirmed, so there is nothing to cancel.
         (None, _) if let Some(ending) = ending => end(ending),
         (None, ProviderObservation::Created(id)) => charging(Some(id.clone()), None),
         (None, ProviderObservation::Refused(reason)) => end(&Ending::Decline(reason.clone())),
@@ -268,14 +271,14 @@ pub fn decide(
     }
 }
 
-/// What the event that a caller handles says about the order.
+/// The contents of the event that the caller handles.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Which order.
+    /// The id of the order.
     pub order_id: OrderId,
-    /// What is to be charged, and to whom.
+    /// The details of the order, which give the total, the customer and the payment method.
     pub order: &'a OrderDetails,
-    /// The event itself, as the cause of what follows.
+    /// The event as the cause of the payment.
     pub cause: &'a Cause,
 }
 
@@ -288,8 +291,8 @@ impl Payment {
         Self { version: self.version.saturating_add(1), state, ..self.clone() }
     }
 
-    /// The record with the lease given up, for an attempt that has to come again later: the next one need not
-    /// wait for the lease to end. `None` where `attempt` holds no lease.
+    /// Returns the record with the lease released, for an attempt that has to be retried later: the next
+    /// attempt need not wait for the lease to expire. `None` if `attempt` does not hold the lease.
     pub fn release_lease(&self, attempt: &Attempt) -> Option<Self> {
         match &self.state {
             PaymentState::Charging { lease, attempt: count, intent, ending }
@@ -306,12 +309,14 @@ impl Payment {
         }
     }
 
-    /// Whether it is being charged with this PaymentIntent, so that news of it may bring the payment on.
+    /// Returns whether the payment is in progress with this PaymentIntent, so that a change of it may advance
+    /// the payment.
     pub fn is_charging(&self, intent: &PaymentIntentId) -> bool {
-        matches!(&self.state, PaymentState::Charging { intent: Some(ours), .. } if ours == intent)
+        matches!(&self.state, PaymentState::Charging { intent: Some(current), .. } if current == intent)
     }
 
-    /// The event that tells how it ended; the same one, however often it is asked for.
+    /// Returns the event that reports the outcome, or `None` if the payment is not final. Every call returns
+    /// the same event.
     pub fn outcome_event(&self) -> Option<Event> {
         let order = self.order.clone();
         let (fact, at) = match &self.state {

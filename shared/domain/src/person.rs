@@ -1,5 +1,5 @@
-//! Who ordered. These types never print what they hold: `Debug` redacts, and there is no `Display`, so
-//! that a log line cannot carry personal data by accident. Serialising them is a deliberate act.
+//! Customers. The types that hold personal data redact it in `Debug` and have no `Display`, so that it cannot
+//! end up in a log line by accident. Serialising them is a deliberate act.
 
 use std::fmt;
 
@@ -11,25 +11,25 @@ use crate::id::CustomerId;
 use crate::text::{InvalidText, check, printable, text_type};
 
 text_type! {
-    /// An e-mail address: 3 to 254 characters with one `@` and a dot behind it (RFC 5321 §4.5.3.1.3 has the
-    /// length). Whether somebody reads it, only a mail can tell.
+    /// An e-mail address: 3 to 254 characters with one `@`, followed by a domain that contains a dot (RFC
+    /// 5321 §4.5.3.1.3 sets the length). Only the syntax is validated, not that the mailbox exists.
     EmailAddress,
-    most: 254,
+    max_length: 254,
     pattern: r"^[!#-'*+.-9=?A-Z^-~-]{1,64}@[!#-'*+/-9=?A-Z^-~]([!#-'*+/-9=?A-Z^-~-]*[!#-'*+/-9=?A-Z^-~])?(\.[!#-'*+/-9=?A-Z^-~]([!#-'*+/-9=?A-Z^-~-]*[!#-'*+/-9=?A-Z^-~])?)+$",
     check: check_email
 }
 text_type! {
-    /// A person's name, to greet them with. 1 to 100 characters, none of them a control character.
+    /// The name of a person, used to address them. 1 to 100 characters, without control characters.
     PersonName,
-    most: 100,
+    max_length: 100,
     pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
-    check: |text| check(text, 100, |c| !c.is_control(), "characters that can be printed")
+    check: |text| check(text, 100, |c| !c.is_control(), "printable characters")
 }
 text_type! {
-    /// A language: the two small letters of ISO 639-1. Whether there is one of that name is not looked up, and the shop
-    /// need not know it.
+    /// A language code: two lower-case letters (ISO 639-1). Only the format is checked, and the shop need not
+    /// support the language.
     Language,
-    most: 2,
+    max_length: 2,
     pattern: r"^[a-z]{2}$",
     check: check_language
 }
@@ -38,7 +38,7 @@ fn check_language(text: &str) -> Result<(), InvalidText> {
     if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase()) {
         Ok(())
     } else {
-        Err(InvalidText("must be two small letters such as de (ISO 639-1)".into()))
+        Err(InvalidText("must be two lower-case letters such as de (ISO 639-1)".into()))
     }
 }
 
@@ -47,7 +47,7 @@ fn check_email(text: &str) -> Result<(), InvalidText> {
         text,
         254,
         |c| c.is_ascii_graphic() && !"<>\"(),;:[]\\".contains(c),
-        "ASCII letters, digits and the usual signs of an address",
+        "ASCII letters, digits and the punctuation that is common in e-mail addresses",
     )?;
     let well_formed = text.split_once('@').is_some_and(|(local, host)| {
         !local.is_empty()
@@ -65,6 +65,7 @@ fn check_email(text: &str) -> Result<(), InvalidText> {
     }
 }
 
+/// Implements a `Debug` that hides the value.
 macro_rules! redacted {
     ($($name:ident),+) => {$(
         impl fmt::Debug for $name {
@@ -78,23 +79,23 @@ pub(crate) use redacted;
 redacted!(EmailAddress, PersonName);
 printable!(Language);
 
-/// The id of the customer that looks whether the shop works. Their orders go the way of all others and are never paid;
-/// whoever counts what the shop sells leaves them out.
+/// The id of the customer that the synthetic check places orders for. These orders are processed like all
+/// others but never paid, and sales figures exclude them.
 pub const SYNTHETIC_CUSTOMER_ID: &str = "synthetic-customer";
 
-/// The customer of an order, as known when it was placed.
+/// The customer of an order, as of the time when it was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Customer {
-    /// Who it is.
+    /// The id of the customer.
     pub id: CustomerId,
-    /// What they are called.
+    /// The name of the customer.
     pub name: PersonName,
-    /// Where they read their mail.
+    /// The e-mail address of the customer.
     pub email: EmailAddress,
-    /// Where the invoice is made out to, where they said so.
+    /// The billing address, if the customer gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// The language that they read, where they said so.
+    /// The preferred language, if the customer gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
 }
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_personal() {
+    fn debug_redacts_personal_data() {
         let customer: Customer =
             serde_json::from_str(r#"{"id":"cust-1","name":"Ada Lovelace","email":"ada@example.com"}"#)
                 .unwrap();
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn languages() {
+    fn language_codes_are_validated() {
         assert!("de".parse::<Language>().is_ok());
         for bad in ["", "d", "DE", "deu", "d1", "ä"] {
             assert!(bad.parse::<Language>().is_err(), "{bad}");
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses() {
+    fn email_addresses_are_validated() {
         for good in ["a@b.co", "ada.lovelace+shop@sub.example.com", "x@xn--exmple-cua.de"] {
             assert!(good.parse::<EmailAddress>().is_ok(), "{good}");
         }

@@ -1,7 +1,7 @@
-//! What becomes of a picture that is uploaded for a product.
+//! The life cycle of an image that is uploaded for a product.
 //!
-//! An upload is `pending` until it is `ready` or `rejected`; both are final. A product's picture is that of the newest
-//! upload that became ready.
+//! An upload is `pending` until it is `ready` or `rejected`; both are final. The image of a product is that
+//! of its newest upload that is ready.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Cause, Event, EventPayload};
 use crate::id::{Sku, UploadId};
 
-/// What can happen to a product.
+/// A fact about a product.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", content = "data")]
 pub enum ProductFact {
-    /// A picture that was uploaded for the product can be shown.
+    /// An image that was uploaded for the product is ready to be shown.
     #[serde(rename = "product.image_ready")]
     ImageReady(ImageReady),
-    /// A picture that was uploaded for the product will never be shown.
+    /// An image that was uploaded for the product was rejected and will never be shown.
     #[serde(rename = "product.image_rejected")]
     ImageRejected(ImageRejected),
 }
@@ -25,18 +25,19 @@ pub enum ProductFact {
 /// `product.image_ready`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ImageReady {
-    /// Which upload it was. A consumer that keeps a product's picture keeps the one with the greatest id.
+    /// The id of the upload. A consumer that stores the image of a product keeps the one with the greatest
+    /// id.
     pub upload_id: UploadId,
-    /// The picture.
+    /// The image.
     pub image: Image,
 }
 
 /// `product.image_rejected`
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ImageRejected {
-    /// Which upload it was.
+    /// The id of the upload.
     pub upload_id: UploadId,
-    /// Why.
+    /// The reason for the rejection.
     pub reason: RejectReason,
 }
 
@@ -58,7 +59,7 @@ impl EventPayload for ProductFact {
         1
     }
 
-    /// Each upload ends once.
+    /// Each upload has one final state, so the id of the upload suffices.
     fn identity(&self) -> String {
         let upload = match self {
             Self::ImageReady(ready) => ready.upload_id,
@@ -68,36 +69,37 @@ impl EventPayload for ProductFact {
     }
 }
 
-/// A picture in the sizes that a shop shows.
+/// An image in the sizes that a shop shows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Image {
-    /// What is known of the file that was uploaded. Nothing else of its metadata is kept.
+    /// The properties of the uploaded file. No other metadata is kept.
     pub original: Original,
-    /// Each size in each format.
+    /// One rendition for each size and format.
     pub renditions: Vec<Rendition>,
 }
 
-/// A file that was uploaded.
+/// The properties of an uploaded file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Original {
-    /// What it is, by its content.
+    /// The format, detected from the content.
     pub format: OriginalFormat,
-    /// Its size in bytes.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// Pixels from left to right, as it is stored: before `orientation` is applied.
+    /// The width in pixels as stored, before `orientation` is applied.
     pub width: u32,
-    /// Pixels from top to bottom, as it is stored.
+    /// The height in pixels as stored, before `orientation` is applied.
     pub height: u32,
-    /// How it is turned and mirrored to be shown, as Exif counts: 1 as it is, to 8. The renditions are turned already.
+    /// The Exif orientation, 1 to 8, where 1 is neither rotated nor mirrored. It is already applied to the
+    /// renditions.
     #[schemars(range(min = 1, max = 8))]
     pub orientation: u8,
-    /// Whether it moves. The renditions show its first frame.
+    /// Whether the image is animated. The renditions show its first frame.
     pub animated: bool,
-    /// What was done about its colours.
+    /// How the colours were converted.
     pub colors: Colors,
 }
 
-/// The formats that are taken.
+/// The formats that are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OriginalFormat {
@@ -111,52 +113,53 @@ pub enum OriginalFormat {
     Webp,
 }
 
-/// What was done about a picture's colours. Renditions are always sRGB.
+/// How the colours of an image were converted. Renditions are always sRGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Colors {
-    /// It has no profile, and was taken for sRGB.
+    /// The image has no colour profile and was assumed to be sRGB.
     AssumedSrgb,
-    /// It was converted from the profile that it has.
+    /// The image was converted from its colour profile.
     ConvertedFromProfile,
-    /// It has a profile that could not be used, and was taken for sRGB.
+    /// The image has an unusable colour profile and was assumed to be sRGB.
     ProfileIgnored,
 }
 
-/// A picture as a shop shows it.
+/// An image in one size and format.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Rendition {
-    /// What it is for.
+    /// The size, named by its use.
     pub size: RenditionSize,
-    /// What it is.
+    /// The file format.
     pub format: RenditionFormat,
-    /// Pixels from left to right.
+    /// The width in pixels.
     pub width: u32,
-    /// Pixels from top to bottom.
+    /// The height in pixels.
     pub height: u32,
-    /// Its size in bytes.
+    /// The size of the file in bytes.
     pub bytes: u64,
-    /// Its name in the bucket of renditions. What is under that name never changes.
+    /// The object key in the bucket of renditions. The object under a key never changes.
     pub key: String,
 }
 
-/// What a rendition is for. It fits into a square, and is never larger than the original.
+/// The size of a rendition, named by its use. A rendition fits into a square and is never larger than the
+/// original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RenditionSize {
-    /// A list or a basket: 160 × 160 pixels at most.
+    /// For lists and shopping carts: at most 160 × 160 pixels.
     Thumbnail,
-    /// One of many on a page: 480 × 480 pixels at most.
+    /// For category pages: at most 480 × 480 pixels.
     Card,
-    /// The product's own page: 1600 × 1600 pixels at most.
+    /// For the product page: at most 1600 × 1600 pixels.
     Full,
 }
 
 impl RenditionSize {
-    /// All of them, largest first: each is made of the one before.
+    /// All sizes, largest first: each rendition is made from the previous one.
     pub const ALL: [Self; 3] = [Self::Full, Self::Card, Self::Thumbnail];
 
-    /// The sides of the square that it fits into, in pixels.
+    /// Returns the side of the square that the rendition fits into, in pixels.
     pub fn max_side(self) -> u32 {
         match self {
             Self::Thumbnail => 160,
@@ -165,7 +168,7 @@ impl RenditionSize {
         }
     }
 
-    /// Its name in the names of files.
+    /// Returns the name that file names use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Thumbnail => "thumbnail",
@@ -175,18 +178,18 @@ impl RenditionSize {
     }
 }
 
-/// What a rendition is.
+/// The file format of a rendition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RenditionFormat {
-    /// WebP: the smaller one, with transparency.
+    /// WebP: smaller, and supports transparency.
     Webp,
-    /// JPEG: for what shows no WebP, such as some mail programs. Transparency is white.
+    /// JPEG: for clients without WebP support, such as some mail programs. Transparent areas are white.
     Jpeg,
 }
 
 impl RenditionFormat {
-    /// Its media type (RFC 9649, RFC 2046).
+    /// Returns the media type (RFC 9649, RFC 2046).
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Webp => "image/webp",
@@ -194,7 +197,7 @@ impl RenditionFormat {
         }
     }
 
-    /// The end of the names of such files.
+    /// Returns the file name extension.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Webp => "webp",
@@ -203,115 +206,117 @@ impl RenditionFormat {
     }
 }
 
-/// Why a picture is not taken.
+/// The reason why an image is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectReason {
-    /// The scanner found malware in it.
+    /// The scanner found malware in the file.
     Malware,
-    /// The scanner cannot look into it.
+    /// The scanner does not support the file.
     NotScannable,
-    /// The scanner failed at it. Another upload may work.
+    /// The scan failed. Another upload may succeed.
     ScanFailed,
-    /// It has more bytes than are taken.
+    /// The file exceeds the maximum size.
     TooLarge,
-    /// It has more pixels than are taken.
+    /// The image exceeds the maximum number of pixels.
     TooManyPixels,
-    /// It is no JPEG, PNG, GIF or WebP, whatever it is called.
+    /// The file is not a JPEG, PNG, GIF or WebP image, whatever its name.
     NotAnImage,
-    /// It is damaged, cut off, or made to be hard to read.
+    /// The file is damaged, truncated or crafted to overload the decoder.
     Malformed,
-    /// It was removed, or replaced, before it was looked at.
+    /// The file was deleted or replaced before it was processed.
     Expired,
 }
 
 impl RejectReason {
-    /// What is wrong and what to do, for people.
+    /// Returns what is wrong and what to do, for users.
     pub fn explanation(self) -> &'static str {
         match self {
-            Self::Malware => "The scanner found malware in the file. Check where it comes from.",
+            Self::Malware => "The scanner found malware in the file. Check its origin.",
             Self::NotScannable => {
-                "The scanner cannot look into the file. Save the picture anew and upload that."
+                "The scanner does not support the file. Save the image as a new file and upload that."
             }
-            Self::ScanFailed => "The scanner failed at the file. Upload it once more.",
-            Self::TooLarge => "The file is too large. Save the picture with fewer pixels or a lower quality.",
-            Self::TooManyPixels => "The picture has too many pixels. Save it with fewer.",
+            Self::ScanFailed => "The scan of the file failed. Upload it again.",
+            Self::TooLarge => "The file is too large. Save the image with fewer pixels or at a lower quality.",
+            Self::TooManyPixels => "The image has too many pixels. Save it with fewer.",
             Self::NotAnImage => {
-                "The file is no JPEG, PNG, GIF or WebP. What counts is its content, not its name."
+                "The file is not a JPEG, PNG, GIF or WebP image. Its content counts, not its name."
             }
-            Self::Malformed => "The file is damaged or not complete. Save the picture anew and upload that.",
-            Self::Expired => "The file was gone before it was looked at. Upload it once more.",
+            Self::Malformed => {
+                "The file is damaged or incomplete. Save the image as a new file and upload that."
+            }
+            Self::Expired => "The file was deleted before it was processed. Upload it again.",
         }
     }
 }
 
-/// Something that a client asked to upload.
+/// An upload that a client requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
-    /// For which product.
+    /// The product.
     pub sku: Sku,
-    /// Its name.
+    /// The id of the upload.
     pub id: UploadId,
-    /// When a client asked.
+    /// The time of the request.
     #[serde(rename = "asked_at")]
     pub requested_at: Timestamp,
-    /// What led to it.
+    /// The cause of the upload: the request.
     pub cause: Cause,
-    /// What became of it.
+    /// The state of the upload.
     pub state: UploadState,
 }
 
-/// What became of an upload.
+/// The state of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum UploadState {
-    /// Nothing yet.
+    /// The file has not been processed yet.
     Pending,
-    /// It can be shown.
+    /// The image is ready to be shown.
     Ready {
-        /// Since when.
+        /// The time of completion.
         at: Timestamp,
-        /// The picture.
+        /// The image.
         image: Image,
     },
-    /// It will never be shown.
+    /// The image was rejected and will never be shown.
     Rejected {
-        /// Since when.
+        /// The time of the rejection.
         at: Timestamp,
-        /// Why.
+        /// The reason for the rejection.
         reason: RejectReason,
     },
 }
 
-/// What was found out about an upload.
+/// The result of processing an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProcessingResult {
-    /// It is harmless, and a picture.
+    /// The file is harmless, and this is its image.
     Ready(Image),
-    /// It is not taken.
+    /// The file is rejected.
     Rejected(RejectReason),
 }
 
 impl Upload {
-    /// The upload, now that something is known of it. `None` where it was decided before: the first to find something out
-    /// decides.
-    pub fn complete(&self, finding: ProcessingResult, at: Timestamp) -> Option<Self> {
+    /// Returns the completed upload, or `None` if it was completed before: the first result counts.
+    pub fn complete(&self, result: ProcessingResult, at: Timestamp) -> Option<Self> {
         if self.state != UploadState::Pending {
             return None;
         }
-        let state = match finding {
+        let state = match result {
             ProcessingResult::Ready(image) => UploadState::Ready { at, image },
             ProcessingResult::Rejected(reason) => UploadState::Rejected { at, reason },
         };
         Some(Self { state, ..self.clone() })
     }
 
-    /// Whether it takes the place of the picture of the upload `current`.
+    /// Returns whether the image of this upload replaces that of the upload `current`.
     pub fn replaces(&self, current: Option<UploadId>) -> bool {
         matches!(self.state, UploadState::Ready { .. }) && current.is_none_or(|current| current < self.id)
     }
 
-    /// What the bus is told of it: the same each time. Nothing while it is pending.
+    /// Returns the event that reports the completion, or `None` while the upload is pending. Every call
+    /// returns the same event.
     pub fn event(&self) -> Option<Event<ProductFact>> {
         let (at, fact) = match &self.state {
             UploadState::Pending => return None,

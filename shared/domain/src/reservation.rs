@@ -1,4 +1,4 @@
-//! The reservation: stock held for one order, once, and then sold or set free.
+//! The reservation: stock is reserved for an order once, and then committed or released.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,27 @@ use crate::id::{OrderId, Sku};
 use crate::money::Money;
 use crate::order::{Line, Lines};
 
-/// Where a reservation stands. All but `Held` are final.
+/// The state of a reservation. All states except `Held` are final.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ReservationState {
-    /// The stock is set aside.
+    /// The stock is reserved.
     Held,
     /// The stock is sold.
     Committed,
-    /// Nothing is held, and never will be: also the tombstone of an order that was given up before it came.
+    /// The stock was released and will never be reserved again. Also the tombstone of an order that was
+    /// released before `order.created` arrived.
     Released,
-    /// Nothing was held, because it could not be had. Kept, so that a later try cannot find another answer.
+    /// Nothing was reserved, because a line was unavailable. It is stored, so that a retry cannot have
+    /// another result.
     Rejected {
-        /// What stood in the way.
+        /// The lines that could not be reserved, with the reasons.
         shortages: Vec<Shortage>,
     },
 }
 
 impl ReservationState {
-    /// Its name, as in JSON.
+    /// Returns the name of the state, as in JSON.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Held => "held",
@@ -41,99 +43,102 @@ impl ReservationState {
 /// The reservation of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Reservation {
-    /// Whose.
+    /// The id of the order.
     pub order_id: OrderId,
-    /// What is, or was, held. Empty on a tombstone.
+    /// The lines that are, or were, reserved. Empty on a tombstone.
     pub lines: Vec<Line>,
-    /// Where it stands.
+    /// The state of the reservation.
     #[serde(flatten)]
     pub state: ReservationState,
 }
 
-/// Why a line cannot be had as ordered.
+/// A line that could not be reserved, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Shortage {
-    /// Which product.
+    /// The product.
     pub sku: Sku,
-    /// Why.
+    /// The reason.
     #[serde(flatten)]
     pub kind: ShortageKind,
 }
 
-/// What stands in the way of a line.
+/// The reason why a line could not be reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ShortageKind {
-    /// Not sold here.
+    /// There is no product with this SKU.
     UnknownProduct,
-    /// Fewer are left than were ordered.
+    /// The available quantity is less than the ordered one.
     OutOfStock {
-        /// How many were left when it was looked at.
+        /// The quantity that was available at the time of the check.
         available: u32,
     },
-    /// The price is no longer the one that the customer was shown.
+    /// The price is not the one in the order.
     PriceChanged {
-        /// The price of one, now.
+        /// The current price of one piece.
         price: Money,
     },
 }
 
-/// A product's stock and price, as read.
+/// The available stock and the price of a product, as read from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProductStock {
-    /// How many can still be ordered.
+    /// The quantity that is available to order.
     pub available: u32,
-    /// The price of one.
+    /// The price of one piece.
     pub price: Money,
 }
 
-/// How the counters of one product change. Carried out on condition that none goes below zero and, when stock
-/// is taken, that the price is still `expected_price`.
+/// A change of the stock counters of a product. It is applied on condition that no counter becomes negative
+/// and, if `expected_price` is set, that the price has not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StockChange {
-    /// Which product.
+    /// The product.
     pub sku: Sku,
-    /// To what can still be ordered.
+    /// The change of the available quantity.
     pub available: i64,
-    /// To what is set aside.
+    /// The change of the reserved quantity.
     pub held: i64,
-    /// To what is sold.
+    /// The change of the sold quantity.
     pub sold: i64,
-    /// The price that must still be asked, where stock is taken.
+    /// The price that the product must still have; set when stock is reserved.
     pub expected_price: Option<Money>,
 }
 
-/// What to do about a reservation.
+/// The action to take on a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Decision {
-    /// It is already so: say so again.
+    /// Nothing changes: the request was handled before, so report the reservation again.
     Unchanged(Reservation),
-    /// Write the reservation and change the stock, in one transaction, on condition that the reservation is
-    /// still as it was read and the stock allows it. If not, read and decide again.
+    /// Write the reservation and apply the stock changes in one transaction, on condition that the
+    /// reservation has not changed since it was read and the stock suffices. Otherwise, read and decide
+    /// again.
     Write {
         /// The new reservation.
         reservation: Reservation,
-        /// What it does to the stock.
+        /// The changes to the stock.
         changes: Vec<StockChange>,
     },
-    /// Asked for what can never be: a sold reservation cannot be released, nor a released one sold, nor another
-    /// order held under the same id.
+    /// The request contradicts the reservation: a committed reservation cannot be released, a released one
+    /// cannot be committed, and other lines cannot be reserved for the same order.
     Refuse(String),
 }
 
-/// Holds stock for an order, if there is enough of everything at the price that the customer was shown.
+/// Reserves stock for an order, if every product is available in the ordered quantity at the price in the
+/// order.
 pub fn reserve(
-    read: Option<&Reservation>,
+    stored: Option<&Reservation>,
     order_id: OrderId,
     lines: &Lines,
     stock: &BTreeMap<Sku, ProductStock>,
 ) -> Decision {
-    if let Some(reservation) = read {
-        // What is confirmed is what is charged: it has to be what is held.
+    if let Some(reservation) = stored {
+        // The lines that are confirmed are the ones that are charged, so they have to be the ones that are
+        // reserved.
         let held = matches!(reservation.state, ReservationState::Held | ReservationState::Committed);
         if held && !reservation.lines.iter().eq(lines.iter()) {
             return Decision::Refuse(format!(
-                "order {order_id} holds other lines than these, and can hold no others"
+                "order {order_id} already has a reservation with different lines"
             ));
         }
         return Decision::Unchanged(reservation.clone());
@@ -178,9 +183,9 @@ pub fn reserve(
     }
 }
 
-/// Sells what is held. Called only after the customer was charged.
-pub fn commit(read: Option<&Reservation>, order_id: OrderId) -> Decision {
-    match read {
+/// Commits the reservation: the reserved stock is sold. Called only after the customer was charged.
+pub fn commit(stored: Option<&Reservation>, order_id: OrderId) -> Decision {
+    match stored {
         Some(reservation) => match reservation.state {
             ReservationState::Held => settle(reservation, ReservationState::Committed, |line| {
                 let pieces = i64::from(line.quantity.get());
@@ -194,17 +199,17 @@ pub fn commit(read: Option<&Reservation>, order_id: OrderId) -> Decision {
             }),
             ReservationState::Committed => Decision::Unchanged(reservation.clone()),
             ReservationState::Released | ReservationState::Rejected { .. } => {
-                Decision::Refuse(format!("order {order_id} was charged, but its stock is no longer held"))
+                Decision::Refuse(format!("order {order_id} was charged, but its stock is no longer reserved"))
             }
         },
-        None => Decision::Refuse(format!("order {order_id} was charged, but its stock was never held")),
+        None => Decision::Refuse(format!("order {order_id} was charged, but its stock was never reserved")),
     }
 }
 
-/// Sets free what is held. Called only when the customer was not charged and never will be. Where there is no
-/// reservation yet it leaves a tombstone, so that a late order holds nothing.
-pub fn release(read: Option<&Reservation>, order_id: OrderId) -> Decision {
-    match read {
+/// Releases the reserved stock. Called only if the customer was not charged and never will be. If there is no
+/// reservation yet, it writes a tombstone, so that a delayed order cannot reserve stock.
+pub fn release(stored: Option<&Reservation>, order_id: OrderId) -> Decision {
+    match stored {
         Some(reservation) => match reservation.state {
             ReservationState::Held => settle(reservation, ReservationState::Released, |line| {
                 let pieces = i64::from(line.quantity.get());

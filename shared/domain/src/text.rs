@@ -1,39 +1,40 @@
-//! Text with a rule: what makes a bounded, checked string into a type.
+//! Validated text: newtypes for strings of limited length and a limited set of characters.
 
-/// Says what is wrong with a text, in words that can be shown to whoever sent it.
+/// A validation error, in words that can be shown to the client that sent the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidText(pub(crate) String);
 
-/// Checks the length in characters, and that every character is one that `allowed` takes.
+/// Checks that a text has 1 to `max_length` characters and that `is_allowed` accepts each of them.
 pub(crate) fn check(
     text: &str,
-    most: usize,
-    allowed: fn(char) -> bool,
-    allowed_words: &str,
+    max_length: usize,
+    is_allowed: fn(char) -> bool,
+    allowed: &str,
 ) -> Result<(), InvalidText> {
     let length = text.chars().count();
-    if length == 0 || length > most {
-        return Err(InvalidText(format!("must have 1 to {most} characters, has {length}")));
+    if length == 0 || length > max_length {
+        return Err(InvalidText(format!("must have 1 to {max_length} characters, has {length}")));
     }
-    match text.chars().find(|c| !allowed(*c)) {
-        Some(c) => Err(InvalidText(format!("may have {allowed_words} only, has {c:?}"))),
+    match text.chars().find(|c| !is_allowed(*c)) {
+        Some(c) => Err(InvalidText(format!("may contain only {allowed}, contains {c:?}"))),
         None => Ok(()),
     }
 }
 
-/// A string newtype that can only hold what its rule allows, wherever it comes from. `most` and `pattern` say the same
-/// as `check`, for schemas; a pattern keeps to what ECMA 262, Java, Python and Rust read alike.
+/// Defines a string newtype whose every value has passed `check`, whether parsed, converted or deserialised.
+/// `max_length` and `pattern` express the same constraints for JSON schemas; a pattern uses only syntax that
+/// means the same in ECMA 262, Java, Python and Rust.
 macro_rules! text_type {
-    ($(#[$meta:meta])* $name:ident, most: $most:literal, pattern: $pattern:literal, check: $check:expr) => {
+    ($(#[$meta:meta])* $name:ident, max_length: $max_length:literal, pattern: $pattern:literal, check: $check:expr) => {
         $(#[$meta])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(try_from = "String", into = "String")]
-        #[schemars(with = "String", extend("minLength" = 1, "maxLength" = $most, "pattern" = $pattern))]
+        #[schemars(with = "String", extend("minLength" = 1, "maxLength" = $max_length, "pattern" = $pattern))]
         pub struct $name(String);
 
         impl $name {
-            /// The text itself.
+            /// Returns the text as a string slice.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -64,7 +65,8 @@ macro_rules! text_type {
 }
 pub(crate) use text_type;
 
-/// Adds `Display` and a plain `Debug` to a [`text_type!`] that names nobody and keeps no secret.
+/// Implements `Display` and an unquoted `Debug` for a [`text_type!`] that contains neither personal data nor
+/// secrets.
 macro_rules! printable {
     ($($name:ident),+) => {$(
         impl std::fmt::Display for $name {

@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn a_row_says_all_that_is_wrong_with_it() {
         for (row, column, why) in [
-            (b"T 1,Tea,1,EUR,19,5".as_slice(), "sku", "may have letters"),
+            (b"T 1,Tea,1,EUR,19,5".as_slice(), "sku", "may contain only letters"),
             (b"T-1,T\0a,1,EUR,19,5", "name", "printed"),
             (b"T-1,Gr\xfcner Tee,1,EUR,19,5", "name", "UTF-8"),
             ("T-1,Gr\u{fffd}ner Tee,1,EUR,19,5".as_bytes(), "name", "lost"),

@@ -21,14 +21,14 @@ fn decided(read: Option<&Claim>, policy: Policy, attempt: &Attempt) -> Decision 
     decide(read, &Intent { fingerprint: &fingerprint(1), requested_at: at(0), policy }, attempt)
 }
 
-/// A claim that the first attempt takes at second 0.
+/// A claim that the first attempt acquired at second 0.
 fn claimed() -> Claim {
-    let Decision::Execute(claim) = decided(None, Policy::Block, &attempt(FIRST, 0)) else { panic!("free") };
+    let Decision::Execute(claim) = decided(None, Policy::Block, &attempt(FIRST, 0)) else { panic!("there was no claim") };
     claim
 }
 
 #[test]
-fn a_claim_bars_others_until_its_lease_ends() {
+fn a_claim_blocks_others_until_its_lease_expires() {
     let claim = claimed();
     assert_eq!((claim.version, claim.owner(), claim.unknown_outcomes), (1, Uuid::from_u128(FIRST), 0));
     for policy in [Policy::Retry, Policy::Block, Policy::Reconcile] {
@@ -37,17 +37,17 @@ fn a_claim_bars_others_until_its_lease_ends() {
 }
 
 #[test]
-fn the_policy_decides_when_a_lease_has_ended() {
+fn the_policy_decides_once_a_lease_has_expired() {
     let claim = claimed();
     let now = attempt(SECOND, 60);
-    let Decision::Execute(again) = decided(Some(&claim), Policy::Retry, &now) else { panic!("again") };
+    let Decision::Execute(again) = decided(Some(&claim), Policy::Retry, &now) else { panic!("not retried") };
     assert_eq!((again.version, again.owner(), again.unknown_outcomes), (2, now.owner, 1));
     assert_eq!(decided(Some(&claim), Policy::Block, &now), Decision::Refuse(Refusal::UnknownOutcome));
     assert_eq!(decided(Some(&claim), Policy::Reconcile, &now), Decision::Reconcile(again));
 }
 
 #[test]
-fn what_is_done_stays_done_and_gives_its_receipt() {
+fn a_completed_claim_is_final_and_returns_its_receipt() {
     let done = claimed().with_outcome(Outcome::Done { receipt: "mail-1".into() }, at(5)).unwrap();
     assert_eq!((done.version, done.owner()), (2, Uuid::from_u128(FIRST)));
     for policy in [Policy::Retry, Policy::Block, Policy::Reconcile] {
@@ -55,36 +55,36 @@ fn what_is_done_stays_done_and_gives_its_receipt() {
         assert_eq!(
             decided(Some(&done), policy, &much_later),
             Decision::Done { receipt: "mail-1".into() },
-            "a record that is still there counts, however old it is"
+            "an existing record counts, however old it is"
         );
     }
 }
 
 #[test]
-fn what_is_known_not_to_be_done_need_not_wait() {
-    let given_up = claimed().with_outcome(Outcome::NotDone, at(5)).unwrap();
-    let Decision::Execute(claim) = decided(Some(&given_up), Policy::Block, &attempt(SECOND, 5)) else {
-        panic!("nothing happened, so no policy is asked")
+fn a_released_claim_can_be_acquired_immediately() {
+    let released = claimed().with_outcome(Outcome::NotDone, at(5)).unwrap();
+    let Decision::Execute(claim) = decided(Some(&released), Policy::Block, &attempt(SECOND, 5)) else {
+        panic!("the effect was not performed, so the policy does not matter")
     };
     assert_eq!((claim.version, claim.unknown_outcomes), (3, 0));
 }
 
 #[test]
-fn an_unknown_outcome_leaves_the_claim_to_its_end() {
+fn an_unknown_outcome_leaves_the_claim_until_its_lease_expires() {
     assert_eq!(claimed().with_outcome(Outcome::Unknown, at(5)), None);
 }
 
 #[test]
-fn that_one_run_did_nothing_says_nothing_of_the_runs_before() {
+fn an_attempt_without_effect_does_not_settle_previous_unknown_outcomes() {
     let Decision::Execute(second) = decided(Some(&claimed()), Policy::Retry, &attempt(SECOND, 60)) else {
-        panic!("again")
+        panic!("not retried")
     };
-    let given_up = second.with_outcome(Outcome::NotDone, at(61)).unwrap();
+    let released = second.with_outcome(Outcome::NotDone, at(61)).unwrap();
     let third = attempt(3, 62);
     assert_eq!(
-        decided(Some(&given_up), Policy::Block, &third),
+        decided(Some(&released), Policy::Block, &third),
         Decision::Refuse(Refusal::UnknownOutcome),
-        "the first run was never heard of again"
+        "the outcome of the first attempt is unknown"
     );
     let certain = second.reconciled().with_outcome(Outcome::NotDone, at(61)).unwrap();
     assert!(matches!(decided(Some(&certain), Policy::Block, &third), Decision::Execute(_)));
@@ -109,7 +109,7 @@ fn another_payload_is_refused_in_every_state() {
 }
 
 #[test]
-fn without_a_record_only_what_is_young_is_carried_out() {
+fn without_a_record_only_recent_requests_are_executed() {
     let last = MAX_REQUEST_AGE.as_secs() - 1;
     for policy in [Policy::Retry, Policy::Block, Policy::Reconcile] {
         assert!(matches!(decided(None, policy, &attempt(FIRST, last)), Decision::Execute(_)));
@@ -122,17 +122,17 @@ fn without_a_record_only_what_is_young_is_carried_out() {
 }
 
 #[test]
-fn a_run_that_is_asked_of_the_future_is_young() {
+fn a_request_from_the_future_is_recent() {
     let early = decided(None, Policy::Block, &attempt(FIRST, -100));
     assert!(matches!(early, Decision::Execute(_)), "clocks differ");
 }
 
 #[test]
-fn a_claim_can_be_held_for_longer() {
-    let extended = claimed().with_renewed_lease(&attempt(FIRST, 50));
-    assert_eq!((extended.version, extended.lease().unwrap().expires_at), (2, at(110)));
+fn the_lease_of_a_claim_can_be_renewed() {
+    let renewed = claimed().with_renewed_lease(&attempt(FIRST, 50));
+    assert_eq!((renewed.version, renewed.lease().unwrap().expires_at), (2, at(110)));
     assert_eq!(
-        decided(Some(&extended), Policy::Retry, &attempt(SECOND, 60)),
+        decided(Some(&renewed), Policy::Retry, &attempt(SECOND, 60)),
         Decision::Wait { until: at(110) }
     );
 }
@@ -141,7 +141,7 @@ fn a_claim_can_be_held_for_longer() {
 fn a_record_outlives_every_request_that_is_served_without_one() {
     let days = |duration: SignedDuration| duration.as_hours() / 24;
     assert_eq!((days(MAX_REQUEST_AGE), days(RECORD_LIFETIME)), (57, 60));
-    // One delivery and one redrive, each to the last moment, and the bus before it.
+    // The retries of the bus, one delivery and one redrive, each as late as possible.
     let latest = BUS_RETENTION + QUEUE_RETENTION * 2 + QUEUE_RETENTION * 2;
     assert!(latest <= MAX_REQUEST_AGE && MAX_REQUEST_AGE + CLOCK_SKEW_MARGIN <= RECORD_LIFETIME);
 }

@@ -1,4 +1,4 @@
-//! The rules of uploads.
+//! Tests of uploads.
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -28,7 +28,7 @@ fn upload(number: u128) -> Upload {
     }
 }
 
-fn finding() -> impl Strategy<Value = ProcessingResult> {
+fn any_result() -> impl Strategy<Value = ProcessingResult> {
     prop_oneof![
         Just(ProcessingResult::Ready(image())),
         Just(ProcessingResult::Rejected(RejectReason::Malware)),
@@ -37,52 +37,52 @@ fn finding() -> impl Strategy<Value = ProcessingResult> {
 }
 
 proptest! {
-    /// Whatever is found out, and however often: the first finding stays, and the bus is told the same thing of it.
+    /// However many results arrive, the first one counts, and every published event is the same.
     #[test]
-    fn the_first_finding_decides(findings in prop::collection::vec(finding(), 1..6)) {
+    fn the_first_result_counts(results in prop::collection::vec(any_result(), 1..6)) {
         let mut upload = upload(1);
-        let mut told = Vec::new();
-        for (second, finding) in (1_i64..).zip(findings.clone()) {
+        let mut events = Vec::new();
+        for (second, result) in (1_i64..).zip(results.clone()) {
             let at = Timestamp::from_second(second).unwrap();
-            let decided = upload.complete(finding, at);
-            prop_assert_eq!(decided.is_some(), second == 1);
-            upload = decided.unwrap_or(upload);
-            told.extend(upload.event());
+            let completed = upload.complete(result, at);
+            prop_assert_eq!(completed.is_some(), second == 1);
+            upload = completed.unwrap_or(upload);
+            events.extend(upload.event());
         }
-        let wanted = match &findings[0] {
+        let expected = match &results[0] {
             ProcessingResult::Ready(_) => "product.image_ready",
             ProcessingResult::Rejected(_) => "product.image_rejected",
         };
-        prop_assert!(told.iter().all(|event| *event == told[0] && event.fact.name() == wanted));
+        prop_assert!(events.iter().all(|event| *event == events[0] && event.fact.name() == expected));
         let json = serde_json::to_string(&upload).unwrap();
         prop_assert_eq!(serde_json::from_str::<Upload>(&json).unwrap(), upload);
     }
 
-    /// In whatever order uploads become ready or not: the product's picture is that of the newest ready one.
+    /// In whatever order uploads complete, the image of the product is that of the newest one that is ready.
     #[test]
-    fn the_newest_ready_upload_is_the_picture(order in Just((1_u128..8).collect::<Vec<_>>()).prop_shuffle(), bad in prop::collection::vec(any::<bool>(), 8)) {
+    fn the_newest_ready_upload_provides_the_image(order in Just((1_u128..8).collect::<Vec<_>>()).prop_shuffle(), rejected in prop::collection::vec(any::<bool>(), 8)) {
         let mut current = None;
         for number in &order {
-            let bad = bad[usize::try_from(*number).unwrap()];
-            let finding = if bad { ProcessingResult::Rejected(RejectReason::Malware) } else { ProcessingResult::Ready(image()) };
-            let decided = upload(*number).complete(finding, Timestamp::UNIX_EPOCH).unwrap();
-            if decided.replaces(current) {
-                current = Some(decided.id);
+            let rejected = rejected[usize::try_from(*number).unwrap()];
+            let result = if rejected { ProcessingResult::Rejected(RejectReason::Malware) } else { ProcessingResult::Ready(image()) };
+            let completed = upload(*number).complete(result, Timestamp::UNIX_EPOCH).unwrap();
+            if completed.replaces(current) {
+                current = Some(completed.id);
             }
         }
-        let newest = order.iter().copied().filter(|number| !bad[usize::try_from(*number).unwrap()]).max();
+        let newest = order.iter().copied().filter(|number| !rejected[usize::try_from(*number).unwrap()]).max();
         prop_assert_eq!(current, newest.map(|number| upload(number).id));
     }
 }
 
 #[test]
-fn a_pending_upload_is_nobodys_picture_and_no_event() {
+fn a_pending_upload_replaces_no_image_and_has_no_event() {
     assert!(!upload(2).replaces(None));
     assert_eq!(upload(2).event(), None);
 }
 
 #[test]
-fn an_event_names_the_product_and_reads_back() {
+fn an_event_names_the_product_and_round_trips() {
     let event = upload(1).complete(ProcessingResult::Rejected(RejectReason::TooManyPixels), Timestamp::UNIX_EPOCH);
     let event = event.and_then(|upload| upload.event()).unwrap();
     let json = serde_json::to_value(&event).unwrap();

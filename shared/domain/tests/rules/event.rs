@@ -1,4 +1,4 @@
-//! The events as they stand on the bus. Whoever changes one of these snapshots changes what other teams read.
+//! The JSON of the events on the bus. Changing one of these snapshots changes a contract with other teams.
 
 use domain::event::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentRefunded, PaymentReported, PaymentSucceeded,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::sample::{cause, details, euros, order_id, sku, time};
 
 /// One event of each type.
-fn each() -> Vec<Event> {
+fn one_of_each() -> Vec<Event> {
     let order = details();
     let shortages = vec![
         Shortage { sku: sku(1), kind: ShortageKind::OutOfStock { available: 1 } },
@@ -64,7 +64,7 @@ fn refunded(refund: &str) -> Fact {
 }
 
 #[test]
-fn each_refund_is_an_event_of_its_own() {
+fn each_refund_has_its_own_event_id() {
     let event = |refund| Event::new(order_id(1), refunded(refund), time(5), cause());
     assert_eq!(event("re_1").id, event("re_1").id);
     assert_ne!(event("re_1").id, event("re_2").id);
@@ -72,21 +72,21 @@ fn each_refund_is_an_event_of_its_own() {
 
 #[test]
 fn json_of_each_type() {
-    for event in each() {
+    for event in one_of_each() {
         insta::assert_json_snapshot!(event.fact.name(), event);
     }
 }
 
 #[test]
-fn each_is_read_as_it_was_written() {
-    for event in each() {
+fn json_round_trips() {
+    for event in one_of_each() {
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
 }
 
 fn changed(change: impl FnOnce(&mut Value)) -> Result<Event, String> {
-    let mut json = serde_json::to_value(&each()[0]).unwrap();
+    let mut json = serde_json::to_value(&one_of_each()[0]).unwrap();
     change(&mut json);
     serde_json::from_value(json).map_err(|error| error.to_string())
 }
@@ -113,18 +113,18 @@ fn what_is_not_understood_is_refused_with_the_reason() {
 }
 
 #[test]
-fn fields_that_are_not_known_yet_are_passed_over() {
+fn unknown_fields_are_ignored() {
     let event = changed(|json| {
         json["tracestate"] = json!("vendor=1");
         json["data"]["coupon"] = json!({"code": "TEA10"});
         json["data"]["order"]["gift"] = json!(true);
         json["data"]["order"]["lines"][0]["colour"] = json!("green");
     });
-    assert_eq!(event.unwrap(), each()[0]);
+    assert_eq!(event.unwrap(), one_of_each()[0]);
 }
 
 #[test]
-fn others_may_leave_out_what_only_describes_the_envelope_and_name_the_event_as_they_like() {
+fn other_publishers_may_omit_optional_attributes_and_choose_their_own_source_and_id() {
     let event = changed(|json| {
         let fields = json.as_object_mut().unwrap();
         fields.remove("dataschema");
@@ -138,27 +138,27 @@ fn others_may_leave_out_what_only_describes_the_envelope_and_name_the_event_as_t
 }
 
 #[test]
-fn the_same_fact_has_the_same_id_whenever_and_wherever_it_is_told() {
+fn the_same_fact_always_has_the_same_id() {
     let mut ids = Vec::new();
-    for event in each() {
-        let again = Event::new(event.subject, event.fact.clone(), time(999), each()[3].to_cause());
+    for event in one_of_each() {
+        let again = Event::new(event.subject, event.fact.clone(), time(999), one_of_each()[3].to_cause());
         assert_eq!(event.id, again.id, "{}", event.fact.name());
         let other = Event::new(order_id(2), event.fact.clone(), event.time, event.cause.clone());
         assert_ne!(event.id, other.id, "{}", event.fact.name());
         ids.push(event.id);
     }
-    let by_clock =
+    let expired =
         Fact::CancellationRequested(CancellationRequested { order: details(), reason: VoidReason::Expired });
-    for fact in [by_clock, reported("evt_3R")] {
+    for fact in [expired, reported("evt_3R")] {
         ids.push(Event::new(order_id(1), fact, time(0), cause()).id);
     }
     let different: std::collections::BTreeSet<EventId> = ids.iter().copied().collect();
-    assert_eq!(different.len(), ids.len(), "each fact about an order has an id of its own");
+    assert_eq!(different.len(), ids.len(), "each fact about an order has its own id");
 }
 
 #[test]
-fn debug_shows_no_customer() {
-    for event in each() {
+fn debug_redacts_personal_data() {
+    for event in one_of_each() {
         let shown = format!("{event:?} {event:#?}");
         assert!(!shown.contains("Ada") && !shown.contains("example.com"), "{shown}");
         assert!(shown.contains(&order_id(1).to_string()));

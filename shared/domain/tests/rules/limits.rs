@@ -1,4 +1,4 @@
-//! What may be ordered: how many, how much, of what.
+//! The limits of orders: the number of lines, quantities and amounts.
 
 use domain::money::MAX_AMOUNT;
 use domain::order::{InvalidLines, MAX_LINES, MAX_QUANTITY, Quantity};
@@ -50,7 +50,7 @@ fn a_quantity_is_1_to_999() {
 }
 
 #[test]
-fn details_whose_total_is_not_the_sum_are_refused() {
+fn details_whose_total_is_not_the_sum_are_rejected() {
     let mut json = serde_json::to_value(details()).unwrap();
     assert_eq!(serde_json::from_value::<OrderDetails>(json.clone()).unwrap(), details());
     json["total"]["amount"] = json!(1);

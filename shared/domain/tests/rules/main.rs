@@ -1,5 +1,5 @@
-//! The rules of the shop, against every order of events, crash and delay that these tests can think of.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+//! Tests of the domain rules under reordered and repeated events, crashes and delays.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing helper is a failing test")]
 
 mod claim;
 mod event;

@@ -1,4 +1,4 @@
-//! An order follows its events in whatever order and however often they come.
+//! Events are applied to an order in any sequence and any number of times.
 
 use domain::Fact;
 use domain::event::{
@@ -43,19 +43,20 @@ fn released() -> Fact {
     Fact::ReservationReleased(ReservationSettled {})
 }
 
-/// What may become of an order: the facts, who may ask to cancel it meanwhile, and how it may end.
+/// A possible history of an order: the facts, the cancellation requests in the meantime, and the possible
+/// final statuses.
 #[derive(Debug, Clone)]
 struct History {
     facts: Vec<Fact>,
-    asks: Vec<VoidReason>,
-    ends: Vec<OrderStatus>,
+    cancellations: Vec<VoidReason>,
+    final_statuses: Vec<OrderStatus>,
 }
 
 fn history() -> impl Strategy<Value = History> {
     use OrderStatus::{Cancelled, Cancelling, Expired, Paid, PaymentFailed, Placed, Rejected, Reserved};
     use VoidReason::{CustomerRequest, Provider};
     let history =
-        |facts: Vec<Fact>, ends: &[OrderStatus]| History { facts, asks: Vec::new(), ends: ends.to_vec() };
+        |facts: Vec<Fact>, final_statuses: &[OrderStatus]| History { facts, cancellations: Vec::new(), final_statuses: final_statuses.to_vec() };
     let histories = vec![
         history(vec![created()], &[Placed, Cancelling]),
         history(vec![created(), confirmed()], &[Reserved, Cancelling]),
@@ -66,23 +67,24 @@ fn history() -> impl Strategy<Value = History> {
         history(vec![created(), confirmed(), voided(CustomerRequest), released()], &[Cancelled]),
         history(vec![created(), confirmed(), voided(VoidReason::Expired), released()], &[Expired]),
         history(vec![created(), confirmed(), voided(Provider), released()], &[Cancelled]),
-        // Rejected, and voided because somebody had asked before they knew: whichever is heard first stays.
+        // Rejected, and voided by a cancellation request from before the rejection: the first outcome counts.
         history(vec![created(), rejected(), voided(CustomerRequest)], &[Rejected, Cancelled]),
         history(vec![created(), rejected(), voided(VoidReason::Expired)], &[Rejected, Expired]),
     ];
-    let asks = subsequence(vec![CustomerRequest, VoidReason::Expired], 0..=2);
-    (proptest::sample::select(histories), asks).prop_map(|(history, asks)| History { asks, ..history })
+    let cancellations = subsequence(vec![CustomerRequest, VoidReason::Expired], 0..=2);
+    (proptest::sample::select(histories), cancellations)
+        .prop_map(|(history, cancellations)| History { cancellations, ..history })
 }
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there are a few of them at a time")]
-enum Heard {
+#[expect(clippy::large_enum_variant, reason = "only a few exist at a time")]
+enum Input {
     Fact(Fact),
-    Ask(VoidReason),
+    Cancel(VoidReason),
 }
 
-/// A history as it may be heard: everything at least once, some of it more often, in any order.
-fn as_heard() -> impl Strategy<Value = (History, Vec<Heard>)> {
+/// A history with its delivery: everything at least once, some of it repeatedly, in any sequence.
+fn deliveries() -> impl Strategy<Value = (History, Vec<Input>)> {
     history()
         .prop_flat_map(|history| {
             let times = proptest::collection::vec(1..=3_usize, history.facts.len());
@@ -90,15 +92,15 @@ fn as_heard() -> impl Strategy<Value = (History, Vec<Heard>)> {
         })
         .prop_flat_map(|(history, times)| {
             let facts = history.facts.iter().zip(times);
-            let heard: Vec<Heard> = facts
-                .flat_map(|(fact, times)| std::iter::repeat_n(Heard::Fact(fact.clone()), times))
-                .chain(history.asks.iter().map(|reason| Heard::Ask(*reason)))
+            let inputs: Vec<Input> = facts
+                .flat_map(|(fact, times)| std::iter::repeat_n(Input::Fact(fact.clone()), times))
+                .chain(history.cancellations.iter().map(|reason| Input::Cancel(*reason)))
                 .collect();
-            (Just(history), Just(heard).prop_shuffle())
+            (Just(history), Just(inputs).prop_shuffle())
         })
 }
 
-/// How far along an order is.
+/// The progress of a status.
 fn rank(status: OrderStatus) -> u8 {
     match status {
         OrderStatus::Placed => 0,
@@ -108,7 +110,7 @@ fn rank(status: OrderStatus) -> u8 {
     }
 }
 
-fn moved(order: &Order, fact: &Fact) -> Order {
+fn applied(order: &Order, fact: &Fact) -> Order {
     match order.apply(fact) {
         Applied::Changed(order) => *order,
         Applied::Unchanged => order.clone(),
@@ -120,18 +122,18 @@ proptest! {
     #![proptest_config(cases(2000))]
 
     #[test]
-    fn any_order_and_number_of_events_ends_alike_and_never_goes_back((history, heard) in as_heard()) {
+    fn any_sequence_and_repetition_of_events_has_the_same_result_and_never_goes_back((history, inputs) in deliveries()) {
         let mut order = placed();
-        for heard in &heard {
+        for input in &inputs {
             let before = order.status();
-            match heard {
-                Heard::Fact(fact) => {
-                    order = moved(&order, fact);
-                    prop_assert_eq!(order.apply(fact), Applied::Unchanged, "a second time says nothing new");
+            match input {
+                Input::Fact(fact) => {
+                    order = applied(&order, fact);
+                    prop_assert_eq!(order.apply(fact), Applied::Unchanged, "a repetition changes nothing");
                 }
-                Heard::Ask(reason) => {
-                    if let Some((asked, _)) = order.request_cancellation(*reason, time(9), cause()) {
-                        order = asked;
+                Input::Cancel(reason) => {
+                    if let Some((cancelling, _)) = order.request_cancellation(*reason, time(9), cause()) {
+                        order = cancelling;
                     }
                 }
             }
@@ -139,36 +141,36 @@ proptest! {
             prop_assert!(!before.is_final() || order.status() == before, "{:?} after {:?}", order.status(), before);
         }
         let end = order.status();
-        prop_assert!(history.ends.contains(&end), "{:?}", end);
-        prop_assert!(end != OrderStatus::Cancelling || !history.asks.is_empty());
+        prop_assert!(history.final_statuses.contains(&end), "{:?}", end);
+        prop_assert!(end != OrderStatus::Cancelling || !history.cancellations.is_empty());
     }
 
     #[test]
-    fn without_a_wish_to_cancel_the_end_is_always_the_same((history, heard) in as_heard()) {
-        prop_assume!(history.ends.len() == 1 || !history.ends[0].is_final());
-        let facts = heard.iter().filter_map(|heard| match heard {
-            Heard::Fact(fact) => Some(fact),
-            Heard::Ask(_) => None,
+    fn without_cancellation_requests_the_final_status_is_always_the_same((history, inputs) in deliveries()) {
+        prop_assume!(history.final_statuses.len() == 1 || !history.final_statuses[0].is_final());
+        let facts = inputs.iter().filter_map(|input| match input {
+            Input::Fact(fact) => Some(fact),
+            Input::Cancel(_) => None,
         });
-        let order = facts.fold(placed(), |order, fact| moved(&order, fact));
-        prop_assert_eq!(order.status(), history.ends[0]);
+        let order = facts.fold(placed(), |order, fact| applied(&order, fact));
+        prop_assert_eq!(order.status(), history.final_statuses[0]);
     }
 }
 
 #[test]
-fn two_ends_that_cannot_both_be_are_told_and_the_first_stays() {
-    let ends =
+fn contradictory_outcomes_are_a_conflict_and_the_first_one_stays() {
+    let outcomes =
         [paid(), failed(), rejected(), voided(VoidReason::CustomerRequest), voided(VoidReason::Expired)];
-    for (i, first) in ends.iter().enumerate() {
-        for (j, second) in ends.iter().enumerate() {
-            let order = moved(&placed(), first);
-            let both_can_be = i == j || (i == 2 && j >= 3) || (i >= 3 && j == 2);
-            let followed = order.apply(second);
-            if both_can_be {
-                assert_eq!(followed, Applied::Unchanged, "{} then {}", first.name(), second.name());
+    for (i, first) in outcomes.iter().enumerate() {
+        for (j, second) in outcomes.iter().enumerate() {
+            let order = applied(&placed(), first);
+            let is_compatible = i == j || (i == 2 && j >= 3) || (i >= 3 && j == 2);
+            let result = order.apply(second);
+            if is_compatible {
+                assert_eq!(result, Applied::Unchanged, "{} then {}", first.name(), second.name());
             } else {
                 assert!(
-                    matches!(followed, Applied::Conflict(_)),
+                    matches!(result, Applied::Conflict(_)),
                     "{} then {}",
                     first.name(),
                     second.name()
@@ -179,22 +181,22 @@ fn two_ends_that_cannot_both_be_are_told_and_the_first_stays() {
 }
 
 #[test]
-fn stock_that_is_sold_and_free_is_told() {
-    let order = moved(&moved(&placed(), &paid()), &committed());
+fn contradictory_settlements_are_a_conflict() {
+    let order = applied(&applied(&placed(), &paid()), &committed());
     assert!(matches!(order.apply(&released()), Applied::Conflict(_)));
-    let order = moved(&placed(), &released());
+    let order = applied(&placed(), &released());
     assert!(matches!(order.apply(&committed()), Applied::Conflict(_)));
 }
 
 #[test]
-fn only_the_first_wish_to_cancel_counts_and_none_after_the_end() {
-    let (asked, event) =
+fn only_the_first_cancellation_request_counts_and_none_after_the_outcome() {
+    let (cancelling, event) =
         placed().request_cancellation(VoidReason::CustomerRequest, time(1), cause()).unwrap();
-    assert_eq!(asked.status(), OrderStatus::Cancelling);
+    assert_eq!(cancelling.status(), OrderStatus::Cancelling);
     assert_eq!((event.fact.name(), event.subject), ("order.cancellation_requested", order_id(1)));
-    assert!(asked.request_cancellation(VoidReason::Expired, time(2), cause()).is_none());
+    assert!(cancelling.request_cancellation(VoidReason::Expired, time(2), cause()).is_none());
     for end in [paid(), failed(), rejected(), voided(VoidReason::Expired)] {
-        let order = moved(&placed(), &end);
+        let order = applied(&placed(), &end);
         assert!(order.request_cancellation(VoidReason::CustomerRequest, time(2), cause()).is_none());
     }
 }

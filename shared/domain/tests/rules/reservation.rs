@@ -1,4 +1,4 @@
-//! Stock and reservations, with several callers at once that read, pause and write.
+//! Stock and reservations under concurrent callers that read, pause and write.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::sample::{cases, euros, line, order_id, sku};
 
 const PRICE: i64 = 1000;
 
-/// What the inventory keeps of a product, and what was delivered.
+/// The counters of a product, with the total that was delivered.
 #[derive(Debug, Clone)]
 struct Counters {
     available: i64,
@@ -31,14 +31,14 @@ struct Store {
     reservations: BTreeMap<OrderId, Reservation>,
 }
 
-/// How a write looks at its conditions.
+/// Which conditions a write checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Conditions {
-    /// As the rules ask for.
-    Kept,
-    /// Wrong: it does not look at whether the reservation is still as it was read.
+    /// All conditions that the rules demand.
+    Checked,
+    /// Fault: it does not check that the reservation is unchanged.
     ReservationIgnored,
-    /// Wrong: it does not look at the stock.
+    /// Fault: it does not check the stock.
     StockIgnored,
 }
 
@@ -51,7 +51,7 @@ impl Store {
         self.products.iter().map(product).collect()
     }
 
-    /// One transaction: all or nothing.
+    /// Writes in one transaction: all or nothing.
     fn write(
         &mut self,
         read: Option<&Reservation>,
@@ -82,7 +82,7 @@ impl Store {
         true
     }
 
-    /// What must be true at any time.
+    /// Checks the invariants.
     fn check(&self) -> Result<(), TestCaseError> {
         for (sku, counters) in &self.products {
             let Counters { available, held, sold, delivered, .. } = *counters;
@@ -101,33 +101,33 @@ impl Store {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Command {
     Reserve,
     Commit,
     Release,
 }
 
-/// A caller that has decided and not written yet.
+/// A caller that has decided and has not written yet.
 #[derive(Debug)]
 struct Caller {
     order: u8,
-    wish: Wish,
+    command: Command,
     read: Option<Reservation>,
     decision: Decision,
 }
 
 #[derive(Debug, Clone)]
 enum Action {
-    /// Somebody reads and decides.
-    Ask {
+    /// A caller reads and decides.
+    Decide {
         order: u8,
-        wish: Wish,
+        command: Command,
     },
-    /// One of those who decided writes, and decides again if that failed.
+    /// One of the callers writes, and decides again if the write fails.
     Write {
         caller: usize,
     },
-    /// A write comes a second time, as when its answer was lost.
+    /// A write is sent twice, as when its response was lost.
     WriteTwice {
         caller: usize,
     },
@@ -141,7 +141,7 @@ enum Action {
     },
 }
 
-/// Order `number` asks for 1 to 3 of the products, so that the orders get in each other's way.
+/// Order `number` contains 1 to 3 of the products, so that the orders compete for stock.
 fn lines(number: u8) -> Lines {
     let count = number % 3 + 1;
     let lines = (0..count).map(|i| line(sku((number + i) % 3), i64::from(number + i) % 4 + 1, euros(PRICE)));
@@ -149,10 +149,10 @@ fn lines(number: u8) -> Lines {
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
-    let wish = prop_oneof![3 => Just(Wish::Reserve), 2 => Just(Wish::Commit), 2 => Just(Wish::Release)];
+    let command = prop_oneof![3 => Just(Command::Reserve), 2 => Just(Command::Commit), 2 => Just(Command::Release)];
     let caller = 0..8_usize;
     let action = prop_oneof![
-        6 => (0..6_u8, wish).prop_map(|(order, wish)| Action::Ask { order, wish }),
+        6 => (0..6_u8, command).prop_map(|(order, command)| Action::Decide { order, command }),
         6 => caller.clone().prop_map(|caller| Action::Write { caller }),
         1 => caller.prop_map(|caller| Action::WriteTwice { caller }),
         1 => (0..3_u8, 1..=4_i64).prop_map(|(product, pieces)| Action::Deliver { product, pieces }),
@@ -162,15 +162,15 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     proptest::collection::vec(action, 0..80)
 }
 
-fn decided(store: &Store, order: u8, wish: Wish) -> Caller {
+fn decide(store: &Store, order: u8, command: Command) -> Caller {
     let id = order_id(order);
     let read = store.reservations.get(&id).cloned();
-    let decision = match wish {
-        Wish::Reserve => reserve(read.as_ref(), id, &lines(order), &store.on_sale()),
-        Wish::Commit => commit(read.as_ref(), id),
-        Wish::Release => release(read.as_ref(), id),
+    let decision = match command {
+        Command::Reserve => reserve(read.as_ref(), id, &lines(order), &store.on_sale()),
+        Command::Commit => commit(read.as_ref(), id),
+        Command::Release => release(read.as_ref(), id),
     };
-    Caller { order, wish, read, decision }
+    Caller { order, command, read, decision }
 }
 
 fn play(actions: &[Action], conditions: Conditions) -> Result<(), TestCaseError> {
@@ -183,7 +183,7 @@ fn play(actions: &[Action], conditions: Conditions) -> Result<(), TestCaseError>
     for action in actions {
         let before = store.reservations.clone();
         match action {
-            Action::Ask { order, wish } => callers.push(decided(&store, *order, *wish)),
+            Action::Decide { order, command } => callers.push(decide(&store, *order, *command)),
             Action::Write { caller } | Action::WriteTwice { caller } if !callers.is_empty() => {
                 let caller = callers.remove(caller % callers.len());
                 if let Decision::Write { reservation, changes } = &caller.decision {
@@ -193,7 +193,7 @@ fn play(actions: &[Action], conditions: Conditions) -> Result<(), TestCaseError>
                         written |= store.write(caller.read.as_ref(), reservation, changes, conditions);
                     }
                     if !written {
-                        callers.push(decided(&store, caller.order, caller.wish));
+                        callers.push(decide(&store, caller.order, caller.command));
                     }
                 }
             }
@@ -221,16 +221,16 @@ proptest! {
     #![proptest_config(cases(2000))]
 
     #[test]
-    fn stock_is_never_negative_nor_lost_and_what_is_final_stays(actions in actions()) {
-        play(&actions, Conditions::Kept)?;
+    fn stock_is_never_negative_or_lost_and_final_states_never_change(actions in actions()) {
+        play(&actions, Conditions::Checked)?;
     }
 }
 
 #[test]
-fn a_write_that_ignores_its_condition_is_caught() {
+fn a_write_that_ignores_its_condition_is_detected() {
     for conditions in [Conditions::ReservationIgnored, Conditions::StockIgnored] {
         let outcome = TestRunner::new(cases(2000)).run(&actions(), |actions| play(&actions, conditions));
-        assert!(outcome.is_err(), "{conditions:?} went unnoticed");
+        assert!(outcome.is_err(), "{conditions:?} was not detected");
     }
 }
 
@@ -249,7 +249,7 @@ fn written(decision: Decision) -> Reservation {
 }
 
 #[test]
-fn a_rejection_names_each_line_that_stood_in_the_way_and_holds_nothing() {
+fn a_rejection_names_each_unavailable_line_and_reserves_nothing() {
     let ordered = vec![
         line(sku(1), 2, euros(PRICE)),
         line(sku(2), 3, euros(PRICE)),
@@ -270,7 +270,7 @@ fn a_rejection_names_each_line_that_stood_in_the_way_and_holds_nothing() {
 }
 
 #[test]
-fn a_rejected_order_stays_rejected_when_there_is_stock_again() {
+fn a_rejected_order_stays_rejected_after_a_stock_delivery() {
     let ordered = Lines::try_from(vec![line(sku(1), 2, euros(PRICE))]).unwrap();
     let rejected = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 1, PRICE)])));
     let plenty = stock(&[(1, 99, PRICE)]);
@@ -281,7 +281,7 @@ fn a_rejected_order_stays_rejected_when_there_is_stock_again() {
 }
 
 #[test]
-fn an_order_that_was_given_up_before_it_came_holds_nothing() {
+fn an_order_that_was_released_before_it_arrived_reserves_nothing() {
     let tombstone = written(release(None, order_id(1)));
     assert_eq!(tombstone.state, ReservationState::Released);
     let ordered = Lines::try_from(vec![line(sku(1), 1, euros(PRICE))]).unwrap();
@@ -290,18 +290,18 @@ fn an_order_that_was_given_up_before_it_came_holds_nothing() {
 }
 
 #[test]
-fn what_is_sold_is_not_freed_and_what_is_free_is_not_sold() {
+fn committed_stock_is_not_released_and_released_stock_is_not_committed() {
     let ordered = Lines::try_from(vec![line(sku(1), 1, euros(PRICE))]).unwrap();
     let held = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 9, PRICE)])));
-    let sold = written(commit(Some(&held), order_id(1)));
-    let free = written(release(Some(&held), order_id(1)));
-    assert_eq!((&sold.state, &free.state), (&ReservationState::Committed, &ReservationState::Released));
-    assert_eq!((&sold.lines, &free.lines), (&held.lines, &held.lines));
+    let committed = written(commit(Some(&held), order_id(1)));
+    let released = written(release(Some(&held), order_id(1)));
+    assert_eq!((&committed.state, &released.state), (&ReservationState::Committed, &ReservationState::Released));
+    assert_eq!((&committed.lines, &released.lines), (&held.lines, &held.lines));
     for refused in
-        [commit(Some(&free), order_id(1)), release(Some(&sold), order_id(1)), commit(None, order_id(1))]
+        [commit(Some(&released), order_id(1)), release(Some(&committed), order_id(1)), commit(None, order_id(1))]
     {
         assert!(matches!(refused, Decision::Refuse(_)), "{refused:?}");
     }
-    assert_eq!(commit(Some(&sold), order_id(1)), Decision::Unchanged(sold));
-    assert_eq!(release(Some(&free), order_id(1)), Decision::Unchanged(free));
+    assert_eq!(commit(Some(&committed), order_id(1)), Decision::Unchanged(committed));
+    assert_eq!(release(Some(&released), order_id(1)), Decision::Unchanged(released));
 }

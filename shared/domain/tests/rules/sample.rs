@@ -1,4 +1,4 @@
-//! Orders to test with.
+//! Sample values for the tests.
 
 use domain::{Cause, Customer, Line, Lines, Money, OrderDetails, OrderId, Sku};
 use jiff::Timestamp;
@@ -6,14 +6,14 @@ use proptest::test_runner::{Config, RngSeed};
 use serde_json::json;
 use uuid::Uuid;
 
-/// So many cases, the same ones in every run; `PROPTEST_RNG_SEED` asks for others.
+/// A configuration with this number of cases and a fixed seed, unless `PROPTEST_RNG_SEED` sets another.
 pub(crate) fn cases(cases: u32) -> Config {
-    let asked_for = Config::default();
-    let rng_seed = match asked_for.rng_seed {
+    let default = Config::default();
+    let rng_seed = match default.rng_seed {
         RngSeed::Random => RngSeed::Fixed(2026),
         fixed @ RngSeed::Fixed(_) => fixed,
     };
-    Config { cases, rng_seed, failure_persistence: None, ..asked_for }
+    Config { cases, rng_seed, failure_persistence: None, ..default }
 }
 
 pub(crate) fn order_id(number: u8) -> OrderId {

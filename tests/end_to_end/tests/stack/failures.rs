@@ -80,7 +80,7 @@ async fn a_charge_that_was_not_held_for_is_put_before_a_person() {
     })
     .await;
     assert_eq!(letter.attributes["kind"], "reject", "{letter:?}");
-    assert!(letter.attributes["error"].contains("never held"), "{letter:?}");
+    assert!(letter.attributes["error"].contains("never reserved"), "{letter:?}");
 }
 
 /// The note that a mail was sent is kept for longer than its message can come again by itself. After that only a
@@ -102,7 +102,7 @@ async fn a_mail_that_comes_two_months_late_is_put_before_a_person() {
     })
     .await;
     assert_eq!(letter.attributes["kind"], "reject", "{letter:?}");
-    assert!(letter.attributes["error"].contains("more than 57 days ago"), "{letter:?}");
+    assert!(letter.attributes["error"].contains("more than 57 days old"), "{letter:?}");
     assert!(stack.mails(&order.email).await.unwrap().is_empty());
 }
 

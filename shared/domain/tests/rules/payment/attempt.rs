@@ -1,4 +1,4 @@
-//! An attempt: it decides, then carries out what was decided, and may be stopped in between for any time.
+//! An attempt: it decides, performs the step, and may be interrupted or paused at any point in between.
 
 use domain::payment::{Ending, Goal, IntentStatus, Payment, PaymentState, Request, ProviderObservation, Step, decide};
 use domain::{Attempt, Event};
@@ -11,67 +11,67 @@ use crate::sample::{cause, details, order_id};
 
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(45);
 
-/// Does what was decided, or breaks one rule.
+/// Whether an attempt follows the rules or breaks one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Driver {
-    AsDecided,
+    FollowsTheRules,
     /// Confirms a PaymentIntent whose id is not in the record yet.
     ConfirmsBeforeWriting,
-    /// Takes it for cancelled without asking the provider, to write that it is voided.
+    /// Records the payment as voided without cancelling the PaymentIntent at the provider.
     VoidsWithoutCancelling,
-    /// The same, to write that it is declined.
+    /// Records the payment as declined without cancelling the PaymentIntent at the provider.
     DeclinesWithoutCancelling,
-    /// Writes over whatever the record says.
+    /// Overwrites the record unconditionally.
     IgnoresTheCondition,
-    /// Whoever takes over starts with a PaymentIntent of their own.
+    /// Creates a new PaymentIntent when it takes over.
     ForgetsTheIntent,
-    /// Takes every lease for one that has not ended.
-    IgnoresLeasesForEver,
+    /// Never takes over, as if no lease ever expired.
+    NeverTakesOver,
 }
 
 #[derive(Debug)]
-enum Doing {
+enum Phase {
     /// Reads the record.
     Read,
-    /// Asks the rules.
+    /// Decides the next step.
     Decide,
-    /// Carries out what they said.
-    Carry(Step),
-    /// Gives up the lease.
-    GiveUp(Box<Payment>),
-    Ended,
+    /// Performs the step.
+    Perform(Step),
+    /// Releases the lease.
+    ReleaseLease(Box<Payment>),
+    Finished,
 }
 
-/// One run of a function on one message.
+/// One invocation of a function for one message.
 #[derive(Debug)]
-pub(super) struct Attempted {
+pub(super) struct Invocation {
     owner: Uuid,
     goal: Goal,
     driver: Driver,
     read: Option<Payment>,
-    seen: ProviderObservation,
-    doing: Doing,
+    observation: ProviderObservation,
+    phase: Phase,
     published: Option<Event>,
 }
 
-impl Attempted {
+impl Invocation {
     pub(super) fn new(number: usize, goal: Goal, driver: Driver) -> Self {
         Self {
             owner: Uuid::from_u128(u128::try_from(number).unwrap() + 1),
             goal,
             driver,
             read: None,
-            seen: ProviderObservation::Nothing,
-            doing: Doing::Read,
+            observation: ProviderObservation::Nothing,
+            phase: Phase::Read,
             published: None,
         }
     }
 
-    pub(super) fn ended(&self) -> bool {
-        matches!(self.doing, Doing::Ended)
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Finished)
     }
 
-    pub(super) fn published(&self) -> bool {
+    pub(super) fn has_published(&self) -> bool {
         self.published.is_some()
     }
 
@@ -79,19 +79,19 @@ impl Attempted {
         Attempt { owner: self.owner, now: world.now, lease_duration: LEASE }
     }
 
-    /// Goes on by one decision or one effect.
-    pub(super) fn go(&mut self, world: &mut World, fault: Fault) -> Result<(), TestCaseError> {
-        match std::mem::replace(&mut self.doing, Doing::Ended) {
-            Doing::Ended => {}
-            Doing::Read => {
+    /// Advances by one decision or one effect.
+    pub(super) fn advance(&mut self, world: &mut World, fault: Fault) -> Result<(), TestCaseError> {
+        match std::mem::replace(&mut self.phase, Phase::Finished) {
+            Phase::Finished => {}
+            Phase::Read => {
                 if fault == Fault::None {
                     self.read.clone_from(&world.record);
-                    self.doing = Doing::Decide;
+                    self.phase = Phase::Decide;
                 }
             }
-            Doing::Decide => self.decide(world)?,
-            Doing::Carry(step) => self.carry(step, world, fault)?,
-            Doing::GiveUp(payment) => {
+            Phase::Decide => self.decide(world)?,
+            Phase::Perform(step) => self.perform(step, world, fault)?,
+            Phase::ReleaseLease(payment) => {
                 if !matches!(fault, Fault::CrashBefore | Fault::ErrorBefore) {
                     world.write(&payment, true);
                 }
@@ -104,26 +104,26 @@ impl Attempted {
         let (order, cause) = (details(), cause());
         let request = Request { order_id: order_id(1), order: &order, cause: &cause };
         let attempt = self.attempt(world);
-        let step = decide(self.read.as_ref(), self.goal, &self.seen, &request, &attempt);
+        let step = decide(self.read.as_ref(), self.goal, &self.observation, &request, &attempt);
         match step {
             Step::Publish(event) => {
-                let told = world.record.as_ref().and_then(Payment::outcome_event);
+                let outcome = world.record.as_ref().and_then(Payment::outcome_event);
                 prop_assert_eq!(
-                    told.as_ref(),
+                    outcome.as_ref(),
                     Some(event.as_ref()),
-                    "published what the record does not say"
+                    "published an event that the record does not contain"
                 );
                 self.published = Some(*event);
             }
-            Step::Wait { until: Some(until) } => prop_assert!(until > world.now, "waits for what is over"),
-            Step::Wait { until: None } => self.give_up(world),
-            step => self.doing = Doing::Carry(self.broken(step)),
+            Step::Wait { until: Some(until) } => prop_assert!(until > world.now, "waits for a time in the past"),
+            Step::Wait { until: None } => self.release_lease(world),
+            step => self.phase = Phase::Perform(self.mutated(step)),
         }
         Ok(())
     }
 
-    /// The step that this driver takes instead of the right one.
-    fn broken(&self, mut step: Step) -> Step {
+    /// Returns the step that this driver performs instead of the correct one.
+    fn mutated(&self, mut step: Step) -> Step {
         if let (Driver::ForgetsTheIntent, Step::Write(payment), Some(read)) =
             (self.driver, &mut step, &self.read)
             && let PaymentState::Charging { lease, intent, .. } = &mut payment.state
@@ -134,51 +134,52 @@ impl Attempted {
         step
     }
 
-    fn give_up(&mut self, world: &World) {
+    fn release_lease(&mut self, world: &World) {
         let attempt = self.attempt(world);
         if let Some(payment) = self.read.as_ref().and_then(|payment| payment.release_lease(&attempt)) {
-            self.doing = Doing::GiveUp(Box::new(payment));
+            self.phase = Phase::ReleaseLease(Box::new(payment));
         }
     }
 
-    fn carry(&mut self, step: Step, world: &mut World, fault: Fault) -> Result<(), TestCaseError> {
+    fn perform(&mut self, step: Step, world: &mut World, fault: Fault) -> Result<(), TestCaseError> {
         match fault {
             Fault::CrashBefore => return Ok(()),
             Fault::ErrorBefore => {
-                // As the functions do: a write that failed ends the run, and so does a call, with the lease given up.
+                // As in the functions: a failed write ends the invocation; a failed call ends it and releases
+                // the lease.
                 if !matches!(step, Step::Write(_)) {
-                    self.give_up(world);
+                    self.release_lease(world);
                 }
                 return Ok(());
             }
             Fault::None | Fault::CrashAfter | Fault::ErrorAfter => {}
         }
         let is_write = matches!(step, Step::Write(_));
-        let seen = match step {
+        let observation = match step {
             Step::Write(payment) => {
                 if self.driver == Driver::ConfirmsBeforeWriting
-                    && let ProviderObservation::Created(id) = &self.seen
+                    && let ProviderObservation::Created(id) = &self.observation
                 {
                     let key = format!("{id}/confirm/early");
                     world.confirm(id, &key);
                     world.check()?;
                 }
-                if self.driver == Driver::IgnoresLeasesForEver
+                if self.driver == Driver::NeverTakesOver
                     && let (Some(read), PaymentState::Charging { lease, .. }) = (&self.read, &payment.state)
                     && matches!(&read.state, PaymentState::Charging { lease: before, .. } if before.owner != lease.owner)
                 {
                     return Ok(());
                 }
                 let written = world.write(&payment, self.driver != Driver::IgnoresTheCondition);
-                // The SDK sends a write again whose answer was lost, and the condition no longer holds then.
+                // The SDK retries a write whose response was lost, and the condition no longer holds then.
                 if written && fault != Fault::ErrorAfter {
                     self.read = Some(*payment);
                     None
                 } else {
-                    self.doing = Doing::Read;
-                    self.seen = ProviderObservation::Nothing;
+                    self.phase = Phase::Read;
+                    self.observation = ProviderObservation::Nothing;
                     if fault == Fault::CrashAfter {
-                        self.doing = Doing::Ended;
+                        self.phase = Phase::Finished;
                     }
                     return Ok(());
                 }
@@ -195,10 +196,10 @@ impl Attempted {
         };
         match fault {
             Fault::CrashAfter => {}
-            Fault::ErrorAfter if !is_write => self.give_up(world),
+            Fault::ErrorAfter if !is_write => self.release_lease(world),
             _ => {
-                self.seen = seen.unwrap_or_else(|| self.seen.clone());
-                self.doing = Doing::Decide;
+                self.observation = observation.unwrap_or_else(|| self.observation.clone());
+                self.phase = Phase::Decide;
             }
         }
         Ok(())

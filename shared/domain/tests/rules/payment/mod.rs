@@ -1,5 +1,5 @@
-//! The payment protocol in a small world: attempts that pause, crash, come late and lose answers, against a
-//! record with a condition and a provider that behaves as Stripe's PaymentIntents do.
+//! Model of the payment protocol: attempts that pause, crash, are delayed and lose responses, against a
+//! record with conditional writes and a provider that behaves like Stripe's PaymentIntents.
 
 mod attempt;
 mod world;
@@ -9,25 +9,25 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
-use self::attempt::{Attempted, Driver, LEASE};
+use self::attempt::{Driver, Invocation, LEASE};
 use self::world::{Card, Fault, World};
 use crate::sample::cases;
 
-/// What happens next in the world.
+/// An action in the model.
 #[derive(Debug, Clone)]
 enum Action {
-    /// A message is delivered, for the first time or again.
+    /// A message is delivered or redelivered.
     Start(Goal),
-    /// One of the attempts goes on by one decision or one effect.
-    Go { attempt: usize, fault: Fault },
+    /// An attempt advances by one decision or one effect.
+    Advance { attempt: usize, fault: Fault },
     /// Time passes.
     Wait(SignedDuration),
-    /// What the provider is still at comes to its end.
+    /// The provider finishes processing.
     Process { succeeds: bool },
-    /// A person cancels at the provider what is not charged.
+    /// An operator cancels the uncharged PaymentIntents at the provider.
     CancelByHand,
-    /// The provider forgets its idempotency keys.
-    ForgetKeys,
+    /// The idempotency keys at the provider expire.
+    ExpireKeys,
 }
 
 fn goal() -> impl Strategy<Value = Goal> {
@@ -48,16 +48,16 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     ];
     let action = prop_oneof![
         4 => goal().prop_map(Action::Start),
-        40 => (0..6_usize, fault).prop_map(|(attempt, fault)| Action::Go { attempt, fault }),
+        40 => (0..6_usize, fault).prop_map(|(attempt, fault)| Action::Advance { attempt, fault }),
         4 => (1..=60_i64).prop_map(|seconds| Action::Wait(SignedDuration::from_secs(seconds))),
         1 => any::<bool>().prop_map(|succeeds| Action::Process { succeeds }),
         1 => Just(Action::CancelByHand),
-        1 => Just(Action::ForgetKeys),
+        1 => Just(Action::ExpireKeys),
     ];
     proptest::collection::vec(action, 1..120)
 }
 
-/// How each confirmation comes out, one after the other; the last one stands for all further ones.
+/// The results of the confirmations, in sequence; the last one applies to all further ones.
 fn cards() -> impl Strategy<Value = Vec<Card>> {
     let card = prop_oneof![
         4 => Just(Card::Succeeds),
@@ -72,47 +72,47 @@ fn cards() -> impl Strategy<Value = Vec<Card>> {
 
 fn play(cards: Vec<Card>, actions: &[Action], last: Goal, driver: Driver) -> Result<(), TestCaseError> {
     let mut world = World::new(cards);
-    let mut attempts: Vec<Attempted> = Vec::new();
+    let mut attempts: Vec<Invocation> = Vec::new();
     for action in actions {
         match action {
-            Action::Start(goal) => attempts.push(Attempted::new(attempts.len(), *goal, driver)),
-            Action::Go { attempt, fault } if !attempts.is_empty() => {
-                // Mostly the latest: those before are the late ones.
+            Action::Start(goal) => attempts.push(Invocation::new(attempts.len(), *goal, driver)),
+            Action::Advance { attempt, fault } if !attempts.is_empty() => {
+                // Usually the latest one: the earlier ones are delayed.
                 let count = attempts.len();
-                attempts[(count - 1).saturating_sub(*attempt)].go(&mut world, *fault)?;
+                attempts[(count - 1).saturating_sub(*attempt)].advance(&mut world, *fault)?;
             }
-            Action::Go { .. } => {}
+            Action::Advance { .. } => {}
             Action::Wait(time) => world.now += *time,
             Action::Process { succeeds } => world.process(*succeeds),
             Action::CancelByHand => world.cancel_by_hand(),
-            Action::ForgetKeys => world.forget_keys(),
+            Action::ExpireKeys => world.expire_keys(),
         }
         world.check()?;
     }
 
-    // Whatever happened: an attempt that is left alone once the leases have ended comes to an end.
+    // Liveness: once the leases have expired, an undisturbed attempt completes the payment.
     world.process(true);
     world.now += LEASE;
-    let mut alone = Attempted::new(attempts.len(), last, driver);
+    let mut alone = Invocation::new(attempts.len(), last, driver);
     for _ in 0..50 {
-        alone.go(&mut world, Fault::None)?;
+        alone.advance(&mut world, Fault::None)?;
         world.check()?;
-        if alone.ended() && !world.is_final() {
-            // The provider was still at it: the message comes again.
+        if alone.is_finished() && !world.is_final() {
+            // The provider was still processing: the message is redelivered.
             world.process(true);
-            alone = Attempted::new(attempts.len() + 1, last, driver);
+            alone = Invocation::new(attempts.len() + 1, last, driver);
         }
     }
     prop_assert!(world.is_final(), "not final: {:?}", world.record);
-    prop_assert!(alone.published(), "nothing was published: {:?}", alone);
+    prop_assert!(alone.has_published(), "nothing was published: {:?}", alone);
 
-    // And those that are late change nothing any more.
+    // The delayed attempts change nothing any more.
     for attempt in &mut attempts {
         for _ in 0..50 {
-            attempt.go(&mut world, Fault::None)?;
+            attempt.advance(&mut world, Fault::None)?;
             world.check()?;
         }
-        prop_assert!(attempt.ended(), "goes round in circles: {:?}", attempt);
+        prop_assert!(attempt.is_finished(), "does not terminate: {:?}", attempt);
     }
     Ok(())
 }
@@ -121,44 +121,44 @@ proptest! {
     #![proptest_config(cases(1500))]
 
     #[test]
-    fn never_charged_twice_nor_after_the_end_and_always_brought_to_an_end(
+    fn never_charged_twice_or_after_the_outcome_and_always_completed(
         cards in cards(), actions in actions(), last in goal()
     ) {
-        play(cards, &actions, last, Driver::AsDecided)?;
+        play(cards, &actions, last, Driver::FollowsTheRules)?;
     }
 }
 
-/// The world notices what the rules are there to prevent.
+/// Mutation test: breaking any of the rules violates an invariant.
 #[test]
-fn an_attempt_that_breaks_a_rule_is_caught() {
-    for (driver, noticed) in [
-        (Driver::ConfirmsBeforeWriting, "charged, and the record says never"),
-        (Driver::VoidsWithoutCancelling, "charged, and the record says never"),
-        (Driver::DeclinesWithoutCancelling, "charged, and the record says never"),
-        (Driver::IgnoresTheCondition, "what is final changed"),
+fn an_attempt_that_breaks_a_rule_is_detected() {
+    for (driver, violation) in [
+        (Driver::ConfirmsBeforeWriting, "charged, but the record says otherwise"),
+        (Driver::VoidsWithoutCancelling, "charged, but the record says otherwise"),
+        (Driver::DeclinesWithoutCancelling, "charged, but the record says otherwise"),
+        (Driver::IgnoresTheCondition, "a final record changed"),
         (Driver::ForgetsTheIntent, "charged 2 times"),
-        (Driver::IgnoresLeasesForEver, "not final"),
+        (Driver::NeverTakesOver, "not final"),
     ] {
         let config = Config { max_shrink_iters: 0, ..cases(20_000) };
         let outcome = TestRunner::new(config)
             .run(&(cards(), actions(), goal()), |(cards, actions, last)| play(cards, &actions, last, driver));
-        let Err(TestError::Fail(reason, _)) = outcome else { panic!("{driver:?} went unnoticed") };
-        assert!(reason.message().contains(noticed), "{driver:?}: {reason}");
+        let Err(TestError::Fail(reason, _)) = outcome else { panic!("{driver:?} was not detected") };
+        assert!(reason.message().contains(violation), "{driver:?}: {reason}");
     }
 }
 
-/// One attempt after another, undisturbed.
+/// Runs one undisturbed attempt.
 fn settle(world: &mut World, goal: Goal) {
-    let mut attempt = Attempted::new(world.attempts(), goal, Driver::AsDecided);
+    let mut attempt = Invocation::new(world.next_attempt(), goal, Driver::FollowsTheRules);
     for _ in 0..50 {
-        attempt.go(world, Fault::None).unwrap();
+        attempt.advance(world, Fault::None).unwrap();
         world.check().unwrap();
     }
-    assert!(attempt.published(), "{attempt:?}");
+    assert!(attempt.has_published(), "{attempt:?}");
 }
 
 #[test]
-fn undisturbed_it_ends_as_the_card_does_and_whoever_comes_later_hears_the_same() {
+fn an_undisturbed_payment_follows_the_card_and_later_attempts_get_the_same_outcome() {
     let customer = VoidReason::CustomerRequest;
     let mut paid = World::new(vec![Card::Succeeds]);
     settle(&mut paid, Goal::Charge);
@@ -171,7 +171,7 @@ fn undisturbed_it_ends_as_the_card_does_and_whoever_comes_later_hears_the_same()
     assert!(
         matches!(declined.state(), PaymentState::Declined { reason, .. } if reason.code == "card_declined")
     );
-    assert!(declined.nothing_can_be_charged(), "what was declined is cancelled at the provider");
+    assert!(declined.all_intents_are_cancelled(), "a declined PaymentIntent is cancelled at the provider");
 
     let mut refused = World::new(vec![Card::Unknown]);
     settle(&mut refused, Goal::Charge);
@@ -184,5 +184,5 @@ fn undisturbed_it_ends_as_the_card_does_and_whoever_comes_later_hears_the_same()
     settle(&mut voided, Goal::Void(VoidReason::Expired));
     settle(&mut voided, Goal::Charge);
     assert!(matches!(voided.state(), PaymentState::Voided { reason, .. } if *reason == customer));
-    assert_eq!(voided.intents(), 0, "the provider never heard of it");
+    assert_eq!(voided.intents(), 0, "the provider was not called");
 }

@@ -1,4 +1,4 @@
-//! The record and the provider.
+//! The stored record and the provider.
 
 use std::collections::BTreeMap;
 
@@ -9,28 +9,28 @@ use proptest::prelude::*;
 
 use crate::sample::time;
 
-/// What goes wrong with one call.
+/// A fault injected into a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     None,
-    /// The attempt dies before the call had its effect.
+    /// The attempt crashes before the effect of the call.
     CrashBefore,
-    /// The attempt dies after it.
+    /// The attempt crashes after the effect of the call.
     CrashAfter,
-    /// The call fails, and had no effect.
+    /// The call fails without an effect.
     ErrorBefore,
-    /// The call fails, and had its effect.
+    /// The call fails after its effect.
     ErrorAfter,
 }
 
-/// How a confirmation comes out.
+/// The result of a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Card {
     Succeeds,
     Declines,
-    /// The provider takes its time.
+    /// The provider processes it asynchronously.
     Processes,
-    /// The provider does not know the payment method, and makes no PaymentIntent for it.
+    /// The provider does not know the payment method and refuses to create a PaymentIntent.
     Unknown,
 }
 
@@ -40,18 +40,18 @@ struct Intent {
     captures: u32,
 }
 
-/// All that outlives an attempt.
+/// The state that outlives an attempt.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) record: Option<Payment>,
     /// The record when it became final.
-    ended_as: Option<Payment>,
+    final_record: Option<Payment>,
     intents: Vec<Intent>,
     created: BTreeMap<String, PaymentIntentId>,
     confirmed: BTreeMap<String, IntentStatus>,
     cards: Vec<Card>,
-    started: usize,
+    attempts: usize,
 }
 
 fn declined() -> DeclineReason {
@@ -63,19 +63,19 @@ impl World {
         Self {
             now: time(0),
             record: None,
-            ended_as: None,
+            final_record: None,
             intents: Vec::new(),
             created: BTreeMap::new(),
             confirmed: BTreeMap::new(),
             cards,
-            started: 0,
+            attempts: 0,
         }
     }
 
-    /// A number for each attempt.
-    pub(super) fn attempts(&mut self) -> usize {
-        self.started += 1;
-        1000 + self.started
+    /// Returns the number of the next attempt.
+    pub(super) fn next_attempt(&mut self) -> usize {
+        self.attempts += 1;
+        1000 + self.attempts
     }
 
     pub(super) fn state(&self) -> &PaymentState {
@@ -90,11 +90,11 @@ impl World {
         self.intents.len()
     }
 
-    pub(super) fn nothing_can_be_charged(&self) -> bool {
+    pub(super) fn all_intents_are_cancelled(&self) -> bool {
         self.intents.iter().all(|intent| intent.status == IntentStatus::Cancelled)
     }
 
-    /// What must be true at any time.
+    /// Checks the invariants.
     pub(super) fn check(&mut self) -> Result<(), TestCaseError> {
         let captures: u32 = self.intents.iter().map(|intent| intent.captures).sum();
         prop_assert!(captures <= 1, "charged {} times: {:?}", captures, self.intents);
@@ -106,18 +106,18 @@ impl World {
                 prop_assert_eq!(self.intents[index].captures, 1, "succeeded without a charge");
             }
             PaymentState::Declined { .. } | PaymentState::Voided { .. } => {
-                prop_assert_eq!(captures, 0, "charged, and the record says never: {:?}", record);
+                prop_assert_eq!(captures, 0, "charged, but the record says otherwise: {:?}", record);
             }
         }
-        if let Some(ended_as) = &self.ended_as {
-            prop_assert_eq!(ended_as, record, "what is final changed");
+        if let Some(final_record) = &self.final_record {
+            prop_assert_eq!(final_record, record, "a final record changed");
         } else if record.outcome_event().is_some() {
-            self.ended_as = Some(record.clone());
+            self.final_record = Some(record.clone());
         }
         Ok(())
     }
 
-    /// Writes the record on condition that it is still the one before.
+    /// Writes the record, on condition that its version is the next one.
     pub(super) fn write(&mut self, payment: &Payment, conditional: bool) -> bool {
         let version = self.record.as_ref().map_or(0, |record| record.version);
         if conditional && payment.version != version + 1 {
@@ -127,7 +127,7 @@ impl World {
         true
     }
 
-    /// Makes a PaymentIntent; the same key gives the same one.
+    /// Creates a PaymentIntent. The same key returns the same one.
     pub(super) fn create(&mut self, key: &str) -> Result<PaymentIntentId, DeclineReason> {
         if self.cards[0] == Card::Unknown {
             return Err(DeclineReason { code: "resource_missing".into(), decline_code: None });
@@ -145,14 +145,14 @@ impl World {
         self.intents[index(id)].status.clone()
     }
 
-    /// Charges, unless that was decided before. A key that was seen is answered as it was then.
+    /// Charges the PaymentIntent unless its status is final. A repeated key returns the same response.
     pub(super) fn confirm(&mut self, id: &PaymentIntentId, key: &str) -> IntentStatus {
-        if let Some(answer) = self.confirmed.get(key) {
-            return answer.clone();
+        if let Some(response) = self.confirmed.get(key) {
+            return response.clone();
         }
         let card = if self.cards.len() > 1 { self.cards.remove(0) } else { self.cards[0] };
         let intent = &mut self.intents[index(id)];
-        // What was declined can be tried again, and may succeed then.
+        // A declined PaymentIntent can be confirmed again and may succeed then.
         if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
             match card {
                 Card::Succeeds => {
@@ -163,12 +163,12 @@ impl World {
                 Card::Processes => intent.status = IntentStatus::Processing,
             }
         }
-        let answer = intent.status.clone();
-        self.confirmed.insert(key.to_owned(), answer.clone());
-        answer
+        let response = intent.status.clone();
+        self.confirmed.insert(key.to_owned(), response.clone());
+        response
     }
 
-    /// Makes sure that it is never charged, unless it was or is about to be.
+    /// Cancels the PaymentIntent unless it was charged or is being processed.
     pub(super) fn cancel(&mut self, id: &PaymentIntentId) -> IntentStatus {
         let intent = &mut self.intents[index(id)];
         if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
@@ -194,7 +194,7 @@ impl World {
         }
     }
 
-    pub(super) fn forget_keys(&mut self) {
+    pub(super) fn expire_keys(&mut self) {
         self.created.clear();
         self.confirmed.clear();
     }
