@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Path, State as Extension};
 use axum::response::{IntoResponse, Response};
-use domain::product::{UploadState, Upload};
+use domain::product::{Upload, UploadState};
 use domain::{Sku, UploadId};
 use http::{StatusCode, header};
 use platform::Clock;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::product::{ProcessingResult, Image, ProductFact, RejectReason, Rendition, UploadState, Upload};
+use domain::product::{Image, ProcessingResult, ProductFact, RejectReason, Rendition, Upload, UploadState};
 use domain::{Event, Sku, UploadId};
 use platform::host::record::Labels;
 use platform::objects::{Object, ObjectStore};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::payment::{Goal, Payment, Request, ProviderObservation, Step, decide};
+use domain::payment::{Goal, Payment, ProviderObservation, Request, Step, decide};
 use domain::{Attempt, Event, Fact, OrderId, PaymentIntentId};
 use jiff::SignedDuration;
 use platform::{Clock, EventHandler, Failure};
@@ -66,7 +66,9 @@ impl Arbiter {
                     };
                     self.provider.create(intent).await.map(ProviderObservation::Created)
                 }
-                Step::Retrieve(intent) => self.provider.retrieve(&intent).await.map(ProviderObservation::Status),
+                Step::Retrieve(intent) => {
+                    self.provider.retrieve(&intent).await.map(ProviderObservation::Status)
+                }
                 Step::Confirm { intent, idempotency_key } => {
                     self.provider.confirm(&intent, &idempotency_key).await.map(ProviderObservation::Status)
                 }

@@ -27,7 +27,8 @@ use uuid::Uuid;
 use crate::lease::{Attempt, Lease};
 
 pub use retention::{
-    BUS_RETENTION, CLOCK_SKEW_MARGIN, MAX_REQUEST_AGE, DEFAULT_LEASE_DURATION, QUEUE_RETENTION, RECORD_LIFETIME, MAX_REDRIVES,
+    BUS_RETENTION, CLOCK_SKEW_MARGIN, DEFAULT_LEASE_DURATION, MAX_REDRIVES, MAX_REQUEST_AGE, QUEUE_RETENTION,
+    RECORD_LIFETIME,
 };
 
 /// A digest of the payload, which is everything that the effect depends on: SHA-256, as 64 hexadecimal

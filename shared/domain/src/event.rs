@@ -18,7 +18,9 @@ use crate::reservation::Shortage;
 const SCHEMA_PREFIX: &str = "urn:serverless-orders:event:";
 
 /// The payload of an event: a fact about an order ([`Fact`]) or a product ([`crate::product::ProductFact`]).
-pub trait EventPayload: Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait EventPayload:
+    Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// The id of the subject of a fact.
     type Subject: Debug + Display + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync;
 

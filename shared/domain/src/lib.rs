@@ -27,7 +27,7 @@ pub mod reservation;
 mod text;
 
 pub use address::Address;
-pub use event::{Cause, Event, Fact, EventPayload};
+pub use event::{Cause, Event, EventPayload, Fact};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
     ProviderEventId, RefundId, Sku, UploadId,

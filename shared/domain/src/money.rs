@@ -21,9 +21,11 @@ pub struct Amount(u32);
 impl TryFrom<i64> for Amount {
     type Error = InvalidText;
     fn try_from(minor_units: i64) -> Result<Self, Self::Error> {
-        u32::try_from(minor_units).ok().filter(|units| *units <= MAX_AMOUNT).map(Self).ok_or_else(|| {
-            InvalidText(format!("must be 0 to {MAX_AMOUNT} minor units, is {minor_units}"))
-        })
+        u32::try_from(minor_units)
+            .ok()
+            .filter(|units| *units <= MAX_AMOUNT)
+            .map(Self)
+            .ok_or_else(|| InvalidText(format!("must be 0 to {MAX_AMOUNT} minor units, is {minor_units}")))
     }
 }
 
@@ -308,7 +310,10 @@ mod tests {
         ] {
             assert!(serde_json::from_str::<Money>(bad).is_err(), "{bad}");
         }
-        assert!(matches!(money(1, "EUR").checked_add(money(1, "USD")), Err(MoneyError::CurrencyMismatch("EUR", "USD"))));
+        assert!(matches!(
+            money(1, "EUR").checked_add(money(1, "USD")),
+            Err(MoneyError::CurrencyMismatch("EUR", "USD"))
+        ));
     }
 
     proptest! {

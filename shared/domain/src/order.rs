@@ -322,13 +322,17 @@ impl Order {
         now: Timestamp,
         cause: Cause,
     ) -> Option<(Self, Event)> {
-        let requested_recently = self.cancellation_requested_at.is_some_and(|at| now.duration_since(at) < CANCELLATION_RETRY_INTERVAL);
+        let requested_recently = self
+            .cancellation_requested_at
+            .is_some_and(|at| now.duration_since(at) < CANCELLATION_RETRY_INTERVAL);
         if self.outcome.is_some() || (self.cancellation.is_some() && requested_recently) {
             return None;
         }
         let reason = self.cancellation.unwrap_or(reason);
-        let requested = Fact::CancellationRequested(CancellationRequested { order: self.details.clone(), reason });
-        let updated = Self { cancellation: Some(reason), cancellation_requested_at: Some(now), ..self.clone() };
+        let requested =
+            Fact::CancellationRequested(CancellationRequested { order: self.details.clone(), reason });
+        let updated =
+            Self { cancellation: Some(reason), cancellation_requested_at: Some(now), ..self.clone() };
         Some((updated, Event::new(self.id, requested, now, cause)))
     }
 
@@ -371,7 +375,9 @@ impl Order {
             Some(first) if first == outcome => None,
             Some(Outcome::Rejected) if matches!(outcome, Outcome::Voided(_)) => None,
             Some(Outcome::Voided(_)) if outcome == Outcome::Rejected => None,
-            Some(first) => Some(format!("the outcome of the order is {first:?} and cannot become {outcome:?}")),
+            Some(first) => {
+                Some(format!("the outcome of the order is {first:?} and cannot become {outcome:?}"))
+            }
         }
     }
 

@@ -217,7 +217,9 @@ pub fn decide(
         }));
     };
     let PaymentState::Charging { lease, attempt: count, intent, ending } = &payment.state else {
-        return payment.outcome_event().map_or(Step::Wait { until: None }, |event| Step::Publish(Box::new(event)));
+        return payment
+            .outcome_event()
+            .map_or(Step::Wait { until: None }, |event| Step::Publish(Box::new(event)));
     };
     let write = |state: PaymentState| Step::Write(Box::new(payment.next(state)));
     let charging = |intent: Option<PaymentIntentId>, ending: Option<Ending>| {
@@ -253,8 +255,13 @@ pub fn decide(
         (None, ProviderObservation::Nothing | ProviderObservation::Status(_)) => {
             Step::CreateIntent { idempotency_key: format!("{}/create/{count}", payment.order_id) }
         }
-        (Some(id), ProviderObservation::Created(created)) if created == id && ending.is_none() => confirm(id, *count),
-        (Some(id), ProviderObservation::Nothing | ProviderObservation::Created(_) | ProviderObservation::Refused(_)) => Step::Retrieve(id.clone()),
+        (Some(id), ProviderObservation::Created(created)) if created == id && ending.is_none() => {
+            confirm(id, *count)
+        }
+        (
+            Some(id),
+            ProviderObservation::Nothing | ProviderObservation::Created(_) | ProviderObservation::Refused(_),
+        ) => Step::Retrieve(id.clone()),
         (Some(id), ProviderObservation::Status(status)) => match (status, ending) {
             (IntentStatus::Succeeded, _) => {
                 write(PaymentState::Succeeded { intent: id.clone(), at: attempt.now })

@@ -237,7 +237,9 @@ impl RejectReason {
                 "The scanner does not support the file. Save the image as a new file and upload that."
             }
             Self::ScanFailed => "The scan of the file failed. Upload it again.",
-            Self::TooLarge => "The file is too large. Save the image with fewer pixels or at a lower quality.",
+            Self::TooLarge => {
+                "The file is too large. Save the image with fewer pixels or at a lower quality."
+            }
             Self::TooManyPixels => "The image has too many pixels. Save it with fewer.",
             Self::NotAnImage => {
                 "The file is not a JPEG, PNG, GIF or WebP image. Its content counts, not its name."

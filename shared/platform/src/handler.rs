@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Event, Fact, EventPayload};
+use domain::{Event, EventPayload, Fact};
 use jiff::Timestamp;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Publishing events to the bus.
 
 use async_trait::async_trait;
-use domain::{Event, Fact, EventPayload};
+use domain::{Event, EventPayload, Fact};
 
 /// Publishes events; order events by default.
 #[async_trait]

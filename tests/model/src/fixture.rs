@@ -98,8 +98,10 @@ impl Fixture {
     }
 
     pub(crate) fn on_sale(&self, available: [i8; 2]) -> BTreeMap<Sku, ProductStock> {
-        let on_sale =
-            |available: i8| ProductStock { available: u32::try_from(available).unwrap_or(0), price: self.price };
+        let on_sale = |available: i8| ProductStock {
+            available: u32::try_from(available).unwrap_or(0),
+            price: self.price,
+        };
         self.skus.iter().cloned().zip(available.map(on_sale)).collect()
     }
 

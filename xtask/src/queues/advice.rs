@@ -1,7 +1,7 @@
 //! What sending a message back would do, told from the tables by the same rules that the functions run.
 
 use domain::order::Applied;
-use domain::payment::{Goal, PaymentState, Request, ProviderObservation, Step};
+use domain::payment::{Goal, PaymentState, ProviderObservation, Request, Step};
 use domain::reservation::{Decision, Reservation, ReservationState};
 use domain::{Attempt, Event, Fact, OrderId, payment, reservation};
 use jiff::SignedDuration;
@@ -112,8 +112,11 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
     let cause = event.to_cause();
     let request = Request { order_id: event.subject, order, cause: &cause };
     // Somebody who is not there yet, and asks for no time.
-    let attempt =
-        Attempt { owner: uuid::Uuid::nil(), now: crate::duration::now(), lease_duration: SignedDuration::ZERO };
+    let attempt = Attempt {
+        owner: uuid::Uuid::nil(),
+        now: crate::duration::now(),
+        lease_duration: SignedDuration::ZERO,
+    };
     let state = read.map(|payment| &payment.state);
     match payment::decide(read, goal, &ProviderObservation::Nothing, &request, &attempt) {
         Step::Publish(event) => format!(

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use domain::product::{UploadState, Upload};
+use domain::product::{Upload, UploadState};
 use domain::{Sku, UploadId};
 use jiff::SignedDuration;
 use platform::config;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::product::{UploadState, Upload};
+use domain::product::{Upload, UploadState};
 use domain::{Sku, UploadId};
 use platform::Failure;
 use platform::memory::{InjectedFaults, lock};

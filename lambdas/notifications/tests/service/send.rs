@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use domain::claim::{Claim, MAX_REQUEST_AGE, DEFAULT_LEASE_DURATION, RECORD_LIFETIME, Status};
+use domain::claim::{Claim, DEFAULT_LEASE_DURATION, MAX_REQUEST_AGE, RECORD_LIFETIME, Status};
 use domain::payment::VoidReason;
 use domain::{Attempt, Event, Fact};
 use jiff::{SignedDuration, Timestamp};

@@ -186,7 +186,8 @@ async fn the_health_check_orders_as_the_synthetic_customer() {
     );
     let path = format!("/orders/{}", placed.id());
     assert_eq!(get(&service, &caller, &path).await.status, StatusCode::OK);
-    let list = get(&service, &caller, &format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}&limit=100")).await;
+    let list =
+        get(&service, &caller, &format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}&limit=100")).await;
     assert_eq!(list.body["orders"].as_array().unwrap().len(), 1, "{}", list.text);
     assert_eq!(cancel(&service, &caller, &path).await, StatusCode::FORBIDDEN, "it never cancels");
     assert_eq!(get(&service, &customer("ada"), &path).await.status, StatusCode::NOT_FOUND);

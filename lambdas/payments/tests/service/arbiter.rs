@@ -1,6 +1,6 @@
 //! What becomes of a payment, whatever goes wrong on the way.
 
-use domain::payment::{Goal, Request, ProviderObservation, Step, decide};
+use domain::payment::{Goal, ProviderObservation, Request, Step, decide};
 use domain::{Attempt, Fact};
 use jiff::SignedDuration;
 use payments::arbiter::LEASE;

@@ -23,7 +23,9 @@ fn decided(read: Option<&Claim>, policy: Policy, attempt: &Attempt) -> Decision 
 
 /// A claim that the first attempt acquired at second 0.
 fn claimed() -> Claim {
-    let Decision::Execute(claim) = decided(None, Policy::Block, &attempt(FIRST, 0)) else { panic!("there was no claim") };
+    let Decision::Execute(claim) = decided(None, Policy::Block, &attempt(FIRST, 0)) else {
+        panic!("there was no claim")
+    };
     claim
 }
 
@@ -115,7 +117,9 @@ fn without_a_record_only_recent_requests_are_executed() {
         assert!(matches!(decided(None, policy, &attempt(FIRST, last)), Decision::Execute(_)));
         let later = decided(None, policy, &attempt(FIRST, last + 1));
         match policy {
-            Policy::Reconcile => assert!(matches!(later, Decision::Reconcile(claim) if claim.unknown_outcomes == 1)),
+            Policy::Reconcile => {
+                assert!(matches!(later, Decision::Reconcile(claim) if claim.unknown_outcomes == 1))
+            }
             Policy::Retry | Policy::Block => assert_eq!(later, Decision::Refuse(Refusal::TooLate)),
         }
     }

@@ -83,7 +83,8 @@ fn a_pending_upload_replaces_no_image_and_has_no_event() {
 
 #[test]
 fn an_event_names_the_product_and_round_trips() {
-    let event = upload(1).complete(ProcessingResult::Rejected(RejectReason::TooManyPixels), Timestamp::UNIX_EPOCH);
+    let event =
+        upload(1).complete(ProcessingResult::Rejected(RejectReason::TooManyPixels), Timestamp::UNIX_EPOCH);
     let event = event.and_then(|upload| upload.event()).unwrap();
     let json = serde_json::to_value(&event).unwrap();
     assert_eq!(json["subject"], "TEA-001");

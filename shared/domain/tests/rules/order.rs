@@ -55,8 +55,11 @@ struct History {
 fn history() -> impl Strategy<Value = History> {
     use OrderStatus::{Cancelled, Cancelling, Expired, Paid, PaymentFailed, Placed, Rejected, Reserved};
     use VoidReason::{CustomerRequest, Provider};
-    let history =
-        |facts: Vec<Fact>, final_statuses: &[OrderStatus]| History { facts, cancellations: Vec::new(), final_statuses: final_statuses.to_vec() };
+    let history = |facts: Vec<Fact>, final_statuses: &[OrderStatus]| History {
+        facts,
+        cancellations: Vec::new(),
+        final_statuses: final_statuses.to_vec(),
+    };
     let histories = vec![
         history(vec![created()], &[Placed, Cancelling]),
         history(vec![created(), confirmed()], &[Reserved, Cancelling]),
@@ -169,12 +172,7 @@ fn contradictory_outcomes_are_a_conflict_and_the_first_one_stays() {
             if is_compatible {
                 assert_eq!(result, Applied::Unchanged, "{} then {}", first.name(), second.name());
             } else {
-                assert!(
-                    matches!(result, Applied::Conflict(_)),
-                    "{} then {}",
-                    first.name(),
-                    second.name()
-                );
+                assert!(matches!(result, Applied::Conflict(_)), "{} then {}", first.name(), second.name());
             }
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::reservation::{
-    Decision, ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange, commit, release,
-    reserve,
+    Decision, ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange, commit,
+    release, reserve,
 };
 use domain::{Lines, Money, OrderId, Sku};
 use proptest::prelude::*;
@@ -149,7 +149,8 @@ fn lines(number: u8) -> Lines {
 }
 
 fn actions() -> impl Strategy<Value = Vec<Action>> {
-    let command = prop_oneof![3 => Just(Command::Reserve), 2 => Just(Command::Commit), 2 => Just(Command::Release)];
+    let command =
+        prop_oneof![3 => Just(Command::Reserve), 2 => Just(Command::Commit), 2 => Just(Command::Release)];
     let caller = 0..8_usize;
     let action = prop_oneof![
         6 => (0..6_u8, command).prop_map(|(order, command)| Action::Decide { order, command }),
@@ -295,11 +296,16 @@ fn committed_stock_is_not_released_and_released_stock_is_not_committed() {
     let held = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 9, PRICE)])));
     let committed = written(commit(Some(&held), order_id(1)));
     let released = written(release(Some(&held), order_id(1)));
-    assert_eq!((&committed.state, &released.state), (&ReservationState::Committed, &ReservationState::Released));
+    assert_eq!(
+        (&committed.state, &released.state),
+        (&ReservationState::Committed, &ReservationState::Released)
+    );
     assert_eq!((&committed.lines, &released.lines), (&held.lines, &held.lines));
-    for refused in
-        [commit(Some(&released), order_id(1)), release(Some(&committed), order_id(1)), commit(None, order_id(1))]
-    {
+    for refused in [
+        commit(Some(&released), order_id(1)),
+        release(Some(&committed), order_id(1)),
+        commit(None, order_id(1)),
+    ] {
         assert!(matches!(refused, Decision::Refuse(_)), "{refused:?}");
     }
     assert_eq!(commit(Some(&committed), order_id(1)), Decision::Unchanged(committed));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::{Fact, EventPayload};
+use domain::{EventPayload, Fact};
 use futures::FutureExt;
 use futures::future::join_all;
 use lambda_runtime::{Context, LambdaEvent, service_fn};

@@ -142,7 +142,10 @@ mod tests {
             let scope = CustomerScope::of_caller(&Caller::Machine { id: id("m"), scopes }).unwrap();
             assert_eq!(scope, CustomerScope::Own(id(SYNTHETIC_CUSTOMER_ID)));
             assert!(scope.includes(&id(SYNTHETIC_CUSTOMER_ID)));
-            assert_eq!(scope.resolve_customer(Some(SYNTHETIC_CUSTOMER_ID)).unwrap(), id(SYNTHETIC_CUSTOMER_ID));
+            assert_eq!(
+                scope.resolve_customer(Some(SYNTHETIC_CUSTOMER_ID)).unwrap(),
+                id(SYNTHETIC_CUSTOMER_ID)
+            );
             for other in ["m", "u-1", "client1.42", "client1.synthetic-customer", "synthetic-customer.1"] {
                 assert!(!scope.includes(&id(other)), "{other}");
                 assert!(scope.resolve_customer(Some(other)).is_err(), "{other}");

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::anyhow;
 use domain::Attempt;
-use domain::claim::{Claim, Decision, Intent, DEFAULT_LEASE_DURATION, Outcome, Policy, RECORD_LIFETIME, Refusal, decide};
+use domain::claim::{
+    Claim, DEFAULT_LEASE_DURATION, Decision, Intent, Outcome, Policy, RECORD_LIFETIME, Refusal, decide,
+};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 

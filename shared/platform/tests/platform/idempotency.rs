@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use domain::claim::{MAX_REQUEST_AGE, DEFAULT_LEASE_DURATION, Outcome, RECORD_LIFETIME, Status};
+use domain::claim::{DEFAULT_LEASE_DURATION, MAX_REQUEST_AGE, Outcome, RECORD_LIFETIME, Status};
 use jiff::{SignedDuration, Timestamp};
 use platform::idempotency::{
     CompletedEffect, EffectError, Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, LeaseHandle,

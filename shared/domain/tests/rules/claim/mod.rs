@@ -120,7 +120,10 @@ fn an_unconditional_release_is_detected() {
 fn a_missing_fingerprint_check_is_detected() {
     for policy in POLICIES {
         let violation = violation(policy, false, Mutation::NoFingerprintCheck, &[0, 1]);
-        assert!(violation.contains("another payload") || violation.contains("happened 2 times"), "{violation}");
+        assert!(
+            violation.contains("another payload") || violation.contains("happened 2 times"),
+            "{violation}"
+        );
     }
 }
 

@@ -231,7 +231,8 @@ impl World {
             world.runs[id].step = Step::Stopped;
             return (format!("{id} is too late to claim it"), world);
         }
-        let is_expired = |claim: &Claim| claim.lease().is_some_and(|lease| lease.expires_at <= time(self.now));
+        let is_expired =
+            |claim: &Claim| claim.lease().is_some_and(|lease| lease.expires_at <= time(self.now));
         world.has_unknown_outcome |= self.record.as_ref().is_some_and(is_expired);
         world.first_payload = world.first_payload.or(Some(self.runs[id].payload));
         world.record = Some(claim);

@@ -1,6 +1,8 @@
 //! An attempt: it decides, performs the step, and may be interrupted or paused at any point in between.
 
-use domain::payment::{Ending, Goal, IntentStatus, Payment, PaymentState, Request, ProviderObservation, Step, decide};
+use domain::payment::{
+    Ending, Goal, IntentStatus, Payment, PaymentState, ProviderObservation, Request, Step, decide,
+};
 use domain::{Attempt, Event};
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -115,7 +117,9 @@ impl Invocation {
                 );
                 self.published = Some(*event);
             }
-            Step::Wait { until: Some(until) } => prop_assert!(until > world.now, "waits for a time in the past"),
+            Step::Wait { until: Some(until) } => {
+                prop_assert!(until > world.now, "waits for a time in the past")
+            }
             Step::Wait { until: None } => self.release_lease(world),
             step => self.phase = Phase::Perform(self.mutated(step)),
         }
@@ -184,9 +188,11 @@ impl Invocation {
                     return Ok(());
                 }
             }
-            Step::CreateIntent { idempotency_key } => {
-                Some(world.create(&idempotency_key).map_or_else(ProviderObservation::Refused, ProviderObservation::Created))
-            }
+            Step::CreateIntent { idempotency_key } => Some(
+                world
+                    .create(&idempotency_key)
+                    .map_or_else(ProviderObservation::Refused, ProviderObservation::Created),
+            ),
             Step::Retrieve(id) => Some(ProviderObservation::Status(world.retrieve(&id))),
             Step::Confirm { intent, idempotency_key } => {
                 Some(ProviderObservation::Status(world.confirm(&intent, &idempotency_key)))

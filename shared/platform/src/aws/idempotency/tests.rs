@@ -24,7 +24,12 @@ fn at(second: i64) -> Timestamp {
 fn claimed() -> Claim {
     let owner = Uuid::from_u128(7);
     let lease: Lease = Attempt { owner, now: at(0), lease_duration: SignedDuration::from_secs(45) }.lease();
-    Claim { version: 1, fingerprint: [1; 32].into(), unknown_outcomes: 0, status: Status::InProgress { lease } }
+    Claim {
+        version: 1,
+        fingerprint: [1; 32].into(),
+        unknown_outcomes: 0,
+        status: Status::InProgress { lease },
+    }
 }
 
 #[tokio::test]
