@@ -1,5 +1,5 @@
 //! Where webhooks may go, as far as a URL tells. What its name resolves to is looked at when something is sent
-//! ([`platform::aws::PublicClient`]).
+//! ([`aws::PublicClient`]).
 
 use std::fmt;
 

@@ -12,10 +12,8 @@
 //! | [`net`] | which addresses are on the public internet |
 //! | [`clock`] | time, ids and randomness |
 //! | [`config`], [`telemetry`], [`metrics`] | environment variables; JSON logs; metrics |
-//! | [`aws`] | the adapters: the only module that depends on the AWS SDK |
 //! | [`memory`] | in-memory implementations of the ports, for tests and simulations |
 
-pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod handler;

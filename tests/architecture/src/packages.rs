@@ -11,7 +11,7 @@ const RUNTIMES: &[&str] =
 const EMULATORS: &[&str] = &["ministack", "localstack", "4577"];
 
 /// Where the types of the SDKs may be named: the adapters of a service, and the platform's own.
-const ADAPTERS: &[&str] = &["/src/adapters/", "/src/adapters.rs", "/src/bin/", "shared/platform/src/aws/"];
+const ADAPTERS: &[&str] = &["/src/adapters/", "/src/adapters.rs", "/src/bin/", "shared/aws"];
 
 /// The most lines that a file has. About 400 is where it asks to be split; this leaves room for its tests.
 const LONGEST_FILE: usize = 450;

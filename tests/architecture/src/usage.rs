@@ -140,7 +140,7 @@ const UNGRANTED: &[Ungranted] = &[
         reason: "the inventory shows its products to everybody",
     },
     Ungranted {
-        file: "shared/platform/src/aws/simple_storage.rs",
+        file: "shared/aws_objects/src/lib.rs",
         action: "s3:AbortMultipartUpload",
         reason: "whoever began an upload may give it up",
     },
@@ -259,12 +259,12 @@ fn functions<'a>(template: &'a Template, workspace: &Workspace) -> BTreeMap<&'a 
         let files = workspace.sources.iter().filter(|(path, _)| path.starts_with(folder) && is_adapter(path));
         files.flat_map(|(path, text)| items(path, text)).collect()
     };
-    let platform = read("shared/platform/");
+    let shared = read("shared/");
     let reached = |folder: &str, id: &str| {
         let main = format!("{folder}/src/bin/{}.rs", id.to_kebab_case());
         let text = workspace.sources.get(&main).map_or("", String::as_str);
         let mut left: Vec<Item> = read(&format!("{folder}/src/adapters"));
-        left.extend(platform.iter().cloned());
+        left.extend(shared.iter().cloned());
         let mut reached = items(&main, text);
         let mut next = 0;
         while let Some(text) = reached.get(next).map(|item| item.text.clone()) {
@@ -283,7 +283,7 @@ fn functions<'a>(template: &'a Template, workspace: &Workspace) -> BTreeMap<&'a 
 
 /// Whether a file is read for what it calls.
 fn is_adapter(path: &str) -> bool {
-    let inside = ["/src/adapters", "shared/platform/src/aws/", "shared/platform/src/host/"];
+    let inside = ["/src/adapters", "shared/aws", "shared/platform/src/host/"];
     path.ends_with(".rs")
         && inside.iter().any(|part| path.contains(part))
         && !["/memory.rs", "/tests.rs"].iter().any(|end| path.ends_with(end))
@@ -335,7 +335,7 @@ fn items(file: &str, text: &str) -> Vec<Item> {
 
 /// What the item that begins with `line` is called.
 fn item_name(file: &str, line: &str) -> Option<String> {
-    if file == "shared/platform/src/aws/mod.rs" {
+    if file == "shared/aws/src/lib.rs" {
         if let Some((name, _)) = line.strip_prefix("    pub fn ").and_then(|rest| rest.split_once("(&self")) {
             return Some(format!("aws.{name}("));
         }

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 const SYSTEM_ROOTS: &[&str] =
     &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 /// The roots that the functions have compiled in for AWS.
-const AMAZON_ROOTS: &str = "shared/platform/src/aws/amazon-roots.pem";
+const AMAZON_ROOTS: &str = "shared/aws/src/amazon-roots.pem";
 
 /// What the backend proves itself with, and what has to be trusted for that.
 pub(crate) struct Certificates {

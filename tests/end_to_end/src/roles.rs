@@ -1,8 +1,8 @@
 //! Doing as a function does: with the credentials of its role.
 
 use anyhow::Context;
+use aws::Aws;
 use http::Method;
-use platform::aws::Aws;
 use platform::http::client::HttpClient;
 
 use crate::cloudformation::element;

@@ -1,9 +1,9 @@
 //! The stack's outside.
 
 use anyhow::Context;
+use aws::{Aws, SignedClient, UnsignedClient};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
-use platform::aws::{Aws, SignedClient, UnsignedClient};
 use platform::http::client::HttpClient;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;

@@ -1,6 +1,7 @@
 //! What the payment provider did: Stripe's own lists, and the controls of its stand-in.
 
 use anyhow::Context;
+use aws_secrets::Secret;
 use http::Method;
 use platform::Clock;
 use platform::clock::SystemClock;
@@ -32,7 +33,8 @@ impl Stack {
 
     /// The same from the list of PaymentIntents, the newest first: a PaymentIntent takes money at most once.
     async fn listed_captures(&self, order: &str) -> anyhow::Result<Vec<u64>> {
-        let key = self.aws.secret(self.output("StripeSecretArn")?.to_owned()).get().await?;
+        let key =
+            Secret::new(self.aws.sdk_config(), self.output("StripeSecretArn")?.to_owned()).get().await?;
         let bearer = format!("Bearer {}", key.expose_secret().trim());
         let headers = [("authorization", bearer.as_str()), ("stripe-version", API_VERSION)];
         let oldest = SystemClock.now().as_second().saturating_sub(OLDEST);
@@ -81,7 +83,7 @@ impl Stack {
     /// # Errors
     /// When it cannot be read.
     pub async fn webhook_secret(&self) -> anyhow::Result<SecretString> {
-        self.aws.secret(variable("E2E_WEBHOOK_SECRET_ID")?).get().await
+        Secret::new(self.aws.sdk_config(), variable("E2E_WEBHOOK_SECRET_ID")?).get().await
     }
 
     /// How the stand-in sends the webhooks of an order from now on: `normal`, `off` or `twice`.

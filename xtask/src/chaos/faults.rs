@@ -35,7 +35,7 @@ const OPERATIONS: [(&str, &str); 12] = [
 ];
 /// What the provider is asked to do.
 const PROVIDER_OPERATIONS: [&str; 6] = ["create", "confirm", "confirm", "confirm", "retrieve", "cancel"];
-/// An attempt of the SDK in the functions is given up after 5 s (`shared/platform/src/aws/mod.rs`); what is held for
+/// An attempt of the SDK in the functions is given up after 5 s (`shared/aws/src/lib.rs`); what is held for
 /// longer takes effect when the function no longer waits for it.
 const LONGER_THAN_AN_ATTEMPT_MS: (u64, u64) = (5_200, 7_000);
 

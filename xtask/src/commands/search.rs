@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws::UnsignedClient;
 use domain::OrderId;
-use platform::aws::UnsignedClient;
 use platform::clock::SystemClock;
 use search::adapters::{DynamoDbImages, DynamoDbRows, HttpProductNames};
 use search::index_order::IndexOrder;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use accounts::adapters::DynamoDbProfiles;
 use accounts::grant::GrantScopes;
-use platform::aws::Aws;
+use aws::Aws;
 use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::Aws;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
-use platform::aws::Aws;
 use platform::config;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

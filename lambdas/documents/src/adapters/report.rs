@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::Aws;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
 use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
-use platform::aws::{Aws, Secret};
+use aws_secrets::Secret;
 use platform::config;
 use secrecy::SecretString;
 
@@ -83,7 +84,7 @@ impl StoredLinkSecret {
     /// # Errors
     /// When it is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
-        Ok(Self(aws.secret(config::required("REPORT_LINK_SECRET_ID")?)))
+        Ok(Self(Secret::new(aws.sdk_config(), config::required("REPORT_LINK_SECRET_ID")?)))
     }
 }
 

@@ -1,13 +1,14 @@
 //! `daily-report`: every morning → what was sold yesterday.
 
+use aws_objects::Bucket;
 use std::sync::Arc;
 
+use aws::Aws;
 use documents::adapters::{DynamoDbLedger, SesMailer, StoredLinkSecret};
 use documents::day::zone_from_env;
 use documents::report::job::{DailyReport, MailSettings};
 use documents::report::link::Links;
 use documents::report::mail::Mailer;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 
@@ -25,7 +26,7 @@ async fn main() -> Result<(), host::Error> {
     };
     let job = DailyReport {
         bookings: Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?),
-        files: Arc::new(aws.bucket(config::required("DOCUMENTS_BUCKET")?)),
+        files: Arc::new(Bucket::new(aws.sdk_config(), config::required("DOCUMENTS_BUCKET")?)),
         mail,
         clock: Arc::new(SystemClock),
         zone: zone_from_env()?,

@@ -1,10 +1,11 @@
 //! `export-orders`: exports that were asked for → files.
 
+use aws_objects::Bucket;
 use std::sync::Arc;
 
+use aws::Aws;
 use documents::adapters::{DynamoDbExports, DynamoDbLedger, SqsExportQueue};
 use documents::export::run::{ExportOrders, Limits};
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::publisher::NoPublisher;
 use platform::{config, host, telemetry};
@@ -16,10 +17,10 @@ async fn main() -> Result<(), host::Error> {
     let handler = ExportOrders {
         exports: Arc::new(DynamoDbExports::from_env(aws.dynamodb())?),
         sales: Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?),
-        files: Arc::new(aws.bucket(config::required("DOCUMENTS_BUCKET")?)),
+        files: Arc::new(Bucket::new(aws.sdk_config(), config::required("DOCUMENTS_BUCKET")?)),
         queue: Arc::new(SqsExportQueue::from_env(&aws)?),
         clock: Arc::new(SystemClock),
         limits: Limits::default(),
     };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await
 }

@@ -1,13 +1,14 @@
 //! `exports-api`: API Gateway → exports and reports.
 
+use aws_objects::Bucket;
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use documents::adapters::{DynamoDbExports, SqsExportQueue, StoredLinkSecret};
 use documents::day::zone_from_env;
 use documents::export::api::{Api, router};
 use documents::export::store::Exports;
 use documents::report::link::Links;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 use uuid::Uuid;
@@ -21,10 +22,10 @@ async fn main() -> Result<(), host::Error> {
     let api = Api {
         exports,
         queue: Arc::new(SqsExportQueue::from_env(&aws)?),
-        files: Arc::new(aws.bucket(config::required("DOCUMENTS_BUCKET")?)),
+        files: Arc::new(Bucket::new(aws.sdk_config(), config::required("DOCUMENTS_BUCKET")?)),
         links: Links::new(Arc::new(StoredLinkSecret::from_env(&aws)?), Arc::new(SystemClock)),
         clock: Arc::new(SystemClock),
         zone: zone_from_env()?,
     };
-    host::http::run(router(api)).await
+    host::http::run(router(api), UnsignedClient::new).await
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use aws::Aws;
 use documents::adapters::DynamoDbLedger;
 use documents::ledger::record::RecordSale;
-use platform::aws::Aws;
 use platform::publisher::NoPublisher;
 use platform::{host, telemetry};
 
@@ -13,5 +13,5 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let handler = RecordSale { ledger: Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?) };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await
 }

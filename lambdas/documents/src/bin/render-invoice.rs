@@ -1,12 +1,13 @@
 //! `render-invoice`: API Gateway → an order's invoice, as a PDF or a page.
 
+use aws_objects::Bucket;
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use documents::adapters::invoices::DynamoDbInvoices;
 use documents::invoice::api::{Api, router};
 use documents::invoice::store::Invoices;
 use domain::OrderId;
-use platform::aws::Aws;
 use platform::{config, host, telemetry};
 use uuid::Uuid;
 
@@ -16,6 +17,6 @@ async fn main() -> Result<(), host::Error> {
     let aws = Aws::from_env()?;
     let invoices = Arc::new(DynamoDbInvoices::from_env(aws.dynamodb())?);
     host::http::warm_up(invoices.get(OrderId::from(Uuid::nil()))).await;
-    let objects = Arc::new(aws.bucket(config::required("DOCUMENTS_BUCKET")?));
-    host::http::run(router(Api { invoices, objects })).await
+    let objects = Arc::new(Bucket::new(aws.sdk_config(), config::required("DOCUMENTS_BUCKET")?));
+    host::http::run(router(Api { invoices, objects }), UnsignedClient::new).await
 }

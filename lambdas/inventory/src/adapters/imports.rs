@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::Aws;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
-use platform::aws::Aws;
 use platform::config;
 use serde_json::Value;
 

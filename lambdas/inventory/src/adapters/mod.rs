@@ -13,7 +13,7 @@ pub use stock::DynamoDbStock;
 
 use std::sync::Arc;
 
-use platform::aws::Aws;
+use aws::Aws;
 use platform::config;
 
 use crate::client::{HttpInventory, Inventory};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use domain::OrderId;
 use inventory::adapters::{DynamoDbProducts, DynamoDbReservations};
 use inventory::api::{Api, router};
 use inventory::store::Reservations;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
 use uuid::Uuid;
@@ -22,5 +22,5 @@ async fn main() -> Result<(), host::Error> {
         reservations,
         clock: Arc::new(SystemClock),
     };
-    host::http::run(router(api)).await
+    host::http::run(router(api), UnsignedClient::new).await
 }

@@ -1,10 +1,11 @@
 //! `reserve-inventory`: new orders → the inventory's API → whether their stock is held.
 
+use aws_events::EventBridge;
 use std::sync::Arc;
 
+use aws::Aws;
 use inventory::adapters::inventory_api;
 use inventory::reserve::ReserveInventory;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
 
@@ -13,5 +14,6 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let handler = ReserveInventory { inventory: inventory_api(&aws)?, clock: Arc::new(SystemClock) };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, EventBridge::publisher(aws.sdk_config())?, handler)
+        .await
 }

@@ -1,10 +1,11 @@
 //! `settle-reservation`: how payments came out → the inventory's API → stock sold or free.
 
+use aws_events::EventBridge;
 use std::sync::Arc;
 
+use aws::Aws;
 use inventory::adapters::inventory_api;
 use inventory::settle::SettleReservation;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
 
@@ -13,5 +14,6 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let handler = SettleReservation { inventory: inventory_api(&aws)?, clock: Arc::new(SystemClock) };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, EventBridge::publisher(aws.sdk_config())?, handler)
+        .await
 }

@@ -1,11 +1,12 @@
 //! `media-api`: API Gateway → uploads and pictures of products.
 
+use aws_objects::Bucket;
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use media::adapters::{DynamoDbImages, PresignedPost};
 use media::api::{Api, router};
 use media::store::Images;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 
@@ -18,8 +19,8 @@ async fn main() -> Result<(), host::Error> {
     let api = Api {
         images,
         forms: Arc::new(PresignedPost::from_env(aws.sdk_config())?),
-        renditions: Arc::new(aws.bucket(config::required("RENDITIONS_BUCKET")?)),
+        renditions: Arc::new(Bucket::new(aws.sdk_config(), config::required("RENDITIONS_BUCKET")?)),
         clock: Arc::new(SystemClock),
     };
-    host::http::run(router(api)).await
+    host::http::run(router(api), UnsignedClient::new).await
 }

@@ -1,10 +1,12 @@
 //! `process-upload`: files that clients uploaded → pictures of products.
 
+use aws_events::EventBridge;
+use aws_objects::Bucket;
 use std::sync::Arc;
 
+use aws::Aws;
 use media::adapters::{DynamoDbImages, S3Quarantine, scanner};
 use media::process::ProcessUpload;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 
@@ -16,8 +18,9 @@ async fn main() -> Result<(), host::Error> {
         images: Arc::new(DynamoDbImages::from_env(aws.dynamodb())?),
         quarantine: Arc::new(S3Quarantine::from_env(aws.sdk_config())?),
         scanner: scanner()?,
-        renditions: Arc::new(aws.bucket(config::required("RENDITIONS_BUCKET")?)),
+        renditions: Arc::new(Bucket::new(aws.sdk_config(), config::required("RENDITIONS_BUCKET")?)),
         clock: Arc::new(SystemClock),
     };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, EventBridge::publisher(aws.sdk_config())?, handler)
+        .await
 }

@@ -4,6 +4,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use std::time::Duration;
 
+use aws::Aws;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
 use aws_sdk_sesv2::config::retry::RetryConfig;
@@ -11,7 +12,6 @@ use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::SdkError;
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
-use platform::aws::Aws;
 use platform::config;
 use platform::idempotency::EffectError;
 

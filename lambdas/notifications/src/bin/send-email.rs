@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use aws::Aws;
 use notifications::adapters::Ses;
 use notifications::send::SendEmail;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::idempotency::Idempotency;
 use platform::publisher::NoPublisher;
@@ -20,5 +20,5 @@ async fn main() -> Result<(), host::Error> {
         mailer: Arc::new(Ses::from_env(&aws)?),
         shop: config::optional("SHOP_NAME", "The shop".to_owned())?,
     };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await
 }

@@ -8,7 +8,7 @@ pub use queues::SqsQueues;
 pub use reports::DynamoDbReports;
 
 use async_trait::async_trait;
-use platform::aws::Secret;
+use aws_secrets::Secret;
 use secrecy::SecretString;
 
 use crate::shop::ClientSecret;

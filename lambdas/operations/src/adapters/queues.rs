@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::Aws;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_types::DateTime;
 use futures::future::join_all;
 use jiff::SignedDuration;
-use platform::aws::Aws;
 use platform::{Clock, config};
 use std::sync::Arc;
 

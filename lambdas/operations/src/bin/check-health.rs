@@ -1,12 +1,13 @@
 //! `check-health`: every five minutes → whether the shop is well.
 
+use aws_secrets::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::{Aws, UnsignedClient};
 use operations::adapters::{DynamoDbReports, SqsQueues};
 use operations::check::CheckHealth;
 use operations::shop::{Client, HttpShop};
-use platform::aws::{Aws, UnsignedClient};
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 
@@ -18,7 +19,7 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let client = Client { id: config::required("CLIENT_ID")?, token_url: config::required("TOKEN_URL")? };
-    let secret = aws.secret(config::required("CLIENT_SECRET_ID")?);
+    let secret = Secret::new(aws.sdk_config(), config::required("CLIENT_SECRET_ID")?);
     let base = config::required("API_URL")?;
     let clock = Arc::new(SystemClock);
     let job = CheckHealth {

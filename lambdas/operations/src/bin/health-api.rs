@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use operations::adapters::DynamoDbReports;
 use operations::api::{Api, router};
 use operations::store::Reports;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
 
@@ -14,5 +14,5 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let reports = Arc::new(DynamoDbReports::from_env(Aws::from_env()?.dynamodb())?);
     host::http::warm_up(reports.last()).await;
-    host::http::run(router(Api { reports, clock: Arc::new(SystemClock) })).await
+    host::http::run(router(Api { reports, clock: Arc::new(SystemClock) }), UnsignedClient::new).await
 }

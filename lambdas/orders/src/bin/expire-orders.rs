@@ -1,13 +1,14 @@
 //! `expire-orders`: every minute → what is late.
 
+use aws_events::EventBridge;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::Aws;
 use jiff::SignedDuration;
 use orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
 use orders::expire::ExpireOrders;
 use orders::relay::RelayOutbox;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 
@@ -21,7 +22,7 @@ async fn main() -> Result<(), host::Error> {
     let job = ExpireOrders {
         orders: Arc::new(DynamoDbOrders::from_env(aws.dynamodb())?),
         relay: RelayOutbox {
-            publisher: Arc::new(aws.event_bridge()?),
+            publisher: Arc::new(EventBridge::publisher(aws.sdk_config())?),
             outbox: Arc::new(DynamoDbOutbox::from_env(aws.dynamodb())?),
         },
         clock: Arc::new(SystemClock),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use domain::OrderId;
 use orders::adapters::DynamoDbOrders;
 use orders::api::{Api, router};
 use orders::store::Orders;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
 use uuid::Uuid;
@@ -17,5 +17,5 @@ async fn main() -> Result<(), host::Error> {
     let aws = Aws::from_env()?;
     let orders = Arc::new(DynamoDbOrders::from_env(aws.dynamodb())?);
     host::http::warm_up(orders.get(OrderId::from(Uuid::nil()))).await;
-    host::http::run(router(Api { orders, clock: Arc::new(SystemClock) })).await
+    host::http::run(router(Api { orders, clock: Arc::new(SystemClock) }), UnsignedClient::new).await
 }

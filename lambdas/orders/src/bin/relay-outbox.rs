@@ -1,10 +1,11 @@
 //! `relay-outbox`: the outbox's stream → the bus.
 
+use aws_events::EventBridge;
 use std::sync::Arc;
 
+use aws::Aws;
 use orders::adapters::DynamoDbOutbox;
 use orders::relay::RelayOutbox;
-use platform::aws::Aws;
 use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,8 +13,8 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let handler = RelayOutbox {
-        publisher: Arc::new(aws.event_bridge()?),
+        publisher: Arc::new(EventBridge::publisher(aws.sdk_config())?),
         outbox: Arc::new(DynamoDbOutbox::from_env(aws.dynamodb())?),
     };
-    host::stream::run(env!("CARGO_BIN_NAME"), &aws, handler).await
+    host::stream::run(env!("CARGO_BIN_NAME"), aws.dead_letter_queue()?, handler).await
 }

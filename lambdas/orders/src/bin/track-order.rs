@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use aws::Aws;
 use orders::adapters::DynamoDbOrders;
 use orders::track::TrackOrder;
-use platform::aws::Aws;
 use platform::publisher::NoPublisher;
 use platform::{host, telemetry};
 
@@ -13,5 +13,5 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let handler = TrackOrder { orders: Arc::new(DynamoDbOrders::from_env(aws.dynamodb())?) };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await
 }

@@ -2,9 +2,9 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::Aws;
 use aws_sdk_sqs::Client;
 use domain::Event;
-use platform::aws::Aws;
 use platform::config;
 use serde_json::json;
 

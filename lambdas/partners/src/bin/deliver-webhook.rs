@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::{Aws, PublicClient};
 use jiff::SignedDuration;
 use partners::adapters::{DynamoDbDeliveries, DynamoDbPartners};
 use partners::deliver::DeliverWebhook;
 use partners::delivery::Backoff;
 use partners::endpoint::test_receiver;
-use platform::aws::{Aws, PublicClient};
 use platform::clock::SystemClock;
 use platform::publisher::NoPublisher;
 use platform::{config, host, telemetry};
@@ -32,5 +32,5 @@ async fn main() -> Result<(), host::Error> {
             config::optional("WEBHOOK_DISABLE_AFTER_SECONDS", 5 * 24 * 60 * 60_u32)?.into(),
         ),
     };
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, NoPublisher, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await
 }

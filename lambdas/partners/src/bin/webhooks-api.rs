@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use partners::adapters::{DynamoDbDeliveries, DynamoDbPartners, SqsDeliveryQueue, SystemSecrets};
 use partners::api::{Api, router};
 use partners::endpoint::test_receiver;
 use partners::store::Partners;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
 
@@ -24,5 +24,5 @@ async fn main() -> Result<(), host::Error> {
         exempt: test_receiver()?,
         clock: Arc::new(SystemClock),
     };
-    host::http::run(router(api)).await
+    host::http::run(router(api), UnsignedClient::new).await
 }

@@ -8,10 +8,12 @@ mod webhook_secret;
 pub use payments::DynamoDbPayments;
 pub use stripe::Stripe;
 
+use aws_events::EventBridge;
+use aws_secrets::Secret;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::aws::{Aws, UnsignedClient};
+use aws::{Aws, UnsignedClient};
 use platform::clock::SystemClock;
 use platform::config;
 
@@ -28,7 +30,7 @@ const STRIPE_TIMEOUT: Duration = Duration::from_secs(8);
 /// # Errors
 /// When one of them is not set.
 pub fn arbiter(aws: &Aws) -> anyhow::Result<Arbiter> {
-    let key = aws.secret(config::required("STRIPE_SECRET_ID")?);
+    let key = Secret::new(aws.sdk_config(), config::required("STRIPE_SECRET_ID")?);
     let base = config::optional("STRIPE_API_BASE", "https://api.stripe.com".to_owned())?;
     Ok(Arbiter {
         payments: Arc::new(DynamoDbPayments::from_env(aws.dynamodb())?),
@@ -42,10 +44,10 @@ pub fn arbiter(aws: &Aws) -> anyhow::Result<Arbiter> {
 /// # Errors
 /// When one of them is not set.
 pub fn webhook_api(aws: &Aws) -> anyhow::Result<WebhookApi> {
-    let secret = aws.secret(config::required("STRIPE_WEBHOOK_SECRET_ID")?);
+    let secret = Secret::new(aws.sdk_config(), config::required("STRIPE_WEBHOOK_SECRET_ID")?);
     Ok(WebhookApi {
         secrets: Secrets::new(Arc::new(secret), Arc::new(SystemClock)),
-        publisher: Arc::new(aws.event_bridge()?),
+        publisher: Arc::new(EventBridge::publisher(aws.sdk_config())?),
         clock: Arc::new(SystemClock),
     })
 }

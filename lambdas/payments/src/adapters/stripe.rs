@@ -4,11 +4,11 @@
 //! <https://docs.stripe.com/api/idempotent_requests>.
 
 use async_trait::async_trait;
+use aws_secrets::Secret;
 use bytes::Bytes;
 use domain::payment::{DeclineReason, IntentStatus};
 use domain::{Money, OrderId, PaymentIntentId};
 use http::{Method, Request, StatusCode, header};
-use platform::aws::Secret;
 use platform::http::client::HttpClient;
 use secrecy::ExposeSecret;
 use serde::Deserialize;

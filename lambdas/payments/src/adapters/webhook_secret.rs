@@ -1,7 +1,7 @@
 //! The secret that Stripe signs webhooks with, in Secrets Manager.
 
 use async_trait::async_trait;
-use platform::aws::Secret;
+use aws_secrets::Secret;
 use secrecy::SecretString;
 
 use crate::webhook::SigningSecret;

@@ -1,7 +1,8 @@
 //! `process-payment`: stock is held → the customer is charged.
 
+use aws::Aws;
+use aws_events::EventBridge;
 use payments::arbiter::ProcessPayment;
-use platform::aws::Aws;
 use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
@@ -9,5 +10,6 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let handler = ProcessPayment(payments::adapters::arbiter(&aws)?);
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, EventBridge::publisher(aws.sdk_config())?, handler)
+        .await
 }

@@ -1,7 +1,7 @@
 //! `stripe-webhook`: Stripe → API Gateway → the bus.
 
+use aws::{Aws, UnsignedClient};
 use payments::webhook::router;
-use platform::aws::Aws;
 use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
@@ -9,5 +9,5 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let api = payments::adapters::webhook_api(&Aws::from_env()?)?;
     host::http::warm_up(api.secrets.known()).await;
-    host::http::run(router(api)).await
+    host::http::run(router(api), UnsignedClient::new).await
 }

@@ -1,7 +1,8 @@
 //! `void-payment`: an order is given up → the customer is never charged, unless they were.
 
+use aws::Aws;
+use aws_events::EventBridge;
 use payments::arbiter::VoidPayment;
-use platform::aws::Aws;
 use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
@@ -9,5 +10,6 @@ async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
     let handler = VoidPayment(payments::adapters::arbiter(&aws)?);
-    host::queue::run(env!("CARGO_BIN_NAME"), &aws, aws.event_bridge()?, handler).await
+    host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, EventBridge::publisher(aws.sdk_config())?, handler)
+        .await
 }

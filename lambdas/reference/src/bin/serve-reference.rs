@@ -1,9 +1,10 @@
 //! `serve-reference`: API Gateway → the contract and its page.
 
+use aws::UnsignedClient;
 use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    host::http::run(reference::router()).await
+    host::http::run(reference::router(), UnsignedClient::new).await
 }

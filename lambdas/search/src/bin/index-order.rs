@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use platform::aws::Aws;
+use aws::Aws;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 use search::adapters::{DynamoDbRows, HttpProductNames};
@@ -20,5 +20,5 @@ async fn main() -> Result<(), host::Error> {
         index: Arc::new(PostingsIndex::new(rows, clock.clone())),
         names: Arc::new(HttpProductNames::new(aws.signed_client("execute-api"), &inventory, clock)),
     };
-    host::stream::run(env!("CARGO_BIN_NAME"), &aws, handler).await
+    host::stream::run(env!("CARGO_BIN_NAME"), aws.dead_letter_queue()?, handler).await
 }

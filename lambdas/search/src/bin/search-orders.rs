@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use aws::{Aws, UnsignedClient};
 use domain::OrderId;
-use platform::aws::Aws;
 use platform::clock::SystemClock;
 use platform::{host, telemetry};
 use search::adapters::DynamoDbRows;
@@ -18,5 +18,5 @@ async fn main() -> Result<(), host::Error> {
     let rows = DynamoDbRows::from_env(Aws::from_env()?.dynamodb())?;
     host::http::warm_up(rows.records(&[OrderId::from(Uuid::nil())])).await;
     let index = Arc::new(PostingsIndex::new(rows, Arc::new(SystemClock)));
-    host::http::run(router(Api { index })).await
+    host::http::run(router(Api { index }), UnsignedClient::new).await
 }

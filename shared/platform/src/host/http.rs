@@ -13,10 +13,10 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::aws::UnsignedClient;
 use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
 use crate::http::bearer::{TokenVerifier, authenticate};
+use crate::http::client::HttpClient;
 use crate::http::{Problem, observe};
 
 use super::gateway::{ProxyEvent, ProxyResponse, refuse};
@@ -28,12 +28,16 @@ use super::payload::Payload;
 /// not a valid request gets a 400, and an event of a service other than API Gateway an error. Outside Lambda,
 /// the host listens on `$PORT` (default 8080) and verifies the access token of each request: its issuer has
 /// to be `TOKEN_ISSUER`, whose keys are at `TOKEN_KEYS_URL` (default: the issuer's OpenID Connect location).
+/// They are fetched by a client that `client` makes, with the given timeout.
 /// On SIGTERM, the requests in progress are completed. `ALLOWED_ORIGINS` is the comma-separated list of
 /// origins whose pages may call the API (CORS).
 ///
 /// # Errors
 /// When the Lambda runtime fails, `$PORT` cannot be bound, or an environment variable is missing or invalid.
-pub async fn run(router: Router) -> Result<(), super::Error> {
+pub async fn run<C: HttpClient + 'static>(
+    router: Router,
+    client: fn(Duration) -> C,
+) -> Result<(), super::Error> {
     let clock = Arc::new(SystemClock);
     let origins = config::optional("ALLOWED_ORIGINS", String::new())?;
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
@@ -45,7 +49,10 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
         }))
         .await;
     }
-    let authentication = from_fn_with_state(Arc::new(token_verifier(clock.clone())?), authenticate);
+    let authentication = from_fn_with_state(
+        Arc::new(token_verifier(Arc::new(client(KEYS_TIMEOUT)), clock.clone())?),
+        authenticate,
+    );
     let app = with_observability(with_cors(with_fallbacks(router).layer(authentication), &origins)?, clock);
     let port = config::optional("PORT", 8080_u16)?;
     let address = config::optional("BIND_ADDRESS", IpAddr::from(Ipv4Addr::UNSPECIFIED))?;
@@ -57,10 +64,10 @@ pub async fn run(router: Router) -> Result<(), super::Error> {
 /// The timeout of fetching the user pool's keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(3);
 
-fn token_verifier(clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
+fn token_verifier(client: Arc<dyn HttpClient>, clock: Arc<dyn Clock>) -> anyhow::Result<TokenVerifier> {
     let issuer = config::required("TOKEN_ISSUER")?;
     let keys_url = config::optional("TOKEN_KEYS_URL", format!("{issuer}/.well-known/jwks.json"))?;
-    Ok(TokenVerifier::new(Arc::new(UnsignedClient::new(KEYS_TIMEOUT)), issuer, keys_url, clock))
+    Ok(TokenVerifier::new(client, issuer, keys_url, clock))
 }
 
 /// Completes when the container receives SIGTERM.

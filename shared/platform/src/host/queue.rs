@@ -24,7 +24,6 @@ use super::payload::Payload;
 use super::record::{
     DEADLINE_MARGIN, DeadLetter, DeadLetters, Labels, RecordOutcome, panic_error, run_isolated,
 };
-use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{Failure, MessageHandler};
 use crate::publisher::Publisher;
@@ -68,17 +67,17 @@ pub struct QueueHost<H, F: EventPayload = Fact> {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Consumes the queue in `QUEUE_URL` until Lambda ends the process.
+/// Consumes a queue until Lambda ends the process: `queue` is the source queue, and sends to its DLQ.
 ///
 /// # Errors
 /// When an environment variable is missing or the Lambda runtime fails.
 pub async fn run<F: EventPayload, H: MessageHandler<F>>(
     function: &'static str,
-    aws: &Aws,
+    queue: impl Visibility + DeadLetters + 'static,
     publisher: impl Publisher<F> + 'static,
     handler: H,
 ) -> Result<(), super::Error> {
-    let queue = Arc::new(aws.queue()?);
+    let queue = Arc::new(queue);
     let host = QueueHost {
         function,
         handler,

@@ -20,7 +20,6 @@ use tracing::Instrument;
 use super::payload::Payload;
 use super::queue::time_left;
 use super::record::{DeadLetter, DeadLetters, Labels, RecordOutcome, panic_error, parse_event, run_isolated};
-use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::handler::{EventHandler, Failure};
 
@@ -89,16 +88,16 @@ pub struct StreamHost<H> {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Consumes the stream until Lambda ends the process.
+/// Consumes the stream until Lambda ends the process. Changes that cannot be handled go to `dead_letters`.
 ///
 /// # Errors
 /// When an environment variable is missing or the Lambda runtime fails.
 pub async fn run<H: ChangeHandler>(
     function: &'static str,
-    aws: &Aws,
+    dead_letters: impl DeadLetters + 'static,
     handler: H,
 ) -> Result<(), super::Error> {
-    let dead_letters = Arc::new(aws.dead_letter_queue()?);
+    let dead_letters = Arc::new(dead_letters);
     let host = StreamHost { function, handler, dead_letters, clock: Arc::new(SystemClock) };
     let host = &host;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<DynamoDbEvent>>| async move {

@@ -51,7 +51,7 @@ fn a_permission_that_is_no_longer_needed() {
     let found = no_permission_is_unneeded(&repository(), &fewer);
     assert_tells(&found, &["CheckHealth", "cloudwatch:GetMetricData"]);
     let main = "lambdas/inventory/src/bin/settle-reservation.rs";
-    let silent = edited(main, "aws.event_bridge()?", "NoPublisher");
+    let silent = edited(main, "EventBridge::publisher(aws.sdk_config())?", "NoPublisher");
     let found = no_permission_is_unneeded(&repository(), &silent);
     assert_tells(&found, &["SettleReservation", "events:PutEvents"]);
 }

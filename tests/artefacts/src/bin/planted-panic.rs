@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws::Aws;
 use domain::{Event, Fact};
-use platform::aws::Aws;
 use platform::handler::{Failure, MessageHandler};
 use platform::host::record::Labels;
 use platform::publisher::NoPublisher;
@@ -37,5 +37,5 @@ fn panic_at(message: &Value, place: &str) {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    host::queue::run(env!("CARGO_BIN_NAME"), &Aws::from_env()?, NoPublisher, PanicsWhenAsked).await
+    host::queue::run(env!("CARGO_BIN_NAME"), Aws::from_env()?.queue()?, NoPublisher, PanicsWhenAsked).await
 }

@@ -1,9 +1,9 @@
 //! Files of products and stock: dropped into S3, seen through the public API.
 
+use aws_objects::Bucket;
 use bytes::Bytes;
 use end_to_end::{Needs, PATIENCE, Product, Stack, new_name, wait_for};
 use http::{Method, StatusCode};
-use platform::aws::Bucket;
 use platform::objects::{Object, ObjectStore, read_to_end};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{shared, shared_with};
 
 fn bucket(stack: &Stack) -> Bucket {
-    stack.aws.bucket(stack.output("ImportsBucketName").unwrap().to_owned())
+    Bucket::new(stack.aws.sdk_config(), stack.output("ImportsBucketName").unwrap().to_owned())
 }
 
 /// Drops a file under a name of its own, and gives the name back.

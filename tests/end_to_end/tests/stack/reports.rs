@@ -17,7 +17,7 @@ use crate::{shared, shared_with};
 async fn publish(stack: &Stack, events: &[Event]) {
     let client = aws_sdk_eventbridge::Client::new(stack.aws.sdk_config());
     let bus = stack.output("EventBusName").unwrap().to_owned();
-    BusPublisher(platform::aws::EventBridge::new(client, bus)).publish(events).await.unwrap();
+    BusPublisher(aws_events::EventBridge::new(client, bus)).publish(events).await.unwrap();
 }
 
 fn details(sku: &str, cents: u32, placed_at: Timestamp) -> OrderDetails {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::UnsignedClient;
 use aws_sdk_dynamodb::types::AttributeValue;
 use end_to_end::{Answer, Needs, NewOrder, PATIENCE, Partner, Person, Product, Stack, address, wait_for};
 use http::{Method, StatusCode};
 use platform::Clock;
-use platform::aws::UnsignedClient;
 use platform::clock::SystemClock;
 use search::adapters::{DynamoDbImages, DynamoDbRows, HttpProductNames};
 use search::index_order::IndexOrder;

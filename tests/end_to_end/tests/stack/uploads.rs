@@ -1,5 +1,6 @@
 //! Pictures of products: uploaded to S3 with a form of the API, scanned by a real `clamd`, made anew, and shown.
 
+use aws_objects::Bucket;
 use std::io::Cursor;
 
 use end_to_end::{PATIENCE, Stack, new_name, wait_for};
@@ -90,7 +91,7 @@ async fn nothing_that_is_uploaded_can_be_read() {
         return;
     }
     let own = stack.role("MediaApiRole").await.unwrap().of(&stack.aws);
-    let quarantine = own.bucket(stack.output("UploadsBucketName").unwrap().to_owned());
+    let quarantine = Bucket::new(own.sdk_config(), stack.output("UploadsBucketName").unwrap().to_owned());
     let link =
         platform::objects::ObjectStore::presigned_url(&quarantine, &key, PATIENCE, None).await.unwrap();
     assert_eq!(stack.fetch(&link).await.unwrap().0, StatusCode::FORBIDDEN, "not even what signs links may");

@@ -21,7 +21,7 @@ fn sources() -> Vec<(String, String)> {
     all
 }
 
-const CLIENT: &str = "shared/platform/src/aws/http_client.rs";
+const CLIENT: &str = "shared/aws/src/http_client.rs";
 
 #[test]
 fn one_place_sends_requests() {

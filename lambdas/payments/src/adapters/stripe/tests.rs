@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws::UnsignedClient;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
@@ -18,7 +19,6 @@ use aws_types::region::Region;
 use domain::event::ReservationConfirmed;
 use domain::{Cause, Event, Fact, Money, OrderDetails};
 use jiff::Timestamp;
-use platform::aws::UnsignedClient;
 use platform::memory::{ManualClock, lock};
 use platform::{EventHandler, Failure};
 use serde_json::json;
@@ -53,7 +53,7 @@ fn secret(texts: &[&'static str]) -> Secret {
         .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(secrets.clone())))
         .retry_config(RetryConfig::disabled())
         .build();
-    Secret::new(aws_sdk_secretsmanager::Client::new(&config), "stripe".to_owned())
+    Secret::new(&config, "stripe".to_owned())
 }
 
 struct World {

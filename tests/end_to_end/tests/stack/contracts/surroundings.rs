@@ -1,5 +1,7 @@
 //! A provider, a bus, queues and buckets that only the contracts use.
 
+use aws_objects::Bucket;
+use aws_secrets::Secret;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -7,6 +9,8 @@ use std::time::{Duration, Instant};
 use ::payments::adapters::Stripe;
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::UnsignedClient;
+use aws_events::EventBridge;
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
@@ -14,7 +18,6 @@ use contracts::{bus, objects, provider, queue};
 use domain::{Event, OrderId};
 use end_to_end::{PATIENCE, Stack};
 use http::{Method, Request, StatusCode};
-use platform::aws::{EventBridge, UnsignedClient};
 use platform::http::client::HttpClient;
 use platform::publisher::BusPublisher;
 use serde_json::{Value, json};
@@ -65,7 +68,7 @@ impl<'a> Made<'a> {
         let client = UnsignedClient::new(Duration::from_secs(20));
         let books = StandIn { base: base.clone(), client: client.clone() };
         Ok(provider::World {
-            provider: Arc::new(Stripe::new(client, &base, self.stack.aws.secret(name))),
+            provider: Arc::new(Stripe::new(client, &base, Secret::new(self.stack.aws.sdk_config(), name))),
             books: Arc::new(books),
             order: OrderId::from(Uuid::new_v4()),
         })
@@ -122,7 +125,7 @@ impl<'a> Made<'a> {
         self.buckets.lock().unwrap().push(name.clone());
         let stranger = UnsignedClient::new(Duration::from_secs(20));
         Ok(objects::World {
-            objects: Arc::new(self.stack.aws.bucket(name)),
+            objects: Arc::new(Bucket::new(self.stack.aws.sdk_config(), name)),
             stranger: Arc::new(Stranger(stranger)),
         })
     }

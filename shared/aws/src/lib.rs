@@ -5,15 +5,13 @@
 //! in every SDK. The reasons, with measurements, are in `docs/decisions/0004-tls-and-sdk.md`.
 
 mod container;
-mod event_bridge;
 mod http_client;
 mod idempotency;
 mod public_client;
 mod queue;
-mod secret;
-mod simple_storage;
-#[cfg(test)]
-mod stub_connector;
+#[cfg(any(test, feature = "test-support"))]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "only tests use it")]
+pub mod stub_connector;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -27,17 +25,13 @@ use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use std::time::Duration;
 
-pub use event_bridge::EventBridge;
 pub use http_client::{SignedClient, UnsignedClient};
 pub use idempotency::DynamoDbIdempotencyStore;
 pub use public_client::{PublicClient, Unreachable};
 pub use queue::{DeadLetterQueue, Queue};
-pub use secret::Secret;
-pub use simple_storage::Bucket;
 
-use crate::config;
-use crate::publisher::BusPublisher;
 use container::ContainerCredentials;
+use platform::config;
 use queue::Sqs;
 
 /// Creates the adapters of a function, which share one configuration and one HTTPS client.
@@ -106,23 +100,9 @@ impl Aws {
         aws_sdk_dynamodb::Client::new(&self.config)
     }
 
-    /// The bucket named `name`.
-    pub fn bucket(&self, name: String) -> Bucket {
-        Bucket::new(&self.config, name)
-    }
-
     /// The idempotency store in the table named `table`.
     pub fn idempotency_store(&self, table: String) -> DynamoDbIdempotencyStore {
         DynamoDbIdempotencyStore::new(self.dynamodb(), table)
-    }
-
-    /// The publisher for the event bus in `EVENT_BUS`.
-    ///
-    /// # Errors
-    /// When the variable is not set.
-    pub fn event_bridge(&self) -> anyhow::Result<BusPublisher<EventBridge>> {
-        let client = aws_sdk_eventbridge::Client::new(&self.config);
-        Ok(BusPublisher(EventBridge::new(client, config::required("EVENT_BUS")?)))
     }
 
     /// The queue in `QUEUE_URL`, with the DLQ in `DEAD_LETTER_QUEUE_URL`.
@@ -151,11 +131,6 @@ impl Aws {
     /// that API Gateway protects with IAM.
     pub fn signed_client(&self, service: &'static str) -> SignedClient {
         SignedClient::new(self.connector.clone(), self.credentials.clone(), &self.region, service)
-    }
-
-    /// The secret with the name or ARN `id`.
-    pub fn secret(&self, id: String) -> Secret {
-        Secret::new(aws_sdk_secretsmanager::Client::new(&self.config), id)
     }
 }
 

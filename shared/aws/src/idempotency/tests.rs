@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::aws::stub_connector::StubConnector;
+use crate::stub_connector::StubConnector;
 
 const OWNER: &str = "00000000-0000-0000-0000-000000000007";
 

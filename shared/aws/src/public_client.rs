@@ -15,8 +15,8 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::http_client::{BoxError, connector_with, exchange};
-use crate::http::client::{HttpClient, NoResponse};
-use crate::net::{LocalReceiver, is_public};
+use platform::http::client::{HttpClient, NoResponse};
+use platform::net::{LocalReceiver, is_public};
 
 /// The connect timeout. It is longer than that for AWS because other servers are further away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_types::SdkConfig;
 use domain::{Event, EventPayload};
 
-use crate::publisher::PutEvents;
+use platform::config;
+use platform::publisher::{BusPublisher, PutEvents};
 
 /// An EventBridge event bus.
 #[derive(Debug, Clone)]
@@ -15,6 +17,15 @@ pub struct EventBridge {
 }
 
 impl EventBridge {
+    /// The publisher for the event bus in `EVENT_BUS`.
+    ///
+    /// # Errors
+    /// When the variable is not set.
+    pub fn publisher(config: &SdkConfig) -> anyhow::Result<BusPublisher<Self>> {
+        let client = Client::new(config);
+        Ok(BusPublisher(Self::new(client, config::required("EVENT_BUS")?)))
+    }
+
     /// The event bus named `bus`.
     pub fn new(client: Client, bus: String) -> Self {
         Self { client, bus }

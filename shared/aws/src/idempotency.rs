@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::claim::Claim;
 use jiff::Timestamp;
 
-use crate::idempotency::{IdempotencyStore, Key};
+use platform::idempotency::{IdempotencyStore, Key};
 
 /// A table with one row per effect: its key in `subject` and `effect`, the claim as JSON in `claim`, copies
 /// of the fields for conditions and operators (`version`, `owner`, `status`), and the time to live in

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 use aws_sdk_secretsmanager::Client;
+use aws_types::SdkConfig;
 use secrecy::SecretString;
 
 /// A secret in Secrets Manager. Its value is cached until [`Secret::invalidate`] is called.
@@ -16,8 +17,8 @@ pub struct Secret {
 
 impl Secret {
     /// The secret with the name or ARN `id`.
-    pub fn new(client: Client, id: String) -> Self {
-        Self { client, id, cached: Mutex::new(None) }
+    pub fn new(config: &SdkConfig, id: String) -> Self {
+        Self { client: Client::new(config), id, cached: Mutex::new(None) }
     }
 
     /// Returns the secret's text.

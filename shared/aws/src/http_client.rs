@@ -19,8 +19,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
-use crate::clock::{Clock, SystemClock};
-use crate::http::client::{CONNECT_TIMEOUT, HttpClient, NoResponse, with_user_agent};
+use platform::clock::{Clock, SystemClock};
+use platform::http::client::{CONNECT_TIMEOUT, HttpClient, NoResponse, with_user_agent};
 
 /// The root certificates of Amazon Trust Services, which sign the certificates of AWS's endpoints
 /// (<https://www.amazontrust.com/repository/>). They are compiled in because loading the 145 roots of a

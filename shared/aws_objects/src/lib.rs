@@ -17,7 +17,7 @@ use aws_types::SdkConfig;
 use bytes::Bytes;
 use futures::stream::{StreamExt, unfold};
 
-use crate::objects::{Chunks, MultipartUpload, Object, ObjectStore, ObjectStream, Part};
+use platform::objects::{Chunks, MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 
 /// The timeout of one attempt. It is longer than that of other services because a part has several megabytes.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -30,7 +30,8 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(config: &SdkConfig, name: String) -> Self {
+    /// The bucket named `name`.
+    pub fn new(config: &SdkConfig, name: String) -> Self {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         let config = aws_sdk_s3::config::Builder::from(config).timeout_config(timeouts).build();
         Self { client: Client::from_conf(config), name }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use x509_cert::Certificate;
 
 use super::*;
-use crate::aws::PublicClient;
+use crate::PublicClient;
 
 #[test]
 fn amazons_roots_are_valid_for_another_year() {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::aws::stub_connector::StubConnector;
-use crate::publisher::{BusPublisher, Publisher};
+use aws::stub_connector::StubConnector;
+use platform::publisher::{BusPublisher, Publisher};
 
 fn events(count: u128) -> Vec<Event> {
     let cause = Cause { correlation_id: "r-1".parse().unwrap(), causation_id: None, traceparent: None };

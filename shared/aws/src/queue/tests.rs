@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::aws::stub_connector::StubConnector;
+use crate::stub_connector::StubConnector;
 
 fn queue(stub: &StubConnector) -> Queue {
     let sqs = Sqs::new(&stub.config());

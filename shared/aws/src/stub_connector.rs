@@ -16,27 +16,28 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use serde_json::Value;
 
-use crate::memory::lock;
+use platform::memory::lock;
 
 /// Returns the given statuses and JSON bodies in order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StubConnector {
+pub struct StubConnector {
     responses: Arc<Mutex<VecDeque<(u16, Value)>>>,
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
 impl StubConnector {
-    pub(super) fn new(responses: impl IntoIterator<Item = (u16, Value)>) -> Self {
+    /// A connector with these responses.
+    pub fn new(responses: impl IntoIterator<Item = (u16, Value)>) -> Self {
         Self { responses: Arc::new(Mutex::new(responses.into_iter().collect())), requests: Arc::default() }
     }
 
     /// The bodies of the requests so far.
-    pub(super) fn requests(&self) -> Vec<Value> {
+    pub fn requests(&self) -> Vec<Value> {
         lock(&self.requests).clone()
     }
 
     /// The configuration of a client that uses this connector and does not retry.
-    pub(super) fn config(&self) -> SdkConfig {
+    pub fn config(&self) -> SdkConfig {
         let connector = self.clone();
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
