@@ -11,7 +11,7 @@ use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{CustomerId, DeliveryId, Event, EventId, OrderId, PaymentIntentId, Sku};
 use futures::FutureExt;
 use inventory::product::{Offer, Product};
-use inventory::store::{Delivered, Products, Reservations};
+use inventory::store::{DeliveryOutcome, Products, Reservations};
 use jiff::Timestamp;
 use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxRow, Placed, Stored};
 use payments::provider::{NewIntent, Provider, ProviderError};
@@ -182,10 +182,17 @@ impl Products for Ports {
         self.read("products.put", move |world| now(world.inventory.put(&sku, &offer, condition))).await
     }
 
-    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+    async fn record_delivery(
+        &self,
+        sku: &Sku,
+        delivery: &DeliveryId,
+        quantity: u32,
+    ) -> anyhow::Result<DeliveryOutcome> {
         let (sku, delivery) = (sku.clone(), delivery.clone());
-        self.read("products.deliver", move |world| now(world.inventory.deliver(&sku, &delivery, quantity)))
-            .await
+        self.read("products.deliver", move |world| {
+            now(world.inventory.record_delivery(&sku, &delivery, quantity))
+        })
+        .await
     }
 }
 
@@ -195,9 +202,9 @@ impl Reservations for Ports {
         self.read("reservations.get", move |world| now(Reservations::get(&world.inventory, order))).await
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
+    async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         let skus = skus.to_vec();
-        self.read("reservations.on_sale", move |world| now(world.inventory.on_sale(&skus))).await
+        self.read("reservations.on_sale", move |world| now(world.inventory.load_stock(&skus))).await
     }
 
     async fn write(
