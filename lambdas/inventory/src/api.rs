@@ -105,12 +105,12 @@ fn describe_put(it: &mut OperationDescription) {
          the stock.",
     )
     .path::<Sku>("sku", "The SKU of the product.")
-    .header::<IfMatch>("If-Match", "Updates the product only if its `ETag` matches; `*` matches any existing product.")
+    .header::<IfMatch>("If-Match", "Updates the product only if its `ETag` matches; `*` matches any product.")
     .header::<IfNoneMatch>("If-None-Match", "`*` creates the product only if it does not exist.")
     .body::<PutProduct>()
     .response::<Product>(200, "The updated product.")
     .with_header("ETag", REVISION)
-    .problem(412, "precondition-failed", "`If-Match` or `If-None-Match` does not match the product: get it again.");
+    .problem(412, "precondition-failed", "The product does not meet `If-Match` or `If-None-Match`. Get it again.");
 }
 
 fn describe_delivery(it: &mut OperationDescription) {

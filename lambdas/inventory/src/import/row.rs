@@ -160,7 +160,8 @@ impl Header {
         match record.truncated {
             Some(Truncation::TooLong) => {
                 return Err(RowError::of_row(format!(
-                    "the row has more than {MAX_ROW_BYTES} bytes, up to line {}: check for an unclosed quotation mark",
+                    "the row has more than {MAX_ROW_BYTES} bytes, up to line {}: \
+                     check for an unclosed quotation mark",
                     record.end.line
                 )));
             }

@@ -108,7 +108,7 @@ impl MessageHandler for ImportStock {
                 .into());
         }
         if let Some(error) = &failure {
-            tracing::warn!(error = %format!("{error:#}"), "the run failed: the import will resume in another run");
+            tracing::warn!(error = %format!("{error:#}"), "the run failed; the import will resume");
         }
         let delay = if failure.is_some() { RETRY_DELAY } else { Duration::ZERO };
         self.resume_queue.send(&message, delay).await?;
@@ -254,7 +254,8 @@ impl ImportStock {
                     ReadResult::End => end = Some(Some(Ending::Read)),
                     ReadResult::RowTooLong { line } => {
                         end = Some(Some(Ending::Refused(format!(
-                            "the row on line {line} is too long, and the rest of the file was not read: check for an unclosed quotation mark"
+                            "the row on line {line} is too long, and the rest of the file was not read: \
+                             check for an unclosed quotation mark"
                         ))));
                     }
                 }

@@ -347,12 +347,13 @@ proptest! {
             let mut messages = vec![message; 1 + duplicates];
             let mut faults = faults.into_iter();
             while let Some(message) = messages.pop() {
-                let injector = faults
-                    .next()
-                    .map_or_else(FaultInjector::none, |(kind, calls)| FaultInjector::with_kind(kind, calls, world.clock()));
-                let called = tokio::time::timeout(Duration::from_millis(30), world.call(&message, &injector)).await;
+                let injector = match faults.next() {
+                    Some((kind, calls)) => FaultInjector::with_kind(kind, calls, world.clock()),
+                    None => FaultInjector::none(),
+                };
+                let result = tokio::time::timeout(Duration::from_millis(30), world.call(&message, &injector)).await;
                 // A message whose handling did not succeed is redelivered, after the lease has expired.
-                if !matches!(called, Ok(Ok(()))) {
+                if !matches!(result, Ok(Ok(()))) {
                     messages.push(message);
                     world.clock().advance(SignedDuration::from_secs(106));
                 }
