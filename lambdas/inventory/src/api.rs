@@ -101,8 +101,8 @@ fn describe_get(it: &mut OperationDescription) {
 fn describe_put(it: &mut OperationDescription) {
     it.about(
         "Update a product",
-        "Creates the product if it does not exist. The `ETag` changes with the name, price and tax rate, not with \
-         the stock.",
+        "Creates the product if it does not exist. The `ETag` changes with the name, price and \
+         tax rate, not with the stock.",
     )
     .path::<Sku>("sku", "The SKU of the product.")
     .header::<IfMatch>("If-Match", "Updates the product only if its `ETag` matches; `*` matches any product.")
@@ -110,7 +110,7 @@ fn describe_put(it: &mut OperationDescription) {
     .body::<PutProduct>()
     .response::<Product>(200, "The updated product.")
     .with_header("ETag", REVISION)
-    .problem(412, "precondition-failed", "The product does not meet `If-Match` or `If-None-Match`. Get it again.");
+    .problem(412, "precondition-failed", "The product does not meet the precondition: get it again.");
 }
 
 fn describe_delivery(it: &mut OperationDescription) {
@@ -143,8 +143,8 @@ fn describe_get_reservation(it: &mut OperationDescription) {
 fn describe_reserve(it: &mut OperationDescription) {
     it.about(
         "Reserve stock",
-        "Reserves all lines of the order or none: the `state` of the reservation is `held` or `rejected`. The \
-         operation is idempotent.",
+        "Reserves all lines of the order or none: the `state` of the reservation is `held` or `rejected`. \
+         The operation is idempotent.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
     .body::<PutReservation>()
@@ -161,8 +161,8 @@ fn describe_commit(it: &mut OperationDescription) {
 fn describe_release(it: &mut OperationDescription) {
     it.about(
         "Release a reservation",
-        "Makes the reserved stock available again. If the order has no reservation yet, stock can no longer be \
-         reserved for it. The operation is idempotent.",
+        "Makes the reserved stock available again. If the order has no reservation yet, stock can no longer \
+         be reserved for it. The operation is idempotent.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
     .response::<Reservation>(200, "The released reservation.")

@@ -83,7 +83,7 @@ fn describe_place(it: &mut OperationDescription) {
     it.about(
         "Place an order",
         "Accepts the order. It is then processed asynchronously: stock is reserved at the given unit prices, \
-         the payment method is charged, and the customer is notified by email. Get the order to see its status.",
+         the payment method is charged, and the customer is notified by email. Get the order for its status.",
     )
     .required_header::<IdempotencyKey<'_>>(
         "Idempotency-Key",
@@ -118,8 +118,8 @@ fn describe_cancel(it: &mut OperationDescription) {
     it.about(
         "Cancel an order",
         "Requests the cancellation of the order. The final status shows whether the request came in time: \
-         `cancelled` if it did, `paid` if the order had already been charged. The operation is idempotent and \
-         needs no Idempotency-Key.",
+         `cancelled` if it did, `paid` if the order had already been charged. The operation is idempotent \
+         and needs no Idempotency-Key.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
     .response::<OrderView<'_>>(202, "Cancellation was requested, or the order is already cancelled.")

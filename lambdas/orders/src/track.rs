@@ -32,7 +32,7 @@ impl EventHandler for TrackOrder {
                 Applied::Conflict(reason) => return Err(Failure::reject(reason)),
                 Applied::Changed(order) => {
                     if self.orders.replace(&stored, &order, None).await? {
-                        tracing::info!(from = ?stored.order.status(), to = ?order.status(), "order status changed");
+                        tracing::info!(from = ?stored.order.status(), to = ?order.status(), "status changed");
                         return Ok(Vec::new());
                     }
                 }

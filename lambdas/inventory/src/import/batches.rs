@@ -53,7 +53,7 @@ impl Source {
         }
         self.buffer = start.into();
         let sample = self.buffer.get(..sniff::SNIFF_BYTES).unwrap_or(&self.buffer);
-        let empty = Record { line: 1, end: Position::START, fields: Vec::new(), truncated: None };
+        let empty = Record { line: 1, end: Position::START, fields: Vec::new(), truncation: None };
         if let Err(reason) = sniff::check_is_text(sample) {
             return Ok(Err((empty, RowError::of_row(reason))));
         }

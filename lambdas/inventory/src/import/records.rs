@@ -36,7 +36,7 @@ pub struct Record {
     /// The fields, not yet decoded.
     pub fields: Vec<Vec<u8>>,
     /// The reason why the record was truncated, if it was.
-    pub truncated: Option<Truncation>,
+    pub truncation: Option<Truncation>,
 }
 
 /// The reason why a record was truncated.
@@ -55,7 +55,7 @@ pub struct RecordReader {
     text_len: usize,
     field_ends: Vec<usize>,
     field_count: usize,
-    truncated: Option<Truncation>,
+    truncation: Option<Truncation>,
     prefix: Vec<u8>,
     in_record: bool,
     start: Position,
@@ -75,7 +75,7 @@ impl RecordReader {
             text_len: 0,
             field_ends: vec![0; MAX_FIELDS + 1],
             field_count: 0,
-            truncated: None,
+            truncation: None,
             prefix: Vec::new(),
             in_record: false,
             start: position,
@@ -133,8 +133,8 @@ impl RecordReader {
 
     /// Discards the current record except for its prefix, and continues.
     fn truncate<T>(&mut self, reason: Truncation) -> Option<T> {
-        if self.truncated.is_none() {
-            self.truncated = Some(reason);
+        if self.truncation.is_none() {
+            self.truncation = Some(reason);
             self.prefix = self.text.get(..TRUNCATED_BYTES.min(self.text_len)).unwrap_or_default().to_vec();
         }
         (self.text_len, self.field_count) = (0, 0);
@@ -143,7 +143,7 @@ impl RecordReader {
 
     fn take_record(&mut self) -> Record {
         let mut fields = Vec::with_capacity(self.field_count);
-        if self.truncated.is_some() {
+        if self.truncation.is_some() {
             fields.push(std::mem::take(&mut self.prefix));
         } else {
             let mut from = 0;
@@ -153,7 +153,7 @@ impl RecordReader {
             }
         }
         (self.text_len, self.field_count, self.in_record) = (0, 0, false);
-        Record { line: self.start.line, end: self.position, fields, truncated: self.truncated.take() }
+        Record { line: self.start.line, end: self.position, fields, truncation: self.truncation.take() }
     }
 
     /// Consumes bytes and advances the position. A line ends with `\n`, `\r` or `\r\n`.
@@ -220,15 +220,15 @@ mod tests {
         let long = [b"A,".to_vec(), vec![b'x'; 3 * MAX_ROW_BYTES], b"\nB,1\n".to_vec()].concat();
         let found = records(&long, 1000);
         assert_eq!(
-            (found[0].truncated, found[0].fields[0].len()),
+            (found[0].truncation, found[0].fields[0].len()),
             (Some(Truncation::TooLong), TRUNCATED_BYTES)
         );
         assert_eq!(summaries(&found[1..]), [(2, "B|1".to_owned())]);
         let wide = [vec![b','; 1000], b"\nB,1\n".to_vec()].concat();
         let found = records(&wide, 1000);
-        assert_eq!((found[0].truncated, found.len()), (Some(Truncation::TooManyFields), 2));
+        assert_eq!((found[0].truncation, found.len()), (Some(Truncation::TooManyFields), 2));
         let longest = [vec![b'x'; MAX_ROW_BYTES - 1], b"\nB,1".to_vec()].concat();
-        assert_eq!(records(&longest, 1000)[0].truncated, None);
+        assert_eq!(records(&longest, 1000)[0].truncation, None);
     }
 
     #[test]

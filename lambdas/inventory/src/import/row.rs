@@ -123,7 +123,7 @@ impl Header {
     pub fn parse(separator: u8, record: &Record) -> Result<Self, RowError> {
         let known = COLUMNS.map(|(name, _)| name).join(", ");
         let expected = format!("the first line must name the columns, which are {known}");
-        if record.truncated.is_some() {
+        if record.truncation.is_some() {
             return Err(RowError::of_row(expected));
         }
         let mut columns = Vec::with_capacity(record.fields.len());
@@ -149,7 +149,7 @@ impl Header {
 
     /// Whether a record is a row. Spreadsheets also write lines that consist of separators only.
     pub fn is_row(record: &Record) -> bool {
-        record.truncated.is_some() || record.fields.iter().any(|field| !field.trim_ascii().is_empty())
+        record.truncation.is_some() || record.fields.iter().any(|field| !field.trim_ascii().is_empty())
     }
 
     /// Parses a row.
@@ -157,7 +157,7 @@ impl Header {
     /// # Errors
     /// All errors of the row.
     pub fn parse_row(&self, record: &Record) -> Result<Row, RowError> {
-        match record.truncated {
+        match record.truncation {
             Some(Truncation::TooLong) => {
                 return Err(RowError::of_row(format!(
                     "the row has more than {MAX_ROW_BYTES} bytes, up to line {}: \
@@ -290,7 +290,7 @@ mod tests {
     fn all_errors_of_a_row_are_reported() {
         for (row, column, why) in [
             (b"T 1,Tea,1,EUR,19,5".as_slice(), "sku", "may contain only letters"),
-            (b"T-1,T\0a,1,EUR,19,5", "name", "printed"),
+            (b"T-1,T\0a,1,EUR,19,5", "name", "printable"),
             (b"T-1,Gr\xfcner Tee,1,EUR,19,5", "name", "UTF-8"),
             ("T-1,Gr\u{fffd}ner Tee,1,EUR,19,5".as_bytes(), "name", "lost"),
             (b"T-1,Tea,-1,EUR,19,5", "price", "must be 0 to 999999.99 EUR"),

@@ -40,14 +40,18 @@ async fn pages_list_all_orders_newest_first() {
 #[tokio::test]
 async fn all_invalid_parameters_are_reported() {
     let service = Service::new();
-    for (path, wrong) in [
+    for (path, expected) in [
         ("/orders", vec!["customer_id"]),
         ("/orders?customer_id=a%20b&limit=0&cursor=%3F", vec!["customer_id", "limit", "cursor"]),
         ("/orders?customer_id=cust-1&limit=101", vec!["limit"]),
         ("/orders?customer_id=cust-1&cursor=MTc", vec!["cursor"]),
     ] {
         let response = service.get(path).await;
-        assert_eq!((response.status, response.error_locations()), (StatusCode::BAD_REQUEST, wrong), "{path}");
+        assert_eq!(
+            (response.status, response.error_locations()),
+            (StatusCode::BAD_REQUEST, expected),
+            "{path}"
+        );
     }
     let twice = service.get("/orders?customer_id=a&customer_id=b").await;
     assert_eq!(twice.status, StatusCode::BAD_REQUEST);
