@@ -297,7 +297,7 @@ mod tests {
             (b"T-1,Tea,99999999999999999999,EUR,19,5", "price", "must be"),
             (b"T-1,Tea,1,Euro,19,5", "currency", "ISO 4217"),
             (b"T-1,Tea,1,EUR,101,5", "tax_rate", "percent"),
-            (b"T-1,Tea,1,EUR,19,-5", "quantity", "must be 0 to 1000000"),
+            (b"T-1,Tea,1,EUR,19,-5", "quantity", "must be a whole number from 0 to 1000000"),
             (b"T-1,Tea,1,EUR,19,4294967297", "quantity", "must be"),
             (b"T-1,Tea,1,EUR,19,5.0", "quantity", "whole"),
             (b"T-1,Tea,1,EUR,19", "", "has 5 fields, the first line has 6"),
