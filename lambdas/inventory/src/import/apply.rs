@@ -164,7 +164,7 @@ pub fn decide(row: &Row, line: u64, file: &str, current: &CurrentState) -> Decis
 
 /// The error of a row whose SKU is already on another line.
 pub fn duplicate_error(line: u64) -> RowError {
-    RowError::new("sku", format!("is already on line {line}; a file may have only one row per SKU"))
+    RowError::new("sku", format!("is already on line {line}: a file may have only one row per SKU"))
 }
 
 /// Applies the rows of a file.

@@ -72,9 +72,9 @@ async fn a_file_of_products_is_for_sale_once_however_often_it_is_dropped() {
         result(&stack, &name, "rejected.csv").await.unwrap(),
         format!(
             "rejected_line;rejected_column;rejected_reason;sku;name;price;currency;tax_rate;quantity\r\n\
-             4;sku;is on line 2 already, and each has one row: which of them is right?;{new};Grüner Tee;1,50;EUR;7;10\r\n\
+             4;sku;is already on line 2: a file may have only one row per SKU;{new};Grüner Tee;1,50;EUR;7;10\r\n\
              5;price quantity;\"price: must be 0 to 999999.99 EUR, in digits with at most 2 decimal places after a point and \
-             no other characters; quantity: must be 0 to 1000000 whole pieces, digits and nothing else\";{new};Grüner Tee;x;EUR;7;-1\r\n"
+             no other characters; quantity: must be a whole number from 0 to 1000000, in digits only\";{new};Grüner Tee;x;EUR;7;-1\r\n"
         )
     );
     let imported = product(&stack, &new).await;
