@@ -8,7 +8,7 @@ use domain::payment::VoidReason;
 use domain::{Event, OrderId};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use orders::store::{OpenPage, Orders, Outbox, Placed, Stored};
+use orders::store::{OpenOrdersCursor, Orders, Outbox, Placed, Stored};
 
 use crate::check::{family, same};
 use crate::sample::{cause, customer, order, order_id, placement, time};
@@ -47,23 +47,23 @@ impl World {
         let (order, event) = order(number, by, at)?;
         let key = placement(&format!("key-{number}"), order.id, 60);
         let placed = self.orders.place(&order, &event, &key, time(0)?).await?;
-        same("a new order with a new key", placed, Placed::Now)?;
+        same("a new order with a new key", placed, Placed::Created)?;
         Ok((Stored { order, version: 1 }, event))
     }
 
     /// Everything that waits in the outbox.
     async fn waiting(&self) -> anyhow::Result<BTreeSet<String>> {
-        let rows = self.outbox.left_before(time(0)? + FAR).await?;
+        let rows = self.outbox.list_created_before(time(0)? + FAR).await?;
         Ok(rows.into_iter().map(|row| row.event_id.to_string()).collect())
     }
 
     /// All open orders placed before, over all pages.
     async fn open(&self, before: Timestamp) -> anyhow::Result<Vec<OrderId>> {
         let mut found = Vec::new();
-        let mut next: Option<OpenPage> = None;
+        let mut next: Option<OpenOrdersCursor> = None;
         // More pages than that, and it never ends.
         for _ in 0..1000 {
-            let (page, more) = self.orders.open_before(before, next).await?;
+            let (page, more) = self.orders.list_open(before, next).await?;
             found.extend(page.into_iter().map(|stored| stored.order.id));
             next = more;
             if next.is_none() {
@@ -90,7 +90,7 @@ async fn placing_writes_order_event_and_key_together(world: &World) -> anyhow::R
     same("the order", world.orders.get(stored.order.id).await?, Some(stored.clone()))?;
     same("another", world.orders.get(order_id(2)).await?, None)?;
     same("the outbox", world.waiting().await?, ids(&[&event]))?;
-    let rows = world.outbox.left_before(time(0)? + FAR).await?;
+    let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
     let read: Vec<Event> =
         rows.iter().map(|row| serde_json::from_str(&row.event)).collect::<Result<_, _>>()?;
     same("the row's event", read, vec![event])
@@ -104,7 +104,7 @@ async fn the_same_key_gets_the_first_answer_and_writes_nothing(world: &World) ->
     for (order, event) in [(&stored.order, &event), (&other, &other_event)] {
         let again = placement("key-1", order.id, 90);
         let placed = world.orders.place(order, event, &again, time(1)?).await?;
-        same("the same key again", placed, Placed::Before(first.clone()))?;
+        same("the same key again", placed, Placed::Replayed(first.clone()))?;
     }
     same("the other order", world.orders.get(other.id).await?, None)?;
     same("the first order", world.orders.get(stored.order.id).await?, Some(stored))?;
@@ -117,13 +117,13 @@ async fn of_many_with_one_key_one_is_placed(world: &World) -> anyhow::Result<()>
         world.orders.place(&order, &event, &placement("key", order.id, 60), time(0)?).await
     });
     let answers = join_all(requests).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let now = answers.iter().filter(|placed| **placed == Placed::Now).count();
+    let now = answers.iter().filter(|placed| **placed == Placed::Created).count();
     same("placed now, of 20", now, 1)?;
     let told: BTreeSet<String> = answers
         .iter()
         .filter_map(|placed| match placed {
-            Placed::Before(before) => Some(before.order_id.to_string()),
-            Placed::Now => None,
+            Placed::Replayed(before) => Some(before.order_id.to_string()),
+            Placed::Created => None,
         })
         .collect();
     same("orders that the others were told of", told.len(), 1)?;
@@ -138,17 +138,17 @@ async fn of_many_with_one_key_one_is_placed(world: &World) -> anyhow::Result<()>
 async fn a_key_may_be_used_again_when_it_has_expired(world: &World) -> anyhow::Result<()> {
     let (first, first_event) = order(1, 1, time(0)?)?;
     let key = placement("key", first.id, 10);
-    same("new", world.orders.place(&first, &first_event, &key, time(0)?).await?, Placed::Now)?;
+    same("new", world.orders.place(&first, &first_event, &key, time(0)?).await?, Placed::Created)?;
     let (second, second_event) = order(2, 1, time(0)?)?;
     let again = placement("key", second.id, 100);
     let last = world.orders.place(&second, &second_event, &again, time(10_999_999)?).await?;
-    same("in its last second", last, Placed::Before(key))?;
+    same("in its last second", last, Placed::Replayed(key))?;
     let after = world.orders.place(&second, &second_event, &again, time(11_000_000)?).await?;
-    same("after it", after, Placed::Now)?;
+    same("after it", after, Placed::Created)?;
     let (third, third_event) = order(3, 1, time(0)?)?;
     let key = placement("key", third.id, 100);
     let before = world.orders.place(&third, &third_event, &key, time(12_000_000)?).await?;
-    same("the key stands for the second order now", before, Placed::Before(again))?;
+    same("the key stands for the second order now", before, Placed::Replayed(again))?;
     same("the outbox", world.waiting().await?, ids(&[&first_event, &second_event]))
 }
 
@@ -167,7 +167,7 @@ async fn an_id_that_is_taken_is_an_error_and_writes_nothing(world: &World) -> an
     let (other, event) = order(2, 1, time(0)?)?;
     let key = placement("another key", other.id, 60);
     let placed = world.orders.place(&other, &event, &key, time(0)?).await?;
-    same("its key is still free", placed, Placed::Now)
+    same("its key is still free", placed, Placed::Created)
 }
 
 async fn an_order_is_replaced_only_as_it_was_read(world: &World) -> anyhow::Result<()> {
@@ -316,7 +316,7 @@ async fn the_outbox_gives_what_was_written_before(world: &World) -> anyhow::Resu
         events.push(world.placed(number, 1, time(i64::from(number))?).await?.1);
     }
     for (before, left) in [(1, 0), (2, 1), (3, 2), (4, 3)] {
-        let rows = world.outbox.left_before(time(before)?).await?;
+        let rows = world.outbox.list_created_before(time(before)?).await?;
         let found: BTreeSet<String> = rows.iter().map(|row| row.event_id.to_string()).collect();
         let expected: Vec<&Event> = events.iter().take(left).collect();
         same(&format!("before {before} µs"), found, ids(&expected))?;
@@ -325,7 +325,7 @@ async fn the_outbox_gives_what_was_written_before(world: &World) -> anyhow::Resu
     same("after one was removed", world.waiting().await?, ids(&[&events[0], &events[2]]))?;
     let within = time(3)? + SignedDuration::from_nanos(900);
     let late = world.placed(4, 1, time(3)? + SignedDuration::from_nanos(200)).await?.1;
-    let rows = world.outbox.left_before(within).await?;
+    let rows = world.outbox.list_created_before(within).await?;
     same("within one microsecond", rows.iter().any(|row| row.event_id == late.id), false)
 }
 
@@ -338,7 +338,7 @@ async fn the_outbox_gives_no_more_than_can_be_published(world: &World) -> anyhow
     }
     let mut found = BTreeSet::new();
     for left in [500, 10, 0] {
-        let rows = world.outbox.left_before(time(0)? + FAR).await?;
+        let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
         same("rows in one go", rows.len(), left)?;
         for row in rows {
             world.outbox.remove(row.event_id).await?;

@@ -3,7 +3,7 @@
 use domain::{Sku, TaxRate};
 use futures::future::join_all;
 use inventory::product::{Offer, Product};
-use inventory::store::Delivered;
+use inventory::store::DeliveryOutcome;
 use platform::http::Precondition;
 
 use crate::check::{family, same};
@@ -36,8 +36,8 @@ async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World)
     let put = world.products.put(&sku, &offer(&new), Precondition::None).await?;
     same("a new product", put, Some(new.clone()))?;
     same("the same, read", world.products.get(&sku).await?, Some(new.clone()))?;
-    let counted = world.products.deliver(&sku, &"d-1".parse()?, 7).await?;
-    same("a delivery", counted, Delivered::Counted)?;
+    let counted = world.products.record_delivery(&sku, &"d-1".parse()?, 7).await?;
+    same("a delivery", counted, DeliveryOutcome::Recorded)?;
     let changed = Product {
         name: "Assam “FTGFOP1” ☕".parse()?,
         price: euros(99_999_999)?,
@@ -78,15 +78,15 @@ async fn a_delivery_counts_once(world: &World) -> anyhow::Result<()> {
     let (first, second) = ("d-1".parse()?, "d-2".parse()?);
     let products = &world.products;
     for _ in 0..3 {
-        same("a delivery", products.deliver(&tea, &first, 5).await?, Delivered::Counted)?;
+        same("a delivery", products.record_delivery(&tea, &first, 5).await?, DeliveryOutcome::Recorded)?;
     }
     for quantity in [4, 6, 0] {
-        let answer = products.deliver(&tea, &first, quantity).await?;
-        same("the same of another quantity", answer, Delivered::OtherQuantity)?;
+        let answer = products.record_delivery(&tea, &first, quantity).await?;
+        same("the same of another quantity", answer, DeliveryOutcome::QuantityMismatch)?;
     }
     world.stock_is(&tea, [5, 0, 0]).await?;
-    same("another delivery", products.deliver(&tea, &second, 2).await?, Delivered::Counted)?;
-    same("the same name", products.deliver(&other, &first, 9).await?, Delivered::Counted)?;
+    same("another delivery", products.record_delivery(&tea, &second, 2).await?, DeliveryOutcome::Recorded)?;
+    same("the same name", products.record_delivery(&other, &first, 9).await?, DeliveryOutcome::Recorded)?;
     world.stock_is(&tea, [7, 0, 0]).await?;
     world.stock_is(&other, [9, 0, 0]).await
 }
@@ -95,29 +95,30 @@ async fn of_many_tellings_of_a_delivery_one_counts(world: &World) -> anyhow::Res
     let tea = world.product(1, 0).await?;
     let delivery = "d-1".parse()?;
     // One that met another may fail; it is told again.
-    join_all((0..20).map(|_| world.products.deliver(&tea, &delivery, 5))).await;
-    same("told again", world.products.deliver(&tea, &delivery, 5).await?, Delivered::Counted)?;
+    join_all((0..20).map(|_| world.products.record_delivery(&tea, &delivery, 5))).await;
+    same("told again", world.products.record_delivery(&tea, &delivery, 5).await?, DeliveryOutcome::Recorded)?;
     world.stock_is(&tea, [5, 0, 0]).await
 }
 
 async fn what_is_not_sold_is_not_delivered(world: &World) -> anyhow::Result<()> {
     let (sku, delivery) = (sku(1)?, "d-1".parse()?);
-    same("unknown", world.products.deliver(&sku, &delivery, 5).await?, Delivered::Refused)?;
+    same("unknown", world.products.record_delivery(&sku, &delivery, 5).await?, DeliveryOutcome::Rejected)?;
     same("nothing is made of it", world.products.get(&sku).await?, None)?;
     world.priced(&sku, euros(1250)?).await?;
     // What was refused does not count as told.
-    same("known now", world.products.deliver(&sku, &delivery, 6).await?, Delivered::Counted)?;
+    same("known now", world.products.record_delivery(&sku, &delivery, 6).await?, DeliveryOutcome::Recorded)?;
     world.stock_is(&sku, [6, 0, 0]).await
 }
 
 async fn no_more_is_delivered_than_can_be_counted(world: &World) -> anyhow::Result<()> {
     let tea = world.product(1, 999_999_990).await?;
-    let deliver = async |name: &str, quantity| world.products.deliver(&tea, &name.parse()?, quantity).await;
-    same("one too many", deliver("d-1", 11).await?, Delivered::Refused)?;
+    let deliver =
+        async |name: &str, quantity| world.products.record_delivery(&tea, &name.parse()?, quantity).await;
+    same("one too many", deliver("d-1", 11).await?, DeliveryOutcome::Rejected)?;
     world.stock_is(&tea, [999_999_990, 0, 0]).await?;
-    same("up to a billion", deliver("d-1", 10).await?, Delivered::Counted)?;
-    same("and no more", deliver("d-2", 1).await?, Delivered::Refused)?;
-    same("the last one again", deliver("d-1", 10).await?, Delivered::Counted)?;
+    same("up to a billion", deliver("d-1", 10).await?, DeliveryOutcome::Recorded)?;
+    same("and no more", deliver("d-2", 1).await?, DeliveryOutcome::Rejected)?;
+    same("the last one again", deliver("d-1", 10).await?, DeliveryOutcome::Recorded)?;
     world.stock_is(&tea, [1_000_000_000, 0, 0]).await
 }
 

@@ -57,20 +57,20 @@ async fn stock_and_price_of_what_is_sold(world: &World) -> anyhow::Result<()> {
     for number in 1..=u32::try_from(MAX_LINES - 1)? {
         skus.push(world.product(number, number).await?);
     }
-    let found = world.reservations.on_sale(&skus).await?;
+    let found = world.reservations.load_stock(&skus).await?;
     same("products found", found.len(), skus.len() - 1)?;
     same("an unknown one", found.get(&skus[0]), None)?;
     let price = euros(1250)?;
     for (number, sku) in (1..).zip(&skus[1..]) {
         same("stock and price", found.get(sku), Some(&ProductStock { available: number, price }))?;
     }
-    same("unknown ones alone", world.reservations.on_sale(&skus[..1]).await?.len(), 0)
+    same("unknown ones alone", world.reservations.load_stock(&skus[..1]).await?.len(), 0)
 }
 
 async fn asking_for_none_or_for_one_twice_is_an_error(world: &World) -> anyhow::Result<()> {
     let tea = world.product(1, 5).await?;
     for skus in [vec![], vec![tea.clone(), sku(2)?, tea]] {
-        let found = world.reservations.on_sale(&skus).await;
+        let found = world.reservations.load_stock(&skus).await;
         anyhow::ensure!(found.is_err(), "a batch has each row once, and one at least, but: {found:?}");
     }
     Ok(())
@@ -146,7 +146,7 @@ async fn the_stock_goes_from_available_to_held_to_sold_or_back(world: &World) ->
         world.stock_is(&tea, [7, 0, 2]).await?;
         world.stock_is(&mate, [6, 0, 3]).await?;
     }
-    let found = world.reservations.on_sale(std::slice::from_ref(&tea)).await?;
+    let found = world.reservations.load_stock(std::slice::from_ref(&tea)).await?;
     same("on sale", found.get(&tea).map(|product| product.available), Some(7))
 }
 
@@ -244,7 +244,7 @@ async fn of_many_that_want_the_last_pieces_as_many_get_them_as_there_are(
             if world.reservations.write(None, &held, &holds).await? {
                 return Ok(true);
             }
-            let stock = world.reservations.on_sale(std::slice::from_ref(&tea)).await?;
+            let stock = world.reservations.load_stock(std::slice::from_ref(&tea)).await?;
             if stock.get(&tea).is_none_or(|tea| tea.available == 0) {
                 return Ok(false);
             }

@@ -144,7 +144,7 @@ fn minute(world: &Arc<World>) {
     world.provider.process();
     webhooks::tell(world);
     // Where nothing is open and nothing waits, the schedule's function would look and find nothing.
-    if world.has_open_orders() || !world.orders.waiting().is_empty() {
+    if world.has_open_orders() || !world.orders.pending_events().is_empty() {
         lambda::run_schedule(world);
     }
 }

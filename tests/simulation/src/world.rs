@@ -252,7 +252,7 @@ impl World {
             intents: self.intents(None),
             payments: self.payments.all(),
             mails: lock(&self.mails).clone(),
-            outbox: self.orders.waiting().into_iter().map(|event| (event.id, event)).collect(),
+            outbox: self.orders.pending_events().into_iter().map(|event| (event.id, event)).collect(),
             queued: queues
                 .iter()
                 .map(|queue| {
@@ -276,6 +276,6 @@ impl World {
         self.sim.scheduler.is_idle()
             && lock(&self.stream).rows.is_empty()
             && lock(&self.queues).iter().all(|queue| queue.messages.is_empty())
-            && self.orders.waiting().is_empty()
+            && self.orders.pending_events().is_empty()
     }
 }

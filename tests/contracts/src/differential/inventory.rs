@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::Sku;
 use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
 use inventory::product::{Offer, Product};
-use inventory::store::Delivered;
+use inventory::store::DeliveryOutcome;
 use platform::http::Precondition;
 use proptest::prelude::*;
 
@@ -72,7 +72,7 @@ pub fn calls() -> impl Strategy<Value = Call> {
 enum Answer {
     Product(Option<Product>),
     Products(BTreeMap<Sku, Product>),
-    Delivered(Delivered),
+    Delivered(DeliveryOutcome),
     OnSale(BTreeMap<Sku, ProductStock>),
     Reservation(Option<Reservation>),
     Written(bool),
@@ -100,7 +100,7 @@ async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
         }
         Call::Deliver(number, delivery, pieces) => {
             let delivery = format!("d-{delivery}").parse()?;
-            Answer::Delivered(products.deliver(&sku(*number)?, &delivery, *pieces).await?)
+            Answer::Delivered(products.record_delivery(&sku(*number)?, &delivery, *pieces).await?)
         }
         Call::Product(number) => Answer::Product(products.get(&sku(*number)?).await?),
         Call::Products(limit) => {
@@ -114,7 +114,7 @@ async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
                 }
             }
         }
-        Call::OnSale => Answer::OnSale(reservations.on_sale(&[sku(1)?, sku(2)?, sku(3)?]).await?),
+        Call::OnSale => Answer::OnSale(reservations.load_stock(&[sku(1)?, sku(2)?, sku(3)?]).await?),
         Call::Reservation(order) => Answer::Reservation(reservations.get(order_id(*order)).await?),
         Call::Write { order, read, new, changes } => {
             let read = read.map(|state| reservation(*order, state)).transpose()?;

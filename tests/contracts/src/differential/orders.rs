@@ -149,7 +149,7 @@ impl Script {
             Call::Open(before) => {
                 let (mut found, mut next) = (BTreeMap::new(), None);
                 loop {
-                    let (page, more) = orders.open_before(seconds(before)?, next).await?;
+                    let (page, more) = orders.list_open(seconds(before)?, next).await?;
                     found.extend(page.into_iter().map(|stored| (stored.order.id.to_string(), stored)));
                     next = more;
                     if next.is_none() {
@@ -158,7 +158,7 @@ impl Script {
                 }
             }
             Call::Left(before) => {
-                let rows = world.outbox.left_before(seconds(before)?).await?;
+                let rows = world.outbox.list_created_before(seconds(before)?).await?;
                 Answer::Left(rows.into_iter().map(|row| (row.event_id.to_string(), row.event)).collect())
             }
             Call::Remove(number, second) => {
