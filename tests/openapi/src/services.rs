@@ -15,7 +15,7 @@ use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
     CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners,
 };
-use payments::webhook::{Secrets, SigningSecret, WebhookApi};
+use payments::webhook::{SecretSource, Secrets, WebhookApi};
 use platform::Clock;
 use platform::clock::SystemClock;
 use platform::http::Operation;
@@ -80,7 +80,7 @@ fn accounts() -> Service {
 fn payments() -> Service {
     struct Nothing;
     #[async_trait]
-    impl SigningSecret for Nothing {
+    impl SecretSource for Nothing {
         async fn read(&self) -> anyhow::Result<SecretString> {
             Ok(SecretString::from("none yet"))
         }
