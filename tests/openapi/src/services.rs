@@ -201,9 +201,9 @@ fn operations() -> Service {
     impl Reports for Well {
         async fn last(&self) -> anyhow::Result<Option<Report>> {
             let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
-            Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], late: false }))
+            Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false }))
         }
-        async fn keep(&self, _: &Report) -> anyhow::Result<()> {
+        async fn save(&self, _: &Report) -> anyhow::Result<()> {
             Ok(())
         }
     }
