@@ -13,7 +13,7 @@ use operations::report::{Report, Step, StepReport};
 use operations::store::Reports;
 use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
-    CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners,
+    InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners, SequentialSecretGenerator,
 };
 use payments::webhook::{SecretSource, Secrets, WebhookApi};
 use platform::Clock;
@@ -107,7 +107,7 @@ fn partners() -> Service {
         partners: Arc::new(InMemoryPartners::default()),
         deliveries: Arc::new(InMemoryDeliveries::default()),
         queue: Arc::new(InMemoryDeliveryQueue::default()),
-        secrets: Arc::new(CountedSecrets::default()),
+        secrets: Arc::new(SequentialSecretGenerator::default()),
         exempt: None,
         clock: Arc::new(SystemClock),
     };
