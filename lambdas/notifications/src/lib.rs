@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `send-email` | [`send`] |
 //!
-//! It sends one email per order and kind, as far as SES allows: see the guarantees of [`platform::idempotency`].
+//! It sends one email per order and kind, as far as SES allows: see the guarantees of
+//! [`platform::idempotency`].
 
 pub mod adapters;
 pub mod mail;

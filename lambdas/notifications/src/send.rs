@@ -28,8 +28,9 @@ impl EventHandler for SendEmail {
             return Err(Failure::poison(format!("no email is sent for {}", event.fact.name())));
         };
         let key = Key::new(event.subject, email.kind.name());
-        // The fingerprint is that of the fact, not of the email, so that a new template or shop name does not count as
-        // another email. The time is that of the order, not of the event: a republished rejection has a new time.
+        // The fingerprint is that of the fact, not of the email, so that a new template or shop name does not
+        // count as another email. The time is that of the order, not of the event: a republished rejection
+        // has a new time.
         let task = Task::new(key, &event.fact, order.placed_at)?;
         // SES has no idempotency key, and cannot be queried. Two emails are better than none.
         let sent = self.idempotency.run_once(&task, OnUnknown::Retry, |_| self.mailer.send(&email)).await?;

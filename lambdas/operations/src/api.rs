@@ -39,8 +39,8 @@ pub fn routes() -> Routes<Arc<Api>> {
 fn describe_health(operation: &mut OperationDescription) {
     operation.about(
         "Get the health of the shop",
-        "Every five minutes, a synthetic customer signs in, reads a product, and places an order that is never charged. \
-         This operation returns the latest result.",
+        "Every five minutes, a synthetic customer signs in, reads a product, and places an order that is never \
+         charged. This operation returns the latest result.",
     )
     .response::<HealthView>(200, "All steps succeeded.")
     .with_header("Cache-Control", "How long the response may be cached.")

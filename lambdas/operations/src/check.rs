@@ -42,7 +42,8 @@ pub struct CheckHealth {
 
 #[async_trait]
 impl Job for CheckHealth {
-    /// A problem of the shop is a result, not a failure of the function: a failure means that the health is unknown.
+    /// A problem of the shop is a result, not a failure of the function: a failure means that the health is
+    /// unknown.
     async fn run(&self, _: Value) -> anyhow::Result<Value> {
         let checked_at = self.clock.now();
         let steps = self.run_steps().await;
@@ -128,8 +129,8 @@ impl CheckHealth {
         outcome.ok()
     }
 
-    /// Waits for the order to be rejected, which only the inventory does. A failed read is only logged, because it is
-    /// repeated.
+    /// Waits for the order to be rejected, which only the inventory does. A failed read is only logged,
+    /// because it is repeated.
     async fn wait_until_rejected(&self, order: OrderId) -> anyhow::Result<()> {
         loop {
             match self.shop.order_status(order).await {

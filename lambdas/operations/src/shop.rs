@@ -1,7 +1,7 @@
 //! The shop's API from the point of view of a customer's client.
 //!
-//! The token has the scope `health/check`, which authorizes only the routes that are used here, and only orders of the
-//! synthetic customer.
+//! The token has the scope `health/check`, which authorizes only the routes that are used here, and only
+//! orders of the synthetic customer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -85,7 +85,8 @@ pub struct HttpShop<C, S> {
     token: Mutex<Option<CachedToken>>,
 }
 
-/// An access token. Cognito charges for each machine-to-machine token, so one is reused for half of its lifetime.
+/// An access token. Cognito charges for each machine-to-machine token, so one is reused for half of its
+/// lifetime.
 #[derive(Clone)]
 struct CachedToken {
     token: SecretString,

@@ -39,7 +39,8 @@ pub struct Api {
     pub queue: Arc<dyn DeliveryQueue>,
     /// Generates signing secrets.
     pub secrets: Arc<dyn SecretGenerator>,
-    /// A receiver on this machine that is exempt from the rule that webhooks are sent only to the public internet.
+    /// A receiver on this machine that is exempt from the rule that webhooks are sent only to the public
+    /// internet.
     pub exempt: Option<LocalReceiver>,
     /// The source of time and new ids.
     pub clock: Arc<dyn Clock>,
@@ -226,8 +227,8 @@ fn parse_event_id(text: &str) -> Result<EventId, Problem> {
 }
 
 impl Api {
-    /// Returns the webhook, if it belongs to the partner. The webhook of another partner is a 404, so that existing ids
-    /// cannot be discovered.
+    /// Returns the webhook, if it belongs to the partner. The webhook of another partner is a 404, so that
+    /// existing ids cannot be discovered.
     async fn find(&self, partner: &CustomerId, id: WebhookId) -> Result<Webhook, Problem> {
         self.partners.get(partner).await?.value.get(id).cloned().ok_or_else(|| no_webhook(id))
     }

@@ -15,16 +15,17 @@ const NOT_PARTNER: &str = "The access token was not issued to the client of a pa
 pub(crate) fn describe_subscribe(operation: &mut OperationDescription) {
     operation.about(
         "Create a webhook",
-        "Subscribes a URL to events about your customers' orders. From now on, each event is sent as a `POST` request with \
-         a JSON body, signed according to Standard Webhooks: verify `webhook-signature` with the secret in the response. \
-         Respond with a 2xx status within 10 seconds; redirects are not followed. Failed attempts are retried with \
-         exponential backoff for a day and a half. An event may be delivered more than once, always with the same \
-         `webhook-id`, and the order of events is not guaranteed. You can have up to ten webhooks.",
+        "Subscribes a URL to events about your customers' orders. From now on, each event is sent as a `POST` \
+         request with a JSON body, signed according to Standard Webhooks: verify `webhook-signature` with the \
+         secret in the response. Respond with a 2xx status within 10 seconds; redirects are not followed. Failed \
+         attempts are retried with exponential backoff for a day and a half. An event may be delivered more than \
+         once, always with the same `webhook-id`, and the order of events is not guaranteed. You can have up to \
+         ten webhooks.",
     )
     .required_header::<IdempotencyKey<'_>>(
         "Idempotency-Key",
-        "A unique value for each webhook, such as a UUID. Use the same value to retry a request: the response is then the \
-         webhook that the first request created. The key is stored for as long as the webhook exists.",
+        "A unique value for each webhook, such as a UUID. Use the same value to retry a request: the response is \
+         then the webhook that the first request created. The key is stored for as long as the webhook exists.",
     )
     .body::<CreateWebhook>()
     .response::<NewWebhookView<'_>>(201, "The webhook was created.")
@@ -56,16 +57,17 @@ pub(crate) fn describe_read(operation: &mut OperationDescription) {
 }
 
 pub(crate) fn describe_change(operation: &mut OperationDescription) {
-    operation.about(
-        "Update a webhook",
-        "Omitted fields stay unchanged. A webhook that was disabled because of failures is enabled again with \
-         `\"enabled\": true`.",
-    )
-    .path::<WebhookId>("webhook_id", WEBHOOK_ID)
-    .body::<ChangeWebhook>()
-    .response::<WebhookView<'_>>(200, "The updated webhook.")
-    .problem(403, "forbidden", NOT_PARTNER)
-    .problem(404, "not-found", NO_WEBHOOK);
+    operation
+        .about(
+            "Update a webhook",
+            "Omitted fields stay unchanged. A webhook that was disabled because of failures is enabled again \
+             with `\"enabled\": true`.",
+        )
+        .path::<WebhookId>("webhook_id", WEBHOOK_ID)
+        .body::<ChangeWebhook>()
+        .response::<WebhookView<'_>>(200, "The updated webhook.")
+        .problem(403, "forbidden", NOT_PARTNER)
+        .problem(404, "not-found", NO_WEBHOOK);
 }
 
 pub(crate) fn describe_remove(operation: &mut OperationDescription) {
@@ -107,8 +109,8 @@ pub(crate) fn describe_read_delivery(operation: &mut OperationDescription) {
 pub(crate) fn describe_resend(operation: &mut OperationDescription) {
     operation.about(
         "Redeliver an event",
-        "Sends the event again with the same `webhook-id`, even if it was delivered. The request has no effect while the \
-         delivery is pending, so no Idempotency-Key is needed.",
+        "Sends the event again with the same `webhook-id`, even if it was delivered. The request has no effect \
+         while the delivery is pending, so no Idempotency-Key is needed.",
     )
     .path::<WebhookId>("webhook_id", WEBHOOK_ID)
     .path::<EventId>("event_id", EVENT_ID)

@@ -80,7 +80,8 @@ impl EventHandler for DeliverWebhook {
 }
 
 impl DeliverWebhook {
-    /// Attempts the delivery to one webhook if it is due. Returns the time of the next attempt, if there is one.
+    /// Attempts the delivery to one webhook if it is due. Returns the time of the next attempt, if there is
+    /// one.
     async fn deliver(&self, webhook: &Webhook, message: &Message<'_>) -> anyhow::Result<Option<Timestamp>> {
         let event = message.event;
         for _ in 0..MAX_WRITE_ATTEMPTS {
@@ -115,8 +116,8 @@ impl DeliverWebhook {
         )
     }
 
-    /// Sends the request and records the outcome. After a crash in between, the event is sent again with the same id when
-    /// the lease has expired.
+    /// Sends the request and records the outcome. After a crash in between, the event is sent again with the
+    /// same id when the lease has expired.
     async fn attempt(
         &self,
         webhook: &Webhook,

@@ -1,7 +1,7 @@
 //! The delivery of one event to one webhook and its rules, without I/O.
 //!
-//! `pending` → `delivered` or `failed`. An attempt acquires a lease first, so that two messages about the same event do
-//! not send it concurrently. Every write is conditional on the version that was read.
+//! `pending` → `delivered` or `failed`. An attempt acquires a lease first, so that two messages about the
+//! same event do not send it concurrently. Every write is conditional on the version that was read.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub const MAX_BACKOFF: Duration = Duration::from_secs(10 * 60 * 60);
 const MAX_STORED_ATTEMPTS: usize = 20;
 /// The time from creation after which a delivery is deleted.
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The age from which an event is no longer delivered: its deliveries may have been deleted, and redriving a dead-letter
-/// message must not send an event again that was delivered.
+/// The age from which an event is no longer delivered: its deliveries may have been deleted, and redriving a
+/// dead-letter message must not send an event again that was delivered.
 pub const MAX_EVENT_AGE: SignedDuration = SignedDuration::from_hours(28 * 24);
 
 /// The state of a delivery.
@@ -69,13 +69,15 @@ pub enum Outcome {
 /// The delays between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The maximum delay after the first attempt. Each further one is six times as long, up to [`MAX_BACKOFF`].
+    /// The maximum delay after the first attempt. Each further one is six times as long, up to
+    /// [`MAX_BACKOFF`].
     pub base_delay: Duration,
 }
 
 impl Backoff {
-    /// Returns the delay after attempt number `attempt` (from 1): 80 to 100 % of `base_delay × 6^(attempt - 1)`, depending
-    /// on `random` (0 to 1). With a base delay of 5 seconds, [`MAX_ATTEMPTS`] attempts take 33 to 42 hours.
+    /// Returns the delay after attempt number `attempt` (from 1): 80 to 100 % of `base_delay × 6^(attempt -
+    /// 1)`, depending on `random` (0 to 1). With a base delay of 5 seconds, [`MAX_ATTEMPTS`] attempts take 33
+    /// to 42 hours.
     #[expect(clippy::float_arithmetic, reason = "a delay need not be exact")]
     pub fn delay(self, attempt: u32, random: f64) -> Duration {
         let factor = 6_u32.saturating_pow(attempt.saturating_sub(1));
@@ -161,8 +163,8 @@ impl Delivery {
         }
     }
 
-    /// Returns the record after an attempt that started at `started_at` and ended at `now`. The next attempt, if there is
-    /// one, is due after `delay`.
+    /// Returns the record after an attempt that started at `started_at` and ended at `now`. The next attempt,
+    /// if there is one, is due after `delay`.
     #[must_use]
     pub fn with_outcome(
         &self,
@@ -215,7 +217,8 @@ impl Delivery {
         (self.state != DeliveryState::Pending).then_some(due)
     }
 
-    /// Returns whether an attempt is due and none is in progress: the message that should cause it may have been lost.
+    /// Returns whether an attempt is due and none is in progress: the message that should cause it may have
+    /// been lost.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.state == DeliveryState::Pending
             && self.next_attempt_at.is_none_or(|due| due <= now)

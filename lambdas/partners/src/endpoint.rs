@@ -1,5 +1,5 @@
-//! The URLs that webhooks may be sent to. The addresses that a host name resolves to are checked when a request is sent
-//! ([`aws::PublicClient`]).
+//! The URLs that webhooks may be sent to. The addresses that a host name resolves to are checked when a
+//! request is sent ([`aws::PublicClient`]).
 
 use std::fmt;
 
@@ -12,13 +12,14 @@ use url::{Host, Url};
 /// The maximum length of a URL.
 pub const MAX_URL_LENGTH: usize = 2048;
 
-/// Domains that are never on the public internet, with all their subdomains (RFC 6761, RFC 6762, RFC 8375, and
+/// Domains that are never on the public internet, with all their subdomains (RFC 6761, RFC 6762, RFC 8375,
+/// and
 /// <https://www.icann.org/en/board-activities-and-meetings/materials/approved-resolutions-special-meeting-of-the-icann-board-29-07-2024-en>
 /// for `internal`).
 const NON_PUBLIC_SUFFIXES: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
 
-/// A URL that webhooks can be sent to: `https`, a host name, any port and path. It must not contain a user name or an IP
-/// address, nor any notation of the host that parsers may interpret differently.
+/// A URL that webhooks can be sent to: `https`, a host name, any port and path. It must not contain a user
+/// name or an IP address, nor any notation of the host that parsers may interpret differently.
 ///
 /// A loopback address with `http` is valid too; [`EndpointUrl::check_allowed`] decides whether it is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -127,7 +128,8 @@ fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._~:/?@!$&'()*+,;=%-".contains(&byte)
 }
 
-/// Returns whether a host name can be public: it has at least two labels, and is not in a domain that is never public.
+/// Returns whether a host name can be public: it has at least two labels, and is not in a domain that is
+/// never public.
 fn is_public_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -147,8 +149,8 @@ fn is_public_name(name: &str) -> bool {
         && !NON_PUBLIC_SUFFIXES.iter().any(has_suffix)
 }
 
-/// Returns the receiver in `WEBHOOK_TEST_RECEIVER`, which is exempt from the rule that webhooks are sent only to the
-/// public internet, or `None` if the variable is not set.
+/// Returns the receiver in `WEBHOOK_TEST_RECEIVER`, which is exempt from the rule that webhooks are sent only
+/// to the public internet, or `None` if the variable is not set.
 ///
 /// # Errors
 /// When the value is not a loopback address with a port.

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A type of event. Partners can subscribe to the events of the bus that contain the order, and thus its customer.
+/// A type of event. Partners can subscribe to the events of the bus that contain the order, and thus its
+/// customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum EventType {
     /// The order was placed.
@@ -61,8 +62,8 @@ impl EventType {
         }
     }
 
-    /// Returns the type of `fact` and the order in it, or `None` if it contains no order or is a refund, which is not
-    /// delivered to partners.
+    /// Returns the type of `fact` and the order in it, or `None` if it contains no order or is a refund,
+    /// which is not delivered to partners.
     pub fn classify(fact: &Fact) -> Option<(Self, &OrderDetails)> {
         match fact {
             Fact::OrderCreated(it) => Some((Self::OrderCreated, &it.order)),
@@ -100,7 +101,8 @@ impl Default for EventTypes {
     }
 }
 
-/// Parses a list of names. An unknown name is an error of the whole list, so that parsers report the right location.
+/// Parses a list of names. An unknown name is an error of the whole list, so that parsers report the right
+/// location.
 impl TryFrom<Vec<String>> for EventTypes {
     type Error = String;
 
@@ -171,8 +173,8 @@ pub enum Reason<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// Returns the payload of `event` for the partner whose id of the customer is `customer_id`, or `None` if partners
-    /// cannot subscribe to such events.
+    /// Returns the payload of `event` for the partner whose id of the customer is `customer_id`, or `None` if
+    /// partners cannot subscribe to such events.
     pub fn from_event(event: &'a Event, customer_id: &'a str) -> Option<Self> {
         let (kind, order) = EventType::classify(&event.fact)?;
         let reason = match &event.fact {
@@ -191,8 +193,8 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// Returns the event without the name, email address and payment method, so that it can be stored. None of these is sent
-/// to a partner.
+/// Returns the event without the name, email address and payment method, so that it can be stored. None of
+/// these is sent to a partner.
 ///
 /// # Errors
 /// Never, unless the domain rejects the placeholders.

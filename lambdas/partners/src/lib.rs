@@ -5,9 +5,9 @@
 //! | `webhooks-api` | [`api`] |
 //! | `deliver-webhook` | [`deliver`] |
 //!
-//! A partner subscribes with a URL ([`webhook`]). Each event about an order of its customers is signed ([`signature`]) and
-//! sent to the URL until the receiver accepts it or the attempts are exhausted ([`delivery`]): at least once, and every
-//! time with the same `webhook-id`.
+//! A partner subscribes with a URL ([`webhook`]). Each event about an order of its customers is signed
+//! ([`signature`]) and sent to the URL until the receiver accepts it or the attempts are exhausted
+//! ([`delivery`]): at least once, and every time with the same `webhook-id`.
 
 pub mod adapters;
 pub mod api;

@@ -1,7 +1,7 @@
 //! The partner that a request or a customer belongs to.
 //!
-//! A partner is a machine client. The order service gives its customers the ids `<client id>.<the partner's customer id>`;
-//! client ids contain no dot.
+//! A partner is a machine client. The order service gives its customers the ids `<client id>.<the partner's
+//! customer id>`; client ids contain no dot.
 
 use domain::CustomerId;
 use platform::http::{Caller, Problem};
@@ -20,7 +20,8 @@ pub fn calling_partner(caller: &Caller) -> Result<&CustomerId, Problem> {
     }
 }
 
-/// Splits a customer id into the partner and its own id of the customer. Returns `None` for the shop's own customers.
+/// Splits a customer id into the partner and its own id of the customer. Returns `None` for the shop's own
+/// customers.
 pub fn split_customer_id(customer: &CustomerId) -> Option<(CustomerId, &str)> {
     let (partner, own) = customer.as_str().split_once('.')?;
     Some((partner.parse().ok()?, own)).filter(|(_, own)| !own.is_empty())

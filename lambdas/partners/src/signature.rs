@@ -15,7 +15,8 @@ pub const SECRET_BYTES: usize = 32;
 
 const PREFIX: &str = "whsec_";
 
-/// The secret that a partner verifies signatures with: `whsec_` and 32 bytes in Base64. `Debug` does not print it.
+/// The secret that a partner verifies signatures with: `whsec_` and 32 bytes in Base64. `Debug` does not
+/// print it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SigningSecret(
@@ -40,8 +41,8 @@ impl SigningSecret {
         &self.0
     }
 
-    /// Returns the value of the header `webhook-signature` for a message with the given id, time of sending (Unix
-    /// seconds) and body.
+    /// Returns the value of the header `webhook-signature` for a message with the given id, time of sending
+    /// (Unix seconds) and body.
     ///
     /// # Errors
     /// When the secret is invalid, which requires that the table was edited.

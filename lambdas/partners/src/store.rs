@@ -26,7 +26,8 @@ pub trait Partners: Send + Sync {
     /// Returns the subscriptions of a partner: an empty set if there has never been one.
     async fn get(&self, partner: &CustomerId) -> anyhow::Result<Versioned<Subscriptions>>;
 
-    /// Replaces `read` by `subscriptions`. Returns false, and writes nothing, if they have changed since they were read.
+    /// Replaces `read` by `subscriptions`. Returns false, and writes nothing, if they have changed since they
+    /// were read.
     async fn replace(
         &self,
         partner: &CustomerId,
@@ -88,16 +89,16 @@ pub trait Deliveries: Send + Sync {
     /// Returns the delivery of an event to a webhook, if there is one.
     async fn get(&self, webhook: WebhookId, event: EventId) -> anyhow::Result<Option<Versioned<Delivery>>>;
 
-    /// Replaces `read` by `delivery`, or creates it if `read` is `None`, and returns the stored value. Returns `None`,
-    /// and writes nothing, if the record has changed since it was read.
+    /// Replaces `read` by `delivery`, or creates it if `read` is `None`, and returns the stored value.
+    /// Returns `None`, and writes nothing, if the record has changed since it was read.
     async fn write(
         &self,
         read: Option<&Versioned<Delivery>>,
         delivery: &Delivery,
     ) -> anyhow::Result<Option<Versioned<Delivery>>>;
 
-    /// Lists the deliveries of a webhook after the position `after`, newest first, at most `limit`. Deliveries of the
-    /// last second may be missing.
+    /// Lists the deliveries of a webhook after the position `after`, newest first, at most `limit`.
+    /// Deliveries of the last second may be missing.
     async fn list(&self, webhook: WebhookId, after: Option<&Position>, limit: u32) -> anyhow::Result<Page>;
 }
 

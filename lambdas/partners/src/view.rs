@@ -28,8 +28,8 @@ pub(crate) struct WebhookView<'a> {
     /// The reason why no events are sent; absent if the webhook is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled: Option<Disabled>,
-    /// The time of the first failed attempt since the last successful one (RFC 3339, UTC). After five days without a
-    /// successful attempt the webhook is disabled.
+    /// The time of the first failed attempt since the last successful one (RFC 3339, UTC). After five days
+    /// without a successful attempt the webhook is disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     failing_since: Option<Timestamp>,

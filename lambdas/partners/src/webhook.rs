@@ -25,8 +25,8 @@ const CLOCK_SKEW_MARGIN: SignedDuration = SignedDuration::from_secs(15);
 pub struct WebhookId(Uuid);
 
 impl WebhookId {
-    /// Returns the message id of `event` for this webhook. It is the same in every attempt, so that the receiver can
-    /// deduplicate. It contains no dot, which is the separator in the signed content.
+    /// Returns the message id of `event` for this webhook. It is the same in every attempt, so that the
+    /// receiver can deduplicate. It contains no dot, which is the separator in the signed content.
     pub fn message_id(self, event: EventId) -> String {
         let id = Uuid::new_v5(&self.0, event.to_string().as_bytes());
         format!("msg_{}", id.simple())
@@ -73,7 +73,11 @@ impl fmt::Debug for WebhookId {
 /// A description of a webhook: at most 200 characters, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(rename = "WebhookDescription", with = "String", extend("maxLength" = 200, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
+#[schemars(
+    rename = "WebhookDescription",
+    with = "String",
+    extend("maxLength" = 200, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$")
+)]
 pub struct Description(String);
 
 impl Description {
@@ -152,8 +156,8 @@ pub struct Webhook {
     pub created_at: Timestamp,
     /// The request that created it.
     pub creation: Creation,
-    /// The start of the period that counts for the health of the webhook: its creation, its enabling, a change of its
-    /// URL, or the last successful attempt. Attempts that started earlier are ignored.
+    /// The start of the period that counts for the health of the webhook: its creation, its enabling, a
+    /// change of its URL, or the last successful attempt. Attempts that started earlier are ignored.
     #[serde(rename = "trusted_since")]
     pub health_reset_at: Timestamp,
     /// The time of the first failed attempt since the last successful one.
@@ -212,8 +216,8 @@ pub enum Subscribed {
     TooMany,
 }
 
-/// All webhooks of a partner, oldest first. They fit into one item, so that one conditional write makes every change and
-/// enforces the limit and the idempotency keys.
+/// All webhooks of a partner, oldest first. They fit into one item, so that one conditional write makes every
+/// change and enforces the limit and the idempotency keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Subscriptions(Vec<Webhook>);
@@ -282,9 +286,9 @@ impl Subscriptions {
         self.0.len() < before
     }
 
-    /// Records the result of an attempt that started at `started_at`, and disables the webhook if it has been failing for
-    /// `disable_after`. Returns false if nothing changes, for example because the health of the webhook was reset after
-    /// the attempt had started.
+    /// Records the result of an attempt that started at `started_at`, and disables the webhook if it has been
+    /// failing for `disable_after`. Returns false if nothing changes, for example because the health of the
+    /// webhook was reset after the attempt had started.
     pub fn record_attempt(
         &mut self,
         id: WebhookId,

@@ -11,8 +11,8 @@ use platform::{Clock, EventHandler, Failure};
 use crate::provider::{NewIntent, Provider, ProviderError};
 use crate::store::Payments;
 
-/// The duration of a lease. It exceeds the timeout of the functions (30 seconds in template.yaml), so that a lease
-/// expires only after its owner has ended.
+/// The duration of a lease. It exceeds the timeout of the functions (30 seconds in template.yaml), so that a
+/// lease expires only after its owner has ended.
 pub const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(45);
 /// More steps than any payment needs: a payment that exceeds them is in a loop.
 const MAX_STEPS: usize = 24;
@@ -31,9 +31,9 @@ impl Arbiter {
     /// Works towards `goal` until the payment is final, and returns the event that reports the outcome.
     ///
     /// # Errors
-    /// [`Failure::Retry`] when the table or the provider is unavailable or the provider is still processing the
-    /// payment, [`Failure::Leased`] when another attempt holds the lease, [`Failure::Reject`] when the provider
-    /// rejects a request as invalid.
+    /// [`Failure::Retry`] when the table or the provider is unavailable or the provider is still processing
+    /// the payment, [`Failure::Leased`] when another attempt holds the lease, [`Failure::Reject`] when the
+    /// provider rejects a request as invalid.
     pub async fn finalize(&self, goal: Goal, request: Request<'_>) -> Result<Event, Failure> {
         let owner = self.clock.new_id();
         let mut stored = self.payments.get(request.order_id).await?;
@@ -101,11 +101,12 @@ impl Arbiter {
 
     /// Advances a payment after a report of the provider, and returns the event that reports the outcome.
     ///
-    /// The report only triggers a retrieval from the provider: it may be late, and only the record says what is
-    /// charged, and to whom. The attempt is the same as that of the redelivered message, only sooner. `None` if no
-    /// attempt is due: there is no record, or it has another PaymentIntent, or it is final. The outcome of a final
-    /// record is published by the attempt that wrote it, whose message is redelivered until it has done so. Every
-    /// charge has reports: if they published the outcome too, each order would invoke all consumers again.
+    /// The report only triggers a retrieval from the provider: it may be late, and only the record says what
+    /// is charged, and to whom. The attempt is the same as that of the redelivered message, only sooner.
+    /// `None` if no attempt is due: there is no record, or it has another PaymentIntent, or it is final. The
+    /// outcome of a final record is published by the attempt that wrote it, whose message is redelivered
+    /// until it has done so. Every charge has reports: if they published the outcome too, each order would
+    /// invoke all consumers again.
     ///
     /// # Errors
     /// The same as those of [`Arbiter::finalize`].
@@ -123,8 +124,8 @@ impl Arbiter {
         self.finalize(Goal::Charge, request).await.map(Some)
     }
 
-    /// Releases the lease, so that the next attempt need not wait for it to expire. This is an optimization: a
-    /// failure is only logged, because the lease expires anyway.
+    /// Releases the lease, so that the next attempt need not wait for it to expire. This is an optimization:
+    /// a failure is only logged, because the lease expires anyway.
     async fn release_lease(&self, stored: Option<&Payment>, attempt: &Attempt) {
         let Some(released) = stored.and_then(|payment| payment.release_lease(attempt)) else { return };
         if let Err(error) = self.payments.write(&released).await {

@@ -6,7 +6,8 @@
 //! | `void-payment` | [`arbiter::VoidPayment`] |
 //! | `stripe-webhook` | [`webhook`] |
 //!
-//! The first two run the same [`arbiter::Arbiter`], which performs the steps that [`domain::payment::decide`] returns.
+//! The first two run the same [`arbiter::Arbiter`], which performs the steps that [`domain::payment::decide`]
+//! returns.
 
 pub mod adapters;
 pub mod arbiter;

@@ -24,7 +24,8 @@ pub trait Provider: Send + Sync {
     async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError>;
     /// Returns the status of a PaymentIntent.
     async fn retrieve(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError>;
-    /// Confirms a PaymentIntent, which charges the customer unless it is already final, and returns its status.
+    /// Confirms a PaymentIntent, which charges the customer unless it is already final, and returns its
+    /// status.
     async fn confirm(
         &self,
         intent: &PaymentIntentId,

@@ -34,7 +34,8 @@ impl Ses {
     /// # Errors
     /// When the variable is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
-        // SES cannot distinguish a retry from a new email, so the client does not retry, and has a long timeout.
+        // SES cannot distinguish a retry from a new email, so the client does not retry, and has a long
+        // timeout.
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(RESPONSE_TIMEOUT).build();
         let config = Builder::from(aws.sdk_config())
             .retry_config(RetryConfig::disabled())
@@ -68,9 +69,9 @@ impl Mailer for Ses {
     }
 }
 
-/// Classifies an error by whether the email may have been sent nevertheless. After a client error (4xx) it was not; after
-/// a server error, or without a response, that is unknown. Only the code of the error is kept, because its message
-/// contains the address.
+/// Classifies an error by whether the email may have been sent nevertheless. After a client error (4xx) it
+/// was not; after a server error, or without a response, that is unknown. Only the code of the error is kept,
+/// because its message contains the address.
 fn classify_error(error: SdkError<SendEmailError>) -> EffectError {
     let was_not_sent = matches!(error, SdkError::ConstructionFailure(_));
     let status = error.raw_response().map(|response| response.status().as_u16());

@@ -1,4 +1,5 @@
-//! Implementations of the ports with SQS, CloudWatch, DynamoDB and Secrets Manager, and in [`memory`] for tests.
+//! Implementations of the ports with SQS, CloudWatch, DynamoDB and Secrets Manager, and in [`memory`] for
+//! tests.
 
 pub mod memory;
 mod queues;

@@ -65,8 +65,8 @@ impl SqsQueues {
     }
 }
 
-/// Returns the logical id in the template: CloudFormation names a queue `<stack>-<logical id>-<random>`, where only
-/// `<stack>` may contain hyphens.
+/// Returns the logical id in the template: CloudFormation names a queue `<stack>-<logical id>-<random>`,
+/// where only `<stack>` may contain hyphens.
 fn logical_id(name: &str) -> String {
     name.rsplit('-').nth(1).unwrap_or(name).to_owned()
 }

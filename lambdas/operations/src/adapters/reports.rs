@@ -13,7 +13,8 @@ use crate::store::Reports;
 /// The key of the only item.
 const ITEM_NAME: &str = "last";
 
-/// A table with one item: the latest report as JSON in `report`, and its time in `checked_at` (Unix milliseconds).
+/// A table with one item: the latest report as JSON in `report`, and its time in `checked_at` (Unix
+/// milliseconds).
 #[derive(Debug, Clone)]
 pub struct DynamoDbReports {
     client: Client,

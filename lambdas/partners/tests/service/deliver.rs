@@ -209,7 +209,8 @@ async fn a_failing_receiver_does_not_delay_the_others() {
     assert_eq!(service.receivers.requests().len(), 3);
 }
 
-/// The crash that looks like a success to the receiver: the request was sent, and the outcome was not recorded.
+/// The crash that looks like a success to the receiver: the request was sent, and the outcome was not
+/// recorded.
 #[tokio::test]
 async fn a_crash_between_sending_and_recording_sends_again_with_the_same_id() {
     let service = Service::new();

@@ -1,4 +1,5 @@
-//! Receivers that keep failing: their webhook is disabled, and late attempts do not undo changes by the partner.
+//! Receivers that keep failing: their webhook is disabled, and late attempts do not undo changes by the
+//! partner.
 
 use domain::Event;
 use http::StatusCode;

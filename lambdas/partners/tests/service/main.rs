@@ -1,4 +1,5 @@
-//! Tests of the partner service with in-memory ports: its API as partners call it, and its function as it handles events.
+//! Tests of the partner service with in-memory ports: its API as partners call it, and its function as it
+//! handles events.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure in a helper fails the test")]
 
 mod change;

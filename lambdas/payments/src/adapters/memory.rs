@@ -48,8 +48,8 @@ impl Payments for InMemoryPayments {
 }
 
 /// A payment provider that behaves like Stripe's PaymentIntents. The payment method decides the outcome of a
-/// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`; `pm_slow` stays
-/// in processing, `pm_unknown` does not exist, and all others are charged.
+/// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`;
+/// `pm_slow` stays in processing, `pm_unknown` does not exist, and all others are charged.
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
     account: Mutex<Account>,
@@ -199,7 +199,8 @@ fn reason(code: &str, decline_code: Option<&str>) -> DeclineReason {
     DeclineReason { code: code.to_owned(), decline_code: decline_code.map(str::to_owned) }
 }
 
-/// Returns why a card is declined, or `None` if it is not: <https://docs.stripe.com/testing#declined-payments>
+/// Returns why a card is declined, or `None` if it is not:
+/// <https://docs.stripe.com/testing#declined-payments>
 fn decline(payment_method: &str) -> Option<DeclineReason> {
     Some(match payment_method {
         "pm_declined" => reason("card_declined", None),

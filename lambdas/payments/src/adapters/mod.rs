@@ -24,8 +24,8 @@ use crate::webhook::{Secrets, WebhookApi};
 /// timeout.
 const STRIPE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Creates the arbiter for the table in `PAYMENTS_TABLE` and the Stripe API at `STRIPE_API_BASE`, with the API key in
-/// the secret `STRIPE_SECRET_ID`.
+/// Creates the arbiter for the table in `PAYMENTS_TABLE` and the Stripe API at `STRIPE_API_BASE`, with the
+/// API key in the secret `STRIPE_SECRET_ID`.
 ///
 /// # Errors
 /// When one of the variables is not set or invalid.
@@ -39,7 +39,8 @@ pub fn arbiter(aws: &Aws) -> anyhow::Result<Arbiter> {
     })
 }
 
-/// Creates the dependencies of `stripe-webhook`: the bus in `EVENT_BUS` and the secret `STRIPE_WEBHOOK_SECRET_ID`.
+/// Creates the dependencies of `stripe-webhook`: the bus in `EVENT_BUS` and the secret
+/// `STRIPE_WEBHOOK_SECRET_ID`.
 ///
 /// # Errors
 /// When one of the variables is not set.

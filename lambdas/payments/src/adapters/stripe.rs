@@ -123,7 +123,8 @@ impl<C: HttpClient> Stripe<C> {
         if status == StatusCode::UNAUTHORIZED {
             self.key.invalidate();
         }
-        // 5xx, 429, 409 (a concurrent request with the same key) and 401 (the key is being rotated) are transient.
+        // 5xx, 429, 409 (a concurrent request with the same key) and 401 (the key is being rotated) are
+        // transient.
         let is_permanent =
             matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYMENT_REQUIRED | StatusCode::NOT_FOUND);
         match serde_json::from_slice::<ErrorBody>(response.body()) {
@@ -202,10 +203,11 @@ impl<C: HttpClient> Provider for Stripe<C> {
     }
 }
 
-/// Returns whether Stripe counts this amount in the same minor units as ISO 4217. Stripe takes the Malagasy ariary
-/// as a zero-decimal currency, the Icelandic króna and the Ugandan shilling as two-decimal ones, and requires amounts
-/// in three-decimal currencies to be multiples of ten (<https://docs.stripe.com/currencies#special-cases>). Other
-/// amounts are not sent, because Stripe would charge a different sum.
+/// Returns whether Stripe counts this amount in the same minor units as ISO 4217. Stripe takes the Malagasy
+/// ariary as a zero-decimal currency, the Icelandic króna and the Ugandan shilling as two-decimal ones, and
+/// requires amounts in three-decimal currencies to be multiples of ten
+/// (<https://docs.stripe.com/currencies#special-cases>). Other amounts are not sent, because Stripe would
+/// charge a different sum.
 fn has_iso_minor_units(amount: Money) -> bool {
     match amount.currency.code() {
         "MGA" | "ISK" | "UGX" => false,

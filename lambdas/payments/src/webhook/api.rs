@@ -14,8 +14,8 @@ use super::secrets::Secrets;
 use super::signature::{Signature, SignatureError};
 
 const SIGNATURE_HEADER: &str = "stripe-signature";
-/// The maximum size of a body. An event about a PaymentIntent has about 5 KB; other events of the account may be
-/// larger.
+/// The maximum size of a body. An event about a PaymentIntent has about 5 KB; other events of the account may
+/// be larger.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// The dependencies of the route.
@@ -56,8 +56,8 @@ fn describe_receive(operation: &mut OperationDescription) {
         .problem(413, "too-large", "The body is too large.");
 }
 
-/// Responds with 204 once the event has been published, or if it is not relevant. After any other response than 2xx,
-/// Stripe retries for up to three days (<https://docs.stripe.com/webhooks#retries>).
+/// Responds with 204 once the event has been published, or if it is not relevant. After any other response
+/// than 2xx, Stripe retries for up to three days (<https://docs.stripe.com/webhooks#retries>).
 async fn receive(
     State(api): State<Arc<WebhookApi>>,
     RequestCause(cause): RequestCause,

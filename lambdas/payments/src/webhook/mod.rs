@@ -1,4 +1,5 @@
-//! `stripe-webhook`: receives webhooks of Stripe, and publishes them on the bus (<https://docs.stripe.com/webhooks>).
+//! `stripe-webhook`: receives webhooks of Stripe, and publishes them on the bus
+//! (<https://docs.stripe.com/webhooks>).
 //!
 //! | module | contents |
 //! |---|---|

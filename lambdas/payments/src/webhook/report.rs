@@ -40,8 +40,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Parses the body of a webhook. Returns `None` if the event is not relevant: its type is not a status change of
-    /// a PaymentIntent, or the PaymentIntent has no order, because something else created it in the same account.
+    /// Parses the body of a webhook. Returns `None` if the event is not relevant: its type is not a status
+    /// change of a PaymentIntent, or the PaymentIntent has no order, because something else created it in the
+    /// same account.
     ///
     /// # Errors
     /// When the body is not an event, or is an event of an order's PaymentIntent without the required fields.

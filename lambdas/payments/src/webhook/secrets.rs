@@ -1,9 +1,9 @@
 //! The signing secrets of the webhook endpoint.
 //!
-//! The secret in Secrets Manager is text that contains one `whsec_…` key, or two separated by white space while the
-//! key is being rotated: Stripe can keep the old key valid for up to a day beside the new one
-//! (<https://docs.stripe.com/webhooks#roll-endpoint-secrets>). If the text contains none, as in a new stack, every
-//! request is rejected.
+//! The secret in Secrets Manager is text that contains one `whsec_…` key, or two separated by white space
+//! while the key is being rotated: Stripe can keep the old key valid for up to a day beside the new one
+//! (<https://docs.stripe.com/webhooks#roll-endpoint-secrets>). If the text contains none, as in a new stack,
+//! every request is rejected.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,8 +56,8 @@ impl Secrets {
         }
     }
 
-    /// Reads the secrets again, because a signature that matches none of the cached ones may be due to a rotation.
-    /// Returns `None`, and reads nothing, within a minute of the last read.
+    /// Reads the secrets again, because a signature that matches none of the cached ones may be due to a
+    /// rotation. Returns `None`, and reads nothing, within a minute of the last read.
     ///
     /// # Errors
     /// When they cannot be read. The cached ones remain.

@@ -1,14 +1,14 @@
-//! The header `Stripe-Signature`: `t=<seconds>,v1=<HMAC-SHA256 of "t.body">`, with one `v1` for each active secret
-//! (<https://docs.stripe.com/webhooks#verify-manually>).
+//! The header `Stripe-Signature`: `t=<seconds>,v1=<HMAC-SHA256 of "t.body">`, with one `v1` for each active
+//! secret (<https://docs.stripe.com/webhooks#verify-manually>).
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// The maximum difference between the timestamp of a signature and the current time, in either direction, as in
-/// Stripe's own libraries. A captured request can be replayed for that long, which is harmless, because processing is
-/// idempotent.
+/// The maximum difference between the timestamp of a signature and the current time, in either direction, as
+/// in Stripe's own libraries. A captured request can be replayed for that long, which is harmless, because
+/// processing is idempotent.
 pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(300);
 
 /// The length of an HMAC-SHA256 in bytes.

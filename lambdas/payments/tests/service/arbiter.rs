@@ -78,7 +78,8 @@ async fn after_an_unknown_outcome_the_provider_is_queried_first() {
     assert_eq!(service.captures(), 1);
 }
 
-/// Runs an attempt that creates and records its PaymentIntent, and loses the confirmation before or after its effect.
+/// Runs an attempt that creates and records its PaymentIntent, and loses the confirmation before or after its
+/// effect.
 pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
     let (order, cause) = (details("pm_card_visa"), cause());
     let request = Request { order_id: order_id(), order: &order, cause: &cause };
