@@ -216,7 +216,7 @@ async fn an_intent_that_is_not_there_is_a_fault_of_ours(world: &World) -> anyhow
         world.provider.cancel(&intent).await,
     ];
     for answer in answers {
-        anyhow::ensure!(matches!(answer, Err(ProviderError::Misunderstood(_))), "of no intent: {answer:?}");
+        anyhow::ensure!(matches!(answer, Err(ProviderError::InvalidRequest(_))), "of no intent: {answer:?}");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::claim::{Claim, Status};
 use invariants::Mail as Sent;
 use jiff::Timestamp;
-use notifications::mail::Mail;
+use notifications::mail::Email;
 use notifications::send::SendEmail;
 use notifications::store::Mailer;
 use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
@@ -66,7 +66,7 @@ struct Outgoing {
 
 #[async_trait]
 impl Mailer for Outgoing {
-    async fn send(&self, mail: &Mail) -> Result<String, EffectError> {
+    async fn send(&self, mail: &Email) -> Result<String, EffectError> {
         let (world, kind) = (Arc::clone(&self.ports.world), mail.kind.name());
         // Every order of a run has a customer of its own.
         let orders = world.orders.all().into_values();

@@ -141,7 +141,7 @@ pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
 /// Lets a minute pass; then the schedule calls.
 fn minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
-    world.provider.process();
+    world.provider.complete_processing();
     webhooks::tell(world);
     // Where nothing is open and nothing waits, the schedule's function would look and find nothing.
     if world.has_open_orders() || !world.orders.pending_events().is_empty() {

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::payment::IntentStatus;
 use http::{Request, StatusCode};
-use payments::adapters::memory::News;
-use payments::webhook::{SigningSecret, signature::sign};
+use payments::adapters::memory::IntentUpdate;
+use payments::webhook::{SecretSource, signature::sign};
 use platform::Clock;
 use platform::clock::timeout;
 use secrecy::SecretString;
@@ -32,7 +32,7 @@ const USUALLY: Duration = Duration::from_secs(5);
 const LATE: Duration = Duration::from_secs(7200);
 
 #[async_trait]
-impl SigningSecret for Ports {
+impl SecretSource for Ports {
     async fn read(&self) -> anyhow::Result<SecretString> {
         Ports::read(self, "secret.read", |_| Ok(SecretString::from(SECRET))).await
     }
@@ -40,7 +40,7 @@ impl SigningSecret for Ports {
 
 /// Has the provider tell of all that has become of PaymentIntents since the last time.
 pub fn tell(world: &Arc<World>) {
-    for news in world.provider.take_news() {
+    for news in world.provider.take_updates() {
         let kind = match news.status {
             IntentStatus::Unconfirmed => continue,
             IntentStatus::Processing => "payment_intent.processing",
@@ -62,7 +62,7 @@ pub fn tell(world: &Arc<World>) {
 }
 
 /// As <https://docs.stripe.com/api/events/object> has it.
-fn body(number: u64, kind: &str, news: &News, created: i64) -> String {
+fn body(number: u64, kind: &str, news: &IntentUpdate, created: i64) -> String {
     json!({
         "id": format!("evt_{number}"),
         "object": "event",

@@ -115,7 +115,7 @@ impl Side {
     async fn answer(&mut self, call: &Call) -> anyhow::Result<(Answer, usize)> {
         let answer = self.ask(call).await.unwrap_or_else(|error| match error {
             ProviderError::Refused(reason) => Answer::Refused(reason.code),
-            ProviderError::Misunderstood(_) => Answer::Misunderstood,
+            ProviderError::InvalidRequest(_) => Answer::Misunderstood,
             ProviderError::Unknown(_) => Answer::Unknown,
         });
         Ok((answer, self.world.books.captures(self.world.order).await?))

@@ -9,7 +9,7 @@ use crate::generate::{changed, fitting};
 
 /// What only the function can tell, because no schema can say it.
 const ONLY_THE_FUNCTION: [&str; 9] = [
-    "must lead to the public internet",
+    "must have a public host name",
     "must name each product once",
     "all prices must be in one currency",
     "the total must be at most",
