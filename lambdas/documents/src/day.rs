@@ -34,7 +34,7 @@ pub struct Hour {
 ///
 /// # Errors
 /// When it is not set, or there is none of that name.
-pub fn zone_from_env() -> anyhow::Result<TimeZone> {
+pub fn time_zone_from_env() -> anyhow::Result<TimeZone> {
     let name = platform::config::required("SHOP_TIME_ZONE")?;
     TimeZone::get(&name).with_context(|| format!("SHOP_TIME_ZONE: there is no time zone {name}"))
 }
@@ -45,9 +45,9 @@ impl LocalDay {
     /// # Errors
     /// When there is no such day: at the ends of time, or where a zone left one out.
     pub fn new(date: Date, zone: TimeZone) -> anyhow::Result<Self> {
-        let begins =
+        let start_of =
             |date: Date| anyhow::Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp());
-        let (start, end) = (begins(date)?, begins(date.tomorrow()?)?);
+        let (start, end) = (start_of(date)?, start_of(date.tomorrow()?)?);
         anyhow::ensure!(start < end, "{date} was left out in this time zone");
         Ok(Self { date, start, end, zone })
     }
@@ -56,30 +56,32 @@ impl LocalDay {
     ///
     /// # Errors
     /// As [`LocalDay::new`].
-    pub fn before(now: Timestamp, zone: TimeZone) -> anyhow::Result<Self> {
+    pub fn yesterday(now: Timestamp, zone: TimeZone) -> anyhow::Result<Self> {
         let today = zone.to_datetime(now).date();
         Self::new(today.yesterday().context("the beginning of time")?, zone)
     }
 
     /// Its hours, one behind the other, without a gap.
     pub fn hours(&self) -> Vec<Hour> {
-        let mut changes: Vec<Timestamp> = self
+        let mut transitions: Vec<Timestamp> = self
             .zone
             .following(self.start)
             .map(|transition| transition.timestamp())
             .take_while(|at| *at < self.end)
             .collect();
-        changes.reverse();
+        transitions.reverse();
         let mut hours = Vec::new();
         let mut start = self.start;
         while start < self.end {
             let local = self.zone.to_datetime(start);
-            let into = i64::from(local.minute()) * 60 + i64::from(local.second());
-            let full = start.saturating_add(SignedDuration::from_secs(3600 - into)).unwrap_or(self.end);
-            while changes.last().is_some_and(|at| *at <= start) {
-                changes.pop();
+            let past_hour = i64::from(local.minute()) * 60 + i64::from(local.second());
+            let full_hour =
+                start.saturating_add(SignedDuration::from_secs(3600 - past_hour)).unwrap_or(self.end);
+            while transitions.last().is_some_and(|at| *at <= start) {
+                transitions.pop();
             }
-            let end = [Some(full), changes.last().copied(), Some(self.end)].into_iter().flatten().min();
+            let end =
+                [Some(full_hour), transitions.last().copied(), Some(self.end)].into_iter().flatten().min();
             let end = end.unwrap_or(self.end);
             let label = local.strftime("%H:%M").to_string();
             let offset = self.zone.to_offset(start);
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_as_long_as_it_is() {
+    fn a_day_has_its_real_length() {
         for (date, zone, minutes, hours) in [
             ("2026-11-23", "Europe/Berlin", 24 * 60, 24),
             ("2026-03-29", "Europe/Berlin", 23 * 60, 23),
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_is_left_out_is_not_there_and_the_double_one_is_there_twice() {
+    fn a_skipped_hour_is_absent_and_a_repeated_hour_occurs_twice() {
         let spring = labels(&day("2026-03-29", "Europe/Berlin"));
         assert_eq!(spring[..4], ["00:00", "01:00", "03:00", "04:00"]);
         let autumn = labels(&day("2026-10-25", "Europe/Berlin"));
@@ -153,24 +155,25 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_a_zone_left_out_is_none() {
-        let left_out = LocalDay::new("2011-12-30".parse().unwrap(), TimeZone::get("Pacific/Apia").unwrap());
-        assert!(left_out.is_err(), "{left_out:?}");
+    fn a_day_that_the_time_zone_skipped_is_an_error() {
+        let skipped = LocalDay::new("2011-12-30".parse().unwrap(), TimeZone::get("Pacific/Apia").unwrap());
+        assert!(skipped.is_err(), "{skipped:?}");
     }
 
     #[test]
-    fn yesterday_is_the_zones_own() {
+    fn yesterday_depends_on_the_time_zone() {
         let now: Timestamp = "2026-11-24T23:30:00Z".parse().unwrap();
-        let before = |zone| LocalDay::before(now, TimeZone::get(zone).unwrap()).unwrap().date.to_string();
-        assert_eq!(before("UTC"), "2026-11-23");
-        assert_eq!(before("Europe/Berlin"), "2026-11-24");
-        assert_eq!(before("America/New_York"), "2026-11-23");
+        let yesterday =
+            |zone| LocalDay::yesterday(now, TimeZone::get(zone).unwrap()).unwrap().date.to_string();
+        assert_eq!(yesterday("UTC"), "2026-11-23");
+        assert_eq!(yesterday("Europe/Berlin"), "2026-11-24");
+        assert_eq!(yesterday("America/New_York"), "2026-11-23");
     }
 
     proptest! {
         /// Whatever zone and day: each moment is in exactly one hour of exactly one day.
         #[test]
-        fn days_and_hours_leave_no_gap(
+        fn days_and_hours_are_contiguous(
             zone in proptest::sample::select(vec![
                 "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC",
                 "America/St_Johns", "Africa/Casablanca", "Pacific/Chatham", "Asia/Tehran", "America/Havana",

@@ -13,8 +13,8 @@ use platform::config;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::export::store::{Created, ExportQueue, Exports};
-use crate::export::{Export, ExportId, RECORD_KEPT};
+use crate::export::store::{CreateResult, ExportQueue, Exports};
+use crate::export::{Export, ExportId, RECORD_RETENTION};
 use crate::ledger::store::Versioned;
 
 /// The table of exports.
@@ -36,16 +36,17 @@ struct ExportItem {
 }
 
 fn write_item(export: &Export, version: u64) -> anyhow::Result<Item> {
-    let expires_at = export.requested_at.saturating_add(RECORD_KEPT).unwrap_or(Timestamp::MAX).as_second();
+    let expires_at =
+        export.requested_at.saturating_add(RECORD_RETENTION).unwrap_or(Timestamp::MAX).as_second();
     let export_id = export.id;
     let item = ExportItem { export_id, version, expires_at, export: serde_json::to_string(export)? };
-    serde_dynamo::to_item(item).context("an export could not be written")
+    serde_dynamo::to_item(item).context("an export could not be serialized")
 }
 
 fn read_item(item: Item) -> anyhow::Result<Versioned<Export>> {
     let item: ExportItem =
-        serde_dynamo::from_item(item).context("a row of the exports table is not understood")?;
-    let value = serde_json::from_str(&item.export).context("an export in the table is not understood")?;
+        serde_dynamo::from_item(item).context("an item of the exports table cannot be parsed")?;
+    let value = serde_json::from_str(&item.export).context("an export in the table cannot be parsed")?;
     Ok(Versioned { value, version: item.version })
 }
 
@@ -66,7 +67,7 @@ impl DynamoDbExports {
 
 #[async_trait]
 impl Exports for DynamoDbExports {
-    async fn create(&self, export: &Export) -> anyhow::Result<Created> {
+    async fn create(&self, export: &Export) -> anyhow::Result<CreateResult> {
         let put = self
             .client
             .put_item()
@@ -74,17 +75,18 @@ impl Exports for DynamoDbExports {
             .set_item(Some(write_item(export, 1)?))
             .condition_expression("attribute_not_exists(export_id)");
         match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(Created::Now),
+            Ok(_) => Ok(CreateResult::Created),
             Err(error) if error.is_conditional_check_failed_exception() => {
-                let before = self.get(export.id).await?.context("an export that is there and is not")?;
-                Ok(Created::Before(Box::new(before)))
+                let existing =
+                    self.get(export.id).await?.context("the export exists but could not be read")?;
+                Ok(CreateResult::AlreadyExists(Box::new(existing)))
             }
             Err(error) => Err(anyhow::Error::new(error).context("the export could not be written")),
         }
     }
 
     async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
@@ -93,7 +95,7 @@ impl Exports for DynamoDbExports {
             .send()
             .await
             .context("the export could not be read")?;
-        answer.item.map(read_item).transpose()
+        response.item.map(read_item).transpose()
     }
 
     async fn replace(
@@ -140,7 +142,7 @@ impl ExportQueue for SqsExportQueue {
     async fn send(&self, id: ExportId) -> anyhow::Result<()> {
         let body = json!({ "export_id": id }).to_string();
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
-        sent.context("the export could not be put into the queue")?;
+        sent.context("the message for the export could not be sent")?;
         Ok(())
     }
 }

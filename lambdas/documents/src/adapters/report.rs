@@ -18,14 +18,14 @@ use crate::report::link::LinkSecret;
 use crate::report::mail::{Mail, Mailer};
 
 /// How long SES gets for an answer.
-const ANSWER_TIME: Duration = Duration::from_secs(15);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Sends from one verified address to one reader.
 #[derive(Debug, Clone)]
 pub struct SesMailer {
     client: Client,
     sender: String,
-    reader: String,
+    recipient: String,
 }
 
 impl SesMailer {
@@ -34,23 +34,23 @@ impl SesMailer {
     /// # Errors
     /// When only the sender is missing.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Option<Self>> {
-        let reader = config::optional("REPORT_EMAIL", String::new())?;
-        if reader.is_empty() {
+        let recipient = config::optional("REPORT_EMAIL", String::new())?;
+        if recipient.is_empty() {
             return Ok(None);
         }
         // SES cannot tell a mail that is sent again from a new one, so nothing is sent again in here.
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIME).build();
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(RESPONSE_TIMEOUT).build();
         let config = Builder::from(aws.sdk_config())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();
         let sender = config::required("SENDER_ADDRESS")?;
-        Ok(Some(Self { client: Client::from_conf(config), sender, reader }))
+        Ok(Some(Self { client: Client::from_conf(config), sender, recipient }))
     }
 }
 
 fn utf8(text: &str) -> anyhow::Result<Content> {
-    Content::builder().data(text).charset("UTF-8").build().context("the mail could not be made")
+    Content::builder().data(text).charset("UTF-8").build().context("the email could not be built")
 }
 
 #[async_trait]
@@ -62,14 +62,14 @@ impl Mailer for SesMailer {
             .client
             .send_email()
             .from_email_address(&self.sender)
-            .destination(Destination::builder().to_addresses(&self.reader).build())
+            .destination(Destination::builder().to_addresses(&self.recipient).build())
             .content(EmailContent::builder().simple(message).build())
             .send()
             .await;
         // Errors name the address, so only their code is kept.
         sent.map(drop).map_err(|error| {
             let error = error.into_service_error();
-            anyhow::anyhow!("SES did not send the mail: {}", error.meta().code().unwrap_or("no answer"))
+            anyhow::anyhow!("SES did not send the email: {}", error.meta().code().unwrap_or("no response"))
         })
     }
 }
@@ -94,7 +94,7 @@ impl LinkSecret for StoredLinkSecret {
         self.0.get().await
     }
 
-    fn forget(&self) {
+    fn invalidate(&self) {
         self.0.invalidate();
     }
 }

@@ -8,7 +8,7 @@ use super::request::CreateExport;
 
 const EXPORT_ID: &str = "The export: the `id` that asking for it was answered with.";
 
-pub(super) fn about_create(it: &mut OperationDescription) {
+pub(super) fn describe_create(it: &mut OperationDescription) {
     it.about(
         "Ask for an export of orders",
         "A file with all orders of a period is written, each as it stands at this moment. That takes from seconds to \
@@ -27,7 +27,7 @@ pub(super) fn about_create(it: &mut OperationDescription) {
     .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another export.");
 }
 
-pub(super) fn about_read(it: &mut OperationDescription) {
+pub(super) fn describe_read(it: &mut OperationDescription) {
     it.about(
         "Read an export",
         "How far it is, and when it is done, a link from which the file can be fetched.",

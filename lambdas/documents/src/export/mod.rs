@@ -30,11 +30,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// How long the file is there after it was written: the bucket's lifecycle removes it then.
-pub const FILE_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub const FILE_RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long is remembered that there was an export, and with it the key that it was asked for with.
-pub const RECORD_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub const RECORD_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// After so long without news somebody has to look whether the message is lost that moves it on.
-pub const OVERDUE: SignedDuration = SignedDuration::from_mins(3);
+pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(3);
 
 /// Names an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -98,7 +98,7 @@ impl Format {
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct ExportRequest {
     /// Orders placed from then on,
     pub from: Timestamp,
     /// and before then.
@@ -115,7 +115,8 @@ pub struct Export {
     /// Names it.
     pub id: ExportId,
     /// What was asked for.
-    pub wanted: Wanted,
+    #[serde(rename = "wanted")]
+    pub request: ExportRequest,
     /// Tells whether another request with the same key asks for the same.
     pub fingerprint: String,
     /// When it was asked for: the moment of the cut.
@@ -129,7 +130,8 @@ pub struct Export {
     #[serde(default)]
     pub attempts: u32,
     /// When there was last any news of it.
-    pub moved_at: Timestamp,
+    #[serde(rename = "moved_at")]
+    pub updated_at: Timestamp,
 }
 
 /// How far an export is.
@@ -169,8 +171,8 @@ impl Export {
 
     /// Whether somebody would have moved it on by now.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        let is_held = self.lease.is_some_and(|lease| now < lease.expires_at);
-        !self.is_final() && !is_held && now.duration_since(self.moved_at) > OVERDUE
+        let is_leased = self.lease.is_some_and(|lease| now < lease.expires_at);
+        !self.is_final() && !is_leased && now.duration_since(self.updated_at) > OVERDUE_AFTER
     }
 
     /// The name of the file in the bucket.
@@ -180,6 +182,6 @@ impl Export {
 
     /// What a browser calls the file.
     pub fn file_name(&self) -> String {
-        format!("orders-{}.{}", self.requested_at.strftime("%Y%m%d-%H%M%S"), self.wanted.format.extension())
+        format!("orders-{}.{}", self.requested_at.strftime("%Y%m%d-%H%M%S"), self.request.format.extension())
     }
 }

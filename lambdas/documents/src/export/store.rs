@@ -7,18 +7,18 @@ use crate::ledger::store::Versioned;
 
 /// What became of the wish to write a new export down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Created {
+pub enum CreateResult {
     /// It is new.
-    Now,
+    Created,
     /// It was there before.
-    Before(Box<Versioned<Export>>),
+    AlreadyExists(Box<Versioned<Export>>),
 }
 
 /// The exports.
 #[async_trait]
 pub trait Exports: Send + Sync {
     /// Writes a new one down, with the version 1.
-    async fn create(&self, export: &Export) -> anyhow::Result<Created>;
+    async fn create(&self, export: &Export) -> anyhow::Result<CreateResult>;
 
     /// One of them.
     async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>>;

@@ -22,13 +22,13 @@ use platform::objects::ObjectStore;
 use schemars::JsonSchema;
 use sha2::{Digest, Sha256};
 
-use super::accept::Form;
-use super::document::{document, key};
+use super::accept::DocumentFormat;
+use super::document::{load_or_render, object_key};
 use super::record::Invoice;
 use super::store::Invoices;
 
 /// How long the address of a PDF is good: for who follows it at once.
-const LINK: Duration = Duration::from_secs(60);
+const LINK_LIFETIME: Duration = Duration::from_secs(60);
 
 /// What the routes work on.
 pub struct Api {
@@ -48,9 +48,9 @@ pub fn routes() -> Routes<Arc<Api>> {
     let read = Access::Scope(Scope::OrdersRead);
     let partner = Access::Partner(Scope::PartnerOrders);
     Routes::default()
-        .add(Operation::get("/orders/{order_id}/invoice", "readInvoice", read, about), invoice)
+        .add(Operation::get("/orders/{order_id}/invoice", "readInvoice", read, describe), invoice)
         .add(
-            Operation::get("/partner/orders/{order_id}/invoice", "readPartnerInvoice", partner, about),
+            Operation::get("/partner/orders/{order_id}/invoice", "readPartnerInvoice", partner, describe),
             invoice,
         )
 }
@@ -65,7 +65,7 @@ pub struct EntityTags(#[schemars(length(min = 1, max = 1000))] pub String);
 #[schemars(inline)]
 pub struct Document(pub String);
 
-fn about(it: &mut OperationDescription) {
+fn describe(it: &mut OperationDescription) {
     it.about(
         "Read an order's invoice",
         "There is one soon after the order is paid; it never changes, and neither does a byte of it. \
@@ -94,8 +94,8 @@ async fn invoice(
     let id: OrderId = parse_path_parameter("order_id", &order)?;
     tracing::Span::current().record("order_id", &order);
     let scope = CustomerScope::of_caller(&caller)?;
-    let accept = text(&headers, &header::ACCEPT);
-    let form = Form::wanted(accept).ok_or_else(|| {
+    let accept = header_text(&headers, &header::ACCEPT);
+    let format = DocumentFormat::negotiate(accept).ok_or_else(|| {
         Problem::not_acceptable(
             "An invoice is there as application/pdf and as text/html: send Accept with one of them.",
         )
@@ -107,61 +107,66 @@ async fn invoice(
              paid, ask again in a few seconds."
         ))
     })?;
-    let body = document(&api.objects, &invoice, form).await?;
+    let body = load_or_render(&api.objects, &invoice, format).await?;
     let tag = entity_tag(&body);
-    let mut response = if text(&headers, &header::IF_NONE_MATCH).is_some_and(|sent| names(sent, &tag)) {
+    let mut response = if header_text(&headers, &header::IF_NONE_MATCH)
+        .is_some_and(|sent| matches_tag(sent, &tag))
+    {
         StatusCode::NOT_MODIFIED.into_response()
-    } else if form == Form::Pdf && !accept.is_some_and(names_pdf_alone) {
-        return elsewhere(&api, &invoice).await;
+    } else if format == DocumentFormat::Pdf && !accept.is_some_and(accepts_only_pdf) {
+        return redirect_to_pdf(&api, &invoice).await;
     } else {
-        let (kind, how) = match form {
-            Form::Pdf => ("application/pdf", "attachment"),
-            Form::Page => ("text/html; charset=utf-8", "inline"),
+        let (content_type, disposition) = match format {
+            DocumentFormat::Pdf => ("application/pdf", "attachment"),
+            DocumentFormat::Html => ("text/html; charset=utf-8", "inline"),
         };
-        let name = match form {
-            Form::Pdf => format!("{how}; filename=\"{}.pdf\"", invoice.number),
-            Form::Page => format!("{how}; filename=\"{}.html\"", invoice.number),
+        let name = match format {
+            DocumentFormat::Pdf => format!("{disposition}; filename=\"{}.pdf\"", invoice.number),
+            DocumentFormat::Html => format!("{disposition}; filename=\"{}.html\"", invoice.number),
         };
         // Nothing that stands in an order runs in the page, or brings anything from elsewhere.
         let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
         let mut response = body.into_response();
-        set(&mut response, header::CONTENT_TYPE, kind);
-        set(&mut response, header::CONTENT_DISPOSITION, &name);
-        set(&mut response, header::CONTENT_SECURITY_POLICY, policy);
-        set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set_header(&mut response, header::CONTENT_TYPE, content_type);
+        set_header(&mut response, header::CONTENT_DISPOSITION, &name);
+        set_header(&mut response, header::CONTENT_SECURITY_POLICY, policy);
+        set_header(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
         response
     };
-    set(&mut response, header::ETAG, &tag);
-    set(&mut response, header::VARY, "Accept");
-    set(&mut response, header::CACHE_CONTROL, "private, no-cache");
+    set_header(&mut response, header::ETAG, &tag);
+    set_header(&mut response, header::VARY, "Accept");
+    set_header(&mut response, header::CACHE_CONTROL, "private, no-cache");
     Ok(response)
 }
 
 /// Sends the client to where the PDF is.
-async fn elsewhere(api: &Api, invoice: &Invoice) -> Result<Response, Problem> {
+async fn redirect_to_pdf(api: &Api, invoice: &Invoice) -> Result<Response, Problem> {
     let name = format!("{}.pdf", invoice.number);
-    let link = api.objects.presigned_url(&key(invoice, Form::Pdf), LINK, Some(&name)).await?;
+    let link = api
+        .objects
+        .presigned_url(&object_key(invoice, DocumentFormat::Pdf), LINK_LIFETIME, Some(&name))
+        .await?;
     let mut response = StatusCode::SEE_OTHER.into_response();
-    set(&mut response, header::LOCATION, &link);
-    set(&mut response, header::VARY, "Accept");
-    set(&mut response, header::CACHE_CONTROL, "no-store");
+    set_header(&mut response, header::LOCATION, &link);
+    set_header(&mut response, header::VARY, "Accept");
+    set_header(&mut response, header::CACHE_CONTROL, "no-store");
     Ok(response)
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn set(response: &mut Response, name: HeaderName, value: &str) {
+fn set_header(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }
 }
 
 /// Whether the gateway will give the PDF as bytes.
-fn names_pdf_alone(accept: &str) -> bool {
+fn accepts_only_pdf(accept: &str) -> bool {
     let range = accept.split(';').next().unwrap_or_default();
-    range.trim().eq_ignore_ascii_case(Form::Pdf.media_type())
+    range.trim().eq_ignore_ascii_case(DocumentFormat::Pdf.media_type())
 }
 
 /// 128 bits of the SHA-256 of the bytes.
@@ -172,10 +177,10 @@ fn entity_tag(body: &[u8]) -> String {
 }
 
 /// Whether an `If-None-Match` names `tag` (RFC 9110 §13.1.2).
-fn names(sent: &str, tag: &str) -> bool {
-    let one = |sent: &str| {
+fn matches_tag(sent: &str, tag: &str) -> bool {
+    let matches = |sent: &str| {
         let sent = sent.trim();
         sent == "*" || sent.strip_prefix("W/").unwrap_or(sent) == tag
     };
-    sent.split(',').any(one)
+    sent.split(',').any(matches)
 }

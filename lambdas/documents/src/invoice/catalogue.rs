@@ -44,28 +44,30 @@ impl<C: HttpClient> Catalogue for HttpCatalogue<C> {
         let request = Request::get(format!("{}/products/{sku}", self.base))
             .header("x-correlation-id", correlation_id)
             .body(Bytes::new())?;
-        let answer = self.client.send(request).await?;
-        match answer.status() {
+        let response = self.client.send(request).await?;
+        match response.status() {
             status if status.is_success() => {
-                let product = serde_json::from_slice(answer.body());
+                let product = serde_json::from_slice(response.body());
                 Ok(Some(
-                    product.with_context(|| format!("what the inventory says of {sku} is not understood"))?,
+                    product.with_context(|| {
+                        format!("the response of the inventory for {sku} cannot be parsed")
+                    })?,
                 ))
             }
             // Only the inventory's own 404 says that there is no such product: a gateway that is being deployed has one, too.
-            StatusCode::NOT_FOUND if is_problem(answer.body()) => Ok(None),
-            status => anyhow::bail!("the inventory answered {status} for {sku}"),
+            StatusCode::NOT_FOUND if is_problem(response.body()) => Ok(None),
+            status => anyhow::bail!("the inventory returned {status} for {sku}"),
         }
     }
 }
 
 fn is_problem(body: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Said {
+    struct ProblemBody {
         #[serde(rename = "type")]
         kind: String,
     }
-    serde_json::from_slice::<Said>(body).is_ok_and(|said| said.kind.ends_with(":not-found"))
+    serde_json::from_slice::<ProblemBody>(body).is_ok_and(|problem| problem.kind.ends_with(":not-found"))
 }
 
 #[cfg(test)]
@@ -75,10 +77,10 @@ mod tests {
 
     use super::*;
 
-    struct Answers(u16, &'static str);
+    struct FixedResponse(u16, &'static str);
 
     #[async_trait]
-    impl HttpClient for Answers {
+    impl HttpClient for FixedResponse {
         async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
             assert_eq!(request.uri(), "https://api.example/v1/products/TEA-001");
             assert_eq!(request.headers()["x-correlation-id"], "request-1");
@@ -86,23 +88,23 @@ mod tests {
         }
     }
 
-    async fn asked(status: u16, body: &'static str) -> anyhow::Result<Option<ProductInfo>> {
-        let catalogue = HttpCatalogue::new(Answers(status, body), "https://api.example/v1/");
+    async fn fetch(status: u16, body: &'static str) -> anyhow::Result<Option<ProductInfo>> {
+        let catalogue = HttpCatalogue::new(FixedResponse(status, body), "https://api.example/v1/");
         catalogue.product(&"TEA-001".parse().unwrap(), "request-1").await
     }
 
     #[tokio::test]
-    async fn a_product_is_there_or_gone_or_not_known() {
-        let found = asked(200, r#"{"sku":"TEA-001","name":"Tea","tax_rate":700,"available":1}"#)
+    async fn only_a_not_found_problem_means_that_there_is_no_such_product() {
+        let found = fetch(200, r#"{"sku":"TEA-001","name":"Tea","tax_rate":700,"available":1}"#)
             .await
             .unwrap()
             .unwrap();
         assert_eq!((found.name.as_str(), found.tax_rate.map(TaxRate::basis_points)), ("Tea", Some(700)));
-        let usual = asked(200, r#"{"name":"Tea"}"#).await.unwrap().unwrap();
-        assert_eq!(usual.tax_rate, None);
-        let gone =
-            asked(404, r#"{"type":"urn:serverless-orders:problem:not-found","status":404}"#).await.unwrap();
-        assert_eq!(gone, None);
+        let standard = fetch(200, r#"{"name":"Tea"}"#).await.unwrap().unwrap();
+        assert_eq!(standard.tax_rate, None);
+        let absent =
+            fetch(404, r#"{"type":"urn:serverless-orders:problem:not-found","status":404}"#).await.unwrap();
+        assert_eq!(absent, None);
         for (status, body) in [
             (404, r#"{"message":"Not Found"}"#),
             (403, r#"{"message":"Missing Authentication Token"}"#),
@@ -111,7 +113,7 @@ mod tests {
             (200, "<html>"),
             (200, r#"{"name":""}"#),
         ] {
-            assert!(asked(status, body).await.is_err(), "{status} {body}");
+            assert!(fetch(status, body).await.is_err(), "{status} {body}");
         }
     }
 }

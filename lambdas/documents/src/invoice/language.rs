@@ -4,12 +4,12 @@
 //! (<https://cldr.unicode.org>), which a table in the tests holds; `icu` would bring megabytes of data for the same. Only
 //! the signs that mean one currency to everybody are used: `$` is the dollar of twenty countries, and is written `USD`.
 
-use domain::{Language, Money, TaxRate};
+use domain::{Money, TaxRate};
 use jiff::civil::Date;
 
 /// A language that invoices are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tongue {
+pub enum Language {
     /// English.
     English,
     /// German.
@@ -22,7 +22,7 @@ pub enum Tongue {
 
 /// The words of an invoice.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct Labels {
     /// What the document is.
     pub invoice: &'static str,
     /// Above the buyer's address.
@@ -48,16 +48,16 @@ pub struct Words {
     /// Before the total.
     pub total: &'static str,
     /// That prices have the tax in them.
-    pub inclusive: &'static str,
+    pub tax_included_note: &'static str,
     /// Why some characters look as they do.
-    pub replaced: &'static str,
+    pub replacement_note: &'static str,
     /// What the table of the lines is.
     pub lines_caption: &'static str,
     /// What the table of the taxes is.
     pub taxes_caption: &'static str,
 }
 
-static ENGLISH: Words = Words {
+static ENGLISH: Labels = Labels {
     invoice: "Invoice",
     buyer: "Bill to",
     tax_id: "Tax ID",
@@ -69,13 +69,13 @@ static ENGLISH: Words = Words {
     columns: ["Item no.", "Description", "Quantity", "Unit price", "Tax", "Amount"],
     tax_columns: ["Tax rate", "Net", "Tax", "Gross"],
     total: "Total including tax",
-    inclusive: "All prices include tax.",
-    replaced: "The sign \u{fffd} stands for a character that this document's fonts do not have.",
+    tax_included_note: "All prices include tax.",
+    replacement_note: "The sign \u{fffd} stands for a character that this document's fonts do not have.",
     lines_caption: "What was bought",
     taxes_caption: "Tax by rate",
 };
 
-static GERMAN: Words = Words {
+static GERMAN: Labels = Labels {
     invoice: "Rechnung",
     buyer: "Rechnungsempfänger",
     tax_id: "Steuernummer / USt-IdNr.",
@@ -87,13 +87,13 @@ static GERMAN: Words = Words {
     columns: ["Artikelnr.", "Bezeichnung", "Menge", "Einzelpreis", "MwSt.", "Betrag"],
     tax_columns: ["Steuersatz", "Netto", "MwSt.", "Brutto"],
     total: "Gesamtbetrag inkl. MwSt.",
-    inclusive: "Alle Preise enthalten die Mehrwertsteuer.",
-    replaced: "Das Zeichen \u{fffd} steht für ein Zeichen, das die Schriften dieses Dokuments nicht haben.",
+    tax_included_note: "Alle Preise enthalten die Mehrwertsteuer.",
+    replacement_note: "Das Zeichen \u{fffd} steht für ein Zeichen, das die Schriften dieses Dokuments nicht haben.",
     lines_caption: "Was gekauft wurde",
     taxes_caption: "Mehrwertsteuer nach Steuersatz",
 };
 
-static FRENCH: Words = Words {
+static FRENCH: Labels = Labels {
     invoice: "Facture",
     buyer: "Facturé à",
     tax_id: "Numéro d’identification fiscale",
@@ -105,13 +105,13 @@ static FRENCH: Words = Words {
     columns: ["Référence", "Désignation", "Quantité", "Prix unitaire", "TVA", "Montant"],
     tax_columns: ["Taux de TVA", "Montant HT", "TVA", "Montant TTC"],
     total: "Total TTC",
-    inclusive: "Tous les prix s’entendent TTC.",
-    replaced: "Le signe \u{fffd} remplace un caractère absent des polices de ce document.",
+    tax_included_note: "Tous les prix s’entendent TTC.",
+    replacement_note: "Le signe \u{fffd} remplace un caractère absent des polices de ce document.",
     lines_caption: "Articles achetés",
     taxes_caption: "TVA par taux",
 };
 
-static JAPANESE: Words = Words {
+static JAPANESE: Labels = Labels {
     invoice: "請求書",
     buyer: "請求先",
     tax_id: "登録番号",
@@ -123,8 +123,8 @@ static JAPANESE: Words = Words {
     columns: ["商品番号", "品名", "数量", "単価", "税率", "金額"],
     tax_columns: ["税率", "税抜金額", "消費税額", "税込金額"],
     total: "合計(税込)",
-    inclusive: "表示価格はすべて税込です。",
-    replaced: "\u{fffd}は、この文書のフォントに含まれない文字を表します。",
+    tax_included_note: "表示価格はすべて税込です。",
+    replacement_note: "\u{fffd}は、この文書のフォントに含まれない文字を表します。",
     lines_caption: "ご購入内容",
     taxes_caption: "税率別内訳",
 };
@@ -133,14 +133,14 @@ const NO_BREAK_SPACE: &str = "\u{a0}";
 /// What French puts between groups of digits, and before a percent sign.
 const NARROW_NO_BREAK_SPACE: &str = "\u{202f}";
 
-impl Tongue {
+impl Language {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::English, Self::German, Self::French, Self::Japanese];
 
     /// The one that a customer reads, or English.
-    pub fn of(language: Option<&Language>) -> Self {
-        let named = |tongue: &Self| language.is_some_and(|language| language.as_str() == tongue.code());
-        Self::ALL.into_iter().find(named).unwrap_or(Self::English)
+    pub fn from_preference(preference: Option<&domain::Language>) -> Self {
+        let is_preferred = |language: &Self| preference.is_some_and(|code| code.as_str() == language.code());
+        Self::ALL.into_iter().find(is_preferred).unwrap_or(Self::English)
     }
 
     /// Its code (ISO 639-1).
@@ -154,7 +154,7 @@ impl Tongue {
     }
 
     /// Its words.
-    pub fn words(self) -> &'static Words {
+    pub fn labels(self) -> &'static Labels {
         match self {
             Self::English => &ENGLISH,
             Self::German => &GERMAN,
@@ -164,8 +164,8 @@ impl Tongue {
     }
 
     /// That it was paid, when, and where the provider has it.
-    pub fn paid_in_full(self, on: Date, payment: &str) -> String {
-        let date = self.date(on);
+    pub fn payment_note(self, on: Date, payment: &str) -> String {
+        let date = self.format_date(on);
         match self {
             Self::English => format!("Paid in full on {date}. Payment reference: {payment}"),
             Self::German => format!("Vollständig bezahlt am {date}. Zahlungsreferenz: {payment}"),
@@ -177,17 +177,17 @@ impl Tongue {
     }
 
     /// Which page of how many.
-    pub fn page(self, page: usize, of: usize) -> String {
+    pub fn page_label(self, page: usize, count: usize) -> String {
         match self {
-            Self::English => format!("Page {page} of {of}"),
-            Self::German => format!("Seite {page} von {of}"),
-            Self::French => format!("Page {page} sur {of}"),
-            Self::Japanese => format!("{page} / {of} ページ"),
+            Self::English => format!("Page {page} of {count}"),
+            Self::German => format!("Seite {page} von {count}"),
+            Self::French => format!("Page {page} sur {count}"),
+            Self::Japanese => format!("{page} / {count} ページ"),
         }
     }
 
     /// A day. English writes the month as a word, so that nobody takes it for the day.
-    pub fn date(self, date: Date) -> String {
+    pub fn format_date(self, date: Date) -> String {
         let (year, month, day) = (date.year(), date.month(), date.day());
         match self {
             Self::English => date.strftime("%-d %B %Y").to_string(),
@@ -198,14 +198,14 @@ impl Tongue {
     }
 
     /// A sum of money.
-    pub fn money(self, money: Money) -> String {
-        self.units(money.minor_units(), money)
+    pub fn format_money(self, money: Money) -> String {
+        self.format_minor_units(money.minor_units(), money)
     }
 
     /// As many minor units of the currency of `like`.
-    pub fn units(self, minor_units: u32, like: Money) -> String {
-        let number = self.decimal(minor_units, like.currency.decimal_places());
-        let code = like.currency.code();
+    pub fn format_minor_units(self, minor_units: u32, currency_of: Money) -> String {
+        let number = self.format_decimal(minor_units, currency_of.currency.decimal_places());
+        let code = currency_of.currency.code();
         let sign = match (code, self) {
             ("EUR", _) => Some("€"),
             ("GBP", Self::French) => None,
@@ -224,9 +224,9 @@ impl Tongue {
     }
 
     /// A rate, without zeros at its end.
-    pub fn rate(self, rate: TaxRate) -> String {
-        let number = self.decimal(rate.basis_points().into(), 2);
-        let number = number.trim_end_matches('0').trim_end_matches(self.point());
+    pub fn format_rate(self, rate: TaxRate) -> String {
+        let number = self.format_decimal(rate.basis_points().into(), 2);
+        let number = number.trim_end_matches('0').trim_end_matches(self.decimal_separator());
         let space = match self {
             Self::English | Self::Japanese => "",
             Self::German => NO_BREAK_SPACE,
@@ -236,11 +236,11 @@ impl Tongue {
     }
 
     /// A whole number.
-    pub fn count(self, number: u32) -> String {
-        self.decimal(number, 0)
+    pub fn format_count(self, number: u32) -> String {
+        self.format_decimal(number, 0)
     }
 
-    fn point(self) -> char {
+    fn decimal_separator(self) -> char {
         match self {
             Self::English | Self::Japanese => '.',
             Self::German | Self::French => ',',
@@ -248,24 +248,24 @@ impl Tongue {
     }
 
     /// `units` with so many digits behind the point, and in groups of three before it.
-    fn decimal(self, units: u32, digits: usize) -> String {
-        let group = match self {
+    fn format_decimal(self, units: u32, digits: usize) -> String {
+        let group_separator = match self {
             Self::English | Self::Japanese => ",",
             Self::German => ".",
             Self::French => NARROW_NO_BREAK_SPACE,
         };
         // At least one digit stands before the point.
-        let text = format!("{units:0least$}", least = digits.saturating_add(1));
+        let text = format!("{units:0width$}", width = digits.saturating_add(1));
         let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
         let mut number = String::new();
         for (index, digit) in whole.chars().enumerate() {
             if index > 0 && whole.len().saturating_sub(index).is_multiple_of(3) {
-                number.push_str(group);
+                number.push_str(group_separator);
             }
             number.push(digit);
         }
         if digits > 0 {
-            number.push(self.point());
+            number.push(self.decimal_separator());
             number.push_str(fraction);
         }
         number
@@ -284,31 +284,34 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_written_as_cldr_has_them() {
-        let written = |amount, currency| Tongue::ALL.map(|tongue| tongue.money(money(amount, currency)));
+    fn amounts_follow_cldr() {
+        let formatted =
+            |amount, currency| Language::ALL.map(|language| language.format_money(money(amount, currency)));
         assert_eq!(
-            written(123_456, "EUR"),
+            formatted(123_456, "EUR"),
             ["€1,234.56", "1.234,56\u{a0}€", "1\u{202f}234,56\u{a0}€", "€1,234.56"]
         );
-        assert_eq!(written(5, "EUR"), ["€0.05", "0,05\u{a0}€", "0,05\u{a0}€", "€0.05"]);
-        assert_eq!(written(1_234_567, "JPY")[0], "¥1,234,567");
-        assert_eq!(written(1_234_567, "JPY")[3], "￥1,234,567");
-        assert_eq!(written(1_234_567, "JPY")[2], "1\u{202f}234\u{202f}567\u{a0}JPY");
-        assert_eq!(written(99_999_999, "KWD")[1], "99.999,999\u{a0}KWD");
-        assert_eq!(written(99_999_999, "KWD")[0], "KWD\u{a0}99,999.999");
-        assert_eq!(written(0, "KWD")[0], "KWD\u{a0}0.000");
-        assert_eq!(written(1250, "USD")[0], "USD\u{a0}12.50");
-        assert_eq!(written(100, "JPY")[0], "¥100");
+        assert_eq!(formatted(5, "EUR"), ["€0.05", "0,05\u{a0}€", "0,05\u{a0}€", "€0.05"]);
+        assert_eq!(formatted(1_234_567, "JPY")[0], "¥1,234,567");
+        assert_eq!(formatted(1_234_567, "JPY")[3], "￥1,234,567");
+        assert_eq!(formatted(1_234_567, "JPY")[2], "1\u{202f}234\u{202f}567\u{a0}JPY");
+        assert_eq!(formatted(99_999_999, "KWD")[1], "99.999,999\u{a0}KWD");
+        assert_eq!(formatted(99_999_999, "KWD")[0], "KWD\u{a0}99,999.999");
+        assert_eq!(formatted(0, "KWD")[0], "KWD\u{a0}0.000");
+        assert_eq!(formatted(1250, "USD")[0], "USD\u{a0}12.50");
+        assert_eq!(formatted(100, "JPY")[0], "¥100");
     }
 
     #[test]
-    fn days_and_rates() {
+    fn dates_and_rates_follow_cldr() {
         let day = date(2026, 3, 4);
         assert_eq!(
-            Tongue::ALL.map(|tongue| tongue.date(day)),
+            Language::ALL.map(|language| language.format_date(day)),
             ["4 March 2026", "04.03.2026", "04/03/2026", "2026年3月4日"]
         );
-        let rates = |basis_points: i64| Tongue::ALL.map(|t| t.rate(TaxRate::try_from(basis_points).unwrap()));
+        let rates = |basis_points: i64| {
+            Language::ALL.map(|t| t.format_rate(TaxRate::try_from(basis_points).unwrap()))
+        };
         assert_eq!(rates(1900), ["19%", "19\u{a0}%", "19\u{202f}%", "19%"]);
         assert_eq!(rates(550), ["5.5%", "5,5\u{a0}%", "5,5\u{202f}%", "5.5%"]);
         assert_eq!(rates(25), ["0.25%", "0,25\u{a0}%", "0,25\u{202f}%", "0.25%"]);
@@ -317,12 +320,12 @@ mod tests {
     }
 
     #[test]
-    fn others_read_english() {
-        let tongue = |code: &str| Tongue::of(Some(&code.parse().unwrap()));
+    fn other_languages_fall_back_to_english() {
+        let language = |code: &str| Language::from_preference(Some(&code.parse().unwrap()));
         assert_eq!(
-            (tongue("de"), tongue("ja"), tongue("xx")),
-            (Tongue::German, Tongue::Japanese, Tongue::English)
+            (language("de"), language("ja"), language("xx")),
+            (Language::German, Language::Japanese, Language::English)
         );
-        assert_eq!(Tongue::of(None), Tongue::English);
+        assert_eq!(Language::from_preference(None), Language::English);
     }
 }

@@ -24,4 +24,4 @@ pub mod store;
 mod tax;
 
 pub use record::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
-pub use tax::{TaxedSum, by_rate};
+pub use tax::{TaxTotal, totals_by_rate};

@@ -3,14 +3,14 @@
 use askama::Template;
 
 use super::content::Content;
-use super::language::Words;
+use super::language::Labels;
 use super::record::Invoice;
 
 #[derive(Template)]
 #[template(path = "invoice.html")]
 struct Page<'a> {
     content: &'a Content,
-    words: &'static Words,
+    labels: &'static Labels,
 }
 
 /// The page. The same invoice gives the same bytes.
@@ -18,6 +18,6 @@ struct Page<'a> {
 /// # Errors
 /// When the template cannot be filled in, which it can.
 pub fn render(invoice: &Invoice) -> anyhow::Result<String> {
-    let content = Content::of(invoice);
-    Ok(Page { content: &content, words: content.words() }.render()?)
+    let content = Content::from_invoice(invoice);
+    Ok(Page { content: &content, labels: content.labels() }.render()?)
 }

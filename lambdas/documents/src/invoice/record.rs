@@ -92,8 +92,8 @@ pub struct InvoiceNumber {
 
 /// A text that is no number of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is no number of an invoice, such as 2026-000042")]
-pub struct InvalidNumber;
+#[error("is not an invoice number such as 2026-000042")]
+pub struct InvalidInvoiceNumber;
 
 impl InvoiceNumber {
     /// The number after the `last` one of a year: 0 where there is none yet. `None` at the end of all numbers.
@@ -119,23 +119,23 @@ impl fmt::Display for InvoiceNumber {
 }
 
 impl FromStr for InvoiceNumber {
-    type Err = InvalidNumber;
+    type Err = InvalidInvoiceNumber;
 
-    fn from_str(text: &str) -> Result<Self, InvalidNumber> {
-        let (year, serial) = text.split_once('-').ok_or(InvalidNumber)?;
+    fn from_str(text: &str) -> Result<Self, InvalidInvoiceNumber> {
+        let (year, serial) = text.split_once('-').ok_or(InvalidInvoiceNumber)?;
         let number = Self {
-            year: year.parse().map_err(|_| InvalidNumber)?,
-            serial: serial.parse().map_err(|_| InvalidNumber)?,
+            year: year.parse().map_err(|_| InvalidInvoiceNumber)?,
+            serial: serial.parse().map_err(|_| InvalidInvoiceNumber)?,
         };
         // One spelling for each, and no serial 0.
-        if number.serial > 0 && number.to_string() == text { Ok(number) } else { Err(InvalidNumber) }
+        if number.serial > 0 && number.to_string() == text { Ok(number) } else { Err(InvalidInvoiceNumber) }
     }
 }
 
 impl TryFrom<String> for InvoiceNumber {
-    type Error = InvalidNumber;
+    type Error = InvalidInvoiceNumber;
 
-    fn try_from(text: String) -> Result<Self, InvalidNumber> {
+    fn try_from(text: String) -> Result<Self, InvalidInvoiceNumber> {
         text.parse()
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_one_spelling() {
+    fn a_number_has_exactly_one_spelling() {
         let number = InvoiceNumber::after(2026, 41).unwrap();
         assert_eq!(number.to_string(), "2026-000042");
         assert_eq!("2026-000042".parse(), Ok(number));
@@ -159,7 +159,7 @@ mod tests {
         for bad in
             ["", "2026", "2026-42", "2026-0000042", "2026-000000", "26-000001", "2026-+00042", "2026-00004x"]
         {
-            assert_eq!(bad.parse::<InvoiceNumber>(), Err(InvalidNumber), "{bad}");
+            assert_eq!(bad.parse::<InvoiceNumber>(), Err(InvalidInvoiceNumber), "{bad}");
         }
         assert_eq!(InvoiceNumber::after(2026, u32::MAX), None);
     }

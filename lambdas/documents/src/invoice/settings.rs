@@ -15,7 +15,7 @@ pub struct Settings {
     /// Where the shop's days begin and end, and so its years.
     pub time_zone: TimeZone,
     /// The tax within a price where the product says nothing of it.
-    pub usual_rate: TaxRate,
+    pub standard_tax_rate: TaxRate,
 }
 
 impl Settings {
@@ -31,9 +31,7 @@ impl Settings {
         let rate: i64 = config::required("STANDARD_TAX_RATE")?.parse().context("STANDARD_TAX_RATE")?;
         let tax_id = text("SHOP_TAX_ID", "")?;
         if address.is_empty() || tax_id.is_empty() {
-            tracing::warn!(
-                "invoices are issued without the shop's address or tax id: set ShopAddress and ShopTaxId"
-            );
+            tracing::warn!("invoices will lack the shop's address or tax id: set ShopAddress and ShopTaxId");
         }
         let lines = address.split('|').map(str::trim).filter(|line| !line.is_empty());
         Ok(Self {
@@ -44,7 +42,7 @@ impl Settings {
             },
             // Of the binary's own copy of the database: the runtime's system has none.
             time_zone: TimeZone::get(&zone).with_context(|| format!("SHOP_TIME_ZONE: {zone:?}"))?,
-            usual_rate: TaxRate::try_from(rate).context("STANDARD_TAX_RATE")?,
+            standard_tax_rate: TaxRate::try_from(rate).context("STANDARD_TAX_RATE")?,
         })
     }
 }

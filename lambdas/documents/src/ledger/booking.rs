@@ -16,13 +16,13 @@ pub struct Booking {
     pub lines: Lines,
     /// What happened.
     #[serde(flatten)]
-    pub what: Booked,
+    pub kind: BookingKind,
 }
 
 /// What can happen that reports tell of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Booked {
+pub enum BookingKind {
     /// It was placed.
     Placed,
     /// It was charged.
@@ -47,11 +47,11 @@ pub enum Booked {
 impl Booking {
     /// Tells it from all others of the same order, also when its moment turns out to be another one.
     pub fn name(&self) -> String {
-        match &self.what {
-            Booked::Placed => "placed".to_owned(),
-            Booked::Paid { .. } => "paid".to_owned(),
-            Booked::Refunded { refund, .. } => format!("refunded#{refund}"),
-            Booked::Rejected { .. } => "rejected".to_owned(),
+        match &self.kind {
+            BookingKind::Placed => "placed".to_owned(),
+            BookingKind::Paid { .. } => "paid".to_owned(),
+            BookingKind::Refunded { refund, .. } => format!("refunded#{refund}"),
+            BookingKind::Rejected { .. } => "rejected".to_owned(),
         }
     }
 }

@@ -15,11 +15,11 @@ use domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::booking::{Booked, Booking};
+use super::booking::{Booking, BookingKind};
 
 /// What was ordered, without what nobody needs who counts sales: the address and the means of payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ordered {
+pub struct PlacedOrder {
     /// Who ordered.
     pub customer_id: CustomerId,
     /// What they are called.
@@ -32,8 +32,8 @@ pub struct Ordered {
     pub placed_at: Timestamp,
 }
 
-impl Ordered {
-    fn of(details: &OrderDetails) -> Self {
+impl PlacedOrder {
+    fn from_details(details: &OrderDetails) -> Self {
         Self {
             customer_id: details.customer.id.clone(),
             customer_name: details.customer.name.clone(),
@@ -46,12 +46,12 @@ impl Ordered {
 
 /// Something that became so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Since<T> {
+pub struct Timestamped<T> {
     /// When, as whoever knows first-hand says.
     pub at: Timestamp,
     /// What.
     #[serde(flatten)]
-    pub what: T,
+    pub value: T,
 }
 
 /// The customer was charged.
@@ -82,63 +82,61 @@ pub struct Voided {
     pub reason: VoidReason,
 }
 
-/// Nothing more to say than when.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nothing {}
-
 /// An order, as far as events have told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sale {
     /// Which.
     pub order_id: OrderId,
     /// What was ordered.
-    pub ordered: Ordered,
+    #[serde(rename = "ordered")]
+    pub order: PlacedOrder,
     /// Its stock was held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserved: Option<Since<Nothing>>,
+    pub reserved: Option<Timestamped<()>>,
     /// Somebody wanted it to be cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cancellation: Option<Since<Nothing>>,
+    pub cancellation: Option<Timestamped<()>>,
     /// It could not be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejected: Option<Since<Rejected>>,
+    pub rejected: Option<Timestamped<Rejected>>,
     /// It was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paid: Option<Since<Paid>>,
+    pub paid: Option<Timestamped<Paid>>,
     /// The charge was declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub declined: Option<Since<Nothing>>,
+    pub declined: Option<Timestamped<()>>,
     /// It never will be charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub voided: Option<Since<Voided>>,
+    pub voided: Option<Timestamped<Voided>>,
     /// What went back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub refunds: BTreeMap<RefundId, Since<Refunded>>,
+    pub refunds: BTreeMap<RefundId, Timestamped<Refunded>>,
 }
 
 impl Sale {
     /// What an event tells of an order; `None` where it tells nothing that is kept, or the order is nobody's.
-    pub fn of(event: &Event) -> Option<Self> {
+    pub fn from_event(event: &Event) -> Option<Self> {
         let at = event.time;
-        let plain = Some(Since { at, what: Nothing {} });
+        let fact_only = Some(Timestamped { at, value: () });
         let new = |order: &OrderDetails| Self::new(event.subject, order);
         let sale = match &event.fact {
             Fact::OrderCreated(it) => new(&it.order),
-            Fact::CancellationRequested(it) => Self { cancellation: plain, ..new(&it.order) },
-            Fact::ReservationConfirmed(it) => Self { reserved: plain, ..new(&it.order) },
+            Fact::CancellationRequested(it) => Self { cancellation: fact_only, ..new(&it.order) },
+            Fact::ReservationConfirmed(it) => Self { reserved: fact_only, ..new(&it.order) },
             Fact::ReservationRejected(it) => {
-                let what = Rejected { shortages: it.shortages.clone() };
-                Self { rejected: Some(Since { at, what }), ..new(&it.order) }
+                let value = Rejected { shortages: it.shortages.clone() };
+                Self { rejected: Some(Timestamped { at, value }), ..new(&it.order) }
             }
             Fact::PaymentSucceeded(it) => {
-                Self { paid: Some(Since { at, what: Paid { amount: it.amount } }), ..new(&it.order) }
+                Self { paid: Some(Timestamped { at, value: Paid { amount: it.amount } }), ..new(&it.order) }
             }
-            Fact::PaymentFailed(it) => Self { declined: plain, ..new(&it.order) },
-            Fact::PaymentVoided(it) => {
-                Self { voided: Some(Since { at, what: Voided { reason: it.reason } }), ..new(&it.order) }
-            }
+            Fact::PaymentFailed(it) => Self { declined: fact_only, ..new(&it.order) },
+            Fact::PaymentVoided(it) => Self {
+                voided: Some(Timestamped { at, value: Voided { reason: it.reason } }),
+                ..new(&it.order)
+            },
             Fact::PaymentRefunded(it) => {
-                let refund = Since { at, what: Refunded { amount: it.amount } };
+                let refund = Timestamped { at, value: Refunded { amount: it.amount } };
                 Self { refunds: BTreeMap::from([(it.refund.clone(), refund)]), ..new(&it.order) }
             }
             Fact::ReservationCommitted(_) | Fact::ReservationReleased(_) | Fact::PaymentReported(_) => {
@@ -146,13 +144,13 @@ impl Sale {
             }
         };
         // Whoever looks whether the shop works buys nothing.
-        (sale.ordered.customer_id.as_str() != SYNTHETIC_CUSTOMER_ID).then_some(sale)
+        (sale.order.customer_id.as_str() != SYNTHETIC_CUSTOMER_ID).then_some(sale)
     }
 
     fn new(order_id: OrderId, order: &OrderDetails) -> Self {
         Self {
             order_id,
-            ordered: Ordered::of(order),
+            order: PlacedOrder::from_details(order),
             reserved: None,
             cancellation: None,
             rejected: None,
@@ -170,41 +168,41 @@ impl Sale {
         let mut refunds = self.refunds.clone();
         for (id, refund) in &other.refunds {
             let known = refunds.remove(id);
-            refunds.extend(first(known.as_ref(), Some(refund)).map(|refund| (id.clone(), refund)));
+            refunds.extend(earliest(known.as_ref(), Some(refund)).map(|refund| (id.clone(), refund)));
         }
-        let ordered = [&self.ordered, &other.ordered].into_iter().min_by_key(|ordered| {
+        let order = [&self.order, &other.order].into_iter().min_by_key(|order| {
             // All events carry the same order. Were they not to, one is taken, and always the same.
-            (ordered.placed_at, as_text(ordered))
+            (order.placed_at, sort_key(order))
         });
         Self {
             order_id: self.order_id,
-            ordered: ordered.unwrap_or(&self.ordered).clone(),
-            reserved: first(self.reserved.as_ref(), other.reserved.as_ref()),
-            cancellation: first(self.cancellation.as_ref(), other.cancellation.as_ref()),
-            rejected: first(self.rejected.as_ref(), other.rejected.as_ref()),
-            paid: first(self.paid.as_ref(), other.paid.as_ref()),
-            declined: first(self.declined.as_ref(), other.declined.as_ref()),
-            voided: first(self.voided.as_ref(), other.voided.as_ref()),
+            order: order.unwrap_or(&self.order).clone(),
+            reserved: earliest(self.reserved.as_ref(), other.reserved.as_ref()),
+            cancellation: earliest(self.cancellation.as_ref(), other.cancellation.as_ref()),
+            rejected: earliest(self.rejected.as_ref(), other.rejected.as_ref()),
+            paid: earliest(self.paid.as_ref(), other.paid.as_ref()),
+            declined: earliest(self.declined.as_ref(), other.declined.as_ref()),
+            voided: earliest(self.voided.as_ref(), other.voided.as_ref()),
             refunds,
         }
     }
 
     /// The sale as it stood at a moment: without what became so later. What was ordered was always so.
     #[must_use]
-    pub fn as_of(&self, moment: Timestamp) -> Self {
-        fn by<T: Clone>(fact: Option<&Since<T>>, moment: Timestamp) -> Option<Since<T>> {
-            fact.filter(|fact| fact.at <= moment).cloned()
+    pub fn as_of(&self, time: Timestamp) -> Self {
+        fn until<T: Clone>(fact: Option<&Timestamped<T>>, time: Timestamp) -> Option<Timestamped<T>> {
+            fact.filter(|fact| fact.at <= time).cloned()
         }
-        let refunds = self.refunds.iter().filter(|(_, refund)| refund.at <= moment);
+        let refunds = self.refunds.iter().filter(|(_, refund)| refund.at <= time);
         Self {
             order_id: self.order_id,
-            ordered: self.ordered.clone(),
-            reserved: by(self.reserved.as_ref(), moment),
-            cancellation: by(self.cancellation.as_ref(), moment),
-            rejected: by(self.rejected.as_ref(), moment),
-            paid: by(self.paid.as_ref(), moment),
-            declined: by(self.declined.as_ref(), moment),
-            voided: by(self.voided.as_ref(), moment),
+            order: self.order.clone(),
+            reserved: until(self.reserved.as_ref(), time),
+            cancellation: until(self.cancellation.as_ref(), time),
+            rejected: until(self.rejected.as_ref(), time),
+            paid: until(self.paid.as_ref(), time),
+            declined: until(self.declined.as_ref(), time),
+            voided: until(self.voided.as_ref(), time),
             refunds: refunds.map(|(id, refund)| (id.clone(), refund.clone())).collect(),
         }
     }
@@ -216,7 +214,7 @@ impl Sale {
             _ if self.paid.is_some() => OrderStatus::Paid,
             _ if self.declined.is_some() => OrderStatus::PaymentFailed,
             // A rejected order may still be voided by who had asked for it before: the first of the two is its end.
-            Some(voided) if rejected.is_none_or(|at| voided.at < at) => match voided.what.reason {
+            Some(voided) if rejected.is_none_or(|at| voided.at < at) => match voided.value.reason {
                 VoidReason::Expired => OrderStatus::Expired,
                 VoidReason::CustomerRequest | VoidReason::Provider => OrderStatus::Cancelled,
             },
@@ -229,8 +227,8 @@ impl Sale {
 
     /// What all refunds come to, in minor units of the order's currency. One in another currency is none of it.
     pub fn refunded(&self) -> u64 {
-        let currency = self.ordered.lines.total().currency;
-        let amounts = self.refunds.values().map(|refund| refund.what.amount);
+        let currency = self.order.lines.total().currency;
+        let amounts = self.refunds.values().map(|refund| refund.value.amount);
         amounts
             .filter(|amount| amount.currency == currency)
             .map(|amount| u64::from(amount.minor_units()))
@@ -239,32 +237,36 @@ impl Sale {
 
     /// What happened to it, each with its moment.
     pub fn bookings(&self) -> Vec<Booking> {
-        let booking = |at: Timestamp, what: Booked| Booking {
+        let booking = |at: Timestamp, kind: BookingKind| Booking {
             order_id: self.order_id,
             at,
-            lines: self.ordered.lines.clone(),
-            what,
+            lines: self.order.lines.clone(),
+            kind,
         };
-        let mut bookings = vec![booking(self.ordered.placed_at, Booked::Placed)];
-        bookings
-            .extend(self.paid.iter().map(|paid| booking(paid.at, Booked::Paid { amount: paid.what.amount })));
+        let mut bookings = vec![booking(self.order.placed_at, BookingKind::Placed)];
+        bookings.extend(
+            self.paid.iter().map(|paid| booking(paid.at, BookingKind::Paid { amount: paid.value.amount })),
+        );
         bookings.extend(self.rejected.iter().map(|rejected| {
-            booking(rejected.at, Booked::Rejected { shortages: rejected.what.shortages.clone() })
+            booking(rejected.at, BookingKind::Rejected { shortages: rejected.value.shortages.clone() })
         }));
         bookings.extend(self.refunds.iter().map(|(id, refund)| {
-            booking(refund.at, Booked::Refunded { refund: id.clone(), amount: refund.what.amount })
+            booking(refund.at, BookingKind::Refunded { refund: id.clone(), amount: refund.value.amount })
         }));
         bookings
     }
 }
 
 /// The one that was so first; of two at the same moment always the same one.
-fn first<T: Clone + Serialize>(one: Option<&Since<T>>, other: Option<&Since<T>>) -> Option<Since<T>> {
-    let earliest = one.into_iter().chain(other).min_by_key(|fact| (fact.at, as_text(&fact.what)))?;
-    Some(earliest.clone())
+fn earliest<T: Clone + Serialize>(
+    one: Option<&Timestamped<T>>,
+    other: Option<&Timestamped<T>>,
+) -> Option<Timestamped<T>> {
+    let fact = one.into_iter().chain(other).min_by_key(|fact| (fact.at, sort_key(&fact.value)))?;
+    Some(fact.clone())
 }
 
 /// Text that orders values, in no order that means anything.
-fn as_text(value: &impl Serialize) -> String {
+fn sort_key(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

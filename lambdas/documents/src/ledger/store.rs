@@ -35,17 +35,17 @@ pub struct Position(String);
 
 impl Position {
     /// Before all that is at this moment or later, and behind all that is before it.
-    pub fn at(moment: Timestamp) -> Self {
-        Self(format!("{moment:.9}"))
+    pub fn at(time: Timestamp) -> Self {
+        Self(format!("{time:.9}"))
     }
 
-    fn of(moment: Timestamp, name: &str) -> Self {
-        Self(format!("{moment:.9}#{name}"))
+    fn new(time: Timestamp, name: &str) -> Self {
+        Self(format!("{time:.9}#{name}"))
     }
 
     /// Right behind this one.
     #[must_use]
-    pub fn behind(&self) -> Self {
+    pub fn after(&self) -> Self {
         // No character that names are made of sorts before this one, but for the # in front of them.
         Self(format!("{}!", self.0))
     }
@@ -59,28 +59,28 @@ impl fmt::Display for Position {
 
 /// One shelf of a book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Shelf {
+pub struct Partition {
     /// Of which book: [`Row::BOOK`].
-    pub book: &'static str,
+    pub table: &'static str,
     /// For which day, in UTC.
     pub day: Date,
     /// Which of the [`SHARDS`].
     pub shard: u8,
 }
 
-impl fmt::Display for Shelf {
+impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}#{}", self.book, self.day, self.shard)
+        write!(f, "{}#{}#{}", self.table, self.day, self.shard)
     }
 }
 
 /// What stands in a book.
 pub trait Row: Clone + Send + Sync {
     /// The name of the book.
-    const BOOK: &'static str;
+    const TABLE: &'static str;
 
     /// When.
-    fn moment(&self) -> Timestamp;
+    fn time(&self) -> Timestamp;
 
     /// Of which order.
     fn order_id(&self) -> OrderId;
@@ -90,28 +90,28 @@ pub trait Row: Clone + Send + Sync {
 
     /// Where it stands.
     fn position(&self) -> Position {
-        Position::of(self.moment(), &self.name())
+        Position::new(self.time(), &self.name())
     }
 
     /// On which shelf.
-    fn shelf(&self) -> Shelf {
+    fn partition(&self) -> Partition {
         // The last digit of an id is as good as random.
         let digit = self.order_id().to_string().chars().last().and_then(|digit| digit.to_digit(16));
         let shard = digit.and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default() % SHARDS;
-        Shelf { book: Self::BOOK, day: day_of(self.moment()), shard }
+        Partition { table: Self::TABLE, day: utc_date(self.time()), shard }
     }
 }
 
 /// The day of a moment, in UTC.
-pub fn day_of(moment: Timestamp) -> Date {
-    TimeZone::UTC.to_datetime(moment).date()
+pub fn utc_date(time: Timestamp) -> Date {
+    TimeZone::UTC.to_datetime(time).date()
 }
 
 /// By when the order was placed.
 impl Row for Sale {
-    const BOOK: &'static str = "sales";
-    fn moment(&self) -> Timestamp {
-        self.ordered.placed_at
+    const TABLE: &'static str = "sales";
+    fn time(&self) -> Timestamp {
+        self.order.placed_at
     }
     fn order_id(&self) -> OrderId {
         self.order_id
@@ -122,8 +122,8 @@ impl Row for Sale {
 }
 
 impl Row for Booking {
-    const BOOK: &'static str = "bookings";
-    fn moment(&self) -> Timestamp {
+    const TABLE: &'static str = "bookings";
+    fn time(&self) -> Timestamp {
         self.at
     }
     fn order_id(&self) -> OrderId {
@@ -145,9 +145,14 @@ pub struct Page<R> {
 
 /// A book to read in. What was written within the last second may be missing.
 #[async_trait]
-pub trait Book<R: Row>: Send + Sync {
+pub trait LedgerTable<R: Row>: Send + Sync {
     /// What stands on a shelf from `from` on and before `until`, a page of it. A page may be empty and not be the last.
-    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<R>>;
+    async fn read_page(
+        &self,
+        partition: Partition,
+        from: &Position,
+        until: &Position,
+    ) -> anyhow::Result<Page<R>>;
 }
 
 /// Where sales are written down.

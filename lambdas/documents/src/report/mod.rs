@@ -13,6 +13,7 @@
 //! refund when it was given. So what comes later changes no day that is over, and a day that is run again gives the same
 //! report, but for events that were delayed on their way to the ledger.
 
+pub mod allocation;
 pub mod api;
 mod chart;
 pub mod figures;
@@ -20,7 +21,6 @@ pub mod job;
 pub mod link;
 pub mod mail;
 pub mod page;
-pub mod share;
 pub mod table;
 
 use jiff::civil::Date;
@@ -31,14 +31,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ReportFile")]
-pub enum Kind {
+pub enum ReportFile {
     /// The page.
     Page,
     /// The table.
     Csv,
 }
 
-impl Kind {
+impl ReportFile {
     /// Its name in links.
     pub fn name(self) -> &'static str {
         match self {
@@ -64,10 +64,10 @@ impl Kind {
     }
 }
 
-impl std::str::FromStr for Kind {
+impl std::str::FromStr for ReportFile {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Page, Self::Csv].into_iter().find(|kind| kind.name() == name).ok_or("must be page or csv")
+        [Self::Page, Self::Csv].into_iter().find(|file| file.name() == name).ok_or("must be page or csv")
     }
 }

@@ -54,7 +54,7 @@ fn samples() -> Vec<(&'static str, Invoice)> {
 /// The layout, as text.
 fn laid_out(invoice: &Invoice) -> String {
     let mut text = String::new();
-    for (index, page) in lay_out(&Content::of(invoice)).unwrap().pages.iter().enumerate() {
+    for (index, page) in lay_out(&Content::from_invoice(invoice)).unwrap().pages.iter().enumerate() {
         text.push_str(&format!("page {}\n", index + 1));
         for item in &page.items {
             text.push_str(&format!("{item}\n"));
@@ -69,7 +69,7 @@ fn hash(invoice: &Invoice) -> String {
 
 /// Look at it with `INVOICES=<folder> cargo test -p documents pdf::samples`, then `pdftoppm -png`.
 #[test]
-fn samples_look_as_they_did() {
+fn samples_match_the_snapshots() {
     for (name, invoice) in samples() {
         if let Some(folder) = std::env::var_os("INVOICES") {
             std::fs::write(
@@ -85,32 +85,32 @@ fn samples_look_as_they_did() {
 /// A change here is a change of every invoice that nobody has asked for yet. It needs a look at the samples, and may come
 /// from krilla or a font.
 #[test]
-fn bytes_are_as_they_were() {
+fn the_bytes_match_the_snapshot() {
     let hashes: Vec<String> =
         samples().iter().map(|(name, invoice)| format!("{name} {}", hash(invoice))).collect();
     insta::assert_snapshot!("hashes", hashes.join("\n"));
 }
 
 #[test]
-fn another_process_makes_the_same_bytes() {
+fn another_process_renders_the_same_bytes() {
     let (_, invoice) = samples().remove(0);
     if std::env::var_os("PRINT_HASH").is_some() {
         println!("hash {}", hash(&invoice));
         return;
     }
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["pdf::another_process_makes_the_same_bytes", "--exact", "--nocapture"])
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["pdf::another_process_renders_the_same_bytes", "--exact", "--nocapture"])
         .env("PRINT_HASH", "1")
         .env("TZ", "Asia/Tokyo")
         .env("LANG", "ja_JP.UTF-8")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(said.contains(&format!("hash {}", hash(&invoice))), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains(&format!("hash {}", hash(&invoice))), "{stdout}");
 }
 
 #[test]
-fn a_long_invoice_goes_on_with_its_header_and_fits_its_pages() {
+fn a_long_invoice_repeats_its_header_and_fits_its_pages() {
     let layout = laid_out(&largest("de"));
     let pages: Vec<&str> = layout.split("page ").skip(1).collect();
     assert!(pages.len() > 5, "{}", pages.len());
@@ -126,8 +126,8 @@ fn a_long_invoice_goes_on_with_its_header_and_fits_its_pages() {
     }
     // Each row is on one page alone.
     for row in 1..=50 {
-        let on = pages.iter().filter(|page| page.contains(&format!("Cell(Lines, {row}, "))).count();
-        assert_eq!(on, 1, "row {row}");
+        let count = pages.iter().filter(|page| page.contains(&format!("Cell(Lines, {row}, "))).count();
+        assert_eq!(count, 1, "row {row}");
     }
     assert!(render(&largest("de")).unwrap().len() < 1_000_000);
 }

@@ -46,7 +46,7 @@ pub(crate) fn settings() -> Settings {
             tax_id: "DE123456789".to_owned(),
         },
         time_zone: TimeZone::get("Europe/Berlin").unwrap(),
-        usual_rate: TaxRate::try_from(1900).unwrap(),
+        standard_tax_rate: TaxRate::try_from(1900).unwrap(),
     }
 }
 
@@ -175,6 +175,6 @@ pub(crate) fn largest(language: &str) -> Invoice {
     invoice(language, &ada(), "EUR", &lines)
 }
 
-pub(crate) fn moment(text: &str) -> Timestamp {
+pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }

@@ -8,7 +8,7 @@ use domain::OrderId;
 use platform::memory::{InjectedFaults, lock};
 
 use crate::invoice::Invoice;
-use crate::invoice::store::{Invoices, Put};
+use crate::invoice::store::{Invoices, PutResult};
 
 /// Invoices, by order. Each call lets others go before it, as one over a network does.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct InMemoryInvoices {
     /// Of all calls, before they do anything.
     pub failures: InjectedFaults,
     /// Of `put`, when it has done what it does.
-    pub lost_answers: InjectedFaults,
+    pub lost_responses: InjectedFaults,
 }
 
 impl InMemoryInvoices {
@@ -38,30 +38,30 @@ impl Invoices for InMemoryInvoices {
         Ok(lock(&self.invoices).get(&order).cloned())
     }
 
-    async fn last(&self, year: i16) -> anyhow::Result<u32> {
+    async fn last_serial(&self, year: i16) -> anyhow::Result<u32> {
         tokio::task::yield_now().await;
-        self.failures.check("reading a number")?;
+        self.failures.check("reading the last serial")?;
         Ok(lock(&self.last).get(&year).copied().unwrap_or_default())
     }
 
-    async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put> {
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult> {
         tokio::task::yield_now().await;
         self.failures.check("writing an invoice")?;
         let number = invoice.number;
         {
             let (mut invoices, mut last) = (lock(&self.invoices), lock(&self.last));
             if invoices.contains_key(&invoice.order_id) {
-                return Ok(Put::OrderHasOne);
+                return Ok(PutResult::OrderHasInvoice);
             }
             let last = last.entry(number.year()).or_default();
             if number.serial() != last.saturating_add(1) {
-                return Ok(Put::NotNext);
+                return Ok(PutResult::NumberConflict);
             }
             *last = number.serial();
             invoices.insert(invoice.order_id, invoice.clone());
         }
         tokio::task::yield_now().await;
-        self.lost_answers.check("hearing that an invoice is written")?;
-        Ok(Put::Written)
+        self.lost_responses.check("the response to writing an invoice")?;
+        Ok(PutResult::Written)
     }
 }

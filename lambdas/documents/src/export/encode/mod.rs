@@ -16,14 +16,15 @@ use self::parquet::ParquetState;
 use super::Format;
 use crate::ledger::sale::Sale;
 
-pub use self::csv::{Csv, defused};
+pub use self::csv::{Csv, escape_formula};
 
 /// A file in the making.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Encoder {
     format: Format,
     /// Lines in one row group of a Parquet file.
-    group_rows: usize,
+    #[serde(rename = "group_rows")]
+    row_group_size: usize,
     /// Written and not taken yet.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     out: Vec<u8>,
@@ -37,14 +38,14 @@ impl Encoder {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn new(format: Format, group_rows: usize) -> anyhow::Result<Self> {
+    pub fn new(format: Format, row_group_size: usize) -> anyhow::Result<Self> {
         let mut out = Vec::new();
         match format {
-            Format::Csv => csv::begin(&mut out),
+            Format::Csv => csv::write_header(&mut out),
             Format::JsonLines => {}
-            Format::Parquet => parquet::begin(&mut out),
+            Format::Parquet => parquet::write_header(&mut out),
         }
-        Ok(Self { format, group_rows, out, taken: 0, parquet: ParquetState::default() })
+        Ok(Self { format, row_group_size, out, taken: 0, parquet: ParquetState::default() })
     }
 
     /// Writes one order.
@@ -57,7 +58,7 @@ impl Encoder {
             Format::JsonLines => json_lines::push(&mut self.out, sale)?,
             Format::Parquet => {
                 self.parquet.push(sale);
-                if self.parquet.pending() >= self.group_rows {
+                if self.parquet.pending() >= self.row_group_size {
                     self.parquet.flush(&mut self.out, self.taken)?;
                 }
             }
@@ -72,7 +73,7 @@ impl Encoder {
     pub fn finish(&mut self) -> anyhow::Result<()> {
         if self.format == Format::Parquet {
             self.parquet.flush(&mut self.out, self.taken)?;
-            self.parquet.end(&mut self.out)?;
+            self.parquet.write_footer(&mut self.out)?;
         }
         Ok(())
     }
@@ -89,9 +90,9 @@ impl Encoder {
 
     /// Takes all that is written so far.
     pub fn take(&mut self) -> Bytes {
-        let taken = std::mem::take(&mut self.out);
-        self.taken = self.taken.saturating_add(u64::try_from(taken.len()).unwrap_or_default());
-        taken.into()
+        let bytes = std::mem::take(&mut self.out);
+        self.taken = self.taken.saturating_add(u64::try_from(bytes.len()).unwrap_or_default());
+        bytes.into()
     }
 
     /// How many bytes were written, taken or not.
@@ -134,21 +135,21 @@ struct OrderLine {
 
 /// The lines of an order, numbered from 1.
 fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
-    let ordered = &sale.ordered;
-    ordered.lines.iter().zip(1..).map(|(line, line_number)| {
+    let order = &sale.order;
+    order.lines.iter().zip(1..).map(|(line, line_number)| {
         let currency = line.unit_price.currency;
         let unit_price = u64::from(line.unit_price.minor_units());
         let quantity = line.quantity.get();
         OrderLine {
             order_id: sale.order_id.to_string(),
-            placed_at: ordered.placed_at,
+            placed_at: order.placed_at,
             status: status_name(sale.status()).to_owned(),
-            customer_id: ordered.customer_id.to_string(),
-            customer_name: ordered.customer_name.as_str().to_owned(),
-            customer_email: ordered.customer_email.as_str().to_owned(),
+            customer_id: order.customer_id.to_string(),
+            customer_name: order.customer_name.as_str().to_owned(),
+            customer_email: order.customer_email.as_str().to_owned(),
             currency: currency.code().to_owned(),
             digits: currency.decimal_places(),
-            order_total: ordered.lines.total().minor_units().into(),
+            order_total: order.lines.total().minor_units().into(),
             paid_at: sale.paid.as_ref().map(|paid| paid.at),
             refunded: sale.refunded(),
             line_number,

@@ -27,7 +27,7 @@ use crate::ledger::sale::Sale;
 /// What a file begins and ends with.
 const MAGIC: &[u8; 4] = b"PAR1";
 /// The length of the footer and the magic bytes, behind it.
-const TAIL: usize = 8;
+const TAIL_BYTES: usize = 8;
 
 /// Amounts are in minor units: how many of them make a unit depends on the currency, and a column has one scale.
 const SCHEMA: &str = "message order_line {
@@ -67,7 +67,7 @@ struct Group {
     footer: Vec<u8>,
 }
 
-pub(super) fn begin(out: &mut Vec<u8>) {
+pub(super) fn write_header(out: &mut Vec<u8>) {
     out.extend_from_slice(MAGIC);
 }
 
@@ -90,30 +90,34 @@ impl ParquetState {
         if lines.is_empty() {
             return Ok(());
         }
-        let mut file = file_of(&lines)?;
+        let mut file = encode_single_group(&lines)?;
         // Behind the group: its footer, the footer's length in four bytes, and the magic ones.
-        let tail = file.len().checked_sub(TAIL).context("a Parquet file without a tail")?;
-        let length = file.get(tail..).and_then(|tail| tail.first_chunk::<4>()).context("no length")?;
-        let footer_at =
-            tail.checked_sub(usize::try_from(u32::from_le_bytes(*length))?).context("no footer")?;
+        let tail = file.len().checked_sub(TAIL_BYTES).context("the Parquet file has no tail")?;
+        let length = file
+            .get(tail..)
+            .and_then(|tail| tail.first_chunk::<4>())
+            .context("the Parquet file has no footer length")?;
+        let footer_at = tail
+            .checked_sub(usize::try_from(u32::from_le_bytes(*length))?)
+            .context("the Parquet file has no footer")?;
         file.truncate(tail);
         let footer = file.split_off(footer_at);
         let offset = taken.saturating_add(u64::try_from(out.len())?);
-        out.extend_from_slice(file.get(MAGIC.len()..).context("no row group")?);
+        out.extend_from_slice(file.get(MAGIC.len()..).context("the Parquet file has no row group")?);
         self.groups.push(Group { offset, footer });
         Ok(())
     }
 
     /// Writes the footer of the whole file.
-    pub(super) fn end(&mut self, out: &mut Vec<u8>) -> anyhow::Result<()> {
+    pub(super) fn write_footer(&mut self, out: &mut Vec<u8>) -> anyhow::Result<()> {
         let mut row_groups = Vec::with_capacity(self.groups.len());
         let mut rows: i64 = 0;
         for group in std::mem::take(&mut self.groups) {
-            let alone = ParquetMetaDataReader::decode_metadata(&group.footer)?;
-            let moved_by = i64::try_from(group.offset)? - i64::try_from(MAGIC.len())?;
-            for row_group in alone.row_groups() {
+            let metadata = ParquetMetaDataReader::decode_metadata(&group.footer)?;
+            let shift = i64::try_from(group.offset)? - i64::try_from(MAGIC.len())?;
+            for row_group in metadata.row_groups() {
                 rows = rows.saturating_add(row_group.num_rows());
-                row_groups.push(moved(row_group.clone(), moved_by, row_groups.len())?);
+                row_groups.push(relocate(row_group.clone(), shift, row_groups.len())?);
             }
         }
         let schema = Arc::new(SchemaDescriptor::new(schema()?));
@@ -124,22 +128,22 @@ impl ParquetState {
 }
 
 /// What a row group's metadata says when it stands `by` bytes further on.
-fn moved(group: RowGroupMetaData, by: i64, number: usize) -> anyhow::Result<RowGroupMetaData> {
+fn relocate(group: RowGroupMetaData, shift: i64, number: usize) -> anyhow::Result<RowGroupMetaData> {
     let column = |column: &ColumnChunkMetaData| {
-        let data = column.data_page_offset().saturating_add(by);
-        let dictionary = column.dictionary_page_offset().map(|offset| offset.saturating_add(by));
-        let moved = column.clone().into_builder().set_data_page_offset(data);
-        moved.set_dictionary_page_offset(dictionary).build()
+        let data = column.data_page_offset().saturating_add(shift);
+        let dictionary = column.dictionary_page_offset().map(|offset| offset.saturating_add(shift));
+        let relocated = column.clone().into_builder().set_data_page_offset(data);
+        relocated.set_dictionary_page_offset(dictionary).build()
     };
     let columns = group.columns().iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    let offset = group.file_offset().unwrap_or_default().saturating_add(by);
-    let moved = group.into_builder().set_column_metadata(columns).set_file_offset(offset);
+    let offset = group.file_offset().unwrap_or_default().saturating_add(shift);
+    let relocated = group.into_builder().set_column_metadata(columns).set_file_offset(offset);
     // Row groups are numbered in 16 bits; without a number, a reader counts them itself.
-    let moved = match i16::try_from(number) {
-        Ok(number) => moved.set_ordinal(number.into()),
-        Err(_) => moved,
+    let relocated = match i16::try_from(number) {
+        Ok(number) => relocated.set_ordinal(number.into()),
+        Err(_) => relocated,
     };
-    Ok(moved.build()?)
+    Ok(relocated.build()?)
 }
 
 fn created_by() -> String {
@@ -147,7 +151,7 @@ fn created_by() -> String {
 }
 
 /// A whole file with these lines as its one row group, and without indexes, which would stand behind it.
-fn file_of(lines: &[OrderLine]) -> anyhow::Result<Vec<u8>> {
+fn encode_single_group(lines: &[OrderLine]) -> anyhow::Result<Vec<u8>> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -156,61 +160,73 @@ fn file_of(lines: &[OrderLine]) -> anyhow::Result<Vec<u8>> {
         .build();
     let mut file = SerializedFileWriter::new(Vec::new(), schema()?, Arc::new(properties))?;
     let mut group = file.next_row_group()?;
-    texts(&mut group, lines, |line| &line.order_id)?;
-    moments(&mut group, lines, |line| line.placed_at)?;
-    texts(&mut group, lines, |line| &line.status)?;
-    texts(&mut group, lines, |line| &line.customer_id)?;
-    texts(&mut group, lines, |line| &line.customer_name)?;
-    texts(&mut group, lines, |line| &line.customer_email)?;
-    texts(&mut group, lines, |line| &line.currency)?;
-    amounts(&mut group, lines, |line| line.order_total)?;
+    write_texts(&mut group, lines, |line| &line.order_id)?;
+    write_timestamps(&mut group, lines, |line| line.placed_at)?;
+    write_texts(&mut group, lines, |line| &line.status)?;
+    write_texts(&mut group, lines, |line| &line.customer_id)?;
+    write_texts(&mut group, lines, |line| &line.customer_name)?;
+    write_texts(&mut group, lines, |line| &line.customer_email)?;
+    write_texts(&mut group, lines, |line| &line.currency)?;
+    write_amounts(&mut group, lines, |line| line.order_total)?;
     let paid: Vec<Timestamp> = lines.iter().filter_map(|line| line.paid_at).collect();
     let paid: Vec<i64> = paid.into_iter().map(Timestamp::as_microsecond).collect();
     let is_paid: Vec<i16> = lines.iter().map(|line| i16::from(line.paid_at.is_some())).collect();
-    column::<Int64Type>(&mut group, &paid, Some(&is_paid))?;
-    amounts(&mut group, lines, |line| line.refunded)?;
-    counts(&mut group, lines, |line| line.line_number)?;
-    texts(&mut group, lines, |line| &line.sku)?;
-    counts(&mut group, lines, |line| line.quantity)?;
-    amounts(&mut group, lines, |line| line.unit_price)?;
-    amounts(&mut group, lines, |line| line.line_total)?;
+    write_column::<Int64Type>(&mut group, &paid, Some(&is_paid))?;
+    write_amounts(&mut group, lines, |line| line.refunded)?;
+    write_counts(&mut group, lines, |line| line.line_number)?;
+    write_texts(&mut group, lines, |line| &line.sku)?;
+    write_counts(&mut group, lines, |line| line.quantity)?;
+    write_amounts(&mut group, lines, |line| line.unit_price)?;
+    write_amounts(&mut group, lines, |line| line.line_total)?;
     group.close()?;
     Ok(file.into_inner()?)
 }
 
 type Writer<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
 
-fn texts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> &str) -> anyhow::Result<()> {
-    let values: Vec<ByteArray> = lines.iter().map(|line| ByteArray::from(of(line))).collect();
-    column::<ByteArrayType>(group, &values, None)
-}
-
-fn moments(
+fn write_texts(
     group: &mut Writer<'_>,
     lines: &[OrderLine],
-    of: fn(&OrderLine) -> Timestamp,
+    get: fn(&OrderLine) -> &str,
 ) -> anyhow::Result<()> {
-    let values: Vec<i64> = lines.iter().map(|line| of(line).as_microsecond()).collect();
-    column::<Int64Type>(group, &values, None)
+    let values: Vec<ByteArray> = lines.iter().map(|line| ByteArray::from(get(line))).collect();
+    write_column::<ByteArrayType>(group, &values, None)
 }
 
-fn amounts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> u64) -> anyhow::Result<()> {
-    let values: Vec<i64> = lines.iter().map(|line| i64::try_from(of(line))).collect::<Result<_, _>>()?;
-    column::<Int64Type>(group, &values, None)
+fn write_timestamps(
+    group: &mut Writer<'_>,
+    lines: &[OrderLine],
+    get: fn(&OrderLine) -> Timestamp,
+) -> anyhow::Result<()> {
+    let values: Vec<i64> = lines.iter().map(|line| get(line).as_microsecond()).collect();
+    write_column::<Int64Type>(group, &values, None)
 }
 
-fn counts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> u32) -> anyhow::Result<()> {
-    let values: Vec<i32> = lines.iter().map(|line| i32::try_from(of(line))).collect::<Result<_, _>>()?;
-    column::<Int32Type>(group, &values, None)
+fn write_amounts(
+    group: &mut Writer<'_>,
+    lines: &[OrderLine],
+    get: fn(&OrderLine) -> u64,
+) -> anyhow::Result<()> {
+    let values: Vec<i64> = lines.iter().map(|line| i64::try_from(get(line))).collect::<Result<_, _>>()?;
+    write_column::<Int64Type>(group, &values, None)
+}
+
+fn write_counts(
+    group: &mut Writer<'_>,
+    lines: &[OrderLine],
+    get: fn(&OrderLine) -> u32,
+) -> anyhow::Result<()> {
+    let values: Vec<i32> = lines.iter().map(|line| i32::try_from(get(line))).collect::<Result<_, _>>()?;
+    write_column::<Int32Type>(group, &values, None)
 }
 
 /// The next column. `present` says of each row whether it has a value, where not all have to.
-fn column<T: DataType>(
+fn write_column<T: DataType>(
     group: &mut Writer<'_>,
     values: &[T::T],
     present: Option<&[i16]>,
 ) -> anyhow::Result<()> {
-    let mut column = group.next_column()?.context("more columns than the schema has")?;
+    let mut column = group.next_column()?.context("the schema has fewer columns")?;
     column.typed::<T>().write_batch(values, present, None)?;
     column.close()?;
     Ok(())

@@ -16,7 +16,7 @@ pub(super) enum Weight {
 /// A font, as it is shaped with and as it is drawn with.
 pub(super) struct FontFace {
     pub(super) shaper: Face<'static>,
-    pub(super) drawn: Font,
+    pub(super) font: Font,
 }
 
 struct Embedded {
@@ -33,7 +33,7 @@ impl Embedded {
     fn face(&self) -> Option<&FontFace> {
         let load = || {
             let shaper = Face::from_slice(self.bytes, 0)?;
-            Some(FontFace { shaper, drawn: Font::new(self.bytes.into(), 0)? })
+            Some(FontFace { shaper, font: Font::new(self.bytes.into(), 0)? })
         };
         self.face.get_or_init(load).as_ref()
     }
@@ -45,7 +45,7 @@ macro_rules! fonts {
 
 static REGULAR: [Embedded; 1] = fonts!("NotoSans-Regular.ttf");
 static BOLD: [Embedded; 1] = fonts!("NotoSans-Bold.ttf");
-static OTHERS: [Embedded; 7] = fonts!(
+static FALLBACKS: [Embedded; 7] = fonts!(
     "NotoSansArabic-Regular.ttf",
     "NotoSansHebrew-Regular.ttf",
     "NotoSansThai-Regular.ttf",
@@ -60,16 +60,16 @@ fn all(weight: Weight) -> impl Iterator<Item = &'static Embedded> {
         Weight::Regular => &REGULAR,
         Weight::Bold => &BOLD,
     };
-    first.iter().chain(&OTHERS)
+    first.iter().chain(&FALLBACKS)
 }
 
 /// The font for Latin.
-pub(super) fn usual(weight: Weight) -> anyhow::Result<&'static FontFace> {
+pub(super) fn default_face(weight: Weight) -> anyhow::Result<&'static FontFace> {
     all(weight).next().and_then(Embedded::face).context("the font for Latin cannot be read")
 }
 
 /// The first font that has all characters of a cluster, but for those that nobody sees.
-pub(super) fn for_cluster(weight: Weight, cluster: &str) -> Option<&'static FontFace> {
+pub(super) fn face_for_cluster(weight: Weight, cluster: &str) -> Option<&'static FontFace> {
     let has =
         |face: &&FontFace| cluster.chars().all(|c| is_invisible(c) || face.shaper.glyph_index(c).is_some());
     all(weight).filter_map(Embedded::face).find(has)
