@@ -1,49 +1,51 @@
-//! The shop's day: it has 24 hours, but for those on which the clock is changed.
+//! Days in the shop's time zone. A day has 24 hours, except when the clocks change.
 
 use anyhow::Context;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// A day of a time zone.
+/// A calendar day in a time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct LocalDay {
-    /// Which.
     pub date: Date,
-    /// When it begins. Not always at midnight: there are zones where that hour is left out.
+    /// The start of the day. It is not always midnight: some time zones skip that hour when the clocks
+    /// change.
     pub start: Timestamp,
-    /// When the next one begins.
+    /// The end of the day, exclusive: the start of the next one.
     pub end: Timestamp,
     zone: TimeZone,
 }
 
-/// A part of a day: an hour, as clocks on the wall show it, or what the change of the clock leaves of one.
+/// An hour of local time, or the part of one that remains when the clocks change.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Hour {
-    /// When it begins.
     pub start: Timestamp,
-    /// When it has ended.
+    /// The end, exclusive.
     pub end: Timestamp,
-    /// What the clock shows at its beginning: `02:00`, and with the offset from UTC where that is so twice in a day.
+    /// The local time at the start, such as `02:00`. It includes the UTC offset when that time occurs twice
+    /// on the day.
     pub label: String,
-    /// The beginning in the zone's own time, with its offset (RFC 3339).
+    /// The local time at the start, with its UTC offset (RFC 3339).
     pub local: String,
 }
 
-/// The shop's time zone: the one in `SHOP_TIME_ZONE`, by its name in the IANA database.
+/// Returns the time zone of the shop, whose IANA name is in `SHOP_TIME_ZONE`.
 ///
 /// # Errors
-/// When it is not set, or there is none of that name.
+/// When the variable is not set, or the IANA database has no such time zone.
 pub fn time_zone_from_env() -> anyhow::Result<TimeZone> {
     let name = platform::config::required("SHOP_TIME_ZONE")?;
     TimeZone::get(&name).with_context(|| format!("SHOP_TIME_ZONE: there is no time zone {name}"))
 }
 
 impl LocalDay {
-    /// The day of that date.
+    /// Creates the day with this date.
     ///
     /// # Errors
-    /// When there is no such day: at the ends of time, or where a zone left one out.
+    /// When there is no such day: the date is out of range, or the time zone skipped it.
     pub fn new(date: Date, zone: TimeZone) -> anyhow::Result<Self> {
         let start_of =
             |date: Date| anyhow::Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp());
@@ -52,16 +54,16 @@ impl LocalDay {
         Ok(Self { date, start, end, zone })
     }
 
-    /// The last day that has ended by `now`.
+    /// Creates the last day that ended at or before `now`.
     ///
     /// # Errors
-    /// As [`LocalDay::new`].
+    /// As for [`LocalDay::new`].
     pub fn yesterday(now: Timestamp, zone: TimeZone) -> anyhow::Result<Self> {
         let today = zone.to_datetime(now).date();
         Self::new(today.yesterday().context("the beginning of time")?, zone)
     }
 
-    /// Its hours, one behind the other, without a gap.
+    /// Returns the hours of the day, in order and without gaps.
     pub fn hours(&self) -> Vec<Hour> {
         let mut transitions: Vec<Timestamp> = self
             .zone
@@ -121,10 +123,10 @@ mod tests {
             ("2026-11-23", "Europe/Berlin", 24 * 60, 24),
             ("2026-03-29", "Europe/Berlin", 23 * 60, 23),
             ("2026-10-25", "Europe/Berlin", 25 * 60, 25),
-            // Midnight was left out: the day began at one.
+            // Midnight was skipped: the day started at one o'clock.
             ("2018-11-04", "America/Sao_Paulo", 23 * 60, 23),
             ("2018-02-17", "America/Sao_Paulo", 25 * 60, 25),
-            // Half an hour forward, and back.
+            // The clocks move half an hour forward, and half an hour back.
             ("2026-10-04", "Australia/Lord_Howe", 23 * 60 + 30, 24),
             ("2026-04-05", "Australia/Lord_Howe", 24 * 60 + 30, 25),
             ("2026-06-01", "Asia/Kathmandu", 24 * 60, 24),
@@ -171,7 +173,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever zone and day: each moment is in exactly one hour of exactly one day.
+        /// In every time zone, each point in time is in exactly one hour of exactly one day.
         #[test]
         fn days_and_hours_are_contiguous(
             zone in proptest::sample::select(vec![

@@ -1,6 +1,6 @@
-//! Sums of money that are larger than one order's.
+//! Formatting of amounts that may exceed the maximum amount of an order.
 
-/// Minor units as a decimal number, with so many digits behind the point.
+/// Formats minor units as a decimal number with `digits` decimal places.
 pub fn format_decimal(minor_units: i128, digits: usize) -> String {
     let sign = if minor_units < 0 { "-" } else { "" };
     let text = format!("{:0>width$}", minor_units.unsigned_abs(), width = digits + 1);
@@ -10,7 +10,7 @@ pub fn format_decimal(minor_units: i128, digits: usize) -> String {
     }
 }
 
-/// The same for people: in groups of three digits, `12,345.60`.
+/// Formats minor units for display, with thousands separators, such as `12,345.60`.
 pub fn format_grouped(minor_units: i128, digits: usize) -> String {
     let number = format_decimal(minor_units, digits);
     let (sign, number) = number.strip_prefix('-').map_or(("", number.as_str()), |number| ("−", number));

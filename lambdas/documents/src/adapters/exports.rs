@@ -1,4 +1,4 @@
-//! Exports in DynamoDB, and the queue of `export-orders` in SQS.
+//! Exports in DynamoDB, and the SQS queue of `export-orders`.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use crate::export::store::{CreateResult, ExportQueue, Exports};
 use crate::export::{Export, ExportId, RECORD_RETENTION};
 use crate::ledger::store::Versioned;
 
-/// The table of exports.
+/// The DynamoDB table of exports.
 #[derive(Debug, Clone)]
 pub struct DynamoDbExports {
     client: Client,
@@ -26,7 +26,7 @@ pub struct DynamoDbExports {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What the table needs, beside the export itself as JSON.
+/// The attributes that the table needs, and the export itself as JSON.
 #[derive(Serialize, Deserialize)]
 struct ExportItem {
     export_id: ExportId,
@@ -51,15 +51,15 @@ fn read_item(item: Item) -> anyhow::Result<Versioned<Export>> {
 }
 
 impl DynamoDbExports {
-    /// The table in `EXPORTS_TABLE`.
+    /// Uses the table in `EXPORTS_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("EXPORTS_TABLE")?))
     }
 
-    /// The table of that name.
+    /// Uses the table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -119,7 +119,7 @@ impl Exports for DynamoDbExports {
     }
 }
 
-/// The queue of `export-orders`.
+/// The SQS queue of `export-orders`.
 #[derive(Debug, Clone)]
 pub struct SqsExportQueue {
     client: aws_sdk_sqs::Client,
@@ -127,10 +127,10 @@ pub struct SqsExportQueue {
 }
 
 impl SqsExportQueue {
-    /// The queue in `EXPORT_QUEUE_URL`.
+    /// Uses the queue in `EXPORT_QUEUE_URL`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
         let client = aws_sdk_sqs::Client::new(aws.sdk_config());
         Ok(Self { client, url: config::required("EXPORT_QUEUE_URL")? })

@@ -1,4 +1,4 @@
-//! Invoices in DynamoDB; and in [`memory`].
+//! Invoices in DynamoDB, and in [`memory`].
 
 pub mod memory;
 
@@ -18,17 +18,18 @@ use crate::invoice::Invoice;
 use crate::invoice::catalogue::{Catalogue, HttpCatalogue};
 use crate::invoice::store::{Invoices, PutResult};
 
-/// The products in the inventory's API at `INVENTORY_API_URL`. It shows them to everybody: the requests are signed because
-/// the client that signs shares its connections with the SDK.
+/// Creates a client for the products in the inventory's API at `INVENTORY_API_URL`. The products are public;
+/// the requests are signed only because the signing client shares its connections with the SDK.
 ///
 /// # Errors
-/// When it is not set.
+/// When the variable is not set.
 pub fn catalogue(aws: &Aws) -> anyhow::Result<Arc<dyn Catalogue>> {
     let base = config::required("INVENTORY_API_URL")?;
     Ok(Arc::new(HttpCatalogue::new(aws.signed_client("execute-api"), &base)))
 }
 
-/// A table with two kinds of rows: `order/<id>` has the order's invoice, `year/<year>` the last number of a year.
+/// The DynamoDB table of invoices. It has two kinds of items: `order/<id>` holds the invoice of an order,
+/// `year/<year>` the last serial of a year.
 #[derive(Debug, Clone)]
 pub struct DynamoDbInvoices {
     client: Client,
@@ -36,15 +37,15 @@ pub struct DynamoDbInvoices {
 }
 
 impl DynamoDbInvoices {
-    /// The table in `INVOICES_TABLE`.
+    /// Uses the table in `INVOICES_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("INVOICES_TABLE")?))
     }
 
-    /// The table of that name.
+    /// Uses the table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -96,7 +97,7 @@ impl Invoices for DynamoDbInvoices {
         let put = PutItem::builder()
             .table_name(&self.table)
             .item("id", AttributeValue::S(order_key(invoice.order_id)))
-            // The key of the index, by which an operator and an auditor go through a year's invoices.
+            // The key of the index in which operators and auditors look up the invoices of a year.
             .item("year", number(u32::try_from(invoice.number.year())?))
             .item("serial", number(serial))
             .item("invoice", AttributeValue::S(serde_json::to_string(invoice)?))

@@ -1,4 +1,5 @@
-//! The ledger in DynamoDB: a row for each sale and each booking, and an index that has them by shelf.
+//! The sales ledger in DynamoDB: an item for each sale and each booking, and an index that orders them by
+//! time within their partitions.
 
 use std::collections::HashMap;
 
@@ -17,12 +18,12 @@ use crate::ledger::booking::Booking;
 use crate::ledger::sale::Sale;
 use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row, Versioned};
 
-/// The row that holds what is known of an order.
+/// The sort key of the item that holds the sale of an order.
 const SALE_ITEM: &str = "sale";
-/// How many rows are read at a time: with the shelves of a day, some megabytes at most.
+/// The number of rows per query. With all partitions of a day, a page takes a few megabytes at most.
 const PAGE_SIZE: i32 = 200;
 
-/// The table of the ledger.
+/// The DynamoDB table of the sales ledger.
 #[derive(Debug, Clone)]
 pub struct DynamoDbLedger {
     client: Client,
@@ -31,7 +32,7 @@ pub struct DynamoDbLedger {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What the table and its index need, beside the row itself as JSON.
+/// The attributes that the table and its index need, and the row itself as JSON.
 #[derive(Serialize, Deserialize)]
 struct LedgerItem {
     order_id: OrderId,
@@ -69,15 +70,15 @@ fn text(value: impl ToString) -> AttributeValue {
 }
 
 impl DynamoDbLedger {
-    /// The table in `LEDGER_TABLE`.
+    /// Uses the table in `LEDGER_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("LEDGER_TABLE")?))
     }
 
-    /// The table of that name.
+    /// Uses the table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -121,7 +122,7 @@ impl Ledger for DynamoDbLedger {
         let response = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match response.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
-            // Another event of the same order was faster, or is just being written.
+            // Another event of the same order was written first, or is being written.
             Err(TransactWriteItemsError::TransactionCanceledException(_)) => Ok(false),
             Err(error) => Err(anyhow::Error::new(error).context("the sale could not be written")),
         }

@@ -1,4 +1,4 @@
-//! The ports, in memory: for tests. Nothing that is deployed uses them.
+//! The ports in memory, for tests. Deployed code does not use them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,19 +16,19 @@ use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row, 
 use crate::report::link::LinkSecret;
 use crate::report::mail::{Mail, Mailer};
 
-/// How many rows are on a page: few, so that tests turn pages.
+/// The number of rows per page, small enough for tests to read several pages.
 const PAGE_SIZE: usize = 3;
 
-/// A ledger that keeps its sales.
+/// A sales ledger in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryLedger {
     sales: Mutex<BTreeMap<OrderId, Versioned<Sale>>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryLedger {
-    /// All sales.
+    /// Returns all sales.
     pub fn sales(&self) -> Vec<Sale> {
         lock(&self.sales).values().map(|sale| sale.value.clone()).collect()
     }
@@ -54,7 +54,7 @@ impl Ledger for InMemoryLedger {
     }
 }
 
-/// The first page of these rows.
+/// Returns the first page of `rows`.
 fn page<R: Row>(mut rows: Vec<R>) -> Page<R> {
     rows.sort_by_key(Row::position);
     let more = rows.len() > PAGE_SIZE;
@@ -98,11 +98,11 @@ impl LedgerTable<Booking> for InMemoryLedger {
     }
 }
 
-/// Exports that are kept.
+/// Exports in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryExports {
     exports: Mutex<BTreeMap<ExportId, Versioned<Export>>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
@@ -139,16 +139,16 @@ impl Exports for InMemoryExports {
     }
 }
 
-/// A queue that keeps what was sent.
+/// A queue that records the messages.
 #[derive(Debug, Default)]
 pub struct InMemoryExportQueue {
     sent: Mutex<Vec<ExportId>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryExportQueue {
-    /// Takes all messages out.
+    /// Removes and returns all messages.
     pub fn take(&self) -> Vec<ExportId> {
         std::mem::take(&mut *lock(&self.sent))
     }
@@ -163,7 +163,7 @@ impl ExportQueue for InMemoryExportQueue {
     }
 }
 
-/// A secret that everybody knows.
+/// A constant secret, for tests.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FixedLinkSecret;
 
@@ -176,16 +176,16 @@ impl LinkSecret for FixedLinkSecret {
     fn invalidate(&self) {}
 }
 
-/// A mailer that keeps what it sends.
+/// A mailer that records the emails.
 #[derive(Debug, Default)]
 pub struct InMemoryMailer {
     sent: Mutex<Vec<Mail>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryMailer {
-    /// All that was sent so far.
+    /// Returns all emails sent so far.
     pub fn sent(&self) -> Vec<Mail> {
         lock(&self.sent).clone()
     }

@@ -1,4 +1,4 @@
-//! `daily-report`: every morning → what was sold yesterday.
+//! `daily-report`: reports the sales of the previous day every morning.
 
 use aws_objects::Bucket;
 use std::sync::Arc;

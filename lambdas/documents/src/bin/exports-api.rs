@@ -1,4 +1,4 @@
-//! `exports-api`: API Gateway → exports and reports.
+//! `exports-api`: the API for exports and reports.
 
 use aws_objects::Bucket;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `exports-api`: ask for exports, and fetch them.
+//! `exports-api`: create exports and download them, and download reports.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,33 +30,33 @@ use super::{Export, ExportId, FILE_RETENTION, Format, State, contract};
 use crate::ledger::store::Versioned;
 use crate::report;
 
-/// How long a link is good: a download begins within it, and may then take longer.
+/// The time within which a download has to start; it may take longer.
 const LINK_LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// Ids of exports are derived from the caller and the key under this namespace (UUID version 5, RFC 9562).
+/// The namespace of export ids, which are derived from the caller and the idempotency key (UUID version 5,
+/// RFC 9562).
 const EXPORT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x1c5e_77f0_3b0a_5d6e_9a41_6d2b_88c3_41f7);
 
-/// What the routes work on.
+/// The dependencies of the routes.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Api {
-    /// The exports.
     pub exports: Arc<dyn Exports>,
-    /// Has them written.
+    /// The queue of `export-orders`.
     pub queue: Arc<dyn ExportQueue>,
-    /// Where the files are.
+    /// The bucket of exports and reports.
     pub files: Arc<dyn ObjectStore>,
-    /// Whether a link to a report is ours.
+    /// Verifies the links in emails about reports.
     pub links: report::link::LinkSigner,
-    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// What the shop's clocks show.
+    /// The time zone of the shop.
     pub zone: TimeZone,
 }
 
-/// The routes.
+/// Creates the router.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// Returns the routes with their descriptions for the contract.
 pub fn routes() -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::ReportsRead);
     let routes = Routes::default()
@@ -65,51 +65,51 @@ pub fn routes() -> Routes<Arc<Api>> {
     report::api::add(routes)
 }
 
-/// An export, as clients see it.
+/// An export of orders.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Export")]
 pub(super) struct ExportView {
-    /// Names it.
+    /// Unique identifier of the export.
     id: ExportId,
-    /// How far it is.
+    /// Status of the export.
     status: ExportStatus,
-    /// How the file is written.
+    /// File format.
     format: Format,
-    /// Orders placed from then on (RFC 3339, UTC),
+    /// Start of the period, inclusive (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     from: Timestamp,
-    /// and before then.
+    /// End of the period, exclusive (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     until: Timestamp,
-    /// Only orders that stand so; all, where it is missing.
+    /// The export includes only orders with one of these statuses. Absent if it includes all orders.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     statuses: BTreeSet<OrderStatus>,
-    /// When it was asked for. The orders are in it as they stood then.
+    /// Time of the request. The export contains the state of each order at this time.
     #[schemars(with = "String", extend("format" = "date-time"))]
     requested_at: Timestamp,
-    /// How many orders are in it so far.
+    /// Number of orders written so far.
     orders: u64,
-    /// How many bytes the file has, once it is done.
+    /// Size of the file in bytes, once the export is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    /// Where to fetch it, once it is done.
+    /// Download link, once the export is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     download: Option<DownloadView>,
 }
 
-/// A link to a file.
+/// A download link for a file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Download")]
 pub(crate) struct DownloadView {
-    /// Where to fetch it, without a token: whoever has the link can.
+    /// URL of the file. It needs no token: anyone with the URL can download the file.
     url: String,
-    /// Until when the link is good. Read this again for another.
+    /// Time at which the URL expires. Get the resource again for a new URL.
     #[schemars(with = "String", extend("format" = "date-time"))]
     expires_at: Timestamp,
 }
 
 impl DownloadView {
-    /// A link that is made now.
+    /// Creates a link that is valid for [`LINK_LIFETIME`].
     pub(crate) async fn presigned(
         files: &dyn ObjectStore,
         clock: &dyn Clock,
@@ -121,19 +121,19 @@ impl DownloadView {
     }
 }
 
-/// How far an export is.
+/// Status of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum ExportStatus {
-    /// It is next.
+    /// The export is waiting to be processed.
     Queued,
-    /// It is being written.
+    /// The file is being written.
     Running,
-    /// The file is there.
+    /// The file is available for download.
     Done,
-    /// It could not be written. The shop is told of it; ask for a new one.
+    /// The export failed, and the shop has been alerted. Create a new export.
     Failed,
-    /// It was done, and the file is removed. Ask for a new one.
+    /// The file has been deleted. Create a new export.
     Expired,
 }
 
@@ -147,7 +147,7 @@ async fn create(
     let now = api.clock.now();
     let request = body.and_then(|Json(body)| body.validate(&api.zone, now));
     let (key, request) = IdempotencyKey::from_headers_and_body(&headers, "export", request)?;
-    // Two callers may have hit upon the same key.
+    // Two callers may use the same key.
     let name = format!("{}/{}", scope.caller_id(), key.as_str());
     let id = ExportId::from(Uuid::new_v5(&EXPORT_ID_NAMESPACE, name.as_bytes()));
     let request_json = serde_json::to_string(&request).map_err(anyhow::Error::from)?;
@@ -169,7 +169,8 @@ async fn create(
         }
         CreateResult::AlreadyExists(_) => return Err(Problem::idempotency_key_reused()),
     };
-    // Also when it was there before: the message may not have been sent then. One too many does nothing.
+    // Also for an existing export, because its message may not have been sent. A duplicate message has no
+    // effect.
     if matches!(export.state, State::Queued) {
         api.queue.send(id).await?;
     }
@@ -194,7 +195,8 @@ async fn read(
 }
 
 impl Api {
-    /// Has an export gone on with whose message may be lost: at most once in a while, since the record notes it.
+    /// Sends the message of a stalled export again. The record is updated first, so that this happens at most
+    /// once per [`super::OVERDUE_AFTER`].
     async fn requeue(&self, found: &Versioned<Export>) {
         let touched = Export { updated_at: self.clock.now(), ..found.value.clone() };
         let requeued = async {

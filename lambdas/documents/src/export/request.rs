@@ -1,4 +1,4 @@
-//! What clients send, checked field by field.
+//! Validation of the request body.
 
 use std::collections::BTreeSet;
 
@@ -12,32 +12,33 @@ use serde::Deserialize;
 
 use super::{ExportRequest, Format};
 
-/// The longest period: a leap year, with the hour that its days may have more.
+/// The maximum period: a leap year, plus the hour that a change of the clocks may add.
 const MAX_PERIOD: SignedDuration = SignedDuration::from_hours(366 * 24 + 1);
 
-/// The body of `POST /exports`.
+/// The parameters of a new export.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateExport {
-    /// Orders placed from here on: a day of the shop's time zone, such as 2026-11-01, or a moment (RFC 3339).
+    /// Start of the period, inclusive: a date in the shop's time zone, such as 2026-11-01, or a time (RFC
+    /// 3339).
     #[eserde(compat)]
     #[schemars(extend("examples" = ["2024-11-01", "2024-11-01T08:00:00Z"]))]
     from: DateOrTime,
-    /// Up to here: a day, which is part of the period, or a moment, which is not. At most a year behind `from`.
+    /// End of the period: a date, inclusive, or a time, exclusive. At most one year after `from`.
     #[eserde(compat)]
     #[schemars(extend("examples" = ["2024-11-30", "2024-11-30T18:00:00Z"]))]
     to: DateOrTime,
-    /// Only orders that stand so. All, where it is left out.
+    /// Include only orders with one of these statuses. If omitted, all orders are included.
     #[eserde(compat)]
     #[serde(default)]
     #[schemars(length(min = 1))]
     statuses: Option<Vec<OrderStatus>>,
-    /// How to write them.
+    /// File format.
     #[eserde(compat)]
     format: Format,
 }
 
-/// A day or a moment.
+/// A date or a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String", inline)]
@@ -52,7 +53,7 @@ impl TryFrom<String> for DateOrTime {
 
     fn try_from(text: String) -> Result<Self, String> {
         let parsed = if text.len() == 10 {
-            // One spelling alone: jiff reads others, too.
+            // `jiff` accepts other notations as well; only this one is allowed.
             text.parse().ok().filter(|day: &Date| day.to_string() == text).map(Self::Date)
         } else {
             text.parse().ok().filter(|_| is_rfc_3339(&text)).map(Self::Time)
@@ -63,8 +64,8 @@ impl TryFrom<String> for DateOrTime {
     }
 }
 
-/// Whether text that `jiff` takes for a moment begins as RFC 3339 has it, and has at most 40 printable characters: jiff
-/// reads other spellings, too.
+/// Whether `text`, which `jiff` accepts as a time, starts like RFC 3339 and has at most 40 printable
+/// characters. `jiff` accepts other notations as well.
 fn is_rfc_3339(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_day = |day: &[u8]| {
@@ -80,7 +81,7 @@ fn is_rfc_3339(text: &str) -> bool {
 }
 
 impl CreateExport {
-    /// What is asked for, in a shop whose clocks show `zone`.
+    /// Validates the parameters. Dates are in the time zone `zone`.
     pub(crate) fn validate(self, zone: &TimeZone, now: Timestamp) -> Result<ExportRequest, Problem> {
         let Self { from, to, statuses, format } = self;
         let mut errors = Vec::new();

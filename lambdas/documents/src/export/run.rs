@@ -1,9 +1,10 @@
-//! `export-orders`: writes the file of an export, and goes on where it was cut off.
+//! `export-orders`: writes the file of an export, and resumes from the last checkpoint when it was
+//! interrupted.
 //!
-//! One works on an export at a time: whoever holds its lease, which outlasts the function. What they have in hand is put
-//! down in a checkpoint after each part, and shortly before the function's time is over: a file of its own, and then the
-//! record that points to it. So whatever is cut off, and wherever, somebody goes on from the last checkpoint, and writes
-//! the same parts once more at most.
+//! Only the worker that holds the lease of an export writes it, and the lease outlasts the function's
+//! timeout. The worker saves a checkpoint after each part and shortly before the timeout: first an object
+//! with its state, then the record that refers to it. So an interrupted export always resumes from its last
+//! checkpoint, and writes at most the parts after it again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,84 +28,84 @@ use crate::ledger::read::Reader;
 use crate::ledger::sale::Sale;
 use crate::ledger::store::{LedgerTable, Position, Row, Versioned};
 
-/// How long nobody else may work on an export. Longer than the function's 60 seconds: Lambda has ended it by then.
+/// The duration of the lease. It exceeds the function's timeout of 60 seconds, so Lambda has terminated the
+/// worker by the time the lease expires.
 pub const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(75);
-/// Left of the function's time when it stops, to put down where it is.
+/// The time before the function's timeout at which it stops to save a checkpoint.
 pub const CHECKPOINT_MARGIN: Duration = Duration::from_secs(12);
-/// How often somebody begins to work on an export that does not come on, before it is given up.
+/// The number of attempts without progress after which an export fails.
 pub const MAX_ATTEMPTS: u32 = 9;
-/// The largest checkpoint that is read: what is in hand of a part and of a row group, as text.
+/// The maximum size of a checkpoint that is read: an unfinished part and an unfinished row group, as text.
 const MAX_CHECKPOINT_BYTES: usize = 128 * 1024 * 1024;
 
-/// What is kept in memory.
+/// The amount of data that is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The bytes from which on a part is written.
+    /// The size in bytes at which a part is uploaded.
     pub part_bytes: usize,
-    /// The lines from which on a Parquet row group is written.
+    /// The number of lines at which a Parquet row group is written.
     pub row_group_size: usize,
 }
 
 impl Default for Limits {
-    /// 8 MiB make files of up to 80 GB out of the 10,000 parts that S3 takes. 20,000 lines take some 8 MB.
+    /// With the 10,000 parts that S3 allows, 8 MiB per part allow files of up to 80 GB. 20,000 lines take
+    /// about 8 MB.
     fn default() -> Self {
         Self { part_bytes: 8 * 1024 * 1024, row_group_size: 20_000 }
     }
 }
 
 /// Writes exports.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct ExportOrders {
-    /// The exports.
     pub exports: Arc<dyn Exports>,
-    /// Where the orders come from.
+    /// The source of the orders.
     pub sales: Arc<dyn LedgerTable<Sale>>,
-    /// Where the files go.
+    /// The bucket of files and checkpoints.
     pub files: Arc<dyn ObjectStore>,
-    /// Has the rest done.
+    /// The queue to which an unfinished export is sent again.
     pub queue: Arc<dyn ExportQueue>,
-    /// Time and ids.
     pub clock: Arc<dyn Clock>,
-    /// What is kept in memory.
     pub limits: Limits,
 }
 
-/// What the queue brings.
+/// The message in the queue.
 #[derive(Debug, Deserialize)]
 struct Task {
     export_id: ExportId,
 }
 
-/// Where to go on.
+/// The state of an unfinished export.
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
-    /// The multipart upload, once there is a first part.
+    /// The multipart upload, from the first part on.
     upload: Option<MultipartUpload>,
-    /// The parts that the bucket has.
+    /// The uploaded parts.
     parts: Vec<Part>,
-    /// The orders from here on are still to be written.
+    /// The position of the next order.
     position: Position,
-    /// Orders so far.
+    /// The number of orders written so far.
     orders: u64,
-    /// Whether all parts are there, and only have to be made into one file.
+    /// Whether all parts are uploaded, so that only the upload has to be completed.
     complete: bool,
-    /// What is in hand.
+    /// The encoder with its unwritten data.
     encoder: Encoder,
 }
 
-/// An export that this attempt works on.
+/// The work of this attempt on an export.
 struct Work {
     stored: Versioned<Export>,
     attempt: Attempt,
     checkpoint: Checkpoint,
-    /// How far it was when that was last put down.
+    /// The position and the `complete` flag of the last checkpoint, to detect progress.
     last_checkpoint: (Position, bool),
 }
 
-/// Why work stopped.
+/// The reason why the attempt ended.
 enum WorkResult {
-    /// It is done.
+    /// The export is complete.
     Done,
-    /// The time is over.
+    /// The function is about to time out.
     OutOfTime,
 }
 
@@ -181,7 +182,8 @@ impl ExportOrders {
         let result = self.write_orders(&mut work, deadline).await;
         match result {
             Ok(WorkResult::Done) => Ok(()),
-            // The record is let go before the message is sent: whoever gets it can begin at once.
+            // The lease is released before the message is sent, so that the next worker can start
+            // immediately.
             Ok(WorkResult::OutOfTime) => {
                 self.save_checkpoint(&mut work, true).await?;
                 self.queue.send(work.stored.value.id).await?;
@@ -198,15 +200,18 @@ impl ExportOrders {
         }
     }
 
-    /// Lets somebody else try at once, if that can still be written.
+    /// Releases the lease, if possible, so that the next attempt need not wait for its expiry.
     async fn release_lease(&self, stored: &Versioned<Export>) {
         let released = Export { lease: None, ..stored.value.clone() };
         if let Err(error) = self.exports.replace(stored, released).await {
-            tracing::warn!(error = %format!("{error:#}"), "the lease could not be released: the export stays leased until it expires");
+            tracing::warn!(
+                error = %format!("{error:#}"),
+                "the lease could not be released: the export stays leased until it expires"
+            );
         }
     }
 
-    /// From the last checkpoint, or from the beginning.
+    /// Loads the last checkpoint, or creates the initial one.
     async fn load_checkpoint(&self, export: &Export) -> anyhow::Result<Checkpoint> {
         let State::Running { checkpoint, .. } = &export.state else {
             return Ok(Checkpoint {
@@ -271,7 +276,7 @@ impl ExportOrders {
         Ok(())
     }
 
-    /// Writes what is left, and makes the file of it.
+    /// Uploads the remaining data and completes the file.
     async fn complete(&self, work: &mut Work) -> anyhow::Result<WorkResult> {
         let bytes = work.checkpoint.encoder.written();
         if work.checkpoint.parts.is_empty() {
@@ -285,7 +290,8 @@ impl ExportOrders {
                 if !body.is_empty() {
                     self.upload_part(work, body).await?;
                 }
-                // No part can be written any more once the file is made: from here on there is only that to do.
+                // No part can be uploaded after the upload is completed. From here on, only that remains to
+                // be done.
                 work.checkpoint.complete = true;
                 self.save_checkpoint(work, false).await?;
             }
@@ -310,12 +316,13 @@ impl ExportOrders {
         Ok(WorkResult::Done)
     }
 
-    /// Puts down where to go on: by whoever comes, where the export is `let_go`; else by this attempt, for another
-    /// while.
+    /// Saves a checkpoint. `releases_lease` lets another worker resume from it; otherwise the lease is
+    /// renewed.
     async fn save_checkpoint(&self, work: &mut Work, releases_lease: bool) -> anyhow::Result<()> {
         let export = &work.stored.value;
         let now = self.clock.now();
-        // A name that nobody else writes: what the record points to stays as it was until it points elsewhere.
+        // Every checkpoint has a new key, so the one that the record refers to stays intact until the record
+        // changes.
         let key = format!("checkpoints/{}/{}", export.id, self.clock.new_id());
         let body = serde_json::to_vec(&work.checkpoint)?.into();
         let content_type = "application/json".to_owned();
@@ -344,10 +351,14 @@ impl ExportOrders {
         Ok(())
     }
 
-    /// Removes a checkpoint that nothing points to. The bucket's lifecycle does so, too.
+    /// Deletes a checkpoint that is no longer needed. If that fails, the lifecycle rule of the bucket deletes
+    /// it.
     async fn delete_checkpoint(&self, checkpoint: &str) {
         if let Err(error) = self.files.delete(checkpoint).await {
-            tracing::warn!(error = %format!("{error:#}"), "the old checkpoint could not be deleted: the lifecycle rule of the bucket removes it");
+            tracing::warn!(
+                error = %format!("{error:#}"),
+                "the old checkpoint could not be deleted: the lifecycle rule of the bucket will delete it"
+            );
         }
     }
 }

@@ -1,16 +1,15 @@
-//! Which form of an invoice a client wants (RFC 9110 §12.5.1).
+//! Content negotiation for invoices (RFC 9110 §12.5.1).
 
-/// The forms that there are.
+/// The available formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum DocumentFormat {
-    /// A PDF.
     Pdf,
-    /// A page.
     Html,
 }
 
 impl DocumentFormat {
-    /// Its media type.
+    /// Returns the media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Pdf => "application/pdf",
@@ -18,7 +17,8 @@ impl DocumentFormat {
         }
     }
 
-    /// The one that `accept` likes best; the PDF where it likes both, or says nothing. `None` where it takes neither.
+    /// Returns the format that the `Accept` header prefers, or the PDF if there is no preference. `None` if
+    /// neither is acceptable.
     pub fn negotiate(accept: Option<&str>) -> Option<Self> {
         let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return Some(Self::Pdf) };
         let (pdf, html) = (quality(accept, Self::Pdf), quality(accept, Self::Html));
@@ -30,7 +30,8 @@ impl DocumentFormat {
     }
 }
 
-/// How much `accept` likes a form, in thousandths: what the most specific range that fits says.
+/// Returns the quality value of a format in thousandths, as given by the most specific media range that
+/// matches it.
 fn quality(accept: &str, format: DocumentFormat) -> u16 {
     let media_type = format.media_type();
     let main_type = media_type.split_once('/').map_or("", |(first, _)| first);
@@ -52,7 +53,7 @@ fn quality(accept: &str, format: DocumentFormat) -> u16 {
     matching.max_by_key(|(specificity, _)| *specificity).map_or(0, |(_, quality)| quality)
 }
 
-/// `0.85` in thousandths. What is no weight weighs nothing.
+/// Parses a quality value such as `0.85` as thousandths. An invalid value counts as 0.
 fn thousandths(weight: &str) -> u16 {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
     let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! The inventory's API, for what it says of products to everybody.
+//! The product data of the inventory's public API.
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -8,31 +8,31 @@ use http::{Request, StatusCode};
 use platform::http::client::HttpClient;
 use serde::Deserialize;
 
-/// What an invoice shows of a product.
+/// The data of a product that an invoice shows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct ProductInfo {
-    /// What it is called.
     pub name: ProductName,
-    /// The tax within its price, if it is not the shop's usual rate.
+    /// The tax rate, if it differs from the standard rate of the shop.
     #[serde(default)]
     pub tax_rate: Option<TaxRate>,
 }
 
-/// Knows the products.
+/// The product catalogue.
 #[async_trait]
 pub trait Catalogue: Send + Sync {
-    /// One product: `None` where there is none such any more.
+    /// Returns a product, or `None` if it does not exist any more.
     async fn product(&self, sku: &Sku, correlation_id: &str) -> anyhow::Result<Option<ProductInfo>>;
 }
 
-/// The catalogue over HTTP.
+/// The product catalogue over HTTP.
 pub struct HttpCatalogue<C> {
     client: C,
     base: String,
 }
 
 impl<C: HttpClient> HttpCatalogue<C> {
-    /// The API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
+    /// Uses the API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
     pub fn new(client: C, base: &str) -> Self {
         Self { client, base: base.trim_end_matches('/').to_owned() }
     }
@@ -54,7 +54,8 @@ impl<C: HttpClient> Catalogue for HttpCatalogue<C> {
                     })?,
                 ))
             }
-            // Only the inventory's own 404 says that there is no such product: a gateway that is being deployed has one, too.
+            // Only a problem of the inventory itself means that the product does not exist. During a
+            // deployment, API Gateway may return a 404 as well.
             StatusCode::NOT_FOUND if is_problem(response.body()) => Ok(None),
             status => anyhow::bail!("the inventory returned {status} for {sku}"),
         }

@@ -1,4 +1,4 @@
-//! What stands on an invoice, in the customer's language: what the PDF and the page both show.
+//! The content of an invoice in the customer's language, which the PDF and the page share.
 
 use domain::Address;
 
@@ -6,49 +6,45 @@ use super::language::{Labels, Language};
 use super::record::Invoice;
 use super::tax::totals_by_rate;
 
-/// All that stands on an invoice, as text.
+/// The content of an invoice, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Content {
-    /// In which language.
     pub language: Language,
-    /// The number.
     pub number: String,
-    /// The seller: name, address, tax id.
+    /// The name, address and tax id of the seller.
     pub seller: Vec<String>,
-    /// The buyer: name and address.
+    /// The name and address of the buyer.
     pub buyer: Vec<String>,
-    /// Number, days, order: what each is called, and what it is.
+    /// The number, the dates and the order, each with its label.
     pub details: Vec<(&'static str, String)>,
-    /// What was bought.
+    /// The lines.
     pub rows: Vec<Row>,
-    /// For each rate of tax: rate, net, tax, gross.
+    /// The rate, net, tax and gross amounts for each tax rate.
     pub taxes: Vec<[String; 4]>,
-    /// The total.
     pub total: String,
-    /// How it was paid.
+    /// When and how the invoice was paid.
     pub payment_note: String,
 }
 
 /// A line of the invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Row {
-    /// Which product.
     pub sku: String,
-    /// What it is called, or its SKU again.
+    /// The name of the product, or its SKU if the name is unknown.
     pub name: String,
-    /// How many.
     pub quantity: String,
-    /// The price of one.
     pub unit_price: String,
-    /// The rate of tax.
+    /// The tax rate.
     pub rate: String,
-    /// The price of all.
+    /// The price of all pieces.
     pub price: String,
 }
 
 impl Content {
-    /// What stands on `invoice`.
-    pub fn of(invoice: &Invoice) -> Self {
+    /// Creates the content of an invoice.
+    pub fn from_invoice(invoice: &Invoice) -> Self {
         let language = Language::from_preference(invoice.buyer.language.as_ref());
         let labels = language.labels();
         let seller = &invoice.seller;
@@ -87,12 +83,12 @@ impl Content {
         }
     }
 
-    /// The words of its language.
+    /// Returns the labels in the language of the invoice.
     pub fn labels(&self) -> &'static Labels {
         self.language.labels()
     }
 
-    /// What the document is called.
+    /// Returns the title of the document.
     pub fn title(&self) -> String {
         format!("{} {}", self.labels().invoice, self.number)
     }
@@ -103,7 +99,7 @@ fn with_label(language: Language, label: &str, text: &str) -> String {
     format!("{label}{space}: {text}")
 }
 
-/// An address, line by line, with the postal code before the city: as most countries do.
+/// Formats an address, with the postal code before the city, as in most countries.
 fn address_lines(address: &Address) -> Vec<String> {
     let text = |line: &domain::address::AddressLine| line.as_str().to_owned();
     let code = address.postal_code.as_ref().map(|code| format!("{} ", code.as_str())).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! An invoice's documents. The first rendering is kept, and is what everybody gets from then on: so the bytes stay the same
-//! when a later release of this program renders otherwise.
+//! The documents of an invoice. The first rendering is stored and served from then on, so the bytes stay the
+//! same even if a later release renders differently.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::accept::DocumentFormat;
 use super::record::Invoice;
 use super::{page, pdf};
 
-/// The largest document that is read, in bytes: a function's answer has 6 MB, a third of which Base64 takes
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+/// The maximum size of a document in bytes. A response of a function is limited to 6 MB, and Base64 takes up
+/// a quarter of that (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Where an invoice's document is kept. The order's id is in it: where a table is put back to an earlier moment, a number
-/// may be given again, and must not find another order's document.
+/// Returns the key of the document. It contains the order id, because a number may be assigned again after
+/// the table was restored to an earlier point in time, and must not lead to the document of another order.
 pub fn object_key(invoice: &Invoice, format: DocumentFormat) -> String {
     let extension = match format {
         DocumentFormat::Pdf => "pdf",
@@ -26,10 +26,10 @@ pub fn object_key(invoice: &Invoice, format: DocumentFormat) -> String {
     format!("invoices/{year:04}/{number}.{order}.{extension}")
 }
 
-/// The document, made and kept if nobody asked for it before.
+/// Returns the stored document, or renders and stores it.
 ///
 /// # Errors
-/// When the bucket does not answer. What is not kept is not shown.
+/// When the bucket is unavailable. A document that cannot be stored is not returned.
 pub async fn load_or_render(
     objects: &Arc<dyn ObjectStore>,
     invoice: &Invoice,
@@ -52,7 +52,7 @@ pub async fn load_or_render(
         tracing::info!(number = %invoice.number, bytes = rendered.len(), key, "invoice rendered");
         return Ok(rendered);
     }
-    // Somebody else was faster, maybe another release.
+    // Another request, possibly of another release, stored it first.
     read(objects, &key).await?.with_context(|| format!("{key} exists but could not be read"))
 }
 

@@ -1,4 +1,4 @@
-//! `issue-invoice`: an invoice for each paid order.
+//! `issue-invoice`: issues an invoice for each paid order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,31 +18,30 @@ use super::record::{Buyer, Invoice, InvoiceLine, InvoiceNumber};
 use super::settings::Settings;
 use super::store::{Invoices, PutResult};
 
-/// How often a number is tried to get at once. Others take them one at a time, so that in each round somebody gets one.
+/// The number of attempts to assign a number in one invocation. Of concurrent attempts, one succeeds in each
+/// round.
 const MAX_ATTEMPTS: u32 = 12;
-/// The longest wait after the first try that somebody else was faster with; it doubles up to [`LONGEST_WAIT`].
+/// The maximum wait after the first conflict. It doubles with each further one, up to [`MAX_BACKOFF`].
 const INITIAL_BACKOFF: Duration = Duration::from_millis(20);
-/// The longest wait between two tries: about as long as a few transactions take.
+/// The maximum wait between two attempts: the duration of a few transactions.
 const MAX_BACKOFF: Duration = Duration::from_millis(320);
 
-/// `payment.succeeded` → an invoice with the next number of the year.
+/// Issues an invoice with the next number of the year for each `payment.succeeded`.
 ///
-/// The number and the invoice are written in one transaction, on condition that the number is the next one and that the
-/// order has no invoice. So no number is left out and no order has two, wherever this stops and however often it is told.
+/// The number and the invoice are written in one transaction, on condition that the number is the next one
+/// and that the order has no invoice. So the numbers have no gaps and no order has two invoices, even if the
+/// function crashes or an event is redelivered.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct IssueInvoice {
-    /// The invoices.
     pub invoices: Arc<dyn Invoices>,
-    /// The products.
     pub catalogue: Arc<dyn Catalogue>,
-    /// What the shop says of itself.
     pub settings: Settings,
-    /// Time and chance.
     pub clock: Arc<dyn Clock>,
     numbering: Mutex<()>,
 }
 
 impl IssueInvoice {
-    /// It issues with these.
+    /// Creates the handler.
     pub fn new(
         invoices: Arc<dyn Invoices>,
         catalogue: Arc<dyn Catalogue>,
@@ -52,7 +51,7 @@ impl IssueInvoice {
         Self { invoices, catalogue, settings, clock, numbering: Mutex::new(()) }
     }
 
-    /// The lines, with what the inventory says of their products now.
+    /// Returns the lines of the invoice, with the current product data of the inventory.
     async fn invoice_lines(
         &self,
         event: &Event,
@@ -61,7 +60,7 @@ impl IssueInvoice {
         let correlation_id = event.cause.correlation_id.as_str();
         let lines: Vec<&Line> = paid.order.lines.iter().collect();
         let mut found = Vec::new();
-        // A few at a time: an order has up to fifty, and the gateway has others to serve.
+        // An order has up to fifty lines, so the requests are limited to ten at a time to spare the gateway.
         for chunk in lines.chunks(10) {
             let products = chunk.iter().map(|line| self.catalogue.product(&line.sku, correlation_id));
             found.extend(chunk.iter().zip(try_join_all(products).await?));
@@ -84,9 +83,9 @@ impl IssueInvoice {
         self.settings.time_zone.to_datetime(time).date()
     }
 
-    /// Gives `invoice` the next number of its year.
+    /// Assigns the next number of the year to `invoice` and writes it.
     async fn assign_number(&self, mut invoice: Invoice) -> Result<(), Failure> {
-        // Those of this process go one by one, and do not get in each other's way.
+        // Invoices of the same process are numbered one at a time, so they do not conflict with each other.
         let _guard = self.numbering.lock().await;
         let mut backoff = INITIAL_BACKOFF;
         for _ in 0..MAX_ATTEMPTS {

@@ -1,59 +1,54 @@
-//! How each language says it: words, dates, sums of money and rates.
+//! Localization of invoices: labels, dates, amounts and rates.
 //!
-//! Four languages, and English for all others. What is written here is what CLDR 45 has for them
-//! (<https://cldr.unicode.org>), which a table in the tests holds; `icu` would bring megabytes of data for the same. Only
-//! the signs that mean one currency to everybody are used: `$` is the dollar of twenty countries, and is written `USD`.
+//! There are four languages, and English for all others. The formats are those of CLDR 45
+//! (<https://cldr.unicode.org>), as the tests check; `icu` would add megabytes of data for the same result.
+//! Only currency symbols that are unambiguous are used: `$` is the dollar of twenty countries, so the code
+//! `USD` is used instead.
 
 use domain::{Money, TaxRate};
 use jiff::civil::Date;
 
-/// A language that invoices are written in.
+/// A language of invoices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Language {
-    /// English.
     English,
-    /// German.
     German,
-    /// French.
     French,
-    /// Japanese.
     Japanese,
 }
 
-/// The words of an invoice.
+/// The labels of an invoice.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Labels {
-    /// What the document is.
+    /// The title of the document.
     pub invoice: &'static str,
     /// Above the buyer's address.
     pub buyer: &'static str,
-    /// Before the seller's tax id.
     pub tax_id: &'static str,
-    /// Before the number.
     pub number: &'static str,
-    /// Before the day of issue.
+    /// The date of issue.
     pub issued: &'static str,
-    /// Before the day of payment and supply.
+    /// The date of payment and supply.
     pub paid: &'static str,
-    /// Before the order's id.
+    /// The order id.
     pub order: &'static str,
-    /// Before the day of the order.
+    /// The order date.
     pub ordered: &'static str,
-    /// Before the customer's id.
 
-    /// Columns of the lines: SKU, name, quantity, price of one, rate, price of all.
+    /// The columns of the lines: SKU, name, quantity, unit price, tax rate, price.
     pub columns: [&'static str; 6],
-    /// Columns of the taxes: rate, net, tax, gross.
+    /// The columns of the taxes: rate, net, tax, gross.
     pub tax_columns: [&'static str; 4],
-    /// Before the total.
     pub total: &'static str,
-    /// That prices have the tax in them.
+    /// The note that prices include tax.
     pub tax_included_note: &'static str,
-    /// Why some characters look as they do.
+    /// The note about characters that the fonts do not have.
     pub replacement_note: &'static str,
-    /// What the table of the lines is.
+    /// The caption of the table of lines.
     pub lines_caption: &'static str,
-    /// What the table of the taxes is.
+    /// The caption of the table of taxes.
     pub taxes_caption: &'static str,
 }
 
@@ -130,20 +125,20 @@ static JAPANESE: Labels = Labels {
 };
 
 const NO_BREAK_SPACE: &str = "\u{a0}";
-/// What French puts between groups of digits, and before a percent sign.
+/// The group separator in French, and the space before a percent sign.
 const NARROW_NO_BREAK_SPACE: &str = "\u{202f}";
 
 impl Language {
-    /// All of them.
+    /// All languages.
     pub const ALL: [Self; 4] = [Self::English, Self::German, Self::French, Self::Japanese];
 
-    /// The one that a customer reads, or English.
+    /// Returns the customer's preferred language if it is available, and English otherwise.
     pub fn from_preference(preference: Option<&domain::Language>) -> Self {
         let is_preferred = |language: &Self| preference.is_some_and(|code| code.as_str() == language.code());
         Self::ALL.into_iter().find(is_preferred).unwrap_or(Self::English)
     }
 
-    /// Its code (ISO 639-1).
+    /// Returns the language code (ISO 639-1).
     pub fn code(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -153,7 +148,7 @@ impl Language {
         }
     }
 
-    /// Its words.
+    /// Returns the labels.
     pub fn labels(self) -> &'static Labels {
         match self {
             Self::English => &ENGLISH,
@@ -163,7 +158,7 @@ impl Language {
         }
     }
 
-    /// That it was paid, when, and where the provider has it.
+    /// Returns the note about the payment, with its date and reference.
     pub fn payment_note(self, on: Date, payment: &str) -> String {
         let date = self.format_date(on);
         match self {
@@ -176,7 +171,7 @@ impl Language {
         }
     }
 
-    /// Which page of how many.
+    /// Returns the number of a page, such as "Page 1 of 2".
     pub fn page_label(self, page: usize, count: usize) -> String {
         match self {
             Self::English => format!("Page {page} of {count}"),
@@ -186,7 +181,7 @@ impl Language {
         }
     }
 
-    /// A day. English writes the month as a word, so that nobody takes it for the day.
+    /// Formats a date. English spells out the month, so that it cannot be mistaken for the day.
     pub fn format_date(self, date: Date) -> String {
         let (year, month, day) = (date.year(), date.month(), date.day());
         match self {
@@ -197,12 +192,12 @@ impl Language {
         }
     }
 
-    /// A sum of money.
+    /// Formats an amount of money.
     pub fn format_money(self, money: Money) -> String {
         self.format_minor_units(money.minor_units(), money)
     }
 
-    /// As many minor units of the currency of `like`.
+    /// Formats an amount of minor units in the currency of `currency_of`.
     pub fn format_minor_units(self, minor_units: u32, currency_of: Money) -> String {
         let number = self.format_decimal(minor_units, currency_of.currency.decimal_places());
         let code = currency_of.currency.code();
@@ -223,7 +218,7 @@ impl Language {
         }
     }
 
-    /// A rate, without zeros at its end.
+    /// Formats a tax rate, without trailing zeros.
     pub fn format_rate(self, rate: TaxRate) -> String {
         let number = self.format_decimal(rate.basis_points().into(), 2);
         let number = number.trim_end_matches('0').trim_end_matches(self.decimal_separator());
@@ -235,7 +230,7 @@ impl Language {
         format!("{number}{space}%")
     }
 
-    /// A whole number.
+    /// Formats a whole number.
     pub fn format_count(self, number: u32) -> String {
         self.format_decimal(number, 0)
     }
@@ -247,14 +242,14 @@ impl Language {
         }
     }
 
-    /// `units` with so many digits behind the point, and in groups of three before it.
+    /// Formats a number of minor units with `digits` decimal places and group separators.
     fn format_decimal(self, units: u32, digits: usize) -> String {
         let group_separator = match self {
             Self::English | Self::Japanese => ",",
             Self::German => ".",
             Self::French => NARROW_NO_BREAK_SPACE,
         };
-        // At least one digit stands before the point.
+        // There is at least one digit before the decimal separator.
         let text = format!("{units:0width$}", width = digits.saturating_add(1));
         let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
         let mut number = String::new();

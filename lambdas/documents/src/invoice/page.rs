@@ -1,4 +1,4 @@
-//! The invoice as a page: the same content as the PDF's, for a browser and its printer.
+//! The invoice as HTML, with the same content as the PDF, for browsers and for printing.
 
 use askama::Template;
 
@@ -13,10 +13,10 @@ struct Page<'a> {
     labels: &'static Labels,
 }
 
-/// The page. The same invoice gives the same bytes.
+/// Renders the page. The same invoice always results in the same bytes.
 ///
 /// # Errors
-/// When the template cannot be filled in, which it can.
+/// When the template cannot be rendered, which does not happen.
 pub fn render(invoice: &Invoice) -> anyhow::Result<String> {
     let content = Content::from_invoice(invoice);
     Ok(Page { content: &content, labels: content.labels() }.render()?)

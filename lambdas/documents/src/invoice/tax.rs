@@ -1,4 +1,4 @@
-//! The tax within what was paid.
+//! The tax that is included in the paid amount.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,19 @@ use domain::TaxRate;
 
 use super::record::InvoiceLine;
 
-/// What was paid at one rate of tax, in minor units of the invoice's currency. `net + tax` is exactly `gross`.
+/// The total at one tax rate, in minor units of the invoice's currency. `net + tax` equals `gross` exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct TaxTotal {
-    /// The rate.
     pub rate: TaxRate,
-    /// Without the tax.
     pub net: u32,
-    /// The tax.
     pub tax: u32,
-    /// With the tax.
     pub gross: u32,
 }
 
-/// The sums for each rate among `lines`, the highest rate first. The tax is worked out, and rounded, once for the sum of
-/// all lines with the same rate, and not line by line: so the sums are those of the whole invoice to the last cent.
+/// Returns the totals for each tax rate among `lines`, the highest rate first. The tax is calculated and
+/// rounded once for the sum of all lines with the same rate, and not line by line, so the totals are those of
+/// the whole invoice to the last cent.
 pub fn totals_by_rate(lines: &[InvoiceLine]) -> Vec<TaxTotal> {
     let mut gross: BTreeMap<TaxRate, u32> = BTreeMap::new();
     for line in lines {
@@ -52,7 +50,8 @@ mod tests {
 
     #[test]
     fn the_total_is_rounded_and_not_each_line() {
-        // 1.00 has 0.16 in it (15.97 cents); three of them have 0.48 (47.90), which here is the same; 7 differ.
+        // 1.00 includes 0.16 tax (15.97 cents), and three times that 0.48 (47.90), which is the same sum
+        // here; with seven lines, it differs.
         let lines: Vec<_> = (0..7).map(|_| line(100, 1900)).collect();
         assert_eq!(
             totals_by_rate(&lines),
@@ -72,7 +71,7 @@ mod tests {
             prop_assert_eq!(totals.iter().map(|total| total.gross).sum::<u32>(), gross);
             for total in &totals {
                 prop_assert_eq!(total.net + total.tax, total.gross);
-                // Exact: the tax is net times rate, to within half a minor unit of the gross.
+                // The tax is exact to within half a minor unit: it is the net amount times the rate.
                 let (tax, gross, rate) = (i64::from(total.tax), i64::from(total.gross), i64::from(total.rate.basis_points()));
                 let error = (tax * (10_000 + rate) - gross * rate).abs();
                 prop_assert!(2 * error <= 10_000 + rate, "{:?}", total);

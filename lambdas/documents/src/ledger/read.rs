@@ -1,4 +1,4 @@
-//! A period of a book, in the order of time, over all of its shelves.
+//! Reads a period of a ledger table in time order, merging its partitions.
 
 use std::collections::VecDeque;
 
@@ -9,33 +9,33 @@ use jiff::civil::Date;
 
 use super::store::{LedgerTable, Page, Partition, Position, Row, SHARDS, utc_date};
 
-/// Reads row by row, and keeps one page of each shelf of a day at most.
+/// Reads row by row. It buffers at most one page for each partition of a day.
 pub struct Reader<'a, R> {
     table: &'a dyn LedgerTable<R>,
-    /// From here on.
+    /// The next row is at this position or after it.
     from: Position,
     until: Position,
     day: Date,
     last_day: Date,
-    /// Of `day`; empty before it is begun.
+    /// The partitions of `day`; empty before the day is opened.
     partitions: Vec<OpenPartition<R>>,
 }
 
-/// A shelf that is being read.
+/// A partition that is being read.
 struct OpenPartition<R> {
     partition: Partition,
     rows: VecDeque<R>,
-    /// Where to read on, if there may be more.
+    /// The start of the next page, if there may be one.
     next: Option<Position>,
 }
 
 impl<'a, R: Row> Reader<'a, R> {
-    /// What is from `from` on and before `until`.
+    /// Reads the rows from `from`, inclusive, to `until`, exclusive.
     pub fn new(table: &'a dyn LedgerTable<R>, from: Timestamp, until: Timestamp) -> Self {
         Self::from_position(table, from, until, Position::at(from))
     }
 
-    /// The same, from a position on within it.
+    /// Reads the same period, starting at a position within it.
     pub fn from_position(
         table: &'a dyn LedgerTable<R>,
         from: Timestamp,
@@ -52,10 +52,10 @@ impl<'a, R: Row> Reader<'a, R> {
         }
     }
 
-    /// The next row, if there is one.
+    /// Returns the next row, if there is one.
     ///
     /// # Errors
-    /// When the book cannot be read.
+    /// When the table cannot be read.
     pub async fn next(&mut self) -> anyhow::Result<Option<R>> {
         if self.from >= self.until {
             return Ok(None);
@@ -82,7 +82,7 @@ impl<'a, R: Row> Reader<'a, R> {
         }
     }
 
-    /// Days that lie before the position that reading goes on from.
+    /// Skips the days before the start position.
     fn skip_days(&mut self) -> anyhow::Result<()> {
         while self.day < self.last_day {
             let tomorrow = self.day.tomorrow().context("the date is out of range")?;
@@ -105,7 +105,7 @@ impl<'a, R: Row> Reader<'a, R> {
         self.partitions = (0..SHARDS).map(open).collect();
     }
 
-    /// Reads on where a shelf has come to the end of its page, at all of them at the same time.
+    /// Fetches the next page of every partition whose page is used up, concurrently.
     async fn fetch_pages(&mut self) -> anyhow::Result<()> {
         let (table, until) = (self.table, &self.until);
         let pages = self.partitions.iter_mut().map(async |open| {

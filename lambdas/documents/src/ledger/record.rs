@@ -1,4 +1,4 @@
-//! `record-sale`: what happens to orders → the ledger.
+//! `record-sale`: writes the events of orders to the sales ledger.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use platform::{EventHandler, Failure};
 use super::sale::Sale;
 use super::store::Ledger;
 
-/// How often a write is tried again that another event was faster with.
+/// The number of attempts to write a sale that concurrent events change.
 const MAX_ATTEMPTS: usize = 5;
 
-/// Writes down what an event tells of an order.
+/// Merges each event into the sale of its order.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct RecordSale {
-    /// Where.
     pub ledger: Arc<dyn Ledger>,
 }
 

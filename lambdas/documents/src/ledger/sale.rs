@@ -1,7 +1,7 @@
-//! What is known of one order.
+//! The sale: the state of one order as a set of facts.
 //!
-//! A sale is a set of facts. Two of them are put together by [`Sale::merge`], which is commutative, associative and
-//! idempotent: whatever comes twice, late or in another order leads to the same sale.
+//! [`Sale::merge`] combines two sets. It is commutative, associative and idempotent, so events that are
+//! duplicated, late or out of order lead to the same sale.
 
 use std::collections::BTreeMap;
 
@@ -17,18 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::booking::{Booking, BookingKind};
 
-/// What was ordered, without what nobody needs who counts sales: the address and the means of payment.
+/// The order as it was placed, without the address and the payment method, which neither exports nor reports
+/// need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct PlacedOrder {
-    /// Who ordered.
     pub customer_id: CustomerId,
-    /// What they are called.
     pub customer_name: PersonName,
-    /// Where they read their mail.
     pub customer_email: EmailAddress,
-    /// What they ordered.
     pub lines: Lines,
-    /// When.
     pub placed_at: Timestamp,
 }
 
@@ -44,77 +41,78 @@ impl PlacedOrder {
     }
 }
 
-/// Something that became so.
+/// A fact with the time at which it became true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Timestamped<T> {
-    /// When, as whoever knows first-hand says.
+    /// The time according to the service that owns the fact.
     pub at: Timestamp,
-    /// What.
     #[serde(flatten)]
     pub value: T,
 }
 
-/// The customer was charged.
+/// A successful charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Paid {
-    /// How much.
     pub amount: Money,
 }
 
-/// Money went back.
+/// A refund.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Refunded {
-    /// How much.
     pub amount: Money,
 }
 
-/// It could not be had.
+/// A rejected reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
-    /// Each line that stood in the way.
+    /// The lines that could not be reserved.
     pub shortages: Vec<Shortage>,
 }
 
-/// It never will be charged.
+/// A payment that will never be captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Voided {
-    /// Who wanted that.
+    /// Why the payment was voided.
     pub reason: VoidReason,
 }
 
-/// An order, as far as events have told of it.
+/// The facts known about an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Sale {
-    /// Which.
     pub order_id: OrderId,
-    /// What was ordered.
+    /// The order as it was placed.
     #[serde(rename = "ordered")]
     pub order: PlacedOrder,
-    /// Its stock was held.
+    /// Its stock was reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved: Option<Timestamped<()>>,
-    /// Somebody wanted it to be cancelled.
+    /// Its cancellation was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancellation: Option<Timestamped<()>>,
-    /// It could not be had.
+    /// Its stock could not be reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<Timestamped<Rejected>>,
-    /// It was charged.
+    /// The customer was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<Timestamped<Paid>>,
     /// The charge was declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declined: Option<Timestamped<()>>,
-    /// It never will be charged.
+    /// The payment was voided: it will never be captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voided: Option<Timestamped<Voided>>,
-    /// What went back.
+    /// Refunds by their id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refunds: BTreeMap<RefundId, Timestamped<Refunded>>,
 }
 
 impl Sale {
-    /// What an event tells of an order; `None` where it tells nothing that is kept, or the order is nobody's.
+    /// Extracts the facts of an event. `None` when the ledger does not record the event, or the order belongs
+    /// to the synthetic customer.
     pub fn from_event(event: &Event) -> Option<Self> {
         let at = event.time;
         let fact_only = Some(Timestamped { at, value: () });
@@ -143,7 +141,7 @@ impl Sale {
                 return None;
             }
         };
-        // Whoever looks whether the shop works buys nothing.
+        // Synthetic monitoring places orders, but buys nothing.
         (sale.order.customer_id.as_str() != SYNTHETIC_CUSTOMER_ID).then_some(sale)
     }
 
@@ -161,8 +159,8 @@ impl Sale {
         }
     }
 
-    /// What both know of the same order together. Where they disagree, what was so first stands: a fact that is told
-    /// again may come with a later time.
+    /// Merges the facts of the same order. Where both know a fact, the earlier one wins: a fact that is
+    /// published again may have a later time.
     #[must_use]
     pub fn merge(&self, other: &Self) -> Self {
         let mut refunds = self.refunds.clone();
@@ -171,7 +169,7 @@ impl Sale {
             refunds.extend(earliest(known.as_ref(), Some(refund)).map(|refund| (id.clone(), refund)));
         }
         let order = [&self.order, &other.order].into_iter().min_by_key(|order| {
-            // All events carry the same order. Were they not to, one is taken, and always the same.
+            // All events carry the same order. If they ever differ, the choice is at least deterministic.
             (order.placed_at, sort_key(order))
         });
         Self {
@@ -187,7 +185,7 @@ impl Sale {
         }
     }
 
-    /// The sale as it stood at a moment: without what became so later. What was ordered was always so.
+    /// Returns the sale as of `time`, without later facts. The placed order is always included.
     #[must_use]
     pub fn as_of(&self, time: Timestamp) -> Self {
         fn until<T: Clone>(fact: Option<&Timestamped<T>>, time: Timestamp) -> Option<Timestamped<T>> {
@@ -207,13 +205,14 @@ impl Sale {
         }
     }
 
-    /// Where the order stands. What was charged is paid, whatever else is said of it.
+    /// Returns the status of the order. A charged order is paid, regardless of all other facts.
     pub fn status(&self) -> OrderStatus {
         let rejected = self.rejected.as_ref().map(|rejected| rejected.at);
         match &self.voided {
             _ if self.paid.is_some() => OrderStatus::Paid,
             _ if self.declined.is_some() => OrderStatus::PaymentFailed,
-            // A rejected order may still be voided by who had asked for it before: the first of the two is its end.
+            // A rejected order may still be voided because of an earlier cancellation request: the first of
+            // the two facts decides.
             Some(voided) if rejected.is_none_or(|at| voided.at < at) => match voided.value.reason {
                 VoidReason::Expired => OrderStatus::Expired,
                 VoidReason::CustomerRequest | VoidReason::Provider => OrderStatus::Cancelled,
@@ -225,7 +224,8 @@ impl Sale {
         }
     }
 
-    /// What all refunds come to, in minor units of the order's currency. One in another currency is none of it.
+    /// Returns the sum of all refunds, in minor units of the order's currency. Refunds in other currencies do
+    /// not count.
     pub fn refunded(&self) -> u64 {
         let currency = self.order.lines.total().currency;
         let amounts = self.refunds.values().map(|refund| refund.value.amount);
@@ -235,7 +235,7 @@ impl Sale {
             .sum()
     }
 
-    /// What happened to it, each with its moment.
+    /// Returns the bookings of the order.
     pub fn bookings(&self) -> Vec<Booking> {
         let booking = |at: Timestamp, kind: BookingKind| Booking {
             order_id: self.order_id,
@@ -257,7 +257,7 @@ impl Sale {
     }
 }
 
-/// The one that was so first; of two at the same moment always the same one.
+/// Returns the earlier fact. A tie between equal times is broken deterministically.
 fn earliest<T: Clone + Serialize>(
     one: Option<&Timestamped<T>>,
     other: Option<&Timestamped<T>>,
@@ -266,7 +266,7 @@ fn earliest<T: Clone + Serialize>(
     Some(fact.clone())
 }
 
-/// Text that orders values, in no order that means anything.
+/// Returns a text that gives values a total order without any meaning.
 fn sort_key(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
-//! A sum, shared out over the lines of an order.
+//! Allocation of an amount to the lines of an order.
 
-/// Shares `amount` out in proportion to `weights`, in whole units and to the last one: what rounding leaves goes to the
-/// largest remainders, the first of equal ones first. Where all weights are 0, all of it goes to the first.
+/// Allocates `amount` in proportion to `weights`, in whole units. The shares always add up to `amount`: the
+/// rest that rounding leaves goes to the largest remainders, and to the first of equal ones. If all weights
+/// are 0, the first share is the whole amount.
 pub fn allocate(amount: u64, weights: &[u64]) -> Vec<u64> {
     let total: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
     if total == 0 {

@@ -1,4 +1,4 @@
-//! Where reports are to be had: for who has a token, and from the links in the mail.
+//! The API for reports: for clients with a token, and for the links in emails.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::ReportFile;
 use super::link::SignedLink;
 use crate::export::api::{Api, DownloadView};
 
-/// How long the link is good that a browser is sent on to: it follows at once.
+/// The lifetime of the link to which a browser is redirected, and which it follows immediately.
 const REDIRECT_LINK_LIFETIME: Duration = Duration::from_secs(60);
 
-/// The routes of reports, beside those of exports.
+/// Adds the routes of reports to those of exports.
 pub(crate) fn add(routes: Routes<Arc<Api>>) -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::ReportsRead);
     let file = "/reports/{day}/files/{file}";
@@ -30,7 +30,7 @@ pub(crate) fn add(routes: Routes<Arc<Api>>) -> Routes<Arc<Api>> {
         .add(Operation::get(file, "followReportLink", Access::Public, describe_follow), follow)
 }
 
-/// What the contract says of a day.
+/// The schema of a day.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 struct Day(
@@ -39,7 +39,7 @@ struct Day(
     String,
 );
 
-/// What the contract says of `until`.
+/// The schema of `until`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 struct Until(
@@ -48,7 +48,7 @@ struct Until(
     i64,
 );
 
-/// What the contract says of `signature`.
+/// The schema of `signature`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 struct Signature(
@@ -59,45 +59,47 @@ struct Signature(
 
 fn describe_read(it: &mut OperationDescription) {
     it.about(
-        "Read the report of a day",
-        "Links to what was sold on a day of the shop's time zone, by product and hour: a page with charts, and a table \
-         (CSV). It is made in the early morning of the next day.",
+        "Get a daily report",
+        "Returns download links for the report of a day in the shop's time zone, with the sales by product \
+         and hour: a page with charts (HTML), and a table (CSV). The report is created early in the morning \
+         of the next day.",
     )
-    .path::<Day>("day", "The day, such as 2026-11-23.")
+    .path::<Day>("day", "Date of the report, such as 2026-11-23.")
     .response::<ReportView>(200, "The report.")
-    .problem(404, "not-found", "There is no report of that day.");
+    .problem(404, "not-found", "There is no report for this day.");
 }
 
 fn describe_follow(it: &mut OperationDescription) {
     it.about(
-        "Follow a link of the mail about a report",
-        "Sends a browser on to the file. The link is good for seven days, for whoever has it.",
+        "Follow a report link",
+        "Redirects a browser from a link in a report email to the file. Links are valid for seven days, for \
+         anyone who has them.",
     )
-    .path::<Day>("day", "The day.")
-    .path::<ReportFile>("file", "Which file.")
-    .query::<Until>("until", "Until when the link is good, in seconds since 1970.")
-    .query::<Signature>("signature", "Makes it good.")
-    .empty_response(302, "The file is elsewhere.")
-    .with_header("Location", "Where the file is, for a minute.")
-    .problem(403, "forbidden", "The link is too old, or not one of ours.")
-    .problem(404, "not-found", "There is no report of that day.");
+    .path::<Day>("day", "Date of the report.")
+    .path::<ReportFile>("file", "File of the report.")
+    .query::<Until>("until", "Expiry of the link, as Unix time in seconds.")
+    .query::<Signature>("signature", "Signature of the link.")
+    .empty_response(302, "The file is at `Location`.")
+    .with_header("Location", "URL of the file, valid for one minute.")
+    .problem(403, "forbidden", "The link has expired, or its signature is invalid.")
+    .problem(404, "not-found", "There is no report for this day.");
 }
 
-/// A report, as clients see it.
+/// A daily report.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Report")]
 struct ReportView {
-    /// Of which day.
+    /// Date of the report.
     #[schemars(with = "String", extend("format" = "date"))]
     day: Date,
-    /// The page.
+    /// Download link for the page (HTML).
     page: DownloadView,
-    /// The table.
+    /// Download link for the table (CSV).
     csv: DownloadView,
 }
 
 fn parse_day(text: &str) -> Result<Date, Problem> {
-    // One spelling alone: jiff reads others, too.
+    // `jiff` accepts other notations as well; only this one is allowed.
     let day = Date::from_str(text).ok().filter(|day| day.to_string() == text);
     day.ok_or_else(|| {
         Problem::invalid(vec![FieldError::parameter("day", "must be a date such as 2026-11-23")])
@@ -136,8 +138,8 @@ async fn follow(
         _ => false,
     };
     if !is_valid {
-        let detail = "This link is older than seven days, or not complete. The report is still there: sign in to the API \
-                   and read it, or have the day run again for a new mail.";
+        let detail =
+            "This link has expired or is incomplete. The report still exists: sign in to the API to get it.";
         return Err(Problem::forbidden(detail));
     }
     api.ensure_exists(day, file).await?;
@@ -154,6 +156,6 @@ async fn follow(
 impl Api {
     async fn ensure_exists(&self, day: Date, file: ReportFile) -> Result<(), Problem> {
         let found = self.files.read(&file.key(day), 0, None).await?;
-        found.map(drop).ok_or_else(|| Problem::not_found(format!("There is no report of {day}.")))
+        found.map(drop).ok_or_else(|| Problem::not_found(format!("There is no report for {day}.")))
     }
 }

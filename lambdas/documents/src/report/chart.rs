@@ -1,45 +1,44 @@
-//! Charts, as the numbers of an SVG: whole ones, in its own unit.
+//! Charts, as coordinates in an SVG: integers, in units of its view box.
 
 use crate::money::format_grouped;
 
 /// The width of a chart.
 const WIDTH: u64 = 960;
-/// What is left for the numbers at its side.
+/// The width of the axis labels on the left.
 const AXIS_WIDTH: u64 = 90;
 /// The height of the plot.
 const PLOT_HEIGHT: u64 = 200;
-/// What is left above it.
+/// The margin above the plot.
 const TOP_MARGIN: u64 = 10;
-/// How many bars a list of products has at most.
+/// The maximum number of bars in a chart of products.
 const MAX_ROWS: usize = 15;
-/// The height of one of them.
+/// The height of a row.
 const ROW_HEIGHT: u64 = 26;
-/// What is left for the product's name.
+/// The width of the product names.
 const NAME_WIDTH: u64 = 310;
-/// What is left for the value, behind the longest bar.
+/// The width of the value after the longest bar.
 const VALUE_WIDTH: u64 = 150;
 
-/// A bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bar {
     pub(super) x: u64,
     pub(super) y: u64,
     pub(super) width: u64,
     pub(super) height: u64,
-    /// Which colour: that of its series.
+    /// The index of its series, which determines the colour.
     pub(super) series: usize,
-    /// What a pointer on it shows.
+    /// The text that appears when the pointer is over the bar.
     pub(super) tooltip: String,
 }
 
-/// A line of the grid, with its number.
+/// A grid line and its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tick {
     pub(super) y: u64,
     pub(super) text: String,
 }
 
-/// A name under a bar, in one line or two.
+/// The label of a group of bars, in one or two lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Label {
     pub(super) x: u64,
@@ -47,7 +46,7 @@ pub(super) struct Label {
     pub(super) second_line: String,
 }
 
-/// Bars side by side, for each hour some.
+/// A chart of grouped vertical bars, one group per hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ColumnChart {
     pub(super) bars: Vec<Bar>,
@@ -60,22 +59,22 @@ pub(super) struct ColumnChart {
     pub(super) base: u64,
 }
 
-/// The smallest of 1, 2, 5, 10, 20, 50, … that makes at most four steps up to `most`.
+/// Returns the smallest of 1, 2, 5, 10, 20, 50, … that divides `max` into at most four steps.
 fn grid_step(max: u64) -> u64 {
     let powers = std::iter::successors(Some(1_u64), |power| power.checked_mul(10));
     let steps = powers.flat_map(|power| [1, 2, 5].map(|digit| power.saturating_mul(digit)));
     steps.into_iter().find(|step| max.div_ceil(*step) <= 4).unwrap_or(u64::MAX)
 }
 
-/// `value` of `whole`, of so many units.
+/// Scales `value` to a length, where `axis_max` has the length `units`.
 fn scale(value: u64, axis_max: u64, units: u64) -> u64 {
     let scaled = u128::from(value) * u128::from(units) / u128::from(axis_max.max(1));
     u64::try_from(scaled).unwrap_or(units)
 }
 
 impl ColumnChart {
-    /// One group of bars for each label, with one bar for each series. `digits` are those of the values behind the
-    /// point.
+    /// Creates a chart with one group of bars per label, and one bar per series in each group. `digits` is
+    /// the number of decimal places of the values.
     pub(super) fn new(labels: &[String], series: &[(&'static str, Vec<u64>)], digits: usize) -> Self {
         let max = series.iter().flat_map(|(_, values)| values).copied().max().unwrap_or_default().max(1);
         let step = grid_step(max);
@@ -89,7 +88,7 @@ impl ColumnChart {
         let mut bars = Vec::new();
         for (number, (name, values)) in series.iter().enumerate() {
             for ((group, label), value) in (0_u64..).zip(labels).zip(values) {
-                // What is not nothing is seen.
+                // Every value above zero has a visible bar.
                 let height = scale(*value, axis_max, PLOT_HEIGHT).max(u64::from(*value > 0));
                 let x = AXIS_WIDTH + group * slot + 3 + u64::try_from(number).unwrap_or_default() * width;
                 let tooltip = format!("{label}: {name} {}", format_grouped((*value).into(), digits));
@@ -119,7 +118,7 @@ impl ColumnChart {
     }
 }
 
-/// A bar with its name and its value.
+/// A horizontal bar with a name and a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RowBar {
     pub(super) y: u64,
@@ -130,7 +129,7 @@ pub(super) struct RowBar {
     pub(super) value: String,
 }
 
-/// Bars one below the other: the largest of a list.
+/// A chart of horizontal bars with the largest values of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RowChart {
     pub(super) rows: Vec<RowBar>,
@@ -141,7 +140,7 @@ pub(super) struct RowChart {
 }
 
 impl RowChart {
-    /// The first of `values`, which are in order, and not nothing.
+    /// Creates a chart of the first values above zero. `values` is in descending order.
     pub(super) fn new(values: &[(String, u64)], digits: usize) -> Self {
         let shown: Vec<&(String, u64)> =
             values.iter().filter(|(_, value)| *value > 0).take(MAX_ROWS).collect();

@@ -1,4 +1,4 @@
-//! The sums of a day.
+//! The totals of a day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Sum;
@@ -11,38 +11,38 @@ use super::allocation::allocate;
 use crate::day::{Hour, LocalDay};
 use crate::ledger::booking::{Booking, BookingKind};
 
-/// What happened to orders.
+/// Numbers of orders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Orders {
-    /// So many were placed.
+    /// The number of orders placed.
     pub placed: u64,
-    /// So many were charged.
+    /// The number of orders charged.
     pub paid: u64,
-    /// So many refunds were given.
+    /// The number of refunds.
     pub refunds: u64,
-    /// So many were refused because too few pieces were left.
+    /// The number of orders rejected as out of stock.
     pub out_of_stock: u64,
 }
 
-/// What happened to a product. Amounts are in minor units.
+/// The sales of a product. Amounts are in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sales {
-    /// So many orders with it were charged.
+    /// The number of charged orders that contain the product.
     pub orders: u64,
-    /// So many pieces of it.
+    /// The number of pieces in these orders.
     pub pieces: u64,
-    /// What was charged for it.
+    /// The amount charged for the product.
     pub revenue: u64,
-    /// What was given back for it.
+    /// The amount refunded for the product.
     pub refunded: u64,
-    /// So often it was refused because too few pieces were left.
+    /// The number of times that an order was rejected because the product was out of stock.
     pub stock_outs: u64,
-    /// So many pieces were missing then.
+    /// The number of pieces that were missing in these orders.
     pub missing: u64,
 }
 
 impl Sales {
-    /// What was charged less what was given back: below zero on a day with more of that.
+    /// Returns the revenue minus the refunds. It is negative if the refunds of the day exceed its revenue.
     pub fn net(&self) -> i128 {
         i128::from(self.revenue) - i128::from(self.refunded)
     }
@@ -72,12 +72,12 @@ impl Sum for Sales {
     }
 }
 
-/// A currency, in the order of its letters.
+/// A currency, ordered by its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unit {
-    /// Its three letters.
+    /// The ISO 4217 code.
     pub code: &'static str,
-    /// The digits of its minor unit.
+    /// The number of decimal places.
     pub digits: usize,
 }
 
@@ -87,23 +87,23 @@ impl From<Currency> for Unit {
     }
 }
 
-/// The sums of a day. Currencies are never added up.
+/// The totals of a day. Amounts in different currencies are never added.
 #[derive(Debug, Clone)]
 pub struct Figures {
     hours: Vec<Hour>,
-    /// By currency and hour, an index into `hours`.
+    /// The key is the currency and the index of the hour in `hours`.
     orders: BTreeMap<(Unit, usize), Orders>,
-    /// By currency, hour and product.
+    /// The key is the currency, the index of the hour and the product.
     sales: BTreeMap<(Unit, usize, Sku), Sales>,
 }
 
 impl Figures {
-    /// Those of a day on which nothing has happened.
+    /// Creates the totals of a day without any bookings.
     pub fn new(day: &LocalDay) -> Self {
         Self { hours: day.hours(), orders: BTreeMap::new(), sales: BTreeMap::new() }
     }
 
-    /// Counts a booking, if it is of this day.
+    /// Adds a booking. Bookings of other days are ignored.
     pub fn add(&mut self, booking: &Booking) {
         let Some(hour) = self.hours.iter().position(|hour| (hour.start..hour.end).contains(&booking.at))
         else {
@@ -157,32 +157,33 @@ impl Figures {
         self.sales.entry((money.currency.into(), hour, sku.clone())).or_default()
     }
 
-    /// The hours of the day.
+    /// Returns the hours of the day.
     pub fn hours(&self) -> &[Hour] {
         &self.hours
     }
 
-    /// The currencies in which anything happened.
+    /// Returns the currencies of all bookings.
     pub fn currencies(&self) -> BTreeSet<Unit> {
         let with_sales = self.sales.keys().map(|(unit, _, _)| *unit);
         self.orders.keys().map(|(unit, _)| *unit).chain(with_sales).collect()
     }
 
-    /// What happened to the orders of a currency in an hour, an index into [`Figures::hours`]; or on all of the day.
+    /// Returns the order totals in a currency, for an hour (an index into [`Figures::hours`]) or the whole
+    /// day.
     pub fn order_totals(&self, unit: Unit, hour: Option<usize>) -> Orders {
         let all = self.orders.iter();
         let matching = all.filter(|((of, at), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
         matching.map(|(_, orders)| *orders).sum()
     }
 
-    /// What was sold in a currency, in an hour or on all of the day.
+    /// Returns the sales totals in a currency, for an hour or the whole day.
     pub fn sales_totals(&self, unit: Unit, hour: Option<usize>) -> Sales {
         let all = self.sales.iter();
         let matching = all.filter(|((of, at, _), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
         matching.map(|(_, sales)| *sales).sum()
     }
 
-    /// What was sold of each product in a currency, what brought most first.
+    /// Returns the sales of each product in a currency, ordered by descending revenue.
     pub fn sales_by_product(&self, unit: Unit) -> Vec<(&Sku, Sales)> {
         let mut products: BTreeMap<&Sku, Vec<Sales>> = BTreeMap::new();
         for ((_, _, sku), sales) in self.sales.iter().filter(|((of, _, _), _)| *of == unit) {
@@ -194,7 +195,7 @@ impl Figures {
         products
     }
 
-    /// What was sold by hour, product and currency: all that is not nothing.
+    /// Returns the sales by hour, product and currency, without empty combinations.
     pub fn rows(&self) -> Vec<(&Hour, &Sku, Unit, Sales)> {
         let mut rows: Vec<_> = self
             .sales
@@ -208,7 +209,7 @@ impl Figures {
     }
 }
 
-/// What of an amount falls to each line: in proportion to what the lines cost.
+/// Allocates an amount to the lines, in proportion to their prices.
 fn allocate_to_lines(amount: Money, lines: &Lines) -> impl Iterator<Item = (&Line, u64)> {
     let costs: Vec<u64> = lines
         .iter()

@@ -1,4 +1,4 @@
-//! `daily-report`: makes the report of the day that has just ended, or of one that is asked for.
+//! `daily-report`: creates the report of the previous day, or of the requested one.
 
 use std::sync::Arc;
 
@@ -25,43 +25,43 @@ use crate::ledger::booking::Booking;
 use crate::ledger::read::Reader;
 use crate::ledger::store::LedgerTable;
 
-/// Makes reports.
+/// Creates reports.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct DailyReport {
-    /// What happened.
+    /// The bookings in the sales ledger.
     pub bookings: Arc<dyn LedgerTable<Booking>>,
-    /// Where the files go.
+    /// The bucket of the reports.
     pub files: Arc<dyn ObjectStore>,
-    /// Tells of them.
+    /// The email settings. `None` if no email is sent.
     pub mail: Option<MailSettings>,
-    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// What the shop's clocks show.
+    /// The time zone of the shop.
     pub zone: TimeZone,
-    /// What the shop is called.
+    /// The name of the shop.
     pub shop: String,
 }
 
-/// How it is told that there is a report.
+/// The settings for the email about a report.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct MailSettings {
-    /// Sends.
     pub mailer: Arc<dyn Mailer>,
-    /// Makes the links.
+    /// Signs the links in the email.
     pub links: LinkSigner,
-    /// Where the API is, without a slash at the end.
+    /// The base URL of the API, without a trailing slash.
     pub api_url: String,
 }
 
-/// What a person who calls the function by hand may ask for.
+/// The input of a manual invocation.
 #[derive(Debug, Default, Deserialize)]
 struct Input {
-    /// Instead of yesterday.
+    /// The day to report, instead of the previous day.
     day: Option<Date>,
 }
 
-/// What the last mail about a day told of.
+/// The record of the last email about a day.
 #[derive(Debug, Serialize, Deserialize)]
 struct MailRecord {
-    /// The figures, as a hash.
+    /// A hash of the figures.
     #[serde(rename = "figures")]
     hash: String,
 }
@@ -69,7 +69,7 @@ struct MailRecord {
 #[async_trait]
 impl Job for DailyReport {
     async fn run(&self, input: Value) -> anyhow::Result<Value> {
-        // The schedule sends an object of its own, or nothing.
+        // The schedule sends an object of its own or null.
         let input: Option<Input> = serde_json::from_value(input).context("the input cannot be parsed")?;
         let now = self.clock.now();
         let day = match input.unwrap_or_default().day {
@@ -86,7 +86,9 @@ impl Job for DailyReport {
         }
         let table = table::render(&figures);
         let page = page::render(&self.shop, &day, &self.zone, &figures, now)?;
-        // What tells one report from another: also orders that were placed and not paid, which the table does not have.
+        // The hash covers all figures, including unpaid orders, which the table does not contain. It is
+        // derived from the `Debug` output: if that changes, running an old day again sends a "Corrected"
+        // email.
         let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{figures:?}")));
         self.write(ReportFile::Csv, day.date, "text/csv; charset=utf-8", table).await?;
         self.write(ReportFile::Page, day.date, "text/html; charset=utf-8", page.into()).await?;
@@ -110,7 +112,8 @@ impl DailyReport {
         self.files.write(Object { key: file.key(day), content_type, body: body.into() }).await
     }
 
-    /// Sends a mail, unless the last one about this day told the same. Two at the same time may both send one.
+    /// Sends an email, unless the last one about this day had the same figures. Two concurrent runs may both
+    /// send one.
     async fn send_mail(
         &self,
         settings: &MailSettings,

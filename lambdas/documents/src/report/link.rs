@@ -1,5 +1,6 @@
-//! Links for the mail. A link that S3 signs dies with the credentials of the function that made it, within hours; these
-//! lead to the API, which knows them by a signature of our own and sends the browser on to a link that is made then.
+//! Links for the email. A presigned URL of S3 expires with the credentials of the function that created it,
+//! within hours. These links point to the API, which verifies their signature and redirects the browser to a
+//! new presigned URL.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,47 +17,47 @@ use sha2::Sha256;
 
 use super::ReportFile;
 
-/// How long a link is good.
+/// The lifetime of a link.
 pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long at least from one look at the secret to the next: who sends wrong signatures must not make us ask all the
-/// time.
+/// The minimum interval between two refreshes of the secret, so that requests with wrong signatures cannot
+/// cause one each.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What links are signed with.
+/// The secret that signs links.
 #[async_trait]
 pub trait LinkSecret: Send + Sync {
-    /// It, as it was read last, or now.
+    /// Returns the secret, from the cache if possible.
     async fn get(&self) -> anyhow::Result<SecretString>;
 
-    /// Has it read anew next time: it may have been changed.
+    /// Invalidates the cached secret, because it may have been changed.
     fn invalidate(&self);
 }
 
-/// Makes links and knows them.
+/// Signs links and verifies them.
 pub struct LinkSigner {
     secret: Arc<dyn LinkSecret>,
     clock: Arc<dyn Clock>,
     refreshed_at: Mutex<Option<Duration>>,
 }
 
-/// What a link says of itself.
+/// The content of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedLink {
-    /// Of which day.
+    /// The day of the report.
     pub day: Date,
-    /// To what.
+    /// The file of the report.
     pub file: ReportFile,
-    /// Until when it is good, in seconds since 1970.
+    /// The expiry, as Unix time in seconds.
     pub expires_at: i64,
 }
 
 impl LinkSigner {
-    /// With that secret.
+    /// Creates a signer with this secret.
     pub fn new(secret: Arc<dyn LinkSecret>, clock: Arc<dyn Clock>) -> Self {
         Self { secret, clock, refreshed_at: Mutex::new(None) }
     }
 
-    /// The path and query of a link that is good from now on for [`GOOD_FOR`].
+    /// Returns the path and query of a link that is valid for [`LINK_LIFETIME`] from now on.
     ///
     /// # Errors
     /// When the secret cannot be read.
@@ -68,7 +69,7 @@ impl LinkSigner {
         Ok(format!("/reports/{day}/files/{}?until={expires_at}&signature={signature}", file.name()))
     }
 
-    /// Whether this signature makes the ticket good, now.
+    /// Whether the link has not expired and `signature` is its signature.
     ///
     /// # Errors
     /// When the secret cannot be read.

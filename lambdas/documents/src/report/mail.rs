@@ -1,4 +1,4 @@
-//! The mail about a report.
+//! The email about a report.
 
 use async_trait::async_trait;
 
@@ -6,32 +6,31 @@ use super::figures::Figures;
 use super::page::format_amount;
 use crate::day::LocalDay;
 
-/// A mail to who runs the shop.
+/// An email to the operator of the shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Mail {
-    /// What it is about.
     pub subject: String,
-    /// What it says.
     pub text: String,
 }
 
-/// Sends mails.
+/// Sends emails.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends one.
+    /// Sends an email.
     async fn send(&self, mail: &Mail) -> anyhow::Result<()>;
 }
 
-/// The links in a mail.
+/// The links in an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct MailLinks {
-    /// To the page.
     pub page: String,
-    /// To the table.
     pub csv: String,
 }
 
-/// Says what was sold, and where there is more. `is_again` where there was a mail with other figures before.
+/// Composes the email with the totals of the day and links to the report. `is_correction` is true if a
+/// previous email had other figures.
 pub fn compose(
     shop: &str,
     day: &LocalDay,
@@ -47,8 +46,8 @@ pub fn compose(
         .map(|unit| {
             let (orders, sales) = (figures.order_totals(unit, None), figures.sales_totals(unit, None));
             format!(
-                "{code}: {placed} orders placed, {paid} paid, revenue {revenue}, refunds {refunded}; {out} refused for \
-                 want of stock",
+                "{code}: {placed} orders placed, {paid} paid, revenue {revenue}, refunds {refunded}; {out} \
+                 rejected as out of stock",
                 code = unit.code,
                 placed = orders.placed,
                 paid = orders.paid,
@@ -60,8 +59,8 @@ pub fn compose(
         .collect();
     let totals = if totals.is_empty() { "Nothing was sold.".to_owned() } else { totals.join("\n") };
     let note = if is_correction {
-        "Events of that day came in late, or the report was made again: these figures stand in place of those of the \
-         mail before.\n\n"
+        "Events of that day arrived late, or the report was run again: these figures replace those of the \
+         previous email.\n\n"
     } else {
         ""
     };
@@ -69,8 +68,8 @@ pub fn compose(
     Mail {
         subject: format!("{prefix}{shop}: sales on {date}"),
         text: format!(
-            "Sales on {date}\n\n{totals}\n\n{note}The report with charts:\n{page}\n\nThe table (CSV):\n{csv}\n\nThe links \
-             are good for seven days, for whoever has them.\n"
+            "Sales on {date}\n\n{totals}\n\n{note}The report with charts:\n{page}\n\nThe table \
+             (CSV):\n{csv}\n\nThe links are valid for seven days, for anyone who has them.\n"
         ),
     }
 }

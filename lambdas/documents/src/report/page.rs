@@ -1,5 +1,5 @@
-//! The report as a page: charts and the tables that they are made of. One file, without scripts and without anything
-//! from elsewhere, so that it can be kept, sent on and printed.
+//! The report as a page: charts, and tables with the same figures. It is a single file without scripts or
+//! external resources, so it can be stored, forwarded and printed.
 
 use askama::Template;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use super::figures::{Figures, Unit};
 use crate::day::LocalDay;
 use crate::money::format_grouped;
 
-/// An amount with its currency, in groups of three digits: `12,345.60 EUR`.
+/// Formats an amount with its currency and thousands separators, such as `12,345.60 EUR`.
 pub fn format_amount(minor_units: i128, unit: Unit) -> String {
     format!("{} {}", format_grouped(minor_units, unit.digits), unit.code)
 }
@@ -27,7 +27,7 @@ struct Page<'a> {
     sections: Vec<Section>,
 }
 
-/// All in one currency.
+/// The part of the page for one currency.
 struct Section {
     code: &'static str,
     tiles: Vec<(&'static str, String)>,
@@ -66,10 +66,10 @@ struct StockOutRow {
     missing: u64,
 }
 
-/// Writes it.
+/// Renders the page.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the template cannot be rendered.
 pub fn render(
     shop: &str,
     day: &LocalDay,

@@ -1,11 +1,11 @@
-//! The report as CSV: a row for each hour, product and currency in which anything happened. The rows add up to the
-//! page's totals.
+//! The report as CSV: one row per hour, product and currency with any sales. The rows add up to the totals of
+//! the page.
 
 use super::figures::Figures;
 use crate::export::encode::{Csv, escape_formula};
 use crate::money::format_decimal;
 
-/// Writes it.
+/// Renders the table.
 pub fn render(figures: &Figures) -> Vec<u8> {
     let mut out = Vec::new();
     let mut csv = Csv::start_file(&mut out);

@@ -1,4 +1,4 @@
-//! `exports-api`, as clients see it.
+//! `exports-api` from the perspective of clients.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Files come out the same, wherever their writing is cut off.
+//! Interrupted exports result in the same files as uninterrupted ones.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +27,8 @@ use crate::support::{at, cases, some_orders};
 
 const START: &str = "2026-11-20T00:00:00Z";
 
-/// A ledger that takes time to read: a second a page. It fails for one world alone: others read the same ledger meanwhile.
+/// A ledger that takes one second to read a page. The faults are its own, because several worlds share the
+/// ledger behind it.
 struct SlowLedger {
     ledger: Arc<InMemoryLedger>,
     clock: Arc<ManualClock>,
@@ -112,7 +113,7 @@ impl World {
         Some(self.files.get(key).unwrap().body)
     }
 
-    /// What a straight run writes.
+    /// Returns the file of an uninterrupted run.
     async fn uninterrupted(ledger: &Arc<InMemoryLedger>, format: Format, statuses: &[OrderStatus]) -> Bytes {
         let world = Self::new(ledger, format, statuses).await;
         world.deliver(1_000_000).await.unwrap();
@@ -121,18 +122,18 @@ impl World {
     }
 }
 
-/// What goes wrong at a delivery.
+/// A fault during a delivery.
 #[derive(Debug, Clone)]
 enum Fault {
-    /// The time is over after so many seconds.
+    /// The function times out after this number of seconds.
     OutOfTime(u64),
-    /// A call to the bucket fails: the next, or one behind it.
+    /// This number of calls of the bucket fail.
     Bucket(u64, u32),
-    /// A call for the record fails.
+    /// This number of calls of the store of exports fail.
     Record(u64, u32),
-    /// The ledger does not answer.
+    /// The ledger is unavailable.
     Ledger(u64),
-    /// The message does not get through.
+    /// The message cannot be sent.
     Queue(u64),
 }
 
@@ -147,7 +148,7 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-/// Delivers with each trouble, twice where it came to nothing, and then for as long as it takes.
+/// Delivers the message once with each fault, and then without faults until the export is done.
 async fn deliver_with_faults(world: &World, faults: &[Fault]) {
     for fault in faults {
         let seconds = match fault {
@@ -174,7 +175,7 @@ async fn deliver_with_faults(world: &World, faults: &[Fault]) {
         world.exports.failures.fail_next(0);
         world.ledger.failures.fail_next(0);
         world.queue.failures.fail_next(0);
-        // Whatever was left behind may be taken up by then.
+        // By then, any lease that was left behind has expired.
         world.clock.advance(LEASE_DURATION);
     }
     for _ in 0..40 {
@@ -194,7 +195,7 @@ fn blocking<T>(work: impl Future<Output = T>) -> T {
 /// 720 orders with 45 lines: more than one part in JSON Lines, and several row groups.
 fn large_ledger() -> Arc<InMemoryLedger> {
     static LEDGER: std::sync::OnceLock<Arc<InMemoryLedger>> = std::sync::OnceLock::new();
-    // In a thread of its own: some tests are in a runtime, others are not.
+    // In a thread of its own, because some tests run in a runtime and others do not.
     let create = || std::thread::spawn(|| blocking(some_orders(at(START), 720, 45))).join().unwrap();
     LEDGER.get_or_init(create).clone()
 }
@@ -228,12 +229,12 @@ proptest! {
 
 #[tokio::test]
 async fn an_export_excludes_orders_and_events_after_its_request() {
-    // From the 24th at 23:50 on, every ten minutes: the second is placed at the moment at which it was asked for.
+    // One order every ten minutes from 23:50 on the 24th: the second is placed at the time of the request.
     let ledger = some_orders(at("2026-11-24T23:50:00Z"), 5, 1).await;
     let file = World::uninterrupted(&ledger, Format::JsonLines, &[]).await;
     let text = std::str::from_utf8(&file).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
-    // It was paid five seconds behind being placed: before the cut.
+    // It was paid five seconds after it was placed, which is before the request.
     assert!(text.contains("\"status\":\"paid\""), "{text}");
 }
 
@@ -276,7 +277,7 @@ async fn a_parquet_file_has_every_line_in_typed_columns() {
 #[tokio::test]
 async fn a_leased_export_is_not_written_by_another_worker() {
     let world = World::new(&large_ledger(), Format::Csv, &[]).await;
-    // Somebody is at it, and was cut off without a word.
+    // Another worker holds the lease, and has crashed.
     let stored = world.exports.get(world.id).await.unwrap().unwrap();
     let until = world.clock.now() + LEASE_DURATION;
     let lease = domain::Lease { owner: Uuid::from_u128(7), expires_at: until };
@@ -287,7 +288,7 @@ async fn a_leased_export_is_not_written_by_another_worker() {
     world.clock.advance(LEASE_DURATION);
     world.deliver(1_000_000).await.unwrap();
     assert!(matches!(world.export().await.state, State::Done { .. }));
-    // And once more, a week later: nothing happens.
+    // A redelivery after a week has no effect.
     world.clock.advance(SignedDuration::from_hours(7 * 24));
     let before = world.export().await;
     world.deliver(1_000).await.unwrap();

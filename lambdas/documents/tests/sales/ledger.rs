@@ -1,4 +1,4 @@
-//! The ledger says the same whatever order events come in.
+//! The ledger does not depend on the order in which events arrive.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::support::{OrderEvent, at, cases, details, event, order_id, record, so
 
 const START: &str = "2026-11-23T10:00:00Z";
 
-/// Each fact once, some of them again with another time, some that contradict.
+/// Every fact at least once; some are repeated with another time, and some contradict each other.
 fn all_events() -> Vec<Event> {
     let order = details(at(START), "EUR", &[("TEA-001", 2, 1250), ("TEA-002", 1, 499)]);
     let changes = [
@@ -48,7 +48,7 @@ fn all_events() -> Vec<Event> {
 proptest! {
     #![proptest_config(cases(256))]
 
-    /// Any order, any duplicates, anything missing: the sale is that of the set of events.
+    /// For any order of the events, with duplicates and gaps, the sale depends only on the set of events.
     #[test]
     fn a_sale_does_not_depend_on_the_order_of_events(
         picked in prop::collection::vec(0..13_usize, 1..30),
@@ -76,7 +76,7 @@ proptest! {
         unique.sort_unstable();
         unique.dedup();
         prop_assert_eq!(unique.len(), names.len());
-        // Written down and read again.
+        // A sale round-trips through JSON.
         let read: Sale = serde_json::from_str(&serde_json::to_string(&sale).unwrap()).unwrap();
         prop_assert_eq!(read, sale);
     }

@@ -1,4 +1,4 @@
-//! The daily report: its sums, its page, and who is told of it.
+//! The daily report: its totals, its page and its email.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn berlin() -> TimeZone {
     TimeZone::get("Europe/Berlin").unwrap()
 }
 
-/// A day on which the clock goes back, with all that can happen.
+/// A day on which the clocks go back, with all kinds of bookings.
 fn busy_day() -> Vec<Event> {
     let day = at("2026-10-24T22:00:00Z");
     let minutes = |minutes: i64| day + SignedDuration::from_mins(minutes);
@@ -88,7 +88,8 @@ fn the_page_of_a_day_without_orders() {
     );
 }
 
-/// Writes pages to look at: `REPORT_PAGES=<folder> cargo test … -- --ignored pages_to_look_at`.
+/// Writes sample pages for visual inspection: `REPORT_PAGES=<folder> cargo test … -- --ignored
+/// write_sample_pages`.
 #[test]
 #[ignore = "writes files for visual inspection"]
 fn write_sample_pages() {
@@ -120,7 +121,8 @@ fn write_sample_pages() {
 proptest! {
     #![proptest_config(cases(64))]
 
-    /// Whatever the zone and the day, and whenever things happen: hours add up to products and to the day, to the cent.
+    /// For any time zone, day and time of events, the hours add up to the products and to the day, to the
+    /// cent.
     #[test]
     fn hours_and_products_add_up(
         (zone, date) in prop::sample::select(vec![
@@ -207,12 +209,12 @@ async fn yesterday_is_reported_and_a_day_can_be_run_again() {
     );
     assert!(mail.text.contains("https://api.example.com/v1/reports/2026-10-25/files/page?until="));
 
-    // The schedule's own object is no wish for a day. The same again, and nobody is told twice.
+    // The input of the schedule does not select a day. Running the same day again sends no second email.
     let again = world.job.run(json!({ "source": "aws.scheduler", "detail": "{}" })).await.unwrap();
     assert_eq!(again["mailed"], false);
     assert_eq!(world.files.get("reports/2026-10-25/report.csv").unwrap(), csv);
 
-    // A payment came in late.
+    // A payment arrives late.
     let order = details(at("2026-10-25T12:00:00Z"), "EUR", &[("TEA-001", 1, 100)]);
     record(&world.ledger, &[event(order_id(9999), &order, at("2026-10-25T12:00:00Z"), &OrderEvent::Paid)])
         .await;

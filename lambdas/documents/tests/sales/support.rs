@@ -1,4 +1,4 @@
-//! Orders, what becomes of them, and the service around them.
+//! Orders, their events, and a ledger that records them.
 
 use documents::adapters::memory::InMemoryLedger;
 use documents::ledger::record::RecordSale;
@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// So many cases, the same ones in every run; `PROPTEST_RNG_SEED` asks for others.
+/// A configuration with this number of cases, the same ones in every run unless `PROPTEST_RNG_SEED` selects
+/// others.
 pub(crate) fn cases(cases: u32) -> Config {
     let config = Config::default();
     let rng_seed = match config.rng_seed {
@@ -38,7 +39,7 @@ pub(crate) fn money(amount: u64, currency: &str) -> Money {
     serde_json::from_value(json!({ "amount": amount, "currency": currency })).unwrap()
 }
 
-/// An order with these lines: product, pieces and the price of one.
+/// An order with these lines: SKU, quantity and unit price.
 pub(crate) fn details(placed_at: Timestamp, currency: &str, lines: &[(&str, u64, u64)]) -> OrderDetails {
     let total: u64 = lines.iter().map(|(_, quantity, price)| quantity * price).sum();
     let lines: Vec<Value> = lines
@@ -57,7 +58,7 @@ pub(crate) fn details(placed_at: Timestamp, currency: &str, lines: &[(&str, u64,
     .unwrap()
 }
 
-/// What can happen to an order.
+/// The events of an order.
 pub(crate) enum OrderEvent {
     Created,
     CancellationRequested,
@@ -108,7 +109,7 @@ pub(crate) fn event(id: OrderId, order: &OrderDetails, time: Timestamp, change: 
     Event::new(id, fact, time, cause)
 }
 
-/// Tells the ledger of all of it.
+/// Records all events in the ledger.
 pub(crate) async fn record(ledger: &Arc<InMemoryLedger>, events: &[Event]) {
     let handler = RecordSale { ledger: ledger.clone() };
     for event in events {
@@ -116,7 +117,8 @@ pub(crate) async fn record(ledger: &Arc<InMemoryLedger>, events: &[Event]) {
     }
 }
 
-/// A ledger with `count` orders, one every ten minutes from `start` on; every third is paid, every seventh refused.
+/// A ledger with `count` orders, one every ten minutes from `start` on. Every third one is paid; of the
+/// others, every seventh is rejected.
 pub(crate) async fn some_orders(start: Timestamp, count: u128, lines_each: usize) -> Arc<InMemoryLedger> {
     let ledger = Arc::new(InMemoryLedger::default());
     let skus: Vec<String> = (0..lines_each).map(|number| format!("TEA-{number:03}")).collect();

@@ -1,4 +1,4 @@
-//! Who gets which invoice, in which form.
+//! Access to invoices, and content negotiation.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Service {
     async fn get(&self, caller: &Caller, order: OrderId, headers: &[(&str, &str)]) -> ApiResponse {
         let is_partner =
             matches!(caller, Caller::Machine { scopes, .. } if scopes.contains(Scope::PartnerOrders));
-        let prefix = if partner { "/partner" } else { "" };
+        let prefix = if is_partner { "/partner" } else { "" };
         let mut request = Request::get(format!("{prefix}/orders/{order}/invoice"));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -83,7 +83,7 @@ async fn the_same_order_always_gives_the_same_bytes() {
     assert_eq!((first.header("vary"), first.header("cache-control")), ("Accept", "private, no-cache"));
     let again = service.get(&ada(), id(1), &[PDF]).await;
     assert_eq!((&again.body, again.header("etag")), (&first.body, first.header("etag")));
-    // Without what was kept, it is rendered to the same bytes.
+    // After the stored document is deleted, it is rendered to the same bytes.
     for key in service.files.keys() {
         service.files.delete(&key).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! An invoice for each paid order: what is on it, and what becomes of failures.
+//! Issuing invoices: their content, and the handling of failures.
 
 use domain::TaxRate;
 use platform::{EventHandler, Failure};
@@ -27,7 +27,7 @@ async fn a_paid_order_gets_a_complete_invoice() {
     assert_eq!(lines, [("Darjeeling First Flush", 2500, 700), ("Teapot", 3999, 1900)]);
     assert_eq!(invoice.seller.tax_id, "DE123456789");
     assert_eq!(invoice.buyer.address.as_ref().unwrap().city.as_str(), "London");
-    // What changes later changes nothing.
+    // Later changes do not affect the invoice.
     shop.products.put("TEA-001", "Darjeeling, old", Some(0));
     shop.issuer().handle(&tea(id(1))).await.unwrap();
     assert_eq!(shop.invoices.all(), all);

@@ -1,4 +1,5 @@
-//! Numbers: none left out, none twice, no order with two; with many issuers at once that fail anywhere.
+//! Invoice numbers have no gaps or duplicates, and no order has two invoices, with concurrent issuers that
+//! fail at any point.
 
 use documents::adapters::invoices::memory::InMemoryInvoices;
 use futures::future::join_all;
@@ -17,12 +18,12 @@ fn assert_no_gaps(invoices: &InMemoryInvoices) {
     assert_eq!(orders.len(), all.len(), "an order has two invoices");
 }
 
-/// What goes wrong in a round of messages.
+/// The faults in a round of messages.
 #[derive(Debug, Clone, Copy)]
 struct Faults {
     failing_calls: u32,
     lost_responses: u32,
-    /// Which message's handler is dropped half-way, and after how many of its steps.
+    /// The message whose handler is cancelled, and the number of steps after which it is.
     dropped: (usize, u32),
 }
 
@@ -32,7 +33,7 @@ fn faults() -> impl Strategy<Value = Faults> {
     })
 }
 
-/// Runs `work` for so many steps, then drops it wherever it is.
+/// Polls `work` for this number of steps, and then drops it.
 async fn for_steps<T>(steps: u32, work: impl Future<Output = T>) -> Option<T> {
     let steps = async {
         for _ in 0..steps {
@@ -57,7 +58,7 @@ proptest! {
             for (orders, faults) in &rounds {
                 shop.invoices.failures.fail_next(faults.failing_calls);
                 shop.invoices.lost_responses.fail_next(faults.lost_responses);
-                // Each message meets an issuer of its own, as in a Lambda of its own.
+                // Each message has its own issuer, like a Lambda execution environment of its own.
                 let issuers: Vec<_> = orders.iter().map(|_| shop.issuer()).collect();
                 let events: Vec<_> = orders.iter().map(|order| tea(id(*order))).collect();
                 let handled = issuers.iter().zip(&events).enumerate().map(|(index, (issuer, event))| {
@@ -67,7 +68,7 @@ proptest! {
                 join_all(handled).await;
                 assert_no_gaps(&shop.invoices);
             }
-            // In the end each comes again, and nothing goes wrong.
+            // Finally each message is redelivered without faults.
             shop.invoices.failures.fail_next(0);
             shop.invoices.lost_responses.fail_next(0);
             for order in 0..6 {

@@ -1,4 +1,4 @@
-//! The page: the same content, and nothing of it is markup.
+//! The page: its content, and the escaping of markup.
 
 use documents::invoice::page::render;
 use serde_json::json;

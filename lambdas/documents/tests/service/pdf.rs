@@ -1,4 +1,4 @@
-//! The PDF: the same bytes always, the layout as it was looked at, and every script.
+//! The PDF: identical bytes, the layout, and all scripts.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn buyer(name: &str, street: &str, city: &str) -> Value {
     json!({ "name": name, "address": { "recipient": name, "street": street, "city": city, "country": "DE" } })
 }
 
-/// One invoice for each thing that can go wrong, by name.
+/// Named sample invoices, one for each potential problem.
 fn samples() -> Vec<(&'static str, Invoice)> {
     let tea = [("TEA-001", "Darjeeling First Flush", 2, 1250, 700), ("POT-001", "Teapot", 1, 3999, 1900)];
     let one = |language: &str, buyer: Value, product: &str| {
@@ -51,7 +51,7 @@ fn samples() -> Vec<(&'static str, Invoice)> {
     ]
 }
 
-/// The layout, as text.
+/// The layout as text.
 fn laid_out(invoice: &Invoice) -> String {
     let mut text = String::new();
     for (index, page) in lay_out(&Content::from_invoice(invoice)).unwrap().pages.iter().enumerate() {
@@ -67,7 +67,7 @@ fn hash(invoice: &Invoice) -> String {
     Sha256::digest(render(invoice).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Look at it with `INVOICES=<folder> cargo test -p documents pdf::samples`, then `pdftoppm -png`.
+/// For visual inspection, run `INVOICES=<folder> cargo test -p documents pdf::samples`, then `pdftoppm -png`.
 #[test]
 fn samples_match_the_snapshots() {
     for (name, invoice) in samples() {
@@ -82,8 +82,8 @@ fn samples_match_the_snapshots() {
     }
 }
 
-/// A change here is a change of every invoice that nobody has asked for yet. It needs a look at the samples, and may come
-/// from krilla or a font.
+/// A change here affects all invoices that have not been rendered yet, and may be caused by krilla or a font.
+/// Inspect the samples before accepting it.
 #[test]
 fn the_bytes_match_the_snapshot() {
     let hashes: Vec<String> =
@@ -124,7 +124,7 @@ fn a_long_invoice_repeats_its_header_and_fits_its_pages() {
             assert!(x >= 55.9 && x + width <= 540.0 && (50.0..=810.0).contains(&y), "{item}");
         }
     }
-    // Each row is on one page alone.
+    // Each row is on exactly one page.
     for row in 1..=50 {
         let count = pages.iter().filter(|page| page.contains(&format!("Cell(Lines, {row}, "))).count();
         assert_eq!(count, 1, "row {row}");

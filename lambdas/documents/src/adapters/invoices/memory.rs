@@ -1,4 +1,4 @@
-//! Invoices in memory, with calls that fail when they are told to: before their effect, or after it.
+//! Invoices in memory, with faults that can be injected before or after the effect of a call.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,19 +10,19 @@ use platform::memory::{InjectedFaults, lock};
 use crate::invoice::Invoice;
 use crate::invoice::store::{Invoices, PutResult};
 
-/// Invoices, by order. Each call lets others go before it, as one over a network does.
+/// Invoices by order. Each call first yields to other tasks, as a call over a network does.
 #[derive(Debug, Default)]
 pub struct InMemoryInvoices {
     invoices: Mutex<BTreeMap<OrderId, Invoice>>,
     last: Mutex<BTreeMap<i16, u32>>,
-    /// Of all calls, before they do anything.
+    /// Faults of all calls, before they have an effect.
     pub failures: InjectedFaults,
-    /// Of `put`, when it has done what it does.
+    /// Faults of `put`, after it has had its effect.
     pub lost_responses: InjectedFaults,
 }
 
 impl InMemoryInvoices {
-    /// All invoices, by number.
+    /// Returns all invoices, ordered by number.
     pub fn all(&self) -> Vec<Invoice> {
         let mut all: Vec<Invoice> = lock(&self.invoices).values().cloned().collect();
         all.sort_by_key(|invoice| invoice.number);

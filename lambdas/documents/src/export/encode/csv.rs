@@ -1,7 +1,7 @@
-//! CSV (RFC 4180), for spreadsheets.
+//! CSV (RFC 4180) for spreadsheets.
 //!
-//! It begins with a byte order mark: without it, Excel takes UTF-8 for something else. Amounts are in the major unit
-//! with a point, times are RFC 3339 in UTC.
+//! The file starts with a byte order mark, without which Excel does not recognize UTF-8. Amounts are in the
+//! major unit with a decimal point, times are RFC 3339 in UTC.
 
 use csv_core::{Terminator, WriteResult, Writer, WriterBuilder};
 
@@ -27,26 +27,26 @@ const COLUMNS: [&str; 15] = [
     "line_total",
 ];
 
-/// Rows of CSV.
+/// A writer of CSV rows.
 pub struct Csv<'a> {
     writer: Writer,
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Csv<'a> {
-    /// A file from its beginning on.
+    /// Starts a file with a byte order mark.
     pub fn start_file(out: &'a mut Vec<u8>) -> Self {
         out.extend_from_slice("\u{feff}".as_bytes());
         Self::append(out)
     }
 
-    /// More of a file.
+    /// Continues a file.
     pub fn append(out: &'a mut Vec<u8>) -> Self {
         let writer = WriterBuilder::new().terminator(Terminator::CRLF).build();
         Self { writer, out }
     }
 
-    /// One row.
+    /// Writes a row.
     pub fn write_row(&mut self, cells: &[&str]) {
         for (index, cell) in cells.iter().enumerate() {
             if index > 0 {
@@ -66,7 +66,7 @@ impl<'a> Csv<'a> {
         self.write_separator(Writer::terminator);
     }
 
-    /// What stands behind a field: a few bytes.
+    /// Writes the separator after a field: a few bytes.
     fn write_separator(&mut self, write: fn(&mut Writer, &mut [u8]) -> (WriteResult, usize)) {
         let mut buffer = [0; 8];
         let (_, written) = write(&mut self.writer, &mut buffer);
@@ -74,8 +74,9 @@ impl<'a> Csv<'a> {
     }
 }
 
-/// Text that a spreadsheet takes for text: with an apostrophe in front of what it would take for a formula
-/// (<https://owasp.org/www-community/attacks/CSV_Injection>). The full-width signs do the same in East Asian ones.
+/// Prefixes text that a spreadsheet would interpret as a formula with an apostrophe
+/// (<https://owasp.org/www-community/attacks/CSV_Injection>). Spreadsheets in East Asian locales interpret
+/// the full-width characters in the same way.
 pub fn escape_formula(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     if is_formula { format!("'{text}") } else { text.to_owned() }
@@ -89,7 +90,7 @@ pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) {
     let mut csv = Csv::append(out);
     for line in order_lines(sale) {
         let amount = |minor_units: u64| format_decimal(minor_units.into(), line.digits);
-        // Whoever orders chose these, or another order service did.
+        // These texts come from customers, or from a third-party order service.
         let customer =
             [&line.customer_id, &line.customer_name, &line.customer_email].map(|text| escape_formula(text));
         let [customer_id, customer_name, customer_email] = &customer;
@@ -139,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is in the cells, a reader finds as many, with the same in them.
+        /// For any cells, a reader gets the same cells back.
         #[test]
         fn cells_round_trip(cells in prop::collection::vec("(?s).{0,400}", 2..5)) {
             let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! JSON Lines (<https://jsonlines.org>): an order per line, spelled as the API spells it.
+//! JSON Lines (<https://jsonlines.org>): one order per line, with the notation of the API.
 
 use domain::{Lines, Money};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ struct Customer<'a> {
     email: &'a str,
 }
 
-/// As money is spelled; larger than one amount can be.
+/// Money with an amount that may exceed the maximum of [`Money`].
 #[derive(Serialize)]
 struct Total {
     amount: u64,

@@ -1,5 +1,5 @@
-//! Writes orders in a format. Whatever it has in hand can be put down as JSON and taken up again: what comes out is the
-//! same to the byte.
+//! Encodes orders in a file format. The state of an encoder can be serialized as JSON and restored; the
+//! resulting file is the same, byte for byte.
 
 mod csv;
 mod json_lines;
@@ -18,26 +18,27 @@ use crate::ledger::sale::Sale;
 
 pub use self::csv::{Csv, escape_formula};
 
-/// A file in the making.
+/// An encoder for a file in progress.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Encoder {
     format: Format,
-    /// Lines in one row group of a Parquet file.
+    /// The number of lines per row group of a Parquet file.
     #[serde(rename = "group_rows")]
     row_group_size: usize,
-    /// Written and not taken yet.
+    /// Encoded bytes that have not been taken yet.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     out: Vec<u8>,
-    /// How many bytes were taken.
+    /// The number of bytes taken so far.
     taken: u64,
     parquet: ParquetState,
 }
 
 impl Encoder {
-    /// A file with nothing in it but what stands in front of the orders. `group_rows` lines are kept in memory at most.
+    /// Starts a file and writes its header. A Parquet encoder buffers at most `row_group_size` lines, plus
+    /// the lines of one order.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the header cannot be encoded.
     pub fn new(format: Format, row_group_size: usize) -> anyhow::Result<Self> {
         let mut out = Vec::new();
         match format {
@@ -48,10 +49,10 @@ impl Encoder {
         Ok(Self { format, row_group_size, out, taken: 0, parquet: ParquetState::default() })
     }
 
-    /// Writes one order.
+    /// Encodes an order.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the order cannot be encoded.
     pub fn push(&mut self, sale: &Sale) -> anyhow::Result<()> {
         match self.format {
             Format::Csv => csv::push(&mut self.out, sale),
@@ -66,10 +67,10 @@ impl Encoder {
         Ok(())
     }
 
-    /// Writes what stands behind the orders.
+    /// Encodes the rest of the file after the last order.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be encoded.
     pub fn finish(&mut self) -> anyhow::Result<()> {
         if self.format == Format::Parquet {
             self.parquet.flush(&mut self.out, self.taken)?;
@@ -78,24 +79,24 @@ impl Encoder {
         Ok(())
     }
 
-    /// How many bytes can be taken.
+    /// Returns the number of bytes that can be taken.
     pub fn len(&self) -> usize {
         self.out.len()
     }
 
-    /// Whether none can.
+    /// Whether no bytes can be taken.
     pub fn is_empty(&self) -> bool {
         self.out.is_empty()
     }
 
-    /// Takes all that is written so far.
+    /// Takes all bytes encoded so far.
     pub fn take(&mut self) -> Bytes {
         let bytes = std::mem::take(&mut self.out);
         self.taken = self.taken.saturating_add(u64::try_from(bytes.len()).unwrap_or_default());
         bytes.into()
     }
 
-    /// How many bytes were written, taken or not.
+    /// Returns the total number of encoded bytes, whether taken or not.
     pub fn written(&self) -> u64 {
         self.taken.saturating_add(u64::try_from(self.out.len()).unwrap_or_default())
     }
@@ -110,7 +111,7 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
     BASE64_STANDARD.decode(text).map_err(serde::de::Error::custom)
 }
 
-/// A line of an order, with all that is known of the order.
+/// A line of an order, with the data of the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct OrderLine {
     order_id: String,
@@ -120,7 +121,7 @@ struct OrderLine {
     customer_name: String,
     customer_email: String,
     currency: String,
-    /// Digits of the currency's minor unit.
+    /// The number of decimal places of the currency.
     digits: usize,
     /// All amounts are in minor units.
     order_total: u64,
@@ -133,7 +134,7 @@ struct OrderLine {
     line_total: u64,
 }
 
-/// The lines of an order, numbered from 1.
+/// Returns the lines of an order, numbered from 1.
 fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
     let order = &sale.order;
     order.lines.iter().zip(1..).map(|(line, line_number)| {
@@ -161,7 +162,7 @@ fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
     })
 }
 
-/// As the API spells it.
+/// Returns the name of the status in the API.
 pub(super) fn status_name(status: OrderStatus) -> &'static str {
     match status {
         OrderStatus::Placed => "placed",

@@ -1,9 +1,9 @@
-//! Parquet (<https://parquet.apache.org/docs/file-format/>): a row for each line of an order.
+//! Parquet (<https://parquet.apache.org/docs/file-format/>): one row per order line.
 //!
-//! A file is row groups, one behind the other, and at its end a footer that says where each is. The library writes a
-//! file in one go, and keeps what the footer needs in memory. Here each row group is written as a file of its own, of
-//! which only the group itself is taken over; its footer is kept, and the last one put together of all of them with each
-//! group moved to where it stands. So a file can be gone on with in another process.
+//! A Parquet file is a sequence of row groups, followed by a footer with their offsets. The library writes a
+//! file in one go, and keeps the data of the footer in memory. To be able to resume in another process, this
+//! module writes each row group as a file of its own, and takes only the row group and the footer from it.
+//! The final footer combines these footers, with the offsets adjusted to the actual positions.
 
 use std::sync::Arc;
 
@@ -24,12 +24,13 @@ use serde::{Deserialize, Serialize};
 use super::{OrderLine, from_base64, order_lines, to_base64};
 use crate::ledger::sale::Sale;
 
-/// What a file begins and ends with.
+/// The bytes with which a file starts and ends.
 const MAGIC: &[u8; 4] = b"PAR1";
-/// The length of the footer and the magic bytes, behind it.
+/// The length of the file's end after the footer: the footer length and the magic bytes.
 const TAIL_BYTES: usize = 8;
 
-/// Amounts are in minor units: how many of them make a unit depends on the currency, and a column has one scale.
+/// Amounts are in minor units, because a column has one scale and the number of decimal places depends on the
+/// currency.
 const SCHEMA: &str = "message order_line {
     REQUIRED BYTE_ARRAY order_id (STRING);
     REQUIRED INT64 placed_at (TIMESTAMP(MICROS, true));
@@ -48,21 +49,21 @@ const SCHEMA: &str = "message order_line {
     REQUIRED INT64 line_total_minor;
 }";
 
-/// A file in the making, but for what is written.
+/// The state of a file in progress, without the encoded bytes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ParquetState {
     /// The lines of the next row group.
     lines: Vec<OrderLine>,
-    /// What is known of those that are written.
+    /// The row groups written so far.
     groups: Vec<Group>,
 }
 
-/// A row group that is written.
+/// A row group that has been written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Group {
-    /// Where it begins.
+    /// Its offset in the file.
     offset: u64,
-    /// The footer of a file with this group alone.
+    /// The footer of a file that contains only this row group.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     footer: Vec<u8>,
 }
@@ -84,14 +85,15 @@ impl ParquetState {
         self.lines.len()
     }
 
-    /// Writes the pending lines as a row group behind `out`, before which `taken` bytes were written.
+    /// Appends the pending lines to `out` as a row group. `taken` is the number of bytes before `out`.
     pub(super) fn flush(&mut self, out: &mut Vec<u8>, taken: u64) -> anyhow::Result<()> {
         let lines = std::mem::take(&mut self.lines);
         if lines.is_empty() {
             return Ok(());
         }
         let mut file = encode_single_group(&lines)?;
-        // Behind the group: its footer, the footer's length in four bytes, and the magic ones.
+        // The row group is followed by the footer, the length of the footer in four bytes, and the magic
+        // bytes.
         let tail = file.len().checked_sub(TAIL_BYTES).context("the Parquet file has no tail")?;
         let length = file
             .get(tail..)
@@ -108,7 +110,7 @@ impl ParquetState {
         Ok(())
     }
 
-    /// Writes the footer of the whole file.
+    /// Writes the footer of the file.
     pub(super) fn write_footer(&mut self, out: &mut Vec<u8>) -> anyhow::Result<()> {
         let mut row_groups = Vec::with_capacity(self.groups.len());
         let mut rows: i64 = 0;
@@ -127,7 +129,7 @@ impl ParquetState {
     }
 }
 
-/// What a row group's metadata says when it stands `by` bytes further on.
+/// Moves the offsets in the metadata of a row group by `shift` bytes.
 fn relocate(group: RowGroupMetaData, shift: i64, number: usize) -> anyhow::Result<RowGroupMetaData> {
     let column = |column: &ColumnChunkMetaData| {
         let data = column.data_page_offset().saturating_add(shift);
@@ -138,7 +140,8 @@ fn relocate(group: RowGroupMetaData, shift: i64, number: usize) -> anyhow::Resul
     let columns = group.columns().iter().map(column).collect::<Result<Vec<_>, _>>()?;
     let offset = group.file_offset().unwrap_or_default().saturating_add(shift);
     let relocated = group.into_builder().set_column_metadata(columns).set_file_offset(offset);
-    // Row groups are numbered in 16 bits; without a number, a reader counts them itself.
+    // The ordinal of a row group is a 16-bit number. Readers count the row groups themselves where it is
+    // missing.
     let relocated = match i16::try_from(number) {
         Ok(number) => relocated.set_ordinal(number.into()),
         Err(_) => relocated,
@@ -150,7 +153,8 @@ fn created_by() -> String {
     format!("{} version {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
-/// A whole file with these lines as its one row group, and without indexes, which would stand behind it.
+/// Encodes a file with these lines as its only row group. It has no indexes, which would follow the row
+/// group.
 fn encode_single_group(lines: &[OrderLine]) -> anyhow::Result<Vec<u8>> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -220,7 +224,7 @@ fn write_counts(
     write_column::<Int32Type>(group, &values, None)
 }
 
-/// The next column. `present` says of each row whether it has a value, where not all have to.
+/// Writes the next column. For an optional column, `present` tells for each row whether it has a value.
 fn write_column<T: DataType>(
     group: &mut Writer<'_>,
     values: &[T::T],

@@ -1,5 +1,5 @@
-//! Draws a layout: PDF/A-2a and PDF/UA-1, so that it can be kept for good and read by who cannot see it. krilla refuses what
-//! would break either, a missing glyph among it.
+//! Draws a layout as PDF/A-2a and PDF/UA-1, for archiving and accessibility. krilla reports everything that
+//! would violate either standard, including missing glyphs, as an error.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -24,10 +24,11 @@ use super::layout::{BOTTOM, Item, Layout, Mark, PAGE_SIZE, Role, Table, lay_out}
 use crate::invoice::Invoice;
 use crate::invoice::content::Content;
 
-/// The invoice as a PDF. The same invoice gives the same bytes, on any machine and at any time.
+/// Renders the invoice as a PDF. The same invoice always results in the same bytes, on any machine and at any
+/// time.
 ///
 /// # Errors
-/// When a font cannot be read, or the document would be no PDF/A.
+/// When a font cannot be read, or the document would not conform to PDF/A or PDF/UA.
 pub fn render(invoice: &Invoice) -> anyhow::Result<Vec<u8>> {
     let content = Content::from_invoice(invoice);
     let layout = lay_out(&content)?;
@@ -51,7 +52,7 @@ fn configuration() -> anyhow::Result<Configuration> {
         .map_err(|error| anyhow!("PDF/A-2a and PDF/UA-1 cannot be combined: {error:?}"))
 }
 
-/// Of the invoice alone: neither of now nor of this machine.
+/// The metadata depends only on the invoice, and not on the current time or the machine.
 fn metadata(invoice: &Invoice, content: &Content) -> anyhow::Result<Metadata> {
     let at = TimeZone::UTC.to_datetime(invoice.issued_at);
     let part = |part: i8| u8::try_from(part).context("a part of a date is negative");
@@ -77,7 +78,7 @@ fn outline(content: &Content) -> Outline {
     outline
 }
 
-/// Each thing that is read out, and what is drawn of it, in the order in which it is drawn.
+/// The identifiers of the drawn content for each role that assistive technology reads, in drawing order.
 type TaggedContent = BTreeMap<Role, Vec<Identifier>>;
 
 fn draw_page(
@@ -136,7 +137,8 @@ fn draw_item(surface: &mut Surface<'_>, item: &Item) {
     }
 }
 
-/// What a screen reader goes through: heading, paragraphs, and the tables by row and column.
+/// Returns the structure that screen readers use: the heading, the paragraphs, and the tables by row and
+/// column.
 fn tags(content: &Content, layout: &Layout, mut tagged: TaggedContent) -> TagTree {
     let labels = content.labels();
     let mut tree = TagTree::new();

@@ -1,5 +1,5 @@
-//! Where everything stands: on which page, how far from its left and upper edges. Nothing is drawn here, so that a test can
-//! look at it.
+//! The layout: the page and the position of each item. It is separate from drawing, so that tests can check
+//! it.
 
 #![expect(clippy::float_arithmetic, reason = "lengths on paper, in points")]
 
@@ -9,18 +9,18 @@ use super::fonts::Weight;
 use super::text::{Line, Style, shape_line, wrap};
 use crate::invoice::content::Content;
 
-/// A4, in points (ISO 216).
+/// A4 (ISO 216), in points.
 pub(super) const PAGE_SIZE: (f32, f32) = (595.28, 841.89);
-/// What stays free at the left and at the right.
+/// The left and right margin.
 const MARGIN: f32 = 56.0;
 const TOP: f32 = 60.0;
-/// Where the page ends for all but its number.
+/// The bottom of the content area. Only the page number is below it.
 pub(super) const BOTTOM: f32 = 780.0;
-/// Where the page's number stands.
+/// The baseline of the page number.
 const FOOT: f32 = 806.0;
-/// From one baseline to the next, in sizes.
+/// The distance between baselines, as a multiple of the font size.
 const LEADING: f32 = 1.4;
-/// Between two columns.
+/// The gap between columns.
 const GAP: f32 = 8.0;
 
 const BODY: Style = Style { size: 9.0, weight: Weight::Regular };
@@ -29,50 +29,48 @@ const SMALL: Style = Style { size: 7.5, weight: Weight::Regular };
 const TITLE: Style = Style { size: 20.0, weight: Weight::Bold };
 const TOTAL: Style = Style { size: 11.0, weight: Weight::Bold };
 
-/// What a thing on the page is to who cannot see it.
+/// The role of an item for assistive technology.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// Nothing: it is there for the eye, or there before.
+    /// Decoration or repeated content, which is not read aloud.
     Artifact,
-    /// The number of the page.
     PageNumber,
-    /// The heading.
     Heading,
-    /// A paragraph: the same number is the same one.
+    /// A part of the paragraph with this number.
     Paragraph(usize),
-    /// Within the table of the lines or the taxes: row (0 is the header) and column.
+    /// A part of a table cell, by row (0 is the header) and column.
     Cell(Table, usize, usize),
 }
 
-/// The tables.
+/// The tables of an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Table {
     Lines,
     Taxes,
 }
 
-/// Something on a page.
+/// An item on a page.
 #[derive(Clone)]
 pub struct Item {
     pub(super) x: f32,
-    /// The baseline of a text, the middle of a rule.
+    /// The baseline of a text, or the middle of a rule.
     pub(super) y: f32,
     pub(super) role: Role,
     pub(super) mark: Mark,
 }
 
-/// What it is.
+/// The visible part of an item.
 #[derive(Clone)]
 pub(super) enum Mark {
     Text(Line),
-    /// A line across, so wide and so thick.
+    /// A horizontal line.
     Rule {
         width: f32,
         thickness: f32,
     },
 }
 
-/// One line for each: what it is, where, and the text.
+/// Writes the position, size, role and text of the item in one line.
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { x, y, role, mark } = self;
@@ -85,28 +83,28 @@ impl fmt::Display for Item {
     }
 }
 
-/// A page.
+/// A page of the layout.
 #[derive(Clone, Default)]
 pub struct Page {
-    /// What is on it.
+    /// The items on the page.
     pub items: Vec<Item>,
 }
 
-/// All pages.
+/// The layout of an invoice.
 #[derive(Clone)]
 pub struct Layout {
-    /// One at least.
+    /// The pages; at least one.
     pub pages: Vec<Page>,
 }
 
-/// How a column stands in its table.
+/// The position of a column in its table.
 struct Column {
     left: f32,
     width: f32,
     is_right_aligned: bool,
 }
 
-/// Columns that share the width of the page, one of them all that the others leave.
+/// Divides the width of the page between columns. The column without a width gets the rest.
 fn columns(widths: &[Option<f32>], is_right_aligned: &[bool], from: f32) -> Vec<Column> {
     let fixed: f32 = widths.iter().flatten().sum();
     let gaps: f32 = widths.iter().skip(1).map(|_| GAP).sum();
@@ -120,7 +118,7 @@ fn columns(widths: &[Option<f32>], is_right_aligned: &[bool], from: f32) -> Vec<
     widths.iter().zip(is_right_aligned).map(column).collect()
 }
 
-/// Puts one thing under the other, and begins a new page where none fits any more.
+/// Places items from top to bottom, and starts a new page when the current one is full.
 struct Composer {
     finished: Vec<Page>,
     page: Page,
@@ -145,7 +143,7 @@ impl Composer {
         self.y = TOP;
     }
 
-    /// Begins a new page if less than so much is left of this one.
+    /// Starts a new page if less than `height` is left on the current one. Returns whether it did.
     fn ensure_space(&mut self, height: f32) -> bool {
         let is_full = self.y + height > BOTTOM;
         if is_full {
@@ -154,7 +152,7 @@ impl Composer {
         is_full
     }
 
-    /// Texts one under the other, each its own paragraph, or all one. Gives back where they end.
+    /// Places wrapped texts one below the other as one paragraph. Returns the position of the end.
     fn write_block(&mut self, texts: &[String], place: (f32, f32, f32), style: Style) -> anyhow::Result<f32> {
         let (x, mut y, width) = place;
         self.paragraphs += 1;
@@ -167,8 +165,8 @@ impl Composer {
         Ok(y)
     }
 
-    /// A row of a table: each cell in lines of its column's width. All of it on one page, with the table's header again
-    /// where a page begins.
+    /// Places a table row, with each cell wrapped to the width of its column. A row is never split between
+    /// pages; when it starts a new page, the header of the table is repeated.
     fn write_row(
         &mut self,
         columns: &[Column],
@@ -207,7 +205,7 @@ impl Composer {
         Ok(())
     }
 
-    /// `table` is left out where it is only there again for the eye.
+    /// `table` is `None` for a repeated header, which is an artifact.
     fn write_header(
         &mut self,
         columns: &[Column],
@@ -222,10 +220,10 @@ impl Composer {
     }
 }
 
-/// Lays an invoice out.
+/// Lays out an invoice.
 ///
 /// # Errors
-/// When a font that is in the binary cannot be read.
+/// When an embedded font cannot be read.
 pub fn lay_out(content: &Content) -> anyhow::Result<Layout> {
     let page = Page::default();
     let mut composer =
@@ -248,7 +246,7 @@ pub fn lay_out(content: &Content) -> anyhow::Result<Layout> {
     Ok(Layout { pages })
 }
 
-/// Title, addresses, and what it is about.
+/// Places the title, the addresses and the details.
 fn write_head(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
     let labels = content.labels();
     composer.y += TITLE.size;
@@ -279,7 +277,7 @@ fn write_head(composer: &mut Composer, content: &Content) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What was bought.
+/// Places the table of lines.
 fn write_lines(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
     let widths = [Some(70.0), None, Some(44.0), Some(70.0), Some(34.0), Some(72.0)];
     let columns = columns(&widths, &[false, false, true, true, true, true], MARGIN);
@@ -294,7 +292,7 @@ fn write_lines(composer: &mut Composer, content: &Content) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Total, taxes, and how it was paid: all on one page.
+/// Places the total, the taxes and the notes, all on one page.
 fn write_totals(composer: &mut Composer, content: &Content) -> anyhow::Result<()> {
     let labels = content.labels();
     let rows: f32 = content.taxes.iter().map(|_| 18.0).sum();

@@ -1,8 +1,7 @@
-//! Text made into glyphs: which font has each character, in which direction it runs (UAX #9), where a line may end
-//! (UAX #14), and how its letters join (rustybuzz).
+//! Text shaping: font selection, bidirectional text (UAX #9), line breaking (UAX #14) and glyphs (rustybuzz).
 //!
-//! A character that no font has, such as an emoji, is drawn as U+FFFD, never as an empty box; who copies the text out of
-//! the document gets the character itself.
+//! A character that no font has, such as an emoji, is drawn as U+FFFD and never as an empty box. Text that is
+//! copied from the document contains the original character.
 
 #![expect(clippy::float_arithmetic, reason = "lengths on paper, in points")]
 
@@ -16,10 +15,10 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::fonts::{FontFace, Weight, default_face, face_for_cluster};
 
-/// What is drawn in place of a character that no font has.
+/// The text that is drawn instead of a character that no font has.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// How a text looks.
+/// The style of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Style {
     /// In points.
@@ -27,17 +26,17 @@ pub(super) struct Style {
     pub(super) weight: Weight,
 }
 
-/// Glyphs of one font, one behind the other.
+/// Consecutive glyphs of one font.
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) font: Font,
-    /// Their ranges are within the line's text.
+    /// Their ranges refer to the text of the line.
     pub(super) glyphs: Vec<KrillaGlyph>,
     /// In points.
     pub(super) width: f32,
 }
 
-/// One line, shaped.
+/// A shaped line.
 #[derive(Clone)]
 pub(super) struct Line {
     pub(super) text: String,
@@ -46,18 +45,18 @@ pub(super) struct Line {
     /// In points.
     pub(super) width: f32,
     pub(super) size: f32,
-    /// Whether a character had to be replaced.
+    /// Whether a character was replaced, because no font has it.
     pub(super) has_replacements: bool,
 }
 
-/// One line of `text`, however long it is.
+/// Shapes `text` as a single line, regardless of its width.
 pub(super) fn shape_line(text: &str, style: Style) -> anyhow::Result<Line> {
     let text = printable(text);
     let bidi = BidiInfo::new(&text, None);
     Paragraph { text: &text, bidi: &bidi, style }.shape(0..text.len())
 }
 
-/// `text` in lines of at most `width` points. A word that is wider than that is broken where it has to be.
+/// Shapes `text` as lines of at most `width` points. Only a word that is wider than a line is broken.
 pub(super) fn wrap(text: &str, style: Style, width: f32) -> anyhow::Result<Vec<Line>> {
     let text = printable(text);
     let bidi = BidiInfo::new(&text, None);
@@ -94,7 +93,8 @@ pub(super) fn wrap(text: &str, style: Style, width: f32) -> anyhow::Result<Vec<L
     Ok(lines)
 }
 
-/// Composed where Unicode can (fonts have more of those), and without characters that end lines.
+/// Normalizes to composed characters, which more fonts have, and replaces line breaks and control characters
+/// with spaces.
 fn printable(text: &str) -> String {
     text.nfc().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }
@@ -106,7 +106,7 @@ struct Paragraph<'a> {
 }
 
 impl Paragraph<'_> {
-    /// The graphemes from the start of `range` that fit, one at least, and where they end.
+    /// Shapes the longest prefix of `range` that fits, at least one grapheme. Returns its end as well.
     fn longest_prefix(&self, range: Range<usize>, width: f32) -> anyhow::Result<(Line, usize)> {
         let ends = self.slice(&range).grapheme_indices(true).map(|(at, g)| range.start + at + g.len());
         let mut found: Option<(Line, usize)> = None;
@@ -127,7 +127,7 @@ impl Paragraph<'_> {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
-    /// A line, without the space at its end.
+    /// Shapes a line, without its trailing whitespace.
     fn shape(&self, range: Range<usize>) -> anyhow::Result<Line> {
         let end = range.start + self.slice(&range).trim_end().len();
         let range = range.start..end.max(range.start);
@@ -159,7 +159,7 @@ impl Paragraph<'_> {
         Ok(line)
     }
 
-    /// The parts of `range` that one font can draw, in the order of the text.
+    /// Splits `range` into parts that a single font can draw, in logical order.
     fn segments(&self, range: &Range<usize>) -> anyhow::Result<Vec<Segment>> {
         let mut segments: Vec<Segment> = Vec::new();
         for (at, cluster) in self.slice(range).grapheme_indices(true) {
@@ -188,7 +188,7 @@ struct Segment {
 }
 
 impl Segment {
-    /// Glyphs for `text`, which stands at `offset` in its line.
+    /// Shapes `text`, which starts at `offset` in its line.
     fn shape(&self, text: &str, offset: usize, is_ltr: bool, size: f32) -> Run {
         let mut buffer = UnicodeBuffer::new();
         buffer.push_str(if self.is_replaced { REPLACEMENT } else { text });
@@ -220,7 +220,7 @@ impl Segment {
     }
 }
 
-/// A length within a font: at most some thousands of units.
+/// Converts a length in font units, which is at most a few thousand.
 fn font_units(units: i32) -> f32 {
     i16::try_from(units).map_or(0.0, f32::from)
 }
@@ -307,7 +307,7 @@ mod tests {
         assert!(lines("王小明王小明王小明", 50.0).len() > 1, "Chinese breaks without spaces");
         assert_eq!(lines("", 100.0), Vec::<String>::new());
         assert_eq!(lines("a\u{2028}b", 100.0), ["a b"]);
-        // Narrower than one letter: still one letter a line, and an end.
+        // A width less than one letter still results in one letter per line, and in termination.
         assert_eq!(wrap("WWW", STYLE, 1.0).unwrap().len(), 3);
     }
 }
