@@ -163,7 +163,7 @@ fn documents() -> Service {
         exports: Arc::new(InMemoryExports::default()),
         queue: Arc::new(InMemoryExportQueue::default()),
         files: Arc::new(Bucket::default()),
-        links: documents::report::link::Links::new(Arc::new(FixedLinkSecret), clock.clone()),
+        links: documents::report::link::LinkSigner::new(Arc::new(FixedLinkSecret), clock.clone()),
         clock,
         zone: jiff::tz::TimeZone::UTC,
     };
