@@ -1,7 +1,7 @@
 //! Rendering of images from untrusted files.
 //!
 //! The renditions are encoded from decoded pixels alone, so that nothing else in the file gets through: no
-//! metadata, and no second file behind or inside the first.
+//! metadata, and no second file after or inside the first.
 //!
 //! Memory use is bounded by [`MAX_PIXELS`], whatever the header of the file claims:
 //!

@@ -148,9 +148,9 @@ fn only_the_pixels_of_a_polyglot_get_through() {
     inside.splice(2..2, comment);
     for (name, content) in [
         ("HTML in a comment", inside),
-        ("ZIP behind a JPEG", [jpeg(64, 48).as_slice(), zip].concat()),
-        ("HTML behind a PNG", [png(64, 48).as_slice(), html].concat()),
-        ("ZIP behind a GIF", [file(quarters(64, 48), ImageFormat::Gif).as_slice(), zip].concat()),
+        ("ZIP after a JPEG", [jpeg(64, 48).as_slice(), zip].concat()),
+        ("HTML after a PNG", [png(64, 48).as_slice(), html].concat()),
+        ("ZIP after a GIF", [file(quarters(64, 48), ImageFormat::Gif).as_slice(), zip].concat()),
     ] {
         let rendered = render(&content).unwrap();
         assert_shows(&rendered, [RED, GREEN, BLUE, WHITE], 14);
