@@ -80,8 +80,8 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     let counts = work.counts();
     progress.done(&format!("{} orders removed from the index that the table no longer has", counts.removed));
 
-    let wrong = counts.not_understood.len();
-    for line in counts.not_understood.iter().take(MOST_TOLD) {
+    let wrong = counts.invalid_rows.len();
+    for line in counts.invalid_rows.iter().take(MOST_TOLD) {
         ui::note(line);
     }
     anyhow::ensure!(wrong == 0, "{wrong} rows of the orders table are not understood, and are not found");
@@ -140,7 +140,7 @@ impl Work {
     async fn remove_some(&self, segment: u32) -> anyhow::Result<()> {
         let mut after: Option<OrderId> = None;
         loop {
-            let (orders, next) = self.rows.orders(segment, self.segments, after).await?;
+            let (orders, next) = self.rows.order_ids(segment, self.segments, after).await?;
             let removed = remove_missing(self.indexer.index.as_ref(), &self.images, &orders).await?;
             self.add(Counts { removed, ..Counts::default() });
             after = next;
