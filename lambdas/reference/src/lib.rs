@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, StatusCode, header};
 use platform::http::{Access, Operation, OperationDescription, Routes};
 use serde_json::{Map, Value};
@@ -64,8 +64,19 @@ async fn openapi_document(headers: HeaderMap) -> Response {
 }
 
 async fn reference_page(headers: HeaderMap) -> Response {
-    respond(&headers, "text/html; charset=utf-8", REFERENCE_PAGE, &REFERENCE_PAGE_TAG)
+    let policy = [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY.as_str())];
+    (policy, respond(&headers, "text/html; charset=utf-8", REFERENCE_PAGE, &REFERENCE_PAGE_TAG))
+        .into_response()
 }
+
+/// Allows the style sheet in the page, by its hash, and nothing else (<https://www.w3.org/TR/CSP3/>).
+static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = REFERENCE_PAGE.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>"));
+    let hash = BASE64_STANDARD.encode(Sha256::digest(style.map_or("", |(style, _)| style)));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+});
 
 /// Responds with `text`, or with 304 if the client has a current copy.
 fn respond(headers: &HeaderMap, media_type: &'static str, text: &'static str, tag: &str) -> Response {
@@ -94,6 +105,18 @@ mod tests {
         let request = Request::get(path);
         let request = tag.into_iter().fold(request, |it, tag| it.header(header::IF_NONE_MATCH, tag));
         block_on(router().oneshot(request.body(Body::empty()).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn the_page_needs_no_more_than_its_policy_allows() {
+        let response = get("/reference", None);
+        let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+        assert_eq!(REFERENCE_PAGE.matches("<style").count(), 1, "the policy has the hash of one style sheet");
+        for forbidden in ["<script", "<link", "<img", "<iframe", " style=", " src=", " onclick="] {
+            assert!(!REFERENCE_PAGE.contains(forbidden), "{forbidden}");
+        }
+        assert_eq!(get("/openapi.json", None).headers().get(header::CONTENT_SECURITY_POLICY), None);
     }
 
     #[test]
