@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::order::OrderStatus;
-use invariants::{Snapshot, When, check, check_step};
+use invariants::{Snapshot, When, check, check_transition};
 use platform::memory::lock;
 
 use crate::faults::{Plan, Swarm};
@@ -205,7 +205,7 @@ fn replay(world: &Arc<World>, settled: &Snapshot) {
             }
         }
         let after = world.snapshot();
-        for violation in check_step(settled, &after).into_iter().chain(check(&after, When::Settled)) {
+        for violation in check_transition(settled, &after).into_iter().chain(check(&after, When::Settled)) {
             world.violated(format!("{what}, after everything was sent once more: {violation}"));
         }
         if *settled != after {

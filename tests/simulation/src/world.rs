@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use domain::{Event, OrderId, PaymentIntentId, Sku};
-use invariants::{Intent, Mail, Snapshot, Stock, When, check, check_step};
+use invariants::{Intent, Mail, Snapshot, Stock, When, check, check_transition};
 use inventory::adapters::memory::InMemoryInventory;
 use inventory::store::Reservations;
 use jiff::SignedDuration;
@@ -188,7 +188,7 @@ impl World {
     pub fn look(&self, order: OrderId) {
         let snapshot = self.snapshot_of(order);
         let before = lock(&self.watch).last.insert(order, snapshot.clone()).unwrap_or_default();
-        let mut found = check_step(&before, &snapshot);
+        let mut found = check_transition(&before, &snapshot);
         let is_held = |snapshot: &Snapshot| {
             let mut states = snapshot.reservations.values().map(|reservation| reservation.state.name());
             states.any(|state| state == "held")

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use domain::OrderId;
 use domain::claim::{Claim, Status};
-use invariants::Mail;
+use invariants::Email;
 
 use super::tables::{Item, text};
 
@@ -11,10 +11,10 @@ use super::tables::{Item, text};
 pub(super) const TABLE: &str = "EmailsTable";
 
 /// The mail that a row says was sent. `None` where somebody is at it, or was: nobody knows whether it went out.
-pub(super) fn read(row: &Item) -> anyhow::Result<Option<Mail>> {
+pub(super) fn read(row: &Item) -> anyhow::Result<Option<Email>> {
     let order_id: OrderId = text(row, "subject")?.parse()?;
     let kind = text(row, "effect")?.to_owned();
     let claim: Claim =
         serde_json::from_str(text(row, "claim")?).context("a claim on a mail is not understood")?;
-    Ok(matches!(claim.status, Status::Completed { .. }).then_some(Mail { order_id, kind }))
+    Ok(matches!(claim.status, Status::Completed { .. }).then_some(Email { order_id, kind }))
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::{OrderId, Sku};
-use invariants::{DeadMessage, Rule, Snapshot, Violation, When, check};
+use invariants::{DeadLetterMessage, Phase, Rule, Snapshot, Violation, check};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use print::{json, print};
@@ -158,9 +158,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn when(&self, promises: Promises) -> anyhow::Result<(When, String)> {
+    fn when(&self, promises: Promises) -> anyhow::Result<(Phase, String)> {
         let patience = match promises {
-            Promises::Settled => return Ok((When::Settled, "settled: nothing may wait".to_owned())),
+            Promises::Settled => return Ok((Phase::Settled, "settled: nothing may wait".to_owned())),
             Promises::Running { patience: Some(patience) } => patience,
             Promises::Running { patience: None } => {
                 let seconds = self.stack.parameter("ExpireAfterSeconds")?;
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         } else {
             format!("running: nothing may take longer than {minutes} min")
         };
-        Ok((When::Running { now: crate::duration::now(), patience }, said))
+        Ok((Phase::Running { now: crate::duration::now(), stuck_after: patience }, said))
     }
 
     /// Effects before causes: what is read later is at least as new as what it led to.
@@ -240,29 +240,31 @@ impl<'a> Reader<'a> {
     }
 
     fn count_queues(&self, look: &mut Look) -> anyhow::Result<()> {
-        look.snapshot.queued.clear();
+        look.snapshot.queued_messages.clear();
         for (name, url) in &self.queues {
             let count = queues::count(self.stack, name, url)?;
-            look.snapshot.queued.insert(name.clone(), count);
+            look.snapshot.queued_messages.insert(name.clone(), count);
         }
-        look.snapshot.dead.clear();
+        look.snapshot.dead_letters.clear();
         for queue in &self.dead_letters {
             let count = queue.count(self.stack)?;
             look.dead.insert(queue.name.clone(), count);
             // To receive a message would change it. The count says enough.
             if count > 0 {
-                look.snapshot.dead.push(DeadMessage { queue: queue.name.clone(), order_id: None });
+                look.snapshot
+                    .dead_letters
+                    .push(DeadLetterMessage { queue: queue.name.clone(), order_id: None });
             }
         }
         Ok(())
     }
 
-    fn notes(&self, look: &Look, when: When) -> Vec<String> {
+    fn notes(&self, look: &Look, when: Phase) -> Vec<String> {
         let mut notes = Vec::new();
         if self.provider.is_none() {
             notes.push("the payment provider was not asked: what was captured is as recorded".to_owned());
         }
-        if when != When::Settled {
+        if when != Phase::Settled {
             for (queue, count) in look.dead.iter().filter(|(_, count)| **count > 0) {
                 notes.push(format!("{count} dead letters in {queue}: cargo xtask dlq show {queue}"));
             }
@@ -296,7 +298,7 @@ impl Look {
     }
 }
 
-fn judge(look: &Look, when: When) -> Vec<Violation> {
+fn judge(look: &Look, when: Phase) -> Vec<Violation> {
     let mut found = check(&look.snapshot, when);
     found.extend(look.faults.iter().cloned());
     found.sort_by_key(|violation| (violation.rule, violation.order_id));
@@ -340,10 +342,10 @@ fn look_counts(look: &Look, asked_provider: bool) -> Vec<(String, u64)> {
         counts.push(("  of these captured".to_owned(), count(captured)));
     }
     counts.extend([
-        ("mails".to_owned(), count(snapshot.mails.len())),
+        ("mails".to_owned(), count(snapshot.emails.len())),
         ("products".to_owned(), count(snapshot.stock.len())),
         ("events in the outbox".to_owned(), count(snapshot.outbox.len())),
-        ("messages in queues".to_owned(), snapshot.queued.values().sum()),
+        ("messages in queues".to_owned(), snapshot.queued_messages.values().sum()),
         ("dead letters".to_owned(), look.dead.values().sum()),
     ]);
     counts

@@ -65,8 +65,8 @@ impl<'a> Tables<'a> {
     /// One order again, in all tables.
     pub(super) fn one(&self, look: &mut Look, id: OrderId) -> anyhow::Result<()> {
         let found = self.mails_of(id)?;
-        look.snapshot.mails.retain(|mail| mail.order_id != id);
-        look.snapshot.mails.extend(found);
+        look.snapshot.emails.retain(|mail| mail.order_id != id);
+        look.snapshot.emails.extend(found);
         look.snapshot.orders.remove(&id);
         if let Some(row) = self.get("OrdersTable", id)? {
             look.order(&row);
@@ -109,7 +109,7 @@ impl<'a> Tables<'a> {
     pub(super) fn mails(&self, snapshot: &mut Snapshot, progress: &ui::Progress) -> anyhow::Result<()> {
         let mut wrong = None;
         self.scan(mails::TABLE, Some(progress), |row| match mails::read(row) {
-            Ok(mail) => snapshot.mails.extend(mail),
+            Ok(mail) => snapshot.emails.extend(mail),
             Err(error) => wrong = Some(error),
         })?;
         wrong.map_or(Ok(()), Err)
@@ -137,7 +137,7 @@ impl<'a> Tables<'a> {
         wrong.map_or(Ok(()), Err)
     }
 
-    fn mails_of(&self, id: OrderId) -> anyhow::Result<Vec<invariants::Mail>> {
+    fn mails_of(&self, id: OrderId) -> anyhow::Result<Vec<invariants::Email>> {
         let call = self.stack.aws.dynamodb.query().table_name(self.name(mails::TABLE)?).consistent_read(true);
         let call = call
             .key_condition_expression("subject = :order")

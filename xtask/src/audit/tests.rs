@@ -44,5 +44,5 @@ fn money_for_an_order_that_nobody_knows_is_told_but_not_judged() {
     let mut look = Look { snapshot, ..Look::default() };
     look.set_strangers_aside();
     assert_eq!(look.strangers, (2, 1));
-    assert_eq!(judge(&look, When::Settled), []);
+    assert_eq!(judge(&look, Phase::Settled), []);
 }
