@@ -61,7 +61,7 @@ async fn reads_return_what_was_written(world: &World) -> anyhow::Result<()> {
         world.objects.write(file(key, body)).await?;
         same("the file", world.read(key, 0).await?, Some(Bytes::from_static(body.as_bytes())))?;
     }
-    let reading = world.objects.read(key, 0, None).await?.context("the file is gone")?;
+    let reading = world.objects.read(key, 0, None).await?.context("the file is missing")?;
     same("its size", reading.size, 17)?;
     same("with a limit below its size", read_to_end(reading, 16).await?, None)
 }

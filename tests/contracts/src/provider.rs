@@ -104,8 +104,8 @@ async fn reusing_a_key_creates_no_second_intent(world: &World) -> anyhow::Result
     );
     let many = join_all((0..10).map(|_| world.try_create(VISA, 1250, "many"))).await;
     let made: Vec<&PaymentIntentId> = many.iter().flatten().collect();
-    let alike = !made.is_empty() && made.iter().all(|id| *id == made[0]);
-    anyhow::ensure!(alike, "many at once with one key: {many:?}");
+    let all_equal = !made.is_empty() && made.iter().all(|id| *id == made[0]);
+    anyhow::ensure!(all_equal, "many at once with one key: {many:?}");
     world.ensure_charges(1).await
 }
 

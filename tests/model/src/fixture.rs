@@ -59,7 +59,7 @@ impl Fixture {
                 lines.push(Line { sku: sku.clone(), quantity, unit_price: price });
             }
             let lines = Lines::try_from(lines).context("an order of the scope has no lines")?;
-            let details = OrderDetails::new(customer.clone(), lines, "pm".parse()?, during);
+            let details = OrderDetails::new(customer.clone(), lines, "pm".parse()?, now);
             orders.push((OrderId::from(Uuid::from_u128(number)), details));
         }
         let intents = (0..MAX_INTENTS).map(|number| Ok(format!("pi_{number}").parse()?));
@@ -164,7 +164,7 @@ impl Fixture {
 
     /// The compact form of a payment record that the rules returned at `now`.
     pub(crate) fn payment_row(&self, payment: &Payment, now: Timestamp) -> PaymentRow {
-        let charge = match &payment.state {
+        let status = match &payment.state {
             PaymentState::Charging { lease, attempt: _, intent, ending } => {
                 let (owner, released) = Self::holder(lease, now);
                 PaymentStatus::Charging {
@@ -183,7 +183,7 @@ impl Fixture {
             PaymentState::Declined { .. } => PaymentStatus::Declined,
             PaymentState::Voided { reason, .. } => PaymentStatus::Voided(*reason),
         };
-        PaymentRow { version: u8::try_from(payment.version).unwrap_or(u8::MAX), charge }
+        PaymentRow { version: u8::try_from(payment.version).unwrap_or(u8::MAX), status }
     }
 
     pub(crate) fn claim(&self, row: ClaimRow) -> Claim {

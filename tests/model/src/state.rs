@@ -379,7 +379,7 @@ pub struct Saga {
     pub history: History,
 }
 
-/// What has happened, as far as the records do not show it. Only the properties use it.
+/// History that the records do not show. Only the properties use it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct History {
     /// `order.created` was published.

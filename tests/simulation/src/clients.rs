@@ -90,7 +90,7 @@ impl OrderRequest {
     }
 }
 
-/// What the clients have learnt from responses.
+/// The results that the clients have received.
 #[derive(Debug, Default)]
 pub struct ClientLog {
     /// The order that each client's idempotency key created.

@@ -91,7 +91,7 @@ fn emails(outcome: &Outcome) -> Vec<String> {
     let customer =
         |order| outcome.final_snapshot.orders.get(&order).map(|order| order.details.customer.id.to_string());
     let mut emails: Vec<String> = outcome
-        .last
+        .final_snapshot
         .emails
         .iter()
         .map(|email| format!("{:?} {}", customer(email.order_id), email.kind))

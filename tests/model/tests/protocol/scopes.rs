@@ -13,8 +13,8 @@ fn explore(scope: &Scope) -> anyhow::Result<Vec<&'static str>> {
     let protocol = || Protocol::new(scope.clone(), None);
     let outcome = check(protocol()?, Limits { threads: 2, ..Limits::default() }, |_| {});
     if let Some(found) = outcome.counterexamples.first() {
-        let story = describe_steps(&protocol()?, &found.actions).join("\n");
-        bail!("{}: {} does not hold:\n{describe_steps}", scope.name, found.property.name());
+        let steps = describe_steps(&protocol()?, &found.actions).join("\n");
+        bail!("{}: {} does not hold:\n{steps}", scope.name, found.property.name());
     }
     ensure!(outcome.complete, "{} was not explored completely", scope.name);
     let termination = termination::check(&protocol()?).context(scope.name)?;
