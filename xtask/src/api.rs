@@ -1,4 +1,4 @@
-//! The shop's front door, as a client uses it.
+//! A client of the shop's API.
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -15,19 +15,18 @@ pub(crate) struct Shop {
     bearer: String,
 }
 
-/// What a customer asks for.
+/// An order to place.
 pub(crate) struct NewOrder {
-    /// Product and how many of it.
+    /// SKUs and quantities.
     pub(crate) lines: Vec<(String, u32)>,
-    /// What Stripe calls the card, such as `pm_card_visa`.
+    /// Stripe's name of the card, such as `pm_card_visa`.
     pub(crate) payment_method: String,
-    /// The customer's name.
     pub(crate) name: String,
-    /// Where the mails go.
+    /// The address that receives the emails.
     pub(crate) email: String,
 }
 
-/// What the tools need to know of an order.
+/// The part of an order that the tools use.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) id: String,
@@ -35,7 +34,7 @@ pub(crate) struct Order {
     pub(crate) placed_at: Timestamp,
 }
 
-/// The stock of a product, in pieces.
+/// The stock of a product, in units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stock {
     pub(crate) available: i64,
@@ -44,18 +43,18 @@ pub(crate) struct Stock {
 }
 
 impl Shop {
-    /// The API with this base address, for who has this access token.
-    pub(crate) fn at(url: &str, token: &str) -> Self {
+    /// A client for this base URL that sends this access token.
+    pub(crate) fn new(url: &str, token: &str) -> Self {
         let bearer = format!("Bearer {token}");
         Self { http: Http::new(), url: url.trim_end_matches('/').to_owned(), bearer }
     }
 
-    /// The header that says who asks.
+    /// The name and value of the header `Authorization`.
     pub(crate) fn authorization(&self) -> (&'static str, &str) {
         ("authorization", &self.bearer)
     }
 
-    /// The base address.
+    /// The base URL.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -78,11 +77,11 @@ impl Shop {
         });
         let key = format!("xtask-{:016x}", random()?);
         let url = format!("{}/orders", self.url);
-        let answer = self
+        let response = self
             .http
             .post(&url, &[("idempotency-key", &key), self.authorization()], &body)?
             .success("placing the order")?;
-        Order::read(&answer)
+        Order::read(&response)
     }
 
     /// Reads an order.
@@ -102,23 +101,23 @@ impl Shop {
         Ok(Stock { available: count("available")?, held: count("held")?, sold: count("sold")? })
     }
 
-    /// Adds a product to the local shop, or changes its name and price.
+    /// Creates a product, or changes its name and price.
     pub(crate) fn put_product(&self, sku: &str, name: &str, cents: u32) -> anyhow::Result<()> {
         let url = format!("{}/products/{sku}", self.url);
         let body = json!({ "name": name, "price": { "amount": cents, "currency": "EUR" } });
         self.http
             .put(&url, &[self.authorization()], &body)?
-            .success(&format!("adding product {sku}"))
+            .success(&format!("creating product {sku}"))
             .map(drop)
     }
 
-    /// Puts stock into the local shop, once per delivery id.
-    pub(crate) fn deliver(&self, sku: &str, delivery_id: &str, quantity: u32) -> anyhow::Result<()> {
+    /// Records a delivery of stock, once per delivery id.
+    pub(crate) fn record_delivery(&self, sku: &str, delivery_id: &str, quantity: u32) -> anyhow::Result<()> {
         let url = format!("{}/products/{sku}/deliveries/{delivery_id}", self.url);
         let body = json!({ "quantity": quantity });
         self.http
             .put(&url, &[self.authorization()], &body)?
-            .success(&format!("putting stock of {sku} in"))
+            .success(&format!("recording a delivery of {sku}"))
             .map(drop)
     }
 
@@ -137,17 +136,17 @@ impl Order {
         Ok(Self {
             id: text("id")?.to_owned(),
             status: text("status")?.to_owned(),
-            placed_at: text("placed_at")?.parse().context("`placed_at` of the order is no time")?,
+            placed_at: text("placed_at")?.parse().context("`placed_at` of the order is not a timestamp")?,
         })
     }
 
-    /// Whether nothing but a refund can change it any more.
+    /// Whether the status can no longer change.
     pub(crate) fn is_final(&self) -> bool {
         matches!(self.status.as_str(), "paid" | "rejected" | "payment_failed" | "cancelled" | "expired")
     }
 }
 
-/// A random number, from the system.
+/// A random number from the operating system.
 pub(crate) fn random() -> anyhow::Result<u64> {
     Ok(getrandom::u64()?)
 }

@@ -1,4 +1,4 @@
-//! Clients of AWS, real or emulated, for code that is not async.
+//! AWS clients for synchronous code, for AWS and for the emulator.
 
 use anyhow::Context as _;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -13,16 +13,16 @@ use serde_json::Value;
 use crate::http::Http;
 use crate::instance::Instance;
 
-/// The region that the local stack says it is in.
+/// The region of local stacks.
 pub(crate) const LOCAL_REGION: &str = "us-east-1";
-/// The key that the emulator takes for the root user's, and its secret.
+/// The emulator's access key id and secret access key of the root user.
 pub(crate) const LOCAL_KEY: &str = "test";
 
-/// The service that is not in any region: its requests are signed for us-east-1
+/// IAM is not regional: its requests are signed for us-east-1
 /// (<https://docs.aws.amazon.com/general/latest/gr/iam-service.html>).
 const GLOBAL: &str = "iam";
 
-/// The clients that the tools need, and the runtime that drives them.
+/// The AWS clients, and the runtime for their requests.
 pub(crate) struct Aws {
     runtime: tokio::runtime::Runtime,
     config: SdkConfig,
@@ -36,7 +36,7 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    /// Clients of a local stack.
+    /// Clients for a local stack.
     pub(crate) fn local(instance: &Instance) -> anyhow::Result<Self> {
         let loader = loader()
             .endpoint_url(instance.endpoint())
@@ -47,13 +47,13 @@ impl Aws {
         Ok(Self::new(runtime, &config))
     }
 
-    /// Clients of AWS with the credentials and region of the environment or the profile.
+    /// Clients for AWS, with the credentials and region of the environment or the profile.
     pub(crate) fn deployed() -> anyhow::Result<Self> {
         let runtime = runtime()?;
         let config = runtime.block_on(loader().load());
         config.region().context(
-            "no AWS region is set. Set AWS_REGION, or AWS_PROFILE to a profile that has one; \
-             or leave out --stack to look at the stack on this machine",
+            "no AWS region is set. Set AWS_REGION, or AWS_PROFILE to a profile with a region; \
+             or omit --stack to use the stack on this machine",
         )?;
         Ok(Self::new(runtime, &config))
     }
@@ -72,7 +72,7 @@ impl Aws {
         }
     }
 
-    /// A call to a service that speaks JSON over one address, and that no client above is for.
+    /// Calls a service with a JSON protocol and no client above.
     pub(crate) fn call(&self, service: &str, target: &str, body: &Value) -> anyhow::Result<Value> {
         let url = self.url(service, "/");
         let body = serde_json::to_vec(body)?;
@@ -84,21 +84,21 @@ impl Aws {
         Http::new().post_bytes(&url, &headers, body)?.success(target)
     }
 
-    /// A call to a service that takes forms and answers with XML: the XML.
+    /// Calls a service that accepts forms, and returns its XML response.
     ///
     /// # Errors
-    /// When the service does not answer, or refuses.
+    /// When the service does not respond, or responds with an error.
     pub(crate) fn form(&self, service: &str, form: &str) -> anyhow::Result<String> {
         let url = self.url(service, "/");
         let mut headers = self.signature(service, "POST", &url, form.as_bytes())?;
         headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let answer = Http::new().post_bytes(&url, &headers, form.as_bytes().to_vec())?.success(service)?;
-        Ok(answer.as_str().with_context(|| format!("{service} answered with no XML"))?.to_owned())
+        let response = Http::new().post_bytes(&url, &headers, form.as_bytes().to_vec())?.success(service)?;
+        Ok(response.as_str().with_context(|| format!("the response of {service} is not XML"))?.to_owned())
     }
 
-    /// What is at `path` of a service that has addresses for things, and that no client above is for.
+    /// Reads `path` of a REST service with no client above.
     pub(crate) fn get(&self, service: &str, path: &str) -> anyhow::Result<Value> {
         let url = self.url(service, path);
         let headers = self.signature(service, "GET", &url, &[])?;
@@ -107,10 +107,10 @@ impl Aws {
         Http::new().get_with(&url, &headers)?.success(path)
     }
 
-    /// Deletes what is at `path` of such a service.
+    /// Deletes `path` of a REST service with no client above.
     ///
     /// # Errors
-    /// When it is not deleted. What is not there counts as deleted.
+    /// When it cannot be deleted. A missing resource is not an error.
     pub(crate) fn delete(&self, service: &str, path: &str) -> anyhow::Result<()> {
         let url = self.url(service, path);
         let mut request = ureq::delete(&url);
@@ -123,8 +123,8 @@ impl Aws {
         }
     }
 
-    /// What programs of this machine need in their environment to reach the same AWS as the same caller: credentials,
-    /// region and, where it is no real AWS, the address.
+    /// The environment variables with which other programs reach the same AWS as the same caller:
+    /// credentials, region and, for the emulator, the endpoint.
     ///
     /// # Errors
     /// When there are no credentials.
@@ -168,13 +168,13 @@ impl Aws {
         signature(credentials, region, service, method, url, body)
     }
 
-    /// Waits for a call.
+    /// Blocks until a call has completed.
     pub(crate) fn wait<T>(&self, call: impl Future<Output = T>) -> T {
         self.runtime.block_on(call)
     }
 }
 
-/// The headers that sign a request to a service of the local stack, in the name of the root user.
+/// The headers that sign a request to a service of the local stack, as the root user.
 pub(crate) fn sign_local(
     service: &str,
     method: &str,
@@ -207,7 +207,7 @@ fn signature(
     Ok(signed.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a signature is only good for the time at which it was made")]
+#[expect(clippy::disallowed_methods, reason = "a signature contains the time at which it was made")]
 fn now() -> std::time::SystemTime {
     std::time::SystemTime::now()
 }

@@ -1,4 +1,4 @@
-//! Building the functions and the stand-in with the fast profile, and packing them for the deployment.
+//! Builds the functions and the stand-in with the fast profile, and packages them for the deployment.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use crate::instance::{Instance, shown};
+use crate::instance::{Instance, display_path};
 use crate::tools::Tools;
 use crate::{names, process};
 
@@ -17,37 +17,37 @@ const PACKAGE: &str = include_str!("python/package_function.py");
 /// The binary of the Stripe stand-in.
 pub(crate) const STAND_IN: &str = "stripe-stand-in";
 
-/// The binaries that `cargo build` made.
+/// The binaries that `cargo build` produced, by name.
 pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
 
 impl Binaries {
-    /// Builds all binaries; cargo shows its own progress. All of the workspace, because then cargo chooses the
-    /// same features of the dependencies as for `cargo test --workspace`, and compiles them once.
+    /// Builds all binaries; cargo shows its own progress. It builds the whole workspace, so that cargo
+    /// selects the same features of dependencies as for `cargo test --workspace`, and compiles them once.
     pub(crate) fn build(instance: &Instance) -> anyhow::Result<Self> {
         let messages = instance.build().join("cargo.jsonl");
         let mut command = process::cargo();
         command.args(["build", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]);
         command.stdout(File::create(&messages)?).stderr(Stdio::inherit());
         if !process::run(&mut command)?.success() {
-            bail!("the build failed, see above. Build it alone: cargo build --workspace --bins");
+            bail!("the build failed, see above. To run it alone: cargo build --workspace --bins");
         }
         let messages = std::fs::read_to_string(&messages)?;
         Ok(Self(messages.lines().filter_map(executable).collect()))
     }
 
-    /// Takes other builds of these binaries in the place of those that `cargo build` made.
+    /// Replaces binaries by other builds of them.
     pub(crate) fn replace(&mut self, others: BTreeMap<String, PathBuf>) {
         self.0.extend(others);
     }
 
-    /// The folder of the binaries that `cargo build` made.
+    /// The folder of the binaries that `cargo build` produced.
     pub(crate) fn dir(&self) -> anyhow::Result<&Path> {
-        // The stand-in is built with the tests, also where the functions are those that are deployed.
-        self.get(STAND_IN)?.parent().context("a binary stands in a folder")
+        // The stand-in always comes from `cargo build`, even if the functions are release builds.
+        self.get(STAND_IN)?.parent().context("the stand-in's binary has no parent folder")
     }
 
-    /// Packs each function where the prepared template says its code is: `OrdersApi.zip` in `dir`. Returns a line
-    /// for each that changes whenever its binary does.
+    /// Packages each function where the prepared template expects its code, such as `OrdersApi.zip` in `dir`.
+    /// Returns a version line for each, which changes with its binary.
     pub(crate) fn package(
         &self,
         tools: &Tools,
@@ -62,31 +62,39 @@ impl Binaries {
             let binary = names::kebab_case(function);
             let source =
                 self.get(&binary).with_context(|| format!("template.yaml has a function {function}"))?;
-            let made = make_if_changed(source, &dir.join(format!("{function}.zip")), |source, package| {
-                let stripped = dir.join(function);
-                strip(source, &stripped)?;
-                let packed = Command::new(tools.python()).args([&script, &stripped]).arg(package).status()?;
-                anyhow::ensure!(packed.success(), "cannot pack function {function} into {}", shown(package));
-                Ok(std::fs::remove_file(stripped)?)
-            })?;
-            versions.push(format!("{function} {}", made.version));
+            let artifact =
+                make_if_changed(source, &dir.join(format!("{function}.zip")), |source, package| {
+                    let stripped = dir.join(function);
+                    strip(source, &stripped)?;
+                    let packed =
+                        Command::new(tools.python()).args([&script, &stripped]).arg(package).status()?;
+                    anyhow::ensure!(
+                        packed.success(),
+                        "cannot package function {function} into {}",
+                        display_path(package)
+                    );
+                    Ok(std::fs::remove_file(stripped)?)
+                })?;
+            versions.push(format!("{function} {}", artifact.version));
         }
         Ok(versions)
     }
 
-    /// Puts a copy of a binary where it runs from. Returns whether it is another than before.
-    pub(crate) fn lay_out(&self, binary: &str, copy: &Path) -> anyhow::Result<bool> {
+    /// Copies a binary to where it runs from. Returns whether it changed.
+    pub(crate) fn install(&self, binary: &str, copy: &Path) -> anyhow::Result<bool> {
         std::fs::create_dir_all(copy.with_file_name(""))?;
         Ok(make_if_changed(self.get(binary)?, copy, strip)?.changed)
     }
 
     fn get(&self, name: &str) -> anyhow::Result<&Path> {
         let path = self.0.get(name).map(PathBuf::as_path);
-        path.with_context(|| format!("`cargo build` made no binary `{name}`: is there a src/bin/{name}.rs?"))
+        path.with_context(|| {
+            format!("`cargo build` produced no binary `{name}`: is there a src/bin/{name}.rs?")
+        })
     }
 }
 
-/// The name and the path of the executable that a line of cargo's messages is about.
+/// Parses the name and the path of an executable from a line of cargo's messages.
 fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
     let path = message.get("executable")?.as_str()?;
@@ -94,22 +102,23 @@ fn executable(line: &str) -> Option<(String, PathBuf)> {
     Some((name.to_owned(), PathBuf::from(path)))
 }
 
-/// Something that was made of a binary.
-struct Made {
+/// A file made from a binary.
+struct Artifact {
     /// Whether it was made just now.
     changed: bool,
-    /// Differs when the binary does.
+    /// The version of the binary.
     version: String,
 }
 
-/// Makes `target` of a binary, unless that was done before. Whether the binary changed is told by its time and
-/// size, noted beside the target: reading hundreds of megabytes would take longer.
+/// Makes `target` from a binary, unless it is up to date. A change of the binary is detected by its
+/// modification time and size, which are stored next to the target: reading hundreds of megabytes would take
+/// longer.
 fn make_if_changed(
     source: &Path,
     target: &Path,
     make: impl FnOnce(&Path, &Path) -> anyhow::Result<()>,
-) -> anyhow::Result<Made> {
-    let metadata = source.metadata().with_context(|| format!("cannot read {}", shown(source)))?;
+) -> anyhow::Result<Artifact> {
+    let metadata = source.metadata().with_context(|| format!("cannot read {}", display_path(source)))?;
     let modified = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let version = format!("{}.{:09} {}", modified.as_secs(), modified.subsec_nanos(), metadata.len());
     let mut stamp = target.as_os_str().to_owned();
@@ -119,19 +128,19 @@ fn make_if_changed(
         make(source, target)?;
         std::fs::write(&stamp, &version)?;
     }
-    Ok(Made { changed, version })
+    Ok(Artifact { changed, version })
 }
 
-/// Copies a binary without its symbols, which make up half of it; with them where there is no `strip`.
+/// Copies a binary without its symbols, which are half of its size; with them if there is no `strip`.
 fn strip(source: &Path, copy: &Path) -> anyhow::Result<()> {
-    // A running program keeps the old file; writing into that one is not allowed.
+    // A running program keeps the old file, which cannot be overwritten.
     if copy.exists() {
         std::fs::remove_file(copy)?;
     }
     let mut strip = Command::new("strip");
     strip.arg("-o").args([copy, source]).stderr(Stdio::null());
     if !strip.status().is_ok_and(|status| status.success()) {
-        std::fs::copy(source, copy).with_context(|| format!("cannot copy {}", shown(source)))?;
+        std::fs::copy(source, copy).with_context(|| format!("cannot copy {}", display_path(source)))?;
     }
     Ok(())
 }
@@ -141,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn executables_are_found_among_cargos_messages() {
+    fn executables_are_found_in_cargos_messages() {
         let made = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"orders-api"},"executable":"/t/debug/orders-api"}"#;
         assert_eq!(executable(made), Some(("orders-api".to_owned(), PathBuf::from("/t/debug/orders-api"))));
         let library =
@@ -168,13 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_made_is_tried_again() {
+    fn a_failed_artifact_is_made_again() {
         let dir = std::env::temp_dir().join(format!("xtask-retry-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let (source, copy) = (dir.join("source"), dir.join("copy"));
         std::fs::write(&source, "one").unwrap();
         std::fs::write(&copy, "half").unwrap();
-        assert!(make_if_changed(&source, &copy, |_, _| anyhow::bail!("no room")).is_err());
+        assert!(make_if_changed(&source, &copy, |_, _| anyhow::bail!("disk full")).is_err());
         assert!(make_if_changed(&source, &copy, strip).unwrap().changed);
         std::fs::remove_dir_all(dir).unwrap();
     }

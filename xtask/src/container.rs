@@ -1,4 +1,5 @@
-//! The order service as a long-lived process behind the gateway: the same binary, started without the Lambda runtime.
+//! The order service as a long-lived process behind the gateway: the same binary, run without the Lambda
+//! runtime.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,17 +13,17 @@ use crate::process::Service;
 use crate::stack::Stack;
 use crate::{ports, ui};
 
-/// The binary that runs so.
+/// The binary of the order service.
 const BINARY: &str = "orders-api";
 
-/// The container of one local stack.
+/// The order service's process in one local stack.
 pub(crate) struct Container<'a> {
     instance: &'a Instance,
     pub(crate) service: Service,
 }
 
 impl<'a> Container<'a> {
-    pub(crate) fn of(instance: &'a Instance) -> Self {
+    pub(crate) fn new(instance: &'a Instance) -> Self {
         let service = Service {
             name: "the order service",
             pid_file: instance.run().join("orders-api.pid"),
@@ -32,10 +33,10 @@ impl<'a> Container<'a> {
         Self { instance, service }
     }
 
-    /// Starts it anew, with the tables and the user pool of the deployed stack.
+    /// Restarts it, with the tables and the user pool of the deployed stack.
     pub(crate) fn start(&self, binaries: &Binaries, stack: &Stack) -> anyhow::Result<()> {
         self.stop()?;
-        binaries.lay_out(BINARY, &self.instance.container_binary())?;
+        binaries.install(BINARY, &self.instance.container_binary())?;
         let outputs = stack.outputs()?;
         let output =
             |name: &str| outputs.get(name).with_context(|| format!("the stack has no output {name}"));
@@ -53,14 +54,14 @@ impl<'a> Container<'a> {
             .env("IDEMPOTENCY_TABLE", output("IdempotencyTableName")?)
             .env("ALLOWED_ORIGINS", stack.parameter("AllowedOrigins")?.unwrap_or_default())
             .env("TOKEN_ISSUER", issuer)
-            // The emulator issues tokens in AWS's name, and has the keys itself.
+            // The emulator issues tokens with AWS's issuer, but serves the keys itself.
             .env("TOKEN_KEYS_URL", format!("{}/{pool}/.well-known/jwks.json", self.instance.endpoint()))
             .env("AWS_ENDPOINT_URL", self.instance.functions_endpoint())
             .env("AWS_REGION", LOCAL_REGION)
             .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
             .env("AWS_SECRET_ACCESS_KEY", LOCAL_KEY);
         let child = self.service.start(&mut command)?;
-        self.service.wait_until_ready(child, Duration::from_secs(10), || ports::answers(port))?;
+        self.service.wait_until_ready(child, Duration::from_secs(10), || ports::is_listening(port))?;
         ui::success(&format!("{} listens on {}", self.service.name, self.instance.container_url()));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! schemathesis: holds a running stack against `docs/openapi.json`.
+//! Tests a running stack against `docs/openapi.json`, with schemathesis.
 
 use std::process::Command;
 
@@ -9,39 +9,40 @@ use crate::instance::repo_root;
 use crate::tools::contract_tools;
 use crate::{process, ui};
 
-/// How many requests it makes up for each operation, beside those that follow from the contract's limits.
+/// How many requests it generates for each operation, in addition to those that follow from the contract's
+/// limits.
 const EXAMPLES: &str = "20";
 
-/// What shows who is calling.
+/// The credentials to call the API with.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    /// An access token of somebody who runs the shop, with all scopes.
+    /// An access token of a staff user, with all scopes.
     pub(crate) staff: Option<String>,
-    /// A partner's access token and API key.
+    /// The access token and API key of a partner.
     pub(crate) partner: Option<(String, String)>,
 }
 
-/// Who an operation is for, by what the contract asks them to show.
+/// The callers of an operation, by the credentials that the contract requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Audience {
-    /// Everybody, or who has a token.
+    /// Anybody, or callers with an access token.
     Clients,
-    /// Who has a token and a key.
+    /// Callers with an access token and an API key.
     Partners,
-    /// Who can sign: schemathesis cannot.
+    /// Callers that sign their requests, which schemathesis cannot do.
     Services,
 }
 
-/// Has strangers call the API at `url`, and whoever `tokens` has tokens of.
+/// Calls the API at `url` without credentials, and with each of `tokens`.
 ///
 /// # Errors
-/// When an answer is a failure, or one that the contract does not describe.
+/// When a response is a server error, or the contract does not describe it.
 pub(crate) fn test(url: &str, tokens: &Tokens) -> anyhow::Result<()> {
     let audiences = audiences()?;
-    call(url, "a stranger", &[], &audiences, |audience| audience != Audience::Services)?;
+    call(url, "an unauthenticated client", &[], &audiences, |audience| audience != Audience::Services)?;
     if let Some(token) = &tokens.staff {
         let headers = [format!("Authorization: Bearer {token}")];
-        call(url, "staff", &headers, &audiences, |audience| audience == Audience::Clients)?;
+        call(url, "a staff user", &headers, &audiences, |audience| audience == Audience::Clients)?;
     }
     if let Some((token, key)) = &tokens.partner {
         let headers = [format!("Authorization: Bearer {token}"), format!("X-Api-Key: {key}")];
@@ -52,38 +53,38 @@ pub(crate) fn test(url: &str, tokens: &Tokens) -> anyhow::Result<()> {
 
 fn call(
     url: &str,
-    who: &str,
+    caller: &str,
     headers: &[String],
     audiences: &[(String, Audience)],
     includes: impl Fn(Audience) -> bool,
 ) -> anyhow::Result<()> {
-    ui::note(&format!("schemathesis, as {who}"));
+    ui::note(&format!("schemathesis, as {caller}"));
     let mut command = Command::new(contract_tools()?.join("schemathesis"));
     command
         .current_dir(repo_root())
         .args(["--config-file", "tests/openapi/schemathesis.toml", "run", "docs/openapi.json", "--url", url])
-        // A method that a path does not have is a 405 of the functions, and a 404 of API Gateway.
+        // For an unknown method of a path, the functions return 405, but API Gateway 404.
         .args(["--checks", "all", "--exclude-checks", "unsupported_method"])
         .args(["--seed", "1", "--max-examples", EXAMPLES, "--generation-database", "none"])
         .args(["--warnings", "off", "--rate-limit", "400/s"])
         .env("NO_PROXY", "127.0.0.1,localhost");
-    // A shop that is not well answers GET /health with 503, which is no error of the server's.
-    let tried = audiences.iter().filter(|(id, audience)| *id != "readHealth" && includes(*audience));
-    for (id, _) in tried {
+    // An unhealthy shop returns 503 for GET /health, which is not a server error.
+    let included = audiences.iter().filter(|(id, audience)| *id != "readHealth" && includes(*audience));
+    for (id, _) in included {
         command.args(["--include-operation-id", id]);
     }
     for header in headers {
         command.args(["--header", header]);
     }
-    // Not shown as it is: tokens are long, and nobody else's business.
+    // Not run by `run_visible`, which would print the tokens.
     let status = process::run(&mut command)?;
     if !status.success() {
-        bail!("the API did not answer {who} as docs/openapi.json says ({status}), see above");
+        bail!("the API did not respond to {caller} as docs/openapi.json specifies ({status}), see above");
     }
     Ok(())
 }
 
-/// Each operation's id, and who it is for.
+/// The id and the audience of each operation.
 fn audiences() -> anyhow::Result<Vec<(String, Audience)>> {
     let path = repo_root().join("docs").join("openapi.json");
     let text = std::fs::read_to_string(path).context("docs/openapi.json is missing: cargo xtask contract")?;
@@ -96,10 +97,10 @@ fn read_audiences(document: &Value) -> Vec<(String, Audience)> {
     operations
         .filter_map(|(_, operation)| {
             let id = operation.get("operationId")?.as_str()?.to_owned();
-            let asks = |scheme: &str| operation.pointer(&format!("/security/0/{scheme}")).is_some();
-            let audience = if asks("signature") {
+            let requires = |scheme: &str| operation.pointer(&format!("/security/0/{scheme}")).is_some();
+            let audience = if requires("signature") {
                 Audience::Services
-            } else if asks("key") {
+            } else if requires("key") {
                 Audience::Partners
             } else {
                 Audience::Clients

@@ -1,5 +1,5 @@
-//! `sam deploy` of `template.yaml` to a local stack: the same template and the same SAM CLI as for AWS, with the
-//! code of the functions taken from the fast build.
+//! `sam deploy` of `template.yaml` to a local stack: with the same template and the same SAM CLI as on AWS,
+//! but with the functions' code from the fast build.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::aws::{LOCAL_KEY, LOCAL_REGION};
 use crate::binaries::Binaries;
-use crate::commands::up::OrdersRun;
+use crate::commands::up::OrdersHost;
 use crate::instance::{
-    EMULATOR_PORT, Instance, RECEIVER_PORT, SCANNER_PORT, STAND_IN_PORT, repo_root, shown,
+    EMULATOR_PORT, Instance, RECEIVER_PORT, SCANNER_PORT, STAND_IN_PORT, display_path, repo_root,
 };
 use crate::stack::Stack;
 use crate::tools::{Tools, hex};
@@ -20,23 +20,23 @@ use crate::{names, process, ui};
 const PREPARE: &str = include_str!("python/prepare_template.py");
 const COMPLETE: &str = include_str!("python/complete_gateway.py");
 
-/// Deploys what changed since the last time; nothing if nothing did.
+/// Deploys the changes since the last deployment, if there are any.
 pub(crate) fn deploy(
     instance: &Instance,
     tools: &Tools,
     binaries: &Binaries,
-    orders: OrdersRun,
+    orders: OrdersHost,
 ) -> anyhow::Result<()> {
-    let plan = Plan::make(instance, tools, binaries, orders)?;
+    let plan = Plan::prepare(instance, tools, binaries, orders)?;
     let stack = Stack::local(instance.clone())?;
     let status = stack.status()?.unwrap_or_default();
     let healthy = matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE");
     let deployed = std::fs::read_to_string(instance.deployed_stamp()).unwrap_or_default();
     if healthy && deployed == plan.stamp {
-        ui::success("nothing to deploy: template and functions are as they were");
+        ui::success("nothing to deploy: the template and the functions have not changed");
         return Ok(());
     }
-    // CloudFormation cannot update a stack whose creation failed; nothing of it is left to lose.
+    // CloudFormation cannot update a stack whose creation failed. It has no data to lose.
     if matches!(status.as_str(), "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED") {
         delete(instance, tools)?;
     }
@@ -59,24 +59,24 @@ pub(crate) fn deploy(
     Ok(())
 }
 
-/// Sets what the emulator leaves out of the gateway when it deploys the template.
+/// Configures the parts of the gateway that the emulator ignores when it deploys the template.
 fn complete_gateway(instance: &Instance, tools: &Tools) -> anyhow::Result<()> {
     let script = instance.build().join("complete_gateway.py");
     std::fs::write(&script, COMPLETE)?;
     let mut python = Command::new(tools.python());
     local_aws(&mut python, instance).arg(script).arg(names::LOCAL_STACK);
     process::run_logged(&mut python, &instance.log("complete-gateway"))
-        .context("the gateway of the local stack could not be completed")
+        .context("the gateway of the local stack could not be configured completely")
 }
 
-/// The SAM CLI, talking to the emulator and to nothing else.
+/// The SAM CLI, configured to call the emulator only.
 pub(crate) fn local_sam(instance: &Instance, tools: &Tools) -> anyhow::Result<Command> {
     let mut sam = tools.sam()?;
     local_aws(&mut sam, instance);
     Ok(sam)
 }
 
-/// Has a program that knows AWS talk to the emulator.
+/// Configures an AWS tool to call the emulator.
 fn local_aws<'a>(command: &'a mut Command, instance: &Instance) -> &'a mut Command {
     for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"] {
         command.env_remove(name);
@@ -91,28 +91,28 @@ fn local_aws<'a>(command: &'a mut Command, instance: &Instance) -> &'a mut Comma
 }
 
 fn delete(instance: &Instance, tools: &Tools) -> anyhow::Result<()> {
-    let progress = ui::Progress::start("deleting the stack that could not be created");
+    let progress = ui::Progress::start("deleting the stack whose creation failed");
     let mut sam = local_sam(instance, tools)?;
     sam.args(["delete", "--no-prompts", "--stack-name", names::LOCAL_STACK, "--region", LOCAL_REGION]);
     process::run_logged(&mut sam, &instance.log("sam-delete"))?;
-    progress.done("deleted the stack that could not be created");
+    progress.done("deleted the stack whose creation failed");
     Ok(())
 }
 
-/// What is going to be deployed.
+/// A deployment to make.
 struct Plan {
     template: PathBuf,
     config: PathBuf,
-    /// Differs when anything of it does.
+    /// A hash of everything that is deployed.
     stamp: String,
 }
 
 impl Plan {
-    fn make(
+    fn prepare(
         instance: &Instance,
         tools: &Tools,
         binaries: &Binaries,
-        orders: OrdersRun,
+        orders: OrdersHost,
     ) -> anyhow::Result<Self> {
         let functions_dir = instance.build().join("functions");
         let template = instance.build().join("template.yaml");
@@ -121,8 +121,8 @@ impl Plan {
         let config = instance.build().join("samconfig.toml");
         let original = std::fs::read_to_string(repo_root().join("samconfig.toml"))
             .context("cannot read samconfig.toml at the root of the repository")?;
-        // Said every time: what is left out stays as it was deployed last.
-        let url = if orders == OrdersRun::InContainer { instance.container_url() } else { String::new() };
+        // Always passed: a parameter that is left out keeps its deployed value.
+        let url = if orders == OrdersHost::Container { instance.container_url() } else { String::new() };
         let text = with_parameter(&with_ports(&original, instance)?, "OrdersServiceUrl", &url)?;
         std::fs::write(&config, &text)?;
         let mut hash = Sha256::new();
@@ -134,8 +134,8 @@ impl Plan {
     }
 }
 
-/// Writes a copy of the template whose functions take their code from `functions_dir`, and know where the local AWS is.
-/// Returns their names.
+/// Writes a copy of the template whose functions take their code from `functions_dir` and have the local AWS
+/// endpoint. Returns the functions' logical ids.
 fn prepare_template(
     instance: &Instance,
     tools: &Tools,
@@ -149,40 +149,40 @@ fn prepare_template(
     prepare.arg(script).arg(&template).arg(copy).arg(functions_dir).arg(instance.functions_endpoint());
     let output = prepare.output()?;
     if !output.status.success() {
-        bail!("{} cannot be read:\n{}", shown(&template), String::from_utf8_lossy(&output.stderr));
+        bail!("cannot prepare {}:\n{}", display_path(&template), String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
-/// The `samconfig.toml` of the repository with this stack's ports for the developer's. The developer's own stack
-/// takes it as it is: with another `StripeApiBase`, say, than the stand-in's.
+/// The repository's `samconfig.toml` with this stack's ports instead of the developer stack's. For the
+/// developer's own stack it is unchanged, and may for example name another `StripeApiBase` than the stand-in.
 fn with_ports(original: &str, instance: &Instance) -> anyhow::Result<String> {
     let mut text = original.to_owned();
-    for (usual, own) in [
+    for (default, own) in [
         (EMULATOR_PORT, instance.emulator_port),
         (STAND_IN_PORT, instance.stand_in_port),
         (RECEIVER_PORT, instance.receiver_port),
         (SCANNER_PORT, instance.scanner_port),
     ] {
-        if usual == own {
+        if default == own {
             continue;
         }
-        let address = format!("127.0.0.1:{usual}");
+        let address = format!("127.0.0.1:{default}");
         anyhow::ensure!(
             original.contains(&address),
-            "samconfig.toml does not say {address} in the parameters of [local]"
+            "samconfig.toml must contain {address} in the parameters of [local]"
         );
         text = text.replace(&address, &format!("127.0.0.1:{own}"));
     }
     Ok(text)
 }
 
-/// The `samconfig.toml` with one more parameter for the local stack.
+/// The `samconfig.toml` with an additional parameter for the local stack.
 fn with_parameter(original: &str, name: &str, value: &str) -> anyhow::Result<String> {
     let first = "    \"Environment=local\",\n";
     anyhow::ensure!(
         original.contains(first),
-        "samconfig.toml does not say Environment=local on a line of its own"
+        "samconfig.toml must contain \"Environment=local\" on a line of its own"
     );
     Ok(original.replacen(first, &format!("{first}    '{name}=\"{value}\"',\n"), 1))
 }
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_stack_gets_its_own_ports() {
+    fn another_stack_has_its_own_ports() {
         let original = "LocalEndpoint=http://127.0.0.1:4577 StripeApiBase=http://127.0.0.1:4578 \
                         WebhookTestReceiver=127.0.0.1:4579 ClamdAddress=127.0.0.1:4576";
         let expected = "LocalEndpoint=http://127.0.0.1:4587 StripeApiBase=http://127.0.0.1:4588 \

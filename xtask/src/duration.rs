@@ -1,13 +1,13 @@
-//! Lengths of time as a person types them.
+//! Durations as command-line arguments and in output, and the current time.
 
 use jiff::SignedDuration;
 
-/// `90s`, `15m`, `2h` or `3d`.
+/// Parses a duration such as `90s`, `15m`, `2h` or `3d`.
 ///
 /// # Errors
-/// When it is anything else.
+/// When the text has any other form.
 pub(crate) fn parse(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || format!("{text:?} is no length of time such as 90s, 15m, 2h or 3d");
+    let wrong = || format!("{text:?} is not a duration; write for example 90s, 15m, 2h or 3d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
         's' => 1,
@@ -21,8 +21,8 @@ pub(crate) fn parse(text: &str) -> Result<SignedDuration, String> {
     Ok(SignedDuration::from_secs(i64::from(number) * seconds))
 }
 
-/// The same the other way round, in its largest unit: `3 d`, `2 h`, `15 min`, `90 s`.
-pub(crate) fn shown(duration: SignedDuration) -> String {
+/// Formats a duration in its largest suitable unit: `90 s`, `15 min`, `2 h`, `3 d`.
+pub(crate) fn format(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -32,8 +32,8 @@ pub(crate) fn shown(duration: SignedDuration) -> String {
     }
 }
 
-/// What time it is, for tools that a person runs.
-#[expect(clippy::disallowed_methods, reason = "the tools go by the clock on the wall")]
+/// The current time.
+#[expect(clippy::disallowed_methods, reason = "command-line tools use the system clock")]
 pub(crate) fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_of_time() {
+    fn durations_are_parsed() {
         for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7_200), ("3d", 259_200), ("0s", 0)] {
             assert_eq!(parse(text).unwrap().as_secs(), seconds, "{text}");
         }
@@ -53,11 +53,11 @@ mod tests {
     }
 
     #[test]
-    fn are_shown_in_their_largest_unit() {
+    fn durations_are_formatted_in_their_largest_unit() {
         for (seconds, text) in
             [(-4, "0 s"), (119, "119 s"), (600, "10 min"), (7_200, "2 h"), (260_000, "3 d")]
         {
-            assert_eq!(shown(SignedDuration::from_secs(seconds)), text);
+            assert_eq!(format(SignedDuration::from_secs(seconds)), text);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The emulator of AWS (MiniStack): starting and stopping it, and what it leaves behind.
+//! The AWS emulator (MiniStack): starts and stops it, and cleans up after it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use crate::tools::Tools;
 use crate::{ports, ui};
 
 const LAUNCHER: &str = include_str!("python/launch_emulator.py");
-/// How long it may take to start, with a lot of saved state on a slow machine.
+/// How long it may take to start, with much saved state on a slow machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may take to write its state.
+/// How long it may take to save its state.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// The emulator of one local stack.
@@ -23,7 +23,7 @@ pub(crate) struct Emulator<'a> {
 }
 
 impl<'a> Emulator<'a> {
-    pub(crate) fn of(instance: &'a Instance) -> Self {
+    pub(crate) fn new(instance: &'a Instance) -> Self {
         let service = Service {
             name: "the AWS emulator",
             pid_file: instance.run().join("emulator.pid"),
@@ -33,13 +33,13 @@ impl<'a> Emulator<'a> {
         Self { instance, service }
     }
 
-    /// Starts it with the state of last time, unless it runs already.
+    /// Starts it with its saved state, unless it is running.
     pub(crate) fn start(&self, tools: &Tools) -> anyhow::Result<()> {
         if self.service.pid().is_some() {
             return Ok(());
         }
-        if self.service.died() {
-            self.after_a_crash()?;
+        if self.service.has_crashed() {
+            self.recover_from_crash()?;
         }
         ports::ensure_free(self.instance.emulator_port, self.service.name)?;
         let progress = ui::Progress::start("starting the AWS emulator");
@@ -50,20 +50,20 @@ impl<'a> Emulator<'a> {
         self.set_environment(&mut command);
         let child = self.service.start(&mut command)?;
         let port = self.instance.emulator_port;
-        self.service.wait_until_ready(child, START_LIMIT, || ports::answers(port))?;
+        self.service.wait_until_ready(child, START_LIMIT, || ports::is_listening(port))?;
         progress.done(&format!("{} listens on {}", self.service.name, self.instance.endpoint()));
         Ok(())
     }
 
-    /// Lets it save its state and end, with the functions that it started. Returns whether it was running.
+    /// Stops it and the functions that it started; it saves its state. Returns whether it was running.
     pub(crate) fn stop(&self) -> anyhow::Result<bool> {
         let was_running = self.service.stop(STOP_LIMIT)?;
         self.clean_up()?;
         Ok(was_running)
     }
 
-    /// The functions inherit this environment, so nothing of the person's gets in: no credentials, no proxy, no
-    /// certificates.
+    /// The functions inherit this environment, so it contains nothing of the user's: no credentials, no
+    /// proxy, no certificates.
     fn set_environment(&self, command: &mut Command) {
         let state = self.instance.state();
         let port = self.instance.emulator_port.to_string();
@@ -76,7 +76,7 @@ impl<'a> Emulator<'a> {
         command
             .env("GATEWAY_PORT", port)
             .env("BIND_HOST", "127.0.0.1")
-            // An address instead of a name: with it the SDKs put a bucket's name into the path.
+            // An IP address, because the SDKs then put the name of a bucket into the path.
             .env("AWS_ENDPOINT_URL", self.instance.functions_endpoint())
             .env("AUTH", "true")
             .env("PERSIST_STATE", "1")
@@ -85,21 +85,21 @@ impl<'a> Emulator<'a> {
             .env("S3_DATA_DIR", state.join("s3"))
             .env("TMPDIR", self.instance.tmp())
             .env("GATEWAY_LOG", self.instance.gateway_log())
-            // Without this it would listen on all interfaces for MQTT.
+            // Otherwise it would listen for MQTT on all interfaces.
             .env("IOT_MTLS_ENABLED", "0")
             .env("PYTHONUNBUFFERED", "1");
     }
 
-    /// A crash loses what happened since the last clean stop; what was deployed last is then unknown.
-    fn after_a_crash(&self) -> anyhow::Result<()> {
+    /// After a crash, changes since the last clean stop are lost, so the last deployment is unknown.
+    fn recover_from_crash(&self) -> anyhow::Result<()> {
         ui::note(
-            "the emulator was not stopped with `cargo xtask down`: its state is that of the last clean stop",
+            "the emulator was not stopped with `cargo xtask down`: changes since its last clean stop are lost",
         );
         let _ = std::fs::remove_file(self.instance.deployed_stamp());
         self.clean_up()
     }
 
-    /// Ends function processes that outlived the emulator, and removes the code that they ran from.
+    /// Kills function processes that outlived the emulator, and removes their code.
     fn clean_up(&self) -> anyhow::Result<()> {
         let tmp = self.instance.tmp();
         kill_leftovers(&format!("{}/", tmp.display()));

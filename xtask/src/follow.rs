@@ -1,4 +1,4 @@
-//! Following an order: printing what happens to it as it happens.
+//! Follows an order: prints its events as they happen.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
@@ -12,24 +12,24 @@ use crate::mail::{Mail, Mailbox};
 use crate::stack::Stack;
 use crate::{signals, timeline};
 
-/// How often to look, on this machine and on AWS (where FilterLogEvents has a low quota).
-const LOCAL_PAUSE: Duration = Duration::from_millis(200);
-const AWS_PAUSE: Duration = Duration::from_secs(3);
+/// The polling intervals on this machine and on AWS, where FilterLogEvents has a low quota.
+const LOCAL_POLL_INTERVAL: Duration = Duration::from_millis(200);
+const AWS_POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Watches one order.
+/// Follows one order.
 pub(crate) struct Follower<'a> {
     shop: Shop,
     logs: Reader<'a>,
     mailbox: Option<Mailbox>,
-    pause: Duration,
+    interval: Duration,
     order: Order,
     email: Option<String>,
-    /// Lines seen in the last look but not printed: one look later, those that came before them are there too.
+    /// Lines that the last poll found but did not print: the next poll may find earlier ones.
     pending: BTreeMap<(Timestamp, String), Line>,
     printed: HashSet<String>,
-    /// Everything that was handled.
+    /// Everything that functions handled for the order.
     pub(crate) handled: Vec<Handled>,
-    /// Every mail that the customer got.
+    /// The emails that the customer received.
     pub(crate) mails: Vec<Mail>,
 }
 
@@ -39,14 +39,14 @@ enum Line {
 }
 
 impl<'a> Follower<'a> {
-    /// Starts to watch `order`; `email` is where its mails go, if that is known.
-    pub(crate) fn of(stack: &'a Stack, order: Order, email: Option<&str>) -> anyhow::Result<Self> {
-        let pause = if stack.local.is_some() { LOCAL_PAUSE } else { AWS_PAUSE };
+    /// Starts to follow `order`; `email` is the recipient of its emails, if known.
+    pub(crate) fn new(stack: &'a Stack, order: Order, email: Option<&str>) -> anyhow::Result<Self> {
+        let interval = if stack.local.is_some() { LOCAL_POLL_INTERVAL } else { AWS_POLL_INTERVAL };
         Ok(Self {
             shop: stack.shop()?,
             logs: Reader::open(stack)?,
             mailbox: stack.mailbox(),
-            pause,
+            interval,
             order,
             email: email.map(str::to_owned),
             pending: BTreeMap::new(),
@@ -56,53 +56,62 @@ impl<'a> Follower<'a> {
         })
     }
 
-    /// The order as it was at the last look.
+    /// The order as of the last poll.
     pub(crate) fn order(&self) -> &Order {
         &self.order
     }
 
-    /// Prints what happens until `done` says that this is the end, for at most `limit`.
-    pub(crate) fn until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> anyhow::Result<()> {
-        let deadline = Instant::now() + limit;
+    /// Prints what happens until `is_done` returns true, for at most `timeout`.
+    pub(crate) fn follow_until(
+        &mut self,
+        timeout: Duration,
+        is_done: impl Fn(&Self) -> bool,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + timeout;
         loop {
-            self.look()?;
-            if done(self) {
-                // One more look, for the lines that came in meanwhile.
-                signals::sleep(self.pause)?;
-                self.look()?;
+            self.poll()?;
+            if is_done(self) {
+                // Poll once more, for lines that arrived in the meantime.
+                signals::sleep(self.interval)?;
+                self.poll()?;
                 self.print_all();
                 return Ok(());
             }
             if Instant::now() > deadline {
                 self.print_all();
-                bail!("order {} is still `{}` after {} s", self.order.id, self.order.status, limit.as_secs());
+                bail!(
+                    "order {} is still `{}` after {} s",
+                    self.order.id,
+                    self.order.status,
+                    timeout.as_secs()
+                );
             }
-            signals::sleep(self.pause)?;
+            signals::sleep(self.interval)?;
         }
     }
 
-    /// Looks once, and prints what was there at the last look too.
-    fn look(&mut self) -> anyhow::Result<()> {
-        let seen_before: Vec<_> = self.pending.keys().cloned().collect();
+    /// Polls once, and prints the lines that the previous poll found.
+    fn poll(&mut self) -> anyhow::Result<()> {
+        let previous: Vec<_> = self.pending.keys().cloned().collect();
         self.order = self.shop.order(&self.order.id)?;
-        // Clocks differ a little; the order's id keeps out what is not its own.
+        // A margin for clock differences; the filter by order id excludes other orders.
         let since = self.order.placed_at.checked_sub(SignedDuration::from_secs(60)).ok();
-        for handled in self.logs.about(&self.order.id, since)? {
-            // Our own reading of the order is no part of its story.
+        for handled in self.logs.for_order(&self.order.id, since)? {
+            // Requests that read the order, such as those of this command, are not part of its history.
             if !handled.trigger.starts_with("GET ") && self.printed.insert(handled.id.clone()) {
                 self.handled.push(handled.clone());
                 self.pending.insert((handled.at, handled.id.clone()), Line::Handled(handled));
             }
         }
         if let Some(mailbox) = &self.mailbox {
-            for mail in mailbox.about(&self.order.id, self.email.as_deref())? {
+            for mail in mailbox.for_order(&self.order.id, self.email.as_deref())? {
                 if self.printed.insert(mail.id.clone()) {
                     self.mails.push(mail.clone());
                     self.pending.insert((mail.sent(), mail.id.clone()), Line::Mail(mail));
                 }
             }
         }
-        for key in seen_before {
+        for key in previous {
             if let Some(line) = self.pending.remove(&key) {
                 self.print(&line);
             }

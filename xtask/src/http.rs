@@ -1,4 +1,4 @@
-//! A small JSON client for the API and for what runs beside it on this machine.
+//! A small JSON client for the API and the local services.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::aws::sign_local;
 
-/// How long a request may take: API Gateway gives up after 29 s.
+/// The default timeout of a request: API Gateway times out after 29 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Who asks. AWS WAF's common rule set refuses requests that do not say.
+/// AWS WAF's common rule set blocks requests without a user agent.
 const USER_AGENT: &str = concat!("serverless-orders/", env!("CARGO_PKG_VERSION"), " (xtask)");
 
-/// Sends JSON, reads JSON.
+/// An HTTP client that sends and receives JSON.
 #[derive(Clone)]
 pub(crate) struct Http(ureq::Agent);
 
-/// An answer of any status.
-pub(crate) struct Answer {
+/// A response with any status.
+pub(crate) struct Response {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The body; `Null` when it is empty, a string when it is not JSON.
@@ -26,69 +26,69 @@ pub(crate) struct Answer {
 
 impl Http {
     pub(crate) fn new() -> Self {
-        Self::within(TIMEOUT)
+        Self::with_timeout(TIMEOUT)
     }
 
-    /// A client that gives up a request after `limit`.
-    pub(crate) fn within(limit: Duration) -> Self {
+    /// A client with its own request timeout.
+    pub(crate) fn with_timeout(timeout: Duration) -> Self {
         let config = ureq::Agent::config_builder()
-            .timeout_global(Some(limit))
+            .timeout_global(Some(timeout))
             .http_status_as_error(false)
             .user_agent(USER_AGENT);
         Self(config.build().into())
     }
 
-    pub(crate) fn get(&self, url: &str) -> anyhow::Result<Answer> {
+    pub(crate) fn get(&self, url: &str) -> anyhow::Result<Response> {
         self.send("GET", url, &[], None)
     }
 
-    /// A request with headers of its own.
-    pub(crate) fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
+    /// Sends a GET request with headers.
+    pub(crate) fn get_with(&self, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Response> {
         self.send("GET", url, headers, None)
     }
 
-    pub(crate) fn delete(&self, url: &str) -> anyhow::Result<Answer> {
+    pub(crate) fn delete(&self, url: &str) -> anyhow::Result<Response> {
         self.send("DELETE", url, &[], None)
     }
 
-    pub(crate) fn put(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Answer> {
+    pub(crate) fn put(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Response> {
         self.send("PUT", url, headers, Some(body))
     }
 
-    /// A request with a form in it.
+    /// Posts a form.
     pub(crate) fn post_form(
         &self,
         url: &str,
         headers: &[(&str, &str)],
         form: &str,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Response> {
         let form_type = [("content-type", "application/x-www-form-urlencoded")];
         self.send_bytes("POST", url, &[headers, &form_type].concat(), Some(form.as_bytes().to_vec()))
     }
 
-    /// A request with bytes of whatever media type the headers name.
+    /// Posts bytes; the headers give their media type.
     pub(crate) fn post_bytes(
         &self,
         url: &str,
         headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Response> {
         self.send_bytes("POST", url, headers, Some(body))
     }
 
-    pub(crate) fn patch(&self, url: &str, body: &Value) -> anyhow::Result<Answer> {
+    pub(crate) fn patch(&self, url: &str, body: &Value) -> anyhow::Result<Response> {
         self.send("PATCH", url, &[], Some(body))
     }
 
-    /// A request that is signed for a service of the local stack's AWS, such as `lambda`.
-    pub(crate) fn post_signed(&self, service: &str, url: &str, body: &Value) -> anyhow::Result<Answer> {
+    /// Posts JSON to a service of the local stack's AWS, such as `lambda`, with a signature.
+    pub(crate) fn post_signed(&self, service: &str, url: &str, body: &Value) -> anyhow::Result<Response> {
         let headers = sign_local(service, "POST", url, &serde_json::to_vec(body)?)?;
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         self.send("POST", url, &headers, Some(body))
     }
 
-    pub(crate) fn post(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Answer> {
+    pub(crate) fn post(&self, url: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Response> {
         self.send("POST", url, headers, Some(body))
     }
 
@@ -98,7 +98,7 @@ impl Http {
         url: &str,
         headers: &[(&str, &str)],
         body: Option<&Value>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Response> {
         let json = [("content-type", "application/json")];
         match body {
             Some(body) => {
@@ -114,29 +114,29 @@ impl Http {
         url: &str,
         headers: &[(&str, &str)],
         body: Option<Vec<u8>>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<Response> {
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let asked = || format!("{method} {url}");
+        let context = || format!("{method} {url}");
         let mut response = match body {
             Some(body) => self.0.run(request.body(body)?),
             None => self.0.run(request.body(())?),
         }
-        .with_context(asked)?;
-        let text = response.body_mut().read_to_string().with_context(asked)?;
+        .with_context(context)?;
+        let text = response.body_mut().read_to_string().with_context(context)?;
         let body = if text.is_empty() {
             Value::Null
         } else {
             serde_json::from_str(&text).unwrap_or(Value::String(text))
         };
-        Ok(Answer { status: response.status().as_u16(), body })
+        Ok(Response { status: response.status().as_u16(), body })
     }
 }
 
-impl Answer {
-    /// The body of a 2xx answer; anything else is an error that says what the server said.
+impl Response {
+    /// The body of a 2xx response. Any other response is an error that includes the server's message.
     pub(crate) fn success(self, doing: &str) -> anyhow::Result<Value> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
@@ -144,7 +144,7 @@ impl Answer {
         bail!("{doing}: {}", self.problem())
     }
 
-    /// The answer as one line: title, detail and the fields of an RFC 9457 problem, or the body as it is.
+    /// The response as text: title, detail and fields of an RFC 9457 problem, or the body as it is.
     fn problem(&self) -> String {
         let text = |key| self.body.get(key).and_then(Value::as_str);
         let Some(title) = text("title") else {
@@ -168,19 +168,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_problem_names_its_fields() {
-        let answer = Answer {
+    fn an_error_lists_the_fields_of_a_problem() {
+        let response = Response {
             status: 422,
             body: json!({"title": "Invalid order", "errors": [{"pointer": "/lines/0/quantity", "detail": "is 0"}]}),
         };
-        let error = answer.success("placing the order").unwrap_err().to_string();
+        let error = response.success("placing the order").unwrap_err().to_string();
         assert_eq!(error, "placing the order: 422 Invalid order\n  /lines/0/quantity is 0");
     }
 
     #[test]
-    fn an_answer_that_is_no_problem_document_is_quoted() {
-        let answer = Answer { status: 502, body: json!({"message": "Internal server error"}) };
-        let error = answer.success("reading").unwrap_err().to_string();
+    fn a_response_that_is_not_a_problem_document_is_quoted() {
+        let response = Response { status: 502, body: json!({"message": "Internal server error"}) };
+        let error = response.success("reading").unwrap_err().to_string();
         assert_eq!(error, r#"reading: 502 {"message":"Internal server error"}"#);
     }
 }

@@ -1,4 +1,4 @@
-//! The functions' logs in CloudWatch Logs: the lines that tell what became of an order.
+//! The functions' logs in CloudWatch Logs: the lines about orders.
 
 use std::collections::BTreeMap;
 
@@ -10,32 +10,32 @@ use serde_json::Value;
 
 use crate::stack::Stack;
 
-/// One thing that a function did: a log line whose message is `handled`.
+/// An event or request that a function handled: a log line with the message `handled`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handled {
-    /// CloudWatch's id of the line.
+    /// The id of the log event in CloudWatch Logs.
     pub(crate) id: String,
-    /// When it was done.
+    /// The time of the log line.
     pub(crate) at: Timestamp,
     pub(crate) function: String,
-    /// The type of the event that it took, or the request: `POST /orders`.
+    /// The type of the event, or the method and route of the request, such as `POST /orders`.
     pub(crate) trigger: String,
-    /// The how-manieth delivery this was; 1 for a request.
+    /// The number of the delivery, from 1; 1 for a request.
     pub(crate) attempt: u64,
     /// `ok`, `retry`, `reject` or `poison`.
     pub(crate) outcome: String,
-    /// Why the outcome is not `ok`.
+    /// The reason of an outcome other than `ok`.
     pub(crate) reason: Option<String>,
-    /// The types of the events that it led to.
+    /// The types of the events that were published.
     pub(crate) published: Vec<String>,
-    /// When it is tried again, in milliseconds from `at`.
-    pub(crate) again_in_ms: Option<u64>,
-    /// Whether the message went to the dead-letter queue.
+    /// The delay of the next attempt, in milliseconds from `at`.
+    pub(crate) retry_in_ms: Option<u64>,
+    /// Whether the message was sent to the dead-letter queue.
     pub(crate) dead_letter: bool,
     pub(crate) duration_ms: Option<u64>,
 }
 
-/// Reads one line of a function's log. `None` when it is not about something handled, or not ours.
+/// Parses a line of a function's log. `None` if it is not about a handled event or request.
 pub(crate) fn parse(id: &str, logged_at: Timestamp, function: &str, line: &str) -> Option<Handled> {
     let line: Value = serde_json::from_str(line.trim()).ok()?;
     let text = |key: &str| line.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -59,13 +59,13 @@ pub(crate) fn parse(id: &str, logged_at: Timestamp, function: &str, line: &str) 
         outcome: text("outcome").unwrap_or_default(),
         reason: text("reason"),
         published,
-        again_in_ms: number("again_in_ms"),
+        retry_in_ms: number("again_in_ms"),
         dead_letter: line.get("dead_letter").and_then(Value::as_bool).unwrap_or(false),
         duration_ms: number("duration_ms"),
     })
 }
 
-/// Reads what the functions of a stack logged about one order.
+/// Reads the logs of the functions of a stack.
 pub(crate) struct Reader<'a> {
     stack: &'a Stack,
     groups: BTreeMap<String, String>,
@@ -79,15 +79,15 @@ impl<'a> Reader<'a> {
         Ok(Self { stack, groups })
     }
 
-    /// Everything handled about an order since then, the oldest first.
-    pub(crate) fn about(&self, order_id: &str, since: Option<Timestamp>) -> anyhow::Result<Vec<Handled>> {
+    /// The log lines about an order since a time, the oldest first.
+    pub(crate) fn for_order(&self, order_id: &str, since: Option<Timestamp>) -> anyhow::Result<Vec<Handled>> {
         let reads = self.groups.iter().map(|(function, group)| self.group(function, group, order_id, since));
         let mut all: Vec<Handled> = self.stack.aws.wait(try_join_all(reads))?.into_iter().flatten().collect();
         all.sort_by_key(|handled| handled.at);
         Ok(all)
     }
 
-    /// Everything handled by any function, in no order.
+    /// The log lines of all functions, in no particular order.
     pub(crate) fn all(&self) -> anyhow::Result<Vec<Handled>> {
         let reads = self.groups.iter().map(|(function, group)| self.group(function, group, "handled", None));
         Ok(self.stack.aws.wait(try_join_all(reads))?.into_iter().flatten().collect())
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
             .logs
             .filter_log_events()
             .log_group_name(group)
-            // A quoted term: the id has hyphens, which have a meaning in a pattern.
+            // Quoted, because the hyphens of an id would have a meaning in a filter pattern.
             .filter_pattern(format!("\"{term}\""))
             .set_start_time(since.map(Timestamp::as_millisecond))
             .into_paginator()
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
-                // A function that never ran may have no log group yet.
+                // A function that has never run may not have a log group.
                 Err(error)
                     if error
                         .as_service_error()
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
                 let at =
                     Timestamp::from_millisecond(event.timestamp().unwrap_or_default()).unwrap_or_default();
                 let message = event.message().unwrap_or_default();
-                // The emulator gives no ids: the line itself tells two apart, by its times.
+                // The emulator returns no event ids. Lines differ at least in their timestamps.
                 let id = event.event_id().map_or_else(|| format!("{function} {message}"), str::to_owned);
                 handled.extend(parse(&id, at, function, message));
             }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_functions_line_is_read() {
+    fn a_line_of_a_queue_function_is_parsed() {
         let line = r#"{"timestamp":"2026-01-01T00:00:01.250Z","level":"WARN","function":"process-payment",
             "event_type":"reservation.confirmed","order_id":"o-1","attempt":2,"outcome":"retry",
             "reason":"Stripe answered 503","again_in_ms":2100,"dead_letter":false,"duration_ms":31,"message":"handled"}"#;
@@ -160,12 +160,12 @@ mod tests {
         assert_eq!(handled.trigger, "reservation.confirmed");
         assert_eq!((handled.attempt, handled.outcome.as_str()), (2, "retry"));
         assert_eq!(handled.reason.as_deref(), Some("Stripe answered 503"));
-        assert_eq!(handled.again_in_ms, Some(2100));
+        assert_eq!(handled.retry_in_ms, Some(2100));
         assert!(handled.published.is_empty() && !handled.dead_letter);
     }
 
     #[test]
-    fn published_types_are_read_as_text_or_list() {
+    fn published_types_are_parsed_from_text_and_lists() {
         let text = r#"{"message":"handled","outcome":"ok","published":"payment.succeeded,order.paid"}"#;
         let list = r#"{"message":"handled","outcome":"ok","published":["payment.succeeded","order.paid"]}"#;
         for line in [text, list] {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_passed_over() {
+    fn other_lines_are_ignored() {
         assert_eq!(parse("1", at(), "f", "START RequestId: 1 Version: $LATEST"), None);
         assert_eq!(parse("1", at(), "f", r#"{"message":"starting","order_id":"o-1"}"#), None);
         assert_eq!(parse("1", at(), "f", r#"{"order_id":"o-1"}"#), None);

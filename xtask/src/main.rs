@@ -1,4 +1,4 @@
-//! `cargo xtask …`: everything a person does to this repository. One module per command.
+//! `cargo xtask …`: the command line for developers and operators. One module per command.
 
 use clap::{Parser, Subcommand};
 
@@ -42,14 +42,14 @@ use commands::{
     verify as verify_command,
 };
 
-/// Everything a person does to this repository: run the whole system on this machine, watch orders go
-/// through it, find out why one is stuck, test it.
+/// The command line for developers and operators: run the whole system on this machine, follow orders,
+/// diagnose and redrive failed messages, test and audit.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
-    /// The CloudFormation stack that `order`, `timeline`, `dlq`, `audit`, `search`, `env`, `verify` and `remove` are about.
-    /// The default is the one on this machine; any other is on AWS, and is reached with your usual AWS credentials and
-    /// region.
+    /// The CloudFormation stack for `order`, `timeline`, `dlq`, `audit`, `search`, `env`, `verify` and
+    /// `remove`. The default is the stack on this machine; any other is on AWS, and accessed with your AWS
+    /// credentials and region.
     #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
     stack: String,
     #[command(subcommand)]
@@ -72,16 +72,17 @@ enum Command {
     Test(test::Args),
     Verify(verify_command::Args),
     Remove(remove::Args),
-    /// Run the functions in virtual time with every fault at every call: thousands of seeds, or one with its story.
+    /// Run the functions in virtual time with faults at any call: thousands of seeds, or one seed with its
+    /// trace.
     Simulate(program::Args),
-    /// Have a model checker explore the protocol, or a variant with a protection switched off.
+    /// Explore the protocol with a model checker, or a variant with one protection switched off.
     Model(program::Args),
     Bench(bench::Args),
     Chaos(chaos_command::Args),
     Catalogue(catalogue::Args),
-    /// Write what is made from the routes: docs/openapi.json, docs/API.md, the reference.
+    /// Generate the API contract from the routes: docs/openapi.json, docs/API.md, the reference.
     Contract(program::Args),
-    /// Write template.yaml from the services' parts and the routes.
+    /// Generate template.yaml from the services' templates and the routes.
     Template(program::Args),
 }
 
@@ -119,11 +120,11 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// Refuses a command that starts, stops or breaks things when `--stack` names a stack on AWS.
+/// Rejects `--stack` with a stack on AWS, for commands that support local stacks only.
 fn local_only(stack: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
         stack == names::LOCAL_STACK,
-        "this command works on the local stack only; leave out `--stack {stack}`.\n\
+        "this command supports the local stack only: omit `--stack {stack}`.\n\
          To deploy to AWS: sam build && sam deploy --config-env staging"
     );
     Ok(())

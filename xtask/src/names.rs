@@ -1,21 +1,21 @@
-//! Names that the tools share with `template.yaml`.
+//! Names that are defined in `template.yaml`.
 
-/// The stack that `cargo xtask up` deploys on this machine.
+/// The name of the stack on this machine.
 pub(crate) const LOCAL_STACK: &str = "serverless-orders-local";
 
-/// The output of the template that holds the base address of the API.
+/// The output with the base URL of the API.
 pub(crate) const API_URL_OUTPUT: &str = "ApiUrl";
 
-/// The output of the template that names the secret which Stripe's webhooks are signed with.
+/// The output with the ARN of the secret for Stripe's webhooks.
 pub(crate) const WEBHOOK_SECRET_OUTPUT: &str = "StripeWebhookSecretArn";
 
-/// What the logical id of a dead-letter queue ends with; the id of its source ends with [`QUEUE`] instead.
-pub(crate) const DEAD_LETTERS: &str = "DeadLetters";
+/// The suffix of the logical id of a dead-letter queue; its source queue has [`QUEUE_SUFFIX`] instead.
+pub(crate) const DEAD_LETTER_QUEUE_SUFFIX: &str = "DeadLetters";
 
-/// What the logical id of a function's queue ends with.
-pub(crate) const QUEUE: &str = "Queue";
+/// The suffix of the logical id of a function's queue.
+pub(crate) const QUEUE_SUFFIX: &str = "Queue";
 
-/// `OrdersApi` → `orders-api`: from a function's logical id to the name of its binary and its log group.
+/// Converts a function's logical id to the name of its binary and log group: `OrdersApi` → `orders-api`.
 pub(crate) fn kebab_case(logical_id: &str) -> String {
     heck::ToKebabCase::to_kebab_case(logical_id)
 }
@@ -25,7 +25,7 @@ mod tests {
     use super::kebab_case;
 
     #[test]
-    fn logical_ids_become_binary_names() {
+    fn logical_ids_are_converted_to_binary_names() {
         assert_eq!(kebab_case("OrdersApi"), "orders-api");
         assert_eq!(kebab_case("SettleReservation"), "settle-reservation");
         assert_eq!(kebab_case("Relay"), "relay");

@@ -1,4 +1,4 @@
-//! Who listens on a port, for the error that says that it is taken.
+//! Finds the process that listens on a port, for error messages.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use crate::process::command_line;
 
-/// Fails when `port` of the loopback interface is taken, and says by whom.
-pub(crate) fn ensure_free(port: u16, wanted_by: &str) -> anyhow::Result<()> {
+/// Fails if `port` of the loopback interface is in use. The error names the process.
+pub(crate) fn ensure_free(port: u16, needed_by: &str) -> anyhow::Result<()> {
     if TcpListener::bind(("127.0.0.1", port)).is_ok() {
         return Ok(());
     }
     let by = listener(port).map_or_else(
-        || "by a program that cannot be seen from here".to_owned(),
+        || "by a process that is not visible to this user".to_owned(),
         |pid| {
             let line = command_line(pid).unwrap_or_default();
-            format!("by process {pid}: {}", crate::ui::cut(&line, 120))
+            format!("by process {pid}: {}", crate::ui::truncate(&line, 120))
         },
     );
     anyhow::bail!(
-        "port {port}, which {wanted_by} needs, is taken {by}.\nEnd that program, then run the command again."
+        "port {port}, which {needed_by} needs, is in use {by}.\nStop that process, then run the command again."
     )
 }
 
 /// Whether something accepts connections on `port` of the loopback interface.
-pub(crate) fn answers(port: u16) -> bool {
+pub(crate) fn is_listening(port: u16) -> bool {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
 }
 
-/// The process that listens on `port`: from `/proc` on Linux, from `lsof` elsewhere.
+/// The process that listens on `port`: from `/proc` on Linux, otherwise from `lsof`.
 fn listener(port: u16) -> Option<i32> {
     if let Ok(table) = std::fs::read_to_string("/proc/net/tcp") {
         let table6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
         let inode = listening_inode(&table, port).or_else(|| listening_inode(&table6, port))?;
-        return holder_of_socket(inode);
+        return process_with_socket(inode);
     }
     let filter = format!("-iTCP:{port}");
     let output = Command::new("lsof").args(["-nP", "-t", "-sTCP:LISTEN", &filter]).output().ok()?;
@@ -52,8 +52,8 @@ fn listening_inode(table: &str, port: u16) -> Option<&str> {
     })
 }
 
-/// The process that has the socket of that inode open.
-fn holder_of_socket(inode: &str) -> Option<i32> {
+/// The process that has the socket with this inode open.
+fn process_with_socket(inode: &str) -> Option<i32> {
     let link = format!("socket:[{inode}]");
     std::fs::read_dir("/proc").ok()?.flatten().find_map(|process| {
         let pid: i32 = process.file_name().to_string_lossy().parse().ok()?;
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_names_its_holder() {
+    fn the_error_for_a_port_in_use_names_the_process() {
         let holder = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = holder.local_addr().unwrap().port();
         let error = ensure_free(port, "the test").unwrap_err().to_string();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_listening_socket_counts() {
+    fn only_listening_sockets_are_found() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
                      0: 0100007F:11E1 0100007F:9999 01 00000000:00000000 00:00000000 00000000  0  0 111 1\n   \
                      1: 0100007F:11E1 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 222 1\n";

@@ -1,4 +1,4 @@
-//! Other programs: run to their end with their output kept, or started and left running until `down`.
+//! Child processes: run to completion with their output logged, or started as services that run until `down`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -10,53 +10,56 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::{instance::shown, signals};
+use crate::{instance::display_path, signals};
 use std::os::unix::process::CommandExt as _;
 
-/// How often a wait looks again.
-const POLL: Duration = Duration::from_millis(50);
+/// The polling interval.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How many lines of a log an error quotes.
 const TAIL_LINES: usize = 30;
 
-/// Runs `command` with its output in `log`; when it fails, the error quotes the end of the log.
+/// Runs `command` with its output in `log`. If it fails, the error quotes the end of the log.
 pub(crate) fn run_logged(command: &mut Command, log: &Path) -> anyhow::Result<()> {
-    let file = File::create(log).with_context(|| format!("cannot write {}", shown(log)))?;
+    let file = File::create(log).with_context(|| format!("cannot write {}", display_path(log)))?;
     command.stdout(file.try_clone()?).stderr(file);
     let status = run(command)?;
     if !status.success() {
-        bail!("`{}` failed ({status}). Its last words:\n{}", brief(command), tail(log));
+        bail!("`{}` failed ({status}). The end of its output:\n{}", command_text(command), log_tail(log));
     }
     Ok(())
 }
 
-/// Runs `command` to its end. A request to stop is passed on to it and to all that it started.
+/// Runs `command` to completion. A request to stop is forwarded to it and its children.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<ExitStatus> {
     let mut child = command
         .stdin(Stdio::null())
         .process_group(0)
         .spawn()
-        .with_context(|| format!("cannot start `{}`", brief(command)))?;
+        .with_context(|| format!("cannot start `{}`", command_text(command)))?;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status);
         }
         if let Err(stop) = signals::check() {
-            end_group(&mut child);
+            terminate_group(&mut child);
             return Err(stop);
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Runs `command` to its end like [`run`], and hands each line of its standard output to `take` as it comes.
-pub(crate) fn run_reading(command: &mut Command, mut take: impl FnMut(&str)) -> anyhow::Result<ExitStatus> {
+/// Runs `command` like [`run`], and passes each line of its standard output to `on_line` as it arrives.
+pub(crate) fn run_with_lines(
+    command: &mut Command,
+    mut on_line: impl FnMut(&str),
+) -> anyhow::Result<ExitStatus> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
-        .with_context(|| format!("cannot start `{}`", brief(command)))?;
-    let output = child.stdout.take().context("the output of a child is not to be had")?;
+        .with_context(|| format!("cannot start `{}`", command_text(command)))?;
+    let output = child.stdout.take().context("the output of a child process is unavailable")?;
     let (sender, lines) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -66,11 +69,11 @@ pub(crate) fn run_reading(command: &mut Command, mut take: impl FnMut(&str)) -> 
         }
     });
     loop {
-        match lines.recv_timeout(POLL) {
-            Ok(line) => take(&line),
+        match lines.recv_timeout(POLL_INTERVAL) {
+            Ok(line) => on_line(&line),
             Err(RecvTimeoutError::Timeout) => {
                 if let Err(stop) = signals::check() {
-                    end_group(&mut child);
+                    terminate_group(&mut child);
                     return Err(stop);
                 }
             }
@@ -81,8 +84,8 @@ pub(crate) fn run_reading(command: &mut Command, mut take: impl FnMut(&str)) -> 
     Ok(child.wait()?)
 }
 
-/// Ends a child and what it started: asked first, forced after five seconds.
-fn end_group(child: &mut Child) {
+/// Terminates a child and its children: with SIGTERM, and after five seconds with SIGKILL.
+fn terminate_group(child: &mut Child) {
     let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
     let _ = kill_process_group(group, Signal::TERM);
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -90,36 +93,37 @@ fn end_group(child: &mut Child) {
         if matches!(child.try_wait(), Ok(Some(_))) {
             break;
         }
-        std::thread::sleep(POLL);
+        std::thread::sleep(POLL_INTERVAL);
     }
-    // Whatever of the group outlived its leader goes too.
+    // Processes of the group that outlived its leader.
     let _ = kill_process_group(group, Signal::KILL);
     let _ = child.wait();
 }
 
-/// The command as a person would type it, without the long paths.
-pub(crate) fn brief(command: &Command) -> String {
+/// The command line in short form: without the directory of the program, and with paths relative to the
+/// repository.
+pub(crate) fn command_text(command: &Command) -> String {
     let name = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let mut text = name.to_string_lossy().into_owned();
     for argument in command.get_args() {
         text.push(' ');
-        text.push_str(&shown(Path::new(argument)));
+        text.push_str(&display_path(Path::new(argument)));
     }
     text
 }
 
-/// The last lines of a log, and where the rest is.
-pub(crate) fn tail(log: &Path) -> String {
+/// The last lines of a log, and the path of the file.
+pub(crate) fn log_tail(log: &Path) -> String {
     let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = text.unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     let quoted: String = lines.iter().skip(from).map(|line| format!("  | {line}\n")).collect();
-    format!("{quoted}The whole log: {}", shown(log))
+    format!("{quoted}The whole log: {}", display_path(log))
 }
 
-/// A `cargo` that does not inherit what the surrounding `cargo run` told this process: those variables
-/// would make build scripts run again.
+/// A `cargo` command without the variables that the surrounding `cargo run` set for this process: they would
+/// make build scripts run again.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
@@ -132,47 +136,48 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// A program that keeps running after this one. Its process id is in a file, and what its command line must
-/// contain says that the process of that id is still ours.
+/// A program that keeps running after this one. A file holds its process id; the marker tells whether the
+/// process with that id is still the same program.
 pub(crate) struct Service {
-    /// What a person calls it.
+    /// Its name in messages.
     pub(crate) name: &'static str,
-    /// Where the process id is kept.
+    /// The file that holds the process id.
     pub(crate) pid_file: PathBuf,
-    /// A piece of its command line that no other program's has.
+    /// A part of its command line that identifies it.
     pub(crate) marker: String,
-    /// Where its output goes.
+    /// The file that receives its output.
     pub(crate) log: PathBuf,
 }
 
 impl Service {
-    /// The process id, if it runs.
+    /// The process id, if it is running.
     pub(crate) fn pid(&self) -> Option<Pid> {
         let pid = std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?;
-        let ours = command_line(pid).is_some_and(|line| line.contains(&self.marker));
-        if ours { Pid::from_raw(pid) } else { None }
+        let is_ours = command_line(pid).is_some_and(|line| line.contains(&self.marker));
+        if is_ours { Pid::from_raw(pid) } else { None }
     }
 
-    /// Whether it was started, and ended without being stopped by [`Service::stop`].
-    pub(crate) fn died(&self) -> bool {
+    /// Whether it was started and ended without [`Service::stop`].
+    pub(crate) fn has_crashed(&self) -> bool {
         self.pid_file.exists() && self.pid().is_none()
     }
 
-    /// Starts it in a process group of its own, out of reach of the terminal's Ctrl-C.
+    /// Starts it in its own process group, which the terminal's Ctrl-C does not reach.
     pub(crate) fn start(&self, command: &mut Command) -> anyhow::Result<Child> {
-        let log = File::create(&self.log).with_context(|| format!("cannot write {}", shown(&self.log)))?;
+        let log =
+            File::create(&self.log).with_context(|| format!("cannot write {}", display_path(&self.log)))?;
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start {} (`{}`)", self.name, brief(command)))?;
+            .with_context(|| format!("cannot start {} (`{}`)", self.name, command_text(command)))?;
         std::fs::write(&self.pid_file, child.id().to_string())?;
         Ok(child)
     }
 
-    /// Waits until `ready` says so; an end of the process before that is an error that quotes its log.
+    /// Waits until `ready` returns true. If the process ends before that, the error quotes its log.
     pub(crate) fn wait_until_ready(
         &self,
         mut child: Child,
@@ -183,23 +188,27 @@ impl Service {
         while !ready() {
             if let Some(status) = child.try_wait()? {
                 let _ = std::fs::remove_file(&self.pid_file);
-                bail!("{} ended at once ({status}). Its last words:\n{}", self.name, tail(&self.log));
+                bail!(
+                    "{} exited during startup ({status}). The end of its output:\n{}",
+                    self.name,
+                    log_tail(&self.log)
+                );
             }
             if Instant::now() > deadline {
                 bail!(
-                    "{} did not answer within {} s. Its last words:\n{}\nStop it: cargo xtask down",
+                    "{} was not ready within {} s. The end of its output:\n{}\nStop it: cargo xtask down",
                     self.name,
                     limit.as_secs(),
-                    tail(&self.log)
+                    log_tail(&self.log)
                 );
             }
             signals::check()?;
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
 
-    /// Asks it to end, waits, forces it after `grace`. Returns whether it was running.
+    /// Stops it: with SIGTERM, and after `grace` with SIGKILL. Returns whether it was running.
     pub(crate) fn stop(&self, grace: Duration) -> anyhow::Result<bool> {
         let Some(pid) = self.pid() else {
             let _ = std::fs::remove_file(&self.pid_file);
@@ -209,31 +218,31 @@ impl Service {
         let deadline = Instant::now() + grace;
         while self.pid().is_some() {
             if Instant::now() > deadline {
-                // The pid file stays: the next start then knows that this one was not clean.
+                // The pid file stays, so that the next start detects the unclean stop.
                 kill_process_group(pid, Signal::KILL)?;
                 return Ok(true);
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         let _ = std::fs::remove_file(&self.pid_file);
         Ok(true)
     }
 }
 
-/// Ends every process whose command line contains `marker`.
+/// Kills every process whose command line contains `marker`.
 pub(crate) fn kill_leftovers(marker: &str) {
-    kill_those(marker, |_| true);
+    kill_matching(marker, |_| true);
 }
 
-/// Kills (SIGKILL) those processes whose command line contains `marker` and whose id `chosen` says yes to. Returns
-/// how many there were.
-pub(crate) fn kill_those(marker: &str, chosen: impl Fn(i32) -> bool) -> usize {
-    let found = processes().into_iter().filter(|(pid, line)| line.contains(marker) && chosen(*pid));
+/// Kills (SIGKILL) the processes whose command line contains `marker` and whose id satisfies `filter`.
+/// Returns their number.
+pub(crate) fn kill_matching(marker: &str, filter: impl Fn(i32) -> bool) -> usize {
+    let found = processes().into_iter().filter(|(pid, line)| line.contains(marker) && filter(*pid));
     let pids = found.filter_map(|(pid, _)| Pid::from_raw(pid));
     pids.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
 }
 
-/// The command line of a process; `None` when there is no such process, or only its exit status is left.
+/// The command line of a process; `None` if there is no such process, or it is a zombie.
 pub(crate) fn command_line(pid: i32) -> Option<String> {
     let line = if Path::new("/proc/self/cmdline").exists() {
         let raw = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
@@ -246,7 +255,7 @@ pub(crate) fn command_line(pid: i32) -> Option<String> {
     (!line.is_empty()).then(|| line.to_owned())
 }
 
-/// Every process that this user can see, but for this one, with its command line.
+/// The processes that are visible to this user, except this one, with their command lines.
 fn processes() -> Vec<(i32, String)> {
     let own = i32::try_from(std::process::id()).unwrap_or_default();
     let mut found = Vec::new();
@@ -288,28 +297,28 @@ mod tests {
         let dir = scratch("stop");
         let service = service(&dir, "sleep 61.5");
         let mut child = service.start(Command::new("sleep").arg("61.5")).unwrap();
-        // Between fork and exec the command line is still that of the test.
+        // Between fork and exec the process still has the command line of the test.
         while service.pid().is_none() {
-            std::thread::sleep(POLL);
+            std::thread::sleep(POLL_INTERVAL);
         }
         assert!(service.stop(Duration::from_secs(5)).unwrap());
         assert!(service.pid().is_none());
-        assert!(!service.died());
+        assert!(!service.has_crashed());
         assert!(!child.wait().unwrap().success());
         std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
-    fn a_process_of_someone_else_that_got_the_pid_is_left_alone() {
-        let dir = scratch("stranger");
-        let mut stranger = Command::new("sleep").arg("62.5").spawn().unwrap();
+    fn another_process_that_reuses_the_pid_is_not_stopped() {
+        let dir = scratch("reused-pid");
+        let mut other = Command::new("sleep").arg("62.5").spawn().unwrap();
         let service = service(&dir, "some-other-program");
-        std::fs::write(&service.pid_file, stranger.id().to_string()).unwrap();
-        assert!(service.died());
+        std::fs::write(&service.pid_file, other.id().to_string()).unwrap();
+        assert!(service.has_crashed());
         assert!(!service.stop(Duration::from_secs(1)).unwrap());
-        assert!(stranger.try_wait().unwrap().is_none());
-        stranger.kill().unwrap();
-        stranger.wait().unwrap();
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
         std::fs::remove_dir_all(dir).unwrap();
     }
 

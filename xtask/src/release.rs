@@ -1,4 +1,4 @@
-//! The functions as they are deployed: built by the command that `sam build` builds them with, for this machine.
+//! Release builds of the functions: made with the command of `sam build`, for this machine's architecture.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,28 +7,28 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use crate::instance::{repo_root, shown};
+use crate::instance::{display_path, repo_root};
 use crate::process;
 use crate::tools::Tools;
 
-/// This machine's architecture in the words of Lambda, which are also the folders in `build/`.
+/// This machine's architecture, as Lambda names it; also the name of a folder in `build/`.
 pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-/// The flag of `cargo lambda` for it.
+/// The corresponding flag of `cargo lambda`.
 const FLAG: &str = if cfg!(target_arch = "aarch64") { "--arm64" } else { "--x86-64" };
 
-/// Builds all functions, which takes some twenty minutes the first time.
+/// Builds all functions. The first build takes about 20 minutes.
 ///
 /// # Errors
-/// When there is no `make`, or the build fails; cargo has said why.
+/// When `make` is missing, or the build fails; cargo prints the reason.
 pub(crate) fn build(tools: &Tools) -> anyhow::Result<()> {
     let mut make = tool("make", tools)?;
     make.args(["--makefile", &format!("build/{ARCHITECTURE}/Makefile"), "functions"]);
-    let status = process::run(&mut make).context("`sam build` needs make as well: install it")?;
+    let status = process::run(&mut make).context("`sam build` also needs make: install it")?;
     ensure!(status.success(), "the functions could not be built, see above");
     Ok(())
 }
 
-/// Builds the binaries of another package in the same way, apart from the functions.
+/// Builds the binaries of another package in the same way, but separately from the functions.
 ///
 /// # Errors
 /// When the build fails.
@@ -41,14 +41,14 @@ pub(crate) fn build_package(tools: &Tools, package: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What was built, by the names of the binaries.
+/// The binaries that were built, by name.
 ///
 /// # Errors
-/// When nothing was built.
-pub(crate) fn built() -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let built = lambda_dir();
-    let entries =
-        std::fs::read_dir(&built).with_context(|| format!("nothing is built in {}", shown(&built)))?;
+/// When nothing has been built.
+pub(crate) fn binaries() -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let folder = lambda_dir();
+    let entries = std::fs::read_dir(&folder)
+        .with_context(|| format!("nothing is built in {}", display_path(&folder)))?;
     let mut found = BTreeMap::new();
     for entry in entries {
         let entry = entry?;
@@ -60,20 +60,22 @@ pub(crate) fn built() -> anyhow::Result<BTreeMap<String, PathBuf>> {
     Ok(found)
 }
 
-/// Puts what was built into `folder`, each binary under its name.
+/// Copies the binaries into `folder`, each under its name.
 ///
 /// # Errors
-/// When nothing was built, or the folder cannot be written.
-pub(crate) fn lay_out(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", shown(folder)))?;
-    for (name, binary) in built()? {
-        std::fs::copy(&binary, folder.join(name))
-            .with_context(|| format!("cannot copy {} into {}", shown(&binary), shown(folder)))?;
+/// When nothing has been built, or the folder cannot be written.
+pub(crate) fn copy_binaries(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", display_path(folder)))?;
+    for (name, binary) in binaries()? {
+        std::fs::copy(&binary, folder.join(name)).with_context(|| {
+            format!("cannot copy {} into {}", display_path(&binary), display_path(folder))
+        })?;
     }
     Ok(())
 }
 
-/// Where `cargo lambda` puts each binary, as `build/functions.mk` has it: in a folder of its name, as `bootstrap`.
+/// Where `cargo lambda` puts each binary, as in `build/functions.mk`: in a folder with its name, as
+/// `bootstrap`.
 pub(crate) fn lambda_dir() -> PathBuf {
     repo_root().join(target_dir()).join("lambda").join(ARCHITECTURE)
 }
@@ -82,7 +84,7 @@ fn target_dir() -> OsString {
     std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())
 }
 
-/// A program that finds the tools, and does not hear what cargo told this process.
+/// A command that finds the tools, without the variables that cargo set for this process.
 fn tool(program: &str, tools: &Tools) -> anyhow::Result<Command> {
     let mut command = Command::new(program);
     for (name, value) in process::cargo().get_envs() {

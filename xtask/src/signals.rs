@@ -1,4 +1,4 @@
-//! Ctrl-C and `kill`: long commands end what they started instead of dying in the middle.
+//! Handles Ctrl-C and `kill`: long commands stop what they started instead of being killed halfway.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// From here on, the first Ctrl-C, SIGTERM or SIGHUP is noted instead of ending the process.
+/// Handles Ctrl-C, SIGTERM and SIGHUP from now on: they request a stop instead of terminating the process.
 pub(crate) fn catch() -> anyhow::Result<()> {
     let flag = REQUESTED.get_or_init(|| Arc::new(AtomicBool::new(false)));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -17,14 +17,14 @@ pub(crate) fn catch() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fails once the person asked for an end.
+/// Fails if a stop was requested.
 pub(crate) fn check() -> anyhow::Result<()> {
     let requested = REQUESTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed));
     anyhow::ensure!(!requested, "stopped on request");
     Ok(())
 }
 
-/// Waits, and fails when the person asks for an end meanwhile (within a tenth of a second).
+/// Sleeps; fails within a tenth of a second if a stop is requested.
 pub(crate) fn sleep(duration: Duration) -> anyhow::Result<()> {
     let mut left = duration;
     while !left.is_zero() {

@@ -1,4 +1,4 @@
-//! The deployed stack that a command looks at: on this machine or on AWS.
+//! A deployed stack: on this machine or on AWS.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,23 @@ use crate::{api::Shop, aws::Aws, instance::Instance, mail::Mailbox, names, ports
 pub(crate) struct Stack {
     pub(crate) name: String,
     pub(crate) aws: Aws,
-    /// `None` on AWS.
+    /// The local instance that it runs on; `None` on AWS.
     pub(crate) local: Option<Instance>,
 }
 
-/// One resource of the stack.
+/// A resource of a stack.
 #[derive(Clone, Debug)]
 pub(crate) struct Resource {
     /// Its name in the template.
     pub(crate) logical_id: String,
     /// Its type, such as `AWS::SQS::Queue`.
     pub(crate) kind: String,
-    /// What AWS calls it: the URL of a queue, the name of a function.
+    /// Its identifier in AWS: the URL of a queue, the name of a function.
     pub(crate) physical_id: String,
 }
 
 impl Stack {
-    /// The stack of that name: the developer's local one, or one on AWS.
+    /// Opens the stack with this name: the developer's local one, or one on AWS.
     pub(crate) fn open(name: &str) -> anyhow::Result<Self> {
         if name == names::LOCAL_STACK {
             return Self::local(Instance::developer());
@@ -35,27 +35,27 @@ impl Stack {
         Ok(Self { name: name.to_owned(), aws: Aws::deployed()?, local: None })
     }
 
-    /// The stack on a local emulator, which must be running.
+    /// Opens the stack of a local instance, whose emulator must be running.
     pub(crate) fn local(instance: Instance) -> anyhow::Result<Self> {
         anyhow::ensure!(
-            ports::answers(instance.emulator_port),
+            ports::is_listening(instance.emulator_port),
             "the local stack is not running. Start it: cargo xtask up"
         );
         let aws = Aws::local(&instance)?;
         Ok(Self { name: names::LOCAL_STACK.to_owned(), aws, local: Some(instance) })
     }
 
-    /// The same stack as anybody reaches it who has credentials: nothing is known of this machine's part of it.
+    /// The same stack without access to the local instance, as a stack on AWS is seen.
     pub(crate) fn into_remote(self) -> Self {
         Self { local: None, ..self }
     }
 
-    /// The status, such as `UPDATE_COMPLETE`; `None` when there is no such stack.
+    /// The status, such as `UPDATE_COMPLETE`; `None` if the stack does not exist.
     pub(crate) fn status(&self) -> anyhow::Result<Option<String>> {
         Ok(self.describe()?.and_then(|stack| stack.stack_status().map(|status| status.as_str().to_owned())))
     }
 
-    /// The outputs of the template.
+    /// The outputs of the stack.
     pub(crate) fn outputs(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let stack = self.describe()?.with_context(|| self.missing())?;
         let outputs = stack.outputs().iter();
@@ -64,35 +64,35 @@ impl Stack {
             .collect())
     }
 
-    /// One of them.
+    /// The value of one output.
     pub(crate) fn output(&self, name: &str) -> anyhow::Result<String> {
         let value = self.outputs()?.remove(name);
-        value.with_context(|| format!("stack {} has no output {name}: deploy it anew", self.name))
+        value.with_context(|| format!("stack {} has no output {name}: deploy it again", self.name))
     }
 
-    /// A parameter that the stack was deployed with, or the template's default for it. `None` if there is none.
+    /// The value of a parameter, either given or the template's default; `None` if there is none.
     pub(crate) fn parameter(&self, name: &str) -> anyhow::Result<Option<String>> {
         let stack = self.describe()?.with_context(|| self.missing())?;
         let parameter = stack.parameters().iter().find(|parameter| parameter.parameter_key() == Some(name));
         Ok(parameter.and_then(|parameter| parameter.parameter_value()).map(str::to_owned))
     }
 
-    /// The base address of the API.
+    /// The base URL of the API.
     pub(crate) fn api_url(&self) -> anyhow::Result<String> {
         self.output(names::API_URL_OUTPUT)
     }
 
-    /// The front door, for one of the shop's own programs.
+    /// The API with a machine token.
     pub(crate) fn shop(&self) -> anyhow::Result<Shop> {
-        Ok(Shop::at(&self.api_url()?, &token::machine(self)?))
+        Ok(Shop::new(&self.api_url()?, &token::machine_token(self)?))
     }
 
-    /// The mails that customers got, where they can be read back: on the local stack.
+    /// The emails that were sent, which can be read on the local stack only.
     pub(crate) fn mailbox(&self) -> Option<Mailbox> {
-        self.local.as_ref().map(|instance| Mailbox::at(&instance.endpoint()))
+        self.local.as_ref().map(|instance| Mailbox::new(&instance.endpoint()))
     }
 
-    /// Everything that the template made.
+    /// All resources of the stack.
     pub(crate) fn resources(&self) -> anyhow::Result<Vec<Resource>> {
         let mut pages =
             self.aws.cloudformation.list_stack_resources().stack_name(&self.name).into_paginator().send();
@@ -109,14 +109,14 @@ impl Stack {
         Ok(resources)
     }
 
-    /// The functions.
+    /// The Lambda functions of the stack.
     pub(crate) fn functions(&self) -> anyhow::Result<Vec<Resource>> {
         let mut functions = self.resources()?;
         functions.retain(|resource| resource.kind == "AWS::Lambda::Function");
         Ok(functions)
     }
 
-    /// The log group of each function, from the function's name (`orders-api`).
+    /// The log group of each function, by its kebab-case name (`orders-api`).
     pub(crate) fn log_groups(&self) -> anyhow::Result<BTreeMap<String, String>> {
         let functions = self.functions()?;
         Ok(functions
@@ -133,10 +133,10 @@ impl Stack {
         let described =
             self.aws.wait(self.aws.cloudformation.describe_stacks().stack_name(&self.name).send());
         match described {
-            Ok(answer) => Ok(answer.stacks().first().cloned()),
+            Ok(response) => Ok(response.stacks().first().cloned()),
             Err(error) => {
                 let text = DisplayErrorContext(&error).to_string();
-                // A stack that is not there is a ValidationError like any other.
+                // CloudFormation reports a missing stack as a ValidationError, like other mistakes.
                 if text.contains("does not exist") {
                     return Ok(None);
                 }

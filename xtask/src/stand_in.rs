@@ -1,4 +1,4 @@
-//! The stand-in for Stripe that the local stack pays at: starting it, and making it fail.
+//! The Stripe stand-in of a local stack: starts it, and controls its faults.
 
 use std::process::Command;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) struct StandIn<'a> {
 }
 
 impl<'a> StandIn<'a> {
-    pub(crate) fn of(instance: &'a Instance) -> Self {
+    pub(crate) fn new(instance: &'a Instance) -> Self {
         let service = Service {
             name: "the Stripe stand-in",
             pid_file: instance.run().join("stripe-stand-in.pid"),
@@ -29,7 +29,7 @@ impl<'a> StandIn<'a> {
         Self { instance, service }
     }
 
-    /// Starts it from the copy of its binary, unless that runs already.
+    /// Starts the copy of its binary, unless it is running.
     pub(crate) fn start(&self) -> anyhow::Result<()> {
         if self.service.pid().is_some() {
             return Ok(());
@@ -40,7 +40,7 @@ impl<'a> StandIn<'a> {
         command.arg(self.instance.state().join("stripe.json"));
         let child = self.service.start(&mut command)?;
         let port = self.instance.stand_in_port;
-        self.service.wait_until_ready(child, Duration::from_secs(10), || ports::answers(port))?;
+        self.service.wait_until_ready(child, Duration::from_secs(10), || ports::is_listening(port))?;
         ui::success(&format!("{} listens on {}", self.service.name, self.instance.stand_in_url()));
         Ok(())
     }
@@ -51,59 +51,62 @@ impl<'a> StandIn<'a> {
     }
 }
 
-/// What a demonstration and a test ask of a running stand-in.
+/// The control API of a running stand-in.
 pub(crate) struct Control {
     http: Http,
     url: String,
 }
 
 impl Control {
-    pub(crate) fn of(instance: &Instance) -> Self {
+    pub(crate) fn new(instance: &Instance) -> Self {
         Self { http: Http::new(), url: format!("{}/_control", instance.stand_in_url()) }
     }
 
-    /// From now on, taking the money fails with 503 before anything happened: the next `times` times, or until
-    /// [`Control::recover`].
-    pub(crate) fn break_down(&self, times: Option<u32>) -> anyhow::Result<()> {
-        self.fail(&json!({ "operation": "confirm", "effect": "before", "kind": "http_503", "times": times }))
+    /// Makes confirmations fail with 503 before they have an effect: the next `times` times, or until
+    /// [`Control::clear_faults`].
+    pub(crate) fn fail_confirmations(&self, times: Option<u32>) -> anyhow::Result<()> {
+        let fault = json!({ "operation": "confirm", "effect": "before", "kind": "http_503", "times": times });
+        self.inject_fault(&fault)
     }
 
-    /// Makes it fail in a way of its own: see `tests/stripe_stand_in/README.md`.
-    pub(crate) fn fail(&self, fault: &Value) -> anyhow::Result<()> {
+    /// Injects a fault: see `tests/stripe_stand_in/README.md`.
+    pub(crate) fn inject_fault(&self, fault: &Value) -> anyhow::Result<()> {
         let url = format!("{}/faults", self.url);
-        self.http.post(&url, &[], fault)?.success("making the payment provider fail").map(drop)
+        self.http.post(&url, &[], fault)?.success("injecting a fault into the payment provider").map(drop)
     }
 
-    /// The faults that were asked for since the last [`Control::recover`], and how often each has `fired`.
+    /// The faults injected since the last [`Control::clear_faults`], and how often each has `fired`.
     pub(crate) fn faults(&self) -> anyhow::Result<Vec<Value>> {
-        let faults = self.http.get(&format!("{}/faults", self.url))?.success("reading the faults")?;
-        faults.as_array().cloned().context("the stand-in's list of faults is not as expected")
+        let url = format!("{}/faults", self.url);
+        let faults = self.http.get(&url)?.success("reading the faults of the payment provider")?;
+        faults.as_array().cloned().context("unexpected list of faults from the stand-in")
     }
 
-    /// Lets it forget all idempotency keys, as the real one does after a day.
+    /// Makes it forget all idempotency keys, as Stripe may after a day.
     pub(crate) fn forget_keys(&self) -> anyhow::Result<()> {
         let url = format!("{}/forget_keys", self.url);
-        self.http.post(&url, &[], &Value::Null)?.success("making the provider forget its keys").map(drop)
+        let response = self.http.post(&url, &[], &Value::Null)?;
+        response.success("clearing the idempotency keys of the payment provider").map(drop)
     }
 
-    /// Takes all faults away.
-    pub(crate) fn recover(&self) -> anyhow::Result<()> {
+    /// Removes all faults.
+    pub(crate) fn clear_faults(&self) -> anyhow::Result<()> {
         let url = format!("{}/faults", self.url);
-        self.http.delete(&url)?.success("bringing the payment provider back").map(drop)
+        self.http.delete(&url)?.success("removing the faults of the payment provider").map(drop)
     }
 
-    /// From now on, it sends what happens to payments to `url`, signed with `secret`.
+    /// Makes it send webhooks to `url`, signed with `secret`.
     pub(crate) fn send_webhooks(&self, url: &str, secret: &str) -> anyhow::Result<()> {
         let endpoint = json!({ "url": url, "secret": secret });
-        let answer = self.http.put(&format!("{}/webhook_endpoint", self.url), &[], &endpoint)?;
-        answer.success("telling the payment provider where to send webhooks").map(drop)
+        let response = self.http.put(&format!("{}/webhook_endpoint", self.url), &[], &endpoint)?;
+        response.success("configuring the webhooks of the payment provider").map(drop)
     }
 
-    /// How often money was taken for an order.
+    /// How often an order was charged.
     pub(crate) fn captures(&self, order_id: &str) -> anyhow::Result<usize> {
         let url = format!("{}/charges?order_id={order_id}", self.url);
-        let answer = self.http.get(&url)?.success("reading the charges")?;
-        let charges = answer.as_array().context("the stand-in's list of charges is not as expected")?;
+        let response = self.http.get(&url)?.success("reading the charges")?;
+        let charges = response.as_array().context("unexpected list of charges from the stand-in")?;
         Ok(charges.len())
     }
 }

@@ -1,40 +1,40 @@
-//! How what happened to an order is shown: one line each, with the time since the order was placed.
+//! Prints the timeline of an order: one line per entry, with the time since the order was placed.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::logs::Handled;
 use crate::mail::Mail;
-use crate::ui::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, cut};
+use crate::ui::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, truncate};
 
-/// Column widths: the longest function is `settle-reservation`, the longest event
+/// Column widths. The longest function name is `settle-reservation`, the longest event type
 /// `order.cancellation_requested`.
-const FUNCTION: usize = 18;
-const TRIGGER: usize = 28;
+const FUNCTION_WIDTH: usize = 18;
+const TRIGGER_WIDTH: usize = 28;
 
-/// Prints the head of the table.
-pub(crate) fn print_head() {
+/// Prints the column headings.
+pub(crate) fn print_header() {
     anstream::println!(
-        "  {DIM}{:>9}  {:FUNCTION$}  {:TRIGGER$}  {:>3}  outcome{DIM:#}",
-        "after",
+        "  {DIM}{:>9}  {:FUNCTION_WIDTH$}  {:TRIGGER_WIDTH$}  {:>3}  outcome{DIM:#}",
+        "time",
         "function",
         "event or request",
         "try"
     );
 }
 
-/// Prints what a function did.
+/// Prints what a function handled.
 pub(crate) fn print_handled(handled: &Handled, placed_at: Timestamp) {
     let style = match (handled.outcome.as_str(), handled.dead_letter) {
         ("ok", _) => GREEN,
         ("retry", false) => YELLOW,
         _ => RED,
     };
-    // "Try again" is not what happens after the last attempt.
+    // After the last attempt, the outcome `retry` does not lead to another one.
     let gave_up = handled.dead_letter && handled.outcome == "retry";
     let label = if gave_up { "gave up" } else { handled.outcome.as_str() };
     let outcome = outcome(handled);
     anstream::println!(
-        "  {DIM}{:>9}{DIM:#}  {CYAN}{:FUNCTION$}{CYAN:#}  {:TRIGGER$}  {:>3}  {style}{label}{style:#}{outcome}",
+        "  {DIM}{:>9}{DIM:#}  {CYAN}{:FUNCTION_WIDTH$}{CYAN:#}  {:TRIGGER_WIDTH$}  {:>3}  {style}{label}{style:#}{outcome}",
         since(placed_at, handled.at),
         handled.function,
         shorten(&handled.trigger),
@@ -42,7 +42,7 @@ pub(crate) fn print_handled(handled: &Handled, placed_at: Timestamp) {
     );
 }
 
-/// Prints a mail that the customer got.
+/// Prints the subject and recipient of an email.
 pub(crate) fn print_mail(mail: &Mail, placed_at: Timestamp) {
     anstream::println!(
         "  {DIM}{:>9}{DIM:#}  {BOLD}✉ {}{BOLD:#}  {DIM}to {}{DIM:#}",
@@ -52,41 +52,42 @@ pub(crate) fn print_mail(mail: &Mail, placed_at: Timestamp) {
     );
 }
 
-/// Prints what a mail says.
+/// Prints the text of an email.
 pub(crate) fn print_mail_text(mail: &Mail) {
     for line in mail.text.trim().lines() {
         anstream::println!("  {DIM}│ {line}{DIM:#}");
     }
 }
 
-/// What else there is to say of an outcome: what it led to, why it failed, what happens next.
+/// The details of an outcome: the events published, the reason of a failure, the next step.
 fn outcome(handled: &Handled) -> String {
     let mut text = String::new();
     if !handled.published.is_empty() {
         text = format!("{text} → {}", handled.published.join(", "));
     }
     if let Some(reason) = &handled.reason {
-        text = format!("{text}: {}", cut(reason, 90));
+        text = format!("{text}: {}", truncate(reason, 90));
     }
     if handled.dead_letter {
         text.push_str(" → dead-letter queue");
-    } else if let Some(wait) = handled.again_in_ms {
-        text = format!("{text} (again in {}.{} s)", wait / 1000, wait % 1000 / 100);
+    } else if let Some(wait) = handled.retry_in_ms {
+        text = format!("{text} (retry in {}.{} s)", wait / 1000, wait % 1000 / 100);
     }
     text
 }
 
-/// `PUT /reservations/{order_id}/commit` → `PUT /reservations/…/commit`: the placeholders say nothing here.
+/// `PUT /reservations/{order_id}/commit` → `PUT /reservations/…/commit`: the placeholders add no information.
 fn shorten(trigger: &str) -> String {
     let segments: Vec<&str> =
         trigger.split('/').map(|segment| if segment.starts_with('{') { "…" } else { segment }).collect();
-    cut(&segments.join("/"), TRIGGER)
+    truncate(&segments.join("/"), TRIGGER_WIDTH)
 }
 
-/// `+1.25 s`; times before the first are possible, by the clocks of two machines.
+/// Formats the time since `start`, such as `+1.25 s`. It may be negative, because clocks differ between
+/// machines.
 fn since(start: Timestamp, at: Timestamp) -> String {
-    let passed: SignedDuration = at.duration_since(start);
-    format!("{:+.2} s", passed.as_secs_f64())
+    let elapsed: SignedDuration = at.duration_since(start);
+    format!("{:+.2} s", elapsed.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -103,30 +104,30 @@ mod tests {
             outcome: "retry".to_owned(),
             reason: Some("Stripe answered 503".to_owned()),
             published: Vec::new(),
-            again_in_ms: Some(2150),
+            retry_in_ms: Some(2150),
             dead_letter: false,
             duration_ms: Some(20),
         }
     }
 
     #[test]
-    fn an_outcome_says_why_and_what_comes_next() {
-        assert_eq!(outcome(&handled()), ": Stripe answered 503 (again in 2.1 s)");
-        let buried = Handled { dead_letter: true, again_in_ms: None, ..handled() };
-        assert_eq!(outcome(&buried), ": Stripe answered 503 → dead-letter queue");
+    fn an_outcome_includes_the_reason_and_the_next_step() {
+        assert_eq!(outcome(&handled()), ": Stripe answered 503 (retry in 2.1 s)");
+        let dead = Handled { dead_letter: true, retry_in_ms: None, ..handled() };
+        assert_eq!(outcome(&dead), ": Stripe answered 503 → dead-letter queue");
         let published = vec!["payment.succeeded".to_owned()];
-        let well = Handled { reason: None, again_in_ms: None, published, ..handled() };
-        assert_eq!(outcome(&well), " → payment.succeeded");
+        let succeeded = Handled { reason: None, retry_in_ms: None, published, ..handled() };
+        assert_eq!(outcome(&succeeded), " → payment.succeeded");
     }
 
     #[test]
-    fn placeholders_in_a_route_are_left_out() {
+    fn placeholders_in_a_route_are_shortened() {
         assert_eq!(shorten("PUT /reservations/{order_id}/commit"), "PUT /reservations/…/commit");
         assert_eq!(shorten("order.created"), "order.created");
     }
 
     #[test]
-    fn times_count_from_the_start() {
+    fn times_are_relative_to_the_start() {
         let start = Timestamp::UNIX_EPOCH;
         assert_eq!(since(start, Timestamp::from_millisecond(1250).unwrap()), "+1.25 s");
         assert_eq!(since(start, Timestamp::from_millisecond(-10).unwrap()), "-0.01 s");

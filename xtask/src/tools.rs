@@ -1,5 +1,5 @@
-//! The tools that are not Rust: pinned in `requirements*.txt`, installed into Python virtual environments under
-//! `.local/tools`.
+//! The tools that are not written in Rust: pinned in `requirements*.txt`, and installed into Python virtual
+//! environments under `.local/tools`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,34 +12,34 @@ use crate::{instance, process, ui};
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const CONTRACT_REQUIREMENTS: &str = include_str!("../requirements-contract.txt");
 const LINT_REQUIREMENTS: &str = include_str!("../requirements-lint.txt");
-/// The oldest Python that the tools run on.
-const OLDEST: (u32, u32) = (3, 10);
+/// The minimum Python version of the tools.
+const MIN_PYTHON: (u32, u32) = (3, 10);
 
-/// The installed tools.
+/// The installed tools of `requirements.txt`.
 pub(crate) struct Tools {
     bin: PathBuf,
 }
 
 impl Tools {
-    /// Installs what `requirements.txt` pins, unless that is what is there.
+    /// Installs what `requirements.txt` pins, unless it is installed.
     pub(crate) fn ensure() -> anyhow::Result<Self> {
         let what = "the emulator, SAM CLI, cargo-lambda and zig into .local/tools";
-        Ok(Self { bin: install("venv", "requirements.txt", REQUIREMENTS, what, "some 300 MB")? })
+        Ok(Self { bin: install("venv", "requirements.txt", REQUIREMENTS, what, "about 300 MB")? })
     }
 
-    /// The Python that has the tools' libraries.
+    /// The Python interpreter with the tools' libraries.
     pub(crate) fn python(&self) -> PathBuf {
         self.bin.join("python")
     }
 
-    /// cfn-lint, which the SAM CLI brings.
+    /// cfn-lint, which comes with the SAM CLI.
     pub(crate) fn cfn_lint(&self) -> Command {
         let mut command = Command::new(self.bin.join("cfn-lint"));
         command.current_dir(instance::repo_root());
         command
     }
 
-    /// The SAM CLI, which finds the other tools beside it.
+    /// The SAM CLI, with the other tools on its path.
     pub(crate) fn sam(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(self.bin.join("sam"));
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -51,20 +51,21 @@ impl Tools {
     }
 }
 
-/// Where the programs are that `requirements-contract.txt` pins. Installs them, unless they are there.
+/// Installs what `requirements-contract.txt` pins, unless it is installed. Returns the folder of its
+/// programs.
 pub(crate) fn contract_tools() -> anyhow::Result<PathBuf> {
     let what = "schemathesis into .local/tools";
-    install("contract", "requirements-contract.txt", CONTRACT_REQUIREMENTS, what, "some 100 MB")
+    install("contract", "requirements-contract.txt", CONTRACT_REQUIREMENTS, what, "about 100 MB")
 }
 
-/// Where the programs are that `requirements-lint.txt` pins. Installs them, unless they are there.
+/// Installs what `requirements-lint.txt` pins, unless it is installed. Returns the folder of its programs.
 pub(crate) fn lint_tools() -> anyhow::Result<PathBuf> {
     let what = "checkov into .local/tools";
-    install("lint", "requirements-lint.txt", LINT_REQUIREMENTS, what, "some 300 MB")
+    install("lint", "requirements-lint.txt", LINT_REQUIREMENTS, what, "about 300 MB")
 }
 
-/// Installs `requirements`, the text of `file`, into a virtual environment, unless they are there. Returns the folder of
-/// its programs.
+/// Installs `requirements`, the content of `file`, into a virtual environment, unless they are installed.
+/// Returns the folder of its programs.
 fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -> anyhow::Result<PathBuf> {
     let dir = instance::local_dir().join("tools");
     let venv = dir.join(name);
@@ -72,7 +73,7 @@ fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -
     let stamp = venv.join("requirements.sha256");
     let wanted = hex(&Sha256::digest(requirements));
     let installed = std::fs::read_to_string(&stamp).unwrap_or_default();
-    // A virtual environment dies with the Python that it was made from.
+    // A virtual environment stops working when the Python that created it is removed.
     let alive = version(&bin.join("python")).is_some();
     if installed == wanted && alive {
         return Ok(bin);
@@ -82,14 +83,14 @@ fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -
     if !alive {
         make_venv(&venv)?;
     }
-    progress.detail(&format!("{size} from PyPI, once"));
+    progress.detail(&format!("downloading {size} from PyPI, the first time only"));
     process::run_logged(
         Command::new(bin.join("python"))
             .args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"])
             .arg(instance::repo_root().join("xtask").join(file)),
         &dir.join("install.log"),
     )
-    .context("the tools could not be installed. Is PyPI within reach from here?")?;
+    .context("the tools could not be installed. Is PyPI reachable from this machine?")?;
     std::fs::write(stamp, wanted)?;
     progress.done(&format!("installed {what}"));
     Ok(bin)
@@ -101,28 +102,28 @@ fn make_venv(venv: &Path) -> anyhow::Result<()> {
     process::run_logged(Command::new(&python).args(["-m", "venv", "--clear"]).arg(venv), &log).with_context(
         || {
             format!(
-                "`{}` cannot make a virtual environment. On Debian and Ubuntu: sudo apt install python3-venv",
+                "`{}` cannot create a virtual environment. On Debian and Ubuntu: sudo apt install python3-venv",
                 python.display()
             )
         },
     )
 }
 
-/// The first Python on the path that is new enough.
+/// The first Python on the path that is recent enough.
 fn find_python() -> anyhow::Result<PathBuf> {
     let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python"];
     let mut too_old = None;
     for name in names.map(PathBuf::from) {
         match version(&name) {
-            Some(found) if found >= OLDEST => return Ok(name),
+            Some(found) if found >= MIN_PYTHON => return Ok(name),
             Some(found) => too_old = too_old.or(Some(found)),
             None => {}
         }
     }
-    let (major, minor) = OLDEST;
+    let (major, minor) = MIN_PYTHON;
     match too_old {
         Some((old_major, old_minor)) => bail!(
-            "the local stack needs Python {major}.{minor} or newer; the one here is {old_major}.{old_minor}. \
+            "the local stack needs Python {major}.{minor} or newer; this machine has {old_major}.{old_minor}. \
              Install a newer one (https://www.python.org/downloads) so that `python3` finds it."
         ),
         None => bail!(
@@ -132,7 +133,7 @@ fn find_python() -> anyhow::Result<PathBuf> {
     }
 }
 
-/// What `python --version` says; `None` when it does not run.
+/// The version that `python --version` prints; `None` if it does not run.
 fn version(python: &Path) -> Option<(u32, u32)> {
     let output =
         Command::new(python).arg("--version").output().ok().filter(|output| output.status.success())?;
@@ -141,7 +142,7 @@ fn version(python: &Path) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// Bytes as lower-case hexadecimal.
+/// Formats bytes as lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

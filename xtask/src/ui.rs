@@ -1,4 +1,4 @@
-//! What the tools print: colours on a terminal only (`NO_COLOR` and `CLICOLOR` are respected by `anstream`).
+//! Terminal output: coloured on terminals only (`anstream` respects `NO_COLOR` and `CLICOLOR`).
 
 use std::time::{Duration, Instant};
 
@@ -12,33 +12,33 @@ pub(crate) const RED: Style = AnsiColor::Red.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
 
-/// A line that says what went well.
+/// Prints a success message.
 pub(crate) fn success(text: &str) {
     anstream::println!("{GREEN}✓{GREEN:#} {text}");
 }
 
-/// A line that says what the person may want to know.
+/// Prints information that the user should notice.
 pub(crate) fn note(text: &str) {
     anstream::println!("{YELLOW}!{YELLOW:#} {text}");
 }
 
-/// The reason why a command failed, on standard error.
+/// Prints the reason for a failure to standard error.
 pub(crate) fn failure(text: &str) {
     anstream::eprintln!("{RED}error:{RED:#} {text}");
 }
 
-/// A title above what follows.
+/// Prints a heading.
 pub(crate) fn heading(text: &str) {
     anstream::println!("\n{BOLD}{text}{BOLD:#}");
 }
 
-/// A line of a list of names and what they stand for.
+/// Prints a name and its value.
 pub(crate) fn field(name: &str, value: &str) {
     anstream::println!("  {CYAN}{name:22}{CYAN:#}{value}");
 }
 
-/// Cuts `text` to `width` characters, the last of which is then an ellipsis.
-pub(crate) fn cut(text: &str, width: usize) -> String {
+/// Truncates `text` to `width` characters, the last of which is then an ellipsis.
+pub(crate) fn truncate(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -47,12 +47,13 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     short
 }
 
-/// Seconds with one decimal, as in `3.2 s`.
+/// Seconds with one decimal, such as `3.2 s`.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-/// Something that takes a while: a spinner with the time elapsed on a terminal, two plain lines elsewhere.
+/// The progress of a longer operation: a spinner with the elapsed time on a terminal, two plain lines
+/// otherwise.
 pub(crate) struct Progress {
     label: String,
     started: Instant,
@@ -60,7 +61,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shows that `label` has begun.
+    /// Shows that the operation has started.
     pub(crate) fn start(label: &str) -> Self {
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
@@ -75,12 +76,12 @@ impl Progress {
         Self { label: label.to_owned(), started: Instant::now(), bar }
     }
 
-    /// Says more about what is going on, on a terminal.
+    /// Shows the current step, on terminals only.
     pub(crate) fn detail(&self, detail: &str) {
         self.bar.set_message(format!("{} · {detail}", self.label));
     }
 
-    /// Ends with a line that says what came out and how long it took.
+    /// Ends with a line that shows the result and the elapsed time.
     pub(crate) fn done(self, outcome: &str) {
         self.bar.finish_and_clear();
         success(&format!("{outcome} {DIM}({}){DIM:#}", seconds(self.started.elapsed())));
@@ -95,11 +96,11 @@ impl Drop for Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::truncate;
 
     #[test]
-    fn a_long_text_is_cut_at_characters() {
-        assert_eq!(cut("héllo", 5), "héllo");
-        assert_eq!(cut("héllo!", 5), "héll…");
+    fn a_long_text_is_truncated_at_characters() {
+        assert_eq!(truncate("héllo", 5), "héllo");
+        assert_eq!(truncate("héllo!", 5), "héll…");
     }
 }

@@ -1,4 +1,4 @@
-//! `accounts-api`: a customer's profile.
+//! `accounts-api`: the profile of the caller.
 
 use std::sync::Arc;
 
@@ -15,53 +15,50 @@ use crate::profile::Profile;
 use crate::request::PutProfile;
 use crate::store::Profiles;
 
-/// How often a write is tried again that another one was faster than.
-const TRIES: usize = 5;
+/// The maximum number of attempts to write a profile that is changed concurrently.
+const MAX_ATTEMPTS: usize = 5;
 
-/// What the routes work on.
+/// The dependencies of the routes.
 pub struct Api {
-    /// The profiles.
+    /// The store of profiles.
     pub profiles: Arc<dyn Profiles>,
 }
 
-/// The routes.
+/// Builds the router of the API.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// The routes, with their descriptions for the OpenAPI document.
 pub fn routes() -> Routes<Arc<Api>> {
     Routes::default()
-        .add(Operation::get("/me", "readProfile", Access::Scope(Scope::ProfileRead), about_read), read)
-        .add(Operation::put("/me", "putProfile", Access::Scope(Scope::ProfileWrite), about_put), put)
+        .add(Operation::get("/me", "readProfile", Access::Scope(Scope::ProfileRead), describe_get), read)
+        .add(Operation::put("/me", "putProfile", Access::Scope(Scope::ProfileWrite), describe_put), put)
 }
 
 const REVISION: &str = "The profile's revision, for `If-Match`.";
-const NOT_A_PERSON: &str = "Only people have profiles: this token is a machine's.";
+const NOT_A_USER: &str = "Only users have profiles: this token belongs to a machine client.";
 
-fn about_read(it: &mut OperationDescription) {
-    it.about("Read your profile", "It is there from your first sign-in on.")
+fn describe_get(it: &mut OperationDescription) {
+    it.about("Get your profile", "The profile is created at the first sign-in.")
         .response::<Profile>(200, "Your profile.")
         .with_header("ETag", REVISION)
-        .problem(403, "forbidden", NOT_A_PERSON);
+        .problem(403, "forbidden", NOT_A_USER);
 }
 
-fn about_put(it: &mut OperationDescription) {
-    it.about("Change your profile", "All of it: what is left out is gone.")
-        .header::<String>(
-            "If-Match",
-            "Only if nobody else changed it: the `ETag` that reading it gave. `*` for any.",
-        )
-        .header::<String>("If-None-Match", "Means nothing here: a profile is always there.")
+fn describe_put(it: &mut OperationDescription) {
+    it.about("Update your profile", "Replaces the whole profile.")
+        .header::<String>("If-Match", "Updates the profile only if its `ETag` matches; `*` always matches.")
+        .header::<String>("If-None-Match", "Not useful here, because the profile always exists.")
         .body::<PutProfile>()
-        .response::<Profile>(200, "Your profile, as it is now.")
+        .response::<Profile>(200, "Your updated profile.")
         .with_header("ETag", REVISION)
-        .problem(403, "forbidden", NOT_A_PERSON)
-        .problem(412, "precondition-failed", "It changed in between. Read it again.");
+        .problem(403, "forbidden", NOT_A_USER)
+        .problem(412, "precondition-failed", "The profile has changed: get it again.");
 }
 
 async fn read(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, Problem> {
-    let profile = api.profile(&person(&caller)?).await?;
+    let profile = api.get_or_create_profile(&require_user(&caller)?).await?;
     Ok(with_etag(profile.revision, Json(profile)))
 }
 
@@ -71,33 +68,38 @@ async fn put(
     condition: Precondition,
     body: Json<PutProfile>,
 ) -> Result<Response, Problem> {
-    let id = person(&caller)?;
-    body.0.check()?;
-    for _ in 0..TRIES {
-        let before = api.profile(&id).await?;
-        if !condition.is_met_by(Some(before.revision)) {
-            return Err(Problem::precondition_failed("Your profile is not as If-Match says. Read it again."));
+    let id = require_user(&caller)?;
+    body.0.validate()?;
+    for _ in 0..MAX_ATTEMPTS {
+        let current = api.get_or_create_profile(&id).await?;
+        if !condition.is_met_by(Some(current.revision)) {
+            return Err(Problem::precondition_failed(
+                "Your profile does not meet If-Match or If-None-Match. Get it again.",
+            ));
         }
-        let profile = body.0.after(&before);
+        let profile = body.0.apply_to(&current);
         if api.profiles.write(&profile).await? {
             return Ok(with_etag(profile.revision, Json(profile)));
         }
     }
-    Err(anyhow::anyhow!("the profile of {id} changed {TRIES} times while it was being written").into())
+    Err(anyhow::anyhow!(
+        "{MAX_ATTEMPTS} attempts to write the profile of {id} failed because of concurrent changes"
+    )
+    .into())
 }
 
-fn person(caller: &Caller) -> Result<CustomerId, Problem> {
+fn require_user(caller: &Caller) -> Result<CustomerId, Problem> {
     match caller {
         Caller::User { id, .. } => Ok(id.clone()),
-        Caller::Machine { .. } => Err(Problem::forbidden(NOT_A_PERSON)),
+        Caller::Machine { .. } => Err(Problem::forbidden(NOT_A_USER)),
         Caller::Anonymous | Caller::Service { .. } => Err(Problem::unauthorized()),
     }
 }
 
 impl Api {
-    /// Somebody's profile; an empty one where `grant-scopes` could not write the first.
-    async fn profile(&self, id: &CustomerId) -> anyhow::Result<Profile> {
-        for _ in 0..TRIES {
+    /// Gets the profile of a user. Creates an empty one if `grant-scopes` failed to do so.
+    async fn get_or_create_profile(&self, id: &CustomerId) -> anyhow::Result<Profile> {
+        for _ in 0..MAX_ATTEMPTS {
             if let Some(profile) = self.profiles.get(id).await? {
                 return Ok(profile);
             }
@@ -106,6 +108,8 @@ impl Api {
                 return Ok(first);
             }
         }
-        anyhow::bail!("the first profile of {id} met others {TRIES} times")
+        anyhow::bail!(
+            "{MAX_ATTEMPTS} attempts to create the profile of {id} failed because of concurrent changes"
+        )
     }
 }

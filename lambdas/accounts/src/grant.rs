@@ -1,10 +1,12 @@
-//! `grant-scopes`: somebody signs in → what their access token is good for, and their profile, if they are new.
+//! `grant-scopes`: Cognito trigger before an access token is issued. It sets the scopes of the token, and
+//! creates the profile of a new user.
 //!
-//! A token that Cognito gives for a password is good for Cognito alone. This adds the shop's scopes to it, by the groups
-//! that the person is in. One that was asked for by a client (OAuth) has the scopes that the client asked for: of those,
-//! this takes away what the person may not do.
+//! A token issued for a password sign-in has only a scope of Cognito: the trigger adds the shop's scopes
+//! according to the groups of the user. A token requested by an OAuth client has the scopes that the client
+//! requested: the trigger removes those that the user does not have.
 //!
-//! Source: <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html>,
+//! Source:
+//! <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html>,
 //! trigger version V2_0.
 
 use std::collections::BTreeMap;
@@ -22,22 +24,23 @@ use serde_json::{Value, json};
 use crate::profile::Profile;
 use crate::store::Profiles;
 
-/// The scope of a token that Cognito gave for a password.
-const OWN_PASSWORD: &str = "aws.cognito.signin.user.admin";
-/// What every customer may do.
-const CUSTOMER: [Scope; 4] = [Scope::OrdersRead, Scope::OrdersWrite, Scope::ProfileRead, Scope::ProfileWrite];
-/// What staff may do beside that.
-const STAFF_ONLY: [Scope; 2] = [Scope::InventoryWrite, Scope::ReportsRead];
+/// The scope that Cognito gives a token issued for a password sign-in.
+const PASSWORD_SIGN_IN_SCOPE: &str = "aws.cognito.signin.user.admin";
+/// The scopes of every customer.
+const CUSTOMER_SCOPES: [Scope; 4] =
+    [Scope::OrdersRead, Scope::OrdersWrite, Scope::ProfileRead, Scope::ProfileWrite];
+/// The additional scopes of staff.
+const STAFF_SCOPES: [Scope; 2] = [Scope::InventoryWrite, Scope::ReportsRead];
 
-/// Says what a token is good for.
+/// Sets the scopes of an access token.
 pub struct GrantScopes {
-    /// The profiles.
+    /// The store of profiles.
     pub profiles: Arc<dyn Profiles>,
 }
 
-/// What Cognito tells, as far as we look at it.
+/// The event of the trigger, limited to the fields that are used.
 #[derive(Deserialize)]
-struct SignIn {
+struct TriggerEvent {
     request: Request,
 }
 
@@ -62,11 +65,12 @@ struct Groups {
 #[async_trait]
 impl Trigger for GrantScopes {
     async fn handle(&self, mut event: Value) -> anyhow::Result<Value> {
-        let sign_in = SignIn::deserialize(&event).context("the trigger's event is not understood")?;
-        self.make_profile(&sign_in.request.user_attributes).await;
-        let groups = sign_in.request.group_configuration.unwrap_or_default().groups_to_override;
-        let staff = groups.unwrap_or_default().iter().any(|group| group == STAFF_GROUP);
-        let (add, suppress) = grant(staff, &sign_in.request.scopes);
+        let trigger =
+            TriggerEvent::deserialize(&event).context("the event of the trigger could not be parsed")?;
+        self.create_profile(&trigger.request.user_attributes).await;
+        let groups = trigger.request.group_configuration.unwrap_or_default().groups_to_override;
+        let is_staff = groups.unwrap_or_default().iter().any(|group| group == STAFF_GROUP);
+        let (add, suppress) = scope_changes(is_staff, &trigger.request.scopes);
         let details =
             json!({ "accessTokenGeneration": { "scopesToAdd": add, "scopesToSuppress": suppress } });
         if let Some(event) = event.as_object_mut() {
@@ -76,35 +80,36 @@ impl Trigger for GrantScopes {
     }
 }
 
-/// The scopes to add to a token that has `scopes`, and those to take away.
-fn grant(staff: bool, scopes: &[String]) -> (Vec<&'static str>, Vec<&'static str>) {
+/// The scopes to add to a token that has `scopes`, and those to suppress.
+fn scope_changes(is_staff: bool, scopes: &[String]) -> (Vec<&'static str>, Vec<&'static str>) {
     let names = |scopes: &[Scope]| scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>();
-    let asked_for = scopes.iter().any(|scope| scope != OWN_PASSWORD);
-    let allowed = if staff { [&CUSTOMER[..], &STAFF_ONLY].concat() } else { CUSTOMER.to_vec() };
+    let is_client_request = scopes.iter().any(|scope| scope != PASSWORD_SIGN_IN_SCOPE);
+    let allowed =
+        if is_staff { [&CUSTOMER_SCOPES[..], &STAFF_SCOPES].concat() } else { CUSTOMER_SCOPES.to_vec() };
     let forbidden: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !allowed.contains(scope)).collect();
-    (if asked_for { Vec::new() } else { names(&allowed) }, names(&forbidden))
+    (if is_client_request { Vec::new() } else { names(&allowed) }, names(&forbidden))
 }
 
 impl GrantScopes {
-    /// Makes the profile of somebody who signs in for the first time. Nobody is kept out because it fails: the API makes
-    /// one, too.
-    async fn make_profile(&self, attributes: &BTreeMap<String, String>) {
-        let made = async {
-            let id: CustomerId = attributes.get("sub").context("a user without a sub")?.parse()?;
+    /// Creates the profile of a user who signs in for the first time. A failure does not prevent the sign-in,
+    /// because the API creates missing profiles too.
+    async fn create_profile(&self, attributes: &BTreeMap<String, String>) {
+        let result = async {
+            let id: CustomerId = attributes.get("sub").context("the user has no sub")?.parse()?;
             if self.profiles.get(&id).await?.is_some() {
                 return Ok(false);
             }
-            // What is no name or address for us is left for the customer to say.
+            // An invalid name or address is omitted: the customer can set it later.
             let name = attributes.get("name").and_then(|name| name.parse().ok());
             let email = attributes.get("email").and_then(|email| email.parse().ok());
             self.profiles.write(&Profile::new(id, name, email)).await
         };
-        match made.await {
-            Ok(true) => tracing::info!("a profile was made"),
+        match result.await {
+            Ok(true) => tracing::info!("profile created"),
             Ok(false) => {}
             Err(error) => {
                 let error: anyhow::Error = error;
-                tracing::error!(error = %format!("{error:#}"), "the profile could not be made");
+                tracing::error!(error = %format!("{error:#}"), "failed to create the profile");
             }
         }
     }
@@ -114,37 +119,46 @@ impl GrantScopes {
 mod tests {
     use super::*;
 
-    fn granted(staff: bool, scopes: &[&str]) -> Vec<String> {
+    fn granted(is_staff: bool, scopes: &[&str]) -> Vec<String> {
         let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let (add, suppress) = grant(staff, &scopes);
+        let (add, suppress) = scope_changes(is_staff, &scopes);
         let added = add.into_iter().map(str::to_owned);
         scopes.into_iter().chain(added).filter(|scope| !suppress.contains(&scope.as_str())).collect()
     }
 
     #[test]
-    fn a_password_is_good_for_what_the_person_may_do() {
+    fn a_password_sign_in_gets_all_scopes_of_the_user() {
         let customer = ["orders/read", "orders/write", "profile/read", "profile/write"];
-        assert_eq!(granted(false, &[OWN_PASSWORD]), [&[OWN_PASSWORD][..], &customer].concat());
         assert_eq!(
-            granted(true, &[OWN_PASSWORD]),
-            [&[OWN_PASSWORD][..], &customer, &["inventory/write", "reports/read"]].concat()
+            granted(false, &[PASSWORD_SIGN_IN_SCOPE]),
+            [&[PASSWORD_SIGN_IN_SCOPE][..], &customer].concat()
+        );
+        assert_eq!(
+            granted(true, &[PASSWORD_SIGN_IN_SCOPE]),
+            [&[PASSWORD_SIGN_IN_SCOPE][..], &customer, &["inventory/write", "reports/read"]].concat()
         );
         assert_eq!(granted(false, &[]), customer);
     }
 
     #[test]
-    fn a_client_gets_what_it_asked_for_and_the_person_may_do() {
+    fn a_client_gets_the_requested_scopes_that_the_user_has() {
         assert_eq!(granted(false, &["openid", "orders/read"]), ["openid", "orders/read"]);
         assert_eq!(granted(false, &["openid", "inventory/write", "partner/orders"]), ["openid"]);
         assert_eq!(granted(true, &["inventory/write"]), ["inventory/write"]);
     }
 
     #[test]
-    fn nobody_who_signs_in_is_given_what_is_for_programs() {
-        for staff in [false, true] {
+    fn users_never_get_the_scopes_of_machines() {
+        for is_staff in [false, true] {
             for scope in ["health/check", "partner/orders", "partner/webhooks"] {
-                assert!(!granted(staff, &[OWN_PASSWORD]).iter().any(|granted| granted == scope), "{scope}");
-                assert_eq!(granted(staff, &[OWN_PASSWORD, "openid", scope]), [OWN_PASSWORD, "openid"]);
+                assert!(
+                    !granted(is_staff, &[PASSWORD_SIGN_IN_SCOPE]).iter().any(|granted| granted == scope),
+                    "{scope}"
+                );
+                assert_eq!(
+                    granted(is_staff, &[PASSWORD_SIGN_IN_SCOPE, "openid", scope]),
+                    [PASSWORD_SIGN_IN_SCOPE, "openid"]
+                );
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The account service: what the shop knows of a customer beside their orders. Who they are and how they sign in, the
-//! user pool knows.
+//! The account service: the profiles of customers. Identities and sign-in are managed by the Cognito user
+//! pool.
 //!
 //! | function | module |
 //! |---|---|

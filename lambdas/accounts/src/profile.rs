@@ -1,29 +1,29 @@
-//! A customer's profile.
+//! The profile of a customer.
 
 use domain::{Address, CustomerId, EmailAddress, PersonName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The most addresses that a profile has.
-pub const MOST_ADDRESSES: usize = 10;
+/// The maximum number of addresses of a profile.
+pub const MAX_ADDRESSES: usize = 10;
 
-/// What the shop knows of a customer. Made at their first sign-in, from what they signed up with.
+/// The profile of a customer. It is created at the first sign-in, from the data of the sign-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Profile {
-    /// Who: the `sub` of their tokens.
+    /// The id of the customer: the `sub` of the access token.
     pub id: CustomerId,
-    /// How to greet them; null until they say.
+    /// The name; null until it is set.
     pub name: Option<PersonName>,
-    /// Where they want to get mail; null until they say. They sign in with what they signed up with, whatever this is.
+    /// The contact email address; null until it is set. It does not change the address used to sign in.
     pub email: Option<EmailAddress>,
-    /// Where they get parcels.
+    /// The delivery addresses.
     pub addresses: Vec<Address>,
-    /// Goes up by one with each change. Also the `ETag`.
+    /// Incremented by each change. It is also the `ETag`.
     pub revision: u64,
 }
 
 impl Profile {
-    /// The first one of somebody.
+    /// Creates the first revision of a profile.
     pub fn new(id: CustomerId, name: Option<PersonName>, email: Option<EmailAddress>) -> Self {
         Self { id, name, email, addresses: Vec::new(), revision: 1 }
     }

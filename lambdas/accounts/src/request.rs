@@ -1,46 +1,46 @@
-//! What clients send, checked field by field.
+//! Request bodies and their validation.
 
 use domain::{Address, EmailAddress, PersonName};
 use platform::http::input::AddressInput;
 use platform::http::{FieldError, Problem};
 use schemars::JsonSchema;
 
-use crate::profile::{MOST_ADDRESSES, Profile};
+use crate::profile::{MAX_ADDRESSES, Profile};
 
 /// The body of `PUT /me`.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutProfile {
-    /// How to greet you.
+    /// Your name.
     #[eserde(compat)]
     name: PersonName,
-    /// Where you want to get mail.
+    /// Your contact email address.
     #[eserde(compat)]
     email: EmailAddress,
-    /// Where you get parcels.
+    /// Your delivery addresses.
     #[schemars(length(max = 10))]
     addresses: Vec<AddressInput>,
 }
 
 impl PutProfile {
-    /// The profile behind `before` that is asked for.
-    pub(crate) fn after(&self, before: &Profile) -> Profile {
+    /// The next revision of `current`, with the values of the request.
+    pub(crate) fn apply_to(&self, current: &Profile) -> Profile {
         Profile {
-            id: before.id.clone(),
+            id: current.id.clone(),
             name: Some(self.name.clone()),
             email: Some(self.email.clone()),
             addresses: self.addresses.iter().cloned().map(Address::from).collect(),
-            revision: before.revision.saturating_add(1),
+            revision: current.revision.saturating_add(1),
         }
     }
 
-    /// What no type of a field can say.
-    pub(crate) fn check(&self) -> Result<(), Problem> {
+    /// Validates what the types of the fields do not cover: the number of addresses.
+    pub(crate) fn validate(&self) -> Result<(), Problem> {
         let count = self.addresses.len();
-        if count <= MOST_ADDRESSES {
+        if count <= MAX_ADDRESSES {
             return Ok(());
         }
-        let why = format!("may have {MOST_ADDRESSES} addresses at most, has {count}");
-        Err(Problem::invalid(vec![FieldError::pointer("/addresses", why)]))
+        let reason = format!("may have at most {MAX_ADDRESSES} addresses, has {count}");
+        Err(Problem::invalid(vec![FieldError::pointer("/addresses", reason)]))
     }
 }

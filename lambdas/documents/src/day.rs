@@ -1,85 +1,89 @@
-//! The shop's day: it has 24 hours, but for those on which the clock is changed.
+//! Days in the shop's time zone. A day has 24 hours, except when the clocks change.
 
 use anyhow::Context;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// A day of a time zone.
+/// A calendar day in a time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct LocalDay {
-    /// Which.
     pub date: Date,
-    /// When it begins. Not always at midnight: there are zones where that hour is left out.
+    /// The start of the day. It is not always midnight: some time zones skip that hour when the clocks
+    /// change.
     pub start: Timestamp,
-    /// When the next one begins.
+    /// The end of the day, exclusive: the start of the next one.
     pub end: Timestamp,
     zone: TimeZone,
 }
 
-/// A part of a day: an hour, as clocks on the wall show it, or what the change of the clock leaves of one.
+/// An hour of local time, or the part of one that remains when the clocks change.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Hour {
-    /// When it begins.
     pub start: Timestamp,
-    /// When it has ended.
+    /// The end, exclusive.
     pub end: Timestamp,
-    /// What the clock shows at its beginning: `02:00`, and with the offset from UTC where that is so twice in a day.
+    /// The local time at the start, such as `02:00`. It includes the UTC offset when that time occurs twice
+    /// on the day.
     pub label: String,
-    /// The beginning in the zone's own time, with its offset (RFC 3339).
+    /// The local time at the start, with its UTC offset (RFC 3339).
     pub local: String,
 }
 
-/// The shop's time zone: the one in `SHOP_TIME_ZONE`, by its name in the IANA database.
+/// Returns the time zone of the shop, whose IANA name is in `SHOP_TIME_ZONE`.
 ///
 /// # Errors
-/// When it is not set, or there is none of that name.
-pub fn zone_from_env() -> anyhow::Result<TimeZone> {
+/// When the variable is not set, or the IANA database has no such time zone.
+pub fn time_zone_from_env() -> anyhow::Result<TimeZone> {
     let name = platform::config::required("SHOP_TIME_ZONE")?;
     TimeZone::get(&name).with_context(|| format!("SHOP_TIME_ZONE: there is no time zone {name}"))
 }
 
 impl LocalDay {
-    /// The day of that date.
+    /// Creates the day with this date.
     ///
     /// # Errors
-    /// When there is no such day: at the ends of time, or where a zone left one out.
+    /// When there is no such day: the date is out of range, or the time zone skipped it.
     pub fn new(date: Date, zone: TimeZone) -> anyhow::Result<Self> {
-        let begins =
+        let start_of =
             |date: Date| anyhow::Ok(date.to_zoned_datetime(zone.clone())?.start_of_day()?.timestamp());
-        let (start, end) = (begins(date)?, begins(date.tomorrow()?)?);
+        let (start, end) = (start_of(date)?, start_of(date.tomorrow()?)?);
         anyhow::ensure!(start < end, "{date} was left out in this time zone");
         Ok(Self { date, start, end, zone })
     }
 
-    /// The last day that has ended by `now`.
+    /// Creates the last day that ended at or before `now`.
     ///
     /// # Errors
-    /// As [`LocalDay::new`].
-    pub fn before(now: Timestamp, zone: TimeZone) -> anyhow::Result<Self> {
+    /// As for [`LocalDay::new`].
+    pub fn yesterday(now: Timestamp, zone: TimeZone) -> anyhow::Result<Self> {
         let today = zone.to_datetime(now).date();
         Self::new(today.yesterday().context("the beginning of time")?, zone)
     }
 
-    /// Its hours, one behind the other, without a gap.
+    /// Returns the hours of the day, in order and without gaps.
     pub fn hours(&self) -> Vec<Hour> {
-        let mut changes: Vec<Timestamp> = self
+        let mut transitions: Vec<Timestamp> = self
             .zone
             .following(self.start)
             .map(|transition| transition.timestamp())
             .take_while(|at| *at < self.end)
             .collect();
-        changes.reverse();
+        transitions.reverse();
         let mut hours = Vec::new();
         let mut start = self.start;
         while start < self.end {
             let local = self.zone.to_datetime(start);
-            let into = i64::from(local.minute()) * 60 + i64::from(local.second());
-            let full = start.saturating_add(SignedDuration::from_secs(3600 - into)).unwrap_or(self.end);
-            while changes.last().is_some_and(|at| *at <= start) {
-                changes.pop();
+            let past_hour = i64::from(local.minute()) * 60 + i64::from(local.second());
+            let full_hour =
+                start.saturating_add(SignedDuration::from_secs(3600 - past_hour)).unwrap_or(self.end);
+            while transitions.last().is_some_and(|at| *at <= start) {
+                transitions.pop();
             }
-            let end = [Some(full), changes.last().copied(), Some(self.end)].into_iter().flatten().min();
+            let end =
+                [Some(full_hour), transitions.last().copied(), Some(self.end)].into_iter().flatten().min();
             let end = end.unwrap_or(self.end);
             let label = local.strftime("%H:%M").to_string();
             let offset = self.zone.to_offset(start);
@@ -114,15 +118,15 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_as_long_as_it_is() {
+    fn a_day_has_its_real_length() {
         for (date, zone, minutes, hours) in [
             ("2026-11-23", "Europe/Berlin", 24 * 60, 24),
             ("2026-03-29", "Europe/Berlin", 23 * 60, 23),
             ("2026-10-25", "Europe/Berlin", 25 * 60, 25),
-            // Midnight was left out: the day began at one.
+            // Midnight was skipped: the day started at one o'clock.
             ("2018-11-04", "America/Sao_Paulo", 23 * 60, 23),
             ("2018-02-17", "America/Sao_Paulo", 25 * 60, 25),
-            // Half an hour forward, and back.
+            // The clocks move half an hour forward, and half an hour back.
             ("2026-10-04", "Australia/Lord_Howe", 23 * 60 + 30, 24),
             ("2026-04-05", "Australia/Lord_Howe", 24 * 60 + 30, 25),
             ("2026-06-01", "Asia/Kathmandu", 24 * 60, 24),
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_is_left_out_is_not_there_and_the_double_one_is_there_twice() {
+    fn a_skipped_hour_is_absent_and_a_repeated_hour_occurs_twice() {
         let spring = labels(&day("2026-03-29", "Europe/Berlin"));
         assert_eq!(spring[..4], ["00:00", "01:00", "03:00", "04:00"]);
         let autumn = labels(&day("2026-10-25", "Europe/Berlin"));
@@ -153,24 +157,25 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_a_zone_left_out_is_none() {
-        let left_out = LocalDay::new("2011-12-30".parse().unwrap(), TimeZone::get("Pacific/Apia").unwrap());
-        assert!(left_out.is_err(), "{left_out:?}");
+    fn a_day_that_the_time_zone_skipped_is_an_error() {
+        let skipped = LocalDay::new("2011-12-30".parse().unwrap(), TimeZone::get("Pacific/Apia").unwrap());
+        assert!(skipped.is_err(), "{skipped:?}");
     }
 
     #[test]
-    fn yesterday_is_the_zones_own() {
+    fn yesterday_depends_on_the_time_zone() {
         let now: Timestamp = "2026-11-24T23:30:00Z".parse().unwrap();
-        let before = |zone| LocalDay::before(now, TimeZone::get(zone).unwrap()).unwrap().date.to_string();
-        assert_eq!(before("UTC"), "2026-11-23");
-        assert_eq!(before("Europe/Berlin"), "2026-11-24");
-        assert_eq!(before("America/New_York"), "2026-11-23");
+        let yesterday =
+            |zone| LocalDay::yesterday(now, TimeZone::get(zone).unwrap()).unwrap().date.to_string();
+        assert_eq!(yesterday("UTC"), "2026-11-23");
+        assert_eq!(yesterday("Europe/Berlin"), "2026-11-24");
+        assert_eq!(yesterday("America/New_York"), "2026-11-23");
     }
 
     proptest! {
-        /// Whatever zone and day: each moment is in exactly one hour of exactly one day.
+        /// In every time zone, each point in time is in exactly one hour of exactly one day.
         #[test]
-        fn days_and_hours_leave_no_gap(
+        fn days_and_hours_are_contiguous(
             zone in proptest::sample::select(vec![
                 "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC",
                 "America/St_Johns", "Africa/Casablanca", "Pacific/Chatham", "Asia/Tehran", "America/Havana",

@@ -1,4 +1,4 @@
-//! Invoices, and exports and reports of what the shop sells.
+//! Invoices, the sales ledger, exports of orders, and daily reports.
 //!
 //! | function | module |
 //! |---|---|

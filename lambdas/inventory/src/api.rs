@@ -17,51 +17,56 @@ use platform::http::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::product::Product;
+use crate::product::{MAX_STOCK, Product};
 use crate::request::{PutDelivery, PutProduct, PutReservation};
-use crate::store::{Delivered, Products, Reservations};
+use crate::store::{DeliveryOutcome, Products, Reservations};
 
-/// How often a reservation is decided again when others were faster with the same stock.
-const TRIES: u32 = 8;
+/// The maximum number of attempts to write a reservation while other orders change the same stock.
+const MAX_ATTEMPTS: u32 = 8;
 
-/// What the routes work on.
+/// The dependencies of the routes.
 pub struct Api {
-    /// The products.
+    /// The store of products.
     pub products: Arc<dyn Products>,
-    /// The reservations.
+    /// The store of reservations.
     pub reservations: Arc<dyn Reservations>,
-    /// Time and chance.
+    /// Supplies the time and random numbers.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The routes.
+/// Builds the router of the API.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// The routes, with their descriptions for the OpenAPI document.
 pub fn routes() -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::InventoryWrite);
     let reservation = "/reservations/{order_id}";
     Routes::default()
-        .add(Operation::get("/products", "listProducts", Access::Public, about_products), list_products)
-        .add(Operation::get("/products/{sku}", "readProduct", Access::Public, about_product), read_product)
-        .add(Operation::put("/products/{sku}", "putProduct", staff, about_put_product), put_product)
+        .add(Operation::get("/products", "listProducts", Access::Public, describe_list), list_products)
+        .add(Operation::get("/products/{sku}", "readProduct", Access::Public, describe_get), get_product)
+        .add(Operation::put("/products/{sku}", "putProduct", staff, describe_put), put_product)
         .add(
-            Operation::put("/products/{sku}/deliveries/{delivery_id}", "putDelivery", staff, about_delivery),
-            deliver,
+            Operation::put(
+                "/products/{sku}/deliveries/{delivery_id}",
+                "putDelivery",
+                staff,
+                describe_delivery,
+            ),
+            put_delivery,
         )
         .add(
-            Operation::get(reservation, "readReservation", Access::Service, about_reservation),
-            read_reservation,
+            Operation::get(reservation, "readReservation", Access::Service, describe_get_reservation),
+            get_reservation,
         )
-        .add(Operation::put(reservation, "putReservation", Access::Service, about_reserve), reserve)
+        .add(Operation::put(reservation, "putReservation", Access::Service, describe_reserve), reserve)
         .add(
             Operation::post(
                 "/reservations/{order_id}/commit",
                 "commitReservation",
                 Access::Service,
-                about_commit,
+                describe_commit,
             ),
             commit,
         )
@@ -70,7 +75,7 @@ pub fn routes() -> Routes<Arc<Api>> {
                 "/reservations/{order_id}/release",
                 "releaseReservation",
                 Access::Service,
-                about_release,
+                describe_release,
             ),
             release,
         )
@@ -78,81 +83,90 @@ pub fn routes() -> Routes<Arc<Api>> {
 
 const REVISION: &str = "The product's revision, for `If-Match`.";
 
-fn about_products(it: &mut OperationDescription) {
-    it.about("List the products", "In no order that means anything, a page at a time.")
-        .query::<Limit>("limit", "The most products on a page: 20 where it is left out.")
-        .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
-        .response::<ListView>(200, "A page.");
+fn describe_list(it: &mut OperationDescription) {
+    it.about("List products", "The order is unspecified.")
+        .query::<Limit>("limit", "The maximum number of products per page. The default is 20.")
+        .query::<Cursor>("cursor", "The `next_cursor` of the previous page.")
+        .response::<ListView>(200, "A page of products.");
 }
 
-fn about_product(it: &mut OperationDescription) {
-    it.about("Read a product", "Its price, and how many pieces can be ordered.")
-        .path::<Sku>("sku", "Which.")
+fn describe_get(it: &mut OperationDescription) {
+    it.about("Get a product", "The product with its price and stock.")
+        .path::<Sku>("sku", "The SKU of the product.")
         .response::<Product>(200, "The product.")
         .with_header("ETag", REVISION)
-        .problem(404, "not-found", "There is no such product.");
+        .problem(404, "not-found", "The product does not exist.");
 }
 
-fn about_put_product(it: &mut OperationDescription) {
+fn describe_put(it: &mut OperationDescription) {
     it.about(
-        "Name and price a product",
-        "Makes it, if it is not there. The `ETag` counts changes of name and price alone: stock moves without it.",
+        "Update a product",
+        "Creates the product if it does not exist. The `ETag` changes with the name, price and \
+         tax rate, not with the stock.",
     )
-    .path::<Sku>("sku", "Which.")
-    .header::<IfMatch>("If-Match", "Only if nobody else changed it: the `ETag` that reading it gave. `*` for any.")
-    .header::<IfNoneMatch>("If-None-Match", "`*`: only if it is not there yet.")
+    .path::<Sku>("sku", "The SKU of the product.")
+    .header::<IfMatch>("If-Match", "Updates the product only if its `ETag` matches; `*` matches any product.")
+    .header::<IfNoneMatch>("If-None-Match", "`*` creates the product only if it does not exist.")
     .body::<PutProduct>()
-    .response::<Product>(200, "The product, as it is now.")
+    .response::<Product>(200, "The updated product.")
     .with_header("ETag", REVISION)
-    .problem(412, "precondition-failed", "It changed in between, or is there, or is not. Read it again.");
+    .problem(412, "precondition-failed", "The product does not meet the precondition: get it again.");
 }
 
-fn about_delivery(it: &mut OperationDescription) {
-    it.about("Count a delivery in", "Once, however often it is told.")
-        .path::<Sku>("sku", "Which product.")
-        .path::<DeliveryId>("delivery_id", "A name for the delivery: the same one counts once.")
-        .body::<PutDelivery>()
-        .response::<Product>(200, "The product, as it is now.")
-        .with_header("ETag", REVISION)
-        .problem(404, "not-found", "There is no such product.")
-        .problem(409, "delivery-differs", "The delivery was counted before, with another quantity.")
-        .problem(409, "stock-too-large", "There would be more pieces than can be counted.");
+fn describe_delivery(it: &mut OperationDescription) {
+    it.about(
+        "Record a stock delivery",
+        "Adds the quantity to the available stock. Retries with the same id have no effect.",
+    )
+    .path::<Sku>("sku", "The SKU of the product.")
+    .path::<DeliveryId>(
+        "delivery_id",
+        "The unique id of the delivery for this product, chosen by the client.",
+    )
+    .body::<PutDelivery>()
+    .response::<Product>(200, "The updated product.")
+    .with_header("ETag", REVISION)
+    .problem(404, "not-found", "The product does not exist.")
+    .problem(409, "delivery-differs", "The delivery was recorded before with another quantity.")
+    .problem(409, "stock-too-large", "The stock would exceed the maximum.");
 }
 
-const ORDER_ID: &str = "The order that it is for.";
+const ORDER_ID: &str = "The id of the order.";
 
-fn about_reservation(it: &mut OperationDescription) {
-    it.about("Read what is set aside for an order", "")
+fn describe_get_reservation(it: &mut OperationDescription) {
+    it.about("Get a reservation", "")
         .path::<OrderId>("order_id", ORDER_ID)
         .response::<Reservation>(200, "The reservation.")
-        .problem(404, "not-found", "There is none for this order.");
+        .problem(404, "not-found", "The order has no reservation.");
 }
 
-fn about_reserve(it: &mut OperationDescription) {
+fn describe_reserve(it: &mut OperationDescription) {
     it.about(
-        "Set stock aside for an order",
-        "All of it or nothing: the answer's `state` is `held` or `rejected`. Asking again gives the same answer.",
+        "Reserve stock",
+        "Reserves all lines of the order or none: the `state` of the reservation is `held` or `rejected`. \
+         The operation is idempotent.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
     .body::<PutReservation>()
-    .response::<Reservation>(200, "What was decided.");
+    .response::<Reservation>(200, "The reservation.");
 }
 
-fn about_commit(it: &mut OperationDescription) {
-    it.about("Sell what is set aside", "Asking again gives the same answer.")
+fn describe_commit(it: &mut OperationDescription) {
+    it.about("Commit a reservation", "Marks the reserved stock as sold. The operation is idempotent.")
         .path::<OrderId>("order_id", ORDER_ID)
-        .response::<Reservation>(200, "It is sold.")
-        .problem(409, "reservation-final", "Nothing is held for this order.");
+        .response::<Reservation>(200, "The committed reservation.")
+        .problem(409, "reservation-final", "No stock is reserved for the order.");
 }
 
-fn about_release(it: &mut OperationDescription) {
+fn describe_release(it: &mut OperationDescription) {
     it.about(
-        "Set free what is set aside",
-        "Where nothing is, nothing ever will be for this order. Asking again gives the same answer.",
+        "Release a reservation",
+        "Makes the reserved stock available again. If the order has no reservation yet, stock can no longer \
+         be reserved for it. The operation is idempotent.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
-    .response::<Reservation>(200, "It is free.")
-    .problem(409, "reservation-final", "It is sold.");
+    .response::<Reservation>(200, "The released reservation.")
+    .problem(409, "reservation-final", "The reservation is committed.");
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,9 +178,9 @@ struct ListQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ProductPage")]
 struct ListView {
-    /// In no order that means anything.
+    /// The products, in no particular order.
     products: Vec<Product>,
-    /// Where the next page starts; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -180,18 +194,18 @@ async fn list_products(
         .into_response())
 }
 
-async fn read_product(State(api): State<Arc<Api>>, Path(sku): Path<String>) -> Result<Response, Problem> {
+async fn get_product(State(api): State<Arc<Api>>, Path(sku): Path<String>) -> Result<Response, Problem> {
     let sku: Sku = parse_path_parameter("sku", &sku)?;
-    let product = api.products.get(&sku).await?.ok_or_else(|| no_product(&sku))?;
-    Ok(product_answer(product))
+    let product = api.products.get(&sku).await?.ok_or_else(|| product_not_found(&sku))?;
+    Ok(product_response(product))
 }
 
-fn product_answer(product: Product) -> Response {
+fn product_response(product: Product) -> Response {
     with_etag(product.revision, Json(product))
 }
 
-fn no_product(sku: &Sku) -> Problem {
-    Problem::not_found(format!("There is no product {sku}. PUT /products/{sku} makes one."))
+fn product_not_found(sku: &Sku) -> Problem {
+    Problem::not_found(format!("There is no product {sku}. Create it with PUT /products/{sku}."))
 }
 
 async fn put_product(
@@ -203,14 +217,12 @@ async fn put_product(
     let sku: Sku = parse_path_parameter("sku", &sku)?;
     let put = api.products.put(&sku, &body.0.into(), condition).await?;
     let product = put.ok_or_else(|| {
-        Problem::precondition_failed(format!(
-            "{sku} is not as If-Match or If-None-Match says. Read it again."
-        ))
+        Problem::precondition_failed(format!("{sku} does not meet If-Match or If-None-Match. Get it again."))
     })?;
-    Ok(product_answer(product))
+    Ok(product_response(product))
 }
 
-async fn deliver(
+async fn put_delivery(
     State(api): State<Arc<Api>>,
     Path((sku, delivery)): Path<(String, String)>,
     body: Json<PutDelivery>,
@@ -218,27 +230,29 @@ async fn deliver(
     let sku: Sku = parse_path_parameter("sku", &sku)?;
     let delivery: DeliveryId = parse_path_parameter("delivery_id", &delivery)?;
     let quantity = body.0.quantity()?;
-    match api.products.deliver(&sku, &delivery, quantity).await? {
-        Delivered::Counted => {}
-        Delivered::OtherQuantity => {
-            let detail = format!("The delivery {delivery} of {sku} was counted with another quantity.");
-            return Err(Problem::conflict("delivery-differs", "The delivery was counted before", detail));
+    match api.products.record_delivery(&sku, &delivery, quantity).await? {
+        DeliveryOutcome::Recorded => {}
+        DeliveryOutcome::QuantityMismatch => {
+            let detail = format!("The delivery {delivery} of {sku} was recorded with another quantity.");
+            return Err(Problem::conflict("delivery-differs", "The delivery was recorded before", detail));
         }
-        Delivered::Refused if api.products.get(&sku).await?.is_none() => return Err(no_product(&sku)),
-        Delivered::Refused => {
-            let detail = format!("{sku} would have more pieces than can be counted.");
-            return Err(Problem::conflict("stock-too-large", "Too many pieces", detail));
+        DeliveryOutcome::Rejected if api.products.get(&sku).await?.is_none() => {
+            return Err(product_not_found(&sku));
+        }
+        DeliveryOutcome::Rejected => {
+            let detail = format!("The stock of {sku} would exceed {MAX_STOCK} pieces.");
+            return Err(Problem::conflict("stock-too-large", "The stock is too large", detail));
         }
     }
-    let product = api.products.get(&sku).await?.ok_or_else(|| no_product(&sku))?;
-    Ok(product_answer(product))
+    let product = api.products.get(&sku).await?.ok_or_else(|| product_not_found(&sku))?;
+    Ok(product_response(product))
 }
 
-async fn read_reservation(
+async fn get_reservation(
     State(api): State<Arc<Api>>,
     Path(order): Path<String>,
 ) -> Result<Response, Problem> {
-    let order = order_of(&order)?;
+    let order = parse_order_id(&order)?;
     let reservation = api.reservations.get(order).await?;
     let found = reservation
         .ok_or_else(|| Problem::not_found(format!("There is no reservation for order {order}.")))?;
@@ -250,79 +264,79 @@ async fn reserve(
     Path(order): Path<String>,
     body: Json<PutReservation>,
 ) -> Result<Response, Problem> {
-    let order = order_of(&order)?;
+    let order = parse_order_id(&order)?;
     let lines = body.0.lines()?;
-    api.decide(order, Wish::Reserve(lines)).await
+    api.execute(order, Command::Reserve(lines)).await
 }
 
 async fn commit(State(api): State<Arc<Api>>, Path(order): Path<String>) -> Result<Response, Problem> {
-    api.decide(order_of(&order)?, Wish::Commit).await
+    api.execute(parse_order_id(&order)?, Command::Commit).await
 }
 
 async fn release(State(api): State<Arc<Api>>, Path(order): Path<String>) -> Result<Response, Problem> {
-    api.decide(order_of(&order)?, Wish::Release).await
+    api.execute(parse_order_id(&order)?, Command::Release).await
 }
 
-fn order_of(text: &str) -> Result<OrderId, Problem> {
+fn parse_order_id(text: &str) -> Result<OrderId, Problem> {
     let order = parse_path_parameter("order_id", text)?;
     tracing::Span::current().record("order_id", text);
     Ok(order)
 }
 
-enum Wish {
+/// A command to a reservation.
+enum Command {
     Reserve(Lines),
     Commit,
     Release,
 }
 
 impl Api {
-    /// Reads, decides and writes, again and again until nobody else was faster. Repeating a wish gives the
-    /// answer that it had.
-    async fn decide(&self, order: OrderId, wish: Wish) -> Result<Response, Problem> {
-        for attempt in 1..=TRIES {
+    /// Executes a command with optimistic locking. Repeating a command returns the same response.
+    async fn execute(&self, order: OrderId, command: Command) -> Result<Response, Problem> {
+        for attempt in 1..=MAX_ATTEMPTS {
             let read = self.reservations.get(order).await?;
-            let decision = match &wish {
-                Wish::Reserve(lines) => {
-                    // What is decided already does not depend on the stock.
+            let decision = match &command {
+                Command::Reserve(lines) => {
+                    // An existing reservation does not depend on the stock.
                     let skus: Vec<Sku> = lines.iter().map(|line| line.sku.clone()).collect();
                     let stock = if read.is_none() {
-                        self.reservations.on_sale(&skus).await?
+                        self.reservations.load_stock(&skus).await?
                     } else {
                         Default::default()
                     };
                     reservation::reserve(read.as_ref(), order, lines, &stock)
                 }
-                Wish::Commit => reservation::commit(read.as_ref(), order),
-                Wish::Release => reservation::release(read.as_ref(), order),
+                Command::Commit => reservation::commit(read.as_ref(), order),
+                Command::Release => reservation::release(read.as_ref(), order),
             };
             match decision {
-                Decision::Unchanged(reservation) => return Ok(answer(&reservation)),
+                Decision::Unchanged(reservation) => return Ok(reservation_response(&reservation)),
                 Decision::Refuse(why) => {
-                    tracing::error!(why, "a reservation was asked for what can never be");
-                    return Err(Problem::conflict(
-                        "reservation-final",
-                        "The reservation cannot become that",
-                        why,
-                    ));
+                    tracing::error!(why, "the command contradicts the reservation");
+                    return Err(Problem::conflict("reservation-final", "The reservation is final", why));
                 }
                 Decision::Write { reservation, changes } => {
                     if self.reservations.write(read.as_ref(), &reservation, &changes).await? {
-                        return Ok(answer(&reservation));
+                        return Ok(reservation_response(&reservation));
                     }
                 }
             }
-            self.wait(attempt).await;
+            self.back_off(attempt).await;
         }
-        Err(anyhow::anyhow!("others were faster with the stock {TRIES} times").into())
+        Err(anyhow::anyhow!(
+            "{MAX_ATTEMPTS} attempts to write the reservation failed because of concurrent changes"
+        )
+        .into())
     }
 
-    /// Up to 20 ms, doubling each time: many orders for one product should not meet again at once.
-    async fn wait(&self, attempt: u32) {
-        let most = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
-        self.clock.sleep(most.mul_f64(self.clock.random())).await;
+    /// Waits before the next attempt: at most 20 ms, doubled with each attempt, with full jitter, so that
+    /// orders for the same product do not conflict again.
+    async fn back_off(&self, attempt: u32) {
+        let max_delay = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
+        self.clock.sleep(max_delay.mul_f64(self.clock.random())).await;
     }
 }
 
-fn answer(reservation: &Reservation) -> Response {
+fn reservation_response(reservation: &Reservation) -> Response {
     Json(reservation).into_response()
 }

@@ -1,4 +1,4 @@
-//! The inventory's API, as its callers see it.
+//! The client of the inventory API.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,34 +8,34 @@ use http::{Method, Request, StatusCode, header};
 use platform::http::client::HttpClient;
 use serde_json::json;
 
-/// Holds, sells and frees stock.
+/// Reserves stock, and commits and releases reservations.
 #[async_trait]
 pub trait Inventory: Send + Sync {
-    /// Holds stock for an order, or tells what was decided before.
+    /// Reserves stock for an order, or returns the existing reservation.
     async fn reserve(
         &self,
         order: OrderId,
         lines: &Lines,
         correlation_id: &str,
     ) -> Result<Reservation, InventoryError>;
-    /// Sells what is held for an order.
+    /// Commits the reservation of an order.
     async fn commit(&self, order: OrderId, correlation_id: &str) -> Result<Reservation, InventoryError>;
-    /// Sets free what is held for an order.
+    /// Releases the reservation of an order.
     async fn release(&self, order: OrderId, correlation_id: &str) -> Result<Reservation, InventoryError>;
 }
 
-/// Why the inventory did not do it.
+/// The reason why a call to the inventory service failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
-    /// It never will.
-    #[error("the inventory refused ({status}): {detail}")]
-    Refused {
-        /// Its status.
+    /// The service rejected the request: a retry cannot succeed.
+    #[error("the inventory service rejected the request ({status}): {detail}")]
+    Rejected {
+        /// The HTTP status.
         status: StatusCode,
-        /// What it said.
+        /// The `detail` of the response.
         detail: String,
     },
-    /// It may later, or has already.
+    /// The outcome is unknown: the request may have been executed and can be retried.
     #[error(transparent)]
     Unknown(#[from] anyhow::Error),
 }
@@ -43,20 +43,20 @@ pub enum InventoryError {
 impl From<InventoryError> for platform::Failure {
     fn from(error: InventoryError) -> Self {
         match error {
-            InventoryError::Refused { .. } => Self::reject(error),
+            InventoryError::Rejected { .. } => Self::reject(error),
             InventoryError::Unknown(error) => Self::Retry(error),
         }
     }
 }
 
-/// The inventory over HTTP.
+/// The client over HTTP.
 pub struct HttpInventory<C> {
     client: C,
     base: String,
 }
 
 impl<C: HttpClient> HttpInventory<C> {
-    /// The API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
+    /// A client of the API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
     pub fn new(client: C, base: &str) -> Self {
         Self { client, base: base.trim_end_matches('/').to_owned() }
     }
@@ -75,23 +75,25 @@ impl<C: HttpClient> HttpInventory<C> {
             .header("x-correlation-id", correlation_id)
             .body(body)
             .map_err(anyhow::Error::from)?;
-        let answer = self.client.send(request).await.map_err(anyhow::Error::from)?;
-        let status = answer.status();
+        let response = self.client.send(request).await.map_err(anyhow::Error::from)?;
+        let status = response.status();
         if status.is_success() {
-            return Ok(serde_json::from_slice(answer.body()).map_err(anyhow::Error::from)?);
+            return Ok(serde_json::from_slice(response.body()).map_err(anyhow::Error::from)?);
         }
-        let said: serde_json::Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        let detail = said
+        let problem: serde_json::Value = serde_json::from_slice(response.body()).unwrap_or_default();
+        let detail = problem
             .get("detail")
-            .or_else(|| said.get("message"))
+            .or_else(|| problem.get("message"))
             .and_then(|text| text.as_str())
-            .unwrap_or("without a reason");
+            .unwrap_or("no reason given");
         match status {
             StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
-                Err(InventoryError::Refused { status, detail: detail.to_owned() })
+                Err(InventoryError::Rejected { status, detail: detail.to_owned() })
             }
-            // 403 and 404 too: they come from a gateway that is being deployed, and are gone when that is done.
-            _ => Err(InventoryError::Unknown(anyhow::anyhow!("the inventory answered {status}: {detail}"))),
+            // Includes 403 and 404, which the gateway returns temporarily during a deployment.
+            _ => Err(InventoryError::Unknown(anyhow::anyhow!(
+                "the inventory service responded with {status}: {detail}"
+            ))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The inventory service: what is sold, how much of it there is, and for whom it is set aside.
+//! The inventory service: products, stock and reservations.
 //!
 //! | function | module |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `settle-reservation` | [`settle`] |
 //! | `import-stock` | [`import`] |
 //!
-//! The API and `import-stock` own the data. The two other functions call the API ([`client`]), as any other service
-//! would: another inventory service with the same routes can take its place.
+//! The API and `import-stock` own the data. The other two functions call the API ([`client`]) as any other
+//! service would, so that another inventory service with the same routes can replace this one.
 
 pub mod adapters;
 pub mod api;

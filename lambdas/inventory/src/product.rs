@@ -1,52 +1,52 @@
-//! What is sold.
+//! Products and their stock.
 
 use domain::reservation::ProductStock;
 use domain::{Money, ProductName, Sku, TaxRate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The most pieces of one product that are counted: far below where the counters would overflow.
-pub const MOST_PIECES: u32 = 1_000_000_000;
+/// The maximum number of available pieces of a product, far below where the counters would overflow.
+pub const MAX_STOCK: u32 = 1_000_000_000;
 
-/// What staff decide of a product.
+/// The part of a product that staff edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// What it is called.
+    /// The name of the product.
     pub name: ProductName,
-    /// The price of one, with the tax.
+    /// The price of one piece, including tax.
     pub price: Money,
-    /// The tax within the price, if it is not the shop's usual rate.
+    /// The rate of the tax included in the price, if it is not the shop's standard rate.
     pub tax_rate: Option<TaxRate>,
 }
 
-/// A product and its stock. `available + held + sold` is all that was ever delivered.
+/// A product and its stock. `available + held + sold` is the total of all deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Product {
-    /// Which.
+    /// The SKU of the product.
     pub sku: Sku,
-    /// What it is called.
+    /// The name of the product.
     pub name: ProductName,
-    /// The price of one, with the tax.
+    /// The price of one piece, including tax.
     pub price: Money,
-    /// The tax within the price, in hundredths of a percent: 1900 is 19 %. Left out where nobody said, and the shop's
-    /// usual rate applies.
+    /// The rate of the tax included in the price, in basis points: 1900 is 19 %. Absent if the shop's
+    /// standard rate applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_rate: Option<TaxRate>,
-    /// Goes up by one with each change of name, price or tax: what staff decide. Stock moves without it, so that a change
-    /// need not be made again for each piece that is sold meanwhile.
+    /// Incremented by each change of name, price or tax rate. Stock changes do not increment it, so that a
+    /// sale does not invalidate an edit in progress.
     #[serde(default)]
     pub revision: u64,
-    /// How many can be ordered.
+    /// The quantity that is available to order.
     pub available: u32,
-    /// How many are set aside for orders that are not paid yet.
+    /// The quantity that is reserved for orders that are not paid yet.
     pub held: u32,
-    /// How many are sold.
+    /// The quantity that has been sold.
     pub sold: u32,
 }
 
 impl Product {
-    /// What a reservation looks at.
-    pub fn on_sale(&self) -> ProductStock {
+    /// The stock and price on which a reservation is decided.
+    pub fn stock(&self) -> ProductStock {
         ProductStock { available: self.available, price: self.price }
     }
 }

@@ -1,4 +1,4 @@
-//! What clients send, checked field by field.
+//! Request bodies and their validation.
 
 use domain::{Lines, ProductName, TaxRate};
 use platform::http::input::{LineInput, MoneyInput, parse_lines};
@@ -7,19 +7,20 @@ use schemars::JsonSchema;
 
 use crate::product::Offer;
 
-/// The most pieces that one delivery brings.
-pub(crate) const LARGEST_DELIVERY: u32 = 1_000_000;
+/// The maximum quantity of one delivery.
+pub(crate) const MAX_DELIVERY_QUANTITY: u32 = 1_000_000;
 
 /// The body of `PUT /products/{sku}`.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutProduct {
-    /// What it is called.
+    /// The name of the product.
     #[eserde(compat)]
     name: ProductName,
-    /// The price of one, with the tax.
+    /// The price of one piece, including tax.
     price: MoneyInput,
-    /// The tax within the price, in hundredths of a percent: 1900 is 19 %. The shop's usual rate, where it is left out.
+    /// The rate of the tax included in the price, in basis points: 1900 is 19 %. The default is the shop's
+    /// standard rate.
     #[eserde(compat)]
     #[serde(default)]
     tax_rate: Option<TaxRate>,
@@ -35,18 +36,18 @@ impl From<PutProduct> for Offer {
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutDelivery {
-    /// How many pieces it brings.
+    /// The number of pieces delivered.
     #[schemars(range(min = 1, max = 1_000_000))]
     quantity: u32,
 }
 
 impl PutDelivery {
     pub(crate) fn quantity(&self) -> Result<u32, Problem> {
-        if (1..=LARGEST_DELIVERY).contains(&self.quantity) {
+        if (1..=MAX_DELIVERY_QUANTITY).contains(&self.quantity) {
             return Ok(self.quantity);
         }
-        let why = format!("must be 1 to {LARGEST_DELIVERY} pieces, is {}", self.quantity);
-        Err(Problem::invalid(vec![FieldError::pointer("/quantity", why)]))
+        let reason = format!("must be 1 to {MAX_DELIVERY_QUANTITY} pieces, is {}", self.quantity);
+        Err(Problem::invalid(vec![FieldError::pointer("/quantity", reason)]))
     }
 }
 
@@ -54,7 +55,7 @@ impl PutDelivery {
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutReservation {
-    /// What to set aside, each product once.
+    /// The lines to reserve, with each product at most once.
     #[schemars(length(min = 1, max = 50))]
     lines: Vec<LineInput>,
 }

@@ -1,4 +1,4 @@
-//! `reserve-inventory`: holds stock for each new order.
+//! `reserve-inventory`: reserves stock for each new order.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::client::Inventory;
 
 /// `order.created` → `reservation.confirmed` or `reservation.rejected`.
 pub struct ReserveInventory {
-    /// The inventory's API.
+    /// The client of the inventory API.
     pub inventory: Arc<dyn Inventory>,
-    /// Time.
+    /// Supplies the time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -22,20 +22,20 @@ pub struct ReserveInventory {
 impl EventHandler for ReserveInventory {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
         let Fact::OrderCreated(created) = &event.fact else {
-            return Err(Failure::poison(format!("{} is not for this function", event.fact.name())));
+            return Err(Failure::poison(format!("unexpected event type {}", event.fact.name())));
         };
         let order = created.order.clone();
         let correlation_id = event.cause.correlation_id.as_str();
         let reservation = self.inventory.reserve(event.subject, &order.lines, correlation_id).await?;
         let fact = match reservation.state {
-            // Sold already: this is a late repeat, and what it publishes again has the id that it had.
+            // A committed reservation means a late redelivery: the event is published again with the same id.
             ReservationState::Held | ReservationState::Committed => {
                 Fact::ReservationConfirmed(ReservationConfirmed { order })
             }
             ReservationState::Rejected { shortages } => {
                 Fact::ReservationRejected(ReservationRejected { order, shortages })
             }
-            // Given up before it came, or long over.
+            // The order was voided before this event arrived, or this is a late redelivery.
             ReservationState::Released => return Ok(Vec::new()),
         };
         Ok(vec![Event::new(event.subject, fact, self.clock.now(), event.to_cause())])

@@ -1,4 +1,4 @@
-//! `settle-reservation`: sells or frees what was held, as the payment came out.
+//! `settle-reservation`: commits or releases a reservation, depending on the outcome of the payment.
 
 use std::sync::Arc;
 
@@ -10,11 +10,12 @@ use platform::{Clock, EventHandler, Failure};
 
 use crate::client::Inventory;
 
-/// `payment.succeeded` → `reservation.committed`; `payment.failed` or `payment.voided` → `reservation.released`.
+/// `payment.succeeded` → `reservation.committed`; `payment.failed` or `payment.voided` →
+/// `reservation.released`.
 pub struct SettleReservation {
-    /// The inventory's API.
+    /// The client of the inventory API.
     pub inventory: Arc<dyn Inventory>,
-    /// Time.
+    /// Supplies the time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -27,15 +28,17 @@ impl EventHandler for SettleReservation {
             Fact::PaymentFailed(_) | Fact::PaymentVoided(_) => {
                 self.inventory.release(event.subject, correlation_id).await?
             }
-            other => return Err(Failure::poison(format!("{} is not for this function", other.name()))),
+            other => return Err(Failure::poison(format!("unexpected event type {}", other.name()))),
         };
         let fact = match reservation.state {
             ReservationState::Committed => Fact::ReservationCommitted(ReservationSettled {}),
             ReservationState::Released => Fact::ReservationReleased(ReservationSettled {}),
-            // Nothing was held, so nothing is free now that was not before.
+            // Nothing was reserved, so there is nothing to release.
             ReservationState::Rejected { .. } => return Ok(Vec::new()),
             ReservationState::Held => {
-                return Err(Failure::retry(anyhow::anyhow!("the inventory still holds the stock")));
+                return Err(Failure::retry(anyhow::anyhow!(
+                    "the inventory service reports the stock as still reserved"
+                )));
             }
         };
         Ok(vec![Event::new(event.subject, fact, self.clock.now(), event.to_cause())])

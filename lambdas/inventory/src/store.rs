@@ -1,4 +1,4 @@
-//! The ports to what the service keeps.
+//! The ports to the stores of the service.
 
 use std::collections::BTreeMap;
 
@@ -9,55 +9,60 @@ use platform::http::Precondition;
 
 use crate::product::{Offer, Product};
 
-/// A page of products, by SKU.
+/// A page of products.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// In no order that means anything.
+    /// The products, in no particular order.
     pub products: Vec<Product>,
-    /// Where the next page starts behind, if there is one.
+    /// The last product of this page, if there are more pages.
     pub next: Option<Sku>,
 }
 
-/// What became of a delivery.
+/// The result of recording a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivered {
-    /// It is counted, now or before.
-    Counted,
-    /// A delivery of that name brought another quantity.
-    OtherQuantity,
-    /// There is no such product, or it would have more than can be counted.
-    Refused,
+pub enum DeliveryOutcome {
+    /// The delivery is recorded: by this call or an earlier one.
+    Recorded,
+    /// The delivery was recorded before with another quantity.
+    QuantityMismatch,
+    /// The product does not exist, or its stock would exceed [`MAX_STOCK`](crate::product::MAX_STOCK).
+    Rejected,
 }
 
-/// Products and their stock.
+/// The store of products and their stock.
 #[async_trait]
 pub trait Products: Send + Sync {
-    /// One product.
+    /// Gets a product.
     async fn get(&self, sku: &Sku) -> anyhow::Result<Option<Product>>;
 
-    /// All products, at most `limit`, behind `after`.
+    /// Lists at most `limit` products, starting after `after`.
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page>;
 
-    /// Offers a product so, if `condition` holds of its revision; nothing where it does not. A new product has
-    /// no stock and revision 1; one that is there keeps its stock and has the next revision.
+    /// Creates or updates a product, if its revision meets `condition`; otherwise returns `None`. A new
+    /// product has no stock and revision 1; an existing one keeps its stock and gets the next revision.
     async fn put(&self, sku: &Sku, offer: &Offer, condition: Precondition)
     -> anyhow::Result<Option<Product>>;
 
-    /// Adds a delivery to what is available, once, however often it is told.
-    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered>;
+    /// Adds a delivery to the available stock. A delivery with the same id is added only once.
+    async fn record_delivery(
+        &self,
+        sku: &Sku,
+        delivery: &DeliveryId,
+        quantity: u32,
+    ) -> anyhow::Result<DeliveryOutcome>;
 }
 
-/// Reservations.
+/// The store of reservations.
 #[async_trait]
 pub trait Reservations: Send + Sync {
-    /// The reservation of an order.
+    /// Gets the reservation of an order.
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>>;
 
-    /// Stock and price of each product that there is.
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>>;
+    /// Loads the stock and price of those products that exist.
+    async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>>;
 
-    /// Writes `new` in place of `read` and changes the stock, all or nothing. False, and nothing written, when
-    /// the reservation is no longer as it was read, or the stock does not allow it.
+    /// Replaces `read` by `new` and changes the stock in one transaction. Returns false and writes nothing if
+    /// the reservation has changed since it was read, or the stock does not suffice.
     async fn write(
         &self,
         read: Option<&Reservation>,

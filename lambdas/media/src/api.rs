@@ -1,4 +1,4 @@
-//! `media-api`: asks for uploads, and shows what became of them.
+//! `media-api`: creates uploads, and shows their status and the images of products.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,107 +15,109 @@ use platform::http::{
 };
 use platform::objects::ObjectStore;
 
-use crate::MOST_BYTES;
-use crate::picture::MOST_PIXELS;
+use crate::MAX_UPLOAD_BYTES;
 use crate::process::quarantine_key;
-use crate::store::{Images, Permit, UploadForms};
-use crate::view::{AskForUpload, ImageView, Limits, ProductImageView, RenditionView, Status, UploadFormView};
+use crate::rendition::MAX_PIXELS;
+use crate::store::{Images, UploadForms, UploadPolicy};
+use crate::view::{
+    CreateImageUpload, ImageView, Limits, ProductImageView, RenditionView, Status, UploadFormView,
+};
 
-/// How long a form is good: long enough for a slow line, too short to be passed around.
-const FORM_GOOD_FOR: Duration = Duration::from_secs(10 * 60);
-/// How long a link to a rendition is good. It ends sooner where the function's credentials do.
-const LINK_GOOD_FOR: Duration = Duration::from_secs(60 * 60);
+/// The validity of a form: long enough for a slow connection, too short to be shared.
+const FORM_VALIDITY: Duration = Duration::from_secs(10 * 60);
+/// The validity of a link to a rendition. It ends earlier if the credentials of the function expire.
+const LINK_VALIDITY: Duration = Duration::from_secs(60 * 60);
 
-/// What the routes work on.
+/// The dependencies of the routes.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Api {
-    /// What is known of uploads.
     pub images: Arc<dyn Images>,
-    /// Lets clients send files.
     pub forms: Arc<dyn UploadForms>,
-    /// Where pictures are that can be shown.
+    /// The bucket of the renditions.
     pub renditions: Arc<dyn ObjectStore>,
-    /// Time and ids.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The routes.
+/// Returns the router of the service.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// Returns the routes with their descriptions in the API contract.
 pub fn routes() -> Routes<Arc<Api>> {
     let image = "/products/{sku}/image";
     let staff = Access::Scope(Scope::InventoryWrite);
     Routes::default()
-        .add(Operation::post(image, "askForImageUpload", staff, about_ask), ask)
-        .add(Operation::get(image, "readProductImage", Access::Public, about_read), read)
+        .add(Operation::post(image, "createImageUpload", staff, describe_create), create)
+        .add(Operation::get(image, "readProductImage", Access::Public, describe_get), get)
 }
 
-fn about_ask(it: &mut OperationDescription) {
+fn describe_create(it: &mut OperationDescription) {
     it.about(
-        "Ask for an upload of a product's picture",
-        "The answer is a form: POST it to its `url` as `multipart/form-data`, with its `fields` as they are and the field \
-         `file` last. Then read the picture until its `status` is no longer `pending`. A file counts by its content, \
-         whatever its name and type. Nobody sees it before it is scanned for malware; what is shown is made anew of its \
-         pixels, without its metadata.",
+        "Create an image upload",
+        "Returns a form for uploading the file. POST the file to the form's `url` as `multipart/form-data`, \
+         with the unchanged `fields`, followed by the field `file`. Then poll the product's image until its \
+         `status` is no longer `pending`. The format is detected from the content of the file, regardless of \
+         its name and media type. The file itself is never served: it is scanned for malware, and the served \
+         images are encoded from its pixels, without its metadata.",
     )
-    .path::<Sku>("sku", "Of which product.")
-    .body::<AskForUpload>()
-    .response::<UploadFormView>(201, "The form.")
-    .with_header("Location", "Where to read what became of it.");
+    .path::<Sku>("sku", "The SKU of the product.")
+    .body::<CreateImageUpload>()
+    .response::<UploadFormView>(201, "The upload form.")
+    .with_header("Location", "The URL of the product's image, which shows the status of the upload.");
 }
 
-fn about_read(it: &mut OperationDescription) {
+fn describe_get(it: &mut OperationDescription) {
     it.about(
-        "Read a product's picture",
-        "What became of the upload that was asked for last, and the picture of the newest one that became ready.",
+        "Get a product's image",
+        "Returns the status of the latest upload, and the image of the newest upload that is ready.",
     )
-    .path::<Sku>("sku", "Of which product.")
-    .response::<ProductImageView>(200, "The picture.")
-    .problem(404, "not-found", "No picture was ever uploaded for this product.");
+    .path::<Sku>("sku", "The SKU of the product.")
+    .response::<ProductImageView>(200, "The status of the latest upload, and the current image.")
+    .problem(404, "not-found", "No image has been uploaded for this product.");
 }
 
-async fn ask(
+async fn create(
     Extension(api): Extension<Arc<Api>>,
     Path(sku): Path<String>,
     RequestCause(cause): RequestCause,
-    body: Json<AskForUpload>,
+    body: Json<CreateImageUpload>,
 ) -> Result<Response, Problem> {
     let sku: Sku = parse_path_parameter("sku", &sku)?;
     let (id, now) = (UploadId::from(api.clock.new_id()), api.clock.now());
-    let permit = Permit {
+    let policy = UploadPolicy {
         key: quarantine_key(&sku, id),
         content_type: body.0.content_type.name().to_owned(),
-        most_bytes: MOST_BYTES,
-        from: now,
-        good_for: FORM_GOOD_FOR,
+        max_bytes: MAX_UPLOAD_BYTES,
+        valid_from: now,
+        validity: FORM_VALIDITY,
     };
-    let form = api.forms.form(&permit).await?;
+    let form = api.forms.create(&policy).await?;
     let location = format!("/v1/products/{sku}/image");
-    api.images.ask(&Upload { sku, id, requested_at: now, cause, state: UploadState::Pending }).await?;
+    api.images.create(&Upload { sku, id, requested_at: now, cause, state: UploadState::Pending }).await?;
     let view = UploadFormView {
         upload_id: id,
         url: form.url,
         fields: form.fields,
-        expires_at: now.saturating_add(FORM_GOOD_FOR).map_err(anyhow::Error::from)?,
-        limits: Limits { bytes: MOST_BYTES, pixels: MOST_PIXELS },
+        expires_at: now.saturating_add(FORM_VALIDITY).map_err(anyhow::Error::from)?,
+        limits: Limits { bytes: MAX_UPLOAD_BYTES, pixels: MAX_PIXELS },
     };
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(view)).into_response())
 }
 
-async fn read(Extension(api): Extension<Arc<Api>>, Path(sku): Path<String>) -> Result<Response, Problem> {
+async fn get(Extension(api): Extension<Arc<Api>>, Path(sku): Path<String>) -> Result<Response, Problem> {
     let sku: Sku = parse_path_parameter("sku", &sku)?;
-    // The newest first: a picture that becomes ready in between is shown, if not yet said to be.
-    let newest = api.images.newest(&sku).await?;
+    // The latest upload is read first, so that an image that becomes ready in between is included, even
+    // though its status is still pending.
+    let latest = api.images.latest(&sku).await?;
     let current = api.images.current(&sku).await?;
-    // What is known of uploads is forgotten after a while, the picture is not.
-    let Some(newest) = newest.as_ref().or(current.as_ref()) else {
+    // The records of uploads expire; that of the current image does not.
+    let Some(latest) = latest.as_ref().or(current.as_ref()) else {
         return Err(Problem::not_found(format!(
-            "No picture was ever uploaded for {sku}. POST /products/{sku}/image asks for an upload."
+            "No image has been uploaded for {sku}. To create an upload, POST /products/{sku}/image."
         )));
     };
-    let (status, reason) = match &newest.state {
+    let (status, reason) = match &latest.state {
         UploadState::Pending => (Status::Pending, None),
         UploadState::Ready { .. } => (Status::Ready, None),
         UploadState::Rejected { reason, .. } => (Status::Rejected, Some(*reason)),
@@ -125,7 +127,7 @@ async fn read(Extension(api): Extension<Arc<Api>>, Path(sku): Path<String>) -> R
         None => None,
     };
     let explanation = reason.map(|reason| reason.explanation());
-    Ok(Json(ProductImageView { sku, upload_id: newest.id, status, reason, explanation, image })
+    Ok(Json(ProductImageView { sku, upload_id: latest.id, status, reason, explanation, image })
         .into_response())
 }
 
@@ -140,7 +142,7 @@ impl Api {
                 width: it.width,
                 height: it.height,
                 bytes: it.bytes,
-                url: self.renditions.presigned_url(&it.key, LINK_GOOD_FOR, None).await?,
+                url: self.renditions.presigned_url(&it.key, LINK_VALIDITY, None).await?,
             });
         }
         let original = image.original.clone();

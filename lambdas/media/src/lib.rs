@@ -1,20 +1,21 @@
-//! The media service: pictures of products, from a client's upload to what a shop shows.
+//! The media service: product images, from the upload by a client to the renditions that the shop displays.
 //!
 //! | function | module |
 //! |---|---|
 //! | `media-api` | [`api`] |
 //! | `process-upload` | [`process`] |
 //!
-//! A client asks for an upload and sends the file straight to S3, into a quarantine that no client can read. What the
-//! [`scan`]ner lets through is read ([`picture`]), made anew in the sizes that a shop needs, and only that is ever shown.
+//! A client creates an upload and sends the file directly to S3, into a quarantine bucket that no client can
+//! read. A file that the [`scan`]ner finds clean is decoded and re-encoded in the sizes that a shop needs
+//! ([`rendition`]). Only these renditions are served.
 
 pub mod adapters;
 pub mod api;
-pub mod picture;
 pub mod process;
+pub mod rendition;
 pub mod scan;
 pub mod store;
 mod view;
 
-/// The most bytes that an upload has: what a good camera makes, with room.
-pub const MOST_BYTES: u32 = 10 * 1024 * 1024;
+/// The maximum size of an upload in bytes: more than the photographs of a good camera.
+pub const MAX_UPLOAD_BYTES: u32 = 10 * 1024 * 1024;

@@ -1,4 +1,5 @@
-//! `process-upload`: a file came into quarantine, and is harmless or not → a picture that can be shown, or a reason why not.
+//! `process-upload`: uploaded file and scan verdict → renditions of the image, or the reason for its
+//! rejection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,37 +14,35 @@ use platform::{Clock, Failure, MessageHandler};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::MOST_BYTES;
-use crate::picture::{Rendered, RenderedFile, render};
+use crate::MAX_UPLOAD_BYTES;
+use crate::rendition::{Rendered, RenderedFile, render};
 use crate::scan::{Scanner, Verdict};
-use crate::store::{Found, Images, Quarantine};
+use crate::store::{Images, Quarantine, ReadOutcome};
 
-/// What the names of files in quarantine start with.
-const UPLOADS: &str = "uploads";
-/// How many hexadecimal digits of a file's hash are in its name: 128 bits tell any two apart.
-const DIGITS: usize = 32;
+/// The key prefix of files in quarantine.
+const UPLOAD_PREFIX: &str = "uploads";
+/// The number of hexadecimal digits of the content hash in the key of a rendition: 128 bits make collisions
+/// negligible.
+const HASH_DIGITS: usize = 32;
 
-/// The handler.
+/// The message handler.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct ProcessUpload {
-    /// What is known of uploads.
     pub images: Arc<dyn Images>,
-    /// Where the files are.
     pub quarantine: Arc<dyn Quarantine>,
-    /// Says whether they are harmless.
     pub scanner: Arc<dyn Scanner>,
-    /// Where pictures go that can be shown.
+    /// The bucket of the renditions.
     pub renditions: Arc<dyn ObjectStore>,
-    /// Time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The name of an upload's file in quarantine.
+/// Returns the object key of an upload in quarantine.
 pub fn quarantine_key(sku: &Sku, id: UploadId) -> String {
-    format!("{UPLOADS}/{sku}/{id}")
+    format!("{UPLOAD_PREFIX}/{sku}/{id}")
 }
 
-fn upload_of(key: &str) -> Option<(Sku, UploadId)> {
-    let (sku, id) = key.strip_prefix(UPLOADS)?.strip_prefix('/')?.split_once('/')?;
+fn parse_quarantine_key(key: &str) -> Option<(Sku, UploadId)> {
+    let (sku, id) = key.strip_prefix(UPLOAD_PREFIX)?.strip_prefix('/')?.split_once('/')?;
     Some((sku.parse().ok()?, id.parse().ok()?))
 }
 
@@ -55,20 +54,20 @@ impl MessageHandler<ProductFact> for ProcessUpload {
     }
 
     async fn handle_message(&self, message: Value, _: Duration) -> Result<Vec<Event<ProductFact>>, Failure> {
-        let arrival = self.scanner.arrival(&message)?;
-        let key = &arrival.file.key;
-        let (sku, id) =
-            upload_of(key).ok_or_else(|| Failure::reject(format!("{key} is no name of an upload")))?;
+        let request = self.scanner.parse_message(&message)?;
+        let key = &request.file.key;
+        let (sku, id) = parse_quarantine_key(key)
+            .ok_or_else(|| Failure::reject(format!("{key} is not the key of an upload")))?;
         let Some(upload) = self.images.get(&sku, id).await? else {
-            return Err(Failure::reject(format!("nobody asked for the upload {id} of {sku}, or long ago")));
+            return Err(Failure::reject(format!("upload {id} of {sku} was never created or has expired")));
         };
         let upload = if upload.state == UploadState::Pending {
-            let content = self.quarantine.read(&arrival.file, MOST_BYTES).await?;
-            let finding = match content {
-                Found::Gone => ProcessingResult::Rejected(RejectReason::Expired),
-                Found::TooLarge => ProcessingResult::Rejected(RejectReason::TooLarge),
-                Found::File(content) => match self.scanner.scan(&arrival, content.clone()).await? {
-                    Verdict::Clean => self.make(&sku, content).await?,
+            let content = self.quarantine.read(&request.file, MAX_UPLOAD_BYTES).await?;
+            let result = match content {
+                ReadOutcome::Gone => ProcessingResult::Rejected(RejectReason::Expired),
+                ReadOutcome::TooLarge => ProcessingResult::Rejected(RejectReason::TooLarge),
+                ReadOutcome::File(content) => match self.scanner.scan(&request, content.clone()).await? {
+                    Verdict::Clean => self.store_renditions(&sku, content).await?,
                     Verdict::Infected { threat } => {
                         tracing::warn!(%sku, upload_id = %id, threat, "malware was uploaded");
                         ProcessingResult::Rejected(RejectReason::Malware)
@@ -77,16 +76,16 @@ impl MessageHandler<ProductFact> for ProcessUpload {
                     Verdict::Failed => ProcessingResult::Rejected(RejectReason::ScanFailed),
                 },
             };
-            self.decide(upload, finding).await?
+            self.complete(upload, result).await?
         } else {
             upload
         };
-        tracing::info!(%sku, upload_id = %id, state = ?outcome(&upload), "the upload is decided");
+        tracing::info!(%sku, upload_id = %id, state = ?state_name(&upload), "the upload is completed");
         Ok(upload.event().into_iter().collect())
     }
 }
 
-fn outcome(upload: &Upload) -> &'static str {
+fn state_name(upload: &Upload) -> &'static str {
     match &upload.state {
         UploadState::Pending => "pending",
         UploadState::Ready { .. } => "ready",
@@ -95,20 +94,20 @@ fn outcome(upload: &Upload) -> &'static str {
 }
 
 impl ProcessUpload {
-    async fn decide(&self, upload: Upload, finding: ProcessingResult) -> anyhow::Result<Upload> {
-        match upload.complete(finding, self.clock.now()) {
-            Some(decided) => self.images.decide(&decided).await,
+    async fn complete(&self, upload: Upload, result: ProcessingResult) -> anyhow::Result<Upload> {
+        match upload.complete(result, self.clock.now()) {
+            Some(completed) => self.images.complete(&completed).await,
             None => Ok(upload),
         }
     }
 
-    /// Makes the renditions, and writes them before anything says that they are there.
-    async fn make(&self, sku: &Sku, content: Bytes) -> anyhow::Result<ProcessingResult> {
-        // Decoding takes seconds. On a thread of its own, the host can still stop waiting for it.
+    /// Renders the image and stores the renditions, before any record or event refers to them.
+    async fn store_renditions(&self, sku: &Sku, content: Bytes) -> anyhow::Result<ProcessingResult> {
+        // Decoding takes seconds. It runs on a thread of its own, so that the host can enforce its deadline.
         let rendered = match tokio::task::spawn_blocking(move || render(&content)).await {
             Ok(Ok(rendered)) => rendered,
             Ok(Err(reason)) => return Ok(ProcessingResult::Rejected(reason)),
-            // The same file would bring the decoder down again.
+            // A retry would panic again.
             Err(error) if error.is_panic() => {
                 tracing::error!(%sku, %error, "a decoder panicked");
                 return Ok(ProcessingResult::Rejected(RejectReason::Malformed));
@@ -118,16 +117,17 @@ impl ProcessUpload {
         let Rendered { original, files } = rendered;
         let mut renditions = Vec::with_capacity(files.len());
         for file in files {
-            renditions.push(self.write(sku, file).await?);
+            renditions.push(self.store_rendition(sku, file).await?);
         }
         Ok(ProcessingResult::Ready(Image { original, renditions }))
     }
 
-    /// A name that says what is in the file: writing it twice is writing it once, and whoever has it may keep it for ever.
-    async fn write(&self, sku: &Sku, file: RenderedFile) -> anyhow::Result<Rendition> {
+    /// Stores a rendition under a key that contains the hash of its content, so that the write is idempotent
+    /// and clients may cache the file indefinitely.
+    async fn store_rendition(&self, sku: &Sku, file: RenderedFile) -> anyhow::Result<Rendition> {
         let RenderedFile { size, format, width, height, content } = file;
         let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        let hash: String = hash.chars().take(DIGITS).collect();
+        let hash: String = hash.chars().take(HASH_DIGITS).collect();
         let key = format!("products/{sku}/{}-{hash}.{}", size.name(), format.extension());
         let bytes = u64::try_from(content.len())?;
         let content_type = format.media_type().to_owned();
@@ -143,9 +143,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_in_quarantine_names_its_upload() {
+    fn quarantine_keys_identify_the_upload() {
         let (sku, id) = ("TEA-001".parse().unwrap(), "01a207e7-51d0-774b-bcce-b302099a8057".parse().unwrap());
-        assert_eq!(upload_of(&quarantine_key(&sku, id)), Some((sku, id)));
+        assert_eq!(parse_quarantine_key(&quarantine_key(&sku, id)), Some((sku, id)));
         for wrong in [
             "uploads/TEA-001",
             "uploads/TEA-001/01A207E7-51D0-774B-BCCE-B302099A8057",
@@ -153,7 +153,7 @@ mod tests {
             "other/TEA-001/01a207e7-51d0-774b-bcce-b302099a8057",
             "uploadsTEA-001/01a207e7-51d0-774b-bcce-b302099a8057",
         ] {
-            assert_eq!(upload_of(wrong), None, "{wrong}");
+            assert_eq!(parse_quarantine_key(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Whether a file is harmless: a port with two adapters, which differ in what starts a scan.
+//! The port to a malware scanner. Its two adapters differ in what starts a scan.
 //!
-//! GuardDuty scans by itself what comes into the quarantine, and its verdict is the message. `clamd` is asked when S3 says
-//! that a file is there.
+//! GuardDuty scans each new object in the quarantine bucket on its own, and the message contains its verdict.
+//! `clamd` is called on the S3 event that an object was created.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,40 +10,40 @@ use serde_json::Value;
 
 use crate::store::FileVersion;
 
-/// What a message is about.
+/// A file to scan, or one that has been scanned already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrival {
-    /// Which file.
+pub struct ScanRequest {
+    /// The file.
     pub file: FileVersion,
-    /// What is known of it, where the message says it.
+    /// The verdict, if the message contains it.
     pub verdict: Option<Verdict>,
 }
 
-/// What a scanner says of a file.
+/// The verdict of a scanner on a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It knows of nothing bad in it. The only one that lets a file through.
+    /// No threats were found. Only this verdict admits a file.
     Clean,
-    /// It found malware.
+    /// Malware was found.
     Infected {
-        /// What, as the scanner calls it.
+        /// The name of the threat, as reported by the scanner.
         threat: String,
     },
-    /// It cannot look into it.
+    /// The scanner does not support the file.
     NotScannable,
-    /// It failed, and will not try again by itself.
+    /// The scan failed, and the scanner does not retry it.
     Failed,
 }
 
-/// A scanner.
+/// A malware scanner.
 #[async_trait]
 pub trait Scanner: Send + Sync {
-    /// What a message is about.
+    /// Parses a message that starts a scan or reports its result.
     ///
     /// # Errors
-    /// Where it is none that starts or ends a scan.
-    fn arrival(&self, message: &Value) -> Result<Arrival, Failure>;
+    /// If it is a different message.
+    fn parse_message(&self, message: &Value) -> Result<ScanRequest, Failure>;
 
-    /// What it says of the file, whose content this is. An error is no verdict: it is asked again.
-    async fn scan(&self, arrival: &Arrival, content: Bytes) -> anyhow::Result<Verdict>;
+    /// Returns the verdict on the file with this content. An error is not a verdict, and the scan is retried.
+    async fn scan(&self, request: &ScanRequest, content: Bytes) -> anyhow::Result<Verdict>;
 }

@@ -1,4 +1,4 @@
-//! The ports to what the service keeps.
+//! The ports to the storage of the service.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,82 +9,85 @@ use domain::product::Upload;
 use domain::{Sku, UploadId};
 use jiff::Timestamp;
 
-/// What is known of uploads.
+/// The uploads and the current images of products.
 #[async_trait]
 pub trait Images: Send + Sync {
-    /// Notes down that a client asked for an upload.
-    async fn ask(&self, upload: &Upload) -> anyhow::Result<()>;
+    /// Stores a new upload.
+    async fn create(&self, upload: &Upload) -> anyhow::Result<()>;
 
-    /// One upload.
+    /// Returns an upload.
     async fn get(&self, sku: &Sku, id: UploadId) -> anyhow::Result<Option<Upload>>;
 
-    /// The one that was asked for last, whatever became of it.
-    async fn newest(&self, sku: &Sku) -> anyhow::Result<Option<Upload>>;
+    /// Returns the upload of a product that was created last, in any state.
+    async fn latest(&self, sku: &Sku) -> anyhow::Result<Option<Upload>>;
 
-    /// The one whose picture is the product's.
+    /// Returns the upload that contains the current image of a product.
     async fn current(&self, sku: &Sku) -> anyhow::Result<Option<Upload>>;
 
-    /// Writes what was decided of an upload that was pending, and makes it the product's picture where it is ready and
-    /// newer: both or nothing. Gives back the upload as it is now, which is as somebody else decided if they were faster.
-    async fn decide(&self, decided: &Upload) -> anyhow::Result<Upload>;
+    /// Atomically stores the completion of a pending upload, and makes its image the current one if it is
+    /// ready and newer. Returns the upload as stored, which is the result of another worker if that completed
+    /// it first.
+    async fn complete(&self, completed: &Upload) -> anyhow::Result<Upload>;
 }
 
-/// Names a file as it was when something was found out about it, so that nobody can put another in its place.
+/// Identifies a version of a file, so that a verdict on it cannot be applied to a different file under the
+/// same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileVersion {
-    /// Its name in the bucket.
+    /// The object key.
     pub key: String,
-    /// What changes with its content, without quotes.
+    /// The ETag without quotes.
     pub etag: String,
-    /// Its version. An ETag may be an MD5, of which two files can be made to have the same; this is told apart by S3.
+    /// The version id. An ETag may be an MD5, and two files can be constructed with the same one; version ids
+    /// are unique.
     pub version: Option<String>,
 }
 
-/// What is in quarantine under a name.
+/// The outcome of reading a file from quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// The file.
+pub enum ReadOutcome {
+    /// The content of the file.
     File(Bytes),
-    /// One with more bytes than are taken.
+    /// The file exceeds the size limit.
     TooLarge,
-    /// Nothing any more, or another file.
+    /// The file was deleted or replaced.
     Gone,
 }
 
-/// Where clients' files are until they are known to be harmless. No client reads it.
+/// The storage of uploaded files until they are found to be clean. Clients cannot read it.
 #[async_trait]
 pub trait Quarantine: Send + Sync {
-    /// Reads that version of a file, if it has at most `most` bytes.
-    async fn read(&self, file: &FileVersion, most: u32) -> anyhow::Result<Found>;
+    /// Reads a version of a file, if it has at most `max_bytes`.
+    async fn read(&self, file: &FileVersion, max_bytes: u32) -> anyhow::Result<ReadOutcome>;
 }
 
-/// What a client may upload.
+/// The conditions under which a client may upload a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permit {
-    /// Under which name.
+pub struct UploadPolicy {
+    /// The object key of the file.
     pub key: String,
-    /// As which media type.
+    /// The media type that the file must be uploaded with.
     pub content_type: String,
-    /// The most bytes.
-    pub most_bytes: u32,
-    /// From when on.
-    pub from: Timestamp,
-    /// For how long.
-    pub good_for: Duration,
+    /// The maximum size of the file.
+    pub max_bytes: u32,
+    /// The start of the validity.
+    pub valid_from: Timestamp,
+    /// The duration of the validity.
+    pub validity: Duration,
 }
 
-/// A form that a browser sends a file with (`multipart/form-data`).
+/// A form with which a browser uploads a file (`multipart/form-data`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Form {
-    /// Where to.
+pub struct UploadForm {
+    /// The URL to POST to.
     pub url: String,
-    /// The fields in front of the field `file`, which is the last one.
+    /// The fields before the field `file`, which must be the last one.
     pub fields: BTreeMap<String, String>,
 }
 
-/// Lets clients send files to the quarantine.
+/// Creates forms with which clients upload files to the quarantine.
 #[async_trait]
 pub trait UploadForms: Send + Sync {
-    /// A form that is good for what `permit` says and nothing else.
-    async fn form(&self, permit: &Permit) -> anyhow::Result<Form>;
+    /// Creates a form that permits exactly what the policy permits.
+    async fn create(&self, policy: &UploadPolicy) -> anyhow::Result<UploadForm>;
 }

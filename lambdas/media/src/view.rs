@@ -1,4 +1,4 @@
-//! What clients send and are shown.
+//! The request and response bodies of the API.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use serde::Serialize;
 /// The body of `POST /products/{sku}/image`.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AskForUpload {
-    /// As what the file is sent. It is judged by its content all the same.
+pub(crate) struct CreateImageUpload {
+    /// The media type that the file is uploaded with. The format is detected from the content regardless.
     pub(crate) content_type: ContentType,
 }
 
-/// The media types of the pictures that are taken.
+/// The media types that are accepted.
 #[derive(Debug, Clone, Copy, eserde::Deserialize, JsonSchema)]
 pub(crate) enum ContentType {
     /// JPEG.
@@ -25,10 +25,10 @@ pub(crate) enum ContentType {
     /// PNG.
     #[serde(rename = "image/png")]
     Png,
-    /// GIF. Its first frame is shown.
+    /// GIF. Of an animation, only the first frame is shown.
     #[serde(rename = "image/gif")]
     Gif,
-    /// WebP. Its first frame is shown.
+    /// WebP. Of an animation, only the first frame is shown.
     #[serde(rename = "image/webp")]
     Webp,
 }
@@ -47,42 +47,42 @@ impl ContentType {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "UploadForm")]
 pub(crate) struct UploadFormView {
-    /// Names the upload.
+    /// The id of the upload.
     pub(crate) upload_id: UploadId,
-    /// Where to POST the file to, as `multipart/form-data`.
+    /// The URL to POST the file to, as `multipart/form-data`.
     pub(crate) url: String,
-    /// The fields of the form, as they are. The field `file` comes behind them, last.
+    /// The fields of the form, to be sent unchanged before the field `file`, which must be the last one.
     pub(crate) fields: BTreeMap<String, String>,
-    /// Until when the form is good.
+    /// The time at which the form expires.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub(crate) expires_at: Timestamp,
-    /// What is taken.
+    /// The limits on the file.
     pub(crate) limits: Limits,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "UploadLimits")]
 pub(crate) struct Limits {
-    /// The most bytes.
+    /// The maximum size in bytes.
     pub(crate) bytes: u32,
-    /// The most pixels: width times height.
+    /// The maximum number of pixels, width times height.
     pub(crate) pixels: u64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ProductImage")]
 pub(crate) struct ProductImageView {
-    /// Of which product.
+    /// The SKU of the product.
     pub(crate) sku: Sku,
-    /// The upload that was asked for last.
+    /// The id of the latest upload.
     pub(crate) upload_id: UploadId,
-    /// What became of it.
+    /// The status of the latest upload.
     pub(crate) status: Status,
-    /// Why it is not taken, if it is not.
+    /// The reason for the rejection; null unless the upload is rejected.
     pub(crate) reason: Option<RejectReason>,
-    /// The same for people, and what to do.
+    /// An explanation of the reason for users, and what to do; null unless the upload is rejected.
     pub(crate) explanation: Option<&'static str>,
-    /// The product's picture: that of the newest upload that became ready. Null where none has.
+    /// The image of the product, from the newest upload that is ready; null if there is none.
     pub(crate) image: Option<ImageView>,
 }
 
@@ -90,41 +90,41 @@ pub(crate) struct ProductImageView {
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "UploadStatus")]
 pub(crate) enum Status {
-    /// The file has not come yet, or is being looked at.
+    /// The file has not been uploaded or processed yet.
     Pending,
-    /// Its picture can be shown.
+    /// The image is ready to be shown.
     Ready,
-    /// It is not taken.
+    /// The file was rejected.
     Rejected,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Image")]
 pub(crate) struct ImageView {
-    /// The upload that it came with.
+    /// The id of the upload.
     pub(crate) upload_id: UploadId,
-    /// Since when it can be shown.
+    /// The time at which the image became ready.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub(crate) ready_at: Timestamp,
-    /// What is known of the file that was uploaded.
+    /// The properties of the uploaded file.
     pub(crate) original: Original,
-    /// Each size in each format.
+    /// One rendition for each size and format.
     pub(crate) renditions: Vec<RenditionView>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ImageRendition")]
 pub(crate) struct RenditionView {
-    /// What it is for.
+    /// The size, named by its use.
     pub(crate) size: RenditionSize,
-    /// What it is.
+    /// The file format.
     pub(crate) format: RenditionFormat,
-    /// Pixels from left to right.
+    /// The width in pixels.
     pub(crate) width: u32,
-    /// Pixels from top to bottom.
+    /// The height in pixels.
     pub(crate) height: u32,
-    /// Its size in bytes.
+    /// The size of the file in bytes.
     pub(crate) bytes: u64,
-    /// Where it is, for an hour: ask again after that.
+    /// A link to the file. It is valid for at most an hour; get the image again for a new link.
     pub(crate) url: String,
 }

@@ -1,4 +1,5 @@
-//! What the largest pictures take, measured: each in a process of its own, whose peak the kernel knows.
+//! Measures the memory for the largest images: each is rendered in a process of its own, whose peak the
+//! kernel reports.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
@@ -6,16 +7,16 @@ use std::process::Command;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ImageBuffer, ImageEncoder, ImageFormat, Rgb, Rgba};
-use media::picture::render;
+use media::rendition::render;
 
-/// Names the file that is to be rendered.
+/// The environment variable with the path of the file to render.
 const FILE: &str = "MEDIA_MEMORY_TEST_FILE";
-/// 50 million pixels.
+/// Width and height of 50 million pixels.
 const SIDES: (u32, u32) = (10_000, 5000);
-/// What `template.yaml` gives the function is more than twice this.
-const MOST_MEGABYTES: u64 = 750;
+/// The maximum peak memory. The function has more than twice as much (`template.yaml`).
+const MAX_MEGABYTES: u64 = 750;
 
-/// The process that renders: says what it took at most, in kilobytes.
+/// The child process: renders the file and prints the peak memory in kilobytes.
 #[test]
 fn render_one() {
     let Ok(path) = std::env::var(FILE) else { return };
@@ -27,8 +28,8 @@ fn render_one() {
 
 fn peak_megabytes(name: &str, content: &[u8]) -> u64 {
     assert!(
-        content.len() <= usize::try_from(media::MOST_BYTES).unwrap(),
-        "{name} is no upload that is taken"
+        content.len() <= usize::try_from(media::MAX_UPLOAD_BYTES).unwrap(),
+        "{name} exceeds the upload limit"
     );
     let path = std::env::temp_dir().join(format!("media-memory-{}-{name}", std::process::id()));
     std::fs::write(&path, content).unwrap();
@@ -38,13 +39,13 @@ fn peak_megabytes(name: &str, content: &[u8]) -> u64 {
         .output()
         .unwrap();
     std::fs::remove_file(path).unwrap();
-    let told = String::from_utf8_lossy(&child.stdout).into_owned();
-    let line = told.lines().find(|line| line.contains("VmHWM")).unwrap();
+    let output = String::from_utf8_lossy(&child.stdout).into_owned();
+    let line = output.lines().find(|line| line.contains("VmHWM")).unwrap();
     let kilobytes: String = line.chars().filter(char::is_ascii_digit).collect();
     kilobytes.parse::<u64>().unwrap() / 1024
 }
 
-fn deep_png() -> Vec<u8> {
+fn png_with_16_bits() -> Vec<u8> {
     let picture = ImageBuffer::from_pixel(SIDES.0, SIDES.1, Rgba([40_000_u16, 20_000, 10_000, 30_000]));
     let picture = DynamicImage::ImageRgba16(picture);
     let mut content = Vec::new();
@@ -61,10 +62,10 @@ fn jpeg() -> Vec<u8> {
 }
 
 #[test]
-fn the_largest_pictures_fit() {
-    for (name, content) in [("deep.png", deep_png()), ("color.jpg", jpeg())] {
+fn the_largest_images_fit_into_memory() {
+    for (name, content) in [("deep.png", png_with_16_bits()), ("color.jpg", jpeg())] {
         let peak = peak_megabytes(name, &content);
         println!("{name}: {peak} MB");
-        assert!(peak < MOST_MEGABYTES, "{name} took {peak} MB");
+        assert!(peak < MAX_MEGABYTES, "{name} needed {peak} MB");
     }
 }

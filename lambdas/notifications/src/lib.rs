@@ -1,10 +1,11 @@
-//! The notification service: tells customers what became of their order, by e-mail.
+//! The notification service: informs customers of the outcome of their orders by email.
 //!
 //! | function | module |
 //! |---|---|
 //! | `send-email` | [`send`] |
 //!
-//! One mail per order and kind, as far as SES allows: see [`platform::idempotency`] for what that means.
+//! It sends one email per order and kind, as far as SES allows: see the guarantees of
+//! [`platform::idempotency`].
 
 pub mod adapters;
 pub mod mail;

@@ -1,4 +1,4 @@
-//! What the mails say.
+//! The emails and their content.
 
 use askama::Template;
 use domain::order::Line;
@@ -6,36 +6,36 @@ use domain::payment::VoidReason;
 use domain::reservation::{Shortage, ShortageKind};
 use domain::{EmailAddress, Event, Fact, Money, OrderDetails, OrderId};
 
-/// A mail, ready to be sent.
+/// An email, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mail {
-    /// Which of an order's mails it is: a customer gets each once.
-    pub kind: Kind,
-    /// To whom.
+pub struct Email {
+    /// The kind of the email. A customer receives each kind at most once per order.
+    pub kind: EmailKind,
+    /// The recipient.
     pub to: EmailAddress,
-    /// The subject.
+    /// The subject line.
     pub subject: String,
-    /// As plain text.
+    /// The body as plain text.
     pub text: String,
-    /// As HTML, with the same content.
+    /// The body as HTML, with the same content.
     pub html: String,
 }
 
-/// The mails that an order can lead to.
+/// The kinds of emails about an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Paid.
+pub enum EmailKind {
+    /// The order is paid.
     Confirmation,
-    /// Not to be had.
+    /// The order was rejected because of its products: out of stock, discontinued or with another price.
     Rejection,
     /// The payment was declined.
     PaymentFailure,
-    /// Given up before it was charged.
+    /// The order was cancelled before the customer was charged.
     Cancellation,
 }
 
-impl Kind {
-    /// Its name in the table and in logs.
+impl EmailKind {
+    /// Returns the name in the table and in logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Confirmation => "confirmation",
@@ -46,7 +46,7 @@ impl Kind {
     }
 }
 
-/// A line as the mail shows it.
+/// A line of the order as the email shows it.
 struct Row {
     sku: String,
     quantity: u32,
@@ -59,7 +59,7 @@ impl From<&Line> for Row {
     }
 }
 
-/// What both forms of a mail are made of.
+/// The input of both templates.
 struct Content<'a> {
     shop: &'a str,
     order: OrderId,
@@ -82,50 +82,51 @@ struct Html<'a> {
     mail: &'a Content<'a>,
 }
 
-/// The mail that an event leads to, from the shop called `shop`. `None` where it leads to none.
+/// Composes the email about an event, in the name of `shop`. Returns `None` if the event causes no email.
 ///
 /// # Errors
-/// When a template cannot be filled in.
-pub fn compose(event: &Event, shop: &str) -> Result<Option<Mail>, askama::Error> {
+/// When a template cannot be rendered.
+pub fn compose(event: &Event, shop: &str) -> Result<Option<Email>, askama::Error> {
     let (kind, order, subject, heading, paragraphs) = match &event.fact {
         Fact::PaymentSucceeded(paid) => (
-            Kind::Confirmation,
+            EmailKind::Confirmation,
             &paid.order,
             "Your order is confirmed",
             "Thank you for your order",
             vec![format!("We have received your payment of {} and are packing your order.", paid.amount)],
         ),
         Fact::ReservationRejected(rejected) => (
-            Kind::Rejection,
+            EmailKind::Rejection,
             &rejected.order,
-            "Your order could not be taken",
+            "We could not accept your order",
             "We are sorry",
             std::iter::once(
-                "We could not take your order as you placed it. You have not been charged.".to_owned(),
+                "We could not accept your order as you placed it. You have not been charged.".to_owned(),
             )
-            .chain(rejected.shortages.iter().map(explain))
+            .chain(rejected.shortages.iter().map(describe_shortage))
             .collect(),
         ),
         Fact::PaymentFailed(failed) => (
-            Kind::PaymentFailure,
+            EmailKind::PaymentFailure,
             &failed.order,
             "Your payment was declined",
             "Your payment was declined",
             vec![
-                decline(failed.reason.decline_code.as_deref().unwrap_or(&failed.reason.code)).to_owned(),
+                decline_message(failed.reason.decline_code.as_deref().unwrap_or(&failed.reason.code))
+                    .to_owned(),
                 "You have not been charged. You are welcome to order again with another card.".to_owned(),
             ],
         ),
         Fact::PaymentVoided(voided) => (
-            Kind::Cancellation,
+            EmailKind::Cancellation,
             &voided.order,
             "Your order is cancelled",
             "Your order is cancelled",
             vec![
                 match voided.reason {
-                    VoidReason::CustomerRequest => "As you asked, we have cancelled your order.",
+                    VoidReason::CustomerRequest => "As you requested, we have cancelled your order.",
                     VoidReason::Expired => "We could not complete your order in time and have cancelled it.",
-                    VoidReason::Provider => "The payment was stopped, and we have cancelled your order.",
+                    VoidReason::Provider => "The payment was cancelled, so we have cancelled your order.",
                 }
                 .to_owned(),
                 "You have not been charged.".to_owned(),
@@ -133,18 +134,18 @@ pub fn compose(event: &Event, shop: &str) -> Result<Option<Mail>, askama::Error>
         ),
         _ => return Ok(None),
     };
-    fill(event.subject, kind, order, shop, subject, heading, paragraphs).map(Some)
+    render(event.subject, kind, order, shop, subject, heading, paragraphs).map(Some)
 }
 
-fn fill(
+fn render(
     id: OrderId,
-    kind: Kind,
+    kind: EmailKind,
     order: &OrderDetails,
     shop: &str,
     subject: &str,
     heading: &'static str,
     paragraphs: Vec<String>,
-) -> Result<Mail, askama::Error> {
+) -> Result<Email, askama::Error> {
     let content = Content {
         shop,
         order: id,
@@ -154,7 +155,7 @@ fn fill(
         rows: order.lines.iter().map(Row::from).collect(),
         total: order.total,
     };
-    Ok(Mail {
+    Ok(Email {
         kind,
         to: order.customer.email.clone(),
         subject: format!("{subject} ({shop})"),
@@ -163,23 +164,24 @@ fn fill(
     })
 }
 
-fn explain(shortage: &Shortage) -> String {
+fn describe_shortage(shortage: &Shortage) -> String {
     let sku = &shortage.sku;
     match &shortage.kind {
-        ShortageKind::UnknownProduct => format!("{sku} is not sold any more."),
+        ShortageKind::UnknownProduct => format!("{sku} is no longer available."),
         ShortageKind::OutOfStock { available: 0 } => format!("{sku} is sold out."),
         ShortageKind::OutOfStock { available } => format!("{sku}: only {available} left."),
         ShortageKind::PriceChanged { price } => format!("{sku} now costs {price}."),
     }
 }
 
-/// What to tell a customer of Stripe's codes (<https://docs.stripe.com/declines/codes> says which to keep from them).
-fn decline(code: &str) -> &'static str {
+/// Returns the explanation of a decline code for the customer. Some codes must not be revealed:
+/// <https://docs.stripe.com/declines/codes>.
+fn decline_message(code: &str) -> &'static str {
     match code {
         "insufficient_funds" => "Your card does not have enough funds for this payment.",
         "expired_card" => "Your card has expired.",
-        "incorrect_cvc" => "The security code of your card was not right.",
-        "authentication_required" => "Your bank wants you to confirm the payment yourself.",
+        "incorrect_cvc" => "The security code of your card was incorrect.",
+        "authentication_required" => "Your bank requires you to authenticate the payment.",
         _ => "Your bank declined the payment.",
     }
 }

@@ -1,4 +1,4 @@
-//! `send-email`: outcomes → the customer's mailbox.
+//! `send-email`: sends an email to the customer when the outcome of an order is known.
 
 use std::sync::Arc;
 
@@ -10,38 +10,39 @@ use platform::{EventHandler, Failure};
 use crate::mail::compose;
 use crate::store::Mailer;
 
-/// Sends the mail that an event leads to.
+/// Sends the email about an event.
 pub struct SendEmail {
-    /// Sees to it that each is sent once.
+    /// Makes sure that each email is sent once.
     pub idempotency: Idempotency,
-    /// Sends.
+    /// Sends the emails.
     pub mailer: Arc<dyn Mailer>,
-    /// What the shop is called.
+    /// The name of the shop.
     pub shop: String,
 }
 
 #[async_trait]
 impl EventHandler for SendEmail {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let mail = compose(event, &self.shop).map_err(Failure::reject)?;
-        let (Some(mail), Some(order)) = (mail, order(&event.fact)) else {
-            return Err(Failure::poison(format!("{} leads to no mail", event.fact.name())));
+        let email = compose(event, &self.shop).map_err(Failure::reject)?;
+        let (Some(email), Some(order)) = (email, order_details(&event.fact)) else {
+            return Err(Failure::poison(format!("no email is sent for {}", event.fact.name())));
         };
-        let key = Key::new(event.subject, mail.kind.name());
-        // The fact and not the mail: a new template, or a new name of the shop, makes no other mail of it. The time
-        // when the order was placed and not the event's: a rejection that is told again has a new one.
+        let key = Key::new(event.subject, email.kind.name());
+        // The fingerprint is that of the fact, not of the email, so that a new template or shop name does not
+        // count as another email. The time is that of the order, not of the event: a republished rejection
+        // has a new time.
         let task = Task::new(key, &event.fact, order.placed_at)?;
-        // SES knows no key for sending once, and cannot be asked. Two mails are better than none.
-        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, |_| self.mailer.send(&mail)).await?;
+        // SES has no idempotency key, and cannot be queried. Two emails are better than none.
+        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, |_| self.mailer.send(&email)).await?;
         if !sent.is_replay {
-            tracing::info!(mail = mail.kind.name(), "mail sent");
+            tracing::info!(mail = email.kind.name(), "email sent");
         }
         Ok(Vec::new())
     }
 }
 
-/// The order that a mail is about, in the facts that lead to one.
-fn order(fact: &Fact) -> Option<&OrderDetails> {
+/// Returns the order of a fact that causes an email.
+fn order_details(fact: &Fact) -> Option<&OrderDetails> {
     match fact {
         Fact::PaymentSucceeded(paid) => Some(&paid.order),
         Fact::ReservationRejected(rejected) => Some(&rejected.order),

@@ -1,13 +1,13 @@
-//! The port: how mails are sent.
+//! The port for sending emails.
 
 use async_trait::async_trait;
 use platform::idempotency::EffectError;
 
-use crate::mail::Mail;
+use crate::mail::Email;
 
-/// Sends mails.
+/// Sends emails.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends one, and gives back what it is called there. A failure says whether it may have been sent.
-    async fn send(&self, mail: &Mail) -> Result<String, EffectError>;
+    /// Sends an email, and returns its message id. An error says whether it may have been sent nevertheless.
+    async fn send(&self, email: &Email) -> Result<String, EffectError>;
 }

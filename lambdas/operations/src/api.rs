@@ -1,4 +1,4 @@
-//! `health-api`: what was found last.
+//! `health-api`: serves the latest result of the health check.
 
 use std::sync::Arc;
 
@@ -15,58 +15,58 @@ use serde::Serialize;
 use crate::report::StepReport;
 use crate::store::Reports;
 
-/// How long an answer may be kept: it changes every five minutes, and whoever asks often should cost little.
-const FRESH: &str = "public, max-age=30";
+/// The caching of responses: the result changes every five minutes, and frequent clients must not cause load.
+const CACHE_CONTROL: &str = "public, max-age=30";
 
-/// What the routes work on.
+/// The dependencies of the routes.
 pub struct Api {
-    /// What was found.
+    /// The stored reports.
     pub reports: Arc<dyn Reports>,
-    /// Time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The routes.
+/// Creates the router.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// Returns the routes with their descriptions for the contract.
 pub fn routes() -> Routes<Arc<Api>> {
-    Routes::default().add(Operation::get("/health", "readHealth", Access::Public, about_health), health)
+    Routes::default().add(Operation::get("/health", "readHealth", Access::Public, describe_health), health)
 }
 
-fn about_health(it: &mut OperationDescription) {
-    it.about(
-        "Ask whether the shop is well",
-        "Every five minutes, a synthetic customer signs in, reads a product, and places an order that nobody is charged \
-         for. This tells how that went last.",
+fn describe_health(operation: &mut OperationDescription) {
+    operation.about(
+        "Get the health of the shop",
+        "Every five minutes, a synthetic customer signs in, reads a product, and places an order that is never \
+         charged. This operation returns the latest result.",
     )
-    .response::<HealthView>(200, "All of it works.")
-    .with_header("Cache-Control", "How long it is fresh.")
-    .problem(503, "unhealthy", "Something does not work, or nobody has looked for a quarter of an hour: see `detail`.");
+    .response::<HealthView>(200, "All steps succeeded.")
+    .with_header("Cache-Control", "How long the response may be cached.")
+    .problem(503, "unhealthy", "A step failed, or there was no health check for 15 minutes: see `detail`.");
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Health")]
 struct HealthView<'a> {
-    /// Always `ok`: what is not is a problem.
+    /// Always `ok`: a failed health check is returned as a problem.
     status: &'static str,
-    /// When it was looked at.
+    /// The time of the health check (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     checked_at: Timestamp,
-    /// How it went, step by step.
+    /// The result of each step.
     steps: &'a [StepReport],
 }
 
 async fn health(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
     let Some(report) = api.reports.last().await? else {
-        return Err(Problem::unhealthy("Nobody has looked yet."));
+        return Err(Problem::unhealthy("There has been no health check yet."));
     };
     let problems = report.problems(api.clock.now());
     if !problems.is_empty() {
         return Err(Problem::unhealthy(problems.join(" ")));
     }
     let view = HealthView { status: "ok", checked_at: report.checked_at, steps: &report.steps };
-    Ok(([(header::CACHE_CONTROL, FRESH)], Json(view)).into_response())
+    Ok(([(header::CACHE_CONTROL, CACHE_CONTROL)], Json(view)).into_response())
 }

@@ -1,9 +1,9 @@
-//! Looks whether the shop is well.
+//! Monitors the health of the shop.
 //!
 //! | function | module |
 //! |---|---|
-//! | `check-health` | [`check`]: orders as a customer would, and looks at each queue |
-//! | `health-api` | [`api`]: tells what was found last |
+//! | `check-health` | [`check`]: places an order as a customer would, and measures each queue |
+//! | `health-api` | [`api`]: serves the latest result |
 
 pub mod adapters;
 pub mod api;

@@ -1,34 +1,34 @@
-//! What a look at the shop finds.
+//! The result of a health check.
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How often the shop is looked at. The schedule in `template.yaml` says the same.
-pub const INTERVAL: SignedDuration = SignedDuration::from_mins(5);
-/// What was found longer ago than this says nothing any more: two looks in a row did not take place.
-pub const GOOD_FOR: SignedDuration = SignedDuration::from_mins(15);
-/// Work that waits in a queue for longer than this is late.
-pub const LATE_AFTER: SignedDuration = SignedDuration::from_mins(15);
+/// The interval between two health checks. The schedule in `template.yaml` has to be the same.
+pub const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+/// The age from which a report is stale: two checks in a row did not run.
+pub const MAX_REPORT_AGE: SignedDuration = SignedDuration::from_mins(15);
+/// A message that has waited in a queue for longer than this is late.
+pub const MAX_MESSAGE_AGE: SignedDuration = SignedDuration::from_mins(15);
 
-/// What a customer does, one after the other.
+/// The steps of a customer, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Gets an access token.
+    /// Get an access token.
     SignIn,
-    /// Lists the products.
+    /// List the products.
     ListProducts,
-    /// Reads one of them.
+    /// Read one of them.
     ReadProduct,
-    /// Places an order.
+    /// Place an order.
     PlaceOrder,
-    /// Waits until the order is decided, over every queue on its way.
+    /// Wait for the decision on the order, which passes through every queue on its way.
     DecideOrder,
 }
 
 impl Step {
-    /// Its name in metrics.
+    /// Returns the name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
@@ -39,47 +39,50 @@ impl Step {
         }
     }
 
-    /// What everybody may know when it does not work.
-    pub fn when_it_fails(self) -> &'static str {
+    /// Returns the public message for a failure of the step.
+    pub fn failure_message(self) -> &'static str {
         match self {
-            Self::SignIn => "Signing in does not work.",
+            Self::SignIn => "Signing in fails.",
             Self::ListProducts => "Products cannot be listed.",
             Self::ReadProduct => "Products cannot be read.",
-            Self::PlaceOrder => "Orders are not taken.",
-            Self::DecideOrder => "Orders are taken, and take longer than usual.",
+            Self::PlaceOrder => "Orders cannot be placed.",
+            Self::DecideOrder => "Orders are accepted, but processing takes longer than usual.",
         }
     }
 }
 
-/// How a step went.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepReport {
-    /// Which.
+    /// The step.
     pub step: Step,
-    /// Whether it worked.
+    /// Whether the step succeeded.
     pub ok: bool,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// What was found.
+/// The result of a health check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// When.
+    /// The time of the check.
     pub checked_at: Timestamp,
-    /// The steps that were tried. One that fails is the last.
+    /// The steps that were attempted. A step that fails is the last one.
     pub steps: Vec<StepReport>,
-    /// Whether work waits in a queue for longer than it should.
-    pub late: bool,
+    /// Whether a message has waited in a queue for longer than [`MAX_MESSAGE_AGE`].
+    #[serde(rename = "late")]
+    pub has_late_messages: bool,
 }
 
 impl Report {
-    /// All that is wrong at `now`, in words that everybody may read.
+    /// Returns the public messages about all problems as of `now`.
     pub fn problems(&self, now: Timestamp) -> Vec<&'static str> {
-        if now.duration_since(self.checked_at) > GOOD_FOR {
-            return vec!["Nobody has looked lately."];
+        if now.duration_since(self.checked_at) > MAX_REPORT_AGE {
+            return vec!["There has been no recent health check."];
         }
-        let failed = self.steps.iter().filter(|step| !step.ok).map(|step| step.step.when_it_fails());
-        failed.chain(self.late.then_some("Some work waits for longer than usual.")).collect()
+        let failed = self.steps.iter().filter(|step| !step.ok).map(|step| step.step.failure_message());
+        failed
+            .chain(self.has_late_messages.then_some("Some messages have been waiting longer than usual."))
+            .collect()
     }
 }

@@ -1,7 +1,7 @@
-//! The shop's API, as a customer's program uses it.
+//! The shop's API from the point of view of a customer's client.
 //!
-//! The token has the scope `health/check`, which opens the routes that this uses and no others, and there the synthetic
-//! customer's orders alone.
+//! The token has the scope `health/check`, which authorizes only the routes that are used here, and only
+//! orders of the synthetic customer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,73 +21,74 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A product that there never is, so that no order for it is ever charged.
-const NO_PRODUCT: &str = "synthetic-check";
-/// A mailbox of SES's own, which takes every mail and reads none
+/// A SKU that never exists, so that no order for it is ever charged.
+const UNKNOWN_SKU: &str = "synthetic-check";
+/// An address of the SES mailbox simulator, which accepts every email and discards it
 /// (<https://docs.aws.amazon.com/ses/latest/dg/send-an-email-from-console.html#send-test-email>).
-const MAILBOX: &str = "success@simulator.amazonses.com";
+const SIMULATOR_ADDRESS: &str = "success@simulator.amazonses.com";
 
 /// An order of the synthetic customer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SyntheticOrder {
-    /// Which.
+    /// The id of the order.
     pub id: OrderId,
-    /// What has become of it.
+    /// The current status.
     pub status: OrderStatus,
-    /// Since when it is there.
+    /// The time at which the order was placed.
     pub placed_at: Timestamp,
 }
 
-/// What a customer can do.
+/// The operations of a customer.
 #[async_trait]
 pub trait Shop: Send + Sync {
-    /// Signs in, if that was not done lately. All that follows is done so.
+    /// Gets an access token unless a recent one is cached. All other calls use it.
     async fn sign_in(&self) -> anyhow::Result<()>;
 
-    /// One of the products, if there is any.
-    async fn some_product(&self) -> anyhow::Result<Option<Sku>>;
+    /// Returns a product, if there is any.
+    async fn any_product(&self) -> anyhow::Result<Option<Sku>>;
 
     /// Reads a product.
     async fn read_product(&self, sku: &Sku) -> anyhow::Result<()>;
 
-    /// Places an order that can only be rejected. The same key places it once.
+    /// Places an order that can only be rejected. Calls with the same idempotency key place it once.
     async fn place_order(&self, key: &str) -> anyhow::Result<OrderId>;
 
-    /// What has become of an order.
-    async fn status(&self, order: OrderId) -> anyhow::Result<OrderStatus>;
+    /// Returns the status of an order.
+    async fn order_status(&self, order: OrderId) -> anyhow::Result<OrderStatus>;
 
-    /// The latest orders that were placed so, the newest first.
-    async fn orders(&self) -> anyhow::Result<Vec<SyntheticOrder>>;
+    /// Returns the latest orders of the synthetic customer, newest first.
+    async fn latest_orders(&self) -> anyhow::Result<Vec<SyntheticOrder>>;
 }
 
-/// The client that signs in.
-pub struct Client {
-    /// Its id.
+/// An OAuth client with the client credentials grant.
+pub struct OAuthClient {
+    /// The client id.
     pub id: String,
-    /// Where tokens are given out.
+    /// The URL of the token endpoint.
     pub token_url: String,
 }
 
-/// Where the client's secret is.
+/// The source of the client secret.
 #[async_trait]
 pub trait ClientSecret: Send + Sync {
-    /// The secret.
+    /// Reads the client secret.
     async fn read(&self) -> anyhow::Result<SecretString>;
 }
 
-/// The shop over HTTP.
+/// A client of the shop over HTTP.
 pub struct HttpShop<C, S> {
     http: C,
     secret: S,
-    client: Client,
+    client: OAuthClient,
     base: String,
     clock: Arc<dyn Clock>,
-    kept: Mutex<Option<KeptToken>>,
+    token: Mutex<Option<CachedToken>>,
 }
 
-/// Cognito takes money for each token that it gives a program, so one is used for half of its time.
+/// An access token. Cognito charges for each machine-to-machine token, so one is reused for half of its
+/// lifetime.
 #[derive(Clone)]
-struct KeptToken {
+struct CachedToken {
     token: SecretString,
     until: Duration,
 }
@@ -119,26 +120,26 @@ struct PlacedOrder {
 }
 
 #[derive(Deserialize)]
-struct Followed {
+struct OrderState {
     status: OrderStatus,
 }
 
 impl<C: HttpClient, S: ClientSecret> HttpShop<C, S> {
-    /// The API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
-    pub fn new(http: C, secret: S, client: Client, base: &str, clock: Arc<dyn Clock>) -> Self {
+    /// A client of the API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
+    pub fn new(http: C, secret: S, client: OAuthClient, base: &str, clock: Arc<dyn Clock>) -> Self {
         let base = base.trim_end_matches('/').to_owned();
-        Self { http, secret, client, base, clock, kept: Mutex::default() }
+        Self { http, secret, client, base, clock, token: Mutex::default() }
     }
 
-    fn kept(&self) -> Option<KeptToken> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn cached_token(&self) -> Option<CachedToken> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, token: Option<KeptToken>) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    fn cache_token(&self, token: Option<CachedToken>) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
     }
 
-    async fn ask<T: for<'a> Deserialize<'a>>(
+    async fn call<T: for<'a> Deserialize<'a>>(
         &self,
         method: Method,
         path: &str,
@@ -146,7 +147,7 @@ impl<C: HttpClient, S: ClientSecret> HttpShop<C, S> {
         body: Option<Value>,
     ) -> anyhow::Result<T> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if let Some(KeptToken { token, .. }) = self.kept() {
+        if let Some(CachedToken { token, .. }) = self.cached_token() {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()));
         }
         if let Some(key) = key {
@@ -164,18 +165,18 @@ impl<C: HttpClient, S: ClientSecret> HttpShop<C, S> {
 
     async fn send<T: for<'a> Deserialize<'a>>(&self, request: Request<Bytes>) -> anyhow::Result<T> {
         let path = request.uri().path().to_owned();
-        let answer = self.http.send(request).await?;
-        let status = answer.status();
+        let response = self.http.send(request).await?;
+        let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
-            self.keep(None);
+            self.cache_token(None);
         }
         anyhow::ensure!(
             status == StatusCode::OK || status == StatusCode::CREATED,
-            "{path} answered {status}"
+            "{path} responded with {status}"
         );
-        serde_json::from_slice(answer.body()).map_err(|error| {
+        serde_json::from_slice(response.body()).map_err(|error| {
             let error = platform::telemetry::redact_values(&error.to_string());
-            anyhow::anyhow!("what {path} answered is not understood: {error}")
+            anyhow::anyhow!("the response of {path} cannot be parsed: {error}")
         })
     }
 }
@@ -183,50 +184,50 @@ impl<C: HttpClient, S: ClientSecret> HttpShop<C, S> {
 #[async_trait]
 impl<C: HttpClient, S: ClientSecret> Shop for HttpShop<C, S> {
     async fn sign_in(&self) -> anyhow::Result<()> {
-        if self.kept().is_some_and(|kept| self.clock.elapsed() < kept.until) {
+        if self.cached_token().is_some_and(|cached| self.clock.elapsed() < cached.until) {
             return Ok(());
         }
         let secret = self.secret.read().await?;
-        let basic = BASE64_STANDARD.encode(format!("{}:{}", self.client.id, secret.expose_secret()));
+        let credentials = BASE64_STANDARD.encode(format!("{}:{}", self.client.id, secret.expose_secret()));
         let request = Request::post(&self.client.token_url)
-            .header(header::AUTHORIZATION, format!("Basic {basic}"))
+            .header(header::AUTHORIZATION, format!("Basic {credentials}"))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Bytes::from_static(b"grant_type=client_credentials"))?;
-        let token: Token = self.send(request).await.context("no access token")?;
+        let token: Token = self.send(request).await.context("no access token was issued")?;
         let until = self.clock.elapsed().saturating_add(Duration::from_secs(token.expires_in / 2));
-        self.keep(Some(KeptToken { token: SecretString::from(token.access_token), until }));
+        self.cache_token(Some(CachedToken { token: SecretString::from(token.access_token), until }));
         Ok(())
     }
 
-    async fn some_product(&self) -> anyhow::Result<Option<Sku>> {
-        let page: Products = self.ask(Method::GET, "/products?limit=1", None, None).await?;
+    async fn any_product(&self) -> anyhow::Result<Option<Sku>> {
+        let page: Products = self.call(Method::GET, "/products?limit=1", None, None).await?;
         Ok(page.products.into_iter().next().map(|product| product.sku))
     }
 
     async fn read_product(&self, sku: &Sku) -> anyhow::Result<()> {
-        let product: Product = self.ask(Method::GET, &format!("/products/{sku}"), None, None).await?;
-        anyhow::ensure!(product.sku == *sku, "it is another product");
+        let product: Product = self.call(Method::GET, &format!("/products/{sku}"), None, None).await?;
+        anyhow::ensure!(product.sku == *sku, "the response is about another product");
         Ok(())
     }
 
     async fn place_order(&self, key: &str) -> anyhow::Result<OrderId> {
         let body = json!({
-            "customer": { "id": SYNTHETIC_CUSTOMER_ID, "name": "Synthetic check", "email": MAILBOX },
+            "customer": { "id": SYNTHETIC_CUSTOMER_ID, "name": "Synthetic check", "email": SIMULATOR_ADDRESS },
             "payment_method": "pm_none",
-            "lines": [{ "sku": NO_PRODUCT, "quantity": 1, "unit_price": { "amount": 1, "currency": "EUR" } }],
+            "lines": [{ "sku": UNKNOWN_SKU, "quantity": 1, "unit_price": { "amount": 1, "currency": "EUR" } }],
         });
-        let placed: PlacedOrder = self.ask(Method::POST, "/orders", Some(key), Some(body)).await?;
+        let placed: PlacedOrder = self.call(Method::POST, "/orders", Some(key), Some(body)).await?;
         Ok(placed.id)
     }
 
-    async fn status(&self, order: OrderId) -> anyhow::Result<OrderStatus> {
-        let followed: Followed = self.ask(Method::GET, &format!("/orders/{order}"), None, None).await?;
-        Ok(followed.status)
+    async fn order_status(&self, order: OrderId) -> anyhow::Result<OrderStatus> {
+        let order_state: OrderState = self.call(Method::GET, &format!("/orders/{order}"), None, None).await?;
+        Ok(order_state.status)
     }
 
-    async fn orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
+    async fn latest_orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
         let path = format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}&limit=100");
-        let page: Orders = self.ask(Method::GET, &path, None, None).await?;
+        let page: Orders = self.call(Method::GET, &path, None, None).await?;
         Ok(page.orders)
     }
 }

@@ -1,4 +1,4 @@
-//! The ports to what the service looks at, and what it keeps.
+//! The ports to the queues and to the stored results.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,31 @@ use jiff::SignedDuration;
 
 use crate::report::Report;
 
-/// What is in a queue, about.
+/// The approximate number of messages in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
-    /// Messages that wait, also those that are put off.
+    /// Messages that can be received now, or after a delay.
     pub waiting: u64,
-    /// Messages that somebody is at.
+    /// Messages that have been received and are not visible.
     pub in_flight: u64,
 }
 
-/// The queues of the stack, with those of their dead letters.
+/// The queues of the stack, including the dead-letter queues.
 #[async_trait]
 pub trait Queues: Send + Sync {
-    /// What is in each. Names are those in the template.
+    /// Returns the depth of each queue by its logical id in the template.
     async fn depths(&self) -> BTreeMap<String, anyhow::Result<Depth>>;
 
-    /// How long the oldest message of each has waited, of those of which it is known.
-    async fn ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>>;
+    /// Returns the age of the oldest message of each queue for which it is known.
+    async fn oldest_message_ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>>;
 }
 
-/// What was found last.
+/// The latest report.
 #[async_trait]
 pub trait Reports: Send + Sync {
-    /// The last report, if there is one.
+    /// Returns the latest report, if there is one.
     async fn last(&self) -> anyhow::Result<Option<Report>>;
 
-    /// Keeps a report, unless a later one is kept.
-    async fn keep(&self, report: &Report) -> anyhow::Result<()>;
+    /// Stores a report, unless a later one is stored.
+    async fn save(&self, report: &Report) -> anyhow::Result<()>;
 }

@@ -1,8 +1,8 @@
-//! `orders-api`: place, read, list and cancel orders.
+//! `orders-api`: places, gets, lists and cancels orders.
 //!
-//! The same routes are there twice: at `/orders` for customers, staff and the shop's own machines, and at
-//! `/partner/orders` for partners, whose customers are apart from all others ([`CustomerScope`]). `check-health` is let into
-//! the routes that it uses, as the synthetic customer.
+//! The routes exist twice: under `/orders` for customers, staff and the shop's own machines, and under
+//! `/partner/orders` for partners, whose customers are separate from all others ([`CustomerScope`]).
+//! `check-health` may call the routes that it needs, on behalf of the synthetic customer.
 
 use std::sync::Arc;
 
@@ -29,118 +29,124 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::request::PlaceOrder;
-use crate::store::{Orders, Placed, Placement, Stored};
+use crate::store::{IdempotencyRecord, Orders, Placed, Stored};
 
-/// How long a key is remembered. A client that has not given up after a week has given up.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How often a write is tried again that somebody else was faster with.
-const TRIES: usize = 5;
+/// How long an idempotency key is stored: no client retries for longer than a week.
+const IDEMPOTENCY_KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The maximum number of attempts to write an order that is changed concurrently.
+const MAX_ATTEMPTS: usize = 5;
 
-/// What the routes work on.
+/// The dependencies of the routes.
 pub struct Api {
-    /// The orders.
+    /// The store of orders.
     pub orders: Arc<dyn Orders>,
-    /// Time and ids.
+    /// Supplies the time and new ids.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The routes.
+/// Builds the router of the API.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// The routes, with their descriptions for the OpenAPI document.
 pub fn routes() -> Routes<Arc<Api>> {
     let read = Access::ScopeOrHealthCheck(Scope::OrdersRead);
-    let order = Access::ScopeOrHealthCheck(Scope::OrdersWrite);
+    let place_access = Access::ScopeOrHealthCheck(Scope::OrdersWrite);
     let write = Access::Scope(Scope::OrdersWrite);
     let partner = Access::Partner(Scope::PartnerOrders);
     Routes::default()
-        .add(Operation::post("/orders", "placeOrder", order, about_place), place)
-        .add(Operation::get("/orders", "listOrders", read, about_list), list)
-        .add(Operation::get("/orders/{order_id}", "readOrder", read, about_read), read_order)
-        .add(Operation::post("/orders/{order_id}/cancel", "cancelOrder", write, about_cancel), cancel)
-        .add(Operation::post("/partner/orders", "placePartnerOrder", partner, about_place), place)
-        .add(Operation::get("/partner/orders", "listPartnerOrders", partner, about_list), list)
+        .add(Operation::post("/orders", "placeOrder", place_access, describe_place), place)
+        .add(Operation::get("/orders", "listOrders", read, describe_list), list)
+        .add(Operation::get("/orders/{order_id}", "readOrder", read, describe_get), get_order)
+        .add(Operation::post("/orders/{order_id}/cancel", "cancelOrder", write, describe_cancel), cancel)
+        .add(Operation::post("/partner/orders", "placePartnerOrder", partner, describe_place), place)
+        .add(Operation::get("/partner/orders", "listPartnerOrders", partner, describe_list), list)
         .add(
-            Operation::get("/partner/orders/{order_id}", "readPartnerOrder", partner, about_read),
-            read_order,
+            Operation::get("/partner/orders/{order_id}", "readPartnerOrder", partner, describe_get),
+            get_order,
         )
         .add(
-            Operation::post("/partner/orders/{order_id}/cancel", "cancelPartnerOrder", partner, about_cancel),
+            Operation::post(
+                "/partner/orders/{order_id}/cancel",
+                "cancelPartnerOrder",
+                partner,
+                describe_cancel,
+            ),
             cancel,
         )
 }
 
-const ORDER_ID: &str = "The order: the `id` that placing it was answered with.";
+const ORDER_ID: &str = "The id of the order.";
 
-fn about_place(it: &mut OperationDescription) {
+fn describe_place(it: &mut OperationDescription) {
     it.about(
         "Place an order",
-        "The order is taken, and goes its way from here: stock is held for it at the price that you were shown, then \
-         the payment method is charged, then the customer gets a mail. Read the order to see how far it is.",
+        "Accepts the order. It is then processed asynchronously: stock is reserved at the given unit prices, \
+         the payment method is charged, and the customer is notified by email. Get the order for its status.",
     )
     .required_header::<IdempotencyKey<'_>>(
         "Idempotency-Key",
-        "A new one, such as a UUID, for each order; the same one when you send the same order again, which then \
-         gives the answer of the first time. Remembered for a week.",
+        "A unique key, such as a UUID, for each order. A retry with the same key and body returns the \
+         original response and does not place a second order. Keys are stored for a week.",
     )
     .body::<PlaceOrder>()
-    .response::<OrderView<'_>>(201, "The order is placed.")
-    .with_header("Location", "Where the order is.")
-    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another order.");
+    .response::<OrderView<'_>>(201, "The order was placed.")
+    .with_header("Location", "The path of the order.")
+    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for a different order.");
 }
 
-fn about_list(it: &mut OperationDescription) {
-    it.about("List a customer's orders", "The newest first, a page at a time.")
+fn describe_list(it: &mut OperationDescription) {
+    it.about("List orders", "The orders of a customer, the newest first.")
         .query::<CustomerId>(
             "customer_id",
-            "Whose. Customers leave it out: they get their own. All others have to say.",
+            "The id of the customer. Required, except for customers: they omit it and get their own orders.",
         )
-        .query::<Limit>("limit", "The most orders on a page: 20 where it is left out.")
-        .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
-        .response::<ListView<'_>>(200, "A page.");
+        .query::<Limit>("limit", "The maximum number of orders per page. The default is 20.")
+        .query::<Cursor>("cursor", "The `next_cursor` of the previous page.")
+        .response::<ListView<'_>>(200, "A page of orders.");
 }
 
-fn about_read(it: &mut OperationDescription) {
-    it.about("Read an order", "Somebody else's order is not there, for you.")
+fn describe_get(it: &mut OperationDescription) {
+    it.about("Get an order", "An order that you may not access is reported as not found.")
         .path::<OrderId>("order_id", ORDER_ID)
         .response::<OrderView<'_>>(200, "The order.")
-        .problem(404, "not-found", "You have no such order.");
+        .problem(404, "not-found", "The order does not exist, or you may not access it.");
 }
 
-fn about_cancel(it: &mut OperationDescription) {
+fn describe_cancel(it: &mut OperationDescription) {
     it.about(
         "Cancel an order",
-        "Asks for it not to be charged. Whether that came in time, the order's status tells in the end: `cancelled`, or \
-         `paid`. Asking again changes nothing, so no Idempotency-Key is needed.",
+        "Requests the cancellation of the order. The final status shows whether the request came in time: \
+         `cancelled` if it did, `paid` if the order had already been charged. The operation is idempotent \
+         and needs no Idempotency-Key.",
     )
     .path::<OrderId>("order_id", ORDER_ID)
-    .response::<OrderView<'_>>(202, "It is asked for, or the order is cancelled already.")
-    .problem(404, "not-found", "You have no such order.")
-    .problem(409, "order-final", "The order has ended otherwise, and can no longer be cancelled.");
+    .response::<OrderView<'_>>(202, "Cancellation was requested, or the order is already cancelled.")
+    .problem(404, "not-found", "The order does not exist, or you may not access it.")
+    .problem(409, "order-final", "The order is in another final status and can no longer be cancelled.");
 }
 
-/// An order, as clients see it.
+/// An order.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Order")]
 struct OrderView<'a> {
-    /// Names it.
+    /// The id of the order.
     id: OrderId,
-    /// How far it is.
+    /// The status of the order.
     status: OrderStatus,
-    /// Who asked for it to be cancelled, if anybody did.
+    /// Why cancellation was requested. Absent if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation: Option<VoidReason>,
-    /// Who ordered.
+    /// The customer.
     customer: CustomerView<'a>,
-    /// What was ordered.
+    /// The lines of the order.
     lines: &'a Lines,
-    /// What all of it costs.
+    /// The total price, including tax.
     total: Money,
-    /// How it is paid.
+    /// The id of the Stripe payment method.
     payment_method: &'a PaymentMethodId,
-    /// When (RFC 3339, UTC).
+    /// When the order was placed (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     placed_at: Timestamp,
 }
@@ -148,22 +154,22 @@ struct OrderView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Customer")]
 struct CustomerView<'a> {
-    /// Who it is, as whoever placed the order calls them.
+    /// The id of the customer. For a partner, the partner's own id of the customer.
     id: &'a str,
-    /// What they are called.
+    /// The name of the customer.
     name: &'a PersonName,
-    /// Where the mails about the order go.
+    /// The address to which emails about the order are sent.
     email: &'a EmailAddress,
-    /// Where the invoice is made out to.
+    /// The billing address.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<&'a Address>,
-    /// The language that they read.
+    /// The preferred language of the customer (ISO 639-1).
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a Language>,
 }
 
 impl<'a> OrderView<'a> {
-    fn of(order: &'a Order, scope: &CustomerScope) -> Self {
+    fn from_order(order: &'a Order, scope: &CustomerScope) -> Self {
         let details = &order.details;
         let Customer { id, name, email, address, language } = &details.customer;
         Self {
@@ -197,34 +203,35 @@ async fn place(
     let details = body.and_then(|body| body.0.into_details(&scope, now));
     let (key, details) = IdempotencyKey::from_headers_and_body(&headers, "order", details)?;
     let fingerprint = fingerprint(&details)?;
-    // Two clients may have hit upon the same key.
+    // Different clients may use the same key, so it is scoped to the caller.
     let key = hash(&[scope.caller_id(), key.as_str()]);
     let location = if scope.is_partner() { "/v1/partner/orders" } else { "/v1/orders" };
     let (order, event) = Order::place(OrderId::from(api.clock.new_id()), details, cause);
     tracing::Span::current().record("order_id", order.id.to_string());
-    let answer = serde_json::to_string(&OrderView::of(&order, &scope)).map_err(anyhow::Error::from)?;
-    let expires_at = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX).as_second();
-    let placement = Placement { key, fingerprint, order_id: order.id, answer, expires_at };
-    let placement = match api.orders.place(&order, &event, &placement, now).await? {
-        Placed::Now => placement,
-        Placed::Before(before) if before.fingerprint == placement.fingerprint => before,
-        Placed::Before(_) => return Err(Problem::idempotency_key_reused()),
+    let response_body =
+        serde_json::to_string(&OrderView::from_order(&order, &scope)).map_err(anyhow::Error::from)?;
+    let expires_at = now.saturating_add(IDEMPOTENCY_KEY_LIFETIME).unwrap_or(Timestamp::MAX).as_second();
+    let record = IdempotencyRecord { key, fingerprint, order_id: order.id, response_body, expires_at };
+    let record = match api.orders.place(&order, &event, &record, now).await? {
+        Placed::Created => record,
+        Placed::Replayed(existing) if existing.fingerprint == record.fingerprint => existing,
+        Placed::Replayed(_) => return Err(Problem::idempotency_key_reused()),
     };
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::LOCATION, format!("{location}/{}", placement.order_id)),
+        (header::LOCATION, format!("{location}/{}", record.order_id)),
     ];
-    Ok((StatusCode::CREATED, headers, placement.answer).into_response())
+    Ok((StatusCode::CREATED, headers, record.response_body).into_response())
 }
 
-/// What tells one request from another: all that the client decides.
+/// Hashes everything that the client specifies, to distinguish a retry from a different request.
 fn fingerprint(details: &domain::OrderDetails) -> Result<String, Problem> {
-    let decided = (&details.customer, &details.lines, &details.payment_method);
-    let text = serde_json::to_string(&decided).map_err(anyhow::Error::from)?;
+    let content = (&details.customer, &details.lines, &details.payment_method);
+    let text = serde_json::to_string(&content).map_err(anyhow::Error::from)?;
     Ok(hash(&[&text]))
 }
 
-/// SHA-256 over the parts, each with its length in front so that they cannot run into each other.
+/// Hashes the parts with SHA-256. Each is prefixed with its length, so that the concatenation is unambiguous.
 fn hash(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -234,25 +241,25 @@ fn hash(parts: &[&str]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(hasher.finalize())
 }
 
-async fn read_order(
+async fn get_order(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path(order_id): Path<String>,
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
-    let stored = api.find(&scope, order_id_of(&order_id)?).await?;
-    Ok(Json(OrderView::of(&stored.order, &scope)).into_response())
+    let stored = api.find(&scope, parse_order_id(&order_id)?).await?;
+    Ok(Json(OrderView::from_order(&stored.order, &scope)).into_response())
 }
 
-fn order_id_of(text: &str) -> Result<OrderId, Problem> {
+fn parse_order_id(text: &str) -> Result<OrderId, Problem> {
     let id = parse_path_parameter("order_id", text)?;
     tracing::Span::current().record("order_id", text);
     Ok(id)
 }
 
 impl Api {
-    /// The order, if the caller may see it. One that they may not see is not there, so that nobody can find out which
-    /// ids there are.
+    /// Gets an order that the caller may access. Any other order is reported as not found, so that callers
+    /// cannot discover which ids exist.
     async fn find(&self, scope: &CustomerScope, id: OrderId) -> Result<Stored, Problem> {
         let found = self.orders.get(id).await?;
         found
@@ -271,9 +278,9 @@ struct ListQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "OrderPage")]
 struct ListView<'a> {
-    /// The newest first.
+    /// The orders, the newest first.
     orders: Vec<OrderView<'a>>,
-    /// Where the next page starts; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -285,7 +292,7 @@ async fn list(
     let scope = CustomerScope::of_caller(&caller)?;
     let customer = scope
         .resolve_customer(query.customer_id.as_deref())
-        .map_err(|why| FieldError::parameter("customer_id", why));
+        .map_err(|reason| FieldError::parameter("customer_id", reason));
     let page = PageInput::parse(query.limit.as_deref(), query.cursor.as_deref());
     let (customer, page) = match (customer, page) {
         (Ok(customer), Ok(page)) => (customer, page),
@@ -296,7 +303,7 @@ async fn list(
         }
     };
     let page = api.orders.list(&customer, page.after, page.limit).await?;
-    let orders = page.orders.iter().map(|order| OrderView::of(order, &scope)).collect();
+    let orders = page.orders.iter().map(|order| OrderView::from_order(order, &scope)).collect();
     Ok(Json(ListView { orders, next_cursor: page.next.as_ref().map(encode_cursor) }).into_response())
 }
 
@@ -307,27 +314,28 @@ async fn cancel(
     Path(order_id): Path<String>,
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
-    let id = order_id_of(&order_id)?;
-    for _ in 0..TRIES {
+    let id = parse_order_id(&order_id)?;
+    for _ in 0..MAX_ATTEMPTS {
         let stored = api.find(&scope, id).await?;
-        let wish =
+        let cancelling =
             stored.order.request_cancellation(VoidReason::CustomerRequest, api.clock.now(), cause.clone());
-        let Some((order, event)) = wish else {
+        let Some((order, event)) = cancelling else {
             return match stored.order.outcome {
-                // Asked for before, or given up already: it is as the client wants it.
+                // Cancellation was requested before, or the order has been voided: nothing is left to do.
                 None | Some(Outcome::Voided(_)) => {
-                    Ok(Json(OrderView::of(&stored.order, &scope)).with_status(StatusCode::ACCEPTED))
+                    Ok(Json(OrderView::from_order(&stored.order, &scope)).with_status(StatusCode::ACCEPTED))
                 }
                 Some(Outcome::Paid | Outcome::Rejected | Outcome::PaymentFailed) => Err(Problem::conflict(
                     "order-final",
                     "The order can no longer be cancelled",
-                    "The order has ended. A paid order can be refunded; for any other there is nothing to give back.",
+                    "The order is final. A paid order can be refunded; any other was not charged.",
                 )),
             };
         };
         if api.orders.replace(&stored, &order, Some(&event)).await? {
-            return Ok(Json(OrderView::of(&order, &scope)).with_status(StatusCode::ACCEPTED));
+            return Ok(Json(OrderView::from_order(&order, &scope)).with_status(StatusCode::ACCEPTED));
         }
     }
-    Err(anyhow::anyhow!("order {id} changed {TRIES} times while it was being cancelled").into())
+    Err(anyhow::anyhow!("{MAX_ATTEMPTS} attempts to cancel order {id} failed because of concurrent changes")
+        .into())
 }

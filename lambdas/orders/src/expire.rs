@@ -1,5 +1,5 @@
-//! `expire-orders`: makes sure that no order hangs. It asks payments to void orders that have waited too long,
-//! and publishes outbox rows that the stream missed.
+//! `expire-orders`: makes sure that no order stays open forever. It requests the cancellation of orders that
+//! are not completed in time, and publishes outbox rows that the stream missed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,42 +16,42 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::relay::RelayOutbox;
-use crate::store::{OPEN_SHARDS, OpenPage, Orders, OutboxRow, Stored};
+use crate::store::{OPEN_SHARDS, OpenOrdersCursor, Orders, OutboxRow, Stored};
 
-/// A row that is still in the outbox after so long was missed: the stream takes seconds.
+/// The age at which a row of the outbox counts as missed by the stream, which normally takes seconds.
 const MISSED_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
-/// How many rows of the outbox are published at the same time.
-const ROWS_AT_ONCE: usize = 10;
+/// The number of outbox rows that are published concurrently.
+const PUBLISH_CONCURRENCY: usize = 10;
 
-/// Looks for what is late.
+/// Expires orders and publishes missed events.
 pub struct ExpireOrders {
-    /// The orders.
+    /// The store of orders.
     pub orders: Arc<dyn Orders>,
-    /// Publishes what is left.
+    /// Publishes the missed events.
     pub relay: RelayOutbox,
-    /// Time.
+    /// Supplies the time.
     pub clock: Arc<dyn Clock>,
-    /// How long an order may take.
+    /// The age at which an order that is not final expires.
     pub expire_after: SignedDuration,
-    /// How long a run may take: what is left then is for the next one.
-    pub time: Duration,
+    /// The time limit of a run. The next run continues with the rest.
+    pub time_limit: Duration,
 }
 
-/// What a person who calls the function by hand may ask for.
+/// The optional input, for invoking the function manually.
 #[derive(Debug, Default, Deserialize)]
 struct Input {
-    /// Instead of the configured time, in seconds.
+    /// Overrides the configured age, in seconds.
     older_than_seconds: Option<u32>,
-    /// Only this order.
+    /// Expires only this order.
     order_id: Option<OrderId>,
 }
 
 #[async_trait]
 impl Job for ExpireOrders {
     async fn run(&self, input: Value) -> anyhow::Result<Value> {
-        // The schedule sends an object of its own, or nothing.
-        let input: Option<Input> = serde_json::from_value(input).context("the input is not understood")?;
+        // The schedule sends an object without these fields, or null.
+        let input: Option<Input> = serde_json::from_value(input).context("the input is not valid")?;
         let input = input.unwrap_or_default();
         let now = self.clock.now();
         let after = input
@@ -61,40 +61,45 @@ impl Job for ExpireOrders {
             job: self,
             now,
             before: now - after,
-            until: self.clock.elapsed().saturating_add(self.time),
+            deadline: self.clock.elapsed().saturating_add(self.time_limit),
         };
-        // What fails is told in the end, so that it is noticed, and keeps nothing else from being done.
-        let mut work = run.publish_missed().await;
-        work.add(match input.order_id {
+        // A failure does not stop the rest of the run. It is reported at the end, so that the run fails.
+        let mut progress = run.publish_missed().await;
+        progress.add(match input.order_id {
             Some(id) => run.expire_one(id).await,
-            // A shard's orders come one after the other, so that the tables are not flooded, and the oldest first.
-            None => Work::sum(join_all((0..OPEN_SHARDS).map(|shard| run.expire_shard(shard))).await),
+            // Within a shard, orders are expired one by one, oldest first, to limit the load on the tables.
+            None => Progress::sum(join_all((0..OPEN_SHARDS).map(|shard| run.expire_shard(shard))).await),
         });
         if input.order_id.is_none() {
-            work.publish_metrics(now);
+            progress.publish_metrics(now);
         }
-        anyhow::ensure!(work.failed == 0, "{} of it failed, see the log: {work:?}", work.failed);
-        Ok(json!({ "expired": work.expired, "published": work.published, "complete": !work.late }))
+        anyhow::ensure!(progress.failed == 0, "failures: {}; see the log: {progress:?}", progress.failed);
+        Ok(json!({
+            "expired": progress.expired,
+            "published": progress.published,
+            "complete": !progress.is_incomplete,
+        }))
     }
 }
 
-/// What a run has done.
+/// The progress of a run.
 #[derive(Debug, Default)]
-struct Work {
+struct Progress {
     open: u32,
     oldest: Option<Timestamp>,
     expired: u32,
     published: u32,
     failed: u32,
-    /// Its time was up before all was done.
-    late: bool,
+    /// Whether the run reached its time limit before it was complete.
+    is_incomplete: bool,
 }
 
-impl Work {
-    fn note(&mut self, result: anyhow::Result<()>, what: &str) {
+impl Progress {
+    /// Counts and logs a failure.
+    fn record(&mut self, result: anyhow::Result<()>, message: &str) {
         if let Err(error) = result {
             self.failed += 1;
-            tracing::error!(error = %format!("{error:#}"), "{what}");
+            tracing::error!(error = %format!("{error:#}"), "{message}");
         }
     }
 
@@ -104,7 +109,7 @@ impl Work {
         self.expired = self.expired.saturating_add(other.expired);
         self.published = self.published.saturating_add(other.published);
         self.failed = self.failed.saturating_add(other.failed);
-        self.late |= other.late;
+        self.is_incomplete |= other.is_incomplete;
     }
 
     fn sum(parts: Vec<Self>) -> Self {
@@ -114,7 +119,8 @@ impl Work {
         })
     }
 
-    /// How many orders are open, how old the oldest is, and what was done. Where the time was up, there are more.
+    /// Publishes the number of open orders, the age of the oldest one, and what the run did. An incomplete
+    /// run has not counted all open orders.
     fn publish_metrics(&self, now: Timestamp) {
         let oldest = self.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
         tracing::info!(
@@ -123,8 +129,8 @@ impl Work {
             OldestOpenOrderSeconds = oldest,
             ExpiredOrders = self.expired,
             RepublishedEvents = self.published,
-            UnfinishedRuns = u32::from(self.late),
-            "orders that wait"
+            UnfinishedRuns = u32::from(self.is_incomplete),
+            "open orders"
         );
     }
 }
@@ -134,35 +140,35 @@ struct Run<'a> {
     job: &'a ExpireOrders,
     now: Timestamp,
     before: Timestamp,
-    until: Duration,
+    deadline: Duration,
 }
 
 impl Run<'_> {
-    fn is_late(&self) -> bool {
-        self.job.clock.elapsed() >= self.until
+    fn is_past_deadline(&self) -> bool {
+        self.job.clock.elapsed() >= self.deadline
     }
 
-    async fn publish_missed(&self) -> Work {
-        let mut work = Work::default();
-        let rows = match self.job.relay.outbox.left_before(self.now - MISSED_AFTER).await {
+    async fn publish_missed(&self) -> Progress {
+        let mut progress = Progress::default();
+        let rows = match self.job.relay.outbox.list_created_before(self.now - MISSED_AFTER).await {
             Ok(rows) => rows,
             Err(error) => {
-                work.note(Err(error), "the outbox could not be looked through");
-                return work;
+                progress.record(Err(error), "failed to list the outbox");
+                return progress;
             }
         };
-        for rows in rows.chunks(ROWS_AT_ONCE) {
-            if self.is_late() {
-                work.late = true;
+        for rows in rows.chunks(PUBLISH_CONCURRENCY) {
+            if self.is_past_deadline() {
+                progress.is_incomplete = true;
                 break;
             }
             let published = join_all(rows.iter().map(|row| self.publish(row))).await;
             for (row, outcome) in rows.iter().zip(published) {
-                work.published += u32::from(outcome.is_ok());
-                work.note(outcome, &format!("row {} stays in the outbox", row.event_id));
+                progress.published += u32::from(outcome.is_ok());
+                progress.record(outcome, &format!("failed to publish row {} of the outbox", row.event_id));
             }
         }
-        work
+        progress
     }
 
     async fn publish(&self, row: &OutboxRow) -> anyhow::Result<()> {
@@ -172,59 +178,59 @@ impl Run<'_> {
         }
     }
 
-    async fn expire_one(&self, id: OrderId) -> Work {
-        let mut work = Work::default();
+    async fn expire_one(&self, id: OrderId) -> Progress {
+        let mut progress = Progress::default();
         match self.job.orders.get(id).await {
             Ok(Some(stored)) if stored.order.details.placed_at <= self.before => {
-                self.expire(&stored, &mut work).await;
+                self.expire(&stored, &mut progress).await;
             }
             Ok(_) => {}
-            Err(error) => work.note(Err(error), "the order could not be read"),
+            Err(error) => progress.record(Err(error), "failed to read the order"),
         }
-        work
+        progress
     }
 
-    /// Looks through all open orders of a shard, since the young ones are counted too.
-    async fn expire_shard(&self, shard: u8) -> Work {
-        let mut work = Work::default();
-        let mut next = Some(OpenPage { shard, after: None });
+    /// Scans all open orders of a shard, because those that do not expire yet are counted too.
+    async fn expire_shard(&self, shard: u8) -> Progress {
+        let mut progress = Progress::default();
+        let mut next = Some(OpenOrdersCursor { shard, after: None });
         while let Some(page) = next.filter(|page| page.shard == shard) {
-            if self.is_late() {
-                work.late = true;
+            if self.is_past_deadline() {
+                progress.is_incomplete = true;
                 break;
             }
-            let (page, more) = match self.job.orders.open_before(self.now, Some(page)).await {
+            let (page, following) = match self.job.orders.list_open(self.now, Some(page)).await {
                 Ok(page) => page,
                 Err(error) => {
-                    work.note(Err(error), "orders could not be looked through");
+                    progress.record(Err(error), "failed to list open orders");
                     break;
                 }
             };
             for stored in &page {
                 let placed_at = stored.order.details.placed_at;
-                work.open = work.open.saturating_add(1);
-                work.oldest = Some(work.oldest.map_or(placed_at, |oldest| oldest.min(placed_at)));
+                progress.open = progress.open.saturating_add(1);
+                progress.oldest = Some(progress.oldest.map_or(placed_at, |oldest| oldest.min(placed_at)));
                 if placed_at < self.before {
-                    self.expire(stored, &mut work).await;
+                    self.expire(stored, &mut progress).await;
                 }
             }
-            next = more;
+            next = following;
         }
-        work
+        progress
     }
 
-    /// Asks for one order to be voided. An order that changed just now is left for the next time.
-    async fn expire(&self, stored: &Stored, work: &mut Work) {
+    /// Requests the cancellation of an order. If the order has just changed, it is left to the next run.
+    async fn expire(&self, stored: &Stored, progress: &mut Progress) {
         let order = &stored.order;
-        let wish = order.request_cancellation(VoidReason::Expired, self.now, order.cause.clone());
-        let Some((cancelling, event)) = wish else { return };
+        let cancelling = order.request_cancellation(VoidReason::Expired, self.now, order.cause.clone());
+        let Some((cancelling, event)) = cancelling else { return };
         match self.job.orders.replace(stored, &cancelling, Some(&event)).await {
             Ok(true) => {
-                work.expired += 1;
+                progress.expired += 1;
                 tracing::info!(order_id = %order.id, correlation_id = order.cause.correlation_id.as_str(), "order expired");
             }
             Ok(false) => {}
-            Err(error) => work.note(Err(error), &format!("order {} could not be given up", order.id)),
+            Err(error) => progress.record(Err(error), &format!("failed to expire order {}", order.id)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The order service: takes orders, tells what became of them, and gives up those that take too long.
+//! The order service: accepts orders, tracks their state, and expires those that are not completed in time.
 //!
 //! | function | module |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | `track-order` | [`track`] |
 //! | `expire-orders` | [`expire`] |
 //!
-//! An order and the event that tells of it are written in one transaction ([`store`]); the event stands in the
-//! outbox until it is on the bus.
+//! An order and its event are written in one transaction ([`store`]). The event stays in the outbox until it
+//! has been published.
 
 pub mod adapters;
 pub mod api;

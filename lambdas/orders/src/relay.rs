@@ -1,4 +1,4 @@
-//! `relay-outbox`: publishes what a transaction wrote.
+//! `relay-outbox`: publishes the events in the outbox.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use platform::{EventHandler, Failure, Publisher};
 
 use crate::store::Outbox;
 
-/// Puts events from the outbox onto the bus.
+/// Publishes events and removes them from the outbox.
 pub struct RelayOutbox {
-    /// The bus.
+    /// Publishes to the event bus.
     pub publisher: Arc<dyn Publisher>,
     /// The outbox.
     pub outbox: Arc<dyn Outbox>,
@@ -18,7 +18,8 @@ pub struct RelayOutbox {
 
 #[async_trait]
 impl EventHandler for RelayOutbox {
-    /// First publishes, then removes: a crash in between publishes it again, with the same id.
+    /// Publishes the event before removing its row: after a crash in between, the event is published again
+    /// with the same id.
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
         self.publisher.publish(std::slice::from_ref(event)).await?;
         self.outbox.remove(event.id).await?;

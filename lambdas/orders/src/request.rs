@@ -1,4 +1,4 @@
-//! What clients send, checked field by field.
+//! Request bodies and their validation.
 
 use domain::{Customer, CustomerId, EmailAddress, Language, OrderDetails, PaymentMethodId, PersonName};
 use jiff::Timestamp;
@@ -10,12 +10,12 @@ use schemars::JsonSchema;
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlaceOrder {
-    /// Who orders.
+    /// The customer.
     customer: OrderCustomer,
-    /// What is ordered, each product once.
+    /// The lines of the order, with each product at most once.
     #[schemars(length(min = 1, max = 50))]
     lines: Vec<LineInput>,
-    /// How it is paid: a payment method of Stripe's.
+    /// The id of the Stripe payment method to charge.
     #[eserde(compat)]
     payment_method: PaymentMethodId,
 }
@@ -23,32 +23,33 @@ pub(crate) struct PlaceOrder {
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct OrderCustomer {
-    /// Customers leave it out: it is who signed in. All others have to say for whom they order.
+    /// The id of the customer. Required, except when customers order for themselves: they omit it.
     #[eserde(compat)]
     #[serde(default)]
     id: Option<CustomerId>,
-    /// How to greet them.
+    /// The name of the customer.
     #[eserde(compat)]
     name: PersonName,
-    /// Where the mails about the order go.
+    /// The address to which emails about the order are sent.
     #[eserde(compat)]
     email: EmailAddress,
-    /// Where the invoice is made out to.
+    /// The billing address.
     #[serde(default)]
     address: Option<AddressInput>,
-    /// The language that they read, such as `de`. What is sent to them is in it, where the shop knows it.
+    /// The preferred language of the customer, such as `de` (ISO 639-1). It is used for emails and documents
+    /// if the shop supports it.
     #[eserde(compat)]
     #[serde(default)]
     language: Option<Language>,
 }
 
 impl PlaceOrder {
-    /// The order that a caller asks for.
+    /// Validates the request on behalf of a caller and converts it.
     pub(crate) fn into_details(self, scope: &CustomerScope, now: Timestamp) -> Result<OrderDetails, Problem> {
         let OrderCustomer { id, name, email, address, language } = self.customer;
         let id = scope
             .resolve_customer(id.as_ref().map(CustomerId::as_str))
-            .map_err(|why| FieldError::pointer("/customer/id", why));
+            .map_err(|reason| FieldError::pointer("/customer/id", reason));
         let (id, lines) = match (id, parse_lines(self.lines)) {
             (Ok(id), Ok(lines)) => (id, lines),
             (id, lines) => {

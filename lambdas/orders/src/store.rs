@@ -1,4 +1,4 @@
-//! The ports to what the service keeps.
+//! The ports to the stores of the service.
 
 use async_trait::async_trait;
 use domain::order::Order;
@@ -6,106 +6,108 @@ use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// An order as it was read, with the version that the next write stands on.
+/// An order as read from the store, with the version for optimistic locking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The order.
     pub order: Order,
-    /// Goes up by one with every write.
+    /// Starts at 1 and is incremented by each write.
     pub version: u64,
 }
 
-/// A request to place an order, as remembered under its idempotency key.
+/// The record of a request to place an order, stored under its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Placement {
-    /// The key, hashed.
+pub struct IdempotencyRecord {
+    /// The hash of the caller and the `Idempotency-Key`.
     pub key: String,
-    /// What was asked for, hashed: the same key may not be used for anything else.
+    /// The hash of the request: the key must not be reused for a different one.
     pub fingerprint: String,
-    /// The order that it led to.
+    /// The order that the request created.
     pub order_id: OrderId,
-    /// The answer's body, to be given again.
-    pub answer: String,
-    /// When it may be forgotten, in seconds since 1970.
+    /// The body of the response, which is returned again when the request is retried.
+    #[serde(rename = "answer")]
+    pub response_body: String,
+    /// When the record expires, in seconds since the Unix epoch.
     pub expires_at: i64,
 }
 
-/// What became of a request to place an order.
+/// The result of a request to place an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placed {
-    /// The order is placed.
-    Now,
-    /// There was one like it, or another one with the same key: nothing was written.
-    Before(Placement),
+    /// The order was created.
+    Created,
+    /// The key has been used before, for this request or another one: nothing was written.
+    Replayed(IdempotencyRecord),
 }
 
 /// A page of a customer's orders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The newest first.
+    /// The newest order first.
     pub orders: Vec<Order>,
-    /// Where the next page starts behind, if there is one.
+    /// The last order of this page, if there are more pages.
     pub next: Option<OrderId>,
 }
 
-/// The orders.
+/// The store of orders.
 #[async_trait]
 pub trait Orders: Send + Sync {
-    /// Writes the order, its event's outbox row and the request's idempotency key, all or none.
+    /// Writes the order, the outbox row of its event and the idempotency record in one transaction.
     async fn place(
         &self,
         order: &Order,
         event: &Event,
-        placement: &Placement,
+        record: &IdempotencyRecord,
         now: Timestamp,
     ) -> anyhow::Result<Placed>;
 
-    /// One order.
+    /// Gets an order.
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>>;
 
-    /// A customer's orders, the newest first, behind the order `after`; at most `limit`.
+    /// Lists at most `limit` orders of a customer, the newest first, starting after the order `after`.
     async fn list(&self, customer: &CustomerId, after: Option<OrderId>, limit: u32) -> anyhow::Result<Page>;
 
-    /// Writes `order` in place of `read`, and the outbox row of `event` with it, if there is one. False, and
-    /// nothing written, when the order is no longer as it was read.
+    /// Replaces `read` by `order`, and writes the outbox row of `event`, if any, in the same transaction.
+    /// Returns false and writes nothing if the order has changed since it was read.
     async fn replace(&self, read: &Stored, order: &Order, event: Option<&Event>) -> anyhow::Result<bool>;
 
-    /// The orders placed before `before` that are not final yet, a page at a time: pass the last page's `next`.
-    async fn open_before(
+    /// Lists a page of the orders that were placed before `before` and are not final. `next` is the cursor
+    /// that the previous page returned.
+    async fn list_open(
         &self,
         before: Timestamp,
-        next: Option<OpenPage>,
-    ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)>;
+        next: Option<OpenOrdersCursor>,
+    ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)>;
 }
 
-/// Open orders are spread over so many shards: one partition of the index takes 1,000 writes a second.
+/// The number of shards of the index of open orders: a partition of the index supports 1,000 writes a second.
 pub const OPEN_SHARDS: u8 = 10;
 
-/// Where a page of open orders goes on: the first of a shard, with nothing behind it, or what a page before gave. A
-/// shard's orders come oldest first, and those of the next one behind them.
+/// The position at which a page of open orders starts. The orders of a shard are listed oldest first,
+/// followed by those of the next shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenPage {
-    /// 0 up to, but not, [`OPEN_SHARDS`].
+pub struct OpenOrdersCursor {
+    /// The shard, from 0 to [`OPEN_SHARDS`] - 1.
     pub shard: u8,
-    /// Behind which order.
+    /// The last order of the previous page; `None` at the start of a shard.
     pub after: Option<(OrderId, Timestamp)>,
 }
 
-/// A row that waits in the outbox.
+/// An event in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
-    /// The event's id.
+    /// The id of the event.
     pub event_id: EventId,
     /// The event as JSON text.
     pub event: String,
 }
 
-/// Events that are written and not on the bus yet.
+/// The outbox: events that have been written but not yet published.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Removes what has been published. Nothing to remove is fine.
+    /// Removes an event that has been published. Does nothing if it has been removed already.
     async fn remove(&self, event: EventId) -> anyhow::Result<()>;
 
-    /// Rows that were written before `before`; not more than can be published in one go.
-    async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>>;
+    /// Lists events that were written before `before`, at most as many as one run can publish.
+    async fn list_created_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>>;
 }

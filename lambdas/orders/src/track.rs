@@ -1,4 +1,4 @@
-//! `track-order`: moves orders along as events come in.
+//! `track-order`: updates the state of orders from events.
 
 use std::sync::Arc;
 
@@ -9,35 +9,37 @@ use platform::{EventHandler, Failure};
 
 use crate::store::Orders;
 
-/// How often a write is tried again that another event was faster with.
-const TRIES: usize = 5;
+/// The maximum number of attempts to write an order that other events change concurrently.
+const MAX_ATTEMPTS: usize = 5;
 
-/// Has the order of each event follow it.
+/// Applies each event to its order.
 pub struct TrackOrder {
-    /// The orders.
+    /// The store of orders.
     pub orders: Arc<dyn Orders>,
 }
 
 #[async_trait]
 impl EventHandler for TrackOrder {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        for _ in 0..TRIES {
-            // An order that another order service placed is not in our table, and not ours to follow.
+        for _ in 0..MAX_ATTEMPTS {
+            // An order of another order service is not in this table and is ignored.
             let Some(stored) = self.orders.get(event.subject).await? else {
-                tracing::debug!("not an order of ours");
+                tracing::debug!("the order belongs to another order service");
                 return Ok(Vec::new());
             };
             match stored.order.apply(&event.fact) {
                 Applied::Unchanged => return Ok(Vec::new()),
-                Applied::Conflict(why) => return Err(Failure::reject(why)),
+                Applied::Conflict(reason) => return Err(Failure::reject(reason)),
                 Applied::Changed(order) => {
                     if self.orders.replace(&stored, &order, None).await? {
-                        tracing::info!(from = ?stored.order.status(), to = ?order.status(), "order moved");
+                        tracing::info!(from = ?stored.order.status(), to = ?order.status(), "status changed");
                         return Ok(Vec::new());
                     }
                 }
             }
         }
-        Err(Failure::retry(anyhow::anyhow!("the order changed {TRIES} times while it was being written")))
+        Err(Failure::retry(anyhow::anyhow!(
+            "{MAX_ATTEMPTS} attempts to write the order failed because of concurrent changes"
+        )))
     }
 }

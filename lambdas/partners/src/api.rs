@@ -1,4 +1,4 @@
-//! `webhooks-api`: subscribe to order events, look at their deliveries, and have them sent again.
+//! `webhooks-api`: subscribe to order events, read their deliveries, and redeliver events.
 
 use std::sync::Arc;
 
@@ -19,38 +19,39 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::contract;
-use crate::delivery::{Delivery, OLDEST_EVENT};
+use crate::delivery::{Delivery, MAX_EVENT_AGE};
 use crate::owner;
-use crate::request::{ChangeWebhook, CreateWebhook, Wish};
-use crate::store::{Deliveries, DeliveryQueue, Partners, Position, Secrets, Versioned};
+use crate::request::{ChangeWebhook, CreateWebhook, NewSubscription};
+use crate::store::{Deliveries, DeliveryQueue, Partners, Position, SecretGenerator, Versioned};
 use crate::view::{DeliveryPage, DeliveryView, NewWebhookView, WebhookPage, WebhookView};
-use crate::webhook::{Creation, MOST_WEBHOOKS, Subscribed, Webhook, WebhookId, uuid};
+use crate::webhook::{Creation, MAX_WEBHOOKS, Subscribed, Webhook, WebhookId, parse_uuid};
 
-/// How often a write is tried again that somebody else was faster with.
-const TRIES: usize = 5;
+/// The maximum number of attempts of a conditional write that conflicts with others.
+const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// What the routes work on.
+/// The dependencies of the routes.
 pub struct Api {
-    /// The subscriptions.
+    /// The subscriptions of the partners.
     pub partners: Arc<dyn Partners>,
-    /// What was sent to them.
+    /// The deliveries to the webhooks.
     pub deliveries: Arc<dyn Deliveries>,
-    /// Has something sent again.
+    /// The queue for redeliveries.
     pub queue: Arc<dyn DeliveryQueue>,
-    /// Makes signing secrets.
-    pub secrets: Arc<dyn Secrets>,
-    /// A receiver on this machine that webhooks may be sent to.
+    /// Generates signing secrets.
+    pub secrets: Arc<dyn SecretGenerator>,
+    /// A receiver on this machine that is exempt from the rule that webhooks are sent only to the public
+    /// internet.
     pub exempt: Option<LocalReceiver>,
-    /// Time and ids.
+    /// The source of time and new ids.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The routes.
+/// Creates the router.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// Returns the routes with their descriptions for the contract.
 pub fn routes() -> Routes<Arc<Api>> {
     let partner = Access::Partner(Scope::PartnerWebhooks);
     let one = "/webhooks/{webhook_id}";
@@ -58,17 +59,20 @@ pub fn routes() -> Routes<Arc<Api>> {
     let delivery = "/webhooks/{webhook_id}/deliveries/{event_id}";
     let resend = "/webhooks/{webhook_id}/deliveries/{event_id}/resend";
     Routes::default()
-        .add(Operation::post("/webhooks", "createWebhook", partner, contract::about_subscribe), subscribe)
-        .add(Operation::get("/webhooks", "listWebhooks", partner, contract::about_list), list)
-        .add(Operation::get(one, "readWebhook", partner, contract::about_read), read)
-        .add(Operation::patch(one, "changeWebhook", partner, contract::about_change), change)
-        .add(Operation::delete(one, "removeWebhook", partner, contract::about_remove), remove)
+        .add(Operation::post("/webhooks", "createWebhook", partner, contract::describe_subscribe), subscribe)
+        .add(Operation::get("/webhooks", "listWebhooks", partner, contract::describe_list), list)
+        .add(Operation::get(one, "readWebhook", partner, contract::describe_read), read)
+        .add(Operation::patch(one, "changeWebhook", partner, contract::describe_change), change)
+        .add(Operation::delete(one, "removeWebhook", partner, contract::describe_remove), remove)
         .add(
-            Operation::get(deliveries, "listDeliveries", partner, contract::about_deliveries),
+            Operation::get(deliveries, "listDeliveries", partner, contract::describe_list_deliveries),
             list_deliveries,
         )
-        .add(Operation::get(delivery, "readDelivery", partner, contract::about_delivery), read_delivery)
-        .add(Operation::post(resend, "resendDelivery", partner, contract::about_resend), send_again)
+        .add(
+            Operation::get(delivery, "readDelivery", partner, contract::describe_read_delivery),
+            read_delivery,
+        )
+        .add(Operation::post(resend, "resendDelivery", partner, contract::describe_resend), resend_delivery)
 }
 
 async fn subscribe(
@@ -77,52 +81,55 @@ async fn subscribe(
     headers: HeaderMap,
     body: Result<Json<CreateWebhook>, Problem>,
 ) -> Result<Response, Problem> {
-    let partner = owner::caller(&caller)?;
-    let wish = body.and_then(|Json(body)| body.checked(api.exempt));
-    let (key, wish) = IdempotencyKey::from_headers_and_body(&headers, "webhook", wish)?;
-    let Wish { url, events, description } = wish;
-    let asked = serde_json::to_string(&(&url, &events, &description)).map_err(anyhow::Error::from)?;
+    let partner = owner::calling_partner(&caller)?;
+    let input = body.and_then(|Json(body)| body.validate(api.exempt));
+    let (key, input) = IdempotencyKey::from_headers_and_body(&headers, "webhook", input)?;
+    let NewSubscription { url, events, description } = input;
+    let fields = serde_json::to_string(&(&url, &events, &description)).map_err(anyhow::Error::from)?;
     let now = api.clock.now();
     let new = Webhook {
         id: WebhookId::from(api.clock.new_id()),
         url,
         events,
         description,
-        secret: api.secrets.fresh()?,
+        secret: api.secrets.generate()?,
         created_at: now,
-        creation: Creation { key: hash(key.as_str()), fingerprint: hash(&asked) },
-        trusted_since: now,
+        creation: Creation { key: hash(key.as_str()), fingerprint: hash(&fields) },
+        health_reset_at: now,
         failing_since: None,
         disabled: None,
     };
-    for _ in 0..TRIES {
+    for _ in 0..MAX_WRITE_ATTEMPTS {
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         match subscriptions.subscribe(&new) {
-            Subscribed::Before(before) => return created(&before),
+            Subscribed::Replayed(existing) => return created(&existing),
             Subscribed::KeyReused => return Err(Problem::idempotency_key_reused()),
             Subscribed::TooMany => {
-                let detail = format!("You have {MOST_WEBHOOKS} webhooks. Remove one, or change one.");
+                let detail = format!("You already have {MAX_WEBHOOKS} webhooks. Delete one, or update one.");
                 return Err(Problem::conflict("too-many-webhooks", "Too many webhooks", detail));
             }
-            Subscribed::Now => {
+            Subscribed::Created => {
                 if api.partners.replace(partner, &stored, &subscriptions).await? {
                     return created(&new);
                 }
             }
         }
     }
-    Err(contended(partner))
+    Err(write_conflicts(partner))
 }
 
 fn created(webhook: &Webhook) -> Result<Response, Problem> {
     let location = format!("/v1/webhooks/{}", webhook.id);
-    let answer = Json(NewWebhookView { webhook: WebhookView::of(webhook), secret: webhook.secret.expose() });
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], answer).into_response())
+    let body = Json(NewWebhookView { webhook: WebhookView::new(webhook), secret: webhook.secret.expose() });
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
 }
 
-fn contended(partner: &CustomerId) -> Problem {
-    anyhow::anyhow!("the webhooks of {partner} changed {TRIES} times while they were being written").into()
+fn write_conflicts(partner: &CustomerId) -> Problem {
+    anyhow::anyhow!(
+        "the webhooks of {partner} changed {MAX_WRITE_ATTEMPTS} times while they were being written"
+    )
+    .into()
 }
 
 fn hash(text: &str) -> String {
@@ -136,7 +143,7 @@ struct PageQuery {
 }
 
 impl PageQuery {
-    fn read<K: std::str::FromStr>(&self) -> Result<PageInput<K>, Problem> {
+    fn parse<K: std::str::FromStr>(&self) -> Result<PageInput<K>, Problem> {
         PageInput::parse(self.limit.as_deref(), self.cursor.as_deref()).map_err(Problem::invalid)
     }
 }
@@ -146,15 +153,15 @@ async fn list(
     caller: Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let partner = owner::caller(&caller)?;
-    let page = query.read::<WebhookId>()?;
+    let partner = owner::calling_partner(&caller)?;
+    let page = query.parse::<WebhookId>()?;
     let stored = api.partners.get(partner).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let mut behind =
+    let mut remaining =
         stored.value.all().iter().rev().filter(|webhook| page.after.is_none_or(|after| webhook.id < after));
-    let found: Vec<&Webhook> = behind.by_ref().take(limit).collect();
-    let next = found.last().filter(|_| behind.next().is_some()).map(|last| encode_cursor(&last.id));
-    let webhooks = found.into_iter().map(WebhookView::of).collect();
+    let found: Vec<&Webhook> = remaining.by_ref().take(limit).collect();
+    let next = found.last().filter(|_| remaining.next().is_some()).map(|last| encode_cursor(&last.id));
+    let webhooks = found.into_iter().map(WebhookView::new).collect();
     Ok(Json(WebhookPage { webhooks, next_cursor: next }).into_response())
 }
 
@@ -163,8 +170,9 @@ async fn read(
     caller: Caller,
     Path(webhook_id): Path<String>,
 ) -> Result<Response, Problem> {
-    let webhook = api.find(owner::caller(&caller)?, parse_path_parameter("webhook_id", &webhook_id)?).await?;
-    Ok(Json(WebhookView::of(&webhook)).into_response())
+    let webhook =
+        api.find(owner::calling_partner(&caller)?, parse_path_parameter("webhook_id", &webhook_id)?).await?;
+    Ok(Json(WebhookView::new(&webhook)).into_response())
 }
 
 async fn change(
@@ -173,19 +181,19 @@ async fn change(
     Path(webhook_id): Path<String>,
     body: Json<ChangeWebhook>,
 ) -> Result<Response, Problem> {
-    let partner = owner::caller(&caller)?;
+    let partner = owner::calling_partner(&caller)?;
     let id = parse_path_parameter("webhook_id", &webhook_id)?;
-    let change = body.0.checked(api.exempt)?;
-    for _ in 0..TRIES {
+    let change = body.0.validate(api.exempt)?;
+    for _ in 0..MAX_WRITE_ATTEMPTS {
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         let changed =
             subscriptions.change(id, &change, api.clock.now()).ok_or_else(|| no_webhook(id))?.clone();
         if subscriptions == stored.value || api.partners.replace(partner, &stored, &subscriptions).await? {
-            return Ok(Json(WebhookView::of(&changed)).into_response());
+            return Ok(Json(WebhookView::new(&changed)).into_response());
         }
     }
-    Err(contended(partner))
+    Err(write_conflicts(partner))
 }
 
 async fn remove(
@@ -193,9 +201,9 @@ async fn remove(
     caller: Caller,
     Path(webhook_id): Path<String>,
 ) -> Result<Response, Problem> {
-    let partner = owner::caller(&caller)?;
+    let partner = owner::calling_partner(&caller)?;
     let id = parse_path_parameter("webhook_id", &webhook_id)?;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_WRITE_ATTEMPTS {
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         if !subscriptions.remove(id) {
@@ -205,21 +213,22 @@ async fn remove(
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
-    Err(contended(partner))
+    Err(write_conflicts(partner))
 }
 
 fn no_webhook(id: WebhookId) -> Problem {
     Problem::not_found(format!("There is no webhook {id}."))
 }
 
-fn event_id_of(text: &str) -> Result<EventId, Problem> {
-    let id = uuid(text).map_err(|why| Problem::invalid(vec![FieldError::parameter("event_id", why)]))?;
+fn parse_event_id(text: &str) -> Result<EventId, Problem> {
+    let id =
+        parse_uuid(text).map_err(|why| Problem::invalid(vec![FieldError::parameter("event_id", why)]))?;
     Ok(id.into())
 }
 
 impl Api {
-    /// The webhook, if it is the partner's. Somebody else's is not there, so that nobody can find out which ids there
-    /// are.
+    /// Returns the webhook, if it belongs to the partner. The webhook of another partner is a 404, so that
+    /// existing ids cannot be discovered.
     async fn find(&self, partner: &CustomerId, id: WebhookId) -> Result<Webhook, Problem> {
         self.partners.get(partner).await?.value.get(id).cloned().ok_or_else(|| no_webhook(id))
     }
@@ -242,12 +251,12 @@ async fn list_deliveries(
     Path(webhook_id): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Problem> {
-    let partner = owner::caller(&caller)?;
+    let partner = owner::calling_partner(&caller)?;
     let id = parse_path_parameter("webhook_id", &webhook_id)?;
-    let page = query.read::<Position>()?;
+    let page = query.parse::<Position>()?;
     api.find(partner, id).await?;
     let page = api.deliveries.list(id, page.after.as_ref(), page.limit).await?;
-    let deliveries = page.deliveries.iter().map(DeliveryView::of).collect();
+    let deliveries = page.deliveries.iter().map(DeliveryView::new).collect();
     Ok(Json(DeliveryPage { deliveries, next_cursor: page.next.as_ref().map(encode_cursor) }).into_response())
 }
 
@@ -256,48 +265,50 @@ async fn read_delivery(
     caller: Caller,
     Path((webhook_id, event_id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let partner = owner::caller(&caller)?;
-    let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, event_id_of(&event_id)?);
+    let partner = owner::calling_partner(&caller)?;
+    let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, parse_event_id(&event_id)?);
     api.find(partner, id).await?;
     let found = api.find_delivery(id, event).await?;
-    Ok(Json(DeliveryView::of(&found.value)).into_response())
+    Ok(Json(DeliveryView::new(&found.value)).into_response())
 }
 
-async fn send_again(
+async fn resend_delivery(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((webhook_id, event_id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let partner = owner::caller(&caller)?;
-    let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, event_id_of(&event_id)?);
+    let partner = owner::calling_partner(&caller)?;
+    let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, parse_event_id(&event_id)?);
     let webhook = api.find(partner, id).await?;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_WRITE_ATTEMPTS {
         let found = api.find_delivery(id, event).await?;
         let now = api.clock.now();
         if webhook.disabled.is_some() {
-            let detail =
-                "Nothing is sent to this webhook. Enable it first: PATCH it with {\"enabled\": true}.";
+            let detail = "The webhook is disabled. Enable it first: PATCH it with {\"enabled\": true}.";
             return Err(Problem::conflict("webhook-disabled", "The webhook is disabled", detail));
         }
-        if now.duration_since(found.value.event.time) > OLDEST_EVENT {
-            let detail = "The event is older than 28 days. Read the order to see what became of it.";
+        if now.duration_since(found.value.event.time) > MAX_EVENT_AGE {
+            let detail = "The event is older than 28 days. Get the order to see its current state.";
             return Err(Problem::conflict("event-too-old", "The event is too old", detail));
         }
-        let (pending, ask) = match found.value.again(now) {
-            Some(again) => match api.deliveries.write(Some(&found), &again).await? {
+        let (pending, must_enqueue) = match found.value.redelivery(now) {
+            Some(redelivery) => match api.deliveries.write(Some(&found), &redelivery).await? {
                 Some(written) => (written.value, true),
                 None => continue,
             },
-            // It was asked for before, and what should bring it on may have been lost on the way.
+            // The delivery is pending. If it is overdue, its message may have been lost.
             None => {
                 let overdue = found.value.is_overdue(now);
                 (found.value, overdue)
             }
         };
-        if ask {
+        if must_enqueue {
             api.queue.send(&pending.event).await?;
         }
-        return Ok(Json(DeliveryView::of(&pending)).with_status(StatusCode::ACCEPTED));
+        return Ok(Json(DeliveryView::new(&pending)).with_status(StatusCode::ACCEPTED));
     }
-    Err(anyhow::anyhow!("the delivery changed {TRIES} times while it was being asked for again").into())
+    Err(anyhow::anyhow!(
+        "the delivery changed {MAX_WRITE_ATTEMPTS} times while its redelivery was being requested"
+    )
+    .into())
 }

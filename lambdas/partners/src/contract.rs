@@ -1,4 +1,4 @@
-//! What the contract says of each operation.
+//! The descriptions of the operations for the contract.
 
 use domain::EventId;
 use platform::http::input::{Cursor, Limit};
@@ -8,83 +8,97 @@ use crate::request::{ChangeWebhook, CreateWebhook};
 use crate::view::{DeliveryPage, DeliveryView, NewWebhookView, WebhookPage, WebhookView};
 use crate::webhook::WebhookId;
 
-const WEBHOOK_ID: &str = "The webhook: the `id` that making it was answered with.";
-const NO_WEBHOOK: &str = "You have no such webhook.";
-const NOT_PARTNER: &str = "The token is not that of a partner, who signs in with a client id and a secret.";
+const WEBHOOK_ID: &str = "The `id` of the webhook.";
+const NO_WEBHOOK: &str = "You have no webhook with this id.";
+const NOT_PARTNER: &str = "The access token was not issued to the client of a partner.";
 
-pub(crate) fn about_subscribe(it: &mut OperationDescription) {
-    it.about(
-        "Subscribe to order events",
-        "From now on, events about your customers' orders are sent to the URL as `POST` with JSON in it, signed as \
-         Standard Webhooks has it: check `webhook-signature` with the secret that this is answered with. Answer with a 2xx \
-         status within 10 seconds; redirects are not followed. What does not arrive is sent again, each time later, over a \
-         day and a half. An event may come twice, with the same `webhook-id`, and events come in no order. At most ten.",
+pub(crate) fn describe_subscribe(operation: &mut OperationDescription) {
+    operation.about(
+        "Create a webhook",
+        "Subscribes a URL to events about your customers' orders. From now on, each event is sent as a `POST` \
+         request with a JSON body, signed according to Standard Webhooks: verify `webhook-signature` with the \
+         secret in the response. Respond with a 2xx status within 10 seconds; redirects are not followed. Failed \
+         attempts are retried with exponential backoff for a day and a half. An event may be delivered more than \
+         once, always with the same `webhook-id`, and the order of events is not guaranteed. You can have up to \
+         ten webhooks.",
     )
     .required_header::<IdempotencyKey<'_>>(
         "Idempotency-Key",
-        "A new one, such as a UUID, for each webhook; the same one when you send the same request again, which then gives \
-         the webhook of the first time. Remembered for as long as there is that webhook.",
+        "A unique value for each webhook, such as a UUID. Use the same value to retry a request: the response is \
+         then the webhook that the first request created. The key is stored for as long as the webhook exists.",
     )
     .body::<CreateWebhook>()
-    .response::<NewWebhookView<'_>>(201, "The webhook is there.")
-    .with_header("Location", "Where the webhook is.")
+    .response::<NewWebhookView<'_>>(201, "The webhook was created.")
+    .with_header("Location", "The URL of the webhook.")
     .problem(403, "forbidden", NOT_PARTNER)
-    .problem(409, "too-many-webhooks", "You have ten already.")
-    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another webhook.");
+    .problem(409, "too-many-webhooks", "You already have ten webhooks.")
+    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for a request with other fields.");
 }
 
-pub(crate) fn about_list(it: &mut OperationDescription) {
-    it.about("List your webhooks", "The newest first, a page at a time.")
-        .query::<Limit>("limit", "The most webhooks on a page: 20 where it is left out.")
-        .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
-        .response::<WebhookPage<'_>>(200, "A page.")
+pub(crate) fn describe_list(operation: &mut OperationDescription) {
+    operation
+        .about("List webhooks", "Returns your webhooks in pages, newest first.")
+        .query::<Limit>("limit", "The maximum number of webhooks per page. Default: 20.")
+        .query::<Cursor>("cursor", "The `next_cursor` of the previous page.")
+        .response::<WebhookPage<'_>>(200, "A page of webhooks.")
         .problem(403, "forbidden", NOT_PARTNER);
 }
 
-pub(crate) fn about_read(it: &mut OperationDescription) {
-    it.about("Read a webhook", "Also whether it is enabled, and why not. Its secret is not shown again.")
+pub(crate) fn describe_read(operation: &mut OperationDescription) {
+    operation
+        .about(
+            "Get a webhook",
+            "Includes whether it is enabled and, if not, the reason. The secret is not included.",
+        )
         .path::<WebhookId>("webhook_id", WEBHOOK_ID)
         .response::<WebhookView<'_>>(200, "The webhook.")
         .problem(403, "forbidden", NOT_PARTNER)
         .problem(404, "not-found", NO_WEBHOOK);
 }
 
-pub(crate) fn about_change(it: &mut OperationDescription) {
-    it.about(
-        "Change a webhook",
-        "What is left out stays as it is. One that was disabled since nothing arrived is enabled again with \
-         `\"enabled\": true`.",
-    )
-    .path::<WebhookId>("webhook_id", WEBHOOK_ID)
-    .body::<ChangeWebhook>()
-    .response::<WebhookView<'_>>(200, "The webhook, as it is now.")
-    .problem(403, "forbidden", NOT_PARTNER)
-    .problem(404, "not-found", NO_WEBHOOK);
-}
-
-pub(crate) fn about_remove(it: &mut OperationDescription) {
-    it.about("Remove a webhook", "Nothing is sent any more, and its deliveries cannot be read any more.")
+pub(crate) fn describe_change(operation: &mut OperationDescription) {
+    operation
+        .about(
+            "Update a webhook",
+            "Omitted fields stay unchanged. A webhook that was disabled because of failures is enabled again \
+             with `\"enabled\": true`.",
+        )
         .path::<WebhookId>("webhook_id", WEBHOOK_ID)
-        .empty_response(204, "It is gone.")
+        .body::<ChangeWebhook>()
+        .response::<WebhookView<'_>>(200, "The updated webhook.")
         .problem(403, "forbidden", NOT_PARTNER)
         .problem(404, "not-found", NO_WEBHOOK);
 }
 
-pub(crate) fn about_deliveries(it: &mut OperationDescription) {
-    it.about("List a webhook's deliveries", "Of the last 30 days, the newest first, a page at a time.")
+pub(crate) fn describe_remove(operation: &mut OperationDescription) {
+    operation
+        .about("Delete a webhook", "No more events are sent, and its deliveries can no longer be read.")
         .path::<WebhookId>("webhook_id", WEBHOOK_ID)
-        .query::<Limit>("limit", "The most deliveries on a page: 20 where it is left out.")
-        .query::<Cursor>("cursor", "The `next_cursor` of the page before.")
-        .response::<DeliveryPage<'_>>(200, "A page.")
+        .empty_response(204, "The webhook was deleted.")
         .problem(403, "forbidden", NOT_PARTNER)
         .problem(404, "not-found", NO_WEBHOOK);
 }
 
-const EVENT_ID: &str = "The event, as the list of deliveries names it.";
-const NO_DELIVERY: &str = "You have no such webhook, or it has no such delivery.";
+pub(crate) fn describe_list_deliveries(operation: &mut OperationDescription) {
+    operation
+        .about(
+            "List deliveries",
+            "Returns the deliveries of a webhook from the last 30 days in pages, newest first.",
+        )
+        .path::<WebhookId>("webhook_id", WEBHOOK_ID)
+        .query::<Limit>("limit", "The maximum number of deliveries per page. Default: 20.")
+        .query::<Cursor>("cursor", "The `next_cursor` of the previous page.")
+        .response::<DeliveryPage<'_>>(200, "A page of deliveries.")
+        .problem(403, "forbidden", NOT_PARTNER)
+        .problem(404, "not-found", NO_WEBHOOK);
+}
 
-pub(crate) fn about_delivery(it: &mut OperationDescription) {
-    it.about("Read a delivery", "Each attempt, and what came of it.")
+const EVENT_ID: &str = "The `event_id` of the delivery.";
+const NO_DELIVERY: &str = "You have no webhook with this id, or it has no delivery of this event.";
+
+pub(crate) fn describe_read_delivery(operation: &mut OperationDescription) {
+    operation
+        .about("Get a delivery", "Includes the latest attempts and their outcomes.")
         .path::<WebhookId>("webhook_id", WEBHOOK_ID)
         .path::<EventId>("event_id", EVENT_ID)
         .response::<DeliveryView<'_>>(200, "The delivery.")
@@ -92,17 +106,17 @@ pub(crate) fn about_delivery(it: &mut OperationDescription) {
         .problem(404, "not-found", NO_DELIVERY);
 }
 
-pub(crate) fn about_resend(it: &mut OperationDescription) {
-    it.about(
-        "Send an event again",
-        "With the same `webhook-id`, also when it arrived. Asking again while it is pending changes nothing, so no \
-         Idempotency-Key is needed.",
+pub(crate) fn describe_resend(operation: &mut OperationDescription) {
+    operation.about(
+        "Redeliver an event",
+        "Sends the event again with the same `webhook-id`, even if it was delivered. The request has no effect \
+         while the delivery is pending, so no Idempotency-Key is needed.",
     )
     .path::<WebhookId>("webhook_id", WEBHOOK_ID)
     .path::<EventId>("event_id", EVENT_ID)
-    .response::<DeliveryView<'_>>(202, "It is going to be sent.")
+    .response::<DeliveryView<'_>>(202, "The event will be sent.")
     .problem(403, "forbidden", NOT_PARTNER)
     .problem(404, "not-found", NO_DELIVERY)
-    .problem(409, "webhook-disabled", "Nothing is sent to this webhook: enable it first.")
+    .problem(409, "webhook-disabled", "The webhook is disabled. Enable it first.")
     .problem(409, "event-too-old", "The event is older than 28 days.");
 }

@@ -1,4 +1,4 @@
-//! `deliver-webhook`: events about partners' orders → the URLs that they subscribed with.
+//! `deliver-webhook`: delivers events about the orders of partners' customers to the subscribed URLs.
 
 use std::sync::Arc;
 
@@ -11,34 +11,34 @@ use jiff::{SignedDuration, Timestamp};
 use platform::http::client::HttpClient;
 use platform::{Clock, EventHandler, Failure};
 
-use crate::delivery::{Backoff, Delivery, Next, OLDEST_EVENT, Outcome};
-use crate::event::{EventType, Payload, without_person};
-use crate::owner::of_customer;
+use crate::delivery::{Backoff, Delivery, MAX_EVENT_AGE, NextAction, Outcome};
+use crate::event::{EventType, Payload, without_personal_data};
+use crate::owner::split_customer_id;
 use crate::store::{Deliveries, Partners, Versioned};
-use crate::webhook::{Health, Webhook};
+use crate::webhook::{AttemptResult, Webhook};
 
-/// How often a write is tried again that another run was faster with.
-const TRIES: usize = 5;
-/// How long a run has a delivery to itself: longer than the function may run, which is 30 seconds.
-const LEASE: SignedDuration = SignedDuration::from_secs(45);
+/// The maximum number of attempts of a conditional write that conflicts with others.
+const MAX_WRITE_ATTEMPTS: usize = 5;
+/// The duration of the lease on a delivery. It exceeds the timeout of the function, which is 30 seconds.
+const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(45);
 
-/// Sends events to those who subscribed to them.
+/// Delivers events to the webhooks that subscribe to them.
 pub struct DeliverWebhook {
-    /// Who subscribed to what.
+    /// The subscriptions.
     pub partners: Arc<dyn Partners>,
-    /// What was sent.
+    /// The deliveries.
     pub deliveries: Arc<dyn Deliveries>,
-    /// Sends.
+    /// The HTTP client that sends the requests.
     pub client: Arc<dyn HttpClient>,
-    /// Time, ids and chance.
+    /// The source of time, new ids and random numbers.
     pub clock: Arc<dyn Clock>,
-    /// How long to wait between attempts.
+    /// The delays between attempts.
     pub backoff: Backoff,
-    /// How long nothing may arrive before a subscription is disabled.
+    /// How long attempts may fail before a webhook is disabled.
     pub disable_after: SignedDuration,
 }
 
-/// What is sent, and for whom.
+/// An event to deliver, and the partner it is for.
 struct Message<'a> {
     event: &'a Event,
     kind: EventType,
@@ -50,30 +50,29 @@ struct Message<'a> {
 #[async_trait]
 impl EventHandler for DeliverWebhook {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let Some((kind, order)) = EventType::of(&event.fact) else {
-            return Err(Failure::poison(format!(
-                "{} is nothing that partners are told of",
-                event.fact.name()
-            )));
+        let Some((kind, order)) = EventType::classify(&event.fact) else {
+            return Err(Failure::poison(format!("{} is not an event for partners", event.fact.name())));
         };
-        let Some((partner, customer)) = of_customer(&order.customer.id) else { return Ok(Vec::new()) };
+        let Some((partner, customer)) = split_customer_id(&order.customer.id) else { return Ok(Vec::new()) };
         let now = self.clock.now();
-        if now.duration_since(event.time) > OLDEST_EVENT {
-            tracing::warn!("too old to be delivered: what became of it before may be forgotten");
+        if now.duration_since(event.time) > MAX_EVENT_AGE {
+            tracing::warn!(
+                "the event is too old to be delivered: the records of earlier deliveries may have been deleted"
+            );
             return Ok(Vec::new());
         }
         let subscriptions = self.partners.get(&partner).await?.value;
         if subscriptions.all().is_empty() {
             return Ok(Vec::new());
         }
-        let payload = Payload::of(event, customer).map(|payload| serde_json::to_string(&payload));
+        let payload = Payload::from_event(event, customer).map(|payload| serde_json::to_string(&payload));
         let body = payload.transpose().map_err(Failure::reject)?.unwrap_or_default();
-        let run = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE };
+        let run = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE_DURATION };
         let message = Message { event, kind, partner: &partner, body, run };
         let all = join_all(subscriptions.all().iter().map(|webhook| self.deliver(webhook, &message))).await;
-        // Each has its say before the first failure is told.
-        let waiting: Vec<Option<Timestamp>> = all.into_iter().collect::<Result<_, _>>()?;
-        match waiting.into_iter().flatten().min() {
+        // All attempts finish before the first failure is returned.
+        let retry_times: Vec<Option<Timestamp>> = all.into_iter().collect::<Result<_, _>>()?;
+        match retry_times.into_iter().flatten().min() {
             Some(until) => Err(Failure::Leased { until }),
             None => Ok(Vec::new()),
         }
@@ -81,63 +80,68 @@ impl EventHandler for DeliverWebhook {
 }
 
 impl DeliverWebhook {
-    /// Sends to one subscription, if that is due. Gives back when to come again, if there is more to do.
+    /// Attempts the delivery to one webhook if it is due. Returns the time of the next attempt, if there is
+    /// one.
     async fn deliver(&self, webhook: &Webhook, message: &Message<'_>) -> anyhow::Result<Option<Timestamp>> {
         let event = message.event;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let read = self.deliveries.get(webhook.id, event.id).await?;
             let delivery = match &read {
                 Some(read) => read.value.clone(),
-                None if webhook.wants(message.kind, event.time) => {
-                    Delivery::new(webhook.id, without_person(event)?, message.run.now)
+                None if webhook.is_subscribed_to(message.kind, event.time) => {
+                    Delivery::new(webhook.id, without_personal_data(event)?, message.run.now)
                 }
                 None => return Ok(None),
             };
             let run = Attempt { now: self.clock.now(), ..message.run };
-            match delivery.next(webhook.disabled.is_none(), &run) {
-                Next::Settled => return Ok(None),
-                Next::Wait(until) => return Ok(Some(until)),
-                Next::GiveUp(given_up) => {
-                    if self.deliveries.write(read.as_ref(), &given_up).await?.is_some() {
-                        tracing::info!(webhook_id = %webhook.id, "delivery given up");
+            match delivery.next_action(webhook.disabled.is_none(), &run) {
+                NextAction::Done => return Ok(None),
+                NextAction::Wait(until) => return Ok(Some(until)),
+                NextAction::GiveUp(abandoned) => {
+                    if self.deliveries.write(read.as_ref(), &abandoned).await?.is_some() {
+                        tracing::info!(webhook_id = %webhook.id, "delivery failed permanently");
                         return Ok(None);
                     }
                 }
-                Next::Attempt(claimed) => {
+                NextAction::Attempt(claimed) => {
                     if let Some(claimed) = self.deliveries.write(read.as_ref(), &claimed).await? {
                         return self.attempt(webhook, &claimed, message).await;
                     }
                 }
             }
         }
-        anyhow::bail!("the delivery to {} changed {TRIES} times while it was being written", webhook.id)
+        anyhow::bail!(
+            "the delivery to {} changed {MAX_WRITE_ATTEMPTS} times while it was being written",
+            webhook.id
+        )
     }
 
-    /// Sends, and writes down what came of it. A crash in between sends again, with the same id, when the lease ends.
+    /// Sends the request and records the outcome. After a crash in between, the event is sent again with the
+    /// same id when the lease has expired.
     async fn attempt(
         &self,
         webhook: &Webhook,
         claimed: &Versioned<Delivery>,
         message: &Message<'_>,
     ) -> anyhow::Result<Option<Timestamp>> {
-        let began = self.clock.now();
-        let outcome = self.send(webhook, message, began).await?;
+        let started_at = self.clock.now();
+        let outcome = self.send(webhook, message, started_at).await?;
         let now = self.clock.now();
-        let wait = self.backoff.wait(claimed.value.tries, self.clock.random());
-        let after = claimed.value.after(began, &outcome, now, wait);
-        let (webhook_id, attempt) = (webhook.id, claimed.value.tries);
+        let delay = self.backoff.delay(claimed.value.attempts_started, self.clock.random());
+        let after = claimed.value.with_outcome(started_at, &outcome, now, delay);
+        let (webhook_id, attempt) = (webhook.id, claimed.value.attempts_started);
         tracing::info!(%webhook_id, ?outcome, webhook_attempt = attempt, state = ?after.state, "webhook sent");
-        let health = match outcome {
-            Outcome::Taken(_) => Health::Arrived,
-            Outcome::Gone(_) => Health::Gone,
-            Outcome::Refused(_) | Outcome::NoAnswer(_) => Health::Failed,
+        let result = match outcome {
+            Outcome::Accepted(_) => AttemptResult::Succeeded,
+            Outcome::Gone(_) => AttemptResult::Gone,
+            Outcome::Rejected(_) | Outcome::NoResponse(_) => AttemptResult::Failed,
         };
-        // Who was away for longer than the lease lasts finds another's work, and leaves it alone.
+        // An attempt that took longer than its lease must not overwrite the record of its successor.
         if self.deliveries.write(Some(claimed), &after).await?.is_none() {
-            tracing::warn!(%webhook_id, "another run has taken the delivery over");
+            tracing::warn!(%webhook_id, "another attempt has taken over the delivery");
             return Ok(Some(now));
         }
-        self.note(webhook, message.partner, began, health).await?;
+        self.record_result(webhook, message.partner, started_at, result).await?;
         Ok(after.next_attempt_at)
     }
 
@@ -156,28 +160,36 @@ impl DeliverWebhook {
             .header("webhook-signature", signature)
             .body(Bytes::from(message.body.clone()))?;
         Ok(match self.client.send(request).await {
-            Ok(answer) if answer.status().is_success() => Outcome::Taken(answer.status().as_u16()),
-            Ok(answer) if answer.status() == StatusCode::GONE => Outcome::Gone(answer.status().as_u16()),
-            Ok(answer) => Outcome::Refused(answer.status().as_u16()),
-            Err(error) => Outcome::NoAnswer(error.source.to_string()),
+            Ok(response) if response.status().is_success() => Outcome::Accepted(response.status().as_u16()),
+            Ok(response) if response.status() == StatusCode::GONE => {
+                Outcome::Gone(response.status().as_u16())
+            }
+            Ok(response) => Outcome::Rejected(response.status().as_u16()),
+            Err(error) => Outcome::NoResponse(error.source.to_string()),
         })
     }
 
-    /// Has the subscription know how it went.
-    async fn note(
+    /// Records the result of an attempt in the subscription.
+    async fn record_result(
         &self,
         webhook: &Webhook,
         partner: &CustomerId,
-        began: Timestamp,
-        health: Health,
+        started_at: Timestamp,
+        result: AttemptResult,
     ) -> anyhow::Result<()> {
-        if health == Health::Arrived && webhook.failing_since.is_none() {
+        if result == AttemptResult::Succeeded && webhook.failing_since.is_none() {
             return Ok(());
         }
-        for _ in 0..TRIES {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let read = self.partners.get(partner).await?;
             let mut subscriptions = read.value.clone();
-            if !subscriptions.note(webhook.id, began, health, self.clock.now(), self.disable_after) {
+            if !subscriptions.record_attempt(
+                webhook.id,
+                started_at,
+                result,
+                self.clock.now(),
+                self.disable_after,
+            ) {
                 return Ok(());
             }
             if self.partners.replace(partner, &read, &subscriptions).await? {
@@ -187,6 +199,8 @@ impl DeliverWebhook {
                 return Ok(());
             }
         }
-        anyhow::bail!("the subscriptions of {partner} changed {TRIES} times while they were being written")
+        anyhow::bail!(
+            "the subscriptions of {partner} changed {MAX_WRITE_ATTEMPTS} times while they were being written"
+        )
     }
 }

@@ -1,7 +1,7 @@
-//! The delivery of one event to one subscription, and its rules: pure.
+//! The delivery of one event to one webhook and its rules, without I/O.
 //!
-//! `pending` → `delivered` or `failed`. Whoever attempts it takes a lease first, so that two messages about the same
-//! event do not send it twice at once; every write stands on the version that was read.
+//! `pending` → `delivered` or `failed`. An attempt acquires a lease first, so that two messages about the
+//! same event do not send it concurrently. Every write is conditional on the version that was read.
 
 use std::time::Duration;
 
@@ -12,114 +12,117 @@ use serde::{Deserialize, Serialize};
 
 use crate::webhook::WebhookId;
 
-/// The attempt that is the last.
-pub const LAST_ATTEMPT: u32 = 10;
-/// The longest wait between two attempts. SQS keeps a message away for 12 hours at most.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(10 * 60 * 60);
-/// How many attempts are kept to be looked at. Only who has something sent again and again makes more.
-const ATTEMPTS_KEPT: usize = 20;
-/// How long a delivery is kept.
-pub const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// An event that is older is not delivered any more: what is known of it may be forgotten, and a redrive of a dead
-/// letter must not send again what was taken.
-pub const OLDEST_EVENT: SignedDuration = SignedDuration::from_hours(28 * 24);
+/// The maximum number of attempts.
+pub const MAX_ATTEMPTS: u32 = 10;
+/// The maximum delay between two attempts. The maximum visibility timeout of SQS is 12 hours.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(10 * 60 * 60);
+/// The number of attempts that are stored for the partner. Only repeated redeliveries make more.
+const MAX_STORED_ATTEMPTS: usize = 20;
+/// The time from creation after which a delivery is deleted.
+pub const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The age from which an event is no longer delivered: its deliveries may have been deleted, and redriving a
+/// dead-letter message must not send an event again that was delivered.
+pub const MAX_EVENT_AGE: SignedDuration = SignedDuration::from_hours(28 * 24);
 
-/// How far a delivery is.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// It is attempted, now or later.
+    /// It is being attempted, or waits for the next attempt.
     Pending,
-    /// The receiver took it.
+    /// The receiver accepted it.
     Delivered,
-    /// It was given up.
+    /// It failed permanently.
     Failed,
 }
 
-/// An attempt.
+/// An attempt of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "DeliveryAttempt")]
 pub struct Attempt {
-    /// When it began (RFC 3339, UTC).
+    /// The start of the attempt (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
-    /// What the receiver answered.
+    /// The HTTP status of the response, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 100, max = 999))]
     pub status: Option<u16>,
-    /// Why it did not arrive.
+    /// The reason for the failure; absent if the attempt succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200))]
     pub error: Option<String>,
 }
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver took it.
-    Taken(u16),
-    /// The receiver will never take anything again.
+    /// The receiver responded with this 2xx status.
+    Accepted(u16),
+    /// The receiver responded with 410 Gone: it does not want any more events.
     Gone(u16),
-    /// Another answer than a success.
-    Refused(u16),
-    /// No answer, and why.
-    NoAnswer(String),
+    /// The receiver responded with another status.
+    Rejected(u16),
+    /// There was no response, for this reason.
+    NoResponse(String),
 }
 
-/// How long to wait between two attempts.
+/// The delays between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The wait after the first attempt, at most. The next ones are six times as long each, up to [`LONGEST_WAIT`].
-    pub base: Duration,
+    /// The maximum delay after the first attempt. Each further one is six times as long, up to
+    /// [`MAX_BACKOFF`].
+    pub base_delay: Duration,
 }
 
 impl Backoff {
-    /// The wait after `attempt` (1 for the first) failed: four fifths to all of `base × 6^(attempt - 1)`, by `chance`
-    /// (0 to 1). With a base of 5 seconds, [`LAST_ATTEMPT`] attempts take 33 to 42 hours.
-    #[expect(clippy::float_arithmetic, reason = "a wait need not be exact")]
-    pub fn wait(self, attempt: u32, chance: f64) -> Duration {
+    /// Returns the delay after attempt number `attempt` (from 1): 80 to 100 % of `base_delay × 6^(attempt -
+    /// 1)`, depending on `random` (0 to 1). With a base delay of 5 seconds, [`MAX_ATTEMPTS`] attempts take 33
+    /// to 42 hours.
+    #[expect(clippy::float_arithmetic, reason = "a delay need not be exact")]
+    pub fn delay(self, attempt: u32, random: f64) -> Duration {
         let factor = 6_u32.saturating_pow(attempt.saturating_sub(1));
-        let most = self.base.saturating_mul(factor).min(LONGEST_WAIT);
-        most.mul_f64((4.0 + chance.clamp(0.0, 1.0)) / 5.0)
+        let max_delay = self.base_delay.saturating_mul(factor).min(MAX_BACKOFF);
+        max_delay.mul_f64((4.0 + random.clamp(0.0, 1.0)) / 5.0)
     }
 }
 
-/// A delivery.
+/// A delivery record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// To which subscription.
+    /// The webhook that the event is delivered to.
     pub webhook: WebhookId,
-    /// Of what, without who ordered.
+    /// The event, without personal data.
     pub event: Event,
-    /// When it was first attempted.
+    /// The time of creation, at which the first attempt was due.
     pub created_at: Timestamp,
-    /// How far it is.
+    /// The state of the delivery.
     pub state: DeliveryState,
-    /// The last attempts, the oldest first.
+    /// The latest attempts, oldest first.
     pub attempts: Vec<Attempt>,
-    /// How many attempts were begun since it was first asked for, or asked for again.
-    pub tries: u32,
-    /// When the next attempt is due; `None` when there is none.
+    /// The number of attempts that were started since the creation or the last requested redelivery.
+    #[serde(rename = "tries")]
+    pub attempts_started: u32,
+    /// The time of the next attempt; `None` if there is none.
     pub next_attempt_at: Option<Timestamp>,
-    /// Who is at it.
+    /// The lease of the current or latest attempt.
     pub lease: Option<Lease>,
 }
 
-/// What is to be done about a delivery.
+/// The next action for a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// Nothing, ever.
-    Settled,
-    /// Nothing until then.
+pub enum NextAction {
+    /// The delivery is final: there is nothing to do.
+    Done,
+    /// Wait until this time.
     Wait(Timestamp),
-    /// Write this: it is given up.
+    /// Write this record: the delivery failed permanently.
     GiveUp(Delivery),
-    /// Write this, then send it.
+    /// Write this record, then send the event.
     Attempt(Delivery),
 }
 
 impl Delivery {
-    /// One that is due now.
+    /// A new delivery that is due now.
     pub fn new(webhook: WebhookId, event: Event, now: Timestamp) -> Self {
         Self {
             webhook,
@@ -127,83 +130,95 @@ impl Delivery {
             created_at: now,
             state: DeliveryState::Pending,
             attempts: Vec::new(),
-            tries: 0,
+            attempts_started: 0,
             next_attempt_at: Some(now),
             lease: None,
         }
     }
 
-    /// The event's id, which names it among those of its subscription.
+    /// Returns the id of the event, which identifies the delivery within its webhook.
     pub fn event_id(&self) -> EventId {
         self.event.id
     }
 
-    /// What `run` has to do. `enabled`: whether the subscription takes anything.
-    pub fn next(&self, enabled: bool, run: &domain::Attempt) -> Next {
+    /// Returns the next action of the attempt `run`. `enabled` says whether the webhook is enabled.
+    pub fn next_action(&self, enabled: bool, run: &domain::Attempt) -> NextAction {
         if self.state != DeliveryState::Pending {
-            return Next::Settled;
+            return NextAction::Done;
         }
         if let Some(lease) = self.lease.filter(|lease| lease.blocks(run)) {
-            return Next::Wait(lease.expires_at);
+            return NextAction::Wait(lease.expires_at);
         }
-        // An attempt whose function died counts: it may be what killed it.
-        if !enabled || self.tries >= LAST_ATTEMPT {
-            return Next::GiveUp(self.clone().settled(DeliveryState::Failed));
+        // An attempt whose function crashed counts too, because the delivery may have caused the crash.
+        if !enabled || self.attempts_started >= MAX_ATTEMPTS {
+            return NextAction::GiveUp(self.clone().finished(DeliveryState::Failed));
         }
         match self.next_attempt_at {
-            Some(due) if due > run.now => Next::Wait(due),
-            _ => Next::Attempt(Self {
-                tries: self.tries.saturating_add(1),
+            Some(due) if due > run.now => NextAction::Wait(due),
+            _ => NextAction::Attempt(Self {
+                attempts_started: self.attempts_started.saturating_add(1),
                 lease: Some(run.lease()),
                 ..self.clone()
             }),
         }
     }
 
-    /// What becomes of it after an attempt that began at `began` and ended now.
+    /// Returns the record after an attempt that started at `started_at` and ended at `now`. The next attempt,
+    /// if there is one, is due after `delay`.
     #[must_use]
-    pub fn after(&self, began: Timestamp, outcome: &Outcome, now: Timestamp, wait: Duration) -> Self {
+    pub fn with_outcome(
+        &self,
+        started_at: Timestamp,
+        outcome: &Outcome,
+        now: Timestamp,
+        delay: Duration,
+    ) -> Self {
         let (status, error) = match outcome {
-            Outcome::Taken(status) => (Some(*status), None),
-            Outcome::Gone(status) | Outcome::Refused(status) => {
-                (Some(*status), Some(format!("answered {status}")))
+            Outcome::Accepted(status) => (Some(*status), None),
+            Outcome::Gone(status) | Outcome::Rejected(status) => {
+                (Some(*status), Some(format!("responded with {status}")))
             }
-            Outcome::NoAnswer(why) => (None, Some(why.chars().take(200).collect())),
+            Outcome::NoResponse(why) => (None, Some(why.chars().take(200).collect())),
         };
         let mut after = self.clone();
-        after.attempts.push(Attempt { at: began, status, error });
-        let surplus = after.attempts.len().saturating_sub(ATTEMPTS_KEPT);
+        after.attempts.push(Attempt { at: started_at, status, error });
+        let surplus = after.attempts.len().saturating_sub(MAX_STORED_ATTEMPTS);
         after.attempts.drain(..surplus);
         match outcome {
-            Outcome::Taken(_) => after.settled(DeliveryState::Delivered),
-            Outcome::Gone(_) => after.settled(DeliveryState::Failed),
-            Outcome::Refused(_) | Outcome::NoAnswer(_) if after.tries >= LAST_ATTEMPT => {
-                after.settled(DeliveryState::Failed)
+            Outcome::Accepted(_) => after.finished(DeliveryState::Delivered),
+            Outcome::Gone(_) => after.finished(DeliveryState::Failed),
+            Outcome::Rejected(_) | Outcome::NoResponse(_) if after.attempts_started >= MAX_ATTEMPTS => {
+                after.finished(DeliveryState::Failed)
             }
-            Outcome::Refused(_) | Outcome::NoAnswer(_) => {
-                let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
-                after.next_attempt_at = Some(now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+            Outcome::Rejected(_) | Outcome::NoResponse(_) => {
+                let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
+                after.next_attempt_at = Some(now.saturating_add(delay).unwrap_or(Timestamp::MAX));
                 after.lease = None;
                 after
             }
         }
     }
 
-    fn settled(mut self, state: DeliveryState) -> Self {
+    fn finished(mut self, state: DeliveryState) -> Self {
         self.state = state;
         self.next_attempt_at = None;
         self.lease = None;
         self
     }
 
-    /// The same, to be sent again now; `None` while it is pending anyhow.
-    pub fn again(&self, now: Timestamp) -> Option<Self> {
-        let due =
-            Self { state: DeliveryState::Pending, tries: 0, next_attempt_at: Some(now), ..self.clone() };
+    /// Returns the record for a redelivery that is due now, or `None` if the delivery is pending anyway.
+    pub fn redelivery(&self, now: Timestamp) -> Option<Self> {
+        let due = Self {
+            state: DeliveryState::Pending,
+            attempts_started: 0,
+            next_attempt_at: Some(now),
+            ..self.clone()
+        };
         (self.state != DeliveryState::Pending).then_some(due)
     }
 
-    /// Whether it is due and nobody is at it: then what should bring it on may have been lost.
+    /// Returns whether an attempt is due and none is in progress: the message that should cause it may have
+    /// been lost.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.state == DeliveryState::Pending
             && self.next_attempt_at.is_none_or(|due| due <= now)
@@ -218,26 +233,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_go_on_for_33_to_42_hours() {
-        let backoff = Backoff { base: Duration::from_secs(5) };
-        let waits: Vec<u64> = (1..LAST_ATTEMPT).map(|attempt| backoff.wait(attempt, 1.0).as_secs()).collect();
-        assert_eq!(waits, [5, 30, 180, 1080, 6480, 36000, 36000, 36000, 36000]);
-        let total = |chance: f64| -> u64 {
-            (1..LAST_ATTEMPT).map(|attempt| backoff.wait(attempt, chance).as_secs()).sum()
+    fn attempts_take_33_to_42_hours() {
+        let backoff = Backoff { base_delay: Duration::from_secs(5) };
+        let delays: Vec<u64> =
+            (1..MAX_ATTEMPTS).map(|attempt| backoff.delay(attempt, 1.0).as_secs()).collect();
+        assert_eq!(delays, [5, 30, 180, 1080, 6480, 36000, 36000, 36000, 36000]);
+        let total = |random: f64| -> u64 {
+            (1..MAX_ATTEMPTS).map(|attempt| backoff.delay(attempt, random).as_secs()).sum()
         };
         assert_eq!((total(0.0) / 3600, total(1.0) / 3600), (33, 42));
     }
 
     proptest! {
         #[test]
-        fn a_wait_grows_and_never_is_too_long(
-            base in 0_u64..100_000, attempt in 1_u32..1000, chance in -1.0..2.0_f64,
+        fn delays_grow_up_to_the_maximum(
+            base_delay in 0_u64..100_000, attempt in 1_u32..1000, random in -1.0..2.0_f64,
         ) {
-            let backoff = Backoff { base: Duration::from_secs(base) };
-            let wait = backoff.wait(attempt, chance);
-            prop_assert!(wait <= LONGEST_WAIT);
-            prop_assert!(wait >= backoff.wait(attempt, 0.0));
-            prop_assert!(backoff.wait(attempt + 1, chance) >= wait);
+            let backoff = Backoff { base_delay: Duration::from_secs(base_delay) };
+            let delay = backoff.delay(attempt, random);
+            prop_assert!(delay <= MAX_BACKOFF);
+            prop_assert!(delay >= backoff.delay(attempt, 0.0));
+            prop_assert!(backoff.delay(attempt + 1, random) >= delay);
         }
     }
 }

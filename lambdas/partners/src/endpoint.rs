@@ -1,5 +1,5 @@
-//! Where webhooks may go, as far as a URL tells. What its name resolves to is looked at when something is sent
-//! ([`aws::PublicClient`]).
+//! The URLs that webhooks may be sent to. The addresses that a host name resolves to are checked when a
+//! request is sent ([`aws::PublicClient`]).
 
 use std::fmt;
 
@@ -9,18 +9,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-/// The most characters that a URL has.
-pub const LONGEST_URL: usize = 2048;
+/// The maximum length of a URL.
+pub const MAX_URL_LENGTH: usize = 2048;
 
-/// Names that never are on the public internet, with all names below them (RFC 6761, RFC 6762, RFC 8375, and
+/// Domains that are never on the public internet, with all their subdomains (RFC 6761, RFC 6762, RFC 8375,
+/// and
 /// <https://www.icann.org/en/board-activities-and-meetings/materials/approved-resolutions-special-meeting-of-the-icann-board-29-07-2024-en>
 /// for `internal`).
-const INSIDE: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
+const NON_PUBLIC_SUFFIXES: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
 
-/// A URL that webhooks can be sent to: `https`, the name of a host, any port and path. The host is spelt out plainly:
-/// no user, no address in its place, nothing that one parser takes for one host and another for another.
+/// A URL that webhooks can be sent to: `https`, a host name, any port and path. It must not contain a user
+/// name or an IP address, nor any notation of the host that parsers may interpret differently.
 ///
-/// Over `http`, a loopback address can be named too; [`EndpointUrl::is_allowed`] says whether it may.
+/// A loopback address with `http` is valid too; [`EndpointUrl::check_allowed`] decides whether it is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(
@@ -32,7 +33,7 @@ const INSIDE: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
 )]
 pub struct EndpointUrl(String);
 
-/// Says what is wrong with a URL, in words for whoever sent it.
+/// The error for an invalid URL, worded for the client that sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidUrl(&'static str);
 
@@ -42,19 +43,19 @@ impl fmt::Display for InvalidUrl {
     }
 }
 
-const NOT_PUBLIC: InvalidUrl = InvalidUrl("must lead to the public internet, by the name of a host");
+const NOT_PUBLIC: InvalidUrl = InvalidUrl("must have a public host name, and no IP address");
 
 impl EndpointUrl {
-    /// The URL.
+    /// Returns the URL as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether webhooks may be sent there: to the public internet, and to `exempt`.
+    /// Checks that webhooks may be sent to the URL: it is on the public internet, or is `exempt`.
     ///
     /// # Errors
-    /// Says why not.
-    pub fn is_allowed(&self, exempt: Option<LocalReceiver>) -> Result<(), InvalidUrl> {
+    /// When they may not be.
+    pub fn check_allowed(&self, exempt: Option<LocalReceiver>) -> Result<(), InvalidUrl> {
         let url = Url::parse(&self.0).map_err(|_| NOT_PUBLIC)?;
         match url.host() {
             Some(Host::Domain(_)) => Ok(()),
@@ -72,30 +73,30 @@ impl TryFrom<String> for EndpointUrl {
     type Error = InvalidUrl;
 
     fn try_from(text: String) -> Result<Self, InvalidUrl> {
-        if text.len() > LONGEST_URL {
+        if text.len() > MAX_URL_LENGTH {
             return Err(InvalidUrl("may have at most 2048 characters"));
         }
         if !text.bytes().all(is_url_byte) {
-            return Err(InvalidUrl("may have the characters of a URL only, and no fragment"));
+            return Err(InvalidUrl("may only contain the characters of a URL, and no fragment"));
         }
         let url =
             Url::parse(&text).map_err(|_| InvalidUrl("must be a URL such as https://example.com/hooks"))?;
-        let Some(behind) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
             return Err(InvalidUrl("must start with https://"));
         };
-        let authority = behind.split(['/', '?']).next().unwrap_or_default();
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
         if authority.contains('@') {
-            return Err(InvalidUrl("may name no user"));
+            return Err(InvalidUrl("must not contain a user name"));
         }
         let (host, port) = match authority.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (authority, None),
         };
         if port.is_some_and(|port| port.starts_with('0') || port.parse::<u16>().is_err()) {
-            return Err(InvalidUrl("must have a port from 1 to 65535, if it has one"));
+            return Err(InvalidUrl("must have a port from 1 to 65535, if any"));
         }
-        // The parser understands 0x7f.1 and %6c too. Who means a public host writes it as it is.
-        if !url.host_str().is_some_and(|understood| understood.eq_ignore_ascii_case(host)) {
+        // The parser also accepts notations such as 0x7f.1 and %6c, which nobody needs for a public host.
+        if !url.host_str().is_some_and(|parsed| parsed.eq_ignore_ascii_case(host)) {
             return Err(NOT_PUBLIC);
         }
         match url.host() {
@@ -107,8 +108,8 @@ impl TryFrom<String> for EndpointUrl {
             _ => Err(NOT_PUBLIC),
         }
         .and_then(|url| {
-            // Percent-encoding may have made it longer.
-            if url.0.len() > LONGEST_URL {
+            // Percent-encoding may have made the URL longer.
+            if url.0.len() > MAX_URL_LENGTH {
                 Err(InvalidUrl("may have at most 2048 characters"))
             } else {
                 Ok(url)
@@ -127,7 +128,8 @@ fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._~:/?@!$&'()*+,;=%-".contains(&byte)
 }
 
-/// Whether a name can be one of the public internet: at least two labels, and none of those that never are.
+/// Returns whether a host name can be public: it has at least two labels, and is not in a domain that is
+/// never public.
 fn is_public_name(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -135,7 +137,7 @@ fn is_public_name(name: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let inside =
+    let has_suffix =
         |suffix: &&str| name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     name.len() <= 253
         && name.contains('.')
@@ -144,17 +146,17 @@ fn is_public_name(name: &str) -> bool {
             .rsplit('.')
             .next()
             .is_some_and(|last| last.starts_with(|first: char| first.is_ascii_alphabetic()))
-        && !INSIDE.iter().any(inside)
+        && !NON_PUBLIC_SUFFIXES.iter().any(has_suffix)
 }
 
-/// The receiver in `WEBHOOK_TEST_RECEIVER` that is exempt from the rule that webhooks go to the public internet alone;
-/// none where that is not set.
+/// Returns the receiver in `WEBHOOK_TEST_RECEIVER`, which is exempt from the rule that webhooks are sent only
+/// to the public internet, or `None` if the variable is not set.
 ///
 /// # Errors
-/// When it names anything but a port of this machine.
+/// When the value is not a loopback address with a port.
 pub fn test_receiver() -> anyhow::Result<Option<LocalReceiver>> {
-    let named = config::optional("WEBHOOK_TEST_RECEIVER", String::new())?;
-    if named.is_empty() { Ok(None) } else { Ok(Some(named.parse()?)) }
+    let receiver = config::optional("WEBHOOK_TEST_RECEIVER", String::new())?;
+    if receiver.is_empty() { Ok(None) } else { Ok(Some(receiver.parse()?)) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The events that partners are told of, and what they are told.
+//! The events that partners can subscribe to, and their payload.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,20 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A type of event: those of the bus that carry the order's details, and so say whose it is.
+/// A type of event. Partners can subscribe to the events of the bus that contain the order, and thus its
+/// customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum EventType {
     /// The order was placed.
     #[serde(rename = "order.created")]
     OrderCreated,
-    /// Somebody wants the order to be cancelled.
+    /// The cancellation of the order was requested.
     #[serde(rename = "order.cancellation_requested")]
     CancellationRequested,
-    /// The stock is held for the order.
+    /// Stock was reserved for the order.
     #[serde(rename = "reservation.confirmed")]
     ReservationConfirmed,
-    /// The order cannot be had as it was placed.
+    /// The stock could not be reserved: a product is out of stock, unknown or has another price.
     #[serde(rename = "reservation.rejected")]
     ReservationRejected,
     /// The customer was charged.
@@ -31,13 +32,13 @@ pub enum EventType {
     /// The charge was declined.
     #[serde(rename = "payment.failed")]
     PaymentFailed,
-    /// The customer was not charged, and never will be.
+    /// The payment was voided: the customer was not and will not be charged.
     #[serde(rename = "payment.voided")]
     PaymentVoided,
 }
 
 impl EventType {
-    /// All of them.
+    /// All event types.
     pub const ALL: [Self; 7] = [
         Self::OrderCreated,
         Self::CancellationRequested,
@@ -48,7 +49,7 @@ impl EventType {
         Self::PaymentVoided,
     ];
 
-    /// Its name, on the bus and to partners.
+    /// Returns the name, on the bus and for partners.
     pub fn name(self) -> &'static str {
         match self {
             Self::OrderCreated => "order.created",
@@ -61,9 +62,9 @@ impl EventType {
         }
     }
 
-    /// The type of `fact`, and the order in it; `None` for those that carry no order, and for refunds, which partners are
-    /// not told of.
-    pub fn of(fact: &Fact) -> Option<(Self, &OrderDetails)> {
+    /// Returns the type of `fact` and the order in it, or `None` if it contains no order or is a refund,
+    /// which is not delivered to partners.
+    pub fn classify(fact: &Fact) -> Option<(Self, &OrderDetails)> {
         match fact {
             Fact::OrderCreated(it) => Some((Self::OrderCreated, &it.order)),
             Fact::CancellationRequested(it) => Some((Self::CancellationRequested, &it.order)),
@@ -80,27 +81,28 @@ impl EventType {
     }
 }
 
-/// The types that a partner wants to hear of: each once, at least one.
+/// A set of event types: at least one, each at most once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<String>", into = "Vec<EventType>")]
 #[schemars(with = "Vec<EventType>", extend("minItems" = 1, "maxItems" = 7, "uniqueItems" = true))]
 pub struct EventTypes(BTreeSet<EventType>);
 
 impl EventTypes {
-    /// Whether `kind` is among them.
-    pub fn contain(&self, kind: EventType) -> bool {
+    /// Returns whether `kind` is in the set.
+    pub fn contains(&self, kind: EventType) -> bool {
         self.0.contains(&kind)
     }
 }
 
-/// All of them.
+/// All event types.
 impl Default for EventTypes {
     fn default() -> Self {
         Self(EventType::ALL.into())
     }
 }
 
-/// From their names: a name that is not known is an error of the whole list, which parsers place rightly.
+/// Parses a list of names. An unknown name is an error of the whole list, so that parsers report the right
+/// location.
 impl TryFrom<Vec<String>> for EventTypes {
     type Error = String;
 
@@ -109,13 +111,13 @@ impl TryFrom<Vec<String>> for EventTypes {
         let types: Option<BTreeSet<EventType>> = names.iter().map(known).collect();
         match types {
             Some(types) if types.is_empty() => {
-                Err("must name at least one type; leave it out for all".into())
+                Err("must name at least one type; omit the field for all types".into())
             }
             Some(types) if types.len() < names.len() => Err("must name each type once".into()),
             Some(types) => Ok(Self(types)),
             None => {
                 let all: Vec<&str> = EventType::ALL.into_iter().map(EventType::name).collect();
-                Err(format!("may have these types only: {}", all.join(", ")))
+                Err(format!("may only contain these types: {}", all.join(", ")))
             }
         }
     }
@@ -127,17 +129,17 @@ impl From<EventTypes> for Vec<EventType> {
     }
 }
 
-/// What is sent to a partner. Thin: no name and no address; who wants to know more reads the order.
+/// The body of a webhook request. It contains no name and no address: read the order for details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookEvent")]
 pub struct Payload<'a> {
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: EventType,
-    /// When (RFC 3339, UTC).
+    /// The time of the event (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub timestamp: Timestamp,
-    /// To which order.
+    /// The order that the event is about.
     pub data: PayloadData<'a>,
 }
 
@@ -145,38 +147,39 @@ pub struct Payload<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookEventData")]
 pub struct PayloadData<'a> {
-    /// Which.
+    /// The id of the order.
     pub order_id: OrderId,
-    /// Whose, as the partner calls them.
+    /// Your id of the customer.
     pub customer_id: &'a str,
-    /// What it costs.
+    /// The total of the order.
     pub total: Money,
-    /// Why, where there is a reason.
+    /// The reason, for event types that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason<'a>>,
-    /// What stood in the way of a `reservation.rejected`.
+    /// The products that could not be reserved, for `reservation.rejected`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shortages: Option<&'a [Shortage]>,
 }
 
-/// Why something happened.
+/// The reason for an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookReason")]
 #[serde(untagged)]
 pub enum Reason<'a> {
-    /// Who did not want the order any more: of `order.cancellation_requested` and `payment.voided`.
-    Wish(VoidReason),
-    /// What the payment provider said: of `payment.failed`.
+    /// The reason for the cancellation, for `order.cancellation_requested` and `payment.voided`.
+    Cancellation(VoidReason),
+    /// The decline of the payment provider, for `payment.failed`.
     Decline(&'a DeclineReason),
 }
 
 impl<'a> Payload<'a> {
-    /// What `event` says to the partner who calls its customer `customer_id`; `None` where it carries no order.
-    pub fn of(event: &'a Event, customer_id: &'a str) -> Option<Self> {
-        let (kind, order) = EventType::of(&event.fact)?;
+    /// Returns the payload of `event` for the partner whose id of the customer is `customer_id`, or `None` if
+    /// partners cannot subscribe to such events.
+    pub fn from_event(event: &'a Event, customer_id: &'a str) -> Option<Self> {
+        let (kind, order) = EventType::classify(&event.fact)?;
         let reason = match &event.fact {
-            Fact::CancellationRequested(it) => Some(Reason::Wish(it.reason)),
-            Fact::PaymentVoided(it) => Some(Reason::Wish(it.reason)),
+            Fact::CancellationRequested(it) => Some(Reason::Cancellation(it.reason)),
+            Fact::PaymentVoided(it) => Some(Reason::Cancellation(it.reason)),
             Fact::PaymentFailed(it) => Some(Reason::Decline(&it.reason)),
             _ => None,
         };
@@ -190,11 +193,12 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The event without who ordered and how they pay, so that it can be kept: nothing of that is sent to a partner.
+/// Returns the event without the name, email address and payment method, so that it can be stored. None of
+/// these is sent to a partner.
 ///
 /// # Errors
-/// Never, but for a change of what the domain takes for a name.
-pub fn without_person(event: &Event) -> anyhow::Result<Event> {
+/// Never, unless the domain rejects the placeholders.
+pub fn without_personal_data(event: &Event) -> anyhow::Result<Event> {
     let mut event = event.clone();
     let order = match &mut event.fact {
         Fact::OrderCreated(it) => &mut it.order,
@@ -220,11 +224,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_written_as_they_are_called() {
+    fn types_are_serialized_as_their_names() {
         for kind in EventType::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
-            let read: EventTypes = serde_json::from_value(serde_json::json!([kind.name()])).unwrap();
-            assert!(read.contain(kind));
+            let parsed: EventTypes = serde_json::from_value(serde_json::json!([kind.name()])).unwrap();
+            assert!(parsed.contains(kind));
         }
     }
 }

@@ -1,12 +1,13 @@
-//! The partner service: tells partners of what becomes of their customers' orders.
+//! The partner service: notifies partners of events about their customers' orders.
 //!
 //! | function | module |
 //! |---|---|
 //! | `webhooks-api` | [`api`] |
 //! | `deliver-webhook` | [`deliver`] |
 //!
-//! A partner subscribes with a URL ([`webhook`]). Each event about an order of theirs is sent to it, signed
-//! ([`signature`]), until it is taken or given up ([`delivery`]): at least once, with the same `webhook-id` each time.
+//! A partner subscribes with a URL ([`webhook`]). Each event about an order of its customers is signed
+//! ([`signature`]) and sent to the URL until the receiver accepts it or the attempts are exhausted
+//! ([`delivery`]): at least once, and every time with the same `webhook-id`.
 
 pub mod adapters;
 pub mod api;

@@ -1,27 +1,28 @@
-//! Which partner something belongs to.
+//! The partner that a request or a customer belongs to.
 //!
-//! A partner is a machine client. Its customers are `<client id>.<the partner's own name for them>`: that is what the
-//! order service makes of them, and client ids have no dot in them.
+//! A partner is a machine client. The order service gives its customers the ids `<client id>.<the partner's
+//! customer id>`; client ids contain no dot.
 
 use domain::CustomerId;
 use platform::http::{Caller, Problem};
 
-/// The partner who calls.
+/// Returns the partner that sent the request.
 ///
 /// # Errors
-/// A 401 for who is not known, a 403 for who is no machine client.
-pub fn caller(caller: &Caller) -> Result<&CustomerId, Problem> {
+/// A 401 for an anonymous caller, a 403 for a caller that is not a machine client.
+pub fn calling_partner(caller: &Caller) -> Result<&CustomerId, Problem> {
     match caller {
         Caller::Machine { id, .. } if !id.as_str().contains('.') => Ok(id),
         Caller::Anonymous => Err(Problem::unauthorized()),
         Caller::Machine { .. } | Caller::User { .. } | Caller::Service { .. } => Err(Problem::forbidden(
-            "Webhooks are for partners, who sign in with a client id and a secret of their own.",
+            "Only partners can use webhooks. Get the access token with the client id and secret of a partner.",
         )),
     }
 }
 
-/// The partner whose customer this is, and what they call them; `None` for the shop's own customers.
-pub fn of_customer(customer: &CustomerId) -> Option<(CustomerId, &str)> {
+/// Splits a customer id into the partner and its own id of the customer. Returns `None` for the shop's own
+/// customers.
+pub fn split_customer_id(customer: &CustomerId) -> Option<(CustomerId, &str)> {
     let (partner, own) = customer.as_str().split_once('.')?;
     Some((partner.parse().ok()?, own)).filter(|(_, own)| !own.is_empty())
 }
@@ -34,7 +35,7 @@ mod tests {
     fn the_part_before_the_first_dot_is_the_partner() {
         let of = |text: &str| {
             let id: CustomerId = text.parse().unwrap();
-            of_customer(&id).map(|(partner, own)| (partner.to_string(), own.to_owned()))
+            split_customer_id(&id).map(|(partner, own)| (partner.to_string(), own.to_owned()))
         };
         assert_eq!(of("client1.42"), Some(("client1".into(), "42".into())));
         assert_eq!(of("client1.client2.42"), Some(("client1".into(), "client2.42".into())));
@@ -48,8 +49,8 @@ mod tests {
         let id: CustomerId = "client1".parse().unwrap();
         let scopes = platform::http::access::Scopes::default();
         let machine = Caller::Machine { id: id.clone(), scopes: scopes.clone() };
-        assert_eq!(caller(&machine).unwrap(), &id);
-        let status = |caller_: Caller| caller(&caller_).unwrap_err().status().as_u16();
+        assert_eq!(calling_partner(&machine).unwrap(), &id);
+        let status = |caller: Caller| calling_partner(&caller).unwrap_err().status().as_u16();
         assert_eq!(status(Caller::Anonymous), 401);
         assert_eq!(status(Caller::User { id, is_staff: true, scopes: scopes.clone() }), 403);
         assert_eq!(status(Caller::Machine { id: "a.b".parse().unwrap(), scopes }), 403);

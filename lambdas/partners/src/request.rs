@@ -1,4 +1,4 @@
-//! What clients send, checked field by field.
+//! The request bodies of the API and their validation.
 
 use platform::http::{FieldError, Problem};
 use platform::net::LocalReceiver;
@@ -6,77 +6,77 @@ use schemars::JsonSchema;
 
 use crate::endpoint::EndpointUrl;
 use crate::event::EventTypes;
-use crate::webhook::{Change, Remark};
+use crate::webhook::{Change, Description};
 
 /// The body of `POST /webhooks`.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateWebhook {
-    /// Where to send events: `https`, and on the public internet.
+    /// The URL to send events to: `https`, with a public host name.
     #[eserde(compat)]
     url: EndpointUrl,
-    /// Which events: all where it is left out.
+    /// The event types to send. Default: all.
     #[eserde(compat)]
     #[serde(default)]
     events: Option<EventTypes>,
-    /// Something to know it by.
+    /// A description for your own use.
     #[eserde(compat)]
     #[serde(default)]
-    description: Option<Remark>,
+    description: Option<Description>,
 }
 
-/// What a partner asks for.
-pub(crate) struct Wish {
+/// A valid request to create a webhook.
+pub(crate) struct NewSubscription {
     pub(crate) url: EndpointUrl,
     pub(crate) events: EventTypes,
-    pub(crate) description: Option<Remark>,
+    pub(crate) description: Option<Description>,
 }
 
 impl CreateWebhook {
-    pub(crate) fn checked(self, exempt: Option<LocalReceiver>) -> Result<Wish, Problem> {
+    pub(crate) fn validate(self, exempt: Option<LocalReceiver>) -> Result<NewSubscription, Problem> {
         let Self { url, events, description } = self;
-        allowed(&url, exempt)?;
-        Ok(Wish {
+        check_url(&url, exempt)?;
+        Ok(NewSubscription {
             url,
             events: events.unwrap_or_default(),
-            description: description.and_then(Remark::or_none),
+            description: description.and_then(Description::non_empty),
         })
     }
 }
 
-/// The body of `PATCH /webhooks/{webhook_id}`. What is left out, or null, stays as it is.
+/// The body of `PATCH /webhooks/{webhook_id}`. Fields that are omitted or null stay unchanged.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeWebhook {
-    /// Where to send events: `https`, and on the public internet.
+    /// The URL to send events to: `https`, with a public host name.
     #[eserde(compat)]
     #[serde(default)]
     url: Option<EndpointUrl>,
-    /// Which events.
+    /// The event types to send.
     #[eserde(compat)]
     #[serde(default)]
     events: Option<EventTypes>,
-    /// Something to know it by. An empty one removes it.
+    /// A description for your own use. An empty one removes it.
     #[eserde(compat)]
     #[serde(default)]
-    description: Option<Remark>,
-    /// Whether anything is sent. `true` also enables one again that was disabled because nothing arrived.
+    description: Option<Description>,
+    /// Whether events are sent. `true` also enables a webhook that was disabled because of failures.
     #[eserde(compat)]
     #[serde(default)]
     enabled: Option<bool>,
 }
 
 impl ChangeWebhook {
-    pub(crate) fn checked(self, exempt: Option<LocalReceiver>) -> Result<Change, Problem> {
+    pub(crate) fn validate(self, exempt: Option<LocalReceiver>) -> Result<Change, Problem> {
         let Self { url, events, description, enabled } = self;
         if let Some(url) = &url {
-            allowed(url, exempt)?;
+            check_url(url, exempt)?;
         }
         Ok(Change { url, events, description, enabled })
     }
 }
 
-/// A 400 that names the URL, if webhooks may not go there.
-fn allowed(url: &EndpointUrl, exempt: Option<LocalReceiver>) -> Result<(), Problem> {
-    url.is_allowed(exempt).map_err(|why| Problem::invalid(vec![FieldError::pointer("/url", why)]))
+/// Returns a 400 that points to the URL if webhooks may not be sent to it.
+fn check_url(url: &EndpointUrl, exempt: Option<LocalReceiver>) -> Result<(), Problem> {
+    url.check_allowed(exempt).map_err(|why| Problem::invalid(vec![FieldError::pointer("/url", why)]))
 }

@@ -1,4 +1,4 @@
-//! Signatures, as Standard Webhooks has them
+//! Signatures according to the Standard Webhooks specification
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 
 use std::fmt;
@@ -10,12 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-/// How many random bytes a secret has. The specification asks for 24 to 64.
+/// The number of random bytes of a secret. The specification requires 24 to 64.
 pub const SECRET_BYTES: usize = 32;
 
 const PREFIX: &str = "whsec_";
 
-/// What a partner checks signatures with: `whsec_` and 32 bytes in Base64. Never printed.
+/// The secret that a partner verifies signatures with: `whsec_` and 32 bytes in Base64. `Debug` does not
+/// print it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SigningSecret(
@@ -35,15 +36,16 @@ impl fmt::Debug for SigningSecret {
 }
 
 impl SigningSecret {
-    /// The text itself, for its owner.
+    /// Returns the secret text, for the partner.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The value of `webhook-signature` for a message: its id, when it is sent (seconds since 1970), and its body.
+    /// Returns the value of the header `webhook-signature` for a message with the given id, time of sending
+    /// (Unix seconds) and body.
     ///
     /// # Errors
-    /// When the secret is none, which only a changed table can bring about.
+    /// When the secret is invalid, which requires that the table was edited.
     pub fn sign(&self, id: &str, timestamp: i64, body: &str) -> anyhow::Result<String> {
         let text = self.0.strip_prefix(PREFIX).unwrap_or_default();
         let key = BASE64_STANDARD.decode(text)?;
@@ -60,9 +62,9 @@ impl SigningSecret {
 mod tests {
     use super::*;
 
-    /// The example of the reference implementations, and one made with Python's `hmac`.
+    /// The test vector of the reference implementations, and one made with Python's `hmac`.
     #[test]
-    fn signatures_are_those_of_the_specification() {
+    fn signatures_follow_the_specification() {
         let secret = SigningSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
         let signed = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
         assert_eq!(signed.unwrap(), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");

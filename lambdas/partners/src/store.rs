@@ -1,4 +1,4 @@
-//! The ports to what the service keeps and calls.
+//! The ports of the service: subscriptions, deliveries, the queue and the secrets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,24 +9,25 @@ use jiff::Timestamp;
 
 use crate::delivery::Delivery;
 use crate::signature::SigningSecret;
-use crate::webhook::{Subscriptions, WebhookId, uuid};
+use crate::webhook::{Subscriptions, WebhookId, parse_uuid};
 
-/// Something as it was read, with the version that the next write stands on.
+/// A stored value with its version, which is the condition of the next write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<T> {
-    /// What was read.
+    /// The stored value.
     pub value: T,
-    /// Goes up by one with every write; 0 for what was never written.
+    /// Incremented by every write; 0 if there is no stored value.
     pub version: u64,
 }
 
-/// The partners' subscriptions.
+/// The subscriptions of partners.
 #[async_trait]
 pub trait Partners: Send + Sync {
-    /// A partner's. Who never had any has none.
+    /// Returns the subscriptions of a partner: an empty set if there has never been one.
     async fn get(&self, partner: &CustomerId) -> anyhow::Result<Versioned<Subscriptions>>;
 
-    /// Writes them in place of `read`. False, and nothing written, when they are no longer as they were read.
+    /// Replaces `read` by `subscriptions`. Returns false, and writes nothing, if they have changed since they
+    /// were read.
     async fn replace(
         &self,
         partner: &CustomerId,
@@ -35,18 +36,18 @@ pub trait Partners: Send + Sync {
     ) -> anyhow::Result<bool>;
 }
 
-/// Where a delivery stands among those of its subscription.
+/// The position of a delivery in the list of its webhook.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// When it was first attempted, in microseconds.
+    /// The time of creation, in microseconds.
     pub created_at: Timestamp,
-    /// Of which event.
+    /// The event of the delivery.
     pub event: EventId,
 }
 
 impl Position {
-    /// The one of `delivery`.
-    pub fn of(delivery: &Delivery) -> Self {
+    /// Returns the position of `delivery`.
+    pub fn from_delivery(delivery: &Delivery) -> Self {
         let micros = delivery.created_at.as_microsecond();
         Self {
             created_at: Timestamp::from_microsecond(micros).unwrap_or(delivery.created_at),
@@ -55,7 +56,7 @@ impl Position {
     }
 }
 
-/// Text that sorts as positions do.
+/// Text with the same order as the positions.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}#{}", self.created_at, self.event)
@@ -66,52 +67,53 @@ impl FromStr for Position {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (time, event) = text.split_once('#').ok_or("no position")?;
-        let created_at: Timestamp = time.parse().map_err(|_| "no position")?;
-        let position = Self { created_at, event: uuid(event)?.into() };
-        if position.to_string() == text { Ok(position) } else { Err("no position".to_owned()) }
+        let (time, event) = text.split_once('#').ok_or("not a position")?;
+        let created_at: Timestamp = time.parse().map_err(|_| "not a position")?;
+        let position = Self { created_at, event: parse_uuid(event)?.into() };
+        if position.to_string() == text { Ok(position) } else { Err("not a position".to_owned()) }
     }
 }
 
 /// A page of deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The newest first.
+    /// Newest first.
     pub deliveries: Vec<Delivery>,
-    /// Where the next page starts behind, if there is one.
+    /// The position after which the next page starts, if there is one.
     pub next: Option<Position>,
 }
 
-/// The deliveries.
+/// The deliveries of all webhooks.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// One of them.
+    /// Returns the delivery of an event to a webhook, if there is one.
     async fn get(&self, webhook: WebhookId, event: EventId) -> anyhow::Result<Option<Versioned<Delivery>>>;
 
-    /// Writes `delivery` in place of `read`, or as a new one where there was none, and gives it back as it now
-    /// stands. `None`, and nothing written, when what was read is no longer so.
+    /// Replaces `read` by `delivery`, or creates it if `read` is `None`, and returns the stored value.
+    /// Returns `None`, and writes nothing, if the record has changed since it was read.
     async fn write(
         &self,
         read: Option<&Versioned<Delivery>>,
         delivery: &Delivery,
     ) -> anyhow::Result<Option<Versioned<Delivery>>>;
 
-    /// A subscription's, the newest first, behind `after`; at most `limit`. Those of the last second may be missing.
+    /// Lists the deliveries of a webhook after the position `after`, newest first, at most `limit`.
+    /// Deliveries of the last second may be missing.
     async fn list(&self, webhook: WebhookId, after: Option<&Position>, limit: u32) -> anyhow::Result<Page>;
 }
 
-/// The queue that `deliver-webhook` works on.
+/// The queue of `deliver-webhook`.
 #[async_trait]
 pub trait DeliveryQueue: Send + Sync {
-    /// Has an event looked at again.
+    /// Sends an event to the queue, so that its pending deliveries are attempted.
     async fn send(&self, event: &Event) -> anyhow::Result<()>;
 }
 
-/// Where signing secrets come from.
-pub trait Secrets: Send + Sync {
-    /// One that nobody can guess.
+/// A generator of signing secrets.
+pub trait SecretGenerator: Send + Sync {
+    /// Generates a secret that cannot be guessed.
     ///
     /// # Errors
-    /// When the system has no chance to give.
-    fn fresh(&self) -> anyhow::Result<SigningSecret>;
+    /// When the system's random number generator fails.
+    fn generate(&self) -> anyhow::Result<SigningSecret>;
 }

@@ -1,4 +1,4 @@
-//! What clients see.
+//! The response bodies of the API.
 
 use domain::{EventId, OrderId};
 use jiff::Timestamp;
@@ -8,37 +8,38 @@ use serde::Serialize;
 use crate::delivery::{Attempt, Delivery, DeliveryState};
 use crate::endpoint::EndpointUrl;
 use crate::event::{EventType, EventTypes};
-use crate::webhook::{Disabled, Remark, Webhook, WebhookId};
+use crate::webhook::{Description, Disabled, Webhook, WebhookId};
 
-/// A subscription.
+/// A webhook.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Webhook")]
 pub(crate) struct WebhookView<'a> {
-    /// Names it.
+    /// The id of the webhook.
     id: WebhookId,
-    /// Where events are sent.
+    /// The URL that events are sent to.
     url: &'a EndpointUrl,
-    /// Which events.
+    /// The event types that are sent.
     events: &'a EventTypes,
-    /// What you wrote beside it.
+    /// Your description of the webhook.
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a Remark>,
-    /// Whether anything is sent.
+    description: Option<&'a Description>,
+    /// Whether events are sent.
     enabled: bool,
-    /// Why not, and since when.
+    /// The reason why no events are sent; absent if the webhook is enabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled: Option<Disabled>,
-    /// When an attempt first failed since something arrived (RFC 3339, UTC). After five days of that it is disabled.
+    /// The time of the first failed attempt since the last successful one (RFC 3339, UTC). After five days
+    /// without a successful attempt the webhook is disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("format" = "date-time"))]
     failing_since: Option<Timestamp>,
-    /// When it was made (RFC 3339, UTC).
+    /// The time of creation (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: Timestamp,
 }
 
 impl<'a> WebhookView<'a> {
-    pub(crate) fn of(webhook: &'a Webhook) -> Self {
+    pub(crate) fn new(webhook: &'a Webhook) -> Self {
         Self {
             id: webhook.id,
             url: &webhook.url,
@@ -52,24 +53,24 @@ impl<'a> WebhookView<'a> {
     }
 }
 
-/// A subscription that was just made.
+/// A webhook that was just created.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "NewWebhook")]
 pub(crate) struct NewWebhookView<'a> {
     #[serde(flatten)]
     pub(crate) webhook: WebhookView<'a>,
-    /// What to check signatures with (Standard Webhooks). It is shown this once.
+    /// The secret for verifying signatures (Standard Webhooks). It is returned only here.
     #[schemars(length(equal = 50), regex(pattern = r"^whsec_[A-Za-z0-9+/]{43}=$"))]
     pub(crate) secret: &'a str,
 }
 
-/// A page of subscriptions.
+/// A page of webhooks.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookPage")]
 pub(crate) struct WebhookPage<'a> {
-    /// The newest first.
+    /// Newest first.
     pub(crate) webhooks: Vec<WebhookView<'a>>,
-    /// Where the next page starts; null on the last one.
+    /// The cursor of the next page; null on the last page.
     pub(crate) next_cursor: Option<String>,
 }
 
@@ -77,34 +78,34 @@ pub(crate) struct WebhookPage<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Delivery")]
 pub(crate) struct DeliveryView<'a> {
-    /// The `webhook-id` that it is sent with, each time.
+    /// The `webhook-id` header of every attempt.
     #[schemars(length(equal = 36), regex(pattern = r"^msg_[0-9a-f]{32}$"))]
     id: String,
-    /// The event.
+    /// The id of the event.
     event_id: EventId,
-    /// Its type.
+    /// The type of the event.
     event_type: Option<EventType>,
-    /// The order that it is about.
+    /// The order that the event is about.
     order_id: OrderId,
-    /// How far it is.
+    /// The state of the delivery.
     state: DeliveryState,
-    /// The last attempts, the oldest first.
+    /// The latest attempts, oldest first.
     #[schemars(length(max = 20))]
     attempts: &'a [Attempt],
-    /// When the next attempt is due (RFC 3339, UTC); null when there is none.
+    /// The time of the next attempt (RFC 3339, UTC); null if there is none.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     next_attempt_at: Option<Timestamp>,
-    /// When it was first due (RFC 3339, UTC).
+    /// The time at which the first attempt was due (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     created_at: Timestamp,
 }
 
 impl<'a> DeliveryView<'a> {
-    pub(crate) fn of(delivery: &'a Delivery) -> Self {
+    pub(crate) fn new(delivery: &'a Delivery) -> Self {
         Self {
             id: delivery.webhook.message_id(delivery.event_id()),
             event_id: delivery.event_id(),
-            event_type: EventType::of(&delivery.event.fact).map(|(kind, _)| kind),
+            event_type: EventType::classify(&delivery.event.fact).map(|(kind, _)| kind),
             order_id: delivery.event.subject,
             state: delivery.state,
             attempts: &delivery.attempts,
@@ -118,8 +119,8 @@ impl<'a> DeliveryView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DeliveryPage")]
 pub(crate) struct DeliveryPage<'a> {
-    /// The newest first.
+    /// Newest first.
     pub(crate) deliveries: Vec<DeliveryView<'a>>,
-    /// Where the next page starts; null on the last one.
+    /// The cursor of the next page; null on the last page.
     pub(crate) next_cursor: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! A partner's subscriptions, and their rules: pure.
+//! The subscriptions of a partner and their rules, without I/O.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,20 +13,20 @@ use crate::endpoint::EndpointUrl;
 use crate::event::{EventType, EventTypes};
 use crate::signature::SigningSecret;
 
-/// The most subscriptions that a partner has.
-pub const MOST_WEBHOOKS: usize = 10;
+/// The maximum number of webhooks of a partner.
+pub const MAX_WEBHOOKS: usize = 10;
 
-/// How far the clocks of two functions may be apart.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(15);
+/// The maximum difference between the clocks of two functions.
+const CLOCK_SKEW_MARGIN: SignedDuration = SignedDuration::from_secs(15);
 
-/// A subscription. A UUID version 7: ids sort by time.
+/// The id of a webhook: a UUID version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct WebhookId(Uuid);
 
 impl WebhookId {
-    /// Names the delivery of `event` to this subscription: the same however often it is sent, so that a receiver can
-    /// drop what it has seen. It has no dot, which the signature puts between its parts.
+    /// Returns the message id of `event` for this webhook. It is the same in every attempt, so that the
+    /// receiver can deduplicate. It contains no dot, which is the separator in the signed content.
     pub fn message_id(self, event: EventId) -> String {
         let id = Uuid::new_v5(&self.0, event.to_string().as_bytes());
         format!("msg_{}", id.simple())
@@ -43,15 +43,15 @@ impl FromStr for WebhookId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        uuid(text).map(Self)
+        parse_uuid(text).map(Self)
     }
 }
 
-/// Reads a UUID in its hyphenated form alone.
+/// Parses a UUID in the hyphenated form only.
 ///
 /// # Errors
-/// Says what is wrong with it.
-pub fn uuid(text: &str) -> Result<Uuid, String> {
+/// When the text is not such a UUID. The message is meant for clients.
+pub fn parse_uuid(text: &str) -> Result<Uuid, String> {
     if text.len() != 36 {
         return Err("must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057".to_owned());
     }
@@ -70,20 +70,24 @@ impl fmt::Debug for WebhookId {
     }
 }
 
-/// What a partner writes beside a subscription: at most 200 characters, none of them a control character.
+/// A description of a webhook: at most 200 characters, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("maxLength" = 200, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
-pub struct Remark(String);
+#[schemars(
+    rename = "WebhookDescription",
+    with = "String",
+    extend("maxLength" = 200, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$")
+)]
+pub struct Description(String);
 
-impl Remark {
-    /// The remark, unless there is nothing in it.
-    pub fn or_none(self) -> Option<Self> {
-        Some(self).filter(|remark| !remark.0.is_empty())
+impl Description {
+    /// Returns the description, or `None` if it is empty.
+    pub fn non_empty(self) -> Option<Self> {
+        Some(self).filter(|description| !description.0.is_empty())
     }
 }
 
-impl TryFrom<String> for Remark {
+impl TryFrom<String> for Description {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
@@ -91,139 +95,140 @@ impl TryFrom<String> for Remark {
             return Err("may have at most 200 characters");
         }
         if text.chars().any(char::is_control) {
-            Err("may have no control characters")
+            Err("must not contain control characters")
         } else {
             Ok(Self(text))
         }
     }
 }
 
-impl From<Remark> for String {
-    fn from(remark: Remark) -> Self {
-        remark.0
+impl From<Description> for String {
+    fn from(description: Description) -> Self {
+        description.0
     }
 }
 
-/// Why nothing is sent.
+/// The reason why a webhook is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledReason {
-    /// Its owner wants it so.
+    /// You disabled it.
     Owner,
-    /// Nothing arrived for too long.
+    /// No attempt succeeded for too long.
     Failing,
-    /// The receiver answered 410 Gone.
+    /// The receiver responded with 410 Gone.
     Gone,
 }
 
-/// Since when, and why, nothing is sent.
+/// Why and since when a webhook is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disabled {
-    /// Why.
+    /// The reason.
     pub reason: DisabledReason,
-    /// When (RFC 3339, UTC).
+    /// The time at which the webhook was disabled (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: Timestamp,
 }
 
-/// The request that made a subscription, so that it makes none again.
+/// The request that created a webhook. A repeated request must not create another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Creation {
-    /// Its idempotency key, hashed.
+    /// The hash of the idempotency key.
     pub key: String,
-    /// What it asked for, hashed.
+    /// The hash of the requested fields.
     pub fingerprint: String,
 }
 
-/// A subscription.
+/// A webhook: the subscription of a URL to event types.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Names it.
+    /// The id of the webhook.
     pub id: WebhookId,
-    /// Where events are sent.
+    /// The URL that events are sent to.
     pub url: EndpointUrl,
-    /// Which events.
+    /// The event types that are sent.
     pub events: EventTypes,
-    /// What its owner wrote beside it.
-    pub description: Option<Remark>,
-    /// What signs them.
+    /// The description by the partner.
+    pub description: Option<Description>,
+    /// The secret that signs the requests.
     pub secret: SigningSecret,
-    /// When it was made. Nothing is sent of what happened before.
+    /// The time of creation. Earlier events are not sent.
     pub created_at: Timestamp,
-    /// What made it.
+    /// The request that created it.
     pub creation: Creation,
-    /// Attempts that began earlier say nothing about it any more: it was made, enabled or pointed elsewhere then, or
-    /// something arrived.
-    pub trusted_since: Timestamp,
-    /// When the first attempt failed since something arrived.
+    /// The start of the period that counts for the health of the webhook: its creation, its enabling, a
+    /// change of its URL, or the last successful attempt. Attempts that started earlier are ignored.
+    #[serde(rename = "trusted_since")]
+    pub health_reset_at: Timestamp,
+    /// The time of the first failed attempt since the last successful one.
     pub failing_since: Option<Timestamp>,
-    /// Whether, and why, nothing is sent.
+    /// Set if the webhook is disabled.
     pub disabled: Option<Disabled>,
 }
 
 impl Webhook {
-    /// Whether it is to hear of an event of that type that happened at `time`.
-    pub fn wants(&self, kind: EventType, time: Timestamp) -> bool {
+    /// Returns whether an event of the type `kind` that happened at `time` is to be sent.
+    pub fn is_subscribed_to(&self, kind: EventType, time: Timestamp) -> bool {
         self.disabled.is_none()
-            && self.events.contain(kind)
-            && time.saturating_add(CLOCKS_DIFFER).unwrap_or(Timestamp::MAX) >= self.created_at
+            && self.events.contains(kind)
+            && time.saturating_add(CLOCK_SKEW_MARGIN).unwrap_or(Timestamp::MAX) >= self.created_at
     }
 
-    fn start_afresh(&mut self, now: Timestamp) {
-        (self.trusted_since, self.failing_since) = (now, None);
+    fn reset_health(&mut self, now: Timestamp) {
+        (self.health_reset_at, self.failing_since) = (now, None);
     }
 }
 
-/// What became of an attempt to send something.
+/// The result of an attempt, as it affects the health of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// It arrived.
-    Arrived,
-    /// It did not.
+pub enum AttemptResult {
+    /// The receiver accepted the event.
+    Succeeded,
+    /// The attempt failed.
     Failed,
-    /// The receiver is gone, and says so.
+    /// The receiver responded with 410 Gone.
     Gone,
 }
 
-/// What a partner wants to be otherwise; `None` stays as it is.
+/// A change of a webhook. Fields that are `None` stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Where events are sent.
+    /// The new URL.
     pub url: Option<EndpointUrl>,
-    /// Which events.
+    /// The new event types.
     pub events: Option<EventTypes>,
-    /// An empty one removes it.
-    pub description: Option<Remark>,
-    /// Whether anything is sent.
+    /// The new description. An empty one removes it.
+    pub description: Option<Description>,
+    /// Whether events are to be sent.
     pub enabled: Option<bool>,
 }
 
-/// What became of a wish to subscribe.
+/// The outcome of a request to create a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscribed {
-    /// There is one more.
-    Now,
-    /// The same request made this one before.
-    Before(Box<Webhook>),
-    /// Another request had the same key.
+    /// The webhook was added.
+    Created,
+    /// A previous request with the same key and fields created this webhook.
+    Replayed(Box<Webhook>),
+    /// The key was used for a request with other fields.
     KeyReused,
-    /// There are [`MOST_WEBHOOKS`] already.
+    /// The partner already has [`MAX_WEBHOOKS`] webhooks.
     TooMany,
 }
 
-/// All subscriptions of a partner, the oldest first. Small enough to be one row: every change is one conditional
-/// write, and so are the limit and the idempotency key.
+/// All webhooks of a partner, oldest first. They fit into one item, so that one conditional write makes every
+/// change and enforces the limit and the idempotency keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Subscriptions(Vec<Webhook>);
 
 impl Subscriptions {
-    /// One of them.
+    /// Returns the webhook `id`, if it exists.
     pub fn get(&self, id: WebhookId) -> Option<&Webhook> {
         self.0.iter().find(|webhook| webhook.id == id)
     }
 
-    /// All of them, the oldest first.
+    /// Returns all webhooks, oldest first.
     pub fn all(&self) -> &[Webhook] {
         &self.0
     }
@@ -232,39 +237,39 @@ impl Subscriptions {
         self.0.iter_mut().find(|webhook| webhook.id == id)
     }
 
-    /// Adds `webhook`, unless the same request did so before.
+    /// Adds `webhook`, unless a previous request with the same key has already added one.
     pub fn subscribe(&mut self, webhook: &Webhook) -> Subscribed {
         let same_key = self.0.iter().find(|other| other.creation.key == webhook.creation.key);
         match same_key {
-            Some(before) if before.creation == webhook.creation => {
-                Subscribed::Before(Box::new(before.clone()))
+            Some(existing) if existing.creation == webhook.creation => {
+                Subscribed::Replayed(Box::new(existing.clone()))
             }
             Some(_) => Subscribed::KeyReused,
-            None if self.0.len() >= MOST_WEBHOOKS => Subscribed::TooMany,
+            None if self.0.len() >= MAX_WEBHOOKS => Subscribed::TooMany,
             None => {
                 self.0.push(webhook.clone());
-                Subscribed::Now
+                Subscribed::Created
             }
         }
     }
 
-    /// Changes one, and gives it back; `None` if there is no such.
+    /// Changes the webhook `id` and returns it, or `None` if it does not exist.
     pub fn change(&mut self, id: WebhookId, change: &Change, now: Timestamp) -> Option<&Webhook> {
         let webhook = self.get_mut(id)?;
         if let Some(url) = change.url.clone().filter(|url| *url != webhook.url) {
             webhook.url = url;
-            webhook.start_afresh(now);
+            webhook.reset_health(now);
         }
         if let Some(events) = &change.events {
             webhook.events = events.clone();
         }
         if let Some(description) = &change.description {
-            webhook.description = description.clone().or_none();
+            webhook.description = description.clone().non_empty();
         }
         match (change.enabled, webhook.disabled) {
             (Some(true), Some(_)) => {
                 webhook.disabled = None;
-                webhook.start_afresh(now);
+                webhook.reset_health(now);
             }
             (Some(false), None) => {
                 webhook.disabled = Some(Disabled { reason: DisabledReason::Owner, at: now });
@@ -274,36 +279,37 @@ impl Subscriptions {
         Some(webhook)
     }
 
-    /// Removes one: false if there is no such.
+    /// Removes the webhook `id`. Returns false if it does not exist.
     pub fn remove(&mut self, id: WebhookId) -> bool {
         let before = self.0.len();
         self.0.retain(|webhook| webhook.id != id);
         self.0.len() < before
     }
 
-    /// Takes note of an attempt that began at `began`, and disables what has been failing for `disable_after`. False
-    /// if nothing changes: also when the attempt is older than what has become of the subscription since.
-    pub fn note(
+    /// Records the result of an attempt that started at `started_at`, and disables the webhook if it has been
+    /// failing for `disable_after`. Returns false if nothing changes, for example because the health of the
+    /// webhook was reset after the attempt had started.
+    pub fn record_attempt(
         &mut self,
         id: WebhookId,
-        began: Timestamp,
-        health: Health,
+        started_at: Timestamp,
+        result: AttemptResult,
         now: Timestamp,
         disable_after: SignedDuration,
     ) -> bool {
-        let Some(webhook) = self.get_mut(id).filter(|webhook| webhook.trusted_since <= began) else {
+        let Some(webhook) = self.get_mut(id).filter(|webhook| webhook.health_reset_at <= started_at) else {
             return false;
         };
-        match (health, webhook.failing_since) {
-            (Health::Arrived, Some(since)) if since <= began => {
-                webhook.start_afresh(began);
+        match (result, webhook.failing_since) {
+            (AttemptResult::Succeeded, Some(since)) if since <= started_at => {
+                webhook.reset_health(started_at);
                 true
             }
-            (Health::Arrived, _) => false,
-            (Health::Failed | Health::Gone, since) => {
-                let since = since.map_or(began, |since| since.min(began));
-                let reason = match health {
-                    Health::Gone => Some(DisabledReason::Gone),
+            (AttemptResult::Succeeded, _) => false,
+            (AttemptResult::Failed | AttemptResult::Gone, since) => {
+                let since = since.map_or(started_at, |since| since.min(started_at));
+                let reason = match result {
+                    AttemptResult::Gone => Some(DisabledReason::Gone),
                     _ if now.duration_since(since) >= disable_after => Some(DisabledReason::Failing),
                     _ => None,
                 };

@@ -1,4 +1,4 @@
-//! Takes the steps that the rules name, until a payment is final.
+//! Performs the steps that [`domain::payment::decide`] returns, until a payment is final.
 
 use std::sync::Arc;
 
@@ -11,53 +11,55 @@ use platform::{Clock, EventHandler, Failure};
 use crate::provider::{NewIntent, Provider, ProviderError};
 use crate::store::Payments;
 
-/// How long a lease lasts. Longer than a function runs (template.yaml gives it 30 seconds), so that it has ended
-/// only when its owner has.
-pub const LEASE: SignedDuration = SignedDuration::from_secs(45);
-/// More steps than any payment takes. Whoever needs more goes round in circles.
-const MOST_STEPS: usize = 24;
+/// The duration of a lease. It exceeds the timeout of the functions (30 seconds in template.yaml), so that a
+/// lease expires only after its owner has ended.
+pub const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(45);
+/// More steps than any payment needs: a payment that exceeds them is in a loop.
+const MAX_STEPS: usize = 24;
 
-/// Brings payments to their end.
+/// Drives payments to a final state.
 pub struct Arbiter {
-    /// The records.
+    /// The payment records.
     pub payments: Arc<dyn Payments>,
-    /// Who charges.
+    /// The payment provider.
     pub provider: Arc<dyn Provider>,
-    /// Time and ids.
+    /// The source of time and new ids.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Arbiter {
-    /// Works towards `goal` until the payment is final, and gives back the event that tells how it ended.
+    /// Works towards `goal` until the payment is final, and returns the event that reports the outcome.
     ///
     /// # Errors
-    /// [`Failure::Retry`] when something did not answer, [`Failure::Leased`] when somebody else is at it.
-    pub async fn settle(&self, goal: Goal, request: Request<'_>) -> Result<Event, Failure> {
+    /// [`Failure::Retry`] when the table or the provider is unavailable or the provider is still processing
+    /// the payment, [`Failure::Leased`] when another attempt holds the lease, [`Failure::Reject`] when the
+    /// provider rejects a request as invalid.
+    pub async fn finalize(&self, goal: Goal, request: Request<'_>) -> Result<Event, Failure> {
         let owner = self.clock.new_id();
-        let mut read = self.payments.get(request.order_id).await?;
-        let mut seen = ProviderObservation::Nothing;
-        for _ in 0..MOST_STEPS {
-            let attempt = Attempt { owner, now: self.clock.now(), lease_duration: LEASE };
-            let step = decide(read.as_ref(), goal, &seen, &request, &attempt);
+        let mut stored = self.payments.get(request.order_id).await?;
+        let mut observation = ProviderObservation::Nothing;
+        for _ in 0..MAX_STEPS {
+            let attempt = Attempt { owner, now: self.clock.now(), lease_duration: LEASE_DURATION };
+            let step = decide(stored.as_ref(), goal, &observation, &request, &attempt);
             tracing::debug!(step = step_name(&step), "payment step");
-            let answered = match step {
+            let result = match step {
                 Step::Publish(event) => return Ok(*event),
                 Step::Wait { until: Some(until) } => return Err(Failure::Leased { until }),
-                Step::Wait { until: None } => {
-                    Err(ProviderError::Unknown(anyhow::anyhow!("the provider is still at it")))
-                }
+                Step::Wait { until: None } => Err(ProviderError::Unknown(anyhow::anyhow!(
+                    "the provider is still processing the payment"
+                ))),
                 Step::Write(payment) => {
                     if self.payments.write(&payment).await? {
-                        read = Some(*payment);
+                        stored = Some(*payment);
                     } else {
-                        // Somebody was faster: start again from what they wrote.
-                        read = self.payments.get(request.order_id).await?;
-                        seen = ProviderObservation::Nothing;
+                        // Another attempt has written the record: start again from what it wrote.
+                        stored = self.payments.get(request.order_id).await?;
+                        observation = ProviderObservation::Nothing;
                     }
                     continue;
                 }
                 Step::CreateIntent { idempotency_key } => {
-                    let order = read.as_ref().map_or(request.order, |payment| &payment.order);
+                    let order = stored.as_ref().map_or(request.order, |payment| &payment.order);
                     let intent = NewIntent {
                         order_id: request.order_id,
                         amount: order.total,
@@ -74,55 +76,60 @@ impl Arbiter {
                 }
                 Step::Cancel(intent) => self.provider.cancel(&intent).await.map(ProviderObservation::Status),
             };
-            seen = match answered {
-                Ok(seen) => seen,
+            observation = match result {
+                Ok(observation) => observation,
                 Err(ProviderError::Refused(reason)) => ProviderObservation::Refused(reason),
-                Err(ProviderError::Misunderstood(why)) => {
-                    self.give_up(read.as_ref(), &attempt).await;
+                Err(ProviderError::InvalidRequest(why)) => {
+                    self.release_lease(stored.as_ref(), &attempt).await;
                     return Err(Failure::reject(format!(
-                        "the provider does not understand the request: {why}"
+                        "the provider rejected the request as invalid: {why}"
                     )));
                 }
                 Err(ProviderError::Unknown(error)) => {
-                    self.give_up(read.as_ref(), &attempt).await;
+                    self.release_lease(stored.as_ref(), &attempt).await;
                     return Err(Failure::Retry(error));
                 }
             };
         }
-        self.give_up(read.as_ref(), &Attempt { owner, now: self.clock.now(), lease_duration: LEASE }).await;
-        Err(Failure::retry(anyhow::anyhow!("the payment is not final after {MOST_STEPS} steps")))
+        self.release_lease(
+            stored.as_ref(),
+            &Attempt { owner, now: self.clock.now(), lease_duration: LEASE_DURATION },
+        )
+        .await;
+        Err(Failure::retry(anyhow::anyhow!("the payment is not final after {MAX_STEPS} steps")))
     }
 
-    /// Brings on a payment that the provider told us about, and gives back the event that tells how it ended.
+    /// Advances a payment after a report of the provider, and returns the event that reports the outcome.
     ///
-    /// The report is a reason to ask the provider and nothing more: it may be late, and only the record says what
-    /// is charged, and to whom. So this is the attempt that comes again by itself anyway, only sooner. `None` where
-    /// no such attempt is due: without a record, or with another PaymentIntent in it, there is nothing of ours; and a
-    /// record that is final was, or will be, told of by what made it, whose message comes again until it has
-    /// published. Every charge has its reports: told of here too, each order would wake all consumers again.
+    /// The report only triggers a retrieval from the provider: it may be late, and only the record says what
+    /// is charged, and to whom. The attempt is the same as that of the redelivered message, only sooner.
+    /// `None` if no attempt is due: there is no record, or it has another PaymentIntent, or it is final. The
+    /// outcome of a final record is published by the attempt that wrote it, whose message is redelivered
+    /// until it has done so. Every charge has reports: if they published the outcome too, each order would
+    /// invoke all consumers again.
     ///
     /// # Errors
-    /// As [`Arbiter::settle`].
-    pub async fn follow_up(
+    /// The same as those of [`Arbiter::finalize`].
+    pub async fn handle_report(
         &self,
         order: OrderId,
         reported: &PaymentIntentId,
     ) -> Result<Option<Event>, Failure> {
         let payment = self.payments.get(order).await?;
         let Some(payment) = payment.filter(|payment| payment.is_charging(reported)) else {
-            tracing::info!(payment_intent = %reported, "nothing is being charged with it");
+            tracing::info!(payment_intent = %reported, "no payment is in progress with this PaymentIntent");
             return Ok(None);
         };
         let request = Request { order_id: order, order: &payment.order, cause: &payment.cause };
-        self.settle(Goal::Charge, request).await.map(Some)
+        self.finalize(Goal::Charge, request).await.map(Some)
     }
 
-    /// Gives up the lease, so that the next attempt need not wait for its end. No more than a courtesy: if it
-    /// fails, the lease ends by itself.
-    async fn give_up(&self, read: Option<&Payment>, attempt: &Attempt) {
-        let Some(given_up) = read.and_then(|payment| payment.release_lease(attempt)) else { return };
-        if let Err(error) = self.payments.write(&given_up).await {
-            tracing::warn!(error = %format!("{error:#}"), "the lease could not be given up");
+    /// Releases the lease, so that the next attempt need not wait for it to expire. This is an optimization:
+    /// a failure is only logged, because the lease expires anyway.
+    async fn release_lease(&self, stored: Option<&Payment>, attempt: &Attempt) {
+        let Some(released) = stored.and_then(|payment| payment.release_lease(attempt)) else { return };
+        if let Err(error) = self.payments.write(&released).await {
+            tracing::warn!(error = %format!("{error:#}"), "the lease could not be released");
         }
     }
 }
@@ -139,9 +146,9 @@ fn step_name(step: &Step) -> &'static str {
     }
 }
 
-/// `process-payment`: charges the customer once the stock is held, and goes on with it when the provider tells of it.
+/// `process-payment`: charges the customer once the stock is reserved, and resumes when the provider reports.
 pub struct ProcessPayment(
-    /// Does it.
+    /// The arbiter that charges.
     pub Arbiter,
 );
 
@@ -152,31 +159,31 @@ impl EventHandler for ProcessPayment {
             Fact::ReservationConfirmed(confirmed) => {
                 let cause = event.to_cause();
                 let request = Request { order_id: event.subject, order: &confirmed.order, cause: &cause };
-                Ok(vec![self.0.settle(Goal::Charge, request).await?])
+                Ok(vec![self.0.finalize(Goal::Charge, request).await?])
             }
             Fact::PaymentReported(reported) => {
-                let outcome = self.0.follow_up(event.subject, &reported.payment_intent).await?;
+                let outcome = self.0.handle_report(event.subject, &reported.payment_intent).await?;
                 Ok(outcome.into_iter().collect())
             }
-            other => Err(Failure::poison(format!("{} is not for this function", other.name()))),
+            other => Err(Failure::poison(format!("this function does not handle {}", other.name()))),
         }
     }
 }
 
-/// `void-payment`: makes sure that the customer is not charged, unless they were.
+/// `void-payment`: makes sure that the customer is never charged, unless the payment has already succeeded.
 pub struct VoidPayment(
-    /// Does it.
+    /// The arbiter that voids.
     pub Arbiter,
 );
 
 #[async_trait]
 impl EventHandler for VoidPayment {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let Fact::CancellationRequested(wish) = &event.fact else {
-            return Err(Failure::poison(format!("{} is not for this function", event.fact.name())));
+        let Fact::CancellationRequested(cancellation) = &event.fact else {
+            return Err(Failure::poison(format!("this function does not handle {}", event.fact.name())));
         };
         let cause = event.to_cause();
-        let request = Request { order_id: event.subject, order: &wish.order, cause: &cause };
-        Ok(vec![self.0.settle(Goal::Void(wish.reason), request).await?])
+        let request = Request { order_id: event.subject, order: &cancellation.order, cause: &cause };
+        Ok(vec![self.0.finalize(Goal::Void(cancellation.reason), request).await?])
     }
 }

@@ -1,4 +1,4 @@
-//! The payment service: charges each order at most once, or makes sure that it never will be.
+//! The payment service: charges each order at most once, or makes sure that it is never charged.
 //!
 //! | function | module |
 //! |---|---|
@@ -6,7 +6,8 @@
 //! | `void-payment` | [`arbiter::VoidPayment`] |
 //! | `stripe-webhook` | [`webhook`] |
 //!
-//! The first two run the same [`arbiter::Arbiter`], which takes the steps that [`domain::payment::decide`] names.
+//! The first two run the same [`arbiter::Arbiter`], which performs the steps that [`domain::payment::decide`]
+//! returns.
 
 pub mod adapters;
 pub mod arbiter;

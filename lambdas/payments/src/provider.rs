@@ -4,46 +4,47 @@ use async_trait::async_trait;
 use domain::payment::{DeclineReason, IntentStatus};
 use domain::{Money, OrderId, PaymentIntentId, PaymentMethodId};
 
-/// What a PaymentIntent is made of.
+/// The parameters of a new PaymentIntent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIntent {
-    /// The order that it pays.
+    /// The order to be paid.
     pub order_id: OrderId,
-    /// What is charged.
+    /// The amount to charge.
     pub amount: Money,
-    /// How.
+    /// The payment method to charge.
     pub payment_method: PaymentMethodId,
-    /// The same key with the same request gets the answer that it got before.
+    /// A repeated request with the same key gets the response to the first one.
     pub idempotency_key: String,
 }
 
-/// Charges customers.
+/// A payment provider, which charges customers.
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// Makes a PaymentIntent, and charges nothing.
+    /// Creates a PaymentIntent. Nothing is charged yet.
     async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError>;
-    /// How a PaymentIntent stands.
+    /// Returns the status of a PaymentIntent.
     async fn retrieve(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError>;
-    /// Charges a PaymentIntent, unless that was decided before; tells how it stands then.
+    /// Confirms a PaymentIntent, which charges the customer unless it is already final, and returns its
+    /// status.
     async fn confirm(
         &self,
         intent: &PaymentIntentId,
         idempotency_key: &str,
     ) -> Result<IntentStatus, ProviderError>;
-    /// Makes sure that a PaymentIntent is not charged, unless it was; tells how it stands then.
+    /// Cancels a PaymentIntent unless it has already succeeded, and returns its status.
     async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError>;
 }
 
-/// Why the provider did not do it.
+/// Why a request to the provider failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// This customer cannot be charged so: the order's fault, and final.
+    /// The provider refuses to charge this order. This is final.
     #[error("the provider refused: {}", .0.code)]
     Refused(DeclineReason),
-    /// It does not understand us: our fault. A person has to look.
-    #[error("the provider does not understand the request: {0}")]
-    Misunderstood(String),
-    /// Whether it was done is not known, or it was not and may be later.
+    /// The request is invalid, because of a bug or the configuration: it needs manual intervention.
+    #[error("the provider rejected the request as invalid: {0}")]
+    InvalidRequest(String),
+    /// The outcome is unknown, or the request failed and may succeed later.
     #[error(transparent)]
     Unknown(#[from] anyhow::Error),
 }

@@ -1,4 +1,4 @@
-//! `serve-reference`: the contract of the API, for people and for programs.
+//! `serve-reference`: the API reference, as an OpenAPI document and as a page.
 
 use std::sync::LazyLock;
 
@@ -11,69 +11,74 @@ use platform::http::{Access, Operation, OperationDescription, Routes};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-const CONTRACT: &str = include_str!("../../../docs/openapi.json");
-const PAGE: &str = include_str!("../../../docs/reference.html");
+const OPENAPI_DOCUMENT: &str = include_str!("../../../docs/openapi.json");
+const REFERENCE_PAGE: &str = include_str!("../../../docs/reference.html");
 
-/// How long a client need not ask again: what it has may be that much older than the API.
-const FRESH: &str = "public, max-age=300";
+/// The cache lifetime: a cached copy may be this much older than the API.
+const CACHE_CONTROL: &str = "public, max-age=300";
 
-/// The routes.
+/// Builds the router of the API.
 pub fn router() -> Router {
     routes().router(())
 }
 
-/// The routes, and what the contract says of them.
+/// The routes, with their descriptions for the OpenAPI document.
 pub fn routes() -> Routes<()> {
     Routes::default()
-        .add(Operation::get("/openapi.json", "readContract", Access::Public, about_contract), contract)
-        .add(Operation::get("/reference", "readReference", Access::Public, about_page), page)
+        .add(
+            Operation::get("/openapi.json", "readContract", Access::Public, describe_document),
+            openapi_document,
+        )
+        .add(Operation::get("/reference", "readReference", Access::Public, describe_page), reference_page)
 }
 
-const HAVE_IT: &str = "The `ETag` of what you have.";
+const IF_NONE_MATCH: &str = "The `ETag` of your cached copy.";
 
-fn about_contract(it: &mut OperationDescription) {
-    it.about("Read this contract", "An OpenAPI 3.1 document.")
-        .header::<String>("If-None-Match", HAVE_IT)
-        .response_as::<Map<String, Value>>(200, "application/json", "The contract.")
-        .with_header("ETag", "Changes when the contract does.")
-        .with_header("Cache-Control", "How long it is fresh.")
-        .empty_response(304, "It is what you have.");
+fn describe_document(it: &mut OperationDescription) {
+    it.about("Get the OpenAPI document", "This reference as an OpenAPI 3.1 document.")
+        .header::<String>("If-None-Match", IF_NONE_MATCH)
+        .response_as::<Map<String, Value>>(200, "application/json", "The OpenAPI document.")
+        .with_header("ETag", "Changes when the document changes.")
+        .with_header("Cache-Control", "How long the response may be cached.")
+        .empty_response(304, "Your cached copy is current.");
 }
 
-fn about_page(it: &mut OperationDescription) {
-    it.about("Read the reference", "This contract as a page.")
-        .header::<String>("If-None-Match", HAVE_IT)
+fn describe_page(it: &mut OperationDescription) {
+    it.about("Get the reference page", "This reference as an HTML page.")
+        .header::<String>("If-None-Match", IF_NONE_MATCH)
         .response_as::<String>(200, "text/html", "The page.")
-        .with_header("ETag", "Changes when the page does.")
-        .with_header("Cache-Control", "How long it is fresh.")
-        .empty_response(304, "It is what you have.");
+        .with_header("ETag", "Changes when the page changes.")
+        .with_header("Cache-Control", "How long the response may be cached.")
+        .empty_response(304, "Your cached copy is current.");
 }
 
-static CONTRACT_TAG: LazyLock<String> = LazyLock::new(|| tag(CONTRACT));
-static PAGE_TAG: LazyLock<String> = LazyLock::new(|| tag(PAGE));
+static OPENAPI_DOCUMENT_TAG: LazyLock<String> = LazyLock::new(|| etag(OPENAPI_DOCUMENT));
+static REFERENCE_PAGE_TAG: LazyLock<String> = LazyLock::new(|| etag(REFERENCE_PAGE));
 
-fn tag(text: &str) -> String {
+fn etag(text: &str) -> String {
     format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(text)))
 }
 
-async fn contract(headers: HeaderMap) -> Response {
-    answer(&headers, "application/json", CONTRACT, &CONTRACT_TAG)
+async fn openapi_document(headers: HeaderMap) -> Response {
+    respond(&headers, "application/json", OPENAPI_DOCUMENT, &OPENAPI_DOCUMENT_TAG)
 }
 
-async fn page(headers: HeaderMap) -> Response {
-    answer(&headers, "text/html; charset=utf-8", PAGE, &PAGE_TAG)
+async fn reference_page(headers: HeaderMap) -> Response {
+    respond(&headers, "text/html; charset=utf-8", REFERENCE_PAGE, &REFERENCE_PAGE_TAG)
 }
 
-/// `text`, or 304 for a client that has it.
-fn answer(headers: &HeaderMap, media_type: &'static str, text: &'static str, tag: &str) -> Response {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // A cache on the way may have made the tag a weak one (RFC 9110 §8.8.1).
-    let has_it = known.split(',').map(str::trim).any(|it| it == "*" || it.trim_start_matches("W/") == tag);
-    let about = [(header::ETAG, tag), (header::CACHE_CONTROL, FRESH)];
-    if has_it {
-        return (StatusCode::NOT_MODIFIED, about).into_response();
+/// Responds with `text`, or with 304 if the client has a current copy.
+fn respond(headers: &HeaderMap, media_type: &'static str, text: &'static str, tag: &str) -> Response {
+    let known_tags =
+        headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // An intermediate cache may have weakened the tag (RFC 9110 §8.8.1).
+    let is_current =
+        known_tags.split(',').map(str::trim).any(|it| it == "*" || it.trim_start_matches("W/") == tag);
+    let cache_headers = [(header::ETAG, tag), (header::CACHE_CONTROL, CACHE_CONTROL)];
+    if is_current {
+        return (StatusCode::NOT_MODIFIED, cache_headers).into_response();
     }
-    (about, [(header::CONTENT_TYPE, media_type)], text).into_response()
+    (cache_headers, [(header::CONTENT_TYPE, media_type)], text).into_response()
 }
 
 #[cfg(test)]
@@ -92,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_it_is_not_sent_it_again() {
+    fn a_current_copy_is_not_sent_again() {
         for path in ["/openapi.json", "/reference"] {
             let first = get(path, None);
             assert_eq!(first.status(), StatusCode::OK);

@@ -1,4 +1,4 @@
-//! `search-orders`: finds orders, of those that the caller may see.
+//! `search-orders`: searches the orders that the caller may see.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,85 +22,96 @@ use crate::request::{DateOrTime, SearchQuery, Words};
 use crate::store::OrderIndex;
 use crate::term::Field;
 
-/// What the routes work on.
+/// The dependencies of the routes.
 pub struct Api {
     /// The index.
     pub index: Arc<dyn OrderIndex>,
 }
 
-/// The routes.
+/// Returns the router of the service.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// Returns the routes with their descriptions in the API contract.
 pub fn routes() -> Routes<Arc<Api>> {
     let read = Access::Scope(Scope::OrdersRead);
     let partner = Access::Partner(Scope::PartnerOrders);
     Routes::default()
-        .add(Operation::get("/search/orders", "searchOrders", read, about_search), search)
-        .add(Operation::get("/partner/search/orders", "searchPartnerOrders", partner, about_search), search)
+        .add(Operation::get("/search/orders", "searchOrders", read, describe_search), search)
+        .add(
+            Operation::get("/partner/search/orders", "searchPartnerOrders", partner, describe_search),
+            search,
+        )
 }
 
-fn about_search(it: &mut OperationDescription) {
+fn describe_search(it: &mut OperationDescription) {
     it.about(
         "Search orders",
-        "Finds those of your orders that have all of the words: the order's id, the customer's id, name and e-mail \
-         address (all of it, what is before the @, and the host), the total (`12.50`), SKUs and names of products. A \
-         word of two letters and more is found wherever a word starts with it. Capitals and accents do not count; \
-         what - . _ @ + or ' joins is one word.\n\nThe best hits come first: the order's id counts most, then the \
-         e-mail address, the customer's id, their name, the total, the SKU, the product's name; in each of these a \
-         whole word counts more than the start of one; what is alike is in the order of time, the newest first. \
-         Without `q`, orders are listed, the newest first. What was ordered or changed a moment ago may take a second \
-         to be found.",
+        "Returns the orders that match all words of `q`. The searchable fields are the order id, the \
+         customer's id, name and e-mail address (the whole address, the local part, and the domain), the \
+         total (`12.50`), and the SKUs and names of the products. A word of two or more characters matches by \
+         prefix; a single character matches only a whole word. Case and accents are ignored; parts joined by \
+         - . _ @ + or ' are one word.\n\nResults are sorted by relevance. Fields rank in this order: order \
+         id, e-mail address, customer id, customer name, total, SKU, product name. Within a field, an exact \
+         match ranks before a prefix match. Orders of equal rank are sorted by time, newest first. Without \
+         `q`, all orders are listed, newest first. The search is eventually consistent: a new or changed \
+         order is usually found within a second.",
     )
-    .query::<Words>("q", "The words: at most 8.")
+    .query::<Words>("q", "The search words, at most 8.")
     .query::<OrderStatus>("status", "Only orders with this status.")
-    .query::<DateOrTime>("from", "Only orders placed then or later: a day (UTC), or a time (RFC 3339).")
-    .query::<DateOrTime>("to", "Only orders placed on that day (UTC) or before it; or earlier than that time.")
-    .query::<Amount>("min_amount", "Only orders that cost at least this, in minor units of `currency`.")
-    .query::<Amount>("max_amount", "Only orders that cost at most this, in minor units of `currency`.")
+    .query::<DateOrTime>("from", "Only orders placed at or after this date (UTC) or time (RFC 3339).")
+    .query::<DateOrTime>("to", "Only orders placed on or before this date (UTC), or before this time.")
+    .query::<Amount>("min_amount", "The minimum total in minor units. Requires `currency`.")
+    .query::<Amount>("max_amount", "The maximum total in minor units. Requires `currency`.")
     .query::<Currency>("currency", "Only orders in this currency.")
-    .query::<CustomerId>("customer_id", "Only this customer's orders. Customers leave it out: they find their own.")
-    .query::<Limit>("limit", "The most orders on a page: 20 where it is left out.")
-    .query::<Cursor>("cursor", "The `next_cursor` of the page before, with the same query.")
-    .response::<PageView<'_>>(200, "A page, which may be shorter than `limit` though others follow.");
+    .query::<CustomerId>(
+        "customer_id",
+        "Only orders of this customer. Customers can omit it: their searches return only their own orders.",
+    )
+    .query::<Limit>("limit", "The maximum number of orders on a page. The default is 20.")
+    .query::<Cursor>("cursor", "The `next_cursor` of the previous page, with otherwise the same parameters.")
+    .response::<PageView<'_>>(
+        200,
+        "A page of results. It can have fewer than `limit` hits even if more pages follow.",
+    );
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SearchPage")]
 struct PageView<'a> {
-    /// The best first.
+    /// The matching orders, most relevant first.
     hits: Vec<HitView<'a>>,
-    /// Where the next page starts; null on the last one.
+    /// The cursor of the next page; null on the last page.
     next_cursor: Option<String>,
-    /// Whether so many orders have these words that some were not looked at. Use more or longer words, or dates.
+    /// Whether the words are so common that not all matching orders were examined. Use more or longer words,
+    /// or a date range.
     truncated: bool,
 }
 
-/// An order that was found.
+/// An order that matches the search.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SearchHit")]
 struct HitView<'a> {
-    /// Which order.
+    /// The id of the order.
     order_id: OrderId,
-    /// How far it is.
+    /// The status of the order.
     status: OrderStatus,
-    /// What it costs.
+    /// The total of the order.
     total: Money,
-    /// When it was placed (RFC 3339, UTC).
+    /// The time of placement (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     placed_at: Timestamp,
-    /// Whose it is, as whoever placed the order calls them.
+    /// The id of the customer. For a partner, it is the partner's own id for the customer.
     customer_id: &'a str,
-    /// What they are called.
+    /// The name of the customer.
     customer_name: &'a PersonName,
-    /// Where the words were found, the best first.
+    /// The fields that the words matched in, most relevant first.
     matched: &'a BTreeSet<Field>,
 }
 
 impl<'a> HitView<'a> {
-    fn of(hit: &'a Hit, scope: &CustomerScope) -> Self {
+    fn new(hit: &'a Hit, scope: &CustomerScope) -> Self {
         let document = &hit.document;
         Self {
             order_id: document.order_id,
@@ -120,15 +131,16 @@ async fn search(
     Query(query): Query<SearchQuery>,
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
-    let query = query.read(&scope)?;
+    let query = query.into_query(&scope)?;
     let page = api.index.search(&query).await?;
-    // The index was asked for the caller's orders alone. Should it ever give another, nobody is to see it.
-    let (hits, others): (Vec<&Hit>, Vec<&Hit>) =
+    // Defence in depth: the query is already restricted to the caller's orders, but the index is not trusted
+    // with that.
+    let (hits, foreign): (Vec<&Hit>, Vec<&Hit>) =
         page.hits.iter().partition(|hit| scope.includes(&hit.document.customer_id));
-    if !others.is_empty() {
-        tracing::error!(hits = others.len(), "the index gave orders that are not the caller's");
+    if !foreign.is_empty() {
+        tracing::error!(hits = foreign.len(), "the index returned orders outside the caller's scope");
     }
-    let hits = hits.into_iter().map(|hit| HitView::of(hit, &scope)).collect();
+    let hits = hits.into_iter().map(|hit| HitView::new(hit, &scope)).collect();
     let next_cursor = page.next.as_ref().map(encode_cursor);
     Ok(Json(PageView { hits, next_cursor, truncated: page.truncated }).into_response())
 }

@@ -1,4 +1,4 @@
-//! What the index keeps of an order.
+//! The document that the index stores for an order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,32 +12,26 @@ use serde::{Deserialize, Serialize};
 use crate::term::{Field, Term};
 use crate::text;
 
-/// An order, as far as it is found and shown by the search.
+/// The searchable and displayed data of an order.
+#[expect(missing_docs, reason = "the fields say it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
-    /// Which order.
     pub order_id: OrderId,
-    /// How often the orders table's row was written: a higher one is newer.
+    /// The version of the row in the orders table, which every write increments.
     pub version: u64,
-    /// Where it stands.
     pub status: OrderStatus,
-    /// When it was placed.
     pub placed_at: Timestamp,
-    /// What it costs.
     pub total: Money,
-    /// Whose it is.
     pub customer_id: CustomerId,
-    /// What they are called.
     pub customer_name: PersonName,
-    /// Where they read their mail.
     pub email: EmailAddress,
-    /// What was ordered, and what it is called, where the inventory told.
+    /// The ordered products with their names; `None` while the name is unknown.
     pub products: BTreeMap<Sku, Option<ProductName>>,
 }
 
 impl Document {
-    /// An order with the names of its products, as far as they are known.
-    pub fn of(order: &Order, version: u64, names: &BTreeMap<Sku, ProductName>) -> Self {
+    /// Creates the document of an order. `names` has the names of its products as far as they are known.
+    pub fn from_order(order: &Order, version: u64, names: &BTreeMap<Sku, ProductName>) -> Self {
         let details = &order.details;
         let product = |line: &domain::Line| (line.sku.clone(), names.get(&line.sku).cloned());
         Self {
@@ -53,11 +47,12 @@ impl Document {
         }
     }
 
-    /// This one brought together with what the index has: the newer version of the order, and of each product the name
-    /// that the newer one knows, or else the other's. So whichever comes first, last, twice or late, the index ends the
-    /// same, and a name that was found out once is not lost because the inventory is silent.
+    /// Merges this document with the one in the index: the newer version of the order, and for each product
+    /// the name from the newer document or else from the older one. The merge is a join, so the index
+    /// converges whatever the order of the documents and however often each arrives, and a known name is not
+    /// lost when the inventory is unavailable.
     #[must_use]
-    pub fn joined(self, known: &Self) -> Self {
+    pub fn merged_with(self, known: &Self) -> Self {
         let (mut newer, older) =
             if self.version >= known.version { (self, known.clone()) } else { (known.clone(), self) };
         for (sku, name) in &mut newer.products {
@@ -68,18 +63,19 @@ impl Document {
         newer
     }
 
-    /// Everybody who may find it.
+    /// Returns all audiences that may see the order.
     pub fn audiences(&self) -> BTreeSet<Audience> {
         let id = &self.customer_id;
-        // A partner's customers are `<client id>.<their own id>`, and a client id of Cognito's has no dot in it.
+        // The ids of a partner's customers are `<client id>.<external id>`, and Cognito client ids contain no
+        // dot.
         let partner = id.as_str().split_once('.').and_then(|(partner, _)| partner.parse().ok());
-        [Audience::Everybody, Audience::Customer(id.clone())]
+        [Audience::All, Audience::Customer(id.clone())]
             .into_iter()
             .chain(partner.map(Audience::Partner))
             .collect()
     }
 
-    /// All that it is found by.
+    /// Returns all terms that the order is found by.
     pub fn terms(&self) -> BTreeSet<Term> {
         let mut terms = BTreeSet::new();
         let mut add = |field: Field, word: &str| {
@@ -96,17 +92,17 @@ impl Document {
         for word in whole(local) {
             text::parts(&word).for_each(|part| add(Field::Email, part));
         }
-        // Not what all share: nobody looks for "com".
+        // Without the top-level domain, which is shared by most addresses.
         let names = host.rsplit_once('.').map_or("", |(names, _)| names);
         for word in whole(names) {
             text::parts(&word).for_each(|part| add(Field::Email, part));
         }
         let id = self.customer_id.as_str();
-        let own = id.split_once('.').map_or("", |(_, own)| own);
-        for word in [id, own].into_iter().flat_map(whole) {
+        let external_id = id.split_once('.').map_or("", |(_, external)| external);
+        for word in [id, external_id].into_iter().flat_map(whole) {
             add(Field::CustomerId, &word);
         }
-        // "12.50 EUR" is found by the number.
+        // "12.50 EUR" is indexed as "12.50".
         let total = self.total.to_string();
         if let Some(word) = total.split(' ').next().and_then(|number| whole(number).next()) {
             add(Field::Total, &word);
@@ -128,35 +124,36 @@ impl Document {
     }
 }
 
-/// Who looks: each finds only what is theirs.
+/// A group of callers that see the same orders. Searches are restricted to one audience.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
-    /// Staff, and the shop's own machines: all orders.
-    Everybody,
-    /// A customer, or somebody who looks for one's orders.
+    /// All orders, for staff and the shop's own machine clients.
+    #[serde(rename = "everybody")]
+    All,
+    /// The orders of one customer.
     Customer(CustomerId),
-    /// A partner, by its client id: the orders of its customers.
+    /// The orders of a partner's customers, by the partner's client id.
     Partner(CustomerId),
 }
 
 impl Audience {
-    /// The orders within a caller's reach; of those, the ones of `customer` where the caller names one.
-    pub fn of(scope: &CustomerScope, customer: Option<CustomerId>) -> Self {
+    /// Returns the audience of a caller with this scope, narrowed to `customer` if the caller names one.
+    pub fn from_scope(scope: &CustomerScope, customer: Option<CustomerId>) -> Self {
         match (scope, customer) {
             (_, Some(customer)) => Self::Customer(customer),
             (CustomerScope::Own(customer), None) => Self::Customer(customer.clone()),
-            (CustomerScope::All { .. }, None) => Self::Everybody,
+            (CustomerScope::All { .. }, None) => Self::All,
             (CustomerScope::Partner(partner), None) => Self::Partner(partner.clone()),
         }
     }
 }
 
-/// As keys start.
+/// The prefix of keys.
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Everybody => f.write_str("all"),
+            Self::All => f.write_str("all"),
             Self::Customer(id) => write!(f, "customer#{id}"),
             Self::Partner(id) => write!(f, "partner#{id}"),
         }

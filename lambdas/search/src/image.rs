@@ -1,23 +1,23 @@
-//! A row of the orders table, as its stream and the rebuild read it: what the order service publishes of it, and no
-//! more than is needed.
+//! A row of the orders table, as the stream and the rebuild read it: the part that the order service
+//! publishes and the search needs.
 
 use domain::order::Order;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// An order as the table has it, or had it.
+/// A current or former image of an order in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderImage {
     /// The order.
     pub order: Order,
-    /// Goes up by one with each write.
+    /// The version of the row, which every write increments by one.
     pub version: u64,
 }
 
-/// Why a row is no order.
+/// The error for a row that does not contain a valid order.
 #[derive(Debug, thiserror::Error)]
-#[error("the row of the orders table is not understood: {0}")]
-pub struct NoImage(String);
+#[error("the row of the orders table is invalid: {0}")]
+pub struct ParseImageError(String);
 
 #[derive(Deserialize)]
 struct Row {
@@ -26,14 +26,15 @@ struct Row {
 }
 
 impl OrderImage {
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Errors
-    /// Says what is wrong, without a value of the row.
-    pub fn read(row: Value) -> Result<Self, NoImage> {
-        let wrong =
-            |error: serde_json::Error| NoImage(platform::telemetry::redact_values(&error.to_string()));
-        let row: Row = serde_json::from_value(row).map_err(wrong)?;
-        Ok(Self { order: serde_json::from_str(&row.order).map_err(wrong)?, version: row.version })
+    /// If the row is invalid. The message contains no values of the row.
+    pub fn from_row(row: Value) -> Result<Self, ParseImageError> {
+        let invalid = |error: serde_json::Error| {
+            ParseImageError(platform::telemetry::redact_values(&error.to_string()))
+        };
+        let row: Row = serde_json::from_value(row).map_err(invalid)?;
+        Ok(Self { order: serde_json::from_str(&row.order).map_err(invalid)?, version: row.version })
     }
 }

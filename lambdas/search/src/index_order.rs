@@ -1,4 +1,4 @@
-//! `index-order`: keeps the index as the orders table is.
+//! `index-order`: keeps the search index in sync with the orders table.
 
 use std::sync::Arc;
 
@@ -11,29 +11,29 @@ use serde_json::{Value, json};
 
 use crate::document::Document;
 use crate::image::OrderImage;
-use crate::store::{Indexed, OrderIndex, ProductNames};
+use crate::store::{IndexOutcome, OrderIndex, ProductNames};
 
-/// Takes what the orders table's stream tells into the index. Any number of times, in any order.
+/// Indexes the changes from the stream of the orders table. Changes may be redelivered, and in any order.
 pub struct IndexOrder {
     /// The index.
     pub index: Arc<dyn OrderIndex>,
-    /// What products are called.
+    /// The source of product names.
     pub names: Arc<dyn ProductNames>,
 }
 
 impl IndexOrder {
-    /// Indexes one image of an order, with the names of its products as far as they can be found out.
+    /// Indexes an image of an order, with the names of its products as far as they are available.
     ///
     /// # Errors
-    /// When the index fails.
-    pub async fn index(&self, image: &OrderImage) -> anyhow::Result<Indexed> {
+    /// If the index fails.
+    pub async fn index(&self, image: &OrderImage) -> anyhow::Result<IndexOutcome> {
         let skus: Vec<Sku> = image.order.details.lines.iter().map(|line| line.sku.clone()).collect();
         let names = self.names.names(&skus).await;
-        self.index.index(Document::of(&image.order, image.version, &names)).await
+        self.index.index(Document::from_order(&image.order, image.version, &names)).await
     }
 }
 
-fn order_of(change: &Change) -> Option<&str> {
+fn order_id_text(change: &Change) -> Option<&str> {
     change.keys.get("order_id").and_then(Value::as_str)
 }
 
@@ -44,24 +44,25 @@ impl ChangeHandler for IndexOrder {
         Labels {
             event_type: Some(kind.to_owned()),
             event_id: None,
-            order_id: order_of(change).map(|id| id.chars().take(64).collect()),
+            order_id: order_id_text(change).map(|id| id.chars().take(64).collect()),
             correlation_id: None,
         }
     }
 
-    /// Which order, and no more: the rebuild reads it from the table, and no mailbox of failures holds addresses.
+    /// Contains only the keys: the rebuild reads the order from the table, and dead-letter messages hold no
+    /// personal data.
     fn dead_letter_body(&self, change: &Change) -> String {
         json!({ "keys": change.keys, "sequence_number": change.sequence_number }).to_string()
     }
 
     async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure> {
         let Some(row) = &change.new_image else {
-            let order = order_of(change).and_then(|id| id.parse::<OrderId>().ok());
-            let order = order.ok_or_else(|| Failure::poison("a deleted order without an id"))?;
+            let order = order_id_text(change).and_then(|id| id.parse::<OrderId>().ok());
+            let order = order.ok_or_else(|| Failure::poison("the deleted row has no valid order_id"))?;
             self.index.remove(order).await?;
             return Ok(Vec::new());
         };
-        let image = OrderImage::read(row.clone()).map_err(Failure::poison)?;
+        let image = OrderImage::from_row(row.clone()).map_err(Failure::poison)?;
         let indexed = self.index(&image).await?;
         tracing::debug!(?indexed, version = image.version, "indexed");
         Ok(Vec::new())

@@ -1,15 +1,14 @@
-//! The search service: finds orders.
+//! The search service: full-text search of orders.
 //!
 //! | function | module |
 //! |---|---|
 //! | `index-order` | [`index_order`] |
 //! | `search-orders` | [`api`] |
 //!
-//! The index is a port, [`store::OrderIndex`], so that a search engine can take its place. The one that is deployed is
-//! [`postings`]: an inverted index in DynamoDB that costs nothing while nobody orders or searches
-//! (`docs/decisions/0016-order-search.md`). What an order is found by is decided in [`document`], [`text`] and
-//! [`term`], for every index alike. [`rebuild`] goes over the orders table when the index and it have to be brought
-//! together again.
+//! The index is a port, [`store::OrderIndex`], so that a search engine can replace the implementation. The
+//! deployed one is [`postings`], an inverted index in DynamoDB that costs nothing while idle
+//! (`docs/decisions/0016-order-search.md`). [`document`], [`text`] and [`term`] define what an order is found
+//! by, independently of the index. [`rebuild`] reconciles the index with the orders table.
 
 pub mod adapters;
 pub mod api;

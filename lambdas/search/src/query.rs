@@ -1,4 +1,4 @@
-//! What is asked of the index, and what it answers.
+//! Queries to the index, and their results.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,83 +10,83 @@ use domain::order::OrderStatus;
 use jiff::Timestamp;
 
 use crate::document::{Audience, Document};
-use crate::term::{Field, Wanted};
+use crate::term::{Field, QueryWord};
 
-/// A search.
+/// A search query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// Who looks.
+    /// Restricts the query to the orders that this audience may see.
     pub audience: Audience,
-    /// All of them have to be found. None: orders are listed, the newest first.
-    pub words: BTreeSet<Wanted>,
-    /// What else has to be true of an order.
+    /// The words, all of which must match. Without words, all orders are listed, newest first.
+    pub words: BTreeSet<QueryWord>,
+    /// Further conditions on the orders.
     pub filters: Filters,
-    /// The most hits on a page, 1 to 100.
+    /// The maximum number of hits on a page, 1 to 100.
     pub limit: usize,
-    /// Where the page before ended.
+    /// The position after which the page starts; `None` for the first page.
     pub after: Option<Position>,
 }
 
-/// What has to be true of an order. Left out: anything.
+/// The conditions on an order. `None` imposes no condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters {
-    /// Where it stands.
+    /// The status of the order.
     pub status: Option<OrderStatus>,
-    /// Placed then or later.
+    /// The earliest time of placement, inclusive.
     pub from: Option<Timestamp>,
-    /// Placed earlier.
+    /// The latest time of placement, exclusive.
     pub before: Option<Timestamp>,
-    /// What it is paid in.
+    /// The currency of the total.
     pub currency: Option<Currency>,
-    /// What it costs at least, in minor units.
+    /// The minimum total in minor units, inclusive.
     pub min_amount: Option<u32>,
-    /// What it costs at most, in minor units.
+    /// The maximum total in minor units, inclusive.
     pub max_amount: Option<u32>,
 }
 
 impl Filters {
-    /// Whether an order passes.
-    pub fn pass(&self, document: &Document) -> bool {
+    /// Returns whether an order meets all conditions.
+    pub fn matches(&self, document: &Document) -> bool {
         let amount = document.total.minor_units();
-        self.spans(document.placed_at)
+        self.includes_time(document.placed_at)
             && self.status.is_none_or(|status| document.status == status)
             && self.currency.is_none_or(|currency| document.total.currency == currency)
             && self.min_amount.is_none_or(|min| amount >= min)
             && self.max_amount.is_none_or(|max| amount <= max)
     }
 
-    /// Whether the time is one that they leave.
-    pub fn spans(&self, placed_at: Timestamp) -> bool {
+    /// Returns whether the time is within `from` and `before`.
+    pub fn includes_time(&self, placed_at: Timestamp) -> bool {
         self.from.is_none_or(|from| placed_at >= from) && self.before.is_none_or(|before| placed_at < before)
     }
 
-    /// Whether they leave some time only.
-    pub fn have_dates(&self) -> bool {
+    /// Returns whether the time of placement is restricted.
+    pub fn has_dates(&self) -> bool {
         self.from.is_some() || self.before.is_some()
     }
 
-    /// Whether they look at anything that a posting does not tell.
-    pub fn need_documents(&self) -> bool {
+    /// Returns whether any condition needs the document: a posting contains only the time of placement.
+    pub fn needs_documents(&self) -> bool {
         let Self { status, from: _, before: _, currency, min_amount, max_amount } = self;
         status.is_some() || currency.is_some() || min_amount.is_some() || max_amount.is_some()
     }
 }
 
-/// A place in the order of hits: the best first, then the newest, then by id. An order keeps its place whatever else
-/// is ordered, so a page that starts behind one shows nothing twice and leaves nothing out.
+/// The position of a hit in the result: by descending rank, then newest first, then by id. New orders do not
+/// change the position of existing ones, so paging after a position neither repeats nor skips a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// How good a hit it is.
+    /// The rank of the match; higher is better.
     pub rank: u32,
-    /// When it was placed, in microseconds since 1970: as exact as a key is.
+    /// The time of placement in microseconds since 1970, the precision of keys.
     pub placed_at: i64,
-    /// Which order.
+    /// The id of the order.
     pub order_id: OrderId,
 }
 
 impl Position {
-    /// The place of an order.
-    pub fn of(rank: u32, document: &Document) -> Self {
+    /// The position of an order with this rank.
+    pub fn new(rank: u32, document: &Document) -> Self {
         Self { rank, placed_at: document.placed_at.as_microsecond(), order_id: document.order_id }
     }
 }
@@ -110,43 +110,44 @@ impl fmt::Display for Position {
     }
 }
 
-/// A text that names no place.
+/// The error for a cursor that does not contain a position.
 #[derive(Debug, thiserror::Error)]
-#[error("no place among hits")]
-pub struct NoPosition;
+#[error("not a position in a search result")]
+pub struct ParsePositionError;
 
 impl FromStr for Position {
-    type Err = NoPosition;
-    fn from_str(text: &str) -> Result<Self, NoPosition> {
+    type Err = ParsePositionError;
+    fn from_str(text: &str) -> Result<Self, ParsePositionError> {
         let mut parts = text.splitn(3, '.');
-        let mut next = || parts.next().ok_or(NoPosition);
-        let rank = next()?.parse().map_err(|_| NoPosition)?;
-        let placed_at = next()?.parse().map_err(|_| NoPosition)?;
-        // A cursor is sent by strangers: only times that can be.
-        Timestamp::from_microsecond(placed_at).map_err(|_| NoPosition)?;
-        Ok(Self { rank, placed_at, order_id: next()?.parse().map_err(|_| NoPosition)? })
+        let mut next = || parts.next().ok_or(ParsePositionError);
+        let rank = next()?.parse().map_err(|_| ParsePositionError)?;
+        let placed_at = next()?.parse().map_err(|_| ParsePositionError)?;
+        // Cursors come from clients: accept only valid timestamps.
+        Timestamp::from_microsecond(placed_at).map_err(|_| ParsePositionError)?;
+        Ok(Self { rank, placed_at, order_id: next()?.parse().map_err(|_| ParsePositionError)? })
     }
 }
 
-/// An order that was found.
+/// An order that matches a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
-    /// It.
+    /// The order.
     pub document: Document,
-    /// Where the words were found.
+    /// The fields that the words matched in.
     pub fields: BTreeSet<Field>,
-    /// Its place.
+    /// The position in the result.
     pub position: Position,
 }
 
 /// A page of hits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The best first.
+    /// The hits, best first.
     pub hits: Vec<Hit>,
-    /// Where the next page starts behind, if there may be one. The page may end early where looking further would take
-    /// too long: then the next one goes on.
+    /// The position after which the next page starts, if there may be one. A page can end early, even empty,
+    /// because the work per request is limited; the next page continues from there.
     pub next: Option<Position>,
-    /// Whether so many orders have the words that some were not looked at. More words or narrower dates help.
+    /// Whether too many orders contain the words, so that not all of them were examined. More words or a
+    /// narrower date range avoid this.
     pub truncated: bool,
 }

@@ -1,6 +1,6 @@
-//! Brings the index together with the orders table again: all orders are indexed once more, as the stream does it and
-//! under the same conditions, and those that the table no longer has are removed. It may run while the stream does, at
-//! any time and any number of times; what it finds right it leaves alone, so that doing it again costs reads only.
+//! Reconciles the index with the orders table: indexes all orders again, exactly as the stream does, and
+//! removes those that the table no longer contains. It is safe to run at any time, concurrently with the
+//! stream, and repeatedly: it does not write entries that are up to date, so a second run costs only reads.
 
 use async_trait::async_trait;
 use domain::OrderId;
@@ -8,80 +8,85 @@ use futures::stream::{StreamExt, TryStreamExt, iter};
 
 use crate::image::OrderImage;
 use crate::index_order::IndexOrder;
-use crate::store::{Indexed, OrderIndex};
+use crate::store::{IndexOutcome, OrderIndex};
 
-/// Rows of the orders table.
+/// A page of the orders table.
 #[derive(Debug, Clone, Default)]
 pub struct ImagePage {
-    /// The orders.
+    /// The orders on the page.
     pub images: Vec<OrderImage>,
-    /// What rows that are no orders lack, one line for each.
-    pub not_understood: Vec<String>,
-    /// Where the next page starts behind, if there is one.
+    /// The errors of rows that are not valid orders, one line for each row.
+    pub invalid_rows: Vec<String>,
+    /// The order after which the next page starts; `None` on the last page.
     pub next: Option<OrderId>,
 }
 
-/// The orders table.
+/// Read access to the orders table.
 #[async_trait]
 pub trait OrderImages: Send + Sync {
-    /// A page of one of `of` parts of the table.
-    async fn page(&self, segment: u32, of: u32, after: Option<&OrderId>) -> anyhow::Result<ImagePage>;
+    /// Reads a page of one of `total_segments` segments of the table.
+    async fn read_page(
+        &self,
+        segment: u32,
+        total_segments: u32,
+        after: Option<&OrderId>,
+    ) -> anyhow::Result<ImagePage>;
 
-    /// Those of the orders that the table does not have.
-    async fn missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>>;
+    /// Returns the orders that the table does not contain.
+    async fn find_missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>>;
 }
 
-/// What a rebuild did.
+/// The result of a rebuild, or of a part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Orders that were looked at.
+    /// The number of orders that were examined.
     pub orders: u64,
-    /// Those of them that the index had otherwise, or not at all.
+    /// The number of these that were missing from the index or outdated.
     pub written: u64,
-    /// Orders that the index had and the table has not.
+    /// The number of orders that were removed from the index because the table does not contain them.
     pub removed: u64,
-    /// Rows that are no orders.
-    pub not_understood: Vec<String>,
+    /// The errors of rows that are not valid orders.
+    pub invalid_rows: Vec<String>,
 }
 
 impl Counts {
-    /// Both.
+    /// Adds the counts of another part.
     pub fn add(&mut self, other: Self) {
         self.orders = self.orders.saturating_add(other.orders);
         self.written = self.written.saturating_add(other.written);
         self.removed = self.removed.saturating_add(other.removed);
-        self.not_understood.extend(other.not_understood);
+        self.invalid_rows.extend(other.invalid_rows);
     }
 }
 
-/// Orders that are indexed at the same time.
-const AT_ONCE: usize = 16;
+/// The number of orders that are indexed concurrently.
+const CONCURRENCY: usize = 16;
 
-/// Indexes the orders of one of `of` parts of the table. `tell` hears of every page.
+/// Indexes the orders in one of `total_segments` segments of the table, and calls `report` after every page.
 ///
 /// # Errors
-/// When a table cannot be read or written. Doing it again is safe.
+/// If a table cannot be read or written. Retrying is safe.
 pub async fn index_segment(
     indexer: &IndexOrder,
     images: &dyn OrderImages,
     segment: u32,
-    of: u32,
-    mut tell: impl FnMut(Counts),
+    total_segments: u32,
+    mut report: impl FnMut(Counts),
 ) -> anyhow::Result<()> {
     let mut after = None;
     loop {
-        let page = images.page(segment, of, after.as_ref()).await?;
-        let indexed: Vec<Indexed> = iter(&page.images)
+        let page = images.read_page(segment, total_segments, after.as_ref()).await?;
+        let outcomes: Vec<IndexOutcome> = iter(&page.images)
             .map(|image| indexer.index(image))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await?;
-        let written = indexed.iter().filter(|indexed| **indexed == Indexed::Written).count();
-        tell(Counts {
+        let written = outcomes.iter().filter(|outcome| **outcome == IndexOutcome::Written).count();
+        report(Counts {
             orders: u64::try_from(page.images.len())?,
             written: u64::try_from(written)?,
             removed: 0,
-            not_understood: page.not_understood,
+            invalid_rows: page.invalid_rows,
         });
         after = page.next;
         if after.is_none() {
@@ -90,16 +95,16 @@ pub async fn index_segment(
     }
 }
 
-/// Removes those of the orders that the table does not have, and gives back how many they were.
+/// Removes the given orders from the index that the table does not contain, and returns their number.
 ///
 /// # Errors
-/// When a table cannot be read or written. Doing it again is safe.
+/// If a table cannot be read or written. Retrying is safe.
 pub async fn remove_missing(
     index: &dyn OrderIndex,
     images: &dyn OrderImages,
     orders: &[OrderId],
 ) -> anyhow::Result<u64> {
-    let missing = images.missing(orders).await?;
+    let missing = images.find_missing(orders).await?;
     for order in &missing {
         index.remove(*order).await?;
     }

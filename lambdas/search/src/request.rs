@@ -1,4 +1,4 @@
-//! What clients ask, checked parameter by parameter.
+//! Parsing and validation of the query parameters.
 
 use domain::money::{Amount, Currency};
 use domain::order::OrderStatus;
@@ -12,14 +12,14 @@ use serde::Deserialize;
 
 use crate::document::Audience;
 use crate::query::{Filters, Position, Query};
-use crate::term::Wanted;
+use crate::term::QueryWord;
 
-/// The most letters of `q`.
-const LONGEST_QUERY: usize = 200;
-/// The most words in `q`: each costs a read.
-const MOST_WORDS: usize = 8;
+/// The maximum number of characters in `q`.
+const MAX_QUERY_CHARS: usize = 200;
+/// The maximum number of words in `q`: each costs a read.
+const MAX_WORDS: usize = 8;
 
-/// The query of `GET /search/orders`, as it came.
+/// The unparsed query parameters of `GET /search/orders`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct SearchQuery {
     q: Option<String>,
@@ -34,12 +34,12 @@ pub(crate) struct SearchQuery {
     cursor: Option<String>,
 }
 
-/// What the contract says of `q`.
+/// The schema of `q` in the API contract.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 pub struct Words(#[schemars(length(max = 200))] pub String);
 
-/// What the contract says of `from` and `to`.
+/// The schema of `from` and `to` in the API contract.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 pub struct DateOrTime(
@@ -47,19 +47,18 @@ pub struct DateOrTime(
 );
 
 impl SearchQuery {
-    /// The search that a caller asks for.
-    pub(crate) fn read(self, scope: &CustomerScope) -> Result<Query, Problem> {
+    /// Validates the parameters and returns the query, restricted to the caller's scope.
+    pub(crate) fn into_query(self, scope: &CustomerScope) -> Result<Query, Problem> {
         let mut errors = Vec::new();
         let words = self.words(&mut errors);
         let page = match PageInput::<Position>::parse(self.limit.as_deref(), self.cursor.as_deref()) {
             Ok(page) => Some(page),
-            Err(wrong) => {
-                errors.extend(wrong);
+            Err(page_errors) => {
+                errors.extend(page_errors);
                 None
             }
         };
-        let customer =
-            self.customer_id.as_deref().map(|named| scope.resolve_customer(Some(named))).transpose();
+        let customer = self.customer_id.as_deref().map(|id| scope.resolve_customer(Some(id))).transpose();
         let customer = customer.unwrap_or_else(|why| {
             errors.push(FieldError::parameter("customer_id", why));
             None
@@ -67,7 +66,7 @@ impl SearchQuery {
         let filters = self.filters(&mut errors);
         match page {
             Some(page) if errors.is_empty() => Ok(Query {
-                audience: Audience::of(scope, customer),
+                audience: Audience::from_scope(scope, customer),
                 words,
                 filters,
                 limit: usize::try_from(page.limit).unwrap_or(1),
@@ -77,57 +76,57 @@ impl SearchQuery {
         }
     }
 
-    fn words(&self, errors: &mut Vec<FieldError>) -> std::collections::BTreeSet<Wanted> {
+    fn words(&self, errors: &mut Vec<FieldError>) -> std::collections::BTreeSet<QueryWord> {
         let text = self.q.as_deref().unwrap_or_default();
         let length = text.chars().count();
-        if length > LONGEST_QUERY {
-            let why = format!("may have at most {LONGEST_QUERY} characters, has {length}");
+        if length > MAX_QUERY_CHARS {
+            let why = format!("must have at most {MAX_QUERY_CHARS} characters, has {length}");
             errors.push(FieldError::parameter("q", why));
             return Default::default();
         }
-        let words = Wanted::in_query(text);
-        if words.len() > MOST_WORDS {
-            let why = format!("may have at most {MOST_WORDS} different words, has {}", words.len());
+        let words = QueryWord::parse_all(text);
+        if words.len() > MAX_WORDS {
+            let why = format!("must have at most {MAX_WORDS} different words, has {}", words.len());
             errors.push(FieldError::parameter("q", why));
         }
         words
     }
 
     fn filters(&self, errors: &mut Vec<FieldError>) -> Filters {
-        let mut read = Reader { errors };
-        let status = read.parameter("status", self.status.as_deref(), |text| {
+        let mut parser = ParameterParser { errors };
+        let status = parser.parse("status", self.status.as_deref(), |text| {
             serde_json::from_value::<OrderStatus>(text.into()).map_err(|_| {
                 "must be placed, reserved, cancelling, paid, rejected, payment_failed, cancelled or expired".to_owned()
             })
         });
-        let from = read.parameter("from", self.from.as_deref(), |text| moment(text, false));
-        let before = read.parameter("to", self.to.as_deref(), |text| moment(text, true));
-        let currency = read.parameter("currency", self.currency.as_deref(), |text| {
+        let from = parser.parse("from", self.from.as_deref(), |text| parse_time(text, false));
+        let before = parser.parse("to", self.to.as_deref(), |text| parse_time(text, true));
+        let currency = parser.parse("currency", self.currency.as_deref(), |text| {
             Currency::try_from(text.to_owned()).map_err(|error| error.to_string())
         });
-        let min_amount = read.parameter("min_amount", self.min_amount.as_deref(), amount);
-        let max_amount = read.parameter("max_amount", self.max_amount.as_deref(), amount);
+        let min_amount = parser.parse("min_amount", self.min_amount.as_deref(), parse_amount);
+        let max_amount = parser.parse("max_amount", self.max_amount.as_deref(), parse_amount);
         for (name, given) in [("min_amount", &self.min_amount), ("max_amount", &self.max_amount)] {
             if given.is_some() && self.currency.is_none() {
-                read.errors.push(FieldError::parameter(name, "needs currency: say what it is counted in"));
+                parser.errors.push(FieldError::parameter(name, "requires the parameter currency"));
             }
         }
         Filters { status, from, before, currency, min_amount, max_amount }
     }
 }
 
-struct Reader<'a> {
+struct ParameterParser<'a> {
     errors: &'a mut Vec<FieldError>,
 }
 
-impl Reader<'_> {
-    fn parameter<T>(
+impl ParameterParser<'_> {
+    fn parse<T>(
         &mut self,
         name: &str,
         text: Option<&str>,
-        read: impl FnOnce(&str) -> Result<T, String>,
+        parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        match text.map(read)? {
+        match text.map(parse)? {
             Ok(value) => Some(value),
             Err(why) => {
                 self.errors.push(FieldError::parameter(name, why));
@@ -137,20 +136,21 @@ impl Reader<'_> {
     }
 }
 
-/// A time, or the start of a day in UTC; the day's end where it `ends` a range.
-fn moment(text: &str, ends: bool) -> Result<Timestamp, String> {
+/// Parses a time, or a date as the start of the day in UTC; if it `is_end` of a range, as the end of the day.
+fn parse_time(text: &str, is_end: bool) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
     let day: Option<Date> = text.parse().ok().filter(|_| text.len() == "2026-11-25".len());
-    let day = if ends { day.and_then(|day| day.checked_add(1.day()).ok()) } else { day };
+    let day = if is_end { day.and_then(|day| day.checked_add(1.day()).ok()) } else { day };
     let start = day.and_then(|day| TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok());
-    start.ok_or_else(|| "must be a day such as 2026-11-25, or a time such as 2026-11-25T10:15:30Z".to_owned())
+    start
+        .ok_or_else(|| "must be a date such as 2026-11-25, or a time such as 2026-11-25T10:15:30Z".to_owned())
 }
 
-fn amount(text: &str) -> Result<u32, String> {
+fn parse_amount(text: &str) -> Result<u32, String> {
     let number: i64 =
-        text.parse().map_err(|_| "must be a whole number of minor units, such as 1250".to_owned())?;
+        text.parse().map_err(|_| "must be an integer amount in minor units, such as 1250".to_owned())?;
     let amount = Amount::try_from(number).map_err(|error| error.to_string())?;
     u32::try_from(i64::from(amount)).map_err(|error| error.to_string())
 }
@@ -160,17 +160,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_starts_and_ends_in_utc() {
+    fn a_date_starts_and_ends_in_utc() {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(moment("2026-11-25", false), Ok(time("2026-11-25T00:00:00Z")));
-        assert_eq!(moment("2026-11-25", true), Ok(time("2026-11-26T00:00:00Z")));
-        for ends in [false, true] {
-            assert_eq!(moment("2026-11-25T01:30:00+02:00", ends), Ok(time("2026-11-24T23:30:00Z")));
+        assert_eq!(parse_time("2026-11-25", false), Ok(time("2026-11-25T00:00:00Z")));
+        assert_eq!(parse_time("2026-11-25", true), Ok(time("2026-11-26T00:00:00Z")));
+        for is_end in [false, true] {
+            assert_eq!(parse_time("2026-11-25T01:30:00+02:00", is_end), Ok(time("2026-11-24T23:30:00Z")));
         }
         for wrong in ["", "2026", "2026-13-01", "yesterday", "2026-11-25T10:15:30", "20261125", "9999-12-31T"]
         {
-            assert!(moment(wrong, false).is_err(), "{wrong}");
+            assert!(parse_time(wrong, false).is_err(), "{wrong}");
         }
-        assert!(moment("9999-12-31", true).is_err());
+        assert!(parse_time("9999-12-31", true).is_err());
     }
 }

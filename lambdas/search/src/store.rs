@@ -1,4 +1,4 @@
-//! The ports: the index, and what is asked of the inventory.
+//! The ports to the index and to the inventory.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +8,39 @@ use domain::{OrderId, ProductName, Sku};
 use crate::document::Document;
 use crate::query::{Page, Query};
 
-/// What became of a document.
+/// The outcome of indexing a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Indexed {
-    /// The index changed.
+pub enum IndexOutcome {
+    /// The index was changed.
     Written,
-    /// It said nothing new: it came before, or is older than what the index has.
+    /// The document contained nothing new: it is a duplicate, or older than the indexed one.
     Unchanged,
-    /// The order is removed, and stays so.
+    /// The order was removed earlier, and stays removed.
     Removed,
 }
 
-/// An index of orders. Any number may write to it at the same time; what was written may be found a moment later.
+/// An index of orders. Any number of writers may use it concurrently. Searches are eventually consistent.
 #[async_trait]
 pub trait OrderIndex: Send + Sync {
-    /// Takes a document in, [joined](Document::joined) with what is known of the order: never back to an older one.
-    /// When it answers well, the order is found by all of its words. After a failure it may be found by some; doing it
-    /// again mends that.
-    async fn index(&self, document: Document) -> anyhow::Result<Indexed>;
+    /// Indexes a document, [merged](Document::merged_with) with the indexed one, so that the version never
+    /// decreases. On success, the order is found by all of its words. After a failure it may be found by some
+    /// of them; a retry repairs that.
+    async fn index(&self, document: Document) -> anyhow::Result<IndexOutcome>;
 
-    /// Forgets an order for good: an image of it that comes later, or late, does not bring it back. Safe to repeat.
+    /// Removes an order permanently: later images of it, including delayed ones, do not restore it.
+    /// Idempotent.
     async fn remove(&self, order: OrderId) -> anyhow::Result<()>;
 
-    /// Finds orders. Never one that is not the audience's, and never one by what is no longer so.
+    /// Searches orders. Never returns an order outside the audience, nor one that only its former contents
+    /// match.
     async fn search(&self, query: &Query) -> anyhow::Result<Page>;
 }
 
-/// Tells what products are called.
+/// Looks up product names.
 #[async_trait]
 pub trait ProductNames: Send + Sync {
-    /// The names of these products, as far as they can be found out soon. One that is missing there has no name yet, or
-    /// the inventory did not answer: an order is found without it until it is indexed the next time.
+    /// Returns the names of the products, as far as they are available within a short time. A name is missing
+    /// if the product does not exist yet or the inventory does not respond; the order is then indexed without
+    /// it until it is indexed again.
     async fn names(&self, skus: &[Sku]) -> BTreeMap<Sku, ProductName>;
 }

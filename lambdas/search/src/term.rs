@@ -1,4 +1,4 @@
-//! What an order is found by, and how good a find is.
+//! Search terms of an order, and the ranking of matches.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,28 +6,29 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a word stands in an order. The best comes first: a find there ranks before one in those behind it.
+/// A searchable field of an order. The order of the variants is that of relevance: a match in a field ranks
+/// before one in any later field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
-    /// The order's id.
+    /// The id of the order.
     OrderId,
-    /// The customer's e-mail address: all of it, what stands before the `@`, and the host.
+    /// The e-mail address of the customer: the whole address, its local part, or its domain.
     Email,
-    /// The customer's id.
+    /// The id of the customer.
     CustomerId,
-    /// The customer's name.
+    /// The name of the customer.
     CustomerName,
-    /// What the order costs: `12.50`.
+    /// The total of the order, such as `12.50`.
     Total,
-    /// A product's SKU.
+    /// The SKU of a product.
     Sku,
-    /// A product's name.
+    /// The name of a product.
     ProductName,
 }
 
 impl Field {
-    /// All of them, the best first.
+    /// All fields, most relevant first.
     pub const ALL: [Self; 7] = [
         Self::OrderId,
         Self::Email,
@@ -38,7 +39,7 @@ impl Field {
         Self::ProductName,
     ];
 
-    /// 1 to 7.
+    /// The weight of the field in the ranking, 1 to 7.
     fn weight(self) -> u32 {
         match self {
             Self::OrderId => 7,
@@ -51,8 +52,8 @@ impl Field {
         }
     }
 
-    /// A letter that stands for it in keys, and sorts as it does.
-    pub fn letter(self) -> char {
+    /// Returns the letter that represents the field in keys. Letters sort in the order of the fields.
+    pub fn key_letter(self) -> char {
         match self {
             Self::OrderId => 'a',
             Self::Email => 'b',
@@ -64,19 +65,19 @@ impl Field {
         }
     }
 
-    /// The field that a letter stands for.
-    pub fn of_letter(letter: char) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.letter() == letter)
+    /// Returns the field that a letter represents.
+    pub fn from_key_letter(letter: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.key_letter() == letter)
     }
 }
 
-/// A word in a field of an order. It may be a person's name, so it does not print.
+/// A word in a field of an order. It may be personal data, so `Debug` redacts it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Term {
-    /// Where it stands.
+    /// The field that contains the word.
     pub field: Field,
-    /// The word, as [`crate::text::words`] makes it.
+    /// The word, normalised by [`crate::text::words`].
     pub word: String,
 }
 
@@ -86,87 +87,87 @@ impl fmt::Debug for Term {
     }
 }
 
-/// As it is kept: the field's letter, then the word.
+/// The stored form: the letter of the field, then the word.
 impl From<Term> for String {
     fn from(term: Term) -> Self {
-        format!("{}{}", term.field.letter(), term.word)
+        format!("{}{}", term.field.key_letter(), term.word)
     }
 }
 
-/// A text that is no term.
+/// The error for a stored term that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("a term without a field")]
-pub struct NoTerm;
+#[error("the term does not start with the letter of a field")]
+pub struct ParseTermError;
 
 impl TryFrom<String> for Term {
-    type Error = NoTerm;
-    fn try_from(text: String) -> Result<Self, NoTerm> {
+    type Error = ParseTermError;
+    fn try_from(text: String) -> Result<Self, ParseTermError> {
         let mut letters = text.chars();
-        let field = letters.next().and_then(Field::of_letter).ok_or(NoTerm)?;
+        let field = letters.next().and_then(Field::from_key_letter).ok_or(ParseTermError)?;
         Ok(Self { field, word: letters.as_str().to_owned() })
     }
 }
 
-/// A word that is looked for. One of two letters and more is found wherever a word starts with it; one of a single
-/// letter only where that is all of the word.
+/// A word of a query. With two or more characters it matches every term that starts with it; a single
+/// character matches only a term that equals it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Wanted(String);
+pub struct QueryWord(String);
 
-impl fmt::Debug for Wanted {
+impl fmt::Debug for QueryWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wanted(redacted)")
+        f.write_str("QueryWord(redacted)")
     }
 }
 
-impl Wanted {
-    /// The words of a query, each once.
-    pub fn in_query(query: &str) -> BTreeSet<Self> {
+impl QueryWord {
+    /// Returns the distinct words of a query.
+    pub fn parse_all(query: &str) -> BTreeSet<Self> {
         crate::text::words(query).into_iter().map(Self).collect()
     }
 
-    /// The word.
+    /// Returns the normalised word.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether other words that start with it count.
+    /// Returns whether the word matches by prefix.
     pub fn is_prefix(&self) -> bool {
         self.0.chars().nth(1).is_some()
     }
 
-    /// How good a find `term` is, if it is one: the field's weight counts first, and within a field all of a word
-    /// before the start of one.
+    /// Returns the score of `term`, or `None` if it does not match. The weight of the field counts first;
+    /// within a field, an exact match scores higher than a prefix match.
     pub fn score(&self, term: &Term) -> Option<u32> {
-        let whole = term.word == self.0;
-        let found = whole || (self.is_prefix() && term.word.starts_with(&self.0));
-        found.then(|| term.field.weight() * 2 + u32::from(whole))
+        let is_exact = term.word == self.0;
+        let is_match = is_exact || (self.is_prefix() && term.word.starts_with(&self.0));
+        is_match.then(|| term.field.weight() * 2 + u32::from(is_exact))
     }
 }
 
-/// A find: how good it is, and where the words were.
+/// A match of a query: its rank, and the fields that matched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Match {
-    /// The sum over all words of each one's best.
+    /// The sum of the best score of each word.
     pub rank: u32,
-    /// Every field that any of the words was found in.
+    /// All fields that any of the words matched in.
     pub fields: BTreeSet<Field>,
 }
 
 impl Match {
-    /// Finds all of the words among an order's terms, or nothing.
-    pub fn of(words: &BTreeSet<Wanted>, terms: &BTreeSet<Term>) -> Option<Self> {
-        let mut found = Self::default();
+    /// Matches a query against the terms of an order. Returns `None` unless every word matches.
+    pub fn find(words: &BTreeSet<QueryWord>, terms: &BTreeSet<Term>) -> Option<Self> {
+        let mut result = Self::default();
         for word in words {
             let mut best = None;
             for term in terms {
                 if let Some(score) = word.score(term) {
                     best = best.max(Some(score));
-                    found.fields.insert(term.field);
+                    result.fields.insert(term.field);
                 }
             }
-            found.rank = found.rank.saturating_add(best?);
+            result.rank = result.rank.saturating_add(best?);
         }
-        Some(found)
+        Some(result)
     }
 }
 
@@ -179,9 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn fields_weigh_before_wholeness_and_all_words_count() {
+    fn field_weight_precedes_exactness_and_every_word_must_match() {
         let rank = |query: &str, of: &[(Field, &str)]| {
-            Match::of(&Wanted::in_query(query), &terms(of)).map(|found| found.rank)
+            Match::find(&QueryWord::parse_all(query), &terms(of)).map(|found| found.rank)
         };
         let ordered = [
             rank("ada", &[(Field::Email, "ada")]),
@@ -200,12 +201,12 @@ mod tests {
     }
 
     #[test]
-    fn letters_stand_for_fields_and_sort_as_they_do() {
-        let letters: Vec<char> = Field::ALL.iter().map(|field| field.letter()).collect();
+    fn key_letters_are_distinct_and_sort_in_the_order_of_the_fields() {
+        let letters: Vec<char> = Field::ALL.iter().map(|field| field.key_letter()).collect();
         assert!(letters.is_sorted() && Field::ALL.is_sorted());
         assert!(Field::ALL.is_sorted_by(|one, next| one.weight() > next.weight()));
         for field in Field::ALL {
-            assert_eq!(Field::of_letter(field.letter()), Some(field));
+            assert_eq!(Field::from_key_letter(field.key_letter()), Some(field));
         }
         let term = Term { field: Field::Sku, word: "tea-001".to_owned() };
         assert_eq!(Term::try_from(String::from(term.clone())).unwrap(), term);

@@ -1,30 +1,33 @@
-//! How text becomes words: the same for what is indexed and for what is looked for.
+//! Splits text into words, in the same way for indexed text and for queries.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The most bytes of a word that are looked at: an e-mail address fits, and a key of DynamoDB's takes it (1,024 bytes).
-pub const LONGEST_WORD: usize = 256;
+/// The maximum length of a word in bytes; the rest is ignored. An e-mail address fits, and the word fits into
+/// a DynamoDB sort key (1,024 bytes).
+pub const MAX_WORD_BYTES: usize = 256;
 
-/// What joins parts into one word: `jean-luc`, `o'brien`, `tea-001`, `ada@example.com`, `12.50`.
+/// The characters that join parts into one word: `jean-luc`, `o'brien`, `tea-001`, `ada@example.com`,
+/// `12.50`.
 const JOINERS: &str = "-._@+'";
 
-/// Letters as they are compared: compatibility forms are one (NFKC), capitals are small, and neither accents nor what
-/// is invisible counts. Doing it twice changes nothing.
-pub fn normalised(text: &str) -> String {
+/// Normalises text for comparison: compatibility forms are unified (NFKC), letters are lower-cased, and
+/// accents and invisible characters are removed. Idempotent.
+pub fn normalise(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for letter in text.nfkd().filter(|letter| !is_dropped(*letter)).flat_map(char::to_lowercase) {
-        match spelled(letter) {
-            Some(other) => plain.push_str(other),
+    for letter in text.nfkd().filter(|letter| !is_ignored(*letter)).flat_map(char::to_lowercase) {
+        match fold(letter) {
+            Some(folded) => plain.push_str(folded),
             None => plain.push(letter),
         }
     }
-    plain.nfkd().filter(|letter| !is_dropped(*letter)).nfc().collect()
+    plain.nfkd().filter(|letter| !is_ignored(*letter)).nfc().collect()
 }
 
-/// Accents of Latin, Greek and Cyrillic, which stand in blocks of their own, and what has no width. The vowels of other
-/// scripts are marks too, and stay.
-fn is_dropped(letter: char) -> bool {
+/// Returns whether a character is a combining accent of Latin, Greek or Cyrillic, or has no width. The
+/// accents have Unicode blocks of their own. Vowel signs of other scripts are combining marks as well, and
+/// are kept.
+fn is_ignored(letter: char) -> bool {
     matches!(
         letter,
         '\u{300}'..='\u{36f}'
@@ -38,8 +41,9 @@ fn is_dropped(letter: char) -> bool {
     )
 }
 
-/// Letters that are not an accent away from the one that a keyboard has, and signs that are typed in many ways.
-fn spelled(letter: char) -> Option<&'static str> {
+/// Folds letters that do not decompose into a base letter and an accent, and the variants of apostrophe and
+/// hyphen.
+fn fold(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",
         'æ' => "ae",
@@ -63,36 +67,36 @@ fn is_separator(letter: char) -> bool {
         || matches!(letter, '\u{2010}'..='\u{206f}' | '\u{3000}'..='\u{303f}' | '¡' | '¿' | '«' | '»' | '·' | '§' | '¶')
 }
 
-/// The words of a text, as somebody would type them: split where nothing joins them.
+/// Splits a text into normalised words. Parts joined by one of `-._@+'` are one word.
 pub fn words(text: &str) -> Vec<String> {
-    let text = decimal_points(&normalised(text));
+    let text = replace_decimal_commas(&normalise(text));
     let words = text.split(is_separator).map(|word| word.trim_matches(|letter| JOINERS.contains(letter)));
-    words.filter(|word| !word.is_empty()).map(|word| shortened(word).to_owned()).collect()
+    words.filter(|word| !word.is_empty()).map(|word| truncated(word).to_owned()).collect()
 }
 
-/// The parts of a word that somebody may look for by themselves: `tea-001` is found by `001`. Where words stand
-/// without spaces, the boundaries are those of Unicode Standard Annex 29.
+/// Splits a word into parts that can be searched for on their own: `tea-001` is found by `001`. In scripts
+/// without spaces, the word boundaries are those of Unicode Standard Annex 29.
 pub fn parts(word: &str) -> impl Iterator<Item = &str> {
     word.split(|letter| JOINERS.contains(letter)).flat_map(str::unicode_words)
 }
 
-/// `12,50` is `12.50`.
-fn decimal_points(text: &str) -> String {
-    let mut before = None;
+/// Replaces a comma between two digits by a point: `12,50` becomes `12.50`.
+fn replace_decimal_commas(text: &str) -> String {
+    let mut previous = None;
     let mut letters = text.chars().peekable();
-    let mut made = String::with_capacity(text.len());
+    let mut result = String::with_capacity(text.len());
     while let Some(letter) = letters.next() {
-        let between_digits = before.is_some_and(|it: char| it.is_ascii_digit())
+        let is_between_digits = previous.is_some_and(|it: char| it.is_ascii_digit())
             && letters.peek().is_some_and(char::is_ascii_digit);
-        made.push(if letter == ',' && between_digits { '.' } else { letter });
-        before = Some(letter);
+        result.push(if letter == ',' && is_between_digits { '.' } else { letter });
+        previous = Some(letter);
     }
-    made
+    result
 }
 
-/// The first [`LONGEST_WORD`] bytes, or a letter less.
-fn shortened(word: &str) -> &str {
-    word.get(..word.floor_char_boundary(LONGEST_WORD)).unwrap_or(word)
+/// Truncates a word to [`MAX_WORD_BYTES`] at a character boundary.
+fn truncated(word: &str) -> &str {
+    word.get(..word.floor_char_boundary(MAX_WORD_BYTES)).unwrap_or(word)
 }
 
 #[cfg(test)]
@@ -102,8 +106,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_alike_is_alike() {
-        for (text, same) in [
+    fn similar_spellings_are_normalised_to_the_same_text() {
+        for (text, expected) in [
             ("Müller", "muller"),
             ("MU\u{308}LLER", "muller"),
             ("Straße", "strasse"),
@@ -117,12 +121,12 @@ mod tests {
             ("한국", "한국"),
             ("हिन्दी", "हिन्दी"),
         ] {
-            assert_eq!(normalised(text), same, "{text}");
+            assert_eq!(normalise(text), expected, "{text}");
         }
     }
 
     #[test]
-    fn words_are_what_people_type() {
+    fn text_is_split_into_words_and_parts() {
         for (text, expected) in [
             ("Ada  Lovelace,", vec!["ada", "lovelace"]),
             ("TEA-001 (first flush)", vec!["tea-001", "first", "flush"]),
@@ -140,15 +144,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn once_is_enough(text in any::<String>()) {
-            let once = normalised(&text);
-            prop_assert_eq!(normalised(&once), once);
+        fn normalising_is_idempotent(text in any::<String>()) {
+            let once = normalise(&text);
+            prop_assert_eq!(normalise(&once), once);
         }
 
         #[test]
-        fn words_are_bounded_and_hold_no_separator(text in ".{0,400}") {
+        fn words_are_bounded_and_contain_no_separator(text in ".{0,400}") {
             for word in words(&text) {
-                prop_assert!(!word.is_empty() && word.len() <= LONGEST_WORD);
+                prop_assert!(!word.is_empty() && word.len() <= MAX_WORD_BYTES);
                 prop_assert!(!word.contains(is_separator), "{word:?}");
                 for part in parts(&word) {
                     prop_assert!(!part.is_empty() && !part.contains(' '));

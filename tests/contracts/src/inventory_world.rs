@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{Money, Sku};
 use inventory::product::Offer;
-use inventory::store::{Delivered, Products, Reservations};
+use inventory::store::{DeliveryOutcome, Products, Reservations};
 use platform::http::Precondition;
 
 use crate::check::same;
@@ -24,8 +24,8 @@ impl World {
     pub(crate) async fn create_product(&self, number: u32, units: u32) -> anyhow::Result<Sku> {
         let sku = sku(number)?;
         self.set_price(&sku, euros(1250)?).await?;
-        let counted = self.products.deliver(&sku, &"stock".parse()?, units).await?;
-        same("the first delivery", counted, Delivered::Counted)?;
+        let counted = self.products.record_delivery(&sku, &"stock".parse()?, units).await?;
+        same("the first delivery", counted, DeliveryOutcome::Recorded)?;
         Ok(sku)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use documents::invoice::store::{Invoices, Put};
+use documents::invoice::store::{Invoices, PutResult};
 use documents::invoice::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
 use domain::TaxRate;
 use futures::future::try_join_all;
@@ -62,36 +62,40 @@ fn invoice(order: u32, year: i16, serial: u32) -> anyhow::Result<Invoice> {
 async fn numbers_start_at_one(world: &World) -> anyhow::Result<()> {
     let invoices = &world.invoices;
     same("none", invoices.get(order_id(1)).await?, None)?;
-    same("no number", invoices.last(2026).await?, 0)?;
-    same("the second", invoices.put(&invoice(1, 2026, 2)?).await?, Put::NotNext)?;
+    same("no number", invoices.last_serial(2026).await?, 0)?;
+    same("the second", invoices.put(&invoice(1, 2026, 2)?).await?, PutResult::NumberConflict)?;
     same("still none", invoices.get(order_id(1)).await?, None)?;
-    same("still no number", invoices.last(2026).await?, 0)?;
-    same("the first", invoices.put(&invoice(1, 2026, 1)?).await?, Put::Written)?;
-    same("its number", invoices.last(2026).await?, 1)
+    same("still no number", invoices.last_serial(2026).await?, 0)?;
+    same("the first", invoices.put(&invoice(1, 2026, 1)?).await?, PutResult::Written)?;
+    same("its number", invoices.last_serial(2026).await?, 1)
 }
 
 async fn numbers_are_consecutive(world: &World) -> anyhow::Result<()> {
     for serial in 1..=4 {
-        same("the next", world.invoices.put(&invoice(serial, 2026, serial)?).await?, Put::Written)?;
+        same("the next", world.invoices.put(&invoice(serial, 2026, serial)?).await?, PutResult::Written)?;
     }
     for serial in [1, 2, 3, 4, 6, 7] {
         let put = world.invoices.put(&invoice(9, 2026, serial)?).await?;
-        same(&format!("{serial} after 4"), put, Put::NotNext)?;
+        same(&format!("{serial} after 4"), put, PutResult::NumberConflict)?;
         same("nothing written", world.invoices.get(order_id(9)).await?, None)?;
-        same("the last", world.invoices.last(2026).await?, 4)?;
+        same("the last", world.invoices.last_serial(2026).await?, 4)?;
     }
     Ok(())
 }
 
 async fn an_order_has_one_invoice(world: &World) -> anyhow::Result<()> {
     let first = invoice(1, 2026, 1)?;
-    same("written", world.invoices.put(&first).await?, Put::Written)?;
+    same("written", world.invoices.put(&first).await?, PutResult::Written)?;
     // A retry after a lost response; and the next number of this or of another year.
     for again in [first.clone(), invoice(1, 2026, 2)?, invoice(1, 2027, 1)?] {
-        same("again", world.invoices.put(&again).await?, Put::OrderHasOne)?;
+        same("again", world.invoices.put(&again).await?, PutResult::OrderHasInvoice)?;
         same("read", world.invoices.get(order_id(1)).await?, Some(first.clone()))?;
     }
-    same("the last", (world.invoices.last(2026).await?, world.invoices.last(2027).await?), (1, 0))
+    same(
+        "the last",
+        (world.invoices.last_serial(2026).await?, world.invoices.last_serial(2027).await?),
+        (1, 0),
+    )
 }
 
 async fn reads_return_what_was_written(world: &World) -> anyhow::Result<()> {
@@ -100,29 +104,33 @@ async fn reads_return_what_was_written(world: &World) -> anyhow::Result<()> {
         "recipient": "Наталія", "street": "вул. Хрещатик, 1", "city": "Київ", "country": "UA",
     }))?);
     invoice.lines.extend(invoice.lines.first().cloned().map(|line| InvoiceLine { name: None, ..line }));
-    same("written", world.invoices.put(&invoice).await?, Put::Written)?;
+    same("written", world.invoices.put(&invoice).await?, PutResult::Written)?;
     same("read", world.invoices.get(order_id(1)).await?, Some(invoice))
 }
 
 async fn each_year_has_its_own_sequence(world: &World) -> anyhow::Result<()> {
-    same("one of this year", world.invoices.put(&invoice(1, 2026, 1)?).await?, Put::Written)?;
-    same("one of the next", world.invoices.put(&invoice(2, 2027, 1)?).await?, Put::Written)?;
-    same("another of this", world.invoices.put(&invoice(3, 2026, 2)?).await?, Put::Written)?;
-    same("the last", (world.invoices.last(2026).await?, world.invoices.last(2027).await?), (2, 1))
+    same("one of this year", world.invoices.put(&invoice(1, 2026, 1)?).await?, PutResult::Written)?;
+    same("one of the next", world.invoices.put(&invoice(2, 2027, 1)?).await?, PutResult::Written)?;
+    same("another of this", world.invoices.put(&invoice(3, 2026, 2)?).await?, PutResult::Written)?;
+    same(
+        "the last",
+        (world.invoices.last_serial(2026).await?, world.invoices.last_serial(2027).await?),
+        (2, 1),
+    )
 }
 
 async fn concurrent_writes_of_one_number_have_one_winner(world: &World) -> anyhow::Result<()> {
     let many = (1..=20).map(|order| invoice(order, 2026, 1)).collect::<anyhow::Result<Vec<_>>>()?;
     let put = try_join_all(many.iter().map(|invoice| world.invoices.put(invoice))).await?;
-    same("winners", put.iter().filter(|put| **put == Put::Written).count(), 1)?;
-    same("losers", put.iter().filter(|put| **put == Put::NotNext).count(), 19)?;
-    same("the last", world.invoices.last(2026).await?, 1)
+    same("winners", put.iter().filter(|put| **put == PutResult::Written).count(), 1)?;
+    same("losers", put.iter().filter(|put| **put == PutResult::NumberConflict).count(), 19)?;
+    same("the last", world.invoices.last_serial(2026).await?, 1)
 }
 
 async fn concurrent_writes_for_one_order_take_one_number(world: &World) -> anyhow::Result<()> {
     let one = invoice(1, 2026, 1)?;
     let put = try_join_all((0..20).map(|_| world.invoices.put(&one))).await?;
-    same("written", put.iter().filter(|put| **put == Put::Written).count(), 1)?;
-    same("the last", world.invoices.last(2026).await?, 1)?;
+    same("written", put.iter().filter(|put| **put == PutResult::Written).count(), 1)?;
+    same("the last", world.invoices.last_serial(2026).await?, 1)?;
     same("read", world.invoices.get(order_id(1)).await?, Some(one))
 }

@@ -8,10 +8,10 @@ use domain::payment::VoidReason;
 use domain::{Event, OrderId};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use orders::store::{OpenPage, Orders, Outbox, Placed, Stored};
+use orders::store::{OpenOrdersCursor, Orders, Outbox, Placed, Stored};
 
 use crate::check::{contract_suite, same};
-use crate::sample::{cause, customer, order, order_id, placement, time};
+use crate::sample::{cause, customer, idempotency_record, order, order_id, time};
 
 /// An empty store.
 #[derive(Clone)]
@@ -45,25 +45,25 @@ impl World {
     /// Places an order with a unique idempotency key.
     async fn place_order(&self, number: u32, by: u32, at: Timestamp) -> anyhow::Result<(Stored, Event)> {
         let (order, event) = order(number, by, at)?;
-        let key = placement(&format!("key-{number}"), order.id, 60);
+        let key = idempotency_record(&format!("key-{number}"), order.id, 60);
         let placed = self.orders.place(&order, &event, &key, time(0)?).await?;
-        same("a new order with a new key", placed, Placed::Now)?;
+        same("a new order with a new key", placed, Placed::Created)?;
         Ok((Stored { order, version: 1 }, event))
     }
 
     /// The ids of all events in the outbox.
     async fn outbox_event_ids(&self) -> anyhow::Result<BTreeSet<String>> {
-        let rows = self.outbox.left_before(time(0)? + FAR).await?;
+        let rows = self.outbox.list_created_before(time(0)? + FAR).await?;
         Ok(rows.into_iter().map(|row| row.event_id.to_string()).collect())
     }
 
     /// The ids of all open orders placed before a time, from all pages, sorted.
     async fn list_open_orders(&self, before: Timestamp) -> anyhow::Result<Vec<OrderId>> {
         let mut found = Vec::new();
-        let mut next: Option<OpenPage> = None;
+        let mut next: Option<OpenOrdersCursor> = None;
         // Fails if the pages never end.
         for _ in 0..1000 {
-            let (page, more) = self.orders.open_before(before, next).await?;
+            let (page, more) = self.orders.list_open(before, next).await?;
             found.extend(page.into_iter().map(|stored| stored.order.id));
             next = more;
             if next.is_none() {
@@ -90,7 +90,7 @@ async fn placing_writes_order_event_and_key_atomically(world: &World) -> anyhow:
     same("the order", world.orders.get(stored.order.id).await?, Some(stored.clone()))?;
     same("another", world.orders.get(order_id(2)).await?, None)?;
     same("the outbox", world.outbox_event_ids().await?, ids(&[&event]))?;
-    let rows = world.outbox.left_before(time(0)? + FAR).await?;
+    let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
     let read: Vec<Event> =
         rows.iter().map(|row| serde_json::from_str(&row.event)).collect::<Result<_, _>>()?;
     same("the row's event", read, vec![event])
@@ -98,13 +98,13 @@ async fn placing_writes_order_event_and_key_atomically(world: &World) -> anyhow:
 
 async fn reusing_a_key_returns_the_first_response_and_writes_nothing(world: &World) -> anyhow::Result<()> {
     let (stored, event) = world.place_order(1, 1, time(0)?).await?;
-    let first = placement("key-1", stored.order.id, 60);
+    let first = idempotency_record("key-1", stored.order.id, 60);
     // The same request again, and another request with the same key, which has another fingerprint.
     let (other, other_event) = order(2, 1, time(0)?)?;
     for (order, event) in [(&stored.order, &event), (&other, &other_event)] {
-        let again = placement("key-1", order.id, 90);
+        let again = idempotency_record("key-1", order.id, 90);
         let placed = world.orders.place(order, event, &again, time(1)?).await?;
-        same("the same key again", placed, Placed::Before(first.clone()))?;
+        same("the same key again", placed, Placed::Replayed(first.clone()))?;
     }
     same("the other order", world.orders.get(other.id).await?, None)?;
     same("the first order", world.orders.get(stored.order.id).await?, Some(stored))?;
@@ -114,16 +114,16 @@ async fn reusing_a_key_returns_the_first_response_and_writes_nothing(world: &Wor
 async fn concurrent_requests_with_one_key_place_one_order(world: &World) -> anyhow::Result<()> {
     let requests = (1..=20).map(async |number| {
         let (order, event) = order(number, 1, time(0)?)?;
-        world.orders.place(&order, &event, &placement("key", order.id, 60), time(0)?).await
+        world.orders.place(&order, &event, &idempotency_record("key", order.id, 60), time(0)?).await
     });
     let answers = join_all(requests).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let now = answers.iter().filter(|placed| **placed == Placed::Now).count();
+    let now = answers.iter().filter(|placed| **placed == Placed::Created).count();
     same("placed now, of 20", now, 1)?;
     let replayed: BTreeSet<String> = answers
         .iter()
         .filter_map(|placed| match placed {
-            Placed::Before(before) => Some(before.order_id.to_string()),
-            Placed::Now => None,
+            Placed::Replayed(before) => Some(before.order_id.to_string()),
+            Placed::Created => None,
         })
         .collect();
     same("orders that the others got", replayed.len(), 1)?;
@@ -137,18 +137,18 @@ async fn concurrent_requests_with_one_key_place_one_order(world: &World) -> anyh
 
 async fn an_expired_key_can_be_reused(world: &World) -> anyhow::Result<()> {
     let (first, first_event) = order(1, 1, time(0)?)?;
-    let key = placement("key", first.id, 10);
-    same("new", world.orders.place(&first, &first_event, &key, time(0)?).await?, Placed::Now)?;
+    let key = idempotency_record("key", first.id, 10);
+    same("new", world.orders.place(&first, &first_event, &key, time(0)?).await?, Placed::Created)?;
     let (second, second_event) = order(2, 1, time(0)?)?;
-    let again = placement("key", second.id, 100);
+    let again = idempotency_record("key", second.id, 100);
     let last = world.orders.place(&second, &second_event, &again, time(10_999_999)?).await?;
-    same("in its last second", last, Placed::Before(key))?;
+    same("in its last second", last, Placed::Replayed(key))?;
     let after = world.orders.place(&second, &second_event, &again, time(11_000_000)?).await?;
-    same("after it", after, Placed::Now)?;
+    same("after it", after, Placed::Created)?;
     let (third, third_event) = order(3, 1, time(0)?)?;
-    let key = placement("key", third.id, 100);
+    let key = idempotency_record("key", third.id, 100);
     let before = world.orders.place(&third, &third_event, &key, time(12_000_000)?).await?;
-    same("the key now belongs to the second order", before, Placed::Before(again))?;
+    same("the key now belongs to the second order", before, Placed::Replayed(again))?;
     same("the outbox", world.outbox_event_ids().await?, ids(&[&first_event, &second_event]))
 }
 
@@ -158,16 +158,16 @@ async fn a_duplicate_order_id_is_an_error_and_writes_nothing(world: &World) -> a
     same("replaced", world.orders.replace(&stored, &cancelling, None).await?, true)?;
     world.outbox.remove(event.id).await?;
     let (same_id, event) = order(1, 2, time(0)?)?;
-    let key = placement("another key", same_id.id, 60);
+    let key = idempotency_record("another key", same_id.id, 60);
     let placed = world.orders.place(&same_id, &event, &key, time(0)?).await;
     anyhow::ensure!(placed.is_err(), "overwrote an order: {placed:?}");
     let now = world.orders.get(same_id.id).await?;
     same("the first order", now, Some(Stored { order: cancelling, version: 2 }))?;
     same("the outbox", world.outbox_event_ids().await?, BTreeSet::new())?;
     let (other, event) = order(2, 1, time(0)?)?;
-    let key = placement("another key", other.id, 60);
+    let key = idempotency_record("another key", other.id, 60);
     let placed = world.orders.place(&other, &event, &key, time(0)?).await?;
-    same("its key is still free", placed, Placed::Now)
+    same("its key is still free", placed, Placed::Created)
 }
 
 async fn an_order_is_replaced_only_at_the_version_that_was_read(world: &World) -> anyhow::Result<()> {
@@ -321,7 +321,7 @@ async fn the_outbox_lists_rows_older_than_the_cutoff(world: &World) -> anyhow::R
         events.push(world.place_order(number, 1, time(i64::from(number))?).await?.1);
     }
     for (before, left) in [(1, 0), (2, 1), (3, 2), (4, 3)] {
-        let rows = world.outbox.left_before(time(before)?).await?;
+        let rows = world.outbox.list_created_before(time(before)?).await?;
         let found: BTreeSet<String> = rows.iter().map(|row| row.event_id.to_string()).collect();
         let expected: Vec<&Event> = events.iter().take(left).collect();
         same(&format!("before {before} µs"), found, ids(&expected))?;
@@ -330,7 +330,7 @@ async fn the_outbox_lists_rows_older_than_the_cutoff(world: &World) -> anyhow::R
     same("after one was removed", world.outbox_event_ids().await?, ids(&[&events[0], &events[2]]))?;
     let within = time(3)? + SignedDuration::from_nanos(900);
     let late = world.place_order(4, 1, time(3)? + SignedDuration::from_nanos(200)).await?.1;
-    let rows = world.outbox.left_before(within).await?;
+    let rows = world.outbox.list_created_before(within).await?;
     same("within one microsecond", rows.iter().any(|row| row.event_id == late.id), false)
 }
 
@@ -343,7 +343,7 @@ async fn the_outbox_lists_a_limited_number_of_rows(world: &World) -> anyhow::Res
     }
     let mut found = BTreeSet::new();
     for left in [500, 10, 0] {
-        let rows = world.outbox.left_before(time(0)? + FAR).await?;
+        let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
         same("rows per listing", rows.len(), left)?;
         for row in rows {
             world.outbox.remove(row.event_id).await?;

@@ -3,7 +3,7 @@
 use domain::{Sku, TaxRate};
 use futures::future::join_all;
 use inventory::product::{Offer, Product};
-use inventory::store::Delivered;
+use inventory::store::DeliveryOutcome;
 use platform::http::Precondition;
 
 use crate::check::{contract_suite, same};
@@ -36,8 +36,8 @@ async fn a_new_product_has_no_stock_and_an_update_keeps_the_stock(world: &World)
     let put = world.products.put(&sku, &offer(&new), Precondition::None).await?;
     same("a new product", put, Some(new.clone()))?;
     same("the same, read", world.products.get(&sku).await?, Some(new.clone()))?;
-    let counted = world.products.deliver(&sku, &"d-1".parse()?, 7).await?;
-    same("a delivery", counted, Delivered::Counted)?;
+    let counted = world.products.record_delivery(&sku, &"d-1".parse()?, 7).await?;
+    same("a delivery", counted, DeliveryOutcome::Recorded)?;
     let changed = Product {
         name: "Assam “FTGFOP1” ☕".parse()?,
         price: euros(99_999_999)?,
@@ -78,18 +78,18 @@ async fn a_delivery_is_counted_once(world: &World) -> anyhow::Result<()> {
     let (first, second) = ("d-1".parse()?, "d-2".parse()?);
     let products = &world.products;
     for _ in 0..3 {
-        same("a delivery", products.deliver(&tea, &first, 5).await?, Delivered::Counted)?;
+        same("a delivery", products.record_delivery(&tea, &first, 5).await?, DeliveryOutcome::Recorded)?;
     }
     for quantity in [4, 6, 0] {
-        let answer = products.deliver(&tea, &first, quantity).await?;
-        same("the same delivery with another quantity", answer, Delivered::OtherQuantity)?;
+        let answer = products.record_delivery(&tea, &first, quantity).await?;
+        same("the same delivery with another quantity", answer, DeliveryOutcome::QuantityMismatch)?;
     }
     world.ensure_stock(&tea, [5, 0, 0]).await?;
-    same("another delivery", products.deliver(&tea, &second, 2).await?, Delivered::Counted)?;
+    same("another delivery", products.record_delivery(&tea, &second, 2).await?, DeliveryOutcome::Recorded)?;
     same(
         "the same delivery id for another product",
-        products.deliver(&other, &first, 9).await?,
-        Delivered::Counted,
+        products.record_delivery(&other, &first, 9).await?,
+        DeliveryOutcome::Recorded,
     )?;
     world.ensure_stock(&tea, [7, 0, 0]).await?;
     world.ensure_stock(&other, [9, 0, 0]).await
@@ -99,29 +99,30 @@ async fn concurrent_repeats_of_a_delivery_are_counted_once(world: &World) -> any
     let tea = world.create_product(1, 0).await?;
     let delivery = "d-1".parse()?;
     // A write that conflicts with another may fail; it is retried below.
-    join_all((0..20).map(|_| world.products.deliver(&tea, &delivery, 5))).await;
-    same("retried", world.products.deliver(&tea, &delivery, 5).await?, Delivered::Counted)?;
+    join_all((0..20).map(|_| world.products.record_delivery(&tea, &delivery, 5))).await;
+    same("retried", world.products.record_delivery(&tea, &delivery, 5).await?, DeliveryOutcome::Recorded)?;
     world.ensure_stock(&tea, [5, 0, 0]).await
 }
 
 async fn a_delivery_requires_a_known_product(world: &World) -> anyhow::Result<()> {
     let (sku, delivery) = (sku(1)?, "d-1".parse()?);
-    same("unknown", world.products.deliver(&sku, &delivery, 5).await?, Delivered::Refused)?;
+    same("unknown", world.products.record_delivery(&sku, &delivery, 5).await?, DeliveryOutcome::Rejected)?;
     same("no product is created", world.products.get(&sku).await?, None)?;
     world.set_price(&sku, euros(1250)?).await?;
     // A refused delivery can be repeated.
-    same("known now", world.products.deliver(&sku, &delivery, 6).await?, Delivered::Counted)?;
+    same("known now", world.products.record_delivery(&sku, &delivery, 6).await?, DeliveryOutcome::Recorded)?;
     world.ensure_stock(&sku, [6, 0, 0]).await
 }
 
 async fn deliveries_stop_at_the_maximum_stock(world: &World) -> anyhow::Result<()> {
     let tea = world.create_product(1, 999_999_990).await?;
-    let deliver = async |name: &str, quantity| world.products.deliver(&tea, &name.parse()?, quantity).await;
-    same("one too many", deliver("d-1", 11).await?, Delivered::Refused)?;
+    let deliver =
+        async |name: &str, quantity| world.products.record_delivery(&tea, &name.parse()?, quantity).await;
+    same("one too many", deliver("d-1", 11).await?, DeliveryOutcome::Rejected)?;
     world.ensure_stock(&tea, [999_999_990, 0, 0]).await?;
-    same("up to a billion", deliver("d-1", 10).await?, Delivered::Counted)?;
-    same("and no more", deliver("d-2", 1).await?, Delivered::Refused)?;
-    same("the last one again", deliver("d-1", 10).await?, Delivered::Counted)?;
+    same("up to a billion", deliver("d-1", 10).await?, DeliveryOutcome::Recorded)?;
+    same("and no more", deliver("d-2", 1).await?, DeliveryOutcome::Rejected)?;
+    same("the last one again", deliver("d-1", 10).await?, DeliveryOutcome::Recorded)?;
     world.ensure_stock(&tea, [1_000_000_000, 0, 0]).await
 }
 

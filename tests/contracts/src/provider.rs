@@ -225,7 +225,10 @@ async fn an_unknown_intent_is_a_client_error(world: &World) -> anyhow::Result<()
         world.provider.cancel(&intent).await,
     ];
     for answer in answers {
-        anyhow::ensure!(matches!(answer, Err(ProviderError::Misunderstood(_))), "unknown intent: {answer:?}");
+        anyhow::ensure!(
+            matches!(answer, Err(ProviderError::InvalidRequest(_))),
+            "unknown intent: {answer:?}"
+        );
     }
     Ok(())
 }

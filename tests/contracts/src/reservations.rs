@@ -57,20 +57,20 @@ async fn known_products_have_stock_and_price(world: &World) -> anyhow::Result<()
     for number in 1..=u32::try_from(MAX_LINES - 1)? {
         skus.push(world.create_product(number, number).await?);
     }
-    let found = world.reservations.on_sale(&skus).await?;
+    let found = world.reservations.load_stock(&skus).await?;
     same("products found", found.len(), skus.len() - 1)?;
     same("an unknown one", found.get(&skus[0]), None)?;
     let price = euros(1250)?;
     for (number, sku) in (1..).zip(&skus[1..]) {
         same("stock and price", found.get(sku), Some(&ProductStock { available: number, price }))?;
     }
-    same("unknown ones alone", world.reservations.on_sale(&skus[..1]).await?.len(), 0)
+    same("unknown ones alone", world.reservations.load_stock(&skus[..1]).await?.len(), 0)
 }
 
 async fn an_empty_or_duplicate_lookup_is_an_error(world: &World) -> anyhow::Result<()> {
     let tea = world.create_product(1, 5).await?;
     for skus in [vec![], vec![tea.clone(), sku(2)?, tea]] {
-        let found = world.reservations.on_sale(&skus).await;
+        let found = world.reservations.load_stock(&skus).await;
         anyhow::ensure!(found.is_err(), "an empty or duplicate lookup succeeded: {found:?}");
     }
     Ok(())
@@ -146,7 +146,7 @@ async fn stock_moves_from_available_to_held_to_sold_or_back(world: &World) -> an
         world.ensure_stock(&tea, [7, 0, 2]).await?;
         world.ensure_stock(&mate, [6, 0, 3]).await?;
     }
-    let found = world.reservations.on_sale(std::slice::from_ref(&tea)).await?;
+    let found = world.reservations.load_stock(std::slice::from_ref(&tea)).await?;
     same("on sale", found.get(&tea).map(|product| product.available), Some(7))
 }
 
@@ -247,7 +247,7 @@ async fn concurrent_orders_reserve_exactly_the_available_stock(world: &World) ->
             if world.reservations.write(None, &held, &holds).await? {
                 return Ok(true);
             }
-            let stock = world.reservations.on_sale(std::slice::from_ref(&tea)).await?;
+            let stock = world.reservations.load_stock(std::slice::from_ref(&tea)).await?;
             if stock.get(&tea).is_none_or(|tea| tea.available == 0) {
                 return Ok(false);
             }

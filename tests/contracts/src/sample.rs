@@ -5,7 +5,7 @@ use domain::{
     Cause, Customer, CustomerId, Event, Line, Lines, Money, OrderDetails, OrderId, ProductName, Sku,
 };
 use jiff::Timestamp;
-use orders::store::Placement;
+use orders::store::IdempotencyRecord;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -61,12 +61,12 @@ pub(crate) fn order(number: u32, customer: u32, placed_at: Timestamp) -> anyhow:
 }
 
 /// The idempotency record of an order, which expires `valid_for` seconds after [`NOW`].
-pub(crate) fn placement(key: &str, order: OrderId, valid_for: i64) -> Placement {
-    Placement {
+pub(crate) fn idempotency_record(key: &str, order: OrderId, valid_for: i64) -> IdempotencyRecord {
+    IdempotencyRecord {
         key: key.to_owned(),
         fingerprint: format!("what {order} was made of"),
         order_id: order,
-        answer: format!("{{\"id\":\"{order}\"}}"),
+        response_body: format!("{{\"id\":\"{order}\"}}"),
         expires_at: NOW + valid_for,
     }
 }

@@ -9,8 +9,8 @@ use domain::{OrderId, ProductName, Sku};
 use futures::future::try_join_all;
 use search::document::{Audience, Document};
 use search::query::{Filters, Page, Query};
-use search::store::{Indexed, OrderIndex};
-use search::term::{Field, Wanted};
+use search::store::{IndexOutcome, OrderIndex};
+use search::term::{Field, QueryWord};
 
 use crate::check::{contract_suite, same};
 use crate::sample::{customer, order, order_id, sku, time};
@@ -42,13 +42,13 @@ fn document(number: u32, by: u32, version: u64, tea: &[(u32, &str)]) -> anyhow::
         Ok::<(Sku, ProductName), anyhow::Error>((sku(*number)?, name.parse()?))
     };
     let names = tea.iter().map(name).collect::<anyhow::Result<_>>()?;
-    Ok(Document::of(&Order { outcome, ..order }, version, &names))
+    Ok(Document::from_order(&Order { outcome, ..order }, version, &names))
 }
 
 fn query(words: &str) -> Query {
     Query {
-        audience: Audience::Everybody,
-        words: Wanted::in_query(words),
+        audience: Audience::All,
+        words: QueryWord::parse_all(words),
         filters: Filters::default(),
         limit: 100,
         after: None,
@@ -68,7 +68,7 @@ impl World {
 async fn an_order_is_found_by_its_words(world: &World) -> anyhow::Result<()> {
     same("before", world.search("ada").await?, vec![])?;
     let document = document(1, 1, 1, &[(1, "Thé Vert")])?;
-    same("a new one", world.index.index(document.clone()).await?, Indexed::Written)?;
+    same("a new one", world.index.index(document.clone()).await?, IndexOutcome::Written)?;
     for words in
         ["ada", "LOVE", "ada@example.com", "tea-001", "the ver", "cust-1", "37.50", &order_id(1).to_string()]
     {
@@ -86,9 +86,12 @@ async fn an_order_is_found_by_its_words(world: &World) -> anyhow::Result<()> {
 async fn an_older_or_equal_version_changes_nothing(world: &World) -> anyhow::Result<()> {
     let paid =
         Query { filters: Filters { status: Some(OrderStatus::Paid), ..Filters::default() }, ..query("ada") };
-    for (version, expected) in
-        [(2, Indexed::Written), (1, Indexed::Unchanged), (2, Indexed::Unchanged), (3, Indexed::Written)]
-    {
+    for (version, expected) in [
+        (2, IndexOutcome::Written),
+        (1, IndexOutcome::Unchanged),
+        (2, IndexOutcome::Unchanged),
+        (3, IndexOutcome::Written),
+    ] {
         same("indexed", world.index.index(document(1, 1, version, &[])?).await?, expected)?;
         same("paid", ids(&world.index.search(&paid).await?), vec![order_id(1)])?;
     }
@@ -100,7 +103,7 @@ async fn known_product_names_are_kept_and_changed_ones_are_replaced(world: &Worl
     // The inventory is unavailable, and later returns the name of the other product.
     world.index.index(document(1, 1, 2, &[])?).await?;
     same("kept", world.search("darjeeling").await?, vec![order_id(1)])?;
-    same("joined", world.index.index(document(1, 1, 1, &[(2, "Assam")])?).await?, Indexed::Written)?;
+    same("joined", world.index.index(document(1, 1, 1, &[(2, "Assam")])?).await?, IndexOutcome::Written)?;
     same("both", world.search("darjeeling assam").await?, vec![order_id(1)])?;
     world.index.index(document(1, 1, 2, &[(1, "Ceylon")])?).await?;
     same("renamed", world.search("ceylon assam").await?, vec![order_id(1)])?;
@@ -116,11 +119,11 @@ async fn a_removed_order_stays_removed(world: &World) -> anyhow::Result<()> {
     for _ in 0..2 {
         world.index.remove(order_id(1)).await?;
         same("gone", world.search("").await?, vec![])?;
-        same("late", world.index.index(document(1, 1, 2, &[])?).await?, Indexed::Removed)?;
+        same("late", world.index.index(document(1, 1, 2, &[])?).await?, IndexOutcome::Removed)?;
         same("still gone", world.search("ada").await?, vec![])?;
     }
     world.index.remove(order_id(2)).await?;
-    same("never there", world.index.index(document(2, 1, 1, &[])?).await?, Indexed::Removed)
+    same("never there", world.index.index(document(2, 1, 1, &[])?).await?, IndexOutcome::Removed)
 }
 
 async fn the_newest_of_concurrent_writes_wins(world: &World) -> anyhow::Result<()> {
@@ -203,7 +206,7 @@ async fn each_audience_finds_only_its_own_orders(world: &World) -> anyhow::Resul
     of_a_partner.customer_id = "client1.cust-1".parse()?;
     world.index.index(of_a_partner).await?;
     for (audience, expected) in [
-        (Audience::Everybody, vec![3, 2, 1]),
+        (Audience::All, vec![3, 2, 1]),
         (Audience::Customer(customer(1)?), vec![1]),
         (Audience::Customer(customer(2)?), vec![2]),
         (Audience::Customer("client1.cust-1".parse()?), vec![3]),

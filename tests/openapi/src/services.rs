@@ -13,9 +13,9 @@ use operations::report::{Report, Step, StepReport};
 use operations::store::Reports;
 use orders::adapters::memory::InMemoryOrders;
 use partners::adapters::memory::{
-    CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners,
+    InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners, SequentialSecretGenerator,
 };
-use payments::webhook::{Secrets, SigningSecret, WebhookApi};
+use payments::webhook::{SecretSource, Secrets, WebhookApi};
 use platform::Clock;
 use platform::clock::SystemClock;
 use platform::http::Operation;
@@ -80,7 +80,7 @@ fn accounts() -> Service {
 fn payments() -> Service {
     struct Nothing;
     #[async_trait]
-    impl SigningSecret for Nothing {
+    impl SecretSource for Nothing {
         async fn read(&self) -> anyhow::Result<SecretString> {
             Ok(SecretString::from("none yet"))
         }
@@ -107,7 +107,7 @@ fn partners() -> Service {
         partners: Arc::new(InMemoryPartners::default()),
         deliveries: Arc::new(InMemoryDeliveries::default()),
         queue: Arc::new(InMemoryDeliveryQueue::default()),
-        secrets: Arc::new(CountedSecrets::default()),
+        secrets: Arc::new(SequentialSecretGenerator::default()),
         exempt: None,
         clock: Arc::new(SystemClock),
     };
@@ -163,7 +163,7 @@ fn documents() -> Service {
         exports: Arc::new(InMemoryExports::default()),
         queue: Arc::new(InMemoryExportQueue::default()),
         files: Arc::new(Bucket::default()),
-        links: documents::report::link::Links::new(Arc::new(FixedLinkSecret), clock.clone()),
+        links: documents::report::link::LinkSigner::new(Arc::new(FixedLinkSecret), clock.clone()),
         clock,
         zone: jiff::tz::TimeZone::UTC,
     };
@@ -201,9 +201,9 @@ fn operations() -> Service {
     impl Reports for Well {
         async fn last(&self) -> anyhow::Result<Option<Report>> {
             let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
-            Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], late: false }))
+            Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false }))
         }
-        async fn keep(&self, _: &Report) -> anyhow::Result<()> {
+        async fn save(&self, _: &Report) -> anyhow::Result<()> {
             Ok(())
         }
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::claim::{Claim, Status};
 use invariants::Email as SentEmail;
 use jiff::Timestamp;
-use notifications::mail::Mail;
+use notifications::mail::Email;
 use notifications::send::SendEmail;
 use notifications::store::Mailer;
 use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
@@ -69,14 +69,15 @@ struct Outgoing {
 
 #[async_trait]
 impl Mailer for Outgoing {
-    async fn send(&self, mail: &Mail) -> Result<String, EffectError> {
-        let (world, kind) = (Arc::clone(&self.ports.world), mail.kind.name());
+    async fn send(&self, email: &Email) -> Result<String, EffectError> {
+        let (world, kind) = (Arc::clone(&self.ports.world), email.kind.name());
         // Every order of a run has a different customer.
         let orders = world.orders.all().into_values();
-        let order =
-            orders.map(|order| (order.id, order.details.customer.email)).find(|(_, email)| *email == mail.to);
+        let order = orders
+            .map(|order| (order.id, order.details.customer.email))
+            .find(|(_, address)| *address == email.to);
         let Some((order, _)) = order else {
-            world.report_violation(format!("an email is sent to {:?}, who has no order", mail.to));
+            world.report_violation(format!("an email is sent to {:?}, who has no order", email.to));
             return Err(anyhow::anyhow!("no such customer").into());
         };
         let claims = world.claims.claims();

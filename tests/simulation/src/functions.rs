@@ -137,7 +137,7 @@ pub async fn expire(ports: Ports) -> anyhow::Result<()> {
         relay: RelayOutbox { publisher: ports.publisher(), outbox: Arc::new(ports.clone()) },
         clock: Arc::new(ports.caller.clone()),
         expire_after,
-        time: Duration::from_secs(40),
+        time_limit: Duration::from_secs(40),
     };
     job.run(serde_json::Value::Null).await.map(drop)
 }

@@ -11,9 +11,9 @@ use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{CustomerId, DeliveryId, Event, EventId, OrderId, PaymentIntentId, Sku};
 use futures::FutureExt;
 use inventory::product::{Offer, Product};
-use inventory::store::{Delivered, Products, Reservations};
+use inventory::store::{DeliveryOutcome, Products, Reservations};
 use jiff::Timestamp;
-use orders::store::{OpenPage, Orders, Outbox, OutboxRow, Placed, Placement, Stored};
+use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxRow, Placed, Stored};
 use payments::provider::{NewIntent, Provider, ProviderError};
 use payments::store::Payments;
 use platform::http::Precondition;
@@ -90,13 +90,13 @@ impl Orders for Ports {
         &self,
         order: &Order,
         event: &Event,
-        placement: &Placement,
+        record: &IdempotencyRecord,
         time: Timestamp,
     ) -> anyhow::Result<Placed> {
-        let (order, event, placement) = (order.clone(), event.clone(), placement.clone());
+        let (order, event, record) = (order.clone(), event.clone(), record.clone());
         self.write("orders.place", order.id, move |world| {
-            let placed = now(world.orders.place(&order, &event, &placement, time))?;
-            if placed == Placed::Now {
+            let placed = now(world.orders.place(&order, &event, &record, time))?;
+            if placed == Placed::Created {
                 world.row_inserted(&event);
             }
             Ok(placed)
@@ -139,13 +139,12 @@ impl Orders for Ports {
         .await
     }
 
-    async fn open_before(
+    async fn list_open(
         &self,
         before: Timestamp,
-        next: Option<OpenPage>,
-    ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
-        self.read("orders.open_before", move |world| now(world.orders.open_before(before, next.clone())))
-            .await
+        next: Option<OpenOrdersCursor>,
+    ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
+        self.read("orders.list_open", move |world| now(world.orders.list_open(before, next.clone()))).await
     }
 }
 
@@ -155,8 +154,9 @@ impl Outbox for Ports {
         self.read("outbox.remove", move |world| now(world.orders.remove(event))).await
     }
 
-    async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
-        self.read("outbox.left_before", move |world| now(world.orders.left_before(before))).await
+    async fn list_created_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
+        self.read("outbox.list_created_before", move |world| now(world.orders.list_created_before(before)))
+            .await
     }
 }
 
@@ -183,10 +183,17 @@ impl Products for Ports {
         self.read("products.put", move |world| now(world.inventory.put(&sku, &offer, condition))).await
     }
 
-    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+    async fn record_delivery(
+        &self,
+        sku: &Sku,
+        delivery: &DeliveryId,
+        quantity: u32,
+    ) -> anyhow::Result<DeliveryOutcome> {
         let (sku, delivery) = (sku.clone(), delivery.clone());
-        self.read("products.deliver", move |world| now(world.inventory.deliver(&sku, &delivery, quantity)))
-            .await
+        self.read("products.record_delivery", move |world| {
+            now(world.inventory.record_delivery(&sku, &delivery, quantity))
+        })
+        .await
     }
 }
 
@@ -196,9 +203,9 @@ impl Reservations for Ports {
         self.read("reservations.get", move |world| now(Reservations::get(&world.inventory, order))).await
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
+    async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         let skus = skus.to_vec();
-        self.read("reservations.on_sale", move |world| now(world.inventory.on_sale(&skus))).await
+        self.read("reservations.load_stock", move |world| now(world.inventory.load_stock(&skus))).await
     }
 
     async fn write(

@@ -141,10 +141,10 @@ pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
 /// Runs for a minute, then invokes the scheduled function.
 fn run_minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
-    world.provider.process();
+    world.provider.complete_processing();
     webhooks::send_webhooks(world);
     // Without open orders and outbox rows, the scheduled function would find nothing to do.
-    if world.has_open_orders() || !world.orders.waiting().is_empty() {
+    if world.has_open_orders() || !world.orders.pending_events().is_empty() {
         lambda::run_schedule(world);
     }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::payment::IntentStatus;
 use http::{Request, StatusCode};
-use payments::adapters::memory::News;
-use payments::webhook::{SigningSecret, signature::sign};
+use payments::adapters::memory::IntentUpdate;
+use payments::webhook::{SecretSource, signature::sign};
 use platform::Clock;
 use platform::clock::timeout;
 use secrecy::SecretString;
@@ -33,7 +33,7 @@ const USUAL_DELAY: Duration = Duration::from_secs(5);
 const LONG_DELAY: Duration = Duration::from_secs(7200);
 
 #[async_trait]
-impl SigningSecret for Ports {
+impl SecretSource for Ports {
     async fn read(&self) -> anyhow::Result<SecretString> {
         Ports::read(self, "secret.read", |_| Ok(SecretString::from(SECRET))).await
     }
@@ -41,8 +41,8 @@ impl SigningSecret for Ports {
 
 /// Sends webhooks for all status changes of PaymentIntents since the last call.
 pub fn send_webhooks(world: &Arc<World>) {
-    for news in world.provider.take_news() {
-        let kind = match news.status {
+    for update in world.provider.take_updates() {
+        let kind = match update.status {
             IntentStatus::Unconfirmed => continue,
             IntentStatus::Processing => "payment_intent.processing",
             IntentStatus::Succeeded => "payment_intent.succeeded",
@@ -50,11 +50,11 @@ pub fn send_webhooks(world: &Arc<World>) {
             IntentStatus::Cancelled => "payment_intent.canceled",
         };
         if world.sim.should_inject(|rates| rates.lose_webhook) {
-            world.sim.log(|| format!("the provider loses the webhook {kind} of {}", news.order));
+            world.sim.log(|| format!("the provider loses the webhook {kind} of {}", update.order));
             continue;
         }
         let number = world.webhook_count.fetch_add(1, Ordering::Relaxed);
-        let body: Bytes = body(number, kind, &news, world.sim.now().as_second()).into();
+        let body: Bytes = body(number, kind, &update, world.sim.now().as_second()).into();
         send(world, body.clone());
         if world.sim.should_inject(|rates| rates.duplicate) {
             send(world, body);
@@ -63,14 +63,14 @@ pub fn send_webhooks(world: &Arc<World>) {
 }
 
 /// The body of a webhook, see <https://docs.stripe.com/api/events/object>.
-fn body(number: u64, kind: &str, news: &News, created: i64) -> String {
+fn body(number: u64, kind: &str, update: &IntentUpdate, created: i64) -> String {
     json!({
         "id": format!("evt_{number}"),
         "object": "event",
         "type": kind,
         "created": created,
         "data": { "object": {
-            "id": news.intent, "object": "payment_intent", "metadata": { "order_id": news.order },
+            "id": update.intent, "object": "payment_intent", "metadata": { "order_id": update.order },
         } },
     })
     .to_string()

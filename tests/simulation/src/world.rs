@@ -257,7 +257,7 @@ impl World {
             intents: self.intents(None),
             payments: self.payments.all(),
             emails: lock(&self.emails).clone(),
-            outbox: self.orders.waiting().into_iter().map(|event| (event.id, event)).collect(),
+            outbox: self.orders.pending_events().into_iter().map(|event| (event.id, event)).collect(),
             queued_messages: queues
                 .iter()
                 .map(|queue| {
@@ -281,6 +281,6 @@ impl World {
         self.sim.scheduler.is_idle()
             && lock(&self.stream).rows.is_empty()
             && lock(&self.queues).iter().all(|queue| queue.messages.is_empty())
-            && self.orders.waiting().is_empty()
+            && self.orders.pending_events().is_empty()
     }
 }

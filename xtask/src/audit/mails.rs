@@ -1,4 +1,5 @@
-//! What the notifications say that they sent. The one place that knows how they note it down.
+//! The emails that the notification service recorded as sent. Nothing else in the audit knows the format of
+//! its rows.
 
 use anyhow::Context as _;
 use domain::OrderId;
@@ -10,11 +11,11 @@ use super::tables::{Item, text};
 /// The logical id of the table.
 pub(super) const TABLE: &str = "EmailsTable";
 
-/// The mail that a row says was sent. `None` where somebody is at it, or was: nobody knows whether it went out.
+/// The email that a row records as sent. `None` if the row is leased or its outcome is unknown.
 pub(super) fn read(row: &Item) -> anyhow::Result<Option<Email>> {
     let order_id: OrderId = text(row, "subject")?.parse()?;
     let kind = text(row, "effect")?.to_owned();
     let claim: Claim =
-        serde_json::from_str(text(row, "claim")?).context("a claim on a mail is not understood")?;
+        serde_json::from_str(text(row, "claim")?).context("the claim of an email cannot be parsed")?;
     Ok(matches!(claim.status, Status::Completed { .. }).then_some(Email { order_id, kind }))
 }

@@ -1,8 +1,8 @@
-//! The audit: reads all that a stack has written down, and checks every invariant, order by order.
+//! The audit: reads all data of a stack and checks every invariant, order by order.
 //!
-//! It only reads. A running system is no snapshot: the tables are read one after the other, effects before their
-//! causes, so that what is read later is at least as new. What still looks wrong is read again, some times over a
-//! few seconds, and counts only if it stays.
+//! It is read-only. A running system cannot be read at one instant: the tables are read one after the other,
+//! effects before their causes, so that what is read later is at least as recent. Suspected violations are
+//! read again several times over a few seconds, and reported only if they persist.
 
 mod mails;
 mod print;
@@ -24,75 +24,76 @@ use crate::queues::{self, DeadLetterQueue};
 use crate::stack::Stack;
 use crate::{signals, ui};
 
-/// How often what looks wrong is read again, and how long is waited each time.
-const LOOKS: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(1);
-/// What an order may take beyond the time after which it is given up.
+/// How often suspected violations are read again, and the interval between two reads.
+const MAX_REREADS: u32 = 5;
+const REREAD_INTERVAL: Duration = Duration::from_secs(1);
+/// How long an order may remain open after the time at which it expires.
 const GRACE: SignedDuration = SignedDuration::from_mins(15);
 
-/// Which promises to check.
+/// The state in which the system is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Promises {
-    /// Faults are over and nothing is on its way: every order is final, and nothing waits.
+pub(crate) enum AuditMode {
+    /// Faults are over and no work is pending: every order is final, and every queue empty.
     Settled,
-    /// Orders are on their way. One hangs when nothing has moved it for so long; `None`: for the stack's
-    /// `ExpireAfterSeconds` and a quarter of an hour.
+    /// Orders are in progress.
     Running {
-        /// How long anything may take.
+        /// How long an order may make no progress; `None` means the stack's `ExpireAfterSeconds` and 15
+        /// minutes.
         patience: Option<SignedDuration>,
     },
 }
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// The stack.
+    /// The name of the stack.
     pub(crate) stack: String,
-    /// When it was read.
+    /// The time of the audit.
     pub(crate) at: Timestamp,
-    /// Which promises were checked, in words.
-    pub(crate) promises: String,
-    /// What was read, and how much of it.
+    /// The expected state, in words.
+    pub(crate) mode: String,
+    /// The number of items read, by kind.
     pub(crate) counts: Vec<(String, u64)>,
-    /// What did not hold, and stayed so. Empty is good.
+    /// The violations that persisted.
     pub(crate) violations: Vec<Violation>,
-    /// What could not be judged, or a person may want to know.
+    /// What could not be checked, and other information for the operator.
     pub(crate) notes: Vec<String>,
 }
 
 impl Report {
-    /// Whether everything that was promised holds.
+    /// Whether there are no violations.
     pub(crate) fn holds(&self) -> bool {
         self.violations.is_empty()
     }
 }
 
-/// What one look at the stack gave.
+/// The data read from a stack.
 #[derive(Default)]
-struct Look {
+struct Observation {
     snapshot: Snapshot,
-    /// Rows that contradict themselves, or are not understood.
-    faults: Vec<Violation>,
+    /// Rows that are inconsistent or cannot be parsed.
+    bad_rows: Vec<Violation>,
     /// Products whose counters changed while their reservations were read.
-    moving: BTreeSet<Sku>,
-    /// PaymentIntents of orders that this stack does not know: how many, and how many took money.
-    strangers: (u64, u64),
-    /// Dead letters by queue.
-    dead: BTreeMap<String, u64>,
+    changing: BTreeSet<Sku>,
+    /// The number of PaymentIntents for orders that this stack does not have, and how many of them were
+    /// captured.
+    foreign_intents: (u64, u64),
+    /// The number of dead-letter messages, by queue.
+    dead_letters: BTreeMap<String, u64>,
 }
 
-/// Reads the stack and checks what is promised.
+/// Reads the stack and checks the invariants.
 ///
 /// # Errors
-/// When something cannot be read. What is wrong with what was read is in the report.
-pub(crate) fn run(stack: &Stack, promises: Promises) -> anyhow::Result<Report> {
+/// When something cannot be read. Violations are not errors: they are in the report.
+pub(crate) fn run(stack: &Stack, mode: AuditMode) -> anyhow::Result<Report> {
     let reader = Reader::open(stack, true)?;
-    reader.audit(promises)
+    reader.audit(mode)
 }
 
-/// The same without the payment provider: where its key is not at hand.
-pub(crate) fn run_without_provider(stack: &Stack, promises: Promises) -> anyhow::Result<Report> {
-    Reader::open(stack, false)?.audit(promises)
+/// Like [`run`], but without the payment provider, if its key is unavailable.
+pub(crate) fn run_without_provider(stack: &Stack, mode: AuditMode) -> anyhow::Result<Report> {
+    Reader::open(stack, false)?.audit(mode)
 }
 
 struct Reader<'a> {
@@ -100,158 +101,166 @@ struct Reader<'a> {
     tables: Tables<'a>,
     provider: Option<provider::Provider>,
     queues: Vec<(String, String)>,
-    dead_letters: Vec<DeadLetterQueue>,
+    dead_letter_queues: Vec<DeadLetterQueue>,
 }
 
 impl<'a> Reader<'a> {
     fn open(stack: &'a Stack, with_provider: bool) -> anyhow::Result<Self> {
-        let provider = if with_provider { Some(provider::Provider::of(stack)?) } else { None };
+        let provider = if with_provider { Some(provider::Provider::new(stack)?) } else { None };
         Ok(Self {
             stack,
-            tables: Tables::of(stack)?,
+            tables: Tables::new(stack)?,
             provider,
-            queues: queues::sources(stack)?,
-            dead_letters: DeadLetterQueue::all(stack)?,
+            queues: queues::source_queues(stack)?,
+            dead_letter_queues: DeadLetterQueue::all(stack)?,
         })
     }
 
-    fn audit(&self, promises: Promises) -> anyhow::Result<Report> {
-        let (when, said) = self.when(promises)?;
+    fn audit(&self, mode: AuditMode) -> anyhow::Result<Report> {
+        let (when, description) = self.when(mode)?;
         let progress = ui::Progress::start(&format!("reading {}", self.stack.name));
-        let mut look = self.read(&progress)?;
-        let mut suspects = judge(&look, when);
-        let looked_at = look_counts(&look, self.provider.is_some());
-        let mut never_still = BTreeSet::new();
-        for round in 1..=LOOKS {
+        let mut observed = self.read(&progress)?;
+        let mut suspects = find_violations(&observed, when);
+        let counts = counts(&observed, self.provider.is_some());
+        let mut unstable = BTreeSet::new();
+        for round in 1..=MAX_REREADS {
             if suspects.is_empty() {
                 break;
             }
-            progress.detail(&format!("{} look wrong, read again {round}/{LOOKS}", suspects.len()));
-            signals::sleep(PAUSE)?;
-            self.read_again(&mut look, &suspects, &progress)?;
-            let still: BTreeSet<Key> = judge(&look, when).iter().map(key).collect();
-            // What is told is as it was at first; it counts as long as the same thing is wrong.
+            progress.detail(&format!(
+                "{} possible violations, reading again {round}/{MAX_REREADS}",
+                suspects.len()
+            ));
+            signals::sleep(REREAD_INTERVAL)?;
+            self.read_again(&mut observed, &suspects, &progress)?;
+            let still: BTreeSet<Key> = find_violations(&observed, when).iter().map(key).collect();
+            // The report shows the first detail; the violation counts as long as its key is found again.
             suspects.retain(|suspect| {
-                let moves = sku_of(suspect).is_some_and(|sku| look.moving.contains(&sku));
-                if moves {
-                    never_still.insert(suspect.detail.clone());
+                let is_changing = sku_of(suspect).is_some_and(|sku| observed.changing.contains(&sku));
+                if is_changing {
+                    unstable.insert(suspect.detail.clone());
                 } else {
-                    never_still.remove(&suspect.detail);
+                    unstable.remove(&suspect.detail);
                 }
-                moves || still.contains(&key(suspect))
+                is_changing || still.contains(&key(suspect))
             });
         }
-        let (moving, violations): (Vec<_>, Vec<_>) =
-            suspects.into_iter().partition(|suspect| never_still.contains(&suspect.detail));
-        let mut notes = self.notes(&look, when);
-        notes.extend(moving.iter().map(|suspect| {
-            format!("never stood still while it was read, so it is not judged: {}", suspect.detail)
+        let (changing, violations): (Vec<_>, Vec<_>) =
+            suspects.into_iter().partition(|suspect| unstable.contains(&suspect.detail));
+        let mut notes = self.notes(&observed, when);
+        notes.extend(changing.iter().map(|suspect| {
+            format!("not checked, because the data changed during every read: {}", suspect.detail)
         }));
         progress.done(&format!("read {}", self.stack.name));
         Ok(Report {
             stack: self.stack.name.clone(),
             at: crate::duration::now(),
-            promises: said,
-            counts: looked_at,
+            mode: description,
+            counts,
             violations,
             notes,
         })
     }
 
-    fn when(&self, promises: Promises) -> anyhow::Result<(Phase, String)> {
-        let patience = match promises {
-            Promises::Settled => return Ok((Phase::Settled, "settled: nothing may wait".to_owned())),
-            Promises::Running { patience: Some(patience) } => patience,
-            Promises::Running { patience: None } => {
+    fn when(&self, mode: AuditMode) -> anyhow::Result<(Phase, String)> {
+        let patience = match mode {
+            AuditMode::Settled => {
+                return Ok((Phase::Settled, "settled: nothing may be pending".to_owned()));
+            }
+            AuditMode::Running { patience: Some(patience) } => patience,
+            AuditMode::Running { patience: None } => {
                 let seconds = self.stack.parameter("ExpireAfterSeconds")?;
-                let seconds = seconds.context("the stack has no ExpireAfterSeconds; give --patience")?;
+                let seconds =
+                    seconds.context("the stack has no parameter ExpireAfterSeconds; add --patience")?;
                 SignedDuration::from_secs(seconds.parse()?).saturating_add(GRACE)
             }
         };
         let minutes = patience.as_secs() / 60;
-        let said = if minutes == 0 {
+        let description = if minutes == 0 {
             format!("running: nothing may take longer than {} s", patience.as_secs())
         } else {
             format!("running: nothing may take longer than {minutes} min")
         };
-        Ok((Phase::Running { now: crate::duration::now(), stuck_after: patience }, said))
+        Ok((Phase::Running { now: crate::duration::now(), stuck_after: patience }, description))
     }
 
-    /// Effects before causes: what is read later is at least as new as what it led to.
-    fn read(&self, progress: &ui::Progress) -> anyhow::Result<Look> {
-        let mut look = Look::default();
-        self.count_queues(&mut look)?;
-        self.tables.mails(&mut look.snapshot, progress)?;
-        self.tables.orders(&mut look, progress)?;
-        self.read_stock(&mut look, progress)?;
-        self.tables.payments(&mut look, progress)?;
-        self.tables.outbox(&mut look, progress)?;
+    /// Reads effects before their causes: what is read later is at least as recent as its effects.
+    fn read(&self, progress: &ui::Progress) -> anyhow::Result<Observation> {
+        let mut observed = Observation::default();
+        self.count_messages(&mut observed)?;
+        self.tables.mails(&mut observed.snapshot, progress)?;
+        self.tables.orders(&mut observed, progress)?;
+        self.read_stock(&mut observed, progress)?;
+        self.tables.payments(&mut observed, progress)?;
+        self.tables.outbox(&mut observed, progress)?;
         match &self.provider {
-            Some(provider) => look.snapshot.intents = provider.intents(progress)?,
-            None => look.snapshot.intents = provider::as_recorded(&look.snapshot),
+            Some(provider) => observed.snapshot.intents = provider.intents(progress)?,
+            None => observed.snapshot.intents = provider::recorded_intents(&observed.snapshot),
         }
-        look.set_strangers_aside();
-        Ok(look)
+        observed.separate_foreign_intents();
+        Ok(observed)
     }
 
-    /// Reads again what the suspects are about, and nothing else.
+    /// Reads again only what the suspected violations are about.
     fn read_again(
         &self,
-        look: &mut Look,
+        observed: &mut Observation,
         suspects: &[Violation],
         progress: &ui::Progress,
     ) -> anyhow::Result<()> {
         let orders: BTreeSet<OrderId> = suspects.iter().filter_map(|suspect| suspect.order_id).collect();
         if suspects.iter().any(|suspect| suspect.order_id.is_none()) {
-            self.count_queues(look)?;
-            self.tables.outbox(look, progress)?;
+            self.count_messages(observed)?;
+            self.tables.outbox(observed, progress)?;
         }
-        look.faults.retain(|fault| fault.order_id.is_none_or(|order| !orders.contains(&order)));
+        observed.bad_rows.retain(|row| row.order_id.is_none_or(|order| !orders.contains(&order)));
         for order in &orders {
-            self.tables.one(look, *order)?;
+            self.tables.read_order_again(observed, *order)?;
             if let Some(provider) = &self.provider {
-                provider.again(&mut look.snapshot, *order)?;
+                provider.read_order_again(&mut observed.snapshot, *order)?;
             }
         }
         if self.provider.is_none() {
-            look.snapshot.intents = provider::as_recorded(&look.snapshot);
+            observed.snapshot.intents = provider::recorded_intents(&observed.snapshot);
         }
         let about_stock =
             |suspect: &Violation| matches!(suspect.rule, Rule::StockIsConserved | Rule::StockIsReserved);
         if suspects.iter().any(about_stock) {
-            self.read_stock(look, progress)?;
+            self.read_stock(observed, progress)?;
         }
         Ok(())
     }
 
-    /// The counters before and after their reservations: one that changed meanwhile cannot be judged by them.
-    fn read_stock(&self, look: &mut Look, progress: &ui::Progress) -> anyhow::Result<()> {
+    /// Reads the counters before and after the reservations: a product whose counters changed in between
+    /// cannot be checked.
+    fn read_stock(&self, observed: &mut Observation, progress: &ui::Progress) -> anyhow::Result<()> {
         let before = self.tables.stock(progress)?;
-        self.tables.deliveries(&mut look.snapshot, progress)?;
-        self.tables.reservations(look, progress)?;
+        self.tables.deliveries(&mut observed.snapshot, progress)?;
+        self.tables.reservations(observed, progress)?;
         let after = self.tables.stock(progress)?;
-        look.moving = after
+        observed.changing = after
             .iter()
             .filter(|(sku, stock)| before.get(sku) != Some(stock))
             .map(|(sku, _)| sku.clone())
             .collect();
-        look.snapshot.stock = after;
+        observed.snapshot.stock = after;
         Ok(())
     }
 
-    fn count_queues(&self, look: &mut Look) -> anyhow::Result<()> {
-        look.snapshot.queued_messages.clear();
+    fn count_messages(&self, observed: &mut Observation) -> anyhow::Result<()> {
+        observed.snapshot.queued_messages.clear();
         for (name, url) in &self.queues {
             let count = queues::count(self.stack, name, url)?;
-            look.snapshot.queued_messages.insert(name.clone(), count);
+            observed.snapshot.queued_messages.insert(name.clone(), count);
         }
-        look.snapshot.dead_letters.clear();
-        for queue in &self.dead_letters {
+        observed.snapshot.dead_letters.clear();
+        for queue in &self.dead_letter_queues {
             let count = queue.count(self.stack)?;
-            look.dead.insert(queue.name.clone(), count);
-            // To receive a message would change it. The count says enough.
+            observed.dead_letters.insert(queue.name.clone(), count);
+            // Receiving a message would change it, and the count is sufficient.
             if count > 0 {
-                look.snapshot
+                observed
+                    .snapshot
                     .dead_letters
                     .push(DeadLetterMessage { queue: queue.name.clone(), order_id: None });
             }
@@ -259,59 +268,59 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn notes(&self, look: &Look, when: Phase) -> Vec<String> {
+    fn notes(&self, observed: &Observation, when: Phase) -> Vec<String> {
         let mut notes = Vec::new();
         if self.provider.is_none() {
-            notes.push("the payment provider was not asked: what was captured is as recorded".to_owned());
+            notes.push("captures are as recorded: the payment provider was not queried".to_owned());
         }
         if when != Phase::Settled {
-            for (queue, count) in look.dead.iter().filter(|(_, count)| **count > 0) {
-                notes.push(format!("{count} dead letters in {queue}: cargo xtask dlq show {queue}"));
+            for (queue, count) in observed.dead_letters.iter().filter(|(_, count)| **count > 0) {
+                notes.push(format!("{count} dead-letter messages in {queue}: cargo xtask dlq show {queue}"));
             }
         }
-        let (strangers, captured) = look.strangers;
-        if strangers > 0 {
+        let (foreign, captured) = observed.foreign_intents;
+        if foreign > 0 {
             notes.push(format!(
-                "{strangers} PaymentIntents are for orders that this stack does not know, {captured} of them \
-                 captured: another stack with the same account?"
+                "{foreign} PaymentIntents, {captured} of them captured, are for orders that this stack does not \
+                 have. Does another stack use the same Stripe account?"
             ));
         }
         notes
     }
 }
 
-impl Look {
-    /// An account can serve other stacks. What is for an order that no table knows is not this stack's.
-    fn set_strangers_aside(&mut self) {
+impl Observation {
+    /// Removes the PaymentIntents whose order is in no table: other stacks may use the same account.
+    fn separate_foreign_intents(&mut self) {
         let Snapshot { orders, reservations, payments, intents, .. } = &mut self.snapshot;
-        let mut strangers = (0_u64, 0_u64);
+        let mut foreign = (0_u64, 0_u64);
         intents.retain(|intent| {
             let id = &intent.order_id;
             let known = orders.contains_key(id) || reservations.contains_key(id) || payments.contains_key(id);
             if !known {
-                strangers.0 = strangers.0.saturating_add(1);
-                strangers.1 = strangers.1.saturating_add(u64::from(intent.captured > 0));
+                foreign.0 = foreign.0.saturating_add(1);
+                foreign.1 = foreign.1.saturating_add(u64::from(intent.captured > 0));
             }
             known
         });
-        self.strangers = strangers;
+        self.foreign_intents = foreign;
     }
 }
 
-fn judge(look: &Look, when: Phase) -> Vec<Violation> {
-    let mut found = check(&look.snapshot, when);
-    found.extend(look.faults.iter().cloned());
+fn find_violations(observed: &Observation, when: Phase) -> Vec<Violation> {
+    let mut found = check(&observed.snapshot, when);
+    found.extend(observed.bad_rows.iter().cloned());
     found.sort_by_key(|violation| (violation.rule, violation.order_id));
     found
 }
 
-/// What makes two violations the same one: the figures in the detail may differ from look to look.
+/// Identifies a violation across reads, although numbers in its detail may change.
 type Key = (Rule, Option<OrderId>, String);
 
 fn key(violation: &Violation) -> Key {
     let words = violation.detail.split_whitespace();
     let about = match violation.order_id {
-        // Everything about one order is read at once, so the detail stands.
+        // Everything about one order is read at once, so the detail does not change.
         Some(_) => violation.detail.clone(),
         None if sku_of(violation).is_some() => words.take(1).collect(),
         // "12 messages wait in X": the number changes.
@@ -320,7 +329,7 @@ fn key(violation: &Violation) -> Key {
     (violation.rule, violation.order_id, about)
 }
 
-/// The product that a violation is about: the rules about stock begin with it.
+/// The product of a violation: the details of the rules about stock begin with its SKU.
 fn sku_of(violation: &Violation) -> Option<Sku> {
     if !matches!(violation.rule, Rule::StockIsConserved | Rule::StockIsReserved) {
         return None;
@@ -328,8 +337,8 @@ fn sku_of(violation: &Violation) -> Option<Sku> {
     violation.detail.split_whitespace().next()?.trim_end_matches(':').parse().ok()
 }
 
-fn look_counts(look: &Look, asked_provider: bool) -> Vec<(String, u64)> {
-    let snapshot = &look.snapshot;
+fn counts(observed: &Observation, with_provider: bool) -> Vec<(String, u64)> {
+    let snapshot = &observed.snapshot;
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let captured = snapshot.intents.iter().filter(|intent| intent.captured > 0).count();
     let mut counts = vec![
@@ -337,16 +346,16 @@ fn look_counts(look: &Look, asked_provider: bool) -> Vec<(String, u64)> {
         ("reservations".to_owned(), count(snapshot.reservations.len())),
         ("payments".to_owned(), count(snapshot.payments.len())),
     ];
-    if asked_provider {
+    if with_provider {
         counts.push(("PaymentIntents at the provider".to_owned(), count(snapshot.intents.len())));
-        counts.push(("  of these captured".to_owned(), count(captured)));
+        counts.push(("  of them captured".to_owned(), count(captured)));
     }
     counts.extend([
-        ("mails".to_owned(), count(snapshot.emails.len())),
+        ("emails".to_owned(), count(snapshot.emails.len())),
         ("products".to_owned(), count(snapshot.stock.len())),
         ("events in the outbox".to_owned(), count(snapshot.outbox.len())),
         ("messages in queues".to_owned(), snapshot.queued_messages.values().sum()),
-        ("dead letters".to_owned(), look.dead.values().sum()),
+        ("dead-letter messages".to_owned(), observed.dead_letters.values().sum()),
     ]);
     counts
 }

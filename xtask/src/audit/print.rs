@@ -1,4 +1,4 @@
-//! How a report is shown: for a person at three in the morning, and for a machine.
+//! Output of a report: for the terminal, and as JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,23 +13,24 @@ use crate::stack::Stack;
 use crate::timeline;
 use crate::ui::{self, BOLD, CYAN, DIM, GREEN, RED};
 
-/// Of how many orders the timeline is told, and how many violations are listed per rule.
-const MOST_TIMELINES: usize = 10;
-const MOST_LISTED: usize = 50;
-/// The rules that one look at a stack can judge. That final states stay needs two: the simulation judges it.
-const JUDGED: [(Rule, &str); 7] = [
-    (Rule::OneCapture, "nobody is charged twice, or another amount"),
-    (Rule::CapturedIsCommitted, "what was charged is sold, or given back"),
-    (Rule::StockIsConserved, "no stock is negative, made or lost"),
-    (Rule::StockIsReserved, "held and sold is what the reservations say"),
-    (Rule::MailTellsTheTruth, "the mails tell the truth"),
-    (Rule::RecordsAgree, "the services and the provider agree"),
-    (Rule::NothingHangs, "nothing hangs"),
+/// The maximum number of timelines, and of violations listed per rule.
+const MAX_TIMELINES: usize = 10;
+const MAX_LISTED: usize = 50;
+/// The rules that a single read of a stack can check. Whether final states change takes two; the simulation
+/// checks that.
+const CHECKED_RULES: [(Rule, &str); 7] = [
+    (Rule::OneCapture, "no order is charged twice, or with another amount"),
+    (Rule::CapturedIsCommitted, "whatever was charged is committed or refunded"),
+    (Rule::StockIsConserved, "no stock is negative, created or lost"),
+    (Rule::StockIsReserved, "stock counters match the reservations"),
+    (Rule::MailTellsTheTruth, "emails match the outcome of their order"),
+    (Rule::RecordsAgree, "the records of the services and the provider agree"),
+    (Rule::NothingHangs, "every order makes progress"),
 ];
 
-/// Prints a report: what was read, each rule, the violations, and the timelines of their orders.
+/// Prints a report: the counts, each rule, the violations, and the timelines of their orders.
 pub(crate) fn print(stack: &Stack, report: &Report) -> anyhow::Result<()> {
-    ui::heading(&format!("Audit of {} · {}", report.stack, report.promises));
+    ui::heading(&format!("Audit of {} · {}", report.stack, report.mode));
     for (what, count) in &report.counts {
         anstream::println!("  {CYAN}{what:32}{CYAN:#}{count:>9}");
     }
@@ -38,34 +39,34 @@ pub(crate) fn print(stack: &Stack, report: &Report) -> anyhow::Result<()> {
         by_rule.entry(violation.rule).or_default().push(violation);
     }
     anstream::println!();
-    for (rule, promise) in JUDGED {
+    for (rule, description) in CHECKED_RULES {
         match by_rule.get(&rule).map_or(0, Vec::len) {
-            0 => anstream::println!("  {GREEN}✓{GREEN:#} {promise}"),
-            count => anstream::println!("  {RED}✗ {promise}: {count}{RED:#}"),
+            0 => anstream::println!("  {GREEN}✓{GREEN:#} {description}"),
+            count => anstream::println!("  {RED}✗ {description}: {count}{RED:#}"),
         }
     }
     for (rule, violations) in &by_rule {
         ui::heading(&format!("{rule:?}"));
-        for violation in violations.iter().take(MOST_LISTED) {
+        for violation in violations.iter().take(MAX_LISTED) {
             if let Some(order) = violation.order_id {
                 anstream::println!("  {BOLD}{order}{BOLD:#}");
             }
             anstream::println!("    {RED}{}{RED:#}", violation.detail);
         }
-        if violations.len() > MOST_LISTED {
-            anstream::println!("  {DIM}and {} more: see --json{DIM:#}", violations.len() - MOST_LISTED);
+        if violations.len() > MAX_LISTED {
+            anstream::println!("  {DIM}and {} more: see --json{DIM:#}", violations.len() - MAX_LISTED);
         }
     }
     print_timelines(stack, report);
     anstream::println!();
     report.notes.iter().for_each(|note| ui::note(note));
     if report.holds() {
-        ui::success("everything that was checked holds");
+        ui::success("no violations");
     }
     Ok(())
 }
 
-/// The stories of the orders that something is wrong with. The logs may be gone: then there is none.
+/// Prints the timelines of the orders with violations, as far as the logs still exist.
 fn print_timelines(stack: &Stack, report: &Report) {
     let orders: BTreeSet<OrderId> =
         report.violations.iter().filter_map(|violation| violation.order_id).collect();
@@ -74,12 +75,12 @@ fn print_timelines(stack: &Stack, report: &Report) {
     }
     let reader = match logs::Reader::open(stack) {
         Ok(reader) => reader,
-        Err(error) => return ui::note(&format!("there are no timelines: {error:#}")),
+        Err(error) => return ui::note(&format!("timelines are unavailable: {error:#}")),
     };
-    for order in orders.iter().take(MOST_TIMELINES) {
-        ui::heading(&format!("What happened to {order}"));
+    for order in orders.iter().take(MAX_TIMELINES) {
+        ui::heading(&format!("Timeline of order {order}"));
         let since = placed_at(*order).and_then(|at| at.checked_sub(SignedDuration::from_secs(60)).ok());
-        let handled = match reader.about(&order.to_string(), since) {
+        let handled = match reader.for_order(&order.to_string(), since) {
             Ok(handled) => handled,
             Err(error) => {
                 ui::note(&format!("{error:#}"));
@@ -87,28 +88,28 @@ fn print_timelines(stack: &Stack, report: &Report) {
             }
         };
         let Some(start) = handled.first().map(|first| first.at) else {
-            ui::note("the functions' logs say nothing about it (any more)");
+            ui::note("the functions' logs do not mention the order; they may have expired");
             continue;
         };
-        timeline::print_head();
+        timeline::print_header();
         for handled in handled.iter().filter(|handled| !handled.trigger.starts_with("GET ")) {
             timeline::print_handled(handled, start);
         }
     }
-    let left = orders.len().saturating_sub(MOST_TIMELINES);
+    let left = orders.len().saturating_sub(MAX_TIMELINES);
     if left > 0 {
         ui::note(&format!("{left} more orders: cargo xtask timeline <order>"));
     }
 }
 
-/// The time in an order's id, where it is a UUID of version 7.
+/// The time in an order's id, if it is a UUID of version 7.
 fn placed_at(order: OrderId) -> Option<Timestamp> {
     let id: uuid::Uuid = order.to_string().parse().ok()?;
     let (seconds, nanoseconds) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
     Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
 }
 
-/// The report for a machine.
+/// The report as JSON.
 pub(crate) fn json(report: &Report) -> Value {
     let violations = report.violations.iter().map(|violation| {
         value!({
@@ -122,7 +123,7 @@ pub(crate) fn json(report: &Report) -> Value {
     value!({
         "stack": report.stack,
         "at": report.at.to_string(),
-        "promises": report.promises,
+        "promises": report.mode,
         "holds": report.holds(),
         "counts": counts,
         "violations": violations.collect::<Vec<_>>(),

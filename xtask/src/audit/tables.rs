@@ -1,4 +1,4 @@
-//! The tables of a stack, read as a snapshot. How their rows look is in `lambdas/*/src/adapters/`.
+//! Reads the tables of a stack into a snapshot. For the format of the rows, see `lambdas/*/src/adapters/`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,97 +12,103 @@ use domain::{Event, EventId, OrderId, Sku};
 use invariants::{Rule, Snapshot, Stock, Violation};
 use serde::de::DeserializeOwned;
 
-use super::{Look, mails};
+use super::{Observation, mails};
 use crate::stack::Stack;
 use crate::{signals, ui};
 
-/// A row, as the SDK has it.
+/// A row, as the SDK returns it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// Reads the tables of one stack.
+/// The tables of one stack.
 pub(crate) struct Tables<'a> {
     stack: &'a Stack,
-    /// The tables' names, by their names in the template.
+    /// The tables' physical names, by logical id.
     names: BTreeMap<String, String>,
 }
 
 impl<'a> Tables<'a> {
     /// Finds the tables of the stack.
-    pub(crate) fn of(stack: &'a Stack) -> anyhow::Result<Self> {
+    pub(crate) fn new(stack: &'a Stack) -> anyhow::Result<Self> {
         let tables =
             stack.resources()?.into_iter().filter(|resource| resource.kind == "AWS::DynamoDB::Table");
         let names = tables.map(|resource| (resource.logical_id, resource.physical_id)).collect();
         Ok(Self { stack, names })
     }
 
-    /// The order service's record of one order.
+    /// The record of an order in the order service.
     pub(crate) fn order(&self, id: OrderId) -> anyhow::Result<Option<Order>> {
         self.get("OrdersTable", id)?.map(|row| json(&row, "order")).transpose()
     }
 
-    /// The inventory's.
+    /// The reservation of an order in the inventory service.
     pub(crate) fn reservation(&self, id: OrderId) -> anyhow::Result<Option<Reservation>> {
         self.get("ReservationsTable", id)?.map(|row| json(&row, "reservation")).transpose()
     }
 
-    /// The payment service's.
+    /// The payment of an order in the payment service.
     pub(crate) fn payment(&self, id: OrderId) -> anyhow::Result<Option<Payment>> {
         self.get("PaymentsTable", id)?.map(|row| json(&row, "payment")).transpose()
     }
 
-    /// Whether the mail of that kind is known to have gone out.
+    /// Whether an email of this kind is recorded as sent.
     pub(crate) fn was_sent(&self, id: OrderId, kind: &str) -> anyhow::Result<bool> {
         Ok(self.mails_of(id)?.iter().any(|mail| mail.kind == kind))
     }
 
-    /// How many events wait in the outbox.
-    pub(crate) fn waiting(&self) -> anyhow::Result<u64> {
+    /// The number of events in the outbox.
+    pub(crate) fn outbox_size(&self) -> anyhow::Result<u64> {
         let mut rows = 0_u64;
         self.scan("OutboxTable", None, |_| rows = rows.saturating_add(1))?;
         Ok(rows)
     }
 
-    /// One order again, in all tables.
-    pub(super) fn one(&self, look: &mut Look, id: OrderId) -> anyhow::Result<()> {
+    /// Reads one order again, in all tables.
+    pub(super) fn read_order_again(&self, observed: &mut Observation, id: OrderId) -> anyhow::Result<()> {
         let found = self.mails_of(id)?;
-        look.snapshot.emails.retain(|mail| mail.order_id != id);
-        look.snapshot.emails.extend(found);
-        look.snapshot.orders.remove(&id);
+        observed.snapshot.emails.retain(|mail| mail.order_id != id);
+        observed.snapshot.emails.extend(found);
+        observed.snapshot.orders.remove(&id);
         if let Some(row) = self.get("OrdersTable", id)? {
-            look.order(&row);
+            observed.add_order(&row);
         }
-        look.snapshot.reservations.remove(&id);
+        observed.snapshot.reservations.remove(&id);
         if let Some(row) = self.get("ReservationsTable", id)? {
-            look.reservation(&row);
+            observed.add_reservation(&row);
         }
-        look.snapshot.payments.remove(&id);
+        observed.snapshot.payments.remove(&id);
         if let Some(row) = self.get("PaymentsTable", id)? {
-            look.payment(&row);
+            observed.add_payment(&row);
         }
         Ok(())
     }
 
-    pub(super) fn orders(&self, look: &mut Look, progress: &ui::Progress) -> anyhow::Result<()> {
-        self.scan("OrdersTable", Some(progress), |row| look.order(row))
+    pub(super) fn orders(&self, observed: &mut Observation, progress: &ui::Progress) -> anyhow::Result<()> {
+        self.scan("OrdersTable", Some(progress), |row| observed.add_order(row))
     }
 
-    pub(super) fn payments(&self, look: &mut Look, progress: &ui::Progress) -> anyhow::Result<()> {
-        self.scan("PaymentsTable", Some(progress), |row| look.payment(row))
+    pub(super) fn payments(&self, observed: &mut Observation, progress: &ui::Progress) -> anyhow::Result<()> {
+        self.scan("PaymentsTable", Some(progress), |row| observed.add_payment(row))
     }
 
-    pub(super) fn reservations(&self, look: &mut Look, progress: &ui::Progress) -> anyhow::Result<()> {
-        look.snapshot.reservations.clear();
-        self.scan("ReservationsTable", Some(progress), |row| look.reservation(row))
+    pub(super) fn reservations(
+        &self,
+        observed: &mut Observation,
+        progress: &ui::Progress,
+    ) -> anyhow::Result<()> {
+        observed.snapshot.reservations.clear();
+        self.scan("ReservationsTable", Some(progress), |row| observed.add_reservation(row))
     }
 
-    pub(super) fn outbox(&self, look: &mut Look, progress: &ui::Progress) -> anyhow::Result<()> {
-        look.snapshot.outbox.clear();
+    pub(super) fn outbox(&self, observed: &mut Observation, progress: &ui::Progress) -> anyhow::Result<()> {
+        observed.snapshot.outbox.clear();
         self.scan("OutboxTable", Some(progress), |row| match json::<Event>(row, "event") {
             Ok(event) => {
                 let key = text(row, "event_id").ok().and_then(|id| id.parse::<uuid::Uuid>().ok());
-                look.snapshot.outbox.insert(key.map_or(event.id, EventId::from), event);
+                observed.snapshot.outbox.insert(key.map_or(event.id, EventId::from), event);
             }
-            Err(error) => look.fault(None, format!("a row of the outbox is not understood: {error:#}")),
+            Err(error) => {
+                observed.add_bad_row(None, format!("a row of the outbox cannot be parsed: {error:#}"));
+            }
         })
     }
 
@@ -143,25 +149,25 @@ impl<'a> Tables<'a> {
             .key_condition_expression("subject = :order")
             .expression_attribute_values(":order", AttributeValue::S(id.to_string()))
             .send();
-        let answer =
+        let response =
             self.stack.aws.wait(call).map_err(|error| failed(mails::TABLE, &DisplayErrorContext(&error)))?;
-        let rows = answer.items.unwrap_or_default();
+        let rows = response.items.unwrap_or_default();
         Ok(rows.iter().map(mails::read).collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     fn get(&self, table: &str, id: OrderId) -> anyhow::Result<Option<Item>> {
         let call = self.stack.aws.dynamodb.get_item().table_name(self.name(table)?).consistent_read(true);
         let call = call.key("order_id", AttributeValue::S(id.to_string())).send();
-        let answer =
+        let response =
             self.stack.aws.wait(call).map_err(|error| failed(table, &DisplayErrorContext(&error)))?;
-        Ok(answer.item)
+        Ok(response.item)
     }
 
     fn scan(
         &self,
         table: &str,
         progress: Option<&ui::Progress>,
-        mut take: impl FnMut(&Item),
+        mut on_row: impl FnMut(&Item),
     ) -> anyhow::Result<()> {
         let mut pages = self
             .stack
@@ -176,7 +182,7 @@ impl<'a> Tables<'a> {
         while let Some(page) = self.stack.aws.wait(pages.next()) {
             signals::check()?;
             let page = page.map_err(|error| failed(table, &DisplayErrorContext(&error)))?;
-            page.items().iter().for_each(&mut take);
+            page.items().iter().for_each(&mut on_row);
             rows = rows.saturating_add(page.items().len());
             if let Some(progress) = progress {
                 progress.detail(&format!("{table}: {rows}"));
@@ -193,34 +199,34 @@ impl<'a> Tables<'a> {
     }
 }
 
-impl Look {
-    fn fault(&mut self, order_id: Option<OrderId>, detail: String) {
-        self.faults.push(Violation { rule: Rule::RecordsAgree, order_id, detail });
+impl Observation {
+    fn add_bad_row(&mut self, order_id: Option<OrderId>, detail: String) {
+        self.bad_rows.push(Violation { rule: Rule::RecordsAgree, order_id, detail });
     }
 
-    /// Takes in a row; one that is not understood is a fault of the order that it names.
-    fn take<T: DeserializeOwned>(&mut self, row: &Item, field: &str) -> Option<(OrderId, T)> {
+    /// Parses a row. If that fails, it is recorded as a bad row of the order that it names.
+    fn parse<T: DeserializeOwned>(&mut self, row: &Item, field: &str) -> Option<(OrderId, T)> {
         let id = text(row, "order_id").and_then(|id| Ok(id.parse::<OrderId>()?));
         match (id, json::<T>(row, field)) {
             (Ok(id), Ok(record)) => Some((id, record)),
             (id, Err(error)) => {
-                self.fault(id.ok(), format!("its {field} is not understood: {error:#}"));
+                self.add_bad_row(id.ok(), format!("its {field} cannot be parsed: {error:#}"));
                 None
             }
             (Err(error), _) => {
-                self.fault(None, format!("a row with a {field} is not understood: {error:#}"));
+                self.add_bad_row(None, format!("a row with a {field} cannot be parsed: {error:#}"));
                 None
             }
         }
     }
 
-    fn order(&mut self, row: &Item) {
-        let Some((id, order)) = self.take::<Order>(row, "order") else { return };
-        // The columns that the indexes go by are a second copy of what the order says.
+    fn add_order(&mut self, row: &Item) {
+        let Some((id, order)) = self.parse::<Order>(row, "order") else { return };
+        // The columns of the indexes duplicate data of the order.
         let status = serde_json::to_value(order.status()).unwrap_or_default();
         if status.as_str() != text(row, "status").ok() {
             let column = text(row, "status").unwrap_or("missing").to_owned();
-            self.fault(Some(id), format!("the row's status is {column}, the order's is {status}"));
+            self.add_bad_row(Some(id), format!("the row's status is {column}, the order's is {status}"));
         }
         if order.status().is_final() == row.contains_key("open_shard") {
             let detail = if order.status().is_final() {
@@ -228,30 +234,30 @@ impl Look {
             } else {
                 "is open, but not in the index of open orders: it will never expire"
             };
-            self.fault(Some(id), detail.to_owned());
+            self.add_bad_row(Some(id), detail.to_owned());
         }
         self.snapshot.orders.insert(id, order);
     }
 
-    fn reservation(&mut self, row: &Item) {
-        let Some((id, reservation)) = self.take::<Reservation>(row, "reservation") else { return };
-        self.same_state(id, row, reservation.state.name());
+    fn add_reservation(&mut self, row: &Item) {
+        let Some((id, reservation)) = self.parse::<Reservation>(row, "reservation") else { return };
+        self.check_state_column(id, row, reservation.state.name());
         self.snapshot.reservations.insert(id, reservation);
     }
 
-    fn payment(&mut self, row: &Item) {
-        let Some((id, payment)) = self.take::<Payment>(row, "payment") else { return };
+    fn add_payment(&mut self, row: &Item) {
+        let Some((id, payment)) = self.parse::<Payment>(row, "payment") else { return };
         let state = serde_json::to_value(&payment.state).unwrap_or_default();
         let state = state.get("state").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        self.same_state(id, row, &state);
+        self.check_state_column(id, row, &state);
         self.snapshot.payments.insert(id, payment);
     }
 
-    /// The column beside the record, which the next write's condition may look at.
-    fn same_state(&mut self, id: OrderId, row: &Item, state: &str) {
+    /// Checks the state column of a row, which conditions of the next write may use, against its record.
+    fn check_state_column(&mut self, id: OrderId, row: &Item, state: &str) {
         let column = text(row, "state").unwrap_or("missing").to_owned();
         if column != state {
-            self.fault(Some(id), format!("a row's state is {column}, but its record is {state}"));
+            self.add_bad_row(Some(id), format!("the row's state is {column}, its record's is {state}"));
         }
     }
 }
@@ -269,20 +275,20 @@ fn delivery(row: &Item) -> anyhow::Result<(Sku, i64)> {
     Ok((text(row, "sku")?.parse()?, number(row, "quantity")?))
 }
 
-/// A text column.
+/// The value of a text attribute.
 pub(super) fn text<'a>(row: &'a Item, name: &str) -> anyhow::Result<&'a str> {
     let value = row.get(name).and_then(|value| value.as_s().ok());
-    value.map(String::as_str).with_context(|| format!("a row without a {name}"))
+    value.map(String::as_str).with_context(|| format!("a row has no text attribute {name}"))
 }
 
 fn number(row: &Item, name: &str) -> anyhow::Result<i64> {
     let value = row.get(name).and_then(|value| value.as_n().ok());
-    let value = value.with_context(|| format!("a row without a {name}"))?;
+    let value = value.with_context(|| format!("a row has no number attribute {name}"))?;
     value.parse().with_context(|| format!("{name} is {value}"))
 }
 
 fn json<T: DeserializeOwned>(row: &Item, name: &str) -> anyhow::Result<T> {
-    // The text may hold names and addresses: the error tells what is wrong, not what is there.
+    // The text may contain names and addresses, so the error only gives the position and kind of the problem.
     serde_json::from_str(text(row, name)?).map_err(|error| {
         anyhow::anyhow!("line {} column {}: {:?}", error.line(), error.column(), error.classify())
     })

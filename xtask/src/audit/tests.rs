@@ -1,4 +1,4 @@
-//! What counts as the same violation, and whose PaymentIntents are ours.
+//! The identity of violations, and PaymentIntents of other stacks.
 
 use invariants::Intent;
 
@@ -13,7 +13,7 @@ fn violation(rule: Rule, order: Option<u128>, detail: &str) -> Violation {
 }
 
 #[test]
-fn figures_that_move_do_not_make_another_violation() {
+fn changing_numbers_do_not_make_another_violation() {
     let queue = |detail| key(&violation(Rule::NothingHangs, None, detail));
     assert_eq!(queue("12 messages wait in TrackOrderQueue"), queue("3 messages wait in TrackOrderQueue"));
     assert_ne!(queue("3 messages wait in TrackOrderQueue"), queue("3 messages wait in SendEmailQueue"));
@@ -25,7 +25,7 @@ fn figures_that_move_do_not_make_another_violation() {
 }
 
 #[test]
-fn a_product_is_read_off_its_violation() {
+fn the_product_of_a_violation_is_read_from_its_detail() {
     let sku = |rule, detail| sku_of(&violation(rule, None, detail)).map(|sku| sku.to_string());
     assert_eq!(sku(Rule::StockIsConserved, "TEA-001: 1 available").as_deref(), Some("TEA-001"));
     assert_eq!(sku(Rule::StockIsReserved, "TEA-001 is no product").as_deref(), Some("TEA-001"));
@@ -33,7 +33,7 @@ fn a_product_is_read_off_its_violation() {
 }
 
 #[test]
-fn money_for_an_order_that_nobody_knows_is_told_but_not_judged() {
+fn captures_for_unknown_orders_are_counted_but_not_checked() {
     let intent = |captured| Intent {
         id: "pi_1".parse().unwrap(),
         order_id: OrderId::from(uuid::Uuid::from_u128(7)),
@@ -41,8 +41,8 @@ fn money_for_an_order_that_nobody_knows_is_told_but_not_judged() {
         refunded: 0,
     };
     let snapshot = Snapshot { intents: vec![intent(0), intent(500)], ..Snapshot::default() };
-    let mut look = Look { snapshot, ..Look::default() };
-    look.set_strangers_aside();
-    assert_eq!(look.strangers, (2, 1));
-    assert_eq!(judge(&look, Phase::Settled), []);
+    let mut observed = Observation { snapshot, ..Observation::default() };
+    observed.separate_foreign_intents();
+    assert_eq!(observed.foreign_intents, (2, 1));
+    assert_eq!(find_violations(&observed, Phase::Settled), []);
 }

@@ -1,133 +1,134 @@
-//! The customers: each places an order in the way that the plan says, and may cancel it.
+//! The clients of a run: each places one order as planned, and may cancel it.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::plan::{Plan, PlannedOrder, Sending};
+use super::plan::{Plan, PlannedOrder, Submission};
 use crate::api::Shop;
-use crate::http::{Answer, Http};
+use crate::http::{Http, Response};
 use crate::signals;
 
-/// How long a client asks again before it is told that the shop does not answer.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// How long a client retries a request before the run fails.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The shop and what customers need to know of it.
-pub(crate) struct Shopfront<'a> {
+/// What the clients of a run share.
+pub(crate) struct RunContext<'a> {
     pub(crate) plan: &'a Plan,
-    /// The API, for one of the shop's own programs: it may order for every customer.
+    /// The API, with a machine token: it may place orders for every customer.
     pub(crate) shop: Shop,
-    /// Where `expire-orders` can be invoked.
+    /// The invocation URL of `expire-orders`.
     pub(crate) expire_url: String,
-    /// When the run began.
+    /// The start of the run.
     pub(crate) started: Instant,
 }
 
-/// What one customer saw.
+/// What one client sent and received.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Experience {
+pub(crate) struct ClientLog {
     /// The number of the order in the plan.
     pub(crate) number: usize,
-    /// The ids in all answers of 201, in their order.
+    /// The order ids of all 201 responses, in the order of arrival.
     pub(crate) ids: Vec<String>,
-    /// Answers that say that the request is wrong; none is expected.
-    pub(crate) refusals: Vec<String>,
-    /// How many requests to place the order were sent.
+    /// Responses that reject a request. A correct run has none.
+    pub(crate) rejections: Vec<String>,
+    /// The number of requests to place the order.
     pub(crate) requests: u32,
-    /// How many requests were sent again because no answer came, or one of 500 and above.
-    pub(crate) repeated: u32,
-    /// The status of the answer to the wish to cancel: 202, or 409 when it came too late.
-    pub(crate) cancelled: Option<u16>,
-    /// Whether `expire-orders` was told to give the order up, and did its work.
+    /// The number of retries after a missing response, a 429 or a 5xx.
+    pub(crate) retries: u32,
+    /// The status of the response to the cancellation request: 202, or 409 if it came too late.
+    pub(crate) cancel_status: Option<u16>,
+    /// Whether `expire-orders` was invoked for the order, and succeeded.
     pub(crate) expired: bool,
 }
 
-impl Shopfront<'_> {
-    /// The customer's id: each order has a customer of its own.
+impl RunContext<'_> {
+    /// The customer's id: each order has its own customer.
     pub(crate) fn customer(&self, number: usize) -> String {
         format!("chaos-{}-{number}", self.plan.seed)
     }
 
-    /// Does all that the plan says about one order.
+    /// Executes the plan for one order.
     ///
     /// # Errors
-    /// When the shop does not answer for minutes, or the person asks for an end.
-    pub(crate) fn live(&self, order: &PlannedOrder) -> anyhow::Result<Experience> {
-        let mut seen = Experience { number: order.number, ..Experience::default() };
+    /// When the API does not respond within [`RETRY_TIMEOUT`], or the user interrupts the run.
+    pub(crate) fn run_client(&self, order: &PlannedOrder) -> anyhow::Result<ClientLog> {
+        let mut log = ClientLog { number: order.number, ..ClientLog::default() };
         let until = Duration::from_millis(order.at_ms).saturating_sub(self.started.elapsed());
         signals::sleep(until)?;
-        self.place(order, &mut seen)?;
-        let Some(id) = seen.ids.first().cloned() else { return Ok(seen) };
+        self.place(order, &mut log)?;
+        let Some(id) = log.ids.first().cloned() else { return Ok(log) };
         if let Some(after) = order.cancelled_after_ms {
             signals::sleep(Duration::from_millis(after))?;
             let url = format!("{}/orders/{id}/cancel", self.shop.url());
-            let answer = until_answered(&mut seen.repeated, || {
+            let response = retry_until_response(&mut log.retries, || {
                 Http::new().post(&url, &[self.shop.authorization()], &Value::Null)
             })
             .with_context(|| format!("cancelling order {id}"))?;
-            seen.cancelled = Some(answer.status);
-            if !matches!(answer.status, 202 | 409) {
-                seen.refusals.push(format!("cancelling: {} {}", answer.status, answer.body));
+            log.cancel_status = Some(response.status);
+            if !matches!(response.status, 202 | 409) {
+                log.rejections.push(format!("cancelling the order: {} {}", response.status, response.body));
             }
         }
         if let Some(after) = order.expired_after_ms {
             signals::sleep(Duration::from_millis(after))?;
-            seen.expired = expire(&self.expire_url, &json!({ "older_than_seconds": 0, "order_id": id }));
+            log.expired =
+                invoke_expire_orders(&self.expire_url, &json!({ "older_than_seconds": 0, "order_id": id }));
         }
-        Ok(seen)
+        Ok(log)
     }
 
-    fn place(&self, order: &PlannedOrder, seen: &mut Experience) -> anyhow::Result<()> {
-        let waiting = |limit| self.send(order, &Http::within(Duration::from_millis(limit)));
-        match order.sending {
-            Sending::Abandoned(after) => {
-                seen.requests += 1;
-                let answer = waiting(after).ok();
-                if let Some(answer) = answer.filter(|answer| answer.status < 500) {
-                    seen.take(&answer);
+    fn place(&self, order: &PlannedOrder, log: &mut ClientLog) -> anyhow::Result<()> {
+        let send_within = |limit| self.send(order, &Http::with_timeout(Duration::from_millis(limit)));
+        match order.submission {
+            Submission::Abandoned(after) => {
+                log.requests += 1;
+                let response = send_within(after).ok();
+                if let Some(response) = response.filter(|response| response.status < 500) {
+                    log.record(&response);
                 }
                 return Ok(());
             }
-            Sending::GivenUp(after) => {
-                seen.requests += 1;
-                match waiting(after) {
-                    Ok(answer) if answer.status < 500 => seen.take(&answer),
-                    _ => seen.repeated += 1,
+            Submission::TimedOut(after) => {
+                log.requests += 1;
+                match send_within(after) {
+                    Ok(response) if response.status < 500 => log.record(&response),
+                    _ => log.retries += 1,
                 }
             }
-            Sending::TwiceAtOnce => {
-                let mut second = Experience::default();
+            Submission::Concurrent => {
+                let mut second = ClientLog::default();
                 let both = std::thread::scope(|scope| {
-                    let other = scope.spawn(|| self.insist(order, &mut second));
-                    let this = self.insist(order, seen);
+                    let other = scope.spawn(|| self.send_with_retries(order, &mut second));
+                    let this = self.send_with_retries(order, log);
                     this.and(other.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a client panicked"))))
                 });
-                seen.add(second);
+                log.merge(second);
                 return both;
             }
-            Sending::Once | Sending::Repeated(_) => {}
+            Submission::Once | Submission::Resubmitted(_) => {}
         }
-        self.insist(order, seen)?;
-        if let Sending::Repeated(after) = order.sending {
+        self.send_with_retries(order, log)?;
+        if let Submission::Resubmitted(after) = order.submission {
             signals::sleep(Duration::from_millis(after))?;
-            self.insist(order, seen)?;
+            self.send_with_retries(order, log)?;
         }
         Ok(())
     }
 
-    /// Sends the request until it is answered.
-    fn insist(&self, order: &PlannedOrder, seen: &mut Experience) -> anyhow::Result<()> {
+    /// Sends the request until it has a response.
+    fn send_with_retries(&self, order: &PlannedOrder, log: &mut ClientLog) -> anyhow::Result<()> {
         let http = Http::new();
-        let before = seen.repeated;
-        let answer = until_answered(&mut seen.repeated, || self.send(order, &http))
+        let before = log.retries;
+        let response = retry_until_response(&mut log.retries, || self.send(order, &http))
             .with_context(|| format!("placing order {} of the plan", order.number))?;
-        seen.requests = seen.requests.saturating_add(1).saturating_add(seen.repeated.saturating_sub(before));
-        seen.take(&answer);
+        log.requests = log.requests.saturating_add(1).saturating_add(log.retries.saturating_sub(before));
+        log.record(&response);
         Ok(())
     }
 
-    fn send(&self, order: &PlannedOrder, http: &Http) -> anyhow::Result<Answer> {
+    fn send(&self, order: &PlannedOrder, http: &Http) -> anyhow::Result<Response> {
         let customer = self.customer(order.number);
         let lines: Vec<Value> = order
             .lines
@@ -148,46 +149,48 @@ impl Shopfront<'_> {
     }
 }
 
-impl Experience {
-    fn take(&mut self, answer: &Answer) {
-        match answer.body.get("id").and_then(Value::as_str) {
-            Some(id) if answer.status == 201 => self.ids.push(id.to_owned()),
-            _ => self.refusals.push(format!("placing: {} {}", answer.status, answer.body)),
+impl ClientLog {
+    fn record(&mut self, response: &Response) {
+        match response.body.get("id").and_then(Value::as_str) {
+            Some(id) if response.status == 201 => self.ids.push(id.to_owned()),
+            _ => self.rejections.push(format!("placing the order: {} {}", response.status, response.body)),
         }
     }
 
-    fn add(&mut self, other: Self) {
+    fn merge(&mut self, other: Self) {
         self.ids.extend(other.ids);
-        self.refusals.extend(other.refusals);
+        self.rejections.extend(other.rejections);
         self.requests = self.requests.saturating_add(other.requests);
-        self.repeated = self.repeated.saturating_add(other.repeated);
+        self.retries = self.retries.saturating_add(other.retries);
     }
 }
 
-/// Repeats a request until it has an answer below 500 that is not "too many requests". Counts the repetitions.
-fn until_answered(
-    repeated: &mut u32,
-    request: impl Fn() -> anyhow::Result<Answer>,
-) -> anyhow::Result<Answer> {
-    let deadline = Instant::now() + PATIENCE;
+/// Retries a request until its response is neither a 429 (Too Many Requests) nor a 5xx. Counts the retries.
+fn retry_until_response(
+    retries: &mut u32,
+    request: impl Fn() -> anyhow::Result<Response>,
+) -> anyhow::Result<Response> {
+    let deadline = Instant::now() + RETRY_TIMEOUT;
     let mut wait = Duration::from_millis(200);
     loop {
         let failure = match request() {
-            Ok(answer) if answer.status < 500 && answer.status != 429 => return Ok(answer),
-            Ok(answer) => anyhow::anyhow!("{} {}", answer.status, answer.body),
+            Ok(response) if response.status < 500 && response.status != 429 => return Ok(response),
+            Ok(response) => anyhow::anyhow!("{} {}", response.status, response.body),
             Err(error) => error,
         };
         if Instant::now() > deadline {
-            return Err(failure.context(format!("no answer within {} s", PATIENCE.as_secs())));
+            return Err(
+                failure.context(format!("the request still failed after {} s", RETRY_TIMEOUT.as_secs()))
+            );
         }
         signals::sleep(wait)?;
         wait = (wait * 2).min(Duration::from_secs(2));
-        *repeated = repeated.saturating_add(1);
+        *retries = retries.saturating_add(1);
     }
 }
 
-/// Invokes `expire-orders`. Returns whether it did its work; a fault may have struck it.
-pub(crate) fn expire(url: &str, input: &Value) -> bool {
-    let answer = Http::new().post_signed("lambda", url, input);
-    answer.is_ok_and(|answer| answer.status == 200 && answer.body.get("expired").is_some())
+/// Invokes `expire-orders`. Returns whether it succeeded: a fault may have been injected.
+pub(crate) fn invoke_expire_orders(url: &str, input: &Value) -> bool {
+    let response = Http::new().post_signed("lambda", url, input);
+    response.is_ok_and(|response| response.status == 200 && response.body.get("expired").is_some())
 }

@@ -1,9 +1,9 @@
-//! What can go wrong in a run, and how often.
+//! The faults that a run injects, and how often.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// The functions that are killed, by their logical ids.
+/// The functions whose processes are killed, by logical id.
 const FUNCTIONS: [&str; 10] = [
     "OrdersApi",
     "RelayOutbox",
@@ -16,9 +16,9 @@ const FUNCTIONS: [&str; 10] = [
     "VoidPayment",
     "StripeWebhook",
 ];
-/// Also killed, less often because of what it may do twice: send a mail.
+/// Killed less often, because it may then send an email twice.
 const MAILER: &str = "SendEmail";
-/// The AWS operations that the functions call.
+/// The AWS operations that the functions call. Repeated entries are chosen more often.
 const OPERATIONS: [(&str, &str); 12] = [
     ("dynamodb", "GetItem"),
     ("dynamodb", "PutItem"),
@@ -33,53 +33,56 @@ const OPERATIONS: [(&str, &str); 12] = [
     ("secretsmanager", "GetSecretValue"),
     ("ses", "SendEmail"),
 ];
-/// What the provider is asked to do.
+/// The operations of the payment provider. Repeated entries are chosen more often.
 const PROVIDER_OPERATIONS: [&str; 6] = ["create", "confirm", "confirm", "confirm", "retrieve", "cancel"];
-/// An attempt of the SDK in the functions is given up after 5 s (`shared/aws/src/lib.rs`); what is held for
-/// longer takes effect when the function no longer waits for it.
-const LONGER_THAN_AN_ATTEMPT_MS: (u64, u64) = (5_200, 7_000);
+/// The SDK in the functions abandons an attempt after 5 s (`shared/aws/src/lib.rs`). A request that
+/// is delayed longer takes effect when the function no longer waits for it.
+const BEYOND_ATTEMPT_TIMEOUT_MS: (u64, u64) = (5_200, 7_000);
 
-/// Something that goes wrong.
+/// A fault to inject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Fault {
-    /// All processes of a function get SIGKILL.
+    /// Sends SIGKILL to all processes of a function.
     Kill(String),
     /// The payment provider fails: a fault for its control API.
     Provider(Value),
     /// The provider forgets all idempotency keys.
     ForgetKeys,
-    /// AWS fails: a rule for microburst, and what the report calls it.
+    /// AWS fails: a rule for microburst, and its name in the report.
     Aws { name: String, rule: Value },
-    /// So many messages that were delivered before are put into the functions' queues once more. The number
-    /// chooses which.
-    Redeliver { messages: usize, choice: u64 },
+    /// Sends copies of earlier messages to the functions' queues. `seed` determines which.
+    Redeliver {
+        messages: usize,
+        #[serde(rename = "choice")]
+        seed: u64,
+    },
 }
 
-/// How far apart faults of one kind are on average, in milliseconds, where the rate is 1.
-const KILLS_EVERY_MS: f64 = 2_500.0;
-const PROVIDER_EVERY_MS: f64 = 2_000.0;
-const AWS_EVERY_MS: f64 = 1_500.0;
-const REDELIVERY_EVERY_MS: f64 = 3_000.0;
-const FORGETTING_EVERY_MS: f64 = 30_000.0;
+/// The mean interval between faults of one kind, in milliseconds, at a fault rate of 1.
+const KILL_INTERVAL_MS: f64 = 2_500.0;
+const PROVIDER_FAULT_INTERVAL_MS: f64 = 2_000.0;
+const AWS_FAULT_INTERVAL_MS: f64 = 1_500.0;
+const REDELIVERY_INTERVAL_MS: f64 = 3_000.0;
+const KEY_LOSS_INTERVAL_MS: f64 = 30_000.0;
 
-/// Works out one fault.
-type Make = fn(&mut fastrand::Rng) -> Fault;
+/// Generates a fault.
+type Generator = fn(&mut fastrand::Rng) -> Fault;
 
-/// Spreads faults over the time, the earliest first.
+/// Distributes faults over the run, the earliest first.
 pub(super) fn plan(random: &mut fastrand::Rng, span_ms: u64, rate: f64) -> Vec<super::plan::PlannedFault> {
-    let kinds: [(f64, Make); 5] = [
-        (KILLS_EVERY_MS, kill),
-        (PROVIDER_EVERY_MS, provider),
-        (AWS_EVERY_MS, aws),
-        (REDELIVERY_EVERY_MS, redeliver),
-        (FORGETTING_EVERY_MS, |_| Fault::ForgetKeys),
+    let kinds: [(f64, Generator); 5] = [
+        (KILL_INTERVAL_MS, kill),
+        (PROVIDER_FAULT_INTERVAL_MS, provider),
+        (AWS_FAULT_INTERVAL_MS, aws),
+        (REDELIVERY_INTERVAL_MS, redeliver),
+        (KEY_LOSS_INTERVAL_MS, |_| Fault::ForgetKeys),
     ];
     let mut faults = Vec::new();
-    for (every_ms, make) in kinds {
-        for _ in 0..how_many(span_ms, every_ms, rate) {
+    for (interval_ms, generate) in kinds {
+        for _ in 0..fault_count(span_ms, interval_ms, rate) {
             let at_ms = random.u64(0..span_ms);
-            faults.push(super::plan::PlannedFault { at_ms, fault: make(random) });
+            faults.push(super::plan::PlannedFault { at_ms, fault: generate(random) });
         }
     }
     faults.sort_by_key(|planned| planned.at_ms);
@@ -91,15 +94,15 @@ pub(super) fn plan(random: &mut fastrand::Rng, span_ms: u64, rate: f64) -> Vec<s
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "how many faults there are need not be exact"
+    reason = "the number of faults need not be exact"
 )]
-fn how_many(span_ms: u64, every_ms: f64, rate: f64) -> u32 {
-    (span_ms as f64 / every_ms * rate.max(0.0)).round() as u32
+fn fault_count(span_ms: u64, interval_ms: f64, rate: f64) -> u32 {
+    (span_ms as f64 / interval_ms * rate.max(0.0)).round() as u32
 }
 
-#[expect(clippy::float_arithmetic, reason = "a chance need not be exact")]
-fn percent(of_a_hundred: u32) -> f64 {
-    f64::from(of_a_hundred) / 100.0
+#[expect(clippy::float_arithmetic, reason = "a probability need not be exact")]
+fn percent(value: u32) -> f64 {
+    f64::from(value) / 100.0
 }
 
 fn kill(random: &mut fastrand::Rng) -> Fault {
@@ -108,7 +111,7 @@ fn kill(random: &mut fastrand::Rng) -> Fault {
 }
 
 fn redeliver(random: &mut fastrand::Rng) -> Fault {
-    Fault::Redeliver { messages: random.usize(5..=20), choice: random.u64(..) }
+    Fault::Redeliver { messages: random.usize(5..=20), seed: random.u64(..) }
 }
 
 fn provider(random: &mut fastrand::Rng) -> Fault {
@@ -152,15 +155,15 @@ fn aws(random: &mut fastrand::Rng) -> Fault {
         4 | 5 => ("connection reset before the effect", json!({ "reset": true })),
         6 | 7 => ("answer lost after the effect", json!({ "response": { "abort_bytes": 0 } })),
         8 => {
-            let (least, most) = (random.u64(50..400), random.u64(400..2_500));
-            ("late", json!({ "latency": { "min": least, "max": most } }))
+            let (min, max) = (random.u64(50..400), random.u64(400..2_500));
+            ("late", json!({ "latency": { "min": min, "max": max } }))
         }
         _ => {
-            let (least, most) = LONGER_THAN_AN_ATTEMPT_MS;
-            ("effect after the caller gave up", json!({ "latency": { "min": least, "max": most } }))
+            let (min, max) = BEYOND_ATTEMPT_TIMEOUT_MS;
+            ("effect after the caller gave up", json!({ "latency": { "min": min, "max": max } }))
         }
     };
-    // What only PutEvents can do: answer 200, and refuse an entry.
+    // Only PutEvents can respond with 200 and still reject an entry.
     let (name, effect) = if operation == "PutEvents" && random.u8(0..3) == 0 {
         let entry = json!({ "ErrorCode": "InternalFailure", "ErrorMessage": "microburst" });
         let fields = json!({ "FailedEntryCount": 1, "Entries": [entry] });
@@ -182,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_of_nothing_is_no_fault_and_twice_the_rate_twice_as_many() {
+    fn the_number_of_faults_is_proportional_to_the_rate() {
         let count = |rate| plan(&mut fastrand::Rng::with_seed(3), 120_000, rate).len();
         assert_eq!(count(0.0), 0);
         assert_eq!(count(1.0), 48 + 60 + 80 + 40 + 4);
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_fault_comes_up() {
+    fn every_kind_of_fault_is_generated() {
         let faults = plan(&mut fastrand::Rng::with_seed(1), 600_000, 1.0);
         let text = serde_json::to_string(&faults).unwrap();
         for part in [

@@ -1,15 +1,16 @@
-//! Orders through the front door of a stack of its own while everything around them fails; then a judgement.
+//! Chaos tests: places orders through the API of a dedicated local stack while faults are injected, then
+//! checks the result.
 
+mod api_checker;
 mod clients;
-mod door;
+mod fault_injector;
 mod faults;
+mod injected_violation;
 mod plan;
-mod plant;
 mod proxy;
 mod recorder;
 mod report;
 mod settle;
-mod shake;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -18,52 +19,53 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use clients::{Experience, Shopfront};
-use door::{Door, Seen};
+use api_checker::{ApiChecker, CustomerOrder};
+use clients::{ClientLog, RunContext};
+use fault_injector::FaultInjector;
+pub(crate) use injected_violation::InjectedViolation;
 use plan::{PRICE_CENTS, Plan};
-pub(crate) use plant::Plant;
 use proxy::Proxy;
 use recorder::Recorder;
 use report::Findings;
 use settle::Queues;
-use shake::Shaker;
 
 use crate::api::Shop;
-use crate::audit::{self, Promises};
+use crate::audit::{self, AuditMode};
 use crate::commands::{down, up};
-use crate::instance::{Instance, shown};
+use crate::instance::{Instance, display_path};
 use crate::logs::Reader;
 use crate::stack::Stack;
 use crate::tools::Tools;
 use crate::{signals, ui};
 
-/// What a person asks for.
-pub(crate) struct Wishes {
+/// The options of a run.
+pub(crate) struct ChaosConfig {
     pub(crate) orders: usize,
     pub(crate) seed: u64,
-    /// Multiplies how many faults there are.
+    /// Multiplies the number of faults.
     pub(crate) fault_rate: f64,
-    /// What is broken on purpose before the judgement.
-    pub(crate) plant: Option<Plant>,
-    /// The same as a person types it.
+    /// A violation to inject before the checks, which must find it.
+    pub(crate) inject: Option<InjectedViolation>,
+    /// The command line that repeats the run.
     pub(crate) command: String,
 }
 
-/// What came of it.
+/// The result of a run.
 pub(crate) struct Outcome {
     /// The report, as Markdown.
     pub(crate) report: String,
-    /// What does not hold.
+    /// The violations found.
     pub(crate) violations: Vec<String>,
 }
 
-/// Starts a fresh stack, shakes it, lets it settle and judges it; stops it again whatever happens.
+/// Injects faults into a fresh stack, waits until it has settled, and checks the result. Always stops the
+/// stack.
 ///
 /// # Errors
-/// When the stack cannot be started, does not answer, or does not come to rest.
-pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
+/// When the stack cannot be started, does not respond, or does not settle.
+pub(crate) fn run(config: &ChaosConfig) -> anyhow::Result<Outcome> {
     let began = Instant::now();
-    let plan = Plan::make(wishes.seed, wishes.orders, wishes.fault_rate);
+    let plan = Plan::generate(config.seed, config.orders, config.fault_rate);
     ui::success(&format!(
         "plan {}: {} orders, {} faults",
         plan.hash()?,
@@ -71,91 +73,92 @@ pub(crate) fn run(wishes: &Wishes) -> anyhow::Result<Outcome> {
         plan.faults.len()
     ));
     let instance = Instance::chaos();
-    // What an interrupted run left, which could not clean up any more.
+    // An interrupted run may have left a stack behind.
     stop(&instance)?;
-    up::forget(&instance)?;
+    up::delete_state(&instance)?;
     let running = Running(instance);
     let instance = &running.0;
-    instance.make_dirs()?;
-    let proxy = Proxy::of(instance)?;
+    instance.create_dirs()?;
+    let proxy = Proxy::new(instance)?;
     proxy.start(&Tools::ensure()?)?;
-    up::start(instance, up::OrdersRun::OnLambda, up::Profile::Dev)?;
+    up::start(instance, up::OrdersHost::Lambda, up::Profile::Dev)?;
 
     let stack = Stack::local(instance.clone())?;
     let shop = stack.shop()?;
-    let queues = Queues::of(&stack)?;
-    queues.quicken(&stack)?;
-    put_in(&plan, &shop)?;
-    let mut shaker = Shaker::new(instance, &stack, &proxy, Recorder::start(&stack)?);
-    let front = Shopfront {
+    let queues = Queues::new(&stack)?;
+    queues.shorten_visibility_timeouts(&stack)?;
+    add_products(&plan, &shop)?;
+    let mut injector = FaultInjector::new(instance, &stack, &proxy, Recorder::start(&stack)?);
+    let context = RunContext {
         plan: &plan,
         shop: shop.clone(),
         expire_url: expire_url(&stack, instance)?,
         started: Instant::now(),
     };
-    let told = shake(&front, &shop, &mut shaker)?;
+    let logs = run_with_faults(&context, &shop, &mut injector)?;
 
-    let door = Door::of(&front);
-    let calm = |label| {
-        let settled = settle::settle(&stack, &queues, &door, &shaker.provider, &front.expire_url, label);
-        settled.or_else(|hangs| {
+    let checker = ApiChecker::new(&context);
+    let settle = |label| {
+        let settled =
+            settle::settle(&stack, &queues, &checker, &injector.provider, &context.expire_url, label);
+        settled.or_else(|error| {
             if signals::check().is_err() {
-                return Err(hangs);
+                return Err(error);
             }
-            let file = evidence(&stack, instance, &door.look()?, &[format!("{hangs:#}")])?;
-            Err(hangs.context(format!("what happened to the orders is in {}", shown(&file))))
+            let file = write_histories(&stack, instance, &checker.read_orders()?, &[format!("{error:#}")])?;
+            Err(error.context(format!("the history of the orders is in {}", display_path(&file))))
         })
     };
-    let (settled, before) = calm("settling")?;
-    shaker.provider.forget_keys()?;
-    shaker.recorder.catch_up(&stack)?;
-    let repeated = shaker.recorder.redeliver_all(&stack, plan.seed)?;
-    let label = format!("settling after all {repeated} messages were delivered once more");
-    let (settled_again, seen) = calm(&label)?;
+    let (settled, before) = settle("settling")?;
+    injector.provider.forget_keys()?;
+    injector.recorder.catch_up(&stack)?;
+    let redelivered = injector.recorder.redeliver_all(&stack, plan.seed)?;
+    let label = format!("settling after the redelivery of all {redelivered} messages");
+    let (settled_again, orders) = settle(&label)?;
 
-    if let Some(plant) = wishes.plant {
-        plant.put_in(&stack, instance, &plan, &seen)?;
-        ui::note(&format!("broken on purpose: {}", plant.what()));
+    if let Some(violation) = config.inject {
+        violation.inject(&stack, instance, &plan, &orders)?;
+        ui::note(&format!("injected violation: {}", violation.description()));
     }
-    let mut violations = door.check(&told, &seen);
-    violations.extend(door::changes(&before, &seen));
-    violations.extend(door.check_books(&shop, &shaker.provider, &seen)?);
-    let audit = audit::run(&stack, Promises::Settled)?;
+    let mut violations = checker.check_orders(&logs, &orders);
+    violations.extend(api_checker::changed_orders(&before, &orders));
+    violations.extend(checker.check_charges_and_stock(&shop, &injector.provider, &orders)?);
+    let audit = audit::run(&stack, AuditMode::Settled)?;
     violations.extend(audit.violations.iter().map(ToString::to_string));
     let report = Findings {
         plan: &plan,
-        command: wishes.command.clone(),
-        faults: shaker.counts(),
-        calls: proxy.calls()?,
-        told: &told,
-        seen: &seen,
+        command: config.command.clone(),
+        faults: injector.counts(),
+        calls: proxy.call_count()?,
+        logs: &logs,
+        orders: &orders,
         handled: &Reader::open(&stack)?.all()?,
         settled: &settled,
-        repeated: (repeated, &settled_again),
-        took: began.elapsed(),
+        redelivered: (redelivered, &settled_again),
+        duration: began.elapsed(),
         audit: &audit,
         violations: &violations,
     }
     .markdown()?;
     if !violations.is_empty() {
-        let file = evidence(&stack, instance, &seen, &violations)?;
-        ui::note(&format!("what happened to these orders is in {}", shown(&file)));
+        let file = write_histories(&stack, instance, &orders, &violations)?;
+        ui::note(&format!("the history of these orders is in {}", display_path(&file)));
     }
     Ok(Outcome { report, violations })
 }
 
-/// Writes down what the functions did for each order that a violation names, while the stack can still tell.
-fn evidence(
+/// Writes what the functions logged about each order that a violation names, while the logs still exist.
+fn write_histories(
     stack: &Stack,
     instance: &Instance,
-    seen: &[Seen],
+    orders: &[CustomerOrder],
     violations: &[String],
 ) -> anyhow::Result<PathBuf> {
     let logs = Reader::open(stack)?;
     let mut text = format!("{}\n", violations.join("\n"));
-    for order in seen.iter().filter(|order| violations.iter().any(|wrong| wrong.contains(&order.id))) {
-        writeln!(text, "\n{}", order.shown())?;
-        for handled in logs.about(&order.id, None)? {
+    for order in orders.iter().filter(|order| violations.iter().any(|text| text.contains(&order.id))) {
+        writeln!(text, "\n{}", order.describe())?;
+        for handled in logs.for_order(&order.id, None)? {
             writeln!(
                 text,
                 "  {} {:18} {:32} attempt {} {} {}",
@@ -169,66 +172,74 @@ fn evidence(
         }
     }
     let file = instance.log("violations");
-    std::fs::write(&file, text).with_context(|| format!("cannot write {}", shown(&file)))?;
+    std::fs::write(&file, text).with_context(|| format!("cannot write {}", display_path(&file)))?;
     Ok(file)
 }
 
-/// Adds the products of the plan with their opening stock.
-fn put_in(plan: &Plan, shop: &Shop) -> anyhow::Result<()> {
+/// Creates the products of the plan with their opening stock.
+fn add_products(plan: &Plan, shop: &Shop) -> anyhow::Result<()> {
     for product in &plan.products {
         shop.put_product(&product.sku, &product.sku, PRICE_CENTS)?;
-        shop.deliver(&product.sku, "opening-stock", product.stock)?;
+        shop.record_delivery(&product.sku, "opening-stock", product.stock)?;
     }
     Ok(())
 }
 
-/// Lets customers, deliveries and faults happen at once, each at its time.
-fn shake(front: &Shopfront<'_>, shop: &Shop, shaker: &mut Shaker<'_>) -> anyhow::Result<Vec<Experience>> {
-    let told: Mutex<Vec<Experience>> = Mutex::default();
+/// Runs clients, deliveries and faults concurrently, each at its planned time.
+fn run_with_faults(
+    context: &RunContext<'_>,
+    shop: &Shop,
+    injector: &mut FaultInjector<'_>,
+) -> anyhow::Result<Vec<ClientLog>> {
+    let logs: Mutex<Vec<ClientLog>> = Mutex::default();
     let failed: Mutex<Option<anyhow::Error>> = Mutex::default();
     let fail = |error| {
         failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
     };
-    let answered = || told.lock().map_or(0, |told| told.len());
-    let progress = ui::Progress::start("shaking the stack");
-    let shaken = std::thread::scope(|scope| {
-        for order in &front.plan.orders {
-            scope.spawn(|| match front.live(order) {
-                Ok(seen) => told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(seen),
+    let finished = || logs.lock().map_or(0, |logs| logs.len());
+    let progress = ui::Progress::start("placing orders and injecting faults");
+    let injected = std::thread::scope(|scope| {
+        for order in &context.plan.orders {
+            scope.spawn(|| match context.run_client(order) {
+                Ok(log) => logs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(log),
                 Err(error) => fail(error),
             });
         }
-        scope.spawn(|| deliver(front, shop).unwrap_or_else(&fail));
-        let done = || format!("{} of {} customers are done", answered(), front.plan.orders.len());
-        let shaken = shaker.shake(front.plan, front.started, &progress, done);
-        shaken.and(shaker.stop())
+        scope.spawn(|| record_deliveries(context, shop).unwrap_or_else(&fail));
+        let status = || format!("{} of {} clients finished", finished(), context.plan.orders.len());
+        let injected = injector.run(context.plan, context.started, &progress, status);
+        injected.and(injector.stop())
     });
-    shaken?;
+    injected?;
     if let Some(error) = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         return Err(error);
     }
-    let mut told = told.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    told.sort_by_key(|told| told.number);
-    progress.done(&format!("{} orders placed, {} faults", told.len(), shaker.counts().values().sum::<u64>()));
-    Ok(told)
+    let mut logs = logs.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    logs.sort_by_key(|log| log.number);
+    progress.done(&format!(
+        "{} orders placed, {} faults injected",
+        logs.len(),
+        injector.counts().values().sum::<u64>()
+    ));
+    Ok(logs)
 }
 
-/// Puts the later deliveries of the plan in, each twice.
-fn deliver(front: &Shopfront<'_>, shop: &Shop) -> anyhow::Result<()> {
+/// Records the later deliveries of the plan, each of them twice.
+fn record_deliveries(context: &RunContext<'_>, shop: &Shop) -> anyhow::Result<()> {
     let mut due: Vec<(u64, &str, u32)> = Vec::new();
-    for product in &front.plan.products {
+    for product in &context.plan.products {
         due.extend(
             product.deliveries.iter().map(|(at_ms, quantity)| (*at_ms, product.sku.as_str(), *quantity)),
         );
     }
     due.sort_unstable();
     for (at_ms, sku, quantity) in due {
-        signals::sleep(Duration::from_millis(at_ms).saturating_sub(front.started.elapsed()))?;
+        signals::sleep(Duration::from_millis(at_ms).saturating_sub(context.started.elapsed()))?;
         for _ in 0..2 {
             let deadline = Instant::now() + Duration::from_secs(180);
-            while let Err(error) = shop.deliver(sku, &format!("at-{at_ms}"), quantity) {
+            while let Err(error) = shop.record_delivery(sku, &format!("at-{at_ms}"), quantity) {
                 if Instant::now() > deadline {
-                    bail!(error.context("a delivery is not taken"));
+                    bail!(error.context("a delivery could not be recorded within 180 s"));
                 }
                 signals::sleep(Duration::from_millis(500))?;
             }
@@ -237,7 +248,7 @@ fn deliver(front: &Shopfront<'_>, shop: &Shop) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where `expire-orders` can be invoked.
+/// The invocation URL of `expire-orders`.
 fn expire_url(stack: &Stack, instance: &Instance) -> anyhow::Result<String> {
     let function = stack.resources()?.into_iter().find(|resource| resource.logical_id == "ExpireOrders");
     let function = function.context("the stack has no function ExpireOrders")?.physical_id;
@@ -246,11 +257,11 @@ fn expire_url(stack: &Stack, instance: &Instance) -> anyhow::Result<String> {
 
 fn stop(instance: &Instance) -> anyhow::Result<()> {
     let stopped = down::stop(instance);
-    Proxy::of(instance)?.stop()?;
+    Proxy::new(instance)?.stop()?;
     stopped.map(drop)
 }
 
-/// A stack that is stopped when this goes out of scope: also after an error, an interruption or a panic.
+/// A stack that is stopped when dropped: also after an error, an interruption or a panic.
 struct Running(Instance);
 
 impl Drop for Running {

@@ -1,4 +1,4 @@
-//! microburst: stands between the functions and the emulator, and makes AWS fail
+//! microburst: the proxy between the functions and the emulator that makes AWS fail
 //! (<https://github.com/pingedbrain/microburst>).
 
 use std::collections::BTreeMap;
@@ -24,9 +24,11 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
+    /// The proxy of a local stack.
+    ///
     /// # Errors
     /// When the stack has none.
-    pub(crate) fn of(instance: &Instance) -> anyhow::Result<Self> {
+    pub(crate) fn new(instance: &Instance) -> anyhow::Result<Self> {
         let port = instance.proxy_port.context("this local stack has no proxy")?;
         let upstream = instance.endpoint();
         let service = Service {
@@ -38,14 +40,14 @@ impl Proxy {
         Ok(Self { service, port, upstream, http: Http::new() })
     }
 
-    /// Starts it without any rule.
+    /// Starts it without any rules.
     pub(crate) fn start(&self, tools: &Tools) -> anyhow::Result<()> {
         ports::ensure_free(self.port, self.service.name)?;
         let mut command = Command::new(tools.python());
         command.args(["-m", "microburst", "--upstream", &self.upstream, "--host", "127.0.0.1", "--port"]);
         command.arg(self.port.to_string());
-        // A signature is good for one address. What comes out of the proxy is signed for the emulator's, in the name
-        // of the root user, so that the functions' roles are not checked in a run; the other tests check them.
+        // A signature is valid for one host, so the proxy signs each request for the emulator, as the root
+        // user. A run therefore does not check the functions' roles; the other tests do.
         command.arg("--resign");
         for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN"] {
             command.env_remove(name);
@@ -56,7 +58,7 @@ impl Proxy {
             .env("AWS_DEFAULT_REGION", LOCAL_REGION);
         let child = self.service.start(&mut command)?;
         let port = self.port;
-        self.service.wait_until_ready(child, Duration::from_secs(60), || ports::answers(port))?;
+        self.service.wait_until_ready(child, Duration::from_secs(60), || ports::is_listening(port))?;
         ui::success(&format!("microburst listens on http://127.0.0.1:{port}"));
         Ok(())
     }
@@ -67,31 +69,33 @@ impl Proxy {
     }
 
     /// Adds a rule. Returns its id.
-    pub(crate) fn add(&self, rule: &Value) -> anyhow::Result<u64> {
-        let rules = self.http.patch(&self.url("rules"), &json!([rule]))?.success("making AWS fail")?;
+    pub(crate) fn add_rule(&self, rule: &Value) -> anyhow::Result<u64> {
+        let rules =
+            self.http.patch(&self.url("rules"), &json!([rule]))?.success("adding a rule to microburst")?;
         let added = rules.as_array().and_then(|rules| rules.last());
         let id = added.and_then(|rule| rule.get("id")).and_then(Value::as_u64);
-        id.with_context(|| format!("microburst's list of rules is not as expected: {rules}"))
+        id.with_context(|| format!("unexpected list of rules from microburst: {rules}"))
     }
 
-    /// Takes all rules away.
-    pub(crate) fn recover(&self) -> anyhow::Result<()> {
-        self.http.post(&self.url("rules"), &[], &json!([]))?.success("bringing AWS back").map(drop)
+    /// Removes all rules.
+    pub(crate) fn clear_rules(&self) -> anyhow::Result<()> {
+        let response = self.http.post(&self.url("rules"), &[], &json!([]))?;
+        response.success("removing the rules of microburst").map(drop)
     }
 
-    /// How often each rule fired, by its id.
-    pub(crate) fn fired(&self) -> anyhow::Result<BTreeMap<u64, u64>> {
+    /// How often each rule fired, by rule id.
+    pub(crate) fn fired_counts(&self) -> anyhow::Result<BTreeMap<u64, u64>> {
         let stats = self.stats()?;
         let rules = stats.get("by_rule").and_then(Value::as_array).cloned().unwrap_or_default();
         let number = |rule: &Value, name| rule.get(name).and_then(Value::as_u64);
         Ok(rules.iter().filter_map(|rule| Some((number(rule, "id")?, number(rule, "fired")?))).collect())
     }
 
-    /// How many calls of the functions came through.
-    pub(crate) fn calls(&self) -> anyhow::Result<u64> {
+    /// The number of AWS calls that the functions made through the proxy.
+    pub(crate) fn call_count(&self) -> anyhow::Result<u64> {
         let stats = self.stats()?;
         let total = stats.pointer("/requests/total").and_then(Value::as_u64);
-        total.context("microburst's statistics are not as expected")
+        total.context("unexpected statistics from microburst")
     }
 
     fn stats(&self) -> anyhow::Result<Value> {

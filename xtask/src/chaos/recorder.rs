@@ -1,4 +1,4 @@
-//! A subscription of the run's own: it notes every event that went over the bus, to deliver it once more later.
+//! Records every event on the bus with a subscription of its own, to redeliver it later.
 
 use std::collections::BTreeMap;
 
@@ -10,29 +10,29 @@ use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
-/// The recorder's queue and rule.
+/// The name of the recorder's queue and rule.
 const NAME: &str = "chaos-recorder";
-/// The most messages in one call of SQS.
-const BATCH: usize = 10;
+/// The maximum number of messages in a batch request to SQS.
+const MAX_BATCH: usize = 10;
 
-/// Every event so far, and who is told of which.
+/// The recorded messages, and the queues that subscribe to them.
 pub(crate) struct Recorder {
     url: String,
-    /// The addresses of the functions' queues, by the type of event that they are sent.
+    /// URLs of the functions' queues, by the event type that they subscribe to.
     subscribers: BTreeMap<String, Vec<String>>,
-    /// The messages as EventBridge sends them, in the order in which they came.
+    /// The messages as EventBridge sends them, in the order of arrival.
     messages: Vec<String>,
 }
 
 impl Recorder {
-    /// Begins to record. Asks the bus who else listens.
+    /// Starts recording, and reads the existing subscriptions from the bus.
     pub(crate) fn start(stack: &Stack) -> anyhow::Result<Self> {
         let bus = stack.outputs()?.remove("EventBusName").context("the stack has no output EventBusName")?;
         let (sqs, events) = (&stack.aws.sqs, &stack.aws.eventbridge);
         stack.aws.wait(async {
             let subscribers = subscribers(stack, &bus).await?;
-            let made = sqs.create_queue().queue_name(NAME).send().await.map_err(failed)?;
-            let url = made.queue_url().context("the new queue has no address")?.to_owned();
+            let created = sqs.create_queue().queue_name(NAME).send().await.map_err(failed)?;
+            let url = created.queue_url().context("the new queue has no URL")?.to_owned();
             let arn = arn(stack, &url).await?;
             let pattern = json!({ "detail-type": [{ "exists": true }] }).to_string();
             let rule = events.put_rule().name(NAME).event_bus_name(&bus).event_pattern(pattern);
@@ -44,14 +44,14 @@ impl Recorder {
         })
     }
 
-    /// Takes in what came since the last time.
+    /// Receives the messages that arrived since the last call.
     pub(crate) fn catch_up(&mut self, stack: &Stack) -> anyhow::Result<()> {
         let sqs = &stack.aws.sqs;
         stack.aws.wait(async {
             loop {
                 let call = sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
-                let answer = call.send().await.map_err(failed)?;
-                let messages = answer.messages.unwrap_or_default();
+                let response = call.send().await.map_err(failed)?;
+                let messages = response.messages.unwrap_or_default();
                 if messages.is_empty() {
                     return Ok(());
                 }
@@ -66,9 +66,10 @@ impl Recorder {
         })
     }
 
-    /// Puts copies of some messages into the queue of one of their subscribers each. Returns how many.
-    pub(crate) fn redeliver(&self, stack: &Stack, messages: usize, choice: u64) -> anyhow::Result<usize> {
-        let mut random = fastrand::Rng::with_seed(choice);
+    /// Sends copies of randomly chosen messages to one of their subscribers each. Returns the number of
+    /// copies.
+    pub(crate) fn redeliver(&self, stack: &Stack, messages: usize, seed: u64) -> anyhow::Result<usize> {
+        let mut random = fastrand::Rng::with_seed(seed);
         let mut copies: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for _ in 0..messages {
             let Some(message) = random.choice(&self.messages) else { break };
@@ -79,10 +80,10 @@ impl Recorder {
         send(stack, &copies)
     }
 
-    /// Puts a copy of every message that there ever was into the queues of all of its subscribers, in another order.
-    /// Returns how many.
-    pub(crate) fn redeliver_all(&self, stack: &Stack, choice: u64) -> anyhow::Result<usize> {
-        let mut random = fastrand::Rng::with_seed(choice);
+    /// Sends a copy of every recorded message to all of its subscribers, in random order. Returns the number
+    /// of copies.
+    pub(crate) fn redeliver_all(&self, stack: &Stack, seed: u64) -> anyhow::Result<usize> {
+        let mut random = fastrand::Rng::with_seed(seed);
         let mut copies: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for message in &self.messages {
             for queue in self.subscribers_of(message) {
@@ -100,14 +101,14 @@ impl Recorder {
     }
 }
 
-/// Reads the rules of the bus.
+/// Reads the subscriptions from the rules of the bus.
 async fn subscribers(stack: &Stack, bus: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     let (sqs, events) = (&stack.aws.sqs, &stack.aws.eventbridge);
     let rules = events.list_rules().event_bus_name(bus).send().await.map_err(failed)?;
     let mut subscribers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for rule in rules.rules() {
         let (Some(name), Some(pattern)) = (rule.name(), rule.event_pattern()) else { continue };
-        let pattern: Value = serde_json::from_str(pattern).context("a rule's pattern is no JSON")?;
+        let pattern: Value = serde_json::from_str(pattern).context("the pattern of a rule is not JSON")?;
         let types = pattern.get("detail-type").and_then(Value::as_array).cloned().unwrap_or_default();
         let targets = events.list_targets_by_rule().rule(name).event_bus_name(bus).send().await;
         for target in targets.map_err(failed)?.targets() {
@@ -118,15 +119,15 @@ async fn subscribers(stack: &Stack, bus: &str) -> anyhow::Result<BTreeMap<String
             }
         }
     }
-    anyhow::ensure!(!subscribers.is_empty(), "bus {bus} has no rule");
+    anyhow::ensure!(!subscribers.is_empty(), "event bus {bus} has no rules");
     Ok(subscribers)
 }
 
 async fn arn(stack: &Stack, url: &str) -> anyhow::Result<String> {
     let name = QueueAttributeName::QueueArn;
     let call = stack.aws.sqs.get_queue_attributes().queue_url(url).attribute_names(name.clone());
-    let answer = call.send().await.map_err(failed)?;
-    let arn = answer.attributes().and_then(|attributes| attributes.get(&name));
+    let response = call.send().await.map_err(failed)?;
+    let arn = response.attributes().and_then(|attributes| attributes.get(&name));
     arn.cloned().with_context(|| format!("queue {url} has no ARN"))
 }
 
@@ -134,7 +135,7 @@ fn send(stack: &Stack, copies: &BTreeMap<&str, Vec<&str>>) -> anyhow::Result<usi
     let mut sent = 0;
     stack.aws.wait(async {
         for (queue, messages) in copies {
-            for batch in messages.chunks(BATCH) {
+            for batch in messages.chunks(MAX_BATCH) {
                 let entry = |(index, body): (usize, &&str)| {
                     SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(*body).build()
                 };
@@ -148,5 +149,5 @@ fn send(stack: &Stack, copies: &BTreeMap<&str, Vec<&str>>) -> anyhow::Result<usi
 }
 
 fn failed(error: impl std::error::Error) -> anyhow::Error {
-    anyhow::anyhow!("the run's own subscription failed: {}", DisplayErrorContext(error))
+    anyhow::anyhow!("the event recorder failed: {}", DisplayErrorContext(error))
 }

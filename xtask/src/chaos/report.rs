@@ -1,78 +1,79 @@
-//! What a run found, as Markdown.
+//! The report of a run, as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::clients::Experience;
-use super::door::Seen;
+use super::api_checker::CustomerOrder;
+use super::clients::ClientLog;
 use super::plan::Plan;
 use super::settle::Settled;
 use crate::logs::Handled;
 
-/// How the names of faults begin.
+/// The prefixes of fault names, by which the report adds them up.
 pub(super) const KILLED: &str = "processes killed";
 pub(super) const PROVIDER: &str = "provider";
-pub(super) const AGAIN: &str = "messages delivered again at random";
+pub(super) const REDELIVERED: &str = "messages redelivered at random";
 
-/// Everything that a report tells.
+/// The data of a report.
 pub(crate) struct Findings<'a> {
     pub(crate) plan: &'a Plan,
-    /// What a person types to do it again.
+    /// The command line that repeats the run.
     pub(crate) command: String,
+    /// How often each fault occurred, by name.
     pub(crate) faults: &'a BTreeMap<String, u64>,
-    /// How many calls of AWS the functions made through the proxy.
+    /// The number of AWS calls that the functions made through the proxy.
     pub(crate) calls: u64,
-    pub(crate) told: &'a [Experience],
-    pub(crate) seen: &'a [Seen],
+    pub(crate) logs: &'a [ClientLog],
+    pub(crate) orders: &'a [CustomerOrder],
     pub(crate) handled: &'a [Handled],
-    /// After the faults.
+    /// How the system settled after the faults.
     pub(crate) settled: &'a Settled,
-    /// After the repetition of all messages, and how many those were.
-    pub(crate) repeated: (usize, &'a Settled),
-    /// How long everything took, with starting and deploying.
-    pub(crate) took: Duration,
-    /// What is wrong; nothing is expected.
+    /// The number of messages redelivered at the end, and how the system settled after that.
+    pub(crate) redelivered: (usize, &'a Settled),
+    /// The duration of the run, including starting and deploying the stack.
+    pub(crate) duration: Duration,
+    /// The violations found.
     pub(crate) violations: &'a [String],
-    /// What the audit read and found.
+    /// The result of the audit.
     pub(crate) audit: &'a crate::audit::Report,
 }
 
-/// What became of the records that one function was called with.
+/// The outcomes of the records that one function handled.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Attempts {
     handled: u64,
-    ok: u64,
-    again: u64,
-    dead: u64,
-    most: u64,
+    succeeded: u64,
+    to_retry: u64,
+    dead_lettered: u64,
+    max_attempts: u64,
 }
 
 impl Findings<'_> {
-    /// The report. It names nothing of the machine that it was made on.
+    /// Renders the report. It contains nothing that identifies the machine.
     pub(crate) fn markdown(&self) -> anyhow::Result<String> {
         let mut text = String::new();
         let plan = self.plan;
-        writeln!(text, "# The last run of chaos\n")?;
+        writeln!(text, "# Chaos test report\n")?;
         writeln!(text, "Written by `{}`.\n", self.command)?;
         writeln!(
             text,
-            "{} orders went through the front door of a local stack in {} while the faults below happened to it. \
-             Then the faults stopped, the system settled, dead letters were sent back, and every message that \
-             there ever was, was delivered once more. The same seed makes the same plan (SHA-256 `{}`); when each \
-             thing really happens depends on the machine, so two runs are alike and not the same.\n",
+            "{} orders were placed through the API of a local stack in {} while the faults below were injected. \
+             Then the faults stopped, the system settled, dead-letter messages were redriven, and every message \
+             ever sent was delivered once more. The same seed produces the same plan (SHA-256 `{}`); the exact \
+             timing depends on the machine, so two runs are similar but not identical.\n",
             plan.orders.len(),
             seconds(Duration::from_millis(plan.span_ms)),
             plan.hash()?.get(..16).unwrap_or_default(),
         )?;
         writeln!(
             text,
-            "Two things are not as deployed: the queues give a message whose function was killed out again after {} s \
-             and not 180, so that a run takes minutes; and microburst, which stands between the functions and the \
-             emulator, signs what it passes on in the name of the root user, so that roles are not checked.\n",
-            super::settle::VISIBILITY
+            "Two things differ from a deployment: the visibility timeout of the queues is {} s instead of 180, so that \
+             a run takes minutes; and microburst, the proxy between the functions and the emulator, signs the \
+             requests that it forwards as the root user, so that IAM roles are not checked.\n",
+            super::settle::VISIBILITY_TIMEOUT_SECONDS
         )?;
-        let verdict = if self.violations.is_empty() { "**No violation.**" } else { "**Violations:**" };
+        let verdict = if self.violations.is_empty() { "**No violations.**" } else { "**Violations:**" };
         writeln!(text, "{verdict}\n")?;
         for violation in self.violations {
             writeln!(text, "- {violation}")?;
@@ -83,32 +84,28 @@ impl Findings<'_> {
         self.outcome(&mut text)?;
         self.faults(&mut text)?;
         self.attempts(&mut text)?;
-        self.judgement(&mut text)?;
+        self.checks(&mut text)?;
         Ok(text)
     }
 
-    fn judgement(&self, text: &mut String) -> anyhow::Result<()> {
-        let ids: usize = self.told.iter().map(|told| told.ids.len()).sum();
+    fn checks(&self, text: &mut String) -> anyhow::Result<()> {
+        let ids: usize = self.logs.iter().map(|log| log.ids.len()).sum();
         let lines = [
-            format!("each of the {ids} answers of 201 names the one order of its `Idempotency-Key`, as it was asked for;"),
-            "every order is final, no queue holds anything, nothing waits in the outbox;".to_owned(),
-            "every paid order was charged once at the provider, no other order was charged;".to_owned(),
-            "nothing is held; what is sold is what the paid orders hold, the rest of what was put in is there;".to_owned(),
-            "no final order became another when all messages came again.".to_owned(),
+            format!("each of the {ids} responses with status 201 names the one order of its `Idempotency-Key`, as requested;"),
+            "every order is final, and all queues and the outbox are empty;".to_owned(),
+            "every paid order was charged once at the provider, and no other order was charged;".to_owned(),
+            "no stock is reserved; the stock sold is that of the paid orders, and the rest of what was delivered is available;".to_owned(),
+            "no final order changed when all messages were redelivered.".to_owned(),
         ];
-        writeln!(
-            text,
-            "## What was judged\n\nOf all {} orders, through the front door, that\n",
-            self.seen.len()
-        )?;
+        writeln!(text, "## Checks\n\nFor all {} orders, through the API:\n", self.orders.len())?;
         for line in lines {
             writeln!(text, "- {line}")?;
         }
         let read: Vec<String> =
-            self.audit.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+            self.audit.counts.iter().map(|(what, count)| format!("{count} {}", what.trim())).collect();
         writeln!(
             text,
-            "\nAnd by `cargo xtask audit --settled`, every rule of [CORRECTNESS.md](CORRECTNESS.md), on what was read \
+            "\n`cargo xtask audit --settled` checked every rule of [CORRECTNESS.md](CORRECTNESS.md) on the data read \
              from tables, queues and provider: {}. Violations: {}.",
             read.join(", "),
             self.audit.violations.len()
@@ -119,50 +116,50 @@ impl Findings<'_> {
     fn outcome(&self, text: &mut String) -> anyhow::Result<()> {
         writeln!(text, "## Orders\n\n| outcome | orders |\n|---|--:|")?;
         let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
-        for seen in self.seen {
-            *outcomes.entry(&seen.status).or_default() += 1;
+        for order in self.orders {
+            *outcomes.entry(&order.status).or_default() += 1;
         }
         for (status, count) in outcomes {
             writeln!(text, "| {status} | {count} |")?;
         }
-        let missing = self.plan.orders.len().saturating_sub(self.seen.len());
-        writeln!(text, "| never arrived: the client gave up and did not ask again | {missing} |\n")?;
-        let sum = |of: fn(&Experience) -> u32| self.told.iter().map(of).sum::<u32>();
-        let wishes = |status| self.told.iter().filter(|told| told.cancelled == Some(status)).count();
+        let missing = self.plan.orders.len().saturating_sub(self.orders.len());
+        writeln!(text, "| never created: the client gave up and did not retry | {missing} |\n")?;
+        let sum = |field: fn(&ClientLog) -> u32| self.logs.iter().map(field).sum::<u32>();
+        let cancellations = |status| self.logs.iter().filter(|log| log.cancel_status == Some(status)).count();
         writeln!(text, "| | |\n|---|--:|")?;
         let mut row = |name: &str, value: String| writeln!(text, "| {name} | {value} |");
-        row("requests to place an order", sum(|told| told.requests).to_string())?;
-        row("requests repeated because no good answer came", sum(|told| told.repeated).to_string())?;
-        row("wishes to cancel that were taken", wishes(202).to_string())?;
-        row("wishes to cancel that came too late", wishes(409).to_string())?;
-        let expired = self.told.iter().filter(|told| told.expired).count();
-        row("orders given up by the clock while they were on their way, or later", expired.to_string())?;
-        row("time until all had settled", seconds(self.settled.took))?;
-        let (messages, after) = self.repeated;
-        row("messages repeated after that, all of them", messages.to_string())?;
-        row("time until they had settled", seconds(after.took))?;
+        row("requests to place an order", sum(|log| log.requests).to_string())?;
+        row("requests retried because they had no successful response", sum(|log| log.retries).to_string())?;
+        row("cancellation requests accepted", cancellations(202).to_string())?;
+        row("cancellation requests that came too late", cancellations(409).to_string())?;
+        let expired = self.logs.iter().filter(|log| log.expired).count();
+        row("orders expired by the scheduler, in progress or later", expired.to_string())?;
+        row("time until the system had settled", seconds(self.settled.duration))?;
+        let (messages, after) = self.redelivered;
+        row("messages then redelivered (all of them)", messages.to_string())?;
+        row("time until the system had settled again", seconds(after.duration))?;
         let redriven = self.settled.redriven.values().chain(after.redriven.values()).sum::<u64>();
-        row("dead letters sent back", redriven.to_string())?;
+        row("dead-letter messages redriven", redriven.to_string())?;
         let expiries = self.settled.expiries + after.expiries;
-        row("times that `expire-orders` had to end what nothing else moved on", expiries.to_string())?;
-        row("the whole run, with starting and deploying the stack", seconds(self.took))?;
+        row("runs of `expire-orders` needed to end orders that made no progress", expiries.to_string())?;
+        row("the whole run, including starting and deploying the stack", seconds(self.duration))?;
         writeln!(text)?;
         Ok(())
     }
 
     fn faults(&self, text: &mut String) -> anyhow::Result<()> {
-        let sum = |of: fn(&str) -> bool| -> u64 {
-            self.faults.iter().filter(|(name, _)| of(name)).map(|(_, count)| count).sum()
+        let sum = |matches: fn(&str) -> bool| -> u64 {
+            self.faults.iter().filter(|(name, _)| matches(name)).map(|(_, count)| count).sum()
         };
         let (killed, provider) =
             (sum(|name| name.starts_with(KILLED)), sum(|name| name.starts_with(PROVIDER)));
-        let again = sum(|name| name.starts_with(AGAIN));
-        let aws = sum(|_| true).saturating_sub(killed).saturating_sub(provider).saturating_sub(again);
-        writeln!(text, "## Faults that happened\n")?;
+        let redelivered = sum(|name| name.starts_with(REDELIVERED));
+        let aws = sum(|_| true).saturating_sub(killed).saturating_sub(provider).saturating_sub(redelivered);
+        writeln!(text, "## Injected faults\n")?;
         writeln!(
             text,
             "{killed} processes killed, {provider} failures of the payment provider, {aws} failures of AWS in {} \
-             calls, {again} old messages delivered again.\n",
+             calls, {redelivered} old messages redelivered.\n",
             self.calls
         )?;
         writeln!(text, "| fault | times |\n|---|--:|")?;
@@ -175,15 +172,18 @@ impl Findings<'_> {
 
     fn attempts(&self, text: &mut String) -> anyhow::Result<()> {
         writeln!(text, "## Attempts\n")?;
-        writeln!(text, "As the functions logged them; a function that was killed logged nothing.\n")?;
+        writeln!(text, "As logged by the functions; a function that was killed logged nothing.\n")?;
         writeln!(
             text,
-            "| function | handled | well | to come again | to the dead letters | most attempts |"
+            "| function | handled | succeeded | to be retried | sent to the DLQ | max. attempts |"
         )?;
         writeln!(text, "|---|--:|--:|--:|--:|--:|")?;
         for (function, attempts) in attempts(self.handled) {
-            let Attempts { handled, ok, again, dead, most } = attempts;
-            writeln!(text, "| {function} | {handled} | {ok} | {again} | {dead} | {most} |")?;
+            let Attempts { handled, succeeded, to_retry, dead_lettered, max_attempts } = attempts;
+            writeln!(
+                text,
+                "| {function} | {handled} | {succeeded} | {to_retry} | {dead_lettered} | {max_attempts} |"
+            )?;
         }
         writeln!(text)?;
         Ok(())
@@ -195,10 +195,10 @@ fn attempts(handled: &[Handled]) -> BTreeMap<&str, Attempts> {
     for one in handled {
         let function = functions.entry(&one.function).or_default();
         function.handled += 1;
-        function.ok += u64::from(one.outcome == "ok");
-        function.dead += u64::from(one.dead_letter);
-        function.again += u64::from(one.outcome != "ok" && !one.dead_letter);
-        function.most = function.most.max(one.attempt);
+        function.succeeded += u64::from(one.outcome == "ok");
+        function.dead_lettered += u64::from(one.dead_letter);
+        function.to_retry += u64::from(one.outcome != "ok" && !one.dead_letter);
+        function.max_attempts = function.max_attempts.max(one.attempt);
     }
     functions
 }
@@ -220,7 +220,7 @@ mod tests {
             crate::logs::parse("1", jiff::Timestamp::UNIX_EPOCH, "f", &line).unwrap()
         };
         let handled = [line("ok", 1, false), line("retry", 1, false), line("retry", 5, true)];
-        let expected = Attempts { handled: 3, ok: 1, again: 1, dead: 1, most: 5 };
+        let expected = Attempts { handled: 3, succeeded: 1, to_retry: 1, dead_lettered: 1, max_attempts: 5 };
         assert_eq!(attempts(&handled), BTreeMap::from([("f", expected)]));
     }
 }

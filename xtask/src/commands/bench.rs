@@ -6,51 +6,51 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::instance::{repo_root, shown};
+use crate::instance::{display_path, repo_root};
 use crate::process::cargo;
 use crate::tools::Tools;
 use crate::{release, signals, ui};
 
-use super::test::visible;
+use super::test::run_visible;
 
-/// Measure what each function costs to start, to call and to keep, beside a function that does nothing; and what jobs cost
-/// whose work grows with what they are given, such as a picture or a million rows.
+/// Measure cold start, latency, memory and size of each function, with an empty function as the baseline; and
+/// the duration and memory of jobs that grow with their input, such as images or a million rows.
 ///
-/// The functions are built first, as `sam build` does, which takes some twenty minutes on two cores the first time. Measure on a
-/// machine that does nothing else.
+/// First builds the functions as `sam build` does, which takes about 20 minutes on two cores the first time.
+/// Run it on an otherwise idle machine.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only these functions: names of binaries, with commas between them.
+    /// Only these functions: binary names, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     functions: Vec<String>,
-    /// How many cold starts of each function count.
+    /// The number of measured cold starts of each function.
     #[arg(long, default_value = "20", value_name = "COUNT")]
     rounds: NonZeroUsize,
-    /// How many warm invocations of each function.
+    /// The number of warm invocations of each function.
     #[arg(long, default_value = "500", value_name = "COUNT")]
     warm: NonZeroUsize,
-    /// Measure no jobs.
+    /// Do not measure jobs.
     #[arg(long, conflicts_with = "only_jobs")]
     only_functions: bool,
-    /// Measure no functions.
+    /// Do not measure functions.
     #[arg(long)]
     only_jobs: bool,
-    /// Only these jobs, with commas between them.
+    /// Only these jobs, separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     jobs: Vec<String>,
-    /// How many times each job is done.
+    /// The number of runs of each job.
     #[arg(long, default_value = "5", value_name = "COUNT")]
     job_rounds: NonZeroUsize,
-    /// Leave TLS out, to see what it costs.
+    /// Use HTTP without TLS, to measure the cost of TLS.
     #[arg(long)]
     http: bool,
-    /// Where to write the report on functions, from the root of the repository.
+    /// Where to write the report on functions, relative to the root of the repository.
     #[arg(long, default_value = "docs/BENCHMARKS.md", value_name = "FILE")]
     out: PathBuf,
-    /// Where to write the report on jobs.
+    /// Where to write the report on jobs, relative to the root of the repository.
     #[arg(long, default_value = "docs/JOBS.md", value_name = "FILE")]
     jobs_out: PathBuf,
-    /// Measure the binaries that the last run built.
+    /// Measure the binaries of the last build.
     #[arg(long)]
     no_build: bool,
 }
@@ -63,10 +63,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let target = target_dir()?;
     let program = target.join("release").join("bench");
     if !program.exists() {
-        bail!("nothing is built yet. Build it: cargo xtask bench");
+        bail!("nothing has been built yet: run cargo xtask bench without --no-build");
     }
     let binaries = target.join("deployed");
-    release::lay_out(&binaries).context("Build the functions: cargo xtask bench")?;
+    release::copy_binaries(&binaries).context("run cargo xtask bench without --no-build")?;
     if !args.only_jobs {
         functions(args, &program, &binaries)?;
     }
@@ -84,8 +84,8 @@ fn jobs(args: &Args, program: &Path, binaries: &Path) -> anyhow::Result<()> {
     if !args.jobs.is_empty() {
         command.args(["--jobs", &args.jobs.join(",")]);
     }
-    visible(&mut command)?;
-    ui::success(&format!("report written to {}", shown(&args.jobs_out)));
+    run_visible(&mut command)?;
+    ui::success(&format!("report written to {}", display_path(&args.jobs_out)));
     Ok(())
 }
 
@@ -100,21 +100,21 @@ fn functions(args: &Args, program: &Path, binaries: &Path) -> anyhow::Result<()>
     if args.http {
         command.arg("--http");
     }
-    visible(&mut command)?;
-    ui::success(&format!("report written to {}", shown(&args.out)));
+    run_visible(&mut command)?;
+    ui::success(&format!("report written to {}", display_path(&args.out)));
     Ok(())
 }
 
-/// Builds what is measured, as it is deployed, and what measures it. The floor is built apart: what is built together gets the
-/// features of the dependencies that any of it asks for.
+/// Builds the functions as they are deployed, and the benchmark. The baseline is built separately: packages
+/// that are built together share the features of their dependencies.
 fn build() -> anyhow::Result<()> {
     let tools = Tools::ensure()?;
     release::build(&tools)?;
     release::build_package(&tools, "floor")?;
-    visible(cargo().args(["build", "--release", "--package", "bench"]))
+    run_visible(cargo().args(["build", "--release", "--package", "bench"]))
 }
 
-/// Where cargo puts what it builds for this machine alone.
+/// The directory of cargo's builds for this machine.
 fn target_dir() -> anyhow::Result<PathBuf> {
     let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: serde_json::Value =

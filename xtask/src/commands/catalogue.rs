@@ -8,7 +8,7 @@ use architecture::workspace::root;
 
 use crate::ui;
 
-/// Write the event catalogue from the types: docs/EVENTS.md and docs/schemas.
+/// Generate the event catalogue from the types: docs/EVENTS.md and docs/schemas.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 

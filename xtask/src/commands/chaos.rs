@@ -6,35 +6,35 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum as _;
 
-use crate::chaos::{self, Plant, Wishes};
-use crate::instance::{repo_root, shown};
+use crate::chaos::{self, ChaosConfig, InjectedViolation};
+use crate::instance::{display_path, repo_root};
 use crate::{api, signals, ui};
 
-/// The report, from the root of the repository, unless another file is named.
+/// The default file of the report, relative to the root of the repository.
 const REPORT: &str = "docs/CHAOS.md";
 
-/// Shake a running stack and judge what is left: orders go through its front door while functions are killed, AWS and
-/// the payment provider fail, and old messages come again.
+/// Place orders on a local stack while functions are killed, AWS and the payment provider fail, and old
+/// messages are redelivered; then check that the result is correct.
 ///
-/// It starts a local stack of its own, on ports 4596 to 4599, and stops it again whatever happens. The same seed
-/// makes the same plan; when each thing really happens depends on the machine.
+/// Starts a dedicated local stack on ports 4595 to 4599, and always stops it. The same seed gives the same
+/// plan; the exact timing depends on the machine.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many orders.
+    /// The number of orders.
     #[arg(long, default_value = "300", value_name = "COUNT")]
     orders: NonZeroUsize,
-    /// What the plan is worked out of; a random one if none is given.
+    /// The seed of the plan; random by default.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// Multiplies how many faults there are: 0 is none, 2 twice as many.
+    /// Multiplies the number of faults: 0 means none, 2 twice as many.
     #[arg(long, default_value = "1", value_name = "FACTOR")]
     fault_rate: f64,
-    /// Where to write the report; docs/CHAOS.md if nothing is planted.
+    /// Where to write the report. The default is docs/CHAOS.md; with --inject, no report is written.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Break something on purpose before the judgement, which must then fail.
-    #[arg(long, value_enum)]
-    plant: Option<Plant>,
+    /// Inject a violation before the checks, which must then fail.
+    #[arg(long, value_enum, value_name = "VIOLATION")]
+    inject: Option<InjectedViolation>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -48,28 +48,29 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.fault_rate.to_bits() != 1.0_f64.to_bits() {
         command = format!("{command} --fault-rate {}", args.fault_rate);
     }
-    if let Some(plant) = args.plant.and_then(|plant| plant.to_possible_value()) {
-        command = format!("{command} --plant {}", plant.get_name());
+    if let Some(violation) = args.inject.and_then(|violation| violation.to_possible_value()) {
+        command = format!("{command} --inject {}", violation.get_name());
     }
-    let wishes = Wishes {
+    let config = ChaosConfig {
         orders: args.orders.get(),
         seed,
         fault_rate: args.fault_rate,
-        plant: args.plant,
+        inject: args.inject,
         command: command.clone(),
     };
-    let outcome = chaos::run(&wishes)
-        .with_context(|| format!("the run was not finished. The same plan again: {command}"))?;
+    let outcome = chaos::run(&config)
+        .with_context(|| format!("the run did not finish. To repeat it with the same plan: {command}"))?;
     anstream::println!("\n{}", outcome.report);
-    let usual = args.plant.is_none().then(|| repo_root().join(REPORT));
-    if let Some(file) = args.report.clone().or(usual) {
-        std::fs::write(&file, &outcome.report).with_context(|| format!("cannot write {}", shown(&file)))?;
-        ui::success(&format!("report written to {}", shown(&file)));
+    let default = args.inject.is_none().then(|| repo_root().join(REPORT));
+    if let Some(file) = args.report.clone().or(default) {
+        std::fs::write(&file, &outcome.report)
+            .with_context(|| format!("cannot write {}", display_path(&file)))?;
+        ui::success(&format!("report written to {}", display_path(&file)));
     }
     if !outcome.violations.is_empty() {
         let list: Vec<String> = outcome.violations.iter().map(|violation| format!("  {violation}")).collect();
-        bail!("{} violations:\n{}\nThe same plan again: {command}", list.len(), list.join("\n"));
+        bail!("{} violations:\n{}\nTo repeat the same plan: {command}", list.len(), list.join("\n"));
     }
-    ui::success("nothing was lost, charged twice, oversold or left hanging");
+    ui::success("no order was lost, charged twice, oversold or left unfinished");
     Ok(())
 }

@@ -8,15 +8,18 @@ use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::Tables;
-use crate::queues::{DeadLetter, DeadLetterQueue, Fate, LEASE, Save, Swept, Target, Which, advice};
+use crate::queues::{
+    BackupFile, DeadLetterMessage, DeadLetterQueue, Disposition, MessageFilter, SweepResult, Target,
+    VISIBILITY_TIMEOUT_SECONDS, advice,
+};
 use crate::stack::Stack;
-use crate::ui::{self, BOLD, CYAN, DIM, RED, YELLOW, cut};
+use crate::ui::{self, BOLD, CYAN, DIM, RED, YELLOW, truncate};
 use crate::{duration, signals};
 
-/// Columns of a terminal that a line may fill.
+/// The width of the output, in columns.
 const WIDTH: usize = 80;
 
-/// Look at the messages that could not be handled, send them back, or throw them away.
+/// Inspect, redrive or discard messages in dead-letter queues.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -25,31 +28,31 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Say how many messages each dead-letter queue holds, and why.
-    List(WhichArgs),
-    /// Show messages with the reason why they are there and what sending them back would do. Leaves them there.
+    /// List the dead-letter queues with their numbers of messages, and the reasons.
+    List(FilterArgs),
+    /// Show messages with their reasons, and what redriving them would do. Leaves them in the queue.
     Show {
         #[command(flatten)]
-        which: WhichArgs,
-        /// At most so many of each queue.
+        filter: FilterArgs,
+        /// The maximum number of messages per queue.
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: usize,
     },
-    /// Send messages back to the queue that they came from. Repair the cause first. Says what it would do;
-    /// does it with --yes.
+    /// Send messages back to their source queue. Fix the cause first. Without --yes, only shows what it would
+    /// do.
     Redrive {
         #[command(flatten)]
-        which: WhichArgs,
+        filter: FilterArgs,
         #[command(flatten)]
-        how: HowArgs,
+        execution: ExecutionArgs,
     },
-    /// Throw messages away, after writing them to a file. Says what it would do; does it with --yes.
+    /// Delete messages, after saving them to a file. Without --yes, only shows what it would do.
     Discard {
         #[command(flatten)]
-        which: WhichArgs,
+        filter: FilterArgs,
         #[command(flatten)]
-        how: HowArgs,
-        /// Where to keep what is thrown away, one JSON object a line; goes on writing where the file exists. The
+        execution: ExecutionArgs,
+        /// Where to save the deleted messages, one JSON object per line; an existing file is appended to. The
         /// default is a new file in .local/dead-letters.
         #[arg(long, value_name = "FILE")]
         save: Option<PathBuf>,
@@ -57,53 +60,52 @@ enum Command {
 }
 
 #[derive(clap::Args)]
-struct WhichArgs {
-    /// The queues, or the functions that they belong to: ProcessPaymentDeadLetters, process-payment. All if none
-    /// is named.
+struct FilterArgs {
+    /// Queues or functions, such as ProcessPaymentDeadLetters or process-payment. The default is all.
     queues: Vec<String>,
-    /// Only those with this kind (exhausted, reject, poison, none) or with this text in their reason.
+    /// Only messages of this kind (exhausted, reject, poison, none), or with this text in their reason.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Only those that were given up at least so long ago, such as 90s, 15m, 2h, 3d.
+    /// Only messages that failed at least this long ago, such as 90s, 15m, 2h, 3d.
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     older_than: Option<SignedDuration>,
-    /// Only those that were given up at most so long ago.
+    /// Only messages that failed at most this long ago.
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     newer_than: Option<SignedDuration>,
     /// Only messages about this order.
     #[arg(long, value_name = "ID")]
     order: Option<String>,
-    /// Only the message of this id.
+    /// Only the message with this id.
     #[arg(long, value_name = "ID")]
     message_id: Option<String>,
 }
 
 #[derive(clap::Args)]
-struct HowArgs {
-    /// Do it.
+struct ExecutionArgs {
+    /// Execute the command, instead of only showing what it would do.
     #[arg(long)]
     yes: bool,
-    /// So many messages a second at most.
+    /// The maximum number of messages per second.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rate: u32,
 }
 
-impl WhichArgs {
-    fn which(&self) -> Which {
-        let which = Which {
+impl FilterArgs {
+    fn filter(&self) -> MessageFilter {
+        let filter = MessageFilter {
             message_id: self.message_id.clone(),
             order_id: self.order.clone(),
             reason: self.reason.clone(),
-            ..Which::default()
+            ..MessageFilter::default()
         };
-        which.aged(self.older_than, self.newer_than, crate::duration::now())
+        filter.with_age(self.older_than, self.newer_than, crate::duration::now())
     }
 
     fn queues(&self, stack: &Stack) -> anyhow::Result<Vec<DeadLetterQueue>> {
         if self.queues.is_empty() {
             return DeadLetterQueue::all(stack);
         }
-        self.queues.iter().map(|name| DeadLetterQueue::named(stack, name)).collect()
+        self.queues.iter().map(|name| DeadLetterQueue::find(stack, name)).collect()
     }
 }
 
@@ -111,243 +113,249 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     let stack = Stack::open(stack)?;
     signals::catch()?;
     match &args.command {
-        Command::List(which) => list(&stack, which),
-        Command::Show { which, limit } => show(&stack, which, *limit),
-        Command::Redrive { which, how } => {
-            let act = |queue: &DeadLetterQueue, target: &Target, letter: &DeadLetter| {
-                queue.send_back(&stack, target, letter)
+        Command::List(filter) => list(&stack, filter),
+        Command::Show { filter, limit } => show(&stack, filter, *limit),
+        Command::Redrive { filter, execution } => {
+            let act = |queue: &DeadLetterQueue, target: &Target, message: &DeadLetterMessage| {
+                queue.redrive_message(&stack, target, message)
             };
-            work(&stack, which, how, "send back", "sent back", act)
+            process(&stack, filter, execution, "redrive", "redriven", act)
         }
-        Command::Discard { which, how, save } => {
-            if !how.yes {
-                return work(&stack, which, how, "throw away", "thrown away", |_, _, _| Ok(Fate::Stay));
+        Command::Discard { filter, execution, save } => {
+            if !execution.yes {
+                let keep = |_: &DeadLetterQueue, _: &Target, _: &DeadLetterMessage| Ok(Disposition::Keep);
+                return process(&stack, filter, execution, "discard", "discarded", keep);
             }
-            let mut file = Save::open(save.as_deref(), crate::duration::now())?;
-            ui::note(&format!("what is thrown away is kept in {}", crate::instance::shown(file.path())));
-            work(&stack, which, how, "throw away", "thrown away", |queue, _, letter| {
-                file.put(&queue.name, letter, crate::duration::now())?;
-                Ok(Fate::Remove)
+            let mut file = BackupFile::open(save.as_deref(), crate::duration::now())?;
+            ui::note(&format!(
+                "discarded messages are saved to {}",
+                crate::instance::display_path(file.path())
+            ));
+            process(&stack, filter, execution, "discard", "discarded", |queue, _, message| {
+                file.append(&queue.name, message, crate::duration::now())?;
+                Ok(Disposition::Delete)
             })
         }
     }
 }
 
-fn list(stack: &Stack, args: &WhichArgs) -> anyhow::Result<()> {
-    let which = args.which();
+fn list(stack: &Stack, args: &FilterArgs) -> anyhow::Result<()> {
+    let filter = args.filter();
     for queue in args.queues(stack)? {
         let count = queue.count(stack)?;
         if count == 0 {
             anstream::println!("{DIM}{count:>6}  {}{DIM:#}", queue.name);
             continue;
         }
-        let letters = queue.peek(stack, &which)?;
-        let shown = u64::try_from(letters.len())?;
-        let count = if which.is_all() { count.max(shown) } else { shown };
+        let messages = queue.peek(stack, &filter)?;
+        let read = u64::try_from(messages.len())?;
+        let count = if filter.matches_all() { count.max(read) } else { read };
         anstream::println!("{RED}{count:>6}{RED:#}  {BOLD}{}{BOLD:#}", queue.name);
         let mut reasons: BTreeMap<(String, String), (u64, Option<Timestamp>)> = BTreeMap::new();
-        for letter in &letters {
-            let entry = reasons.entry((letter.kind().to_owned(), letter.reason())).or_default();
+        for message in &messages {
+            let entry = reasons.entry((message.kind().to_owned(), message.reason())).or_default();
             entry.0 = entry.0.saturating_add(1);
-            entry.1 = [entry.1, letter.failed_at()].into_iter().flatten().min();
+            entry.1 = [entry.1, message.failed_at()].into_iter().flatten().min();
         }
         for ((kind, reason), (count, oldest)) in reasons {
             let since = oldest.map_or_else(|| "?".to_owned(), ago);
             let line = format!("{count:>6}  {kind}, oldest {since}: ");
             let left = WIDTH.saturating_sub(line.chars().count() + 2);
-            anstream::println!("  {DIM}{line}{DIM:#}{}", cut(&reason, left));
+            anstream::println!("  {DIM}{line}{DIM:#}{}", truncate(&reason, left));
         }
-        tell_hidden(&letters, &which, count);
+        print_in_flight(&messages, &filter, count);
     }
     Ok(())
 }
 
-/// Says when more are there than could be looked at.
-fn tell_hidden(letters: &[DeadLetter], which: &Which, count: u64) {
-    let seen = u64::try_from(letters.len()).unwrap_or(u64::MAX);
-    if which.is_all() && count > seen {
+/// Prints how many messages could not be read because they are in flight.
+fn print_in_flight(messages: &[DeadLetterMessage], filter: &MessageFilter, count: u64) {
+    let read = u64::try_from(messages.len()).unwrap_or(u64::MAX);
+    if filter.matches_all() && count > read {
         anstream::println!(
-            "  {YELLOW}{:>6}  in somebody else's hands: see again in {LEASE} s{YELLOW:#}",
-            count - seen
+            "  {YELLOW}{:>6}  in flight elsewhere: look again in {VISIBILITY_TIMEOUT_SECONDS} s{YELLOW:#}",
+            count - read
         );
     }
 }
 
-fn show(stack: &Stack, args: &WhichArgs, limit: usize) -> anyhow::Result<()> {
-    let (which, tables) = (args.which(), Tables::of(stack)?);
+fn show(stack: &Stack, args: &FilterArgs, limit: usize) -> anyhow::Result<()> {
+    let (filter, tables) = (args.filter(), Tables::new(stack)?);
     let mut all = 0_usize;
     for queue in args.queues(stack)? {
         if queue.count(stack)? == 0 {
             continue;
         }
-        let letters = queue.peek(stack, &which)?;
-        if letters.is_empty() {
+        let messages = queue.peek(stack, &filter)?;
+        if messages.is_empty() {
             continue;
         }
         let target = queue.target(stack)?;
-        ui::heading(&format!("{} · {}", queue.name, messages(letters.len())));
-        for letter in letters.iter().take(limit) {
-            print_reason(letter);
-            print_advice(&tables, &queue, &target, letter);
-            print_body(letter);
+        ui::heading(&format!("{} · {}", queue.name, message_count(messages.len())));
+        for message in messages.iter().take(limit) {
+            print_reason(message);
+            print_advice(&tables, &queue, &target, message);
+            print_body(message);
             anstream::println!();
         }
-        if letters.len() > limit {
-            ui::note(&format!("{} more: --limit {}", letters.len() - limit, letters.len()));
+        if messages.len() > limit {
+            ui::note(&format!("{} more: --limit {}", messages.len() - limit, messages.len()));
         }
-        all = all.saturating_add(letters.len());
+        all = all.saturating_add(messages.len());
     }
-    ui::success(&messages(all));
+    ui::success(&message_count(all));
     Ok(())
 }
 
-/// Does something with messages, or says what it would do.
-fn work(
+/// Applies `act` to the selected messages, or shows what it would do.
+fn process(
     stack: &Stack,
-    args: &WhichArgs,
-    how: &HowArgs,
-    doing: &str,
-    done: &str,
-    mut act: impl FnMut(&DeadLetterQueue, &Target, &DeadLetter) -> anyhow::Result<Fate>,
+    args: &FilterArgs,
+    execution: &ExecutionArgs,
+    verb: &str,
+    participle: &str,
+    mut act: impl FnMut(&DeadLetterQueue, &Target, &DeadLetterMessage) -> anyhow::Result<Disposition>,
 ) -> anyhow::Result<()> {
-    let (which, tables) = (args.which(), Tables::of(stack)?);
+    let (filter, tables) = (args.filter(), Tables::new(stack)?);
     let (mut total, mut shown, mut pointers) = (0_usize, 0_usize, 0_usize);
-    let mut pace = Pace::new(how.rate);
+    let mut limiter = RateLimiter::new(execution.rate);
     for queue in args.queues(stack)? {
         if queue.count(stack)? == 0 {
             continue;
         }
         let target = queue.target(stack)?;
-        let mut head = false;
-        let swept = queue.sweep(stack, &which, &mut |letter| {
-            if !std::mem::replace(&mut head, true) {
+        let mut has_heading = false;
+        let result = queue.sweep(stack, &filter, &mut |message| {
+            if !std::mem::replace(&mut has_heading, true) {
                 ui::heading(&queue.name);
             }
-            if how.yes {
-                pace.wait()?;
-                let fate = act(&queue, &target, letter)?;
-                print_line(letter);
-                if fate == Fate::Stay {
-                    print_advice(&tables, &queue, &target, letter);
+            if execution.yes {
+                limiter.wait()?;
+                let disposition = act(&queue, &target, message)?;
+                print_line(message);
+                if disposition == Disposition::Keep {
+                    print_advice(&tables, &queue, &target, message);
                 }
-                return Ok(fate);
+                return Ok(disposition);
             }
             signals::check()?;
-            // What would become of each is looked up for the first few: it takes a read of the tables.
+            // The advice is shown for the first messages only, because it reads the tables.
             shown = shown.saturating_add(1);
-            print_line(letter);
-            if shown <= 20 && doing == "send back" {
-                print_advice(&tables, &queue, &target, letter);
+            print_line(message);
+            if shown <= 20 && verb == "redrive" {
+                print_advice(&tables, &queue, &target, message);
             }
-            // It holds nothing that could be sent.
-            pointers += usize::from(doing == "send back" && letter.is_stream_pointer());
-            Ok(Fate::Stay)
+            // A stream pointer cannot be redriven.
+            pointers += usize::from(verb == "redrive" && message.is_stream_pointer());
+            Ok(Disposition::Keep)
         });
-        total = total.saturating_add(tell(stack, &queue, swept, how.yes, doing, done)?);
+        let count = report_queue(stack, &queue, result, execution.yes, verb, participle)?;
+        total = total.saturating_add(count);
     }
     total = total.saturating_sub(pointers);
-    if how.yes {
-        ui::success(&format!("{} {done}", messages(total)));
+    if execution.yes {
+        ui::success(&format!("{} {participle}", message_count(total)));
     } else if total == 0 {
-        ui::success("no such message");
+        ui::success("no messages match");
     } else {
         anstream::println!();
-        ui::note(&format!("nothing was done. To {doing} {}, add --yes", messages(total)));
+        ui::note(&format!("nothing was changed. To {verb} {}, add --yes", message_count(total)));
     }
     Ok(())
 }
 
-/// Says what became of one queue, and how many messages that makes.
-fn tell(
+/// Reports the result for one queue. Returns the number of messages processed.
+fn report_queue(
     stack: &Stack,
     queue: &DeadLetterQueue,
-    swept: Swept,
-    for_real: bool,
-    doing: &str,
-    done: &str,
+    result: SweepResult,
+    execute: bool,
+    verb: &str,
+    participle: &str,
 ) -> anyhow::Result<usize> {
-    if let Some(error) = swept.stopped {
-        if !for_real {
+    if let Some(error) = result.error {
+        if !execute {
             return Err(error);
         }
         return Err(error.context(format!(
-            "{} of {} {done}; the others are still there. The same command goes on with them",
-            messages(swept.removed.len()),
+            "{} of {} {participle}; the others are still in the queue. To continue, run the same command again",
+            message_count(result.deleted.len()),
             queue.name
         )));
     }
-    if swept.newer > 0 {
+    if result.arrived > 0 {
         ui::note(&format!(
-            "{} came in meanwhile and are left alone",
-            messages(usize::try_from(swept.newer)?)
+            "{} arrived during the command and were not processed",
+            message_count(usize::try_from(result.arrived)?)
         ));
     }
-    let stayed = usize::try_from(swept.stayed)?;
-    if !for_real {
-        return Ok(stayed);
+    let kept = usize::try_from(result.kept)?;
+    if !execute {
+        return Ok(kept);
     }
-    if stayed > 0 {
-        ui::note(&format!("{} cannot be {done} and stay", messages(stayed)));
+    if kept > 0 {
+        ui::note(&format!("{} cannot be {participle} and stay in the queue", message_count(kept)));
     }
-    let remain = queue.count(stack)?;
-    if remain > 0 {
+    let remaining = queue.count(stack)?;
+    if remaining > 0 {
         ui::note(&format!(
-            "{remain} remain in {}. Those that a killed command held come back within {LEASE} s: {doing} again",
+            "{remaining} remain in {}. Messages in flight, for example of a command that was killed, become visible \
+             within {VISIBILITY_TIMEOUT_SECONDS} s; then run the command again to {verb} them",
             queue.name
         ));
     }
-    Ok(swept.removed.len())
+    Ok(result.deleted.len())
 }
 
-/// Keeps to a rate.
-struct Pace {
-    gap: Duration,
+/// Limits the rate of operations.
+struct RateLimiter {
+    interval: Duration,
     next: Option<Instant>,
 }
 
-impl Pace {
+impl RateLimiter {
     fn new(per_second: u32) -> Self {
-        Self { gap: Duration::from_secs(1) / per_second.max(1), next: None }
+        Self { interval: Duration::from_secs(1) / per_second.max(1), next: None }
     }
 
-    /// Waits for the next turn; fails when the person asks for an end.
+    /// Waits until the next operation is allowed; fails when the user interrupts the command.
     fn wait(&mut self) -> anyhow::Result<()> {
         let now = Instant::now();
         let turn = self.next.unwrap_or(now).max(now);
-        self.next = turn.checked_add(self.gap);
+        self.next = turn.checked_add(self.interval);
         signals::sleep(turn.saturating_duration_since(now))
     }
 }
 
-fn messages(count: usize) -> String {
+fn message_count(count: usize) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
 }
 
 fn ago(at: Timestamp) -> String {
-    format!("{} ago", duration::shown(crate::duration::now().duration_since(at)))
+    format!("{} ago", duration::format(crate::duration::now().duration_since(at)))
 }
 
-/// Prints a message in two lines.
-fn print_line(letter: &DeadLetter) {
+/// Prints the id, kind, age, order and reason of a message.
+fn print_line(message: &DeadLetterMessage) {
     let about =
-        advice::order_of(letter).map_or_else(|| "no order".to_owned(), |order| format!("order {order}"));
-    let since = letter.failed_at().map(ago).unwrap_or_default();
-    anstream::println!("  {CYAN}{}{CYAN:#}  {YELLOW}{}{YELLOW:#} {since}", letter.id, letter.kind());
+        advice::order_of(message).map_or_else(|| "no order".to_owned(), |order| format!("order {order}"));
+    let since = message.failed_at().map(ago).unwrap_or_default();
+    anstream::println!("  {CYAN}{}{CYAN:#}  {YELLOW}{}{YELLOW:#} {since}", message.id, message.kind());
     anstream::println!("    {DIM}{about}{DIM:#}");
-    anstream::println!("    {}", cut(&letter.reason(), WIDTH - 4));
+    anstream::println!("    {}", truncate(&message.reason(), WIDTH - 4));
 }
 
-/// Prints where a message would be sent, and what the function would do then.
-fn print_advice(tables: &Tables<'_>, queue: &DeadLetterQueue, target: &Target, letter: &DeadLetter) {
-    let advice = advice::of(tables, queue, letter);
-    let text = if letter.is_stream_pointer() { advice } else { format!("to {target}: {advice}") };
+/// Prints the destination of a redrive, and what the function would do.
+fn print_advice(tables: &Tables<'_>, queue: &DeadLetterQueue, target: &Target, message: &DeadLetterMessage) {
+    let advice = advice::describe(tables, queue, message);
+    let text = if message.is_stream_pointer() { advice } else { format!("to {target}: {advice}") };
     for (number, line) in wrap(&text, WIDTH - 6).iter().enumerate() {
         let sign = if number == 0 { "→" } else { " " };
         anstream::println!("    {BOLD}{sign}{BOLD:#} {line}");
     }
 }
 
-/// Breaks a text into lines of at most so many characters, between its words.
+/// Wraps a text at word boundaries into lines of at most `width` characters.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -362,21 +370,21 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Prints why a message is there.
-pub(crate) fn print_reason(letter: &DeadLetter) {
-    anstream::println!("  {BOLD}{}{BOLD:#}", letter.id);
-    for line in wrap(&letter.reason(), WIDTH - 2) {
+/// Prints why a message is in the queue.
+pub(crate) fn print_reason(message: &DeadLetterMessage) {
+    anstream::println!("  {BOLD}{}{BOLD:#}", message.id);
+    for line in wrap(&message.reason(), WIDTH - 2) {
         anstream::println!("  {RED}{line}{RED:#}");
     }
-    for (name, value) in letter.attributes.iter().filter(|(name, _)| *name != "error") {
+    for (name, value) in message.attributes.iter().filter(|(name, _)| *name != "error") {
         anstream::println!("  {YELLOW}{name:>14}{YELLOW:#}  {value}");
     }
 }
 
-/// Prints what a message says.
-fn print_body(letter: &DeadLetter) {
-    let body = letter.event().and_then(|event| serde_json::to_string_pretty(&event).ok());
-    for line in body.as_deref().unwrap_or(&letter.body).lines() {
+/// Prints the event in a message, or its body.
+fn print_body(message: &DeadLetterMessage) {
+    let body = message.event().and_then(|event| serde_json::to_string_pretty(&event).ok());
+    for line in body.as_deref().unwrap_or(&message.body).lines() {
         anstream::println!("  {DIM}│ {line}{DIM:#}");
     }
 }
@@ -388,16 +396,16 @@ mod tests {
     #[test]
     fn lines_break_between_words() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("aVeryLongWord b", 4), ["aVeryLongWord", "b"], "a word is never cut");
+        assert_eq!(wrap("aVeryLongWord b", 4), ["aVeryLongWord", "b"], "words are not broken");
         assert!(wrap("", 4).is_empty());
     }
 
     #[test]
-    fn a_pace_is_kept_from_the_second_on() {
-        let mut pace = Pace::new(50);
+    fn the_rate_limiter_delays_all_but_the_first() {
+        let mut limiter = RateLimiter::new(50);
         let started = Instant::now();
         for _ in 0..5 {
-            pace.wait().unwrap();
+            limiter.wait().unwrap();
         }
         assert!(started.elapsed() >= Duration::from_millis(80), "{:?}", started.elapsed());
     }

@@ -7,7 +7,7 @@ use crate::scanner::Scanner;
 use crate::stand_in::StandIn;
 use crate::{signals, ui};
 
-/// Stop everything that `up` started. The state is kept for the next `up`.
+/// Stop the local stack. Its state is kept for the next `up`.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -21,21 +21,22 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
 
 /// Stops a local stack. Returns whether any of it was running.
 pub(crate) fn stop(instance: &Instance) -> anyhow::Result<bool> {
-    let emulator = Emulator::of(instance);
-    let stand_in = StandIn::of(instance);
-    let container = Container::of(instance);
-    let scanner = Scanner::of(instance);
+    let emulator = Emulator::new(instance);
+    let stand_in = StandIn::new(instance);
+    let container = Container::new(instance);
+    let scanner = Scanner::new(instance);
     let running = [&emulator.service, &stand_in.service, &container.service, &scanner.service]
         .iter()
         .any(|service| service.pid().is_some());
     let progress = running.then(|| ui::Progress::start("stopping the local stack"));
-    // Both are tried, whatever becomes of the first; a stack that is not running may have left something behind.
+    // All are stopped, even if one fails; a stack that is not running may have left processes and files
+    // behind.
     let stopped = [emulator.stop(), stand_in.stop(), container.stop(), scanner.stop()];
     for result in stopped {
         result?;
     }
     if let Some(progress) = progress {
-        progress.done("the local stack is stopped, its state kept");
+        progress.done("local stack stopped; its state is kept");
     }
     Ok(running)
 }

@@ -5,19 +5,21 @@ use serde_json::{Map, Value};
 
 use crate::stack::Stack;
 
-/// What a client has to know, as a shell sets it: `eval "$(cargo xtask env)"`. Or what the functions know.
+/// Print the addresses that a client needs, for a shell: `eval "$(cargo xtask env)"`. Or the variables of the
+/// functions.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Instead, the environment variables of each function, in the form that `sam local invoke --env-vars` takes.
+    /// Print the environment variables of each function instead, in the format of `sam local invoke
+    /// --env-vars`.
     #[arg(long)]
     functions: bool,
-    /// How a container reaches this machine, to stand where the functions' variables name it: `host.docker.internal`
-    /// for Docker Desktop.
+    /// Replace the addresses of this machine in the functions' variables by this host name:
+    /// `host.docker.internal` for Docker Desktop.
     #[arg(long, value_name = "NAME", requires = "functions")]
     host: Option<String>,
 }
 
-/// The variables, and the outputs of the template that they are.
+/// The variables, and the stack outputs that provide their values.
 const VARIABLES: [(&str, &str); 5] = [
     ("API_URL", "ApiUrl"),
     ("SIGN_IN_URL", "SignInUrl"),
@@ -29,22 +31,21 @@ const VARIABLES: [(&str, &str); 5] = [
 pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     let stack = Stack::open(stack)?;
     if args.functions {
-        anstream::println!("{}", of_functions(&stack, args.host.as_deref())?);
+        anstream::println!("{}", function_variables(&stack, args.host.as_deref())?);
         return Ok(());
     }
     let outputs = stack.outputs()?;
     for (variable, output) in VARIABLES {
         let value = outputs.get(output);
         let value =
-            value.with_context(|| format!("stack {} has no output {output}: deploy it anew", stack.name))?;
+            value.with_context(|| format!("stack {} has no output {output}: deploy it again", stack.name))?;
         anstream::println!("export {variable}='{value}'");
     }
     Ok(())
 }
 
-/// The variables of each function, by its name in the template, as JSON. Where they name this machine, `host` stands
-/// instead.
-pub(super) fn of_functions(stack: &Stack, host: Option<&str>) -> anyhow::Result<String> {
+/// The variables of each function, by logical id, as JSON. Addresses of this machine are replaced by `host`.
+pub(super) fn function_variables(stack: &Stack, host: Option<&str>) -> anyhow::Result<String> {
     let mut all = Map::new();
     for function in stack.functions()? {
         let path = format!("/2015-03-31/functions/{}/configuration", function.physical_id);
@@ -52,8 +53,8 @@ pub(super) fn of_functions(stack: &Stack, host: Option<&str>) -> anyhow::Result<
         let variables = configuration.pointer("/Environment/Variables").and_then(Value::as_object);
         let mut variables = variables.cloned().unwrap_or_default();
         for (name, value) in &mut variables {
-            if let (Some(host), Some(text)) = (host.filter(|_| name != PERMITTED), value.as_str()) {
-                *value = seen_from_outside(text, host).into();
+            if let (Some(host), Some(text)) = (host.filter(|_| name != WEBHOOK_RECEIVER), value.as_str()) {
+                *value = with_host(text, host).into();
             }
         }
         all.insert(function.logical_id, variables.into());
@@ -61,12 +62,12 @@ pub(super) fn of_functions(stack: &Stack, host: Option<&str>) -> anyhow::Result<
     Ok(format!("{:#}", Value::from(all)))
 }
 
-/// The variable that names nothing to talk to, but the one address of the machine itself that webhooks may go to. No other
-/// machine may be named there.
-const PERMITTED: &str = "WEBHOOK_TEST_RECEIVER";
+/// A variable whose address is not replaced: the functions do not call it, but allow webhooks to it, and it
+/// must be an address of this machine.
+const WEBHOOK_RECEIVER: &str = "WEBHOOK_TEST_RECEIVER";
 
-/// An address of this machine, or the URL of something on it, with another name for it.
-fn seen_from_outside(text: &str, host: &str) -> String {
+/// Replaces the host of a local address or URL.
+fn with_host(text: &str, host: &str) -> String {
     for (before, name) in [("http://", "127.0.0.1"), ("http://", "localhost"), ("", "127.0.0.1")] {
         if let Some(rest) = text.strip_prefix(&format!("{before}{name}:")) {
             return format!("{before}{host}:{rest}");
@@ -77,10 +78,10 @@ fn seen_from_outside(text: &str, host: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::seen_from_outside;
+    use super::with_host;
 
     #[test]
-    fn this_machine_is_named_as_others_see_it() {
+    fn only_addresses_of_this_machine_are_replaced() {
         for (text, expected) in [
             ("http://127.0.0.1:4577/v1", "http://h:4577/v1"),
             ("http://localhost:4577", "http://h:4577"),
@@ -88,7 +89,7 @@ mod tests {
             ("http://10.127.0.0.1:1", "http://10.127.0.0.1:1"),
             ("", ""),
         ] {
-            assert_eq!(seen_from_outside(text, "h"), expected);
+            assert_eq!(with_host(text, "h"), expected);
         }
     }
 }

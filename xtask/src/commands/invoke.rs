@@ -16,37 +16,40 @@ use crate::{names, process, release, signals, ui};
 
 use super::env;
 
-/// Have `sam local invoke` call each function with its sample in `events/`, with the local stack behind it.
+/// Invoke each function with its sample event in `events/`, with `sam local invoke` and the local stack.
 ///
-/// Needs Docker, and the image that SAM runs functions in. On Linux, containers reach this machine at the gateway of Docker's
-/// bridge; this command passes on what they send there to the local stack, which listens to this machine alone.
+/// Requires Docker, and the image in which SAM runs functions. On Linux, containers reach this machine at the
+/// gateway of Docker's bridge network; the command forwards connections there to the local stack, which
+/// listens on the loopback interface only.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only these functions, such as `track-order`.
     #[arg(value_name = "FUNCTION")]
     functions: Vec<String>,
-    /// How a container reaches this machine, where that is not by the gateway: `host.docker.internal` for Docker Desktop.
+    /// The host name at which a container reaches this machine, if it is not the gateway:
+    /// `host.docker.internal` for Docker Desktop.
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
-    /// The functions that `sam build --config-env local` made, and not those of the local stack.
+    /// Invoke the functions that `sam build --config-env local` built, instead of those of the local stack.
     #[arg(long)]
     built: bool,
-    /// Leave their variables out, as who types `sam local invoke` alone does. A function is to answer then, whatever it answers.
+    /// Invoke without environment variables, like a plain `sam local invoke`. The function must respond, even
+    /// if with an error.
     #[arg(long)]
     without_variables: bool,
 }
 
-/// Asks the engine, with the library that SAM asks it with. A bridge that was not set up by hand may name its network alone:
-/// the gateway is the first address of it then.
-const GATEWAY: &str = "
+/// Prints the gateway of Docker's bridge network, with the library that SAM uses. The configuration of a
+/// default bridge may contain only the subnet; the gateway is then its first address.
+const GATEWAY_SCRIPT: &str = "
 import docker, ipaddress
 config = docker.from_env().networks.get('bridge').attrs['IPAM']['Config'][0]
 print(config.get('Gateway') or next(ipaddress.ip_network(config['Subnet']).hosts()))
 ";
-/// What SAM says when the image, or the function, is for another kind of machine than this one.
-const FOREIGN: &str = "exec format error";
-/// How much of an answer is shown.
-const SHOWN: usize = 100;
+/// SAM's error if the image or the function was built for another architecture.
+const WRONG_ARCHITECTURE: &str = "exec format error";
+/// How many characters of a response are printed.
+const MAX_PRINTED: usize = 100;
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     signals::catch()?;
@@ -60,16 +63,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         None => {
             let gateway = gateway(&tools)?;
             let ports = [instance.emulator_port, instance.stand_in_port, instance.scanner_port];
-            ports.into_iter().try_for_each(|port| pass_on(gateway, port))?;
+            ports.into_iter().try_for_each(|port| forward_port(gateway, port))?;
             gateway.to_string()
         }
     };
     let variables = instance.run().join("variables.json");
-    std::fs::write(&variables, env::of_functions(&stack, Some(&host))?)?;
+    std::fs::write(&variables, env::function_variables(&stack, Some(&host))?)?;
     let mut failed = Vec::new();
     for (id, name) in &functions {
         let mut sam = local_sam(&instance, &tools)?;
-        // The functions were built on this machine, for it.
+        // The functions were built for this machine's architecture.
         let architecture = format!("Architecture={}", release::ARCHITECTURE);
         sam.args(["local", "invoke", id, "--skip-pull-image", "--parameter-overrides", &architecture]);
         sam.arg("--template").arg(&template);
@@ -79,11 +82,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         sam.arg("--event").arg(format!("events/{name}.json"));
         let started = Instant::now();
         let log = instance.log(&format!("invoke-{name}"));
-        let answer = invoke(&mut sam, &log);
-        let took = ui::seconds(started.elapsed());
-        let judge = if args.without_variables { judge_any } else { judge };
-        match answer.and_then(|answer| judge(&answer)) {
-            Ok(said) => ui::success(&format!("{name:20} {took:>7}  {}", ui::cut(&said, SHOWN))),
+        let response = invoke(&mut sam, &log);
+        let duration = ui::seconds(started.elapsed());
+        let check = if args.without_variables { check_any_response } else { check_response };
+        match response.and_then(|response| check(&response)) {
+            Ok(text) => {
+                ui::success(&format!("{name:20} {duration:>7}  {}", ui::truncate(&text, MAX_PRINTED)));
+            }
             Err(error) => {
                 ui::failure(&format!("{name}: {error:#}"));
                 failed.push(name.as_str());
@@ -92,20 +97,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         signals::check()?;
     }
     ui::note(
-        "The samples tell of orders that nobody placed: `cargo xtask audit` will say so. A stack without them: cargo xtask down, then up --fresh",
+        "The sample events are about orders that do not exist, which `cargo xtask audit` will report. For a clean stack: cargo xtask down, then up --fresh",
     );
     ensure!(failed.is_empty(), "{} of {} failed: {}", failed.len(), functions.len(), failed.join(", "));
     Ok(())
 }
 
-/// What `sam build` wrote.
+/// The template that `sam build` wrote.
 fn built_template() -> anyhow::Result<PathBuf> {
     let template = repo_root().join(".aws-sam/build/template.yaml");
-    ensure!(template.exists(), "nothing is built. Build it: sam build --config-env local");
+    ensure!(template.exists(), "there is no build: run sam build --config-env local");
     Ok(template)
 }
 
-/// The functions that are wanted: their names in the template, and their own.
+/// The selected functions: their logical ids and names.
 fn functions(stack: &Stack, wanted: &[String]) -> anyhow::Result<Vec<(String, String)>> {
     let mut all: Vec<(String, String)> = stack
         .functions()?
@@ -118,30 +123,32 @@ fn functions(stack: &Stack, wanted: &[String]) -> anyhow::Result<Vec<(String, St
     all.sort();
     if let Some(unknown) = wanted.iter().find(|wanted| !all.iter().any(|(_, name)| name == *wanted)) {
         let known: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
-        bail!("there is no function {unknown}. There are: {}", known.join(", "));
+        bail!("there is no function {unknown}. The stack has: {}", known.join(", "));
     }
     all.retain(|(_, name)| wanted.is_empty() || wanted.contains(name));
     Ok(all)
 }
 
-/// The address of this machine that containers see.
+/// The address at which containers reach this machine.
 fn gateway(tools: &Tools) -> anyhow::Result<IpAddr> {
-    let output = Command::new(tools.python()).args(["-c", GATEWAY]).output()?;
+    let output = Command::new(tools.python()).args(["-c", GATEWAY_SCRIPT]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().ok().filter(|_| output.status.success()).with_context(|| {
         let why = String::from_utf8_lossy(&output.stderr);
         format!(
-            "no Docker engine answers, or it has no bridge: {}\nStart it, or set DOCKER_HOST to where it is; with Docker \
-             Desktop, add --host host.docker.internal.",
-            why.lines().last().unwrap_or("it said nothing")
+            "Docker is unavailable, or has no bridge network: {}\nStart it, or set DOCKER_HOST; with Docker Desktop, add \
+             --host host.docker.internal.",
+            why.lines().last().unwrap_or("no error message")
         )
     })
 }
 
-/// Passes on what comes to a port of `address` to the same port of the loopback interface, as long as this program runs.
-fn pass_on(address: IpAddr, port: u16) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((address, port))
-        .with_context(|| format!("cannot listen on {address}:{port}, where containers reach this machine"))?;
+/// Forwards connections from a port of `address` to the same port of the loopback interface, while this
+/// program runs.
+fn forward_port(address: IpAddr, port: u16) -> anyhow::Result<()> {
+    let listener = TcpListener::bind((address, port)).with_context(|| {
+        format!("cannot listen on {address}:{port}, where containers connect to this machine")
+    })?;
     std::thread::spawn(move || {
         for outer in listener.incoming().flatten() {
             let Ok(inner) = TcpStream::connect(("127.0.0.1", port)) else { continue };
@@ -153,60 +160,60 @@ fn pass_on(address: IpAddr, port: u16) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Copies what one sends to the other, and tells it when that is all. Who breaks off has the other notice.
+/// Copies bytes from one connection to the other, until the sender closes its side or breaks the connection.
 fn copy(mut from: TcpStream, mut to: TcpStream) {
     let _ = std::io::copy(&mut from, &mut to);
     let _ = to.shutdown(std::net::Shutdown::Write);
 }
 
-/// What the function answered: the last line of what SAM prints. What the function logs goes to `log`.
+/// The function's response: the last line that SAM prints. The function's log is written to `log`.
 fn invoke(sam: &mut Command, log: &Path) -> anyhow::Result<String> {
     sam.stdin(Stdio::null()).stderr(std::fs::File::create(log)?);
     let output = sam.output().context("the SAM CLI could not be started")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let answer = text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
-    answer.filter(|_| output.status.success()).with_context(|| {
-        let tail = process::tail(log);
-        let advice = if tail.contains(FOREIGN) {
-            "\nIt was built for another kind of machine. Build it for this one: sam build --config-env local"
+    let response = text.lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned);
+    response.filter(|_| output.status.success()).with_context(|| {
+        let tail = process::log_tail(log);
+        let advice = if tail.contains(WRONG_ARCHITECTURE) {
+            "\nIt was built for another architecture. Build it for this machine: sam build --config-env local"
         } else {
             ""
         };
-        format!("it gave no answer. Its last words:\n{tail}{advice}")
+        format!("there is no response. The end of its log:\n{tail}{advice}")
     })
 }
 
-/// What is said of an answer.
+/// Checks a response, and returns the text to print.
 ///
 /// # Errors
-/// When it is none that whoever calls the function would take for an end.
-fn judge(answer: &str) -> anyhow::Result<String> {
+/// When the caller of the function would treat the response as a failure.
+fn check_response(response: &str) -> anyhow::Result<String> {
     let json: Value =
-        serde_json::from_str(answer).with_context(|| format!("its answer is no JSON: {answer}"))?;
+        serde_json::from_str(response).with_context(|| format!("the response is not JSON: {response}"))?;
     let is_error = json.get("errorType").is_some() || json.get("errorMessage").is_some();
-    ensure!(!is_error, "it failed: {answer}");
+    ensure!(!is_error, "the function failed: {response}");
     if let Some(status) = json.get("statusCode").and_then(Value::as_u64) {
         let body = json.get("body").and_then(Value::as_str).unwrap_or_default();
-        ensure!(status < 500, "it answered {status}: {body}");
+        ensure!(status < 500, "the response has status {status}: {body}");
         return Ok(format!("{status} {}", body.replace('\n', " ")));
     }
     if let Some(failures) = json.get("batchItemFailures").and_then(Value::as_array) {
-        ensure!(failures.is_empty(), "it wants the message again: {answer}");
+        ensure!(failures.is_empty(), "the message would be retried: {response}");
     }
-    Ok(answer.to_owned())
+    Ok(response.to_owned())
 }
 
-/// What is said of an answer that may be an error, but one that the function says.
+/// Accepts any response of the function, even an error, and returns the text to print.
 ///
 /// # Errors
-/// When its process ended before it said anything.
-fn judge_any(answer: &str) -> anyhow::Result<String> {
+/// When the function's process ended without a response.
+fn check_any_response(response: &str) -> anyhow::Result<String> {
     let json: Value =
-        serde_json::from_str(answer).with_context(|| format!("its answer is no JSON: {answer}"))?;
+        serde_json::from_str(response).with_context(|| format!("the response is not JSON: {response}"))?;
     let kind = json.get("errorType").and_then(Value::as_str).unwrap_or_default();
     let ended = ["Runtime.", "Sandbox."].iter().any(|prefix| kind.starts_with(prefix));
-    ensure!(!ended, "its process ended: {answer}");
-    Ok(answer.to_owned())
+    ensure!(!ended, "the function's process ended: {response}");
+    Ok(response.to_owned())
 }
 
 #[cfg(test)]
@@ -216,44 +223,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_judged_as_its_caller_does() {
-        assert_eq!(judge(r#"{"statusCode":404,"body":"{}"}"#).unwrap(), "404 {}");
-        assert_eq!(judge("null").unwrap(), "null");
-        assert_eq!(judge(r#"{"batchItemFailures":[]}"#).unwrap(), r#"{"batchItemFailures":[]}"#);
+    fn a_response_is_checked_as_its_caller_does() {
+        assert_eq!(check_response(r#"{"statusCode":404,"body":"{}"}"#).unwrap(), "404 {}");
+        assert_eq!(check_response("null").unwrap(), "null");
+        assert_eq!(check_response(r#"{"batchItemFailures":[]}"#).unwrap(), r#"{"batchItemFailures":[]}"#);
         for wrong in [
             r#"{"statusCode":502,"body":""}"#,
             r#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#,
             r#"{"errorType":"Runtime.ExitError","errorMessage":"…"}"#,
             "Function timed out",
         ] {
-            assert!(judge(wrong).is_err(), "{wrong}");
+            assert!(check_response(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn without_variables_an_error_is_an_answer_but_an_end_is_none() {
-        for answer in [
+    fn without_variables_an_error_is_accepted_but_the_end_of_the_process_is_not() {
+        for response in [
             r#"{"statusCode":503,"body":""}"#,
             r#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#,
             r#"{"errorType":"Unavailable","errorMessage":"…"}"#,
             "null",
         ] {
-            assert!(judge_any(answer).is_ok(), "{answer}");
+            assert!(check_any_response(response).is_ok(), "{response}");
         }
         for end in [
             r#"{"errorType":"Runtime.ExitError","errorMessage":"…"}"#,
             r#"{"errorType":"Sandbox.Timedout","errorMessage":"…"}"#,
             "Function timed out",
         ] {
-            assert!(judge_any(end).is_err(), "{end}");
+            assert!(check_any_response(end).is_err(), "{end}");
         }
     }
 
     #[test]
-    fn what_comes_to_the_gateway_is_passed_on_and_answered() {
+    fn connections_to_the_gateway_are_forwarded() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = server.local_addr().unwrap().port();
-        pass_on([127, 0, 0, 2].into(), port).unwrap();
+        forward_port([127, 0, 0, 2].into(), port).unwrap();
         let mut client = TcpStream::connect(("127.0.0.2", port)).unwrap();
         client.write_all(b"ping").unwrap();
         client.shutdown(std::net::Shutdown::Write).unwrap();
@@ -262,8 +269,8 @@ mod tests {
         served.read_to_string(&mut text).unwrap();
         served.write_all(b"pong").unwrap();
         drop(served);
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        assert_eq!((text.as_str(), answer.as_str()), ("ping", "pong"));
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        assert_eq!((text.as_str(), response.as_str()), ("ping", "pong"));
     }
 }

@@ -1,11 +1,12 @@
-//! `cargo xtask simulate`, `model` and `contract`: programs of `tests/`, some with options of their own.
+//! `cargo xtask simulate`, `model`, `contract` and `template`: other programs of this workspace, with their
+//! own options.
 
 use crate::process::cargo;
 use crate::signals;
 
-use super::test::visible;
+use super::test::run_visible;
 
-/// What the program is given.
+/// The options of the program.
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
@@ -14,15 +15,15 @@ pub(crate) struct Args {
     options: Vec<String>,
 }
 
-/// Builds and runs a program of this workspace. Not `--package`: cargo would choose other features for that package
-/// alone, and compile all of its dependencies once more.
+/// Builds and runs a program of this workspace. Not with `--package`: cargo would select other features for
+/// that package alone, and compile all of its dependencies again.
 pub(crate) fn run(program: &str, args: &Args) -> anyhow::Result<()> {
     signals::catch()?;
     let mut command = cargo();
-    // A backtrace in each of millions of errors that are wanted would take most of the time.
+    // The programs create millions of expected errors; capturing backtraces would take most of the time.
     command
         .args(["run", "--quiet", "--bin", program, "--"])
         .args(&args.options)
         .env("RUST_LIB_BACKTRACE", "0");
-    visible(&mut command)
+    run_visible(&mut command)
 }

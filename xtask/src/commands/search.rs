@@ -15,12 +15,12 @@ use search::rebuild::{Counts, index_segment, remove_missing};
 use crate::stack::Stack;
 use crate::{signals, ui};
 
-/// The most rows of the orders table that are told one by one when they are not understood.
-const MOST_TOLD: usize = 20;
-/// How long the inventory may take to tell a product's name.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The maximum number of rows that cannot be parsed to print individually.
+const MAX_PRINTED_ROWS: usize = 20;
+/// The timeout of requests to the inventory for product names.
+const PRODUCT_NAME_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The search index.
+/// Maintain the search index.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -32,13 +32,14 @@ enum Command {
     Rebuild(Rebuild),
 }
 
-/// Bring the search index together with the orders table again, while the shop goes on.
+/// Rebuild the search index from the orders table, while the shop is in use.
 ///
-/// Indexes every order as index-order does, with the names that products have now, and removes orders that the table no
-/// longer has. What is right already is left alone: broken off or done again, it costs reads only.
+/// Indexes every order as index-order does, with the current names of products, and removes orders that are
+/// no longer in the table. Up-to-date entries are not written: repeating the command, also after an
+/// interruption, costs reads only.
 #[derive(clap::Args)]
 struct Rebuild {
-    /// Parts of the orders table that are read at the same time.
+    /// The number of segments of the orders table to scan in parallel.
     #[arg(long, default_value_t = 4, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=64))]
     segments: u32,
 }
@@ -50,7 +51,7 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     let outputs = stack.outputs()?;
     let output = |name: &str| {
         let value = outputs.get(name).cloned();
-        value.with_context(|| format!("stack {} has no output {name}: deploy it anew", stack.name))
+        value.with_context(|| format!("stack {} has no output {name}: deploy it again", stack.name))
     };
     let dynamodb = stack.aws.dynamodb.clone();
     let rows = DynamoDbRows::new(
@@ -61,53 +62,62 @@ pub(crate) fn run(stack: &str, args: &Args) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let indexer = IndexOrder {
         index: Arc::new(PostingsIndex::new(rows.clone(), clock.clone())),
-        names: Arc::new(HttpProductNames::new(UnsignedClient::new(PATIENCE), &stack.api_url()?, clock)),
+        names: Arc::new(HttpProductNames::new(
+            UnsignedClient::new(PRODUCT_NAME_TIMEOUT),
+            &stack.api_url()?,
+            clock,
+        )),
     };
     let images = DynamoDbImages::new(dynamodb, output("OrdersTableName")?);
-    let work = Work { indexer, rows, images, segments: args.segments, counts: Mutex::default() };
+    let rebuild = RebuildJob { indexer, rows, images, segments: args.segments, counts: Mutex::default() };
 
     let progress = ui::Progress::start("indexing orders");
-    let done = stack.aws.wait(until_stopped(&progress, &work, work.index_all()));
-    let counts = work.counts();
-    done.with_context(|| format!("after {} orders. Doing it again is safe", counts.orders))?;
-    progress.done(&format!(
-        "{} orders, of which {} were missing or otherwise in the index",
-        counts.orders, counts.written
-    ));
+    let result = stack.aws.wait(run_with_progress(&progress, &rebuild, rebuild.index_all()));
+    let counts = rebuild.counts();
+    result.with_context(|| {
+        format!("stopped after {} orders. The command can safely be run again", counts.orders)
+    })?;
+    progress.done(&format!("{} orders indexed: {} were missing or outdated", counts.orders, counts.written));
 
-    let progress = ui::Progress::start("looking for orders that are gone");
-    stack.aws.wait(until_stopped(&progress, &work, work.remove_all()))?;
-    let counts = work.counts();
-    progress.done(&format!("{} orders removed from the index that the table no longer has", counts.removed));
+    let progress = ui::Progress::start("removing orders that are no longer in the orders table");
+    stack.aws.wait(run_with_progress(&progress, &rebuild, rebuild.remove_all()))?;
+    let counts = rebuild.counts();
+    progress.done(&format!("{} orders removed that are no longer in the orders table", counts.removed));
 
-    let wrong = counts.not_understood.len();
-    for line in counts.not_understood.iter().take(MOST_TOLD) {
+    let wrong = counts.invalid_rows.len();
+    for line in counts.invalid_rows.iter().take(MAX_PRINTED_ROWS) {
         ui::note(line);
     }
-    anyhow::ensure!(wrong == 0, "{wrong} rows of the orders table are not understood, and are not found");
+    anyhow::ensure!(
+        wrong == 0,
+        "{wrong} rows of the orders table cannot be parsed, so the search does not find them"
+    );
     Ok(())
 }
 
-/// Shows how far the work is, and ends it when the person wants so.
-async fn until_stopped(
+/// Runs a part of the job and shows its progress, until the user interrupts the command.
+async fn run_with_progress(
     progress: &ui::Progress,
-    work: &Work,
-    done: impl Future<Output = anyhow::Result<()>>,
+    rebuild: &RebuildJob,
+    part: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    let mut done = std::pin::pin!(done);
+    let mut part = std::pin::pin!(part);
     loop {
         tokio::select! {
-            result = &mut done => return result,
+            result = &mut part => return result,
             () = tokio::time::sleep(Duration::from_millis(250)) => {
-                let counts = work.counts();
-                progress.detail(&format!("{} looked at, {} written, {} removed", counts.orders, counts.written, counts.removed));
+                let counts = rebuild.counts();
+                progress.detail(&format!(
+                    "{} read, {} written, {} removed",
+                    counts.orders, counts.written, counts.removed
+                ));
                 signals::check()?;
             }
         }
     }
 }
 
-struct Work {
+struct RebuildJob {
     indexer: IndexOrder,
     rows: DynamoDbRows,
     images: DynamoDbImages,
@@ -115,7 +125,7 @@ struct Work {
     counts: Mutex<Counts>,
 }
 
-impl Work {
+impl RebuildJob {
     fn counts(&self) -> Counts {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -132,15 +142,14 @@ impl Work {
     }
 
     async fn remove_all(&self) -> anyhow::Result<()> {
-        futures::future::try_join_all((0..self.segments).map(|segment| self.remove_some(segment)))
-            .await
-            .map(drop)
+        let remove = |segment| self.remove_segment(segment);
+        futures::future::try_join_all((0..self.segments).map(remove)).await.map(drop)
     }
 
-    async fn remove_some(&self, segment: u32) -> anyhow::Result<()> {
+    async fn remove_segment(&self, segment: u32) -> anyhow::Result<()> {
         let mut after: Option<OrderId> = None;
         loop {
-            let (orders, next) = self.rows.orders(segment, self.segments, after).await?;
+            let (orders, next) = self.rows.order_ids(segment, self.segments, after).await?;
             let removed = remove_missing(self.indexer.index.as_ref(), &self.images, &orders).await?;
             self.add(Counts { removed, ..Counts::default() });
             after = next;

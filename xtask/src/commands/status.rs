@@ -8,14 +8,14 @@ use crate::stack::Stack;
 use crate::stand_in::StandIn;
 use crate::{names, ui};
 
-/// Say what of the local stack is running, and whether dead letters wait.
+/// Show which parts of the local stack are running, and whether there are dead-letter messages.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     let instance = Instance::developer();
-    let emulator = Emulator::of(&instance);
-    let stand_in = StandIn::of(&instance);
+    let emulator = Emulator::new(&instance);
+    let stand_in = StandIn::new(&instance);
     ui::field("AWS emulator", &state(&emulator.service, &instance.endpoint()));
     ui::field("payments", &state(&stand_in.service, &instance.stand_in_url()));
     if emulator.service.pid().is_none() {
@@ -38,15 +38,15 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         }
     }
     let waiting = if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") };
-    ui::field("dead letters", &waiting);
+    ui::field("dead-letter messages", &waiting);
     Ok(())
 }
 
 fn state(service: &Service, url: &str) -> String {
     match service.pid() {
         Some(pid) => format!("{url} (process {})", pid.as_raw_nonzero()),
-        None if service.died() => {
-            format!("not running; it ended by itself, see {}", crate::instance::shown(&service.log))
+        None if service.has_crashed() => {
+            format!("not running: it ended unexpectedly, see {}", crate::instance::display_path(&service.log))
         }
         None => "not running".to_owned(),
     }

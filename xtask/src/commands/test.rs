@@ -9,29 +9,30 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::up::{OrdersRun, Profile};
+use super::up::{OrdersHost, Profile};
 use crate::aws::{LOCAL_KEY, LOCAL_REGION};
 use crate::binaries::Binaries;
 use crate::instance::{self, Instance, repo_root};
-use crate::process::{self, brief, cargo};
+use crate::process::{self, cargo, command_text};
 use crate::stack::Stack;
 use crate::tools::{Tools, lint_tools};
 use crate::ui::{self, DIM};
 use crate::{contract, names, release, signals, token};
 
-/// Check everything: format, lints, docs, tests, the template, and the whole system from the outside.
+/// Run all checks: format, lints, docs, tests, the template, and end-to-end tests of the whole system.
 ///
-/// The last step starts a local stack of its own, on ports 4586 to 4590, and stops it again whatever happens.
+/// The last step starts a dedicated local stack on ports 4586 to 4590, and always stops it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only these steps, in this order; all of them if none is named.
+    /// Run only these steps, in this order. The default is all.
     #[arg(value_enum)]
     steps: Vec<Step>,
-    /// Of the end-to-end tests, only those whose name contains this, such as `webhooks::`. Leaves out the rest of that
-    /// step.
+    /// Of the end-to-end tests, run only those whose name contains this, such as `webhooks::`. Skips the rest
+    /// of that step.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Of the end-to-end tests: run the functions as they are deployed, built by `sam build`'s command.
+    /// In the end-to-end tests, run the functions as they are deployed, built with the command of `sam
+    /// build`.
     #[arg(long)]
     release: bool,
 }
@@ -44,11 +45,12 @@ enum Step {
     Lints,
     /// cargo doc, warnings denied
     Docs,
-    /// cargo test, all but the end-to-end tests
+    /// cargo test, except the end-to-end tests
     Tests,
-    /// sam validate, cfn-lint with all its rules, what AWS makes of the template, checkov
+    /// sam validate, cfn-lint with all rules, tests of the transformed template, checkov
     Template,
-    /// The end-to-end tests and the contract (schemathesis), against a local stack; and every kind of event
+    /// End-to-end tests and contract tests (schemathesis) on a local stack; every kind of event for every
+    /// function
     EndToEnd,
 }
 
@@ -63,11 +65,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         times.push((*step, started.elapsed()));
         if let Err(error) = result {
             summarize(&times, true);
-            bail!("{error:#}\nStep `{0}` failed. Run it alone: cargo xtask test {0}", step.name());
+            bail!("{error:#}\nStep `{0}` failed. To run it alone: cargo xtask test {0}", step.name());
         }
     }
     summarize(&times, false);
-    ui::success("all is well");
+    ui::success("all checks passed");
     Ok(())
 }
 
@@ -90,50 +92,56 @@ impl Step {
 
     fn run(self, args: &Args) -> anyhow::Result<()> {
         match self {
-            Self::Format => visible(cargo().args(["fmt", "--all", "--check"])),
-            Self::Lints => {
-                visible(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
-            }
-            Self::Docs => visible(
+            Self::Format => run_visible(cargo().args(["fmt", "--all", "--check"])),
+            Self::Lints => run_visible(cargo().args([
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ])),
+            Self::Docs => run_visible(
                 cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"),
             ),
             Self::Tests => {
                 let mut tests = cargo();
-                // The simulation makes millions of errors on purpose: a backtrace in each would take most of its time.
+                // The simulation creates millions of expected errors; backtraces would take most of the time.
                 tests.args(["test", "--workspace"]).env("RUST_LIB_BACKTRACE", "0");
-                // They need what the steps behind this one make.
+                // These need what the later steps provide.
                 for package in ["end_to_end", "deployment", "artefacts"] {
                     tests.args(["--exclude", package]);
                 }
-                visible(&mut tests)
+                run_visible(&mut tests)
             }
             Self::Template => template(),
-            Self::EndToEnd => end_to_end(args.only.as_deref(), Profile::of(args.release)),
+            Self::EndToEnd => end_to_end(args.only.as_deref(), Profile::from_flag(args.release)),
         }
     }
 }
 
-/// Runs a command whose output the person sees.
-pub(super) fn visible(command: &mut Command) -> anyhow::Result<()> {
-    anstream::println!("{DIM}$ {}{DIM:#}", brief(command));
+/// Runs a command with its output on the terminal.
+pub(super) fn run_visible(command: &mut Command) -> anyhow::Result<()> {
+    anstream::println!("{DIM}$ {}{DIM:#}", command_text(command));
     let status = process::run(command)?;
     if !status.success() {
-        bail!("`{}` failed ({status}), see above", brief(command));
+        bail!("`{}` failed ({status}), see above", command_text(command));
     }
     Ok(())
 }
 
-/// Looks at the template as it is written, and at what AWS makes of it.
+/// Checks the template as written, and as AWS transforms it.
 fn template() -> anyhow::Result<()> {
     let tools = Tools::ensure()?;
     // Some checks depend on the region; none of them calls AWS.
-    visible(tools.sam()?.env("AWS_DEFAULT_REGION", LOCAL_REGION).args(["validate", "--lint"]))?;
+    run_visible(tools.sam()?.env("AWS_DEFAULT_REGION", LOCAL_REGION).args(["validate", "--lint"]))?;
     let mut lint = tools.cfn_lint();
-    // Also what is only for information. What is left out stands in the template's Metadata, with the reason.
-    visible(lint.args(["--include-checks", "I", "--regions", LOCAL_REGION, "--", "template.yaml"]))?;
+    // Including informational rules. Rules that are switched off are in the template's Metadata, with the
+    // reasons.
+    run_visible(lint.args(["--include-checks", "I", "--regions", LOCAL_REGION, "--", "template.yaml"]))?;
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--test", "transformed"]).env("SAM_PYTHON", tools.python());
-    visible(&mut tests)?;
+    run_visible(&mut tests)?;
     let transformed = instance::local_dir().join("transformed.json");
     transform(&tools, &transformed)?;
     let mut checkov = Command::new(lint_tools()?.join("checkov"));
@@ -141,60 +149,61 @@ fn template() -> anyhow::Result<()> {
         .current_dir(repo_root())
         .args(["--config-file", "xtask/checkov.yaml", "--file"])
         .arg(&transformed);
-    visible(&mut checkov)
+    run_visible(&mut checkov)
 }
 
-/// Writes the template as SAM's translator makes it for AWS.
+/// Writes the template as SAM's translator transforms it for AWS.
 fn transform(tools: &Tools, to: &Path) -> anyhow::Result<()> {
-    let asked = serde_json::json!({ "template": repo_root().join("template.yaml"), "cases": { "aws": {} } });
+    let request =
+        serde_json::json!({ "template": repo_root().join("template.yaml"), "cases": { "aws": {} } });
     let input = to.with_extension("input.json");
-    std::fs::write(&input, asked.to_string())?;
+    std::fs::write(&input, request.to_string())?;
     let mut python = Command::new(tools.python());
     python.arg(repo_root().join("xtask/src/python/transform_template.py")).stdin(File::open(&input)?);
     let output = python.output()?;
-    let problem = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "SAM refuses the template: {problem}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "SAM cannot transform the template: {errors}");
     let cases: Value = serde_json::from_slice(&output.stdout)?;
     Ok(std::fs::write(to, cases.get("aws").unwrap_or(&Value::Null).to_string())?)
 }
 
 fn end_to_end(only: Option<&str>, profile: Profile) -> anyhow::Result<()> {
     let instance = Instance::test();
-    // What an interrupted run left, which could not clean up any more.
+    // An interrupted run may have left a stack behind.
     super::down::stop(&instance)?;
-    super::up::forget(&instance)?;
+    super::up::delete_state(&instance)?;
     let stack = Running(instance);
     let tested = match only {
         Some(only) => test_some(&stack.0, only, profile),
-        None => test_both_ways(&stack.0, profile),
+        None => test_all(&stack.0, profile),
     };
     let stopped = super::down::stop(&stack.0);
     tested.and(stopped.map(drop))
 }
 
-/// The tests of what a client sees: those that pass alike wherever the order service runs.
-const OF_CLIENTS: [&str; 2] = ["api::", "front_door::"];
+/// The tests of the API as clients use it: they must also pass if the order service runs as a container.
+const CLIENT_TESTS: [&str; 2] = ["api::", "front_door::"];
 
-/// All tests with the order service on Lambda; then those of clients once more, with a container in its place.
-fn test_both_ways(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersRun::OnLambda, profile)?;
-    visible(&mut test_command(instance, &binaries, &[])?)?;
-    ui::heading("The firewall, asked about each request that came in");
-    visible(
+/// Runs all tests with the order service on Lambda, then those of clients again with it as a container.
+fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
+    let binaries = super::up::start(instance, OrdersHost::Lambda, profile)?;
+    run_visible(&mut test_command(instance, &binaries, &[])?)?;
+    ui::heading("Firewall: the rules, applied to all recorded requests");
+    run_visible(
         cargo()
             .args(["test", "--workspace", "--test", "firewall", "--", "recorded"])
             .env("FIREWALL_REQUESTS", instance.gateway_log()),
     )?;
-    ui::heading("Every kind of event, given to each function");
+    ui::heading("Artefacts: every kind of event, sent to each function");
     artefacts(&binaries, profile)?;
-    ui::heading("The contract, tried by a stranger, by staff and by a partner");
+    ui::heading("Contract: requests without credentials, of staff and of a partner");
     contract_test(instance)?;
-    ui::heading("The same front door, with the order service in a container");
-    let binaries = super::up::start(instance, OrdersRun::InContainer, profile)?;
-    visible(&mut test_command(instance, &binaries, &OF_CLIENTS)?)
+    ui::heading("Container: the tests of clients, with the order service as a container");
+    let binaries = super::up::start(instance, OrdersHost::Container, profile)?;
+    run_visible(&mut test_command(instance, &binaries, &CLIENT_TESTS)?)
 }
 
-/// Gives every kind of event to the binaries, and has one of them panic.
+/// Tests the binaries with every kind of event, and with a panic in one of them.
 fn artefacts(binaries: &Binaries, profile: Profile) -> anyhow::Result<()> {
     let folder = match profile {
         Profile::Dev => binaries.dir()?.to_path_buf(),
@@ -203,32 +212,33 @@ fn artefacts(binaries: &Binaries, profile: Profile) -> anyhow::Result<()> {
             release::lambda_dir()
         }
     };
-    visible(cargo().args(["test", "--workspace", "--test", "artefacts"]).env("ARTEFACTS_DIR", folder))
+    run_visible(cargo().args(["test", "--workspace", "--test", "artefacts"]).env("ARTEFACTS_DIR", folder))
 }
 
 fn test_some(instance: &Instance, only: &str, profile: Profile) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersRun::OnLambda, profile)?;
-    visible(&mut test_command(instance, &binaries, &[only])?)
+    let binaries = super::up::start(instance, OrdersHost::Lambda, profile)?;
+    run_visible(&mut test_command(instance, &binaries, &[only])?)
 }
 
-/// Holds the stack against the contract, as somebody who runs the shop and as a partner.
+/// Tests the stack against the contract, without credentials, as a staff user and as a partner.
 fn contract_test(instance: &Instance) -> anyhow::Result<()> {
     let stack = Stack::local(instance.clone())?;
-    let tokens =
-        contract::Tokens { staff: Some(token::staff(&stack)?), partner: Some(token::partner(&stack)?) };
+    let tokens = contract::Tokens {
+        staff: Some(token::staff_token(&stack)?),
+        partner: Some(token::create_partner(&stack)?),
+    };
     contract::test(&stack.api_url()?, &tokens)
 }
 
-/// What the end-to-end tests are told, in the environment. `only` names those whose path contains it; all, where it
-/// names none.
+/// The command that runs the end-to-end tests, with their configuration in the environment. `only` selects
+/// tests whose path contains one of the texts; all if it is empty.
 fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyhow::Result<Command> {
-    let outputs =
-        Stack::local(instance.clone())?.outputs().context("the stack for the tests is not deployed")?;
+    let outputs = Stack::local(instance.clone())?.outputs().context("the test stack is not deployed")?;
     let webhook_secret = outputs.get(names::WEBHOOK_SECRET_OUTPUT).cloned().unwrap_or_default();
-    let api = outputs.get(names::API_URL_OUTPUT).context("the stack for the tests has no API")?;
+    let api = outputs.get(names::API_URL_OUTPUT).context("the test stack has no API")?;
     let mut command = cargo();
-    // Not `--package end_to_end`: cargo would choose other features for that package alone, and compile all of
-    // its dependencies once more.
+    // Not `--package end_to_end`: cargo would select other features for that package alone, and compile all
+    // of its dependencies again.
     command.args(["test", "--workspace"]);
     for test in test_targets("end_to_end")? {
         command.args(["--test", &test]);
@@ -270,7 +280,7 @@ fn test_targets(package: &str) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// A stack that is stopped when this goes out of scope: also after an error, an interruption or a panic.
+/// A stack that is stopped when dropped: also after an error, an interruption or a panic.
 struct Running(Instance);
 
 impl Drop for Running {

@@ -1,8 +1,8 @@
-"""Copies a SAM template with the code of each function pointed at a package of ours, as `sam build` does.
+"""Copies a SAM template and points the code of each function at its package, as `sam build` does.
 
 usage: prepare_template.py TEMPLATE DESTINATION FUNCTIONS_DIR ENDPOINT
 Prints the logical ids of the functions, one per line. The code of function `OrdersApi` is FUNCTIONS_DIR/OrdersApi.zip. ENDPOINT
-is where AWS is, for the functions: the emulator tells them too, `sam local invoke` does not.
+is the AWS endpoint for the functions: the emulator sets it as well, `sam local invoke` does not.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""Transforms a SAM template as AWS does when it is deployed: with the translator that the SAM CLI brings, and that runs in
-CloudFormation as the transform AWS::Serverless-2016-10-31.
+"""Transforms a SAM template as AWS does in a deployment: with the translator that is part of the SAM CLI, and that CloudFormation
+runs as the transform AWS::Serverless-2016-10-31.
 
-Reads a JSON object from standard input: "template" is the path of a template, and "cases" has parameters by the name of a case.
-Writes an object with the transformed template of each case.
+Reads a JSON object from standard input: "template" is the path of a template, and "cases" maps the name of each case to its
+parameters. Writes a JSON object that maps each name to the transformed template.
 """
 
 import json
@@ -16,7 +16,7 @@ from samtranslator.translator.transform import transform
 
 
 class NoManagedPolicies:
-    """Roles name no managed policy for SAM to look up."""
+    """For SAM to look up managed policies by name; the template uses none."""
 
     def load(self):
         return {}
@@ -26,13 +26,13 @@ def transformed(text, parameters):
     template = yaml_parse(text)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # What `sam package` puts in the place of a folder.
+            # `sam package` replaces the path of a folder by such a location.
             resource["Properties"]["CodeUri"] = {"Bucket": "artefacts", "Key": "code.zip"}
     defaults = {name: it["Default"] for name, it in template["Parameters"].items() if "Default" in it}
     return transform(json.loads(json.dumps(template)), {**defaults, **parameters}, NoManagedPolicies())
 
 
-asked = json.load(sys.stdin)
-with open(asked["template"], encoding="utf-8") as file:
+request = json.load(sys.stdin)
+with open(request["template"], encoding="utf-8") as file:
     text = file.read()
-json.dump({name: transformed(text, parameters) for name, parameters in asked["cases"].items()}, sys.stdout)
+json.dump({name: transformed(text, parameters) for name, parameters in request["cases"].items()}, sys.stdout)

@@ -1,4 +1,4 @@
-//! What sending a message back would do, told from the tables by the same rules that the functions run.
+//! Predicts what redriving a message would do, from the tables and with the rules that the functions apply.
 
 use domain::order::Applied;
 use domain::payment::{Goal, PaymentState, ProviderObservation, Request, Step};
@@ -7,68 +7,70 @@ use domain::{Attempt, Event, Fact, OrderId, payment, reservation};
 use jiff::SignedDuration;
 
 use super::DeadLetterQueue;
-use super::letter::DeadLetter;
+use super::message::DeadLetterMessage;
 use crate::audit::Tables;
 
-/// What the function would do with the message now.
-pub(crate) fn of(tables: &Tables<'_>, queue: &DeadLetterQueue, letter: &DeadLetter) -> String {
+/// Describes what the function would do with the message now.
+pub(crate) fn describe(tables: &Tables<'_>, queue: &DeadLetterQueue, message: &DeadLetterMessage) -> String {
     if queue.function() == "IndexOrder" {
-        return "the orders table has what it is about: cargo xtask search rebuild mends it. Then discard it"
+        return "the orders table has the data: run cargo xtask search rebuild, then discard the message"
             .to_owned();
     }
-    if letter.is_stream_pointer() {
+    if message.is_stream_pointer() {
         return stream_pointer(tables);
     }
-    let Some(body) = letter.event() else {
-        return "it is no JSON: the function would not understand it again. Discard it".to_owned();
+    let Some(body) = message.event() else {
+        return "it is not JSON, so the function would reject it again: discard it".to_owned();
     };
     let event: Event = match serde_json::from_value(body) {
         Ok(event) => event,
         Err(_) => {
-            return "it is no event that this version knows: deploy one that does, or discard it".to_owned();
+            return "this version does not know the event: deploy one that does, or discard the message"
+                .to_owned();
         }
     };
-    let told = match queue.function() {
+    let advice = match queue.function() {
         "ReserveInventory" => tables.reservation(event.subject).map(|read| reserve(read.as_ref(), &event)),
         "ProcessPayment" | "VoidPayment" => {
             tables.payment(event.subject).map(|read| pay(read.as_ref(), &event))
         }
         "SettleReservation" => tables.reservation(event.subject).map(|read| settle(read.as_ref(), &event)),
         "TrackOrder" => tables.order(event.subject).map(|read| match read {
-            None => "the order is not in our table: changes nothing".to_owned(),
+            None => "the order is not in the orders table: changes nothing".to_owned(),
             Some(order) => match order.apply(&event.fact) {
-                Applied::Unchanged => "the order knows that already: changes nothing".to_owned(),
+                Applied::Unchanged => "the order already reflects it: changes nothing".to_owned(),
                 Applied::Changed(order) => format!("the order becomes {}", name(&order.status())),
-                Applied::Conflict(why) => format!("is refused again: {why}"),
+                Applied::Conflict(why) => format!("is rejected again: {why}"),
             },
         }),
-        "SendEmail" => mail(tables, &event),
-        "RelayOutbox" => {
-            Ok(format!("{} is published again; whoever has handled it changes nothing", event.fact.name()))
-        }
-        _ => Ok("the function handles it anew; what is final does not change".to_owned()),
+        "SendEmail" => email(tables, &event),
+        "RelayOutbox" => Ok(format!(
+            "publishes {} again; consumers that have handled it change nothing",
+            event.fact.name()
+        )),
+        _ => Ok("the function handles it again; nothing that is final changes".to_owned()),
     };
-    told.unwrap_or_else(|error| format!("cannot be told: {error:#}"))
+    advice.unwrap_or_else(|error| format!("the effect is unknown: {error:#}"))
 }
 
-/// Lambda's own record of a piece of a stream that it gave up on: it says where, not what.
+/// Describes Lambda's own record of a stream batch that it gave up on: it holds the position, not the events.
 fn stream_pointer(tables: &Tables<'_>) -> String {
-    let rows = tables.waiting();
-    let todo = match rows {
+    let rows = tables.outbox_size();
+    let next_step = match rows {
         Ok(0) => "The outbox is empty, so everything was published: discard it".to_owned(),
         Ok(rows) => format!(
-            "{rows} rows are in the outbox; expire-orders publishes those older than two minutes, each minute. \
-             Discard it when they are gone"
+            "The outbox holds {rows} events; expire-orders runs every minute and publishes those older than two \
+             minutes. Discard the message when the outbox is empty"
         ),
-        Err(error) => format!("Look into the outbox table ({error:#})"),
+        Err(error) => format!("Check the outbox table, which could not be read ({error:#})"),
     };
-    format!("there is no event in it to send, so it stays. {todo}")
+    format!("it contains no event to redrive, so it stays in the queue. {next_step}")
 }
 
 fn reserve(read: Option<&Reservation>, event: &Event) -> String {
-    let Fact::OrderCreated(created) = &event.fact else { return not_for_it(event) };
+    let Fact::OrderCreated(created) = &event.fact else { return not_subscribed(event) };
     let Some(read) = read else {
-        return "there is no reservation yet: holds the stock, if all of it can be had at that price"
+        return "there is no reservation yet: reserves the stock, if all of it is available at that price"
             .to_owned();
     };
     match reservation::reserve(
@@ -77,7 +79,7 @@ fn reserve(read: Option<&Reservation>, event: &Event) -> String {
         &created.order.lines,
         &std::collections::BTreeMap::new(),
     ) {
-        Decision::Refuse(why) => format!("is refused again: {why}"),
+        Decision::Refuse(why) => format!("is rejected again: {why}"),
         Decision::Unchanged(_) | Decision::Write { .. } => match read.state {
             ReservationState::Held | ReservationState::Committed => format!(
                 "the reservation is {}: publishes reservation.confirmed again, changes nothing",
@@ -87,7 +89,7 @@ fn reserve(read: Option<&Reservation>, event: &Event) -> String {
                 "the reservation was rejected: publishes reservation.rejected again, changes nothing"
                     .to_owned()
             }
-            ReservationState::Released => "the stock was released for good: does nothing".to_owned(),
+            ReservationState::Released => "the stock was released: does nothing".to_owned(),
         },
     }
 }
@@ -100,18 +102,18 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
                 Some(payment) => (Goal::Charge, &payment.order),
                 None => {
                     return format!(
-                        "nothing is being charged with {}: does nothing",
+                        "no charge is in progress with {}: does nothing",
                         reported.payment_intent
                     );
                 }
             }
         }
-        Fact::CancellationRequested(wish) => (Goal::Void(wish.reason), &wish.order),
-        _ => return not_for_it(event),
+        Fact::CancellationRequested(request) => (Goal::Void(request.reason), &request.order),
+        _ => return not_subscribed(event),
     };
     let cause = event.to_cause();
     let request = Request { order_id: event.subject, order, cause: &cause };
-    // Somebody who is not there yet, and asks for no time.
+    // A worker that does not exist, with a lease of no duration.
     let attempt = Attempt {
         owner: uuid::Uuid::nil(),
         now: crate::duration::now(),
@@ -120,69 +122,74 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
     let state = read.map(|payment| &payment.state);
     match payment::decide(read, goal, &ProviderObservation::Nothing, &request, &attempt) {
         Step::Publish(event) => format!(
-            "the payment is {} already: publishes {} again, changes nothing",
+            "the payment is already {}: publishes {} again, changes nothing",
             state_name(state),
             event.fact.name()
         ),
         Step::Wait { until: Some(until) } => {
-            format!("somebody is at the payment until {until:.0}: comes again after that")
+            format!(
+                "another worker holds the lease of the payment until {until:.0}: is redelivered after that"
+            )
         }
         Step::Write(_) => match (state, goal) {
             (None, Goal::Charge) => "there is no payment yet: charges the customer".to_owned(),
             (None, Goal::Void(_)) => {
-                "there is no payment yet: makes sure that there never is a charge".to_owned()
+                "there is no payment yet: ensures that there is never a charge".to_owned()
             }
             (Some(PaymentState::Charging { intent: Some(intent), .. }), _) => format!(
-                "the payment is undecided: asks the provider what became of {intent}, then {}",
-                if goal == Goal::Charge { "finishes it" } else { "voids it if it was not charged" }
+                "the outcome of the payment is unknown: queries the provider for {intent}, then {}",
+                if goal == Goal::Charge { "completes it" } else { "voids it if it was not charged" }
             ),
-            _ => "the payment is undecided, and nothing was charged: takes it up again".to_owned(),
+            _ => "the payment is unfinished and nothing was charged: resumes it".to_owned(),
         },
-        _ => "takes the payment up where it was left".to_owned(),
+        _ => "resumes the payment".to_owned(),
     }
 }
 
 fn settle(read: Option<&Reservation>, event: &Event) -> String {
-    let (decision, done) = match &event.fact {
-        Fact::PaymentSucceeded(_) => (reservation::commit(read, event.subject), "sells what is held"),
+    let (decision, effect) = match &event.fact {
+        Fact::PaymentSucceeded(_) => (reservation::commit(read, event.subject), "commits the reservation"),
         Fact::PaymentFailed(_) | Fact::PaymentVoided(_) => {
-            (reservation::release(read, event.subject), "frees what is held")
+            (reservation::release(read, event.subject), "releases the reservation")
         }
-        _ => return not_for_it(event),
+        _ => return not_subscribed(event),
     };
     match decision {
-        Decision::Refuse(why) => format!("is refused again: {why}"),
+        Decision::Refuse(why) => format!("is rejected again: {why}"),
         Decision::Unchanged(reservation) => {
-            format!("the reservation is {} already: says so again, changes nothing", reservation.state.name())
+            format!(
+                "the reservation is already {}: publishes that again, changes nothing",
+                reservation.state.name()
+            )
         }
         Decision::Write { .. } if read.is_none() => {
-            "nothing is held: notes that nothing ever will be".to_owned()
+            "there is no reservation: records that there never will be one".to_owned()
         }
-        Decision::Write { .. } => done.to_owned(),
+        Decision::Write { .. } => effect.to_owned(),
     }
 }
 
-fn mail(tables: &Tables<'_>, event: &Event) -> anyhow::Result<String> {
+fn email(tables: &Tables<'_>, event: &Event) -> anyhow::Result<String> {
     let kind = match &event.fact {
         Fact::PaymentSucceeded(_) => "confirmation",
         Fact::ReservationRejected(_) => "rejection",
         Fact::PaymentFailed(_) => "payment_failure",
         Fact::PaymentVoided(_) => "cancellation",
-        _ => return Ok(not_for_it(event)),
+        _ => return Ok(not_subscribed(event)),
     };
     Ok(match tables.was_sent(event.subject, kind)? {
-        true => format!("the {kind} was sent already: sends nothing"),
+        true => format!("the {kind} was already sent: sends nothing"),
         false => format!("sends the {kind}"),
     })
 }
 
-fn not_for_it(event: &Event) -> String {
-    format!("{} is not for this function: is refused again", event.fact.name())
+fn not_subscribed(event: &Event) -> String {
+    format!("this function does not handle {}: is rejected again", event.fact.name())
 }
 
 fn state_name(state: Option<&PaymentState>) -> String {
     state.map_or_else(
-        || "not there".to_owned(),
+        || "missing".to_owned(),
         |state| {
             let state = serde_json::to_value(state).unwrap_or_default();
             state.get("state").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
@@ -190,14 +197,14 @@ fn state_name(state: Option<&PaymentState>) -> String {
     )
 }
 
-/// A name as it stands in JSON.
+/// The serialised name of a value.
 fn name(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The order that a message is about, where its id is one.
-pub(crate) fn order_of(letter: &DeadLetter) -> Option<OrderId> {
-    letter.order_id()?.parse().ok()
+/// The order that a message is about, if it names a valid id.
+pub(crate) fn order_of(message: &DeadLetterMessage) -> Option<OrderId> {
+    message.order_id()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -245,33 +252,33 @@ mod tests {
     }
 
     #[test]
-    fn a_late_charge_is_told_from_a_first_one() {
+    fn a_redrive_that_charges_differs_from_one_that_does_not() {
         let confirmed = event("reservation.confirmed", json!({}));
         assert!(pay(None, &confirmed).contains("charges the customer"));
         let at = "2026-01-01T00:00:00Z";
         let paid = payment(json!({"state": "succeeded", "intent": "pi_1", "at": at}));
         assert_eq!(
             pay(Some(&paid), &confirmed),
-            "the payment is succeeded already: publishes payment.succeeded again, changes nothing"
+            "the payment is already succeeded: publishes payment.succeeded again, changes nothing"
         );
         let voided = payment(json!({"state": "voided", "reason": "expired", "at": at}));
         assert!(pay(Some(&voided), &confirmed).contains("publishes payment.voided again"));
         let lease = |until: &str| json!({"owner": uuid::Uuid::from_u128(9), "expires_at": until});
-        let left = |until: &str| {
+        let charging = |until: &str| {
             payment(
                 json!({"state": "charging", "lease": lease(until), "attempt": 1, "intent": "pi_1", "ending": null}),
             )
         };
-        assert!(pay(Some(&left(at)), &confirmed).contains("asks the provider what became of pi_1"));
-        assert!(pay(Some(&left("9000-01-01T00:00:00Z")), &confirmed).contains("until 9000-01-01"));
+        assert!(pay(Some(&charging(at)), &confirmed).contains("queries the provider for pi_1"));
+        assert!(pay(Some(&charging("9000-01-01T00:00:00Z")), &confirmed).contains("until 9000-01-01"));
         let report = |intent: &str| {
             event(
                 "payment.reported",
                 json!({"payment_intent": intent, "report": "evt_1", "status": "failed"}),
             )
         };
-        assert!(pay(Some(&left(at)), &report("pi_1")).contains("asks the provider what became of pi_1"));
-        for (read, intent) in [(Some(left(at)), "pi_2"), (Some(paid), "pi_1"), (None, "pi_1")] {
+        assert!(pay(Some(&charging(at)), &report("pi_1")).contains("queries the provider for pi_1"));
+        for (read, intent) in [(Some(charging(at)), "pi_2"), (Some(paid), "pi_1"), (None, "pi_1")] {
             assert!(pay(read.as_ref(), &report(intent)).contains("does nothing"), "{intent}");
         }
         assert!(
@@ -280,17 +287,17 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_of_the_stock_is_told() {
+    fn the_effect_on_the_stock_is_predicted() {
         let created = event("order.created", json!({}));
-        assert!(reserve(None, &created).contains("holds the stock"));
+        assert!(reserve(None, &created).contains("reserves the stock"));
         assert!(reserve(Some(&reservation("held")), &created).contains("reservation.confirmed again"));
         assert!(reserve(Some(&reservation("rejected")), &created).contains("reservation.rejected again"));
         assert!(reserve(Some(&reservation("released")), &created).contains("does nothing"));
         let failed = event("payment.failed", json!({"reason": {"code": "card_declined"}}));
-        assert_eq!(settle(Some(&reservation("held")), &failed), "frees what is held");
+        assert_eq!(settle(Some(&reservation("held")), &failed), "releases the reservation");
         assert!(settle(Some(&reservation("released")), &failed).contains("changes nothing"));
-        assert!(settle(Some(&reservation("committed")), &failed).contains("is refused again"));
-        assert!(settle(None, &failed).contains("nothing ever will be"));
-        assert!(settle(None, &created).contains("not for this function"));
+        assert!(settle(Some(&reservation("committed")), &failed).contains("is rejected again"));
+        assert!(settle(None, &failed).contains("never will be"));
+        assert!(settle(None, &created).contains("does not handle"));
     }
 }

@@ -1,8 +1,8 @@
-//! Dead-letter queues: what is in them and why, and sending it back where it came from.
+//! Dead-letter queues: inspects their messages, redrives and discards them.
 
 pub(crate) mod advice;
-mod letter;
-mod save;
+mod backup_file;
+mod message;
 mod sweep;
 
 use std::collections::BTreeMap;
@@ -13,35 +13,35 @@ use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use serde_json::Value;
 
-pub(crate) use letter::{DeadLetter, Which};
-pub(crate) use save::Save;
-pub(crate) use sweep::{Fate, Swept};
+pub(crate) use backup_file::BackupFile;
+pub(crate) use message::{DeadLetterMessage, MessageFilter};
+pub(crate) use sweep::{Disposition, SweepResult};
 
-use crate::names::{DEAD_LETTERS, QUEUE};
+use crate::names::{DEAD_LETTER_QUEUE_SUFFIX, QUEUE_SUFFIX};
 use crate::stack::Stack;
 
-/// For how long, in seconds, a message is ours alone while it is looked at or moved. A command that is killed
-/// leaves its messages invisible for so long.
-pub(crate) const LEASE: i32 = 30;
+/// The visibility timeout of messages that are inspected or moved. Those of a command that was killed stay
+/// invisible for that long.
+pub(crate) const VISIBILITY_TIMEOUT_SECONDS: i32 = 30;
 
 /// A dead-letter queue of the stack.
 #[derive(Clone, Debug)]
 pub(crate) struct DeadLetterQueue {
-    /// Its name in the template, such as `ProcessPaymentDeadLetters`.
+    /// Its logical id, such as `ProcessPaymentDeadLetters`.
     pub(crate) name: String,
     url: String,
-    /// The queue that its messages come from; `None` for the stream's function, which has no queue.
+    /// The queue that its messages come from; `None` for functions that read a stream.
     source: Option<String>,
 }
 
-/// The queues that feed the functions: their names in the template and their addresses, without the dead letters.
-pub(crate) fn sources(stack: &Stack) -> anyhow::Result<Vec<(String, String)>> {
+/// The logical ids and URLs of the functions' queues, without the dead-letter queues.
+pub(crate) fn source_queues(stack: &Stack) -> anyhow::Result<Vec<(String, String)>> {
     let queues = stack.resources()?.into_iter().filter(|resource| resource.kind == "AWS::SQS::Queue");
-    let queues = queues.filter(|resource| !resource.logical_id.ends_with(DEAD_LETTERS));
+    let queues = queues.filter(|resource| !resource.logical_id.ends_with(DEAD_LETTER_QUEUE_SUFFIX));
     Ok(queues.map(|resource| (resource.logical_id, resource.physical_id)).collect())
 }
 
-/// About how many messages a queue holds, those that someone looks at and those that are put off included.
+/// The approximate number of messages in a queue, including those in flight and those delayed.
 pub(crate) fn count(stack: &Stack, name: &str, url: &str) -> anyhow::Result<u64> {
     let numbers = [
         QueueAttributeName::ApproximateNumberOfMessages,
@@ -50,17 +50,17 @@ pub(crate) fn count(stack: &Stack, name: &str, url: &str) -> anyhow::Result<u64>
     ];
     let call = stack.aws.sqs.get_queue_attributes().queue_url(url);
     let call = call.set_attribute_names(Some(numbers.to_vec())).send();
-    let answer = stack
+    let response = stack
         .aws
         .wait(call)
         .map_err(|error| anyhow::anyhow!("cannot read {name}: {}", DisplayErrorContext(&error)))?;
-    let attributes = answer.attributes().cloned().unwrap_or_default();
+    let attributes = response.attributes().cloned().unwrap_or_default();
     let number = |name| attributes.get(name).and_then(|count| count.parse::<u64>().ok()).unwrap_or_default();
     Ok(numbers.iter().map(number).fold(0, u64::saturating_add))
 }
 
 impl DeadLetterQueue {
-    /// All of the stack's.
+    /// All dead-letter queues of the stack.
     pub(crate) fn all(stack: &Stack) -> anyhow::Result<Vec<Self>> {
         let queues: BTreeMap<String, String> = stack
             .resources()?
@@ -71,105 +71,121 @@ impl DeadLetterQueue {
         Ok(queues
             .iter()
             .filter_map(|(name, url)| {
-                let source = queues.get(&format!("{}{QUEUE}", name.strip_suffix(DEAD_LETTERS)?));
+                let function = name.strip_suffix(DEAD_LETTER_QUEUE_SUFFIX)?;
+                let source = queues.get(&format!("{function}{QUEUE_SUFFIX}"));
                 Some(Self { name: name.clone(), url: url.clone(), source: source.cloned() })
             })
             .collect())
     }
 
-    /// The one that is meant by its name, by its function (`ProcessPayment`, `process-payment`) or both.
-    pub(crate) fn named(stack: &Stack, name: &str) -> anyhow::Result<Self> {
+    /// Finds a dead-letter queue by its name or its function (`ProcessPayment`, `process-payment`).
+    pub(crate) fn find(stack: &Stack, name: &str) -> anyhow::Result<Self> {
         let all = Self::all(stack)?;
-        let plain = |name: &str| name.replace('-', "").to_lowercase();
-        let wanted = plain(name.strip_suffix(DEAD_LETTERS).unwrap_or(name));
-        let found = all.iter().find(|queue| plain(queue.function()) == wanted);
+        let normalized = |name: &str| name.replace('-', "").to_lowercase();
+        let wanted = normalized(name.strip_suffix(DEAD_LETTER_QUEUE_SUFFIX).unwrap_or(name));
+        let found = all.iter().find(|queue| normalized(queue.function()) == wanted);
         found.cloned().with_context(|| {
             let names: Vec<&str> = all.iter().map(|queue| queue.name.as_str()).collect();
-            format!("there is no dead-letter queue {name}. There are: {}", names.join(", "))
+            format!("there is no dead-letter queue {name}. The stack has: {}", names.join(", "))
         })
     }
 
-    /// The logical id of the function whose messages end here.
+    /// The logical id of the function whose messages it receives.
     pub(crate) fn function(&self) -> &str {
-        self.name.strip_suffix(DEAD_LETTERS).unwrap_or(&self.name)
+        self.name.strip_suffix(DEAD_LETTER_QUEUE_SUFFIX).unwrap_or(&self.name)
     }
 
-    /// About how many messages there are, those that someone looks at included.
+    /// The approximate number of messages, including those in flight.
     pub(crate) fn count(&self, stack: &Stack) -> anyhow::Result<u64> {
         count(stack, &self.name, &self.url)
     }
 
-    /// Goes through the messages that are there now; see [`sweep`].
+    /// Applies `act` to the messages that are in the queue now; see [`sweep`].
     pub(crate) fn sweep(
         &self,
         stack: &Stack,
-        which: &Which,
-        act: &mut impl FnMut(&DeadLetter) -> anyhow::Result<Fate>,
-    ) -> Swept {
-        sweep::sweep(&mut Sqs { stack, queue: self }, which, crate::duration::now(), act)
+        filter: &MessageFilter,
+        act: &mut impl FnMut(&DeadLetterMessage) -> anyhow::Result<Disposition>,
+    ) -> SweepResult {
+        sweep::sweep(&mut Sqs { stack, queue: self }, filter, crate::duration::now(), act)
     }
 
-    /// Shows messages and leaves them where they are.
-    pub(crate) fn peek(&self, stack: &Stack, which: &Which) -> anyhow::Result<Vec<DeadLetter>> {
-        let mut letters = Vec::new();
-        let swept = self.sweep(stack, which, &mut |letter| {
-            letters.push(letter.clone());
-            Ok(Fate::Stay)
+    /// Reads messages and leaves them in the queue.
+    pub(crate) fn peek(
+        &self,
+        stack: &Stack,
+        filter: &MessageFilter,
+    ) -> anyhow::Result<Vec<DeadLetterMessage>> {
+        let mut messages = Vec::new();
+        let result = self.sweep(stack, filter, &mut |message| {
+            messages.push(message.clone());
+            Ok(Disposition::Keep)
         });
-        swept.stopped.map_or(Ok(letters), Err)
+        result.error.map_or(Ok(messages), Err)
     }
 
-    /// Sends messages back to where they came from, and only then removes them here.
-    pub(crate) fn redrive(&self, stack: &Stack, which: &Which) -> anyhow::Result<Vec<DeadLetter>> {
+    /// Redrives messages: sends each to its source, and only then deletes it here.
+    pub(crate) fn redrive(
+        &self,
+        stack: &Stack,
+        filter: &MessageFilter,
+    ) -> anyhow::Result<Vec<DeadLetterMessage>> {
         let target = self.target(stack)?;
-        let swept = self.sweep(stack, which, &mut |letter| self.send_back(stack, &target, letter));
-        swept.stopped.map_or(Ok(swept.removed), Err)
+        let result = self.sweep(stack, filter, &mut |message| self.redrive_message(stack, &target, message));
+        result.error.map_or(Ok(result.deleted), Err)
     }
 
-    /// Where its messages go when they are sent back.
+    /// The destination of a redrive.
     pub(crate) fn target(&self, stack: &Stack) -> anyhow::Result<Target> {
         if let Some(source) = &self.source {
-            return Ok(Target::Queue { name: format!("{}{QUEUE}", self.function()), url: source.clone() });
+            let name = format!("{}{QUEUE_SUFFIX}", self.function());
+            return Ok(Target::Queue { name, url: source.clone() });
         }
         let bus = stack.outputs()?.remove("EventBusName");
-        let bus =
-            bus.with_context(|| format!("{} has no source queue, and the stack no EventBusName", self.name))?;
+        let bus = bus.with_context(|| {
+            format!("{} has no source queue, and the stack has no output EventBusName", self.name)
+        })?;
         Ok(Target::Bus(bus))
     }
 
-    /// Sends one message back. What holds no event stays.
-    pub(crate) fn send_back(
+    /// Redrives one message. A message without an event is kept.
+    pub(crate) fn redrive_message(
         &self,
         stack: &Stack,
         target: &Target,
-        letter: &DeadLetter,
-    ) -> anyhow::Result<Fate> {
-        if letter.is_stream_pointer() {
-            return Ok(Fate::Stay);
+        message: &DeadLetterMessage,
+    ) -> anyhow::Result<Disposition> {
+        if message.is_stream_pointer() {
+            return Ok(Disposition::Keep);
         }
         stack.aws.wait(async {
             match target {
-                Target::Queue { url, .. } => self.send_to_queue(stack, url, letter).await,
-                Target::Bus(bus) => self.send_to_bus(stack, bus, letter).await,
+                Target::Queue { url, .. } => self.send_to_queue(stack, url, message).await,
+                Target::Bus(bus) => self.send_to_bus(stack, bus, message).await,
             }
         })?;
-        Ok(Fate::Remove)
+        Ok(Disposition::Delete)
     }
 
-    async fn send_to_queue(&self, stack: &Stack, source: &str, letter: &DeadLetter) -> anyhow::Result<()> {
-        let mut call = stack.aws.sqs.send_message().queue_url(source).message_body(&letter.body);
-        for (name, value) in &letter.kept {
+    async fn send_to_queue(
+        &self,
+        stack: &Stack,
+        source: &str,
+        message: &DeadLetterMessage,
+    ) -> anyhow::Result<()> {
+        let mut call = stack.aws.sqs.send_message().queue_url(source).message_body(&message.body);
+        for (name, value) in &message.other_attributes {
             call = call.message_attributes(name, value.clone());
         }
         let sent = call.send().await;
-        sent.map(drop).map_err(|error| self.failed("re-drive", &DisplayErrorContext(&error)))
+        sent.map(drop).map_err(|error| self.failed("redrive", &DisplayErrorContext(&error)))
     }
 
-    async fn send_to_bus(&self, stack: &Stack, bus: &str, letter: &DeadLetter) -> anyhow::Result<()> {
-        let event = letter.event().with_context(|| format!("message {} is no event", letter.id))?;
+    async fn send_to_bus(&self, stack: &Stack, bus: &str, message: &DeadLetterMessage) -> anyhow::Result<()> {
+        let event = message.event().with_context(|| format!("message {} is not an event", message.id))?;
         let field = |name: &str| {
             let text = event.get(name).and_then(Value::as_str);
-            text.with_context(|| format!("the event in message {} has no `{name}`", letter.id))
+            text.with_context(|| format!("the event in message {} has no `{name}`", message.id))
         };
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(bus)
@@ -177,10 +193,10 @@ impl DeadLetterQueue {
             .detail_type(field("type")?)
             .detail(event.to_string())
             .build();
-        let answer = stack.aws.eventbridge.put_events().entries(entry).send().await;
-        let answer = answer.map_err(|error| self.failed("re-drive", &DisplayErrorContext(&error)))?;
-        let refused = answer.entries().iter().find_map(|entry| entry.error_code());
-        anyhow::ensure!(refused.is_none(), "the bus refused message {}: {refused:?}", letter.id);
+        let response = stack.aws.eventbridge.put_events().entries(entry).send().await;
+        let response = response.map_err(|error| self.failed("redrive", &DisplayErrorContext(&error)))?;
+        let rejected = response.entries().iter().find_map(|entry| entry.error_code());
+        anyhow::ensure!(rejected.is_none(), "the event bus rejected message {}: {rejected:?}", message.id);
         Ok(())
     }
 
@@ -189,17 +205,16 @@ impl DeadLetterQueue {
     }
 }
 
-/// Where messages are sent back to.
+/// The destination of a redrive.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// The queue that they came from.
+    /// The source queue of the messages.
     Queue {
-        /// Its name in the template.
+        /// Its logical id.
         name: String,
-        /// Its address.
         url: String,
     },
-    /// The bus: the function that gave up reads a stream, into which nothing can be put back.
+    /// The event bus: the function reads a stream, to which records cannot be sent back.
     Bus(String),
 }
 
@@ -207,40 +222,41 @@ impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Queue { name, .. } => f.write_str(name),
-            Self::Bus(bus) => write!(f, "the bus {bus}"),
+            Self::Bus(bus) => write!(f, "the event bus {bus}"),
         }
     }
 }
 
-/// A dead-letter queue in SQS.
+/// A dead-letter queue in SQS, as [`sweep`] uses it.
 struct Sqs<'a> {
     stack: &'a Stack,
     queue: &'a DeadLetterQueue,
 }
 
 impl sweep::Broker for Sqs<'_> {
-    fn receive(&mut self) -> anyhow::Result<Vec<DeadLetter>> {
+    fn receive(&mut self) -> anyhow::Result<Vec<DeadLetterMessage>> {
         let call = self.stack.aws.sqs.receive_message().queue_url(&self.queue.url);
         let call = call
-            .max_number_of_messages(i32::try_from(sweep::BATCH)?)
-            .visibility_timeout(LEASE)
-            // A long poll asks all of the queue's servers; a short one may miss what is there.
+            .max_number_of_messages(i32::try_from(sweep::MAX_BATCH)?)
+            .visibility_timeout(VISIBILITY_TIMEOUT_SECONDS)
+            // A long poll queries all servers of the queue; a short poll may miss messages.
             .wait_time_seconds(1)
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send();
-        let answer = self.stack.aws.wait(call);
-        let answer = answer.map_err(|error| self.queue.failed("read", &DisplayErrorContext(&error)))?;
-        Ok(answer.messages.unwrap_or_default().into_iter().map(DeadLetter::read).collect())
+        let response = self.stack.aws.wait(call);
+        let response = response.map_err(|error| self.queue.failed("read", &DisplayErrorContext(&error)))?;
+        let messages = response.messages.unwrap_or_default();
+        Ok(messages.into_iter().map(DeadLetterMessage::from_sqs).collect())
     }
 
-    fn give_back(&mut self, letter: &DeadLetter) -> anyhow::Result<()> {
+    fn release(&mut self, message: &DeadLetterMessage) -> anyhow::Result<()> {
         let call = self.stack.aws.sqs.change_message_visibility().queue_url(&self.queue.url);
-        let call = call.visibility_timeout(0).receipt_handle(&letter.receipt).send();
+        let call = call.visibility_timeout(0).receipt_handle(&message.receipt_handle).send();
         match self.stack.aws.wait(call) {
             Ok(_) => Ok(()),
-            // Its lease has ended: it is back already, or somebody else's now.
+            // Its visibility timeout has ended: it is visible again, or received by another consumer.
             Err(error)
                 if error.as_service_error().is_some_and(|error| {
                     error.is_message_not_inflight() || error.is_receipt_handle_is_invalid()
@@ -248,14 +264,14 @@ impl sweep::Broker for Sqs<'_> {
             {
                 Ok(())
             }
-            Err(error) => Err(self.queue.failed("give a message back to", &DisplayErrorContext(&error))),
+            Err(error) => Err(self.queue.failed("release a message of", &DisplayErrorContext(&error))),
         }
     }
 
-    fn delete(&mut self, letter: &DeadLetter) -> anyhow::Result<()> {
+    fn delete(&mut self, message: &DeadLetterMessage) -> anyhow::Result<()> {
         let call = self.stack.aws.sqs.delete_message().queue_url(&self.queue.url);
-        let call = call.receipt_handle(&letter.receipt).send();
-        let answer = self.stack.aws.wait(call);
-        answer.map(drop).map_err(|error| self.queue.failed("delete from", &DisplayErrorContext(&error)))
+        let call = call.receipt_handle(&message.receipt_handle).send();
+        let response = self.stack.aws.wait(call);
+        response.map(drop).map_err(|error| self.queue.failed("delete from", &DisplayErrorContext(&error)))
     }
 }

@@ -1,4 +1,5 @@
-//! Where `clamd` is: on the path, or in `.local/tools`, where Debian's packages are unpacked without being installed.
+//! Finds `clamd` on the path, or unpacks it from Debian's packages into `.local/tools`, without installing
+//! these.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,19 +8,19 @@ use anyhow::{Context as _, bail};
 
 use crate::{instance, process, ui};
 
-/// A program that can be run.
+/// An executable program.
 pub(super) struct Program {
     pub(super) path: PathBuf,
-    /// Where its libraries are, where the system does not know them.
+    /// Folders of its libraries, if they are not installed on the system.
     pub(super) libraries: Vec<PathBuf>,
 }
 
-const WHAT_TO_DO: &str = "install ClamAV's daemon (Debian, Ubuntu: sudo apt install clamav-daemon; \
-                          macOS: brew install clamav), then run the command again";
-/// Where administrators' programs are, which is not on everybody's path.
-const SYSTEM: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
+const NEXT_STEP: &str = "install ClamAV's daemon (Debian, Ubuntu: sudo apt install clamav-daemon; \
+                         macOS: brew install clamav), then run the command again";
+/// Folders of administration programs, which may not be on a user's path.
+const SYSTEM_DIRS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
 
-/// Finds it, or gets it where Debian's package manager is.
+/// Finds `clamd`, or downloads it where Debian's package manager is available.
 pub(super) fn find_or_install() -> anyhow::Result<Program> {
     if let Some(path) = on_path("clamd") {
         return Ok(Program { path, libraries: Vec::new() });
@@ -29,33 +30,33 @@ pub(super) fn find_or_install() -> anyhow::Result<Program> {
         return Ok(program);
     }
     if on_path("apt-get").is_none() || on_path("dpkg").is_none() {
-        bail!("there is no clamd on this machine. To have one, {WHAT_TO_DO}");
+        bail!("clamd is not installed: {NEXT_STEP}");
     }
-    let progress = ui::Progress::start("getting the malware scanner into .local/tools");
-    progress.detail("some 8 MB of Debian's packages, once");
-    fetch(&root).with_context(|| format!("clamd could not be got from Debian's packages: {WHAT_TO_DO}"))?;
-    let program = unpacked(&root).context("Debian's packages hold no clamd")?;
-    progress.done("got the malware scanner into .local/tools");
+    let progress = ui::Progress::start("downloading the malware scanner into .local/tools");
+    progress.detail("about 8 MB of Debian's packages, the first time only");
+    fetch(&root).with_context(|| format!("clamd could not be downloaded: {NEXT_STEP}"))?;
+    let program = unpacked(&root).context("Debian's packages contain no clamd")?;
+    progress.done("downloaded the malware scanner into .local/tools");
     Ok(program)
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = std::env::split_paths(&path).chain(SYSTEM.map(PathBuf::from));
+    let dirs = std::env::split_paths(&path).chain(SYSTEM_DIRS.map(PathBuf::from));
     dirs.map(|dir| dir.join(name)).find(|program| program.is_file())
 }
 
-/// What was unpacked, if all of it was.
+/// The unpacked program, if it is complete.
 fn unpacked(root: &Path) -> Option<Program> {
     let path = root.join("usr/sbin/clamd");
-    // On Debian, libraries are in a folder that is named after the processor.
+    // On Debian, libraries are in a folder that is named after the architecture.
     let entries = std::fs::read_dir(root.join("usr/lib")).ok()?.flatten();
     let libraries = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     path.is_file().then_some(Program { path, libraries })
 }
 
-/// Downloads the daemon and the libraries of its that this machine lacks. Everything stays in one folder, so that neither
-/// the machine's packages nor what it knows of them change, and nobody has to be root.
+/// Downloads the daemon and the libraries that this machine lacks. All files go to one folder, so neither the
+/// system's packages nor its package database change, and no root permissions are needed.
 fn fetch(root: &Path) -> anyhow::Result<()> {
     let work = root.with_extension("new");
     if work.exists() {
@@ -80,7 +81,7 @@ fn fetch(root: &Path) -> anyhow::Result<()> {
         .context("apt-get")?;
     let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
     let needed = needed(&plan);
-    anyhow::ensure!(!needed.is_empty(), "apt-get knows no clamav-daemon:\n{plan}");
+    anyhow::ensure!(!needed.is_empty(), "apt-get does not know the package clamav-daemon:\n{plan}");
     process::run_logged(apt(&["download"]).args(&needed), &log)?;
     let files = work.join("files");
     for package in std::fs::read_dir(&packages)?.flatten() {
@@ -94,8 +95,8 @@ fn fetch(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of the lines `Inst <package> (<version> …)`, the daemon and libraries. What else comes along keeps an installed daemon up
-/// to date.
+/// The daemon and the libraries among the lines `Inst <package> (<version> …)`. The other packages are for
+/// maintaining an installed daemon.
 fn needed(plan: &str) -> Vec<&str> {
     let packages = plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split_whitespace().next());
     packages.filter(|name| *name == "clamav-daemon" || name.starts_with("lib")).collect()
@@ -115,9 +116,9 @@ mod tests {
         assert_eq!(needed(plan), ["libclamav12", "clamav-daemon"]);
     }
 
-    /// A signature that a typing error made harmless would let the tests' malware through.
+    /// A typing error in a signature would let the tests' malware pass.
     #[test]
-    fn the_signatures_are_of_the_texts_that_they_are_said_to_be_of() {
+    fn the_signatures_match_the_documented_texts() {
         let texts: Vec<(String, String)> = super::super::SIGNATURES
             .lines()
             .map(|line| {

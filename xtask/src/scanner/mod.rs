@@ -1,5 +1,5 @@
-//! The malware scanner of the local stack: ClamAV's `clamd`, with signatures of its own for what tests call malware. The
-//! real ones are some hundred megabytes, and `freshclam` gets them from ClamAV alone.
+//! The malware scanner of a local stack: ClamAV's `clamd`, with signatures for the tests only. The official
+//! signatures are several hundred megabytes, and only available through `freshclam`.
 
 mod install;
 
@@ -13,8 +13,9 @@ use crate::instance::Instance;
 use crate::process::Service;
 use crate::{ports, ui};
 
-/// The EICAR test file (<https://www.eicar.org/download-anti-malware-testfile/>) and a harmless text that may stand anywhere
-/// in a file, each in hexadecimal so that no scanner takes this repository for malware.
+/// Signatures of the EICAR test file (<https://www.eicar.org/download-anti-malware-testfile/>) and of a
+/// harmless text at any position in a file, both in hexadecimal so that scanners do not detect them in this
+/// repository.
 const SIGNATURES: &str = include_str!("signatures.ndb");
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -25,7 +26,7 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn of(instance: &'a Instance) -> Self {
+    pub(crate) fn new(instance: &'a Instance) -> Self {
         let service = Service {
             name: "the malware scanner",
             pid_file: instance.run().join("clamd.pid"),
@@ -35,17 +36,20 @@ impl<'a> Scanner<'a> {
         Self { instance, service }
     }
 
-    /// Starts it, unless it runs already. Where there is none, the stack does without: uploads wait for one.
+    /// Starts it, unless it is running. If it cannot be installed, the stack runs without it, and uploads
+    /// stay pending.
     pub(crate) fn start(&self) -> anyhow::Result<()> {
         if self.service.pid().is_some() {
             return Ok(());
         }
         let program = match install::find_or_install() {
             Ok(program) => program,
-            // A request to stop is none of its failures.
+            // A request to stop is not an installation failure.
             Err(error) => {
                 crate::signals::check()?;
-                ui::note(&format!("uploads stay pending, since there is no malware scanner: {error:#}"));
+                ui::note(&format!(
+                    "uploads will stay pending, because there is no malware scanner: {error:#}"
+                ));
                 return Ok(());
             }
         };
@@ -58,7 +62,7 @@ impl<'a> Scanner<'a> {
         }
         let child = self.service.start(&mut command)?;
         let port = self.instance.scanner_port;
-        self.service.wait_until_ready(child, START_LIMIT, || ports::answers(port))?;
+        self.service.wait_until_ready(child, START_LIMIT, || ports::is_listening(port))?;
         ui::success(&format!("{} listens on 127.0.0.1:{port}", self.service.name));
         Ok(())
     }
@@ -73,10 +77,10 @@ impl<'a> Scanner<'a> {
         let signatures = dir.join("signatures");
         let temporary = dir.join("tmp");
         for dir in [&signatures, &temporary] {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
         std::fs::write(signatures.join("tests.ndb"), SIGNATURES)?;
-        // What is too large or takes too long is a threat, and not harmless, as it would be without AlertExceedsMax.
+        // With AlertExceedsMax, a file that exceeds a limit counts as a threat instead of as harmless.
         let config = format!(
             "Foreground yes\nTCPAddr 127.0.0.1\nTCPSocket {}\nDatabaseDirectory {}\nTemporaryDirectory {}\n\
              StreamMaxLength 16M\nAlertExceedsMax yes\nMaxThreads 2\nConcurrentDatabaseReload no\nLogTime yes\n",

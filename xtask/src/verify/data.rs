@@ -1,4 +1,4 @@
-//! Which rows, objects and messages are a run's test data.
+//! Identifies the test data of a run.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,31 +6,32 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Deserialize;
 
-/// Something that the tests made and that does not hold the run's mark: a line of the file that `E2E_MADE` names.
+/// A resource that the tests created and whose name does not contain the run's prefix: a line of the file in
+/// `E2E_MADE`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub(crate) struct Made {
+pub(crate) struct CreatedResource {
     /// `user`, `client`, `user_pool`, `api_key`, `customer` or `export`.
     pub(crate) kind: String,
-    /// Its id: for a user the name, for a customer the `sub`.
+    /// Its id: the name of a user, the `sub` of a customer.
     pub(crate) id: String,
-    /// The user pool that it is in.
+    /// The user pool that contains it.
     pub(crate) within: Option<String>,
 }
 
-/// What tells test data from the shop's.
+/// Identifies test data by the run's prefix and by ids.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ids {
-    /// What the names of the run's products, files and messages begin with.
-    mark: String,
-    /// The ids of orders, customers, partners and exports of the run.
+    /// The prefix of the names of the run's products, files and messages.
+    prefix: String,
+    /// The ids of the run's orders, customers, partners and exports.
     ids: BTreeSet<String>,
 }
 
-impl Made {
-    /// Reads the file; where there is none, nothing was made.
+impl CreatedResource {
+    /// Reads the file; if it does not exist, nothing was created.
     ///
     /// # Errors
-    /// When it cannot be read, or a line is not as it should be.
+    /// When it cannot be read, or a line cannot be parsed.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Self>> {
         if !path.exists() {
             return Ok(Vec::new());
@@ -43,20 +44,21 @@ impl Made {
 }
 
 impl Ids {
-    /// Of a run, and of what its tests made.
-    pub(crate) fn of(run: &str, made: &[Made]) -> Self {
-        let named = made.iter().filter(|made| ["customer", "client", "export"].contains(&made.kind.as_str()));
-        Self { mark: format!("TEST-{run}-"), ids: named.map(|made| made.id.clone()).collect() }
+    /// The ids of a run, with those of the resources that its tests created.
+    pub(crate) fn new(run: &str, created: &[CreatedResource]) -> Self {
+        let kinds = ["customer", "client", "export"];
+        let named = created.iter().filter(|resource| kinds.contains(&resource.kind.as_str()));
+        Self { prefix: format!("TEST-{run}-"), ids: named.map(|resource| resource.id.clone()).collect() }
     }
 
-    /// Learns the id of an order whose row is test data.
-    pub(crate) fn learn(&mut self, id: &str) {
+    /// Adds the id of an order with test data.
+    pub(crate) fn add_order(&mut self, id: &str) {
         self.ids.insert(id.to_owned());
     }
 
-    /// Whether a text holds the mark or one of the ids.
-    pub(crate) fn are_in(&self, text: &str) -> bool {
-        text.contains(&self.mark) || self.ids.iter().any(|id| text.contains(id))
+    /// Whether a text contains the prefix or one of the ids.
+    pub(crate) fn appear_in(&self, text: &str) -> bool {
+        text.contains(&self.prefix) || self.ids.iter().any(|id| text.contains(id))
     }
 }
 
@@ -65,17 +67,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn test_data_holds_the_mark_or_an_id_and_nothing_else_is_taken_for_it() {
-        let made = |kind: &str, id: &str| Made { kind: kind.to_owned(), id: id.to_owned(), within: None };
-        let made = [made("client", "7abc"), made("user", "success+x@simulator.amazonses.com")];
-        let mut ids = Ids::of("01234567", &made);
+    fn only_texts_with_the_prefix_or_an_id_are_test_data() {
+        let created =
+            |kind: &str, id: &str| CreatedResource { kind: kind.to_owned(), id: id.to_owned(), within: None };
+        let created = [created("client", "7abc"), created("user", "success+x@simulator.amazonses.com")];
+        let mut ids = Ids::new("01234567", &created);
         for text in ["TEST-01234567-89ab", "{\"sku\":\"TEST-01234567-89ab\"}", "partner#7abc"] {
-            assert!(ids.are_in(text), "{text}");
+            assert!(ids.appear_in(text), "{text}");
         }
         for text in ["TEST-76543210-89ab", "TEA-001", "", "7ab"] {
-            assert!(!ids.are_in(text), "{text}");
+            assert!(!ids.appear_in(text), "{text}");
         }
-        ids.learn("01890a5d-ac96-774b-bcce-b302099a8057");
-        assert!(ids.are_in("order#01890a5d-ac96-774b-bcce-b302099a8057"));
+        ids.add_order("01890a5d-ac96-774b-bcce-b302099a8057");
+        assert!(ids.appear_in("order#01890a5d-ac96-774b-bcce-b302099a8057"));
     }
 }

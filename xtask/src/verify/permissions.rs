@@ -1,5 +1,5 @@
-//! Whether each role of the stack may do what the template says, no less and no more. The tests alone do not find a
-//! permission that is gone while functions run that need it at their start only, such as to read a secret.
+//! Compares the permissions of each role of the stack with the template. The tests alone would not detect a
+//! missing permission that running functions need during initialisation only, such as reading a secret.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::{Outcome, TestResult};
 use crate::stack::Stack;
 
-/// What the check is called among the tests.
-pub(crate) const NAME: &str = "permissions::each_role_may_do_what_the_template_says";
+/// The name of the check among the tests.
+pub(crate) const NAME: &str = "permissions::each_role_has_exactly_the_permissions_in_the_template";
 
-/// How often a role may do something: an effect and an action, and by which operators it is conditional.
+/// How often a role has a permission: effect, action, and the operators of its conditions.
 type Grants = BTreeMap<String, usize>;
 
-/// Compares the roles with the template that the stack was deployed from.
+/// Compares the roles with the template of the last deployment.
 ///
 /// # Errors
 /// When the template or a role cannot be read.
@@ -30,13 +30,13 @@ pub(crate) fn check(stack: &Stack) -> anyhow::Result<TestResult> {
             continue;
         };
         let policies = declared.get("Policies").and_then(Value::as_array).cloned().unwrap_or_default();
-        // What depends on a parameter is not compared.
+        // Policies that depend on a parameter are not compared.
         let is_conditional = Value::from(policies.clone()).to_string().contains("\"Fn::If\"");
         let documents = policies.iter().filter_map(|policy| policy.get("PolicyDocument"));
         let wanted = grants(documents);
         let found = grants(attached(stack, &role.physical_id)?.iter());
         let name = &role.logical_id;
-        differences.extend(more_in(&wanted, &found).map(|grant| format!("{name}: {grant}: is gone")));
+        differences.extend(more_in(&wanted, &found).map(|grant| format!("{name}: {grant}: is missing")));
         if !is_conditional {
             let extra = more_in(&found, &wanted);
             differences.extend(extra.map(|grant| format!("{name}: {grant}: is not in the template")));
@@ -47,31 +47,31 @@ pub(crate) fn check(stack: &Stack) -> anyhow::Result<TestResult> {
     Ok(TestResult { name: NAME.to_owned(), outcome })
 }
 
-/// The template after its transformation.
+/// The template of the deployment, after its transformation.
 ///
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn deployed_template(stack: &Stack) -> anyhow::Result<Value> {
     let call = stack.aws.cloudformation.get_template().stack_name(&stack.name);
-    let answer = stack.aws.wait(call.template_stage(TemplateStage::Processed).send());
-    let answer = answer.map_err(|error| {
+    let response = stack.aws.wait(call.template_stage(TemplateStage::Processed).send());
+    let response = response.map_err(|error| {
         anyhow::anyhow!("cannot read the template of {}: {}", stack.name, DisplayErrorContext(&error))
     })?;
-    // What a transformation has made is JSON.
-    serde_json::from_str(answer.template_body().unwrap_or_default())
+    // The transformed template is JSON.
+    serde_json::from_str(response.template_body().unwrap_or_default())
         .with_context(|| format!("the transformed template of {} is not JSON", stack.name))
 }
 
-/// The documents of a role's inline policies.
+/// The policy documents of a role's inline policies.
 fn attached(stack: &Stack, role: &str) -> anyhow::Result<Vec<Value>> {
     let list =
         stack.aws.form("iam", &format!("Action=ListRolePolicies&Version=2010-05-08&RoleName={role}"))?;
     let names = list.split("<member>").skip(1).filter_map(|part| part.split("</member>").next());
     let document = |name: &str| {
         let form = format!("Action=GetRolePolicy&Version=2010-05-08&RoleName={role}&PolicyName={name}");
-        let answer = stack.aws.form("iam", &form)?;
+        let response = stack.aws.form("iam", &form)?;
         let text =
-            answer.split("<PolicyDocument>").nth(1).and_then(|text| text.split("</PolicyDocument>").next());
+            response.split("<PolicyDocument>").nth(1).and_then(|text| text.split("</PolicyDocument>").next());
         let text = text.with_context(|| format!("the policy {name} of {role} has no document"))?;
         serde_json::from_str(&decoded(text))
             .with_context(|| format!("the policy {name} of {role} is not JSON"))
@@ -79,7 +79,7 @@ fn attached(stack: &Stack, role: &str) -> anyhow::Result<Vec<Value>> {
     names.map(document).collect()
 }
 
-/// A document as IAM sends it: encoded as in a URL (RFC 3986), within XML.
+/// Decodes a policy document as IAM returns it: percent-encoded (RFC 3986) and within XML.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -119,7 +119,7 @@ fn grants<'a>(documents: impl Iterator<Item = &'a Value>) -> Grants {
     grants
 }
 
-/// Where one will do, IAM takes it without a list.
+/// The elements of a list. IAM also accepts a single element without a list.
 fn list(value: Option<&Value>) -> Vec<&Value> {
     match value {
         Some(Value::Array(list)) => list.iter().collect(),
@@ -128,7 +128,8 @@ fn list(value: Option<&Value>) -> Vec<&Value> {
     }
 }
 
-/// What there is more of in `one`. A condition that depends on a parameter may be any, or none.
+/// The grants that `one` contains more often. A condition that depends on a parameter matches any condition,
+/// or none.
 fn more_in<'a>(one: &'a Grants, other: &'a Grants) -> impl Iterator<Item = &'a str> {
     let found = |grant: &str| match grant.strip_suffix(" on condition (Fn::If)") {
         Some(any) => other.iter().filter(|(grant, _)| grant.starts_with(any)).map(|(_, count)| *count).sum(),
@@ -143,7 +144,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_permission_that_is_gone_or_lost_its_condition_is_a_difference() {
+    fn a_missing_permission_or_condition_is_a_difference() {
         let put =
             json!({ "Effect": "Allow", "Action": "events:PutEvents", "Condition": { "StringEquals": {} } });
         let read = json!({ "Effect": "Allow", "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"] });

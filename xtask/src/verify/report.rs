@@ -1,4 +1,4 @@
-//! What a verification found: for the terminal, as Markdown and as JSON.
+//! The result of a verification: on the terminal, as Markdown and as JSON.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,44 +7,44 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Cleaned, Outcome, TestResult};
+use super::{CleanupResult, Outcome, TestResult};
 use crate::audit;
 use crate::ui::{self, DIM, GREEN, RED, YELLOW};
 
-/// What a verification found.
+/// The result of a verification.
 pub(crate) struct Verification {
     pub(crate) run: String,
     pub(crate) at: Timestamp,
-    /// What is known of the stack: names and values.
+    /// Names and values that describe the stack.
     pub(crate) stack: Vec<(&'static str, String)>,
     pub(crate) tests: Vec<TestResult>,
-    /// `None` where it was not asked for.
+    /// `None` if it was not requested.
     pub(crate) audit: Option<audit::Report>,
-    pub(crate) cleaned: Cleaned,
-    /// What ended a part before its end.
+    pub(crate) cleanup: CleanupResult,
+    /// Errors that ended a part early.
     pub(crate) errors: Vec<String>,
 }
 
 impl Verification {
-    /// Whether everything that was tried went well.
-    pub(crate) fn is_good(&self) -> bool {
+    /// Whether all parts succeeded, and at least one test passed.
+    pub(crate) fn is_successful(&self) -> bool {
         self.errors.is_empty()
             && self.failed().next().is_none()
             && self.tests.iter().any(|test| test.outcome == Outcome::Passed)
             && self.audit.as_ref().is_none_or(audit::Report::holds)
-            && self.cleaned.failed.is_empty()
+            && self.cleanup.failed.is_empty()
     }
 
     fn failed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.tests.iter().filter_map(|test| match &test.outcome {
-            Outcome::Failed(said) => Some((test.name.as_str(), said.as_str())),
+            Outcome::Failed(output) => Some((test.name.as_str(), output.as_str())),
             _ => None,
         })
     }
 
-    fn left_out(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
         self.tests.iter().filter_map(|test| match &test.outcome {
-            Outcome::LeftOut(reason) => Some((test.name.as_str(), reason.as_str())),
+            Outcome::Skipped(reason) => Some((test.name.as_str(), reason.as_str())),
             _ => None,
         })
     }
@@ -53,44 +53,44 @@ impl Verification {
         self.tests.iter().filter(|test| test.outcome == Outcome::Passed).count()
     }
 
-    /// One line: how many tests went how, and what the audit says.
+    /// One line with the numbers of tests by outcome, and the result of the audit.
     pub(crate) fn summary(&self) -> String {
         let audit = match &self.audit {
-            None => "not audited".to_owned(),
-            Some(report) if report.holds() => "the audit holds".to_owned(),
-            Some(report) => format!("the audit found {} violations", report.violations.len()),
+            None => "not run".to_owned(),
+            Some(report) if report.holds() => "no violations".to_owned(),
+            Some(report) => format!("{} violations", report.violations.len()),
         };
         format!(
-            "{} passed, {} failed, {} left out; {audit}",
+            "{} passed, {} failed, {} skipped; audit: {audit}",
             self.passed(),
             self.failed().count(),
-            self.left_out().count()
+            self.skipped().count()
         )
     }
 
-    /// Prints it, the failures last.
+    /// Prints the result, the failures last.
     pub(crate) fn print(&self) {
         ui::heading("Tests");
         for test in &self.tests {
             match &test.outcome {
                 Outcome::Passed => anstream::println!("  {GREEN}passed  {GREEN:#}  {}", test.name),
                 Outcome::Failed(_) => anstream::println!("  {RED}failed  {RED:#}  {}", test.name),
-                Outcome::LeftOut(reason) => {
-                    anstream::println!("  {YELLOW}left out{YELLOW:#}  {}  {DIM}{reason}{DIM:#}", test.name);
+                Outcome::Skipped(reason) => {
+                    anstream::println!("  {YELLOW}skipped {YELLOW:#}  {}  {DIM}{reason}{DIM:#}", test.name);
                 }
             }
         }
         ui::heading("Test data");
-        for (what, count) in &self.cleaned.removed {
+        for (what, count) in &self.cleanup.removed {
             anstream::println!("  removed {count:5}  {what}");
         }
-        self.cleaned.stays.iter().for_each(|stays| ui::note(&format!("stays: {stays}")));
-        for (name, said) in self.failed() {
-            ui::heading(&format!("Why {name} failed"));
-            anstream::println!("{}", said.trim_end());
+        self.cleanup.kept.iter().for_each(|kept| ui::note(&format!("kept: {kept}")));
+        for (name, output) in self.failed() {
+            ui::heading(&format!("Output of {name}"));
+            anstream::println!("{}", output.trim_end());
         }
         for failed in self
-            .cleaned
+            .cleanup
             .failed
             .iter()
             .map(|failed| format!("not removed: {failed}"))
@@ -100,23 +100,23 @@ impl Verification {
         }
     }
 
-    /// Writes it as Markdown to `file`, and as JSON beside it.
+    /// Writes the result as Markdown to `file`, and as JSON next to it.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub(crate) fn write(&self, file: &Path) -> anyhow::Result<()> {
-        let beside = file.with_extension("json");
-        for (path, text) in [(file, self.markdown()), (&beside, format!("{:#}\n", self.json()))] {
+        let json = file.with_extension("json");
+        for (path, text) in [(file, self.markdown()), (&json, format!("{:#}\n", self.json()))] {
             std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-            ui::note(&format!("the report is in {}", path.display()));
+            ui::note(&format!("report written to {}", path.display()));
         }
         Ok(())
     }
 
     fn markdown(&self) -> String {
         let mut text = String::new();
-        let result = if self.is_good() { "verified" } else { "NOT verified" };
-        // Writing to a text does not fail.
+        let result = if self.is_successful() { "verified" } else { "NOT verified" };
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "# {result}: {}\n\n{} UTC, run `{}`\n", self.summary(), self.at, self.run);
         for (name, value) in &self.stack {
             let _ = writeln!(text, "- {name}: {value}");
@@ -129,12 +129,12 @@ impl Verification {
             let outcome = match &test.outcome {
                 Outcome::Passed => "passed".to_owned(),
                 Outcome::Failed(_) => "**failed**".to_owned(),
-                Outcome::LeftOut(reason) => format!("left out: {reason}"),
+                Outcome::Skipped(reason) => format!("skipped: {reason}"),
             };
             let _ = writeln!(text, "| `{}` | {outcome} |", test.name);
         }
         if let Some(report) = &self.audit {
-            let _ = writeln!(text, "\n## Audit\n\n{}\n", report.promises);
+            let _ = writeln!(text, "\n## Audit\n\n{}\n", report.mode);
             for (what, count) in &report.counts {
                 let _ = writeln!(text, "- {}: {count}", what.trim());
             }
@@ -147,17 +147,17 @@ impl Verification {
             }
         }
         let _ = writeln!(text, "\n## Test data\n");
-        for (what, count) in &self.cleaned.removed {
+        for (what, count) in &self.cleanup.removed {
             let _ = writeln!(text, "- removed: {count} {what}");
         }
-        for stays in &self.cleaned.stays {
-            let _ = writeln!(text, "- stays: {stays}");
+        for kept in &self.cleanup.kept {
+            let _ = writeln!(text, "- kept: {kept}");
         }
-        for failed in &self.cleaned.failed {
+        for failed in &self.cleanup.failed {
             let _ = writeln!(text, "- **not removed**: {}", cell(failed));
         }
-        for (name, said) in self.failed() {
-            let _ = writeln!(text, "\n## Why `{name}` failed\n\n````\n{}\n````", said.trim());
+        for (name, output) in self.failed() {
+            let _ = writeln!(text, "\n## Output of `{name}`\n\n````\n{}\n````", output.trim());
         }
         text
     }
@@ -165,22 +165,22 @@ impl Verification {
     fn json(&self) -> Value {
         let tests = self.tests.iter().map(|test| match &test.outcome {
             Outcome::Passed => json!({ "name": test.name, "result": "passed" }),
-            Outcome::Failed(said) => json!({ "name": test.name, "result": "failed", "detail": said }),
-            Outcome::LeftOut(reason) => json!({ "name": test.name, "result": "left_out", "reason": reason }),
+            Outcome::Failed(output) => json!({ "name": test.name, "result": "failed", "detail": output }),
+            Outcome::Skipped(reason) => json!({ "name": test.name, "result": "left_out", "reason": reason }),
         });
         let stack: serde_json::Map<String, Value> =
             self.stack.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
         let removed: serde_json::Map<String, Value> =
-            self.cleaned.removed.iter().map(|(what, count)| (what.clone(), (*count).into())).collect();
+            self.cleanup.removed.iter().map(|(what, count)| (what.clone(), (*count).into())).collect();
         json!({
-            "verified": self.is_good(), "summary": self.summary(), "at": self.at.to_string(), "run": self.run,
+            "verified": self.is_successful(), "summary": self.summary(), "at": self.at.to_string(), "run": self.run,
             "stack": stack, "tests": tests.collect::<Vec<_>>(), "audit": self.audit.as_ref().map(audit::json),
-            "removed": removed, "stays": self.cleaned.stays, "not_removed": self.cleaned.failed, "errors": self.errors,
+            "removed": removed, "stays": self.cleanup.kept, "not_removed": self.cleanup.failed, "errors": self.errors,
         })
     }
 }
 
-/// A text that stays on its line.
+/// Replaces line breaks, so that the text stays on its line.
 fn cell(text: &str) -> String {
     text.replace('\n', " ")
 }
@@ -200,34 +200,33 @@ mod tests {
             stack: vec![("stack", "shop".to_owned())],
             tests: outcomes.iter().enumerate().map(test).collect(),
             audit: None,
-            cleaned: Cleaned::default(),
+            cleanup: CleanupResult::default(),
             errors: Vec::new(),
         }
     }
 
     #[test]
-    fn nothing_that_ran_is_not_good() {
-        let left_out = Outcome::LeftOut("needs a mailbox".to_owned());
-        assert!(verification(&[Outcome::Passed, left_out.clone()]).is_good());
-        assert!(!verification(&[left_out]).is_good());
-        assert!(!verification(&[]).is_good());
-        assert!(!verification(&[Outcome::Passed, Outcome::Failed(String::new())]).is_good());
-        let mut stays = verification(&[Outcome::Passed]);
-        stays.cleaned.failed.push("users".to_owned());
-        assert!(!stays.is_good());
-        let mut cut_off = verification(&[Outcome::Passed]);
-        cut_off.errors.push("stopped".to_owned());
-        assert!(!cut_off.is_good());
+    fn a_verification_succeeds_only_if_tests_passed_and_nothing_failed() {
+        let skipped = Outcome::Skipped("needs a mailbox".to_owned());
+        assert!(verification(&[Outcome::Passed, skipped.clone()]).is_successful());
+        assert!(!verification(&[skipped]).is_successful());
+        assert!(!verification(&[]).is_successful());
+        assert!(!verification(&[Outcome::Passed, Outcome::Failed(String::new())]).is_successful());
+        let mut not_removed = verification(&[Outcome::Passed]);
+        not_removed.cleanup.failed.push("users".to_owned());
+        assert!(!not_removed.is_successful());
+        let mut interrupted = verification(&[Outcome::Passed]);
+        interrupted.errors.push("stopped".to_owned());
+        assert!(!interrupted.is_successful());
     }
 
     #[test]
-    fn a_report_names_what_failed_and_why_and_what_was_left_out_and_why() {
-        let left_out = Outcome::LeftOut("needs a mailbox".to_owned());
-        let found = verification(&[Outcome::Passed, Outcome::Failed("no such route".to_owned()), left_out]);
-        assert_eq!(found.summary(), "1 passed, 1 failed, 1 left out; not audited");
+    fn a_report_gives_the_reasons_for_failed_and_skipped_tests() {
+        let skipped = Outcome::Skipped("needs a mailbox".to_owned());
+        let found = verification(&[Outcome::Passed, Outcome::Failed("no such route".to_owned()), skipped]);
+        assert_eq!(found.summary(), "1 passed, 1 failed, 1 skipped; audit: not run");
         let text = found.markdown();
-        for part in ["# NOT verified", "| `t1` | **failed** |", "no such route", "left out: needs a mailbox"]
-        {
+        for part in ["# NOT verified", "| `t1` | **failed** |", "no such route", "skipped: needs a mailbox"] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert_eq!(found.json()["tests"][2]["result"], "left_out");

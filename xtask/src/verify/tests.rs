@@ -1,4 +1,4 @@
-//! Running the end-to-end tests against a stack, and reading what became of each.
+//! Runs the end-to-end tests against a stack, and collects their results.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,44 +11,45 @@ use crate::process::{self, cargo};
 use crate::stack::Stack;
 use crate::{names, ui};
 
-/// How many tests run at a time: a firewall limits how often one address may ask.
+/// How many tests run concurrently: a firewall limits the request rate of an IP address.
 const THREADS: &str = "8";
-/// How much of a failure a report keeps, in lines.
+/// How many lines of a failed test's output a report contains.
 const DETAIL_LINES: usize = 40;
 
-/// What became of a test.
+/// The outcome of a test.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Passed,
-    /// What it said.
+    /// With its output.
     Failed(String),
-    /// For what reason it was not run.
-    LeftOut(String),
+    /// With the reason.
+    Skipped(String),
 }
 
-/// A test, and what became of it.
+/// The result of a test.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestResult {
     pub(crate) name: String,
     pub(crate) outcome: Outcome,
 }
 
-/// Where a run keeps its files.
-pub(crate) const MADE: &str = "made.jsonl";
-const LEFT_OUT: &str = "left-out.txt";
-const OUTPUT: &str = "tests.log";
+/// The files of a run.
+pub(crate) const CREATED_FILE: &str = "made.jsonl";
+const SKIPPED_FILE: &str = "left-out.txt";
+const OUTPUT_FILE: &str = "tests.log";
 
-/// Runs the tests against the stack; those whose name contains one of `only`, or all. Progress goes to the terminal.
+/// Runs the tests whose name contains one of `only`, or all, against the stack. Progress goes to the
+/// terminal.
 ///
 /// # Errors
-/// When the tests cannot be run to their end.
+/// When the tests cannot be run to completion.
 pub(crate) fn run(stack: &Stack, run: &str, dir: &Path, only: &[String]) -> anyhow::Result<Vec<TestResult>> {
     std::fs::create_dir_all(dir)?;
     let mut output = Output::default();
     let mut done = 0_usize;
     let mut command = command(stack, run, dir, only)?;
-    let status = process::run_reading(&mut command, |line| {
-        if let Some((name, passed)) = output.take(line) {
+    let status = process::run_with_lines(&mut command, |line| {
+        if let Some((name, passed)) = output.add_line(line) {
             done = done.saturating_add(1);
             if passed {
                 anstream::println!("{}✓{:#} {done:3} {name}", ui::GREEN, ui::GREEN);
@@ -57,15 +58,15 @@ pub(crate) fn run(stack: &Stack, run: &str, dir: &Path, only: &[String]) -> anyh
             }
         }
     })?;
-    std::fs::write(dir.join(OUTPUT), &output.all)?;
-    let left_out = std::fs::read_to_string(dir.join(LEFT_OUT)).unwrap_or_default();
-    let results = output.results(&left_out);
+    std::fs::write(dir.join(OUTPUT_FILE), &output.all)?;
+    let skipped = std::fs::read_to_string(dir.join(SKIPPED_FILE)).unwrap_or_default();
+    let results = output.results(&skipped);
     let failed = results.iter().any(|result| matches!(result.outcome, Outcome::Failed(_)));
-    ensure!(!results.is_empty(), "no test ran; their output is in {}", dir.join(OUTPUT).display());
+    ensure!(!results.is_empty(), "no test ran; the output is in {}", dir.join(OUTPUT_FILE).display());
     ensure!(
         status.success() || failed,
-        "the tests did not come to their end ({status}); their output is in {}",
-        dir.join(OUTPUT).display()
+        "the tests did not run to completion ({status}); the output is in {}",
+        dir.join(OUTPUT_FILE).display()
     );
     Ok(results)
 }
@@ -77,7 +78,7 @@ fn command(stack: &Stack, run: &str, dir: &Path, only: &[String]) -> anyhow::Res
     };
     let provider = stack.parameter("StripeApiBase")?.context("the stack has no StripeApiBase")?;
     let mut command = cargo();
-    // Not `--package end_to_end`: cargo would choose other features for that package alone.
+    // Not `--package end_to_end`: cargo would select other features for that package alone.
     command.args(["test", "--workspace", "--test", "stack", "--", "--test-threads", THREADS]).args(only);
     for local in
         ["E2E_EMULATOR_URL", "E2E_WEBHOOK_RECEIVER", "E2E_BINARIES_DIR", "AWS_PROFILE", "AWS_SESSION_TOKEN"]
@@ -92,37 +93,37 @@ fn command(stack: &Stack, run: &str, dir: &Path, only: &[String]) -> anyhow::Res
         .env("E2E_WEBHOOK_SECRET_ID", output(names::WEBHOOK_SECRET_OUTPUT)?)
         .env("E2E_REPO_ROOT", repo_root())
         .env("E2E_RUN", run)
-        .env("E2E_MADE", dir.join(MADE))
-        .env("E2E_LEFT_OUT", dir.join(LEFT_OUT))
+        .env("E2E_MADE", dir.join(CREATED_FILE))
+        .env("E2E_LEFT_OUT", dir.join(SKIPPED_FILE))
         .envs(stack.aws.environment()?);
     Ok(command)
 }
 
-/// What the test runner prints, line by line.
+/// The output of the test runner.
 #[derive(Default)]
 struct Output {
     all: String,
     tests: BTreeMap<String, bool>,
-    /// What each failed test said.
+    /// The output of each failed test.
     details: BTreeMap<String, Vec<String>>,
-    /// Whose words are being read.
-    of: Option<String>,
+    /// The test whose output is being read.
+    current: Option<String>,
 }
 
 impl Output {
-    /// Takes in a line. Returns the test that it is the end of, and whether that passed.
-    fn take(&mut self, line: &str) -> Option<(String, bool)> {
+    /// Adds a line. Returns the test that it reports as finished, and whether that passed.
+    fn add_line(&mut self, line: &str) -> Option<(String, bool)> {
         self.all.push_str(line);
         self.all.push('\n');
         if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
-            self.of = Some(name.to_owned());
+            self.current = Some(name.to_owned());
             return None;
         }
         if line == "failures:" || line.starts_with("test result: ") {
-            self.of = None;
+            self.current = None;
         }
-        if let Some(of) = &self.of {
-            self.details.entry(of.clone()).or_default().push(line.to_owned());
+        if let Some(current) = &self.current {
+            self.details.entry(current.clone()).or_default().push(line.to_owned());
             return None;
         }
         let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
@@ -135,17 +136,17 @@ impl Output {
         Some((name.to_owned(), passed))
     }
 
-    /// All results in the order of their names. `left_out`: a test and a reason a line, with a tab between them.
-    fn results(self, left_out: &str) -> Vec<TestResult> {
+    /// All results, sorted by name. `skipped` contains a test and a reason per line, separated by a tab.
+    fn results(self, skipped: &str) -> Vec<TestResult> {
         let reasons: BTreeMap<&str, &str> =
-            left_out.lines().filter_map(|line| line.split_once('\t')).collect();
+            skipped.lines().filter_map(|line| line.split_once('\t')).collect();
         let results = self.tests.iter().map(|(name, passed)| {
             let outcome = match (passed, reasons.get(name.as_str())) {
                 (false, _) => {
-                    let said = self.details.get(name).map(Vec::as_slice).unwrap_or_default();
-                    Outcome::Failed(said.iter().take(DETAIL_LINES).cloned().collect::<Vec<_>>().join("\n"))
+                    let output = self.details.get(name).map(Vec::as_slice).unwrap_or_default();
+                    Outcome::Failed(output.iter().take(DETAIL_LINES).cloned().collect::<Vec<_>>().join("\n"))
                 }
-                (true, Some(reason)) => Outcome::LeftOut((*reason).to_owned()),
+                (true, Some(reason)) => Outcome::Skipped((*reason).to_owned()),
                 (true, None) => Outcome::Passed,
             };
             TestResult { name: name.clone(), outcome }
@@ -155,16 +156,16 @@ impl Output {
 }
 
 #[cfg(test)]
-mod of_the_summary {
+mod output_tests {
     use super::*;
 
     #[test]
-    fn what_became_of_each_test_is_read_from_the_runners_lines() {
+    fn results_are_read_from_the_runners_output() {
         let mut output = Output::default();
         let lines = "running 3 tests\ntest a::one ... ok\ntest b::two ... FAILED\ntest c::three ... ok\n\nfailures:\n\n\
                      ---- b::two stdout ----\nthread 'b::two' panicked at x.rs:1:1:\ntest of a bad line ... ok\n\n\n\
                      failures:\n    b::two\n\ntest result: FAILED. 2 passed; 1 failed;\n";
-        let ended: Vec<_> = lines.lines().filter_map(|line| output.take(line)).collect();
+        let ended: Vec<_> = lines.lines().filter_map(|line| output.add_line(line)).collect();
         assert_eq!(ended.iter().map(|(_, passed)| *passed).collect::<Vec<_>>(), [true, false, true]);
         let results = output.results("c::three\tneeds a mailbox\n");
         assert_eq!(
@@ -172,14 +173,16 @@ mod of_the_summary {
             ["a::one", "b::two", "c::three"]
         );
         assert_eq!(results[0].outcome, Outcome::Passed);
-        assert!(matches!(&results[1].outcome, Outcome::Failed(said) if said.contains("panicked at x.rs")));
-        assert_eq!(results[2].outcome, Outcome::LeftOut("needs a mailbox".to_owned()));
+        assert!(
+            matches!(&results[1].outcome, Outcome::Failed(output) if output.contains("panicked at x.rs"))
+        );
+        assert_eq!(results[2].outcome, Outcome::Skipped("needs a mailbox".to_owned()));
     }
 
     #[test]
-    fn a_test_that_failed_is_not_left_out_whatever_is_noted() {
+    fn a_failed_test_is_not_skipped_even_if_it_has_a_reason() {
         let mut output = Output::default();
-        output.take("test a::one ... FAILED");
+        output.add_line("test a::one ... FAILED");
         assert!(matches!(output.results("a::one\tneeds nothing\n")[0].outcome, Outcome::Failed(_)));
     }
 }

@@ -1,4 +1,4 @@
-//! The port in memory, for tests. Nothing that is deployed uses it.
+//! An in-memory implementation of the port, for tests. Deployed code does not use it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,11 +10,11 @@ use platform::memory::{InjectedFaults, lock};
 use crate::profile::Profile;
 use crate::store::Profiles;
 
-/// Profiles.
+/// Profiles in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryProfiles {
     profiles: Mutex<BTreeMap<CustomerId, Profile>>,
-    /// Of every call.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
@@ -28,8 +28,8 @@ impl Profiles for InMemoryProfiles {
     async fn write(&self, profile: &Profile) -> anyhow::Result<bool> {
         self.failures.check("writing a profile")?;
         let mut profiles = lock(&self.profiles);
-        let found = profiles.get(&profile.id).map_or(0, |found| found.revision);
-        if found != profile.revision.saturating_sub(1) {
+        let stored = profiles.get(&profile.id).map_or(0, |stored| stored.revision);
+        if stored != profile.revision.saturating_sub(1) {
             return Ok(false);
         }
         profiles.insert(profile.id.clone(), profile.clone());

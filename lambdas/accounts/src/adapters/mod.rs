@@ -1,4 +1,4 @@
-//! The port, over DynamoDB; and in [`memory`].
+//! The implementations of the port: over DynamoDB, and in [`memory`].
 
 pub mod memory;
 mod profiles;

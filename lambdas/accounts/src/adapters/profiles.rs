@@ -11,7 +11,7 @@ use platform::config;
 use crate::profile::Profile;
 use crate::store::Profiles;
 
-/// A table with a row per customer: the profile as JSON, and beside it what conditions look at.
+/// The table of profiles. Each item has the profile as JSON, and attributes for conditions.
 #[derive(Debug, Clone)]
 pub struct DynamoDbProfiles {
     client: Client,
@@ -22,12 +22,12 @@ impl DynamoDbProfiles {
     /// The table in `PROFILES_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("PROFILES_TABLE")?))
     }
 
-    /// The table of that name.
+    /// The table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -36,7 +36,7 @@ impl DynamoDbProfiles {
 #[async_trait]
 impl Profiles for DynamoDbProfiles {
     async fn get(&self, customer: &CustomerId) -> anyhow::Result<Option<Profile>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
@@ -44,15 +44,17 @@ impl Profiles for DynamoDbProfiles {
             .consistent_read(true)
             .send()
             .await
-            .context("the profile could not be read")?;
-        let Some(item) = answer.item else { return Ok(None) };
-        let profile =
-            item.get("profile").and_then(|value| value.as_s().ok()).context("a row without a profile")?;
-        Ok(Some(serde_json::from_str(profile).context("a profile in the table is not understood")?))
+            .context("failed to read the profile")?;
+        let Some(item) = response.item else { return Ok(None) };
+        let profile = item
+            .get("profile")
+            .and_then(|value| value.as_s().ok())
+            .context("an item of the profiles table has no profile")?;
+        Ok(Some(serde_json::from_str(profile).context("a profile in the table could not be parsed")?))
     }
 
     async fn write(&self, profile: &Profile) -> anyhow::Result<bool> {
-        let before = profile.revision.saturating_sub(1);
+        let previous = profile.revision.saturating_sub(1);
         let mut put = self
             .client
             .put_item()
@@ -60,16 +62,16 @@ impl Profiles for DynamoDbProfiles {
             .item("customer_id", AttributeValue::S(profile.id.to_string()))
             .item("revision", AttributeValue::N(profile.revision.to_string()))
             .item("profile", AttributeValue::S(serde_json::to_string(profile)?));
-        put = if before == 0 {
+        put = if previous == 0 {
             put.condition_expression("attribute_not_exists(customer_id)")
         } else {
             put.condition_expression("revision = :before")
-                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
+                .expression_attribute_values(":before", AttributeValue::N(previous.to_string()))
         };
         match put.send().await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
             Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("the profile could not be written")),
+            Err(error) => Err(anyhow::Error::new(error).context("failed to write the profile")),
         }
     }
 }

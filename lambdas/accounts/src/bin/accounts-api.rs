@@ -1,4 +1,4 @@
-//! `accounts-api`: API Gateway → profiles.
+//! `accounts-api`: API Gateway → account service.
 
 use std::sync::Arc;
 

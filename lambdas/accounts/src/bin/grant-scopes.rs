@@ -1,4 +1,4 @@
-//! `grant-scopes`: somebody signs in → what their token is good for.
+//! `grant-scopes`: Cognito sign-in → scopes of the access token.
 
 use std::sync::Arc;
 

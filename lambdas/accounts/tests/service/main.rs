@@ -1,5 +1,5 @@
-//! The account service over ports in memory: its API as clients call it, and what Cognito asks.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! The account service with in-memory ports: its API and the Cognito trigger.
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test")]
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 struct Service(Arc<InMemoryProfiles>);
 
-struct Answer {
+struct TestResponse {
     status: StatusCode,
     tag: Option<String>,
     body: Value,
@@ -36,13 +36,13 @@ impl Service {
         Self(Arc::default())
     }
 
-    async fn ask(
+    async fn call(
         &self,
         caller: Caller,
         method: &str,
         headers: &[(&str, &str)],
         body: Option<Value>,
-    ) -> Answer {
+    ) -> TestResponse {
         let mut request = Request::builder().method(method).uri("/me").extension(caller);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -58,7 +58,7 @@ impl Service {
         let (parts, body) = app.oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
         let tag = parts.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, tag, body: serde_json::from_slice(&bytes).unwrap() }
+        TestResponse { status: parts.status, tag, body: serde_json::from_slice(&bytes).unwrap() }
     }
 
     async fn sign_in(&self, attributes: Value, groups: Value) -> Value {
@@ -85,21 +85,21 @@ fn profile() -> Value {
 }
 
 #[tokio::test]
-async fn the_first_sign_in_makes_the_profile_and_later_ones_leave_it_alone() {
+async fn the_first_sign_in_creates_the_profile_and_later_ones_do_not_change_it() {
     let service = Service::new();
     let attributes = json!({"sub": "ada", "email": "ada@example.com", "name": "Ada"});
     service.sign_in(attributes.clone(), Value::Null).await;
-    let found = service.ask(ada(), "GET", &[], None).await;
+    let found = service.call(ada(), "GET", &[], None).await;
     let expected =
         json!({"id": "ada", "name": "Ada", "email": "ada@example.com", "addresses": [], "revision": 1});
     assert_eq!((found.status, found.body), (StatusCode::OK, expected));
-    service.ask(ada(), "PUT", &[], Some(profile())).await;
+    service.call(ada(), "PUT", &[], Some(profile())).await;
     service.sign_in(attributes, Value::Null).await;
-    assert_eq!(service.ask(ada(), "GET", &[], None).await.body["revision"], 2);
+    assert_eq!(service.call(ada(), "GET", &[], None).await.body["revision"], 2);
 }
 
 #[tokio::test]
-async fn a_sign_in_gets_its_scopes_also_when_the_profile_cannot_be_made() {
+async fn a_sign_in_gets_its_scopes_even_if_the_profile_cannot_be_created() {
     let service = Service::new();
     service.0.failures.fail_next(1);
     let event = service
@@ -107,26 +107,26 @@ async fn a_sign_in_gets_its_scopes_also_when_the_profile_cannot_be_made() {
         .await;
     let granted = &event["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"];
     assert!(granted["scopesToAdd"].as_array().unwrap().contains(&json!("inventory/write")), "{event}");
-    assert_eq!(event["userName"], "ada@example.com", "the rest of the event goes back as it came");
-    let found = service.ask(ada(), "GET", &[], None).await.body;
+    assert_eq!(event["userName"], "ada@example.com", "the rest of the event is returned unchanged");
+    let found = service.call(ada(), "GET", &[], None).await.body;
     assert_eq!(found, json!({"id": "ada", "name": null, "email": null, "addresses": [], "revision": 1}));
 }
 
 #[tokio::test]
-async fn a_profile_is_changed_as_a_whole_and_on_condition() {
+async fn a_profile_is_replaced_and_supports_conditional_requests() {
     let service = Service::new();
-    assert_eq!(service.ask(ada(), "GET", &[], None).await.tag.as_deref(), Some("\"1\""));
-    let changed = service.ask(ada(), "PUT", &[("if-match", "\"1\"")], Some(profile())).await;
+    assert_eq!(service.call(ada(), "GET", &[], None).await.tag.as_deref(), Some("\"1\""));
+    let changed = service.call(ada(), "PUT", &[("if-match", "\"1\"")], Some(profile())).await;
     assert_eq!((changed.status, changed.tag.as_deref()), (StatusCode::OK, Some("\"2\"")));
     assert_eq!(changed.body["addresses"][0]["city"], "London");
-    let late = service.ask(ada(), "PUT", &[("if-match", "\"1\"")], Some(profile())).await;
+    let late = service.call(ada(), "PUT", &[("if-match", "\"1\"")], Some(profile())).await;
     assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);
-    let blind = service.ask(ada(), "PUT", &[], Some(profile())).await;
-    assert_eq!((blind.status, blind.tag.as_deref()), (StatusCode::OK, Some("\"3\"")));
+    let unconditional = service.call(ada(), "PUT", &[], Some(profile())).await;
+    assert_eq!((unconditional.status, unconditional.tag.as_deref()), (StatusCode::OK, Some("\"3\"")));
 }
 
 #[tokio::test]
-async fn a_write_that_meets_another_is_refused_and_leaves_it_alone() {
+async fn a_write_with_a_stale_revision_is_rejected() {
     let profiles = InMemoryProfiles::default();
     let first = Profile::new("ada".parse().unwrap(), None, None);
     assert!(profiles.write(&first).await.unwrap());
@@ -137,31 +137,31 @@ async fn a_write_that_meets_another_is_refused_and_leaves_it_alone() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named() {
+async fn all_errors_are_reported_with_their_locations() {
     let service = Service::new();
     let mut bad = profile();
     bad["email"] = json!("ada");
     bad["addresses"][0]["country"] = json!("Germany");
     bad["addresses"][0]["planet"] = json!("Earth");
-    let answer = service.ask(ada(), "PUT", &[], Some(bad)).await;
-    let mut places: Vec<&str> = answer.body["errors"]
+    let response = service.call(ada(), "PUT", &[], Some(bad)).await;
+    let mut pointers: Vec<&str> = response.body["errors"]
         .as_array()
         .unwrap()
         .iter()
         .map(|error| error["pointer"].as_str().unwrap())
         .collect();
-    places.sort_unstable();
-    assert_eq!(places, ["/addresses/0/country", "/addresses/0/planet", "/email"]);
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["/addresses/0/country", "/addresses/0/planet", "/email"]);
     let mut many = profile();
     many["addresses"] = vec![many["addresses"][0].clone(); 11].into();
-    assert_eq!(service.ask(ada(), "PUT", &[], Some(many)).await.body["errors"][0]["pointer"], "/addresses");
+    assert_eq!(service.call(ada(), "PUT", &[], Some(many)).await.body["errors"][0]["pointer"], "/addresses");
 }
 
 #[tokio::test]
-async fn only_people_have_profiles() {
+async fn only_users_have_profiles() {
     let service = Service::new();
     let scopes = [Scope::ProfileRead].into_iter().collect();
     let machine = Caller::Machine { id: "m".parse().unwrap(), scopes };
-    assert_eq!(service.ask(machine, "GET", &[], None).await.status, StatusCode::FORBIDDEN);
-    assert_eq!(service.ask(Caller::Anonymous, "GET", &[], None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(service.call(machine, "GET", &[], None).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(service.call(Caller::Anonymous, "GET", &[], None).await.status, StatusCode::UNAUTHORIZED);
 }

@@ -1,4 +1,4 @@
-//! Exports in DynamoDB, and the queue of `export-orders` in SQS.
+//! Exports in DynamoDB, and the SQS queue of `export-orders`.
 
 use std::collections::HashMap;
 
@@ -13,11 +13,11 @@ use platform::config;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::export::store::{Created, ExportQueue, Exports};
-use crate::export::{Export, ExportId, RECORD_KEPT};
+use crate::export::store::{CreateResult, ExportQueue, Exports};
+use crate::export::{Export, ExportId, RECORD_RETENTION};
 use crate::ledger::store::Versioned;
 
-/// The table of exports.
+/// The DynamoDB table of exports.
 #[derive(Debug, Clone)]
 pub struct DynamoDbExports {
     client: Client,
@@ -26,7 +26,7 @@ pub struct DynamoDbExports {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What the table needs, beside the export itself as JSON.
+/// The attributes that the table needs, and the export itself as JSON.
 #[derive(Serialize, Deserialize)]
 struct ExportItem {
     export_id: ExportId,
@@ -36,29 +36,30 @@ struct ExportItem {
 }
 
 fn write_item(export: &Export, version: u64) -> anyhow::Result<Item> {
-    let expires_at = export.requested_at.saturating_add(RECORD_KEPT).unwrap_or(Timestamp::MAX).as_second();
+    let expires_at =
+        export.requested_at.saturating_add(RECORD_RETENTION).unwrap_or(Timestamp::MAX).as_second();
     let export_id = export.id;
     let item = ExportItem { export_id, version, expires_at, export: serde_json::to_string(export)? };
-    serde_dynamo::to_item(item).context("an export could not be written")
+    serde_dynamo::to_item(item).context("an export could not be serialized")
 }
 
 fn read_item(item: Item) -> anyhow::Result<Versioned<Export>> {
     let item: ExportItem =
-        serde_dynamo::from_item(item).context("a row of the exports table is not understood")?;
-    let value = serde_json::from_str(&item.export).context("an export in the table is not understood")?;
+        serde_dynamo::from_item(item).context("an item of the exports table cannot be parsed")?;
+    let value = serde_json::from_str(&item.export).context("an export in the table cannot be parsed")?;
     Ok(Versioned { value, version: item.version })
 }
 
 impl DynamoDbExports {
-    /// The table in `EXPORTS_TABLE`.
+    /// Uses the table in `EXPORTS_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("EXPORTS_TABLE")?))
     }
 
-    /// The table of that name.
+    /// Uses the table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -66,7 +67,7 @@ impl DynamoDbExports {
 
 #[async_trait]
 impl Exports for DynamoDbExports {
-    async fn create(&self, export: &Export) -> anyhow::Result<Created> {
+    async fn create(&self, export: &Export) -> anyhow::Result<CreateResult> {
         let put = self
             .client
             .put_item()
@@ -74,17 +75,18 @@ impl Exports for DynamoDbExports {
             .set_item(Some(write_item(export, 1)?))
             .condition_expression("attribute_not_exists(export_id)");
         match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(Created::Now),
+            Ok(_) => Ok(CreateResult::Created),
             Err(error) if error.is_conditional_check_failed_exception() => {
-                let before = self.get(export.id).await?.context("an export that is there and is not")?;
-                Ok(Created::Before(Box::new(before)))
+                let existing =
+                    self.get(export.id).await?.context("the export exists but could not be read")?;
+                Ok(CreateResult::AlreadyExists(Box::new(existing)))
             }
             Err(error) => Err(anyhow::Error::new(error).context("the export could not be written")),
         }
     }
 
     async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
@@ -93,7 +95,7 @@ impl Exports for DynamoDbExports {
             .send()
             .await
             .context("the export could not be read")?;
-        answer.item.map(read_item).transpose()
+        response.item.map(read_item).transpose()
     }
 
     async fn replace(
@@ -117,7 +119,7 @@ impl Exports for DynamoDbExports {
     }
 }
 
-/// The queue of `export-orders`.
+/// The SQS queue of `export-orders`.
 #[derive(Debug, Clone)]
 pub struct SqsExportQueue {
     client: aws_sdk_sqs::Client,
@@ -125,10 +127,10 @@ pub struct SqsExportQueue {
 }
 
 impl SqsExportQueue {
-    /// The queue in `EXPORT_QUEUE_URL`.
+    /// Uses the queue in `EXPORT_QUEUE_URL`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
         let client = aws_sdk_sqs::Client::new(aws.sdk_config());
         Ok(Self { client, url: config::required("EXPORT_QUEUE_URL")? })
@@ -140,7 +142,7 @@ impl ExportQueue for SqsExportQueue {
     async fn send(&self, id: ExportId) -> anyhow::Result<()> {
         let body = json!({ "export_id": id }).to_string();
         let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
-        sent.context("the export could not be put into the queue")?;
+        sent.context("the message for the export could not be sent")?;
         Ok(())
     }
 }

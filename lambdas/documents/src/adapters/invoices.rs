@@ -1,4 +1,4 @@
-//! Invoices in DynamoDB; and in [`memory`].
+//! Invoices in DynamoDB, and in [`memory`].
 
 pub mod memory;
 
@@ -16,19 +16,20 @@ use platform::config;
 
 use crate::invoice::Invoice;
 use crate::invoice::catalogue::{Catalogue, HttpCatalogue};
-use crate::invoice::store::{Invoices, Put};
+use crate::invoice::store::{Invoices, PutResult};
 
-/// The products in the inventory's API at `INVENTORY_API_URL`. It shows them to everybody: the requests are signed because
-/// the client that signs shares its connections with the SDK.
+/// Creates a client for the products in the inventory's API at `INVENTORY_API_URL`. The products are public;
+/// the requests are signed only because the signing client shares its connections with the SDK.
 ///
 /// # Errors
-/// When it is not set.
+/// When the variable is not set.
 pub fn catalogue(aws: &Aws) -> anyhow::Result<Arc<dyn Catalogue>> {
     let base = config::required("INVENTORY_API_URL")?;
     Ok(Arc::new(HttpCatalogue::new(aws.signed_client("execute-api"), &base)))
 }
 
-/// A table with two kinds of rows: `order/<id>` has the order's invoice, `year/<year>` the last number of a year.
+/// The DynamoDB table of invoices. It has two kinds of items: `order/<id>` holds the invoice of an order,
+/// `year/<year>` the last serial of a year.
 #[derive(Debug, Clone)]
 pub struct DynamoDbInvoices {
     client: Client,
@@ -36,23 +37,23 @@ pub struct DynamoDbInvoices {
 }
 
 impl DynamoDbInvoices {
-    /// The table in `INVOICES_TABLE`.
+    /// Uses the table in `INVOICES_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("INVOICES_TABLE")?))
     }
 
-    /// The table of that name.
+    /// Uses the table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    async fn read(&self, key: String, attribute: &str) -> anyhow::Result<Option<AttributeValue>> {
+    async fn read_attribute(&self, key: String, attribute: &str) -> anyhow::Result<Option<AttributeValue>> {
         let get = self.client.get_item().table_name(&self.table).key("id", AttributeValue::S(key));
-        let answer = get.consistent_read(true).send().await.context("an invoice could not be read")?;
-        Ok(answer.item.and_then(|mut item| item.remove(attribute)))
+        let response = get.consistent_read(true).send().await.context("an invoice could not be read")?;
+        Ok(response.item.and_then(|mut item| item.remove(attribute)))
     }
 }
 
@@ -67,36 +68,36 @@ fn year_key(year: i16) -> String {
 #[async_trait]
 impl Invoices for DynamoDbInvoices {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Invoice>> {
-        let Some(value) = self.read(order_key(order), "invoice").await? else { return Ok(None) };
-        let text = value.as_s().ok().context("an invoice in the table is no text")?;
-        Ok(Some(serde_json::from_str(text).context("an invoice in the table is not understood")?))
+        let Some(value) = self.read_attribute(order_key(order), "invoice").await? else { return Ok(None) };
+        let text = value.as_s().ok().context("an invoice in the table is not a string")?;
+        Ok(Some(serde_json::from_str(text).context("an invoice in the table cannot be parsed")?))
     }
 
-    async fn last(&self, year: i16) -> anyhow::Result<u32> {
-        let Some(value) = self.read(year_key(year), "last").await? else { return Ok(0) };
-        let number = value.as_n().ok().context("the last number of a year is no number")?;
+    async fn last_serial(&self, year: i16) -> anyhow::Result<u32> {
+        let Some(value) = self.read_attribute(year_key(year), "last").await? else { return Ok(0) };
+        let number = value.as_n().ok().context("the last serial of a year is not a number")?;
         Ok(number.parse()?)
     }
 
-    async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put> {
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult> {
         let number = |number: u32| AttributeValue::N(number.to_string());
         let serial = invoice.number.serial();
-        let count = Update::builder()
+        let counter = Update::builder()
             .table_name(&self.table)
             .key("id", AttributeValue::S(year_key(invoice.number.year())))
             .update_expression("SET #last = :this")
             .expression_attribute_names("#last", "last")
             .expression_attribute_values(":this", number(serial));
-        let count = match serial.saturating_sub(1) {
-            0 => count.condition_expression("attribute_not_exists(id)"),
-            before => count
+        let counter = match serial.saturating_sub(1) {
+            0 => counter.condition_expression("attribute_not_exists(id)"),
+            previous => counter
                 .condition_expression("#last = :before")
-                .expression_attribute_values(":before", number(before)),
+                .expression_attribute_values(":before", number(previous)),
         };
         let put = PutItem::builder()
             .table_name(&self.table)
             .item("id", AttributeValue::S(order_key(invoice.order_id)))
-            // The key of the index, by which an operator and an auditor go through a year's invoices.
+            // The key of the index in which operators and auditors look up the invoices of a year.
             .item("year", number(u32::try_from(invoice.number.year())?))
             .item("serial", number(serial))
             .item("invoice", AttributeValue::S(serde_json::to_string(invoice)?))
@@ -104,24 +105,24 @@ impl Invoices for DynamoDbInvoices {
         let sent = self
             .client
             .transact_write_items()
-            .transact_items(TransactWriteItem::builder().update(count.build()?).build())
+            .transact_items(TransactWriteItem::builder().update(counter.build()?).build())
             .transact_items(TransactWriteItem::builder().put(put.build()?).build())
             .send()
             .await;
         let cancelled = match sent.map_err(SdkError::into_service_error) {
-            Ok(_) => return Ok(Put::Written),
+            Ok(_) => return Ok(PutResult::Written),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
             Err(error) => return Err(anyhow::Error::new(error).context("the invoice could not be written")),
         };
         let codes: Vec<&str> =
             cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-        let [of_count, of_put] = codes.as_slice() else {
+        let [counter_code, invoice_code] = codes.as_slice() else {
             return Err(anyhow::Error::new(cancelled).context("the invoice could not be written"));
         };
-        match (*of_count, *of_put) {
-            (_, "ConditionalCheckFailed") => Ok(Put::OrderHasOne),
+        match (*counter_code, *invoice_code) {
+            (_, "ConditionalCheckFailed") => Ok(PutResult::OrderHasInvoice),
             ("ConditionalCheckFailed" | "TransactionConflict", _) | (_, "TransactionConflict") => {
-                Ok(Put::NotNext)
+                Ok(PutResult::NumberConflict)
             }
             _ => Err(anyhow::Error::new(cancelled).context("the invoice could not be written")),
         }

@@ -1,4 +1,5 @@
-//! The ledger in DynamoDB: a row for each sale and each booking, and an index that has them by shelf.
+//! The sales ledger in DynamoDB: an item for each sale and each booking, and an index that orders them by
+//! time within their partitions.
 
 use std::collections::HashMap;
 
@@ -15,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::booking::Booking;
 use crate::ledger::sale::Sale;
-use crate::ledger::store::{Book, Ledger, Page, Position, Row, Shelf, Versioned};
+use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row, Versioned};
 
-/// The row that holds what is known of an order.
-const SALE: &str = "sale";
-/// How many rows are read at a time: with the shelves of a day, some megabytes at most.
-const PAGE: i32 = 200;
+/// The sort key of the item that holds the sale of an order.
+const SALE_ITEM: &str = "sale";
+/// The number of rows per query. With all partitions of a day, a page takes a few megabytes at most.
+const PAGE_SIZE: i32 = 200;
 
-/// The table of the ledger.
+/// The DynamoDB table of the sales ledger.
 #[derive(Debug, Clone)]
 pub struct DynamoDbLedger {
     client: Client,
@@ -31,12 +32,13 @@ pub struct DynamoDbLedger {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What the table and its index need, beside the row itself as JSON.
+/// The attributes that the table and its index need, and the row itself as JSON.
 #[derive(Serialize, Deserialize)]
 struct LedgerItem {
     order_id: OrderId,
     name: String,
-    shelf: String,
+    #[serde(rename = "shelf")]
+    partition: String,
     position: String,
     version: u64,
     content: String,
@@ -46,19 +48,19 @@ fn item<R: Row + Serialize>(row: &R, name: String, version: u64) -> anyhow::Resu
     let item = LedgerItem {
         order_id: row.order_id(),
         name,
-        shelf: row.shelf().to_string(),
+        partition: row.partition().to_string(),
         position: row.position().to_string(),
         version,
         content: serde_json::to_string(row)?,
     };
-    serde_dynamo::to_item(item).context("a row of the ledger could not be written")
+    serde_dynamo::to_item(item).context("an item of the ledger could not be serialized")
 }
 
 fn read<R: DeserializeOwned>(item: Item) -> anyhow::Result<Versioned<R>> {
-    let item: LedgerItem = serde_dynamo::from_item(item).context("a row of the ledger is not understood")?;
+    let item: LedgerItem = serde_dynamo::from_item(item).context("an item of the ledger cannot be parsed")?;
     let value = serde_json::from_str(&item.content).map_err(|error| {
-        let why = platform::telemetry::redact_values(&error.to_string());
-        anyhow::anyhow!("a row of the ledger is not understood: {why}")
+        let reason = platform::telemetry::redact_values(&error.to_string());
+        anyhow::anyhow!("an item of the ledger cannot be parsed: {reason}")
     })?;
     Ok(Versioned { value, version: item.version })
 }
@@ -68,15 +70,15 @@ fn text(value: impl ToString) -> AttributeValue {
 }
 
 impl DynamoDbLedger {
-    /// The table in `LEDGER_TABLE`.
+    /// Uses the table in `LEDGER_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("LEDGER_TABLE")?))
     }
 
-    /// The table of that name.
+    /// Uses the table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -89,22 +91,22 @@ impl DynamoDbLedger {
 #[async_trait]
 impl Ledger for DynamoDbLedger {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Versioned<Sale>>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
             .key("order_id", text(order))
-            .key("name", text(SALE))
+            .key("name", text(SALE_ITEM))
             .consistent_read(true)
             .send()
             .await
             .context("the sale could not be read")?;
-        answer.item.map(read).transpose()
+        response.item.map(read).transpose()
     }
 
     async fn write(&self, known: Option<&Versioned<Sale>>, sale: &Sale) -> anyhow::Result<bool> {
         let version = known.map_or(1, |known| known.version.saturating_add(1));
-        let put = self.put(item(sale, SALE.to_owned(), version)?);
+        let put = self.put(item(sale, SALE_ITEM.to_owned(), version)?);
         let put = match known {
             None => put.condition_expression("attribute_not_exists(order_id)"),
             Some(known) => put
@@ -112,15 +114,15 @@ impl Ledger for DynamoDbLedger {
                 .expression_attribute_values(":known", AttributeValue::N(known.version.to_string())),
         };
         let mut writes = vec![TransactWriteItem::builder().put(put.build()?).build()];
-        let before = known.map(|known| known.value.bookings()).unwrap_or_default();
-        for booking in sale.bookings().iter().filter(|booking| !before.contains(booking)) {
+        let known_bookings = known.map(|known| known.value.bookings()).unwrap_or_default();
+        for booking in sale.bookings().iter().filter(|booking| !known_bookings.contains(booking)) {
             let row = item(booking, format!("booking#{}", Booking::name(booking)), version)?;
             writes.push(TransactWriteItem::builder().put(self.put(row).build()?).build());
         }
-        let answer = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        match answer.map_err(SdkError::into_service_error) {
+        let response = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
+        match response.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
-            // Another event of the same order was faster, or is just being written.
+            // Another event of the same order was written first, or is being written.
             Err(TransactWriteItemsError::TransactionCanceledException(_)) => Ok(false),
             Err(error) => Err(anyhow::Error::new(error).context("the sale could not be written")),
         }
@@ -128,26 +130,31 @@ impl Ledger for DynamoDbLedger {
 }
 
 #[async_trait]
-impl<R: Row + DeserializeOwned> Book<R> for DynamoDbLedger {
-    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<R>> {
-        let answer = self
+impl<R: Row + DeserializeOwned> LedgerTable<R> for DynamoDbLedger {
+    async fn read_page(
+        &self,
+        partition: Partition,
+        from: &Position,
+        until: &Position,
+    ) -> anyhow::Result<Page<R>> {
+        let response = self
             .client
             .query()
             .table_name(&self.table)
             .index_name("by_time")
             .key_condition_expression("shelf = :shelf AND #position BETWEEN :from AND :until")
             .expression_attribute_names("#position", "position")
-            .expression_attribute_values(":shelf", text(shelf))
+            .expression_attribute_values(":shelf", text(partition))
             .expression_attribute_values(":from", text(from))
             .expression_attribute_values(":until", text(until))
-            .limit(PAGE)
+            .limit(PAGE_SIZE)
             .send()
             .await
             .context("the ledger could not be read")?;
-        let more = answer.last_evaluated_key.is_some();
-        let items = answer.items.unwrap_or_default().into_iter();
+        let more = response.last_evaluated_key.is_some();
+        let items = response.items.unwrap_or_default().into_iter();
         let rows: Vec<R> = items.map(|item| Ok(read(item)?.value)).collect::<anyhow::Result<_>>()?;
-        let next = rows.last().filter(|_| more).map(|last| last.position().behind());
+        let next = rows.last().filter(|_| more).map(|last| last.position().after());
         Ok(Page { rows, next })
     }
 }

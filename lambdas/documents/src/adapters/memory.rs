@@ -1,4 +1,4 @@
-//! The ports, in memory: for tests. Nothing that is deployed uses them.
+//! The ports in memory, for tests. Deployed code does not use them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,27 +8,27 @@ use domain::OrderId;
 use platform::memory::{InjectedFaults, lock};
 use secrecy::SecretString;
 
-use crate::export::store::{Created, ExportQueue, Exports};
+use crate::export::store::{CreateResult, ExportQueue, Exports};
 use crate::export::{Export, ExportId};
 use crate::ledger::booking::Booking;
 use crate::ledger::sale::Sale;
-use crate::ledger::store::{Book, Ledger, Page, Position, Row, Shelf, Versioned};
+use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row, Versioned};
 use crate::report::link::LinkSecret;
 use crate::report::mail::{Mail, Mailer};
 
-/// How many rows are on a page: few, so that tests turn pages.
-const PAGE: usize = 3;
+/// The number of rows per page, small enough for tests to read several pages.
+const PAGE_SIZE: usize = 3;
 
-/// A ledger that keeps its sales.
+/// A sales ledger in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryLedger {
     sales: Mutex<BTreeMap<OrderId, Versioned<Sale>>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryLedger {
-    /// All sales.
+    /// Returns all sales.
     pub fn sales(&self) -> Vec<Sale> {
         lock(&self.sales).values().map(|sale| sale.value.clone()).collect()
     }
@@ -54,57 +54,68 @@ impl Ledger for InMemoryLedger {
     }
 }
 
-/// The first page of these rows.
+/// Returns the first page of `rows`.
 fn page<R: Row>(mut rows: Vec<R>) -> Page<R> {
     rows.sort_by_key(Row::position);
-    let more = rows.len() > PAGE;
-    rows.truncate(PAGE);
-    let next = rows.last().filter(|_| more).map(|last| last.position().behind());
+    let more = rows.len() > PAGE_SIZE;
+    rows.truncate(PAGE_SIZE);
+    let next = rows.last().filter(|_| more).map(|last| last.position().after());
     Page { rows, next }
 }
 
-fn stands<R: Row>(row: &R, shelf: Shelf, from: &Position, until: &Position) -> bool {
-    row.shelf() == shelf && (from..until).contains(&&row.position())
+fn contains<R: Row>(row: &R, partition: Partition, from: &Position, until: &Position) -> bool {
+    row.partition() == partition && (from..until).contains(&&row.position())
 }
 
 #[async_trait]
-impl Book<Sale> for InMemoryLedger {
-    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Sale>> {
+impl LedgerTable<Sale> for InMemoryLedger {
+    async fn read_page(
+        &self,
+        partition: Partition,
+        from: &Position,
+        until: &Position,
+    ) -> anyhow::Result<Page<Sale>> {
         self.failures.check("reading the ledger")?;
         let sales = lock(&self.sales);
-        let sales = sales.values().map(|sale| &sale.value).filter(|sale| stands(*sale, shelf, from, until));
+        let sales =
+            sales.values().map(|sale| &sale.value).filter(|sale| contains(*sale, partition, from, until));
         Ok(page(sales.cloned().collect()))
     }
 }
 
 #[async_trait]
-impl Book<Booking> for InMemoryLedger {
-    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Booking>> {
+impl LedgerTable<Booking> for InMemoryLedger {
+    async fn read_page(
+        &self,
+        partition: Partition,
+        from: &Position,
+        until: &Position,
+    ) -> anyhow::Result<Page<Booking>> {
         self.failures.check("reading the ledger")?;
         let sales = lock(&self.sales);
         let bookings = sales.values().flat_map(|sale| sale.value.bookings());
-        Ok(page(bookings.filter(|booking| stands(booking, shelf, from, until)).collect()))
+        Ok(page(bookings.filter(|booking| contains(booking, partition, from, until)).collect()))
     }
 }
 
-/// Exports that are kept.
+/// Exports in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryExports {
     exports: Mutex<BTreeMap<ExportId, Versioned<Export>>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 #[async_trait]
 impl Exports for InMemoryExports {
-    async fn create(&self, export: &Export) -> anyhow::Result<Created> {
+    async fn create(&self, export: &Export) -> anyhow::Result<CreateResult> {
         self.failures.check("writing the export")?;
         let mut exports = lock(&self.exports);
-        if let Some(before) = exports.get(&export.id) {
-            return Ok(Created::Before(Box::new(before.clone())));
+        if let Some(existing) = exports.get(&export.id) {
+            return Ok(CreateResult::AlreadyExists(Box::new(existing.clone())));
         }
         exports.insert(export.id, Versioned { value: export.clone(), version: 1 });
-        Ok(Created::Now)
+        Ok(CreateResult::Created)
     }
 
     async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>> {
@@ -128,16 +139,16 @@ impl Exports for InMemoryExports {
     }
 }
 
-/// A queue that keeps what was sent.
+/// A queue that records the messages.
 #[derive(Debug, Default)]
 pub struct InMemoryExportQueue {
     sent: Mutex<Vec<ExportId>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryExportQueue {
-    /// Takes all messages out.
+    /// Removes and returns all messages.
     pub fn take(&self) -> Vec<ExportId> {
         std::mem::take(&mut *lock(&self.sent))
     }
@@ -152,7 +163,7 @@ impl ExportQueue for InMemoryExportQueue {
     }
 }
 
-/// A secret that everybody knows.
+/// A constant secret, for tests.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FixedLinkSecret;
 
@@ -162,19 +173,19 @@ impl LinkSecret for FixedLinkSecret {
         Ok(SecretString::from("known to everybody"))
     }
 
-    fn forget(&self) {}
+    fn invalidate(&self) {}
 }
 
-/// A mailer that keeps what it sends.
+/// A mailer that records the emails.
 #[derive(Debug, Default)]
 pub struct InMemoryMailer {
     sent: Mutex<Vec<Mail>>,
-    /// Of all calls.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryMailer {
-    /// All that was sent so far.
+    /// Returns all emails sent so far.
     pub fn sent(&self) -> Vec<Mail> {
         lock(&self.sent).clone()
     }

@@ -1,4 +1,4 @@
-//! The ports, over AWS and the inventory's API; and in memory.
+//! Implementations of the ports, with AWS services and the API of the inventory, and in memory.
 
 mod exports;
 pub mod invoices;

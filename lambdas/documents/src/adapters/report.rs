@@ -1,4 +1,4 @@
-//! What reports need of AWS: mails through Amazon SES, and the secret that links are signed with.
+//! The AWS services of daily reports: email through Amazon SES, and the secret that signs links.
 
 use std::time::Duration;
 
@@ -17,40 +17,41 @@ use secrecy::SecretString;
 use crate::report::link::LinkSecret;
 use crate::report::mail::{Mail, Mailer};
 
-/// How long SES gets for an answer.
-const ANSWER_TIME: Duration = Duration::from_secs(15);
+/// The time that SES has to respond.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Sends from one verified address to one reader.
+/// Sends emails from a verified address to one recipient.
 #[derive(Debug, Clone)]
 pub struct SesMailer {
     client: Client,
     sender: String,
-    reader: String,
+    recipient: String,
 }
 
 impl SesMailer {
-    /// From the address in `SENDER_ADDRESS` to the one in `REPORT_EMAIL`; `None` where that is not set.
+    /// Sends from the address in `SENDER_ADDRESS` to the one in `REPORT_EMAIL`. `None` when the latter is not
+    /// set.
     ///
     /// # Errors
-    /// When only the sender is missing.
+    /// When `REPORT_EMAIL` is set and `SENDER_ADDRESS` is not.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Option<Self>> {
-        let reader = config::optional("REPORT_EMAIL", String::new())?;
-        if reader.is_empty() {
+        let recipient = config::optional("REPORT_EMAIL", String::new())?;
+        if recipient.is_empty() {
             return Ok(None);
         }
-        // SES cannot tell a mail that is sent again from a new one, so nothing is sent again in here.
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIME).build();
+        // SES has no idempotency keys and would send an email twice, so the client does not retry.
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(RESPONSE_TIMEOUT).build();
         let config = Builder::from(aws.sdk_config())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();
         let sender = config::required("SENDER_ADDRESS")?;
-        Ok(Some(Self { client: Client::from_conf(config), sender, reader }))
+        Ok(Some(Self { client: Client::from_conf(config), sender, recipient }))
     }
 }
 
 fn utf8(text: &str) -> anyhow::Result<Content> {
-    Content::builder().data(text).charset("UTF-8").build().context("the mail could not be made")
+    Content::builder().data(text).charset("UTF-8").build().context("the email could not be built")
 }
 
 #[async_trait]
@@ -62,14 +63,14 @@ impl Mailer for SesMailer {
             .client
             .send_email()
             .from_email_address(&self.sender)
-            .destination(Destination::builder().to_addresses(&self.reader).build())
+            .destination(Destination::builder().to_addresses(&self.recipient).build())
             .content(EmailContent::builder().simple(message).build())
             .send()
             .await;
-        // Errors name the address, so only their code is kept.
+        // Error messages contain the address, so only the code is kept.
         sent.map(drop).map_err(|error| {
             let error = error.into_service_error();
-            anyhow::anyhow!("SES did not send the mail: {}", error.meta().code().unwrap_or("no answer"))
+            anyhow::anyhow!("SES did not send the email: {}", error.meta().code().unwrap_or("no response"))
         })
     }
 }
@@ -79,10 +80,10 @@ impl Mailer for SesMailer {
 pub struct StoredLinkSecret(Secret);
 
 impl StoredLinkSecret {
-    /// The secret in `REPORT_LINK_SECRET_ID`.
+    /// Uses the secret in `REPORT_LINK_SECRET_ID`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
         Ok(Self(Secret::new(aws.sdk_config(), config::required("REPORT_LINK_SECRET_ID")?)))
     }
@@ -94,7 +95,7 @@ impl LinkSecret for StoredLinkSecret {
         self.0.get().await
     }
 
-    fn forget(&self) {
+    fn invalidate(&self) {
         self.0.invalidate();
     }
 }

@@ -1,13 +1,13 @@
-//! `daily-report`: every morning → what was sold yesterday.
+//! `daily-report`: reports the sales of the previous day every morning.
 
 use aws_objects::Bucket;
 use std::sync::Arc;
 
 use aws::Aws;
 use documents::adapters::{DynamoDbLedger, SesMailer, StoredLinkSecret};
-use documents::day::zone_from_env;
+use documents::day::time_zone_from_env;
 use documents::report::job::{DailyReport, MailSettings};
-use documents::report::link::Links;
+use documents::report::link::LinkSigner;
 use documents::report::mail::Mailer;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
@@ -19,8 +19,8 @@ async fn main() -> Result<(), host::Error> {
     let mail = match SesMailer::from_env(&aws)? {
         Some(mailer) => Some(MailSettings {
             mailer: Arc::new(mailer) as Arc<dyn Mailer>,
-            links: Links::new(Arc::new(StoredLinkSecret::from_env(&aws)?), Arc::new(SystemClock)),
-            api: config::required("API_URL")?,
+            links: LinkSigner::new(Arc::new(StoredLinkSecret::from_env(&aws)?), Arc::new(SystemClock)),
+            api_url: config::required("API_URL")?,
         }),
         None => None,
     };
@@ -29,7 +29,7 @@ async fn main() -> Result<(), host::Error> {
         files: Arc::new(Bucket::new(aws.sdk_config(), config::required("DOCUMENTS_BUCKET")?)),
         mail,
         clock: Arc::new(SystemClock),
-        zone: zone_from_env()?,
+        zone: time_zone_from_env()?,
         shop: config::optional("SHOP_NAME", "The shop".to_owned())?,
     };
     host::schedule::run(job).await

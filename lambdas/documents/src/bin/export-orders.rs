@@ -1,4 +1,4 @@
-//! `export-orders`: exports that were asked for → files.
+//! `export-orders`: writes the files of requested exports.
 
 use aws_objects::Bucket;
 use std::sync::Arc;

@@ -1,14 +1,14 @@
-//! `exports-api`: API Gateway → exports and reports.
+//! `exports-api`: the API for exports and reports.
 
 use aws_objects::Bucket;
 use std::sync::Arc;
 
 use aws::{Aws, UnsignedClient};
 use documents::adapters::{DynamoDbExports, SqsExportQueue, StoredLinkSecret};
-use documents::day::zone_from_env;
+use documents::day::time_zone_from_env;
 use documents::export::api::{Api, router};
 use documents::export::store::Exports;
-use documents::report::link::Links;
+use documents::report::link::LinkSigner;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 use uuid::Uuid;
@@ -23,9 +23,9 @@ async fn main() -> Result<(), host::Error> {
         exports,
         queue: Arc::new(SqsExportQueue::from_env(&aws)?),
         files: Arc::new(Bucket::new(aws.sdk_config(), config::required("DOCUMENTS_BUCKET")?)),
-        links: Links::new(Arc::new(StoredLinkSecret::from_env(&aws)?), Arc::new(SystemClock)),
+        links: LinkSigner::new(Arc::new(StoredLinkSecret::from_env(&aws)?), Arc::new(SystemClock)),
         clock: Arc::new(SystemClock),
-        zone: zone_from_env()?,
+        zone: time_zone_from_env()?,
     };
     host::http::run(router(api), UnsignedClient::new).await
 }

@@ -1,4 +1,4 @@
-//! `issue-invoice`: paid orders → an invoice each.
+//! `issue-invoice`: issues an invoice for each paid order.
 
 use std::sync::Arc;
 

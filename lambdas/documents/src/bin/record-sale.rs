@@ -1,4 +1,4 @@
-//! `record-sale`: what happens to orders → the sales ledger.
+//! `record-sale`: records the events of orders in the sales ledger.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `render-invoice`: API Gateway → an order's invoice, as a PDF or a page.
+//! `render-invoice`: the API for the invoice of an order, as PDF or HTML.
 
 use aws_objects::Bucket;
 use std::sync::Arc;

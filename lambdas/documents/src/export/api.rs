@@ -1,4 +1,4 @@
-//! `exports-api`: ask for exports, and fetch them.
+//! `exports-api`: create exports and download them, and download reports.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,115 +25,115 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::request::CreateExport;
-use super::store::{Created, ExportQueue, Exports};
-use super::{Export, ExportId, FILE_KEPT, Format, State, contract};
+use super::store::{CreateResult, ExportQueue, Exports};
+use super::{Export, ExportId, FILE_RETENTION, Format, State, contract};
 use crate::ledger::store::Versioned;
 use crate::report;
 
-/// How long a link is good: a download begins within it, and may then take longer.
-const LINK: Duration = Duration::from_secs(15 * 60);
-/// Ids of exports are derived from the caller and the key under this namespace (UUID version 5, RFC 9562).
-const NAMESPACE: Uuid = Uuid::from_u128(0x1c5e_77f0_3b0a_5d6e_9a41_6d2b_88c3_41f7);
+/// The time within which a download has to start; it may take longer.
+const LINK_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// The namespace of export ids, which are derived from the caller and the idempotency key (UUID version 5,
+/// RFC 9562).
+const EXPORT_ID_NAMESPACE: Uuid = Uuid::from_u128(0x1c5e_77f0_3b0a_5d6e_9a41_6d2b_88c3_41f7);
 
-/// What the routes work on.
+/// The dependencies of the routes.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Api {
-    /// The exports.
     pub exports: Arc<dyn Exports>,
-    /// Has them written.
+    /// The queue of `export-orders`.
     pub queue: Arc<dyn ExportQueue>,
-    /// Where the files are.
+    /// The bucket of exports and reports.
     pub files: Arc<dyn ObjectStore>,
-    /// Whether a link to a report is ours.
-    pub links: report::link::Links,
-    /// Time.
+    /// Verifies the links in emails about reports.
+    pub links: report::link::LinkSigner,
     pub clock: Arc<dyn Clock>,
-    /// What the shop's clocks show.
+    /// The time zone of the shop.
     pub zone: TimeZone,
 }
 
-/// The routes.
+/// Creates the router.
 pub fn router(api: Api) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The routes, and what the contract says of them.
+/// Returns the routes with their descriptions for the contract.
 pub fn routes() -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::ReportsRead);
     let routes = Routes::default()
-        .add(Operation::post("/exports", "createExport", staff, contract::about_create), create)
-        .add(Operation::get("/exports/{export_id}", "readExport", staff, contract::about_read), read);
+        .add(Operation::post("/exports", "createExport", staff, contract::describe_create), create)
+        .add(Operation::get("/exports/{export_id}", "readExport", staff, contract::describe_read), read);
     report::api::add(routes)
 }
 
-/// An export, as clients see it.
+/// An export of orders.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Export")]
 pub(super) struct ExportView {
-    /// Names it.
+    /// Unique identifier of the export.
     id: ExportId,
-    /// How far it is.
+    /// Status of the export.
     status: ExportStatus,
-    /// How the file is written.
+    /// File format.
     format: Format,
-    /// Orders placed from then on (RFC 3339, UTC),
+    /// Start of the period, inclusive (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     from: Timestamp,
-    /// and before then.
+    /// End of the period, exclusive (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
     until: Timestamp,
-    /// Only orders that stand so; all, where it is missing.
+    /// The export includes only orders with one of these statuses. Absent if it includes all orders.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     statuses: BTreeSet<OrderStatus>,
-    /// When it was asked for. The orders are in it as they stood then.
+    /// Time of the request. The export contains the state of each order at this time.
     #[schemars(with = "String", extend("format" = "date-time"))]
     requested_at: Timestamp,
-    /// How many orders are in it so far.
+    /// Number of orders written so far.
     orders: u64,
-    /// How many bytes the file has, once it is done.
+    /// Size of the file in bytes, once the export is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
-    /// Where to fetch it, once it is done.
+    /// Download link, once the export is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     download: Option<DownloadView>,
 }
 
-/// A link to a file.
+/// A download link for a file.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Download")]
 pub(crate) struct DownloadView {
-    /// Where to fetch it, without a token: whoever has the link can.
+    /// URL of the file. It needs no token: anyone with the URL can download the file.
     url: String,
-    /// Until when the link is good. Read this again for another.
+    /// Time at which the URL expires. Get the resource again for a new URL.
     #[schemars(with = "String", extend("format" = "date-time"))]
     expires_at: Timestamp,
 }
 
 impl DownloadView {
-    /// A link that is made now.
-    pub(crate) async fn of(
+    /// Creates a link that is valid for [`LINK_LIFETIME`].
+    pub(crate) async fn presigned(
         files: &dyn ObjectStore,
         clock: &dyn Clock,
         key: &str,
         file_name: Option<&str>,
     ) -> anyhow::Result<Self> {
-        let expires_at = clock.now().saturating_add(LINK).unwrap_or(Timestamp::MAX);
-        Ok(Self { url: files.presigned_url(key, LINK, file_name).await?, expires_at })
+        let expires_at = clock.now().saturating_add(LINK_LIFETIME).unwrap_or(Timestamp::MAX);
+        Ok(Self { url: files.presigned_url(key, LINK_LIFETIME, file_name).await?, expires_at })
     }
 }
 
-/// How far an export is.
+/// Status of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum ExportStatus {
-    /// It is next.
+    /// The export is waiting to be processed.
     Queued,
-    /// It is being written.
+    /// The file is being written.
     Running,
-    /// The file is there.
+    /// The file is available for download.
     Done,
-    /// It could not be written. The shop is told of it; ask for a new one.
+    /// The export failed, and the shop has been alerted. Create a new export.
     Failed,
-    /// It was done, and the file is removed. Ask for a new one.
+    /// The file has been deleted. Create a new export.
     Expired,
 }
 
@@ -145,29 +145,32 @@ async fn create(
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
     let now = api.clock.now();
-    let wanted = body.and_then(|Json(body)| body.checked(&api.zone, now));
-    let (key, wanted) = IdempotencyKey::from_headers_and_body(&headers, "export", wanted)?;
-    // Two callers may have hit upon the same key.
+    let request = body.and_then(|Json(body)| body.validate(&api.zone, now));
+    let (key, request) = IdempotencyKey::from_headers_and_body(&headers, "export", request)?;
+    // Two callers may use the same key.
     let name = format!("{}/{}", scope.caller_id(), key.as_str());
-    let id = ExportId::from(Uuid::new_v5(&NAMESPACE, name.as_bytes()));
-    let asked = serde_json::to_string(&wanted).map_err(anyhow::Error::from)?;
-    let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(asked.as_bytes()));
+    let id = ExportId::from(Uuid::new_v5(&EXPORT_ID_NAMESPACE, name.as_bytes()));
+    let request_json = serde_json::to_string(&request).map_err(anyhow::Error::from)?;
+    let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(request_json.as_bytes()));
     let export = Export {
         id,
-        wanted,
+        request,
         fingerprint,
         requested_at: now,
         state: State::Queued,
         lease: None,
         attempts: 0,
-        moved_at: now,
+        updated_at: now,
     };
     let export = match api.exports.create(&export).await? {
-        Created::Now => export,
-        Created::Before(before) if before.value.fingerprint == export.fingerprint => before.value,
-        Created::Before(_) => return Err(Problem::idempotency_key_reused()),
+        CreateResult::Created => export,
+        CreateResult::AlreadyExists(existing) if existing.value.fingerprint == export.fingerprint => {
+            existing.value
+        }
+        CreateResult::AlreadyExists(_) => return Err(Problem::idempotency_key_reused()),
     };
-    // Also when it was there before: the message may not have been sent then. One too many does nothing.
+    // Also for an existing export, because its message may not have been sent. A duplicate message has no
+    // effect.
     if matches!(export.state, State::Queued) {
         api.queue.send(id).await?;
     }
@@ -186,33 +189,34 @@ async fn read(
     let found = api.exports.get(id).await?;
     let found = found.ok_or_else(|| Problem::not_found(format!("There is no export {id}.")))?;
     if found.value.is_overdue(api.clock.now()) {
-        api.remind(&found).await;
+        api.requeue(&found).await;
     }
     Ok(Json(api.view(found.value).await?).into_response())
 }
 
 impl Api {
-    /// Has an export gone on with whose message may be lost: at most once in a while, since the record notes it.
-    async fn remind(&self, found: &Versioned<Export>) {
-        let reminded = Export { moved_at: self.clock.now(), ..found.value.clone() };
-        let sent = async {
-            if self.exports.replace(found, reminded).await?.is_some() {
+    /// Sends the message of a stalled export again. The record is updated first, so that this happens at most
+    /// once per [`super::OVERDUE_AFTER`].
+    async fn requeue(&self, found: &Versioned<Export>) {
+        let touched = Export { updated_at: self.clock.now(), ..found.value.clone() };
+        let requeued = async {
+            if self.exports.replace(found, touched).await?.is_some() {
                 self.queue.send(found.value.id).await?;
-                tracing::warn!(export_id = %found.value.id, "an export had stopped, and is gone on with");
+                tracing::warn!(export_id = %found.value.id, "a stalled export was queued again");
             }
             anyhow::Ok(())
         };
-        if let Err(error) = sent.await {
-            tracing::error!(error = %format!("{error:#}"), "an export that has stopped could not be gone on with");
+        if let Err(error) = requeued.await {
+            tracing::error!(error = %format!("{error:#}"), "a stalled export could not be queued again");
         }
     }
 
     async fn view(&self, export: Export) -> Result<ExportView, Problem> {
-        let gone_at = |done: Timestamp| done.saturating_add(FILE_KEPT).unwrap_or(Timestamp::MAX);
+        let expires_at = |done: Timestamp| done.saturating_add(FILE_RETENTION).unwrap_or(Timestamp::MAX);
         let (status, orders, bytes) = match export.state {
             State::Queued => (ExportStatus::Queued, 0, None),
             State::Running { orders, .. } => (ExportStatus::Running, orders, None),
-            State::Done { orders, bytes, at } if self.clock.now() < gone_at(at) => {
+            State::Done { orders, bytes, at } if self.clock.now() < expires_at(at) => {
                 (ExportStatus::Done, orders, Some(bytes))
             }
             State::Done { orders, bytes, .. } => (ExportStatus::Expired, orders, Some(bytes)),
@@ -221,17 +225,20 @@ impl Api {
         let download = match status {
             ExportStatus::Done => {
                 let (key, name) = (export.key(), export.file_name());
-                Some(DownloadView::of(self.files.as_ref(), self.clock.as_ref(), &key, Some(&name)).await?)
+                Some(
+                    DownloadView::presigned(self.files.as_ref(), self.clock.as_ref(), &key, Some(&name))
+                        .await?,
+                )
             }
             _ => None,
         };
         Ok(ExportView {
             id: export.id,
             status,
-            format: export.wanted.format,
-            from: export.wanted.from,
-            until: export.wanted.until,
-            statuses: export.wanted.statuses,
+            format: export.request.format,
+            from: export.request.from,
+            until: export.request.until,
+            statuses: export.request.statuses,
             requested_at: export.requested_at,
             orders,
             bytes,

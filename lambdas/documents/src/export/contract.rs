@@ -1,4 +1,4 @@
-//! What the contract says of exports.
+//! The descriptions of the operations on exports for the contract.
 
 use platform::http::{IdempotencyKey, OperationDescription};
 
@@ -6,33 +6,31 @@ use super::ExportId;
 use super::api::ExportView;
 use super::request::CreateExport;
 
-const EXPORT_ID: &str = "The export: the `id` that asking for it was answered with.";
-
-pub(super) fn about_create(it: &mut OperationDescription) {
+pub(super) fn describe_create(it: &mut OperationDescription) {
     it.about(
-        "Ask for an export of orders",
-        "A file with all orders of a period is written, each as it stands at this moment. That takes from seconds to \
-         some minutes; read the export to see how far it is. Orders of the last few seconds may be missing. In CSV \
-         and Parquet each line of an order is a row, and what is said of the order stands in each of its rows; in \
-         JSON Lines each order is a line.",
+        "Create an export",
+        "Starts an export of all orders that were placed in a period, each with its state at the time of the \
+         request. It takes from a few seconds to several minutes; get the export to check its status. Orders \
+         of the last few seconds may be missing. CSV and Parquet files have one row per order line, which \
+         repeats the data of the order. JSON Lines files have one line per order.",
     )
     .required_header::<IdempotencyKey<'_>>(
         "Idempotency-Key",
-        "A new one, such as a UUID, for each export; the same one when you send the same request again, which then \
-         is about the same export. Remembered for a month.",
+        "A unique value for each export, such as a UUID. Retry a request with the same value to get the same \
+         export. Keys expire after 30 days.",
     )
     .body::<CreateExport>()
-    .response::<ExportView>(202, "It is asked for.")
-    .with_header("Location", "Where the export is.")
-    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for another export.");
+    .response::<ExportView>(202, "The export is created.")
+    .with_header("Location", "Path of the export.")
+    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for a different export.");
 }
 
-pub(super) fn about_read(it: &mut OperationDescription) {
+pub(super) fn describe_read(it: &mut OperationDescription) {
     it.about(
-        "Read an export",
-        "How far it is, and when it is done, a link from which the file can be fetched.",
+        "Get an export",
+        "Returns the status of an export and, when it is done, a link to download the file.",
     )
-    .path::<ExportId>("export_id", EXPORT_ID)
+    .path::<ExportId>("export_id", "The `id` of the export.")
     .response::<ExportView>(200, "The export.")
-    .problem(404, "not-found", "There is no such export, or it is more than a month old.");
+    .problem(404, "not-found", "There is no such export, or it is more than 30 days old.");
 }

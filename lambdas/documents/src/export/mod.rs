@@ -1,15 +1,16 @@
-//! Exports of orders: asked for over HTTP, written by a function that goes on where it was cut off.
+//! Exports of orders. They are requested over HTTP and written by a function that resumes from a checkpoint
+//! when it is interrupted.
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
-//! | [`api`] | `exports-api`: ask for an export, see how far it is, get a link to it |
-//! | [`run`] | `export-orders`: writes the file, part by part |
-//! | [`encode`] | CSV, JSON Lines and Parquet, in bounded memory, in a state that can be put down and taken up again |
+//! | [`api`] | `exports-api`: create an export, read its status, get a download link |
+//! | [`run`] | `export-orders`: writes the file in parts |
+//! | [`encode`] | CSV, JSON Lines and Parquet, in bounded memory, with a serializable state |
 //! | [`store`] | the ports |
 //!
-//! What an export holds is a cut: all orders that were placed in its period and before it was asked for, each as it
-//! stood at that moment. What had happened by then but had not reached the ledger when it was read is not in it: that
-//! is a matter of seconds, unless an event was delayed.
+//! An export is a snapshot: it contains all orders that were placed in its period and before the export was
+//! requested, each with its state at the time of the request. Events that had occurred by then, but had not
+//! reached the ledger when it was read, are missing. That affects a few seconds, unless an event was delayed.
 
 pub mod api;
 mod contract;
@@ -29,14 +30,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// How long the file is there after it was written: the bucket's lifecycle removes it then.
-pub const FILE_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long is remembered that there was an export, and with it the key that it was asked for with.
-pub const RECORD_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// After so long without news somebody has to look whether the message is lost that moves it on.
-pub const OVERDUE: SignedDuration = SignedDuration::from_mins(3);
+/// The time for which the file is kept. It matches the lifecycle rule of the bucket.
+pub const FILE_RETENTION: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The time for which the record of an export, and with it the idempotency key, is kept.
+pub const RECORD_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The time without progress after which reading an export sends its message again, because the message may
+/// be lost.
+pub const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(3);
 
-/// Names an export.
+/// The id of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(extend("pattern" = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"))]
@@ -63,21 +65,21 @@ impl FromStr for ExportId {
     }
 }
 
-/// How a file is written.
+/// The file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ExportFormat")]
 pub enum Format {
-    /// A row for each line of an order, for spreadsheets (RFC 4180, UTF-8 with a byte order mark).
+    /// One row per order line, for spreadsheets (RFC 4180, UTF-8 with a byte order mark).
     Csv,
-    /// An order per line, as JSON.
+    /// One order per line, as JSON.
     JsonLines,
-    /// A row for each line of an order, in typed columns (Apache Parquet).
+    /// One row per order line, in typed columns (Apache Parquet).
     Parquet,
 }
 
 impl Format {
-    /// How its files' names end.
+    /// Returns the file name extension.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -86,7 +88,7 @@ impl Format {
         }
     }
 
-    /// Its media type.
+    /// Returns the media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
@@ -96,90 +98,91 @@ impl Format {
     }
 }
 
-/// What is asked for.
+/// The parameters of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wanted {
-    /// Orders placed from then on,
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct ExportRequest {
+    /// The start of the period, inclusive.
     pub from: Timestamp,
-    /// and before then.
+    /// The end of the period, exclusive.
     pub until: Timestamp,
-    /// Only orders that stand so; all, where it is empty.
+    /// The statuses of the orders to include; empty for all.
     pub statuses: BTreeSet<OrderStatus>,
-    /// How to write it.
     pub format: Format,
 }
 
-/// An export.
+/// The record of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Export {
-    /// Names it.
     pub id: ExportId,
-    /// What was asked for.
-    pub wanted: Wanted,
-    /// Tells whether another request with the same key asks for the same.
+    /// The validated parameters.
+    #[serde(rename = "wanted")]
+    pub request: ExportRequest,
+    /// A digest of the parameters, to detect another request with the same idempotency key.
     pub fingerprint: String,
-    /// When it was asked for: the moment of the cut.
+    /// The time of the request, which is also the time of the snapshot.
     pub requested_at: Timestamp,
-    /// How far it is.
     pub state: State,
-    /// Who works on it.
+    /// The lease of the worker, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
-    /// How often somebody began to work on it since it last came on.
+    /// The number of attempts since the export last made progress.
     #[serde(default)]
     pub attempts: u32,
-    /// When there was last any news of it.
-    pub moved_at: Timestamp,
+    /// The time of the last change of the record.
+    #[serde(rename = "moved_at")]
+    pub updated_at: Timestamp,
 }
 
-/// How far an export is.
+/// The state of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
-    /// Nobody has begun.
+    /// No worker has saved a checkpoint yet.
     Queued,
-    /// Some of it is written.
+    /// Part of the file is written.
     Running {
-        /// The file in which it stands where to go on.
+        /// The key of the object that holds the checkpoint.
         checkpoint: String,
-        /// Orders so far.
+        /// The number of orders written so far.
         orders: u64,
     },
-    /// All of it is written.
+    /// The file is complete.
     Done {
-        /// How many orders are in it.
+        /// The number of orders in the file.
         orders: u64,
-        /// How many bytes the file has.
+        /// The size of the file in bytes.
         bytes: u64,
-        /// When it was.
+        /// The time of completion.
         at: Timestamp,
     },
-    /// It was given up.
+    /// The export failed after [`run::MAX_ATTEMPTS`] attempts without progress.
     Failed {
-        /// When.
+        /// The time of the failure.
         at: Timestamp,
     },
 }
 
 impl Export {
-    /// Whether nothing will change it any more.
+    /// Whether the state is final.
     pub fn is_final(&self) -> bool {
         matches!(self.state, State::Done { .. } | State::Failed { .. })
     }
 
-    /// Whether somebody would have moved it on by now.
+    /// Whether no worker holds the lease and the export has made no progress for [`OVERDUE_AFTER`].
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        let is_held = self.lease.is_some_and(|lease| now < lease.expires_at);
-        !self.is_final() && !is_held && now.duration_since(self.moved_at) > OVERDUE
+        let is_leased = self.lease.is_some_and(|lease| now < lease.expires_at);
+        !self.is_final() && !is_leased && now.duration_since(self.updated_at) > OVERDUE_AFTER
     }
 
-    /// The name of the file in the bucket.
+    /// Returns the key of the file in the bucket.
     pub fn key(&self) -> String {
         format!("exports/{}/{}", self.id, self.file_name())
     }
 
-    /// What a browser calls the file.
+    /// Returns the file name for downloads.
     pub fn file_name(&self) -> String {
-        format!("orders-{}.{}", self.requested_at.strftime("%Y%m%d-%H%M%S"), self.wanted.format.extension())
+        format!("orders-{}.{}", self.requested_at.strftime("%Y%m%d-%H%M%S"), self.request.format.extension())
     }
 }

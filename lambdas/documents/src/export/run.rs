@@ -1,9 +1,10 @@
-//! `export-orders`: writes the file of an export, and goes on where it was cut off.
+//! `export-orders`: writes the file of an export, and resumes from the last checkpoint when it was
+//! interrupted.
 //!
-//! One works on an export at a time: whoever holds its lease, which outlasts the function. What they have in hand is put
-//! down in a checkpoint after each part, and shortly before the function's time is over: a file of its own, and then the
-//! record that points to it. So whatever is cut off, and wherever, somebody goes on from the last checkpoint, and writes
-//! the same parts once more at most.
+//! Only the worker that holds the lease of an export writes it, and the lease outlasts the function's
+//! timeout. The worker saves a checkpoint after each part and shortly before the timeout: first an object
+//! with its state, then the record that refers to it. So an interrupted export always resumes from its last
+//! checkpoint, and writes at most the parts after it again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,86 +26,86 @@ use super::store::{ExportQueue, Exports};
 use super::{Export, ExportId, State};
 use crate::ledger::read::Reader;
 use crate::ledger::sale::Sale;
-use crate::ledger::store::{Book, Position, Row, Versioned};
+use crate::ledger::store::{LedgerTable, Position, Row, Versioned};
 
-/// How long nobody else may work on an export. Longer than the function's 60 seconds: Lambda has ended it by then.
-pub const LEASE: SignedDuration = SignedDuration::from_secs(75);
-/// Left of the function's time when it stops, to put down where it is.
-pub const RESERVE: Duration = Duration::from_secs(12);
-/// How often somebody begins to work on an export that does not come on, before it is given up.
-pub const MOST_ATTEMPTS: u32 = 9;
-/// The largest checkpoint that is read: what is in hand of a part and of a row group, as text.
-const LARGEST_CHECKPOINT: usize = 128 * 1024 * 1024;
+/// The duration of the lease. It exceeds the function's timeout of 60 seconds, so Lambda has terminated the
+/// worker by the time the lease expires.
+pub const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(75);
+/// The time before the function's timeout at which it stops to save a checkpoint.
+pub const CHECKPOINT_MARGIN: Duration = Duration::from_secs(12);
+/// The number of attempts without progress after which an export fails.
+pub const MAX_ATTEMPTS: u32 = 9;
+/// The maximum size of a checkpoint that is read: an unfinished part and an unfinished row group, as text.
+const MAX_CHECKPOINT_BYTES: usize = 128 * 1024 * 1024;
 
-/// What is kept in memory.
+/// The amount of data that is kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The bytes from which on a part is written.
-    pub part: usize,
-    /// The lines from which on a Parquet row group is written.
-    pub group_rows: usize,
+    /// The size in bytes at which a part is uploaded.
+    pub part_bytes: usize,
+    /// The number of lines at which a Parquet row group is written.
+    pub row_group_size: usize,
 }
 
 impl Default for Limits {
-    /// 8 MiB make files of up to 80 GB out of the 10,000 parts that S3 takes. 20,000 lines take some 8 MB.
+    /// With the 10,000 parts that S3 allows, 8 MiB per part allow files of up to 80 GB. 20,000 lines take
+    /// about 8 MB.
     fn default() -> Self {
-        Self { part: 8 * 1024 * 1024, group_rows: 20_000 }
+        Self { part_bytes: 8 * 1024 * 1024, row_group_size: 20_000 }
     }
 }
 
 /// Writes exports.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct ExportOrders {
-    /// The exports.
     pub exports: Arc<dyn Exports>,
-    /// Where the orders come from.
-    pub sales: Arc<dyn Book<Sale>>,
-    /// Where the files go.
+    /// The source of the orders.
+    pub sales: Arc<dyn LedgerTable<Sale>>,
+    /// The bucket of files and checkpoints.
     pub files: Arc<dyn ObjectStore>,
-    /// Has the rest done.
+    /// The queue to which an unfinished export is sent again.
     pub queue: Arc<dyn ExportQueue>,
-    /// Time and ids.
     pub clock: Arc<dyn Clock>,
-    /// What is kept in memory.
     pub limits: Limits,
 }
 
-/// What the queue brings.
+/// The message in the queue.
 #[derive(Debug, Deserialize)]
 struct Task {
     export_id: ExportId,
 }
 
-/// Where to go on.
+/// The state of an unfinished export.
 #[derive(Serialize, Deserialize)]
 struct Checkpoint {
-    /// The multipart upload, once there is a first part.
+    /// The multipart upload, from the first part on.
     upload: Option<MultipartUpload>,
-    /// The parts that the bucket has.
+    /// The uploaded parts.
     parts: Vec<Part>,
-    /// The orders from here on are still to be written.
+    /// The position of the next order.
     position: Position,
-    /// Orders so far.
+    /// The number of orders written so far.
     orders: u64,
-    /// Whether all parts are there, and only have to be made into one file.
+    /// Whether all parts are uploaded, so that only the upload has to be completed.
     complete: bool,
-    /// What is in hand.
+    /// The encoder with its unwritten data.
     encoder: Encoder,
 }
 
-/// An export that this attempt works on.
+/// The work of this attempt on an export.
 struct Work {
     stored: Versioned<Export>,
     attempt: Attempt,
     checkpoint: Checkpoint,
-    /// How far it was when that was last put down.
-    put_down_at: (Position, bool),
+    /// The position and the `complete` flag of the last checkpoint, to detect progress.
+    last_checkpoint: (Position, bool),
 }
 
-/// Why work stopped.
-enum Stopped {
-    /// It is done.
+/// The reason why the attempt ended.
+enum WorkResult {
+    /// The export is complete.
     Done,
-    /// The time is over.
+    /// The function is about to time out.
     OutOfTime,
 }
 
@@ -120,235 +121,248 @@ impl MessageHandler for ExportOrders {
     }
 
     async fn handle_message(&self, message: Value, time: Duration) -> Result<Vec<Event>, Failure> {
-        let deadline = self.clock.elapsed().saturating_add(time.saturating_sub(RESERVE));
+        let deadline = self.clock.elapsed().saturating_add(time.saturating_sub(CHECKPOINT_MARGIN));
         let task: Task = serde_json::from_value(message)
-            .map_err(|_| Failure::poison("the message is not understood: it has to name an export_id"))?;
+            .map_err(|_| Failure::poison("the message cannot be parsed: it must contain an export_id"))?;
         let Some(stored) = self.exports.get(task.export_id).await? else {
-            tracing::warn!("there is no such export any more");
+            tracing::warn!("the export no longer exists");
             return Ok(Vec::new());
         };
         if stored.value.is_final() {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
-        let attempt = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE };
+        let attempt = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE_DURATION };
         if let Some(lease) = stored.value.lease.filter(|lease| lease.blocks(&attempt)) {
             return Err(Failure::Leased { until: lease.expires_at });
         }
-        if stored.value.attempts >= MOST_ATTEMPTS {
-            return self.give_up(stored).await;
+        if stored.value.attempts >= MAX_ATTEMPTS {
+            return self.mark_failed(stored).await;
         }
         let claimed = Export {
             lease: Some(attempt.lease()),
             attempts: stored.value.attempts.saturating_add(1),
-            moved_at: now,
+            updated_at: now,
             ..stored.value.clone()
         };
-        let stored = self.exports.replace(&stored, claimed).await?.ok_or_else(taken)?;
-        self.work(stored, attempt, deadline).await?;
+        let stored = self.exports.replace(&stored, claimed).await?.ok_or_else(conflict)?;
+        self.run(stored, attempt, deadline).await?;
         Ok(Vec::new())
     }
 }
 
-fn taken() -> Failure {
-    Failure::retry(anyhow::anyhow!("somebody else was faster with this export"))
+fn conflict() -> Failure {
+    Failure::retry(anyhow::anyhow!("another worker changed the export at the same time"))
 }
 
 impl ExportOrders {
-    async fn give_up(&self, stored: Versioned<Export>) -> Result<Vec<Event>, Failure> {
+    async fn mark_failed(&self, stored: Versioned<Export>) -> Result<Vec<Event>, Failure> {
         let now = self.clock.now();
         let failed =
-            Export { state: State::Failed { at: now }, lease: None, moved_at: now, ..stored.value.clone() };
-        self.exports.replace(&stored, failed).await?.ok_or_else(taken)?;
-        Err(Failure::reject(format!("the export did not come on in {MOST_ATTEMPTS} attempts")))
+            Export { state: State::Failed { at: now }, lease: None, updated_at: now, ..stored.value.clone() };
+        self.exports.replace(&stored, failed).await?.ok_or_else(conflict)?;
+        Err(Failure::reject(format!("the export made no progress in {MAX_ATTEMPTS} attempts")))
     }
 
-    async fn work(
+    async fn run(
         &self,
         stored: Versioned<Export>,
         attempt: Attempt,
         deadline: Duration,
     ) -> Result<(), Failure> {
-        let checkpoint = match self.begin(&stored.value).await {
+        let checkpoint = match self.load_checkpoint(&stored.value).await {
             Ok(checkpoint) => checkpoint,
             Err(error) => {
-                self.let_go(&stored).await;
+                self.release_lease(&stored).await;
                 return Err(error.into());
             }
         };
-        let put_down_at = (checkpoint.position.clone(), checkpoint.complete);
-        let mut work = Work { stored, attempt, checkpoint, put_down_at };
-        let written = self.write(&mut work, deadline).await;
-        match written {
-            Ok(Stopped::Done) => Ok(()),
-            // The record is let go before the message is sent: whoever gets it can begin at once.
-            Ok(Stopped::OutOfTime) => {
-                self.put_down(&mut work, true).await?;
+        let last_checkpoint = (checkpoint.position.clone(), checkpoint.complete);
+        let mut work = Work { stored, attempt, checkpoint, last_checkpoint };
+        let result = self.write_orders(&mut work, deadline).await;
+        match result {
+            Ok(WorkResult::Done) => Ok(()),
+            // The lease is released before the message is sent, so that the next worker can start
+            // immediately.
+            Ok(WorkResult::OutOfTime) => {
+                self.save_checkpoint(&mut work, true).await?;
                 self.queue.send(work.stored.value.id).await?;
-                tracing::info!(orders = work.checkpoint.orders, "to be gone on with");
+                tracing::info!(
+                    orders = work.checkpoint.orders,
+                    "out of time: queued to resume from the checkpoint"
+                );
                 Ok(())
             }
             Err(error) => {
-                self.let_go(&work.stored).await;
+                self.release_lease(&work.stored).await;
                 Err(error.into())
             }
         }
     }
 
-    /// Lets somebody else try at once, if that can still be written.
-    async fn let_go(&self, stored: &Versioned<Export>) {
-        let free = Export { lease: None, ..stored.value.clone() };
-        if let Err(error) = self.exports.replace(stored, free).await {
-            tracing::warn!(error = %format!("{error:#}"), "the export stays taken until its lease ends");
+    /// Releases the lease, if possible, so that the next attempt need not wait for its expiry.
+    async fn release_lease(&self, stored: &Versioned<Export>) {
+        let released = Export { lease: None, ..stored.value.clone() };
+        if let Err(error) = self.exports.replace(stored, released).await {
+            tracing::warn!(
+                error = %format!("{error:#}"),
+                "the lease could not be released: the export stays leased until it expires"
+            );
         }
     }
 
-    /// From the last checkpoint, or from the beginning.
-    async fn begin(&self, export: &Export) -> anyhow::Result<Checkpoint> {
+    /// Loads the last checkpoint, or creates the initial one.
+    async fn load_checkpoint(&self, export: &Export) -> anyhow::Result<Checkpoint> {
         let State::Running { checkpoint, .. } = &export.state else {
             return Ok(Checkpoint {
                 upload: None,
                 parts: Vec::new(),
-                position: Position::at(export.wanted.from),
+                position: Position::at(export.request.from),
                 orders: 0,
                 complete: false,
-                encoder: Encoder::new(export.wanted.format, self.limits.group_rows)?,
+                encoder: Encoder::new(export.request.format, self.limits.row_group_size)?,
             });
         };
         let file = self.files.read(checkpoint, 0, None).await?;
-        let file = file.with_context(|| format!("the checkpoint {checkpoint} is not there"))?;
-        let whole = read_to_end(file, LARGEST_CHECKPOINT).await?.context("the checkpoint is too large")?;
-        serde_json::from_slice(&whole).map_err(|error| {
-            let why = platform::telemetry::redact_values(&error.to_string());
-            anyhow::anyhow!("the checkpoint {checkpoint} is not understood: {why}")
+        let file = file.with_context(|| format!("the checkpoint {checkpoint} does not exist"))?;
+        let json = read_to_end(file, MAX_CHECKPOINT_BYTES).await?.context("the checkpoint is too large")?;
+        serde_json::from_slice(&json).map_err(|error| {
+            let reason = platform::telemetry::redact_values(&error.to_string());
+            anyhow::anyhow!("the checkpoint {checkpoint} cannot be parsed: {reason}")
         })
     }
 
-    async fn write(&self, work: &mut Work, deadline: Duration) -> anyhow::Result<Stopped> {
-        let wanted = work.stored.value.wanted.clone();
+    async fn write_orders(&self, work: &mut Work, deadline: Duration) -> anyhow::Result<WorkResult> {
+        let request = work.stored.value.request.clone();
         let as_of = work.stored.value.requested_at;
         let position = work.checkpoint.position.clone();
-        let until = wanted.until.min(as_of);
-        let mut reader = Reader::from_position(self.sales.as_ref(), wanted.from, until, position);
+        let until = request.until.min(as_of);
+        let mut reader = Reader::from_position(self.sales.as_ref(), request.from, until, position);
         while !work.checkpoint.complete {
             if self.clock.elapsed() >= deadline {
-                return Ok(Stopped::OutOfTime);
+                return Ok(WorkResult::OutOfTime);
             }
             let Some(sale) = reader.next().await? else {
                 work.checkpoint.encoder.finish()?;
-                return self.end(work).await;
+                return self.complete(work).await;
             };
-            work.checkpoint.position = sale.position().behind();
+            work.checkpoint.position = sale.position().after();
             let sale = sale.as_of(as_of);
-            if !is_wanted(&wanted.statuses, &sale) {
+            if !matches_statuses(&request.statuses, &sale) {
                 continue;
             }
             work.checkpoint.encoder.push(&sale)?;
             work.checkpoint.orders = work.checkpoint.orders.saturating_add(1);
-            if work.checkpoint.encoder.len() >= self.limits.part {
+            if work.checkpoint.encoder.len() >= self.limits.part_bytes {
                 let body = work.checkpoint.encoder.take();
-                self.write_part(work, body).await?;
-                self.put_down(work, false).await?;
+                self.upload_part(work, body).await?;
+                self.save_checkpoint(work, false).await?;
             }
         }
-        self.end(work).await
+        self.complete(work).await
     }
 
-    async fn write_part(&self, work: &mut Work, body: Bytes) -> anyhow::Result<()> {
+    async fn upload_part(&self, work: &mut Work, body: Bytes) -> anyhow::Result<()> {
         let export = &work.stored.value;
         let upload = match work.checkpoint.upload.take() {
             Some(upload) => upload,
-            None => self.files.start_upload(&export.key(), export.wanted.format.media_type()).await?,
+            None => self.files.start_upload(&export.key(), export.request.format.media_type()).await?,
         };
         let number = u32::try_from(work.checkpoint.parts.len())?.saturating_add(1);
-        anyhow::ensure!(number <= MAX_PARTS, "the file would have more parts than S3 takes");
+        anyhow::ensure!(number <= MAX_PARTS, "the file would have more parts than S3 allows");
         let part = self.files.upload_part(&upload, number, body).await;
         work.checkpoint.upload = Some(upload);
         work.checkpoint.parts.push(part?);
         Ok(())
     }
 
-    /// Writes what is left, and makes the file of it.
-    async fn end(&self, work: &mut Work) -> anyhow::Result<Stopped> {
+    /// Uploads the remaining data and completes the file.
+    async fn complete(&self, work: &mut Work) -> anyhow::Result<WorkResult> {
         let bytes = work.checkpoint.encoder.written();
         if work.checkpoint.parts.is_empty() {
             let body = work.checkpoint.encoder.take();
             let export = &work.stored.value;
-            let content_type = export.wanted.format.media_type().to_owned();
+            let content_type = export.request.format.media_type().to_owned();
             self.files.write(Object { key: export.key(), content_type, body }).await?;
         } else {
             if !work.checkpoint.complete {
                 let body = work.checkpoint.encoder.take();
                 if !body.is_empty() {
-                    self.write_part(work, body).await?;
+                    self.upload_part(work, body).await?;
                 }
-                // No part can be written any more once the file is made: from here on there is only that to do.
+                // No part can be uploaded after the upload is completed. From here on, only that remains to
+                // be done.
                 work.checkpoint.complete = true;
-                self.put_down(work, false).await?;
+                self.save_checkpoint(work, false).await?;
             }
-            let upload = work.checkpoint.upload.as_ref().context("parts without an upload")?;
+            let upload = work.checkpoint.upload.as_ref().context("there are parts but no upload")?;
             self.files.complete_upload(upload, &work.checkpoint.parts).await?;
         }
         let now = self.clock.now();
         let orders = work.checkpoint.orders;
-        let before = work.stored.value.state.clone();
+        let previous = work.stored.value.state.clone();
         let done = Export {
             state: State::Done { orders, bytes, at: now },
             lease: None,
             attempts: 0,
-            moved_at: now,
+            updated_at: now,
             ..work.stored.value.clone()
         };
         self.replace(work, done).await?;
         tracing::info!(orders, bytes, "exported");
-        if let State::Running { checkpoint, .. } = before {
-            self.forget(&checkpoint).await;
+        if let State::Running { checkpoint, .. } = previous {
+            self.delete_checkpoint(&checkpoint).await;
         }
-        Ok(Stopped::Done)
+        Ok(WorkResult::Done)
     }
 
-    /// Puts down where to go on: by whoever comes, where the export is `let_go`; else by this attempt, for another
-    /// while.
-    async fn put_down(&self, work: &mut Work, let_go: bool) -> anyhow::Result<()> {
+    /// Saves a checkpoint. `releases_lease` lets another worker resume from it; otherwise the lease is
+    /// renewed.
+    async fn save_checkpoint(&self, work: &mut Work, releases_lease: bool) -> anyhow::Result<()> {
         let export = &work.stored.value;
         let now = self.clock.now();
-        // A name that nobody else writes: what the record points to stays as it was until it points elsewhere.
+        // Every checkpoint has a new key, so the one that the record refers to stays intact until the record
+        // changes.
         let key = format!("checkpoints/{}/{}", export.id, self.clock.new_id());
         let body = serde_json::to_vec(&work.checkpoint)?.into();
         let content_type = "application/json".to_owned();
         self.files.write(Object { key: key.clone(), content_type, body }).await?;
-        let before = export.state.clone();
-        let reached = (work.checkpoint.position.clone(), work.checkpoint.complete);
-        let came_on = reached != std::mem::replace(&mut work.put_down_at, reached.clone());
+        let previous = export.state.clone();
+        let progress = (work.checkpoint.position.clone(), work.checkpoint.complete);
+        let has_progressed = progress != std::mem::replace(&mut work.last_checkpoint, progress.clone());
         work.attempt.now = now;
         let next = Export {
             state: State::Running { checkpoint: key, orders: work.checkpoint.orders },
-            lease: (!let_go).then(|| work.attempt.lease()),
-            attempts: if came_on { 0 } else { export.attempts },
-            moved_at: now,
+            lease: (!releases_lease).then(|| work.attempt.lease()),
+            attempts: if has_progressed { 0 } else { export.attempts },
+            updated_at: now,
             ..export.clone()
         };
         self.replace(work, next).await?;
-        if let State::Running { checkpoint, .. } = before {
-            self.forget(&checkpoint).await;
+        if let State::Running { checkpoint, .. } = previous {
+            self.delete_checkpoint(&checkpoint).await;
         }
         Ok(())
     }
 
     async fn replace(&self, work: &mut Work, export: Export) -> anyhow::Result<()> {
         let replaced = self.exports.replace(&work.stored, export).await?;
-        work.stored = replaced.context("the lease is over, and somebody else works on this export")?;
+        work.stored = replaced.context("the lease expired and another worker changed the export")?;
         Ok(())
     }
 
-    /// Removes a checkpoint that nothing points to. The bucket's lifecycle does so, too.
-    async fn forget(&self, checkpoint: &str) {
+    /// Deletes a checkpoint that is no longer needed. If that fails, the lifecycle rule of the bucket deletes
+    /// it.
+    async fn delete_checkpoint(&self, checkpoint: &str) {
         if let Err(error) = self.files.delete(checkpoint).await {
-            tracing::warn!(error = %format!("{error:#}"), "an old checkpoint stays for a while");
+            tracing::warn!(
+                error = %format!("{error:#}"),
+                "the old checkpoint could not be deleted: the lifecycle rule of the bucket will delete it"
+            );
         }
     }
 }
 
-fn is_wanted(statuses: &BTreeSet<domain::order::OrderStatus>, sale: &Sale) -> bool {
+fn matches_statuses(statuses: &BTreeSet<domain::order::OrderStatus>, sale: &Sale) -> bool {
     statuses.is_empty() || statuses.contains(&sale.status())
 }

@@ -5,26 +5,26 @@ use async_trait::async_trait;
 use super::{Export, ExportId};
 use crate::ledger::store::Versioned;
 
-/// What became of the wish to write a new export down.
+/// The result of creating an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Created {
-    /// It is new.
-    Now,
-    /// It was there before.
-    Before(Box<Versioned<Export>>),
+pub enum CreateResult {
+    /// The export was created.
+    Created,
+    /// An export with this id exists.
+    AlreadyExists(Box<Versioned<Export>>),
 }
 
-/// The exports.
+/// The records of exports.
 #[async_trait]
 pub trait Exports: Send + Sync {
-    /// Writes a new one down, with the version 1.
-    async fn create(&self, export: &Export) -> anyhow::Result<Created>;
+    /// Creates a record, with version 1.
+    async fn create(&self, export: &Export) -> anyhow::Result<CreateResult>;
 
-    /// One of them.
+    /// Returns an export by its id.
     async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>>;
 
-    /// Writes `export` in place of what was read, and gives it back as it now stands. `None`, and nothing written, when
-    /// what was read is no longer so.
+    /// Replaces the record that was read with `export`, and returns the new record. Returns `None`, without
+    /// any effect, when the record has changed since it was read.
     async fn replace(
         &self,
         read: &Versioned<Export>,
@@ -32,9 +32,9 @@ pub trait Exports: Send + Sync {
     ) -> anyhow::Result<Option<Versioned<Export>>>;
 }
 
-/// The queue that `export-orders` works on.
+/// The queue of `export-orders`.
 #[async_trait]
 pub trait ExportQueue: Send + Sync {
-    /// Has an export worked on.
+    /// Sends a message that starts or resumes an export.
     async fn send(&self, id: ExportId) -> anyhow::Result<()>;
 }

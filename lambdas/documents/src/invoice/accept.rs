@@ -1,45 +1,46 @@
-//! Which form of an invoice a client wants (RFC 9110 §12.5.1).
+//! Content negotiation for invoices (RFC 9110 §12.5.1).
 
-/// The forms that there are.
+/// The available formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A PDF.
+#[expect(missing_docs, reason = "the names say it")]
+pub enum DocumentFormat {
     Pdf,
-    /// A page.
-    Page,
+    Html,
 }
 
-impl Form {
-    /// Its media type.
+impl DocumentFormat {
+    /// Returns the media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Pdf => "application/pdf",
-            Self::Page => "text/html",
+            Self::Html => "text/html",
         }
     }
 
-    /// The one that `accept` likes best; the PDF where it likes both, or says nothing. `None` where it takes neither.
-    pub fn wanted(accept: Option<&str>) -> Option<Self> {
+    /// Returns the format that the `Accept` header prefers, or the PDF if there is no preference. `None` if
+    /// neither is acceptable.
+    pub fn negotiate(accept: Option<&str>) -> Option<Self> {
         let Some(accept) = accept.filter(|accept| !accept.trim().is_empty()) else { return Some(Self::Pdf) };
-        let (pdf, page) = (quality(accept, Self::Pdf), quality(accept, Self::Page));
-        match (pdf, page) {
+        let (pdf, html) = (quality(accept, Self::Pdf), quality(accept, Self::Html));
+        match (pdf, html) {
             (0, 0) => None,
-            _ if page > pdf => Some(Self::Page),
+            _ if html > pdf => Some(Self::Html),
             _ => Some(Self::Pdf),
         }
     }
 }
 
-/// How much `accept` likes a form, in thousandths: what the most specific range that fits says.
-fn quality(accept: &str, form: Form) -> u16 {
-    let wanted = form.media_type();
-    let wanted_type = wanted.split_once('/').map_or("", |(first, _)| first);
-    let fits = accept.split(',').filter_map(|range| {
+/// Returns the quality value of a format in thousandths, as given by the most specific media range that
+/// matches it.
+fn quality(accept: &str, format: DocumentFormat) -> u16 {
+    let media_type = format.media_type();
+    let main_type = media_type.split_once('/').map_or("", |(first, _)| first);
+    let matching = accept.split(',').filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next()?.to_ascii_lowercase();
         let specificity = match name.split_once('/')? {
-            _ if name == wanted => 2,
-            (first, "*") if first == wanted_type => 1,
+            _ if name == media_type => 2,
+            (first, "*") if first == main_type => 1,
             ("*", "*") => 0,
             _ => return None,
         };
@@ -49,10 +50,10 @@ fn quality(accept: &str, form: Form) -> u16 {
         });
         Some((specificity, weight.unwrap_or(1000)))
     });
-    fits.max_by_key(|(specificity, _)| *specificity).map_or(0, |(_, quality)| quality)
+    matching.max_by_key(|(specificity, _)| *specificity).map_or(0, |(_, quality)| quality)
 }
 
-/// `0.85` in thousandths. What is no weight weighs nothing.
+/// Parses a quality value such as `0.85` as thousandths. An invalid value counts as 0.
 fn thousandths(weight: &str) -> u16 {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
     let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
@@ -68,28 +69,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_one_is_taken() {
+    fn the_preferred_format_is_chosen() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
-        for (accept, form) in [
-            (None, Some(Form::Pdf)),
-            (Some(""), Some(Form::Pdf)),
-            (Some("*/*"), Some(Form::Pdf)),
-            (Some("application/*"), Some(Form::Pdf)),
-            (Some("Application/PDF"), Some(Form::Pdf)),
-            (Some("text/html"), Some(Form::Page)),
-            (Some("text/*;q=0.1"), Some(Form::Page)),
-            (Some(browser), Some(Form::Page)),
-            (Some("text/html;q=0.5, application/pdf"), Some(Form::Pdf)),
-            (Some("application/pdf;q=0.3, */*;q=0.5"), Some(Form::Page)),
-            (Some("text/html, application/pdf"), Some(Form::Pdf)),
-            (Some("text/html;level=1;q=0.4, */*;q=0.2"), Some(Form::Page)),
+        for (accept, format) in [
+            (None, Some(DocumentFormat::Pdf)),
+            (Some(""), Some(DocumentFormat::Pdf)),
+            (Some("*/*"), Some(DocumentFormat::Pdf)),
+            (Some("application/*"), Some(DocumentFormat::Pdf)),
+            (Some("Application/PDF"), Some(DocumentFormat::Pdf)),
+            (Some("text/html"), Some(DocumentFormat::Html)),
+            (Some("text/*;q=0.1"), Some(DocumentFormat::Html)),
+            (Some(browser), Some(DocumentFormat::Html)),
+            (Some("text/html;q=0.5, application/pdf"), Some(DocumentFormat::Pdf)),
+            (Some("application/pdf;q=0.3, */*;q=0.5"), Some(DocumentFormat::Html)),
+            (Some("text/html, application/pdf"), Some(DocumentFormat::Pdf)),
+            (Some("text/html;level=1;q=0.4, */*;q=0.2"), Some(DocumentFormat::Html)),
             (Some("application/pdf;q=0"), None),
-            (Some("application/pdf;q=0, text/html;q=0.001"), Some(Form::Page)),
+            (Some("application/pdf;q=0, text/html;q=0.001"), Some(DocumentFormat::Html)),
             (Some("application/json"), None),
             (Some("nonsense"), None),
             (Some("application/pdf;q=x, text/html;q=-1"), None),
         ] {
-            assert_eq!(Form::wanted(accept), form, "{accept:?}");
+            assert_eq!(DocumentFormat::negotiate(accept), format, "{accept:?}");
         }
     }
 }

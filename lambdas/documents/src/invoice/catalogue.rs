@@ -1,4 +1,4 @@
-//! The inventory's API, for what it says of products to everybody.
+//! The product data of the inventory's public API.
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -8,31 +8,31 @@ use http::{Request, StatusCode};
 use platform::http::client::HttpClient;
 use serde::Deserialize;
 
-/// What an invoice shows of a product.
+/// The data of a product that an invoice shows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct ProductInfo {
-    /// What it is called.
     pub name: ProductName,
-    /// The tax within its price, if it is not the shop's usual rate.
+    /// The tax rate, if it differs from the standard rate of the shop.
     #[serde(default)]
     pub tax_rate: Option<TaxRate>,
 }
 
-/// Knows the products.
+/// The product catalogue.
 #[async_trait]
 pub trait Catalogue: Send + Sync {
-    /// One product: `None` where there is none such any more.
+    /// Returns a product, or `None` if it does not exist any more.
     async fn product(&self, sku: &Sku, correlation_id: &str) -> anyhow::Result<Option<ProductInfo>>;
 }
 
-/// The catalogue over HTTP.
+/// The product catalogue over HTTP.
 pub struct HttpCatalogue<C> {
     client: C,
     base: String,
 }
 
 impl<C: HttpClient> HttpCatalogue<C> {
-    /// The API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
+    /// Uses the API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
     pub fn new(client: C, base: &str) -> Self {
         Self { client, base: base.trim_end_matches('/').to_owned() }
     }
@@ -44,28 +44,31 @@ impl<C: HttpClient> Catalogue for HttpCatalogue<C> {
         let request = Request::get(format!("{}/products/{sku}", self.base))
             .header("x-correlation-id", correlation_id)
             .body(Bytes::new())?;
-        let answer = self.client.send(request).await?;
-        match answer.status() {
+        let response = self.client.send(request).await?;
+        match response.status() {
             status if status.is_success() => {
-                let product = serde_json::from_slice(answer.body());
+                let product = serde_json::from_slice(response.body());
                 Ok(Some(
-                    product.with_context(|| format!("what the inventory says of {sku} is not understood"))?,
+                    product.with_context(|| {
+                        format!("the response of the inventory for {sku} cannot be parsed")
+                    })?,
                 ))
             }
-            // Only the inventory's own 404 says that there is no such product: a gateway that is being deployed has one, too.
-            StatusCode::NOT_FOUND if is_problem(answer.body()) => Ok(None),
-            status => anyhow::bail!("the inventory answered {status} for {sku}"),
+            // Only a problem of the inventory itself means that the product does not exist. During a
+            // deployment, API Gateway may return a 404 as well.
+            StatusCode::NOT_FOUND if is_problem(response.body()) => Ok(None),
+            status => anyhow::bail!("the inventory returned {status} for {sku}"),
         }
     }
 }
 
 fn is_problem(body: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Said {
+    struct ProblemBody {
         #[serde(rename = "type")]
         kind: String,
     }
-    serde_json::from_slice::<Said>(body).is_ok_and(|said| said.kind.ends_with(":not-found"))
+    serde_json::from_slice::<ProblemBody>(body).is_ok_and(|problem| problem.kind.ends_with(":not-found"))
 }
 
 #[cfg(test)]
@@ -75,10 +78,10 @@ mod tests {
 
     use super::*;
 
-    struct Answers(u16, &'static str);
+    struct FixedResponse(u16, &'static str);
 
     #[async_trait]
-    impl HttpClient for Answers {
+    impl HttpClient for FixedResponse {
         async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
             assert_eq!(request.uri(), "https://api.example/v1/products/TEA-001");
             assert_eq!(request.headers()["x-correlation-id"], "request-1");
@@ -86,23 +89,23 @@ mod tests {
         }
     }
 
-    async fn asked(status: u16, body: &'static str) -> anyhow::Result<Option<ProductInfo>> {
-        let catalogue = HttpCatalogue::new(Answers(status, body), "https://api.example/v1/");
+    async fn fetch(status: u16, body: &'static str) -> anyhow::Result<Option<ProductInfo>> {
+        let catalogue = HttpCatalogue::new(FixedResponse(status, body), "https://api.example/v1/");
         catalogue.product(&"TEA-001".parse().unwrap(), "request-1").await
     }
 
     #[tokio::test]
-    async fn a_product_is_there_or_gone_or_not_known() {
-        let found = asked(200, r#"{"sku":"TEA-001","name":"Tea","tax_rate":700,"available":1}"#)
+    async fn only_a_not_found_problem_means_that_there_is_no_such_product() {
+        let found = fetch(200, r#"{"sku":"TEA-001","name":"Tea","tax_rate":700,"available":1}"#)
             .await
             .unwrap()
             .unwrap();
         assert_eq!((found.name.as_str(), found.tax_rate.map(TaxRate::basis_points)), ("Tea", Some(700)));
-        let usual = asked(200, r#"{"name":"Tea"}"#).await.unwrap().unwrap();
-        assert_eq!(usual.tax_rate, None);
-        let gone =
-            asked(404, r#"{"type":"urn:serverless-orders:problem:not-found","status":404}"#).await.unwrap();
-        assert_eq!(gone, None);
+        let standard = fetch(200, r#"{"name":"Tea"}"#).await.unwrap().unwrap();
+        assert_eq!(standard.tax_rate, None);
+        let absent =
+            fetch(404, r#"{"type":"urn:serverless-orders:problem:not-found","status":404}"#).await.unwrap();
+        assert_eq!(absent, None);
         for (status, body) in [
             (404, r#"{"message":"Not Found"}"#),
             (403, r#"{"message":"Missing Authentication Token"}"#),
@@ -111,7 +114,7 @@ mod tests {
             (200, "<html>"),
             (200, r#"{"name":""}"#),
         ] {
-            assert!(asked(status, body).await.is_err(), "{status} {body}");
+            assert!(fetch(status, body).await.is_err(), "{status} {body}");
         }
     }
 }

@@ -1,110 +1,106 @@
-//! What stands on an invoice, in the customer's language: what the PDF and the page both show.
+//! The content of an invoice in the customer's language, which the PDF and the page share.
 
 use domain::Address;
 
-use super::language::{Tongue, Words};
+use super::language::{Labels, Language};
 use super::record::Invoice;
-use super::tax::by_rate;
+use super::tax::totals_by_rate;
 
-/// All that stands on an invoice, as text.
+/// The content of an invoice, as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Content {
-    /// In which language.
-    pub tongue: Tongue,
-    /// The number.
+    pub language: Language,
     pub number: String,
-    /// The seller: name, address, tax id.
+    /// The name, address and tax id of the seller.
     pub seller: Vec<String>,
-    /// The buyer: name and address.
+    /// The name and address of the buyer.
     pub buyer: Vec<String>,
-    /// Number, days, order: what each is called, and what it is.
-    pub facts: Vec<(&'static str, String)>,
-    /// What was bought.
+    /// The number, the dates and the order, each with its label.
+    pub details: Vec<(&'static str, String)>,
+    /// The lines.
     pub rows: Vec<Row>,
-    /// For each rate of tax: rate, net, tax, gross.
+    /// The rate, net, tax and gross amounts for each tax rate.
     pub taxes: Vec<[String; 4]>,
-    /// The total.
     pub total: String,
-    /// How it was paid.
-    pub paid: String,
+    /// When and how the invoice was paid.
+    pub payment_note: String,
 }
 
 /// A line of the invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Row {
-    /// Which product.
     pub sku: String,
-    /// What it is called, or its SKU again.
+    /// The name of the product, or its SKU if the name is unknown.
     pub name: String,
-    /// How many.
     pub quantity: String,
-    /// The price of one.
     pub unit_price: String,
-    /// The rate of tax.
+    /// The tax rate.
     pub rate: String,
-    /// The price of all.
+    /// The price of all pieces.
     pub price: String,
 }
 
 impl Content {
-    /// What stands on `invoice`.
-    pub fn of(invoice: &Invoice) -> Self {
-        let tongue = Tongue::of(invoice.buyer.language.as_ref());
-        let words = tongue.words();
+    /// Creates the content of an invoice.
+    pub fn from_invoice(invoice: &Invoice) -> Self {
+        let language = Language::from_preference(invoice.buyer.language.as_ref());
+        let labels = language.labels();
         let seller = &invoice.seller;
-        let tax_id = (!seller.tax_id.is_empty()).then(|| labelled(tongue, words.tax_id, &seller.tax_id));
+        let tax_id = (!seller.tax_id.is_empty()).then(|| with_label(language, labels.tax_id, &seller.tax_id));
         let rows = invoice.lines.iter().map(|line| Row {
             sku: line.sku.to_string(),
             name: line.name.as_ref().map_or_else(|| line.sku.to_string(), ToString::to_string),
-            quantity: tongue.count(line.quantity.get()),
-            unit_price: tongue.money(line.unit_price),
-            rate: tongue.rate(line.tax_rate),
-            price: tongue.money(line.price),
+            quantity: language.format_count(line.quantity.get()),
+            unit_price: language.format_money(line.unit_price),
+            rate: language.format_rate(line.tax_rate),
+            price: language.format_money(line.price),
         });
-        let taxes = by_rate(&invoice.lines).into_iter().map(|sum| {
-            let units = |units| tongue.units(units, invoice.total);
-            [tongue.rate(sum.rate), units(sum.net), units(sum.tax), units(sum.gross)]
+        let taxes = totals_by_rate(&invoice.lines).into_iter().map(|sum| {
+            let units = |units| language.format_minor_units(units, invoice.total);
+            [language.format_rate(sum.rate), units(sum.net), units(sum.tax), units(sum.gross)]
         });
         Self {
-            tongue,
+            language,
             number: invoice.number.to_string(),
             seller: [seller.name.clone()].into_iter().chain(seller.address.clone()).chain(tax_id).collect(),
             buyer: match &invoice.buyer.address {
-                Some(address) => written(address),
+                Some(address) => address_lines(address),
                 None => vec![invoice.buyer.name.as_str().to_owned()],
             },
-            facts: vec![
-                (words.number, invoice.number.to_string()),
-                (words.issued, tongue.date(invoice.issued_on)),
-                (words.paid, tongue.date(invoice.paid_on)),
-                (words.ordered, tongue.date(invoice.ordered_on)),
-                (words.order, invoice.order_id.to_string()),
+            details: vec![
+                (labels.number, invoice.number.to_string()),
+                (labels.issued, language.format_date(invoice.issued_on)),
+                (labels.paid, language.format_date(invoice.paid_on)),
+                (labels.ordered, language.format_date(invoice.ordered_on)),
+                (labels.order, invoice.order_id.to_string()),
             ],
             rows: rows.collect(),
             taxes: taxes.collect(),
-            total: tongue.money(invoice.total),
-            paid: tongue.paid_in_full(invoice.paid_on, invoice.payment_intent.as_str()),
+            total: language.format_money(invoice.total),
+            payment_note: language.payment_note(invoice.paid_on, invoice.payment_intent.as_str()),
         }
     }
 
-    /// The words of its language.
-    pub fn words(&self) -> &'static Words {
-        self.tongue.words()
+    /// Returns the labels in the language of the invoice.
+    pub fn labels(&self) -> &'static Labels {
+        self.language.labels()
     }
 
-    /// What the document is called.
+    /// Returns the title of the document.
     pub fn title(&self) -> String {
-        format!("{} {}", self.words().invoice, self.number)
+        format!("{} {}", self.labels().invoice, self.number)
     }
 }
 
-fn labelled(tongue: Tongue, label: &str, text: &str) -> String {
-    let space = if tongue == Tongue::French { "\u{a0}" } else { "" };
+fn with_label(language: Language, label: &str, text: &str) -> String {
+    let space = if language == Language::French { "\u{a0}" } else { "" };
     format!("{label}{space}: {text}")
 }
 
-/// An address, line by line, with the postal code before the city: as most countries do.
-fn written(address: &Address) -> Vec<String> {
+/// Formats an address, with the postal code before the city, as in most countries.
+fn address_lines(address: &Address) -> Vec<String> {
     let text = |line: &domain::address::AddressLine| line.as_str().to_owned();
     let code = address.postal_code.as_ref().map(|code| format!("{} ", code.as_str())).unwrap_or_default();
     let region = address.region.as_ref().map(|region| format!(", {}", region.as_str())).unwrap_or_default();

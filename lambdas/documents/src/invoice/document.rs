@@ -1,5 +1,5 @@
-//! An invoice's documents. The first rendering is kept, and is what everybody gets from then on: so the bytes stay the same
-//! when a later release of this program renders otherwise.
+//! The documents of an invoice. The first rendering is stored and served from then on, so the bytes stay the
+//! same even if a later release renders differently.
 
 use std::sync::Arc;
 
@@ -7,57 +7,57 @@ use anyhow::Context;
 use bytes::Bytes;
 use platform::objects::{Object, ObjectStore, read_to_end};
 
-use super::accept::Form;
+use super::accept::DocumentFormat;
 use super::record::Invoice;
 use super::{page, pdf};
 
-/// The largest document that is read, in bytes: a function's answer has 6 MB, a third of which Base64 takes
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
-const LARGEST: usize = 4 * 1024 * 1024;
+/// The maximum size of a document in bytes. A response of a function is limited to 6 MB, and Base64 takes up
+/// a quarter of that (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Where an invoice's document is kept. The order's id is in it: where a table is put back to an earlier moment, a number
-/// may be given again, and must not find another order's document.
-pub fn key(invoice: &Invoice, form: Form) -> String {
-    let ending = match form {
-        Form::Pdf => "pdf",
-        Form::Page => "html",
+/// Returns the key of the document. It contains the order id, because a number may be assigned again after
+/// the table was restored to an earlier point in time, and must not lead to the document of another order.
+pub fn object_key(invoice: &Invoice, format: DocumentFormat) -> String {
+    let extension = match format {
+        DocumentFormat::Pdf => "pdf",
+        DocumentFormat::Html => "html",
     };
     let (year, number, order) = (invoice.number.year(), invoice.number, invoice.order_id);
-    format!("invoices/{year:04}/{number}.{order}.{ending}")
+    format!("invoices/{year:04}/{number}.{order}.{extension}")
 }
 
-/// The document, made and kept if nobody asked for it before.
+/// Returns the stored document, or renders and stores it.
 ///
 /// # Errors
-/// When the bucket does not answer. What is not kept is not shown.
-pub async fn document(
+/// When the bucket is unavailable. A document that cannot be stored is not returned.
+pub async fn load_or_render(
     objects: &Arc<dyn ObjectStore>,
     invoice: &Invoice,
-    form: Form,
+    format: DocumentFormat,
 ) -> anyhow::Result<Bytes> {
-    let key = key(invoice, form);
-    if let Some(kept) = read(objects, &key).await? {
-        return Ok(kept);
+    let key = object_key(invoice, format);
+    if let Some(stored) = read(objects, &key).await? {
+        return Ok(stored);
     }
-    let made: Bytes = match form {
-        Form::Pdf => pdf::render(invoice)?.into(),
-        Form::Page => page::render(invoice)?.into(),
+    let rendered: Bytes = match format {
+        DocumentFormat::Pdf => pdf::render(invoice)?.into(),
+        DocumentFormat::Html => page::render(invoice)?.into(),
     };
-    let content_type = match form {
-        Form::Pdf => "application/pdf",
-        Form::Page => "text/html; charset=utf-8",
+    let content_type = match format {
+        DocumentFormat::Pdf => "application/pdf",
+        DocumentFormat::Html => "text/html; charset=utf-8",
     };
-    let file = Object { key: key.clone(), content_type: content_type.to_owned(), body: made.clone() };
-    if objects.write_if_absent(file).await? {
-        tracing::info!(number = %invoice.number, bytes = made.len(), key, "invoice rendered");
-        return Ok(made);
+    let object = Object { key: key.clone(), content_type: content_type.to_owned(), body: rendered.clone() };
+    if objects.write_if_absent(object).await? {
+        tracing::info!(number = %invoice.number, bytes = rendered.len(), key, "invoice rendered");
+        return Ok(rendered);
     }
-    // Somebody else was faster, maybe another release.
-    read(objects, &key).await?.with_context(|| format!("{key} is there, and is not"))
+    // Another request, possibly of another release, stored it first.
+    read(objects, &key).await?.with_context(|| format!("{key} exists but could not be read"))
 }
 
 async fn read(objects: &Arc<dyn ObjectStore>, key: &str) -> anyhow::Result<Option<Bytes>> {
-    let Some(reading) = objects.read(key, 0, None).await? else { return Ok(None) };
-    let whole = read_to_end(reading, LARGEST).await?;
-    Ok(Some(whole.with_context(|| format!("{key} is too large"))?))
+    let Some(stream) = objects.read(key, 0, None).await? else { return Ok(None) };
+    let body = read_to_end(stream, MAX_DOCUMENT_BYTES).await?;
+    Ok(Some(body.with_context(|| format!("{key} is too large"))?))
 }

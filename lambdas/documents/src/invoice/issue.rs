@@ -1,4 +1,4 @@
-//! `issue-invoice`: an invoice for each paid order.
+//! `issue-invoice`: issues an invoice for each paid order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,51 +16,54 @@ use platform::{Clock, EventHandler, Failure};
 use super::catalogue::Catalogue;
 use super::record::{Buyer, Invoice, InvoiceLine, InvoiceNumber};
 use super::settings::Settings;
-use super::store::{Invoices, Put};
+use super::store::{Invoices, PutResult};
 
-/// How often a number is tried to get at once. Others take them one at a time, so that in each round somebody gets one.
-const TRIES: u32 = 12;
-/// The longest wait after the first try that somebody else was faster with; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(20);
-/// The longest wait between two tries: about as long as a few transactions take.
-const LONGEST_WAIT: Duration = Duration::from_millis(320);
+/// The number of attempts to assign a number in one invocation. Of concurrent attempts, one succeeds in each
+/// round.
+const MAX_ATTEMPTS: u32 = 12;
+/// The maximum wait after the first conflict. It doubles with each further one, up to [`MAX_BACKOFF`].
+const INITIAL_BACKOFF: Duration = Duration::from_millis(20);
+/// The maximum wait between two attempts: the duration of a few transactions.
+const MAX_BACKOFF: Duration = Duration::from_millis(320);
 
-/// `payment.succeeded` → an invoice with the next number of the year.
+/// Issues an invoice with the next number of the year for each `payment.succeeded`.
 ///
-/// The number and the invoice are written in one transaction, on condition that the number is the next one and that the
-/// order has no invoice. So no number is left out and no order has two, wherever this stops and however often it is told.
+/// The number and the invoice are written in one transaction, on condition that the number is the next one
+/// and that the order has no invoice. So the numbers have no gaps and no order has two invoices, even if the
+/// function crashes or an event is redelivered.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct IssueInvoice {
-    /// The invoices.
     pub invoices: Arc<dyn Invoices>,
-    /// The products.
     pub catalogue: Arc<dyn Catalogue>,
-    /// What the shop says of itself.
     pub settings: Settings,
-    /// Time and chance.
     pub clock: Arc<dyn Clock>,
-    turn: Mutex<()>,
+    numbering: Mutex<()>,
 }
 
 impl IssueInvoice {
-    /// It issues with these.
+    /// Creates the handler.
     pub fn new(
         invoices: Arc<dyn Invoices>,
         catalogue: Arc<dyn Catalogue>,
         settings: Settings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { invoices, catalogue, settings, clock, turn: Mutex::new(()) }
+        Self { invoices, catalogue, settings, clock, numbering: Mutex::new(()) }
     }
 
-    /// The lines, with what the inventory says of their products now.
-    async fn lines(&self, event: &Event, paid: &PaymentSucceeded) -> anyhow::Result<Vec<InvoiceLine>> {
+    /// Returns the lines of the invoice, with the current product data of the inventory.
+    async fn invoice_lines(
+        &self,
+        event: &Event,
+        paid: &PaymentSucceeded,
+    ) -> anyhow::Result<Vec<InvoiceLine>> {
         let correlation_id = event.cause.correlation_id.as_str();
         let lines: Vec<&Line> = paid.order.lines.iter().collect();
         let mut found = Vec::new();
-        // A few at a time: an order has up to fifty, and the gateway has others to serve.
-        for some in lines.chunks(10) {
-            let asked = some.iter().map(|line| self.catalogue.product(&line.sku, correlation_id));
-            found.extend(some.iter().zip(try_join_all(asked).await?));
+        // An order has up to fifty lines, so the requests are limited to ten at a time to spare the gateway.
+        for chunk in lines.chunks(10) {
+            let products = chunk.iter().map(|line| self.catalogue.product(&line.sku, correlation_id));
+            found.extend(chunk.iter().zip(try_join_all(products).await?));
         }
         let lines = found.into_iter().map(|(line, product)| {
             let (name, rate) = product.map_or((None, None), |product| (Some(product.name), product.tax_rate));
@@ -70,39 +73,41 @@ impl IssueInvoice {
                 quantity: line.quantity,
                 unit_price: line.unit_price,
                 price: line.unit_price.checked_mul(line.quantity.get())?,
-                tax_rate: rate.unwrap_or(self.settings.usual_rate),
+                tax_rate: rate.unwrap_or(self.settings.standard_tax_rate),
             })
         });
         lines.collect()
     }
 
-    fn day(&self, time: Timestamp) -> Date {
+    fn local_date(&self, time: Timestamp) -> Date {
         self.settings.time_zone.to_datetime(time).date()
     }
 
-    /// Gives `invoice` the next number of its year.
-    async fn number(&self, mut invoice: Invoice) -> Result<(), Failure> {
-        // Those of this process go one by one, and do not get in each other's way.
-        let _turn = self.turn.lock().await;
-        let mut wait = FIRST_WAIT;
-        for _ in 0..TRIES {
+    /// Assigns the next number of the year to `invoice` and writes it.
+    async fn assign_number(&self, mut invoice: Invoice) -> Result<(), Failure> {
+        // Invoices of the same process are numbered one at a time, so they do not conflict with each other.
+        let _guard = self.numbering.lock().await;
+        let mut backoff = INITIAL_BACKOFF;
+        for _ in 0..MAX_ATTEMPTS {
             let year = invoice.number.year();
-            let last = self.invoices.last(year).await?;
+            let last = self.invoices.last_serial(year).await?;
             invoice.number = InvoiceNumber::after(year, last)
-                .ok_or_else(|| Failure::reject(format!("{year} has no more numbers")))?;
+                .ok_or_else(|| Failure::reject(format!("{year} has no invoice numbers left")))?;
             match self.invoices.put(&invoice).await? {
-                Put::Written => {
+                PutResult::Written => {
                     tracing::info!(number = %invoice.number, "invoice issued");
                     return Ok(());
                 }
-                Put::OrderHasOne => return Ok(()),
-                Put::NotNext => {
-                    self.clock.sleep(wait.mul_f64(self.clock.random())).await;
-                    wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+                PutResult::OrderHasInvoice => return Ok(()),
+                PutResult::NumberConflict => {
+                    self.clock.sleep(backoff.mul_f64(self.clock.random())).await;
+                    backoff = backoff.saturating_mul(2).min(MAX_BACKOFF);
                 }
             }
         }
-        Err(Failure::Retry(anyhow!("somebody else was faster with the number, {TRIES} times")))
+        Err(Failure::Retry(anyhow!(
+            "the next invoice number was taken by another invoice {MAX_ATTEMPTS} times"
+        )))
     }
 }
 
@@ -110,7 +115,7 @@ impl IssueInvoice {
 impl EventHandler for IssueInvoice {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
         let Fact::PaymentSucceeded(paid) = &event.fact else {
-            return Err(Failure::poison(format!("{} leads to no invoice", event.fact.name())));
+            return Err(Failure::poison(format!("no invoice is issued for {}", event.fact.name())));
         };
         if self.invoices.get(event.subject).await?.is_some() {
             return Ok(Vec::new());
@@ -119,20 +124,20 @@ impl EventHandler for IssueInvoice {
         if paid.amount != order.total {
             let (paid, due) = (paid.amount, order.total);
             return Err(Failure::reject(format!(
-                "{paid} was paid for an order of {due}: no invoice says both"
+                "{paid} was paid for an order of {due}: an invoice requires both to be equal"
             )));
         }
-        let lines = self.lines(event, paid).await?;
+        let lines = self.invoice_lines(event, paid).await?;
         let issued_at = self.clock.now();
-        let issued_on = self.day(issued_at);
+        let issued_on = self.local_date(issued_at);
         let first = InvoiceNumber::after(issued_on.year(), 0);
         let invoice = Invoice {
-            number: first.ok_or_else(|| Failure::reject("there is no first number"))?,
+            number: first.ok_or_else(|| Failure::reject("there is no first invoice number"))?,
             order_id: event.subject,
             issued_at,
             issued_on,
-            ordered_on: self.day(order.placed_at),
-            paid_on: self.day(event.time),
+            ordered_on: self.local_date(order.placed_at),
+            paid_on: self.local_date(event.time),
             payment_intent: paid.payment_intent.clone(),
             seller: self.settings.seller.clone(),
             buyer: Buyer {
@@ -144,7 +149,7 @@ impl EventHandler for IssueInvoice {
             lines,
             total: order.total,
         };
-        self.number(invoice).await?;
+        self.assign_number(invoice).await?;
         Ok(Vec::new())
     }
 }

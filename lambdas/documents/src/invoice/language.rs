@@ -1,63 +1,58 @@
-//! How each language says it: words, dates, sums of money and rates.
+//! Localization of invoices: labels, dates, amounts and rates.
 //!
-//! Four languages, and English for all others. What is written here is what CLDR 45 has for them
-//! (<https://cldr.unicode.org>), which a table in the tests holds; `icu` would bring megabytes of data for the same. Only
-//! the signs that mean one currency to everybody are used: `$` is the dollar of twenty countries, and is written `USD`.
+//! There are four languages, and English for all others. The formats are those of CLDR 45
+//! (<https://cldr.unicode.org>), as the tests check; `icu` would add megabytes of data for the same result.
+//! Only currency symbols that are unambiguous are used: `$` is the dollar of twenty countries, so the code
+//! `USD` is used instead.
 
-use domain::{Language, Money, TaxRate};
+use domain::{Money, TaxRate};
 use jiff::civil::Date;
 
-/// A language that invoices are written in.
+/// A language of invoices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tongue {
-    /// English.
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Language {
     English,
-    /// German.
     German,
-    /// French.
     French,
-    /// Japanese.
     Japanese,
 }
 
-/// The words of an invoice.
+/// The labels of an invoice.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Words {
-    /// What the document is.
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct Labels {
+    /// The title of the document.
     pub invoice: &'static str,
     /// Above the buyer's address.
     pub buyer: &'static str,
-    /// Before the seller's tax id.
     pub tax_id: &'static str,
-    /// Before the number.
     pub number: &'static str,
-    /// Before the day of issue.
+    /// The date of issue.
     pub issued: &'static str,
-    /// Before the day of payment and supply.
+    /// The date of payment and supply.
     pub paid: &'static str,
-    /// Before the order's id.
+    /// The order id.
     pub order: &'static str,
-    /// Before the day of the order.
+    /// The order date.
     pub ordered: &'static str,
-    /// Before the customer's id.
 
-    /// Columns of the lines: SKU, name, quantity, price of one, rate, price of all.
+    /// The columns of the lines: SKU, name, quantity, unit price, tax rate, price.
     pub columns: [&'static str; 6],
-    /// Columns of the taxes: rate, net, tax, gross.
+    /// The columns of the taxes: rate, net, tax, gross.
     pub tax_columns: [&'static str; 4],
-    /// Before the total.
     pub total: &'static str,
-    /// That prices have the tax in them.
-    pub inclusive: &'static str,
-    /// Why some characters look as they do.
-    pub replaced: &'static str,
-    /// What the table of the lines is.
+    /// The note that prices include tax.
+    pub tax_included_note: &'static str,
+    /// The note about characters that the fonts do not have.
+    pub replacement_note: &'static str,
+    /// The caption of the table of lines.
     pub lines_caption: &'static str,
-    /// What the table of the taxes is.
+    /// The caption of the table of taxes.
     pub taxes_caption: &'static str,
 }
 
-static ENGLISH: Words = Words {
+static ENGLISH: Labels = Labels {
     invoice: "Invoice",
     buyer: "Bill to",
     tax_id: "Tax ID",
@@ -69,13 +64,13 @@ static ENGLISH: Words = Words {
     columns: ["Item no.", "Description", "Quantity", "Unit price", "Tax", "Amount"],
     tax_columns: ["Tax rate", "Net", "Tax", "Gross"],
     total: "Total including tax",
-    inclusive: "All prices include tax.",
-    replaced: "The sign \u{fffd} stands for a character that this document's fonts do not have.",
+    tax_included_note: "All prices include tax.",
+    replacement_note: "The sign \u{fffd} stands for a character that this document's fonts do not have.",
     lines_caption: "What was bought",
     taxes_caption: "Tax by rate",
 };
 
-static GERMAN: Words = Words {
+static GERMAN: Labels = Labels {
     invoice: "Rechnung",
     buyer: "Rechnungsempfänger",
     tax_id: "Steuernummer / USt-IdNr.",
@@ -87,13 +82,13 @@ static GERMAN: Words = Words {
     columns: ["Artikelnr.", "Bezeichnung", "Menge", "Einzelpreis", "MwSt.", "Betrag"],
     tax_columns: ["Steuersatz", "Netto", "MwSt.", "Brutto"],
     total: "Gesamtbetrag inkl. MwSt.",
-    inclusive: "Alle Preise enthalten die Mehrwertsteuer.",
-    replaced: "Das Zeichen \u{fffd} steht für ein Zeichen, das die Schriften dieses Dokuments nicht haben.",
+    tax_included_note: "Alle Preise enthalten die Mehrwertsteuer.",
+    replacement_note: "Das Zeichen \u{fffd} steht für ein Zeichen, das die Schriften dieses Dokuments nicht haben.",
     lines_caption: "Was gekauft wurde",
     taxes_caption: "Mehrwertsteuer nach Steuersatz",
 };
 
-static FRENCH: Words = Words {
+static FRENCH: Labels = Labels {
     invoice: "Facture",
     buyer: "Facturé à",
     tax_id: "Numéro d’identification fiscale",
@@ -105,13 +100,13 @@ static FRENCH: Words = Words {
     columns: ["Référence", "Désignation", "Quantité", "Prix unitaire", "TVA", "Montant"],
     tax_columns: ["Taux de TVA", "Montant HT", "TVA", "Montant TTC"],
     total: "Total TTC",
-    inclusive: "Tous les prix s’entendent TTC.",
-    replaced: "Le signe \u{fffd} remplace un caractère absent des polices de ce document.",
+    tax_included_note: "Tous les prix s’entendent TTC.",
+    replacement_note: "Le signe \u{fffd} remplace un caractère absent des polices de ce document.",
     lines_caption: "Articles achetés",
     taxes_caption: "TVA par taux",
 };
 
-static JAPANESE: Words = Words {
+static JAPANESE: Labels = Labels {
     invoice: "請求書",
     buyer: "請求先",
     tax_id: "登録番号",
@@ -123,27 +118,27 @@ static JAPANESE: Words = Words {
     columns: ["商品番号", "品名", "数量", "単価", "税率", "金額"],
     tax_columns: ["税率", "税抜金額", "消費税額", "税込金額"],
     total: "合計(税込)",
-    inclusive: "表示価格はすべて税込です。",
-    replaced: "\u{fffd}は、この文書のフォントに含まれない文字を表します。",
+    tax_included_note: "表示価格はすべて税込です。",
+    replacement_note: "\u{fffd}は、この文書のフォントに含まれない文字を表します。",
     lines_caption: "ご購入内容",
     taxes_caption: "税率別内訳",
 };
 
 const NO_BREAK_SPACE: &str = "\u{a0}";
-/// What French puts between groups of digits, and before a percent sign.
+/// The group separator in French, and the space before a percent sign.
 const NARROW_NO_BREAK_SPACE: &str = "\u{202f}";
 
-impl Tongue {
-    /// All of them.
+impl Language {
+    /// All languages.
     pub const ALL: [Self; 4] = [Self::English, Self::German, Self::French, Self::Japanese];
 
-    /// The one that a customer reads, or English.
-    pub fn of(language: Option<&Language>) -> Self {
-        let named = |tongue: &Self| language.is_some_and(|language| language.as_str() == tongue.code());
-        Self::ALL.into_iter().find(named).unwrap_or(Self::English)
+    /// Returns the customer's preferred language if it is available, and English otherwise.
+    pub fn from_preference(preference: Option<&domain::Language>) -> Self {
+        let is_preferred = |language: &Self| preference.is_some_and(|code| code.as_str() == language.code());
+        Self::ALL.into_iter().find(is_preferred).unwrap_or(Self::English)
     }
 
-    /// Its code (ISO 639-1).
+    /// Returns the language code (ISO 639-1).
     pub fn code(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -153,8 +148,8 @@ impl Tongue {
         }
     }
 
-    /// Its words.
-    pub fn words(self) -> &'static Words {
+    /// Returns the labels.
+    pub fn labels(self) -> &'static Labels {
         match self {
             Self::English => &ENGLISH,
             Self::German => &GERMAN,
@@ -163,9 +158,9 @@ impl Tongue {
         }
     }
 
-    /// That it was paid, when, and where the provider has it.
-    pub fn paid_in_full(self, on: Date, payment: &str) -> String {
-        let date = self.date(on);
+    /// Returns the note about the payment, with its date and reference.
+    pub fn payment_note(self, on: Date, payment: &str) -> String {
+        let date = self.format_date(on);
         match self {
             Self::English => format!("Paid in full on {date}. Payment reference: {payment}"),
             Self::German => format!("Vollständig bezahlt am {date}. Zahlungsreferenz: {payment}"),
@@ -176,18 +171,18 @@ impl Tongue {
         }
     }
 
-    /// Which page of how many.
-    pub fn page(self, page: usize, of: usize) -> String {
+    /// Returns the number of a page, such as "Page 1 of 2".
+    pub fn page_label(self, page: usize, count: usize) -> String {
         match self {
-            Self::English => format!("Page {page} of {of}"),
-            Self::German => format!("Seite {page} von {of}"),
-            Self::French => format!("Page {page} sur {of}"),
-            Self::Japanese => format!("{page} / {of} ページ"),
+            Self::English => format!("Page {page} of {count}"),
+            Self::German => format!("Seite {page} von {count}"),
+            Self::French => format!("Page {page} sur {count}"),
+            Self::Japanese => format!("{page} / {count} ページ"),
         }
     }
 
-    /// A day. English writes the month as a word, so that nobody takes it for the day.
-    pub fn date(self, date: Date) -> String {
+    /// Formats a date. English spells out the month, so that it cannot be mistaken for the day.
+    pub fn format_date(self, date: Date) -> String {
         let (year, month, day) = (date.year(), date.month(), date.day());
         match self {
             Self::English => date.strftime("%-d %B %Y").to_string(),
@@ -197,15 +192,15 @@ impl Tongue {
         }
     }
 
-    /// A sum of money.
-    pub fn money(self, money: Money) -> String {
-        self.units(money.minor_units(), money)
+    /// Formats an amount of money.
+    pub fn format_money(self, money: Money) -> String {
+        self.format_minor_units(money.minor_units(), money)
     }
 
-    /// As many minor units of the currency of `like`.
-    pub fn units(self, minor_units: u32, like: Money) -> String {
-        let number = self.decimal(minor_units, like.currency.decimal_places());
-        let code = like.currency.code();
+    /// Formats an amount of minor units in the currency of `currency_of`.
+    pub fn format_minor_units(self, minor_units: u32, currency_of: Money) -> String {
+        let number = self.format_decimal(minor_units, currency_of.currency.decimal_places());
+        let code = currency_of.currency.code();
         let sign = match (code, self) {
             ("EUR", _) => Some("€"),
             ("GBP", Self::French) => None,
@@ -223,10 +218,10 @@ impl Tongue {
         }
     }
 
-    /// A rate, without zeros at its end.
-    pub fn rate(self, rate: TaxRate) -> String {
-        let number = self.decimal(rate.basis_points().into(), 2);
-        let number = number.trim_end_matches('0').trim_end_matches(self.point());
+    /// Formats a tax rate, without trailing zeros.
+    pub fn format_rate(self, rate: TaxRate) -> String {
+        let number = self.format_decimal(rate.basis_points().into(), 2);
+        let number = number.trim_end_matches('0').trim_end_matches(self.decimal_separator());
         let space = match self {
             Self::English | Self::Japanese => "",
             Self::German => NO_BREAK_SPACE,
@@ -235,37 +230,37 @@ impl Tongue {
         format!("{number}{space}%")
     }
 
-    /// A whole number.
-    pub fn count(self, number: u32) -> String {
-        self.decimal(number, 0)
+    /// Formats a whole number.
+    pub fn format_count(self, number: u32) -> String {
+        self.format_decimal(number, 0)
     }
 
-    fn point(self) -> char {
+    fn decimal_separator(self) -> char {
         match self {
             Self::English | Self::Japanese => '.',
             Self::German | Self::French => ',',
         }
     }
 
-    /// `units` with so many digits behind the point, and in groups of three before it.
-    fn decimal(self, units: u32, digits: usize) -> String {
-        let group = match self {
+    /// Formats a number of minor units with `digits` decimal places and group separators.
+    fn format_decimal(self, units: u32, digits: usize) -> String {
+        let group_separator = match self {
             Self::English | Self::Japanese => ",",
             Self::German => ".",
             Self::French => NARROW_NO_BREAK_SPACE,
         };
-        // At least one digit stands before the point.
-        let text = format!("{units:0least$}", least = digits.saturating_add(1));
+        // There is at least one digit before the decimal separator.
+        let text = format!("{units:0width$}", width = digits.saturating_add(1));
         let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
         let mut number = String::new();
         for (index, digit) in whole.chars().enumerate() {
             if index > 0 && whole.len().saturating_sub(index).is_multiple_of(3) {
-                number.push_str(group);
+                number.push_str(group_separator);
             }
             number.push(digit);
         }
         if digits > 0 {
-            number.push(self.point());
+            number.push(self.decimal_separator());
             number.push_str(fraction);
         }
         number
@@ -284,31 +279,34 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_written_as_cldr_has_them() {
-        let written = |amount, currency| Tongue::ALL.map(|tongue| tongue.money(money(amount, currency)));
+    fn amounts_follow_cldr() {
+        let formatted =
+            |amount, currency| Language::ALL.map(|language| language.format_money(money(amount, currency)));
         assert_eq!(
-            written(123_456, "EUR"),
+            formatted(123_456, "EUR"),
             ["€1,234.56", "1.234,56\u{a0}€", "1\u{202f}234,56\u{a0}€", "€1,234.56"]
         );
-        assert_eq!(written(5, "EUR"), ["€0.05", "0,05\u{a0}€", "0,05\u{a0}€", "€0.05"]);
-        assert_eq!(written(1_234_567, "JPY")[0], "¥1,234,567");
-        assert_eq!(written(1_234_567, "JPY")[3], "￥1,234,567");
-        assert_eq!(written(1_234_567, "JPY")[2], "1\u{202f}234\u{202f}567\u{a0}JPY");
-        assert_eq!(written(99_999_999, "KWD")[1], "99.999,999\u{a0}KWD");
-        assert_eq!(written(99_999_999, "KWD")[0], "KWD\u{a0}99,999.999");
-        assert_eq!(written(0, "KWD")[0], "KWD\u{a0}0.000");
-        assert_eq!(written(1250, "USD")[0], "USD\u{a0}12.50");
-        assert_eq!(written(100, "JPY")[0], "¥100");
+        assert_eq!(formatted(5, "EUR"), ["€0.05", "0,05\u{a0}€", "0,05\u{a0}€", "€0.05"]);
+        assert_eq!(formatted(1_234_567, "JPY")[0], "¥1,234,567");
+        assert_eq!(formatted(1_234_567, "JPY")[3], "￥1,234,567");
+        assert_eq!(formatted(1_234_567, "JPY")[2], "1\u{202f}234\u{202f}567\u{a0}JPY");
+        assert_eq!(formatted(99_999_999, "KWD")[1], "99.999,999\u{a0}KWD");
+        assert_eq!(formatted(99_999_999, "KWD")[0], "KWD\u{a0}99,999.999");
+        assert_eq!(formatted(0, "KWD")[0], "KWD\u{a0}0.000");
+        assert_eq!(formatted(1250, "USD")[0], "USD\u{a0}12.50");
+        assert_eq!(formatted(100, "JPY")[0], "¥100");
     }
 
     #[test]
-    fn days_and_rates() {
+    fn dates_and_rates_follow_cldr() {
         let day = date(2026, 3, 4);
         assert_eq!(
-            Tongue::ALL.map(|tongue| tongue.date(day)),
+            Language::ALL.map(|language| language.format_date(day)),
             ["4 March 2026", "04.03.2026", "04/03/2026", "2026年3月4日"]
         );
-        let rates = |basis_points: i64| Tongue::ALL.map(|t| t.rate(TaxRate::try_from(basis_points).unwrap()));
+        let rates = |basis_points: i64| {
+            Language::ALL.map(|t| t.format_rate(TaxRate::try_from(basis_points).unwrap()))
+        };
         assert_eq!(rates(1900), ["19%", "19\u{a0}%", "19\u{202f}%", "19%"]);
         assert_eq!(rates(550), ["5.5%", "5,5\u{a0}%", "5,5\u{202f}%", "5.5%"]);
         assert_eq!(rates(25), ["0.25%", "0,25\u{a0}%", "0,25\u{202f}%", "0.25%"]);
@@ -317,12 +315,12 @@ mod tests {
     }
 
     #[test]
-    fn others_read_english() {
-        let tongue = |code: &str| Tongue::of(Some(&code.parse().unwrap()));
+    fn other_languages_fall_back_to_english() {
+        let language = |code: &str| Language::from_preference(Some(&code.parse().unwrap()));
         assert_eq!(
-            (tongue("de"), tongue("ja"), tongue("xx")),
-            (Tongue::German, Tongue::Japanese, Tongue::English)
+            (language("de"), language("ja"), language("xx")),
+            (Language::German, Language::Japanese, Language::English)
         );
-        assert_eq!(Tongue::of(None), Tongue::English);
+        assert_eq!(Language::from_preference(None), Language::English);
     }
 }

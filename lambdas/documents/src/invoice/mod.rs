@@ -1,13 +1,13 @@
-//! Invoices: issued when an order is paid, and shown as a PDF or a page.
+//! Invoices: issued when an order is paid, and available as PDF and HTML.
 //!
 //! | function | module |
 //! |---|---|
 //! | `issue-invoice` | [`issue`] |
 //! | `render-invoice` | [`api`] |
 //!
-//! Issuing gives the number and writes down all that the invoice shows ([`Invoice`]); nothing that changes later, such as a
-//! product's name, changes an invoice. Rendering makes a document of that alone, without a clock or chance, and the first
-//! rendering is kept ([`document`]): `docs/decisions/0017-invoices.md`.
+//! Issuing an invoice assigns its number and stores everything that it shows ([`Invoice`]), so later changes,
+//! such as a new product name, do not affect it. Rendering depends only on the invoice, not on the clock or
+//! on random values, and the first rendering is stored ([`document`]): `docs/decisions/0017-invoices.md`.
 
 pub mod accept;
 pub mod api;
@@ -24,4 +24,4 @@ pub mod store;
 mod tax;
 
 pub use record::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
-pub use tax::{TaxedSum, by_rate};
+pub use tax::{TaxTotal, totals_by_rate};

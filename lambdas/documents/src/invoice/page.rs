@@ -1,23 +1,23 @@
-//! The invoice as a page: the same content as the PDF's, for a browser and its printer.
+//! The invoice as HTML, with the same content as the PDF, for browsers and for printing.
 
 use askama::Template;
 
 use super::content::Content;
-use super::language::Words;
+use super::language::Labels;
 use super::record::Invoice;
 
 #[derive(Template)]
 #[template(path = "invoice.html")]
 struct Page<'a> {
     content: &'a Content,
-    words: &'static Words,
+    labels: &'static Labels,
 }
 
-/// The page. The same invoice gives the same bytes.
+/// Renders the page. The same invoice always results in the same bytes.
 ///
 /// # Errors
-/// When the template cannot be filled in, which it can.
+/// When the template cannot be rendered, which does not happen.
 pub fn render(invoice: &Invoice) -> anyhow::Result<String> {
-    let content = Content::of(invoice);
-    Ok(Page { content: &content, words: content.words() }.render()?)
+    let content = Content::from_invoice(invoice);
+    Ok(Page { content: &content, labels: content.labels() }.render()?)
 }

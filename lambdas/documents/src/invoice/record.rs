@@ -1,4 +1,4 @@
-//! What an invoice says.
+//! The record of an invoice.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,78 +11,75 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// An invoice, with all that it shows, as it was when it was issued. Never changed.
+/// An invoice with everything that it shows, as of its issue. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Invoice {
-    /// Its number.
     pub number: InvoiceNumber,
-    /// What it is for.
     pub order_id: OrderId,
-    /// When it was issued.
+    /// The time of issue.
     pub issued_at: Timestamp,
-    /// The same, as a day in the shop's time zone.
+    /// The date of issue in the shop's time zone.
     pub issued_on: Date,
-    /// The day when the order was placed, in the shop's time zone.
+    /// The date of the order in the shop's time zone.
     pub ordered_on: Date,
-    /// The day when it was paid, in the shop's time zone. What was bought is taken to be supplied on that day.
+    /// The date of payment in the shop's time zone, which is also taken as the date of supply.
     pub paid_on: Date,
-    /// Where the payment provider has the payment.
+    /// The id of the payment at the payment provider.
     pub payment_intent: PaymentIntentId,
-    /// Who sold.
     pub seller: Seller,
-    /// Who bought.
     pub buyer: Buyer,
-    /// What was bought, in the order's order.
+    /// The lines, in the order of the order's lines.
     pub lines: Vec<InvoiceLine>,
-    /// What was paid: the sum of the lines.
+    /// The paid amount: the sum of the lines.
     pub total: Money,
 }
 
-/// Who sells: the shop.
+/// The seller: the shop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Seller {
-    /// What it is called.
     pub name: String,
-    /// Its address, line by line.
+    /// The lines of the address.
     pub address: Vec<String>,
-    /// Under which number the tax office knows it. Empty where it has none.
+    /// The tax id; empty if the shop has none.
     pub tax_id: String,
 }
 
-/// Who bought.
+/// The buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Buyer {
-    /// Which customer.
+    /// The customer id.
     pub id: CustomerId,
-    /// What they are called.
     pub name: PersonName,
-    /// Where the invoice is made out to, where they said so.
+    /// The billing address, if the customer gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// The language that they read, where they said so.
+    /// The preferred language, if the customer gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
 }
 
-/// So many pieces of one product.
+/// A line of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct InvoiceLine {
-    /// Which product.
     pub sku: Sku,
-    /// What it was called. `None` where nobody knew it any more.
+    /// The name of the product. `None` if the inventory no longer has the product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ProductName>,
-    /// How many.
     pub quantity: Quantity,
-    /// The price of one, with the tax.
+    /// The price of one piece, including tax.
     pub unit_price: Money,
-    /// The price of all, with the tax.
+    /// The price of all pieces, including tax.
     pub price: Money,
-    /// The tax within the price.
+    /// The rate of the tax that is included in the price.
     pub tax_rate: TaxRate,
 }
 
-/// The number of an invoice: a year, and a count that starts at 1 in each and leaves none out. `2026-000042`.
+/// The number of an invoice, such as `2026-000042`: the year, and a serial that starts at 1 each year and has
+/// no gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct InvoiceNumber {
@@ -90,23 +87,24 @@ pub struct InvoiceNumber {
     serial: u32,
 }
 
-/// A text that is no number of an invoice.
+/// The error for a text that is not an invoice number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is no number of an invoice, such as 2026-000042")]
-pub struct InvalidNumber;
+#[error("is not an invoice number such as 2026-000042")]
+pub struct InvalidInvoiceNumber;
 
 impl InvoiceNumber {
-    /// The number after the `last` one of a year: 0 where there is none yet. `None` at the end of all numbers.
+    /// Returns the number after the `last` serial of a year, which is 0 if there is none. `None` if no serial
+    /// is left.
     pub fn after(year: i16, last: u32) -> Option<Self> {
         Some(Self { year, serial: last.checked_add(1)? })
     }
 
-    /// The year.
+    /// Returns the year.
     pub fn year(self) -> i16 {
         self.year
     }
 
-    /// Its place among those of the year, from 1.
+    /// Returns the serial, from 1.
     pub fn serial(self) -> u32 {
         self.serial
     }
@@ -119,23 +117,23 @@ impl fmt::Display for InvoiceNumber {
 }
 
 impl FromStr for InvoiceNumber {
-    type Err = InvalidNumber;
+    type Err = InvalidInvoiceNumber;
 
-    fn from_str(text: &str) -> Result<Self, InvalidNumber> {
-        let (year, serial) = text.split_once('-').ok_or(InvalidNumber)?;
+    fn from_str(text: &str) -> Result<Self, InvalidInvoiceNumber> {
+        let (year, serial) = text.split_once('-').ok_or(InvalidInvoiceNumber)?;
         let number = Self {
-            year: year.parse().map_err(|_| InvalidNumber)?,
-            serial: serial.parse().map_err(|_| InvalidNumber)?,
+            year: year.parse().map_err(|_| InvalidInvoiceNumber)?,
+            serial: serial.parse().map_err(|_| InvalidInvoiceNumber)?,
         };
-        // One spelling for each, and no serial 0.
-        if number.serial > 0 && number.to_string() == text { Ok(number) } else { Err(InvalidNumber) }
+        // Each number has exactly one spelling, and no serial is 0.
+        if number.serial > 0 && number.to_string() == text { Ok(number) } else { Err(InvalidInvoiceNumber) }
     }
 }
 
 impl TryFrom<String> for InvoiceNumber {
-    type Error = InvalidNumber;
+    type Error = InvalidInvoiceNumber;
 
-    fn try_from(text: String) -> Result<Self, InvalidNumber> {
+    fn try_from(text: String) -> Result<Self, InvalidInvoiceNumber> {
         text.parse()
     }
 }
@@ -151,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_one_spelling() {
+    fn a_number_has_exactly_one_spelling() {
         let number = InvoiceNumber::after(2026, 41).unwrap();
         assert_eq!(number.to_string(), "2026-000042");
         assert_eq!("2026-000042".parse(), Ok(number));
@@ -159,7 +157,7 @@ mod tests {
         for bad in
             ["", "2026", "2026-42", "2026-0000042", "2026-000000", "26-000001", "2026-+00042", "2026-00004x"]
         {
-            assert_eq!(bad.parse::<InvoiceNumber>(), Err(InvalidNumber), "{bad}");
+            assert_eq!(bad.parse::<InvoiceNumber>(), Err(InvalidInvoiceNumber), "{bad}");
         }
         assert_eq!(InvoiceNumber::after(2026, u32::MAX), None);
     }

@@ -1,4 +1,4 @@
-//! What the shop says of itself.
+//! The settings of invoices.
 
 use anyhow::Context;
 use domain::TaxRate;
@@ -7,23 +7,24 @@ use platform::config;
 
 use super::record::Seller;
 
-/// What invoices are issued with.
+/// The settings with which invoices are issued.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Settings {
-    /// The seller on them.
     pub seller: Seller,
-    /// Where the shop's days begin and end, and so its years.
+    /// The time zone that determines the dates and the year of invoices.
     pub time_zone: TimeZone,
-    /// The tax within a price where the product says nothing of it.
-    pub usual_rate: TaxRate,
+    /// The tax rate of products that have none of their own.
+    pub standard_tax_rate: TaxRate,
 }
 
 impl Settings {
-    /// From `SHOP_NAME`, `SHOP_ADDRESS` (lines with `|` between them), `SHOP_TAX_ID`, `SHOP_TIME_ZONE` (an IANA name) and
-    /// `STANDARD_TAX_RATE` (in hundredths of a percent).
+    /// Reads `SHOP_NAME`, `SHOP_ADDRESS` (lines separated by `|`), `SHOP_TAX_ID`, `SHOP_TIME_ZONE` (an IANA
+    /// name) and `STANDARD_TAX_RATE` (in hundredths of a percent).
     ///
     /// # Errors
-    /// When the zone or the rate is missing or is none. A shop without an address or a tax id has invoices without them.
+    /// When the time zone or the tax rate is missing or invalid. The address and the tax id are optional;
+    /// invoices lack them if they are not set.
     pub fn from_env() -> anyhow::Result<Self> {
         let text = |name, default: &str| config::optional(name, default.to_owned());
         let address = text("SHOP_ADDRESS", "")?;
@@ -31,9 +32,7 @@ impl Settings {
         let rate: i64 = config::required("STANDARD_TAX_RATE")?.parse().context("STANDARD_TAX_RATE")?;
         let tax_id = text("SHOP_TAX_ID", "")?;
         if address.is_empty() || tax_id.is_empty() {
-            tracing::warn!(
-                "invoices are issued without the shop's address or tax id: set ShopAddress and ShopTaxId"
-            );
+            tracing::warn!("invoices will lack the shop's address or tax id: set ShopAddress and ShopTaxId");
         }
         let lines = address.split('|').map(str::trim).filter(|line| !line.is_empty());
         Ok(Self {
@@ -42,9 +41,9 @@ impl Settings {
                 address: lines.map(str::to_owned).collect(),
                 tax_id,
             },
-            // Of the binary's own copy of the database: the runtime's system has none.
+            // From the time zone database that is compiled in, because the Lambda runtime has none.
             time_zone: TimeZone::get(&zone).with_context(|| format!("SHOP_TIME_ZONE: {zone:?}"))?,
-            usual_rate: TaxRate::try_from(rate).context("STANDARD_TAX_RATE")?,
+            standard_tax_rate: TaxRate::try_from(rate).context("STANDARD_TAX_RATE")?,
         })
     }
 }

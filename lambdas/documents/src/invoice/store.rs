@@ -1,31 +1,31 @@
-//! The ports to what is kept.
+//! The port of invoices.
 
 use async_trait::async_trait;
 use domain::OrderId;
 
 use super::record::Invoice;
 
-/// What became of an invoice that was to be written.
+/// The result of writing an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// It is issued.
+pub enum PutResult {
+    /// The invoice is issued.
     Written,
-    /// The order has an invoice: this one or another.
-    OrderHasOne,
-    /// Its number is not the next one, or somebody else is writing.
-    NotNext,
+    /// The order already has an invoice: this one or another.
+    OrderHasInvoice,
+    /// The number is not the next one, or a concurrent write is in progress.
+    NumberConflict,
 }
 
-/// Invoices, and the last number of each year.
+/// The invoices, and the last serial of each year.
 #[async_trait]
 pub trait Invoices: Send + Sync {
-    /// The invoice of an order.
+    /// Returns the invoice of an order.
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Invoice>>;
 
-    /// The last number of a year, 0 where there is none.
-    async fn last(&self, year: i16) -> anyhow::Result<u32>;
+    /// Returns the last serial of a year, or 0 if there is none.
+    async fn last_serial(&self, year: i16) -> anyhow::Result<u32>;
 
-    /// Writes an invoice and takes its number, both or neither: only if its number is the one after the year's last, and
-    /// its order has no invoice.
-    async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put>;
+    /// Writes an invoice and increments the last serial of its year, in one transaction. The conditions are
+    /// that its number is the next one and that its order has no invoice.
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult>;
 }

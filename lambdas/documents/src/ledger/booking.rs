@@ -1,57 +1,50 @@
-//! What happened to an order at a moment. Reports count these: a day's never change with what happens later.
+//! Bookings: the events of an order that count in reports. Later events never change the bookings of an
+//! earlier day.
 
 use domain::reservation::Shortage;
 use domain::{Lines, Money, OrderId, RefundId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Something that happened to an order.
+/// An event of an order, as counted in reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Booking {
-    /// To which.
     pub order_id: OrderId,
-    /// When.
     pub at: Timestamp,
-    /// What was ordered.
+    /// The lines of the order.
     pub lines: Lines,
-    /// What happened.
     #[serde(flatten)]
-    pub what: Booked,
+    pub kind: BookingKind,
 }
 
-/// What can happen that reports tell of.
+/// The kind of a booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Booked {
-    /// It was placed.
+#[expect(missing_docs, reason = "the fields say it")]
+pub enum BookingKind {
+    /// The order was placed.
     Placed,
-    /// It was charged.
-    Paid {
-        /// How much.
-        amount: Money,
-    },
-    /// Money went back.
-    Refunded {
-        /// Which refund.
-        refund: RefundId,
-        /// How much.
-        amount: Money,
-    },
-    /// It could not be had.
+    /// The customer was charged.
+    Paid { amount: Money },
+    /// The customer was refunded.
+    Refunded { refund: RefundId, amount: Money },
+    /// The order could not be fulfilled.
     Rejected {
-        /// Each line that stood in the way.
+        /// The lines that could not be reserved.
         shortages: Vec<Shortage>,
     },
 }
 
 impl Booking {
-    /// Tells it from all others of the same order, also when its moment turns out to be another one.
+    /// Returns a name that is unique among the bookings of an order, and stays the same when the time of the
+    /// booking is corrected.
     pub fn name(&self) -> String {
-        match &self.what {
-            Booked::Placed => "placed".to_owned(),
-            Booked::Paid { .. } => "paid".to_owned(),
-            Booked::Refunded { refund, .. } => format!("refunded#{refund}"),
-            Booked::Rejected { .. } => "rejected".to_owned(),
+        match &self.kind {
+            BookingKind::Placed => "placed".to_owned(),
+            BookingKind::Paid { .. } => "paid".to_owned(),
+            BookingKind::Refunded { refund, .. } => format!("refunded#{refund}"),
+            BookingKind::Rejected { .. } => "rejected".to_owned(),
         }
     }
 }

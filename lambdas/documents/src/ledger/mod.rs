@@ -1,15 +1,15 @@
-//! The sales ledger: what exports and reports are made of.
+//! The sales ledger: the data of exports and reports.
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
-//! | [`sale`] | what is known of one order, worked out of the events that came in, in whatever order they came |
-//! | [`booking`] | what happened at a moment: an order was placed, paid, refunded or rejected |
-//! | [`record`] | `record-sale`: the events of the bus → the ledger |
-//! | [`store`] | the port to where it is kept |
-//! | [`read`] | a period of it, in the order of time |
+//! | [`sale`] | the state of one order, derived from its events in whatever order they arrive |
+//! | [`booking`] | an entry with a time: an order was placed, paid, refunded or rejected |
+//! | [`record`] | `record-sale`: writes the events of the bus to the ledger |
+//! | [`store`] | the port of the storage |
+//! | [`read`] | reads a period in time order |
 //!
-//! A service may not look into another's tables, and an order service may be somebody else's: so all of this comes from
-//! the bus (docs/decisions/0019-sales-ledger.md).
+//! A service must not read the tables of another service, and the order service may be a third party's. So
+//! all data comes from the bus (docs/decisions/0019-sales-ledger.md).
 
 pub mod booking;
 pub mod read;

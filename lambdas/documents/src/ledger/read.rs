@@ -1,4 +1,4 @@
-//! A period of a book, in the order of time, over all of its shelves.
+//! Reads a period of a ledger table in time order, merging its partitions.
 
 use std::collections::VecDeque;
 
@@ -7,67 +7,67 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::store::{Book, Page, Position, Row, SHARDS, Shelf, day_of};
+use super::store::{LedgerTable, Page, Partition, Position, Row, SHARDS, utc_date};
 
-/// Reads row by row, and keeps one page of each shelf of a day at most.
+/// Reads row by row. It buffers at most one page for each partition of a day.
 pub struct Reader<'a, R> {
-    book: &'a dyn Book<R>,
-    /// From here on.
+    table: &'a dyn LedgerTable<R>,
+    /// The next row is at this position or after it.
     from: Position,
     until: Position,
     day: Date,
     last_day: Date,
-    /// Of `day`; empty before it is begun.
-    shelves: Vec<Open<R>>,
+    /// The partitions of `day`; empty before the day is opened.
+    partitions: Vec<OpenPartition<R>>,
 }
 
-/// A shelf that is being read.
-struct Open<R> {
-    shelf: Shelf,
+/// A partition that is being read.
+struct OpenPartition<R> {
+    partition: Partition,
     rows: VecDeque<R>,
-    /// Where to read on, if there may be more.
+    /// The start of the next page, if there may be one.
     next: Option<Position>,
 }
 
 impl<'a, R: Row> Reader<'a, R> {
-    /// What is from `from` on and before `until`.
-    pub fn new(book: &'a dyn Book<R>, from: Timestamp, until: Timestamp) -> Self {
-        Self::from_position(book, from, until, Position::at(from))
+    /// Reads the rows from `from`, inclusive, to `until`, exclusive.
+    pub fn new(table: &'a dyn LedgerTable<R>, from: Timestamp, until: Timestamp) -> Self {
+        Self::from_position(table, from, until, Position::at(from))
     }
 
-    /// The same, from a position on within it.
+    /// Reads the same period, starting at a position within it.
     pub fn from_position(
-        book: &'a dyn Book<R>,
+        table: &'a dyn LedgerTable<R>,
         from: Timestamp,
         until: Timestamp,
         position: Position,
     ) -> Self {
         Self {
-            book,
+            table,
             from: position.max(Position::at(from)),
             until: Position::at(until),
-            day: day_of(from),
-            last_day: day_of(until),
-            shelves: Vec::new(),
+            day: utc_date(from),
+            last_day: utc_date(until),
+            partitions: Vec::new(),
         }
     }
 
-    /// The next row, if there is one.
+    /// Returns the next row, if there is one.
     ///
     /// # Errors
-    /// When the book cannot be read.
+    /// When the table cannot be read.
     pub async fn next(&mut self) -> anyhow::Result<Option<R>> {
         if self.from >= self.until {
             return Ok(None);
         }
         loop {
-            if self.shelves.is_empty() {
+            if self.partitions.is_empty() {
                 self.skip_days()?;
                 self.open_day();
             }
-            self.fill().await?;
+            self.fetch_pages().await?;
             let first = self
-                .shelves
+                .partitions
                 .iter_mut()
                 .filter(|open| !open.rows.is_empty())
                 .min_by_key(|open| open.rows.front().map(Row::position));
@@ -77,15 +77,15 @@ impl<'a, R: Row> Reader<'a, R> {
             if self.day >= self.last_day {
                 return Ok(None);
             }
-            self.shelves.clear();
-            self.day = self.day.tomorrow().context("the end of time")?;
+            self.partitions.clear();
+            self.day = self.day.tomorrow().context("the date is out of range")?;
         }
     }
 
-    /// Days that lie before the position that reading goes on from.
+    /// Skips the days before the start position.
     fn skip_days(&mut self) -> anyhow::Result<()> {
         while self.day < self.last_day {
-            let tomorrow = self.day.tomorrow().context("the end of time")?;
+            let tomorrow = self.day.tomorrow().context("the date is out of range")?;
             let midnight = jiff::tz::TimeZone::UTC.to_timestamp(tomorrow.into())?;
             if self.from < Position::at(midnight) {
                 break;
@@ -96,17 +96,21 @@ impl<'a, R: Row> Reader<'a, R> {
     }
 
     fn open_day(&mut self) {
-        let shelf = |shard| Shelf { book: R::BOOK, day: self.day, shard };
-        let open = |shard| Open { shelf: shelf(shard), rows: VecDeque::new(), next: Some(self.from.clone()) };
-        self.shelves = (0..SHARDS).map(open).collect();
+        let partition = |shard| Partition { table: R::TABLE, day: self.day, shard };
+        let open = |shard| OpenPartition {
+            partition: partition(shard),
+            rows: VecDeque::new(),
+            next: Some(self.from.clone()),
+        };
+        self.partitions = (0..SHARDS).map(open).collect();
     }
 
-    /// Reads on where a shelf has come to the end of its page, at all of them at the same time.
-    async fn fill(&mut self) -> anyhow::Result<()> {
-        let (book, until) = (self.book, &self.until);
-        let pages = self.shelves.iter_mut().map(async |open| {
+    /// Fetches the next page of every partition whose page is used up, concurrently.
+    async fn fetch_pages(&mut self) -> anyhow::Result<()> {
+        let (table, until) = (self.table, &self.until);
+        let pages = self.partitions.iter_mut().map(async |open| {
             while let Some(from) = open.next.take_if(|_| open.rows.is_empty()) {
-                let Page { rows, next } = book.page(open.shelf, &from, until).await?;
+                let Page { rows, next } = table.read_page(open.partition, &from, until).await?;
                 open.rows = rows.into();
                 open.next = next;
             }

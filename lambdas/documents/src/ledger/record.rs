@@ -1,4 +1,4 @@
-//! `record-sale`: what happens to orders → the ledger.
+//! `record-sale`: writes the events of orders to the sales ledger.
 
 use std::sync::Arc;
 
@@ -9,30 +9,32 @@ use platform::{EventHandler, Failure};
 use super::sale::Sale;
 use super::store::Ledger;
 
-/// How often a write is tried again that another event was faster with.
-const TRIES: usize = 5;
+/// The number of attempts to write a sale that concurrent events change.
+const MAX_ATTEMPTS: usize = 5;
 
-/// Writes down what an event tells of an order.
+/// Merges each event into the sale of its order.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct RecordSale {
-    /// Where.
     pub ledger: Arc<dyn Ledger>,
 }
 
 #[async_trait]
 impl EventHandler for RecordSale {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let Some(told) = Sale::of(event) else {
-            tracing::debug!("nothing that the ledger keeps");
+        let Some(update) = Sale::from_event(event) else {
+            tracing::debug!("the ledger does not record this event");
             return Ok(Vec::new());
         };
-        for _ in 0..TRIES {
-            let read = self.ledger.get(told.order_id).await?;
-            let sale = read.as_ref().map_or_else(|| told.clone(), |read| read.value.merge(&told));
-            let is_known = read.as_ref().is_some_and(|read| read.value == sale);
-            if is_known || self.ledger.write(read.as_ref(), &sale).await? {
+        for _ in 0..MAX_ATTEMPTS {
+            let read = self.ledger.get(update.order_id).await?;
+            let sale = read.as_ref().map_or_else(|| update.clone(), |read| read.value.merge(&update));
+            let is_unchanged = read.as_ref().is_some_and(|read| read.value == sale);
+            if is_unchanged || self.ledger.write(read.as_ref(), &sale).await? {
                 return Ok(Vec::new());
             }
         }
-        Err(Failure::retry(anyhow::anyhow!("the sale changed {TRIES} times while it was being written")))
+        Err(Failure::retry(anyhow::anyhow!(
+            "the sale changed {MAX_ATTEMPTS} times while it was being written"
+        )))
     }
 }

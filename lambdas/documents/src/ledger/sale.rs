@@ -1,7 +1,7 @@
-//! What is known of one order.
+//! The sale: the state of one order as a set of facts.
 //!
-//! A sale is a set of facts. Two of them are put together by [`Sale::merge`], which is commutative, associative and
-//! idempotent: whatever comes twice, late or in another order leads to the same sale.
+//! [`Sale::merge`] combines two sets. It is commutative, associative and idempotent, so events that are
+//! duplicated, late or out of order lead to the same sale.
 
 use std::collections::BTreeMap;
 
@@ -15,25 +15,22 @@ use domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::booking::{Booked, Booking};
+use super::booking::{Booking, BookingKind};
 
-/// What was ordered, without what nobody needs who counts sales: the address and the means of payment.
+/// The order as it was placed, without the address and the payment method, which neither exports nor reports
+/// need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ordered {
-    /// Who ordered.
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct PlacedOrder {
     pub customer_id: CustomerId,
-    /// What they are called.
     pub customer_name: PersonName,
-    /// Where they read their mail.
     pub customer_email: EmailAddress,
-    /// What they ordered.
     pub lines: Lines,
-    /// When.
     pub placed_at: Timestamp,
 }
 
-impl Ordered {
-    fn of(details: &OrderDetails) -> Self {
+impl PlacedOrder {
+    fn from_details(details: &OrderDetails) -> Self {
         Self {
             customer_id: details.customer.id.clone(),
             customer_name: details.customer.name.clone(),
@@ -44,115 +41,114 @@ impl Ordered {
     }
 }
 
-/// Something that became so.
+/// A fact with the time at which it became true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Since<T> {
-    /// When, as whoever knows first-hand says.
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct Timestamped<T> {
+    /// The time according to the service that owns the fact.
     pub at: Timestamp,
-    /// What.
     #[serde(flatten)]
-    pub what: T,
+    pub value: T,
 }
 
-/// The customer was charged.
+/// A successful charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Paid {
-    /// How much.
     pub amount: Money,
 }
 
-/// Money went back.
+/// A refund.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Refunded {
-    /// How much.
     pub amount: Money,
 }
 
-/// It could not be had.
+/// A rejected reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
-    /// Each line that stood in the way.
+    /// The lines that could not be reserved.
     pub shortages: Vec<Shortage>,
 }
 
-/// It never will be charged.
+/// A payment that will never be captured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Voided {
-    /// Who wanted that.
+    /// Why the payment was voided.
     pub reason: VoidReason,
 }
 
-/// Nothing more to say than when.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Nothing {}
-
-/// An order, as far as events have told of it.
+/// The facts known about an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Sale {
-    /// Which.
     pub order_id: OrderId,
-    /// What was ordered.
-    pub ordered: Ordered,
-    /// Its stock was held.
+    /// The order as it was placed.
+    #[serde(rename = "ordered")]
+    pub order: PlacedOrder,
+    /// Its stock was reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserved: Option<Since<Nothing>>,
-    /// Somebody wanted it to be cancelled.
+    pub reserved: Option<Timestamped<()>>,
+    /// Its cancellation was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cancellation: Option<Since<Nothing>>,
-    /// It could not be had.
+    pub cancellation: Option<Timestamped<()>>,
+    /// Its stock could not be reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejected: Option<Since<Rejected>>,
-    /// It was charged.
+    pub rejected: Option<Timestamped<Rejected>>,
+    /// The customer was charged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paid: Option<Since<Paid>>,
+    pub paid: Option<Timestamped<Paid>>,
     /// The charge was declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub declined: Option<Since<Nothing>>,
-    /// It never will be charged.
+    pub declined: Option<Timestamped<()>>,
+    /// The payment was voided: it will never be captured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub voided: Option<Since<Voided>>,
-    /// What went back.
+    pub voided: Option<Timestamped<Voided>>,
+    /// Refunds by their id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub refunds: BTreeMap<RefundId, Since<Refunded>>,
+    pub refunds: BTreeMap<RefundId, Timestamped<Refunded>>,
 }
 
 impl Sale {
-    /// What an event tells of an order; `None` where it tells nothing that is kept, or the order is nobody's.
-    pub fn of(event: &Event) -> Option<Self> {
+    /// Extracts the facts of an event. `None` when the ledger does not record the event, or the order belongs
+    /// to the synthetic customer.
+    pub fn from_event(event: &Event) -> Option<Self> {
         let at = event.time;
-        let plain = Some(Since { at, what: Nothing {} });
+        let fact_only = Some(Timestamped { at, value: () });
         let new = |order: &OrderDetails| Self::new(event.subject, order);
         let sale = match &event.fact {
             Fact::OrderCreated(it) => new(&it.order),
-            Fact::CancellationRequested(it) => Self { cancellation: plain, ..new(&it.order) },
-            Fact::ReservationConfirmed(it) => Self { reserved: plain, ..new(&it.order) },
+            Fact::CancellationRequested(it) => Self { cancellation: fact_only, ..new(&it.order) },
+            Fact::ReservationConfirmed(it) => Self { reserved: fact_only, ..new(&it.order) },
             Fact::ReservationRejected(it) => {
-                let what = Rejected { shortages: it.shortages.clone() };
-                Self { rejected: Some(Since { at, what }), ..new(&it.order) }
+                let value = Rejected { shortages: it.shortages.clone() };
+                Self { rejected: Some(Timestamped { at, value }), ..new(&it.order) }
             }
             Fact::PaymentSucceeded(it) => {
-                Self { paid: Some(Since { at, what: Paid { amount: it.amount } }), ..new(&it.order) }
+                Self { paid: Some(Timestamped { at, value: Paid { amount: it.amount } }), ..new(&it.order) }
             }
-            Fact::PaymentFailed(it) => Self { declined: plain, ..new(&it.order) },
-            Fact::PaymentVoided(it) => {
-                Self { voided: Some(Since { at, what: Voided { reason: it.reason } }), ..new(&it.order) }
-            }
+            Fact::PaymentFailed(it) => Self { declined: fact_only, ..new(&it.order) },
+            Fact::PaymentVoided(it) => Self {
+                voided: Some(Timestamped { at, value: Voided { reason: it.reason } }),
+                ..new(&it.order)
+            },
             Fact::PaymentRefunded(it) => {
-                let refund = Since { at, what: Refunded { amount: it.amount } };
+                let refund = Timestamped { at, value: Refunded { amount: it.amount } };
                 Self { refunds: BTreeMap::from([(it.refund.clone(), refund)]), ..new(&it.order) }
             }
             Fact::ReservationCommitted(_) | Fact::ReservationReleased(_) | Fact::PaymentReported(_) => {
                 return None;
             }
         };
-        // Whoever looks whether the shop works buys nothing.
-        (sale.ordered.customer_id.as_str() != SYNTHETIC_CUSTOMER_ID).then_some(sale)
+        // Synthetic monitoring places orders, but buys nothing.
+        (sale.order.customer_id.as_str() != SYNTHETIC_CUSTOMER_ID).then_some(sale)
     }
 
     fn new(order_id: OrderId, order: &OrderDetails) -> Self {
         Self {
             order_id,
-            ordered: Ordered::of(order),
+            order: PlacedOrder::from_details(order),
             reserved: None,
             cancellation: None,
             rejected: None,
@@ -163,60 +159,61 @@ impl Sale {
         }
     }
 
-    /// What both know of the same order together. Where they disagree, what was so first stands: a fact that is told
-    /// again may come with a later time.
+    /// Merges the facts of the same order. Where both know a fact, the earlier one wins: a fact that is
+    /// published again may have a later time.
     #[must_use]
     pub fn merge(&self, other: &Self) -> Self {
         let mut refunds = self.refunds.clone();
         for (id, refund) in &other.refunds {
             let known = refunds.remove(id);
-            refunds.extend(first(known.as_ref(), Some(refund)).map(|refund| (id.clone(), refund)));
+            refunds.extend(earliest(known.as_ref(), Some(refund)).map(|refund| (id.clone(), refund)));
         }
-        let ordered = [&self.ordered, &other.ordered].into_iter().min_by_key(|ordered| {
-            // All events carry the same order. Were they not to, one is taken, and always the same.
-            (ordered.placed_at, as_text(ordered))
+        let order = [&self.order, &other.order].into_iter().min_by_key(|order| {
+            // All events carry the same order. If they ever differ, the choice is at least deterministic.
+            (order.placed_at, sort_key(order))
         });
         Self {
             order_id: self.order_id,
-            ordered: ordered.unwrap_or(&self.ordered).clone(),
-            reserved: first(self.reserved.as_ref(), other.reserved.as_ref()),
-            cancellation: first(self.cancellation.as_ref(), other.cancellation.as_ref()),
-            rejected: first(self.rejected.as_ref(), other.rejected.as_ref()),
-            paid: first(self.paid.as_ref(), other.paid.as_ref()),
-            declined: first(self.declined.as_ref(), other.declined.as_ref()),
-            voided: first(self.voided.as_ref(), other.voided.as_ref()),
+            order: order.unwrap_or(&self.order).clone(),
+            reserved: earliest(self.reserved.as_ref(), other.reserved.as_ref()),
+            cancellation: earliest(self.cancellation.as_ref(), other.cancellation.as_ref()),
+            rejected: earliest(self.rejected.as_ref(), other.rejected.as_ref()),
+            paid: earliest(self.paid.as_ref(), other.paid.as_ref()),
+            declined: earliest(self.declined.as_ref(), other.declined.as_ref()),
+            voided: earliest(self.voided.as_ref(), other.voided.as_ref()),
             refunds,
         }
     }
 
-    /// The sale as it stood at a moment: without what became so later. What was ordered was always so.
+    /// Returns the sale as of `time`, without later facts. The placed order is always included.
     #[must_use]
-    pub fn as_of(&self, moment: Timestamp) -> Self {
-        fn by<T: Clone>(fact: Option<&Since<T>>, moment: Timestamp) -> Option<Since<T>> {
-            fact.filter(|fact| fact.at <= moment).cloned()
+    pub fn as_of(&self, time: Timestamp) -> Self {
+        fn until<T: Clone>(fact: Option<&Timestamped<T>>, time: Timestamp) -> Option<Timestamped<T>> {
+            fact.filter(|fact| fact.at <= time).cloned()
         }
-        let refunds = self.refunds.iter().filter(|(_, refund)| refund.at <= moment);
+        let refunds = self.refunds.iter().filter(|(_, refund)| refund.at <= time);
         Self {
             order_id: self.order_id,
-            ordered: self.ordered.clone(),
-            reserved: by(self.reserved.as_ref(), moment),
-            cancellation: by(self.cancellation.as_ref(), moment),
-            rejected: by(self.rejected.as_ref(), moment),
-            paid: by(self.paid.as_ref(), moment),
-            declined: by(self.declined.as_ref(), moment),
-            voided: by(self.voided.as_ref(), moment),
+            order: self.order.clone(),
+            reserved: until(self.reserved.as_ref(), time),
+            cancellation: until(self.cancellation.as_ref(), time),
+            rejected: until(self.rejected.as_ref(), time),
+            paid: until(self.paid.as_ref(), time),
+            declined: until(self.declined.as_ref(), time),
+            voided: until(self.voided.as_ref(), time),
             refunds: refunds.map(|(id, refund)| (id.clone(), refund.clone())).collect(),
         }
     }
 
-    /// Where the order stands. What was charged is paid, whatever else is said of it.
+    /// Returns the status of the order. A charged order is paid, regardless of all other facts.
     pub fn status(&self) -> OrderStatus {
         let rejected = self.rejected.as_ref().map(|rejected| rejected.at);
         match &self.voided {
             _ if self.paid.is_some() => OrderStatus::Paid,
             _ if self.declined.is_some() => OrderStatus::PaymentFailed,
-            // A rejected order may still be voided by who had asked for it before: the first of the two is its end.
-            Some(voided) if rejected.is_none_or(|at| voided.at < at) => match voided.what.reason {
+            // A rejected order may still be voided because of an earlier cancellation request: the first of
+            // the two facts decides.
+            Some(voided) if rejected.is_none_or(|at| voided.at < at) => match voided.value.reason {
                 VoidReason::Expired => OrderStatus::Expired,
                 VoidReason::CustomerRequest | VoidReason::Provider => OrderStatus::Cancelled,
             },
@@ -227,44 +224,49 @@ impl Sale {
         }
     }
 
-    /// What all refunds come to, in minor units of the order's currency. One in another currency is none of it.
+    /// Returns the sum of all refunds, in minor units of the order's currency. Refunds in other currencies do
+    /// not count.
     pub fn refunded(&self) -> u64 {
-        let currency = self.ordered.lines.total().currency;
-        let amounts = self.refunds.values().map(|refund| refund.what.amount);
+        let currency = self.order.lines.total().currency;
+        let amounts = self.refunds.values().map(|refund| refund.value.amount);
         amounts
             .filter(|amount| amount.currency == currency)
             .map(|amount| u64::from(amount.minor_units()))
             .sum()
     }
 
-    /// What happened to it, each with its moment.
+    /// Returns the bookings of the order.
     pub fn bookings(&self) -> Vec<Booking> {
-        let booking = |at: Timestamp, what: Booked| Booking {
+        let booking = |at: Timestamp, kind: BookingKind| Booking {
             order_id: self.order_id,
             at,
-            lines: self.ordered.lines.clone(),
-            what,
+            lines: self.order.lines.clone(),
+            kind,
         };
-        let mut bookings = vec![booking(self.ordered.placed_at, Booked::Placed)];
-        bookings
-            .extend(self.paid.iter().map(|paid| booking(paid.at, Booked::Paid { amount: paid.what.amount })));
+        let mut bookings = vec![booking(self.order.placed_at, BookingKind::Placed)];
+        bookings.extend(
+            self.paid.iter().map(|paid| booking(paid.at, BookingKind::Paid { amount: paid.value.amount })),
+        );
         bookings.extend(self.rejected.iter().map(|rejected| {
-            booking(rejected.at, Booked::Rejected { shortages: rejected.what.shortages.clone() })
+            booking(rejected.at, BookingKind::Rejected { shortages: rejected.value.shortages.clone() })
         }));
         bookings.extend(self.refunds.iter().map(|(id, refund)| {
-            booking(refund.at, Booked::Refunded { refund: id.clone(), amount: refund.what.amount })
+            booking(refund.at, BookingKind::Refunded { refund: id.clone(), amount: refund.value.amount })
         }));
         bookings
     }
 }
 
-/// The one that was so first; of two at the same moment always the same one.
-fn first<T: Clone + Serialize>(one: Option<&Since<T>>, other: Option<&Since<T>>) -> Option<Since<T>> {
-    let earliest = one.into_iter().chain(other).min_by_key(|fact| (fact.at, as_text(&fact.what)))?;
-    Some(earliest.clone())
+/// Returns the earlier fact. A tie between equal times is broken deterministically.
+fn earliest<T: Clone + Serialize>(
+    one: Option<&Timestamped<T>>,
+    other: Option<&Timestamped<T>>,
+) -> Option<Timestamped<T>> {
+    let fact = one.into_iter().chain(other).min_by_key(|fact| (fact.at, sort_key(&fact.value)))?;
+    Some(fact.clone())
 }
 
-/// Text that orders values, in no order that means anything.
-fn as_text(value: &impl Serialize) -> String {
+/// Returns a text that gives values a total order without any meaning.
+fn sort_key(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! Where the ledger is kept: two books, each in the order of time.
+//! The ports of the sales ledger. It has two tables, both in time order.
 //!
-//! A book is spread over [`SHARDS`] shelves a day (UTC), so that many orders at a time do not all meet in one partition,
-//! which takes 1,000 writes a second
+//! Each table has [`SHARDS`] partitions per day (UTC), because one DynamoDB partition takes at most 1,000
+//! writes per second
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>).
 
 use std::fmt;
@@ -16,37 +16,37 @@ use serde::{Deserialize, Serialize};
 use super::booking::Booking;
 use super::sale::Sale;
 
-/// The shelves of a day.
+/// The number of partitions of a table per day.
 pub const SHARDS: u8 = 8;
 
-/// Something as it was read, with the version that the next write stands on.
+/// A value with the version that a conditional write expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Versioned<T> {
-    /// What was read.
     pub value: T,
-    /// Goes up by one with every write.
+    /// The version, incremented by each write.
     pub version: u64,
 }
 
-/// Where a row stands in its book: text that sorts as time does.
+/// The position of a row in its table: a text whose order is the time order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Position(String);
 
 impl Position {
-    /// Before all that is at this moment or later, and behind all that is before it.
-    pub fn at(moment: Timestamp) -> Self {
-        Self(format!("{moment:.9}"))
+    /// The position before all rows at or after `time`, and after all earlier rows.
+    pub fn at(time: Timestamp) -> Self {
+        Self(format!("{time:.9}"))
     }
 
-    fn of(moment: Timestamp, name: &str) -> Self {
-        Self(format!("{moment:.9}#{name}"))
+    fn new(time: Timestamp, name: &str) -> Self {
+        Self(format!("{time:.9}#{name}"))
     }
 
-    /// Right behind this one.
+    /// Returns the position directly after this one.
     #[must_use]
-    pub fn behind(&self) -> Self {
-        // No character that names are made of sorts before this one, but for the # in front of them.
+    pub fn after(&self) -> Self {
+        // All characters of names, and the `#` before them, sort after `!`.
         Self(format!("{}!", self.0))
     }
 }
@@ -57,61 +57,61 @@ impl fmt::Display for Position {
     }
 }
 
-/// One shelf of a book.
+/// A partition of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Shelf {
-    /// Of which book: [`Row::BOOK`].
-    pub book: &'static str,
-    /// For which day, in UTC.
+pub struct Partition {
+    /// The table: [`Row::TABLE`].
+    pub table: &'static str,
+    /// The day in UTC.
     pub day: Date,
-    /// Which of the [`SHARDS`].
+    /// The number of the partition, 0 to [`SHARDS`] − 1.
     pub shard: u8,
 }
 
-impl fmt::Display for Shelf {
+impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}#{}", self.book, self.day, self.shard)
+        write!(f, "{}#{}#{}", self.table, self.day, self.shard)
     }
 }
 
-/// What stands in a book.
+/// A row of a ledger table.
 pub trait Row: Clone + Send + Sync {
-    /// The name of the book.
-    const BOOK: &'static str;
+    /// The name of the table.
+    const TABLE: &'static str;
 
-    /// When.
-    fn moment(&self) -> Timestamp;
+    /// The time by which the table is ordered.
+    fn time(&self) -> Timestamp;
 
-    /// Of which order.
+    /// The order that the row belongs to.
     fn order_id(&self) -> OrderId;
 
-    /// Tells it from all others at the same moment.
+    /// A name that is unique among the rows with the same time.
     fn name(&self) -> String;
 
-    /// Where it stands.
+    /// Returns the position in the table.
     fn position(&self) -> Position {
-        Position::of(self.moment(), &self.name())
+        Position::new(self.time(), &self.name())
     }
 
-    /// On which shelf.
-    fn shelf(&self) -> Shelf {
-        // The last digit of an id is as good as random.
+    /// Returns the partition that holds the row.
+    fn partition(&self) -> Partition {
+        // The last digit of an id is practically random.
         let digit = self.order_id().to_string().chars().last().and_then(|digit| digit.to_digit(16));
         let shard = digit.and_then(|digit| u8::try_from(digit).ok()).unwrap_or_default() % SHARDS;
-        Shelf { book: Self::BOOK, day: day_of(self.moment()), shard }
+        Partition { table: Self::TABLE, day: utc_date(self.time()), shard }
     }
 }
 
-/// The day of a moment, in UTC.
-pub fn day_of(moment: Timestamp) -> Date {
-    TimeZone::UTC.to_datetime(moment).date()
+/// Returns the date of `time` in UTC.
+pub fn utc_date(time: Timestamp) -> Date {
+    TimeZone::UTC.to_datetime(time).date()
 }
 
-/// By when the order was placed.
+/// Sales are ordered by the time at which the order was placed.
 impl Row for Sale {
-    const BOOK: &'static str = "sales";
-    fn moment(&self) -> Timestamp {
-        self.ordered.placed_at
+    const TABLE: &'static str = "sales";
+    fn time(&self) -> Timestamp {
+        self.order.placed_at
     }
     fn order_id(&self) -> OrderId {
         self.order_id
@@ -122,8 +122,8 @@ impl Row for Sale {
 }
 
 impl Row for Booking {
-    const BOOK: &'static str = "bookings";
-    fn moment(&self) -> Timestamp {
+    const TABLE: &'static str = "bookings";
+    fn time(&self) -> Timestamp {
         self.at
     }
     fn order_id(&self) -> OrderId {
@@ -134,29 +134,36 @@ impl Row for Booking {
     }
 }
 
-/// Part of a shelf.
+/// A page of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<R> {
-    /// In the order of their positions.
+    /// The rows, ordered by position.
     pub rows: Vec<R>,
-    /// Where the next page starts, if there may be more.
+    /// The start of the next page, if there may be one.
     pub next: Option<Position>,
 }
 
-/// A book to read in. What was written within the last second may be missing.
+/// A table of the ledger, for reading. Reads are eventually consistent: rows written within the last second
+/// may be missing.
 #[async_trait]
-pub trait Book<R: Row>: Send + Sync {
-    /// What stands on a shelf from `from` on and before `until`, a page of it. A page may be empty and not be the last.
-    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<R>>;
+pub trait LedgerTable<R: Row>: Send + Sync {
+    /// Reads a page of the rows of a partition from `from`, inclusive, to `until`, exclusive. An empty page
+    /// need not be the last one.
+    async fn read_page(
+        &self,
+        partition: Partition,
+        from: &Position,
+        until: &Position,
+    ) -> anyhow::Result<Page<R>>;
 }
 
-/// Where sales are written down.
+/// The sales of the ledger, for writing.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// What is known of an order.
+    /// Returns the sale of an order.
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Versioned<Sale>>>;
 
-    /// Writes a sale and its bookings in place of what was read, all of it or nothing. False, and nothing written, when
-    /// what was read is no longer so.
+    /// Replaces the sale that was read, and adds its new bookings, in one transaction. Returns false, without
+    /// any effect, when the stored sale has changed since it was read.
     async fn write(&self, read: Option<&Versioned<Sale>>, sale: &Sale) -> anyhow::Result<bool>;
 }

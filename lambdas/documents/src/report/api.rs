@@ -1,4 +1,4 @@
-//! Where reports are to be had: for who has a token, and from the links in the mail.
+//! The API for reports: for clients with a token, and for the links in emails.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use platform::http::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
-use super::link::Ticket;
+use super::ReportFile;
+use super::link::SignedLink;
 use crate::export::api::{Api, DownloadView};
 
-/// How long the link is good that a browser is sent on to: it follows at once.
-const ONWARD: Duration = Duration::from_secs(60);
+/// The lifetime of the link to which a browser is redirected, and which it follows immediately.
+const REDIRECT_LINK_LIFETIME: Duration = Duration::from_secs(60);
 
-/// The routes of reports, beside those of exports.
+/// Adds the routes of reports to those of exports.
 pub(crate) fn add(routes: Routes<Arc<Api>>) -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::ReportsRead);
     let file = "/reports/{day}/files/{file}";
     routes
-        .add(Operation::get("/reports/{day}", "readReport", staff, about_read), read)
-        .add(Operation::get(file, "followReportLink", Access::Public, about_follow), follow)
+        .add(Operation::get("/reports/{day}", "readReport", staff, describe_read), read)
+        .add(Operation::get(file, "followReportLink", Access::Public, describe_follow), follow)
 }
 
-/// What the contract says of a day.
+/// The schema of a day.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 struct Day(
@@ -39,7 +39,7 @@ struct Day(
     String,
 );
 
-/// What the contract says of `until`.
+/// The schema of `until`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 struct Until(
@@ -48,7 +48,7 @@ struct Until(
     i64,
 );
 
-/// What the contract says of `signature`.
+/// The schema of `signature`.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 struct Signature(
@@ -57,61 +57,64 @@ struct Signature(
     String,
 );
 
-fn about_read(it: &mut OperationDescription) {
+fn describe_read(it: &mut OperationDescription) {
     it.about(
-        "Read the report of a day",
-        "Links to what was sold on a day of the shop's time zone, by product and hour: a page with charts, and a table \
-         (CSV). It is made in the early morning of the next day.",
+        "Get a daily report",
+        "Returns download links for the report of a day in the shop's time zone, with the sales by product \
+         and hour: a page with charts (HTML), and a table (CSV). The report is created early in the morning \
+         of the next day.",
     )
-    .path::<Day>("day", "The day, such as 2026-11-23.")
+    .path::<Day>("day", "Date of the report, such as 2026-11-23.")
     .response::<ReportView>(200, "The report.")
-    .problem(404, "not-found", "There is no report of that day.");
+    .problem(404, "not-found", "There is no report for this day.");
 }
 
-fn about_follow(it: &mut OperationDescription) {
+fn describe_follow(it: &mut OperationDescription) {
     it.about(
-        "Follow a link of the mail about a report",
-        "Sends a browser on to the file. The link is good for seven days, for whoever has it.",
+        "Follow a report link",
+        "Redirects a browser from a link in a report email to the file. Links are valid for seven days, for \
+         anyone who has them.",
     )
-    .path::<Day>("day", "The day.")
-    .path::<Kind>("file", "Which file.")
-    .query::<Until>("until", "Until when the link is good, in seconds since 1970.")
-    .query::<Signature>("signature", "Makes it good.")
-    .empty_response(302, "The file is elsewhere.")
-    .with_header("Location", "Where the file is, for a minute.")
-    .problem(403, "forbidden", "The link is too old, or not one of ours.")
-    .problem(404, "not-found", "There is no report of that day.");
+    .path::<Day>("day", "Date of the report.")
+    .path::<ReportFile>("file", "File of the report.")
+    .query::<Until>("until", "Expiry of the link, as Unix time in seconds.")
+    .query::<Signature>("signature", "Signature of the link.")
+    .empty_response(302, "The file is at `Location`.")
+    .with_header("Location", "URL of the file, valid for one minute.")
+    .problem(403, "forbidden", "The link has expired, or its signature is invalid.")
+    .problem(404, "not-found", "There is no report for this day.");
 }
 
-/// A report, as clients see it.
+/// A daily report.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Report")]
 struct ReportView {
-    /// Of which day.
+    /// Date of the report.
     #[schemars(with = "String", extend("format" = "date"))]
     day: Date,
-    /// The page.
+    /// Download link for the page (HTML).
     page: DownloadView,
-    /// The table.
+    /// Download link for the table (CSV).
     csv: DownloadView,
 }
 
-fn day_of(text: &str) -> Result<Date, Problem> {
-    // One spelling alone: jiff reads others, too.
+fn parse_day(text: &str) -> Result<Date, Problem> {
+    // `jiff` accepts other notations as well; only this one is allowed.
     let day = Date::from_str(text).ok().filter(|day| day.to_string() == text);
     day.ok_or_else(|| {
-        Problem::invalid(vec![FieldError::parameter("day", "must be a day such as 2026-11-23")])
+        Problem::invalid(vec![FieldError::parameter("day", "must be a date such as 2026-11-23")])
     })
 }
 
 async fn read(State(api): State<Arc<Api>>, Path(day): Path<String>) -> Result<Response, Problem> {
-    let day = day_of(&day)?;
-    api.find(day, Kind::Page).await?;
-    let link = async |kind: Kind| {
-        let name = kind.file_name(day);
-        DownloadView::of(api.files.as_ref(), api.clock.as_ref(), &kind.key(day), name.as_deref()).await
+    let day = parse_day(&day)?;
+    api.ensure_exists(day, ReportFile::Page).await?;
+    let link = async |file: ReportFile| {
+        let name = file.file_name(day);
+        DownloadView::presigned(api.files.as_ref(), api.clock.as_ref(), &file.key(day), name.as_deref()).await
     };
-    Ok(Json(ReportView { day, page: link(Kind::Page).await?, csv: link(Kind::Csv).await? }).into_response())
+    Ok(Json(ReportView { day, page: link(ReportFile::Page).await?, csv: link(ReportFile::Csv).await? })
+        .into_response())
 }
 
 #[derive(Debug, Deserialize)]
@@ -125,21 +128,23 @@ async fn follow(
     Path((day, file)): Path<(String, String)>,
     Query(query): Query<FollowQuery>,
 ) -> Result<Response, Problem> {
-    let day = day_of(&day)?;
-    let kind: Kind = parse_path_parameter("file", &file)?;
-    let until = query.until.as_deref().and_then(|until| until.parse().ok());
-    let is_good = match (until, &query.signature) {
-        (Some(until), Some(signature)) => api.links.is_good(&Ticket { day, kind, until }, signature).await?,
+    let day = parse_day(&day)?;
+    let file: ReportFile = parse_path_parameter("file", &file)?;
+    let expires_at = query.until.as_deref().and_then(|until| until.parse().ok());
+    let is_valid = match (expires_at, &query.signature) {
+        (Some(expires_at), Some(signature)) => {
+            api.links.is_valid(&SignedLink { day, file, expires_at }, signature).await?
+        }
         _ => false,
     };
-    if !is_good {
-        let why = "This link is older than seven days, or not complete. The report is still there: sign in to the API \
-                   and read it, or have the day run again for a new mail.";
-        return Err(Problem::forbidden(why));
+    if !is_valid {
+        let detail =
+            "This link has expired or is incomplete. The report still exists: sign in to the API to get it.";
+        return Err(Problem::forbidden(detail));
     }
-    api.find(day, kind).await?;
-    let name = kind.file_name(day);
-    let link = api.files.presigned_url(&kind.key(day), ONWARD, name.as_deref()).await?;
+    api.ensure_exists(day, file).await?;
+    let name = file.file_name(day);
+    let link = api.files.presigned_url(&file.key(day), REDIRECT_LINK_LIFETIME, name.as_deref()).await?;
     let headers = [
         (header::LOCATION, link),
         (header::CACHE_CONTROL, "no-store".to_owned()),
@@ -149,8 +154,8 @@ async fn follow(
 }
 
 impl Api {
-    async fn find(&self, day: Date, kind: Kind) -> Result<(), Problem> {
-        let found = self.files.read(&kind.key(day), 0, None).await?;
-        found.map(drop).ok_or_else(|| Problem::not_found(format!("There is no report of {day}.")))
+    async fn ensure_exists(&self, day: Date, file: ReportFile) -> Result<(), Problem> {
+        let found = self.files.read(&file.key(day), 0, None).await?;
+        found.map(drop).ok_or_else(|| Problem::not_found(format!("There is no report for {day}.")))
     }
 }

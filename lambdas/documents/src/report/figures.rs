@@ -1,4 +1,4 @@
-//! The sums of a day.
+//! The totals of a day.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Sum;
@@ -7,42 +7,42 @@ use domain::money::Currency;
 use domain::reservation::ShortageKind;
 use domain::{Line, Lines, Money, Sku};
 
-use super::share::share_out;
+use super::allocation::allocate;
 use crate::day::{Hour, LocalDay};
-use crate::ledger::booking::{Booked, Booking};
+use crate::ledger::booking::{Booking, BookingKind};
 
-/// What happened to orders.
+/// Numbers of orders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Orders {
-    /// So many were placed.
+    /// The number of orders placed.
     pub placed: u64,
-    /// So many were charged.
+    /// The number of orders charged.
     pub paid: u64,
-    /// So many refunds were given.
+    /// The number of refunds.
     pub refunds: u64,
-    /// So many were refused because too few pieces were left.
+    /// The number of orders rejected as out of stock.
     pub out_of_stock: u64,
 }
 
-/// What happened to a product. Amounts are in minor units.
+/// The sales of a product. Amounts are in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sales {
-    /// So many orders with it were charged.
+    /// The number of charged orders that contain the product.
     pub orders: u64,
-    /// So many pieces of it.
+    /// The number of pieces in these orders.
     pub pieces: u64,
-    /// What was charged for it.
+    /// The amount charged for the product.
     pub revenue: u64,
-    /// What was given back for it.
+    /// The amount refunded for the product.
     pub refunded: u64,
-    /// So often it was refused because too few pieces were left.
+    /// The number of times that an order was rejected because the product was out of stock.
     pub stock_outs: u64,
-    /// So many pieces were missing then.
+    /// The number of pieces that were missing in these orders.
     pub missing: u64,
 }
 
 impl Sales {
-    /// What was charged less what was given back: below zero on a day with more of that.
+    /// Returns the revenue minus the refunds. It is negative if the refunds of the day exceed its revenue.
     pub fn net(&self) -> i128 {
         i128::from(self.revenue) - i128::from(self.refunded)
     }
@@ -50,34 +50,34 @@ impl Sales {
 
 impl Sum for Orders {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |sum, it| Self {
-            placed: sum.placed + it.placed,
-            paid: sum.paid + it.paid,
-            refunds: sum.refunds + it.refunds,
-            out_of_stock: sum.out_of_stock + it.out_of_stock,
+        all.fold(Self::default(), |sum, next| Self {
+            placed: sum.placed + next.placed,
+            paid: sum.paid + next.paid,
+            refunds: sum.refunds + next.refunds,
+            out_of_stock: sum.out_of_stock + next.out_of_stock,
         })
     }
 }
 
 impl Sum for Sales {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |sum, it| Self {
-            orders: sum.orders + it.orders,
-            pieces: sum.pieces + it.pieces,
-            revenue: sum.revenue + it.revenue,
-            refunded: sum.refunded + it.refunded,
-            stock_outs: sum.stock_outs + it.stock_outs,
-            missing: sum.missing + it.missing,
+        all.fold(Self::default(), |sum, next| Self {
+            orders: sum.orders + next.orders,
+            pieces: sum.pieces + next.pieces,
+            revenue: sum.revenue + next.revenue,
+            refunded: sum.refunded + next.refunded,
+            stock_outs: sum.stock_outs + next.stock_outs,
+            missing: sum.missing + next.missing,
         })
     }
 }
 
-/// A currency, in the order of its letters.
+/// A currency, ordered by its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Unit {
-    /// Its three letters.
+    /// The ISO 4217 code.
     pub code: &'static str,
-    /// The digits of its minor unit.
+    /// The number of decimal places.
     pub digits: usize,
 }
 
@@ -87,46 +87,46 @@ impl From<Currency> for Unit {
     }
 }
 
-/// The sums of a day. Currencies are never added up.
+/// The totals of a day. Amounts in different currencies are never added.
 #[derive(Debug, Clone)]
 pub struct Figures {
     hours: Vec<Hour>,
-    /// By currency and hour, an index into `hours`.
+    /// The key is the currency and the index of the hour in `hours`.
     orders: BTreeMap<(Unit, usize), Orders>,
-    /// By currency, hour and product.
+    /// The key is the currency, the index of the hour and the product.
     sales: BTreeMap<(Unit, usize, Sku), Sales>,
 }
 
 impl Figures {
-    /// Those of a day on which nothing has happened.
+    /// Creates the totals of a day without any bookings.
     pub fn new(day: &LocalDay) -> Self {
         Self { hours: day.hours(), orders: BTreeMap::new(), sales: BTreeMap::new() }
     }
 
-    /// Counts a booking, if it is of this day.
-    pub fn count(&mut self, booking: &Booking) {
+    /// Adds a booking. Bookings of other days are ignored.
+    pub fn add(&mut self, booking: &Booking) {
         let Some(hour) = self.hours.iter().position(|hour| (hour.start..hour.end).contains(&booking.at))
         else {
             return;
         };
-        match &booking.what {
-            Booked::Placed => self.orders(booking.lines.total(), hour).placed += 1,
-            Booked::Paid { amount } => {
-                self.orders(*amount, hour).paid += 1;
-                for (line, share) in shares(*amount, &booking.lines) {
-                    let sales = self.sales(*amount, hour, &line.sku);
+        match &booking.kind {
+            BookingKind::Placed => self.orders_mut(booking.lines.total(), hour).placed += 1,
+            BookingKind::Paid { amount } => {
+                self.orders_mut(*amount, hour).paid += 1;
+                for (line, share) in allocate_to_lines(*amount, &booking.lines) {
+                    let sales = self.sales_mut(*amount, hour, &line.sku);
                     sales.orders += 1;
                     sales.pieces += u64::from(line.quantity.get());
                     sales.revenue += share;
                 }
             }
-            Booked::Refunded { amount, .. } => {
-                self.orders(*amount, hour).refunds += 1;
-                for (line, share) in shares(*amount, &booking.lines) {
-                    self.sales(*amount, hour, &line.sku).refunded += share;
+            BookingKind::Refunded { amount, .. } => {
+                self.orders_mut(*amount, hour).refunds += 1;
+                for (line, share) in allocate_to_lines(*amount, &booking.lines) {
+                    self.sales_mut(*amount, hour, &line.sku).refunded += share;
                 }
             }
-            Booked::Rejected { shortages } => {
+            BookingKind::Rejected { shortages } => {
                 let total = booking.lines.total();
                 let missing: BTreeMap<&Sku, u32> = shortages
                     .iter()
@@ -136,54 +136,55 @@ impl Figures {
                     })
                     .collect();
                 if !missing.is_empty() {
-                    self.orders(total, hour).out_of_stock += 1;
+                    self.orders_mut(total, hour).out_of_stock += 1;
                 }
                 for (sku, available) in missing {
-                    let wanted = booking.lines.iter().find(|line| line.sku == *sku);
-                    let wanted = wanted.map_or(0, |line| line.quantity.get());
-                    let sales = self.sales(total, hour, sku);
+                    let line = booking.lines.iter().find(|line| line.sku == *sku);
+                    let ordered = line.map_or(0, |line| line.quantity.get());
+                    let sales = self.sales_mut(total, hour, sku);
                     sales.stock_outs += 1;
-                    sales.missing += u64::from(wanted.saturating_sub(available));
+                    sales.missing += u64::from(ordered.saturating_sub(available));
                 }
             }
         }
     }
 
-    fn orders(&mut self, money: Money, hour: usize) -> &mut Orders {
+    fn orders_mut(&mut self, money: Money, hour: usize) -> &mut Orders {
         self.orders.entry((money.currency.into(), hour)).or_default()
     }
 
-    fn sales(&mut self, money: Money, hour: usize, sku: &Sku) -> &mut Sales {
+    fn sales_mut(&mut self, money: Money, hour: usize, sku: &Sku) -> &mut Sales {
         self.sales.entry((money.currency.into(), hour, sku.clone())).or_default()
     }
 
-    /// The hours of the day.
+    /// Returns the hours of the day.
     pub fn hours(&self) -> &[Hour] {
         &self.hours
     }
 
-    /// The currencies in which anything happened.
-    pub fn units(&self) -> BTreeSet<Unit> {
-        let of_sales = self.sales.keys().map(|(unit, _, _)| *unit);
-        self.orders.keys().map(|(unit, _)| *unit).chain(of_sales).collect()
+    /// Returns the currencies of all bookings.
+    pub fn currencies(&self) -> BTreeSet<Unit> {
+        let with_sales = self.sales.keys().map(|(unit, _, _)| *unit);
+        self.orders.keys().map(|(unit, _)| *unit).chain(with_sales).collect()
     }
 
-    /// What happened to the orders of a currency in an hour, an index into [`Figures::hours`]; or on all of the day.
-    pub fn orders_of(&self, unit: Unit, hour: Option<usize>) -> Orders {
+    /// Returns the order totals in a currency, for an hour (an index into [`Figures::hours`]) or the whole
+    /// day.
+    pub fn order_totals(&self, unit: Unit, hour: Option<usize>) -> Orders {
         let all = self.orders.iter();
-        let these = all.filter(|((of, at), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
-        these.map(|(_, orders)| *orders).sum()
+        let matching = all.filter(|((of, at), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
+        matching.map(|(_, orders)| *orders).sum()
     }
 
-    /// What was sold in a currency, in an hour or on all of the day.
-    pub fn sales_of(&self, unit: Unit, hour: Option<usize>) -> Sales {
+    /// Returns the sales totals in a currency, for an hour or the whole day.
+    pub fn sales_totals(&self, unit: Unit, hour: Option<usize>) -> Sales {
         let all = self.sales.iter();
-        let these = all.filter(|((of, at, _), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
-        these.map(|(_, sales)| *sales).sum()
+        let matching = all.filter(|((of, at, _), _)| *of == unit && hour.is_none_or(|hour| hour == *at));
+        matching.map(|(_, sales)| *sales).sum()
     }
 
-    /// What was sold of each product in a currency, what brought most first.
-    pub fn products(&self, unit: Unit) -> Vec<(&Sku, Sales)> {
+    /// Returns the sales of each product in a currency, ordered by descending revenue.
+    pub fn sales_by_product(&self, unit: Unit) -> Vec<(&Sku, Sales)> {
         let mut products: BTreeMap<&Sku, Vec<Sales>> = BTreeMap::new();
         for ((_, _, sku), sales) in self.sales.iter().filter(|((of, _, _), _)| *of == unit) {
             products.entry(sku).or_default().push(*sales);
@@ -194,25 +195,25 @@ impl Figures {
         products
     }
 
-    /// What was sold by hour, product and currency: all that is not nothing.
-    pub fn cells(&self) -> Vec<(&Hour, &Sku, Unit, Sales)> {
-        let mut cells: Vec<_> = self
+    /// Returns the sales by hour, product and currency, without empty combinations.
+    pub fn rows(&self) -> Vec<(&Hour, &Sku, Unit, Sales)> {
+        let mut rows: Vec<_> = self
             .sales
             .iter()
             .filter_map(|((unit, hour, sku), sales)| {
                 Some((*hour, self.hours.get(*hour)?, sku, *unit, *sales))
             })
             .collect();
-        cells.sort_by_key(|(index, _, sku, unit, _)| (*index, *sku, *unit));
-        cells.into_iter().map(|(_, hour, sku, unit, sales)| (hour, sku, unit, sales)).collect()
+        rows.sort_by_key(|(index, _, sku, unit, _)| (*index, *sku, *unit));
+        rows.into_iter().map(|(_, hour, sku, unit, sales)| (hour, sku, unit, sales)).collect()
     }
 }
 
-/// What of an amount falls to each line: in proportion to what the lines cost.
-fn shares(amount: Money, lines: &Lines) -> impl Iterator<Item = (&Line, u64)> {
+/// Allocates an amount to the lines, in proportion to their prices.
+fn allocate_to_lines(amount: Money, lines: &Lines) -> impl Iterator<Item = (&Line, u64)> {
     let costs: Vec<u64> = lines
         .iter()
         .map(|line| u64::from(line.unit_price.minor_units()).saturating_mul(line.quantity.get().into()))
         .collect();
-    lines.iter().zip(share_out(amount.minor_units().into(), &costs))
+    lines.iter().zip(allocate(amount.minor_units().into(), &costs))
 }

@@ -1,4 +1,4 @@
-//! `daily-report`: makes the report of the day that has just ended, or of one that is asked for.
+//! `daily-report`: creates the report of the previous day, or of the requested one.
 
 use std::sync::Arc;
 
@@ -15,82 +15,85 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Kind;
+use super::ReportFile;
 use super::figures::Figures;
-use super::link::Links;
+use super::link::LinkSigner;
 use super::mail::{MailLinks, Mailer, compose};
 use super::{page, table};
 use crate::day::LocalDay;
 use crate::ledger::booking::Booking;
 use crate::ledger::read::Reader;
-use crate::ledger::store::Book;
+use crate::ledger::store::LedgerTable;
 
-/// Makes reports.
+/// Creates reports.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct DailyReport {
-    /// What happened.
-    pub bookings: Arc<dyn Book<Booking>>,
-    /// Where the files go.
+    /// The bookings in the sales ledger.
+    pub bookings: Arc<dyn LedgerTable<Booking>>,
+    /// The bucket of the reports.
     pub files: Arc<dyn ObjectStore>,
-    /// Tells of them.
+    /// The email settings. `None` if no email is sent.
     pub mail: Option<MailSettings>,
-    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// What the shop's clocks show.
+    /// The time zone of the shop.
     pub zone: TimeZone,
-    /// What the shop is called.
+    /// The name of the shop.
     pub shop: String,
 }
 
-/// How it is told that there is a report.
+/// The settings for the email about a report.
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct MailSettings {
-    /// Sends.
     pub mailer: Arc<dyn Mailer>,
-    /// Makes the links.
-    pub links: Links,
-    /// Where the API is, without a slash at the end.
-    pub api: String,
+    /// Signs the links in the email.
+    pub links: LinkSigner,
+    /// The base URL of the API, without a trailing slash.
+    pub api_url: String,
 }
 
-/// What a person who calls the function by hand may ask for.
+/// The input of a manual invocation.
 #[derive(Debug, Default, Deserialize)]
 struct Input {
-    /// Instead of yesterday.
+    /// The day to report, instead of the previous day.
     day: Option<Date>,
 }
 
-/// What the last mail about a day told of.
+/// The record of the last email about a day.
 #[derive(Debug, Serialize, Deserialize)]
-struct Told {
-    /// The figures, as a hash.
-    figures: String,
+struct MailRecord {
+    /// A hash of the figures.
+    #[serde(rename = "figures")]
+    hash: String,
 }
 
 #[async_trait]
 impl Job for DailyReport {
     async fn run(&self, input: Value) -> anyhow::Result<Value> {
-        // The schedule sends an object of its own, or nothing.
-        let input: Option<Input> = serde_json::from_value(input).context("the input is not understood")?;
+        // The schedule sends an object of its own or null.
+        let input: Option<Input> = serde_json::from_value(input).context("the input cannot be parsed")?;
         let now = self.clock.now();
         let day = match input.unwrap_or_default().day {
             Some(date) => LocalDay::new(date, self.zone.clone())?,
-            None => LocalDay::before(now, self.zone.clone())?,
+            None => LocalDay::yesterday(now, self.zone.clone())?,
         };
         anyhow::ensure!(day.end <= now, "{} is not over yet in the shop's time zone", day.date);
         let mut figures = Figures::new(&day);
         let mut reader = Reader::new(self.bookings.as_ref(), day.start, day.end);
         let mut bookings: u64 = 0;
         while let Some(booking) = reader.next().await? {
-            figures.count(&booking);
+            figures.add(&booking);
             bookings += 1;
         }
-        let table = table::csv(&figures);
+        let table = table::render(&figures);
         let page = page::render(&self.shop, &day, &self.zone, &figures, now)?;
-        // What tells one report from another: also orders that were placed and not paid, which the table does not have.
+        // The hash covers all figures, including unpaid orders, which the table does not contain. It is
+        // derived from the `Debug` output: if that changes, running an old day again sends a "Corrected"
+        // email.
         let hash = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{figures:?}")));
-        self.write(Kind::Csv, day.date, "text/csv; charset=utf-8", table).await?;
-        self.write(Kind::Page, day.date, "text/html; charset=utf-8", page.into()).await?;
+        self.write(ReportFile::Csv, day.date, "text/csv; charset=utf-8", table).await?;
+        self.write(ReportFile::Page, day.date, "text/html; charset=utf-8", page.into()).await?;
         let mailed = match &self.mail {
-            Some(settings) => self.tell(settings, &day, &figures, hash).await?,
+            Some(settings) => self.send_mail(settings, &day, &figures, hash).await?,
             None => false,
         };
         Ok(json!({ "day": day.date, "bookings": bookings, "mailed": mailed }))
@@ -98,13 +101,20 @@ impl Job for DailyReport {
 }
 
 impl DailyReport {
-    async fn write(&self, kind: Kind, day: Date, content_type: &str, body: Vec<u8>) -> anyhow::Result<()> {
+    async fn write(
+        &self,
+        file: ReportFile,
+        day: Date,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> anyhow::Result<()> {
         let content_type = content_type.to_owned();
-        self.files.write(Object { key: kind.key(day), content_type, body: body.into() }).await
+        self.files.write(Object { key: file.key(day), content_type, body: body.into() }).await
     }
 
-    /// Sends a mail, unless the last one about this day told the same. Two at the same time may both send one.
-    async fn tell(
+    /// Sends an email, unless the last one about this day had the same figures. Two concurrent runs may both
+    /// send one.
+    async fn send_mail(
         &self,
         settings: &MailSettings,
         day: &LocalDay,
@@ -112,20 +122,22 @@ impl DailyReport {
         hash: String,
     ) -> anyhow::Result<bool> {
         let key = format!("reports/{}/mailed.json", day.date);
-        let told: Option<Told> = match self.files.read(&key, 0, None).await? {
-            Some(file) => read_to_end(file, 1024).await?.and_then(|file| serde_json::from_slice(&file).ok()),
+        let previous: Option<MailRecord> = match self.files.read(&key, 0, None).await? {
+            Some(object) => {
+                read_to_end(object, 1024).await?.and_then(|json| serde_json::from_slice(&json).ok())
+            }
             None => None,
         };
-        if told.as_ref().is_some_and(|told| told.figures == hash) {
+        if previous.as_ref().is_some_and(|previous| previous.hash == hash) {
             return Ok(false);
         }
-        let link = async |kind| {
-            let path = settings.links.make(day.date, kind).await?;
-            anyhow::Ok(format!("{}{path}", settings.api))
+        let link = async |file| {
+            let path = settings.links.sign(day.date, file).await?;
+            anyhow::Ok(format!("{}{path}", settings.api_url))
         };
-        let links = MailLinks { page: link(Kind::Page).await?, csv: link(Kind::Csv).await? };
-        settings.mailer.send(&compose(&self.shop, day, figures, &links, told.is_some())).await?;
-        let body = serde_json::to_vec(&Told { figures: hash })?.into();
+        let links = MailLinks { page: link(ReportFile::Page).await?, csv: link(ReportFile::Csv).await? };
+        settings.mailer.send(&compose(&self.shop, day, figures, &links, previous.is_some())).await?;
+        let body = serde_json::to_vec(&MailRecord { hash })?.into();
         self.files.write(Object { key, content_type: "application/json".to_owned(), body }).await?;
         Ok(true)
     }

@@ -1,5 +1,6 @@
-//! Links for the mail. A link that S3 signs dies with the credentials of the function that made it, within hours; these
-//! lead to the API, which knows them by a signature of our own and sends the browser on to a link that is made then.
+//! Links for the email. A presigned URL of S3 expires with the credentials of the function that created it,
+//! within hours. These links point to the API, which verifies their signature and redirects the browser to a
+//! new presigned URL.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,97 +15,97 @@ use platform::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use super::Kind;
+use super::ReportFile;
 
-/// How long a link is good.
-pub const GOOD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long at least from one look at the secret to the next: who sends wrong signatures must not make us ask all the
-/// time.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// The lifetime of a link.
+pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The minimum interval between two refreshes of the secret, so that requests with wrong signatures cannot
+/// cause one each.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What links are signed with.
+/// The secret that signs links.
 #[async_trait]
 pub trait LinkSecret: Send + Sync {
-    /// It, as it was read last, or now.
+    /// Returns the secret, from the cache if possible.
     async fn get(&self) -> anyhow::Result<SecretString>;
 
-    /// Has it read anew next time: it may have been changed.
-    fn forget(&self);
+    /// Invalidates the cached secret, because it may have been changed.
+    fn invalidate(&self);
 }
 
-/// Makes links and knows them.
-pub struct Links {
+/// Signs links and verifies them.
+pub struct LinkSigner {
     secret: Arc<dyn LinkSecret>,
     clock: Arc<dyn Clock>,
-    looked_at: Mutex<Option<Duration>>,
+    refreshed_at: Mutex<Option<Duration>>,
 }
 
-/// What a link says of itself.
+/// The content of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticket {
-    /// Of which day.
+pub struct SignedLink {
+    /// The day of the report.
     pub day: Date,
-    /// To what.
-    pub kind: Kind,
-    /// Until when it is good, in seconds since 1970.
-    pub until: i64,
+    /// The file of the report.
+    pub file: ReportFile,
+    /// The expiry, as Unix time in seconds.
+    pub expires_at: i64,
 }
 
-impl Links {
-    /// With that secret.
+impl LinkSigner {
+    /// Creates a signer with this secret.
     pub fn new(secret: Arc<dyn LinkSecret>, clock: Arc<dyn Clock>) -> Self {
-        Self { secret, clock, looked_at: Mutex::new(None) }
+        Self { secret, clock, refreshed_at: Mutex::new(None) }
     }
 
-    /// The path and query of a link that is good from now on for [`GOOD_FOR`].
+    /// Returns the path and query of a link that is valid for [`LINK_LIFETIME`] from now on.
     ///
     /// # Errors
     /// When the secret cannot be read.
-    pub async fn make(&self, day: Date, kind: Kind) -> anyhow::Result<String> {
-        let until = self.clock.now().saturating_add(GOOD_FOR).unwrap_or(Timestamp::MAX).as_second();
-        let ticket = Ticket { day, kind, until };
-        let signature = mac(&self.secret.get().await?, &ticket)?.finalize().into_bytes();
+    pub async fn sign(&self, day: Date, file: ReportFile) -> anyhow::Result<String> {
+        let expires_at = self.clock.now().saturating_add(LINK_LIFETIME).unwrap_or(Timestamp::MAX).as_second();
+        let link = SignedLink { day, file, expires_at };
+        let signature = mac(&self.secret.get().await?, &link)?.finalize().into_bytes();
         let signature = BASE64_URL_SAFE_NO_PAD.encode(signature);
-        Ok(format!("/reports/{day}/files/{}?until={until}&signature={signature}", kind.name()))
+        Ok(format!("/reports/{day}/files/{}?until={expires_at}&signature={signature}", file.name()))
     }
 
-    /// Whether this signature makes the ticket good, now.
+    /// Whether the link has not expired and `signature` is its signature.
     ///
     /// # Errors
     /// When the secret cannot be read.
-    pub async fn is_good(&self, ticket: &Ticket, signature: &str) -> anyhow::Result<bool> {
+    pub async fn is_valid(&self, link: &SignedLink, signature: &str) -> anyhow::Result<bool> {
         let Ok(signature) = BASE64_URL_SAFE_NO_PAD.decode(signature) else { return Ok(false) };
-        if ticket.until <= self.clock.now().as_second() {
+        if link.expires_at <= self.clock.now().as_second() {
             return Ok(false);
         }
         let is_signed = async || -> anyhow::Result<bool> {
-            Ok(mac(&self.secret.get().await?, ticket)?.verify_slice(&signature).is_ok())
+            Ok(mac(&self.secret.get().await?, link)?.verify_slice(&signature).is_ok())
         };
         if is_signed().await? {
             return Ok(true);
         }
-        if !self.may_look_again() {
+        if !self.begin_refresh() {
             return Ok(false);
         }
-        self.secret.forget();
+        self.secret.invalidate();
         is_signed().await
     }
 
-    fn may_look_again(&self) -> bool {
+    fn begin_refresh(&self) -> bool {
         let now = self.clock.elapsed();
-        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked_at.is_some_and(|at| now.saturating_sub(at) < INTERVAL) {
+        let mut refreshed_at = self.refreshed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if refreshed_at.is_some_and(|at| now.saturating_sub(at) < MIN_REFRESH_INTERVAL) {
             return false;
         }
-        *looked_at = Some(now);
+        *refreshed_at = Some(now);
         true
     }
 }
 
-fn mac(secret: &SecretString, ticket: &Ticket) -> anyhow::Result<Hmac<Sha256>> {
+fn mac(secret: &SecretString, link: &SignedLink) -> anyhow::Result<Hmac<Sha256>> {
     let key = secret.expose_secret();
-    anyhow::ensure!(!key.is_empty(), "the secret that links are signed with is empty");
+    anyhow::ensure!(!key.is_empty(), "the secret that signs links is empty");
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes())?;
-    mac.update(format!("daily-report\n{}\n{}\n{}", ticket.day, ticket.kind.name(), ticket.until).as_bytes());
+    mac.update(format!("daily-report\n{}\n{}\n{}", link.day, link.file.name(), link.expires_at).as_bytes());
     Ok(mac)
 }

@@ -1,61 +1,66 @@
-//! The mail about a report.
+//! The email about a report.
 
 use async_trait::async_trait;
 
 use super::figures::Figures;
-use super::page::amount;
+use super::page::format_amount;
 use crate::day::LocalDay;
 
-/// A mail to who runs the shop.
+/// An email to the operator of the shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Mail {
-    /// What it is about.
     pub subject: String,
-    /// What it says.
     pub text: String,
 }
 
-/// Sends mails.
+/// Sends emails.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends one.
+    /// Sends an email.
     async fn send(&self, mail: &Mail) -> anyhow::Result<()>;
 }
 
-/// The links in a mail.
+/// The links in an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct MailLinks {
-    /// To the page.
     pub page: String,
-    /// To the table.
     pub csv: String,
 }
 
-/// Says what was sold, and where there is more. `is_again` where there was a mail with other figures before.
-pub fn compose(shop: &str, day: &LocalDay, figures: &Figures, links: &MailLinks, is_again: bool) -> Mail {
+/// Composes the email with the totals of the day and links to the report. `is_correction` is true if a
+/// previous email had other figures.
+pub fn compose(
+    shop: &str,
+    day: &LocalDay,
+    figures: &Figures,
+    links: &MailLinks,
+    is_correction: bool,
+) -> Mail {
     let date = day.date.strftime("%A, %-d %B %Y");
-    let prefix = if is_again { "Corrected: " } else { "" };
-    let sums: Vec<String> = figures
-        .units()
+    let prefix = if is_correction { "Corrected: " } else { "" };
+    let totals: Vec<String> = figures
+        .currencies()
         .into_iter()
         .map(|unit| {
-            let (orders, sales) = (figures.orders_of(unit, None), figures.sales_of(unit, None));
+            let (orders, sales) = (figures.order_totals(unit, None), figures.sales_totals(unit, None));
             format!(
-                "{code}: {placed} orders placed, {paid} paid, revenue {revenue}, refunds {refunded}; {out} refused for \
-                 want of stock",
+                "{code}: {placed} orders placed, {paid} paid, revenue {revenue}, refunds {refunded}; {out} \
+                 rejected as out of stock",
                 code = unit.code,
                 placed = orders.placed,
                 paid = orders.paid,
-                revenue = amount(sales.revenue.into(), unit),
-                refunded = amount(sales.refunded.into(), unit),
+                revenue = format_amount(sales.revenue.into(), unit),
+                refunded = format_amount(sales.refunded.into(), unit),
                 out = orders.out_of_stock,
             )
         })
         .collect();
-    let sums = if sums.is_empty() { "Nothing was sold.".to_owned() } else { sums.join("\n") };
-    let why = if is_again {
-        "Events of that day came in late, or the report was made again: these figures stand in place of those of the \
-         mail before.\n\n"
+    let totals = if totals.is_empty() { "Nothing was sold.".to_owned() } else { totals.join("\n") };
+    let note = if is_correction {
+        "Events of that day arrived late, or the report was run again: these figures replace those of the \
+         previous email.\n\n"
     } else {
         ""
     };
@@ -63,8 +68,8 @@ pub fn compose(shop: &str, day: &LocalDay, figures: &Figures, links: &MailLinks,
     Mail {
         subject: format!("{prefix}{shop}: sales on {date}"),
         text: format!(
-            "Sales on {date}\n\n{sums}\n\n{why}The report with charts:\n{page}\n\nThe table (CSV):\n{csv}\n\nThe links \
-             are good for seven days, for whoever has them.\n"
+            "Sales on {date}\n\n{totals}\n\n{note}The report with charts:\n{page}\n\nThe table \
+             (CSV):\n{csv}\n\nThe links are valid for seven days, for anyone who has them.\n"
         ),
     }
 }

@@ -1,18 +1,19 @@
-//! The daily report: what was sold on a day of the shop's, by product and hour.
+//! The daily report: the sales of a day in the shop's time zone, by product and hour.
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
-//! | [`job`] | `daily-report`: makes it, puts it into the bucket and tells of it |
-//! | [`figures`] | the sums |
+//! | [`job`] | `daily-report`: creates the report, stores it in the bucket and sends an email |
+//! | [`figures`] | the totals |
 //! | [`table`] | the report as CSV |
 //! | [`page`] | the report as a page with charts |
-//! | [`link`] | links for the mail that need no token, and last for a week |
-//! | [`api`] | where both are to be had |
+//! | [`link`] | signed links for the email, which need no token and are valid for a week |
+//! | [`api`] | the API for both files |
 //!
-//! Everything counts on the day on which it happened: an order when it was placed, a payment when it was charged, a
-//! refund when it was given. So what comes later changes no day that is over, and a day that is run again gives the same
-//! report, but for events that were delayed on their way to the ledger.
+//! Everything counts on the day on which it happened: an order when it was placed, a payment when it was
+//! charged, a refund when it was made. So later events never change the report of an earlier day, and running
+//! a day again creates the same report, unless events reached the ledger late.
 
+pub mod allocation;
 pub mod api;
 mod chart;
 pub mod figures;
@@ -20,26 +21,25 @@ pub mod job;
 pub mod link;
 pub mod mail;
 pub mod page;
-pub mod share;
 pub mod table;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The files of a report.
+/// A file of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "ReportFile")]
-pub enum Kind {
-    /// The page.
+pub enum ReportFile {
+    /// The page with charts (HTML).
     Page,
-    /// The table.
+    /// The table (CSV).
     Csv,
 }
 
-impl Kind {
-    /// Its name in links.
+impl ReportFile {
+    /// Returns the name of the file in links.
     pub fn name(self) -> &'static str {
         match self {
             Self::Page => "page",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// The name of the file in the bucket.
+    /// Returns the key of the file in the bucket.
     pub fn key(self, day: Date) -> String {
         match self {
             Self::Page => format!("reports/{day}/report.html"),
@@ -55,7 +55,7 @@ impl Kind {
         }
     }
 
-    /// What a browser saves it as; a page is shown instead.
+    /// Returns the file name for downloads. `None` for the page, which a browser displays.
     pub fn file_name(self, day: Date) -> Option<String> {
         match self {
             Self::Page => None,
@@ -64,10 +64,10 @@ impl Kind {
     }
 }
 
-impl std::str::FromStr for Kind {
+impl std::str::FromStr for ReportFile {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Page, Self::Csv].into_iter().find(|kind| kind.name() == name).ok_or("must be page or csv")
+        [Self::Page, Self::Csv].into_iter().find(|file| file.name() == name).ok_or("must be page or csv")
     }
 }

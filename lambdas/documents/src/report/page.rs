@@ -1,18 +1,18 @@
-//! The report as a page: charts and the tables that they are made of. One file, without scripts and without anything
-//! from elsewhere, so that it can be kept, sent on and printed.
+//! The report as a page: charts, and tables with the same figures. It is a single file without scripts or
+//! external resources, so it can be stored, forwarded and printed.
 
 use askama::Template;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::chart::{Columns, Rows};
+use super::chart::{ColumnChart, RowChart};
 use super::figures::{Figures, Unit};
 use crate::day::LocalDay;
-use crate::money::grouped;
+use crate::money::format_grouped;
 
-/// An amount with its currency, in groups of three digits: `12,345.60 EUR`.
-pub fn amount(minor_units: i128, unit: Unit) -> String {
-    format!("{} {}", grouped(minor_units, unit.digits), unit.code)
+/// Formats an amount with its currency and thousands separators, such as `12,345.60 EUR`.
+pub fn format_amount(minor_units: i128, unit: Unit) -> String {
+    format!("{} {}", format_grouped(minor_units, unit.digits), unit.code)
 }
 
 #[derive(Template)]
@@ -27,13 +27,13 @@ struct Page<'a> {
     sections: Vec<Section>,
 }
 
-/// All in one currency.
+/// The part of the page for one currency.
 struct Section {
     code: &'static str,
     tiles: Vec<(&'static str, String)>,
-    money: Columns,
-    orders: Columns,
-    best: Rows,
+    money: ColumnChart,
+    orders: ColumnChart,
+    top_products: RowChart,
     hours: Vec<HourRow>,
     total: HourRow,
     products: Vec<ProductRow>,
@@ -66,10 +66,10 @@ struct StockOutRow {
     missing: u64,
 }
 
-/// Writes it.
+/// Renders the page.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the template cannot be rendered.
 pub fn render(
     shop: &str,
     day: &LocalDay,
@@ -84,15 +84,15 @@ pub fn render(
         zone: zone.iana_name().unwrap_or("UTC"),
         length: day.end.duration_since(day.start).as_hours(),
         made_at: made_at.to_zoned_datetime(zone.clone()).strftime("%-d %B %Y, %H:%M (UTC%:z)").to_string(),
-        sections: figures.units().into_iter().map(|unit| section(unit, figures)).collect(),
+        sections: figures.currencies().into_iter().map(|unit| section(unit, figures)).collect(),
     };
     Ok(page.render()?)
 }
 
 fn section(unit: Unit, figures: &Figures) -> Section {
-    let number = |minor_units: i128| grouped(minor_units, unit.digits);
+    let number = |minor_units: i128| format_grouped(minor_units, unit.digits);
     let hour_row = |label: &str, hour: Option<usize>| {
-        let (orders, sales) = (figures.orders_of(unit, hour), figures.sales_of(unit, hour));
+        let (orders, sales) = (figures.order_totals(unit, hour), figures.sales_totals(unit, hour));
         HourRow {
             label: label.to_owned(),
             placed: orders.placed,
@@ -105,13 +105,13 @@ fn section(unit: Unit, figures: &Figures) -> Section {
     };
     let hours = figures.hours();
     let labels: Vec<String> = hours.iter().map(|hour| hour.label.clone()).collect();
-    let by_hour = |of: &dyn Fn(usize) -> u64| (0..hours.len()).map(of).collect::<Vec<u64>>();
-    let revenue = by_hour(&|hour| figures.sales_of(unit, Some(hour)).revenue);
-    let refunded = by_hour(&|hour| figures.sales_of(unit, Some(hour)).refunded);
-    let placed = by_hour(&|hour| figures.orders_of(unit, Some(hour)).placed);
-    let paid = by_hour(&|hour| figures.orders_of(unit, Some(hour)).paid);
-    let products = figures.products(unit);
-    let best: Vec<(String, u64)> =
+    let hourly = |of: &dyn Fn(usize) -> u64| (0..hours.len()).map(of).collect::<Vec<u64>>();
+    let revenue = hourly(&|hour| figures.sales_totals(unit, Some(hour)).revenue);
+    let refunded = hourly(&|hour| figures.sales_totals(unit, Some(hour)).refunded);
+    let placed = hourly(&|hour| figures.order_totals(unit, Some(hour)).placed);
+    let paid = hourly(&|hour| figures.order_totals(unit, Some(hour)).paid);
+    let products = figures.sales_by_product(unit);
+    let top_products: Vec<(String, u64)> =
         products.iter().map(|(sku, sales)| (sku.to_string(), sales.revenue)).collect();
     let product_row = |sku: String, sales: super::figures::Sales| ProductRow {
         sku,
@@ -121,22 +121,22 @@ fn section(unit: Unit, figures: &Figures) -> Section {
         refunded: number(sales.refunded.into()),
         net: number(sales.net()),
     };
-    let (orders, sales) = (figures.orders_of(unit, None), figures.sales_of(unit, None));
+    let (orders, sales) = (figures.order_totals(unit, None), figures.sales_totals(unit, None));
     let mut out: Vec<_> = products.iter().filter(|(_, sales)| sales.stock_outs > 0).collect();
     out.sort_by_key(|(_, sales)| std::cmp::Reverse((sales.stock_outs, sales.missing)));
     Section {
         code: unit.code,
         tiles: vec![
-            ("Orders placed", grouped(orders.placed.into(), 0)),
-            ("Orders paid", grouped(orders.paid.into(), 0)),
+            ("Orders placed", format_grouped(orders.placed.into(), 0)),
+            ("Orders paid", format_grouped(orders.paid.into(), 0)),
             ("Revenue", number(sales.revenue.into())),
             ("Refunds", number(sales.refunded.into())),
             ("Net", number(sales.net())),
-            ("Refused, out of stock", grouped(orders.out_of_stock.into(), 0)),
+            ("Refused, out of stock", format_grouped(orders.out_of_stock.into(), 0)),
         ],
-        money: Columns::new(&labels, &[("Revenue", revenue), ("Refunds", refunded)], unit.digits),
-        orders: Columns::new(&labels, &[("Placed", placed), ("Paid", paid)], 0),
-        best: Rows::new(&best, unit.digits),
+        money: ColumnChart::new(&labels, &[("Revenue", revenue), ("Refunds", refunded)], unit.digits),
+        orders: ColumnChart::new(&labels, &[("Placed", placed), ("Paid", paid)], 0),
+        top_products: RowChart::new(&top_products, unit.digits),
         hours: hours.iter().enumerate().map(|(index, hour)| hour_row(&hour.label, Some(index))).collect(),
         total: hour_row("All day", None),
         products: products
@@ -161,11 +161,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_in_groups_of_three() {
+    fn amounts_are_grouped_by_thousands() {
         let euro = Unit { code: "EUR", digits: 2 };
-        assert_eq!(amount(0, euro), "0.00 EUR");
-        assert_eq!(amount(123_456_789, euro), "1,234,567.89 EUR");
-        assert_eq!(amount(-100_000, euro), "−1,000.00 EUR");
-        assert_eq!(amount(999, Unit { code: "JPY", digits: 0 }), "999 JPY");
+        assert_eq!(format_amount(0, euro), "0.00 EUR");
+        assert_eq!(format_amount(123_456_789, euro), "1,234,567.89 EUR");
+        assert_eq!(format_amount(-100_000, euro), "−1,000.00 EUR");
+        assert_eq!(format_amount(999, Unit { code: "JPY", digits: 0 }), "999 JPY");
     }
 }

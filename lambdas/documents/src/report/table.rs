@@ -1,15 +1,15 @@
-//! The report as CSV: a row for each hour, product and currency in which anything happened. The rows add up to the
-//! page's totals.
+//! The report as CSV: one row per hour, product and currency with any sales. The rows add up to the totals of
+//! the page.
 
 use super::figures::Figures;
-use crate::export::encode::{Csv, defused};
-use crate::money::decimal;
+use crate::export::encode::{Csv, escape_formula};
+use crate::money::format_decimal;
 
-/// Writes it.
-pub fn csv(figures: &Figures) -> Vec<u8> {
+/// Renders the table.
+pub fn render(figures: &Figures) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut csv = Csv::begin(&mut out);
-    csv.row(&[
+    let mut csv = Csv::start_file(&mut out);
+    csv.write_row(&[
         "hour",
         "sku",
         "currency",
@@ -20,15 +20,15 @@ pub fn csv(figures: &Figures) -> Vec<u8> {
         "stock_outs",
         "missing_pieces",
     ]);
-    for (hour, sku, unit, sales) in figures.cells() {
-        csv.row(&[
+    for (hour, sku, unit, sales) in figures.rows() {
+        csv.write_row(&[
             &hour.local,
-            &defused(sku.as_str()),
+            &escape_formula(sku.as_str()),
             unit.code,
             &sales.orders.to_string(),
             &sales.pieces.to_string(),
-            &decimal(sales.revenue.into(), unit.digits),
-            &decimal(sales.refunded.into(), unit.digits),
+            &format_decimal(sales.revenue.into(), unit.digits),
+            &format_decimal(sales.refunded.into(), unit.digits),
             &sales.stock_outs.to_string(),
             &sales.missing.to_string(),
         ]);

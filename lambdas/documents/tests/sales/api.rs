@@ -1,12 +1,12 @@
-//! `exports-api`, as clients see it.
+//! `exports-api` from the perspective of clients.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use documents::adapters::memory::{FixedLinkSecret, InMemoryExportQueue, InMemoryExports};
 use documents::export::api::{Api, router};
-use documents::report::Kind;
-use documents::report::link::{GOOD_FOR, Links};
+use documents::report::ReportFile;
+use documents::report::link::{LINK_LIFETIME, LinkSigner};
 use domain::CustomerId;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
@@ -28,7 +28,7 @@ struct Service {
     clock: Arc<ManualClock>,
 }
 
-struct Answer {
+struct ApiResponse {
     status: StatusCode,
     location: Option<String>,
     body: Value,
@@ -44,11 +44,11 @@ impl Service {
         }
     }
 
-    fn links(&self) -> Links {
-        Links::new(Arc::new(FixedLinkSecret), self.clock.clone())
+    fn links(&self) -> LinkSigner {
+        LinkSigner::new(Arc::new(FixedLinkSecret), self.clock.clone())
     }
 
-    async fn send(&self, request: http::request::Builder, body: &str) -> Answer {
+    async fn send(&self, request: http::request::Builder, body: &str) -> ApiResponse {
         let api = Api {
             exports: self.exports.clone(),
             queue: self.queue.clone(),
@@ -62,18 +62,18 @@ impl Service {
         let caller = Caller::User { id, is_staff: true, scopes };
         let request = request.header("content-type", "application/json").extension(caller);
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        let answer = build_app(router(api), self.clock.clone()).oneshot(request).await.unwrap();
-        let location = answer.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, location, body: serde_json::from_slice(&body).unwrap_or_default() }
+        let response = build_app(router(api), self.clock.clone()).oneshot(request).await.unwrap();
+        let location = response.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        ApiResponse { status, location, body: serde_json::from_slice(&body).unwrap_or_default() }
     }
 
-    async fn ask(&self, key: &str, body: &Value) -> Answer {
+    async fn create_export(&self, key: &str, body: &Value) -> ApiResponse {
         self.send(Request::post("/exports").header("idempotency-key", key), &body.to_string()).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> ApiResponse {
         self.send(Request::get(path), "").await
     }
 }
@@ -83,78 +83,82 @@ fn november() -> Value {
 }
 
 #[tokio::test]
-async fn asking_again_with_the_same_key_is_the_same_export_and_mends_what_was_lost() {
+async fn a_retry_with_the_same_key_returns_the_same_export_and_sends_a_lost_message() {
     let service = Service::new();
     service.queue.failures.fail_next(1);
-    let lost = service.ask("k", &november()).await;
+    let failed = service.create_export("k", &november()).await;
     assert_eq!(
-        lost.status,
+        failed.status,
         StatusCode::SERVICE_UNAVAILABLE,
-        "the record is written and the message is not sent"
+        "the record is written, but the message is not sent"
     );
     service.clock.advance(SignedDuration::from_secs(10));
-    let asked = service.ask("k", &november()).await;
-    assert_eq!(asked.status, StatusCode::ACCEPTED);
+    let created = service.create_export("k", &november()).await;
+    assert_eq!(created.status, StatusCode::ACCEPTED);
     assert_eq!(
-        asked.body["requested_at"], "2026-11-25T08:00:00Z",
-        "the moment of the cut is that of the first time"
+        created.body["requested_at"], "2026-11-25T08:00:00Z",
+        "the snapshot time is that of the first request"
     );
-    assert_eq!((&asked.body["status"], &asked.body["orders"]), (&"queued".into(), &0.into()));
-    assert_eq!(asked.body["from"], "2026-10-31T23:00:00Z");
+    assert_eq!((&created.body["status"], &created.body["orders"]), (&"queued".into(), &0.into()));
+    assert_eq!(created.body["from"], "2026-10-31T23:00:00Z");
     assert_eq!(service.queue.take().len(), 1);
     let other = json!({ "from": "2026-11-01", "to": "2026-11-24", "format": "csv" });
-    assert_eq!(service.ask("k", &other).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let location = asked.location.unwrap();
+    assert_eq!(service.create_export("k", &other).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let location = created.location.unwrap();
     let read = service.get(location.strip_prefix("/v1").unwrap()).await;
-    assert_eq!((read.status, &read.body["id"]), (StatusCode::OK, &asked.body["id"]));
+    assert_eq!((read.status, &read.body["id"]), (StatusCode::OK, &created.body["id"]));
 }
 
 #[tokio::test]
-async fn an_export_whose_message_was_lost_is_gone_on_with_when_somebody_looks() {
+async fn reading_an_export_resends_a_lost_message() {
     let service = Service::new();
-    let asked = service.ask("k", &november()).await;
-    let path = format!("/exports/{}", asked.body["id"].as_str().unwrap());
+    let created = service.create_export("k", &november()).await;
+    let path = format!("/exports/{}", created.body["id"].as_str().unwrap());
     assert_eq!(service.queue.take().len(), 1);
     service.get(&path).await;
-    assert_eq!(service.queue.take(), [], "it may still be on its way");
+    assert_eq!(service.queue.take(), [], "the message may still be in flight");
     service.clock.advance(SignedDuration::from_mins(4));
     service.get(&path).await;
     assert_eq!(service.queue.take().len(), 1);
     service.get(&path).await;
-    assert_eq!(service.queue.take(), [], "once in a while");
+    assert_eq!(service.queue.take(), [], "not again so soon");
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_told_at_once() {
+async fn all_errors_are_reported_together() {
     let service = Service::new();
-    let places = async |body: Value| {
-        let answer = service.ask("k", &body).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
-        let errors = answer.body["errors"].as_array().unwrap().clone();
+    let pointers = async |body: Value| {
+        let response = service.create_export("k", &body).await;
+        assert_eq!(response.status, StatusCode::BAD_REQUEST, "{}", response.body);
+        let errors = response.body["errors"].as_array().unwrap().clone();
         errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(places(json!({ "from": "x", "to": "2026-11-24", "format": "csv" })).await, ["/from"]);
-    assert_eq!(places(json!({ "from": "2026-11-24", "to": "2026-11-23", "format": "csv" })).await, ["/to"]);
-    assert_eq!(places(json!({ "from": "2025-11-23", "to": "2026-11-24", "format": "csv" })).await, ["/to"]);
-    assert_eq!(places(json!({ "from": "2027-01-01", "to": "2027-01-01", "format": "csv" })).await, ["/from"]);
+    assert_eq!(pointers(json!({ "from": "x", "to": "2026-11-24", "format": "csv" })).await, ["/from"]);
+    assert_eq!(pointers(json!({ "from": "2026-11-24", "to": "2026-11-23", "format": "csv" })).await, ["/to"]);
+    assert_eq!(pointers(json!({ "from": "2025-11-23", "to": "2026-11-24", "format": "csv" })).await, ["/to"]);
     assert_eq!(
-        places(json!({ "from": "2027-01-01", "to": "2026-01-01", "format": "csv", "statuses": [] })).await,
+        pointers(json!({ "from": "2027-01-01", "to": "2027-01-01", "format": "csv" })).await,
+        ["/from"]
+    );
+    assert_eq!(
+        pointers(json!({ "from": "2027-01-01", "to": "2026-01-01", "format": "csv", "statuses": [] })).await,
         ["/to", "/from", "/statuses"]
     );
     let leap_year = json!({ "from": "2024-01-01", "to": "2024-12-31", "format": "parquet" });
-    assert_eq!(service.ask("year", &leap_year).await.status, StatusCode::ACCEPTED);
+    assert_eq!(service.create_export("year", &leap_year).await.status, StatusCode::ACCEPTED);
     assert_eq!(service.get("/exports/x").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(service.get("/reports/2026-1-1").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(service.get("/reports/2026-11-23").await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
-async fn a_link_out_of_a_mail_leads_to_its_file_for_a_week_and_to_no_other() {
+async fn an_email_link_is_valid_for_its_file_only_and_for_a_week() {
     let service = Service::new();
     let day = "2026-11-23".parse().unwrap();
-    let file = Object { key: Kind::Page.key(day), content_type: "text/html".to_owned(), body: "<p>".into() };
+    let file =
+        Object { key: ReportFile::Page.key(day), content_type: "text/html".to_owned(), body: "<p>".into() };
     service.files.write(file).await.unwrap();
-    let link = service.links().make(day, Kind::Page).await.unwrap();
+    let link = service.links().sign(day, ReportFile::Page).await.unwrap();
     let followed = service.get(&link).await;
     assert_eq!(followed.status, StatusCode::FOUND);
     assert!(followed.location.unwrap().contains("reports/2026-11-23/report.html"));
@@ -168,8 +172,8 @@ async fn a_link_out_of_a_mail_leads_to_its_file_for_a_week_and_to_no_other() {
     ] {
         assert_eq!(service.get(&wrong).await.status, StatusCode::FORBIDDEN, "{wrong}");
     }
-    let csv = service.links().make(day, Kind::Csv).await.unwrap();
-    assert_eq!(service.get(&csv).await.status, StatusCode::NOT_FOUND, "that file was not written");
-    service.clock.advance(GOOD_FOR);
+    let csv = service.links().sign(day, ReportFile::Csv).await.unwrap();
+    assert_eq!(service.get(&csv).await.status, StatusCode::NOT_FOUND, "this file does not exist");
+    service.clock.advance(LINK_LIFETIME);
     assert_eq!(service.get(&link).await.status, StatusCode::FORBIDDEN);
 }

@@ -1,4 +1,4 @@
-//! Files come out the same, wherever their writing is cut off.
+//! Interrupted exports result in the same files as uninterrupted ones.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use documents::adapters::memory::{InMemoryExportQueue, InMemoryExports, InMemoryLedger};
-use documents::export::run::{ExportOrders, LEASE, Limits, MOST_ATTEMPTS, RESERVE};
-use documents::export::store::{Created, Exports};
-use documents::export::{Export, ExportId, Format, State, Wanted};
+use documents::export::run::{CHECKPOINT_MARGIN, ExportOrders, LEASE_DURATION, Limits, MAX_ATTEMPTS};
+use documents::export::store::{CreateResult, Exports};
+use documents::export::{Export, ExportId, ExportRequest, Format, State};
 use documents::ledger::sale::Sale;
-use documents::ledger::store::{Book, Page, Position, Shelf};
+use documents::ledger::store::{LedgerTable, Page, Partition, Position};
 use domain::order::OrderStatus;
 use jiff::{SignedDuration, Timestamp};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -27,19 +27,25 @@ use crate::support::{at, cases, some_orders};
 
 const START: &str = "2026-11-20T00:00:00Z";
 
-/// A ledger that takes time to read: a second a page. It fails for one world alone: others read the same ledger meanwhile.
-struct Slow {
+/// A ledger that takes one second to read a page. The faults are its own, because several worlds share the
+/// ledger behind it.
+struct SlowLedger {
     ledger: Arc<InMemoryLedger>,
     clock: Arc<ManualClock>,
     failures: InjectedFaults,
 }
 
 #[async_trait]
-impl Book<Sale> for Slow {
-    async fn page(&self, shelf: Shelf, from: &Position, until: &Position) -> anyhow::Result<Page<Sale>> {
+impl LedgerTable<Sale> for SlowLedger {
+    async fn read_page(
+        &self,
+        partition: Partition,
+        from: &Position,
+        until: &Position,
+    ) -> anyhow::Result<Page<Sale>> {
         self.clock.advance(SignedDuration::from_secs(1));
         self.failures.check("reading the ledger")?;
-        self.ledger.page(shelf, from, until).await
+        self.ledger.read_page(partition, from, until).await
     }
 }
 
@@ -47,7 +53,7 @@ struct World {
     exports: Arc<InMemoryExports>,
     queue: Arc<InMemoryExportQueue>,
     files: Arc<Bucket>,
-    ledger: Arc<Slow>,
+    ledger: Arc<SlowLedger>,
     clock: Arc<ManualClock>,
     handler: ExportOrders,
     id: ExportId,
@@ -60,17 +66,17 @@ impl World {
         let queue = Arc::new(InMemoryExportQueue::default());
         let files = Arc::new(Bucket::default());
         let failures = InjectedFaults::default();
-        let ledger = Arc::new(Slow { ledger: ledger.clone(), clock: clock.clone(), failures });
+        let ledger = Arc::new(SlowLedger { ledger: ledger.clone(), clock: clock.clone(), failures });
         let handler = ExportOrders {
             exports: exports.clone(),
             sales: ledger.clone(),
             files: files.clone(),
             queue: queue.clone(),
             clock: clock.clone(),
-            limits: Limits { part: MIN_PART_BYTES, group_rows: 3000 },
+            limits: Limits { part_bytes: MIN_PART_BYTES, row_group_size: 3000 },
         };
         let id = ExportId::from(Uuid::from_u128(1));
-        let wanted = Wanted {
+        let request = ExportRequest {
             from: at(START),
             until: at("2026-12-01T00:00:00Z"),
             statuses: statuses.iter().copied().collect::<BTreeSet<_>>(),
@@ -79,21 +85,21 @@ impl World {
         let now = clock.now();
         let export = Export {
             id,
-            wanted,
+            request,
             fingerprint: String::new(),
             requested_at: now,
             state: State::Queued,
             lease: None,
             attempts: 0,
-            moved_at: now,
+            updated_at: now,
         };
-        assert_eq!(exports.create(&export).await.unwrap(), Created::Now);
+        assert_eq!(exports.create(&export).await.unwrap(), CreateResult::Created);
         Self { exports, queue, files, ledger, clock, handler, id }
     }
 
     async fn deliver(&self, seconds: u64) -> Result<(), Failure> {
         let message = json!({ "export_id": self.id });
-        let time = Duration::from_secs(seconds) + RESERVE;
+        let time = Duration::from_secs(seconds) + CHECKPOINT_MARGIN;
         self.handler.handle_message(message, time).await.map(drop)
     }
 
@@ -107,8 +113,8 @@ impl World {
         Some(self.files.get(key).unwrap().body)
     }
 
-    /// What a straight run writes.
-    async fn straight(ledger: &Arc<InMemoryLedger>, format: Format, statuses: &[OrderStatus]) -> Bytes {
+    /// Returns the file of an uninterrupted run.
+    async fn uninterrupted(ledger: &Arc<InMemoryLedger>, format: Format, statuses: &[OrderStatus]) -> Bytes {
         let world = Self::new(ledger, format, statuses).await;
         world.deliver(1_000_000).await.unwrap();
         assert!(matches!(world.export().await.state, State::Done { .. }));
@@ -116,50 +122,50 @@ impl World {
     }
 }
 
-/// What goes wrong at a delivery.
+/// A fault during a delivery.
 #[derive(Debug, Clone)]
-enum Trouble {
-    /// The time is over after so many seconds.
-    Short(u64),
-    /// A call to the bucket fails: the next, or one behind it.
-    Files(u64, u32),
-    /// A call for the record fails.
+enum Fault {
+    /// The function times out after this number of seconds.
+    OutOfTime(u64),
+    /// This number of calls of the bucket fail.
+    Bucket(u64, u32),
+    /// This number of calls of the store of exports fail.
     Record(u64, u32),
-    /// The ledger does not answer.
+    /// The ledger is unavailable.
     Ledger(u64),
-    /// The message does not get through.
+    /// The message cannot be sent.
     Queue(u64),
 }
 
-fn trouble() -> impl Strategy<Value = Trouble> {
+fn fault() -> impl Strategy<Value = Fault> {
     let seconds = 1..200_u64;
     prop_oneof![
-        4 => seconds.clone().prop_map(Trouble::Short),
-        1 => (seconds.clone(), 1..3_u32).prop_map(|(seconds, calls)| Trouble::Files(seconds, calls)),
-        1 => (seconds.clone(), 1..3_u32).prop_map(|(seconds, calls)| Trouble::Record(seconds, calls)),
-        1 => seconds.clone().prop_map(Trouble::Ledger),
-        1 => seconds.prop_map(Trouble::Queue),
+        4 => seconds.clone().prop_map(Fault::OutOfTime),
+        1 => (seconds.clone(), 1..3_u32).prop_map(|(seconds, calls)| Fault::Bucket(seconds, calls)),
+        1 => (seconds.clone(), 1..3_u32).prop_map(|(seconds, calls)| Fault::Record(seconds, calls)),
+        1 => seconds.clone().prop_map(Fault::Ledger),
+        1 => seconds.prop_map(Fault::Queue),
     ]
 }
 
-/// Delivers with each trouble, twice where it came to nothing, and then for as long as it takes.
-async fn troubled(world: &World, troubles: &[Trouble]) {
-    for trouble in troubles {
-        let seconds = match trouble {
-            Trouble::Short(seconds) => *seconds,
-            Trouble::Files(seconds, calls) => {
+/// Delivers the message once with each fault, and then without faults until the export is done.
+async fn deliver_with_faults(world: &World, faults: &[Fault]) {
+    for fault in faults {
+        let seconds = match fault {
+            Fault::OutOfTime(seconds) => *seconds,
+            Fault::Bucket(seconds, calls) => {
                 world.files.failures.fail_next(*calls);
                 *seconds
             }
-            Trouble::Record(seconds, calls) => {
+            Fault::Record(seconds, calls) => {
                 world.exports.failures.fail_next(*calls);
                 *seconds
             }
-            Trouble::Ledger(seconds) => {
+            Fault::Ledger(seconds) => {
                 world.ledger.failures.fail_next(1);
                 *seconds
             }
-            Trouble::Queue(seconds) => {
+            Fault::Queue(seconds) => {
                 world.queue.failures.fail_next(1);
                 *seconds
             }
@@ -169,17 +175,17 @@ async fn troubled(world: &World, troubles: &[Trouble]) {
         world.exports.failures.fail_next(0);
         world.ledger.failures.fail_next(0);
         world.queue.failures.fail_next(0);
-        // Whatever was left behind may be taken up by then.
-        world.clock.advance(LEASE);
+        // By then, any lease that was left behind has expired.
+        world.clock.advance(LEASE_DURATION);
     }
     for _ in 0..40 {
         if matches!(world.export().await.state, State::Done { .. }) {
             return;
         }
-        world.clock.advance(LEASE);
+        world.clock.advance(LEASE_DURATION);
         let _ = world.deliver(1_000).await;
     }
-    panic!("it did not come to an end: {:?}", world.export().await);
+    panic!("the export did not finish: {:?}", world.export().await);
 }
 
 fn blocking<T>(work: impl Future<Output = T>) -> T {
@@ -187,30 +193,30 @@ fn blocking<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// 720 orders with 45 lines: more than one part in JSON Lines, and several row groups.
-fn large() -> Arc<InMemoryLedger> {
+fn large_ledger() -> Arc<InMemoryLedger> {
     static LEDGER: std::sync::OnceLock<Arc<InMemoryLedger>> = std::sync::OnceLock::new();
-    // In a thread of its own: some tests are in a runtime, others are not.
-    let made = || std::thread::spawn(|| blocking(some_orders(at(START), 720, 45))).join().unwrap();
-    LEDGER.get_or_init(made).clone()
+    // In a thread of its own, because some tests run in a runtime and others do not.
+    let create = || std::thread::spawn(|| blocking(some_orders(at(START), 720, 45))).join().unwrap();
+    LEDGER.get_or_init(create).clone()
 }
 
 proptest! {
     #![proptest_config(cases(12))]
 
     #[test]
-    fn a_file_is_the_same_however_often_it_is_cut_off(
-        troubles in prop::collection::vec(trouble(), 1..7),
+    fn a_file_does_not_depend_on_interruptions(
+        faults in prop::collection::vec(fault(), 1..7),
         format in prop::sample::select(vec![Format::Csv, Format::JsonLines, Format::Parquet]),
-        few in any::<bool>(),
+        is_filtered in any::<bool>(),
     ) {
-        let statuses: &[OrderStatus] = if few { &[OrderStatus::Rejected] } else { &[] };
+        let statuses: &[OrderStatus] = if is_filtered { &[OrderStatus::Rejected] } else { &[] };
         blocking(async {
-            let ledger = large();
-            let wanted = World::straight(&ledger, format, statuses).await;
+            let ledger = large_ledger();
+            let expected = World::uninterrupted(&ledger, format, statuses).await;
             let world = World::new(&ledger, format, statuses).await;
-            troubled(&world, &troubles).await;
+            deliver_with_faults(&world, &faults).await;
             let file = world.file().unwrap();
-            assert!(file == wanted, "{} bytes for {}", file.len(), wanted.len());
+            assert!(file == expected, "{} bytes for {}", file.len(), expected.len());
             let State::Done { bytes, orders, .. } = world.export().await.state else { panic!("not done") };
             assert_eq!(bytes, u64::try_from(file.len()).unwrap());
             assert!(orders > 0);
@@ -222,31 +228,31 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_cut_has_neither_what_was_placed_later_nor_what_became_so_later() {
-    // From the 24th at 23:50 on, every ten minutes: the second is placed at the moment at which it was asked for.
+async fn an_export_excludes_orders_and_events_after_its_request() {
+    // One order every ten minutes from 23:50 on the 24th: the second is placed at the time of the request.
     let ledger = some_orders(at("2026-11-24T23:50:00Z"), 5, 1).await;
-    let file = World::straight(&ledger, Format::JsonLines, &[]).await;
+    let file = World::uninterrupted(&ledger, Format::JsonLines, &[]).await;
     let text = std::str::from_utf8(&file).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
-    // It was paid five seconds behind being placed: before the cut.
+    // It was paid five seconds after it was placed, which is before the request.
     assert!(text.contains("\"status\":\"paid\""), "{text}");
 }
 
 #[tokio::test]
-async fn an_empty_export_is_a_file() {
+async fn an_export_without_orders_is_a_valid_file() {
     let ledger = Arc::new(InMemoryLedger::default());
-    let csv = World::straight(&ledger, Format::Csv, &[]).await;
+    let csv = World::uninterrupted(&ledger, Format::Csv, &[]).await;
     assert!(csv.starts_with("\u{feff}order_id,".as_bytes()) && csv.ends_with(b"line_total\r\n"));
-    assert_eq!(World::straight(&ledger, Format::JsonLines, &[]).await.len(), 0);
-    let parquet = World::straight(&ledger, Format::Parquet, &[]).await;
+    assert_eq!(World::uninterrupted(&ledger, Format::JsonLines, &[]).await.len(), 0);
+    let parquet = World::uninterrupted(&ledger, Format::Parquet, &[]).await;
     let reader = SerializedFileReader::new(parquet).unwrap();
     assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
 }
 
 #[tokio::test]
 async fn a_parquet_file_has_every_line_in_typed_columns() {
-    let ledger = large();
-    let file = World::straight(&ledger, Format::Parquet, &[]).await;
+    let ledger = large_ledger();
+    let file = World::uninterrupted(&ledger, Format::Parquet, &[]).await;
     let reader = SerializedFileReader::new(file).unwrap();
     let metadata = reader.metadata();
     assert_eq!(metadata.file_metadata().num_rows(), 720 * 45);
@@ -260,7 +266,7 @@ async fn a_parquet_file_has_every_line_in_typed_columns() {
         assert_eq!(row.get_string(2).unwrap() == "paid", order % 3 == 0);
         assert!(
             row.get_string(4).unwrap().starts_with(&format!("=Ada \"{order}\"")),
-            "text is text in Parquet"
+            "Parquet needs no formula escaping"
         );
         assert_eq!(row.get_string(6).unwrap(), "EUR");
         assert_eq!(row.get_int(10).unwrap(), i32::try_from(number % 45).unwrap() + 1);
@@ -269,20 +275,20 @@ async fn a_parquet_file_has_every_line_in_typed_columns() {
 }
 
 #[tokio::test]
-async fn two_at_a_time_do_not_both_write() {
-    let world = World::new(&large(), Format::Csv, &[]).await;
-    // Somebody is at it, and was cut off without a word.
+async fn a_leased_export_is_not_written_by_another_worker() {
+    let world = World::new(&large_ledger(), Format::Csv, &[]).await;
+    // Another worker holds the lease, and has crashed.
     let stored = world.exports.get(world.id).await.unwrap().unwrap();
-    let until = world.clock.now() + LEASE;
+    let until = world.clock.now() + LEASE_DURATION;
     let lease = domain::Lease { owner: Uuid::from_u128(7), expires_at: until };
     let held = Export { lease: Some(lease), ..stored.value.clone() };
     world.exports.replace(&stored, held).await.unwrap().unwrap();
-    let busy = world.deliver(1_000).await.unwrap_err();
-    assert!(matches!(busy, Failure::Leased { until: at } if at == until), "{busy:?}");
-    world.clock.advance(LEASE);
+    let leased = world.deliver(1_000).await.unwrap_err();
+    assert!(matches!(leased, Failure::Leased { until: at } if at == until), "{leased:?}");
+    world.clock.advance(LEASE_DURATION);
     world.deliver(1_000_000).await.unwrap();
     assert!(matches!(world.export().await.state, State::Done { .. }));
-    // And once more, a week later: nothing happens.
+    // A redelivery after a week has no effect.
     world.clock.advance(SignedDuration::from_hours(7 * 24));
     let before = world.export().await;
     world.deliver(1_000).await.unwrap();
@@ -290,9 +296,9 @@ async fn two_at_a_time_do_not_both_write() {
 }
 
 #[tokio::test]
-async fn an_export_that_does_not_come_on_is_given_up_in_the_end() {
-    let world = World::new(&large(), Format::Csv, &[]).await;
-    for _ in 0..MOST_ATTEMPTS {
+async fn an_export_without_progress_fails_after_the_last_attempt() {
+    let world = World::new(&large_ledger(), Format::Csv, &[]).await;
+    for _ in 0..MAX_ATTEMPTS {
         world.ledger.failures.fail_next(100);
         assert!(matches!(world.deliver(1_000).await, Err(Failure::Retry(_))));
     }
@@ -300,12 +306,12 @@ async fn an_export_that_does_not_come_on_is_given_up_in_the_end() {
     assert!(matches!(world.deliver(1_000).await, Err(Failure::Reject(_))));
     assert!(matches!(world.export().await.state, State::Failed { .. }));
     world.deliver(1_000).await.unwrap();
-    assert!(matches!(world.export().await.state, State::Failed { .. }), "it stays so");
+    assert!(matches!(world.export().await.state, State::Failed { .. }), "the state is final");
 }
 
 #[tokio::test]
-async fn what_is_not_an_export_is_put_away_and_one_that_is_gone_is_left_alone() {
-    let world = World::new(&large(), Format::Csv, &[]).await;
+async fn an_invalid_message_is_poison_and_a_missing_export_is_ignored() {
+    let world = World::new(&large_ledger(), Format::Csv, &[]).await;
     let time = Duration::from_secs(60);
     let poison = world.handler.handle_message(json!({ "export_id": "x" }), time).await.unwrap_err();
     assert!(matches!(poison, Failure::Poison(_)), "{poison:?}");
@@ -314,13 +320,13 @@ async fn what_is_not_an_export_is_put_away_and_one_that_is_gone_is_left_alone() 
 }
 
 #[tokio::test]
-async fn a_run_that_is_out_of_time_has_the_rest_done() {
-    let world = World::new(&large(), Format::Csv, &[]).await;
+async fn a_run_that_is_out_of_time_queues_the_rest() {
+    let world = World::new(&large_ledger(), Format::Csv, &[]).await;
     world.deliver(20).await.unwrap();
     assert_eq!(world.queue.take(), [world.id]);
     let export = world.export().await;
     assert!(matches!(export.state, State::Running { orders, .. } if orders > 0), "{export:?}");
-    assert_eq!(export.lease, None, "whoever comes next can begin at once");
+    assert_eq!(export.lease, None, "the next worker can start immediately");
     assert_eq!(export.attempts, 0);
     let mut deliveries = 1;
     while !world.export().await.is_final() {
@@ -335,18 +341,18 @@ async fn a_run_that_is_out_of_time_has_the_rest_done() {
 }
 
 #[test]
-fn names_of_files_say_when_they_were_asked_for() {
+fn file_names_contain_the_request_time() {
     let now: Timestamp = at("2026-11-25T01:02:03Z");
-    let wanted = Wanted { from: now, until: now, statuses: BTreeSet::new(), format: Format::Parquet };
+    let request = ExportRequest { from: now, until: now, statuses: BTreeSet::new(), format: Format::Parquet };
     let export = Export {
         id: Uuid::from_u128(1).into(),
-        wanted,
+        request,
         fingerprint: String::new(),
         requested_at: now,
         state: State::Queued,
         lease: None,
         attempts: 0,
-        moved_at: now,
+        updated_at: now,
     };
     assert_eq!(export.file_name(), "orders-20261125-010203.parquet");
     assert!(!export.is_overdue(now) && export.is_overdue(now + SignedDuration::from_mins(4)));

@@ -1,4 +1,4 @@
-//! The ledger, exports and reports, over ports in memory.
+//! The sales ledger, exports and reports, with ports in memory.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 

@@ -1,4 +1,4 @@
-//! The daily report: its sums, its page, and who is told of it.
+//! The daily report: its totals, its page and its email.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use documents::day::LocalDay;
 use documents::ledger::sale::Sale;
 use documents::report::figures::{Figures, Orders, Sales};
 use documents::report::job::{DailyReport, MailSettings};
-use documents::report::link::Links;
+use documents::report::link::LinkSigner;
 use documents::report::{page, table};
 use domain::Event;
 use jiff::tz::TimeZone;
@@ -17,13 +17,13 @@ use platform::memory::{Bucket, ManualClock};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{News, at, cases, details, event, order_id, record};
+use crate::support::{OrderEvent, at, cases, details, event, order_id, record};
 
 fn berlin() -> TimeZone {
     TimeZone::get("Europe/Berlin").unwrap()
 }
 
-/// A day on which the clock goes back, with all that can happen.
+/// A day on which the clocks go back, with all kinds of bookings.
 fn busy_day() -> Vec<Event> {
     let day = at("2026-10-24T22:00:00Z");
     let minutes = |minutes: i64| day + SignedDuration::from_mins(minutes);
@@ -36,7 +36,7 @@ fn busy_day() -> Vec<Event> {
         let lines = [(first.as_str(), 1 + number % 3, 1250 + 7 * number), (second.as_str(), 1, 990)];
         let order = details(placed, currency, &lines);
         let id = order_id(number.into());
-        events.push(event(id, &order, placed, &News::Created));
+        events.push(event(id, &order, placed, &OrderEvent::Created));
         let later = placed + SignedDuration::from_secs(90);
         match number % 8 {
             7 => {
@@ -44,15 +44,15 @@ fn busy_day() -> Vec<Event> {
                     id,
                     &order,
                     later,
-                    &News::OutOfStock(vec![("CUP-002", 0), ("CUP-004", 0)]),
+                    &OrderEvent::OutOfStock(vec![("CUP-002", 0), ("CUP-004", 0)]),
                 ));
             }
-            6 => events.push(event(id, &order, later, &News::Declined)),
-            _ => events.push(event(id, &order, later, &News::Paid)),
+            6 => events.push(event(id, &order, later, &OrderEvent::Declined)),
+            _ => events.push(event(id, &order, later, &OrderEvent::Paid)),
         }
         if number % 16 == 1 {
             let refunded = later + SignedDuration::from_mins(40);
-            events.push(event(id, &order, refunded, &News::Refunded("re_1", 333)));
+            events.push(event(id, &order, refunded, &OrderEvent::Refunded("re_1", 333)));
         }
     }
     events
@@ -60,12 +60,12 @@ fn busy_day() -> Vec<Event> {
 
 fn figures(events: &[Event], day: &LocalDay) -> Figures {
     let mut sales: std::collections::BTreeMap<_, Sale> = std::collections::BTreeMap::new();
-    for told in events.iter().filter_map(Sale::of) {
-        let known = sales.get(&told.order_id).map_or_else(|| told.clone(), |known| known.merge(&told));
-        sales.insert(told.order_id, known);
+    for update in events.iter().filter_map(Sale::from_event) {
+        let known = sales.get(&update.order_id).map_or_else(|| update.clone(), |known| known.merge(&update));
+        sales.insert(update.order_id, known);
     }
     let mut figures = Figures::new(day);
-    sales.values().flat_map(Sale::bookings).for_each(|booking| figures.count(&booking));
+    sales.values().flat_map(Sale::bookings).for_each(|booking| figures.add(&booking));
     figures
 }
 
@@ -76,7 +76,7 @@ fn the_page_of_a_busy_day() {
     let day = LocalDay::new("2026-10-25".parse().unwrap(), berlin()).unwrap();
     let figures = figures(&busy_day(), &day);
     insta::assert_snapshot!(page::render("The <Tea> Shop", &day, &berlin(), &figures, at(MADE_AT)).unwrap());
-    insta::assert_snapshot!(String::from_utf8(table::csv(&figures)).unwrap());
+    insta::assert_snapshot!(String::from_utf8(table::render(&figures)).unwrap());
 }
 
 #[test]
@@ -88,10 +88,11 @@ fn the_page_of_a_day_without_orders() {
     );
 }
 
-/// Writes pages to look at: `REPORT_PAGES=<folder> cargo test … -- --ignored pages_to_look_at`.
+/// Writes sample pages for visual inspection: `REPORT_PAGES=<folder> cargo test … -- --ignored
+/// write_sample_pages`.
 #[test]
-#[ignore = "writes files for a person to look at"]
-fn pages_to_look_at() {
+#[ignore = "writes files for visual inspection"]
+fn write_sample_pages() {
     let folder = std::path::PathBuf::from(std::env::var("REPORT_PAGES").unwrap());
     let day = LocalDay::new("2026-10-25".parse().unwrap(), berlin()).unwrap();
     let write = |name: &str, figures: &Figures| {
@@ -110,7 +111,8 @@ fn pages_to_look_at() {
                 "EUR",
                 &[(&sku[..sku.len().min(40)], 1, 100 * number + 1), (&format!("P-{number:03}"), 1, 5)],
             );
-            [News::Created, News::Paid].map(|news| event(order_id(number.into()), &order, placed, &news))
+            [OrderEvent::Created, OrderEvent::Paid]
+                .map(|change| event(order_id(number.into()), &order, placed, &change))
         })
         .collect();
     write("many.html", &figures(&many, &day));
@@ -119,7 +121,8 @@ fn pages_to_look_at() {
 proptest! {
     #![proptest_config(cases(64))]
 
-    /// Whatever the zone and the day, and whenever things happen: hours add up to products and to the day, to the cent.
+    /// For any time zone, day and time of events, the hours add up to the products and to the day, to the
+    /// cent.
     #[test]
     fn hours_and_products_add_up(
         (zone, date) in prop::sample::select(vec![
@@ -138,30 +141,30 @@ proptest! {
             let later = placed + SignedDuration::from_mins(35);
             let order = details(placed, "EUR", &[("A", quantity, price), ("B", 1, 333), ("C", 2, 1)]);
             let id = order_id(u128::try_from(number).unwrap());
-            events.push(event(id, &order, placed, &News::Created));
+            events.push(event(id, &order, placed, &OrderEvent::Created));
             placed_count += u64::from(is_today(placed));
             if kind == 0 {
-                events.push(event(id, &order, later, &News::OutOfStock(vec![("A", 0)])));
+                events.push(event(id, &order, later, &OrderEvent::OutOfStock(vec![("A", 0)])));
                 out += u64::from(is_today(later));
             } else {
-                events.push(event(id, &order, later, &News::Paid));
+                events.push(event(id, &order, later, &OrderEvent::Paid));
                 revenue += if is_today(later) { u64::from(order.total.minor_units()) } else { 0 };
             }
             if kind == 1 {
-                events.push(event(id, &order, later, &News::Refunded("re_1", refund)));
+                events.push(event(id, &order, later, &OrderEvent::Refunded("re_1", refund)));
                 refunded += if is_today(later) { refund } else { 0 };
             }
         }
         let figures = figures(&events, &day);
-        for unit in figures.units() {
-            let (orders, sales) = (figures.orders_of(unit, None), figures.sales_of(unit, None));
+        for unit in figures.currencies() {
+            let (orders, sales) = (figures.order_totals(unit, None), figures.sales_totals(unit, None));
             prop_assert_eq!((orders.placed, orders.out_of_stock), (placed_count, out));
             prop_assert_eq!((sales.revenue, sales.refunded), (revenue, refunded));
             let hours = 0..figures.hours().len();
-            prop_assert_eq!(hours.clone().map(|hour| figures.sales_of(unit, Some(hour))).sum::<Sales>(), sales);
-            prop_assert_eq!(hours.map(|hour| figures.orders_of(unit, Some(hour))).sum::<Orders>(), orders);
-            prop_assert_eq!(figures.products(unit).into_iter().map(|(_, sales)| sales).sum::<Sales>(), sales);
-            prop_assert_eq!(figures.cells().into_iter().map(|(_, _, _, sales)| sales).sum::<Sales>(), sales);
+            prop_assert_eq!(hours.clone().map(|hour| figures.sales_totals(unit, Some(hour))).sum::<Sales>(), sales);
+            prop_assert_eq!(hours.map(|hour| figures.order_totals(unit, Some(hour))).sum::<Orders>(), orders);
+            prop_assert_eq!(figures.sales_by_product(unit).into_iter().map(|(_, sales)| sales).sum::<Sales>(), sales);
+            prop_assert_eq!(figures.rows().into_iter().map(|(_, _, _, sales)| sales).sum::<Sales>(), sales);
         }
     }
 }
@@ -182,8 +185,8 @@ fn world(now: &str) -> World {
         files: files.clone(),
         mail: Some(MailSettings {
             mailer: mailer.clone(),
-            links: Links::new(Arc::new(FixedLinkSecret), clock.clone()),
-            api: "https://api.example.com/v1".to_owned(),
+            links: LinkSigner::new(Arc::new(FixedLinkSecret), clock.clone()),
+            api_url: "https://api.example.com/v1".to_owned(),
         }),
         clock,
         zone: berlin(),
@@ -206,14 +209,15 @@ async fn yesterday_is_reported_and_a_day_can_be_run_again() {
     );
     assert!(mail.text.contains("https://api.example.com/v1/reports/2026-10-25/files/page?until="));
 
-    // The schedule's own object is no wish for a day. The same again, and nobody is told twice.
+    // The input of the schedule does not select a day. Running the same day again sends no second email.
     let again = world.job.run(json!({ "source": "aws.scheduler", "detail": "{}" })).await.unwrap();
     assert_eq!(again["mailed"], false);
     assert_eq!(world.files.get("reports/2026-10-25/report.csv").unwrap(), csv);
 
-    // A payment came in late.
+    // A payment arrives late.
     let order = details(at("2026-10-25T12:00:00Z"), "EUR", &[("TEA-001", 1, 100)]);
-    record(&world.ledger, &[event(order_id(9999), &order, at("2026-10-25T12:00:00Z"), &News::Paid)]).await;
+    record(&world.ledger, &[event(order_id(9999), &order, at("2026-10-25T12:00:00Z"), &OrderEvent::Paid)])
+        .await;
     let corrected = world.job.run(json!({ "day": "2026-10-25" })).await.unwrap();
     assert_eq!(corrected["mailed"], true);
     assert_ne!(world.files.get("reports/2026-10-25/report.csv").unwrap(), csv);
@@ -221,11 +225,11 @@ async fn yesterday_is_reported_and_a_day_can_be_run_again() {
 }
 
 #[tokio::test]
-async fn a_mail_that_was_not_sent_is_sent_next_time() {
+async fn an_unsent_email_is_sent_by_the_next_run() {
     let world = world("2026-10-26T03:15:00Z");
     world.mailer.failures.fail_next(1);
     assert!(world.job.run(Value::Null).await.is_err());
-    assert!(world.files.get("reports/2026-10-25/report.html").is_some(), "the report is there all the same");
+    assert!(world.files.get("reports/2026-10-25/report.html").is_some(), "the report exists nevertheless");
     world.job.run(Value::Null).await.unwrap();
     assert!(world.mailer.sent()[0].text.contains("Nothing was sold."));
 }

@@ -1,4 +1,4 @@
-//! Orders, what becomes of them, and the service around them.
+//! Orders, their events, and a ledger that records them.
 
 use documents::adapters::memory::InMemoryLedger;
 use documents::ledger::record::RecordSale;
@@ -16,14 +16,15 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// So many cases, the same ones in every run; `PROPTEST_RNG_SEED` asks for others.
+/// A configuration with this number of cases, the same ones in every run unless `PROPTEST_RNG_SEED` selects
+/// others.
 pub(crate) fn cases(cases: u32) -> Config {
-    let asked_for = Config::default();
-    let rng_seed = match asked_for.rng_seed {
+    let config = Config::default();
+    let rng_seed = match config.rng_seed {
         RngSeed::Random => RngSeed::Fixed(2026),
         fixed @ RngSeed::Fixed(_) => fixed,
     };
-    Config { cases, rng_seed, failure_persistence: None, ..asked_for }
+    Config { cases, rng_seed, failure_persistence: None, ..config }
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -38,7 +39,7 @@ pub(crate) fn money(amount: u64, currency: &str) -> Money {
     serde_json::from_value(json!({ "amount": amount, "currency": currency })).unwrap()
 }
 
-/// An order with these lines: product, pieces and the price of one.
+/// An order with these lines: SKU, quantity and unit price.
 pub(crate) fn details(placed_at: Timestamp, currency: &str, lines: &[(&str, u64, u64)]) -> OrderDetails {
     let total: u64 = lines.iter().map(|(_, quantity, price)| quantity * price).sum();
     let lines: Vec<Value> = lines
@@ -57,10 +58,10 @@ pub(crate) fn details(placed_at: Timestamp, currency: &str, lines: &[(&str, u64,
     .unwrap()
 }
 
-/// What can happen to an order.
-pub(crate) enum News {
+/// The events of an order.
+pub(crate) enum OrderEvent {
     Created,
-    Wish,
+    CancellationRequested,
     Confirmed,
     OutOfStock(Vec<(&'static str, u32)>),
     Paid,
@@ -69,16 +70,16 @@ pub(crate) enum News {
     Refunded(&'static str, u64),
 }
 
-pub(crate) fn event(id: OrderId, order: &OrderDetails, time: Timestamp, news: &News) -> Event {
+pub(crate) fn event(id: OrderId, order: &OrderDetails, time: Timestamp, change: &OrderEvent) -> Event {
     let order = order.clone();
     let currency = order.total.currency.code();
-    let fact = match news {
-        News::Created => Fact::OrderCreated(OrderCreated { order }),
-        News::Wish => {
+    let fact = match change {
+        OrderEvent::Created => Fact::OrderCreated(OrderCreated { order }),
+        OrderEvent::CancellationRequested => {
             Fact::CancellationRequested(CancellationRequested { order, reason: VoidReason::CustomerRequest })
         }
-        News::Confirmed => Fact::ReservationConfirmed(ReservationConfirmed { order }),
-        News::OutOfStock(missing) => Fact::ReservationRejected(ReservationRejected {
+        OrderEvent::Confirmed => Fact::ReservationConfirmed(ReservationConfirmed { order }),
+        OrderEvent::OutOfStock(missing) => Fact::ReservationRejected(ReservationRejected {
             order,
             shortages: missing
                 .iter()
@@ -88,17 +89,17 @@ pub(crate) fn event(id: OrderId, order: &OrderDetails, time: Timestamp, news: &N
                 })
                 .collect(),
         }),
-        News::Paid => Fact::PaymentSucceeded(PaymentSucceeded {
+        OrderEvent::Paid => Fact::PaymentSucceeded(PaymentSucceeded {
             payment_intent: "pi_1".parse().unwrap(),
             amount: order.total,
             order,
         }),
-        News::Declined => Fact::PaymentFailed(PaymentFailed {
+        OrderEvent::Declined => Fact::PaymentFailed(PaymentFailed {
             order,
             reason: DeclineReason { code: "card_declined".to_owned(), decline_code: None },
         }),
-        News::Voided(reason) => Fact::PaymentVoided(PaymentVoided { order, reason: *reason }),
-        News::Refunded(refund, amount) => Fact::PaymentRefunded(PaymentRefunded {
+        OrderEvent::Voided(reason) => Fact::PaymentVoided(PaymentVoided { order, reason: *reason }),
+        OrderEvent::Refunded(refund, amount) => Fact::PaymentRefunded(PaymentRefunded {
             refund: refund.parse().unwrap(),
             amount: money(*amount, currency),
             order,
@@ -108,7 +109,7 @@ pub(crate) fn event(id: OrderId, order: &OrderDetails, time: Timestamp, news: &N
     Event::new(id, fact, time, cause)
 }
 
-/// Tells the ledger of all of it.
+/// Records all events in the ledger.
 pub(crate) async fn record(ledger: &Arc<InMemoryLedger>, events: &[Event]) {
     let handler = RecordSale { ledger: ledger.clone() };
     for event in events {
@@ -116,7 +117,8 @@ pub(crate) async fn record(ledger: &Arc<InMemoryLedger>, events: &[Event]) {
     }
 }
 
-/// A ledger with `count` orders, one every ten minutes from `start` on; every third is paid, every seventh refused.
+/// A ledger with `count` orders, one every ten minutes from `start` on. Every third one is paid; of the
+/// others, every seventh is rejected.
 pub(crate) async fn some_orders(start: Timestamp, count: u128, lines_each: usize) -> Arc<InMemoryLedger> {
     let ledger = Arc::new(InMemoryLedger::default());
     let skus: Vec<String> = (0..lines_each).map(|number| format!("TEA-{number:03}")).collect();
@@ -127,11 +129,11 @@ pub(crate) async fn some_orders(start: Timestamp, count: u128, lines_each: usize
         let mut order = details(placed, "EUR", &lines);
         order.customer.name = format!("=Ada \"{number}\", {}", "é".repeat(40)).parse().unwrap();
         let id = order_id(number);
-        let mut events = vec![event(id, &order, placed, &News::Created)];
+        let mut events = vec![event(id, &order, placed, &OrderEvent::Created)];
         if number % 3 == 0 {
-            events.push(event(id, &order, later, &News::Paid));
+            events.push(event(id, &order, later, &OrderEvent::Paid));
         } else if number % 7 == 0 {
-            events.push(event(id, &order, later, &News::OutOfStock(vec![("TEA-000", 1)])));
+            events.push(event(id, &order, later, &OrderEvent::OutOfStock(vec![("TEA-000", 1)])));
         }
         record(&ledger, &events).await;
     }

@@ -1,4 +1,4 @@
-//! Who gets which invoice, in which form.
+//! Access to invoices, and content negotiation.
 
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ struct Service {
     files: Arc<Bucket>,
 }
 
-struct Answer {
+struct ApiResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Answer {
+impl ApiResponse {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -41,10 +41,10 @@ impl Service {
         Self { shop, files: Arc::default() }
     }
 
-    async fn get(&self, caller: &Caller, order: OrderId, headers: &[(&str, &str)]) -> Answer {
-        let partner =
+    async fn get(&self, caller: &Caller, order: OrderId, headers: &[(&str, &str)]) -> ApiResponse {
+        let is_partner =
             matches!(caller, Caller::Machine { scopes, .. } if scopes.contains(Scope::PartnerOrders));
-        let prefix = if partner { "/partner" } else { "" };
+        let prefix = if is_partner { "/partner" } else { "" };
         let mut request = Request::get(format!("{prefix}/orders/{order}/invoice"));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -52,9 +52,9 @@ impl Service {
         let mut request = request.body(Body::empty()).unwrap();
         request.extensions_mut().insert(caller.clone());
         let api = Api { invoices: self.shop.invoices.clone(), objects: self.files.clone() };
-        let answer = build_app(router(api), self.shop.clock.clone()).oneshot(request).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        Answer {
+        let response = build_app(router(api), self.shop.clock.clone()).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        ApiResponse {
             status: parts.status,
             headers: parts.headers,
             body: body.collect().await.unwrap().to_bytes(),
@@ -62,12 +62,8 @@ impl Service {
     }
 }
 
-fn user(id: &str, staff: bool) -> Caller {
-    Caller::User {
-        id: id.parse().unwrap(),
-        is_staff: staff,
-        scopes: [Scope::OrdersRead].into_iter().collect(),
-    }
+fn user(id: &str, is_staff: bool) -> Caller {
+    Caller::User { id: id.parse().unwrap(), is_staff, scopes: [Scope::OrdersRead].into_iter().collect() }
 }
 
 fn ada() -> Caller {
@@ -87,7 +83,7 @@ async fn the_same_order_always_gives_the_same_bytes() {
     assert_eq!((first.header("vary"), first.header("cache-control")), ("Accept", "private, no-cache"));
     let again = service.get(&ada(), id(1), &[PDF]).await;
     assert_eq!((&again.body, again.header("etag")), (&first.body, first.header("etag")));
-    // Without what was kept, it is rendered to the same bytes.
+    // After the stored document is deleted, it is rendered to the same bytes.
     for key in service.files.keys() {
         service.files.delete(&key).await.unwrap();
     }
@@ -95,7 +91,7 @@ async fn the_same_order_always_gives_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_release_rendered_stays() {
+async fn a_document_rendered_by_an_earlier_release_is_kept() {
     let service = Service::with_invoice().await;
     service.get(&ada(), id(1), &[PDF]).await;
     let key = service.files.keys().remove(0);
@@ -119,38 +115,38 @@ async fn a_browser_gets_the_page() {
 }
 
 #[tokio::test]
-async fn who_takes_anything_is_sent_to_the_pdf() {
+async fn a_client_that_accepts_anything_is_redirected_to_the_pdf() {
     let service = Service::with_invoice().await;
     for headers in [&[][..], &[("accept", "*/*")], &[("accept", "text/html;q=0.5, application/pdf")]] {
-        let answer = service.get(&ada(), id(1), headers).await;
+        let response = service.get(&ada(), id(1), headers).await;
         assert_eq!(
-            (answer.status, answer.header("cache-control")),
+            (response.status, response.header("cache-control")),
             (StatusCode::SEE_OTHER, "no-store"),
             "{headers:?}"
         );
-        assert!(answer.header("location").contains("2026-000001"), "{}", answer.header("location"));
-        assert!(answer.body.is_empty());
+        assert!(response.header("location").contains("2026-000001"), "{}", response.header("location"));
+        assert!(response.body.is_empty());
     }
-    assert_eq!(service.files.keys().len(), 1, "it is there for who follows");
+    assert_eq!(service.files.keys().len(), 1, "the redirect target exists");
     let neither = service.get(&ada(), id(1), &[("accept", "application/json")]).await;
     assert_eq!(neither.status, StatusCode::NOT_ACCEPTABLE);
 }
 
 #[tokio::test]
-async fn who_has_it_already_gets_nothing() {
+async fn a_matching_etag_gets_not_modified() {
     let service = Service::with_invoice().await;
     let tag = service.get(&ada(), id(1), &[PDF]).await.header("etag").to_owned();
     for sent in [tag.clone(), format!("\"x\", W/{tag}"), "*".to_owned()] {
-        let answer = service.get(&ada(), id(1), &[PDF, ("if-none-match", &sent)]).await;
-        assert_eq!((answer.status, answer.header("etag")), (StatusCode::NOT_MODIFIED, tag.as_str()));
-        assert!(answer.body.is_empty());
+        let response = service.get(&ada(), id(1), &[PDF, ("if-none-match", &sent)]).await;
+        assert_eq!((response.status, response.header("etag")), (StatusCode::NOT_MODIFIED, tag.as_str()));
+        assert!(response.body.is_empty());
     }
     assert_eq!(service.get(&ada(), id(1), &[PDF, ("if-none-match", "\"x\"")]).await.status, StatusCode::OK);
     assert_eq!(service.get(&ada(), id(1), &[PAGE, ("if-none-match", &tag)]).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn others_cannot_tell_whether_it_is_there() {
+async fn other_customers_cannot_tell_whether_an_invoice_exists() {
     let service = Service::with_invoice().await;
     let partner = |id: &str| Caller::Machine {
         id: id.parse().unwrap(),
@@ -159,16 +155,16 @@ async fn others_cannot_tell_whether_it_is_there() {
     let hidden = service.get(&user("eve", false), id(1), &[PDF]).await;
     let absent = service.get(&ada(), id(2), &[PDF]).await;
     assert_eq!((hidden.status, absent.status), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND));
-    let told = String::from_utf8_lossy(&absent.body).into_owned();
-    assert!(told.contains("issued when the order is paid"), "{told}");
+    let detail = String::from_utf8_lossy(&absent.body).into_owned();
+    assert!(detail.contains("issued when the order is paid"), "{detail}");
     assert_eq!(service.get(&partner("p"), id(1), &[PDF]).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(service.files.keys().len(), 0, "nothing was rendered for them");
+    assert_eq!(service.files.keys().len(), 0, "no document was rendered for them");
     assert_eq!(service.get(&user("boss", true), id(1), &[PDF]).await.status, StatusCode::OK);
     assert_eq!(service.get(&Caller::Anonymous, id(1), &[PDF]).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_not_shown() {
+async fn a_document_that_cannot_be_stored_is_not_returned() {
     let service = Service::with_invoice().await;
     service.files.failures.fail_next(1);
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -1,21 +1,21 @@
-//! An invoice for each paid order: what is on it, and what becomes of failures.
+//! Issuing invoices: their content, and the handling of failures.
 
 use domain::TaxRate;
 use platform::{EventHandler, Failure};
 use serde_json::json;
 
-use crate::support::{Shop, event, id, line, moment, paid, tea};
+use crate::support::{Shop, event, id, line, paid, tea, time};
 
 const NOON: &str = "2026-11-23T11:00:00Z";
 
 #[tokio::test]
-async fn a_paid_order_gets_an_invoice_with_all_that_it_shows() {
+async fn a_paid_order_gets_a_complete_invoice() {
     let shop = Shop::at(NOON);
     assert_eq!(shop.issuer().handle(&tea(id(1))).await.unwrap(), vec![]);
     let all = shop.invoices.all();
     let [invoice] = all.as_slice() else { panic!("{all:?}") };
     assert_eq!(invoice.number.to_string(), "2026-000001");
-    assert_eq!((invoice.order_id, invoice.issued_at), (id(1), moment(NOON)));
+    assert_eq!((invoice.order_id, invoice.issued_at), (id(1), time(NOON)));
     assert_eq!(invoice.total.to_string(), "64.99 EUR");
     let lines: Vec<_> = invoice
         .lines
@@ -27,14 +27,14 @@ async fn a_paid_order_gets_an_invoice_with_all_that_it_shows() {
     assert_eq!(lines, [("Darjeeling First Flush", 2500, 700), ("Teapot", 3999, 1900)]);
     assert_eq!(invoice.seller.tax_id, "DE123456789");
     assert_eq!(invoice.buyer.address.as_ref().unwrap().city.as_str(), "London");
-    // What changes later changes nothing.
+    // Later changes do not affect the invoice.
     shop.products.put("TEA-001", "Darjeeling, old", Some(0));
     shop.issuer().handle(&tea(id(1))).await.unwrap();
     assert_eq!(shop.invoices.all(), all);
 }
 
 #[tokio::test]
-async fn the_year_ends_where_the_shop_is() {
+async fn the_year_ends_in_the_shops_time_zone() {
     for (now, number, day) in [
         ("2026-12-31T22:59:59Z", "2026-000001", "2026-12-31"),
         ("2026-12-31T23:00:00Z", "2027-000001", "2027-01-01"),
@@ -51,7 +51,7 @@ async fn the_year_ends_where_the_shop_is() {
 }
 
 #[tokio::test]
-async fn a_product_that_is_gone_is_named_by_its_sku_with_the_usual_rate() {
+async fn a_deleted_product_is_named_by_its_sku_with_the_standard_rate() {
     let shop = Shop::at(NOON);
     shop.issuer().handle(&paid(id(1), NOON, &[line("GONE-1", 1, 100)])).await.unwrap();
     let line = shop.invoices.all().remove(0).lines.remove(0);
@@ -59,7 +59,7 @@ async fn a_product_that_is_gone_is_named_by_its_sku_with_the_usual_rate() {
 }
 
 #[tokio::test]
-async fn without_the_inventory_it_comes_again_and_no_number_is_lost() {
+async fn an_unavailable_inventory_is_retried_without_a_gap_in_the_numbers() {
     let shop = Shop::at(NOON);
     shop.products.failures.fail_next(1);
     let failed = shop.issuer().handle(&tea(id(1))).await;
@@ -72,14 +72,14 @@ async fn without_the_inventory_it_comes_again_and_no_number_is_lost() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_invoiced_is_told() {
+async fn an_order_that_cannot_be_invoiced_is_rejected() {
     let shop = Shop::at(NOON);
     let mut other = serde_json::to_value(tea(id(1))).unwrap();
     other["data"]["amount"]["amount"] = 1.into();
     let failed = shop.issuer().handle(&serde_json::from_value(other).unwrap()).await;
     assert!(matches!(failed, Err(Failure::Reject(_))), "{failed:?}");
-    let voided = event(id(1), NOON, "reservation.committed", &json!({}));
-    let failed = shop.issuer().handle(&voided).await;
+    let committed = event(id(1), NOON, "reservation.committed", &json!({}));
+    let failed = shop.issuer().handle(&committed).await;
     assert!(matches!(failed, Err(Failure::Poison(_))), "{failed:?}");
     assert_eq!(shop.invoices.all(), []);
 }

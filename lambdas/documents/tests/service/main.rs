@@ -1,4 +1,4 @@
-//! The invoices of the documents service, over its ports in memory.
+//! Invoices, with ports in memory.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod api;

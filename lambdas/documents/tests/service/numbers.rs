@@ -1,4 +1,5 @@
-//! Numbers: none left out, none twice, no order with two; with many issuers at once that fail anywhere.
+//! Invoice numbers have no gaps or duplicates, and no order has two invoices, with concurrent issuers that
+//! fail at any point.
 
 use documents::adapters::invoices::memory::InMemoryInvoices;
 use futures::future::join_all;
@@ -7,34 +8,32 @@ use proptest::prelude::*;
 
 use crate::support::{Shop, id, tea};
 
-fn is_without_gaps(invoices: &InMemoryInvoices) {
+fn assert_no_gaps(invoices: &InMemoryInvoices) {
     let all = invoices.all();
     let serials: Vec<u32> = all.iter().map(|invoice| invoice.number.serial()).collect();
     assert_eq!(serials, (1..=u32::try_from(all.len()).unwrap()).collect::<Vec<_>>());
     let mut orders: Vec<_> = all.iter().map(|invoice| invoice.order_id).collect();
     orders.sort_unstable();
     orders.dedup();
-    assert_eq!(orders.len(), all.len(), "an order has two");
+    assert_eq!(orders.len(), all.len(), "an order has two invoices");
 }
 
-/// What goes wrong in a round of messages.
+/// The faults in a round of messages.
 #[derive(Debug, Clone, Copy)]
-struct Trouble {
+struct Faults {
     failing_calls: u32,
-    lost_answers: u32,
-    /// Which message's handler is dropped half-way, and after how many of its steps.
+    lost_responses: u32,
+    /// The message whose handler is cancelled, and the number of steps after which it is.
     dropped: (usize, u32),
 }
 
-fn trouble() -> impl Strategy<Value = Trouble> {
-    (0..4_u32, 0..3_u32, (0..8_usize, 0..12_u32)).prop_map(|(failing_calls, lost_answers, dropped)| Trouble {
-        failing_calls,
-        lost_answers,
-        dropped,
+fn faults() -> impl Strategy<Value = Faults> {
+    (0..4_u32, 0..3_u32, (0..8_usize, 0..12_u32)).prop_map(|(failing_calls, lost_responses, dropped)| {
+        Faults { failing_calls, lost_responses, dropped }
     })
 }
 
-/// Runs `work` for so many steps, then drops it wherever it is.
+/// Polls `work` for this number of steps, and then drops it.
 async fn for_steps<T>(steps: u32, work: impl Future<Output = T>) -> Option<T> {
     let steps = async {
         for _ in 0..steps {
@@ -52,30 +51,30 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn however_it_goes_no_number_is_missing(rounds in prop::collection::vec((prop::collection::vec(0..6_u128, 1..8), trouble()), 1..6)) {
+    fn invoice_numbers_have_no_gaps_despite_faults(rounds in prop::collection::vec((prop::collection::vec(0..6_u128, 1..8), faults()), 1..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let shop = Shop::at("2026-11-23T11:00:00Z");
-            for (orders, trouble) in &rounds {
-                shop.invoices.failures.fail_next(trouble.failing_calls);
-                shop.invoices.lost_answers.fail_next(trouble.lost_answers);
-                // Each message meets an issuer of its own, as in a Lambda of its own.
+            for (orders, faults) in &rounds {
+                shop.invoices.failures.fail_next(faults.failing_calls);
+                shop.invoices.lost_responses.fail_next(faults.lost_responses);
+                // Each message has its own issuer, like a Lambda execution environment of its own.
                 let issuers: Vec<_> = orders.iter().map(|_| shop.issuer()).collect();
                 let events: Vec<_> = orders.iter().map(|order| tea(id(*order))).collect();
                 let handled = issuers.iter().zip(&events).enumerate().map(|(index, (issuer, event))| {
-                    let steps = if index == trouble.dropped.0 { trouble.dropped.1 } else { u32::MAX };
+                    let steps = if index == faults.dropped.0 { faults.dropped.1 } else { u32::MAX };
                     for_steps(steps, issuer.handle(event))
                 });
                 join_all(handled).await;
-                is_without_gaps(&shop.invoices);
+                assert_no_gaps(&shop.invoices);
             }
-            // In the end each comes again, and nothing goes wrong.
+            // Finally each message is redelivered without faults.
             shop.invoices.failures.fail_next(0);
-            shop.invoices.lost_answers.fail_next(0);
+            shop.invoices.lost_responses.fail_next(0);
             for order in 0..6 {
                 shop.issuer().handle(&tea(id(order))).await.unwrap();
             }
-            is_without_gaps(&shop.invoices);
+            assert_no_gaps(&shop.invoices);
             assert_eq!(shop.invoices.all().len(), 6);
         });
     }
@@ -88,10 +87,10 @@ async fn a_crash_at_each_step_leaves_no_gap() {
         let shop = Shop::at("2026-11-23T11:00:00Z");
         let (first, second) = (tea(id(1)), tea(id(2)));
         finished += u32::from(for_steps(steps, shop.issuer().handle(&first)).await.is_some());
-        is_without_gaps(&shop.invoices);
+        assert_no_gaps(&shop.invoices);
         shop.issuer().handle(&second).await.unwrap();
         shop.issuer().handle(&first).await.unwrap();
-        is_without_gaps(&shop.invoices);
+        assert_no_gaps(&shop.invoices);
         assert_eq!(shop.invoices.all().len(), 2);
     }
     assert!((1..40).contains(&finished), "some are dropped and some are not: {finished}");

@@ -1,4 +1,4 @@
-//! The page: the same content, and nothing of it is markup.
+//! The page: its content, and the escaping of markup.
 
 use documents::invoice::page::render;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{ada, invoice, largest};
 
 #[test]
-fn it_looks_as_it_did() {
+fn the_page_matches_the_snapshot() {
     let tea = [("TEA-001", "Darjeeling First Flush", 2, 1250, 700), ("POT-001", "Teapot", 1, 3999, 1900)];
     let page = render(&invoice("de", &ada(), "EUR", &tea)).unwrap();
     if let Some(folder) = std::env::var_os("INVOICES") {
@@ -18,11 +18,11 @@ fn it_looks_as_it_did() {
 }
 
 #[test]
-fn nothing_in_it_is_markup() {
-    let nasty = "<script>alert(1)</script>\"'&{{";
-    let buyer = json!({ "name": nasty, "address": {
-        "recipient": nasty, "street": nasty, "city": nasty, "region": nasty, "addition": nasty, "country": "DE" } });
-    let page = render(&invoice("en", &buyer, "EUR", &[("A", nasty, 1, 1, 0)])).unwrap();
+fn order_data_is_escaped() {
+    let markup = "<script>alert(1)</script>\"'&{{";
+    let buyer = json!({ "name": markup, "address": {
+        "recipient": markup, "street": markup, "city": markup, "region": markup, "addition": markup, "country": "DE" } });
+    let page = render(&invoice("en", &buyer, "EUR", &[("A", markup, 1, 1, 0)])).unwrap();
     assert!(!page.contains("<script") && page.contains("&#60;script&#62;"), "{page}");
     assert!(!page.contains("alert(1)</script>\""));
 }

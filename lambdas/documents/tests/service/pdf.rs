@@ -1,4 +1,4 @@
-//! The PDF: the same bytes always, the layout as it was looked at, and every script.
+//! The PDF: identical bytes, the layout, and all scripts.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn buyer(name: &str, street: &str, city: &str) -> Value {
     json!({ "name": name, "address": { "recipient": name, "street": street, "city": city, "country": "DE" } })
 }
 
-/// One invoice for each thing that can go wrong, by name.
+/// Named sample invoices, one for each potential problem.
 fn samples() -> Vec<(&'static str, Invoice)> {
     let tea = [("TEA-001", "Darjeeling First Flush", 2, 1250, 700), ("POT-001", "Teapot", 1, 3999, 1900)];
     let one = |language: &str, buyer: Value, product: &str| {
@@ -51,10 +51,10 @@ fn samples() -> Vec<(&'static str, Invoice)> {
     ]
 }
 
-/// The layout, as text.
+/// The layout as text.
 fn laid_out(invoice: &Invoice) -> String {
     let mut text = String::new();
-    for (index, page) in lay_out(&Content::of(invoice)).unwrap().pages.iter().enumerate() {
+    for (index, page) in lay_out(&Content::from_invoice(invoice)).unwrap().pages.iter().enumerate() {
         text.push_str(&format!("page {}\n", index + 1));
         for item in &page.items {
             text.push_str(&format!("{item}\n"));
@@ -67,9 +67,9 @@ fn hash(invoice: &Invoice) -> String {
     Sha256::digest(render(invoice).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Look at it with `INVOICES=<folder> cargo test -p documents pdf::samples`, then `pdftoppm -png`.
+/// For visual inspection, run `INVOICES=<folder> cargo test -p documents pdf::samples`, then `pdftoppm -png`.
 #[test]
-fn samples_look_as_they_did() {
+fn samples_match_the_snapshots() {
     for (name, invoice) in samples() {
         if let Some(folder) = std::env::var_os("INVOICES") {
             std::fs::write(
@@ -82,35 +82,35 @@ fn samples_look_as_they_did() {
     }
 }
 
-/// A change here is a change of every invoice that nobody has asked for yet. It needs a look at the samples, and may come
-/// from krilla or a font.
+/// A change here affects all invoices that have not been rendered yet, and may be caused by krilla or a font.
+/// Inspect the samples before accepting it.
 #[test]
-fn bytes_are_as_they_were() {
+fn the_bytes_match_the_snapshot() {
     let hashes: Vec<String> =
         samples().iter().map(|(name, invoice)| format!("{name} {}", hash(invoice))).collect();
     insta::assert_snapshot!("hashes", hashes.join("\n"));
 }
 
 #[test]
-fn another_process_makes_the_same_bytes() {
+fn another_process_renders_the_same_bytes() {
     let (_, invoice) = samples().remove(0);
     if std::env::var_os("PRINT_HASH").is_some() {
         println!("hash {}", hash(&invoice));
         return;
     }
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["pdf::another_process_makes_the_same_bytes", "--exact", "--nocapture"])
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["pdf::another_process_renders_the_same_bytes", "--exact", "--nocapture"])
         .env("PRINT_HASH", "1")
         .env("TZ", "Asia/Tokyo")
         .env("LANG", "ja_JP.UTF-8")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(said.contains(&format!("hash {}", hash(&invoice))), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains(&format!("hash {}", hash(&invoice))), "{stdout}");
 }
 
 #[test]
-fn a_long_invoice_goes_on_with_its_header_and_fits_its_pages() {
+fn a_long_invoice_repeats_its_header_and_fits_its_pages() {
     let layout = laid_out(&largest("de"));
     let pages: Vec<&str> = layout.split("page ").skip(1).collect();
     assert!(pages.len() > 5, "{}", pages.len());
@@ -124,10 +124,10 @@ fn a_long_invoice_goes_on_with_its_header_and_fits_its_pages() {
             assert!(x >= 55.9 && x + width <= 540.0 && (50.0..=810.0).contains(&y), "{item}");
         }
     }
-    // Each row is on one page alone.
+    // Each row is on exactly one page.
     for row in 1..=50 {
-        let on = pages.iter().filter(|page| page.contains(&format!("Cell(Lines, {row}, "))).count();
-        assert_eq!(on, 1, "row {row}");
+        let count = pages.iter().filter(|page| page.contains(&format!("Cell(Lines, {row}, "))).count();
+        assert_eq!(count, 1, "row {row}");
     }
     assert!(render(&largest("de")).unwrap().len() < 1_000_000);
 }

@@ -16,7 +16,7 @@ use platform::memory::{InjectedFaults, ManualClock, lock};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Products, as long as they are there.
+/// A product catalogue in memory.
 #[derive(Default)]
 pub(crate) struct Products {
     known: Mutex<BTreeMap<String, ProductInfo>>,
@@ -46,7 +46,7 @@ pub(crate) fn settings() -> Settings {
             tax_id: "DE123456789".to_owned(),
         },
         time_zone: TimeZone::get("Europe/Berlin").unwrap(),
-        usual_rate: TaxRate::try_from(1900).unwrap(),
+        standard_tax_rate: TaxRate::try_from(1900).unwrap(),
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// On this moment.
+    /// Creates a shop with this current time.
     pub(crate) fn at(now: &str) -> Self {
         let products = Products::default();
         products.put("TEA-001", "Darjeeling First Flush", Some(700));
@@ -79,7 +79,7 @@ pub(crate) fn line(sku: &str, quantity: u32, cents: u32) -> Value {
     json!({ "sku": sku, "quantity": quantity, "unit_price": { "amount": cents, "currency": "EUR" } })
 }
 
-/// `payment.succeeded` of an order of Ada's, at that time.
+/// `payment.succeeded` for an order of Ada's, with this time.
 pub(crate) fn paid(order: OrderId, time: &str, lines: &[Value]) -> Event {
     let cents =
         |line: &Value| line["quantity"].as_u64().unwrap() * line["unit_price"]["amount"].as_u64().unwrap();
@@ -112,7 +112,7 @@ pub(crate) fn tea(order: OrderId) -> Event {
     paid(order, "2026-11-23T10:16:00Z", &[line("TEA-001", 2, 1250), line("POT-001", 1, 3999)])
 }
 
-/// An invoice with these lines and that buyer.
+/// An invoice with these lines and this buyer.
 pub(crate) fn invoice(
     language: &str,
     buyer: &Value,
@@ -151,7 +151,7 @@ pub(crate) fn ada() -> Value {
     })
 }
 
-/// As many lines as an order can have, with names as long as they can be, in some scripts.
+/// An invoice with the maximum number of lines and the maximum length of names, in several scripts.
 pub(crate) fn largest(language: &str) -> Invoice {
     let names: Vec<String> = (0..50_usize)
         .map(|number| {
@@ -175,6 +175,6 @@ pub(crate) fn largest(language: &str) -> Invoice {
     invoice(language, &ada(), "EUR", &lines)
 }
 
-pub(crate) fn moment(text: &str) -> Timestamp {
+pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }

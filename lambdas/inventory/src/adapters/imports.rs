@@ -1,4 +1,4 @@
-//! How far imports are, in DynamoDB; and the queue that has them go on.
+//! The progress of imports in DynamoDB, and the queue that resumes them.
 
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use platform::config;
 use serde_json::Value;
 
 use crate::import::progress::Stage;
-use crate::import::progress::{GoOn, Import, Imports};
+use crate::import::progress::{Import, Imports, ResumeQueue};
 use crate::import::results::status;
 
-/// How long it is known of a file that it was imported. Its marks are kept for ever, so that it counts no piece twice
-/// also beyond.
-const KEPT_FOR: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// How long the record of an import is kept. The deduplication markers are kept forever, so that a file is
+/// not applied again after that time either.
+const RETENTION: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// A table with a row per import: the import as JSON in `import`, beside it what conditions and people look at.
+/// The table of imports. Each item has the import as JSON in `import`, and attributes for conditions and
+/// operators.
 #[derive(Debug, Clone)]
 pub struct DynamoDbImports {
     client: aws_sdk_dynamodb::Client,
@@ -30,7 +31,7 @@ impl DynamoDbImports {
     /// The table in `IMPORTS_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: aws_sdk_dynamodb::Client) -> anyhow::Result<Self> {
         Ok(Self { client, table: config::required("IMPORTS_TABLE")? })
     }
@@ -39,7 +40,7 @@ impl DynamoDbImports {
 #[async_trait]
 impl Imports for DynamoDbImports {
     async fn get(&self, id: &str) -> anyhow::Result<Option<Import>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
@@ -47,11 +48,13 @@ impl Imports for DynamoDbImports {
             .consistent_read(true)
             .send()
             .await
-            .context("the import could not be read")?;
-        let Some(item) = answer.item else { return Ok(None) };
-        let import =
-            item.get("import").and_then(|value| value.as_s().ok()).context("an import without one")?;
-        Ok(Some(serde_json::from_str(import).context("an import is not understood")?))
+            .context("failed to read the import")?;
+        let Some(item) = response.item else { return Ok(None) };
+        let import = item
+            .get("import")
+            .and_then(|value| value.as_s().ok())
+            .context("an item of the imports table has no import")?;
+        Ok(Some(serde_json::from_str(import).context("an import in the table could not be parsed")?))
     }
 
     async fn write(&self, import: &Import, read: Option<u64>) -> anyhow::Result<bool> {
@@ -61,7 +64,7 @@ impl Imports for DynamoDbImports {
             Stage::Reporting { .. } => "reporting",
             Stage::Done(ending) => status(ending, &progress.counts),
         };
-        let forgotten_at = import.started_at.saturating_add(KEPT_FOR)?.as_second();
+        let expires_at = import.started_at.saturating_add(RETENTION)?.as_second();
         let put = self
             .client
             .put_item()
@@ -71,7 +74,7 @@ impl Imports for DynamoDbImports {
             .item("status", AttributeValue::S(status.to_owned()))
             .item("version", AttributeValue::N(import.version.to_string()))
             .item("import", AttributeValue::S(serde_json::to_string(import)?))
-            .item("expires_at", AttributeValue::N(forgotten_at.to_string()));
+            .item("expires_at", AttributeValue::N(expires_at.to_string()));
         let put = match read {
             None => put.condition_expression("attribute_not_exists(import_id)"),
             Some(read) => put
@@ -81,34 +84,34 @@ impl Imports for DynamoDbImports {
         match put.send().await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
             Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("the import could not be written")),
+            Err(error) => Err(anyhow::Error::new(error).context("failed to write the import")),
         }
     }
 }
 
-/// The queue that calls the function.
+/// The queue that triggers the function.
 #[derive(Debug, Clone)]
-pub struct SqsGoOn {
+pub struct SqsResumeQueue {
     client: aws_sdk_sqs::Client,
     url: String,
 }
 
-impl SqsGoOn {
+impl SqsResumeQueue {
     /// The queue in `QUEUE_URL`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
         Ok(Self { client: aws_sdk_sqs::Client::new(aws.sdk_config()), url: config::required("QUEUE_URL")? })
     }
 }
 
 #[async_trait]
-impl GoOn for SqsGoOn {
-    async fn go_on(&self, message: &Value, after: Duration) -> anyhow::Result<()> {
+impl ResumeQueue for SqsResumeQueue {
+    async fn send(&self, message: &Value, delay: Duration) -> anyhow::Result<()> {
         let send = self.client.send_message().queue_url(&self.url).message_body(message.to_string());
-        let sent = send.delay_seconds(i32::try_from(after.as_secs())?).send().await;
-        sent.context("the message that has the import go on could not be sent")?;
+        let sent = send.delay_seconds(i32::try_from(delay.as_secs())?).send().await;
+        sent.context("failed to send the message that resumes the import")?;
         Ok(())
     }
 }

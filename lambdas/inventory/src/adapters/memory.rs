@@ -1,4 +1,4 @@
-//! The ports in memory, for tests and simulations. Nothing that is deployed uses them.
+//! In-memory implementations of the ports, for tests and simulations. Deployed code does not use them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -11,16 +11,16 @@ use platform::http::Precondition;
 use platform::memory::{InjectedFaults, lock};
 use serde_json::Value;
 
-use crate::import::apply::{Change, Mark, Seen, Stock};
-use crate::import::progress::{GoOn, Import, Imports};
-use crate::product::{MOST_PIECES, Offer, Product};
-use crate::store::{Delivered, Page, Products, Reservations};
+use crate::import::apply::{Change, CurrentState, DedupMarker, Stock};
+use crate::import::progress::{Import, Imports, ResumeQueue};
+use crate::product::{MAX_STOCK, Offer, Product};
+use crate::store::{DeliveryOutcome, Page, Products, Reservations};
 
 /// Products, deliveries and reservations. Each call is one transaction.
 #[derive(Debug, Default)]
 pub struct InMemoryInventory {
     tables: Mutex<Tables>,
-    /// Of every call.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
@@ -28,7 +28,7 @@ pub struct InMemoryInventory {
 struct Tables {
     products: BTreeMap<Sku, Product>,
     deliveries: BTreeMap<(Sku, DeliveryId), u32>,
-    marks: BTreeMap<(Sku, DeliveryId), Mark>,
+    markers: BTreeMap<(Sku, DeliveryId), DedupMarker>,
     reservations: BTreeMap<OrderId, Reservation>,
 }
 
@@ -43,7 +43,7 @@ impl InMemoryInventory {
         lock(&self.tables).products.values().cloned().collect()
     }
 
-    /// How many pieces were put in of each product.
+    /// The total quantity of the deliveries of each product.
     pub fn delivered(&self) -> BTreeMap<Sku, u64> {
         let mut delivered = BTreeMap::new();
         for ((sku, _), quantity) in &lock(&self.tables).deliveries {
@@ -63,10 +63,10 @@ impl Products for InMemoryInventory {
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
         self.failures.check("listing products")?;
         let tables = lock(&self.tables);
-        let mut behind =
+        let mut remaining =
             tables.products.values().filter(|product| after.is_none_or(|after| product.sku > *after));
-        let products: Vec<Product> = behind.by_ref().take(usize::try_from(limit)?).cloned().collect();
-        let next = products.last().filter(|_| behind.next().is_some()).map(|product| product.sku.clone());
+        let products: Vec<Product> = remaining.by_ref().take(usize::try_from(limit)?).cloned().collect();
+        let next = products.last().filter(|_| remaining.next().is_some()).map(|product| product.sku.clone());
         Ok(Page { products, next })
     }
 
@@ -99,20 +99,29 @@ impl Products for InMemoryInventory {
         Ok(Some(product.clone()))
     }
 
-    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+    async fn record_delivery(
+        &self,
+        sku: &Sku,
+        delivery: &DeliveryId,
+        quantity: u32,
+    ) -> anyhow::Result<DeliveryOutcome> {
         self.failures.check("writing a delivery")?;
         let mut tables = lock(&self.tables);
         let key = (sku.clone(), delivery.clone());
-        if let Some(counted) = tables.deliveries.get(&key) {
-            return Ok(if *counted == quantity { Delivered::Counted } else { Delivered::OtherQuantity });
+        if let Some(recorded) = tables.deliveries.get(&key) {
+            return Ok(if *recorded == quantity {
+                DeliveryOutcome::Recorded
+            } else {
+                DeliveryOutcome::QuantityMismatch
+            });
         }
-        let Some(product) = tables.products.get_mut(sku) else { return Ok(Delivered::Refused) };
-        if product.available > MOST_PIECES.saturating_sub(quantity) {
-            return Ok(Delivered::Refused);
+        let Some(product) = tables.products.get_mut(sku) else { return Ok(DeliveryOutcome::Rejected) };
+        if product.available > MAX_STOCK.saturating_sub(quantity) {
+            return Ok(DeliveryOutcome::Rejected);
         }
         product.available = product.available.saturating_add(quantity);
         tables.deliveries.insert(key, quantity);
-        Ok(Delivered::Counted)
+        Ok(DeliveryOutcome::Recorded)
     }
 }
 
@@ -123,14 +132,17 @@ impl Reservations for InMemoryInventory {
         Ok(lock(&self.tables).reservations.get(&order).cloned())
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
+    async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         self.failures.check("reading the stock")?;
-        // A batch asks for each row once, and for one at least.
-        let different: BTreeSet<&Sku> = skus.iter().collect();
-        anyhow::ensure!(!skus.is_empty() && different.len() == skus.len(), "none or one twice: {skus:?}");
+        // BatchGetItem requires at least one key, and no duplicates.
+        let distinct: BTreeSet<&Sku> = skus.iter().collect();
+        anyhow::ensure!(
+            !skus.is_empty() && distinct.len() == skus.len(),
+            "empty or duplicate keys: {skus:?}"
+        );
         let tables = lock(&self.tables);
         let products = skus.iter().filter_map(|sku| tables.products.get(sku));
-        Ok(products.map(|product| (product.sku.clone(), product.on_sale())).collect())
+        Ok(products.map(|product| (product.sku.clone(), product.stock())).collect())
     }
 
     async fn write(
@@ -140,17 +152,17 @@ impl Reservations for InMemoryInventory {
         changes: &[StockChange],
     ) -> anyhow::Result<bool> {
         self.failures.check("writing a reservation")?;
-        // A transaction takes each row once.
+        // A transaction must not contain two operations on the same item.
         let skus: BTreeSet<&Sku> = changes.iter().map(|change| &change.sku).collect();
-        anyhow::ensure!(skus.len() == changes.len(), "the stock of one product is changed twice");
+        anyhow::ensure!(skus.len() == changes.len(), "two changes of the same product in one transaction");
         let mut tables = lock(&self.tables);
-        // The state alone is compared, as in the table: nothing else of a reservation changes.
+        // As in the table, only the state is compared: nothing else of a reservation changes.
         let state = |reservation: &Reservation| reservation.state.name();
         if tables.reservations.get(&new.order_id).map(state) != read.map(state) {
             return Ok(false);
         }
-        let changed = |change: &StockChange| changed(tables.products.get(&change.sku)?, change);
-        let Some(products) = changes.iter().map(changed).collect::<Option<Vec<Product>>>() else {
+        let apply = |change: &StockChange| apply_change(tables.products.get(&change.sku)?, change);
+        let Some(products) = changes.iter().map(apply).collect::<Option<Vec<Product>>>() else {
             return Ok(false);
         };
         tables.products.extend(products.into_iter().map(|product| (product.sku.clone(), product)));
@@ -161,51 +173,54 @@ impl Reservations for InMemoryInventory {
 
 #[async_trait]
 impl Stock for InMemoryInventory {
-    async fn look(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, Seen>> {
-        self.failures.check("looking at the stock")?;
-        let different: BTreeSet<&Sku> = skus.iter().collect();
-        anyhow::ensure!(!skus.is_empty() && different.len() == skus.len(), "none or one twice: {skus:?}");
+    async fn read(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, CurrentState>> {
+        self.failures.check("reading the stock and markers")?;
+        let distinct: BTreeSet<&Sku> = skus.iter().collect();
+        anyhow::ensure!(
+            !skus.is_empty() && distinct.len() == skus.len(),
+            "empty or duplicate keys: {skus:?}"
+        );
         let tables = lock(&self.tables);
-        let seen = |sku: &Sku| Seen {
+        let state = |sku: &Sku| CurrentState {
             product: tables.products.get(sku).cloned(),
-            mark: tables.marks.get(&(sku.clone(), file.clone())).cloned(),
+            marker: tables.markers.get(&(sku.clone(), file.clone())).cloned(),
         };
-        Ok(skus.iter().map(|sku| (sku.clone(), seen(sku))).collect())
+        Ok(skus.iter().map(|sku| (sku.clone(), state(sku))).collect())
     }
 
-    async fn change(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
-        self.failures.check("changing the stock")?;
+    async fn write(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
+        self.failures.check("writing the stock and markers")?;
         let mut tables = lock(&self.tables);
         let mut products = Vec::new();
         for change in changes {
             let key = (change.sku.clone(), file.clone());
-            if tables.marks.contains_key(&key) || tables.deliveries.contains_key(&key) {
+            if tables.markers.contains_key(&key) || tables.deliveries.contains_key(&key) {
                 return Ok(false);
             }
-            let Some(wanted) = &change.product else { continue };
-            let now = tables.products.get(&change.sku);
-            if now.map(|product| product.revision) != wanted.read {
+            let Some(update) = &change.product else { continue };
+            let current = tables.products.get(&change.sku);
+            if current.map(|product| product.revision) != update.expected_revision {
                 return Ok(false);
             }
-            let Some(product) = wanted.applied(&change.sku, now) else { return Ok(false) };
+            let Some(product) = update.apply_to(&change.sku, current) else { return Ok(false) };
             products.push((change.sku.clone(), product));
         }
         tables.products.extend(products);
         for change in changes {
             let key = (change.sku.clone(), file.clone());
-            tables.deliveries.insert(key.clone(), change.mark.quantity);
-            tables.marks.insert(key, change.mark.clone());
+            tables.deliveries.insert(key.clone(), change.marker.quantity);
+            tables.markers.insert(key, change.marker.clone());
         }
         Ok(true)
     }
 }
 
-/// How far imports are, and the messages that have them go on.
+/// The progress of imports, and the messages that resume them.
 #[derive(Debug, Default)]
 pub struct InMemoryImports {
     imports: Mutex<BTreeMap<String, Import>>,
     messages: Mutex<Vec<Value>>,
-    /// Of every call.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
@@ -215,8 +230,8 @@ impl InMemoryImports {
         lock(&self.imports).values().cloned().collect()
     }
 
-    /// The messages that were sent since this was asked last.
-    pub fn messages(&self) -> Vec<Value> {
+    /// Takes the messages that were sent since the last call.
+    pub fn take_messages(&self) -> Vec<Value> {
         std::mem::take(&mut *lock(&self.messages))
     }
 }
@@ -231,7 +246,7 @@ impl Imports for InMemoryImports {
     async fn write(&self, import: &Import, read: Option<u64>) -> anyhow::Result<bool> {
         self.failures.check("writing an import")?;
         let mut imports = lock(&self.imports);
-        if imports.get(&import.id).map(|kept| kept.version) != read {
+        if imports.get(&import.id).map(|stored| stored.version) != read {
             return Ok(false);
         }
         imports.insert(import.id.clone(), import.clone());
@@ -240,17 +255,17 @@ impl Imports for InMemoryImports {
 }
 
 #[async_trait]
-impl GoOn for InMemoryImports {
-    async fn go_on(&self, message: &Value, _: Duration) -> anyhow::Result<()> {
+impl ResumeQueue for InMemoryImports {
+    async fn send(&self, message: &Value, _: Duration) -> anyhow::Result<()> {
         self.failures.check("sending a message")?;
         lock(&self.messages).push(message.clone());
         Ok(())
     }
 }
 
-/// The product after a change; `None` where the stock does not allow it.
-fn changed(product: &Product, change: &StockChange) -> Option<Product> {
-    let add = |count: u32, more: i64| u32::try_from(i64::from(count).checked_add(more)?).ok();
+/// Applies a change to a product. Returns `None` if the stock does not suffice or the price has changed.
+fn apply_change(product: &Product, change: &StockChange) -> Option<Product> {
+    let add = |count: u32, delta: i64| u32::try_from(i64::from(count).checked_add(delta)?).ok();
     if change.expected_price.is_some_and(|price| price != product.price) {
         return None;
     }

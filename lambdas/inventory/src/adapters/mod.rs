@@ -1,4 +1,4 @@
-//! The ports, over DynamoDB; and in [`memory`].
+//! The implementations of the ports: over DynamoDB and SQS, and in [`memory`].
 
 mod imports;
 pub mod memory;
@@ -6,7 +6,7 @@ mod products;
 mod reservations;
 mod stock;
 
-pub use imports::{DynamoDbImports, SqsGoOn};
+pub use imports::{DynamoDbImports, SqsResumeQueue};
 pub use products::DynamoDbProducts;
 pub use reservations::DynamoDbReservations;
 pub use stock::DynamoDbStock;
@@ -18,10 +18,10 @@ use platform::config;
 
 use crate::client::{HttpInventory, Inventory};
 
-/// The inventory's API at `INVENTORY_API_URL`, with requests signed as API Gateway asks for them.
+/// A client of the inventory API at `INVENTORY_API_URL`. Requests are signed with AWS Signature Version 4.
 ///
 /// # Errors
-/// When it is not set.
+/// When the variable is not set.
 pub fn inventory_api(aws: &Aws) -> anyhow::Result<Arc<dyn Inventory>> {
     let base = config::required("INVENTORY_API_URL")?;
     Ok(Arc::new(HttpInventory::new(aws.signed_client("execute-api"), &base)))

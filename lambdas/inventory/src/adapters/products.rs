@@ -10,10 +10,10 @@ use domain::{DeliveryId, Sku};
 use platform::config;
 use platform::http::Precondition;
 
-use crate::product::{MOST_PIECES, Offer, Product};
-use crate::store::{Delivered, Page, Products};
+use crate::product::{MAX_STOCK, Offer, Product};
+use crate::store::{DeliveryOutcome, Page, Products};
 
-/// Two tables: products with their counters, and which deliveries have been counted.
+/// The tables of products and of recorded deliveries.
 #[derive(Debug, Clone)]
 pub struct DynamoDbProducts {
     client: Client,
@@ -25,18 +25,19 @@ impl DynamoDbProducts {
     /// The tables in `PRODUCTS_TABLE` and `DELIVERIES_TABLE`.
     ///
     /// # Errors
-    /// When one is not set.
+    /// When a variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("PRODUCTS_TABLE")?, config::required("DELIVERIES_TABLE")?))
     }
 
-    /// The tables of these names.
+    /// The tables with these names.
     pub fn new(client: Client, products: String, deliveries: String) -> Self {
         Self { client, products, deliveries }
     }
 
-    async fn counted(&self, sku: &Sku, delivery: &DeliveryId) -> anyhow::Result<Option<u32>> {
-        let answer = self
+    /// The quantity of a delivery, if it has been recorded.
+    async fn recorded_quantity(&self, sku: &Sku, delivery: &DeliveryId) -> anyhow::Result<Option<u32>> {
+        let response = self
             .client
             .get_item()
             .table_name(&self.deliveries)
@@ -45,12 +46,12 @@ impl DynamoDbProducts {
             .consistent_read(true)
             .send()
             .await
-            .context("the delivery could not be read")?;
-        let Some(item) = answer.item else { return Ok(None) };
+            .context("failed to read the delivery")?;
+        let Some(item) = response.item else { return Ok(None) };
         let quantity = item
             .get("quantity")
             .and_then(|value| value.as_n().ok())
-            .context("a delivery without a quantity")?;
+            .context("a delivery in the table has no quantity")?;
         Ok(Some(quantity.parse()?))
     }
 }
@@ -58,7 +59,7 @@ impl DynamoDbProducts {
 #[async_trait]
 impl Products for DynamoDbProducts {
     async fn get(&self, sku: &Sku) -> anyhow::Result<Option<Product>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.products)
@@ -66,12 +67,12 @@ impl Products for DynamoDbProducts {
             .consistent_read(true)
             .send()
             .await
-            .context("the product could not be read")?;
-        answer
+            .context("failed to read the product")?;
+        response
             .item
             .map(serde_dynamo::from_item)
             .transpose()
-            .context("a product in the table is not understood")
+            .context("a product in the table could not be parsed")
     }
 
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
@@ -79,11 +80,11 @@ impl Products for DynamoDbProducts {
         if let Some(after) = after {
             scan = scan.exclusive_start_key("sku", AttributeValue::S(after.to_string()));
         }
-        let answer = scan.send().await.context("the products could not be listed")?;
-        let more = answer.last_evaluated_key.is_some();
-        let products: Vec<Product> = serde_dynamo::from_items(answer.items.unwrap_or_default())
-            .context("a product in the table is not understood")?;
-        let next = products.last().filter(|_| more).map(|product| product.sku.clone());
+        let response = scan.send().await.context("failed to list products")?;
+        let has_more = response.last_evaluated_key.is_some();
+        let products: Vec<Product> = serde_dynamo::from_items(response.items.unwrap_or_default())
+            .context("a product in the table could not be parsed")?;
+        let next = products.last().filter(|_| has_more).map(|product| product.sku.clone());
         Ok(Page { products, next })
     }
 
@@ -121,16 +122,21 @@ impl Products for DynamoDbProducts {
                 .condition_expression("revision = :revision")
                 .expression_attribute_values(":revision", number(revision)),
         };
-        let answer = match update.send().await.map_err(SdkError::into_service_error) {
-            Ok(answer) => answer,
+        let response = match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(response) => response,
             Err(error) if error.is_conditional_check_failed_exception() => return Ok(None),
-            Err(error) => return Err(anyhow::Error::new(error).context("the product could not be written")),
+            Err(error) => return Err(anyhow::Error::new(error).context("failed to write the product")),
         };
-        let item = answer.attributes.context("DynamoDB gave no product back")?;
-        serde_dynamo::from_item(item).map(Some).context("a product in the table is not understood")
+        let item = response.attributes.context("DynamoDB did not return the product")?;
+        serde_dynamo::from_item(item).map(Some).context("a product in the table could not be parsed")
     }
 
-    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+    async fn record_delivery(
+        &self,
+        sku: &Sku,
+        delivery: &DeliveryId,
+        quantity: u32,
+    ) -> anyhow::Result<DeliveryOutcome> {
         let number = |number: u32| AttributeValue::N(number.to_string());
         let put = Put::builder()
             .table_name(&self.deliveries)
@@ -145,30 +151,34 @@ impl Products for DynamoDbProducts {
             .update_expression("SET available = available + :quantity")
             .condition_expression("attribute_exists(sku) AND available <= :room")
             .expression_attribute_values(":quantity", number(quantity))
-            .expression_attribute_values(":room", number(MOST_PIECES.saturating_sub(quantity)))
+            .expression_attribute_values(":room", number(MAX_STOCK.saturating_sub(quantity)))
             .build()?;
-        let answer = self
+        let response = self
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
             .transact_items(TransactWriteItem::builder().update(add).build())
             .send()
             .await;
-        let cancelled = match answer.map_err(SdkError::into_service_error) {
-            Ok(_) => return Ok(Delivered::Counted),
+        let cancelled = match response.map_err(SdkError::into_service_error) {
+            Ok(_) => return Ok(DeliveryOutcome::Recorded),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
-            Err(error) => return Err(anyhow::Error::new(error).context("the delivery could not be written")),
+            Err(error) => return Err(anyhow::Error::new(error).context("failed to write the delivery")),
         };
-        if let Some(counted) = self.counted(sku, delivery).await? {
-            return Ok(if counted == quantity { Delivered::Counted } else { Delivered::OtherQuantity });
+        if let Some(recorded) = self.recorded_quantity(sku, delivery).await? {
+            return Ok(if recorded == quantity {
+                DeliveryOutcome::Recorded
+            } else {
+                DeliveryOutcome::QuantityMismatch
+            });
         }
-        let refused = cancelled
+        let is_rejected = cancelled
             .cancellation_reasons()
             .iter()
             .any(|reason| reason.code() == Some("ConditionalCheckFailed"));
-        if refused {
-            return Ok(Delivered::Refused);
+        if is_rejected {
+            return Ok(DeliveryOutcome::Rejected);
         }
-        Err(anyhow::Error::new(cancelled).context("the delivery met other writes"))
+        Err(anyhow::Error::new(cancelled).context("write conflict while recording the delivery"))
     }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::product::Product;
 use crate::store::Reservations;
 
-/// Two tables: reservations, and the products whose counters they change.
+/// The tables of reservations and of the products whose stock they change.
 #[derive(Debug, Clone)]
 pub struct DynamoDbReservations {
     client: Client,
@@ -24,7 +24,7 @@ pub struct DynamoDbReservations {
     products: String,
 }
 
-/// A row: the reservation as JSON, and the state beside it for the condition.
+/// An item of the table: the reservation as JSON, and its state for conditions.
 #[derive(Serialize, Deserialize)]
 struct ReservationItem {
     order_id: OrderId,
@@ -46,19 +46,19 @@ impl DynamoDbReservations {
     /// The tables in `RESERVATIONS_TABLE` and `PRODUCTS_TABLE`.
     ///
     /// # Errors
-    /// When one is not set.
+    /// When a variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("RESERVATIONS_TABLE")?, config::required("PRODUCTS_TABLE")?))
     }
 
-    /// The tables of these names.
+    /// The tables with these names.
     pub fn new(client: Client, reservations: String, products: String) -> Self {
         Self { client, reservations, products }
     }
 
-    fn change(&self, change: &StockChange) -> anyhow::Result<TransactWriteItem> {
+    fn update_stock(&self, change: &StockChange) -> anyhow::Result<TransactWriteItem> {
         let number = |number: i64| AttributeValue::N(number.to_string());
-        // No counter goes below zero, and what is taken is still at the price that was agreed.
+        // No counter may become negative, and reserved stock must still have the expected price.
         let mut condition = vec!["attribute_exists(sku)"];
         let mut update = Update::builder()
             .table_name(&self.products)
@@ -93,7 +93,7 @@ impl DynamoDbReservations {
 #[async_trait]
 impl Reservations for DynamoDbReservations {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Reservation>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.reservations)
@@ -101,31 +101,35 @@ impl Reservations for DynamoDbReservations {
             .consistent_read(true)
             .send()
             .await
-            .context("the reservation could not be read")?;
-        let Some(item) = answer.item else { return Ok(None) };
+            .context("failed to read the reservation")?;
+        let Some(item) = response.item else { return Ok(None) };
         let item: ReservationItem =
-            serde_dynamo::from_item(item).context("a reservation is not understood")?;
-        Ok(Some(serde_json::from_str(&item.reservation).context("a reservation is not understood")?))
+            serde_dynamo::from_item(item).context("a reservation in the table could not be parsed")?;
+        Ok(Some(
+            serde_json::from_str(&item.reservation)
+                .context("a reservation in the table could not be parsed")?,
+        ))
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
+    async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         let keys =
             skus.iter().map(|sku| [("sku".to_owned(), AttributeValue::S(sku.to_string()))].into()).collect();
-        let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build()?;
-        let answer = self
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build()?;
+        let response = self
             .client
             .batch_get_item()
-            .request_items(&self.products, wanted)
+            .request_items(&self.products, keys)
             .send()
             .await
-            .context("the stock could not be read")?;
-        // DynamoDB leaves keys out when it is throttled; a product that was left out is not one that is not there.
-        let left_out = answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty());
-        anyhow::ensure!(!left_out, "DynamoDB read only some of the stock");
-        let items = answer.responses.and_then(|mut tables| tables.remove(&self.products)).unwrap_or_default();
+            .context("failed to read the stock")?;
+        // When throttled, DynamoDB returns unprocessed keys: their products must not be taken for missing.
+        let is_partial = response.unprocessed_keys.is_some_and(|keys| !keys.is_empty());
+        anyhow::ensure!(!is_partial, "DynamoDB returned only a part of the stock");
+        let items =
+            response.responses.and_then(|mut tables| tables.remove(&self.products)).unwrap_or_default();
         let products: Vec<Product> =
-            serde_dynamo::from_items(items).context("a product in the table is not understood")?;
-        Ok(products.into_iter().map(|product| (product.sku.clone(), product.on_sale())).collect())
+            serde_dynamo::from_items(items).context("a product in the table could not be parsed")?;
+        Ok(products.into_iter().map(|product| (product.sku.clone(), product.stock())).collect())
     }
 
     async fn write(
@@ -146,13 +150,13 @@ impl Reservations for DynamoDbReservations {
         };
         let mut items = vec![TransactWriteItem::builder().put(put.build()?).build()];
         for change in changes {
-            items.push(self.change(change)?);
+            items.push(self.update_stock(change)?);
         }
-        let answer = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        match answer.map_err(SdkError::into_service_error) {
+        let response = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        match response.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
             Err(TransactWriteItemsError::TransactionCanceledException(_)) => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("the reservation could not be written")),
+            Err(error) => Err(anyhow::Error::new(error).context("failed to write the reservation")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Products and what files left on them, in DynamoDB: many rows in one call.
+//! Products and deduplication markers in DynamoDB, read and written in batches.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,10 +12,10 @@ use domain::{DeliveryId, Sku};
 use platform::config;
 use serde::{Deserialize, Serialize};
 
-use crate::import::apply::{Change, Mark, ProductChange, Seen, Stock};
-use crate::product::{MOST_PIECES, Product};
+use crate::import::apply::{Change, CurrentState, DedupMarker, ProductChange, Stock};
+use crate::product::{MAX_STOCK, Product};
 
-/// The tables of products and of deliveries, whose rows the marks are.
+/// The tables of products and of deliveries. A deduplication marker is an item of the table of deliveries.
 #[derive(Debug, Clone)]
 pub struct DynamoDbStock {
     client: Client,
@@ -24,11 +24,11 @@ pub struct DynamoDbStock {
 }
 
 #[derive(Serialize, Deserialize)]
-struct MarkItem {
+struct MarkerItem {
     sku: Sku,
     delivery_id: String,
     #[serde(flatten)]
-    mark: Mark,
+    marker: DedupMarker,
 }
 
 fn text(text: impl ToString) -> AttributeValue {
@@ -43,19 +43,22 @@ impl DynamoDbStock {
     /// The tables in `PRODUCTS_TABLE` and `DELIVERIES_TABLE`.
     ///
     /// # Errors
-    /// When one is not set.
+    /// When a variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("PRODUCTS_TABLE")?, config::required("DELIVERIES_TABLE")?))
     }
 
-    /// The tables of these names.
+    /// The tables with these names.
     pub fn new(client: Client, products: String, deliveries: String) -> Self {
         Self { client, products, deliveries }
     }
 
-    fn mark(&self, file: &DeliveryId, change: &Change) -> anyhow::Result<TransactWriteItem> {
-        let item =
-            MarkItem { sku: change.sku.clone(), delivery_id: file.to_string(), mark: change.mark.clone() };
+    fn put_marker(&self, file: &DeliveryId, change: &Change) -> anyhow::Result<TransactWriteItem> {
+        let item = MarkerItem {
+            sku: change.sku.clone(),
+            delivery_id: file.to_string(),
+            marker: change.marker.clone(),
+        };
         let put = Put::builder()
             .table_name(&self.deliveries)
             .set_item(Some(serde_dynamo::to_item(item)?))
@@ -64,8 +67,8 @@ impl DynamoDbStock {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// `None` where nothing of the product changes.
-    fn product(&self, sku: &Sku, change: &ProductChange) -> anyhow::Result<Option<TransactWriteItem>> {
+    /// The update of a product; `None` if neither its details nor its stock change.
+    fn update_product(&self, sku: &Sku, change: &ProductChange) -> anyhow::Result<Option<TransactWriteItem>> {
         if change.offer.is_none() && change.quantity == 0 {
             return Ok(None);
         }
@@ -97,18 +100,18 @@ impl DynamoDbStock {
                 None => remove = " REMOVE tax_rate",
             }
         }
-        update = match change.read {
+        update = match change.expected_revision {
             None => update.condition_expression("attribute_not_exists(sku)"),
-            // A row from before there were revisions has none.
+            // An item from before revisions were introduced has no revision.
             Some(0) => update
                 .condition_expression(
                     "attribute_exists(sku) AND attribute_not_exists(revision) AND available <= :room",
                 )
-                .expression_attribute_values(":room", number(MOST_PIECES.saturating_sub(change.quantity))),
+                .expression_attribute_values(":room", number(MAX_STOCK.saturating_sub(change.quantity))),
             Some(revision) => update
                 .condition_expression("revision = :read AND available <= :room")
                 .expression_attribute_values(":read", number(revision))
-                .expression_attribute_values(":room", number(MOST_PIECES.saturating_sub(change.quantity))),
+                .expression_attribute_values(":room", number(MAX_STOCK.saturating_sub(change.quantity))),
         };
         let update = update.update_expression(format!("SET {}{remove}", set.join(", "))).build()?;
         Ok(Some(TransactWriteItem::builder().update(update).build()))
@@ -117,62 +120,62 @@ impl DynamoDbStock {
 
 #[async_trait]
 impl Stock for DynamoDbStock {
-    async fn look(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, Seen>> {
-        let product = |sku: &Sku| HashMap::from([("sku".to_owned(), text(sku))]);
-        let mark = |sku: &Sku| {
+    async fn read(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, CurrentState>> {
+        let product_key = |sku: &Sku| HashMap::from([("sku".to_owned(), text(sku))]);
+        let marker_key = |sku: &Sku| {
             HashMap::from([("sku".to_owned(), text(sku)), ("delivery_id".to_owned(), text(file))])
         };
-        let wanted = |keys| KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-        let answer = self
+        let request = |keys| KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let response = self
             .client
             .batch_get_item()
-            .request_items(&self.products, wanted(skus.iter().map(product).collect())?)
-            .request_items(&self.deliveries, wanted(skus.iter().map(mark).collect())?)
+            .request_items(&self.products, request(skus.iter().map(product_key).collect())?)
+            .request_items(&self.deliveries, request(skus.iter().map(marker_key).collect())?)
             .send()
             .await
-            .context("the stock could not be read")?;
-        // DynamoDB leaves keys out when it is throttled; a product that was left out is not one that is not there.
-        let left_out = answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty());
-        anyhow::ensure!(!left_out, "DynamoDB read only some of the stock");
-        let mut tables = answer.responses.unwrap_or_default();
-        let mut seen: BTreeMap<Sku, Seen> = BTreeMap::new();
+            .context("failed to read the stock")?;
+        // When throttled, DynamoDB returns unprocessed keys: their products must not be taken for missing.
+        let is_partial = response.unprocessed_keys.is_some_and(|keys| !keys.is_empty());
+        anyhow::ensure!(!is_partial, "DynamoDB returned only a part of the stock");
+        let mut tables = response.responses.unwrap_or_default();
+        let mut states: BTreeMap<Sku, CurrentState> = BTreeMap::new();
         let products: Vec<Product> =
             serde_dynamo::from_items(tables.remove(&self.products).unwrap_or_default())
-                .context("a product in the table is not understood")?;
+                .context("a product in the table could not be parsed")?;
         for product in products {
             let sku = product.sku.clone();
-            seen.entry(sku).or_default().product = Some(product);
+            states.entry(sku).or_default().product = Some(product);
         }
-        let marks: Vec<MarkItem> =
+        let markers: Vec<MarkerItem> =
             serde_dynamo::from_items(tables.remove(&self.deliveries).unwrap_or_default())
-                .context("a delivery in the table is not understood")?;
-        for item in marks {
-            seen.entry(item.sku).or_default().mark = Some(item.mark);
+                .context("a delivery in the table could not be parsed")?;
+        for item in markers {
+            states.entry(item.sku).or_default().marker = Some(item.marker);
         }
-        Ok(seen)
+        Ok(states)
     }
 
-    async fn change(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
+    async fn write(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
         let mut items = Vec::with_capacity(2 * changes.len());
         for change in changes {
-            items.push(self.mark(file, change)?);
+            items.push(self.put_marker(file, change)?);
             if let Some(product) = &change.product {
-                items.extend(self.product(&change.sku, product)?);
+                items.extend(self.update_product(&change.sku, product)?);
             }
         }
-        let answer = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        match answer.map_err(SdkError::into_service_error) {
+        let response = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        match response.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
-            // Throttled is not changed by somebody else; who tries again at once makes it worse.
+            // Throttling is not a write conflict: an immediate retry would make it worse.
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let lost = ["ConditionalCheckFailed", "TransactionConflict"];
+                let conflicts = ["ConditionalCheckFailed", "TransactionConflict"];
                 let codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-                if codes.into_iter().all(|code| code == "None" || lost.contains(&code)) {
+                if codes.into_iter().all(|code| code == "None" || conflicts.contains(&code)) {
                     return Ok(false);
                 }
-                Err(anyhow::Error::new(cancelled).context("the rows could not be written"))
+                Err(anyhow::Error::new(cancelled).context("failed to write the rows"))
             }
-            Err(error) => Err(anyhow::Error::new(error).context("the rows could not be written")),
+            Err(error) => Err(anyhow::Error::new(error).context("failed to write the rows")),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! `import-stock`: a file in the bucket → products and stock.
+//! `import-stock`: uploaded file → products and stock.
 
 use aws_objects::Bucket;
 use std::sync::Arc;
 
 use aws::Aws;
-use inventory::adapters::{DynamoDbImports, DynamoDbStock, SqsGoOn};
+use inventory::adapters::{DynamoDbImports, DynamoDbStock, SqsResumeQueue};
 use inventory::import::ImportStock;
 use platform::clock::SystemClock;
 use platform::publisher::NoPublisher;
@@ -18,7 +18,7 @@ async fn main() -> Result<(), host::Error> {
         files: Arc::new(Bucket::new(aws.sdk_config(), config::required("IMPORTS_BUCKET")?)),
         imports: Arc::new(DynamoDbImports::from_env(aws.dynamodb())?),
         stock: Arc::new(DynamoDbStock::from_env(aws.dynamodb())?),
-        go_on: Arc::new(SqsGoOn::from_env(&aws)?),
+        resume_queue: Arc::new(SqsResumeQueue::from_env(&aws)?),
         clock: Arc::new(SystemClock),
     };
     host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await

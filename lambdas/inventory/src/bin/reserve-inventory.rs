@@ -1,4 +1,4 @@
-//! `reserve-inventory`: new orders → the inventory's API → whether their stock is held.
+//! `reserve-inventory`: new orders → inventory API → confirmed or rejected reservations.
 
 use aws_events::EventBridge;
 use std::sync::Arc;

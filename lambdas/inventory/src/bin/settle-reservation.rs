@@ -1,4 +1,4 @@
-//! `settle-reservation`: how payments came out → the inventory's API → stock sold or free.
+//! `settle-reservation`: payment events → inventory API → committed or released reservations.
 
 use aws_events::EventBridge;
 use std::sync::Arc;

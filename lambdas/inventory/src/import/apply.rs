@@ -1,7 +1,8 @@
-//! What a row does to the stock, once.
+//! Applies each row to the stock exactly once.
 //!
-//! The first good row of a SKU leaves a mark in the same transaction as its effect; also where it had none, so that it
-//! is decided the same whenever it is met again. The mark's key is the SKU and the file's content.
+//! The first valid row of a SKU writes a deduplication marker in the same transaction as its effect. A
+//! rejected row writes one too, so that it is rejected again when it is reprocessed. The key of the marker is
+//! the SKU and the content of the file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,185 +12,186 @@ use domain::{DeliveryId, Sku};
 use platform::Clock;
 use serde::{Deserialize, Serialize};
 
-use super::row::{Fault, Row, Tax};
-use crate::product::{MOST_PIECES, Offer, Product};
+use super::row::{Row, RowError, Tax};
+use crate::product::{MAX_STOCK, Offer, Product};
 
-/// How many rows are written in one transaction: each is two of the hundred writes that DynamoDB takes, and the more
-/// there are, the more likely is an order for one of them to come between
+/// The number of rows per transaction. A row takes two of the 100 operations that DynamoDB allows, and the
+/// more rows a transaction has, the more likely it conflicts with an order
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>).
-pub const BATCH: usize = 25;
-/// How often a row is decided again when others were faster with its product.
-const TRIES: u32 = 8;
+pub const BATCH_SIZE: usize = 25;
+/// The maximum number of attempts to apply a row whose product is changed concurrently.
+const MAX_ATTEMPTS: u32 = 8;
 
-/// What a row of a file left.
+/// Records that a row of a file has been processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// How many pieces it brought.
+pub struct DedupMarker {
+    /// The quantity of the row; 0 if it was rejected.
     pub quantity: u32,
-    /// On which line it is. 0 of a delivery that no file brought.
+    /// The line number of the row. 0 for a delivery that was recorded through the API.
     #[serde(default)]
     pub line: u64,
-    /// Under which name the file was dropped that it was met in first.
+    /// The key of the file in which the row was first processed.
     #[serde(default)]
     pub file: String,
-    /// Why it did nothing, if it did nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused: Option<Fault>,
+    /// The reason why the row was rejected, if it was.
+    #[serde(rename = "refused", default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<RowError>,
 }
 
-/// A product, and the mark that a file left on it.
+/// The current state of a product: its data, and the marker that a file has left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// The product, if there is one.
+pub struct CurrentState {
+    /// The product, if it exists.
     pub product: Option<Product>,
-    /// The mark, if there is one.
-    pub mark: Option<Mark>,
+    /// The marker, if a row of the file has been processed for this product.
+    pub marker: Option<DedupMarker>,
 }
 
-/// A mark to be set, and what else is to become so with it.
+/// A marker to write, and the change of the product that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// Of which product.
+    /// The product.
     pub sku: Sku,
-    /// Set only where there is none.
-    pub mark: Mark,
-    /// What becomes of the product. Nothing where the mark says that the row was refused.
+    /// The marker, which must not exist yet.
+    pub marker: DedupMarker,
+    /// The change of the product. `None` if the row is rejected.
     pub product: Option<ProductChange>,
 }
 
-/// What becomes of a product.
+/// A change of a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductChange {
-    /// The revision that it has to have still; `None` where there must be no product.
-    pub read: Option<u64>,
-    /// What staff decide of it, where that changes.
+    /// The revision that the product must still have; `None` if it must not exist.
+    pub expected_revision: Option<u64>,
+    /// The new name, price and tax rate, if they change.
     pub offer: Option<Offer>,
-    /// How many pieces more are available.
+    /// The quantity to add to the available stock.
     pub quantity: u32,
 }
 
 impl ProductChange {
-    /// The product after it. `None` where it would have more pieces than can be counted, or is new without an offer.
-    pub fn applied(&self, sku: &Sku, now: Option<&Product>) -> Option<Product> {
-        let available = now.map_or(0, |product| product.available).checked_add(self.quantity)?;
-        if available > MOST_PIECES {
+    /// Applies the change. Returns `None` if the stock would exceed [`MAX_STOCK`], or if a new product has no
+    /// offer.
+    pub fn apply_to(&self, sku: &Sku, current: Option<&Product>) -> Option<Product> {
+        let available = current.map_or(0, |product| product.available).checked_add(self.quantity)?;
+        if available > MAX_STOCK {
             return None;
         }
-        let Some(offer) = &self.offer else { return Some(Product { available, ..now?.clone() }) };
+        let Some(offer) = &self.offer else { return Some(Product { available, ..current?.clone() }) };
         Some(Product {
             sku: sku.clone(),
             name: offer.name.clone(),
             price: offer.price,
             tax_rate: offer.tax_rate,
-            revision: now.map_or(0, |product| product.revision).saturating_add(1),
+            revision: current.map_or(0, |product| product.revision).saturating_add(1),
             available,
-            held: now.map_or(0, |product| product.held),
-            sold: now.map_or(0, |product| product.sold),
+            held: current.map_or(0, |product| product.held),
+            sold: current.map_or(0, |product| product.sold),
         })
     }
 }
 
-/// The stock, as imports see it.
+/// The store of products and deduplication markers.
 #[async_trait]
 pub trait Stock: Send + Sync {
-    /// The products of these SKUs, each named once and at most [`BATCH`], and their marks of this file.
-    async fn look(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, Seen>>;
+    /// Reads the products of at most [`BATCH_SIZE`] distinct SKUs, and the markers of this file.
+    async fn read(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, CurrentState>>;
 
-    /// Makes all the changes, of different products, or none. False, and nothing written, where a product is no longer
-    /// as it was read, would have more pieces than can be counted, or has a mark.
-    async fn change(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool>;
+    /// Writes changes of distinct products in one transaction. Returns false and writes nothing if a product
+    /// has changed since it was read, would exceed [`MAX_STOCK`], or has a marker.
+    async fn write(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool>;
 }
 
-/// What became of a row.
+/// The outcome of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is counted, now or before.
+    /// The row has been applied, in this run or an earlier one.
     Applied,
-    /// The same content was dropped under another name before, and the row is counted there.
+    /// The row was applied before, when the same content was uploaded under another name.
     Repeated,
-    /// It did nothing: the file has a row of this SKU before it.
+    /// The row has no effect, because an earlier row of the file has the same SKU.
     Duplicate {
-        /// On which line.
+        /// The line number of the earlier row.
         first: u64,
     },
-    /// It did nothing, for this reason.
-    Refused(Fault),
+    /// The row has no effect, for this reason.
+    Rejected(RowError),
 }
 
-/// What is to be done for a row.
+/// The action to take for a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing.
-    Is(Outcome),
-    /// This, and then it is so.
-    Becomes(Change, Outcome),
+    /// Nothing changes: the row has been processed before.
+    Unchanged(Outcome),
+    /// Write the change. The outcome applies once it has been written.
+    Write(Change, Outcome),
 }
 
-/// Decides what a row does.
-pub fn decide(row: &Row, line: u64, file: &str, seen: &Seen) -> Decision {
-    if let Some(mark) = &seen.mark {
-        return Decision::Is(match &mark.refused {
-            _ if mark.line != line => Outcome::Duplicate { first: mark.line },
-            Some(fault) => Outcome::Refused(fault.clone()),
-            None if mark.file == file => Outcome::Applied,
+/// Decides how to process a row.
+pub fn decide(row: &Row, line: u64, file: &str, current: &CurrentState) -> Decision {
+    if let Some(marker) = &current.marker {
+        return Decision::Unchanged(match &marker.rejection {
+            _ if marker.line != line => Outcome::Duplicate { first: marker.line },
+            Some(error) => Outcome::Rejected(error.clone()),
+            None if marker.file == file => Outcome::Applied,
             None => Outcome::Repeated,
         });
     }
-    let available = seen.product.as_ref().map_or(0, |product| product.available);
-    let mark = |quantity, refused| Mark { quantity, line, file: file.to_owned(), refused };
-    if available > MOST_PIECES.saturating_sub(row.quantity) {
-        let fault = Fault::new("quantity", "there would be more pieces than can be counted");
-        let change = Change { sku: row.sku.clone(), mark: mark(0, Some(fault.clone())), product: None };
-        return Decision::Becomes(change, Outcome::Refused(fault));
+    let available = current.product.as_ref().map_or(0, |product| product.available);
+    let marker = |quantity, rejection| DedupMarker { quantity, line, file: file.to_owned(), rejection };
+    if available > MAX_STOCK.saturating_sub(row.quantity) {
+        let error = RowError::new("quantity", format!("the stock would exceed {MAX_STOCK} pieces"));
+        let change = Change { sku: row.sku.clone(), marker: marker(0, Some(error.clone())), product: None };
+        return Decision::Write(change, Outcome::Rejected(error));
     }
-    let tax_now = seen.product.as_ref().and_then(|product| product.tax_rate);
+    let current_rate = current.product.as_ref().and_then(|product| product.tax_rate);
     let tax_rate = match row.tax {
-        Tax::AsItIs => tax_now,
+        Tax::Unchanged => current_rate,
         Tax::Rate(rate) => rate,
     };
     let offer = Offer { name: row.name.clone(), price: row.price, tax_rate };
-    let as_it_is = seen.product.as_ref().is_some_and(|product| {
+    let is_unchanged = current.product.as_ref().is_some_and(|product| {
         product.name == offer.name && product.price == offer.price && product.tax_rate == tax_rate
     });
     let product = ProductChange {
-        read: seen.product.as_ref().map(|product| product.revision),
-        offer: (!as_it_is).then_some(offer),
+        expected_revision: current.product.as_ref().map(|product| product.revision),
+        offer: (!is_unchanged).then_some(offer),
         quantity: row.quantity,
     };
-    let change = Change { sku: row.sku.clone(), mark: mark(row.quantity, None), product: Some(product) };
-    Decision::Becomes(change, Outcome::Applied)
+    let change = Change { sku: row.sku.clone(), marker: marker(row.quantity, None), product: Some(product) };
+    Decision::Write(change, Outcome::Applied)
 }
 
-/// Why a SKU's second row does nothing.
-pub fn duplicate(line: u64) -> Fault {
-    Fault::new("sku", format!("is on line {line} already, and each has one row: which of them is right?"))
+/// The error of a row whose SKU is already on another line.
+pub fn duplicate_error(line: u64) -> RowError {
+    RowError::new("sku", format!("is already on line {line}: a file may have only one row per SKU"))
 }
 
 /// Applies the rows of a file.
 pub struct Applier<'a> {
-    /// Where to.
+    /// The store to which the rows are applied.
     pub stock: &'a dyn Stock,
-    /// Time and chance.
+    /// Supplies the time and random numbers.
     pub clock: &'a dyn Clock,
-    /// What names the file's content.
+    /// The delivery id that identifies the content of the file.
     pub delivery: &'a DeliveryId,
-    /// The file's name.
+    /// The key of the file.
     pub file: &'a str,
 }
 
 impl Applier<'_> {
-    /// Applies rows of different SKUs, at most [`BATCH`]; gives back what became of each.
+    /// Applies at most [`BATCH_SIZE`] rows of distinct SKUs and returns their outcomes.
     ///
     /// # Errors
-    /// When the stock does not answer, or others are faster again and again. Some of the rows may be applied.
+    /// When the store fails, or write conflicts persist. Some of the rows may have been applied.
     pub async fn apply(&self, rows: &[(u64, Row)]) -> anyhow::Result<Vec<Outcome>> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(outcomes) = self.attempt(rows).await? {
+        if let Some(outcomes) = self.try_apply(rows).await? {
             return Ok(outcomes);
         }
-        // Somebody else was faster with one of them: each by itself, so that it keeps none of the others waiting.
+        // A write conflict: apply each row on its own, so that one conflict does not block the other rows.
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
             outcomes.push(self.apply_one(row).await?);
@@ -198,34 +200,37 @@ impl Applier<'_> {
     }
 
     async fn apply_one(&self, row: &(u64, Row)) -> anyhow::Result<Outcome> {
-        for attempt in 1..=TRIES {
+        for attempt in 1..=MAX_ATTEMPTS {
             if let Some(outcome) =
-                self.attempt(std::slice::from_ref(row)).await?.and_then(|mut one| one.pop())
+                self.try_apply(std::slice::from_ref(row)).await?.and_then(|mut outcomes| outcomes.pop())
             {
                 return Ok(outcome);
             }
-            let most = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
-            self.clock.sleep(most.mul_f64(self.clock.random())).await;
+            let max_delay = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
+            self.clock.sleep(max_delay.mul_f64(self.clock.random())).await;
         }
-        anyhow::bail!("others were faster with the row on line {} {TRIES} times", row.0)
+        anyhow::bail!(
+            "{MAX_ATTEMPTS} attempts to apply the row on line {} failed because of write conflicts",
+            row.0
+        )
     }
 
-    /// Reads, decides and writes once. `None` where somebody else was faster.
-    async fn attempt(&self, rows: &[(u64, Row)]) -> anyhow::Result<Option<Vec<Outcome>>> {
+    /// Reads, decides and writes once. Returns `None` if there is a write conflict.
+    async fn try_apply(&self, rows: &[(u64, Row)]) -> anyhow::Result<Option<Vec<Outcome>>> {
         let skus: Vec<Sku> = rows.iter().map(|(_, row)| row.sku.clone()).collect();
-        let mut seen = self.stock.look(self.delivery, &skus).await?;
+        let mut states = self.stock.read(self.delivery, &skus).await?;
         let (mut changes, mut outcomes) = (Vec::new(), Vec::with_capacity(rows.len()));
         for (line, row) in rows {
-            let seen = seen.remove(&row.sku).unwrap_or_default();
-            outcomes.push(match decide(row, *line, self.file, &seen) {
-                Decision::Is(outcome) => outcome,
-                Decision::Becomes(change, outcome) => {
+            let current = states.remove(&row.sku).unwrap_or_default();
+            outcomes.push(match decide(row, *line, self.file, &current) {
+                Decision::Unchanged(outcome) => outcome,
+                Decision::Write(change, outcome) => {
                     changes.push(change);
                     outcome
                 }
             });
         }
-        let written = changes.is_empty() || self.stock.change(self.delivery, &changes).await?;
+        let written = changes.is_empty() || self.stock.write(self.delivery, &changes).await?;
         Ok(written.then_some(outcomes))
     }
 }

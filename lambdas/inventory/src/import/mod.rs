@@ -1,29 +1,30 @@
-//! `import-stock`: a file of products and deliveries, dropped into a bucket, is read and counted in, row by row.
+//! `import-stock`: imports products and deliveries from a CSV file that is uploaded to a bucket, row by row.
 //!
-//! | module | does |
+//! | module | purpose |
 //! |---|---|
-//! | [`notice`] | reads what S3 tells of a file |
-//! | [`sniff`] | tells what is no CSV at all |
-//! | [`lines`] | takes records out of bytes as they come, in bounded memory |
-//! | [`row`] | reads the header and rows, with the domain's types |
-//! | [`apply`] | decides what a row does, once, and does it in batches |
-//! | `feed` | makes batches of rows |
-//! | [`progress`] | how far an import is: what is kept of it between two runs |
-//! | [`results`] | writes what was rejected, and the summary |
-//! | [`run`] | puts them together: reads on until the function's time is up |
+//! | [`upload`] | parses the S3 event of an uploaded file |
+//! | [`sniff`] | detects files that are not CSV |
+//! | [`records`] | splits a byte stream into records, in bounded memory |
+//! | [`row`] | parses the header and the rows into the domain's types |
+//! | [`apply`] | decides and applies the effect of each row exactly once, in batches |
+//! | `batches` | reads batches of rows and records their outcomes |
+//! | [`progress`] | the checkpoint of an import between two runs |
+//! | [`results`] | writes the rejected rows and the summary |
+//! | [`run`] | one run: resumes from the checkpoint and continues until the function's time is up |
 //!
-//! How it stays safe: each row leaves a mark, named after the file's content, in the same transaction as its effect. A
-//! row that is met again, because the event came twice or a run was cut off, finds its mark and does nothing. How far
-//! the file is read is only a matter of speed.
+//! Each row writes a deduplication marker, whose key includes the content of the file, in the same
+//! transaction as its effect. A row that is processed again, because the event was delivered twice or a run
+//! was interrupted, finds its marker and has no effect. The checkpoint therefore affects only performance,
+//! not correctness.
 
 pub mod apply;
-mod feed;
-pub mod lines;
-pub mod notice;
+mod batches;
 pub mod progress;
+pub mod records;
 pub mod results;
 pub mod row;
 pub mod run;
 pub mod sniff;
+pub mod upload;
 
 pub use run::ImportStock;

@@ -1,4 +1,4 @@
-//! How far an import is: what is kept of it, so that the next run goes on where the last one was.
+//! The checkpoint of an import, from which the next run resumes.
 
 use async_trait::async_trait;
 use domain::Lease;
@@ -8,54 +8,55 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
-use super::lines::Position;
+use super::records::Position;
 use super::row::Header;
 
 /// An import of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
-    /// What names it: [`Dropped::import_id`](super::notice::Dropped::import_id).
+    /// The id: [`UploadedFile::import_id`](super::upload::UploadedFile::import_id).
     pub id: String,
-    /// The file's name in the bucket.
+    /// The key of the file.
     pub file: String,
-    /// What names its content, without quotes.
+    /// The ETag of the file, without quotes.
     pub etag: String,
-    /// Goes up by one with every write.
+    /// Incremented by each write, for optimistic locking.
     pub version: u64,
-    /// Who is at it.
+    /// The lease of the run that processes the import.
     pub lease: Lease,
-    /// When it was begun.
+    /// When the first run started.
     pub started_at: Timestamp,
-    /// How far it is.
+    /// The progress.
     pub progress: Progress,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The bytes of the file, once it was opened.
+    /// The size of the file in bytes, once it has been opened.
     pub size: Option<u64>,
-    /// What its first line says, once that was read.
+    /// The header, once it has been parsed.
     pub header: Option<Header>,
-    /// All rows before this place are dealt with.
+    /// The position up to which all rows have been processed.
     pub position: Position,
-    /// What became of them.
+    /// The number of rows by outcome.
     pub counts: Counts,
-    /// What `rejected.csv` will be made of, in order.
-    pub pieces: Vec<Piece>,
-    /// What comes next.
+    /// The chunks from which `rejected.csv` will be assembled, in order.
+    #[serde(rename = "pieces")]
+    pub rejected_chunks: Vec<RejectedChunk>,
+    /// The current stage.
     pub stage: Stage,
 }
 
 impl Progress {
-    /// Of a file that nobody has looked at.
+    /// The progress of an import that has not started.
     pub fn new() -> Self {
         Self {
             size: None,
             header: None,
             position: Position::START,
             counts: Counts::default(),
-            pieces: Vec::new(),
+            rejected_chunks: Vec::new(),
             stage: Stage::Reading,
         }
     }
@@ -67,44 +68,44 @@ impl Default for Progress {
     }
 }
 
-/// What became of a file's rows.
+/// The number of rows by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// All rows, without the header and empty lines.
+    /// All rows, excluding the header and blank lines.
     pub rows: u64,
-    /// Those that are counted in.
+    /// The rows that were applied.
     pub applied: u64,
-    /// Those that were counted in before, when the same content was dropped under another name.
+    /// The rows that were applied before, when the same content was uploaded under another name.
     pub repeated: u64,
-    /// Those in `rejected.csv`.
+    /// The rows in `rejected.csv`.
     pub rejected: u64,
-    /// The pieces that were delivered with the applied rows.
+    /// The number of pieces delivered by the applied rows.
     pub pieces: u64,
 }
 
-/// A part of `rejected.csv` that is in a file of its own until the end.
+/// A chunk of `rejected.csv`, which is an object of its own until the file is assembled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Piece {
-    /// Its name in the bucket.
+pub struct RejectedChunk {
+    /// The key of the object.
     pub key: String,
-    /// Its bytes.
+    /// The size in bytes.
     pub size: usize,
 }
 
-/// What comes next.
+/// The stage of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Rows are read.
+    /// The rows are being read and applied.
     Reading,
-    /// No row is left, and the results are written.
+    /// All rows have been processed, and the results are being written.
     Reporting {
-        /// How reading ended.
+        /// How reading the file ended.
         ending: Ending,
-        /// What is written of `rejected.csv`, where that takes more than one call.
+        /// The multipart upload of `rejected.csv` and the parts uploaded so far, if the file needs one.
         upload: Option<(MultipartUpload, Vec<Part>)>,
     },
-    /// Nothing.
+    /// The import is complete.
     Done(Ending),
 }
 
@@ -112,28 +113,28 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// At its end.
+    /// The file was read to its end.
     Read,
-    /// It cannot be read, or not beyond some line, for this reason.
+    /// The file, or the rest of it, could not be read, for this reason.
     Refused(String),
-    /// It was replaced or removed. What replaced it is an import of its own.
+    /// The file was replaced or removed. The replacement is a separate import.
     Gone,
 }
 
-/// What is kept of the imports.
+/// The store of imports.
 #[async_trait]
 pub trait Imports: Send + Sync {
-    /// One import.
+    /// Gets an import.
     async fn get(&self, id: &str) -> anyhow::Result<Option<Import>>;
 
-    /// Writes `import` if the one that is kept still has the version `read`; `None`: if there is none. False, and
-    /// nothing written, where that is not so.
+    /// Writes an import if the stored one has the version `read`, or if none is stored and `read` is `None`.
+    /// Otherwise, returns false and writes nothing.
     async fn write(&self, import: &Import, read: Option<u64>) -> anyhow::Result<bool>;
 }
 
-/// Where the function gets its messages from.
+/// The queue that triggers the function, to which a run sends a message to be resumed.
 #[async_trait]
-pub trait GoOn: Send + Sync {
-    /// Has the function called again with this message, after a while.
-    async fn go_on(&self, message: &Value, after: Duration) -> anyhow::Result<()>;
+pub trait ResumeQueue: Send + Sync {
+    /// Sends a message, which becomes visible after `delay`.
+    async fn send(&self, message: &Value, delay: Duration) -> anyhow::Result<()>;
 }

@@ -1,67 +1,68 @@
-//! What staff find beside their file: the rows that were rejected, and a summary.
+//! The results of an import: the rejected rows and a summary.
 
 use jiff::Timestamp;
 use platform::objects::{MIN_PART_BYTES, Object, ObjectStore};
 use serde::Serialize;
 
-use super::lines::Record;
-use super::notice::INCOMING;
-use super::progress::{Counts, Ending, Import, Piece, Stage};
-use super::row::{Column, Fault, Header, REJECTED_COLUMNS};
+use super::progress::{Counts, Ending, Import, RejectedChunk, Stage};
+use super::records::Record;
+use super::row::{Column, Header, REJECTED_COLUMNS, RowError};
+use super::upload::INCOMING_PREFIX;
 
-/// Where results are.
-pub const RESULTS: &str = "results/";
-/// Where pieces of them are until all are there.
-pub const WORK: &str = "work/";
-/// The most bytes of a file's name that its results' names have: a name in a bucket has 1,024 in all.
-const LONGEST_NAME: usize = 800;
+/// The prefix of the results.
+pub const RESULTS_PREFIX: &str = "results/";
+/// The prefix of the chunks of `rejected.csv`, until it is assembled.
+pub const WORK_PREFIX: &str = "work/";
+/// The maximum number of bytes of the file name in the keys of its results: a key has at most 1,024.
+const MAX_NAME_BYTES: usize = 800;
 const CSV: &str = "text/csv; charset=utf-8";
 
-/// The folder of a file's results: named after the file and its content, as one name may bring many files in time.
+/// The folder of the results. It is named after the file and its ETag, because a file name may be reused.
 pub fn folder(import: &Import) -> String {
-    let name = import.file.strip_prefix(INCOMING).unwrap_or(&import.file);
-    let end = (0..=LONGEST_NAME.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
-    format!("{RESULTS}{}/{}", name.get(..end).unwrap_or_default(), import.etag)
+    let name = import.file.strip_prefix(INCOMING_PREFIX).unwrap_or(&import.file);
+    let end = (0..=MAX_NAME_BYTES.min(name.len())).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    format!("{RESULTS_PREFIX}{}/{}", name.get(..end).unwrap_or_default(), import.etag)
 }
 
-/// Rejected rows that are not in a file yet. Memory is bounded by whoever writes them away in time.
+/// Buffers rejected rows until they are written to the bucket. The caller bounds the memory by flushing in
+/// time.
 #[derive(Debug, Default)]
-pub struct Rejected {
+pub struct RejectedRows {
     text: Vec<u8>,
 }
 
-impl Rejected {
-    /// How many bytes wait.
+impl RejectedRows {
+    /// The number of buffered bytes.
     pub fn size(&self) -> usize {
         self.text.len()
     }
 
-    /// Adds a row as it was, with line, column and reason before it. The first row that an import rejects brings the
-    /// header along.
-    pub fn add(&mut self, header: Option<&Header>, first: bool, record: &Record, fault: &Fault) {
+    /// Adds the original row, preceded by line, column and reason. The first rejected row of an import is
+    /// preceded by the header.
+    pub fn add(&mut self, header: Option<&Header>, is_first: bool, record: &Record, error: &RowError) {
         let separator = header.map_or(b',', |header| header.separator);
         let columns = header.map(|header| header.columns.as_slice()).unwrap_or_default();
-        if first {
-            let own = columns.iter().filter_map(|column| column.name());
-            self.line(separator, REJECTED_COLUMNS.into_iter().chain(own).map(str::as_bytes));
+        if is_first {
+            let names = columns.iter().filter_map(|column| column.name());
+            self.write_line(separator, REJECTED_COLUMNS.into_iter().chain(names).map(str::as_bytes));
         }
         let line = record.line.to_string();
-        let ours = [line.as_bytes(), fault.column.as_bytes(), fault.reason.as_bytes()];
-        let kept = |(index, field): (usize, &'_ Vec<u8>)| {
-            let lost = columns.get(index) == Some(&Column::Ignored);
-            (!lost).then(|| String::from_utf8_lossy(field).into_owned())
+        let details = [line.as_bytes(), error.column.as_bytes(), error.reason.as_bytes()];
+        let keep = |(index, field): (usize, &'_ Vec<u8>)| {
+            let is_ignored = columns.get(index) == Some(&Column::Ignored);
+            (!is_ignored).then(|| String::from_utf8_lossy(field).into_owned())
         };
-        let row: Vec<String> = record.fields.iter().enumerate().filter_map(kept).collect();
-        self.line(separator, ours.into_iter().chain(row.iter().map(String::as_bytes)));
+        let row: Vec<String> = record.fields.iter().enumerate().filter_map(keep).collect();
+        self.write_line(separator, details.into_iter().chain(row.iter().map(String::as_bytes)));
     }
 
-    fn line<'a>(&mut self, separator: u8, fields: impl Iterator<Item = &'a [u8]>) {
+    fn write_line<'a>(&mut self, separator: u8, fields: impl Iterator<Item = &'a [u8]>) {
         for (index, field) in fields.enumerate() {
             if index > 0 {
                 self.text.push(separator);
             }
-            let special = |byte: &u8| *byte == separator || matches!(byte, b'"' | b'\r' | b'\n');
-            if field.iter().any(special) {
+            let needs_quotes = |byte: &u8| *byte == separator || matches!(byte, b'"' | b'\r' | b'\n');
+            if field.iter().any(needs_quotes) {
                 self.text.push(b'"');
                 for byte in field {
                     self.text.extend(std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }));
@@ -74,23 +75,23 @@ impl Rejected {
         self.text.extend_from_slice(b"\r\n");
     }
 
-    /// Writes what waits into a file of that name.
+    /// Writes the buffered rows to an object with this key. Returns `None` if there are none.
     ///
     /// # Errors
-    /// When it cannot be written: it still waits.
-    pub async fn write_away(
+    /// When the object cannot be written; the rows stay in the buffer.
+    pub async fn flush(
         &mut self,
         files: &dyn ObjectStore,
         key: String,
-    ) -> anyhow::Result<Option<Piece>> {
+    ) -> anyhow::Result<Option<RejectedChunk>> {
         if self.text.is_empty() {
             return Ok(None);
         }
         let body = std::mem::take(&mut self.text);
-        let piece = Piece { key: key.clone(), size: body.len() };
+        let chunk = RejectedChunk { key: key.clone(), size: body.len() };
         let file = Object { key, content_type: CSV.to_owned(), body: body.into() };
         match files.write(file.clone()).await {
-            Ok(()) => Ok(Some(piece)),
+            Ok(()) => Ok(Some(chunk)),
             Err(error) => {
                 self.text = file.body.into();
                 Err(error)
@@ -99,16 +100,16 @@ impl Rejected {
     }
 }
 
-/// The pieces that make each part of `rejected.csv`. The same ones each time, so that a part that is written again is
-/// the same.
-fn parts(pieces: &[Piece]) -> Vec<&[Piece]> {
-    let (mut parts, mut rest, mut count, mut size) = (Vec::new(), pieces, 0, 0_usize);
-    for piece in pieces {
-        (count, size) = (count + 1, size.saturating_add(piece.size));
+/// Groups the chunks into the parts of `rejected.csv`. The grouping is deterministic, so that a part that is
+/// uploaded again is identical.
+fn parts(chunks: &[RejectedChunk]) -> Vec<&[RejectedChunk]> {
+    let (mut parts, mut rest, mut count, mut size) = (Vec::new(), chunks, 0, 0_usize);
+    for chunk in chunks {
+        (count, size) = (count + 1, size.saturating_add(chunk.size));
         if size >= MIN_PART_BYTES {
-            let (part, behind) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            let (part, remaining) = rest.split_at_checked(count).unwrap_or((rest, &[]));
             parts.push(part);
-            (rest, count, size) = (behind, 0, 0);
+            (rest, count, size) = (remaining, 0, 0);
         }
     }
     if !rest.is_empty() {
@@ -117,20 +118,20 @@ fn parts(pieces: &[Piece]) -> Vec<&[Piece]> {
     parts
 }
 
-async fn body(files: &dyn ObjectStore, pieces: &[Piece]) -> anyhow::Result<Vec<u8>> {
+async fn read_chunks(files: &dyn ObjectStore, chunks: &[RejectedChunk]) -> anyhow::Result<Vec<u8>> {
     use futures::StreamExt;
-    let mut body = Vec::with_capacity(pieces.iter().map(|piece| piece.size).sum());
-    for piece in pieces {
-        let reading = files.read(&piece.key, 0, None).await?;
-        let mut reading = reading.ok_or_else(|| anyhow::anyhow!("{} is gone", piece.key))?;
-        while let Some(chunk) = reading.chunks.next().await {
-            body.extend_from_slice(&chunk?);
+    let mut body = Vec::with_capacity(chunks.iter().map(|chunk| chunk.size).sum());
+    for chunk in chunks {
+        let stream = files.read(&chunk.key, 0, None).await?;
+        let mut stream = stream.ok_or_else(|| anyhow::anyhow!("the object {} does not exist", chunk.key))?;
+        while let Some(bytes) = stream.chunks.next().await {
+            body.extend_from_slice(&bytes?);
         }
     }
     Ok(body)
 }
 
-/// What `summary.json` has.
+/// The content of `summary.json`.
 #[derive(Debug, Serialize)]
 struct Summary<'a> {
     file: &'a str,
@@ -146,7 +147,7 @@ struct Summary<'a> {
     finished_at: Timestamp,
 }
 
-/// What a summary calls an ending.
+/// The status of a completed import, as in the summary.
 pub fn status(ending: &Ending, counts: &Counts) -> &'static str {
     match ending {
         Ending::Read if counts.rejected > 0 => "imported_in_part",
@@ -157,37 +158,37 @@ pub fn status(ending: &Ending, counts: &Counts) -> &'static str {
     }
 }
 
-/// Writes on at the results, until all are there or it is late. Whatever is done again is done the same.
+/// Writes the results until they are complete or the deadline has passed. Repeated writes are identical.
 ///
 /// # Errors
-/// When they cannot be written; what is written so far is in `import`.
+/// When a write fails; `import` records the parts written so far.
 pub async fn write(
     files: &dyn ObjectStore,
     import: &mut Import,
-    late: &(dyn Fn() -> bool + Sync),
+    is_past_deadline: &(dyn Fn() -> bool + Sync),
     now: Timestamp,
 ) -> anyhow::Result<()> {
     let folder = folder(import);
     let progress = &mut import.progress;
     let Stage::Reporting { ending, upload } = &mut progress.stage else { return Ok(()) };
     let key = format!("{folder}/rejected.csv");
-    let wanted = parts(&progress.pieces);
-    match wanted.as_slice() {
+    let parts = parts(&progress.rejected_chunks);
+    match parts.as_slice() {
         [] => {}
-        [all] => {
-            let body = body(files, all).await?.into();
+        [part] => {
+            let body = read_chunks(files, part).await?.into();
             files.write(Object { key: key.clone(), content_type: CSV.to_owned(), body }).await?;
         }
-        many => {
+        several => {
             if upload.is_none() {
                 *upload = Some((files.start_upload(&key, CSV).await?, Vec::new()));
             }
             let Some((upload, written)) = upload else { return Ok(()) };
-            for (number, pieces) in (1_u32..).zip(many).skip(written.len()) {
-                if late() {
+            for (number, part) in (1_u32..).zip(several).skip(written.len()) {
+                if is_past_deadline() {
                     return Ok(());
                 }
-                let body = body(files, pieces).await?.into();
+                let body = read_chunks(files, part).await?.into();
                 written.push(files.upload_part(upload, number, body).await?);
             }
             files.complete_upload(upload, written).await?;
@@ -199,11 +200,11 @@ pub async fn write(
         status: status(ending, &progress.counts),
         reason: match ending {
             Ending::Refused(reason) => Some(reason),
-            Ending::Gone => Some("the file was replaced or removed before all of it was read"),
+            Ending::Gone => Some("the file was replaced or removed before it was read to its end"),
             Ending::Read => None,
         },
         counts: &progress.counts,
-        rejected_file: (!wanted.is_empty()).then_some(key),
+        rejected_file: (!parts.is_empty()).then_some(key),
         started_at: import.started_at,
         finished_at: now,
     };
@@ -220,10 +221,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_large_enough_but_for_the_last() {
-        let piece = |size| Piece { key: String::new(), size };
-        let pieces = [3, 1, 2, 6, 4].map(|mega| piece(mega * 1024 * 1024));
-        let sizes: Vec<usize> = parts(&pieces).iter().map(|part| part.len()).collect();
+    fn all_parts_except_the_last_have_the_minimum_size() {
+        let chunk = |size| RejectedChunk { key: String::new(), size };
+        let chunks = [3, 1, 2, 6, 4].map(|mebibytes| chunk(mebibytes * 1024 * 1024));
+        let sizes: Vec<usize> = parts(&chunks).iter().map(|part| part.len()).collect();
         assert_eq!(sizes, [3, 1, 1]);
         assert!(parts(&[]).is_empty());
     }

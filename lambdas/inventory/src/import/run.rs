@@ -1,4 +1,5 @@
-//! One run of an import: from where the last one was, until the file is read or the function's time is up.
+//! One run of an import: resumes from the checkpoint, and continues until the import is complete or the
+//! function's time is up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,33 +15,33 @@ use platform::{Clock, Failure, MessageHandler};
 use serde_json::Value;
 
 use super::apply::{Applier, Stock};
-use super::feed::{Fed, Feed, Source};
-use super::notice::Dropped;
-use super::progress::{Ending, GoOn, Import, Imports, Progress, Stage};
-use super::results::{self, Rejected, WORK};
+use super::batches::{BatchReader, ReadResult, Source};
+use super::progress::{Ending, Import, Imports, Progress, ResumeQueue, Stage};
+use super::results::{self, RejectedRows, WORK_PREFIX};
+use super::upload::UploadedFile;
 
-/// How many batches are written at the same time.
-const IN_FLIGHT: usize = 16;
-/// How often it is noted down how far the file is read.
-const NOTED_EVERY: Duration = Duration::from_secs(5);
-/// Left of the function's time to write down how far it came.
-const RESERVE: Duration = Duration::from_secs(15);
-/// How much longer than the function's time the lease is.
+/// The number of batches that are applied concurrently.
+const CONCURRENT_BATCHES: usize = 16;
+/// The interval between checkpoints.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+/// The part of the function's time that is reserved for writing the last checkpoint.
+const TIME_RESERVE: Duration = Duration::from_secs(15);
+/// How much longer the lease lasts than the function's time.
 const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(5);
-/// How long the next run is put off when this one failed.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// The delay of the next run after a failure.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// Counts a file in.
+/// Imports an uploaded file.
 pub struct ImportStock {
-    /// Where the file is, and the results go.
+    /// The bucket with the file and the results.
     pub files: Arc<dyn ObjectStore>,
-    /// How far each import is.
+    /// The store of imports.
     pub imports: Arc<dyn Imports>,
-    /// What rows are applied to.
+    /// The store of products and deduplication markers.
     pub stock: Arc<dyn Stock>,
-    /// Has the function called again.
-    pub go_on: Arc<dyn GoOn>,
-    /// Time and chance.
+    /// The queue that resumes the import in another run.
+    pub resume_queue: Arc<dyn ResumeQueue>,
+    /// Supplies the time, random numbers and new ids.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -52,27 +53,27 @@ impl MessageHandler for ImportStock {
             event_type: text("/detail-type"),
             event_id: text("/id"),
             order_id: None,
-            correlation_id: Dropped::read(message).ok().map(|dropped| dropped.import_id()),
+            correlation_id: UploadedFile::from_message(message).ok().map(|file| file.import_id()),
         }
     }
 
     async fn handle_message(&self, message: Value, time: Duration) -> Result<Vec<Event>, Failure> {
-        let dropped = Dropped::read(&message)?;
-        if dropped.is_folder() {
+        let file = UploadedFile::from_message(&message)?;
+        if file.is_folder() {
             return Ok(Vec::new());
         }
-        let until = self.clock.elapsed().saturating_add(time.saturating_sub(RESERVE.min(time / 4)));
-        let Some(mut import) = self.take_on(&dropped, time).await? else { return Ok(Vec::new()) };
+        let deadline = self.clock.elapsed().saturating_add(time.saturating_sub(TIME_RESERVE.min(time / 4)));
+        let Some(mut import) = self.acquire_lease(&file, time).await? else { return Ok(Vec::new()) };
         let before = import.progress.clone();
-        let mut rejected = Rejected::default();
-        let worked = self.work(&dropped, &mut import, &mut rejected, until).await;
-        // What was done before something failed is noted down all the same.
+        let mut rejected = RejectedRows::default();
+        let result = self.process(&file, &mut import, &mut rejected, deadline).await;
+        // The checkpoint is written even after a failure, to keep the progress made before it.
         import.lease = import.lease.released(self.clock.now());
-        let pieces = match import.progress.stage {
-            Stage::Done(_) => std::mem::take(&mut import.progress.pieces),
+        let chunks = match import.progress.stage {
+            Stage::Done(_) => std::mem::take(&mut import.progress.rejected_chunks),
             _ => Vec::new(),
         };
-        self.note(&mut import, &mut rejected).await?;
+        self.save_checkpoint(&mut import, &mut rejected).await?;
         let progress = &import.progress;
         if let Stage::Done(ending) = &progress.stage {
             let (status, counts) = (results::status(ending, &progress.counts), &progress.counts);
@@ -84,50 +85,55 @@ impl MessageHandler for ImportStock {
                 repeated = counts.repeated,
                 rejected = counts.rejected,
                 pieces = counts.pieces,
-                "a file is imported"
+                "import complete"
             );
-            for piece in pieces {
-                if let Err(error) = self.files.delete(&piece.key).await {
-                    tracing::warn!(error = %format!("{error:#}"), key = piece.key, "left to the bucket's lifecycle");
+            for chunk in chunks {
+                if let Err(error) = self.files.delete(&chunk.key).await {
+                    tracing::warn!(
+                        error = %format!("{error:#}"),
+                        key = chunk.key,
+                        "failed to delete a chunk: the lifecycle rule of the bucket will delete it"
+                    );
                 }
             }
             return Ok(Vec::new());
         }
-        // A message counts its attempts, and an import may take more runs than those: each that came further sends
-        // another message. One that did not is tried again a few times, and is a dead letter then.
-        let failed = worked.err();
+        // A message can be received only a few times, but an import may take more runs. A run that made
+        // progress sends a new message; one that did not fails, and becomes a dead-letter message after a few
+        // retries.
+        let failure = result.err();
         if *progress == before {
-            return Err(failed
-                .unwrap_or_else(|| anyhow::anyhow!("not one row could be dealt with in time"))
+            return Err(failure
+                .unwrap_or_else(|| anyhow::anyhow!("the time limit was reached before any row was processed"))
                 .into());
         }
-        if let Some(error) = &failed {
-            tracing::warn!(error = %format!("{error:#}"), "the import goes on in another run");
+        if let Some(error) = &failure {
+            tracing::warn!(error = %format!("{error:#}"), "the run failed; the import will resume");
         }
-        let after = if failed.is_some() { AFTER_FAILURE } else { Duration::ZERO };
-        self.go_on.go_on(&message, after).await?;
+        let delay = if failure.is_some() { RETRY_DELAY } else { Duration::ZERO };
+        self.resume_queue.send(&message, delay).await?;
         tracing::info!(
             file = import.file,
             line = progress.position.line,
-            "the import goes on in another run"
+            "the import will resume in another run"
         );
         Ok(Vec::new())
     }
 }
 
 impl ImportStock {
-    /// Takes the import's lease. `None` where it is done.
-    async fn take_on(&self, dropped: &Dropped, time: Duration) -> Result<Option<Import>, Failure> {
+    /// Acquires the lease of the import. Returns `None` if the import is complete.
+    async fn acquire_lease(&self, file: &UploadedFile, time: Duration) -> Result<Option<Import>, Failure> {
         let now = self.clock.now();
         let lease_duration =
             SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX).saturating_add(LEASE_MARGIN);
         let attempt = Attempt { owner: self.clock.new_id(), now, lease_duration };
-        let id = dropped.import_id();
-        let read = self.imports.get(&id).await?;
-        let version = read.as_ref().map(|import| import.version);
-        let import = match read {
+        let id = file.import_id();
+        let stored = self.imports.get(&id).await?;
+        let version = stored.as_ref().map(|import| import.version);
+        let import = match stored {
             Some(Import { progress: Progress { stage: Stage::Done(_), .. }, .. }) => {
-                tracing::info!(file = dropped.key, "the file was imported before");
+                tracing::info!(file = file.key, "the file has been imported already");
                 return Ok(None);
             }
             Some(import) if import.lease.blocks(&attempt) => {
@@ -138,8 +144,8 @@ impl ImportStock {
             }
             None => Import {
                 id,
-                file: dropped.key.clone(),
-                etag: dropped.etag.clone(),
+                file: file.key.clone(),
+                etag: file.etag.clone(),
                 version: 1,
                 lease: attempt.lease(),
                 started_at: now,
@@ -152,109 +158,114 @@ impl ImportStock {
         Err(Failure::Leased { until: now })
     }
 
-    /// Writes down how far the import is, after what was rejected so far.
-    async fn note(&self, import: &mut Import, rejected: &mut Rejected) -> anyhow::Result<()> {
+    /// Writes the rejected rows, and then the checkpoint.
+    async fn save_checkpoint(&self, import: &mut Import, rejected: &mut RejectedRows) -> anyhow::Result<()> {
         let version = import.version;
-        let key = format!("{WORK}{}/{}-{version}.csv", import.id, import.lease.owner);
-        if let Some(piece) = rejected.write_away(self.files.as_ref(), key).await? {
-            import.progress.pieces.push(piece);
+        let key = format!("{WORK_PREFIX}{}/{}-{version}.csv", import.id, import.lease.owner);
+        if let Some(chunk) = rejected.flush(self.files.as_ref(), key).await? {
+            import.progress.rejected_chunks.push(chunk);
         }
         import.version = version.saturating_add(1);
         let written = self.imports.write(import, Some(version)).await?;
-        anyhow::ensure!(written, "somebody else has taken the import over");
+        anyhow::ensure!(written, "another run has taken over the import");
         Ok(())
     }
 
-    async fn work(
+    async fn process(
         &self,
-        dropped: &Dropped,
+        file: &UploadedFile,
         import: &mut Import,
-        rejected: &mut Rejected,
-        until: Duration,
+        rejected: &mut RejectedRows,
+        deadline: Duration,
     ) -> anyhow::Result<()> {
-        let late = || self.clock.elapsed() >= until;
+        let is_past_deadline = || self.clock.elapsed() >= deadline;
         if import.progress.stage == Stage::Reading {
-            let Some(ending) = self.read(dropped, import, rejected, &late).await? else { return Ok(()) };
+            let Some(ending) = self.read_file(file, import, rejected, &is_past_deadline).await? else {
+                return Ok(());
+            };
             import.progress.stage = Stage::Reporting { ending, upload: None };
         }
         if rejected.size() > 0 {
-            self.note(import, rejected).await?;
+            self.save_checkpoint(import, rejected).await?;
         }
-        results::write(self.files.as_ref(), import, &late, self.clock.now()).await
+        results::write(self.files.as_ref(), import, &is_past_deadline, self.clock.now()).await
     }
 
-    /// Reads on in the file. `None` where it is late.
-    async fn read(
+    /// Continues reading the file. Returns `None` if the deadline has passed.
+    async fn read_file(
         &self,
-        dropped: &Dropped,
+        file: &UploadedFile,
         import: &mut Import,
-        rejected: &mut Rejected,
-        late: &(dyn Fn() -> bool + Sync),
+        rejected: &mut RejectedRows,
+        is_past_deadline: &(dyn Fn() -> bool + Sync),
     ) -> anyhow::Result<Option<Ending>> {
-        let from = import.progress.position.offset;
-        if import.progress.size.is_some_and(|size| size > 0 && from >= size) {
+        let offset = import.progress.position.offset;
+        if import.progress.size.is_some_and(|size| size > 0 && offset >= size) {
             return Ok(Some(Ending::Read));
         }
-        let etag = format!("\"{}\"", dropped.etag);
-        let Some(reading) = self.files.read(&dropped.key, from, Some(&etag)).await? else {
+        let etag = format!("\"{}\"", file.etag);
+        let Some(stream) = self.files.read(&file.key, offset, Some(&etag)).await? else {
             return Ok(Some(Ending::Gone));
         };
-        import.progress.size = Some(reading.size);
-        let mut source = Source::new(reading.chunks);
+        import.progress.size = Some(stream.size);
+        let mut source = Source::new(stream.chunks);
         if import.progress.header.is_none() {
-            match source.header().await? {
+            match source.read_header().await? {
                 Ok((header, position)) => {
                     import.progress.header = Some(header);
                     import.progress.position = position;
                 }
-                Err((record, fault)) => {
-                    // The file as a whole is at fault, and this line shows it.
-                    rejected.add(None, true, &record, &fault);
+                Err((record, error)) => {
+                    // The whole file is rejected, and `rejected.csv` shows the first line.
+                    rejected.add(None, true, &record, &error);
                     let column =
-                        if fault.column.is_empty() { String::new() } else { format!("{}: ", fault.column) };
-                    return Ok(Some(Ending::Refused(format!("{column}{}", fault.reason))));
+                        if error.column.is_empty() { String::new() } else { format!("{}: ", error.column) };
+                    return Ok(Some(Ending::Refused(format!("{column}{}", error.reason))));
                 }
             }
         }
-        let Some(header) = import.progress.header.clone() else { anyhow::bail!("no header") };
-        let mut feed = Feed::new(source, header, import.progress.position);
-        self.rows(dropped, import, rejected, &mut feed, late).await
+        let Some(header) = import.progress.header.clone() else {
+            anyhow::bail!("the header has not been read")
+        };
+        let mut reader = BatchReader::new(source, header, import.progress.position);
+        self.apply_rows(file, import, rejected, &mut reader, is_past_deadline).await
     }
 
-    /// Applies rows, many at the same time, and takes note of them in their order.
-    async fn rows(
+    /// Applies batches concurrently and records their outcomes in order.
+    async fn apply_rows(
         &self,
-        dropped: &Dropped,
+        file: &UploadedFile,
         import: &mut Import,
-        rejected: &mut Rejected,
-        feed: &mut Feed,
-        late: &(dyn Fn() -> bool + Sync),
+        rejected: &mut RejectedRows,
+        reader: &mut BatchReader,
+        is_past_deadline: &(dyn Fn() -> bool + Sync),
     ) -> anyhow::Result<Option<Ending>> {
-        let delivery: DeliveryId = dropped.delivery().parse()?;
+        let delivery: DeliveryId = file.delivery_id().parse()?;
         let (stock, clock) = (self.stock.as_ref(), self.clock.as_ref());
-        let applier = Applier { stock, clock, delivery: &delivery, file: &dropped.key };
+        let applier = Applier { stock, clock, delivery: &delivery, file: &file.key };
         let mut in_flight = FuturesOrdered::new();
         let mut end = None;
-        let mut noted_at = self.clock.elapsed();
+        let mut last_checkpoint = self.clock.elapsed();
         loop {
-            while end.is_none() && in_flight.len() < IN_FLIGHT {
-                match feed.batch(late).await? {
-                    Fed::Batch(batch) => in_flight.push_back(batch.apply(&applier)),
-                    Fed::Late => end = Some(None),
-                    Fed::End => end = Some(Some(Ending::Read)),
-                    Fed::Hopeless { line } => {
+            while end.is_none() && in_flight.len() < CONCURRENT_BATCHES {
+                match reader.next_batch(is_past_deadline).await? {
+                    ReadResult::Batch(batch) => in_flight.push_back(batch.apply(&applier)),
+                    ReadResult::DeadlinePassed => end = Some(None),
+                    ReadResult::End => end = Some(Some(Ending::Read)),
+                    ReadResult::RowTooLong { line } => {
                         end = Some(Some(Ending::Refused(format!(
-                            "the row on line {line} goes on and on, and nothing from there on was read: is a quotation mark not closed?"
+                            "the row on line {line} is too long, and the rest of the file was not read: \
+                             check for an unclosed quotation mark"
                         ))));
                     }
                 }
             }
             let Some(batch) = in_flight.next().await else { break };
-            batch?.take_note(&mut import.progress, feed, rejected);
-            let due = self.clock.elapsed().saturating_sub(noted_at) >= NOTED_EVERY;
-            if due || rejected.size() >= MIN_PART_BYTES {
-                self.note(import, rejected).await?;
-                noted_at = self.clock.elapsed();
+            batch?.record(&mut import.progress, reader, rejected);
+            let is_due = self.clock.elapsed().saturating_sub(last_checkpoint) >= CHECKPOINT_INTERVAL;
+            if is_due || rejected.size() >= MIN_PART_BYTES {
+                self.save_checkpoint(import, rejected).await?;
+                last_checkpoint = self.clock.elapsed();
             }
         }
         Ok(end.flatten())

@@ -1,7 +1,8 @@
-//! A large file is read in bounded memory. A process of its own, as the measure is the process's.
+//! A large file is imported in bounded memory. The test has its own process, because it measures the memory
+//! of the process.
 //!
 //! `IMPORT_ROWS=1000000 cargo test -p inventory --test large -- --nocapture` measures a million rows.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -13,39 +14,40 @@ use domain::{DeliveryId, Sku};
 use futures::stream::unfold;
 use inventory::adapters::memory::InMemoryImports;
 use inventory::import::ImportStock;
-use inventory::import::apply::{Change, Seen, Stock};
+use inventory::import::apply::{Change, CurrentState, Stock};
 use platform::clock::SystemClock;
 use platform::memory::{Bucket, lock};
 use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 use platform::{Clock, MessageHandler};
 use serde_json::{Value, json};
 
-/// More than this no import may take, in KiB. A function has 1 GiB.
-const MOST: u64 = 96 * 1024;
+/// The maximum peak memory of an import, in KiB. The function has 1 GiB.
+const MAX_PEAK_KIB: u64 = 96 * 1024;
 const HEADER: &str = "sku,name,price,currency,tax_rate,quantity\n";
 
-/// Every fiftieth is wrong.
+/// A row of the file; one in 50 is invalid.
 fn row(number: u64) -> String {
     let price = if number % 50 == 7 { "free" } else { "12.50" };
     format!("SKU-{number:09},Darjeeling first flush number {number:09},{price},EUR,7,{:02}\n", number % 90)
 }
 
-/// A file that is made while it is read; beside it, one that is kept.
-struct Endless {
+/// A bucket that generates the imported file while it is read, and stores the other objects.
+struct GeneratedFile {
     rows: u64,
     files: Bucket,
 }
 
 #[async_trait]
-impl ObjectStore for Endless {
-    async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
+impl ObjectStore for GeneratedFile {
+    async fn read(&self, key: &str, offset: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
         if !key.starts_with("incoming/") {
-            return self.files.read(key, from, etag).await;
+            return self.files.read(key, offset, etag).await;
         }
         let width = u64::try_from(row(0).len())?;
-        let head = u64::try_from(HEADER.len())?;
-        let size = head + (0..self.rows).map(|number| u64::try_from(row(number).len()).unwrap()).sum::<u64>();
-        assert_eq!(from, 0, "it is all read in one run");
+        let header_len = u64::try_from(HEADER.len())?;
+        let size =
+            header_len + (0..self.rows).map(|number| u64::try_from(row(number).len()).unwrap()).sum::<u64>();
+        assert_eq!(offset, 0, "the file is read in one run");
         assert!(width > 50);
         let rows = self.rows;
         let chunks = unfold(0_u64, move |number| async move {
@@ -82,17 +84,17 @@ impl ObjectStore for Endless {
     }
 }
 
-/// A stock that takes what DynamoDB takes for a call, and keeps nothing but counts.
+/// A store with the latency of DynamoDB, which only counts the writes.
 #[derive(Default)]
-struct Bottomless(Mutex<HashMap<&'static str, u64>>);
+struct CountingStock(Mutex<HashMap<&'static str, u64>>);
 
 #[async_trait]
-impl Stock for Bottomless {
-    async fn look(&self, _: &DeliveryId, _: &[Sku]) -> anyhow::Result<BTreeMap<Sku, Seen>> {
+impl Stock for CountingStock {
+    async fn read(&self, _: &DeliveryId, _: &[Sku]) -> anyhow::Result<BTreeMap<Sku, CurrentState>> {
         tokio::time::sleep(Duration::from_millis(6)).await;
         Ok(BTreeMap::new())
     }
-    async fn change(&self, _: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
+    async fn write(&self, _: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
         tokio::time::sleep(Duration::from_millis(15)).await;
         let mut counts = lock(&self.0);
         *counts.entry("rows").or_default() += u64::try_from(changes.len()).unwrap();
@@ -101,35 +103,39 @@ impl Stock for Bottomless {
     }
 }
 
-/// The most memory that the process had so far, in KiB.
-fn peak() -> u64 {
+/// The peak memory of the process, in KiB.
+fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[tokio::test]
-async fn a_large_file_is_read_in_bounded_memory() {
+async fn a_large_file_is_imported_in_bounded_memory() {
     let rows = std::env::var("IMPORT_ROWS").map_or(30_000, |rows| rows.parse().unwrap());
-    let files = Arc::new(Endless { rows, files: Bucket::default() });
-    let (imports, stock) = (Arc::new(InMemoryImports::default()), Arc::new(Bottomless::default()));
+    let files = Arc::new(GeneratedFile { rows, files: Bucket::default() });
+    let (imports, stock) = (Arc::new(InMemoryImports::default()), Arc::new(CountingStock::default()));
     let function = ImportStock {
         files: files.clone(),
         imports: imports.clone(),
         stock: stock.clone(),
-        go_on: imports.clone(),
+        resume_queue: imports.clone(),
         clock: Arc::new(SystemClock),
     };
     let message = json!({"detail": {"object": {"key": "incoming/large.csv", "etag": "endless"}}});
-    let (start, before) = (SystemClock.elapsed(), peak());
+    let (start, before) = (SystemClock.elapsed(), peak_kib());
     function.handle_message(message, Duration::from_secs(3600)).await.unwrap();
-    let took = SystemClock.elapsed().saturating_sub(start);
+    let duration = SystemClock.elapsed().saturating_sub(start);
     let counts = lock(&stock.0).clone();
-    println!("{rows} rows: {} ms, {} KiB at most, {before} KiB before; {counts:?}", took.as_millis(), peak());
+    println!(
+        "{rows} rows: {} ms, peak {} KiB, {before} KiB before; {counts:?}",
+        duration.as_millis(),
+        peak_kib()
+    );
 
     let summary = files.files.get("results/large.csv/endless/summary.json").unwrap();
     let summary: Value = serde_json::from_slice(&summary.body).unwrap();
-    let wrong = (0..rows).filter(|number| number % 50 == 7).count();
-    assert_eq!((&summary["rows"], &summary["rejected"]), (&rows.into(), &wrong.into()));
-    assert!(peak() < MOST, "{} KiB", peak());
+    let invalid = (0..rows).filter(|number| number % 50 == 7).count();
+    assert_eq!((&summary["rows"], &summary["rejected"]), (&rows.into(), &invalid.into()));
+    assert!(peak_kib() < MAX_PEAK_KIB, "{} KiB", peak_kib());
 }

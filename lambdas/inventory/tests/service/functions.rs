@@ -1,4 +1,4 @@
-//! `reserve-inventory` and `settle-reservation`, over the inventory's own API.
+//! `reserve-inventory` and `settle-reservation`, with the inventory API.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn settle(service: &Service) -> SettleReservation {
     SettleReservation { inventory: inventory(service), clock: clock() }
 }
 
-/// An order for 2 pieces of A.
+/// An order for two pieces of A.
 fn details() -> OrderDetails {
     serde_json::from_value(json!({
         "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
@@ -58,8 +58,8 @@ fn voided() -> Event {
     event(Fact::PaymentVoided(PaymentVoided { order: details(), reason: VoidReason::Expired }))
 }
 
-/// The types of what an event led to.
-async fn leads_to(handler: &impl EventHandler, cause: &Event) -> Vec<&'static str> {
+/// Handles an event, and returns the types of the resulting events.
+async fn handle(handler: &impl EventHandler, cause: &Event) -> Vec<&'static str> {
     let events = handler.handle(cause).await.unwrap();
     for event in &events {
         assert_eq!((event.subject, event.cause.causation_id), (cause.subject, Some(cause.id)));
@@ -69,49 +69,49 @@ async fn leads_to(handler: &impl EventHandler, cause: &Event) -> Vec<&'static st
 }
 
 #[tokio::test]
-async fn an_order_that_can_be_had_is_confirmed_also_when_it_comes_again() {
+async fn an_available_order_is_confirmed_even_on_redelivery() {
     let service = Service::with_stock(&[("A", 5)]).await;
     let first = reserve(&service).handle(&created()).await.unwrap();
     let again = reserve(&service).handle(&created()).await.unwrap();
     assert_eq!((first[0].fact.name(), first[0].id), ("reservation.confirmed", again[0].id));
-    assert_eq!(leads_to(&settle(&service), &paid()).await, ["reservation.committed"]);
-    assert_eq!(leads_to(&reserve(&service), &created()).await, ["reservation.confirmed"]);
+    assert_eq!(handle(&settle(&service), &paid()).await, ["reservation.committed"]);
+    assert_eq!(handle(&reserve(&service), &created()).await, ["reservation.confirmed"]);
     assert_eq!(service.stock("A").await, [3, 0, 2]);
 }
 
 #[tokio::test]
-async fn an_order_that_cannot_be_had_is_rejected_with_the_reason() {
+async fn an_unavailable_order_is_rejected_with_the_reason() {
     let service = Service::with_stock(&[("A", 1)]).await;
     let events = reserve(&service).handle(&created()).await.unwrap();
     let Fact::ReservationRejected(rejected) = &events[0].fact else { panic!("{events:?}") };
     assert_eq!((rejected.shortages[0].sku.as_str(), &rejected.order), ("A", &details()));
-    // Voided all the same, because somebody had asked for it: nothing was held, so nothing is freed.
-    assert_eq!(leads_to(&settle(&service), &voided()).await, Vec::<&str>::new());
+    // The order is voided because cancellation was requested. Nothing was reserved, so nothing is released.
+    assert_eq!(handle(&settle(&service), &voided()).await, Vec::<&str>::new());
 }
 
 #[tokio::test]
-async fn what_is_not_paid_is_freed() {
+async fn the_reservation_of_an_unpaid_order_is_released() {
     for outcome in [failed(), voided()] {
         let service = Service::with_stock(&[("A", 5)]).await;
         reserve(&service).handle(&created()).await.unwrap();
         for _ in 0..2 {
-            assert_eq!(leads_to(&settle(&service), &outcome).await, ["reservation.released"]);
+            assert_eq!(handle(&settle(&service), &outcome).await, ["reservation.released"]);
         }
         assert_eq!(service.stock("A").await, [5, 0, 0]);
     }
 }
 
 #[tokio::test]
-async fn an_order_that_was_given_up_before_it_came_leads_to_nothing() {
+async fn an_order_voided_before_it_arrives_publishes_no_event() {
     let service = Service::with_stock(&[("A", 5)]).await;
-    assert_eq!(leads_to(&settle(&service), &voided()).await, ["reservation.released"]);
-    assert_eq!(leads_to(&reserve(&service), &created()).await, Vec::<&str>::new());
+    assert_eq!(handle(&settle(&service), &voided()).await, ["reservation.released"]);
+    assert_eq!(handle(&reserve(&service), &created()).await, Vec::<&str>::new());
 }
 
 #[tokio::test]
-async fn what_can_never_be_is_put_before_a_person() {
+async fn a_payment_after_release_is_rejected() {
     let service = Service::with_stock(&[("A", 5)]).await;
-    leads_to(&settle(&service), &voided()).await;
+    handle(&settle(&service), &voided()).await;
     let failure = settle(&service).handle(&paid()).await.unwrap_err();
     assert!(
         matches!(&failure, Failure::Reject(_)) && failure.to_string().contains("was charged"),
@@ -120,9 +120,9 @@ async fn what_can_never_be_is_put_before_a_person() {
 }
 
 #[tokio::test]
-async fn what_was_not_answered_is_asked_again() {
+async fn failed_calls_are_retried() {
     let service = Service::with_stock(&[("A", 5)]).await;
-    for lost in [&service.lost_requests, &service.lost_answers] {
+    for lost in [&service.lost_requests, &service.lost_responses] {
         lost.fail_next(1);
         let failure = reserve(&service).handle(&created()).await.unwrap_err();
         assert!(matches!(failure, Failure::Retry(_)), "{failure}");
@@ -130,12 +130,12 @@ async fn what_was_not_answered_is_asked_again() {
     service.tables.inner.failures.fail_next(1);
     let failure = reserve(&service).handle(&created()).await.unwrap_err();
     assert!(matches!(&failure, Failure::Retry(_)) && failure.to_string().contains("503"), "{failure}");
-    assert_eq!(leads_to(&reserve(&service), &created()).await, ["reservation.confirmed"]);
+    assert_eq!(handle(&reserve(&service), &created()).await, ["reservation.confirmed"]);
     assert_eq!(service.stock("A").await, [3, 2, 0]);
 }
 
 #[tokio::test]
-async fn events_for_others_are_not_understood() {
+async fn unexpected_events_are_poison() {
     let service = Service::new();
     assert!(matches!(reserve(&service).handle(&paid()).await, Err(Failure::Poison(_))));
     assert!(matches!(settle(&service).handle(&created()).await, Err(Failure::Poison(_))));

@@ -1,4 +1,4 @@
-//! `import-stock`: files as people really send them, and cut off wherever it may be.
+//! `import-stock`: realistic files, and imports that are interrupted at any point.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use inventory::adapters::memory::{InMemoryImports, InMemoryInventory};
 use inventory::import::ImportStock;
 use inventory::import::apply::Stock;
-use inventory::import::progress::{GoOn, Imports};
+use inventory::import::progress::{Imports, ResumeQueue};
 use inventory::product::Product;
-use inventory::store::{Delivered, Products};
+use inventory::store::{DeliveryOutcome, Products};
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use platform::memory::{Bucket, ManualClock};
@@ -17,12 +17,12 @@ use platform::{Clock, Failure, MessageHandler};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::faults::{Faulty, Fuse};
+use crate::faults::{FaultInjector, Faulty};
 
 const TIME: Duration = Duration::from_secs(100);
 pub(crate) const HEADER: &str = "sku,name,price,currency,tax_rate,quantity\n";
 
-/// Everything that an import works on.
+/// The in-memory ports of an import.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) files: Arc<Bucket>,
@@ -40,19 +40,19 @@ impl World {
         self.clock.as_ref().unwrap()
     }
 
-    /// The function, over ports that fail as the fuse says.
-    fn function(&self, fuse: &Arc<Fuse>) -> ImportStock {
+    /// The function, with ports that inject faults.
+    fn function(&self, injector: &Arc<FaultInjector>) -> ImportStock {
         ImportStock {
-            files: Arc::new(Faulty::new(Arc::clone(&self.files), fuse)) as Arc<dyn ObjectStore>,
-            imports: Arc::new(Faulty::new(Arc::clone(&self.imports), fuse)) as Arc<dyn Imports>,
-            stock: Arc::new(Faulty::new(Arc::clone(&self.inventory), fuse)) as Arc<dyn Stock>,
-            go_on: Arc::new(Faulty::new(Arc::clone(&self.imports), fuse)) as Arc<dyn GoOn>,
+            files: Arc::new(Faulty::new(Arc::clone(&self.files), injector)) as Arc<dyn ObjectStore>,
+            imports: Arc::new(Faulty::new(Arc::clone(&self.imports), injector)) as Arc<dyn Imports>,
+            stock: Arc::new(Faulty::new(Arc::clone(&self.inventory), injector)) as Arc<dyn Stock>,
+            resume_queue: Arc::new(Faulty::new(Arc::clone(&self.imports), injector)) as Arc<dyn ResumeQueue>,
             clock: Arc::clone(self.clock()) as Arc<dyn Clock>,
         }
     }
 
-    /// Drops a file, and gives back what S3 tells of it.
-    pub(crate) async fn drop_file(&self, name: &str, body: impl Into<Vec<u8>>) -> Value {
+    /// Uploads a file and returns its S3 event.
+    pub(crate) async fn upload(&self, name: &str, body: impl Into<Vec<u8>>) -> Value {
         let key = format!("incoming/{name}");
         let file = Object { key: key.clone(), content_type: "text/csv".into(), body: body.into().into() };
         self.files.write(file).await.unwrap();
@@ -60,17 +60,17 @@ impl World {
         json!({"detail-type": "Object Created", "detail": {"object": {"key": key, "etag": etag.trim_matches('"')}}})
     }
 
-    async fn call(&self, message: &Value, fuse: &Arc<Fuse>) -> Result<(), Failure> {
-        self.function(fuse)
+    async fn call(&self, message: &Value, injector: &Arc<FaultInjector>) -> Result<(), Failure> {
+        self.function(injector)
             .handle_message(message.clone(), TIME)
             .await
             .map(|events| assert!(events.is_empty()))
     }
 
-    /// Handles a message, and those that it leads to, without any fault.
+    /// Handles a message and those that resume the import, without faults.
     pub(crate) async fn handle(&self, message: &Value) {
-        self.call(message, &Fuse::none()).await.unwrap();
-        for message in self.imports.messages() {
+        self.call(message, &FaultInjector::none()).await.unwrap();
+        for message in self.imports.take_messages() {
             Box::pin(self.handle(&message)).await;
         }
     }
@@ -98,10 +98,10 @@ impl World {
     }
 }
 
-/// What becomes of one file: the summary's status and counts, and what was rejected.
+/// Imports a file, and returns the status and the counts of the summary.
 async fn import(body: impl Into<Vec<u8>>) -> (World, String, [u64; 3]) {
     let world = World::new();
-    let message = world.drop_file("a.csv", body).await;
+    let message = world.upload("a.csv", body).await;
     world.handle(&message).await;
     let summary = world.summary();
     let counts = ["rows", "applied", "rejected"].map(|count| summary[count].as_u64().unwrap());
@@ -112,7 +112,7 @@ async fn import(body: impl Into<Vec<u8>>) -> (World, String, [u64; 3]) {
 }
 
 #[tokio::test]
-async fn a_file_of_a_spreadsheet_is_counted_in() {
+async fn a_spreadsheet_export_is_imported() {
     let body = "\u{feff}Sku,Name,Price,Currency,Tax_Rate,Quantity\r\n\
                 T-1,\"Grüner \"\"Tee\"\", lose\",12.5,EUR,7,3\r\n\
                 T-2,Tasse,900,JPY,,0\r\n,,,,,\r\n";
@@ -129,32 +129,32 @@ async fn a_file_of_a_spreadsheet_is_counted_in() {
 }
 
 #[tokio::test]
-async fn whatever_a_file_is_something_is_said_of_it() {
+async fn invalid_files_are_refused_with_the_reason() {
     let utf_16: Vec<u8> = HEADER.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let marked = [b"\xff\xfe".to_vec(), utf_16.clone()].concat();
-    let big: Vec<u8> = HEADER.encode_utf16().flat_map(u16::to_be_bytes).collect();
-    for (body, why) in [
+    let with_bom = [b"\xff\xfe".to_vec(), utf_16.clone()].concat();
+    let big_endian: Vec<u8> = HEADER.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (body, expected) in [
         (Vec::new(), "the file is empty"),
-        (b"\n\r\n".to_vec(), "the first line has to name the columns"),
+        (b"\n\r\n".to_vec(), "the first line must name the columns"),
         (utf_16, "UTF-16"),
-        (marked, "UTF-16"),
-        (big, "UTF-16"),
+        (with_bom, "UTF-16"),
+        (big_endian, "UTF-16"),
         (b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), "gzip"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "PNG"),
         (b"PK\x03\x04\x14\0\x06\0".to_vec(), "Excel"),
-        (b"T-1,Tea,1,EUR,19,5\n".to_vec(), "t-1: there is no such column"),
+        (b"T-1,Tea,1,EUR,19,5\n".to_vec(), "t-1: unknown column"),
         (b"sku,name,price,currency\nT-1,Tea,1,EUR\n".to_vec(), "quantity: the column is missing"),
-        (format!("colour,{HEADER}").into_bytes(), "colour: there is no such column"),
-        (b"\0\xff\xfe\0\x80".to_vec(), "there is no such column"),
-        (vec![b'x'; 3 << 20], "the first line has to name"),
+        (format!("colour,{HEADER}").into_bytes(), "colour: unknown column"),
+        (b"\0\xff\xfe\0\x80".to_vec(), "unknown column"),
+        (vec![b'x'; 3 << 20], "the first line must name"),
     ] {
         let (world, status, counts) = import(body.clone()).await;
         let summary = world.summary();
         let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
         assert_eq!((status.as_str(), counts), ("refused", [0, 0, 0]), "{shown}");
-        assert!(summary["reason"].as_str().unwrap().contains(why), "{shown}: {summary}");
-        let alone = why.split_once(": ").map_or(why, |(_, why)| why);
-        assert!(world.rejected().contains(alone), "{shown}: {}", world.rejected());
+        assert!(summary["reason"].as_str().unwrap().contains(expected), "{shown}: {summary}");
+        let reason = expected.split_once(": ").map_or(expected, |(_, reason)| reason);
+        assert!(world.rejected().contains(reason), "{shown}: {}", world.rejected());
         assert!(world.inventory.products().is_empty());
     }
     let (world, status, counts) = import(HEADER).await;
@@ -162,18 +162,18 @@ async fn whatever_a_file_is_something_is_said_of_it() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_wrong_is_rejected_and_the_others_are_not() {
-    for (row, line, why) in [
+async fn an_invalid_row_is_rejected_and_the_others_are_applied() {
+    for (row, line, expected) in [
         (b"T-2,Gr\xfcner Tee,1,EUR,19,5".to_vec(), 3, "UTF-8"),
-        (b"T-2,Tea\0,1,EUR,19,5".to_vec(), 3, "printed"),
-        (b"T-2,\"two\r\nlines\",1,EUR,19,5".to_vec(), 3, "printed"),
+        (b"T-2,Tea\0,1,EUR,19,5".to_vec(), 3, "printable"),
+        (b"T-2,\"two\r\nlines\",1,EUR,19,5".to_vec(), 3, "printable"),
         (b"T-2,Tea,-1,EUR,19,5".to_vec(), 3, "999999.99"),
         (b"T-2,Tea,1,EUR,19,-5".to_vec(), 3, "1000000"),
         (b"T-2,Tea,1,EUR,19,99999999999999999999999".to_vec(), 3, "1000000"),
         (b"T-2,Tea,1,EUR,19".to_vec(), 3, "has 5 fields"),
         (b"T-2,Tea,1,EUR,19,5,6".to_vec(), 3, "has 7 fields"),
-        (b"T-1,Tea,1,EUR,19,5".to_vec(), 3, "is on line 2 already"),
-        (b"T-2,Tea,1,EUR,19,5\r\nT-2,Tea,1,EUR,19,5".to_vec(), 4, "is on line 3 already"),
+        (b"T-1,Tea,1,EUR,19,5".to_vec(), 3, "is already on line 2"),
+        (b"T-2,Tea,1,EUR,19,5\r\nT-2,Tea,1,EUR,19,5".to_vec(), 4, "is already on line 3"),
         (
             [b"T-2,".to_vec(), vec![b'x'; 1 << 20], b",1,EUR,19,5".to_vec()].concat(),
             3,
@@ -186,44 +186,43 @@ async fn a_row_that_is_wrong_is_rejected_and_the_others_are_not() {
         let shown = String::from_utf8_lossy(&row[..row.len().min(60)]).into_owned();
         assert_eq!((status.as_str(), rows - applied, rejected), ("imported_in_part", 1, 1), "{shown}");
         let text = world.rejected();
-        let told = text.split("\r\n").nth(1).unwrap();
-        assert!(told.starts_with(&format!("{line},")) && told.contains(why), "{shown}: {text}");
-        assert!(text.len() < 1000, "a row is shown, and no megabyte of it");
+        let rejected = text.split("\r\n").nth(1).unwrap();
+        assert!(rejected.starts_with(&format!("{line},")) && rejected.contains(expected), "{shown}: {text}");
+        assert!(text.len() < 1000, "an oversized row is truncated");
         assert!(world.product("T-9").is_some() && world.product("T-1").is_some(), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn a_quotation_mark_that_is_not_closed_says_how_far_it_goes() {
+async fn the_error_of_an_unclosed_quotation_mark_has_its_last_line() {
     let rows: String = (0..2000).map(|number| format!("T-{number},Tea,1,EUR,19,5\n")).collect();
     let (world, _, counts) = import(format!("{HEADER}T,Tea,1,EUR,19,5\nU,\"Tea,1,EUR,19,5\n{rows}")).await;
     assert_eq!(counts, [2, 1, 1]);
     assert!(
-        world.rejected().contains("up to line 2004: is a quotation mark not closed?"),
+        world.rejected().contains("up to line 2004: check for an unclosed quotation mark"),
         "{}",
         world.rejected()
     );
 }
 
 #[tokio::test]
-async fn what_was_rejected_can_be_mended_and_dropped_again() {
+async fn rejected_rows_can_be_corrected_and_uploaded_again() {
     let world = World::new();
-    let message =
-        world.drop_file("a.csv", format!("{HEADER}T-1,Tea,one,EUR,19,5\nT-2,Tea,1,EUR,19,5\n")).await;
+    let message = world.upload("a.csv", format!("{HEADER}T-1,Tea,one,EUR,19,5\nT-2,Tea,1,EUR,19,5\n")).await;
     world.handle(&message).await;
-    let mended = world.rejected().replace("one", "1");
-    let message = world.drop_file("b.csv", mended).await;
+    let corrected = world.rejected().replace("one", "1");
+    let message = world.upload("b.csv", corrected).await;
     world.handle(&message).await;
     assert_eq!(world.product("T-1").unwrap().available, 5);
     assert_eq!(world.product("T-2").unwrap().available, 5);
 }
 
 #[tokio::test]
-async fn the_same_content_counts_once_whatever_its_name() {
+async fn the_same_content_is_applied_once_under_any_name() {
     let world = World::new();
     let body = format!("{HEADER}T-1,Tea,1,EUR,19,5\n");
     for name in ["a.csv", "a.csv", "b.csv"] {
-        let message = world.drop_file(name, body.clone()).await;
+        let message = world.upload(name, body.clone()).await;
         world.handle(&message).await;
         assert_eq!(world.product("T-1").unwrap().available, 5);
     }
@@ -233,61 +232,64 @@ async fn the_same_content_counts_once_whatever_its_name() {
         .map(|text| serde_json::from_str::<Value>(text).unwrap()["status"].clone())
         .collect();
     assert_eq!(statuses, ["imported", "repeated"]);
-    let other = world.drop_file("c.csv", format!("{body}\n")).await;
+    let other = world.upload("c.csv", format!("{body}\n")).await;
     world.handle(&other).await;
     assert_eq!(world.product("T-1").unwrap().available, 10);
 }
 
 #[tokio::test]
-async fn stock_does_not_overflow_and_a_delivery_of_that_name_is_no_row() {
+async fn a_row_that_exceeds_the_maximum_stock_is_rejected() {
     let world = World::new();
     let offer = format!("{HEADER}T-1,Tea,1,EUR,19,1000000\n");
-    world.handle(&world.drop_file("a.csv", offer).await).await;
+    world.handle(&world.upload("a.csv", offer).await).await;
     for delivery in 0..999 {
         let (sku, delivery) = ("T-1".parse().unwrap(), format!("d-{delivery}").parse().unwrap());
-        assert_eq!(world.inventory.deliver(&sku, &delivery, 1_000_000).await.unwrap(), Delivered::Counted);
+        assert_eq!(
+            world.inventory.record_delivery(&sku, &delivery, 1_000_000).await.unwrap(),
+            DeliveryOutcome::Recorded
+        );
     }
     world
-        .handle(&world.drop_file("b.csv", format!("{HEADER}T-1,Tea,2,EUR,19,1\nT-2,Tea,1,EUR,,1\n")).await)
+        .handle(&world.upload("b.csv", format!("{HEADER}T-1,Tea,2,EUR,19,1\nT-2,Tea,1,EUR,,1\n")).await)
         .await;
-    assert!(world.rejected().contains("more pieces than can be counted"), "{}", world.rejected());
-    assert_eq!(world.product("T-1").unwrap().price.to_string(), "1.00 EUR", "nothing of the row is done");
+    assert!(world.rejected().contains("the stock would exceed 1000000000 pieces"), "{}", world.rejected());
+    assert_eq!(world.product("T-1").unwrap().price.to_string(), "1.00 EUR", "no part of the row is applied");
 }
 
 #[tokio::test]
-async fn a_column_that_is_missing_leaves_the_tax_as_it_is() {
+async fn a_missing_tax_column_leaves_the_rate_unchanged() {
     let world = World::new();
     world
-        .handle(&world.drop_file("a.csv", format!("{HEADER}T-1,Tea,1,EUR,7,1\nT-2,Tea,1,EUR,7,1\n")).await)
+        .handle(&world.upload("a.csv", format!("{HEADER}T-1,Tea,1,EUR,7,1\nT-2,Tea,1,EUR,7,1\n")).await)
         .await;
     let without = "sku,name,price,currency,quantity\nT-1,Tea,1,EUR,1\n";
-    world.handle(&world.drop_file("b.csv", without).await).await;
-    world.handle(&world.drop_file("c.csv", format!("{HEADER}T-2,Tea,1,EUR,,1\n")).await).await;
+    world.handle(&world.upload("b.csv", without).await).await;
+    world.handle(&world.upload("c.csv", format!("{HEADER}T-2,Tea,1,EUR,,1\n")).await).await;
     let tax = |sku| world.product(sku).unwrap().tax_rate.map(domain::TaxRate::basis_points);
     assert_eq!((tax("T-1"), tax("T-2")), (Some(700), None));
     assert_eq!((world.product("T-1").unwrap().revision, world.product("T-2").unwrap().revision), (1, 2));
 }
 
 #[tokio::test]
-async fn a_file_that_was_replaced_is_left_to_what_replaced_it() {
+async fn a_replaced_file_is_not_imported() {
     let world = World::new();
-    let old = world.drop_file("a.csv", format!("{HEADER}T-1,Tea,1,EUR,19,5\n")).await;
-    world.drop_file("a.csv", format!("{HEADER}T-2,Tea,1,EUR,19,5\n")).await;
+    let old = world.upload("a.csv", format!("{HEADER}T-1,Tea,1,EUR,19,5\n")).await;
+    world.upload("a.csv", format!("{HEADER}T-2,Tea,1,EUR,19,5\n")).await;
     world.handle(&old).await;
     assert_eq!(world.summary()["status"], "gone");
     assert!(world.inventory.products().is_empty());
 }
 
 #[tokio::test]
-async fn two_copies_do_not_work_at_the_same_time() {
+async fn duplicate_messages_are_not_processed_concurrently() {
     let world = World::new();
-    let message = world.drop_file("a.csv", format!("{HEADER}T-1,Tea,1,EUR,19,5\n")).await;
-    // Cut off at the third call, after it has taken the lease.
-    let fuse = Fuse::cut_at(2);
-    let cut = world.call(&message, &fuse);
-    assert!(tokio::time::timeout(Duration::from_millis(20), cut).await.is_err());
-    let busy = world.call(&message, &Fuse::none()).await.unwrap_err();
-    let Failure::Leased { until } = busy else { panic!("{busy}") };
+    let message = world.upload("a.csv", format!("{HEADER}T-1,Tea,1,EUR,19,5\n")).await;
+    // Interrupted at the third call, after the lease has been acquired.
+    let injector = FaultInjector::interrupt_after(2);
+    let interrupted = world.call(&message, &injector);
+    assert!(tokio::time::timeout(Duration::from_millis(20), interrupted).await.is_err());
+    let failure = world.call(&message, &FaultInjector::none()).await.unwrap_err();
+    let Failure::Leased { until } = failure else { panic!("{failure}") };
     assert_eq!(until.duration_since(world.clock().now()), SignedDuration::from_secs(105));
     world.clock().advance(SignedDuration::from_secs(105));
     world.handle(&message).await;
@@ -295,17 +297,17 @@ async fn two_copies_do_not_work_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn messages_that_tell_of_no_file_are_not_understood() {
+async fn messages_without_an_uploaded_file_are_poison() {
     let world = World::new();
     for message in [json!({}), json!({"detail": {"object": {"key": "results/x", "etag": "1"}}})] {
-        assert!(matches!(world.call(&message, &Fuse::none()).await, Err(Failure::Poison(_))));
+        assert!(matches!(world.call(&message, &FaultInjector::none()).await, Err(Failure::Poison(_))));
     }
     let folder = json!({"detail": {"object": {"key": "incoming/2026/", "etag": "1"}}});
-    world.call(&folder, &Fuse::none()).await.unwrap();
+    world.call(&folder, &FaultInjector::none()).await.unwrap();
     assert!(world.imports.all().is_empty());
 }
 
-/// Files with all that can be wrong with rows, and the same SKUs again and again.
+/// Files with all kinds of invalid rows, and with repeated SKUs.
 fn rows() -> impl Strategy<Value = String> {
     let row = prop_oneof![
         6 => (0..120_u32, 0..9_u32, 1..4_u32).prop_map(|(sku, quantity, price)| format!("T-{sku},Tea {sku},{price},EUR,19,{quantity}\n")),
@@ -316,8 +318,8 @@ fn rows() -> impl Strategy<Value = String> {
     prop::collection::vec(row, 0..160).prop_map(|rows| format!("{HEADER}{}", rows.concat()))
 }
 
-/// All that can be seen when nothing is left to do.
-fn seen(world: &World) -> (Value, String, Vec<Product>) {
+/// The observable results of a completed import.
+fn results(world: &World) -> (Value, String, Vec<Product>) {
     let mut summary = world.summary();
     summary["finished_at"] = Value::Null;
     summary["started_at"] = Value::Null;
@@ -327,34 +329,38 @@ fn seen(world: &World) -> (Value, String, Vec<Product>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Whatever fails, before or after its effect or for ever, and however often S3 tells of the file: in the end it is
-    /// as if nothing had failed.
+    /// Whatever calls fail, before or after their effect or by never returning, and however often the event
+    /// is delivered: the results are the same as without faults.
     #[test]
-    fn whatever_fails_the_end_is_the_same(
+    fn the_results_are_the_same_with_any_faults(
         body in rows(),
         faults in prop::collection::vec((0_usize..4, 0_u32..25), 0..12),
         duplicates in 0_usize..3,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let straight = World::new();
-            straight.handle(&straight.drop_file("a.csv", body.clone()).await).await;
+            let without_faults = World::new();
+            without_faults.handle(&without_faults.upload("a.csv", body.clone()).await).await;
 
             let world = World::new();
-            let message = world.drop_file("a.csv", body.clone()).await;
+            let message = world.upload("a.csv", body.clone()).await;
             let mut messages = vec![message; 1 + duplicates];
             let mut faults = faults.into_iter();
             while let Some(message) = messages.pop() {
-                let fuse = faults.next().map_or_else(Fuse::none, |(kind, calls)| Fuse::of_kind(kind, calls, world.clock()));
-                let called = tokio::time::timeout(Duration::from_millis(30), world.call(&message, &fuse)).await;
-                // What was not answered for comes again when its lease has ended.
-                if !matches!(called, Ok(Ok(()))) {
+                let injector = match faults.next() {
+                    Some((kind, calls)) => FaultInjector::with_kind(kind, calls, world.clock()),
+                    None => FaultInjector::none(),
+                };
+                let call = world.call(&message, &injector);
+                let result = tokio::time::timeout(Duration::from_millis(30), call).await;
+                // A message whose handling did not succeed is redelivered, after the lease has expired.
+                if !matches!(result, Ok(Ok(()))) {
                     messages.push(message);
                     world.clock().advance(SignedDuration::from_secs(106));
                 }
-                messages.extend(world.imports.messages());
+                messages.extend(world.imports.take_messages());
             }
-            assert_eq!(seen(&world), seen(&straight));
+            assert_eq!(results(&world), results(&without_faults));
         });
     }
 }

@@ -1,5 +1,5 @@
-//! The inventory service over ports in memory: its API as clients call it, and its functions, which call that API.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! The inventory service with in-memory ports: its API and its functions, which call the API.
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test")]
 
 mod faults;
 mod functions;

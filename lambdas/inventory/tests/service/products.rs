@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Service, staff};
 
 #[tokio::test]
-async fn a_product_is_named_and_priced_and_keeps_its_stock() {
+async fn updating_a_product_keeps_its_stock() {
     let service = Service::with_stock(&[("TEA-001", 5)]).await;
     service.reserve(1, &[("TEA-001", 2)]).await;
     let changed = service.put(
@@ -23,7 +23,7 @@ async fn a_product_is_named_and_priced_and_keeps_its_stock() {
 }
 
 #[tokio::test]
-async fn a_delivery_counts_once() {
+async fn a_delivery_is_recorded_once() {
     let service = Service::with_stock(&[("TEA-001", 0)]).await;
     let deliver =
         |quantity: Value| service.put("/products/TEA-001/deliveries/d-1", json!({"quantity": quantity}));
@@ -44,22 +44,22 @@ async fn a_delivery_counts_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_is_no_sku() {
+async fn unknown_products_return_404_and_invalid_skus_400() {
     let service = Service::new();
     assert_eq!(service.get("/products/TEA-001").await.status, StatusCode::NOT_FOUND);
     let delivery = service.put("/products/TEA-001/deliveries/d-1", json!({"quantity": 1})).await;
     assert_eq!(delivery.status, StatusCode::NOT_FOUND);
     for path in ["/products/a%20b", "/products/%C3%BC"] {
-        let answer = service.get(path).await;
+        let response = service.get(path).await;
         assert_eq!(
-            (answer.status, &answer.body["errors"][0]["parameter"]),
+            (response.status, &response.body["errors"][0]["parameter"]),
             (StatusCode::BAD_REQUEST, &json!("sku"))
         );
     }
 }
 
 #[tokio::test]
-async fn products_come_in_pages() {
+async fn products_are_listed_in_pages() {
     let service = Service::with_stock(&[("A", 1), ("B", 1), ("C", 1)]).await;
     let first = service.get("/products?limit=2").await.body;
     assert_eq!(first["products"].as_array().unwrap().len(), 2);
@@ -70,17 +70,17 @@ async fn products_come_in_pages() {
 }
 
 #[tokio::test]
-async fn a_change_can_be_made_on_condition_that_nobody_else_made_one() {
+async fn products_support_conditional_requests() {
     let service = Service::new();
     let put = async |headers: &[(&str, &str)], cents: u32| {
         let body = json!({"name": "Tea", "price": {"amount": cents, "currency": "EUR"}});
-        service.ask_as(staff(), "PUT", "/products/TEA-001", headers, Some(body)).await
+        service.call_as(staff(), "PUT", "/products/TEA-001", headers, Some(body)).await
     };
     assert_eq!(put(&[("if-match", "*")], 1).await.status, StatusCode::PRECONDITION_FAILED);
-    let made = put(&[("if-none-match", "*")], 100).await;
-    assert_eq!((made.status, made.tag.as_deref()), (StatusCode::OK, Some("\"1\"")));
+    let created = put(&[("if-none-match", "*")], 100).await;
+    assert_eq!((created.status, created.tag.as_deref()), (StatusCode::OK, Some("\"1\"")));
     assert_eq!(put(&[("if-none-match", "*")], 1).await.status, StatusCode::PRECONDITION_FAILED);
-    // Stock moves without it.
+    // Stock changes do not change the ETag.
     service.put("/products/TEA-001/deliveries/d-1", json!({"quantity": 3})).await;
     assert_eq!(service.get("/products/TEA-001").await.tag.as_deref(), Some("\"1\""));
     let changed = put(&[("if-match", "\"1\"")], 200).await;
@@ -94,10 +94,10 @@ async fn a_change_can_be_made_on_condition_that_nobody_else_made_one() {
 }
 
 #[tokio::test]
-async fn who_may_do_what() {
+async fn routes_require_their_callers_and_scopes() {
     let service = Service::with_stock(&[("A", 1)]).await;
-    let ask = async |caller: Caller, method: &str, path: &str| {
-        service.ask_as(caller, method, path, &[], Some(json!({}))).await.status
+    let call = async |caller: Caller, method: &str, path: &str| {
+        service.call_as(caller, method, path, &[], Some(json!({}))).await.status
     };
     let customer = Caller::User {
         id: "ada".parse().unwrap(),
@@ -105,15 +105,15 @@ async fn who_may_do_what() {
         scopes: [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect(),
     };
     for path in ["/products/A", "/products/A/deliveries/d"] {
-        assert_eq!(ask(Caller::Anonymous, "PUT", path).await, StatusCode::UNAUTHORIZED, "{path}");
-        assert_eq!(ask(customer.clone(), "PUT", path).await, StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(call(Caller::Anonymous, "PUT", path).await, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(call(customer.clone(), "PUT", path).await, StatusCode::FORBIDDEN, "{path}");
     }
     let reservation = "/reservations/01890a5d-ac96-774b-bcce-b302099a8057";
     for (method, path) in [("GET", ""), ("PUT", ""), ("POST", "/commit"), ("POST", "/release")] {
         for caller in [Caller::Anonymous, customer.clone(), staff()] {
             let path = format!("{reservation}{path}");
-            assert_eq!(ask(caller.clone(), method, &path).await, StatusCode::FORBIDDEN, "{caller:?} {path}");
+            assert_eq!(call(caller.clone(), method, &path).await, StatusCode::FORBIDDEN, "{caller:?} {path}");
         }
     }
-    assert_eq!(ask(Caller::Anonymous, "GET", "/products/A").await, StatusCode::OK);
+    assert_eq!(call(Caller::Anonymous, "GET", "/products/A").await, StatusCode::OK);
 }

@@ -1,4 +1,4 @@
-//! Reservations, also when others are faster with the same stock.
+//! Reservations, including concurrent ones of the same stock.
 
 use futures::FutureExt;
 use http::StatusCode;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Service, lines, order_id};
 
 #[tokio::test]
-async fn stock_is_held_once_however_often_it_is_asked_for() {
+async fn repeated_requests_reserve_stock_once() {
     let service = Service::with_stock(&[("A", 5), ("B", 5)]).await;
     let held = service.reserve(1, &[("A", 2), ("B", 5)]).await;
     let price = json!({"amount": 1250, "currency": "EUR"});
@@ -25,16 +25,20 @@ async fn stock_is_held_once_however_often_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn another_order_under_the_same_id_is_refused() {
+async fn different_lines_for_the_same_order_are_rejected() {
     let service = Service::with_stock(&[("A", 9)]).await;
     service.reserve(1, &[("A", 1)]).await;
     let refused = service.reserve(1, &[("A", 5)]).await;
-    assert_eq!(refused.status, StatusCode::CONFLICT, "what is confirmed is charged, so it has to be held");
+    assert_eq!(
+        refused.status,
+        StatusCode::CONFLICT,
+        "the confirmed lines are charged, so they have to be the reserved ones"
+    );
     assert_eq!(service.stock("A").await, [8, 1, 0]);
 }
 
 #[tokio::test]
-async fn what_is_held_is_sold_or_freed_and_not_both() {
+async fn a_reservation_is_committed_or_released_but_not_both() {
     let service = Service::with_stock(&[("A", 5)]).await;
     service.reserve(1, &[("A", 2)]).await;
     service.reserve(2, &[("A", 3)]).await;
@@ -43,16 +47,16 @@ async fn what_is_held_is_sold_or_freed_and_not_both() {
         assert_eq!(service.settle(2, "release").await.body["state"], "released");
     }
     assert_eq!(service.stock("A").await, [3, 0, 2]);
-    for (order, how) in [(1, "release"), (2, "commit"), (3, "commit")] {
-        let refused = service.settle(order, how).await;
-        assert_eq!(refused.status, StatusCode::CONFLICT, "{order} {how}");
+    for (order, action) in [(1, "release"), (2, "commit"), (3, "commit")] {
+        let refused = service.settle(order, action).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{order} {action}");
         assert_eq!(refused.body["type"], "urn:serverless-orders:problem:reservation-final");
     }
     assert_eq!(service.stock("A").await, [3, 0, 2]);
 }
 
 #[tokio::test]
-async fn a_rejected_order_stays_so_when_there_is_stock_again() {
+async fn a_rejected_reservation_stays_rejected_after_a_delivery() {
     let service = Service::with_stock(&[("A", 1)]).await;
     let rejected = service.reserve(1, &[("A", 2), ("Z", 1)]).await;
     assert_eq!(rejected.body["state"], "rejected");
@@ -66,7 +70,7 @@ async fn a_rejected_order_stays_so_when_there_is_stock_again() {
 }
 
 #[tokio::test]
-async fn an_order_that_was_given_up_before_it_came_holds_nothing() {
+async fn an_order_released_before_it_arrives_reserves_nothing() {
     let service = Service::with_stock(&[("A", 5)]).await;
     assert_eq!(service.settle(1, "release").await.body["state"], "released");
     assert_eq!(service.reserve(1, &[("A", 2)]).await.body["state"], "released");
@@ -74,7 +78,7 @@ async fn an_order_that_was_given_up_before_it_came_holds_nothing() {
 }
 
 #[tokio::test]
-async fn the_last_pieces_go_to_whoever_is_faster() {
+async fn the_last_pieces_go_to_the_first_writer() {
     let service = Service::with_stock(&[("A", 2)]).await;
     service.race(|service| {
         async move { assert_eq!(service.reserve(2, &[("A", 2)]).await.body["state"], "held") }.boxed()
@@ -85,7 +89,7 @@ async fn the_last_pieces_go_to_whoever_is_faster() {
 }
 
 #[tokio::test]
-async fn a_price_that_changes_meanwhile_is_noticed() {
+async fn a_concurrent_price_change_is_detected() {
     let service = Service::with_stock(&[("A", 2)]).await;
     service.race(|service| {
         async move {
@@ -95,13 +99,13 @@ async fn a_price_that_changes_meanwhile_is_noticed() {
         }
         .boxed()
     });
-    let answer = service.reserve(1, &[("A", 1)]).await;
+    let response = service.reserve(1, &[("A", 1)]).await;
     let price = json!({"amount": 1, "currency": "EUR"});
-    assert_eq!(answer.body["shortages"], json!([{"sku": "A", "kind": "price_changed", "price": price}]));
+    assert_eq!(response.body["shortages"], json!([{"sku": "A", "kind": "price_changed", "price": price}]));
 }
 
 #[tokio::test]
-async fn stock_that_comes_or_goes_meanwhile_does_not_stop_an_order_that_can_be_had() {
+async fn concurrent_reservations_do_not_reject_an_available_order() {
     let service = Service::with_stock(&[("A", 9)]).await;
     for other in 2..5 {
         service.race(move |service| {
@@ -115,7 +119,7 @@ async fn stock_that_comes_or_goes_meanwhile_does_not_stop_an_order_that_can_be_h
 }
 
 #[tokio::test]
-async fn the_same_order_twice_at_once_is_one_reservation() {
+async fn concurrent_requests_for_the_same_order_make_one_reservation() {
     let service = Service::with_stock(&[("A", 9)]).await;
     service.race(|service| {
         async move {
@@ -128,7 +132,7 @@ async fn the_same_order_twice_at_once_is_one_reservation() {
 }
 
 #[tokio::test]
-async fn when_the_stock_cannot_be_read_the_caller_may_come_again() {
+async fn a_failed_read_returns_503_and_can_be_retried() {
     let service = Service::with_stock(&[("A", 1)]).await;
     service.tables.inner.failures.fail_next(1);
     assert_eq!(service.reserve(1, &[("A", 1)]).await.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -136,7 +140,7 @@ async fn when_the_stock_cannot_be_read_the_caller_may_come_again() {
 }
 
 #[tokio::test]
-async fn requests_that_are_wrong_are_told_where() {
+async fn invalid_requests_are_rejected_with_locations() {
     let service = Service::new();
     let path = format!("/reservations/{}", order_id(1));
     for (body, pointer) in [
@@ -145,9 +149,9 @@ async fn requests_that_are_wrong_are_told_where() {
         (json!({"lines": lines(&[("A", 1), ("A", 1)])}), "/lines"),
         (json!({"lines": lines(&[("A", 1000)])}), "/lines/0/quantity"),
     ] {
-        let answer = service.put(&path, body.clone()).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
-        assert_eq!(answer.body["errors"][0]["pointer"], pointer, "{body}");
+        let response = service.put(&path, body.clone()).await;
+        assert_eq!(response.status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(response.body["errors"][0]["pointer"], pointer, "{body}");
     }
     assert_eq!(service.get(&path).await.status, StatusCode::NOT_FOUND);
     assert_eq!(service.get("/reservations/1").await.body["errors"][0]["parameter"], "order_id");

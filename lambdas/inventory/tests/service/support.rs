@@ -1,4 +1,4 @@
-//! The service, and clients for it.
+//! The service with in-memory ports, and clients for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,10 +25,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// What happens between the read and the write of the next reservations.
+/// A concurrent action between the read and the write of a reservation.
 type Race = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
-/// The tables, with somebody else who may be faster.
+/// The tables, with concurrent actions before writes.
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) inner: Arc<InMemoryInventory>,
@@ -41,8 +41,8 @@ impl Reservations for Tables {
         Reservations::get(self.inner.as_ref(), order).await
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
-        self.inner.on_sale(skus).await
+    async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
+        self.inner.load_stock(skus).await
     }
 
     async fn write(
@@ -62,14 +62,14 @@ impl Reservations for Tables {
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) tables: Arc<Tables>,
-    /// Of requests: before they arrive.
+    /// Faults of requests, before they arrive.
     pub(crate) lost_requests: Arc<InjectedFaults>,
-    /// Of requests: on the way back.
-    pub(crate) lost_answers: Arc<InjectedFaults>,
+    /// Faults of responses, after the request has taken effect.
+    pub(crate) lost_responses: Arc<InjectedFaults>,
 }
 
-/// What a test sees of an answer.
-pub(crate) struct Answer {
+/// The parts of a response that tests inspect.
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) tag: Option<String>,
     pub(crate) body: Value,
@@ -92,18 +92,18 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))
 }
 
-/// The lines of an order for so many pieces of a product at 12.50 EUR.
-pub(crate) fn lines(wanted: &[(&str, u32)]) -> Value {
+/// The lines of an order with these quantities of products at 12.50 EUR.
+pub(crate) fn lines(quantities: &[(&str, u32)]) -> Value {
     let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity, "unit_price": {"amount": 1250, "currency": "EUR"}});
-    json!(wanted.iter().map(line).collect::<Vec<_>>())
+    json!(quantities.iter().map(line).collect::<Vec<_>>())
 }
 
 impl Service {
     pub(crate) fn new() -> Self {
-        Self { tables: Arc::default(), lost_requests: Arc::default(), lost_answers: Arc::default() }
+        Self { tables: Arc::default(), lost_requests: Arc::default(), lost_responses: Arc::default() }
     }
 
-    /// One that has so many pieces of each product, at 12.50 EUR.
+    /// A service with this stock of each product, at 12.50 EUR.
     pub(crate) async fn with_stock(stock: &[(&str, u32)]) -> Self {
         let service = Self::new();
         for (sku, pieces) in stock {
@@ -129,20 +129,20 @@ impl Service {
         build_app(router(api), clock())
     }
 
-    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
-        // Staff, and the functions, as the gateway lets them in.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> TestResponse {
+        // The gateway authenticates staff for products, and functions for reservations.
         let caller = if path.starts_with("/products") { staff() } else { function() };
-        self.ask_as(caller, method, path, &[], body).await
+        self.call_as(caller, method, path, &[], body).await
     }
 
-    pub(crate) async fn ask_as(
+    pub(crate) async fn call_as(
         &self,
         caller: Caller,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: Option<Value>,
-    ) -> Answer {
+    ) -> TestResponse {
         let mut request = Request::builder().method(method).uri(path).extension(caller);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -154,39 +154,39 @@ impl Service {
         let (parts, body) = self.router().oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let tag = parts.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
-        Answer { status: parts.status, tag, body: serde_json::from_slice(&bytes).unwrap() }
+        TestResponse { status: parts.status, tag, body: serde_json::from_slice(&bytes).unwrap() }
     }
 
-    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
-        self.ask("PUT", path, Some(body)).await
+    pub(crate) async fn put(&self, path: &str, body: Value) -> TestResponse {
+        self.call("PUT", path, Some(body)).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, None).await
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
+        self.call("GET", path, None).await
     }
 
-    pub(crate) async fn reserve(&self, order: u128, wanted: &[(&str, u32)]) -> Answer {
-        self.put(&format!("/reservations/{}", order_id(order)), json!({"lines": lines(wanted)})).await
+    pub(crate) async fn reserve(&self, order: u128, quantities: &[(&str, u32)]) -> TestResponse {
+        self.put(&format!("/reservations/{}", order_id(order)), json!({"lines": lines(quantities)})).await
     }
 
-    pub(crate) async fn settle(&self, order: u128, how: &str) -> Answer {
-        self.ask("POST", &format!("/reservations/{}/{how}", order_id(order)), None).await
+    pub(crate) async fn settle(&self, order: u128, action: &str) -> TestResponse {
+        self.call("POST", &format!("/reservations/{}/{action}", order_id(order)), None).await
     }
 
-    /// Available, held and sold pieces of a product.
+    /// The available, reserved and sold quantity of a product.
     pub(crate) async fn stock(&self, sku: &str) -> [u64; 3] {
         let product = self.get(&format!("/products/{sku}")).await.body;
         ["available", "held", "sold"].map(|counter| product[counter].as_u64().unwrap())
     }
 
-    /// Has somebody else be faster with the next write.
+    /// Runs a concurrent action before the next write.
     pub(crate) fn race(&self, race: impl FnOnce(Self) -> BoxFuture<'static, ()> + Send + 'static) {
         let service = self.clone();
         lock(&self.tables.races).push(Box::new(move || race(service)));
     }
 }
 
-/// The service as its callers reach it.
+/// Calls the service over HTTP, as its clients do.
 #[async_trait]
 impl HttpClient for Service {
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
@@ -195,7 +195,7 @@ impl HttpClient for Service {
         request.extensions_mut().insert(function());
         let (parts, body) = self.router().oneshot(request.map(Body::from)).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        self.lost_answers.check("the answer").map_err(lost)?;
+        self.lost_responses.check("the response").map_err(lost)?;
         Ok(Response::from_parts(parts, bytes))
     }
 }

@@ -1,5 +1,6 @@
-//! ClamAV's daemon, over TCP: the command `INSTREAM` of <https://docs.clamav.net/manual/Usage/Scanning.html#clamd>, see
-//! `clamd(8)`. It takes any number of chunks, each behind its length; one of length zero ends them.
+//! The ClamAV daemon, over TCP: the command `INSTREAM` of
+//! <https://docs.clamav.net/manual/Usage/Scanning.html#clamd>, see `clamd(8)`. The client sends any number of
+//! chunks, each prefixed by its length; a length of zero ends the stream.
 
 use std::time::Duration;
 
@@ -12,54 +13,57 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::scan::{Arrival, Scanner, Verdict};
+use crate::scan::{ScanRequest, Scanner, Verdict};
 use crate::store::FileVersion;
 
-/// How long it has for the connection.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// How long it has for a file, after which it is asked again later.
-const SCAN_TIME: Duration = Duration::from_secs(30);
-/// How much is sent at once.
-const CHUNK: usize = 64 * 1024;
-/// The longest answer that is read: a name of a threat has some dozen bytes.
-const LONGEST_ANSWER: u64 = 4096;
+/// The time limit for the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time limit for the scan of a file, after which it is retried later.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The maximum size of a chunk.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// The maximum size of a response: the name of a threat has a few dozen bytes.
+const MAX_RESPONSE_BYTES: u64 = 4096;
 
-/// A `clamd`. Its `StreamMaxLength` has to be at least [`crate::MOST_BYTES`], and `AlertExceedsMax` should be on: without
-/// it, what is too large or takes too long to scan is called harmless.
+/// A `clamd`. Its `StreamMaxLength` must be at least [`crate::MAX_UPLOAD_BYTES`], and `AlertExceedsMax`
+/// should be enabled: without it, files that exceed a limit on size or scan time are reported as clean.
 #[derive(Debug, Clone)]
 pub struct Clamd {
     address: String,
 }
 
 impl Clamd {
-    /// The one that listens at `address`: a name or a number, and a port.
+    /// Creates the adapter for the daemon at `address`, a host name or IP address with a port.
     pub fn new(address: String) -> Self {
         Self { address }
     }
 
-    async fn ask(&self, content: &[u8]) -> anyhow::Result<String> {
-        let connecting = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(&self.address)).await;
-        let mut stream = connecting.context("clamd does not answer")?.context("clamd is out of reach")?;
-        tokio::time::timeout(SCAN_TIME, talk(&mut stream, content)).await.context("clamd takes too long")?
+    async fn scan_stream(&self, content: &[u8]) -> anyhow::Result<String> {
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.address)).await;
+        let connected = connecting.context("the connection to clamd timed out")?;
+        let mut stream = connected.context("clamd is unreachable")?;
+        let exchange = tokio::time::timeout(SCAN_TIMEOUT, exchange(&mut stream, content)).await;
+        exchange.context("the scan by clamd timed out")?
     }
 }
 
-async fn talk(stream: &mut TcpStream, content: &[u8]) -> anyhow::Result<String> {
-    // Where it closes early because the file is too long for it, it has said so before: the answer is read all the same.
+async fn exchange(stream: &mut TcpStream, content: &[u8]) -> anyhow::Result<String> {
+    // If clamd closes the connection early because the file is too long, it has sent its response before. The
+    // response is therefore read even if sending fails.
     let sent = send(stream, content).await;
-    let mut answer = Vec::new();
-    let read = stream.take(LONGEST_ANSWER).read_to_end(&mut answer).await;
-    if answer.is_empty() {
+    let mut response = Vec::new();
+    let read = stream.take(MAX_RESPONSE_BYTES).read_to_end(&mut response).await;
+    if response.is_empty() {
         sent.context("the file could not be sent to clamd")?;
-        read.context("clamd's answer could not be read")?;
+        read.context("the response of clamd could not be read")?;
     }
-    let text = answer.strip_suffix(b"\0").context("clamd's answer has no end")?;
+    let text = response.strip_suffix(b"\0").context("the response of clamd is incomplete")?;
     Ok(String::from_utf8_lossy(text).into_owned())
 }
 
 async fn send(stream: &mut TcpStream, content: &[u8]) -> std::io::Result<()> {
     stream.write_all(b"zINSTREAM\0").await?;
-    for chunk in content.chunks(CHUNK) {
+    for chunk in content.chunks(CHUNK_BYTES) {
         stream.write_u32(u32::try_from(chunk.len()).unwrap_or_default()).await?;
         stream.write_all(chunk).await?;
     }
@@ -67,42 +71,42 @@ async fn send(stream: &mut TcpStream, content: &[u8]) -> std::io::Result<()> {
     stream.flush().await
 }
 
-/// Reads `stream: OK`, `stream: <threat> FOUND` or `<what> ERROR`.
-fn verdict(answer: &str) -> anyhow::Result<Verdict> {
-    if answer.ends_with("ERROR") {
-        // It will be too long the next time, too.
-        if answer.contains("size limit exceeded") {
-            tracing::error!(answer, "clamd's StreamMaxLength is less than what clients may upload");
+/// Parses `stream: OK`, `stream: <threat> FOUND` or `<reason> ERROR`.
+fn parse_verdict(response: &str) -> anyhow::Result<Verdict> {
+    if response.ends_with("ERROR") {
+        // A retry would exceed the limit again.
+        if response.contains("size limit exceeded") {
+            tracing::error!(answer = response, "StreamMaxLength of clamd is below the upload limit");
             return Ok(Verdict::NotScannable);
         }
-        bail!("clamd failed: {answer}");
+        bail!("clamd failed: {response}");
     }
-    match answer.strip_prefix("stream: ") {
+    match response.strip_prefix("stream: ") {
         Some("OK") => Ok(Verdict::Clean),
         Some(found) => {
-            let threat = found.strip_suffix(" FOUND").with_context(|| not_understood(answer))?;
+            let threat = found.strip_suffix(" FOUND").with_context(|| unexpected(response))?;
             Ok(Verdict::Infected { threat: threat.to_owned() })
         }
-        None => bail!(not_understood(answer)),
+        None => bail!(unexpected(response)),
     }
 }
 
-fn not_understood(answer: &str) -> String {
-    format!("clamd's answer is not understood: {answer}")
+fn unexpected(response: &str) -> String {
+    format!("unexpected response of clamd: {response}")
 }
 
 #[async_trait]
 impl Scanner for Clamd {
-    fn arrival(&self, message: &Value) -> Result<Arrival, Failure> {
+    fn parse_message(&self, message: &Value) -> Result<ScanRequest, Failure> {
         let ObjectCreated { key, etag, version } = ObjectCreated::from_message(message)?;
         if message["detail-type"] != "Object Created" {
-            return Err(Failure::poison(format!("{} starts no scan", message["detail-type"])));
+            return Err(Failure::poison(format!("{} does not start a scan", message["detail-type"])));
         }
-        Ok(Arrival { file: FileVersion { key, etag, version }, verdict: None })
+        Ok(ScanRequest { file: FileVersion { key, etag, version }, verdict: None })
     }
 
-    async fn scan(&self, _: &Arrival, content: Bytes) -> anyhow::Result<Verdict> {
-        verdict(&self.ask(&content).await?)
+    async fn scan(&self, _: &ScanRequest, content: Bytes) -> anyhow::Result<Verdict> {
+        parse_verdict(&self.scan_stream(&content).await?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Uploads in DynamoDB: under a product, a row for each upload and one for its picture.
+//! Uploads in DynamoDB: each product has a row for each upload, and one for its current image.
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::Images;
 
-/// How long an upload is remembered: longer than a message can come again, out of a queue and out of its dead letters, each
-/// of which keeps it for 14 days. A product's picture is remembered for ever.
-const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// What the keys of uploads start with; the id follows, so that they sort by time.
-const UPLOAD: &str = "upload#";
-/// The key of the product's picture.
+/// The retention of uploads: longer than a message can be redelivered from a queue and from its dead-letter
+/// queue, each of which retains it for 14 days. The current image does not expire.
+const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The prefix of the sort keys of uploads. The id follows, so that they sort by time.
+const UPLOAD_PREFIX: &str = "upload#";
+/// The sort key of the current image.
 const CURRENT: &str = "current";
 
 /// The table of uploads.
@@ -41,8 +41,8 @@ struct ImageItem {
 }
 
 impl ImageItem {
-    fn of_upload(upload: &Upload) -> anyhow::Result<Self> {
-        let expires_at = upload.requested_at.saturating_add(REMEMBERED_FOR)?.as_second();
+    fn for_upload(upload: &Upload) -> anyhow::Result<Self> {
+        let expires_at = upload.requested_at.saturating_add(RETENTION)?.as_second();
         Ok(Self { expires_at: Some(expires_at), ..Self::new(upload, upload_key(upload.id))? })
     }
 
@@ -66,48 +66,47 @@ impl ImageItem {
 const PENDING: &str = "pending";
 
 fn upload_key(id: UploadId) -> String {
-    format!("{UPLOAD}{id}")
+    format!("{UPLOAD_PREFIX}{id}")
 }
 
-fn read(item: std::collections::HashMap<String, AttributeValue>) -> anyhow::Result<Upload> {
-    let item: ImageItem =
-        serde_dynamo::from_item(item).context("a row of the images table is not understood")?;
-    serde_json::from_str(&item.record).context("an upload in the table is not understood")
+fn parse_item(item: std::collections::HashMap<String, AttributeValue>) -> anyhow::Result<Upload> {
+    let item: ImageItem = serde_dynamo::from_item(item).context("a row of the images table is invalid")?;
+    serde_json::from_str(&item.record).context("an upload in the images table is invalid")
 }
 
 impl DynamoDbImages {
-    /// The table in `IMAGES_TABLE`.
+    /// Creates the adapter for the table in `IMAGES_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// If it is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self { client, table: config::required("IMAGES_TABLE")? })
     }
 
-    async fn row(&self, sku: &Sku, item: String) -> anyhow::Result<Option<Upload>> {
+    async fn get_item(&self, sku: &Sku, item: String) -> anyhow::Result<Option<Upload>> {
         let get = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let answer = get
+        let response = get
             .key("sku", AttributeValue::S(sku.to_string()))
             .key("item", AttributeValue::S(item))
             .send()
             .await
             .context("the upload could not be read")?;
-        answer.item.map(read).transpose()
+        response.item.map(parse_item).transpose()
     }
 
-    /// The upload's row, in place of the pending one.
-    fn decided(&self, upload: &Upload) -> anyhow::Result<Put> {
+    /// Replaces the row of a pending upload.
+    fn put_completed(&self, upload: &Upload) -> anyhow::Result<Put> {
         Ok(Put::builder()
             .table_name(&self.table)
-            .set_item(Some(serde_dynamo::to_item(ImageItem::of_upload(upload)?)?))
+            .set_item(Some(serde_dynamo::to_item(ImageItem::for_upload(upload)?)?))
             .condition_expression("#status = :pending")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":pending", AttributeValue::S(PENDING.to_owned()))
             .build()?)
     }
 
-    /// The picture's row, in place of an older one.
-    fn shown(&self, upload: &Upload) -> anyhow::Result<Put> {
+    /// Replaces the row of an older current image.
+    fn put_current(&self, upload: &Upload) -> anyhow::Result<Put> {
         Ok(Put::builder()
             .table_name(&self.table)
             .set_item(Some(serde_dynamo::to_item(ImageItem::new(upload, CURRENT.to_owned())?)?))
@@ -116,78 +115,80 @@ impl DynamoDbImages {
             .build()?)
     }
 
-    /// Writes all of them or none: gives back which were refused by their condition.
-    async fn write(&self, puts: Vec<Put>) -> anyhow::Result<Result<(), Vec<bool>>> {
+    /// Executes the writes atomically. If conditions fail, returns for each write whether its condition
+    /// failed.
+    async fn write_all(&self, puts: Vec<Put>) -> anyhow::Result<Result<(), Vec<bool>>> {
         let items = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect();
-        let answer = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        let cancelled = match answer.map_err(SdkError::into_service_error) {
+        let response = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let cancelled = match response.map_err(SdkError::into_service_error) {
             Ok(_) => return Ok(Ok(())),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
             Err(error) => return Err(anyhow::Error::new(error).context("the upload could not be written")),
         };
-        let refused: Vec<bool> = cancelled
+        let failed_conditions: Vec<bool> = cancelled
             .cancellation_reasons()
             .iter()
             .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
             .collect();
-        if refused.contains(&true) {
-            return Ok(Err(refused));
+        if failed_conditions.contains(&true) {
+            return Ok(Err(failed_conditions));
         }
-        Err(anyhow::Error::new(cancelled).context("the upload met other writes"))
+        Err(anyhow::Error::new(cancelled).context("the upload conflicted with other writes"))
     }
 }
 
 #[async_trait]
 impl Images for DynamoDbImages {
-    async fn ask(&self, upload: &Upload) -> anyhow::Result<()> {
-        let item = serde_dynamo::to_item(ImageItem::of_upload(upload)?)?;
+    async fn create(&self, upload: &Upload) -> anyhow::Result<()> {
+        let item = serde_dynamo::to_item(ImageItem::for_upload(upload)?)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        // A retry of the SDK may come after the upload was decided.
+        // A retry by the SDK can arrive after the upload was completed, and must not overwrite it.
         match put.condition_expression("attribute_not_exists(sku)").send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.into_service_error() {
                 error if error.is_conditional_check_failed_exception() => Ok(()),
-                error => Err(anyhow::Error::new(error).context("the upload could not be noted down")),
+                error => Err(anyhow::Error::new(error).context("the upload could not be created")),
             },
         }
     }
 
     async fn get(&self, sku: &Sku, id: UploadId) -> anyhow::Result<Option<Upload>> {
-        self.row(sku, upload_key(id)).await
+        self.get_item(sku, upload_key(id)).await
     }
 
-    async fn newest(&self, sku: &Sku) -> anyhow::Result<Option<Upload>> {
+    async fn latest(&self, sku: &Sku) -> anyhow::Result<Option<Upload>> {
         let query = self.client.query().table_name(&self.table).consistent_read(true);
-        let answer = query
+        let response = query
             .key_condition_expression("sku = :sku AND begins_with(#item, :upload)")
             .expression_attribute_names("#item", "item")
             .expression_attribute_values(":sku", AttributeValue::S(sku.to_string()))
-            .expression_attribute_values(":upload", AttributeValue::S(UPLOAD.to_owned()))
+            .expression_attribute_values(":upload", AttributeValue::S(UPLOAD_PREFIX.to_owned()))
             .scan_index_forward(false)
             .limit(1)
             .send()
             .await
             .context("the uploads could not be read")?;
-        answer.items.unwrap_or_default().into_iter().next().map(read).transpose()
+        response.items.unwrap_or_default().into_iter().next().map(parse_item).transpose()
     }
 
     async fn current(&self, sku: &Sku) -> anyhow::Result<Option<Upload>> {
-        self.row(sku, CURRENT.to_owned()).await
+        self.get_item(sku, CURRENT.to_owned()).await
     }
 
-    async fn decide(&self, decided: &Upload) -> anyhow::Result<Upload> {
-        let mut puts = vec![self.decided(decided)?];
-        if decided.replaces(None) {
-            puts.push(self.shown(decided)?);
+    async fn complete(&self, completed: &Upload) -> anyhow::Result<Upload> {
+        let mut puts = vec![self.put_completed(completed)?];
+        if completed.replaces(None) {
+            puts.push(self.put_current(completed)?);
         }
-        let mut written = self.write(puts).await?;
-        // The product has a newer picture: this one is ready, and never shown.
-        if matches!(written.as_ref(), Err(refused) if refused.first() == Some(&false)) {
-            written = self.write(vec![self.decided(decided)?]).await?;
+        let mut written = self.write_all(puts).await?;
+        // Only the condition on the current image failed: the product has a newer one. The upload is still
+        // completed.
+        if matches!(written.as_ref(), Err(failed) if failed.first() == Some(&false)) {
+            written = self.write_all(vec![self.put_completed(completed)?]).await?;
         }
         match written {
-            Ok(()) => Ok(decided.clone()),
-            Err(_) => self.get(&decided.sku, decided.id).await?.context("the upload is gone"),
+            Ok(()) => Ok(completed.clone()),
+            Err(_) => self.get(&completed.sku, completed.id).await?.context("the upload no longer exists"),
         }
     }
 }

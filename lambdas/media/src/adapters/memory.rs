@@ -1,4 +1,4 @@
-//! The ports in memory, for tests.
+//! In-memory implementations of the ports, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,23 +11,23 @@ use platform::Failure;
 use platform::memory::{InjectedFaults, lock};
 use serde_json::Value;
 
-use crate::scan::{Arrival, Scanner, Verdict};
-use crate::store::{FileVersion, Form, Found, Images, Permit, Quarantine, UploadForms};
+use crate::scan::{ScanRequest, Scanner, Verdict};
+use crate::store::{FileVersion, Images, Quarantine, ReadOutcome, UploadForm, UploadForms, UploadPolicy};
 
-/// Uploads that are kept.
+/// Uploads in memory.
 #[derive(Debug, Default)]
 pub struct InMemoryImages {
     uploads: Mutex<BTreeMap<(Sku, UploadId), Upload>>,
     current: Mutex<BTreeMap<Sku, Upload>>,
-    /// Of `decide`, before it does anything.
+    /// Faults of `complete` before its effect.
     pub failures: InjectedFaults,
-    /// Of `decide`, after it did it.
-    pub lost_answers: InjectedFaults,
+    /// Faults of `complete` after its effect.
+    pub lost_responses: InjectedFaults,
 }
 
 #[async_trait]
 impl Images for InMemoryImages {
-    async fn ask(&self, upload: &Upload) -> anyhow::Result<()> {
+    async fn create(&self, upload: &Upload) -> anyhow::Result<()> {
         lock(&self.uploads).entry((upload.sku.clone(), upload.id)).or_insert_with(|| upload.clone());
         Ok(())
     }
@@ -36,7 +36,7 @@ impl Images for InMemoryImages {
         Ok(lock(&self.uploads).get(&(sku.clone(), id)).cloned())
     }
 
-    async fn newest(&self, sku: &Sku) -> anyhow::Result<Option<Upload>> {
+    async fn latest(&self, sku: &Sku) -> anyhow::Result<Option<Upload>> {
         Ok(lock(&self.uploads).values().rfind(|upload| upload.sku == *sku).cloned())
     }
 
@@ -44,33 +44,33 @@ impl Images for InMemoryImages {
         Ok(lock(&self.current).get(sku).cloned())
     }
 
-    async fn decide(&self, decided: &Upload) -> anyhow::Result<Upload> {
-        self.failures.check("deciding")?;
+    async fn complete(&self, completed: &Upload) -> anyhow::Result<Upload> {
+        self.failures.check("completing")?;
         let mut uploads = lock(&self.uploads);
-        let key = (decided.sku.clone(), decided.id);
-        if let Some(before) = uploads.get(&key).filter(|before| before.state != UploadState::Pending) {
-            return Ok(before.clone());
+        let key = (completed.sku.clone(), completed.id);
+        if let Some(stored) = uploads.get(&key).filter(|stored| stored.state != UploadState::Pending) {
+            return Ok(stored.clone());
         }
-        uploads.insert(key, decided.clone());
+        uploads.insert(key, completed.clone());
         let mut current = lock(&self.current);
-        if decided.replaces(current.get(&decided.sku).map(|upload| upload.id)) {
-            current.insert(decided.sku.clone(), decided.clone());
+        if completed.replaces(current.get(&completed.sku).map(|upload| upload.id)) {
+            current.insert(completed.sku.clone(), completed.clone());
         }
-        self.lost_answers.check("the answer to deciding")?;
-        Ok(decided.clone())
+        self.lost_responses.check("the response to completing")?;
+        Ok(completed.clone())
     }
 }
 
-/// Files in quarantine: the last version of each.
+/// The latest version of each file in quarantine.
 #[derive(Debug, Default)]
 pub struct InMemoryQuarantine {
     files: Mutex<BTreeMap<String, (String, Bytes)>>,
-    /// Of `read`.
+    /// Faults of `read`.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryQuarantine {
-    /// Puts a file there.
+    /// Stores a file.
     pub fn put(&self, key: &str, etag: &str, content: impl Into<Bytes>) {
         lock(&self.files).insert(key.to_owned(), (etag.to_owned(), content.into()));
     }
@@ -78,57 +78,57 @@ impl InMemoryQuarantine {
 
 #[async_trait]
 impl Quarantine for InMemoryQuarantine {
-    async fn read(&self, file: &FileVersion, most: u32) -> anyhow::Result<Found> {
+    async fn read(&self, file: &FileVersion, max_bytes: u32) -> anyhow::Result<ReadOutcome> {
         self.failures.check("reading the quarantine")?;
         Ok(match lock(&self.files).get(&file.key) {
-            Some((etag, _)) if *etag != file.etag => Found::Gone,
-            Some((_, content)) if content.len() > usize::try_from(most)? => Found::TooLarge,
-            Some((_, content)) => Found::File(content.clone()),
-            None => Found::Gone,
+            Some((etag, _)) if *etag != file.etag => ReadOutcome::Gone,
+            Some((_, content)) if content.len() > usize::try_from(max_bytes)? => ReadOutcome::TooLarge,
+            Some((_, content)) => ReadOutcome::File(content.clone()),
+            None => ReadOutcome::Gone,
         })
     }
 }
 
-/// A scanner that finds what it is told to find. Its messages are an object with `key` and `etag`.
+/// A scanner with a configured verdict. Its messages are objects with `key` and `etag`.
 #[derive(Debug, Default)]
 pub struct InMemoryScanner {
     verdict: Mutex<Option<Verdict>>,
-    /// Of `scan`.
+    /// Faults of `scan`.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryScanner {
-    /// From now on, it says so of every file. All are clean before that.
-    pub fn say(&self, verdict: Verdict) {
+    /// Sets the verdict on all further files. The default is [`Verdict::Clean`].
+    pub fn set_verdict(&self, verdict: Verdict) {
         *lock(&self.verdict) = Some(verdict);
     }
 }
 
 #[async_trait]
 impl Scanner for InMemoryScanner {
-    fn arrival(&self, message: &Value) -> Result<Arrival, Failure> {
+    fn parse_message(&self, message: &Value) -> Result<ScanRequest, Failure> {
         let text = |name: &str| message.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(key), Some(etag)) = (text("key"), text("etag")) else {
-            return Err(Failure::poison("a message without a key or an etag"));
+            return Err(Failure::poison("the message has no key or no etag"));
         };
-        Ok(Arrival { file: FileVersion { key, etag, version: None }, verdict: None })
+        Ok(ScanRequest { file: FileVersion { key, etag, version: None }, verdict: None })
     }
 
-    async fn scan(&self, _: &Arrival, _: Bytes) -> anyhow::Result<Verdict> {
+    async fn scan(&self, _: &ScanRequest, _: Bytes) -> anyhow::Result<Verdict> {
         self.failures.check("scanning")?;
         Ok(lock(&self.verdict).clone().unwrap_or(Verdict::Clean))
     }
 }
 
-/// Forms that nobody signed.
+/// Forms without a signature.
 #[derive(Debug, Default)]
 pub struct UnsignedForms;
 
 #[async_trait]
 impl UploadForms for UnsignedForms {
-    async fn form(&self, permit: &Permit) -> anyhow::Result<Form> {
-        let fields = [("key", &permit.key), ("Content-Type", &permit.content_type)];
+    async fn create(&self, policy: &UploadPolicy) -> anyhow::Result<UploadForm> {
+        let fields = [("key", &policy.key), ("Content-Type", &policy.content_type)];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.clone())).into();
-        Ok(Form { url: "https://uploads.example.com/".to_owned(), fields })
+        Ok(UploadForm { url: "https://uploads.example.com/".to_owned(), fields })
     }
 }

@@ -1,4 +1,4 @@
-//! The ports, over DynamoDB, S3, GuardDuty and `clamd`; and in [`memory`].
+//! Implementations of the ports over DynamoDB, S3, GuardDuty and `clamd`, and in [`memory`].
 
 mod clamd;
 mod guard_duty;
@@ -19,14 +19,14 @@ use platform::config;
 
 use crate::scan::Scanner;
 
-/// The scanner that `MALWARE_SCANNER` names: `guardduty`, or `clamd` at `CLAMD_ADDRESS`.
+/// Creates the scanner that `MALWARE_SCANNER` selects: `guardduty`, or `clamd` at `CLAMD_ADDRESS`.
 ///
 /// # Errors
-/// When it names another, or no address is set. There is no running without a scanner.
+/// If the value is neither, or the address is not set. The service does not run without a scanner.
 pub fn scanner() -> anyhow::Result<Arc<dyn Scanner>> {
     match config::required("MALWARE_SCANNER")?.as_str() {
         "guardduty" => Ok(Arc::new(GuardDuty)),
         "clamd" => Ok(Arc::new(Clamd::new(config::required("CLAMD_ADDRESS")?))),
-        other => anyhow::bail!("MALWARE_SCANNER is {other}: there are guardduty and clamd"),
+        other => anyhow::bail!("MALWARE_SCANNER is {other}, must be guardduty or clamd"),
     }
 }

@@ -1,6 +1,6 @@
-//! Forms with which a browser sends a file to S3: a policy that says what is allowed, and its signature
-//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>). The SDK makes signed links, but
-//! no such forms, and only these limit the size.
+//! Presigned POST forms, with which a browser uploads a file to S3: a policy and its signature
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html>). The SDK creates
+//! presigned URLs, but no such forms, and only a POST policy limits the size.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -17,12 +17,12 @@ use jiff::Timestamp;
 use platform::config;
 use serde_json::{Value, json};
 
-use crate::store::{Form, Permit, UploadForms};
+use crate::store::{UploadForm, UploadForms, UploadPolicy};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "s3";
 
-/// Forms for one bucket.
+/// Creates presigned POST forms for one bucket.
 #[derive(Debug, Clone)]
 pub struct PresignedPost {
     credentials: SharedCredentialsProvider,
@@ -32,10 +32,10 @@ pub struct PresignedPost {
 }
 
 impl PresignedPost {
-    /// For the bucket in `UPLOADS_BUCKET`, which clients reach at `UPLOADS_URL`.
+    /// Creates the adapter for the bucket in `UPLOADS_BUCKET`, whose public URL is in `UPLOADS_URL`.
     ///
     /// # Errors
-    /// When one is not set.
+    /// If one of them is not set, or the configuration has no credentials or region.
     pub fn from_env(config: &SdkConfig) -> anyhow::Result<Self> {
         Ok(Self {
             credentials: config.credentials_provider().context("there are no credentials")?,
@@ -48,52 +48,56 @@ impl PresignedPost {
 
 #[async_trait]
 impl UploadForms for PresignedPost {
-    async fn form(&self, permit: &Permit) -> anyhow::Result<Form> {
+    async fn create(&self, policy: &UploadPolicy) -> anyhow::Result<UploadForm> {
         let credentials = self.credentials.provide_credentials().await.context("there are no credentials")?;
-        let fields = fields(&credentials, &self.region, &self.bucket, permit)?;
-        Ok(Form { url: self.url.clone(), fields })
+        let fields = form_fields(&credentials, &self.region, &self.bucket, policy)?;
+        Ok(UploadForm { url: self.url.clone(), fields })
     }
 }
 
-/// All but the file. The policy allows each of them as it is, and nothing besides.
-fn fields(
+/// Returns all fields except the file. The policy requires exactly these fields and values.
+fn form_fields(
     credentials: &Credentials,
     region: &str,
     bucket: &str,
-    permit: &Permit,
+    policy: &UploadPolicy,
 ) -> anyhow::Result<BTreeMap<String, String>> {
-    let date = permit.from.strftime("%Y%m%d");
+    let date = policy.valid_from.strftime("%Y%m%d");
     let scope = format!("{}/{date}/{region}/{SERVICE}/aws4_request", credentials.access_key_id());
     let mut fields = BTreeMap::from([
-        ("key".to_owned(), permit.key.clone()),
-        ("Content-Type".to_owned(), permit.content_type.clone()),
+        ("key".to_owned(), policy.key.clone()),
+        ("Content-Type".to_owned(), policy.content_type.clone()),
         ("success_action_status".to_owned(), "204".to_owned()),
         ("x-amz-algorithm".to_owned(), ALGORITHM.to_owned()),
         ("x-amz-credential".to_owned(), scope),
-        ("x-amz-date".to_owned(), permit.from.strftime("%Y%m%dT%H%M%SZ").to_string()),
+        ("x-amz-date".to_owned(), policy.valid_from.strftime("%Y%m%dT%H%M%SZ").to_string()),
     ]);
     if let Some(token) = credentials.session_token() {
         fields.insert("x-amz-security-token".to_owned(), token.to_owned());
     }
-    let policy = policy(bucket, permit, &fields)?;
-    let encoded = BASE64_STANDARD.encode(policy.to_string());
-    let signature = sign(credentials.secret_access_key(), permit.from, region, &encoded);
+    let document = policy_document(bucket, policy, &fields)?;
+    let encoded = BASE64_STANDARD.encode(document.to_string());
+    let signature = sign(credentials.secret_access_key(), policy.valid_from, region, &encoded);
     fields.insert("policy".to_owned(), encoded);
     fields.insert("x-amz-signature".to_owned(), signature);
     Ok(fields)
 }
 
-fn policy(bucket: &str, permit: &Permit, fields: &BTreeMap<String, String>) -> anyhow::Result<Value> {
-    let expires = permit.from.saturating_add(permit.good_for)?;
+fn policy_document(
+    bucket: &str,
+    policy: &UploadPolicy,
+    fields: &BTreeMap<String, String>,
+) -> anyhow::Result<Value> {
+    let expires = policy.valid_from.saturating_add(policy.validity)?;
     let mut conditions =
-        vec![json!({ "bucket": bucket }), json!(["content-length-range", 1, permit.most_bytes])];
+        vec![json!({ "bucket": bucket }), json!(["content-length-range", 1, policy.max_bytes])];
     conditions.extend(fields.iter().map(|(name, value)| json!({ name.as_str(): value })));
     Ok(
         json!({ "expiration": expires.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string(), "conditions": conditions }),
     )
 }
 
-/// What is signed is the encoded policy itself.
+/// Signs the Base64-encoded policy, which is itself the string to sign.
 fn sign(secret: &str, at: Timestamp, region: &str, policy: &str) -> String {
     let since_1970 = Duration::from_secs(u64::try_from(at.as_second()).unwrap_or_default());
     let key = generate_signing_key(secret, SystemTime::UNIX_EPOCH + since_1970, region, SERVICE);

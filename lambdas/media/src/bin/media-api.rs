@@ -1,4 +1,4 @@
-//! `media-api`: API Gateway → uploads and pictures of products.
+//! `media-api`: API Gateway → uploads and product images.
 
 use aws_objects::Bucket;
 use std::sync::Arc;

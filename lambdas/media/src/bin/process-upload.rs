@@ -1,4 +1,4 @@
-//! `process-upload`: files that clients uploaded → pictures of products.
+//! `process-upload`: uploaded files → product images.
 
 use aws_events::EventBridge;
 use aws_objects::Bucket;

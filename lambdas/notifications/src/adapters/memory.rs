@@ -1,4 +1,4 @@
-//! The port in memory, for tests and simulations. Nothing that is deployed uses it.
+//! An in-memory implementation of the port, for tests and simulations. Deployed functions do not use it.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,41 +7,41 @@ use async_trait::async_trait;
 use platform::idempotency::EffectError;
 use platform::memory::{InjectedFaults, lock};
 
-use crate::mail::Mail;
+use crate::mail::Email;
 use crate::store::Mailer;
 
-/// A mailbox.
+/// A mailer that stores what it sends.
 #[derive(Default)]
 pub struct InMemoryMailer {
-    sent: Mutex<Vec<Mail>>,
-    /// Of mails that are not sent, and may be later.
+    sent: Mutex<Vec<Email>>,
+    /// Requests that fail without sending the email.
     pub failures: InjectedFaults,
-    /// Of mails that are sent, and whose answer is lost.
-    pub lost_answers: InjectedFaults,
-    /// Whether every mail is refused for good.
-    pub refuses: AtomicBool,
+    /// Requests that send the email and lose the response.
+    pub lost_responses: InjectedFaults,
+    /// Whether every email is rejected permanently.
+    pub rejects_all: AtomicBool,
 }
 
 impl InMemoryMailer {
-    /// All that was sent so far.
-    pub fn sent(&self) -> Vec<Mail> {
+    /// Returns all emails sent so far.
+    pub fn sent(&self) -> Vec<Email> {
         lock(&self.sent).clone()
     }
 }
 
 #[async_trait]
 impl Mailer for InMemoryMailer {
-    async fn send(&self, mail: &Mail) -> Result<String, EffectError> {
+    async fn send(&self, email: &Email) -> Result<String, EffectError> {
         self.failures.check("sending").map_err(EffectError::NotDone)?;
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(EffectError::Refused(anyhow::anyhow!("the mail was refused: MessageRejected")));
+        if self.rejects_all.load(Ordering::SeqCst) {
+            return Err(EffectError::Refused(anyhow::anyhow!("the email was rejected: MessageRejected")));
         }
         let receipt = {
             let mut sent = lock(&self.sent);
-            sent.push(mail.clone());
+            sent.push(email.clone());
             format!("mail-{}", sent.len())
         };
-        self.lost_answers.check("answering").map_err(EffectError::Unknown)?;
+        self.lost_responses.check("receiving the response").map_err(EffectError::Unknown)?;
         Ok(receipt)
     }
 }

@@ -1,4 +1,4 @@
-//! The port, over SES; and in [`memory`].
+//! Implementations of the port with SES, and in [`memory`] for tests.
 
 pub mod memory;
 mod ses;

@@ -1,4 +1,4 @@
-//! Mail through Amazon SES.
+//! Emails through Amazon SES.
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -15,13 +15,13 @@ use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use platform::config;
 use platform::idempotency::EffectError;
 
-use crate::mail::Mail;
+use crate::mail::Email;
 use crate::store::Mailer;
 
-/// How long SES gets for an answer.
-const ANSWER_TIME: Duration = Duration::from_secs(15);
+/// The timeout of a request to SES.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Sends from one verified address.
+/// Sends emails from one verified address.
 #[derive(Debug, Clone)]
 pub struct Ses {
     client: Client,
@@ -29,14 +29,14 @@ pub struct Ses {
 }
 
 impl Ses {
-    /// From the address in `SENDER_ADDRESS`.
+    /// A mailer that sends from the address in `SENDER_ADDRESS`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
-        // SES cannot tell a mail that is sent again from a new one, so nothing is sent again in here, and an answer
-        // gets long enough to come.
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ANSWER_TIME).build();
+        // SES cannot distinguish a retry from a new email, so the client does not retry, and has a long
+        // timeout.
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(RESPONSE_TIMEOUT).build();
         let config = Builder::from(aws.sdk_config())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
@@ -46,42 +46,44 @@ impl Ses {
 }
 
 fn utf8(text: &str) -> anyhow::Result<Content> {
-    Content::builder().data(text).charset("UTF-8").build().context("the mail could not be made")
+    Content::builder().data(text).charset("UTF-8").build().context("the email could not be built")
 }
 
 #[async_trait]
 impl Mailer for Ses {
-    async fn send(&self, mail: &Mail) -> Result<String, EffectError> {
-        let body = Body::builder().text(utf8(&mail.text)?).html(utf8(&mail.html)?).build();
-        let message = Message::builder().subject(utf8(&mail.subject)?).body(body).build();
-        let answer = self
+    async fn send(&self, email: &Email) -> Result<String, EffectError> {
+        let body = Body::builder().text(utf8(&email.text)?).html(utf8(&email.html)?).build();
+        let message = Message::builder().subject(utf8(&email.subject)?).body(body).build();
+        let response = self
             .client
             .send_email()
             .from_email_address(&self.sender)
-            .destination(Destination::builder().to_addresses(mail.to.as_str()).build())
+            .destination(Destination::builder().to_addresses(email.to.as_str()).build())
             .content(EmailContent::builder().simple(message).build())
             .send()
             .await;
-        match answer {
+        match response {
             Ok(sent) => Ok(sent.message_id.unwrap_or_default()),
-            Err(error) => Err(judge(error)),
+            Err(error) => Err(classify_error(error)),
         }
     }
 }
 
-/// Whether a mail may have been sent all the same. SES answers an error of ours (4xx) instead of sending; a server's
-/// error, and no answer, say nothing. Errors name the address, so only their code is kept.
-fn judge(error: SdkError<SendEmailError>) -> EffectError {
-    let not_even_asked = matches!(error, SdkError::ConstructionFailure(_));
+/// Classifies an error by whether the email may have been sent nevertheless. After a client error (4xx) it
+/// was not; after a server error, or without a response, that is unknown. Only the code of the error is kept,
+/// because its message contains the address.
+fn classify_error(error: SdkError<SendEmailError>) -> EffectError {
+    let was_not_sent = matches!(error, SdkError::ConstructionFailure(_));
     let status = error.raw_response().map(|response| response.status().as_u16());
     let error = error.into_service_error();
-    let why = || anyhow::anyhow!("SES did not send the mail: {}", error.meta().code().unwrap_or("no answer"));
+    let why =
+        || anyhow::anyhow!("SES did not send the email: {}", error.meta().code().unwrap_or("no response"));
     match (&error, status) {
         (SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_), _) => {
             EffectError::Refused(why())
         }
         (_, Some(400..=499)) => EffectError::NotDone(why()),
-        _ if not_even_asked => EffectError::NotDone(why()),
+        _ if was_not_sent => EffectError::NotDone(why()),
         _ => EffectError::Unknown(why()),
     }
 }
@@ -95,9 +97,9 @@ mod tests {
 
     use super::*;
 
-    fn answered(status: u16, error: SendEmailError) -> EffectError {
+    fn service_error(status: u16, error: SendEmailError) -> EffectError {
         let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
-        judge(SdkError::service_error(error, response))
+        classify_error(SdkError::service_error(error, response))
     }
 
     fn meta(code: &str) -> ErrorMetadata {
@@ -105,20 +107,20 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_that_says_so_means_that_nothing_was_sent() {
+    fn only_a_client_error_means_that_nothing_was_sent() {
         let rejected = MessageRejected::builder().meta(meta("MessageRejected")).build();
-        let refused = answered(400, SendEmailError::MessageRejected(rejected));
+        let refused = service_error(400, SendEmailError::MessageRejected(rejected));
         assert!(matches!(refused, EffectError::Refused(_)), "{refused:?}");
-        let said = refused.to_string();
-        assert!(said.contains("MessageRejected") && !said.contains("ada"), "{said}");
-        let busy = TooManyRequestsException::builder().meta(meta("TooManyRequestsException")).build();
-        let busy = answered(429, SendEmailError::TooManyRequestsException(busy));
-        assert!(matches!(busy, EffectError::NotDone(_)), "{busy:?}");
-        let broken = answered(500, SendEmailError::generic(meta("InternalFailure")));
+        let message = refused.to_string();
+        assert!(message.contains("MessageRejected") && !message.contains("ada"), "{message}");
+        let throttled = TooManyRequestsException::builder().meta(meta("TooManyRequestsException")).build();
+        let throttled = service_error(429, SendEmailError::TooManyRequestsException(throttled));
+        assert!(matches!(throttled, EffectError::NotDone(_)), "{throttled:?}");
+        let broken = service_error(500, SendEmailError::generic(meta("InternalFailure")));
         assert!(matches!(broken, EffectError::Unknown(_)), "{broken:?}");
-        let silent = judge(SdkError::timeout_error("no answer in time"));
+        let silent = classify_error(SdkError::timeout_error("no response in time"));
         assert!(matches!(silent, EffectError::Unknown(_)), "{silent:?}");
-        let never = judge(SdkError::construction_failure("no region"));
+        let never = classify_error(SdkError::construction_failure("no region"));
         assert!(matches!(never, EffectError::NotDone(_)), "{never:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `send-email`: what became of an order → a mail to the customer.
+//! `send-email`: sends emails to customers about the outcome of their orders.
 
 use std::sync::Arc;
 

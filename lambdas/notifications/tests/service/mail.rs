@@ -1,12 +1,12 @@
-//! What the mails say.
+//! The content of the emails.
 
 use domain::Event;
 use domain::payment::VoidReason;
-use notifications::mail::{Mail, compose};
+use notifications::mail::{Email, compose};
 
 use crate::support::{created, details_of, failed, paid, paid_by, rejected, voided};
 
-fn mail(event: &Event) -> Mail {
+fn email(event: &Event) -> Email {
     compose(event, "Tea & Co").unwrap().unwrap()
 }
 
@@ -14,40 +14,43 @@ fn mail(event: &Event) -> Mail {
 fn each_kind_as_text_and_html() {
     for event in [paid(), rejected(), failed(Some("insufficient_funds")), voided(VoidReason::CustomerRequest)]
     {
-        let mail = mail(&event);
-        assert_eq!(mail.to.as_str(), "ada@example.com");
-        let name = mail.kind.name();
-        insta::assert_snapshot!(format!("{name}.txt"), format!("Subject: {}\n\n{}", mail.subject, mail.text));
-        insta::assert_snapshot!(format!("{name}.html"), mail.html);
+        let email = email(&event);
+        assert_eq!(email.to.as_str(), "ada@example.com");
+        let name = email.kind.name();
+        insta::assert_snapshot!(
+            format!("{name}.txt"),
+            format!("Subject: {}\n\n{}", email.subject, email.text)
+        );
+        insta::assert_snapshot!(format!("{name}.html"), email.html);
     }
 }
 
 #[test]
-fn a_mail_says_who_gave_the_order_up_and_why_the_card_was_declined() {
-    for (event, said) in [
+fn an_email_explains_the_cancellation_or_the_decline() {
+    for (event, sentence) in [
         (voided(VoidReason::Expired), "could not complete your order in time"),
-        (voided(VoidReason::Provider), "The payment was stopped"),
+        (voided(VoidReason::Provider), "The payment was cancelled"),
         (failed(Some("expired_card")), "Your card has expired."),
-        // What a thief should not learn.
+        // A thief must not learn that the card is reported stolen.
         (failed(Some("stolen_card")), "Your bank declined the payment."),
         (failed(None), "Your bank declined the payment."),
     ] {
-        let mail = mail(&event);
-        assert!(mail.text.contains(said) && mail.html.contains(said), "{said}: {}", mail.text);
-        assert!(mail.text.contains("You have not been charged."), "{}", mail.text);
-        assert!(!mail.text.contains("stolen"), "{}", mail.text);
+        let email = email(&event);
+        assert!(email.text.contains(sentence) && email.html.contains(sentence), "{sentence}: {}", email.text);
+        assert!(email.text.contains("You have not been charged."), "{}", email.text);
+        assert!(!email.text.contains("stolen"), "{}", email.text);
     }
 }
 
 #[test]
-fn a_name_is_text_in_the_html_too() {
-    let mail = mail(&paid_by(details_of("<script>alert(1)</script> & Ada")));
-    assert!(mail.text.contains("Hello <script>alert(1)</script> & Ada,"));
-    assert!(!mail.html.contains("<script>") && mail.html.contains("alert(1)"), "{}", mail.html);
-    assert!(mail.subject.contains("Tea & Co"), "a subject is no HTML: {}", mail.subject);
+fn the_customers_name_is_escaped_in_html() {
+    let email = email(&paid_by(details_of("<script>alert(1)</script> & Ada")));
+    assert!(email.text.contains("Hello <script>alert(1)</script> & Ada,"));
+    assert!(!email.html.contains("<script>") && email.html.contains("alert(1)"), "{}", email.html);
+    assert!(email.subject.contains("Tea & Co"), "the subject is not HTML: {}", email.subject);
 }
 
 #[test]
-fn other_events_lead_to_no_mail() {
+fn other_events_cause_no_email() {
     assert!(compose(&created(), "Tea & Co").unwrap().is_none());
 }

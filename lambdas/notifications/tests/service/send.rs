@@ -1,4 +1,4 @@
-//! `send-email`: once per order and kind, as far as can be.
+//! `send-email`: one email per order and kind, as far as possible.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use domain::payment::VoidReason;
 use domain::{Attempt, Event, Fact};
 use jiff::{SignedDuration, Timestamp};
 use notifications::adapters::memory::InMemoryMailer;
-use notifications::mail::Kind;
+use notifications::mail::EmailKind;
 use notifications::send::SendEmail;
 use notifications::store::Mailer;
 use platform::idempotency::{Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, Task};
@@ -41,7 +41,7 @@ fn world() -> World {
 }
 
 fn key() -> Key {
-    Key::new(order_id(), Kind::Confirmation.name())
+    Key::new(order_id(), EmailKind::Confirmation.name())
 }
 
 impl World {
@@ -57,7 +57,7 @@ impl World {
         self.claims.get(&key()).await.unwrap()
     }
 
-    /// Somebody claims the mail and is not heard of again.
+    /// Another attempt claims the email and crashes.
     async fn claimed_by_another(&self) {
         let now = self.clock.now();
         let attempt = Attempt { owner: Uuid::from_u128(99), now, lease_duration: DEFAULT_LEASE_DURATION };
@@ -69,7 +69,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_mail_is_sent_once_however_often_its_event_comes() {
+async fn an_email_is_sent_once_however_often_its_event_is_delivered() {
     let world = world();
     for _ in 0..3 {
         world.send().await.unwrap();
@@ -82,37 +82,39 @@ async fn a_mail_is_sent_once_however_often_its_event_comes() {
 }
 
 #[tokio::test]
-async fn each_kind_of_mail_has_a_claim_of_its_own() {
+async fn each_kind_of_email_has_its_own_claim() {
     let world = world();
     world.send().await.unwrap();
     world.function.handle(&voided(VoidReason::Expired)).await.unwrap();
-    let kinds: Vec<_> = world.mailer.sent().iter().map(|mail| mail.kind).collect();
-    assert_eq!(kinds, [Kind::Confirmation, Kind::Cancellation]);
+    let kinds: Vec<_> = world.mailer.sent().iter().map(|email| email.kind).collect();
+    assert_eq!(kinds, [EmailKind::Confirmation, EmailKind::Cancellation]);
 }
 
 #[tokio::test]
-async fn while_another_may_be_at_it_the_mail_waits() {
+async fn an_email_waits_while_another_attempt_holds_the_lease() {
     let world = world();
     world.claimed_by_another().await;
-    let Err(Failure::Leased { until }) = world.send().await else { panic!("somebody else is at it") };
+    let Err(Failure::Leased { until }) = world.send().await else {
+        panic!("another attempt holds the lease")
+    };
     assert_eq!(until.duration_since(world.clock.now()), SignedDuration::from_secs(45));
     assert!(world.mailer.sent().is_empty());
-    // It crashed, and swallows no mail.
+    // The other attempt crashed. Its email is not lost.
     world.clock.advance(SignedDuration::from_secs(45));
     world.send().await.unwrap();
     assert_eq!(world.mailer.sent().len(), 1);
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_sends() {
+async fn of_two_concurrent_attempts_one_sends() {
     let world = world();
     world.claims.conflicts.fail_next(1);
     assert!(matches!(world.send().await, Err(Failure::Retry(_))));
-    assert!(world.mailer.sent().is_empty(), "not without the claim");
+    assert!(world.mailer.sent().is_empty(), "nothing is sent without the claim");
 }
 
 #[tokio::test]
-async fn a_mail_that_could_not_be_sent_is_tried_again_at_once() {
+async fn an_email_that_could_not_be_sent_is_retried_immediately() {
     let world = world();
     world.mailer.failures.fail_next(1);
     assert!(matches!(world.send().await, Err(Failure::Retry(_))));
@@ -121,27 +123,30 @@ async fn a_mail_that_could_not_be_sent_is_tried_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_mail_that_is_refused_is_put_before_a_person() {
+async fn a_rejected_email_needs_manual_intervention() {
     let world = world();
-    world.mailer.refuses.store(true, Ordering::SeqCst);
+    world.mailer.rejects_all.store(true, Ordering::SeqCst);
     let failure = world.send().await.unwrap_err();
     assert!(matches!(failure, Failure::Reject(_)));
     assert!(
         failure.to_string().contains("MessageRejected") && !failure.to_string().contains("ada"),
         "{failure}"
     );
-    // Sent again from the dead letters, when what was wrong is right.
-    world.mailer.refuses.store(false, Ordering::SeqCst);
+    // It is redriven from the DLQ once the cause is fixed.
+    world.mailer.rejects_all.store(false, Ordering::SeqCst);
     world.send().await.unwrap();
     assert_eq!(world.mailer.sent().len(), 1);
 }
 
 #[tokio::test]
-async fn a_mail_that_may_have_been_sent_waits_for_its_lease_and_is_sent_again() {
+async fn an_email_that_may_have_been_sent_is_sent_again_when_the_lease_expires() {
     let world = world();
-    world.mailer.lost_answers.fail_next(1);
+    world.mailer.lost_responses.fail_next(1);
     assert!(matches!(world.send().await, Err(Failure::Retry(_))));
-    assert!(matches!(world.send().await, Err(Failure::Leased { .. })), "it may still be on its way");
+    assert!(
+        matches!(world.send().await, Err(Failure::Leased { .. })),
+        "the first request may still be in progress"
+    );
     world.clock.advance(DEFAULT_LEASE_DURATION);
     world.send().await.unwrap();
     assert_eq!(world.mailer.sent().len(), 2, "better twice than never");
@@ -149,7 +154,7 @@ async fn a_mail_that_may_have_been_sent_waits_for_its_lease_and_is_sent_again() 
 }
 
 #[tokio::test]
-async fn another_outcome_of_the_same_kind_is_refused() {
+async fn another_payload_of_the_same_kind_is_rejected() {
     let world = world();
     world.send().await.unwrap();
     let failure = world.handle(&paid_by(details_of("Grace Hopper"))).await.unwrap_err();
@@ -159,30 +164,30 @@ async fn another_outcome_of_the_same_kind_is_refused() {
 }
 
 #[tokio::test]
-async fn a_redrive_after_the_record_is_gone_sends_no_second_mail() {
+async fn a_redrive_after_the_claim_was_deleted_sends_no_second_email() {
     let world = world();
     world.send().await.unwrap();
     world.clock.advance(RECORD_LIFETIME);
     world.claims.remove_expired(world.clock.now());
-    assert_eq!(world.claim().await, None, "it has been removed");
+    assert_eq!(world.claim().await, None, "it has been deleted");
     let failure = world.send().await.unwrap_err();
     assert!(matches!(failure, Failure::Reject(_)) && failure.to_string().contains("57 days"), "{failure}");
     assert_eq!(world.mailer.sent().len(), 1);
 }
 
 #[tokio::test]
-async fn an_event_that_is_told_again_later_is_as_old_as_its_order() {
+async fn a_republished_event_is_as_old_as_its_order() {
     let world = world();
     world.clock.advance(MAX_REQUEST_AGE);
     let event = paid();
     let cause = event.cause.clone();
     let Fact::PaymentSucceeded(_) = &event.fact else { panic!("paid") };
-    let again = Event::new(event.subject, event.fact, world.clock.now(), cause);
-    assert!(matches!(world.handle(&again).await, Err(Failure::Reject(_))));
+    let republished = Event::new(event.subject, event.fact, world.clock.now(), cause);
+    assert!(matches!(world.handle(&republished).await, Err(Failure::Reject(_))));
     assert!(world.mailer.sent().is_empty());
 }
 
 #[tokio::test]
-async fn events_that_lead_to_no_mail_are_not_understood() {
+async fn events_that_cause_no_email_are_poison() {
     assert!(matches!(world().function.handle(&created()).await, Err(Failure::Poison(_))));
 }

@@ -1,4 +1,4 @@
-//! Events that lead to mails.
+//! Sample events, most of which cause an email.
 
 use domain::event::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided, ReservationRejected};
 use domain::payment::{DeclineReason, VoidReason};

@@ -1,4 +1,4 @@
-//! The ports in memory, for tests. Nothing that is deployed uses them.
+//! In-memory implementations of the ports, for tests. Deployed functions do not use them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,11 +10,11 @@ use platform::memory::{InjectedFaults, lock};
 use crate::report::Report;
 use crate::store::{Depth, Queues, Reports};
 
-/// The last report.
+/// A store of the latest report.
 #[derive(Debug, Default)]
 pub struct InMemoryReports {
     last: Mutex<Option<Report>>,
-    /// Of every call.
+    /// Faults of any call.
     pub failures: InjectedFaults,
 }
 
@@ -25,8 +25,8 @@ impl Reports for InMemoryReports {
         Ok(lock(&self.last).clone())
     }
 
-    async fn keep(&self, report: &Report) -> anyhow::Result<()> {
-        self.failures.check("keeping the report")?;
+    async fn save(&self, report: &Report) -> anyhow::Result<()> {
+        self.failures.check("saving the report")?;
         let mut last = lock(&self.last);
         if last.as_ref().is_none_or(|last| last.checked_at < report.checked_at) {
             *last = Some(report.clone());
@@ -35,14 +35,14 @@ impl Reports for InMemoryReports {
     }
 }
 
-/// Queues with what a test puts in.
+/// Queues whose measurements a test sets.
 #[derive(Debug, Default)]
 pub struct InMemoryQueues {
-    /// What is in each.
+    /// The depth of each queue.
     pub depths: Mutex<BTreeMap<String, Depth>>,
-    /// How old it is.
+    /// The age of the oldest message of each queue.
     pub ages: Mutex<BTreeMap<String, SignedDuration>>,
-    /// Of every call.
+    /// Faults of any call.
     pub failures: InjectedFaults,
 }
 
@@ -50,12 +50,12 @@ pub struct InMemoryQueues {
 impl Queues for InMemoryQueues {
     async fn depths(&self) -> BTreeMap<String, anyhow::Result<Depth>> {
         let depths = lock(&self.depths).clone();
-        let told = |depth| self.failures.check("looking at a queue").map(|()| depth);
-        depths.into_iter().map(|(queue, depth)| (queue, told(depth))).collect()
+        let checked = |depth| self.failures.check("reading the depth of a queue").map(|()| depth);
+        depths.into_iter().map(|(queue, depth)| (queue, checked(depth))).collect()
     }
 
-    async fn ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>> {
-        self.failures.check("asking for ages")?;
+    async fn oldest_message_ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>> {
+        self.failures.check("reading the age of messages")?;
         Ok(lock(&self.ages).clone())
     }
 }

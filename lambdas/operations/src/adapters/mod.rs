@@ -1,4 +1,5 @@
-//! The ports, over SQS, CloudWatch, DynamoDB and Secrets Manager; and in [`memory`].
+//! Implementations of the ports with SQS, CloudWatch, DynamoDB and Secrets Manager, and in [`memory`] for
+//! tests.
 
 pub mod memory;
 mod queues;
@@ -16,7 +17,7 @@ use crate::shop::ClientSecret;
 #[async_trait]
 impl ClientSecret for Secret {
     async fn read(&self) -> anyhow::Result<SecretString> {
-        // Read anew each time: a function that is called every five minutes saves nothing by keeping it.
+        // The secret is read each time: for a function that runs every five minutes a cache saves nothing.
         self.invalidate();
         self.get().await
     }

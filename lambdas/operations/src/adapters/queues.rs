@@ -1,4 +1,4 @@
-//! The stack's queues: what is in them from SQS, how old it is from CloudWatch.
+//! The queues of the stack: their depth from SQS, and the age of their messages from CloudWatch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,28 +16,28 @@ use std::sync::Arc;
 
 use crate::store::{Depth, Queues};
 
-/// SQS tells CloudWatch the age each minute, and that takes a few minutes to be seen.
-const LOOKED_BACK: Duration = Duration::from_secs(600);
+/// SQS reports the age to CloudWatch each minute, and the data is available a few minutes later.
+const LOOKBACK: Duration = Duration::from_secs(600);
 
-/// The queues that `QUEUES` names.
+/// The queues that are listed in `QUEUES`.
 pub struct SqsQueues {
     sqs: aws_sdk_sqs::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
     clock: Arc<dyn Clock>,
-    /// The start of a queue's URL, up to its name.
+    /// The URL of a queue without its name.
     base: String,
     names: Vec<String>,
 }
 
 impl SqsQueues {
-    /// The queues in `QUEUES`, with blanks between their names. Their URLs begin as that in `DEAD_LETTER_QUEUE_URL`
-    /// does.
+    /// The queues in `QUEUES`, whose names are separated by spaces. Their URLs have the same base as
+    /// `DEAD_LETTER_QUEUE_URL`.
     ///
     /// # Errors
-    /// When one is not set.
+    /// When one of the variables is not set, or `DEAD_LETTER_QUEUE_URL` is not a URL.
     pub fn from_env(aws: &Aws, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let one = config::required("DEAD_LETTER_QUEUE_URL")?;
-        let (base, _) = one.rsplit_once('/').context("DEAD_LETTER_QUEUE_URL is no URL")?;
+        let dead_letter_queue = config::required("DEAD_LETTER_QUEUE_URL")?;
+        let (base, _) = dead_letter_queue.rsplit_once('/').context("DEAD_LETTER_QUEUE_URL is not a URL")?;
         Ok(Self {
             sqs: aws_sdk_sqs::Client::new(aws.sdk_config()),
             cloudwatch: aws_sdk_cloudwatch::Client::new(aws.sdk_config()),
@@ -48,25 +48,26 @@ impl SqsQueues {
     }
 
     async fn depth(&self, name: &str) -> anyhow::Result<Depth> {
-        let wanted = [
+        let attributes = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         ];
         let url = format!("{}/{name}", self.base);
-        let ask = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(wanted.to_vec()));
-        let answer = ask.send().await.context("GetQueueAttributes failed")?;
-        let [waiting, delayed, in_flight] = wanted.map(|attribute| {
-            let value = answer.attributes().and_then(|all| all.get(&attribute));
+        let request =
+            self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(attributes.to_vec()));
+        let response = request.send().await.context("GetQueueAttributes failed")?;
+        let [waiting, delayed, in_flight] = attributes.map(|attribute| {
+            let value = response.attributes().and_then(|all| all.get(&attribute));
             value.and_then(|value| value.parse::<u64>().ok()).unwrap_or_default()
         });
         Ok(Depth { waiting: waiting.saturating_add(delayed), in_flight })
     }
 }
 
-/// The name in the template: CloudFormation makes `<stack>-<name>-<random>` of it, where `<stack>` may have hyphens and
-/// the other two have none.
-fn logical(name: &str) -> String {
+/// Returns the logical id in the template: CloudFormation names a queue `<stack>-<logical id>-<random>`,
+/// where only `<stack>` may contain hyphens.
+fn logical_id(name: &str) -> String {
     name.rsplit('-').nth(1).unwrap_or(name).to_owned()
 }
 
@@ -74,16 +75,16 @@ fn logical(name: &str) -> String {
 impl Queues for SqsQueues {
     async fn depths(&self) -> BTreeMap<String, anyhow::Result<Depth>> {
         let depths = join_all(self.names.iter().map(|name| self.depth(name))).await;
-        self.names.iter().map(|name| logical(name)).zip(depths).collect()
+        self.names.iter().map(|name| logical_id(name)).zip(depths).collect()
     }
 
-    async fn ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>> {
+    async fn oldest_message_ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>> {
         let now = self.clock.now();
-        let then = now - LOOKED_BACK;
-        let mut ask = self
+        let start = now - LOOKBACK;
+        let mut request = self
             .cloudwatch
             .get_metric_data()
-            .start_time(DateTime::from_secs(then.as_second()))
+            .start_time(DateTime::from_secs(start.as_second()))
             .end_time(DateTime::from_secs(now.as_second()));
         for (index, name) in self.names.iter().enumerate() {
             let metric = Metric::builder()
@@ -92,18 +93,18 @@ impl Queues for SqsQueues {
                 .dimensions(Dimension::builder().name("QueueName").value(name).build())
                 .build();
             let stat = MetricStat::builder().metric(metric).period(60).stat("Maximum").build();
-            ask = ask.metric_data_queries(
+            request = request.metric_data_queries(
                 MetricDataQuery::builder().id(format!("q{index}")).metric_stat(stat).build(),
             );
         }
-        let answer = ask.send().await.context("GetMetricData failed")?;
+        let response = request.send().await.context("GetMetricData failed")?;
         let age = |result: &aws_sdk_cloudwatch::types::MetricDataResult| {
             let index: usize = result.id()?.strip_prefix('q')?.parse().ok()?;
-            // The newest comes first, and is whole seconds.
+            // The newest value is the first one. It is a whole number of seconds.
             let seconds = SignedDuration::try_from_secs_f64(*result.values().first()?).ok()?;
-            Some((logical(self.names.get(index)?), seconds))
+            Some((logical_id(self.names.get(index)?), seconds))
         };
-        Ok(answer.metric_data_results().iter().filter_map(age).collect())
+        Ok(response.metric_data_results().iter().filter_map(age).collect())
     }
 }
 
@@ -112,8 +113,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_is_called_as_in_the_template() {
-        assert_eq!(logical("serverless-orders-TrackOrderQueue-A1B2C3"), "TrackOrderQueue");
-        assert_eq!(logical("queue"), "queue");
+    fn queues_are_identified_by_logical_id() {
+        assert_eq!(logical_id("serverless-orders-TrackOrderQueue-A1B2C3"), "TrackOrderQueue");
+        assert_eq!(logical_id("queue"), "queue");
     }
 }

@@ -10,10 +10,11 @@ use platform::config;
 use crate::report::Report;
 use crate::store::Reports;
 
-/// The name of the only row.
-const LAST: &str = "last";
+/// The key of the only item.
+const ITEM_NAME: &str = "last";
 
-/// A table with one row: the last report as JSON in `report`, and in `checked_at` (milliseconds since 1970) when.
+/// A table with one item: the latest report as JSON in `report`, and its time in `checked_at` (Unix
+/// milliseconds).
 #[derive(Debug, Clone)]
 pub struct DynamoDbReports {
     client: Client,
@@ -24,7 +25,7 @@ impl DynamoDbReports {
     /// The table in `HEALTH_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self { client, table: config::required("HEALTH_TABLE")? })
     }
@@ -33,27 +34,27 @@ impl DynamoDbReports {
 #[async_trait]
 impl Reports for DynamoDbReports {
     async fn last(&self) -> anyhow::Result<Option<Report>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key("name", AttributeValue::S(LAST.to_owned()))
+            .key("name", AttributeValue::S(ITEM_NAME.to_owned()))
             .send()
             .await
             .context("the report could not be read")?;
-        let Some(item) = answer.item else { return Ok(None) };
+        let Some(item) = response.item else { return Ok(None) };
         let report =
-            item.get("report").and_then(|value| value.as_s().ok()).context("a row without a report")?;
-        Ok(Some(serde_json::from_str(report).context("the report is not understood")?))
+            item.get("report").and_then(|value| value.as_s().ok()).context("the item has no report")?;
+        Ok(Some(serde_json::from_str(report).context("the report cannot be parsed")?))
     }
 
-    async fn keep(&self, report: &Report) -> anyhow::Result<()> {
+    async fn save(&self, report: &Report) -> anyhow::Result<()> {
         let checked_at = AttributeValue::N(report.checked_at.as_millisecond().to_string());
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .item("name", AttributeValue::S(LAST.to_owned()))
+            .item("name", AttributeValue::S(ITEM_NAME.to_owned()))
             .item("checked_at", checked_at.clone())
             .item("report", AttributeValue::S(serde_json::to_string(report)?))
             .condition_expression("attribute_not_exists(checked_at) OR checked_at < :this")

@@ -1,4 +1,4 @@
-//! `health-api`: API Gateway → what `check-health` found last.
+//! `health-api`: serves the latest result of `check-health` through API Gateway.
 
 use std::sync::Arc;
 

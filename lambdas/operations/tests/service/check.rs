@@ -1,4 +1,4 @@
-//! What is found, and what is told of it.
+//! The results of a health check, and what is published of them.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,26 +22,26 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-/// A shop where one thing can go wrong.
+/// A shop whose operations can fail.
 #[derive(Default)]
-struct Counter {
+struct FaultyShop {
     sign_in: InjectedFaults,
     list: InjectedFaults,
     read: InjectedFaults,
     place: InjectedFaults,
-    look: InjectedFaults,
+    read_status: InjectedFaults,
     empty: bool,
-    becomes: Option<OrderStatus>,
+    final_status: Option<OrderStatus>,
     keys: Mutex<Vec<String>>,
     orders: Vec<SyntheticOrder>,
 }
 
 #[async_trait]
-impl Shop for Counter {
+impl Shop for FaultyShop {
     async fn sign_in(&self) -> anyhow::Result<()> {
         self.sign_in.check("signing in")
     }
-    async fn some_product(&self) -> anyhow::Result<Option<Sku>> {
+    async fn any_product(&self) -> anyhow::Result<Option<Sku>> {
         self.list.check("listing")?;
         Ok((!self.empty).then(|| "TEA-1".parse().unwrap()))
     }
@@ -53,24 +53,24 @@ impl Shop for Counter {
         self.place.check("ordering")?;
         Ok(OrderId::from(Uuid::nil()))
     }
-    async fn status(&self, _: OrderId) -> anyhow::Result<OrderStatus> {
-        self.look.check("looking")?;
-        Ok(self.becomes.unwrap_or(OrderStatus::Rejected))
+    async fn order_status(&self, _: OrderId) -> anyhow::Result<OrderStatus> {
+        self.read_status.check("reading the status")?;
+        Ok(self.final_status.unwrap_or(OrderStatus::Rejected))
     }
-    async fn orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
+    async fn latest_orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
         Ok(self.orders.clone())
     }
 }
 
 struct World {
-    shop: Arc<Counter>,
+    shop: Arc<FaultyShop>,
     queues: Arc<InMemoryQueues>,
     reports: Arc<InMemoryReports>,
     clock: Arc<ManualClock>,
 }
 
 impl World {
-    fn new(shop: Counter) -> Self {
+    fn new(shop: FaultyShop) -> Self {
         let clock = Arc::new(ManualClock::new("2026-11-25T10:00:00Z".parse().unwrap()));
         Self { shop: Arc::new(shop), queues: Arc::default(), reports: Arc::default(), clock }
     }
@@ -85,7 +85,7 @@ impl World {
         job.run(Value::Null).await
     }
 
-    /// `GET /health`.
+    /// Sends `GET /health`.
     async fn health(&self) -> (StatusCode, Value) {
         let api = Api { reports: self.reports.clone(), clock: self.clock.clone() };
         let router = build_app(router(api), Arc::clone(&self.clock) as Arc<dyn Clock>);
@@ -101,12 +101,12 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_shop_that_works_is_well_until_nobody_looks_any_more() {
-    let world = World::new(Counter::default());
+async fn a_working_shop_is_healthy_until_the_report_is_stale() {
+    let world = World::new(FaultyShop::default());
     let (status, problem) = world.health().await;
     assert_eq!(
         (status, &problem["detail"]),
-        (StatusCode::SERVICE_UNAVAILABLE, &json!("Nobody has looked yet."))
+        (StatusCode::SERVICE_UNAVAILABLE, &json!("There has been no health check yet."))
     );
     assert_eq!(world.check().await.unwrap(), json!({"healthy": true, "problems": [], "hanging": 0}));
     let (status, health) = world.health().await;
@@ -118,18 +118,18 @@ async fn a_shop_that_works_is_well_until_nobody_looks_any_more() {
     world.clock.advance(SignedDuration::from_mins(15));
     assert_eq!(world.health().await.0, StatusCode::OK);
     world.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(world.health().await.1["detail"], "Nobody has looked lately.");
+    assert_eq!(world.health().await.1["detail"], "There has been no recent health check.");
 }
 
 #[tokio::test]
-async fn the_first_step_that_fails_twice_is_told_and_nothing_that_helps_an_attacker() {
-    let world = World::new(Counter::default());
+async fn the_first_step_that_fails_twice_is_published_without_internal_details() {
+    let world = World::new(FaultyShop::default());
     world.shop.read.fail_next(1);
-    assert_eq!(world.check().await.unwrap()["healthy"], true, "once is no news");
+    assert_eq!(world.check().await.unwrap()["healthy"], true, "a single failure is retried");
     world.clock.advance(SignedDuration::from_mins(5));
     world.shop.read.fail_next(2);
-    let found = world.check().await.unwrap();
-    assert_eq!(found["problems"], json!(["Products cannot be read."]));
+    let result = world.check().await.unwrap();
+    assert_eq!(result["problems"], json!(["Products cannot be read."]));
     assert_eq!(world.steps().await, [("sign_in", true), ("list_products", true), ("read_product", false)]);
     let (status, problem) = world.health().await;
     assert_eq!(
@@ -140,32 +140,32 @@ async fn the_first_step_that_fails_twice_is_told_and_nothing_that_helps_an_attac
     assert!(!problem.to_string().contains("arn"), "{problem}");
     world.clock.advance(SignedDuration::from_mins(5));
     world.check().await.unwrap();
-    assert_eq!(world.health().await.0, StatusCode::OK, "well again");
+    assert_eq!(world.health().await.0, StatusCode::OK, "healthy again");
 }
 
 #[tokio::test]
-async fn an_order_is_placed_once_however_often_it_is_tried() {
-    let world = World::new(Counter { empty: true, ..Counter::default() });
+async fn an_order_is_placed_once_however_often_the_step_is_retried() {
+    let world = World::new(FaultyShop { empty: true, ..FaultyShop::default() });
     world.shop.place.fail_next(1);
-    world.shop.look.fail_next(1);
-    assert_eq!(world.check().await.unwrap()["healthy"], true, "a shop without products is well");
+    world.shop.read_status.fail_next(1);
+    assert_eq!(world.check().await.unwrap()["healthy"], true, "a shop without products is healthy");
     let keys = lock(&world.shop.keys).clone();
     assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
     world.check().await.unwrap();
-    assert_ne!(lock(&world.shop.keys).last(), keys.last(), "another run, another order");
+    assert_ne!(lock(&world.shop.keys).last(), keys.last(), "the next run places another order");
 }
 
 #[tokio::test]
-async fn an_order_that_is_charged_is_no_synthetic_one() {
-    let world = World::new(Counter { becomes: Some(OrderStatus::Paid), ..Counter::default() });
+async fn a_charged_synthetic_order_is_a_failure() {
+    let world = World::new(FaultyShop { final_status: Some(OrderStatus::Paid), ..FaultyShop::default() });
     assert_eq!(
         world.check().await.unwrap()["problems"],
-        json!(["Orders are taken, and take longer than usual."])
+        json!(["Orders are accepted, but processing takes longer than usual."])
     );
 }
 
 #[tokio::test]
-async fn synthetic_orders_that_hang_are_counted() {
+async fn hanging_synthetic_orders_are_counted() {
     let order = |minutes: i64, status| SyntheticOrder {
         id: OrderId::from(Uuid::nil()),
         status,
@@ -177,13 +177,13 @@ async fn synthetic_orders_that_hang_are_counted() {
         order(9, OrderStatus::Rejected),
         order(99, OrderStatus::Reserved),
     ];
-    let world = World::new(Counter { orders, ..Counter::default() });
+    let world = World::new(FaultyShop { orders, ..FaultyShop::default() });
     assert_eq!(world.check().await.unwrap()["hanging"], 2);
 }
 
 #[tokio::test]
-async fn work_that_waits_too_long_is_told_and_dead_letters_are_for_their_alarm() {
-    let world = World::new(Counter::default());
+async fn late_messages_are_published_and_dead_letters_are_left_to_their_alarm() {
+    let world = World::new(FaultyShop::default());
     let depth = Depth { waiting: 5, in_flight: 1 };
     for queue in ["SendEmailQueue", "SendEmailDeadLetters"] {
         lock(&world.queues.depths).insert(queue.to_owned(), depth);
@@ -192,15 +192,18 @@ async fn work_that_waits_too_long_is_told_and_dead_letters_are_for_their_alarm()
     assert_eq!(world.check().await.unwrap()["healthy"], true);
     world.clock.advance(SignedDuration::from_mins(5));
     lock(&world.queues.ages).insert("SendEmailQueue".to_owned(), SignedDuration::from_mins(16));
-    assert_eq!(world.check().await.unwrap()["problems"], json!(["Some work waits for longer than usual."]));
+    assert_eq!(
+        world.check().await.unwrap()["problems"],
+        json!(["Some messages have been waiting longer than usual."])
+    );
     world.clock.advance(SignedDuration::from_mins(5));
     world.queues.failures.fail_next(3);
-    assert_eq!(world.check().await.unwrap()["healthy"], true, "what nobody knows is in the log");
+    assert_eq!(world.check().await.unwrap()["healthy"], true, "failed measurements are only logged");
 }
 
 #[tokio::test]
-async fn a_finding_that_cannot_be_kept_is_a_run_that_failed() {
-    let world = World::new(Counter::default());
+async fn a_report_that_cannot_be_saved_fails_the_run() {
+    let world = World::new(FaultyShop::default());
     world.reports.failures.fail_next(1);
     assert!(world.check().await.is_err());
 }

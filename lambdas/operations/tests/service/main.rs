@@ -1,5 +1,5 @@
-//! `check-health` and `health-api`, over a shop, queues and a table in memory.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! Tests of `check-health` and `health-api` with a fake shop and in-memory ports.
+#![expect(clippy::unwrap_used, reason = "a failure in a helper fails the test")]
 
 mod check;
 mod shop;

@@ -1,4 +1,4 @@
-//! The shop over HTTP.
+//! The client of the shop over HTTP.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,13 +7,13 @@ use bytes::Bytes;
 use domain::order::OrderStatus;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use operations::shop::{Client, ClientSecret, HttpShop, Shop};
+use operations::shop::{ClientSecret, HttpShop, OAuthClient, Shop};
 use platform::http::client::{HttpClient, NoResponse};
 use platform::memory::{ManualClock, lock};
 use secrecy::SecretString;
 use serde_json::Value;
 
-/// Answers by path, and keeps what was asked.
+/// An HTTP client that responds depending on the path, and records the requests.
 #[derive(Clone, Default)]
 struct Gateway(Arc<Mutex<Vec<Request<Bytes>>>>);
 
@@ -39,33 +39,35 @@ impl HttpClient for Gateway {
     }
 }
 
-struct Known;
+struct FixedSecret;
 
 #[async_trait]
-impl ClientSecret for Known {
+impl ClientSecret for FixedSecret {
     async fn read(&self) -> anyhow::Result<SecretString> {
         Ok(SecretString::from("open sesame"))
     }
 }
 
 fn shop(gateway: &Gateway, clock: &Arc<ManualClock>) -> impl Shop + use<> {
-    let client = Client { id: "health".to_owned(), token_url: "http://login/oauth2/token".to_owned() };
-    HttpShop::new(gateway.clone(), Known, client, "http://api/v1/", clock.clone())
+    let client = OAuthClient { id: "health".to_owned(), token_url: "http://login/oauth2/token".to_owned() };
+    HttpShop::new(gateway.clone(), FixedSecret, client, "http://api/v1/", clock.clone())
 }
 
 #[tokio::test]
-async fn a_customer_signs_in_and_orders_what_there_is_not() {
+async fn a_customer_signs_in_and_orders_a_product_that_does_not_exist() {
     let (gateway, clock) = (Gateway::default(), Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
     let shop = shop(&gateway, &clock);
     shop.sign_in().await.unwrap();
-    assert_eq!(shop.some_product().await.unwrap().unwrap().as_str(), "TEA-1");
+    assert_eq!(shop.any_product().await.unwrap().unwrap().as_str(), "TEA-1");
     let order = shop.place_order("key-1").await.unwrap();
-    assert_eq!(shop.status(order).await.unwrap(), OrderStatus::Rejected);
-    assert_eq!(shop.orders().await.unwrap()[0].id, order);
+    assert_eq!(shop.order_status(order).await.unwrap(), OrderStatus::Rejected);
+    assert_eq!(shop.latest_orders().await.unwrap()[0].id, order);
     let requests = std::mem::take(&mut *lock(&gateway.0));
-    // Each further one has to be open to the scope health/check, or to everybody.
-    let sent: Vec<_> =
-        requests[1..].iter().map(|it| format!("{} {}", it.method(), it.uri().path())).collect();
+    // Each of the other routes has to be public or authorized by the scope health/check.
+    let sent: Vec<_> = requests[1..]
+        .iter()
+        .map(|request| format!("{} {}", request.method(), request.uri().path()))
+        .collect();
     let order = format!("GET /v1/orders/{order}");
     assert_eq!(sent, ["GET /v1/products", "POST /v1/orders", order.as_str(), "GET /v1/orders"]);
     assert_eq!(requests[0].headers()["authorization"], "Basic aGVhbHRoOm9wZW4gc2VzYW1l");
@@ -80,21 +82,22 @@ async fn a_customer_signs_in_and_orders_what_there_is_not() {
 }
 
 #[tokio::test]
-async fn a_token_is_used_for_half_its_time_or_until_it_is_refused() {
+async fn a_token_is_reused_for_half_its_lifetime_or_until_it_is_rejected() {
     let (gateway, clock) = (Gateway::default(), Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)));
     let shop = shop(&gateway, &clock);
-    let asked = || lock(&gateway.0).iter().filter(|request| request.uri().path() == "/oauth2/token").count();
+    let token_requests =
+        || lock(&gateway.0).iter().filter(|request| request.uri().path() == "/oauth2/token").count();
     shop.sign_in().await.unwrap();
     clock.advance(SignedDuration::from_secs(1799));
     shop.sign_in().await.unwrap();
-    assert_eq!(asked(), 1);
+    assert_eq!(token_requests(), 1);
     clock.advance(SignedDuration::from_secs(1));
     shop.sign_in().await.unwrap();
-    assert_eq!(asked(), 2);
+    assert_eq!(token_requests(), 2);
     let refused = shop.read_product(&"TEA-1".parse().unwrap()).await.unwrap_err().to_string();
-    assert!(refused.contains("answered 401"), "{refused}");
+    assert!(refused.contains("responded with 401"), "{refused}");
     shop.sign_in().await.unwrap();
-    assert_eq!(asked(), 3);
-    let strange = shop.read_product(&"TEA-2".parse().unwrap()).await.unwrap_err().to_string();
-    assert!(strange.contains("not understood") && !strange.contains("t-1"), "{strange}");
+    assert_eq!(token_requests(), 3);
+    let invalid = shop.read_product(&"TEA-2".parse().unwrap()).await.unwrap_err().to_string();
+    assert!(invalid.contains("cannot be parsed") && !invalid.contains("t-1"), "{invalid}");
 }

@@ -1,4 +1,4 @@
-//! How an order stands in the table.
+//! The items of the tables.
 
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,10 +10,10 @@ use std::collections::HashMap;
 
 use crate::store::{OPEN_SHARDS, Stored};
 
-/// A row, as the SDK has it.
+/// An item in the representation of the SDK.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// What the indexes need, beside the order itself as JSON.
+/// An item of the orders table: the order as JSON, and the attributes for keys, indexes and conditions.
 #[derive(Serialize, Deserialize)]
 struct OrderItem {
     order_id: OrderId,
@@ -21,13 +21,13 @@ struct OrderItem {
     placed_at: String,
     status: OrderStatus,
     version: u64,
-    /// Only while the order is not final: the index `by_open` holds no others.
+    /// Set only while the order is not final, so that the index `by_open` contains open orders only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open_shard: Option<String>,
     order: String,
 }
 
-/// A time as text that sorts like time: RFC 3339 with as many digits for each.
+/// Formats a time as RFC 3339 with a fixed number of digits, so that the text sorts chronologically.
 pub(super) fn sortable(time: Timestamp) -> String {
     format!("{time:.6}")
 }
@@ -36,7 +36,7 @@ pub(super) fn shard_name(shard: u8) -> String {
     format!("open#{shard}")
 }
 
-/// The last digit of the id is as good as random.
+/// The shard of an order, from the last digit of its id, which is random.
 pub(super) fn shard_of(order: OrderId) -> u8 {
     order.to_string().bytes().last().unwrap_or_default() % OPEN_SHARDS
 }
@@ -52,17 +52,17 @@ pub(super) fn order_item(order: &Order, version: u64) -> anyhow::Result<Item> {
         open_shard: (!status.is_final()).then(|| shard_name(shard_of(order.id))),
         order: serde_json::to_string(order)?,
     };
-    serde_dynamo::to_item(item).context("an order could not be written")
+    serde_dynamo::to_item(item).context("failed to serialise an order")
 }
 
-pub(super) fn read_order(item: Item) -> anyhow::Result<Stored> {
+pub(super) fn parse_order(item: Item) -> anyhow::Result<Stored> {
     let item: OrderItem =
-        serde_dynamo::from_item(item).context("a row of the orders table is not understood")?;
-    let order = serde_json::from_str(&item.order).context("an order in the table is not understood")?;
+        serde_dynamo::from_item(item).context("a row of the orders table could not be parsed")?;
+    let order = serde_json::from_str(&item.order).context("an order in the table could not be parsed")?;
     Ok(Stored { order, version: item.version })
 }
 
-/// A row of the outbox.
+/// An item of the outbox table.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OutboxItem {
     pub(super) event_id: EventId,
@@ -76,5 +76,5 @@ pub(super) fn outbox_item(event: &Event) -> anyhow::Result<Item> {
         event: serde_json::to_string(event)?,
         created_at: sortable(event.time),
     };
-    serde_dynamo::to_item(item).context("an outbox row could not be written")
+    serde_dynamo::to_item(item).context("failed to serialise an outbox row")
 }

@@ -1,4 +1,4 @@
-//! The ports in memory, for tests and simulations. Nothing that is deployed uses them.
+//! In-memory implementations of the ports, for tests and simulations. Deployed code does not use them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,16 +10,18 @@ use jiff::Timestamp;
 use platform::memory::{InjectedFaults, lock};
 
 use super::item::{shard_of, sortable};
-use super::outbox::MOST_ROWS;
-use crate::store::{OPEN_SHARDS, OpenPage, Orders, Outbox, OutboxRow, Page, Placed, Placement, Stored};
+use super::outbox::MAX_ROWS;
+use crate::store::{
+    IdempotencyRecord, OPEN_SHARDS, OpenOrdersCursor, Orders, Outbox, OutboxRow, Page, Placed, Stored,
+};
 
-/// Orders, outbox and idempotency keys. Each call is one transaction.
+/// Orders, outbox and idempotency records. Each call is one transaction.
 #[derive(Debug, Default)]
 pub struct InMemoryOrders {
     tables: Mutex<Tables>,
-    /// Of every call.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
-    /// Of `replace`, as when somebody else was faster.
+    /// Write conflicts of `replace`, as if the order had been changed concurrently.
     pub conflicts: InjectedFaults,
 }
 
@@ -27,7 +29,7 @@ pub struct InMemoryOrders {
 struct Tables {
     orders: BTreeMap<OrderId, Stored>,
     outbox: BTreeMap<EventId, Event>,
-    placements: BTreeMap<String, Placement>,
+    idempotency: BTreeMap<String, IdempotencyRecord>,
 }
 
 impl InMemoryOrders {
@@ -37,8 +39,8 @@ impl InMemoryOrders {
         tables.orders.iter().map(|(id, stored)| (*id, stored.order.clone())).collect()
     }
 
-    /// What waits to be published.
-    pub fn waiting(&self) -> Vec<Event> {
+    /// The events that have not been published yet.
+    pub fn pending_events(&self) -> Vec<Event> {
         lock(&self.tables).outbox.values().cloned().collect()
     }
 }
@@ -49,45 +51,45 @@ impl Orders for InMemoryOrders {
         &self,
         order: &Order,
         event: &Event,
-        placement: &Placement,
+        record: &IdempotencyRecord,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
-        self.failures.check("placing")?;
+        self.failures.check("placing an order")?;
         let mut tables = lock(&self.tables);
-        if let Some(before) = tables.placements.get(&placement.key)
-            && before.expires_at >= now.as_second()
+        if let Some(existing) = tables.idempotency.get(&record.key)
+            && existing.expires_at >= now.as_second()
         {
-            return Ok(Placed::Before(before.clone()));
+            return Ok(Placed::Replayed(existing.clone()));
         }
-        anyhow::ensure!(!tables.orders.contains_key(&order.id), "there is an order {} already", order.id);
-        tables.placements.insert(placement.key.clone(), placement.clone());
+        anyhow::ensure!(!tables.orders.contains_key(&order.id), "order {} already exists", order.id);
+        tables.idempotency.insert(record.key.clone(), record.clone());
         tables.orders.insert(order.id, Stored { order: order.clone(), version: 1 });
         tables.outbox.insert(event.id, event.clone());
-        Ok(Placed::Now)
+        Ok(Placed::Created)
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
-        self.failures.check("reading")?;
+        self.failures.check("reading an order")?;
         Ok(lock(&self.tables).orders.get(&id).cloned())
     }
 
     async fn list(&self, customer: &CustomerId, after: Option<OrderId>, limit: u32) -> anyhow::Result<Page> {
-        self.failures.check("listing")?;
+        self.failures.check("listing orders")?;
         let tables = lock(&self.tables);
-        let mut behind = tables
+        let mut remaining = tables
             .orders
             .values()
             .rev()
             .map(|stored| &stored.order)
             .filter(|order| order.details.customer.id == *customer)
             .filter(|order| after.is_none_or(|after| order.id < after));
-        let orders: Vec<Order> = behind.by_ref().take(usize::try_from(limit)?).cloned().collect();
-        let next = orders.last().filter(|_| behind.next().is_some()).map(|order| order.id);
+        let orders: Vec<Order> = remaining.by_ref().take(usize::try_from(limit)?).cloned().collect();
+        let next = orders.last().filter(|_| remaining.next().is_some()).map(|order| order.id);
         Ok(Page { orders, next })
     }
 
     async fn replace(&self, read: &Stored, order: &Order, event: Option<&Event>) -> anyhow::Result<bool> {
-        self.failures.check("writing")?;
+        self.failures.check("writing an order")?;
         if self.conflicts.check("replacing").is_err() {
             return Ok(false);
         }
@@ -102,15 +104,15 @@ impl Orders for InMemoryOrders {
         Ok(true)
     }
 
-    /// One order a page, so that whoever reads has to ask for all of them.
-    async fn open_before(
+    /// Returns one order per page, so that tests exercise the paging.
+    async fn list_open(
         &self,
         before: Timestamp,
-        next: Option<OpenPage>,
-    ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
-        self.failures.check("looking for open orders")?;
-        let OpenPage { shard, after } = next.unwrap_or(OpenPage { shard: 0, after: None });
-        let place = |stored: &Stored| (sortable(stored.order.details.placed_at), stored.order.id);
+        next: Option<OpenOrdersCursor>,
+    ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
+        self.failures.check("listing open orders")?;
+        let OpenOrdersCursor { shard, after } = next.unwrap_or(OpenOrdersCursor { shard: 0, after: None });
+        let position = |stored: &Stored| (sortable(stored.order.details.placed_at), stored.order.id);
         let after = after.map(|(order, placed_at)| (sortable(placed_at), order));
         let before = sortable(before);
         let tables = lock(&self.tables);
@@ -118,16 +120,16 @@ impl Orders for InMemoryOrders {
             .orders
             .values()
             .filter(|stored| !stored.order.status().is_final() && shard_of(stored.order.id) == shard)
-            .filter(|stored| place(stored).0 < before)
-            .filter(|stored| after.as_ref().is_none_or(|after| place(stored) > *after))
+            .filter(|stored| position(stored).0 < before)
+            .filter(|stored| after.as_ref().is_none_or(|after| position(stored) > *after))
             .collect();
-        open.sort_by_key(|stored| place(stored));
+        open.sort_by_key(|stored| position(stored));
         let page: Vec<Stored> = open.first().map(|stored| (*stored).clone()).into_iter().collect();
         let next = match page.last() {
             Some(last) if open.len() > 1 => {
-                Some(OpenPage { shard, after: Some((last.order.id, last.order.details.placed_at)) })
+                Some(OpenOrdersCursor { shard, after: Some((last.order.id, last.order.details.placed_at)) })
             }
-            _ if shard + 1 < OPEN_SHARDS => Some(OpenPage { shard: shard + 1, after: None }),
+            _ if shard + 1 < OPEN_SHARDS => Some(OpenOrdersCursor { shard: shard + 1, after: None }),
             _ => None,
         };
         Ok((page, next))
@@ -137,16 +139,18 @@ impl Orders for InMemoryOrders {
 #[async_trait]
 impl Outbox for InMemoryOrders {
     async fn remove(&self, event: EventId) -> anyhow::Result<()> {
-        self.failures.check("removing")?;
+        self.failures.check("removing from the outbox")?;
         lock(&self.tables).outbox.remove(&event);
         Ok(())
     }
 
-    async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
+    async fn list_created_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
         self.failures.check("reading the outbox")?;
         let tables = lock(&self.tables);
         let before = sortable(before);
-        let left = tables.outbox.values().filter(|event| sortable(event.time) < before).take(MOST_ROWS);
-        left.map(|event| Ok(OutboxRow { event_id: event.id, event: serde_json::to_string(event)? })).collect()
+        let events = tables.outbox.values().filter(|event| sortable(event.time) < before).take(MAX_ROWS);
+        events
+            .map(|event| Ok(OutboxRow { event_id: event.id, event: serde_json::to_string(event)? }))
+            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The ports, over DynamoDB; and in [`memory`].
+//! The implementations of the ports: over DynamoDB, and in [`memory`].
 
 mod item;
 pub mod memory;

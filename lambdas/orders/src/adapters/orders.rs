@@ -13,26 +13,26 @@ use domain::{CustomerId, Event, OrderId};
 use jiff::Timestamp;
 use platform::config;
 
-use super::item::{order_item, outbox_item, read_order, shard_name, sortable};
-use crate::store::{OPEN_SHARDS, OpenPage, Orders, Page, Placed, Placement, Stored};
+use super::item::{order_item, outbox_item, parse_order, shard_name, sortable};
+use crate::store::{IdempotencyRecord, OPEN_SHARDS, OpenOrdersCursor, Orders, Page, Placed, Stored};
 
-/// Between the tries to write an order that met another write with the same key.
-const WAITS: [Duration; 4] = [
+/// The delays between the attempts to place an order that conflicts with another request with the same key.
+const RETRY_DELAYS: [Duration; 4] = [
     Duration::from_millis(20),
     Duration::from_millis(60),
     Duration::from_millis(150),
     Duration::from_millis(300),
 ];
-/// How many open orders are read at a time.
-const OPEN_PAGE: i32 = 100;
+/// The page size when listing open orders.
+const OPEN_ORDERS_PAGE_SIZE: i32 = 100;
 
-/// Orders, outbox and idempotency keys, written in transactions over their three tables.
+/// Orders, outbox and idempotency records, written in transactions across their three tables.
 #[derive(Debug, Clone)]
 pub struct DynamoDbOrders {
     client: Client,
     orders: String,
     outbox: String,
-    /// Only the API has it: nobody else places orders.
+    /// Set only for the API, which is the only function that places orders.
     idempotency: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl DynamoDbOrders {
     /// The tables in `ORDERS_TABLE`, `OUTBOX_TABLE` and `IDEMPOTENCY_TABLE`.
     ///
     /// # Errors
-    /// When the first is not set.
+    /// When `ORDERS_TABLE` is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self {
             client,
@@ -50,7 +50,7 @@ impl DynamoDbOrders {
         })
     }
 
-    /// The tables of these names.
+    /// The tables with these names.
     pub fn new(client: Client, orders: String, outbox: String, idempotency: String) -> Self {
         Self { client, orders, outbox, idempotency: Some(idempotency) }
     }
@@ -60,8 +60,8 @@ impl DynamoDbOrders {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    async fn placement(&self, table: &str, key: &str) -> anyhow::Result<Option<Placement>> {
-        let answer = self
+    async fn idempotency_record(&self, table: &str, key: &str) -> anyhow::Result<Option<IdempotencyRecord>> {
+        let response = self
             .client
             .get_item()
             .table_name(table)
@@ -69,12 +69,12 @@ impl DynamoDbOrders {
             .consistent_read(true)
             .send()
             .await
-            .context("the idempotency key could not be read")?;
-        answer
+            .context("failed to read the idempotency record")?;
+        response
             .item
             .map(serde_dynamo::from_item)
             .transpose()
-            .context("an idempotency record is not understood")
+            .context("an idempotency record could not be parsed")
     }
 }
 
@@ -84,14 +84,14 @@ impl Orders for DynamoDbOrders {
         &self,
         order: &Order,
         event: &Event,
-        placement: &Placement,
+        record: &IdempotencyRecord,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
         let table = self.idempotency.as_deref().context("IDEMPOTENCY_TABLE is not set")?;
-        // The table's own expiry comes up to two days late, so the condition looks at the time itself.
+        // DynamoDB deletes expired items up to two days late, so the condition compares the time itself.
         let key = Put::builder()
             .table_name(table)
-            .set_item(Some(serde_dynamo::to_item(placement)?))
+            .set_item(Some(serde_dynamo::to_item(record)?))
             .condition_expression("attribute_not_exists(#key) OR expires_at < :now")
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()))
@@ -106,27 +106,27 @@ impl Orders for DynamoDbOrders {
             TransactWriteItem::builder().put(order).build(),
             self.put_outbox(event)?,
         ];
-        for wait in WAITS {
-            let answer =
+        for delay in RETRY_DELAYS {
+            let response =
                 self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await;
-            match answer.map_err(SdkError::into_service_error) {
-                Ok(_) => return Ok(Placed::Now),
-                // The key is taken, or just being taken by the same request sent twice.
+            match response.map_err(SdkError::into_service_error) {
+                Ok(_) => return Ok(Placed::Created),
+                // The key has been used, or a concurrent request with the same key is being written.
                 Err(TransactWriteItemsError::TransactionCanceledException(_)) => {
-                    let before = self.placement(table, &placement.key).await?;
-                    if let Some(before) = before.filter(|before| before.expires_at >= now.as_second()) {
-                        return Ok(Placed::Before(before));
+                    let existing = self.idempotency_record(table, &record.key).await?;
+                    if let Some(existing) = existing.filter(|record| record.expires_at >= now.as_second()) {
+                        return Ok(Placed::Replayed(existing));
                     }
                 }
-                Err(error) => return Err(anyhow::Error::new(error).context("the order could not be written")),
+                Err(error) => return Err(anyhow::Error::new(error).context("failed to write the order")),
             }
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(delay).await;
         }
-        anyhow::bail!("the order met other writes {} times", WAITS.len())
+        anyhow::bail!("{} attempts to place the order failed because of write conflicts", RETRY_DELAYS.len())
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.orders)
@@ -134,8 +134,8 @@ impl Orders for DynamoDbOrders {
             .consistent_read(true)
             .send()
             .await
-            .context("the order could not be read")?;
-        answer.item.map(read_order).transpose()
+            .context("failed to read the order")?;
+        response.item.map(parse_order).transpose()
     }
 
     async fn list(&self, customer: &CustomerId, after: Option<OrderId>, limit: u32) -> anyhow::Result<Page> {
@@ -153,15 +153,15 @@ impl Orders for DynamoDbOrders {
                 .exclusive_start_key("customer_id", AttributeValue::S(customer.to_string()))
                 .exclusive_start_key("order_id", AttributeValue::S(after.to_string()));
         }
-        let answer = query.send().await.context("the orders could not be listed")?;
-        let more = answer.last_evaluated_key.is_some();
-        let orders: Vec<Order> = answer
+        let response = query.send().await.context("failed to list the orders of the customer")?;
+        let has_more = response.last_evaluated_key.is_some();
+        let orders: Vec<Order> = response
             .items
             .unwrap_or_default()
             .into_iter()
-            .map(|item| Ok(read_order(item)?.order))
+            .map(|item| Ok(parse_order(item)?.order))
             .collect::<anyhow::Result<_>>()?;
-        let next = orders.last().filter(|_| more).map(|order| order.id);
+        let next = orders.last().filter(|_| has_more).map(|order| order.id);
         Ok(Page { orders, next })
     }
 
@@ -173,7 +173,7 @@ impl Orders for DynamoDbOrders {
             .expression_attribute_values(":read", AttributeValue::N(read.version.to_string()))
             .build()?;
         let Some(event) = event else {
-            let answer = self
+            let response = self
                 .client
                 .put_item()
                 .table_name(put.table_name())
@@ -182,32 +182,32 @@ impl Orders for DynamoDbOrders {
                 .set_expression_attribute_values(put.expression_attribute_values().cloned())
                 .send()
                 .await;
-            return match answer.map_err(SdkError::into_service_error) {
+            return match response.map_err(SdkError::into_service_error) {
                 Ok(_) => Ok(true),
                 Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-                Err(error) => Err(anyhow::Error::new(error).context("the order could not be written")),
+                Err(error) => Err(anyhow::Error::new(error).context("failed to write the order")),
             };
         };
-        let answer = self
+        let response = self
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
             .transact_items(self.put_outbox(event)?)
             .send()
             .await;
-        match answer.map_err(SdkError::into_service_error) {
+        match response.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),
             Err(TransactWriteItemsError::TransactionCanceledException(_)) => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("the order could not be written")),
+            Err(error) => Err(anyhow::Error::new(error).context("failed to write the order")),
         }
     }
 
-    async fn open_before(
+    async fn list_open(
         &self,
         before: Timestamp,
-        next: Option<OpenPage>,
-    ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
-        let OpenPage { shard, after } = next.unwrap_or(OpenPage { shard: 0, after: None });
+        next: Option<OpenOrdersCursor>,
+    ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
+        let OpenOrdersCursor { shard, after } = next.unwrap_or(OpenOrdersCursor { shard: 0, after: None });
         let mut query = self
             .client
             .query()
@@ -216,22 +216,22 @@ impl Orders for DynamoDbOrders {
             .key_condition_expression("open_shard = :shard AND placed_at < :before")
             .expression_attribute_values(":shard", AttributeValue::S(shard_name(shard)))
             .expression_attribute_values(":before", AttributeValue::S(sortable(before)))
-            .limit(OPEN_PAGE);
+            .limit(OPEN_ORDERS_PAGE_SIZE);
         if let Some((order, placed_at)) = &after {
             query = query
                 .exclusive_start_key("open_shard", AttributeValue::S(shard_name(shard)))
                 .exclusive_start_key("placed_at", AttributeValue::S(sortable(*placed_at)))
                 .exclusive_start_key("order_id", AttributeValue::S(order.to_string()));
         }
-        let answer = query.send().await.context("the open orders could not be listed")?;
-        let more = answer.last_evaluated_key.is_some();
+        let response = query.send().await.context("failed to list the open orders")?;
+        let has_more = response.last_evaluated_key.is_some();
         let page: Vec<Stored> =
-            answer.items.unwrap_or_default().into_iter().map(read_order).collect::<anyhow::Result<_>>()?;
+            response.items.unwrap_or_default().into_iter().map(parse_order).collect::<anyhow::Result<_>>()?;
         let next = match page.last() {
-            Some(last) if more => {
-                Some(OpenPage { shard, after: Some((last.order.id, last.order.details.placed_at)) })
+            Some(last) if has_more => {
+                Some(OpenOrdersCursor { shard, after: Some((last.order.id, last.order.details.placed_at)) })
             }
-            _ if shard + 1 < OPEN_SHARDS => Some(OpenPage { shard: shard + 1, after: None }),
+            _ if shard + 1 < OPEN_SHARDS => Some(OpenOrdersCursor { shard: shard + 1, after: None }),
             _ => None,
         };
         Ok((page, next))

@@ -11,10 +11,10 @@ use platform::config;
 use super::item::{OutboxItem, sortable};
 use crate::store::{Outbox, OutboxRow};
 
-/// How many late rows are looked at in one go; the schedule comes again in a minute.
-pub(super) const MOST_ROWS: usize = 500;
+/// The maximum number of rows that one run publishes; the next run follows a minute later.
+pub(super) const MAX_ROWS: usize = 500;
 
-/// The table that a transaction writes events to, and whose stream the relay reads.
+/// The outbox table, to which transactions write events and whose stream triggers the relay.
 #[derive(Debug, Clone)]
 pub struct DynamoDbOutbox {
     client: Client,
@@ -25,12 +25,12 @@ impl DynamoDbOutbox {
     /// The table in `OUTBOX_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("OUTBOX_TABLE")?))
     }
 
-    /// The table of that name.
+    /// The table with this name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -40,13 +40,13 @@ impl DynamoDbOutbox {
 impl Outbox for DynamoDbOutbox {
     async fn remove(&self, event: EventId) -> anyhow::Result<()> {
         let key = AttributeValue::S(event.to_string());
-        let answer = self.client.delete_item().table_name(&self.table).key("event_id", key).send().await;
-        answer.context("the outbox row could not be removed")?;
+        let response = self.client.delete_item().table_name(&self.table).key("event_id", key).send().await;
+        response.context("failed to remove the row from the outbox")?;
         Ok(())
     }
 
-    /// A scan: the table holds what was written in the last seconds, and what is stuck.
-    async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
+    /// Scans the table, which is small: it has the events of the last few seconds and those that are stuck.
+    async fn list_created_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
         let mut pages = self
             .client
             .scan()
@@ -58,11 +58,11 @@ impl Outbox for DynamoDbOutbox {
             .send();
         let mut rows = Vec::new();
         while let Some(item) = pages.next().await {
-            let item = item.context("the outbox could not be read")?;
+            let item = item.context("failed to scan the outbox")?;
             let row: OutboxItem =
-                serde_dynamo::from_item(item).context("a row of the outbox is not understood")?;
+                serde_dynamo::from_item(item).context("a row of the outbox could not be parsed")?;
             rows.push(OutboxRow { event_id: row.event_id, event: row.event });
-            if rows.len() == MOST_ROWS {
+            if rows.len() == MAX_ROWS {
                 break;
             }
         }

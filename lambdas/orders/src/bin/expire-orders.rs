@@ -1,4 +1,4 @@
-//! `expire-orders`: every minute → what is late.
+//! `expire-orders`: schedule (every minute) → overdue orders and missed events.
 
 use aws_events::EventBridge;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use orders::relay::RelayOutbox;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 
-/// Of the function's 60 seconds: what takes longer is for the next minute's run.
-const TIME: Duration = Duration::from_secs(40);
+/// The time limit of a run, below the function's timeout of 60 seconds. The next run continues with the rest.
+const TIME_LIMIT: Duration = Duration::from_secs(40);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
@@ -27,7 +27,7 @@ async fn main() -> Result<(), host::Error> {
         },
         clock: Arc::new(SystemClock),
         expire_after: SignedDuration::from_secs(config::optional("EXPIRE_AFTER_SECONDS", 1800_u32)?.into()),
-        time: TIME,
+        time_limit: TIME_LIMIT,
     };
     host::schedule::run(job).await
 }

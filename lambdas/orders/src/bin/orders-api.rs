@@ -1,4 +1,4 @@
-//! `orders-api`: API Gateway → orders.
+//! `orders-api`: API Gateway → order service.
 
 use std::sync::Arc;
 

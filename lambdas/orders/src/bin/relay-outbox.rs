@@ -1,4 +1,4 @@
-//! `relay-outbox`: the outbox's stream → the bus.
+//! `relay-outbox`: stream of the outbox table → event bus.
 
 use aws_events::EventBridge;
 use std::sync::Arc;

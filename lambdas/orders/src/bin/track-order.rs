@@ -1,4 +1,4 @@
-//! `track-order`: what became of the stock and the payment → orders.
+//! `track-order`: reservation and payment events → orders.
 
 use std::sync::Arc;
 

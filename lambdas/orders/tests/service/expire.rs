@@ -21,7 +21,7 @@ async fn run(service: &Service, input: Value) -> anyhow::Result<Value> {
     run_for(service, input, Duration::from_secs(40)).await
 }
 
-async fn run_for(service: &Service, input: Value, time: Duration) -> anyhow::Result<Value> {
+async fn run_for(service: &Service, input: Value, time_limit: Duration) -> anyhow::Result<Value> {
     let job = ExpireOrders {
         orders: Arc::clone(&service.orders) as Arc<dyn Orders>,
         relay: RelayOutbox {
@@ -30,43 +30,43 @@ async fn run_for(service: &Service, input: Value, time: Duration) -> anyhow::Res
         },
         clock: Arc::clone(&service.clock) as Arc<dyn Clock>,
         expire_after: EXPIRE_AFTER,
-        time,
+        time_limit,
     };
     job.run(input).await
 }
 
-/// The orders that payments is asked to void, and why.
-fn wishes(service: &Service) -> Vec<(String, VoidReason)> {
-    let wish = |event: &domain::Event| match &event.fact {
-        Fact::CancellationRequested(wish) => Some((event.subject.to_string(), wish.reason)),
+/// The orders whose cancellation was requested, and why.
+fn cancellation_requests(service: &Service) -> Vec<(String, VoidReason)> {
+    let request = |event: &domain::Event| match &event.fact {
+        Fact::CancellationRequested(request) => Some((event.subject.to_string(), request.reason)),
         _ => None,
     };
-    service.orders.waiting().iter().chain(&service.bus.published()).filter_map(wish).collect()
+    service.orders.pending_events().iter().chain(&service.bus.published()).filter_map(request).collect()
 }
 
 #[tokio::test]
-async fn orders_that_have_waited_too_long_are_given_up_once() {
+async fn overdue_orders_are_expired_once() {
     let service = Service::new();
-    let (late, done) = (service.placed("a").await, service.placed("b").await);
-    let late_too = service.placed("c").await;
-    service.follow(&paid(done)).await;
+    let (overdue, done) = (service.create_order("a").await, service.create_order("b").await);
+    let overdue_too = service.create_order("c").await;
+    service.track(&paid(done)).await;
     service.clock.advance(EXPIRE_AFTER);
     service.clock.advance(SignedDuration::from_secs(1));
-    service.placed("d").await;
+    service.create_order("d").await;
 
     let report = run(&service, json!({"source": "aws.scheduler"})).await.unwrap();
     assert_eq!(
         report,
         json!({"expired": 2, "published": 3, "complete": true}),
-        "the events of three orders had been missed"
+        "the stream missed the events of three orders"
     );
     let mut expected =
-        vec![(late.to_string(), VoidReason::Expired), (late_too.to_string(), VoidReason::Expired)];
+        vec![(overdue.to_string(), VoidReason::Expired), (overdue_too.to_string(), VoidReason::Expired)];
     expected.sort();
-    let mut asked = wishes(&service);
-    asked.sort();
-    assert_eq!(asked, expected);
-    assert_eq!(service.status(late).await, "cancelling");
+    let mut requested = cancellation_requests(&service);
+    requested.sort();
+    assert_eq!(requested, expected);
+    assert_eq!(service.status(overdue).await, "cancelling");
     assert_eq!(
         run(&service, Value::Null).await.unwrap(),
         json!({"expired": 0, "published": 0, "complete": true})
@@ -74,29 +74,29 @@ async fn orders_that_have_waited_too_long_are_given_up_once() {
 }
 
 #[tokio::test]
-async fn a_row_that_the_stream_missed_is_published() {
+async fn an_event_that_the_stream_missed_is_published() {
     let service = Service::new();
-    service.placed("a").await;
+    service.create_order("a").await;
     service.clock.advance(SignedDuration::from_secs(119));
-    assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 0, "the stream may still be at it");
+    assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 0, "the stream may still publish it");
     service.clock.advance(SignedDuration::from_secs(2));
     service.bus.failures.fail_next(1);
     let error = run(&service, Value::Null).await.unwrap_err();
-    assert!(error.to_string().starts_with("1 of it failed"), "noticed: {error}");
-    assert_eq!(service.orders.waiting().len(), 1, "it stays");
+    assert!(error.to_string().starts_with("failures: 1"), "{error}");
+    assert_eq!(service.orders.pending_events().len(), 1, "the event stays in the outbox");
     assert_eq!(run(&service, Value::Null).await.unwrap()["published"], 1);
-    assert!(service.orders.waiting().is_empty());
+    assert!(service.orders.pending_events().is_empty());
 }
 
 #[tokio::test]
-async fn a_wish_that_had_no_answer_is_asked_again_each_hour_with_the_same_id() {
+async fn an_unanswered_cancellation_request_is_repeated_each_hour_with_the_same_id() {
     let service = Service::new();
-    service.placed("a").await;
+    service.create_order("a").await;
     service.clock.advance(SignedDuration::from_hours(1));
     let expired = async || run(&service, Value::Null).await.unwrap()["expired"].clone();
     assert_eq!(expired().await, 1);
     service.clock.advance(SignedDuration::from_mins(59));
-    assert_eq!(expired().await, 0, "payments may still be at it");
+    assert_eq!(expired().await, 0, "payments may still be processing the request");
     service.clock.advance(SignedDuration::from_mins(1));
     assert_eq!(expired().await, 1);
     run(&service, Value::Null).await.unwrap();
@@ -113,9 +113,9 @@ async fn a_wish_that_had_no_answer_is_asked_again_each_hour_with_the_same_id() {
 }
 
 #[tokio::test]
-async fn a_person_may_give_up_one_order_at_once() {
+async fn a_single_order_can_be_expired_manually() {
     let service = Service::new();
-    let (one, other) = (service.placed("a").await, service.placed("b").await);
+    let (one, other) = (service.create_order("a").await, service.create_order("b").await);
     let report = run(&service, json!({"older_than_seconds": 0, "order_id": one})).await.unwrap();
     assert_eq!(report["expired"], 1);
     assert_eq!(
@@ -125,36 +125,40 @@ async fn a_person_may_give_up_one_order_at_once() {
     let young = run(&service, json!({"older_than_seconds": 1, "order_id": other})).await.unwrap();
     assert_eq!(young["expired"], 0);
     let error = run(&service, json!({"order_id": "o-1"})).await.unwrap_err();
-    assert!(error.to_string().contains("not understood"), "{error}");
+    assert!(error.to_string().contains("not valid"), "{error}");
 }
 
 #[tokio::test]
-async fn a_run_whose_time_is_up_leaves_the_rest_to_the_next_and_says_so() {
+async fn a_run_that_reaches_its_time_limit_reports_that_it_is_incomplete() {
     let service = Service::new();
-    let late = service.placed("a").await;
+    let overdue = service.create_order("a").await;
     service.clock.advance(SignedDuration::from_hours(1));
     let report = run_for(&service, Value::Null, Duration::ZERO).await.unwrap();
     assert_eq!(report, json!({"expired": 0, "published": 0, "complete": false}));
     assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], 1);
-    assert_eq!(service.status(late).await, "cancelling");
+    assert_eq!(service.status(overdue).await, "cancelling");
 }
 
 #[tokio::test]
-async fn what_fails_in_one_shard_keeps_no_other_order_waiting() {
+async fn a_failure_in_one_shard_does_not_affect_the_others() {
     let service = Service::new();
     for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-        service.placed(key).await;
+        service.create_order(key).await;
     }
     service.clock.advance(SignedDuration::from_hours(1));
-    // The outbox, and the first shard that is asked for.
+    // Listing the outbox fails, and so does the first shard.
     service.orders.failures.fail_next(2);
     let error = run(&service, Value::Null).await.unwrap_err().to_string();
-    assert!(error.starts_with("2 of it failed"), "{error}");
-    let cancelling = wishes(&service).len();
-    assert!(cancelling > 0, "the other shards are looked through");
+    assert!(error.starts_with("failures: 2"), "{error}");
+    let cancelling = cancellation_requests(&service).len();
+    assert!(cancelling > 0, "the other shards are processed");
     run(&service, Value::Null).await.unwrap();
     assert_eq!(
-        wishes(&service).iter().map(|(order, _)| order).collect::<std::collections::BTreeSet<_>>().len(),
+        cancellation_requests(&service)
+            .iter()
+            .map(|(order, _)| order)
+            .collect::<std::collections::BTreeSet<_>>()
+            .len(),
         8
     );
 }

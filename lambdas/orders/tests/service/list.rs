@@ -10,11 +10,11 @@ fn ids(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_follow_one_another_the_newest_order_first() {
+async fn pages_list_all_orders_newest_first() {
     let service = Service::new();
     let mut placed = Vec::new();
     for number in 0..5 {
-        placed.insert(0, service.placed(&format!("key-{number}")).await.to_string());
+        placed.insert(0, service.create_order(&format!("key-{number}")).await.to_string());
         let mut other = order();
         other["customer"]["id"] = json!("cust-2");
         service.place(&format!("key-{number}"), &other).await;
@@ -38,16 +38,20 @@ async fn pages_follow_one_another_the_newest_order_first() {
 }
 
 #[tokio::test]
-async fn all_parameters_that_are_wrong_are_named() {
+async fn all_invalid_parameters_are_reported() {
     let service = Service::new();
-    for (path, wrong) in [
+    for (path, expected) in [
         ("/orders", vec!["customer_id"]),
         ("/orders?customer_id=a%20b&limit=0&cursor=%3F", vec!["customer_id", "limit", "cursor"]),
         ("/orders?customer_id=cust-1&limit=101", vec!["limit"]),
         ("/orders?customer_id=cust-1&cursor=MTc", vec!["cursor"]),
     ] {
-        let answer = service.get(path).await;
-        assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, wrong), "{path}");
+        let response = service.get(path).await;
+        assert_eq!(
+            (response.status, response.error_locations()),
+            (StatusCode::BAD_REQUEST, expected),
+            "{path}"
+        );
     }
     let twice = service.get("/orders?customer_id=a&customer_id=b").await;
     assert_eq!(twice.status, StatusCode::BAD_REQUEST);

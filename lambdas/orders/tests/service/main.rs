@@ -1,5 +1,5 @@
-//! The order service over ports in memory: its API as clients call it, and its functions as events come in.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! The order service with in-memory ports: its API and its event handlers.
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test")]
 
 mod cancel;
 mod expire;

@@ -1,4 +1,4 @@
-//! Whose orders they are: what customers, staff, partners and strangers get.
+//! Access to orders: by customers, staff, partners and unauthenticated callers.
 
 use axum::body::Body;
 use domain::{OrderId, SYNTHETIC_CUSTOMER_ID};
@@ -7,7 +7,7 @@ use orders::api::routes;
 use platform::http::{Caller, Scope};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Service, customer, order, partner, staff};
+use crate::support::{Service, TestResponse, customer, order, partner, staff};
 
 fn without_customer_id() -> Value {
     let mut order = order();
@@ -15,13 +15,13 @@ fn without_customer_id() -> Value {
     order
 }
 
-async fn place(service: &Service, caller: &Caller, path: &str, key: &str, body: &Value) -> Answer {
+async fn place(service: &Service, caller: &Caller, path: &str, key: &str, body: &Value) -> TestResponse {
     let request =
         Request::post(path).header("content-type", "application/json").header("idempotency-key", key);
     service.call_as(caller.clone(), request.body(Body::from(body.to_string())).unwrap()).await
 }
 
-async fn get(service: &Service, caller: &Caller, path: &str) -> Answer {
+async fn get(service: &Service, caller: &Caller, path: &str) -> TestResponse {
     service.call_as(caller.clone(), Request::get(path).body(Body::empty()).unwrap()).await
 }
 
@@ -31,7 +31,7 @@ async fn cancel(service: &Service, caller: &Caller, path: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn a_customer_has_their_own_orders_and_no_others() {
+async fn customers_access_only_their_own_orders() {
     let service = Service::new();
     let (ada, eve) = (customer("ada"), customer("eve"));
     let placed = place(&service, &ada, "/orders", "k", &without_customer_id()).await;
@@ -42,24 +42,27 @@ async fn a_customer_has_their_own_orders_and_no_others() {
     let hidden = get(&service, &eve, &path).await;
     let absent = get(&service, &eve, "/orders/01890a5d-ac96-774b-bcce-b302099a8057").await;
     assert_eq!((hidden.status, absent.status), (StatusCode::NOT_FOUND, StatusCode::NOT_FOUND));
-    assert_eq!(hidden.body["type"], absent.body["type"], "whether it is there cannot be told");
+    assert_eq!(
+        hidden.body["type"], absent.body["type"],
+        "the response does not reveal whether the order exists"
+    );
     assert_eq!(cancel(&service, &eve, &path).await, StatusCode::NOT_FOUND);
-    assert_eq!(service.waiting(), 1, "nothing was asked for");
+    assert_eq!(service.pending_count(), 1, "no cancellation was requested");
 
     for (who, count) in [(&ada, 1), (&eve, 0)] {
         let own = get(&service, who, "/orders").await.body;
         assert_eq!(own["orders"].as_array().unwrap().len(), count);
     }
     let other = get(&service, &eve, "/orders?customer_id=ada").await;
-    assert_eq!((other.status, other.places()), (StatusCode::BAD_REQUEST, vec!["customer_id"]));
+    assert_eq!((other.status, other.error_locations()), (StatusCode::BAD_REQUEST, vec!["customer_id"]));
     let for_other = place(&service, &eve, "/orders", "k2", &order()).await;
-    assert_eq!(for_other.places(), ["/customer/id"]);
+    assert_eq!(for_other.error_locations(), ["/customer/id"]);
     assert_eq!(get(&service, &staff(), &path).await.status, StatusCode::OK);
     assert_eq!(cancel(&service, &ada, &path).await, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
-async fn two_clients_may_hit_upon_the_same_key() {
+async fn idempotency_keys_are_scoped_to_the_caller() {
     let service = Service::new();
     let body = without_customer_id();
     let first = place(&service, &customer("ada"), "/orders", "1", &body).await;
@@ -69,15 +72,15 @@ async fn two_clients_may_hit_upon_the_same_key() {
 }
 
 #[tokio::test]
-async fn staff_say_for_whom_they_order() {
+async fn staff_must_specify_the_customer() {
     let service = Service::new();
-    let answer = place(&service, &staff(), "/orders", "k", &without_customer_id()).await;
-    assert_eq!(answer.places(), ["/customer/id"]);
-    assert_eq!(get(&service, &staff(), "/orders").await.places(), ["customer_id"]);
+    let response = place(&service, &staff(), "/orders", "k", &without_customer_id()).await;
+    assert_eq!(response.error_locations(), ["/customer/id"]);
+    assert_eq!(get(&service, &staff(), "/orders").await.error_locations(), ["customer_id"]);
 }
 
 #[tokio::test]
-async fn partners_customers_are_apart() {
+async fn customers_of_partners_are_separate() {
     let service = Service::new();
     let (one, other) = (partner("client1"), partner("client2"));
     let placed = place(&service, &one, "/partner/orders", "k", &order()).await;
@@ -101,7 +104,7 @@ async fn partners_customers_are_apart() {
 }
 
 #[tokio::test]
-async fn each_route_asks_for_its_scope() {
+async fn each_route_requires_its_scope() {
     let service = Service::new();
     let reader = Caller::User {
         id: "ada".parse().unwrap(),
@@ -127,7 +130,7 @@ fn health_check(scopes: impl IntoIterator<Item = Scope>) -> Caller {
     Caller::Machine { id: "m".parse().unwrap(), scopes: scopes.into_iter().collect() }
 }
 
-/// What `check-health` sends.
+/// The order that `check-health` places.
 fn synthetic_order() -> Value {
     let mut order = order();
     order["customer"]["id"] = json!(SYNTHETIC_CUSTOMER_ID);
@@ -135,11 +138,11 @@ fn synthetic_order() -> Value {
 }
 
 #[tokio::test]
-async fn the_health_check_reaches_nobody_elses_order_on_any_route() {
+async fn the_health_check_cannot_access_any_other_order() {
     let service = Service::new();
     let ada = place(&service, &customer("ada"), "/orders", "k", &without_customer_id()).await.id();
     let partners = place(&service, &partner("client1"), "/partner/orders", "k", &order()).await.id();
-    let waiting = service.waiting();
+    let pending = service.pending_count();
     let absent: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let with_all = [Scope::HealthCheck, Scope::OrdersRead, Scope::OrdersWrite, Scope::PartnerOrders];
     for caller in [health_check([Scope::HealthCheck]), health_check(with_all)] {
@@ -154,12 +157,12 @@ async fn the_health_check_reaches_nobody_elses_order_on_any_route() {
                 let request =
                     request.header("content-type", "application/json").header("idempotency-key", "h");
                 let request = request.body(Body::from(body.to_string())).unwrap();
-                let answer = service.call_as(caller.clone(), request).await;
-                assert!(!answer.text.contains("ada@example.com"), "{}: {}", operation.id, answer.text);
+                let response = service.call_as(caller.clone(), request).await;
+                assert!(!response.text.contains("ada@example.com"), "{}: {}", operation.id, response.text);
                 refusals.push((
-                    answer.status,
-                    answer.body["type"].clone(),
-                    answer.text.replace(&id.to_string(), ""),
+                    response.status,
+                    response.body["type"].clone(),
+                    response.text.replace(&id.to_string(), ""),
                 ));
             }
             let expected = match operation.id {
@@ -168,15 +171,23 @@ async fn the_health_check_reaches_nobody_elses_order_on_any_route() {
                 _ => StatusCode::FORBIDDEN,
             };
             assert_eq!(refusals[0].0, expected, "{}: {refusals:?}", operation.id);
-            assert_eq!(refusals[0].1, refusals[2].1, "{}: whether it is there cannot be told", operation.id);
-            assert_eq!(refusals[1].1, refusals[2].1, "{}: whether it is there cannot be told", operation.id);
+            assert_eq!(
+                refusals[0].1, refusals[2].1,
+                "{}: the response does not reveal whether the order exists",
+                operation.id
+            );
+            assert_eq!(
+                refusals[1].1, refusals[2].1,
+                "{}: the response does not reveal whether the order exists",
+                operation.id
+            );
         }
     }
-    assert_eq!(service.waiting(), waiting, "nothing was placed or cancelled");
+    assert_eq!(service.pending_count(), pending, "nothing was placed or cancelled");
 }
 
 #[tokio::test]
-async fn the_health_check_orders_as_the_synthetic_customer() {
+async fn the_health_check_places_orders_as_the_synthetic_customer() {
     let service = Service::new();
     let caller = health_check([Scope::HealthCheck]);
     let placed = place(&service, &caller, "/orders", "k", &synthetic_order()).await;
@@ -195,9 +206,9 @@ async fn the_health_check_orders_as_the_synthetic_customer() {
 }
 
 #[tokio::test]
-async fn a_person_with_the_health_checks_scope_is_who_they_are() {
+async fn the_health_check_scope_has_no_effect_for_a_user() {
     let service = Service::new();
-    let person = |staff, scopes: &[Scope]| Caller::User {
+    let user = |staff, scopes: &[Scope]| Caller::User {
         id: "ada".parse().unwrap(),
         is_staff: staff,
         scopes: scopes.iter().copied().collect(),
@@ -206,10 +217,10 @@ async fn a_person_with_the_health_checks_scope_is_who_they_are() {
         place(&service, &health_check([Scope::HealthCheck]), "/orders", "k", &synthetic_order()).await.id();
     let path = format!("/orders/{synthetic}");
     for staff in [false, true] {
-        let alone = person(staff, &[Scope::HealthCheck]);
+        let alone = user(staff, &[Scope::HealthCheck]);
         assert_eq!(get(&service, &alone, &path).await.status, StatusCode::FORBIDDEN);
     }
-    let both = person(false, &[Scope::HealthCheck, Scope::OrdersRead]);
+    let both = user(false, &[Scope::HealthCheck, Scope::OrdersRead]);
     assert_eq!(get(&service, &both, &path).await.status, StatusCode::NOT_FOUND);
     assert_eq!(get(&service, &both, "/orders").await.body["orders"], json!([]));
 }

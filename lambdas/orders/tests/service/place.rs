@@ -8,38 +8,38 @@ use serde_json::json;
 use crate::support::{Service, order};
 
 #[tokio::test]
-async fn a_new_order_is_answered_with_201_and_where_it_is_and_its_event_waits_to_be_published() {
+async fn a_new_order_returns_201_and_its_location_and_adds_its_event_to_the_outbox() {
     let service = Service::new();
-    let answer = service.place("key-1", &order()).await;
-    assert_eq!(answer.status, StatusCode::CREATED);
-    let id = answer.id();
-    assert_eq!(answer.location, Some(format!("/v1/orders/{id}")));
+    let response = service.place("key-1", &order()).await;
+    assert_eq!(response.status, StatusCode::CREATED);
+    let id = response.id();
+    assert_eq!(response.location, Some(format!("/v1/orders/{id}")));
     let mut expected = order();
     expected["id"] = json!(id);
     expected["status"] = json!("placed");
     expected["total"] = json!({"amount": 2500, "currency": "EUR"});
     expected["placed_at"] = json!("2026-11-23T10:15:30Z");
-    assert_eq!(answer.body, expected);
+    assert_eq!(response.body, expected);
     assert_eq!(service.get(&format!("/orders/{id}")).await.body, expected);
 
-    let [event] = service.orders.waiting().try_into().unwrap();
+    let [event] = service.orders.pending_events().try_into().unwrap();
     assert_eq!((event.subject, event.cause.correlation_id.as_str()), (id, "request-1"));
     let Fact::OrderCreated(created) = event.fact else { panic!("{event:?}") };
     assert_eq!(serde_json::to_value(created.order.total).unwrap(), expected["total"]);
 }
 
 #[tokio::test]
-async fn the_same_key_and_body_get_the_same_order_and_answer() {
+async fn the_same_key_and_body_return_the_original_order_and_response() {
     let service = Service::new();
     let first = service.place("key-1", &order()).await;
     service.clock.advance(SignedDuration::from_hours(24));
     let again = service.place("key-1", &order()).await;
     assert_eq!((again.status, &again.location, &again.text), (first.status, &first.location, &first.text));
-    assert_eq!(service.orders.waiting().len(), 1, "one order, one event");
+    assert_eq!(service.orders.pending_events().len(), 1, "one order, one event");
 }
 
 #[tokio::test]
-async fn the_same_key_with_another_body_is_refused() {
+async fn the_same_key_with_a_different_body_is_rejected() {
     let service = Service::new();
     service.place("key-1", &order()).await;
     for (pointer, value) in [
@@ -49,68 +49,68 @@ async fn the_same_key_with_another_body_is_refused() {
     ] {
         let mut other = order();
         *other.pointer_mut(pointer).unwrap() = value;
-        let answer = service.place("key-1", &other).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{pointer}");
-        assert_eq!(answer.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
+        let response = service.place("key-1", &other).await;
+        assert_eq!(response.status, StatusCode::UNPROCESSABLE_ENTITY, "{pointer}");
+        assert_eq!(response.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
     }
-    assert_eq!(service.orders.waiting().len(), 1);
+    assert_eq!(service.orders.pending_events().len(), 1);
 }
 
 #[tokio::test]
-async fn a_key_is_for_one_request_and_forgotten_after_a_week() {
+async fn a_key_is_for_one_request_and_expires_after_a_week() {
     let service = Service::new();
-    let mine = service.placed("key-1").await;
+    let mine = service.create_order("key-1").await;
     let mut other = order();
     other["customer"]["id"] = json!("cust-2");
     assert_eq!(service.place("key-1", &other).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     service.clock.advance(SignedDuration::from_hours(7 * 24 + 1));
-    assert_ne!(service.placed("key-1").await, mine);
+    assert_ne!(service.create_order("key-1").await, mine);
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_key_and_body_is_told_at_once() {
+async fn all_errors_in_key_and_body_are_reported_together() {
     let service = Service::new();
     let mut bad = order();
     bad["customer"]["email"] = json!("ada");
     bad["lines"][0]["quantity"] = json!(0);
     bad["coupon"] = json!(1);
-    let answer = service.post("/orders", &[], &bad).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let mut places = answer.places();
-    places.sort_unstable();
-    assert_eq!(places, ["/coupon", "/customer/email", "/lines/0/quantity", "Idempotency-Key"]);
+    let response = service.post("/orders", &[], &bad).await;
+    assert_eq!(response.status, StatusCode::BAD_REQUEST);
+    let mut locations = response.error_locations();
+    locations.sort_unstable();
+    assert_eq!(locations, ["/coupon", "/customer/email", "/lines/0/quantity", "Idempotency-Key"]);
 
     let mut twice = order();
     let line = twice["lines"][0].clone();
     twice["lines"].as_array_mut().unwrap().push(line);
-    assert_eq!(service.post("/orders", &[], &twice).await.places(), ["Idempotency-Key", "/lines"]);
-    assert_eq!(service.post("/orders", &[], &order()).await.places(), ["Idempotency-Key"]);
-    assert!(service.orders.waiting().is_empty());
+    assert_eq!(service.post("/orders", &[], &twice).await.error_locations(), ["Idempotency-Key", "/lines"]);
+    assert_eq!(service.post("/orders", &[], &order()).await.error_locations(), ["Idempotency-Key"]);
+    assert!(service.orders.pending_events().is_empty());
 }
 
 #[tokio::test]
-async fn keys_are_bounded() {
+async fn keys_that_are_empty_too_long_or_contain_spaces_are_rejected() {
     let service = Service::new();
     for bad in ["", "two words", &"x".repeat(256)] {
-        assert_eq!(service.place(bad, &order()).await.places(), ["Idempotency-Key"], "{bad:?}");
+        assert_eq!(service.place(bad, &order()).await.error_locations(), ["Idempotency-Key"], "{bad:?}");
     }
     assert_eq!(service.place(&"x".repeat(255), &order()).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
-async fn when_the_order_cannot_be_written_the_client_may_send_it_again() {
+async fn a_failed_write_returns_503_and_can_be_retried() {
     let service = Service::new();
     service.orders.failures.fail_next(1);
-    let answer = service.place("key-1", &order()).await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let response = service.place("key-1", &order()).await;
+    assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.place("key-1", &order()).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
-async fn orders_that_are_not_there() {
+async fn unknown_and_invalid_order_ids_return_404_and_400() {
     let service = Service::new();
     let unknown = service.get("/orders/01890a5d-ac96-774b-bcce-b302099a8057").await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     let no_id = service.get("/orders/17").await;
-    assert_eq!((no_id.status, no_id.places()), (StatusCode::BAD_REQUEST, vec!["order_id"]));
+    assert_eq!((no_id.status, no_id.error_locations()), (StatusCode::BAD_REQUEST, vec!["order_id"]));
 }

@@ -1,4 +1,4 @@
-//! The service, and a client for it.
+//! The service with in-memory ports, and a client for it.
 
 use std::sync::Arc;
 
@@ -27,17 +27,17 @@ pub(crate) struct Service {
     pub(crate) bus: Arc<Bus>,
 }
 
-/// What a test sees of an answer.
+/// The parts of a response that tests inspect.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) location: Option<String>,
     pub(crate) text: String,
     pub(crate) body: Value,
 }
 
-impl Answer {
-    async fn of(response: Response<Body>) -> Self {
+impl TestResponse {
+    async fn from_response(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let location = parts.headers.get("location").map(|value| value.to_str().unwrap().to_owned());
@@ -48,11 +48,11 @@ impl Answer {
         self.body["id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// What was wrong: pointers, headers and parameters.
-    pub(crate) fn places(&self) -> Vec<&str> {
-        let named = |error: &'_ Value| -> Option<usize> { error["detail"].as_str().map(str::len) };
+    /// The locations of the errors: pointers, headers and parameters. Asserts that each error has a detail.
+    pub(crate) fn error_locations(&self) -> Vec<&str> {
+        let detail_length = |error: &'_ Value| -> Option<usize> { error["detail"].as_str().map(str::len) };
         let errors = self.body["errors"].as_array().unwrap();
-        assert!(errors.iter().all(|error| named(error) > Some(0)), "{}", self.text);
+        assert!(errors.iter().all(|error| detail_length(error) > Some(0)), "{}", self.text);
         let kinds = ["pointer", "header", "parameter"];
         errors.iter().map(|error| kinds.iter().find_map(|kind| error[*kind].as_str()).unwrap()).collect()
     }
@@ -72,29 +72,29 @@ impl Service {
         Self { orders: Arc::default(), clock, bus: Arc::default() }
     }
 
-    async fn call(&self, request: Request<Body>) -> Answer {
+    async fn call(&self, request: Request<Body>) -> TestResponse {
         self.call_as(staff(), request).await
     }
 
-    /// A request of somebody whom the gateway let in.
-    pub(crate) async fn call_as(&self, caller: Caller, mut request: Request<Body>) -> Answer {
+    /// Sends a request as a caller that the gateway has authenticated.
+    pub(crate) async fn call_as(&self, caller: Caller, mut request: Request<Body>) -> TestResponse {
         request.extensions_mut().insert(caller);
         let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let app = build_app(router(Api { orders, clock: Arc::clone(&clock) }), clock);
-        Answer::of(app.oneshot(request).await.unwrap()).await
+        TestResponse::from_response(app.oneshot(request).await.unwrap()).await
     }
 
-    /// How many events wait in the outbox.
-    pub(crate) fn waiting(&self) -> usize {
-        self.orders.waiting().len()
+    /// The number of events in the outbox.
+    pub(crate) fn pending_count(&self) -> usize {
+        self.orders.pending_events().len()
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.call(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
-    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> TestResponse {
         let mut request = Request::post(path).header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -102,18 +102,18 @@ impl Service {
         self.call(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    pub(crate) async fn place(&self, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn place(&self, key: &str, body: &Value) -> TestResponse {
         self.post("/orders", &[("idempotency-key", key), ("x-correlation-id", "request-1")], body).await
     }
 
-    /// A new order.
-    pub(crate) async fn placed(&self, key: &str) -> OrderId {
-        let answer = self.place(key, &order()).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
-        answer.id()
+    /// Places an order and returns its id.
+    pub(crate) async fn create_order(&self, key: &str) -> OrderId {
+        let response = self.place(key, &order()).await;
+        assert_eq!(response.status, StatusCode::CREATED, "{}", response.text);
+        response.id()
     }
 
-    pub(crate) async fn cancel(&self, id: OrderId) -> Answer {
+    pub(crate) async fn cancel(&self, id: OrderId) -> TestResponse {
         self.post(&format!("/orders/{id}/cancel"), &[("x-correlation-id", "request-2")], &json!(null)).await
     }
 
@@ -121,12 +121,13 @@ impl Service {
         self.get(&format!("/orders/{id}")).await.body["status"].clone()
     }
 
-    pub(crate) fn track(&self) -> TrackOrder {
+    pub(crate) fn track_order(&self) -> TrackOrder {
         TrackOrder { orders: Arc::clone(&self.orders) as Arc<dyn Orders> }
     }
 
-    pub(crate) async fn follow(&self, event: &Event) {
-        assert_eq!(self.track().handle(event).await.unwrap(), vec![]);
+    /// Handles an event with `track-order`.
+    pub(crate) async fn track(&self, event: &Event) {
+        assert_eq!(self.track_order().handle(event).await.unwrap(), vec![]);
     }
 }
 

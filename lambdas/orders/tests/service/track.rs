@@ -12,63 +12,63 @@ use platform::{EventHandler, Failure, Publisher};
 use crate::support::{Service, details, event, paid, rejected, voided};
 
 #[tokio::test]
-async fn an_order_follows_its_events() {
+async fn events_update_the_status_of_their_order() {
     let service = Service::new();
-    let id = service.placed("key-1").await;
+    let id = service.create_order("key-1").await;
     let confirmed = event(id, Fact::ReservationConfirmed(ReservationConfirmed { order: details() }));
-    service.follow(&confirmed).await;
+    service.track(&confirmed).await;
     assert_eq!(service.status(id).await, "reserved");
     service.orders.conflicts.fail_next(4);
-    service.follow(&paid(id)).await;
-    service.follow(&confirmed).await;
+    service.track(&paid(id)).await;
+    service.track(&confirmed).await;
     assert_eq!(service.status(id).await, "paid");
 }
 
 #[tokio::test]
-async fn what_contradicts_is_put_before_a_person() {
+async fn a_contradicting_event_is_rejected() {
     let service = Service::new();
-    let id = service.placed("key-1").await;
-    service.follow(&rejected(id)).await;
-    let failure = service.track().handle(&paid(id)).await.unwrap_err();
+    let id = service.create_order("key-1").await;
+    service.track(&rejected(id)).await;
+    let failure = service.track_order().handle(&paid(id)).await.unwrap_err();
     assert!(matches!(failure, Failure::Reject(_)), "{failure}");
     assert_eq!(service.status(id).await, "rejected");
 }
 
 #[tokio::test]
-async fn orders_of_others_are_passed_over() {
+async fn events_of_unknown_orders_are_ignored() {
     let service = Service::new();
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-    service.follow(&paid(unknown)).await;
+    service.track(&paid(unknown)).await;
 }
 
 #[tokio::test]
-async fn a_write_that_always_meets_others_comes_again() {
+async fn persistent_write_conflicts_are_retried() {
     let service = Service::new();
-    let id = service.placed("key-1").await;
+    let id = service.create_order("key-1").await;
     service.orders.conflicts.fail_next(5);
-    let failure = service.track().handle(&voided(id, VoidReason::Expired)).await.unwrap_err();
+    let failure = service.track_order().handle(&voided(id, VoidReason::Expired)).await.unwrap_err();
     assert!(matches!(failure, Failure::Retry(_)), "{failure}");
-    service.follow(&voided(id, VoidReason::Expired)).await;
+    service.track(&voided(id, VoidReason::Expired)).await;
     assert_eq!(service.status(id).await, "expired");
 }
 
 #[tokio::test]
-async fn a_row_leaves_the_outbox_only_once_it_is_on_the_bus() {
+async fn an_event_is_removed_from_the_outbox_only_after_it_is_published() {
     let service = Service::new();
-    service.placed("key-1").await;
-    let [event] = service.orders.waiting().try_into().unwrap();
+    service.create_order("key-1").await;
+    let [event] = service.orders.pending_events().try_into().unwrap();
     let relay = RelayOutbox {
         publisher: Arc::clone(&service.bus) as Arc<dyn Publisher>,
         outbox: Arc::clone(&service.orders) as Arc<dyn Outbox>,
     };
     service.bus.failures.fail_next(1);
     assert!(matches!(relay.handle(&event).await, Err(Failure::Retry(_))));
-    assert_eq!(service.orders.waiting().len(), 1);
+    assert_eq!(service.orders.pending_events().len(), 1);
 
-    // Published, and the row could not be removed: it is published again, as the same event.
+    // The event is published, but removing it fails: it is published again, with the same id.
     service.orders.failures.fail_next(1);
     assert!(matches!(relay.handle(&event).await, Err(Failure::Retry(_))));
     assert_eq!(relay.handle(&event).await.unwrap(), vec![]);
-    assert!(service.orders.waiting().is_empty());
+    assert!(service.orders.pending_events().is_empty());
     assert_eq!(service.bus.published(), [event.clone(), event]);
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use platform::config;
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::{Delivery, DeliveryState, KEPT};
+use crate::delivery::{Delivery, DeliveryState, RETENTION};
 use crate::store::{Deliveries, Page, Position, Versioned};
 use crate::webhook::WebhookId;
 
@@ -25,7 +25,7 @@ pub struct DynamoDbDeliveries {
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What the index and the expiry need, beside the delivery itself as JSON.
+/// The delivery as JSON, and the attributes that the index and the expiry need.
 #[derive(Serialize, Deserialize)]
 struct DeliveryItem {
     webhook_id: WebhookId,
@@ -41,23 +41,23 @@ fn write_item(delivery: &Delivery, version: u64) -> anyhow::Result<Item> {
     let item = DeliveryItem {
         webhook_id: delivery.webhook,
         event_id: delivery.event_id(),
-        position: Position::of(delivery).to_string(),
+        position: Position::from_delivery(delivery).to_string(),
         state: delivery.state,
         version,
-        expires_at: delivery.created_at.saturating_add(KEPT).unwrap_or(Timestamp::MAX).as_second(),
+        expires_at: delivery.created_at.saturating_add(RETENTION).unwrap_or(Timestamp::MAX).as_second(),
         delivery: serde_json::to_string(delivery)?,
     };
-    serde_dynamo::to_item(item).context("a delivery could not be written")
+    serde_dynamo::to_item(item).context("a delivery could not be serialized")
 }
 
 fn read_item(item: Item) -> anyhow::Result<Versioned<Delivery>> {
     let item: DeliveryItem =
-        serde_dynamo::from_item(item).context("a row of the deliveries table is not understood")?;
-    let value = serde_json::from_str(&item.delivery).context("a delivery in the table is not understood")?;
+        serde_dynamo::from_item(item).context("an item of the deliveries table cannot be parsed")?;
+    let value = serde_json::from_str(&item.delivery).context("a delivery in the table cannot be parsed")?;
     Ok(Versioned { value, version: item.version })
 }
 
-fn text(value: impl ToString) -> AttributeValue {
+fn string(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
@@ -65,12 +65,12 @@ impl DynamoDbDeliveries {
     /// The table in `WEBHOOK_DELIVERIES_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("WEBHOOK_DELIVERIES_TABLE")?))
     }
 
-    /// The table of that name.
+    /// The table with the given name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -79,17 +79,17 @@ impl DynamoDbDeliveries {
 #[async_trait]
 impl Deliveries for DynamoDbDeliveries {
     async fn get(&self, webhook: WebhookId, event: EventId) -> anyhow::Result<Option<Versioned<Delivery>>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key("webhook_id", text(webhook))
-            .key("event_id", text(event))
+            .key("webhook_id", string(webhook))
+            .key("event_id", string(event))
             .consistent_read(true)
             .send()
             .await
             .context("the delivery could not be read")?;
-        answer.item.map(read_item).transpose()
+        response.item.map(read_item).transpose()
     }
 
     async fn write(
@@ -120,24 +120,24 @@ impl Deliveries for DynamoDbDeliveries {
             .table_name(&self.table)
             .index_name("by_time")
             .key_condition_expression("webhook_id = :webhook")
-            .expression_attribute_values(":webhook", text(webhook))
+            .expression_attribute_values(":webhook", string(webhook))
             .scan_index_forward(false)
             .limit(i32::try_from(limit)?);
         if let Some(after) = after {
             query = query
-                .exclusive_start_key("webhook_id", text(webhook))
-                .exclusive_start_key("event_id", text(after.event))
-                .exclusive_start_key("position", text(after));
+                .exclusive_start_key("webhook_id", string(webhook))
+                .exclusive_start_key("event_id", string(after.event))
+                .exclusive_start_key("position", string(after));
         }
-        let answer = query.send().await.context("the deliveries could not be listed")?;
-        let more = answer.last_evaluated_key.is_some();
-        let deliveries: Vec<Delivery> = answer
+        let response = query.send().await.context("the deliveries could not be listed")?;
+        let has_more = response.last_evaluated_key.is_some();
+        let deliveries: Vec<Delivery> = response
             .items
             .unwrap_or_default()
             .into_iter()
             .map(|item| Ok(read_item(item)?.value))
             .collect::<anyhow::Result<_>>()?;
-        let next = deliveries.last().filter(|_| more).map(Position::of);
+        let next = deliveries.last().filter(|_| has_more).map(Position::from_delivery);
         Ok(Page { deliveries, next })
     }
 }
@@ -150,10 +150,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::event::without_person;
+    use crate::event::without_personal_data;
 
     #[test]
-    fn a_delivery_is_read_as_it_was_written() {
+    fn a_delivery_survives_a_round_trip() {
         let order = serde_json::from_value(json!({
             "customer": {"id": "client1.42", "name": "Ada Lovelace", "email": "ada@example.com"},
             "payment_method": "pm_card_visa",
@@ -166,14 +166,14 @@ mod tests {
             Cause { correlation_id: "request-1".parse().unwrap(), causation_id: None, traceparent: None };
         let now: Timestamp = "2026-11-23T10:15:30.123456789Z".parse().unwrap();
         let event = Event::new(Uuid::from_u128(1).into(), fact, now, cause);
-        let delivery = Delivery::new(Uuid::from_u128(2).into(), without_person(&event).unwrap(), now);
+        let delivery = Delivery::new(Uuid::from_u128(2).into(), without_personal_data(&event).unwrap(), now);
         let item = write_item(&delivery, 7).unwrap();
-        assert_eq!(item["position"], text(format!("2026-11-23T10:15:30.123456Z#{}", event.id)));
-        assert_eq!(item["webhook_id"], text(Uuid::from_u128(2)));
+        assert_eq!(item["position"], string(format!("2026-11-23T10:15:30.123456Z#{}", event.id)));
+        assert_eq!(item["webhook_id"], string(Uuid::from_u128(2)));
         assert_eq!(item["expires_at"], AttributeValue::N("1798020930".to_owned()));
         assert!(!format!("{item:?}").contains("Ada"));
         assert_eq!(read_item(item).unwrap(), Versioned { value: delivery.clone(), version: 7 });
-        let position = Position::of(&delivery);
+        let position = Position::from_delivery(&delivery);
         assert_eq!(position.to_string().parse(), Ok(position));
     }
 }

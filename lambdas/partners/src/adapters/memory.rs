@@ -1,4 +1,4 @@
-//! The ports in memory, for tests and simulations. Nothing that is deployed uses them.
+//! In-memory implementations of the ports, for tests and simulations. Deployed functions do not use them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -13,16 +13,16 @@ use platform::memory::{InjectedFaults, lock};
 
 use crate::delivery::Delivery;
 use crate::signature::{SECRET_BYTES, SigningSecret};
-use crate::store::{Deliveries, DeliveryQueue, Page, Partners, Position, Secrets, Versioned};
+use crate::store::{Deliveries, DeliveryQueue, Page, Partners, Position, SecretGenerator, Versioned};
 use crate::webhook::{Subscriptions, WebhookId};
 
-/// Subscriptions.
+/// A store of subscriptions.
 #[derive(Debug, Default)]
 pub struct InMemoryPartners {
     rows: Mutex<BTreeMap<CustomerId, Versioned<Subscriptions>>>,
-    /// Of every call.
+    /// Faults of any call.
     pub failures: InjectedFaults,
-    /// Of `replace`, as when somebody else was faster.
+    /// Calls of `replace` that report a conflict.
     pub conflicts: InjectedFaults,
 }
 
@@ -54,15 +54,15 @@ impl Partners for InMemoryPartners {
     }
 }
 
-/// Deliveries.
+/// A store of deliveries.
 #[derive(Debug, Default)]
 pub struct InMemoryDeliveries {
     rows: Mutex<BTreeMap<(WebhookId, EventId), Versioned<Delivery>>>,
-    /// Of `get` and `list`.
+    /// Faults of `get` and `list`.
     pub failures: InjectedFaults,
-    /// Of `write`: nothing is written.
+    /// Faults of `write`, which then writes nothing.
     pub write_failures: InjectedFaults,
-    /// Of `write`, as when somebody else was faster.
+    /// Calls of `write` that report a conflict.
     pub conflicts: InjectedFaults,
 }
 
@@ -98,24 +98,25 @@ impl Deliveries for InMemoryDeliveries {
         let rows = lock(&self.rows);
         let mut all: Vec<&Delivery> =
             rows.values().map(|row| &row.value).filter(|row| row.webhook == webhook).collect();
-        all.sort_by_key(|delivery| std::cmp::Reverse(Position::of(delivery)));
-        let mut behind = all.into_iter().filter(|row| after.is_none_or(|after| Position::of(row) < *after));
-        let deliveries: Vec<Delivery> = behind.by_ref().take(usize::try_from(limit)?).cloned().collect();
-        let next = deliveries.last().filter(|_| behind.next().is_some()).map(Position::of);
+        all.sort_by_key(|delivery| std::cmp::Reverse(Position::from_delivery(delivery)));
+        let mut remaining =
+            all.into_iter().filter(|row| after.is_none_or(|after| Position::from_delivery(row) < *after));
+        let deliveries: Vec<Delivery> = remaining.by_ref().take(usize::try_from(limit)?).cloned().collect();
+        let next = deliveries.last().filter(|_| remaining.next().is_some()).map(Position::from_delivery);
         Ok(Page { deliveries, next })
     }
 }
 
-/// A queue that keeps what is sent.
+/// A queue that records what is sent.
 #[derive(Debug, Default)]
 pub struct InMemoryDeliveryQueue {
     sent: Mutex<Vec<Event>>,
-    /// Of `send`.
+    /// Faults of `send`.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryDeliveryQueue {
-    /// All that was sent so far.
+    /// Returns all events sent so far.
     pub fn sent(&self) -> Vec<Event> {
         lock(&self.sent).clone()
     }
@@ -130,32 +131,32 @@ impl DeliveryQueue for InMemoryDeliveryQueue {
     }
 }
 
-/// A different secret each time, and the same ones each run.
+/// A deterministic generator that returns another secret with each call.
 #[derive(Debug, Default)]
-pub struct CountedSecrets(AtomicU8);
+pub struct SequentialSecretGenerator(AtomicU8);
 
-impl Secrets for CountedSecrets {
-    fn fresh(&self) -> anyhow::Result<SigningSecret> {
+impl SecretGenerator for SequentialSecretGenerator {
+    fn generate(&self) -> anyhow::Result<SigningSecret> {
         Ok([self.0.fetch_add(1, Ordering::SeqCst); SECRET_BYTES].into())
     }
 }
 
-/// All receivers there are: they take everything, but for the next answers that they are told to give.
+/// An HTTP client that stands for all receivers: they respond with 200 unless other responses are queued.
 #[derive(Debug, Default)]
 pub struct InMemoryReceivers {
     requests: Mutex<Vec<Request<Bytes>>>,
-    answers: Mutex<VecDeque<Option<StatusCode>>>,
+    responses: Mutex<VecDeque<Option<StatusCode>>>,
 }
 
 impl InMemoryReceivers {
-    /// All that was received so far.
+    /// Returns all requests received so far.
     pub fn requests(&self) -> Vec<Request<Bytes>> {
         lock(&self.requests).clone()
     }
 
-    /// The next answers; `None` is none.
-    pub fn answer(&self, answers: impl IntoIterator<Item = Option<StatusCode>>) {
-        lock(&self.answers).extend(answers);
+    /// Queues the next responses; `None` stands for a failed connection.
+    pub fn respond_with(&self, responses: impl IntoIterator<Item = Option<StatusCode>>) {
+        lock(&self.responses).extend(responses);
     }
 }
 
@@ -164,7 +165,7 @@ impl HttpClient for InMemoryReceivers {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         lock(&self.requests).push(request);
-        let status = lock(&self.answers).pop_front().unwrap_or(Some(StatusCode::OK));
+        let status = lock(&self.responses).pop_front().unwrap_or(Some(StatusCode::OK));
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = status.ok_or_else(|| NoResponse { host, source: "no connection".into() })?;
         Ok(response)

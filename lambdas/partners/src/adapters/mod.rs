@@ -1,4 +1,4 @@
-//! The ports, over DynamoDB and SQS; and in [`memory`].
+//! Implementations of the ports with DynamoDB and SQS, and in [`memory`] for tests.
 
 mod deliveries;
 pub mod memory;
@@ -9,4 +9,4 @@ mod random;
 pub use deliveries::DynamoDbDeliveries;
 pub use partners::DynamoDbPartners;
 pub use queue::SqsDeliveryQueue;
-pub use random::SystemSecrets;
+pub use random::SystemSecretGenerator;

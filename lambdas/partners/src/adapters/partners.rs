@@ -1,4 +1,4 @@
-//! Subscriptions in DynamoDB: a row per partner.
+//! Subscriptions in DynamoDB: one item per partner.
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ pub struct DynamoDbPartners {
     table: String,
 }
 
-/// A row: ten subscriptions with the longest URLs have 30 KB, of the 400 that it may have.
+/// An item. Ten webhooks with URLs of maximum length take 30 KB; the limit of an item is 400 KB.
 #[derive(Serialize, Deserialize)]
 struct PartnerItem {
     partner_id: CustomerId,
@@ -31,12 +31,12 @@ impl DynamoDbPartners {
     /// The table in `WEBHOOKS_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("WEBHOOKS_TABLE")?))
     }
 
-    /// The table of that name.
+    /// The table with the given name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -45,7 +45,7 @@ impl DynamoDbPartners {
 #[async_trait]
 impl Partners for DynamoDbPartners {
     async fn get(&self, partner: &CustomerId) -> anyhow::Result<Versioned<Subscriptions>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
@@ -54,12 +54,13 @@ impl Partners for DynamoDbPartners {
             .send()
             .await
             .context("the subscriptions could not be read")?;
-        let Some(item) = answer.item else {
+        let Some(item) = response.item else {
             return Ok(Versioned { value: Subscriptions::default(), version: 0 });
         };
         let item: PartnerItem =
-            serde_dynamo::from_item(item).context("a row of the webhooks table is not understood")?;
-        let value = serde_json::from_str(&item.webhooks).context("subscriptions are not understood")?;
+            serde_dynamo::from_item(item).context("an item of the webhooks table cannot be parsed")?;
+        let value = serde_json::from_str(&item.webhooks)
+            .context("the subscriptions in the table cannot be parsed")?;
         Ok(Versioned { value, version: item.version })
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::store::DeliveryQueue;
 
-/// Sends what EventBridge would send.
+/// The SQS queue. Messages have the same format as those of EventBridge.
 #[derive(Debug, Clone)]
 pub struct SqsDeliveryQueue {
     client: Client,
@@ -21,7 +21,7 @@ impl SqsDeliveryQueue {
     /// The queue in `DELIVERY_QUEUE_URL`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(aws: &Aws) -> anyhow::Result<Self> {
         Ok(Self { client: Client::new(aws.sdk_config()), url: config::required("DELIVERY_QUEUE_URL")? })
     }
@@ -33,7 +33,7 @@ impl DeliveryQueue for SqsDeliveryQueue {
         let body = json!({ "detail-type": event.fact.name(), "source": "partners", "detail": event });
         let sent =
             self.client.send_message().queue_url(&self.url).message_body(body.to_string()).send().await;
-        sent.context("the event could not be sent to the queue again")?;
+        sent.context("the event could not be sent to the delivery queue")?;
         Ok(())
     }
 }

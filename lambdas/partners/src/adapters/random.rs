@@ -1,14 +1,14 @@
-//! Secrets from the system's own source of chance.
+//! Secrets from the system's random number generator.
 
 use crate::signature::{SECRET_BYTES, SigningSecret};
-use crate::store::Secrets;
+use crate::store::SecretGenerator;
 
-/// The system's.
+/// A generator that uses the system's random number generator.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemSecrets;
+pub struct SystemSecretGenerator;
 
-impl Secrets for SystemSecrets {
-    fn fresh(&self) -> anyhow::Result<SigningSecret> {
+impl SecretGenerator for SystemSecretGenerator {
+    fn generate(&self) -> anyhow::Result<SigningSecret> {
         let mut bytes = [0; SECRET_BYTES];
         getrandom::fill(&mut bytes)?;
         Ok(bytes.into())

@@ -1,4 +1,4 @@
-//! `deliver-webhook`: what becomes of an order → the partner whose customer's it is.
+//! `deliver-webhook`: delivers events about orders to the partner of the customer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use platform::clock::SystemClock;
 use platform::publisher::NoPublisher;
 use platform::{config, host, telemetry};
 
-/// How long a receiver has for its answer: a third of what the function has.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// The timeout of a request to a receiver: a third of the timeout of the function.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
@@ -23,10 +23,10 @@ async fn main() -> Result<(), host::Error> {
     let handler = DeliverWebhook {
         partners: Arc::new(DynamoDbPartners::from_env(aws.dynamodb())?),
         deliveries: Arc::new(DynamoDbDeliveries::from_env(aws.dynamodb())?),
-        client: Arc::new(PublicClient::new(ANSWER_TIME, test_receiver()?)),
+        client: Arc::new(PublicClient::new(RESPONSE_TIMEOUT, test_receiver()?)),
         clock: Arc::new(SystemClock),
         backoff: Backoff {
-            base: Duration::from_secs(config::optional("WEBHOOK_RETRY_BASE_SECONDS", 5_u64)?),
+            base_delay: Duration::from_secs(config::optional("WEBHOOK_RETRY_BASE_SECONDS", 5_u64)?),
         },
         disable_after: SignedDuration::from_secs(
             config::optional("WEBHOOK_DISABLE_AFTER_SECONDS", 5 * 24 * 60 * 60_u32)?.into(),

@@ -1,9 +1,9 @@
-//! `webhooks-api`: API Gateway → partners' subscriptions.
+//! `webhooks-api`: serves the webhooks API for partners through API Gateway.
 
 use std::sync::Arc;
 
 use aws::{Aws, UnsignedClient};
-use partners::adapters::{DynamoDbDeliveries, DynamoDbPartners, SqsDeliveryQueue, SystemSecrets};
+use partners::adapters::{DynamoDbDeliveries, DynamoDbPartners, SqsDeliveryQueue, SystemSecretGenerator};
 use partners::api::{Api, router};
 use partners::endpoint::test_receiver;
 use partners::store::Partners;
@@ -20,7 +20,7 @@ async fn main() -> Result<(), host::Error> {
         partners,
         deliveries: Arc::new(DynamoDbDeliveries::from_env(aws.dynamodb())?),
         queue: Arc::new(SqsDeliveryQueue::from_env(&aws)?),
-        secrets: Arc::new(SystemSecrets),
+        secrets: Arc::new(SystemSecretGenerator),
         exempt: test_receiver()?,
         clock: Arc::new(SystemClock),
     };

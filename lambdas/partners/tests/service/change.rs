@@ -1,4 +1,4 @@
-//! `PATCH` and `DELETE /webhooks/{webhook_id}`, and whose a webhook is.
+//! `PATCH` and `DELETE /webhooks/{webhook_id}`, and access to the webhooks of others.
 
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{PARTNER, Service, machine};
 
 #[tokio::test]
-async fn what_is_left_out_stays_as_it_is() {
+async fn omitted_fields_stay_unchanged() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let before = service.get(&webhook).await.body;
@@ -22,11 +22,14 @@ async fn what_is_left_out_stays_as_it_is() {
         service.patch(&webhook, &json!({"url": "https://new.example/", "description": ""})).await.body;
     assert_eq!((&changed["url"], changed.get("description")), (&json!("https://new.example/"), None));
     assert_eq!(service.get(&webhook).await.body, changed);
-    assert_eq!(service.patch(&webhook, &json!({"url": "https://10.0.0.1/"})).await.places(), ["/url"]);
+    assert_eq!(
+        service.patch(&webhook, &json!({"url": "https://10.0.0.1/"})).await.error_locations(),
+        ["/url"]
+    );
 }
 
 #[tokio::test]
-async fn its_owner_disables_and_enables_it() {
+async fn a_partner_disables_and_enables_a_webhook() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let off = service.patch(&webhook, &json!({"enabled": false})).await.body;
@@ -41,7 +44,7 @@ async fn its_owner_disables_and_enables_it() {
 }
 
 #[tokio::test]
-async fn what_is_removed_is_gone() {
+async fn a_deleted_webhook_is_gone() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let remove = || service.call(machine(PARTNER), Method::DELETE, &webhook, None, None);
@@ -53,7 +56,7 @@ async fn what_is_removed_is_gone() {
 }
 
 #[tokio::test]
-async fn somebody_elses_is_not_there() {
+async fn webhooks_of_another_partner_are_not_found() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();
@@ -67,8 +70,8 @@ async fn somebody_elses_is_not_there() {
         (Method::GET, delivery.clone(), None),
         (Method::POST, format!("{delivery}/resend"), None),
     ] {
-        let answer = service.call(machine("client2"), method.clone(), &path, None, body.as_ref()).await;
-        assert_eq!(answer.problem(), (404, "not-found"), "{method} {path}");
+        let response = service.call(machine("client2"), method.clone(), &path, None, body.as_ref()).await;
+        assert_eq!(response.problem(), (404, "not-found"), "{method} {path}");
     }
     assert_eq!(service.get(&webhook).await.body["enabled"], json!(true));
     let theirs = service.call(machine("client2"), Method::GET, "/webhooks", None, None).await;
@@ -76,13 +79,13 @@ async fn somebody_elses_is_not_there() {
 }
 
 #[tokio::test]
-async fn ids_that_are_none_are_named() {
+async fn invalid_ids_are_reported_by_name() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    assert_eq!(service.get("/webhooks/17").await.places(), ["webhook_id"]);
-    assert_eq!(service.get(&format!("{webhook}/deliveries/17")).await.places(), ["event_id"]);
+    assert_eq!(service.get("/webhooks/17").await.error_locations(), ["webhook_id"]);
+    assert_eq!(service.get(&format!("{webhook}/deliveries/17")).await.error_locations(), ["event_id"]);
     assert_eq!(
-        service.get(&format!("{webhook}/deliveries?limit=0&cursor=MTc")).await.places(),
+        service.get(&format!("{webhook}/deliveries?limit=0&cursor=MTc")).await.error_locations(),
         ["limit", "cursor"]
     );
 }

@@ -1,4 +1,4 @@
-//! `deliver-webhook`: what is sent, to whom, and how often.
+//! `deliver-webhook`: what is sent, to which receivers, and how often.
 
 use domain::Fact;
 use domain::event::{PaymentVoided, ReservationConfirmed};
@@ -9,19 +9,19 @@ use partners::signature::SigningSecret;
 use platform::{EventHandler, Failure};
 use serde_json::{Value, json};
 
-use crate::support::{Service, URL, committed, declined, order, rejected, wish};
+use crate::support::{Service, URL, cancellation_requested, committed, declined, order, rejected};
 
 #[tokio::test]
-async fn an_event_is_sent_signed_and_thin() {
+async fn an_event_is_signed_and_contains_no_personal_data() {
     let service = Service::new();
-    let answer = service.subscribe("key-1", &json!({"url": URL})).await;
+    let response = service.subscribe("key-1", &json!({"url": URL})).await;
     let event = service.paid();
     assert_eq!(service.deliver(&event).await.unwrap(), vec![]);
     let [request] = service.receivers.requests().try_into().unwrap();
     assert_eq!((request.method().as_str(), request.uri().to_string().as_str()), ("POST", URL));
     let header = |name: &str| request.headers()[name].to_str().unwrap();
     let body = std::str::from_utf8(request.body()).unwrap();
-    let secret: SigningSecret = serde_json::from_value(answer.body["secret"].clone()).unwrap();
+    let secret: SigningSecret = serde_json::from_value(response.body["secret"].clone()).unwrap();
     let timestamp = service.now().as_second();
     assert_eq!(header("webhook-timestamp"), timestamp.to_string());
     assert_eq!(header("webhook-signature"), secret.sign(header("webhook-id"), timestamp, body).unwrap());
@@ -33,7 +33,7 @@ async fn an_event_is_sent_signed_and_thin() {
     });
     assert_eq!(serde_json::from_str::<Value>(body).unwrap(), expected);
 
-    let delivery = service.delivery(&format!("/webhooks/{}", answer.id()), &event).await;
+    let delivery = service.delivery(&format!("/webhooks/{}", response.id()), &event).await;
     let expected = json!({
         "id": header("webhook-id"), "event_id": event.id, "event_type": "payment.succeeded", "order_id": event.subject,
         "state": "delivered", "attempts": [{"at": "2026-11-23T10:15:30Z", "status": 200}], "next_attempt_at": null,
@@ -43,7 +43,7 @@ async fn an_event_is_sent_signed_and_thin() {
 }
 
 #[tokio::test]
-async fn reasons_and_shortages_are_told_where_there_are_any() {
+async fn reasons_and_shortages_are_included_if_there_are_any() {
     let service = Service::new();
     service.subscribed("key-1").await;
     let voided = Fact::PaymentVoided(PaymentVoided {
@@ -51,7 +51,7 @@ async fn reasons_and_shortages_are_told_where_there_are_any() {
         reason: VoidReason::CustomerRequest,
     });
     let confirmed = Fact::ReservationConfirmed(ReservationConfirmed { order: order("client1.42") });
-    for fact in [wish(), rejected(), declined(), voided, confirmed] {
+    for fact in [cancellation_requested(), rejected(), declined(), voided, confirmed] {
         service.deliver(&service.event(fact)).await.unwrap();
     }
     let data = |name: &str| -> Vec<Value> {
@@ -68,21 +68,21 @@ async fn reasons_and_shortages_are_told_where_there_are_any() {
 }
 
 #[tokio::test]
-async fn who_ordered_is_neither_sent_nor_kept() {
+async fn personal_data_is_neither_sent_nor_stored() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();
     service.deliver(&event).await.unwrap();
     service.resend(&webhook, &event).await;
-    let kept = serde_json::to_string(&service.queue.sent()).unwrap();
+    let stored = serde_json::to_string(&service.queue.sent()).unwrap();
     let sent = String::from_utf8(service.receivers.requests()[0].body().to_vec()).unwrap();
-    for text in [kept, sent] {
+    for text in [stored, sent] {
         assert!(!text.contains("Ada") && !text.contains("ada@") && !text.contains("pm_card"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn an_event_goes_to_those_who_want_it_alone() {
+async fn an_event_is_sent_only_to_its_subscribers() {
     let service = Service::new();
     service.subscribe("key-1", &json!({"url": URL, "events": ["order.created"]})).await;
     service.deliver(&service.paid()).await.unwrap();
@@ -95,7 +95,7 @@ async fn an_event_goes_to_those_who_want_it_alone() {
 }
 
 #[tokio::test]
-async fn the_shops_own_customers_cost_no_call() {
+async fn customers_of_the_shop_cause_no_read() {
     let service = Service::new();
     service.partners.failures.fail_next(1);
     service.deliver(&service.created("cust-1")).await.unwrap();
@@ -103,7 +103,7 @@ async fn the_shops_own_customers_cost_no_call() {
 }
 
 #[tokio::test]
-async fn what_happened_before_is_not_sent() {
+async fn events_before_the_subscription_are_not_sent() {
     let service = Service::new();
     let before = service.paid();
     service.clock.advance(SignedDuration::from_mins(1));
@@ -113,14 +113,14 @@ async fn what_happened_before_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_event_without_an_order_is_none_for_partners() {
+async fn an_event_without_an_order_is_poison() {
     let service = Service::new();
     let failure = service.deliver(&service.event(committed())).await.unwrap_err();
     assert!(matches!(failure, Failure::Poison(_)), "{failure}");
 }
 
 #[tokio::test]
-async fn a_message_that_comes_again_is_sent_once() {
+async fn a_redelivered_message_is_sent_once() {
     let service = Service::new();
     service.subscribed("key-1").await;
     let (paid, created) = (service.paid(), service.created("client1.42"));
@@ -129,7 +129,7 @@ async fn a_message_that_comes_again_is_sent_once() {
         service.clock.advance(SignedDuration::from_hours(20));
     }
     assert_eq!(service.receivers.requests().len(), 2);
-    // So late that what was sent may be forgotten.
+    // So late that the delivery records may have been deleted.
     service.clock.advance(SignedDuration::from_hours(28 * 24));
     service.deliver(&service.created("client1.43")).await.unwrap();
     assert_eq!(service.receivers.requests().len(), 2, "the same order and type is the same event");
@@ -138,7 +138,7 @@ async fn a_message_that_comes_again_is_sent_once() {
 }
 
 #[tokio::test]
-async fn two_messages_at_once_are_sent_once() {
+async fn two_concurrent_messages_are_sent_once() {
     let service = Service::new();
     service.subscribed("key-1").await;
     let event = service.paid();
@@ -149,20 +149,20 @@ async fn two_messages_at_once_are_sent_once() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_sent_again_later_each_time_until_it_is_taken() {
+async fn a_failed_attempt_is_retried_with_backoff_until_it_is_accepted() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer([Some(StatusCode::INTERNAL_SERVER_ERROR), None, Some(StatusCode::FOUND)]);
+    service.receivers.respond_with([Some(StatusCode::INTERNAL_SERVER_ERROR), None, Some(StatusCode::FOUND)]);
     let event = service.paid();
     let start = service.now();
-    service.deliver_to_the_end(&event).await;
+    service.deliver_until_final(&event).await;
     let delivery = service.delivery(&webhook, &event).await;
     assert_eq!(delivery["state"], json!("delivered"));
     let at = |seconds: i64| (start + SignedDuration::from_secs(seconds)).to_string();
     let expected = json!([
-        {"at": at(0), "status": 500, "error": "answered 500"},
+        {"at": at(0), "status": 500, "error": "responded with 500"},
         {"at": at(4), "error": "no connection"},
-        {"at": at(28), "status": 302, "error": "answered 302"},
+        {"at": at(28), "status": 302, "error": "responded with 302"},
         {"at": at(172), "status": 200},
     ]);
     assert_eq!(delivery["attempts"], expected);
@@ -176,64 +176,70 @@ async fn what_is_refused_is_sent_again_later_each_time_until_it_is_taken() {
 }
 
 #[tokio::test]
-async fn it_is_given_up_after_a_day_and_is_no_dead_letter() {
+async fn a_delivery_fails_after_ten_attempts_and_is_not_sent_to_the_dlq() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer([None; 10]);
+    service.receivers.respond_with([None; 10]);
     let event = service.paid();
     let start = service.now();
-    service.deliver_to_the_end(&event).await;
+    service.deliver_until_final(&event).await;
     let delivery = service.delivery(&webhook, &event).await;
     assert_eq!((&delivery["state"], &delivery["next_attempt_at"]), (&json!("failed"), &json!(null)));
     assert_eq!(delivery["attempts"].as_array().unwrap().len(), 10);
-    let took = service.now().duration_since(start);
-    assert!(took > SignedDuration::from_hours(33) && took < SignedDuration::from_hours(42), "{took}");
+    let duration = service.now().duration_since(start);
+    assert!(
+        duration > SignedDuration::from_hours(33) && duration < SignedDuration::from_hours(42),
+        "{duration}"
+    );
     service.deliver(&event).await.unwrap();
     assert_eq!(service.receivers.requests().len(), 10);
 }
 
 #[tokio::test]
-async fn one_who_fails_does_not_hold_up_the_others() {
+async fn a_failing_receiver_does_not_delay_the_others() {
     let service = Service::new();
     let one = service.subscribed("key-1").await;
     let other = service.subscribed("key-2").await;
-    service.receivers.answer([None]);
+    service.receivers.respond_with([None]);
     let event = service.paid();
     assert!(matches!(service.deliver(&event).await, Err(Failure::Leased { .. })));
     let states = [service.delivery(&one, &event).await, service.delivery(&other, &event).await];
     assert_eq!([&states[0]["state"], &states[1]["state"]], [&json!("pending"), &json!("delivered")]);
-    service.deliver_to_the_end(&event).await;
+    service.deliver_until_final(&event).await;
     assert_eq!(service.receivers.requests().len(), 3);
 }
 
-/// The crash that cannot be told from a success: it was sent, and nobody could write that down.
+/// The crash that looks like a success to the receiver: the request was sent, and the outcome was not
+/// recorded.
 #[tokio::test]
-async fn a_crash_between_sending_and_noting_it_down_sends_again_with_the_same_id() {
+async fn a_crash_between_sending_and_recording_sends_again_with_the_same_id() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();
     {
         let crashing = partners::deliver::DeliverWebhook {
-            client: std::sync::Arc::new(NeverReturns(service.receivers.clone())),
+            client: std::sync::Arc::new(NeverResponds(service.receivers.clone())),
             ..service.function()
         };
         let run = crashing.handle(&event);
         assert!(tokio::time::timeout(std::time::Duration::from_millis(50), run).await.is_err());
     }
-    let Err(Failure::Leased { until }) = service.deliver(&event).await else { panic!("the lease lasts") };
+    let Err(Failure::Leased { until }) = service.deliver(&event).await else {
+        panic!("the lease has not expired")
+    };
     assert_eq!(until.duration_since(service.now()), SignedDuration::from_secs(45));
-    service.deliver_to_the_end(&event).await;
+    service.deliver_until_final(&event).await;
     let requests = service.receivers.requests();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].headers()["webhook-id"], requests[1].headers()["webhook-id"]);
     assert_eq!(service.delivery(&webhook, &event).await["state"], json!("delivered"));
 }
 
-/// Takes the request, and never answers.
-struct NeverReturns(std::sync::Arc<partners::adapters::memory::InMemoryReceivers>);
+/// Receives the request, and never responds.
+struct NeverResponds(std::sync::Arc<partners::adapters::memory::InMemoryReceivers>);
 
 #[async_trait::async_trait]
-impl platform::http::client::HttpClient for NeverReturns {
+impl platform::http::client::HttpClient for NeverResponds {
     async fn send(
         &self,
         request: http::Request<bytes::Bytes>,
@@ -243,14 +249,14 @@ impl platform::http::client::HttpClient for NeverReturns {
     }
 }
 
-/// A receiver that kills the function each time is given up, too.
+/// A delivery that crashes the function every time fails permanently too.
 #[tokio::test]
-async fn attempts_that_never_end_count() {
+async fn attempts_that_never_finish_count() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();
     let crashing = partners::deliver::DeliverWebhook {
-        client: std::sync::Arc::new(NeverReturns(service.receivers.clone())),
+        client: std::sync::Arc::new(NeverResponds(service.receivers.clone())),
         ..service.function()
     };
     for _ in 0..10 {
@@ -265,13 +271,13 @@ async fn attempts_that_never_end_count() {
 }
 
 #[tokio::test]
-async fn tables_that_do_not_answer_bring_it_back() {
+async fn an_unavailable_table_is_retried() {
     let service = Service::new();
     service.subscribed("key-1").await;
     let event = service.paid();
     service.deliveries.write_failures.fail_next(1);
     assert!(matches!(service.deliver(&event).await, Err(Failure::Retry(_))));
-    assert!(service.receivers.requests().is_empty(), "nothing is sent before it is written that it will be");
+    assert!(service.receivers.requests().is_empty(), "nothing is sent before the attempt is recorded");
     service.deliveries.conflicts.fail_next(4);
     service.deliver(&event).await.unwrap();
     assert_eq!(service.receivers.requests().len(), 1);

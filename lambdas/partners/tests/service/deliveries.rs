@@ -1,20 +1,20 @@
-//! Looking at deliveries, and having them sent again.
+//! Reading deliveries, and redelivering events.
 
 use domain::Event;
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{Service, committed, order_id, wish};
+use crate::support::{Service, cancellation_requested, committed, order_id};
 
 #[tokio::test]
-async fn deliveries_come_in_pages_the_newest_first() {
+async fn deliveries_are_listed_in_pages_newest_first() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let mut sent = Vec::new();
     for number in 0..5 {
-        let made = service.event(wish());
-        let event = Event::new(order_id(number), made.fact, made.time, made.cause);
+        let template = service.event(cancellation_requested());
+        let event = Event::new(order_id(number), template.fact, template.time, template.cause);
         service.deliver(&event).await.unwrap();
         sent.insert(0, event.id.to_string());
         service.clock.advance(SignedDuration::from_secs(1));
@@ -26,7 +26,7 @@ async fn deliveries_come_in_pages_the_newest_first() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|it| it["event_id"].as_str().unwrap().to_owned());
+            .map(|delivery| delivery["event_id"].as_str().unwrap().to_owned());
         found.extend(ids);
         match page["next_cursor"].as_str() {
             Some(cursor) => path = format!("{webhook}/deliveries?limit=2&cursor={cursor}"),
@@ -37,15 +37,15 @@ async fn deliveries_come_in_pages_the_newest_first() {
 }
 
 #[tokio::test]
-async fn what_was_delivered_is_sent_again_with_the_same_id() {
+async fn a_delivered_event_is_redelivered_with_the_same_id() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();
     service.deliver(&event).await.unwrap();
-    let answer = service.resend(&webhook, &event).await;
-    assert_eq!((answer.status, &answer.body["state"]), (StatusCode::ACCEPTED, &json!("pending")));
-    let [again] = service.queue.sent().try_into().unwrap();
-    service.deliver(&again).await.unwrap();
+    let response = service.resend(&webhook, &event).await;
+    assert_eq!((response.status, &response.body["state"]), (StatusCode::ACCEPTED, &json!("pending")));
+    let [redelivered] = service.queue.sent().try_into().unwrap();
+    service.deliver(&redelivered).await.unwrap();
     let requests = service.receivers.requests();
     assert_eq!(requests.len(), 2);
     assert_eq!(requests[0].body(), requests[1].body());
@@ -58,14 +58,14 @@ async fn what_was_delivered_is_sent_again_with_the_same_id() {
 }
 
 #[tokio::test]
-async fn what_was_given_up_gets_all_attempts_again() {
+async fn a_failed_delivery_gets_all_attempts_again() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer([None; 19]);
+    service.receivers.respond_with([None; 19]);
     let event = service.paid();
-    service.deliver_to_the_end(&event).await;
+    service.deliver_until_final(&event).await;
     service.resend(&webhook, &event).await;
-    service.deliver_to_the_end(&service.queue.sent()[0]).await;
+    service.deliver_until_final(&service.queue.sent()[0]).await;
     let delivery = service.delivery(&webhook, &event).await;
     assert_eq!(
         (&delivery["state"], delivery["attempts"].as_array().unwrap().len()),
@@ -74,21 +74,21 @@ async fn what_was_given_up_gets_all_attempts_again() {
 }
 
 #[tokio::test]
-async fn asking_again_while_it_is_pending_changes_nothing() {
+async fn a_redelivery_request_for_a_pending_delivery_has_no_effect() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer([None]);
+    service.receivers.respond_with([None]);
     let event = service.paid();
     service.deliver(&event).await.unwrap_err();
     let before = service.delivery(&webhook, &event).await;
-    let answer = service.resend(&webhook, &event).await;
-    assert_eq!((answer.status, answer.body), (StatusCode::ACCEPTED, before));
-    assert!(service.queue.sent().is_empty(), "its message comes again by itself");
+    let response = service.resend(&webhook, &event).await;
+    assert_eq!((response.status, response.body), (StatusCode::ACCEPTED, before));
+    assert!(service.queue.sent().is_empty(), "its message is redelivered anyway");
 }
 
-/// The queue did not take it: whoever asks again has it sent.
+/// If the message could not be sent to the queue, a repeated request sends it.
 #[tokio::test]
-async fn a_wish_that_got_lost_can_be_repeated() {
+async fn a_redelivery_request_that_failed_can_be_retried() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();
@@ -97,14 +97,14 @@ async fn a_wish_that_got_lost_can_be_repeated() {
     assert_eq!(service.resend(&webhook, &event).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.resend(&webhook, &event).await.status, StatusCode::ACCEPTED);
     assert_eq!(service.resend(&webhook, &event).await.status, StatusCode::ACCEPTED);
-    for again in service.queue.sent() {
-        service.deliver(&again).await.unwrap();
+    for event in service.queue.sent() {
+        service.deliver(&event).await.unwrap();
     }
-    assert_eq!(service.receivers.requests().len(), 2, "however many messages there are");
+    assert_eq!(service.receivers.requests().len(), 2, "the number of messages does not matter");
 }
 
 #[tokio::test]
-async fn a_resend_goes_to_the_one_who_asked_for_it() {
+async fn a_redelivery_goes_only_to_the_requested_webhook() {
     let service = Service::new();
     let one = service.subscribed("key-1").await;
     service.subscribed("key-2").await;
@@ -116,7 +116,7 @@ async fn a_resend_goes_to_the_one_who_asked_for_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_again() {
+async fn unknown_and_old_deliveries_cannot_be_redelivered() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let event = service.paid();

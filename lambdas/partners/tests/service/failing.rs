@@ -1,20 +1,21 @@
-//! Receivers that fail for long: their subscription is disabled, and nobody undoes what its owner did since.
+//! Receivers that keep failing: their webhook is disabled, and late attempts do not undo changes by the
+//! partner.
 
 use domain::Event;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use partners::store::Partners;
-use partners::webhook::{Health, WebhookId};
+use partners::webhook::{AttemptResult, WebhookId};
 use serde_json::{Value, json};
 
 use crate::support::{PARTNER, Service, order_id, rejected};
 
 const FIVE_DAYS: SignedDuration = SignedDuration::from_hours(5 * 24);
 
-/// Another event for each number.
+/// Creates a different event for each number.
 fn event(service: &Service, number: u128) -> Event {
-    let made = service.event(rejected());
-    Event::new(order_id(number), made.fact, made.time, made.cause)
+    let template = service.event(rejected());
+    Event::new(order_id(number), template.fact, template.time, template.cause)
 }
 
 async fn disabled(service: &Service, webhook: &str) -> Value {
@@ -22,10 +23,10 @@ async fn disabled(service: &Service, webhook: &str) -> Value {
 }
 
 #[tokio::test]
-async fn after_five_days_of_failure_nothing_is_sent_until_it_is_enabled_again() {
+async fn after_five_days_of_failures_a_webhook_is_disabled_until_it_is_enabled_again() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer(vec![None; 60]);
+    service.receivers.respond_with(vec![None; 60]);
     let start = service.now();
     let mut number = 0;
     while disabled(&service, &webhook).await.is_null() {
@@ -34,7 +35,7 @@ async fn after_five_days_of_failure_nothing_is_sent_until_it_is_enabled_again() 
             service.now().duration_since(start) < SignedDuration::from_hours(8 * 24),
             "it is never disabled"
         );
-        service.deliver_to_the_end(&event(&service, number)).await;
+        service.deliver_until_final(&event(&service, number)).await;
     }
     assert_eq!(disabled(&service, &webhook).await, json!("failing"));
     assert!(service.now().duration_since(start) >= FIVE_DAYS);
@@ -49,16 +50,16 @@ async fn after_five_days_of_failure_nothing_is_sent_until_it_is_enabled_again() 
 
     let enabled = service.patch(&webhook, &json!({"enabled": true})).await.body;
     assert_eq!((&enabled["enabled"], enabled.get("failing_since")), (&json!(true), None));
-    // The first failure afterwards starts five days of its own.
+    // The first failure afterwards starts a new period of five days.
     service.deliver(&event(&service, 1001)).await.unwrap_err();
     assert!(disabled(&service, &webhook).await.is_null());
 }
 
 #[tokio::test]
-async fn what_waits_for_a_disabled_one_is_given_up() {
+async fn a_pending_delivery_of_a_disabled_webhook_fails() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer([None]);
+    service.receivers.respond_with([None]);
     let waiting = event(&service, 1);
     service.deliver(&waiting).await.unwrap_err();
     service.patch(&webhook, &json!({"enabled": false})).await;
@@ -68,10 +69,10 @@ async fn what_waits_for_a_disabled_one_is_given_up() {
 }
 
 #[tokio::test]
-async fn who_is_gone_is_disabled_at_once() {
+async fn a_receiver_that_responds_with_gone_is_disabled_immediately() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer([Some(StatusCode::GONE)]);
+    service.receivers.respond_with([Some(StatusCode::GONE)]);
     let event = event(&service, 1);
     service.deliver(&event).await.unwrap();
     assert_eq!(disabled(&service, &webhook).await, json!("gone"));
@@ -79,53 +80,56 @@ async fn who_is_gone_is_disabled_at_once() {
 }
 
 #[tokio::test]
-async fn one_that_arrives_starts_it_all_afresh() {
+async fn a_successful_attempt_resets_the_health() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
-    service.receivers.answer([None]);
-    service.deliver_to_the_end(&event(&service, 1)).await;
+    service.receivers.respond_with([None]);
+    service.deliver_until_final(&event(&service, 1)).await;
     assert_eq!(service.get(&webhook).await.body.get("failing_since"), None);
 }
 
-/// What late writers have to say, in every order.
+/// Results of late attempts, in every order.
 #[tokio::test]
-async fn a_late_attempt_undoes_nothing() {
+async fn a_late_attempt_changes_nothing() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
     let id: WebhookId = webhook.trim_start_matches("/webhooks/").parse().unwrap();
-    let made = service.partners.get(&PARTNER.parse().unwrap()).await.unwrap().value;
+    let created = service.partners.get(&PARTNER.parse().unwrap()).await.unwrap().value;
     let start = service.now();
     let at = |minutes: i64| start + SignedDuration::from_mins(minutes);
 
-    // A failure that began before a success that is already known.
-    let mut healthy = made.clone();
-    assert!(healthy.note(id, at(1), Health::Failed, at(1), FIVE_DAYS));
-    assert!(healthy.note(id, at(5), Health::Arrived, at(5), FIVE_DAYS));
-    assert!(!healthy.note(id, at(4), Health::Failed, at(6), FIVE_DAYS), "a late failure");
-    assert!(!healthy.note(id, at(4), Health::Gone, at(6), FIVE_DAYS), "a late farewell");
+    // A failure that started before a success that is already recorded.
+    let mut healthy = created.clone();
+    assert!(healthy.record_attempt(id, at(1), AttemptResult::Failed, at(1), FIVE_DAYS));
+    assert!(healthy.record_attempt(id, at(5), AttemptResult::Succeeded, at(5), FIVE_DAYS));
+    assert!(!healthy.record_attempt(id, at(4), AttemptResult::Failed, at(6), FIVE_DAYS), "a late failure");
+    assert!(!healthy.record_attempt(id, at(4), AttemptResult::Gone, at(6), FIVE_DAYS), "a late 410");
     assert_eq!(healthy.get(id).unwrap().failing_since, None);
 
-    // A success that began before the first failure.
-    assert!(healthy.note(id, at(10), Health::Failed, at(10), FIVE_DAYS));
-    assert!(!healthy.note(id, at(9), Health::Arrived, at(11), FIVE_DAYS), "a late success");
+    // A success that started before the first failure.
+    assert!(healthy.record_attempt(id, at(10), AttemptResult::Failed, at(10), FIVE_DAYS));
+    assert!(
+        !healthy.record_attempt(id, at(9), AttemptResult::Succeeded, at(11), FIVE_DAYS),
+        "a late success"
+    );
     assert_eq!(healthy.get(id).unwrap().failing_since, Some(at(10)));
 
-    // A failure that began before the owner enabled it again.
-    let mut gone = made.clone();
-    assert!(gone.note(id, at(1), Health::Gone, at(1), FIVE_DAYS));
+    // A failure that started before the partner enabled the webhook again.
+    let mut gone = created.clone();
+    assert!(gone.record_attempt(id, at(1), AttemptResult::Gone, at(1), FIVE_DAYS));
     let enable = partners::webhook::Change { enabled: Some(true), ..Default::default() };
     assert!(gone.change(id, &enable, at(2)).unwrap().disabled.is_none());
-    assert!(!gone.note(id, at(1), Health::Gone, at(3), FIVE_DAYS));
+    assert!(!gone.record_attempt(id, at(1), AttemptResult::Gone, at(3), FIVE_DAYS));
     assert!(gone.get(id).unwrap().disabled.is_none());
 
-    // And one about a subscription that is no longer there.
-    assert!(gone.remove(id) && !gone.note(id, at(5), Health::Failed, at(6), FIVE_DAYS));
+    // And one of a webhook that no longer exists.
+    assert!(gone.remove(id) && !gone.record_attempt(id, at(5), AttemptResult::Failed, at(6), FIVE_DAYS));
 }
 
-/// A run that stood still for longer than its lease lasts finds that another has taken over.
+/// An attempt that pauses for longer than its lease finds that another has taken over.
 #[tokio::test]
-async fn a_zombie_does_not_write_over_its_successor() {
-    use partners::delivery::{Delivery, DeliveryState, Next, Outcome};
+async fn a_delayed_attempt_does_not_overwrite_its_successor() {
+    use partners::delivery::{Delivery, DeliveryState, NextAction, Outcome};
     use partners::store::Deliveries;
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
@@ -136,12 +140,20 @@ async fn a_zombie_does_not_write_over_its_successor() {
         now: service.now(),
         lease_duration: SignedDuration::from_secs(45),
     };
-    let Next::Attempt(claimed) = Delivery::new(id, event.clone(), run.now).next(true, &run) else { panic!() };
-    let zombie = service.deliveries.write(None, &claimed).await.unwrap().unwrap();
+    let NextAction::Attempt(claimed) = Delivery::new(id, event.clone(), run.now).next_action(true, &run)
+    else {
+        panic!()
+    };
+    let delayed = service.deliveries.write(None, &claimed).await.unwrap().unwrap();
     service.clock.advance(SignedDuration::from_secs(46));
     service.deliver(&event).await.unwrap();
-    let after = zombie.value.after(run.now, &Outcome::Refused(500), service.now(), std::time::Duration::ZERO);
-    assert_eq!(service.deliveries.write(Some(&zombie), &after).await.unwrap(), None);
+    let after = delayed.value.with_outcome(
+        run.now,
+        &Outcome::Rejected(500),
+        service.now(),
+        std::time::Duration::ZERO,
+    );
+    assert_eq!(service.deliveries.write(Some(&delayed), &after).await.unwrap(), None);
     let found = service.deliveries.get(id, event.id).await.unwrap().unwrap();
     assert_eq!(found.value.state, DeliveryState::Delivered);
 }

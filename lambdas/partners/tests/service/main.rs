@@ -1,5 +1,6 @@
-//! The partner service over ports in memory: its API as partners call it, and its function as events come in.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+//! Tests of the partner service with in-memory ports: its API as partners call it, and its function as it
+//! handles events.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure in a helper fails the test")]
 
 mod change;
 mod deliver;

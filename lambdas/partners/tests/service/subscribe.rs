@@ -1,4 +1,4 @@
-//! `POST /webhooks`, and reading what it made.
+//! `POST /webhooks`, and reading the webhooks that it creates.
 
 use http::{Method, StatusCode};
 use platform::http::access::Scopes;
@@ -8,32 +8,32 @@ use serde_json::json;
 use crate::support::{PARTNER, Service, URL, machine};
 
 #[tokio::test]
-async fn a_new_webhook_is_answered_with_where_it_is_and_with_its_secret_this_once() {
+async fn the_response_for_a_new_webhook_has_its_location_and_secret() {
     let service = Service::new();
     let body = json!({"url": URL, "events": ["payment.succeeded", "payment.failed"], "description": "books"});
-    let answer = service.subscribe("key-1", &body).await;
-    let id = answer.id();
-    assert_eq!(answer.location, Some(format!("/v1/webhooks/{id}")));
+    let response = service.subscribe("key-1", &body).await;
+    let id = response.id();
+    assert_eq!(response.location, Some(format!("/v1/webhooks/{id}")));
     let mut expected = json!({
         "id": id, "url": URL, "events": ["payment.succeeded", "payment.failed"], "description": "books",
         "enabled": true, "created_at": "2026-11-23T10:15:30Z",
         "secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     });
-    assert_eq!(answer.body, expected);
+    assert_eq!(response.body, expected);
     expected.as_object_mut().unwrap().remove("secret");
     assert_eq!(service.get(&format!("/webhooks/{id}")).await.body, expected);
     assert_eq!(service.get("/webhooks").await.body, json!({"webhooks": [expected], "next_cursor": null}));
 }
 
 #[tokio::test]
-async fn without_types_it_is_all_of_them() {
+async fn the_default_is_all_event_types() {
     let service = Service::new();
-    let answer = service.subscribe("key-1", &json!({"url": URL})).await;
-    assert_eq!(answer.body["events"].as_array().unwrap().len(), 7);
+    let response = service.subscribe("key-1", &json!({"url": URL})).await;
+    assert_eq!(response.body["events"].as_array().unwrap().len(), 7);
 }
 
 #[tokio::test]
-async fn the_same_key_gives_the_same_webhook_and_another_request_is_refused() {
+async fn a_repeated_request_returns_the_same_webhook_and_another_one_is_rejected() {
     let service = Service::new();
     let first = service.subscribe("key-1", &json!({"url": URL})).await;
     let again = service.subscribe("key-1", &json!({"url": URL})).await;
@@ -41,7 +41,7 @@ async fn the_same_key_gives_the_same_webhook_and_another_request_is_refused() {
     let other = service.subscribe("key-1", &json!({"url": "https://other.example/"})).await;
     assert_eq!(other.problem(), (422, "idempotency-key-reused"));
     assert_eq!(service.get("/webhooks").await.body["webhooks"].as_array().unwrap().len(), 1);
-    // Another partner may have hit upon the same key.
+    // Another partner may use the same key.
     let theirs = service
         .call(machine("client2"), Method::POST, "/webhooks", Some("key-1"), Some(&json!({"url": URL})))
         .await;
@@ -49,19 +49,26 @@ async fn the_same_key_gives_the_same_webhook_and_another_request_is_refused() {
 }
 
 #[tokio::test]
-async fn ten_are_enough_and_they_come_in_pages() {
+async fn there_are_at_most_ten_and_they_are_listed_in_pages() {
     let service = Service::new();
     let mut ids = Vec::new();
     for number in 0..10 {
         ids.insert(0, service.subscribe(&format!("key-{number}"), &json!({"url": URL})).await.id());
     }
     assert_eq!(service.subscribe("key-10", &json!({"url": URL})).await.problem(), (409, "too-many-webhooks"));
-    assert_eq!(service.subscribe("key-3", &json!({"url": URL})).await.id(), ids[6], "a repeat is none more");
+    assert_eq!(
+        service.subscribe("key-3", &json!({"url": URL})).await.id(),
+        ids[6],
+        "a replay does not count"
+    );
     let (mut path, mut found) = ("/webhooks?limit=4".to_owned(), Vec::new());
     loop {
         let page = service.get(&path).await.body;
-        let page_ids =
-            page["webhooks"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned());
+        let page_ids = page["webhooks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|webhook| webhook["id"].as_str().unwrap().to_owned());
         found.extend(page_ids);
         match page["next_cursor"].as_str() {
             Some(cursor) => path = format!("/webhooks?limit=4&cursor={cursor}"),
@@ -72,25 +79,25 @@ async fn ten_are_enough_and_they_come_in_pages() {
 }
 
 #[tokio::test]
-async fn requests_at_the_same_time_do_not_undo_each_other() {
+async fn concurrent_requests_do_not_overwrite_each_other() {
     let service = Service::new();
     service.partners.conflicts.fail_next(4);
     service.subscribed("key-1").await;
     service.partners.conflicts.fail_next(5);
-    let answer = service.subscribe("key-2", &json!({"url": URL})).await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let response = service.subscribe("key-2", &json!({"url": URL})).await;
+    assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_told_at_once() {
+async fn all_errors_are_reported_together() {
     let service = Service::new();
     let bad = json!({"url": "https://127.0.0.1/", "events": ["order.shipped"], "description": "\u{7}", "secret": "x"});
-    let answer = service.call(machine(PARTNER), Method::POST, "/webhooks", None, Some(&bad)).await;
-    let mut places = answer.places();
-    places.sort_unstable();
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert_eq!(places, ["/description", "/events", "/secret", "/url", "Idempotency-Key"]);
-    for (body, place) in [
+    let response = service.call(machine(PARTNER), Method::POST, "/webhooks", None, Some(&bad)).await;
+    let mut locations = response.error_locations();
+    locations.sort_unstable();
+    assert_eq!(response.status, StatusCode::BAD_REQUEST);
+    assert_eq!(locations, ["/description", "/events", "/secret", "/url", "Idempotency-Key"]);
+    for (body, location) in [
         (json!({}), "/url"),
         (json!({"url": "http://partner.example/"}), "/url"),
         (json!({"url": "http://127.0.0.1:4000/"}), "/url"),
@@ -99,28 +106,32 @@ async fn all_that_is_wrong_is_told_at_once() {
         (json!({"url": URL, "events": ["payment.failed", "payment.failed"]}), "/events"),
         (json!({"url": URL, "description": "x".repeat(201)}), "/description"),
     ] {
-        let answer = service.subscribe("key-1", &body).await;
-        assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, vec![place]), "{body}");
+        let response = service.subscribe("key-1", &body).await;
+        assert_eq!(
+            (response.status, response.error_locations()),
+            (StatusCode::BAD_REQUEST, vec![location]),
+            "{body}"
+        );
     }
     assert_eq!(service.get("/webhooks").await.body["webhooks"], json!([]));
 }
 
 #[tokio::test]
-async fn only_partners_get_in() {
+async fn only_partners_have_access() {
     let service = Service::new();
     let scopes = Scopes::from_iter([Scope::PartnerWebhooks]);
     let user = Caller::User { id: PARTNER.parse().unwrap(), is_staff: true, scopes };
     let other =
         Caller::Machine { id: PARTNER.parse().unwrap(), scopes: Scopes::from_iter([Scope::PartnerOrders]) };
     for (caller, status) in [(Caller::Anonymous, 401), (user, 403), (other, 403)] {
-        let answer = service.call(caller.clone(), Method::GET, "/webhooks", None, None).await;
-        assert_eq!(answer.status.as_u16(), status, "{caller:?}");
+        let response = service.call(caller.clone(), Method::GET, "/webhooks", None, None).await;
+        assert_eq!(response.status.as_u16(), status, "{caller:?}");
     }
 }
 
-/// What the table keeps, and what the contract says, can be written and read.
+/// Subscriptions survive a round trip through the table, and every operation has a description.
 #[tokio::test]
-async fn subscriptions_survive_being_written_down() {
+async fn subscriptions_survive_a_round_trip() {
     use partners::store::Partners;
     let service = Service::new();
     let body = json!({"url": URL, "events": ["payment.failed"], "description": "\u{fc}ber"});

@@ -1,4 +1,4 @@
-//! The service, clients for it, and events.
+//! The service under test, its clients and events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use partners::adapters::memory::{
-    CountedSecrets, InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners, InMemoryReceivers,
+    InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners, InMemoryReceivers, SequentialSecretGenerator,
 };
 use partners::api::{Api, router};
 use partners::deliver::DeliverWebhook;
@@ -38,31 +38,31 @@ pub(crate) struct Service {
     pub(crate) queue: Arc<InMemoryDeliveryQueue>,
     pub(crate) receivers: Arc<InMemoryReceivers>,
     pub(crate) clock: Arc<ManualClock>,
-    secrets: Arc<CountedSecrets>,
+    secrets: Arc<SequentialSecretGenerator>,
 }
 
-/// What a test sees of an answer.
+/// The parts of a response that tests check.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) location: Option<String>,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl ApiResponse {
     pub(crate) fn id(&self) -> String {
         assert_eq!(self.status, StatusCode::CREATED, "{}", self.body);
         self.body["id"].as_str().unwrap().to_owned()
     }
 
-    /// What was wrong: pointers, headers and parameters.
-    pub(crate) fn places(&self) -> Vec<&str> {
+    /// Returns the locations of the errors: pointers, headers and parameters.
+    pub(crate) fn error_locations(&self) -> Vec<&str> {
         let errors = self.body["errors"].as_array().unwrap_or_else(|| panic!("{}", self.body));
         let kinds = ["pointer", "header", "parameter"];
         errors.iter().map(|error| kinds.iter().find_map(|kind| error[*kind].as_str()).unwrap()).collect()
     }
 
-    /// The end of the problem's type.
+    /// Returns the status and the end of the type of the problem.
     pub(crate) fn problem(&self) -> (u16, &str) {
         let kind = self.body["type"].as_str().unwrap();
         (self.status.as_u16(), kind.rsplit(':').next().unwrap())
@@ -92,7 +92,7 @@ impl Service {
         path: &str,
         key: Option<&str>,
         body: Option<&Value>,
-    ) -> Answer {
+    ) -> ApiResponse {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let api = Api {
             partners: self.partners.clone(),
@@ -112,31 +112,31 @@ impl Service {
         let request = request.body(Body::from(body.map(Value::to_string).unwrap_or_default())).unwrap();
         let (parts, body) = build_app(router(api), clock).oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
+        ApiResponse {
             status: parts.status,
             location: parts.headers.get("location").map(|value| value.to_str().unwrap().to_owned()),
             body: serde_json::from_slice(&bytes).unwrap_or_default(),
         }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> ApiResponse {
         self.call(machine(PARTNER), Method::GET, path, None, None).await
     }
 
-    pub(crate) async fn subscribe(&self, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn subscribe(&self, key: &str, body: &Value) -> ApiResponse {
         self.call(machine(PARTNER), Method::POST, "/webhooks", Some(key), Some(body)).await
     }
 
-    /// A subscription to everything; gives back its path.
+    /// Subscribes to all events, and returns the path of the webhook.
     pub(crate) async fn subscribed(&self, key: &str) -> String {
         format!("/webhooks/{}", self.subscribe(key, &json!({ "url": URL })).await.id())
     }
 
-    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> ApiResponse {
         self.call(machine(PARTNER), Method::PATCH, path, None, Some(body)).await
     }
 
-    pub(crate) async fn resend(&self, webhook: &str, event: &Event) -> Answer {
+    pub(crate) async fn resend(&self, webhook: &str, event: &Event) -> ApiResponse {
         let path = format!("{webhook}/deliveries/{}/resend", event.id);
         self.call(machine(PARTNER), Method::POST, &path, None, None).await
     }
@@ -151,7 +151,7 @@ impl Service {
             deliveries: self.deliveries.clone(),
             client: self.receivers.clone(),
             clock: self.clock.clone(),
-            backoff: Backoff { base: Duration::from_secs(5) },
+            backoff: Backoff { base_delay: Duration::from_secs(5) },
             disable_after: SignedDuration::from_hours(5 * 24),
         }
     }
@@ -160,8 +160,8 @@ impl Service {
         self.function().handle(event).await
     }
 
-    /// Delivers as the queue would: comes again when it is told to, until nothing is left to do.
-    pub(crate) async fn deliver_to_the_end(&self, event: &Event) {
+    /// Delivers as the queue would: redelivers the message when it is due, until there is nothing left to do.
+    pub(crate) async fn deliver_until_final(&self, event: &Event) {
         for _ in 0..200 {
             match self.deliver(event).await {
                 Ok(caused) => return assert!(caused.is_empty()),
@@ -169,14 +169,14 @@ impl Service {
                     let left = until.duration_since(self.clock.now()).max(SignedDuration::ZERO);
                     assert!(
                         left <= SignedDuration::from_hours(12),
-                        "SQS hides a message for 12 hours at most"
+                        "the maximum visibility timeout of SQS is 12 hours"
                     );
                     self.clock.advance(left);
                 }
                 Err(failure) => panic!("{failure}"),
             }
         }
-        panic!("it never ends");
+        panic!("the delivery never becomes final");
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -226,7 +226,7 @@ pub(crate) fn declined() -> Fact {
     Fact::PaymentFailed(PaymentFailed { order: order("client1.42"), reason })
 }
 
-pub(crate) fn wish() -> Fact {
+pub(crate) fn cancellation_requested() -> Fact {
     Fact::CancellationRequested(CancellationRequested {
         order: order("client1.42"),
         reason: VoidReason::Expired,

@@ -1,4 +1,4 @@
-//! The ports in memory, for tests and simulations. Nothing that is deployed uses them.
+//! In-memory implementations of the ports, for tests and simulations. Deployed functions do not use them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,18 +11,18 @@ use platform::memory::{InjectedFaults, lock};
 use crate::provider::{NewIntent, Provider, ProviderError};
 use crate::store::Payments;
 
-/// Payment records.
+/// The payment records.
 #[derive(Debug, Default)]
 pub struct InMemoryPayments {
     records: Mutex<BTreeMap<OrderId, Payment>>,
-    /// Of every call, before it has its effect.
+    /// Faults of any call, before it takes effect.
     pub failures: InjectedFaults,
-    /// Of writes: written, but told that they were not, as when a write comes twice because its answer was lost.
-    pub doubtful_writes: InjectedFaults,
+    /// Writes that succeed but report a conflict, as when a client retries a write whose response was lost.
+    pub false_conflicts: InjectedFaults,
 }
 
 impl InMemoryPayments {
-    /// All records.
+    /// Returns all records.
     pub fn all(&self) -> BTreeMap<OrderId, Payment> {
         lock(&self.records).clone()
     }
@@ -43,38 +43,38 @@ impl Payments for InMemoryPayments {
             return Ok(false);
         }
         records.insert(payment.order_id, payment.clone());
-        Ok(self.doubtful_writes.check("telling of it").is_ok())
+        Ok(self.false_conflicts.check("reporting the write").is_ok())
     }
 }
 
-/// A payment provider that behaves as Stripe's PaymentIntents do. What becomes of a confirmation, the payment
-/// method says: Stripe's test cards for declines are declined as there, and so is `pm_declined`; `pm_slow` is left
-/// to be processed, `pm_unknown` is not known, and all others are charged.
+/// A payment provider that behaves like Stripe's PaymentIntents. The payment method decides the outcome of a
+/// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`;
+/// `pm_slow` stays in processing, `pm_unknown` does not exist, and all others are charged.
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
     account: Mutex<Account>,
-    /// Of requests that get lost on their way.
+    /// Requests that are lost before they take effect.
     pub lost_requests: InjectedFaults,
-    /// Of answers that get lost on their way back.
-    pub lost_answers: InjectedFaults,
+    /// Responses that are lost after the request has taken effect.
+    pub lost_responses: InjectedFaults,
 }
 
 #[derive(Debug, Default)]
 struct Account {
     intents: Vec<Intent>,
-    keys: BTreeMap<String, (Request, Kept)>,
+    keys: BTreeMap<String, (Request, StoredResponse)>,
     calls: Vec<&'static str>,
-    news: Vec<News>,
+    updates: Vec<IntentUpdate>,
 }
 
-/// What became of a PaymentIntent, as a webhook tells it.
+/// A status change of a PaymentIntent, as a webhook reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
-    /// Which PaymentIntent.
+pub struct IntentUpdate {
+    /// The id of the PaymentIntent.
     pub intent: PaymentIntentId,
-    /// The order that it was made for.
+    /// The order that the PaymentIntent pays.
     pub order: OrderId,
-    /// How it stands since then.
+    /// The new status.
     pub status: IntentStatus,
 }
 
@@ -87,97 +87,98 @@ struct Intent {
     captures: u32,
 }
 
-/// What an idempotency key was used for: it is for nothing else.
+/// The request that an idempotency key was used for. Any other request with the key fails.
 #[derive(Debug, PartialEq, Eq)]
 enum Request {
     Create(OrderId, Money, PaymentMethodId),
     Confirm(PaymentIntentId),
 }
 
-/// What is answered again to the same key, whatever has become of the PaymentIntent since.
+/// The response that is replayed for an idempotency key, even if the PaymentIntent has changed since.
 #[derive(Debug, Clone)]
-enum Kept {
+enum StoredResponse {
     Created(usize),
     Refused(DeclineReason),
     Confirmed(IntentStatus),
 }
 
 impl Account {
-    fn keyed(
+    fn idempotent(
         &mut self,
         key: String,
         request: Request,
-        work: impl FnOnce(&mut Self) -> Result<Kept, ProviderError>,
-    ) -> Result<Kept, ProviderError> {
-        if let Some((before, kept)) = self.keys.get(&key) {
-            return if *before == request {
-                Ok(kept.clone())
+        work: impl FnOnce(&mut Self) -> Result<StoredResponse, ProviderError>,
+    ) -> Result<StoredResponse, ProviderError> {
+        if let Some((first, stored)) = self.keys.get(&key) {
+            return if *first == request {
+                Ok(stored.clone())
             } else {
-                Err(anyhow::anyhow!("the key {key} was used for another request").into())
+                Err(anyhow::anyhow!("the idempotency key {key} was used for another request").into())
             };
         }
-        let kept = work(self)?;
-        self.keys.insert(key, (request, kept.clone()));
-        Ok(kept)
+        let stored = work(self)?;
+        self.keys.insert(key, (request, stored.clone()));
+        Ok(stored)
     }
 
-    /// Notes how a PaymentIntent stands now, for whoever is told of it.
-    fn tell(&mut self, id: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
+    /// Records the current status of a PaymentIntent, for the webhooks.
+    fn record_update(&mut self, id: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
         let intent = self.intent(id)?;
         let (order, status) = (intent.order, intent.status.clone());
-        self.news.push(News { intent: id.clone(), order, status: status.clone() });
+        self.updates.push(IntentUpdate { intent: id.clone(), order, status: status.clone() });
         Ok(status)
     }
 
     fn intent(&mut self, id: &PaymentIntentId) -> Result<&mut Intent, ProviderError> {
         let index = id.as_str().trim_start_matches("pi_").parse::<usize>().ok();
         let intent = index.and_then(|index| self.intents.get_mut(index));
-        intent.ok_or_else(|| ProviderError::Misunderstood(format!("no PaymentIntent {id}")))
+        intent.ok_or_else(|| ProviderError::InvalidRequest(format!("no PaymentIntent {id}")))
     }
 }
 
 impl InMemoryProvider {
-    /// The calls that arrived, in order: `create`, `retrieve`, `confirm`, `cancel`.
+    /// Returns the calls that arrived, in order: `create`, `retrieve`, `confirm`, `cancel`.
     pub fn calls(&self) -> Vec<&'static str> {
         lock(&self.account).calls.clone()
     }
 
-    /// How often an order was charged.
+    /// Returns how often an order was charged.
     pub fn captures(&self, order: OrderId) -> u32 {
         let account = lock(&self.account);
         account.intents.iter().filter(|intent| intent.order == order).map(|intent| intent.captures).sum()
     }
 
-    /// Every PaymentIntent: its id, its order, and what was taken, in minor units.
+    /// Returns the id, the order and the captured amount (in minor units) of every PaymentIntent.
     pub fn intents(&self) -> Vec<(String, OrderId, i64)> {
         let account = lock(&self.account);
-        let taken = |intent: &Intent| i64::from(intent.amount.amount).saturating_mul(intent.captures.into());
+        let captured =
+            |intent: &Intent| i64::from(intent.amount.amount).saturating_mul(intent.captures.into());
         let intents = account.intents.iter().enumerate();
-        intents.map(|(index, intent)| (format!("pi_{index}"), intent.order, taken(intent))).collect()
+        intents.map(|(index, intent)| (format!("pi_{index}"), intent.order, captured(intent))).collect()
     }
 
-    /// Forgets every idempotency key, as Stripe may after 24 hours.
+    /// Deletes all idempotency keys, as Stripe may after 24 hours.
     pub fn forget_keys(&self) {
         lock(&self.account).keys.clear();
     }
 
-    /// Brings what is being processed to its end.
-    pub fn process(&self) {
+    /// Completes all PaymentIntents that are being processed: they succeed.
+    pub fn complete_processing(&self) {
         let mut account = lock(&self.account);
-        let Account { intents, news, .. } = &mut *account;
+        let Account { intents, updates, .. } = &mut *account;
         for (index, intent) in intents.iter_mut().enumerate() {
             let (IntentStatus::Processing, Ok(id)) = (&intent.status, format!("pi_{index}").parse()) else {
                 continue;
             };
             intent.status = IntentStatus::Succeeded;
             intent.captures += 1;
-            news.push(News { intent: id, order: intent.order, status: IntentStatus::Succeeded });
+            updates.push(IntentUpdate { intent: id, order: intent.order, status: IntentStatus::Succeeded });
         }
     }
 
-    /// What became of PaymentIntents since this was last asked for, in order.
-    pub fn take_news(&self) -> Vec<News> {
-        std::mem::take(&mut lock(&self.account).news)
+    /// Removes and returns the status changes since the last call, in order.
+    pub fn take_updates(&self) -> Vec<IntentUpdate> {
+        std::mem::take(&mut lock(&self.account).updates)
     }
 
     fn call<T>(
@@ -188,9 +189,9 @@ impl InMemoryProvider {
         self.lost_requests.check("the request")?;
         let mut account = lock(&self.account);
         account.calls.push(name);
-        let answer = effect(&mut account);
-        self.lost_answers.check("the answer")?;
-        answer
+        let response = effect(&mut account);
+        self.lost_responses.check("the response")?;
+        response
     }
 }
 
@@ -198,7 +199,8 @@ fn reason(code: &str, decline_code: Option<&str>) -> DeclineReason {
     DeclineReason { code: code.to_owned(), decline_code: decline_code.map(str::to_owned) }
 }
 
-/// Why a card is declined; `None` where it is not. <https://docs.stripe.com/testing#declined-payments>
+/// Returns why a card is declined, or `None` if it is not:
+/// <https://docs.stripe.com/testing#declined-payments>
 fn decline(payment_method: &str) -> Option<DeclineReason> {
     Some(match payment_method {
         "pm_declined" => reason("card_declined", None),
@@ -222,9 +224,9 @@ impl Provider for InMemoryProvider {
         let NewIntent { order_id: order, amount, payment_method, idempotency_key } = intent;
         self.call("create", |account| {
             let request = Request::Create(order, amount, payment_method.clone());
-            let kept = account.keyed(idempotency_key, request, |account| {
+            let stored = account.idempotent(idempotency_key, request, |account| {
                 if payment_method.as_str() == "pm_unknown" {
-                    return Ok(Kept::Refused(reason("resource_missing", None)));
+                    return Ok(StoredResponse::Refused(reason("resource_missing", None)));
                 }
                 account.intents.push(Intent {
                     order,
@@ -233,14 +235,16 @@ impl Provider for InMemoryProvider {
                     status: IntentStatus::Unconfirmed,
                     captures: 0,
                 });
-                Ok(Kept::Created(account.intents.len() - 1))
+                Ok(StoredResponse::Created(account.intents.len() - 1))
             });
-            match kept? {
-                Kept::Created(index) => {
+            match stored? {
+                StoredResponse::Created(index) => {
                     format!("pi_{index}").parse().map_err(|error| anyhow::Error::new(error).into())
                 }
-                Kept::Refused(reason) => Err(ProviderError::Refused(reason)),
-                Kept::Confirmed(_) => Err(ProviderError::Misunderstood("the key of a confirmation".into())),
+                StoredResponse::Refused(reason) => Err(ProviderError::Refused(reason)),
+                StoredResponse::Confirmed(_) => Err(ProviderError::InvalidRequest(
+                    "the idempotency key was used for a confirmation".into(),
+                )),
             }
         })
     }
@@ -251,7 +255,7 @@ impl Provider for InMemoryProvider {
 
     async fn confirm(&self, id: &PaymentIntentId, key: &str) -> Result<IntentStatus, ProviderError> {
         self.call("confirm", |account| {
-            let kept = account.keyed(key.to_owned(), Request::Confirm(id.clone()), |account| {
+            let stored = account.idempotent(key.to_owned(), Request::Confirm(id.clone()), |account| {
                 let intent = account.intent(id)?;
                 if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
                     intent.status = match (intent.method.as_str(), decline(&intent.method)) {
@@ -262,15 +266,15 @@ impl Provider for InMemoryProvider {
                             IntentStatus::Succeeded
                         }
                     };
-                    account.tell(id)?;
+                    account.record_update(id)?;
                 }
-                Ok(Kept::Confirmed(account.intent(id)?.status.clone()))
+                Ok(StoredResponse::Confirmed(account.intent(id)?.status.clone()))
             });
-            match kept? {
-                Kept::Confirmed(status) => Ok(status),
-                Kept::Created(_) | Kept::Refused(_) => {
-                    Err(ProviderError::Misunderstood("the key of another request".into()))
-                }
+            match stored? {
+                StoredResponse::Confirmed(status) => Ok(status),
+                StoredResponse::Created(_) | StoredResponse::Refused(_) => Err(
+                    ProviderError::InvalidRequest("the idempotency key was used for another request".into()),
+                ),
             }
         })
     }
@@ -280,7 +284,7 @@ impl Provider for InMemoryProvider {
             let intent = account.intent(id)?;
             if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
                 intent.status = IntentStatus::Cancelled;
-                account.tell(id)?;
+                account.record_update(id)?;
             }
             Ok(account.intent(id)?.status.clone())
         })

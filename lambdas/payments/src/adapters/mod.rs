@@ -1,4 +1,4 @@
-//! The ports, over DynamoDB and Stripe; and in [`memory`].
+//! Implementations of the ports with DynamoDB and Stripe, and in [`memory`] for tests.
 
 pub mod memory;
 mod payments;
@@ -20,15 +20,15 @@ use platform::config;
 use crate::arbiter::Arbiter;
 use crate::webhook::{Secrets, WebhookApi};
 
-/// How long Stripe gets for an answer. A charge takes a second or two, and three such calls fit into the
-/// function's time.
+/// The timeout of a call to Stripe. A charge takes a second or two, and three calls fit into the function's
+/// timeout.
 const STRIPE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The arbiter over the table in `PAYMENTS_TABLE` and the Stripe API at `STRIPE_API_BASE`, with the key in the
-/// secret `STRIPE_SECRET_ID`.
+/// Creates the arbiter for the table in `PAYMENTS_TABLE` and the Stripe API at `STRIPE_API_BASE`, with the
+/// API key in the secret `STRIPE_SECRET_ID`.
 ///
 /// # Errors
-/// When one of them is not set.
+/// When one of the variables is not set or invalid.
 pub fn arbiter(aws: &Aws) -> anyhow::Result<Arbiter> {
     let key = Secret::new(aws.sdk_config(), config::required("STRIPE_SECRET_ID")?);
     let base = config::optional("STRIPE_API_BASE", "https://api.stripe.com".to_owned())?;
@@ -39,10 +39,11 @@ pub fn arbiter(aws: &Aws) -> anyhow::Result<Arbiter> {
     })
 }
 
-/// What `stripe-webhook` works on: the bus in `EVENT_BUS`, and the secret `STRIPE_WEBHOOK_SECRET_ID`.
+/// Creates the dependencies of `stripe-webhook`: the bus in `EVENT_BUS` and the secret
+/// `STRIPE_WEBHOOK_SECRET_ID`.
 ///
 /// # Errors
-/// When one of them is not set.
+/// When one of the variables is not set.
 pub fn webhook_api(aws: &Aws) -> anyhow::Result<WebhookApi> {
     let secret = Secret::new(aws.sdk_config(), config::required("STRIPE_WEBHOOK_SECRET_ID")?);
     Ok(WebhookApi {

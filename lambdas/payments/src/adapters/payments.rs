@@ -11,7 +11,7 @@ use platform::config;
 
 use crate::store::Payments;
 
-/// A table with a record per order: the record as JSON, and beside it what conditions and people look at.
+/// A table with a record per order: the record as JSON, and the attributes that conditions and operators use.
 #[derive(Debug, Clone)]
 pub struct DynamoDbPayments {
     client: Client,
@@ -22,12 +22,12 @@ impl DynamoDbPayments {
     /// The table in `PAYMENTS_TABLE`.
     ///
     /// # Errors
-    /// When it is not set.
+    /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(client, config::required("PAYMENTS_TABLE")?))
     }
 
-    /// The table of that name.
+    /// The table with the given name.
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
@@ -36,7 +36,7 @@ impl DynamoDbPayments {
 #[async_trait]
 impl Payments for DynamoDbPayments {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Payment>> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.table)
@@ -45,10 +45,10 @@ impl Payments for DynamoDbPayments {
             .send()
             .await
             .context("the payment could not be read")?;
-        let Some(item) = answer.item else { return Ok(None) };
+        let Some(item) = response.item else { return Ok(None) };
         let payment =
-            item.get("payment").and_then(|value| value.as_s().ok()).context("a row without a payment")?;
-        Ok(Some(serde_json::from_str(payment).context("a payment in the table is not understood")?))
+            item.get("payment").and_then(|value| value.as_s().ok()).context("the item has no payment")?;
+        Ok(Some(serde_json::from_str(payment).context("a payment in the table cannot be parsed")?))
     }
 
     async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {
@@ -58,7 +58,7 @@ impl Payments for DynamoDbPayments {
             PaymentState::Declined { .. } => "declined",
             PaymentState::Voided { .. } => "voided",
         };
-        let before = payment.version.saturating_sub(1);
+        let previous = payment.version.saturating_sub(1);
         let mut put = self
             .client
             .put_item()
@@ -67,11 +67,11 @@ impl Payments for DynamoDbPayments {
             .item("version", AttributeValue::N(payment.version.to_string()))
             .item("state", AttributeValue::S(state.to_owned()))
             .item("payment", AttributeValue::S(serde_json::to_string(payment)?));
-        put = if before == 0 {
+        put = if previous == 0 {
             put.condition_expression("attribute_not_exists(order_id)")
         } else {
             put.condition_expression("version = :before")
-                .expression_attribute_values(":before", AttributeValue::N(before.to_string()))
+                .expression_attribute_values(":before", AttributeValue::N(previous.to_string()))
         };
         match put.send().await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(true),

@@ -1,4 +1,4 @@
-//! Stripe's API: PaymentIntents, as far as we need them.
+//! A client for the part of Stripe's PaymentIntents API that the service uses.
 //!
 //! Sources: <https://docs.stripe.com/api/payment_intents>, <https://docs.stripe.com/api/errors>,
 //! <https://docs.stripe.com/api/idempotent_requests>.
@@ -16,17 +16,17 @@ use serde_json::Value;
 
 use crate::provider::{NewIntent, Provider, ProviderError};
 
-/// The version of the API that this code was written for: Stripe answers in it whatever the account's own is.
+/// The API version that this code was written for. Stripe uses it instead of the account's default version.
 const API_VERSION: &str = "2024-06-20";
 
-/// Stripe, over HTTPS.
+/// A client for Stripe over HTTPS.
 pub struct Stripe<C> {
     client: C,
     base: String,
     key: Secret,
 }
 
-/// What an answer says, as far as we look at it.
+/// The fields of a PaymentIntent that are used.
 #[derive(Deserialize)]
 struct Intent {
     id: PaymentIntentId,
@@ -63,29 +63,33 @@ impl Intent {
             "processing" => IntentStatus::Processing,
             "succeeded" => IntentStatus::Succeeded,
             "canceled" => IntentStatus::Cancelled,
-            // Tried, and not charged: Stripe waits for another payment method, and we have none.
+            // A confirmation failed: Stripe expects another payment method, and there is none.
             "requires_payment_method" => IntentStatus::Declined(match self.last_payment_error {
                 Some(error) => error.reason(),
                 None => DeclineReason { code: "payment_method_missing".to_owned(), decline_code: None },
             }),
-            // The customer would have to do something, and is not here to do it.
+            // The customer would have to authenticate, and is not present to do so.
             "requires_action" => {
                 let code = "authentication_required".to_owned();
                 IntentStatus::Declined(DeclineReason { code, decline_code: None })
             }
-            other => return Err(ProviderError::Misunderstood(format!("a PaymentIntent is {other}"))),
+            status => {
+                return Err(ProviderError::InvalidRequest(format!(
+                    "a PaymentIntent has the unknown status {status}"
+                )));
+            }
         })
     }
 }
 
-/// What an error that is none means here: whatever the PaymentIntent in it says.
-enum Answer {
+/// A response that allows a decision: a PaymentIntent, or an error that will not go away.
+enum ApiResponse {
     Intent(Intent),
     Error(StatusCode, ApiError),
 }
 
 impl<C: HttpClient> Stripe<C> {
-    /// The API at `base` (`https://api.stripe.com`), with the secret key in `key`.
+    /// A client for the API at `base` (`https://api.stripe.com`) with the secret key in `key`.
     pub fn new(client: C, base: &str, key: Secret) -> Self {
         Self { client, base: base.trim_end_matches('/').to_owned(), key }
     }
@@ -96,7 +100,7 @@ impl<C: HttpClient> Stripe<C> {
         path: &str,
         form: &[(&str, &str)],
         idempotency_key: Option<&str>,
-    ) -> Result<Answer, ProviderError> {
+    ) -> Result<ApiResponse, ProviderError> {
         let key = self.key.get().await?;
         let body = serde_urlencoded::to_string(form).map_err(anyhow::Error::from)?;
         let mut request = Request::builder()
@@ -109,49 +113,54 @@ impl<C: HttpClient> Stripe<C> {
             request = request.header("idempotency-key", key);
         }
         let request = request.body(Bytes::from(body)).map_err(anyhow::Error::from)?;
-        let answer = self.client.send(request).await.map_err(anyhow::Error::from)?;
-        let status = answer.status();
+        let response = self.client.send(request).await.map_err(anyhow::Error::from)?;
+        let status = response.status();
         if status.is_success() {
-            return Ok(Answer::Intent(serde_json::from_slice(answer.body()).map_err(anyhow::Error::from)?));
+            return Ok(ApiResponse::Intent(
+                serde_json::from_slice(response.body()).map_err(anyhow::Error::from)?,
+            ));
         }
         if status == StatusCode::UNAUTHORIZED {
             self.key.invalidate();
         }
-        // 5xx, 429, 409 (the same key in flight) and 401 (a key being rotated) may be gone next time.
-        let lasting =
+        // 5xx, 429, 409 (a concurrent request with the same key) and 401 (the key is being rotated) are
+        // transient.
+        let is_permanent =
             matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYMENT_REQUIRED | StatusCode::NOT_FOUND);
-        match serde_json::from_slice::<ErrorBody>(answer.body()) {
-            Ok(body) if lasting && body.error.kind.as_deref() != Some("idempotency_error") => {
-                Ok(Answer::Error(status, body.error))
+        match serde_json::from_slice::<ErrorBody>(response.body()) {
+            Ok(body) if is_permanent && body.error.kind.as_deref() != Some("idempotency_error") => {
+                Ok(ApiResponse::Error(status, body.error))
             }
-            _ => Err(ProviderError::Unknown(anyhow::anyhow!("Stripe answered {status}"))),
+            _ => Err(ProviderError::Unknown(anyhow::anyhow!("Stripe responded with {status}"))),
         }
     }
 
-    /// What an answer says of a PaymentIntent that is there.
-    fn status(answer: Answer) -> Result<IntentStatus, ProviderError> {
-        match answer {
-            Answer::Intent(intent) => intent.status(),
-            // A decline, or a step that its state does not allow: Stripe tells the state with the error.
-            Answer::Error(_, ApiError { payment_intent: Some(intent), .. }) => {
+    /// Returns the status of an existing PaymentIntent from a response.
+    fn status(response: ApiResponse) -> Result<IntentStatus, ProviderError> {
+        match response {
+            ApiResponse::Intent(intent) => intent.status(),
+            // A decline, or a request that the state does not allow: the error includes the PaymentIntent.
+            ApiResponse::Error(_, ApiError { payment_intent: Some(intent), .. }) => {
                 serde_json::from_value::<Intent>(intent).map_err(anyhow::Error::from)?.status()
             }
-            Answer::Error(StatusCode::PAYMENT_REQUIRED, error) => Ok(IntentStatus::Declined(error.reason())),
-            Answer::Error(status, error) => Err(misunderstood(status, error)),
+            ApiResponse::Error(StatusCode::PAYMENT_REQUIRED, error) => {
+                Ok(IntentStatus::Declined(error.reason()))
+            }
+            ApiResponse::Error(status, error) => Err(invalid_request(status, error)),
         }
     }
 }
 
-fn misunderstood(status: StatusCode, error: ApiError) -> ProviderError {
-    let param = error.param.clone().map(|param| format!(" about {param}")).unwrap_or_default();
-    ProviderError::Misunderstood(format!("{status} {}{param}", error.reason().code))
+fn invalid_request(status: StatusCode, error: ApiError) -> ProviderError {
+    let param = error.param.clone().map(|param| format!(" (parameter {param})")).unwrap_or_default();
+    ProviderError::InvalidRequest(format!("{status} {}{param}", error.reason().code))
 }
 
 #[async_trait]
 impl<C: HttpClient> Provider for Stripe<C> {
     async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
         let NewIntent { order_id, amount, payment_method, idempotency_key } = intent;
-        if !counts_alike(amount) {
+        if !has_iso_minor_units(amount) {
             let code = "currency_not_supported".to_owned();
             return Err(ProviderError::Refused(DeclineReason { code, decline_code: None }));
         }
@@ -159,15 +168,17 @@ impl<C: HttpClient> Provider for Stripe<C> {
             create_form(order_id, amount.minor_units(), amount.currency.code(), payment_method.as_str());
         let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         match self.call(Method::POST, "", &form, Some(&idempotency_key)).await? {
-            Answer::Intent(intent) => Ok(intent.id),
-            Answer::Error(StatusCode::PAYMENT_REQUIRED, error) => Err(ProviderError::Refused(error.reason())),
-            // Only what the order decides is the order's fault.
-            Answer::Error(_, error)
+            ApiResponse::Intent(intent) => Ok(intent.id),
+            ApiResponse::Error(StatusCode::PAYMENT_REQUIRED, error) => {
+                Err(ProviderError::Refused(error.reason()))
+            }
+            // Only parameters that come from the order make the order invalid.
+            ApiResponse::Error(_, error)
                 if matches!(error.param.as_deref(), Some("payment_method" | "amount" | "currency")) =>
             {
                 Err(ProviderError::Refused(error.reason()))
             }
-            Answer::Error(status, error) => Err(misunderstood(status, error)),
+            ApiResponse::Error(status, error) => Err(invalid_request(status, error)),
         }
     }
 
@@ -192,10 +203,12 @@ impl<C: HttpClient> Provider for Stripe<C> {
     }
 }
 
-/// Whether Stripe counts this sum in the minor units that ISO 4217 does. It counts the Malagasy ariary whole, the
-/// Icelandic króna and the Ugandan shilling in hundredths, and takes thousandths only in tens
-/// (<https://docs.stripe.com/currencies#special-cases>). What it would charge otherwise than we say is not sent.
-fn counts_alike(amount: Money) -> bool {
+/// Returns whether Stripe counts this amount in the same minor units as ISO 4217. Stripe takes the Malagasy
+/// ariary as a zero-decimal currency, the Icelandic króna and the Ugandan shilling as two-decimal ones, and
+/// requires amounts in three-decimal currencies to be multiples of ten
+/// (<https://docs.stripe.com/currencies#special-cases>). Other amounts are not sent, because Stripe would
+/// charge a different sum.
+fn has_iso_minor_units(amount: Money) -> bool {
     match amount.currency.code() {
         "MGA" | "ISK" | "UGX" => false,
         "BHD" | "JOD" | "KWD" | "OMR" | "TND" => amount.minor_units().is_multiple_of(10),

@@ -1,13 +1,13 @@
-//! The secret that Stripe signs webhooks with, in Secrets Manager.
+//! The signing secret of the Stripe webhook endpoint, in Secrets Manager.
 
 use async_trait::async_trait;
 use aws_secrets::Secret;
 use secrecy::SecretString;
 
-use crate::webhook::SigningSecret;
+use crate::webhook::SecretSource;
 
 #[async_trait]
-impl SigningSecret for Secret {
+impl SecretSource for Secret {
     async fn read(&self) -> anyhow::Result<SecretString> {
         self.invalidate();
         self.get().await

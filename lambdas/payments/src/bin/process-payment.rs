@@ -1,4 +1,4 @@
-//! `process-payment`: stock is held → the customer is charged.
+//! `process-payment`: charges the customer when stock has been reserved.
 
 use aws::Aws;
 use aws_events::EventBridge;

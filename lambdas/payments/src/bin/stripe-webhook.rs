@@ -1,4 +1,4 @@
-//! `stripe-webhook`: Stripe → API Gateway → the bus.
+//! `stripe-webhook`: receives webhooks of Stripe through API Gateway, and publishes them on the bus.
 
 use aws::{Aws, UnsignedClient};
 use payments::webhook::router;
@@ -8,6 +8,6 @@ use platform::{host, telemetry};
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let api = payments::adapters::webhook_api(&Aws::from_env()?)?;
-    host::http::warm_up(api.secrets.known()).await;
+    host::http::warm_up(api.secrets.cached()).await;
     host::http::run(router(api), UnsignedClient::new).await
 }

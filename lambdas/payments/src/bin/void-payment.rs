@@ -1,4 +1,4 @@
-//! `void-payment`: an order is given up → the customer is never charged, unless they were.
+//! `void-payment`: makes sure that a cancelled or expired order is never charged.
 
 use aws::Aws;
 use aws_events::EventBridge;

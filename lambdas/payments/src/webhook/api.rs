@@ -1,4 +1,4 @@
-//! The route.
+//! The route of the webhook endpoint.
 
 use std::sync::Arc;
 
@@ -11,98 +11,100 @@ use platform::{Clock, Publisher};
 
 use super::report::Report;
 use super::secrets::Secrets;
-use super::signature::{Signature, Unverified};
+use super::signature::{Signature, SignatureError};
 
-const SIGNATURE: &str = "stripe-signature";
-/// The most bytes that are read. An event about a PaymentIntent has about 5 KB; others that an account may send us
-/// have more.
-const LARGEST_BODY: usize = 256 * 1024;
+const SIGNATURE_HEADER: &str = "stripe-signature";
+/// The maximum size of a body. An event about a PaymentIntent has about 5 KB; other events of the account may
+/// be larger.
+const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// What the route works on.
+/// The dependencies of the route.
 pub struct WebhookApi {
-    /// What Stripe signs with.
+    /// The signing secrets of the endpoint.
     pub secrets: Secrets,
-    /// The bus.
+    /// Publishes on the bus.
     pub publisher: Arc<dyn Publisher>,
-    /// Time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The route.
+/// Creates the router.
 pub fn router(api: WebhookApi) -> Router {
     routes().router(Arc::new(api))
 }
 
-/// The route, and what the contract says of it.
+/// Returns the route with its description for the contract.
 pub fn routes() -> Routes<Arc<WebhookApi>> {
-    // Stripe has none of our tokens: its signature says who it is.
+    // Stripe has no access token: its signature authenticates it.
     Routes::default().add(
-        Operation::post("/webhooks/stripe", "receiveStripeEvent", Access::Public, about_receive),
+        Operation::post("/webhooks/stripe", "receiveStripeEvent", Access::Public, describe_receive),
         receive,
     )
 }
 
-fn about_receive(it: &mut OperationDescription) {
-    it.about(
-        "Take what Stripe tells",
-        "For Stripe alone: an event of its API, signed (<https://docs.stripe.com/webhooks>).",
-    )
-    .required_header::<String>(
-        "Stripe-Signature",
-        "Stripe's signature of the body, made within five minutes.",
-    )
-    .empty_response(204, "It is on the bus, or nothing for us.")
-    .problem(413, "too-large", "The body is too large.");
+fn describe_receive(operation: &mut OperationDescription) {
+    operation
+        .about(
+            "Receive a Stripe webhook",
+            "For Stripe only. The body is a signed event of its API (<https://docs.stripe.com/webhooks>).",
+        )
+        .required_header::<String>(
+            "Stripe-Signature",
+            "Stripe's signature of the body. Its timestamp must be within five minutes of the current time.",
+        )
+        .empty_response(204, "The event has been published, or is not relevant to the shop.")
+        .problem(413, "too-large", "The body is too large.");
 }
 
-/// Answers 204 once what Stripe tells is on the bus, or is not for us. To anything else than 2xx, Stripe sends it
-/// again, for up to three days (<https://docs.stripe.com/webhooks#retries>).
+/// Responds with 204 once the event has been published, or if it is not relevant. After any other response
+/// than 2xx, Stripe retries for up to three days (<https://docs.stripe.com/webhooks#retries>).
 async fn receive(
     State(api): State<Arc<WebhookApi>>,
     RequestCause(cause): RequestCause,
     request: Request,
 ) -> Result<StatusCode, Problem> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::too_large(LARGEST_BODY))?;
+    let body = to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
     api.verify(&parts.headers, &body).await?;
-    let report = Report::read(&body).map_err(|why| {
-        tracing::error!(%why, "Stripe sent what is not understood");
+    let report = Report::parse(&body).map_err(|why| {
+        tracing::error!(%why, "Stripe sent an event that cannot be parsed");
         Problem::invalid(vec![FieldError::pointer("", "must be an event of Stripe's API")])
     })?;
     let Some(report) = report else {
-        tracing::info!("nothing that is for us");
+        tracing::info!("the event is not relevant");
         return Ok(StatusCode::NO_CONTENT);
     };
     tracing::Span::current().record("order_id", report.order_id.to_string());
     let reported = &report.reported;
-    tracing::info!(payment_intent = %reported.payment_intent, report = %reported.report, status = ?reported.status, "reported");
+    tracing::info!(payment_intent = %reported.payment_intent, report = %reported.report, status = ?reported.status, "PaymentIntent reported");
     api.publisher.publish(&[report.into_event(cause)]).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 impl WebhookApi {
-    /// That it was Stripe who sent this, and just now.
+    /// Verifies that Stripe has signed the request, within the tolerance.
     async fn verify(&self, headers: &HeaderMap, body: &Bytes) -> Result<(), Problem> {
-        let signature = signature(headers).and_then(|signature| signature.timely(self.clock.now()));
-        let signature = signature.map_err(refuse)?;
-        if signature.is_by(&self.secrets.known().await?, body) {
+        let signature =
+            parse_signature(headers).and_then(|signature| signature.check_timestamp(self.clock.now()));
+        let signature = signature.map_err(reject)?;
+        if signature.matches(&self.secrets.cached().await?, body) {
             return Ok(());
         }
-        match self.secrets.renewed().await? {
-            Some(secrets) if signature.is_by(&secrets, body) => Ok(()),
-            _ => Err(refuse(Unverified::Wrong)),
+        match self.secrets.refresh().await? {
+            Some(secrets) if signature.matches(&secrets, body) => Ok(()),
+            _ => Err(reject(SignatureError::Mismatch)),
         }
     }
 }
 
-fn signature(headers: &HeaderMap) -> Result<Signature<'_>, Unverified> {
-    let header = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
-    Signature::parse(header.ok_or(Unverified::Missing)?)
+fn parse_signature(headers: &HeaderMap) -> Result<Signature<'_>, SignatureError> {
+    let header = headers.get(SIGNATURE_HEADER).and_then(|value| value.to_str().ok());
+    Signature::parse(header.ok_or(SignatureError::Missing)?)
 }
 
-/// The reason goes to the log. Who guesses signatures is not told how near they are.
-fn refuse(why: Unverified) -> Problem {
-    tracing::warn!(%why, "not Stripe's");
-    let what = "must be Stripe's signature of this body, made within the last five minutes";
-    Problem::invalid(vec![FieldError::header("Stripe-Signature", what)])
+/// The reason is only logged, so that the response does not help to forge a signature.
+fn reject(why: SignatureError) -> Problem {
+    tracing::warn!(%why, "invalid Stripe signature");
+    let detail = "must be Stripe's signature of this body, made within the last five minutes";
+    Problem::invalid(vec![FieldError::header("Stripe-Signature", detail)])
 }

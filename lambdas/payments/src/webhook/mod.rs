@@ -1,11 +1,12 @@
-//! `stripe-webhook`: what Stripe tells unasked, put on the bus (<https://docs.stripe.com/webhooks>).
+//! `stripe-webhook`: receives webhooks of Stripe, and publishes them on the bus
+//! (<https://docs.stripe.com/webhooks>).
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`signature`] | who sent it: the header `Stripe-Signature` |
-//! | [`secrets`] | what it is signed with, also while that is being rotated |
-//! | [`report`] | what it says |
-//! | [`api`] | the route |
+//! | [`signature`] | verifies the header `Stripe-Signature` |
+//! | [`secrets`] | caches the signing secrets, also while they are being rotated |
+//! | [`report`] | parses the body |
+//! | [`api`] | defines the route |
 
 pub mod api;
 pub mod report;
@@ -13,4 +14,4 @@ pub mod secrets;
 pub mod signature;
 
 pub use api::{WebhookApi, router};
-pub use secrets::{Secrets, SigningSecret};
+pub use secrets::{SecretSource, Secrets};

@@ -1,9 +1,9 @@
-//! The secrets that Stripe signs with.
+//! The signing secrets of the webhook endpoint.
 //!
-//! The secret in Secrets Manager is text with one `whsec_…` in it, or, while it is being rotated, two with white space
-//! between them: Stripe lets the old one be in force for up to a day beside the new one
-//! (<https://docs.stripe.com/webhooks#roll-endpoint-secrets>). Text in which there is none, as a new stack has it, is
-//! no secret, and every request is refused.
+//! The secret in Secrets Manager is text that contains one `whsec_…` key, or two separated by white space
+//! while the key is being rotated: Stripe can keep the old key valid for up to a day beside the new one
+//! (<https://docs.stripe.com/webhooks#roll-endpoint-secrets>). If the text contains none, as in a new stack,
+//! every request is rejected.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,68 +12,68 @@ use async_trait::async_trait;
 use platform::Clock;
 use secrecy::{ExposeSecret, SecretString};
 
-/// What every secret of Stripe's starts with. It is part of the key.
+/// The prefix of every signing secret of Stripe. It is part of the key.
 const PREFIX: &str = "whsec_";
-/// How long at least from one read to the next: whoever sends wrong signatures must not make us ask all the time.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// The minimum time between two reads, so that requests with invalid signatures do not cause a read each.
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Where the text of the secret is kept.
+/// The source of the secret text.
 #[async_trait]
-pub trait SigningSecret: Send + Sync {
-    /// The text as it is now, not as it was.
+pub trait SecretSource: Send + Sync {
+    /// Reads the current text, bypassing any cache.
     async fn read(&self) -> anyhow::Result<SecretString>;
 }
 
-/// The secrets in force, as far as we know.
+/// A cache of the current signing secrets.
 pub struct Secrets {
-    source: Arc<dyn SigningSecret>,
+    source: Arc<dyn SecretSource>,
     clock: Arc<dyn Clock>,
-    kept: Mutex<Option<Kept>>,
+    cache: Mutex<Option<CachedSecrets>>,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct CachedSecrets {
     secrets: Arc<[SecretString]>,
-    /// By [`Clock::elapsed`].
+    /// The time of the read, by [`Clock::elapsed`].
     read_at: Duration,
 }
 
 impl Secrets {
-    /// Those in `source`, which is read when the first is needed.
-    pub fn new(source: Arc<dyn SigningSecret>, clock: Arc<dyn Clock>) -> Self {
-        Self { source, clock, kept: Mutex::new(None) }
+    /// A cache for the secrets in `source`, which is read on first use.
+    pub fn new(source: Arc<dyn SecretSource>, clock: Arc<dyn Clock>) -> Self {
+        Self { source, clock, cache: Mutex::new(None) }
     }
 
-    /// As they were read last.
+    /// Returns the cached secrets. The first call reads them.
     ///
     /// # Errors
-    /// When they never were, and cannot be.
-    pub async fn known(&self) -> anyhow::Result<Arc<[SecretString]>> {
-        let kept = self.kept().clone();
-        match kept {
-            Some(kept) => Ok(kept.secrets),
+    /// When they have never been read and cannot be read now.
+    pub async fn cached(&self) -> anyhow::Result<Arc<[SecretString]>> {
+        let cached = self.cache().clone();
+        match cached {
+            Some(cached) => Ok(cached.secrets),
             None => self.read().await,
         }
     }
 
-    /// As they are now: for a signature that is by none of the known ones, which may have been rotated. `None` when
-    /// they were read within the last minute.
+    /// Reads the secrets again, because a signature that matches none of the cached ones may be due to a
+    /// rotation. Returns `None`, and reads nothing, within a minute of the last read.
     ///
     /// # Errors
-    /// When they cannot be read. Those that were known are kept.
-    pub async fn renewed(&self) -> anyhow::Result<Option<Arc<[SecretString]>>> {
+    /// When they cannot be read. The cached ones remain.
+    pub async fn refresh(&self) -> anyhow::Result<Option<Arc<[SecretString]>>> {
         let now = self.clock.elapsed();
-        // Noted before the read, so that one that fails, or is one of many at a time, counts too.
-        match self.kept().as_mut() {
-            Some(kept) if now.saturating_sub(kept.read_at) < INTERVAL => return Ok(None),
-            Some(kept) => kept.read_at = now,
+        // Recorded before the read, so that failed and concurrent reads count too.
+        match self.cache().as_mut() {
+            Some(cached) if now.saturating_sub(cached.read_at) < MIN_REFRESH_INTERVAL => return Ok(None),
+            Some(cached) => cached.read_at = now,
             None => {}
         }
         self.read().await.map(Some)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, Option<CachedSecrets>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self) -> anyhow::Result<Arc<[SecretString]>> {
@@ -84,9 +84,11 @@ impl Secrets {
             .map(|word| SecretString::from(word.to_owned()))
             .collect();
         if secrets.is_empty() {
-            tracing::error!("there is no whsec_… in the secret: put it in, or every webhook is refused");
+            tracing::error!(
+                "the secret contains no whsec_… key: every webhook is rejected until one is stored"
+            );
         }
-        *self.kept() = Some(Kept { secrets: Arc::clone(&secrets), read_at: self.clock.elapsed() });
+        *self.cache() = Some(CachedSecrets { secrets: Arc::clone(&secrets), read_at: self.clock.elapsed() });
         Ok(secrets)
     }
 }

@@ -1,9 +1,9 @@
-//! What becomes of a payment, whatever goes wrong on the way.
+//! The outcome of a payment under every kind of failure.
 
 use domain::payment::{Goal, ProviderObservation, Request, Step, decide};
 use domain::{Attempt, Fact};
 use jiff::SignedDuration;
-use payments::arbiter::LEASE;
+use payments::arbiter::LEASE_DURATION;
 use payments::provider::{NewIntent, Provider};
 use payments::store::Payments;
 use platform::{Clock, EventHandler, Failure};
@@ -12,12 +12,12 @@ use uuid::Uuid;
 use crate::support::{Service, cause, details, order_id};
 
 #[tokio::test]
-async fn a_charge_is_made_and_confirmed_and_told_alike_however_often() {
+async fn a_charge_is_created_and_confirmed_once_and_redeliveries_return_the_same_event() {
     let service = Service::new("pm_card_visa");
     let event = service.charge().await.unwrap();
     let Fact::PaymentSucceeded(paid) = &event.fact else { panic!("{event:?}") };
     assert_eq!((paid.payment_intent.as_str(), paid.amount), ("pi_0", details("pm_card_visa").total));
-    assert_eq!(event.cause.causation_id, Some(service.confirmed().id));
+    assert_eq!(event.cause.causation_id, Some(service.reservation_confirmed().id));
     assert_eq!(service.provider.calls(), ["create", "confirm"]);
 
     service.clock.advance(SignedDuration::from_hours(24 * 14));
@@ -27,7 +27,7 @@ async fn a_charge_is_made_and_confirmed_and_told_alike_however_often() {
 }
 
 #[tokio::test]
-async fn what_is_declined_is_cancelled_at_the_provider_before_it_is_told() {
+async fn a_declined_intent_is_cancelled_at_the_provider_before_the_outcome_is_published() {
     let service = Service::new("pm_declined");
     let event = service.charge().await.unwrap();
     assert!(matches!(&event.fact, Fact::PaymentFailed(failed) if failed.reason.code == "card_declined"));
@@ -36,14 +36,14 @@ async fn what_is_declined_is_cancelled_at_the_provider_before_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_payment_method_that_is_not_known_is_a_decline() {
+async fn an_unknown_payment_method_is_a_decline() {
     let service = Service::new("pm_unknown");
     let event = service.charge().await.unwrap();
     assert!(matches!(&event.fact, Fact::PaymentFailed(failed) if failed.reason.code == "resource_missing"));
 }
 
 #[tokio::test]
-async fn what_is_voided_first_is_never_charged() {
+async fn a_payment_that_was_voided_first_is_never_charged() {
     let service = Service::new("pm_card_visa");
     let event = service.void().await.unwrap();
     assert_eq!(event.fact.name(), "payment.voided");
@@ -52,12 +52,15 @@ async fn what_is_voided_first_is_never_charged() {
 }
 
 #[tokio::test]
-async fn after_an_unknown_outcome_the_provider_is_asked_before_anything_is_done() {
-    // The charge was made, and its answer lost.
+async fn after_an_unknown_outcome_the_provider_is_queried_first() {
+    // The request took effect, and its response was lost.
     let service = Service::new("pm_card_visa");
-    service.provider.lost_answers.fail_next(2);
-    assert!(matches!(service.charge().await, Err(Failure::Retry(_))), "the first: create");
-    assert!(matches!(service.charge().await, Err(Failure::Retry(_))), "create again, with another key");
+    service.provider.lost_responses.fail_next(2);
+    assert!(matches!(service.charge().await, Err(Failure::Retry(_))), "the first attempt: create");
+    assert!(
+        matches!(service.charge().await, Err(Failure::Retry(_))),
+        "the second attempt: create with another key"
+    );
     service.charge().await.unwrap();
     assert_eq!(service.captures(), 1);
 
@@ -75,11 +78,13 @@ async fn after_an_unknown_outcome_the_provider_is_asked_before_anything_is_done(
     assert_eq!(service.captures(), 1);
 }
 
-/// An attempt whose PaymentIntent is made and written, and whose confirmation gets lost, before or after its effect.
+/// Runs an attempt that creates and records its PaymentIntent, and loses the confirmation before or after its
+/// effect.
 pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
     let (order, cause) = (details("pm_card_visa"), cause());
     let request = Request { order_id: order_id(), order: &order, cause: &cause };
-    let attempt = Attempt { owner: Uuid::from_u128(99), now: service.clock.now(), lease_duration: LEASE };
+    let attempt =
+        Attempt { owner: Uuid::from_u128(99), now: service.clock.now(), lease_duration: LEASE_DURATION };
     let (mut read, mut seen) = (None, ProviderObservation::Nothing);
     loop {
         match decide(read.as_ref(), Goal::Charge, &seen, &request, &attempt) {
@@ -101,20 +106,22 @@ pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
                 if after {
                     service.provider.confirm(&intent, &idempotency_key).await.unwrap();
                 }
-                // It crashed here, and its lease runs on.
+                // The attempt crashes here, and its lease has not expired.
                 break;
             }
             step => panic!("{step:?}"),
         }
     }
-    let Err(Failure::Leased { until }) = service.charge().await else { panic!("somebody else is at it") };
+    let Err(Failure::Leased { until }) = service.charge().await else {
+        panic!("another attempt holds the lease")
+    };
     assert_eq!(until, attempt.lease().expires_at);
     assert!(matches!(service.void().await, Err(Failure::Leased { .. })));
-    service.clock.advance(LEASE);
+    service.clock.advance(LEASE_DURATION);
 }
 
 #[tokio::test]
-async fn whoever_voids_what_somebody_left_learns_what_became_of_it() {
+async fn voiding_an_interrupted_payment_finds_out_its_outcome() {
     let service = Service::new("pm_card_visa");
     lose_the_confirmation(&service, true).await;
     assert_eq!(service.void().await.unwrap().fact.name(), "payment.succeeded");
@@ -127,41 +134,41 @@ async fn whoever_voids_what_somebody_left_learns_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_gives_up_its_lease_so_that_the_next_need_not_wait() {
+async fn a_failed_attempt_releases_its_lease_so_that_the_next_one_need_not_wait() {
     let service = Service::new("pm_slow");
     for _ in 0..3 {
         let failure = service.charge().await.unwrap_err();
         assert!(
-            matches!(&failure, Failure::Retry(why) if why.to_string().contains("still at it")),
+            matches!(&failure, Failure::Retry(why) if why.to_string().contains("still processing")),
             "{failure}"
         );
     }
-    assert!(matches!(service.void().await, Err(Failure::Retry(_))), "what is being processed is not voided");
-    service.provider.process();
+    assert!(matches!(service.void().await, Err(Failure::Retry(_))), "a payment in processing is not voided");
+    service.provider.complete_processing();
     assert_eq!(service.charge().await.unwrap().fact.name(), "payment.succeeded");
     assert_eq!(service.captures(), 1);
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_to_be_charged_any_more_stays_so_over_failures() {
+async fn a_recorded_cancellation_survives_failures() {
     let service = Service::new("pm_card_visa");
     lose_the_confirmation(&service, false).await;
-    // The wish is written; the provider then does not answer.
+    // The cancellation is recorded; then the provider is unavailable.
     service.provider.lost_requests.fail_next(1);
     assert!(matches!(service.void().await, Err(Failure::Retry(_))));
     assert_eq!(
         service.charge().await.unwrap().fact.name(),
         "payment.voided",
-        "also for whoever came to charge"
+        "even if the goal is to charge"
     );
     assert_eq!(service.captures(), 0);
 }
 
 #[tokio::test]
-async fn a_write_that_was_made_and_not_told_of_is_found_again() {
+async fn a_write_whose_response_was_lost_is_found_again() {
     for writes in 1..=3 {
         let service = Service::new("pm_card_visa");
-        service.payments.doubtful_writes.fail_next(writes);
+        service.payments.false_conflicts.fail_next(writes);
         let outcome = service.charge().await.unwrap();
         assert_eq!(outcome.fact.name(), "payment.succeeded", "{writes}");
         assert_eq!(service.captures(), 1, "{writes}");
@@ -169,7 +176,7 @@ async fn a_write_that_was_made_and_not_told_of_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_table_that_does_not_answer_is_asked_again_later() {
+async fn an_unavailable_table_is_retried() {
     let service = Service::new("pm_card_visa");
     service.payments.failures.fail_next(1);
     assert!(matches!(service.charge().await, Err(Failure::Retry(_))));
@@ -177,9 +184,9 @@ async fn a_table_that_does_not_answer_is_asked_again_later() {
 }
 
 #[tokio::test]
-async fn events_for_others_are_not_understood() {
+async fn events_of_other_types_are_poison() {
     let service = Service::new("pm_card_visa");
-    let (confirmed, wish) = (service.confirmed(), service.wish());
-    assert!(matches!(service.process_payment().handle(&wish).await, Err(Failure::Poison(_))));
+    let (confirmed, cancellation) = (service.reservation_confirmed(), service.cancellation_requested());
+    assert!(matches!(service.process_payment().handle(&cancellation).await, Err(Failure::Poison(_))));
     assert!(matches!(service.void_payment().handle(&confirmed).await, Err(Failure::Poison(_))));
 }

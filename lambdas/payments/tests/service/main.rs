@@ -1,6 +1,6 @@
-//! The payment service over ports in memory: `process-payment`, `void-payment` and the provider's reports, one after the
-//! other and against each other.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+//! Tests of the payment service with in-memory ports: `process-payment`, `void-payment` and the provider's
+//! reports, one after the other and concurrently.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure in a helper fails the test")]
 
 mod arbiter;
 mod reports;

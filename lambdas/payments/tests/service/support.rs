@@ -1,4 +1,4 @@
-//! The service, and events for it.
+//! The service under test and its events.
 
 use std::sync::Arc;
 
@@ -55,47 +55,47 @@ impl Service {
         }
     }
 
-    pub(crate) fn confirmed(&self) -> Event {
+    pub(crate) fn reservation_confirmed(&self) -> Event {
         let order = details(self.payment_method);
         let fact = Fact::ReservationConfirmed(ReservationConfirmed { order });
         Event::new(order_id(), fact, self.clock.now(), cause())
     }
 
-    pub(crate) fn wish(&self) -> Event {
+    pub(crate) fn cancellation_requested(&self) -> Event {
         let (order, reason) = (details(self.payment_method), VoidReason::CustomerRequest);
         let fact = Fact::CancellationRequested(CancellationRequested { order, reason });
         Event::new(order_id(), fact, self.clock.now(), cause())
     }
 
-    /// The provider tells of the PaymentIntent `pi_…`, and says `status`, whatever is true.
-    pub(crate) fn reported(&self, intent: &str, status: ReportedStatus) -> Event {
+    /// A report of the provider that the PaymentIntent `intent` has `status`, whether or not that is true.
+    pub(crate) fn payment_reported(&self, intent: &str, status: ReportedStatus) -> Event {
         let (payment_intent, report) = (intent.parse().unwrap(), "evt_1".parse().unwrap());
         let fact = Fact::PaymentReported(PaymentReported { payment_intent, report, status });
         Event::new(order_id(), fact, self.clock.now(), cause())
     }
 
-    /// What a report leads to.
+    /// Handles a report, and returns the event that it causes, if any.
     pub(crate) async fn report(
         &self,
         intent: &str,
         status: ReportedStatus,
     ) -> Result<Option<Event>, Failure> {
-        let events = ProcessPayment(self.arbiter()).handle(&self.reported(intent, status)).await?;
+        let events = ProcessPayment(self.arbiter()).handle(&self.payment_reported(intent, status)).await?;
         assert!(events.len() <= 1, "{events:?}");
         Ok(events.into_iter().next())
     }
 
-    /// The record of the order.
+    /// Returns the record of the order.
     pub(crate) fn record(&self) -> Option<Payment> {
         self.payments.all().remove(&order_id())
     }
 
     pub(crate) async fn charge(&self) -> Result<Event, Failure> {
-        Ok(one(ProcessPayment(self.arbiter()).handle(&self.confirmed()).await?))
+        Ok(one(ProcessPayment(self.arbiter()).handle(&self.reservation_confirmed()).await?))
     }
 
     pub(crate) async fn void(&self) -> Result<Event, Failure> {
-        Ok(one(VoidPayment(self.arbiter()).handle(&self.wish()).await?))
+        Ok(one(VoidPayment(self.arbiter()).handle(&self.cancellation_requested()).await?))
     }
 
     pub(crate) fn process_payment(&self) -> ProcessPayment {

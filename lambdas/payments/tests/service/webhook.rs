@@ -1,4 +1,4 @@
-//! `stripe-webhook`: who is let in, and what gets onto the bus.
+//! `stripe-webhook`: which requests are accepted, and what is published.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use payments::webhook::signature::sign;
-use payments::webhook::{Secrets, SigningSecret, WebhookApi, router};
+use payments::webhook::{SecretSource, Secrets, WebhookApi, router};
 use platform::Clock;
 use platform::host::http::build_app;
 use platform::memory::{Bus, ManualClock, lock};
@@ -22,30 +22,30 @@ use crate::support::order_id;
 
 const OURS: &str = "whsec_ours";
 
-/// Secrets Manager, counted.
-struct Kept {
+/// A fake Secrets Manager that counts reads.
+struct StubSecret {
     text: std::sync::Mutex<Option<&'static str>>,
     reads: AtomicU32,
 }
 
 #[async_trait]
-impl SigningSecret for Kept {
+impl SecretSource for StubSecret {
     async fn read(&self) -> anyhow::Result<SecretString> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let text = *lock(&self.text);
-        text.map(|text| SecretString::from(text.to_owned())).ok_or_else(|| anyhow::anyhow!("does not answer"))
+        text.map(|text| SecretString::from(text.to_owned())).ok_or_else(|| anyhow::anyhow!("unavailable"))
     }
 }
 
 struct World {
-    secret: Arc<Kept>,
+    secret: Arc<StubSecret>,
     bus: Arc<Bus>,
     clock: Arc<ManualClock>,
     router: axum::Router,
 }
 
 fn world(secret: &'static str) -> World {
-    let secret = Arc::new(Kept { text: Some(secret).into(), reads: AtomicU32::new(0) });
+    let secret = Arc::new(StubSecret { text: Some(secret).into(), reads: AtomicU32::new(0) });
     let bus = Arc::new(Bus::default());
     let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_795_428_930).unwrap()));
     let api = WebhookApi {
@@ -68,20 +68,20 @@ fn event(id: &str, kind: &str) -> String {
 }
 
 impl World {
-    async fn sends(&self, headers: &[(&str, &[u8])], body: impl Into<Body>) -> (StatusCode, Value) {
+    async fn send(&self, headers: &[(&str, &[u8])], body: impl Into<Body>) -> (StatusCode, Value) {
         let mut request = Request::post("/webhooks/stripe").header("x-correlation-id", "c-1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
-        let status = answer.status();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
-    async fn signed_by(&self, secret: &str, body: &str) -> StatusCode {
+    async fn send_signed(&self, secret: &str, body: &str) -> StatusCode {
         let header = sign(secret, self.clock.now(), body.as_bytes());
-        self.sends(&[("stripe-signature", header.as_bytes())], body.to_owned()).await.0
+        self.send(&[("stripe-signature", header.as_bytes())], body.to_owned()).await.0
     }
 
     fn reads(&self) -> u32 {
@@ -90,48 +90,48 @@ impl World {
 }
 
 #[tokio::test]
-async fn what_stripe_reports_is_on_the_bus_before_it_is_answered() {
+async fn a_report_is_published_before_the_response() {
     let world = world(OURS);
     let body = event("evt_1", "payment_intent.succeeded");
-    assert_eq!(world.signed_by(OURS, &body).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_signed(OURS, &body).await, StatusCode::NO_CONTENT);
     world.clock.advance(SignedDuration::from_secs(600));
-    assert_eq!(world.signed_by(OURS, &body).await, StatusCode::NO_CONTENT, "Stripe sends it once more");
+    assert_eq!(world.send_signed(OURS, &body).await, StatusCode::NO_CONTENT, "Stripe redelivers it");
     assert_eq!(
-        world.signed_by(OURS, &event("evt_2", "payment_intent.canceled")).await,
+        world.send_signed(OURS, &event("evt_2", "payment_intent.canceled")).await,
         StatusCode::NO_CONTENT
     );
     let published = world.bus.published();
     let [first, again, other] = published.as_slice() else { panic!("{published:?}") };
     assert_eq!((first.subject, first.time.as_second()), (order_id(), 1_795_428_900));
     assert_eq!((first.id, &first.fact), (again.id, &again.fact), "the same report is the same event");
-    assert_ne!(first.id, other.id, "each report is one of its own");
+    assert_ne!(first.id, other.id, "another report is another event");
     let Fact::PaymentReported(reported) = &first.fact else { panic!("{first:?}") };
     assert_eq!((reported.payment_intent.as_str(), reported.report.as_str()), ("pi_1", "evt_1"));
-    assert_eq!(world.reads(), 1, "the secret is kept");
+    assert_eq!(world.reads(), 1, "the secret is cached");
 }
 
 #[tokio::test]
-async fn what_the_bus_does_not_take_stripe_is_to_send_again() {
+async fn a_publish_failure_makes_stripe_retry() {
     let world = world(OURS);
     world.bus.failures.fail_next(1);
     let body = event("evt_1", "payment_intent.succeeded");
-    assert_eq!(world.signed_by(OURS, &body).await, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(world.signed_by(OURS, &body).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_signed(OURS, &body).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.send_signed(OURS, &body).await, StatusCode::NO_CONTENT);
     assert_eq!(world.bus.published().len(), 1);
 }
 
 #[tokio::test]
-async fn what_is_not_for_us_is_taken_and_left() {
+async fn irrelevant_events_are_accepted_and_ignored() {
     let world = world(OURS);
-    let of_others = event("evt_1", "payment_intent.succeeded").replace("order_id", "invoice");
-    for body in [event("evt_1", "customer.created"), event("evt_2", "charge.refunded"), of_others] {
-        assert_eq!(world.signed_by(OURS, &body).await, StatusCode::NO_CONTENT, "{body}");
+    let without_order = event("evt_1", "payment_intent.succeeded").replace("order_id", "invoice");
+    for body in [event("evt_1", "customer.created"), event("evt_2", "charge.refunded"), without_order] {
+        assert_eq!(world.send_signed(OURS, &body).await, StatusCode::NO_CONTENT, "{body}");
     }
     assert_eq!(world.bus.published(), []);
 }
 
 #[tokio::test]
-async fn whoever_is_not_stripe_is_refused_and_not_told_why() {
+async fn an_invalid_signature_is_rejected_without_the_reason() {
     let world = world(OURS);
     let body = event("evt_1", "payment_intent.succeeded");
     let at = |seconds| world.clock.now() + SignedDuration::from_secs(seconds);
@@ -146,11 +146,11 @@ async fn whoever_is_not_stripe_is_refused_and_not_told_why() {
         ("not UTF-8", [good.as_bytes(), b"\xff"].concat(), body.clone()),
         ("empty", Vec::new(), body.clone()),
     ] {
-        let (status, problem) = world.sends(&[("stripe-signature", &header)], body).await;
+        let (status, problem) = world.send(&[("stripe-signature", &header)], body).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{what}");
         problems.push(problem);
     }
-    let (status, problem) = world.sends(&[], body.clone()).await;
+    let (status, problem) = world.send(&[], body.clone()).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "no header");
     assert_eq!(
         problem,
@@ -168,77 +168,74 @@ async fn whoever_is_not_stripe_is_refused_and_not_told_why() {
     );
     assert!(problems.iter().all(|other| *other == problem), "{problems:?}");
     let several = format!("{good},v1={}", "0".repeat(64));
-    assert_eq!(
-        world.sends(&[("stripe-signature", several.as_bytes())], body).await.0,
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(world.send(&[("stripe-signature", several.as_bytes())], body).await.0, StatusCode::NO_CONTENT);
     assert_eq!(world.bus.published().len(), 1);
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_or_no_event_is_refused() {
+async fn a_body_that_is_too_large_or_not_an_event_is_rejected() {
     let world = world(OURS);
-    assert_eq!(world.signed_by(OURS, &" ".repeat(256 * 1024 + 1)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(world.send_signed(OURS, &" ".repeat(256 * 1024 + 1)).await, StatusCode::PAYLOAD_TOO_LARGE);
     let padded = format!("{}{}", event("evt_1", "x"), " ".repeat(200 * 1024));
-    assert_eq!(world.signed_by(OURS, &padded).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_signed(OURS, &padded).await, StatusCode::NO_CONTENT);
     for body in ["", "{}", "[1]", "nothing like it"] {
-        assert_eq!(world.signed_by(OURS, body).await, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(world.send_signed(OURS, body).await, StatusCode::BAD_REQUEST, "{body}");
     }
 }
 
 #[tokio::test]
-async fn a_secret_is_rotated_without_a_report_lost() {
+async fn no_report_is_lost_while_the_secret_is_rotated() {
     let world = world("whsec_old");
     let body = event("evt_1", "payment_intent.succeeded");
-    assert_eq!(world.signed_by("whsec_old", &body).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_signed("whsec_old", &body).await, StatusCode::NO_CONTENT);
     *lock(&world.secret.text) = Some("whsec_old\nwhsec_new\n");
     world.clock.advance(SignedDuration::from_secs(60));
-    assert_eq!(world.signed_by("whsec_new", &body).await, StatusCode::NO_CONTENT, "read again at once");
-    assert_eq!(world.signed_by("whsec_old", &body).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_signed("whsec_new", &body).await, StatusCode::NO_CONTENT, "read again immediately");
+    assert_eq!(world.send_signed("whsec_old", &body).await, StatusCode::NO_CONTENT);
     assert_eq!(world.reads(), 2);
     *lock(&world.secret.text) = Some("whsec_new");
     world.clock.advance(SignedDuration::from_secs(60));
-    assert_eq!(world.signed_by("whsec_wrong", &body).await, StatusCode::BAD_REQUEST);
-    assert_eq!(world.signed_by("whsec_old", &body).await, StatusCode::BAD_REQUEST);
+    assert_eq!(world.send_signed("whsec_wrong", &body).await, StatusCode::BAD_REQUEST);
+    assert_eq!(world.send_signed("whsec_old", &body).await, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
-async fn whoever_guesses_does_not_have_the_secret_read_each_time() {
+async fn invalid_signatures_do_not_cause_a_read_each() {
     let world = world(OURS);
     let body = event("evt_1", "payment_intent.succeeded");
     for second in 0..180 {
-        assert_eq!(world.signed_by("whsec_guess", &body).await, StatusCode::BAD_REQUEST, "{second}");
+        assert_eq!(world.send_signed("whsec_guess", &body).await, StatusCode::BAD_REQUEST, "{second}");
         world.clock.advance(SignedDuration::from_secs(1));
     }
     assert_eq!(world.reads(), 3, "at most once a minute");
-    // Also while it cannot be read; what was known stays.
+    // The same while it cannot be read; the cached secret remains.
     *lock(&world.secret.text) = None;
     world.clock.advance(SignedDuration::from_secs(60));
-    assert_eq!(world.signed_by("whsec_guess", &body).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.send_signed("whsec_guess", &body).await, StatusCode::SERVICE_UNAVAILABLE);
     for _ in 0..20 {
-        assert_eq!(world.signed_by("whsec_guess", &body).await, StatusCode::BAD_REQUEST);
+        assert_eq!(world.send_signed("whsec_guess", &body).await, StatusCode::BAD_REQUEST);
     }
     assert_eq!(world.reads(), 4);
-    assert_eq!(world.signed_by(OURS, &body).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_signed(OURS, &body).await, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
-async fn a_stack_without_a_secret_takes_nothing() {
+async fn a_stack_without_a_secret_rejects_everything() {
     let world = world("none yet");
     let body = event("evt_1", "payment_intent.succeeded");
     for secret in ["none yet", "none", "yet", "", "whsec_"] {
-        assert_eq!(world.signed_by(secret, &body).await, StatusCode::BAD_REQUEST, "{secret:?}");
+        assert_eq!(world.send_signed(secret, &body).await, StatusCode::BAD_REQUEST, "{secret:?}");
     }
     *lock(&world.secret.text) = Some(OURS);
     world.clock.advance(SignedDuration::from_secs(60));
-    assert_eq!(world.signed_by(OURS, &body).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_signed(OURS, &body).await, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]
-async fn without_the_secret_nothing_is_known_and_stripe_is_to_try_again() {
+async fn an_unreadable_secret_makes_stripe_retry() {
     let world = world(OURS);
     *lock(&world.secret.text) = None;
     let body = event("evt_1", "payment_intent.succeeded");
-    assert_eq!(world.signed_by(OURS, &body).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.send_signed(OURS, &body).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.reads(), 1);
 }

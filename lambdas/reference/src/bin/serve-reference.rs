@@ -1,4 +1,4 @@
-//! `serve-reference`: API Gateway → the contract and its page.
+//! `serve-reference`: API Gateway → API reference.
 
 use aws::UnsignedClient;
 use platform::{host, telemetry};

@@ -1,4 +1,4 @@
-//! The ports in memory, for tests. Nothing that is deployed uses them.
+//! In-memory implementations of the ports, for tests only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -10,23 +10,24 @@ use platform::memory::{InjectedFaults, lock};
 use crate::document::Document;
 use crate::image::OrderImage;
 use crate::postings::Posting;
-use crate::postings::rows::{MOST_RECORDS, MOST_REMOVED, Read, Record, Rows};
+use crate::postings::rows::{MAX_RECORDS, MAX_REMOVALS, PostingPage, Record, Rows};
 use crate::query::{Hit, Page, Position, Query};
 use crate::rebuild::{ImagePage, OrderImages};
-use crate::store::{Indexed, OrderIndex, ProductNames};
+use crate::store::{IndexOutcome, OrderIndex, ProductNames};
 use crate::term::Match;
 
-/// An index that looks at every order each time. It is what all others are compared with.
+/// An index that scans all orders on every search: the reference implementation that others are compared
+/// with.
 #[derive(Debug, Default)]
 pub struct InMemoryIndex {
-    /// `None`: removed.
+    /// The documents; `None` for removed orders.
     documents: Mutex<BTreeMap<OrderId, Option<Document>>>,
-    /// Of every call.
+    /// Faults of all calls.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryIndex {
-    /// All that is found.
+    /// Returns all documents that are not removed.
     pub fn documents(&self) -> BTreeMap<OrderId, Document> {
         let documents = lock(&self.documents);
         documents.iter().filter_map(|(order, document)| Some((*order, document.clone()?))).collect()
@@ -35,22 +36,22 @@ impl InMemoryIndex {
 
 #[async_trait]
 impl OrderIndex for InMemoryIndex {
-    async fn index(&self, document: Document) -> anyhow::Result<Indexed> {
+    async fn index(&self, document: Document) -> anyhow::Result<IndexOutcome> {
         self.failures.check("indexing")?;
         let mut documents = lock(&self.documents);
-        let joined = match documents.get(&document.order_id) {
-            Some(None) => return Ok(Indexed::Removed),
+        let merged = match documents.get(&document.order_id) {
+            Some(None) => return Ok(IndexOutcome::Removed),
             Some(Some(known)) => {
-                let joined = document.joined(known);
-                if joined == *known {
-                    return Ok(Indexed::Unchanged);
+                let merged = document.merged_with(known);
+                if merged == *known {
+                    return Ok(IndexOutcome::Unchanged);
                 }
-                joined
+                merged
             }
             None => document,
         };
-        documents.insert(joined.order_id, Some(joined));
-        Ok(Indexed::Written)
+        documents.insert(merged.order_id, Some(merged));
+        Ok(IndexOutcome::Written)
     }
 
     async fn remove(&self, order: OrderId) -> anyhow::Result<()> {
@@ -64,20 +65,20 @@ impl OrderIndex for InMemoryIndex {
         let mut hits: Vec<Hit> = self.documents().into_values().filter_map(|it| hit(query, it)).collect();
         hits.retain(|hit| query.after.is_none_or(|after| hit.position > after));
         hits.sort_unstable_by_key(|hit| hit.position);
-        let more = hits.len() > query.limit;
+        let has_more = hits.len() > query.limit;
         hits.truncate(query.limit);
-        let next = hits.last().filter(|_| more).map(|hit| hit.position);
+        let next = hits.last().filter(|_| has_more).map(|hit| hit.position);
         Ok(Page { hits, next, truncated: false })
     }
 }
 
 fn hit(query: &Query, document: Document) -> Option<Hit> {
-    let found = Match::of(&query.words, &document.terms())?;
-    let is_hit = document.audiences().contains(&query.audience) && query.filters.pass(&document);
-    is_hit.then(|| Hit { position: Position::of(found.rank, &document), fields: found.fields, document })
+    let found = Match::find(&query.words, &document.terms())?;
+    let is_hit = document.audiences().contains(&query.audience) && query.filters.matches(&document);
+    is_hit.then(|| Hit { position: Position::new(found.rank, &document), fields: found.fields, document })
 }
 
-/// Rows that are kept in order. Each call is one transaction.
+/// Rows in sorted maps. Each call is atomic.
 #[derive(Debug, Default)]
 pub struct InMemoryRows {
     tables: Mutex<Tables>,
@@ -90,12 +91,12 @@ struct Tables {
 }
 
 impl InMemoryRows {
-    /// All records.
+    /// Returns all records.
     pub fn all_records(&self) -> BTreeMap<OrderId, Record> {
         lock(&self.tables).records.clone()
     }
 
-    /// All postings.
+    /// Returns all postings.
     pub fn all_postings(&self) -> BTreeSet<Posting> {
         lock(&self.tables).postings.clone()
     }
@@ -108,34 +109,39 @@ impl Rows for InMemoryRows {
     }
 
     async fn records(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Record>> {
-        let different: BTreeSet<&OrderId> = orders.iter().collect();
+        let distinct: BTreeSet<&OrderId> = orders.iter().collect();
         anyhow::ensure!(
-            different.len() == orders.len() && !orders.is_empty(),
-            "none or one twice: {orders:?}"
+            distinct.len() == orders.len() && !orders.is_empty(),
+            "the keys are empty or contain duplicates: {orders:?}"
         );
-        anyhow::ensure!(orders.len() <= MOST_RECORDS, "{} at once", orders.len());
+        anyhow::ensure!(orders.len() <= MAX_RECORDS, "{} keys exceed the limit", orders.len());
         let tables = lock(&self.tables);
         Ok(orders.iter().filter_map(|order| tables.records.get(order)).cloned().collect())
     }
 
-    async fn write(&self, read: Option<u64>, record: &Record) -> anyhow::Result<bool> {
+    async fn write_record(&self, expected_stamp: Option<u64>, record: &Record) -> anyhow::Result<bool> {
         let records = &mut lock(&self.tables).records;
-        if records.get(&record.order_id).map(|there| there.stamp) != read {
+        if records.get(&record.order_id).map(|stored| stored.stamp) != expected_stamp {
             return Ok(false);
         }
         records.insert(record.order_id, record.clone());
         Ok(true)
     }
 
-    async fn put(&self, postings: &[Posting]) -> anyhow::Result<()> {
+    async fn put_postings(&self, postings: &[Posting]) -> anyhow::Result<()> {
         lock(&self.tables).postings.extend(postings.iter().cloned());
         Ok(())
     }
 
-    async fn remove(&self, order: OrderId, stamp: u64, postings: &[Posting]) -> anyhow::Result<bool> {
-        anyhow::ensure!(postings.len() <= MOST_REMOVED, "{} at once", postings.len());
+    async fn remove_postings(
+        &self,
+        order: OrderId,
+        stamp: u64,
+        postings: &[Posting],
+    ) -> anyhow::Result<bool> {
+        anyhow::ensure!(postings.len() <= MAX_REMOVALS, "{} postings exceed the limit", postings.len());
         let mut tables = lock(&self.tables);
-        if tables.records.get(&order).map(|there| there.stamp) != Some(stamp) {
+        if tables.records.get(&order).map(|stored| stored.stamp) != Some(stamp) {
             return Ok(false);
         }
         for posting in postings {
@@ -144,31 +150,31 @@ impl Rows for InMemoryRows {
         Ok(true)
     }
 
-    async fn read(
+    async fn read_postings(
         &self,
         range: &crate::postings::Range,
         after: Option<&Posting>,
         limit: usize,
-    ) -> anyhow::Result<Read> {
+    ) -> anyhow::Result<PostingPage> {
         let tables = lock(&self.tables);
         let first = Posting { partition: range.partition.clone(), sort: range.first.clone() };
         let last = Posting { partition: range.partition.clone(), sort: range.last.clone() };
-        let mut found =
+        let mut rest =
             tables.postings.range(first..=last).filter(|posting| after.is_none_or(|after| *posting > after));
-        let postings = found.by_ref().take(limit).cloned().collect();
-        Ok(Read { postings, more: found.next().is_some() })
+        let postings = rest.by_ref().take(limit).cloned().collect();
+        Ok(PostingPage { postings, has_more: rest.next().is_some() })
     }
 }
 
-/// Products with names.
+/// Product names in a map.
 #[derive(Debug, Default)]
 pub struct InMemoryNames {
     names: Mutex<BTreeMap<Sku, ProductName>>,
 }
 
 impl InMemoryNames {
-    /// Calls a product so, from now on.
-    pub fn name(&self, sku: &Sku, name: ProductName) {
+    /// Sets the name of a product.
+    pub fn set_name(&self, sku: &Sku, name: ProductName) {
         lock(&self.names).insert(sku.clone(), name);
     }
 }
@@ -181,14 +187,14 @@ impl ProductNames for InMemoryNames {
     }
 }
 
-/// An orders table, and the orders that an index has, in pages of two.
+/// An orders table with pages of two rows.
 #[derive(Debug, Default)]
 pub struct InMemoryImages {
     orders: Mutex<BTreeMap<OrderId, OrderImage>>,
 }
 
 impl InMemoryImages {
-    /// Writes a row.
+    /// Inserts or replaces a row.
     pub fn write(&self, image: OrderImage) {
         lock(&self.orders).insert(image.order.id, image);
     }
@@ -198,7 +204,7 @@ impl InMemoryImages {
         lock(&self.orders).remove(&order);
     }
 
-    /// All rows.
+    /// Returns all rows.
     pub fn all(&self) -> BTreeMap<OrderId, OrderImage> {
         lock(&self.orders).clone()
     }
@@ -206,19 +212,24 @@ impl InMemoryImages {
 
 #[async_trait]
 impl OrderImages for InMemoryImages {
-    async fn page(&self, segment: u32, of: u32, after: Option<&OrderId>) -> anyhow::Result<ImagePage> {
+    async fn read_page(
+        &self,
+        segment: u32,
+        total_segments: u32,
+        after: Option<&OrderId>,
+    ) -> anyhow::Result<ImagePage> {
         let orders = lock(&self.orders);
         let mut rest = orders.values().filter(|image| {
             let number = image.order.id.to_string().bytes().map(u32::from).sum::<u32>();
-            number % of == segment && after.is_none_or(|after| image.order.id > *after)
+            number % total_segments == segment && after.is_none_or(|after| image.order.id > *after)
         });
         let images: Vec<_> = rest.by_ref().take(2).cloned().collect();
         let next = images.last().filter(|_| rest.next().is_some()).map(|image| image.order.id);
-        Ok(ImagePage { images, not_understood: Vec::new(), next })
+        Ok(ImagePage { images, invalid_rows: Vec::new(), next })
     }
 
-    async fn missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>> {
-        let there = lock(&self.orders);
-        Ok(orders.iter().filter(|order| !there.contains_key(order)).copied().collect())
+    async fn find_missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>> {
+        let existing = lock(&self.orders);
+        Ok(orders.iter().filter(|order| !existing.contains_key(order)).copied().collect())
     }
 }

@@ -1,4 +1,4 @@
-//! The ports, over DynamoDB and HTTP; and in [`memory`].
+//! Implementations of the ports over DynamoDB and HTTP, and in [`memory`].
 
 pub mod memory;
 mod orders;

@@ -1,4 +1,4 @@
-//! The inventory's API, as far as the search needs it: what a product is called.
+//! Product names from the API of the inventory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,32 +18,33 @@ use serde::Deserialize;
 
 use crate::store::ProductNames;
 
-/// How long all questions about one order may take together.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long nobody is asked after the inventory did not answer: the stream goes on meanwhile.
-const SILENCE: Duration = Duration::from_secs(15);
-/// How long a name is taken for good.
-const GOOD_FOR: Duration = Duration::from_secs(600);
-/// How long a product that is not there is taken not to be there.
-const ABSENT_FOR: Duration = Duration::from_secs(60);
-/// How many products are remembered: some 200 KB.
-const MOST_REMEMBERED: usize = 2000;
-/// How many products are asked for at the same time.
-const AT_ONCE: usize = 8;
+/// The time limit for all lookups of one order together.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time without lookups after the inventory failed to respond, so that the stream keeps up.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(15);
+/// The time for which a name is cached.
+const NAME_TTL: Duration = Duration::from_secs(600);
+/// The time for which the absence of a product is cached.
+const ABSENT_TTL: Duration = Duration::from_secs(60);
+/// The maximum number of cached products, about 200 KB.
+const MAX_CACHED: usize = 2000;
+/// The number of concurrent lookups.
+const CONCURRENCY: usize = 8;
 
-/// `GET /products/{sku}`, remembered for a while.
+/// Looks up names with `GET /products/{sku}`, and caches them.
 pub struct HttpProductNames<C> {
     client: C,
-    base: String,
+    base_url: String,
     clock: Arc<dyn Clock>,
-    memory: Mutex<Memory>,
+    cache: Mutex<Cache>,
 }
 
 #[derive(Default)]
-struct Memory {
-    /// The name, if there is one, and until when that is taken for true.
+struct Cache {
+    /// For each product its name, or `None` if it does not exist, and the expiry of the entry.
     names: BTreeMap<Sku, (Option<ProductName>, Duration)>,
-    silent_until: Duration,
+    /// The end of the pause after a failure.
+    paused_until: Duration,
 }
 
 #[derive(Deserialize)]
@@ -52,87 +53,90 @@ struct Product {
 }
 
 impl<C: HttpClient> HttpProductNames<C> {
-    /// The API at `base`, such as `https://….execute-api.eu-central-1.amazonaws.com/v1`.
-    pub fn new(client: C, base: &str, clock: Arc<dyn Clock>) -> Self {
-        Self { client, base: base.trim_end_matches('/').to_owned(), clock, memory: Mutex::default() }
+    /// Creates the adapter for the API at `base_url`, such as
+    /// `https://….execute-api.eu-central-1.amazonaws.com/v1`.
+    pub fn new(client: C, base_url: &str, clock: Arc<dyn Clock>) -> Self {
+        Self { client, base_url: base_url.trim_end_matches('/').to_owned(), clock, cache: Mutex::default() }
     }
 
-    async fn ask(&self, sku: &Sku) -> anyhow::Result<Option<ProductName>> {
-        let request = Request::get(format!("{}/products/{sku}", self.base)).body(Bytes::new())?;
-        let answer = self.client.send(request).await?;
-        match answer.status() {
+    async fn fetch_name(&self, sku: &Sku) -> anyhow::Result<Option<ProductName>> {
+        let request = Request::get(format!("{}/products/{sku}", self.base_url)).body(Bytes::new())?;
+        let response = self.client.send(request).await?;
+        match response.status() {
             StatusCode::OK => {
                 let product: Product =
-                    serde_json::from_slice(answer.body()).context("the product is not understood")?;
+                    serde_json::from_slice(response.body()).context("the product is invalid")?;
                 Ok(Some(product.name))
             }
-            // A gateway that is being deployed answers 404 too, in another form.
+            // A gateway during its deployment also responds with 404, with a different body.
             StatusCode::NOT_FOUND => Ok(None),
-            status => anyhow::bail!("the inventory answered {status}"),
+            status => anyhow::bail!("the inventory responded with {status}"),
         }
     }
 
-    /// What is known of these products, and which are not.
-    fn remembered(&self, skus: &[Sku]) -> (BTreeMap<Sku, ProductName>, Vec<Sku>) {
+    /// Returns the cached names of the products, and the products to look up: none during a pause.
+    fn split_cached(&self, skus: &[Sku]) -> (BTreeMap<Sku, ProductName>, Vec<Sku>) {
         let now = self.clock.elapsed();
-        let memory = lock(&self.memory);
+        let cache = lock(&self.cache);
         let mut known = BTreeMap::new();
         let mut unknown = Vec::new();
         for sku in skus {
-            match memory.names.get(sku).filter(|(_, until)| *until > now) {
+            match cache.names.get(sku).filter(|(_, until)| *until > now) {
                 Some((name, _)) => known.extend(name.clone().map(|name| (sku.clone(), name))),
                 None => unknown.push(sku.clone()),
             }
         }
-        if memory.silent_until > now {
+        if cache.paused_until > now {
             unknown.clear();
         }
         (known, unknown)
     }
 
-    fn remember(&self, sku: &Sku, name: Option<&ProductName>) {
+    fn cache_name(&self, sku: &Sku, name: Option<&ProductName>) {
         let now = self.clock.elapsed();
-        let mut memory = lock(&self.memory);
-        if memory.names.len() >= MOST_REMEMBERED {
-            memory.names.retain(|_, (_, until)| *until > now);
-            // Still full: forgetting all is simple, and a question or two more is cheap.
-            if memory.names.len() >= MOST_REMEMBERED {
-                memory.names.clear();
+        let mut cache = lock(&self.cache);
+        if cache.names.len() >= MAX_CACHED {
+            cache.names.retain(|_, (_, until)| *until > now);
+            // If the cache is still full, it is emptied: that is simple, and the additional lookups are
+            // cheap.
+            if cache.names.len() >= MAX_CACHED {
+                cache.names.clear();
             }
         }
-        let until = now.saturating_add(if name.is_some() { GOOD_FOR } else { ABSENT_FOR });
-        memory.names.insert(sku.clone(), (name.cloned(), until));
+        let until = now.saturating_add(if name.is_some() { NAME_TTL } else { ABSENT_TTL });
+        cache.names.insert(sku.clone(), (name.cloned(), until));
     }
 
-    fn be_silent(&self, why: &str) {
+    fn pause_lookups(&self, why: &str) {
         tracing::warn!(
             why,
-            silence_s = SILENCE.as_secs(),
-            "orders are indexed without the names of products"
+            silence_s = PAUSE_AFTER_FAILURE.as_secs(),
+            "orders are indexed without product names"
         );
-        lock(&self.memory).silent_until = self.clock.elapsed().saturating_add(SILENCE);
+        lock(&self.cache).paused_until = self.clock.elapsed().saturating_add(PAUSE_AFTER_FAILURE);
     }
 }
 
 #[async_trait]
 impl<C: HttpClient> ProductNames for HttpProductNames<C> {
     async fn names(&self, skus: &[Sku]) -> BTreeMap<Sku, ProductName> {
-        let (mut known, unknown) = self.remembered(skus);
-        let mut answers =
-            iter(unknown).map(|sku| async move { (self.ask(&sku).await, sku) }).buffer_unordered(AT_ONCE);
-        let asked = timeout(self.clock.as_ref(), PATIENCE, async {
-            while let Some((answer, sku)) = answers.next().await {
-                match answer {
+        let (mut known, unknown) = self.split_cached(skus);
+        let mut results = iter(unknown)
+            .map(|sku| async move { (self.fetch_name(&sku).await, sku) })
+            .buffer_unordered(CONCURRENCY);
+        let lookups = timeout(self.clock.as_ref(), LOOKUP_TIMEOUT, async {
+            while let Some((result, sku)) = results.next().await {
+                match result {
                     Ok(name) => {
-                        self.remember(&sku, name.as_ref());
+                        self.cache_name(&sku, name.as_ref());
                         known.extend(name.map(|name| (sku, name)));
                     }
-                    Err(error) => return self.be_silent(&format!("{error:#}")),
+                    Err(error) => return self.pause_lookups(&format!("{error:#}")),
                 }
             }
         });
-        if asked.await.is_none() {
-            self.be_silent("the inventory took too long");
+        if lookups.await.is_none() {
+            self.pause_lookups("the inventory did not respond in time");
         }
         known
     }

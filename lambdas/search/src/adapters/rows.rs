@@ -1,4 +1,4 @@
-//! Records and postings in DynamoDB: a table for each.
+//! Records and postings in two DynamoDB tables.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,15 +15,16 @@ use domain::OrderId;
 use futures::stream::{StreamExt, TryStreamExt};
 use platform::config;
 
-use crate::postings::rows::{Read, Record, Rows};
+use crate::postings::rows::{PostingPage, Record, Rows};
 use crate::postings::{Posting, Range};
 
-/// What `BatchWriteItem` takes at once.
-const MOST_WRITES: usize = 25;
-/// How many batches are under way at the same time.
-const AT_ONCE: usize = 4;
-/// Between the tries for what DynamoDB had no room for at the moment.
-const WAITS: [Duration; 6] = [
+/// The limit of items per `BatchWriteItem`.
+const MAX_WRITES: usize = 25;
+/// The number of batches that are written concurrently.
+const CONCURRENCY: usize = 4;
+/// The delays between attempts for items that DynamoDB returned as unprocessed, or that conflicted with
+/// another transaction.
+const RETRY_DELAYS: [Duration; 6] = [
     Duration::from_millis(20),
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -34,7 +35,7 @@ const WAITS: [Duration; 6] = [
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The index's tables.
+/// The tables of the index.
 #[derive(Debug, Clone)]
 pub struct DynamoDbRows {
     client: Client,
@@ -43,10 +44,10 @@ pub struct DynamoDbRows {
 }
 
 impl DynamoDbRows {
-    /// The tables in `SEARCH_RECORDS_TABLE` and `SEARCH_POSTINGS_TABLE`.
+    /// Creates the adapter for the tables in `SEARCH_RECORDS_TABLE` and `SEARCH_POSTINGS_TABLE`.
     ///
     /// # Errors
-    /// When one is not set.
+    /// If one of them is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
         Ok(Self::new(
             client,
@@ -55,19 +56,20 @@ impl DynamoDbRows {
         ))
     }
 
-    /// The tables of these names.
+    /// Creates the adapter for the tables of these names.
     pub fn new(client: Client, records: String, postings: String) -> Self {
         Self { client, records, postings }
     }
 
-    /// At most `limit` orders that the index has a record of, removed ones too, in a part of the table.
+    /// Returns a page of the ids of indexed orders in a segment of the table, and the id after which the next
+    /// page starts. Removed orders are excluded.
     ///
     /// # Errors
-    /// When the table cannot be read.
-    pub async fn orders(
+    /// If the table cannot be read.
+    pub async fn order_ids(
         &self,
         segment: u32,
-        of: u32,
+        total_segments: u32,
         after: Option<OrderId>,
     ) -> anyhow::Result<(Vec<OrderId>, Option<OrderId>)> {
         let mut scan = self
@@ -75,37 +77,38 @@ impl DynamoDbRows {
             .scan()
             .table_name(&self.records)
             .segment(i32::try_from(segment)?)
-            .total_segments(i32::try_from(of)?)
+            .total_segments(i32::try_from(total_segments)?)
             .projection_expression("order_id")
-            // Removed ones stay removed.
+            // Excludes the tombstones of removed orders.
             .filter_expression("attribute_not_exists(expires_at)");
         if let Some(after) = after {
             scan = scan.exclusive_start_key("order_id", text(after));
         }
-        let answer = scan.send().await.context("the search index could not be read")?;
-        let next = answer.last_evaluated_key.map(|key| order_of(&key)).transpose()?;
-        let orders = answer.items.unwrap_or_default().iter().map(order_of).collect::<anyhow::Result<_>>()?;
+        let response = scan.send().await.context("the search index could not be read")?;
+        let next = response.last_evaluated_key.map(|key| parse_order_id(&key)).transpose()?;
+        let orders =
+            response.items.unwrap_or_default().iter().map(parse_order_id).collect::<anyhow::Result<_>>()?;
         Ok((orders, next))
     }
 
-    /// Writes up to [`MOST_WRITES`] postings.
-    async fn put_some(&self, postings: &[Posting]) -> anyhow::Result<()> {
+    /// Writes up to [`MAX_WRITES`] postings.
+    async fn put_batch(&self, postings: &[Posting]) -> anyhow::Result<()> {
         let request = |posting: &Posting| -> anyhow::Result<WriteRequest> {
-            let put = PutRequest::builder().set_item(Some(key_of(posting))).build()?;
+            let put = PutRequest::builder().set_item(Some(posting_key(posting))).build()?;
             Ok(WriteRequest::builder().put_request(put).build())
         };
         let mut left: Vec<WriteRequest> = postings.iter().map(request).collect::<anyhow::Result<_>>()?;
-        for wait in WAITS {
+        for delay in RETRY_DELAYS {
             let call =
                 self.client.batch_write_item().request_items(&self.postings, std::mem::take(&mut left));
-            let answer = call.send().await.context("the search index could not be written")?;
-            left = answer.unprocessed_items.unwrap_or_default().remove(&self.postings).unwrap_or_default();
+            let response = call.send().await.context("the search index could not be written")?;
+            left = response.unprocessed_items.unwrap_or_default().remove(&self.postings).unwrap_or_default();
             if left.is_empty() {
                 return Ok(());
             }
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(delay).await;
         }
-        anyhow::bail!("DynamoDB did not take {} postings {} times", left.len(), WAITS.len())
+        anyhow::bail!("DynamoDB left {} postings unprocessed in {} attempts", left.len(), RETRY_DELAYS.len())
     }
 }
 
@@ -117,29 +120,30 @@ fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn key_of(posting: &Posting) -> Item {
+fn posting_key(posting: &Posting) -> Item {
     [("partition".to_owned(), text(&posting.partition)), ("sort".to_owned(), text(&posting.sort))].into()
 }
 
-fn posting_of(mut item: Item) -> anyhow::Result<Posting> {
+fn parse_posting(mut item: Item) -> anyhow::Result<Posting> {
     let mut text = |name: &str| match item.remove(name) {
         Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(anyhow::anyhow!("a posting without {name}")),
+        _ => Err(anyhow::anyhow!("a posting has no {name}")),
     };
     Ok(Posting { partition: text("partition")?, sort: text("sort")? })
 }
 
-fn order_of(item: &Item) -> anyhow::Result<OrderId> {
-    let id = item.get("order_id").and_then(|id| id.as_s().ok()).context("a record without an order")?;
-    id.parse().map_err(|_| anyhow::anyhow!("a record whose order has no id"))
+fn parse_order_id(item: &Item) -> anyhow::Result<OrderId> {
+    let id = item.get("order_id").and_then(|id| id.as_s().ok()).context("a record has no order_id")?;
+    id.parse().map_err(|_| anyhow::anyhow!("a record has an invalid order_id"))
 }
 
-fn record_of(item: &Item) -> anyhow::Result<Record> {
-    let record = item.get("record").and_then(|record| record.as_s().ok()).context("a record without one")?;
-    let read = serde_json::from_str(record);
-    read.map_err(|error| {
-        let what = platform::telemetry::redact_values(&error.to_string());
-        anyhow::anyhow!("a record of the search index is not understood: {what}")
+fn parse_record(item: &Item) -> anyhow::Result<Record> {
+    let record = item.get("record").and_then(|record| record.as_s().ok());
+    let record = record.context("a row of the search index has no record")?;
+    let parsed = serde_json::from_str(record);
+    parsed.map_err(|error| {
+        let reason = platform::telemetry::redact_values(&error.to_string());
+        anyhow::anyhow!("a record of the search index is invalid: {reason}")
     })
 }
 
@@ -147,33 +151,35 @@ fn record_of(item: &Item) -> anyhow::Result<Record> {
 impl Rows for DynamoDbRows {
     async fn record(&self, order: OrderId) -> anyhow::Result<Option<Record>> {
         let call = self.client.get_item().table_name(&self.records).key("order_id", text(order));
-        let answer = call.consistent_read(true).send().await.context("the search index could not be read")?;
-        answer.item.as_ref().map(record_of).transpose()
+        let response = call.consistent_read(true).send().await;
+        let response = response.context("the search index could not be read")?;
+        response.item.as_ref().map(parse_record).transpose()
     }
 
     async fn records(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Record>> {
         let keys = orders.iter().map(|order| Item::from([("order_id".to_owned(), text(order))]));
         let mut left = Some(KeysAndAttributes::builder().set_keys(Some(keys.collect())).build()?);
         let mut records = Vec::with_capacity(orders.len());
-        let mut waits = WAITS.iter();
+        let mut delays = RETRY_DELAYS.iter();
         while let Some(keys) = left {
-            let answer = self.client.batch_get_item().request_items(&self.records, keys).send().await;
-            let answer = answer.context("the search index could not be read")?;
-            let found = answer.responses.unwrap_or_default().remove(&self.records).unwrap_or_default();
+            let response = self.client.batch_get_item().request_items(&self.records, keys).send().await;
+            let response = response.context("the search index could not be read")?;
+            let found = response.responses.unwrap_or_default().remove(&self.records).unwrap_or_default();
             for item in &found {
-                records.push(record_of(item)?);
+                records.push(parse_record(item)?);
             }
-            left = answer.unprocessed_keys.unwrap_or_default().remove(&self.records);
+            left = response.unprocessed_keys.unwrap_or_default().remove(&self.records);
             if left.is_some() {
-                // One answer has at most 16 MB, and so may have no room for all: that is no reason to wait for long.
-                let wait = waits.next().context("DynamoDB did not give all records")?;
-                tokio::time::sleep(*wait).await;
+                // A response has at most 16 MB, so keys can be unprocessed without throttling: the first
+                // delays are short.
+                let delay = delays.next().context("DynamoDB left records unread in all attempts")?;
+                tokio::time::sleep(*delay).await;
             }
         }
         Ok(records)
     }
 
-    async fn write(&self, read: Option<u64>, record: &Record) -> anyhow::Result<bool> {
+    async fn write_record(&self, expected_stamp: Option<u64>, record: &Record) -> anyhow::Result<bool> {
         let mut put = self
             .client
             .put_item()
@@ -184,7 +190,7 @@ impl Rows for DynamoDbRows {
         if let Some(expires_at) = record.expires_at {
             put = put.item("expires_at", number(expires_at));
         }
-        put = match read {
+        put = match expected_stamp {
             None => put.condition_expression("attribute_not_exists(order_id)"),
             Some(stamp) => {
                 put.condition_expression("stamp = :read").expression_attribute_values(":read", number(stamp))
@@ -197,12 +203,17 @@ impl Rows for DynamoDbRows {
         }
     }
 
-    async fn put(&self, postings: &[Posting]) -> anyhow::Result<()> {
-        let batches: Vec<_> = postings.chunks(MOST_WRITES).map(|some| self.put_some(some)).collect();
-        futures::stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await
+    async fn put_postings(&self, postings: &[Posting]) -> anyhow::Result<()> {
+        let batches: Vec<_> = postings.chunks(MAX_WRITES).map(|batch| self.put_batch(batch)).collect();
+        futures::stream::iter(batches).buffer_unordered(CONCURRENCY).try_collect().await
     }
 
-    async fn remove(&self, order: OrderId, stamp: u64, postings: &[Posting]) -> anyhow::Result<bool> {
+    async fn remove_postings(
+        &self,
+        order: OrderId,
+        stamp: u64,
+        postings: &[Posting],
+    ) -> anyhow::Result<bool> {
         let check = ConditionCheck::builder()
             .table_name(&self.records)
             .key("order_id", text(order))
@@ -212,30 +223,38 @@ impl Rows for DynamoDbRows {
         let mut items = vec![TransactWriteItem::builder().condition_check(check).build()];
         for posting in postings {
             let delete =
-                Delete::builder().table_name(&self.postings).set_key(Some(key_of(posting))).build()?;
+                Delete::builder().table_name(&self.postings).set_key(Some(posting_key(posting))).build()?;
             items.push(TransactWriteItem::builder().delete(delete).build());
         }
-        for wait in WAITS {
+        for delay in RETRY_DELAYS {
             let call = self.client.transact_write_items().set_transact_items(Some(items.clone()));
             let cancelled = match call.send().await.map_err(SdkError::into_service_error) {
                 Ok(_) => return Ok(true),
                 Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
                 Err(error) => {
-                    return Err(anyhow::Error::new(error).context("the search index could not be cleaned up"));
+                    return Err(anyhow::Error::new(error).context("obsolete postings could not be removed"));
                 }
             };
-            let refused = cancelled.cancellation_reasons().first().and_then(|reason| reason.code());
-            if refused == Some("ConditionalCheckFailed") {
+            let reason = cancelled.cancellation_reasons().first().and_then(|reason| reason.code());
+            if reason == Some("ConditionalCheckFailed") {
                 return Ok(false);
             }
-            // It met another transaction.
-            tokio::time::sleep(wait).await;
+            // The transaction conflicted with another one.
+            tokio::time::sleep(delay).await;
         }
-        anyhow::bail!("removing postings met other writes {} times", WAITS.len())
+        anyhow::bail!(
+            "the removal of postings conflicted with other writes in {} attempts",
+            RETRY_DELAYS.len()
+        )
     }
 
-    async fn read(&self, range: &Range, after: Option<&Posting>, limit: usize) -> anyhow::Result<Read> {
-        let answer = self
+    async fn read_postings(
+        &self,
+        range: &Range,
+        after: Option<&Posting>,
+        limit: usize,
+    ) -> anyhow::Result<PostingPage> {
+        let response = self
             .client
             .query()
             .table_name(&self.postings)
@@ -245,13 +264,13 @@ impl Rows for DynamoDbRows {
             .expression_attribute_values(":partition", text(&range.partition))
             .expression_attribute_values(":first", text(&range.first))
             .expression_attribute_values(":last", text(&range.last))
-            .set_exclusive_start_key(after.map(key_of))
+            .set_exclusive_start_key(after.map(posting_key))
             .limit(i32::try_from(limit)?)
             .send()
             .await
             .context("the search index could not be read")?;
-        let more = answer.last_evaluated_key.is_some();
-        let postings = answer.items.unwrap_or_default().into_iter().map(posting_of);
-        Ok(Read { postings: postings.collect::<anyhow::Result<_>>()?, more })
+        let has_more = response.last_evaluated_key.is_some();
+        let postings = response.items.unwrap_or_default().into_iter().map(parse_posting);
+        Ok(PostingPage { postings: postings.collect::<anyhow::Result<_>>()?, has_more })
     }
 }

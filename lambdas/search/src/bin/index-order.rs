@@ -1,4 +1,4 @@
-//! `index-order`: the orders table's stream → the search index.
+//! `index-order`: stream of the orders table → search index.
 
 use std::sync::Arc;
 

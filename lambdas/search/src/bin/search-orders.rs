@@ -1,4 +1,4 @@
-//! `search-orders`: API Gateway → the search index.
+//! `search-orders`: API Gateway → search index.
 
 use std::sync::Arc;
 

@@ -1,18 +1,19 @@
-//! An inverted index over plain rows ([`rows::Rows`]), which DynamoDB keeps, or memory.
+//! An inverted index over plain rows ([`rows::Rows`]), stored in DynamoDB or in memory.
 //!
-//! Of each order there is a *record* with all that is shown and matched, and a *posting* for each word, field and
-//! audience: a key and nothing else, `all#te` / `tea g <time> <order>`, so that the words that start with `te` stand
-//! together, whole words before longer ones, the best field before others and the newest order before older ones.
+//! Each order has a *record*, which contains everything that is displayed and matched, and a *posting* for
+//! each word, field and audience. A posting is only a key, `all#te` / `tea g <time> <order>`: words that
+//! start with `te` are adjacent, a word precedes longer ones, the most relevant field comes first, and newer
+//! orders precede older ones.
 //!
-//! What holds whatever fails, and however many write at the same time ([`PostingsIndex`]'s tests crash it at every
-//! write):
+//! Invariants, which hold after any failure and with any number of concurrent writers (the tests of
+//! [`PostingsIndex`] crash it at every write):
 //!
-//! 1. Every word of a record has its postings. They are written before the record that needs them, and what removes
-//!    postings has to find the record's stamp unchanged.
-//! 2. A record's version never goes back.
-//! 3. A posting whose record does not have its word is found by nobody: every hit is looked up in its record. Such
-//!    postings are noted in the record as `debris` before they stop being needed, and are cleaned up by whoever writes
-//!    next, if the one who noted them does not.
+//! 1. Every term of a record has its postings. They are written before the record that needs them, and
+//!    postings are removed only on condition that the record's stamp is unchanged.
+//! 2. The version of a record never decreases.
+//! 3. A posting whose record does not contain its term never produces a hit, because every hit is verified
+//!    against its record. Such postings are listed in the record as `debris` in the write that makes them
+//!    obsolete. If the writer fails to remove them, the next writer does.
 
 mod keys;
 pub mod rows;
@@ -29,27 +30,27 @@ pub use keys::{Posting, Range};
 
 use crate::document::Document;
 use crate::query::{Page, Query};
-use crate::store::{Indexed, OrderIndex};
+use crate::store::{IndexOutcome, OrderIndex};
 use rows::Rows;
 
-/// The index over rows.
+/// The inverted index over rows.
 pub struct PostingsIndex<R> {
     rows: R,
     clock: Arc<dyn Clock>,
 }
 
 impl<R: Rows> PostingsIndex<R> {
-    /// Over these rows.
+    /// Creates the index over these rows.
     pub fn new(rows: R, clock: Arc<dyn Clock>) -> Self {
         Self { rows, clock }
     }
 
-    /// The rows, and no index any more.
+    /// Returns the rows and drops the index.
     pub fn into_rows(self) -> R {
         self.rows
     }
 
-    /// The rows.
+    /// Returns the rows.
     pub fn rows(&self) -> &R {
         &self.rows
     }
@@ -57,7 +58,7 @@ impl<R: Rows> PostingsIndex<R> {
 
 #[async_trait]
 impl<R: Rows> OrderIndex for PostingsIndex<R> {
-    async fn index(&self, document: Document) -> anyhow::Result<Indexed> {
+    async fn index(&self, document: Document) -> anyhow::Result<IndexOutcome> {
         write::index(&self.rows, document).await
     }
 

@@ -1,4 +1,4 @@
-//! The port below the index: rows with keys, and one transaction.
+//! The storage port of the index: rows with keys, and one kind of transaction.
 
 use std::collections::BTreeSet;
 
@@ -10,33 +10,35 @@ use super::keys::{Posting, Range};
 use crate::document::{Audience, Document};
 use crate::term::Term;
 
-/// The most records that [`Rows::records`] reads at once: what `BatchGetItem` takes.
-pub const MOST_RECORDS: usize = 100;
-/// The most postings that [`Rows::remove`] takes: `TransactWriteItems` takes 100 items, and one is the record.
-pub const MOST_REMOVED: usize = 99;
+/// The maximum number of records per call of [`Rows::records`]: the limit of `BatchGetItem`.
+pub const MAX_RECORDS: usize = 100;
+/// The maximum number of postings per call of [`Rows::remove_postings`]: `TransactWriteItems` accepts 100
+/// items, one of which is the check of the record.
+pub const MAX_REMOVALS: usize = 99;
 
-/// All that the index knows of one order.
+/// The record of an order in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Which order.
+    /// The id of the order.
     pub order_id: OrderId,
-    /// Goes up with each write of the record, and never stands twice for two different ones.
+    /// The revision of the record for optimistic locking. Each write increments it, so that no two states of
+    /// the record have the same stamp.
     pub stamp: u64,
-    /// The order; `None` when it was removed.
+    /// The order; `None` if it was removed.
     pub document: Option<Document>,
-    /// Everybody who finds it.
+    /// The audiences that may find the order.
     pub audiences: BTreeSet<Audience>,
-    /// All that it is found by.
+    /// The terms that the order is found by.
     pub terms: BTreeSet<Term>,
-    /// Postings that may be there and are not needed.
+    /// Obsolete postings that may still exist.
     pub debris: BTreeSet<Posting>,
-    /// When the row may go, in seconds since 1970: of removed orders only.
+    /// The time to live of the tombstone of a removed order, in seconds since 1970; `None` for other orders.
     pub expires_at: Option<i64>,
 }
 
 impl Record {
-    /// The record of an order that is found.
-    pub(super) fn of(document: Document, stamp: u64) -> Self {
+    /// Creates the record of a document.
+    pub(super) fn new(document: Document, stamp: u64) -> Self {
         Self {
             order_id: document.order_id,
             stamp,
@@ -48,44 +50,53 @@ impl Record {
         }
     }
 
-    /// The postings that it needs.
+    /// Returns the postings that the record needs.
     pub fn postings(&self) -> BTreeSet<Posting> {
         let Some(document) = &self.document else { return BTreeSet::new() };
-        let of = |audience| {
-            let terms = self.terms.iter().map(move |term| Posting::of_term(audience, term, document));
-            terms.chain([Posting::of_list(audience, document)])
+        let for_audience = |audience| {
+            let terms = self.terms.iter().map(move |term| Posting::for_term(audience, term, document));
+            terms.chain([Posting::for_list(audience, document)])
         };
-        self.audiences.iter().flat_map(of).collect()
+        self.audiences.iter().flat_map(for_audience).collect()
     }
 }
 
-/// Neighbouring postings, as far as they were read.
+/// A page of adjacent postings.
 #[derive(Debug, Clone, Default)]
-pub struct Read {
-    /// In their order.
+pub struct PostingPage {
+    /// The postings in key order.
     pub postings: Vec<Posting>,
-    /// Whether there are more behind.
-    pub more: bool,
+    /// Whether more postings follow.
+    pub has_more: bool,
 }
 
-/// Rows. Each call may fail before its effect or after it.
+/// The storage of records and postings. A call that returns an error may or may not have taken effect.
 #[async_trait]
 pub trait Rows: Send + Sync {
-    /// One record, as it is now.
+    /// Reads a record with strong consistency.
     async fn record(&self, order: OrderId) -> anyhow::Result<Option<Record>>;
 
-    /// Up to [`MOST_RECORDS`] records, in no order, as they were a moment ago.
+    /// Reads up to [`MAX_RECORDS`] records with eventual consistency. Their order is undefined.
     async fn records(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Record>>;
 
-    /// Writes a record if the one that is there has the stamp `read`, or if there is none where that is `None`.
-    async fn write(&self, read: Option<u64>, record: &Record) -> anyhow::Result<bool>;
+    /// Writes a record on condition that the stored one has the stamp `expected_stamp`, or that none exists
+    /// if that is `None`. Returns whether the condition was met.
+    async fn write_record(&self, expected_stamp: Option<u64>, record: &Record) -> anyhow::Result<bool>;
 
-    /// Writes postings, in no order. After a failure some may be there.
-    async fn put(&self, postings: &[Posting]) -> anyhow::Result<()>;
+    /// Writes postings, in any order. After a failure, some of them may exist.
+    async fn put_postings(&self, postings: &[Posting]) -> anyhow::Result<()>;
 
-    /// Removes up to [`MOST_REMOVED`] postings, all or none, if the order's record has this stamp.
-    async fn remove(&self, order: OrderId, stamp: u64, postings: &[Posting]) -> anyhow::Result<bool>;
+    /// Atomically removes up to [`MAX_REMOVALS`] postings on condition that the record of the order has this
+    /// stamp. Returns whether the condition was met.
+    async fn remove_postings(&self, order: OrderId, stamp: u64, postings: &[Posting])
+    -> anyhow::Result<bool>;
 
-    /// At most `limit` postings of a range, behind `after`, in their order, as they were a moment ago.
-    async fn read(&self, range: &Range, after: Option<&Posting>, limit: usize) -> anyhow::Result<Read>;
+    /// Reads at most `limit` postings of a range in key order, starting after `after`, with eventual
+    /// consistency.
+    async fn read_postings(
+        &self,
+        range: &Range,
+        after: Option<&Posting>,
+        limit: usize,
+    ) -> anyhow::Result<PostingPage>;
 }

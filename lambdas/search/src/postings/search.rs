@@ -1,7 +1,8 @@
-//! Searching: the words' postings lead to candidates, and each candidate's record says whether it is a hit.
+//! Searching: the postings of the words yield candidates, and the record of each candidate decides whether it
+//! is a hit.
 //!
-//! What a request reads is bounded: [`MOST_PAGES`] of postings for each word, where there are dates another one of each
-//! field and one of the list by date, and [`MOST_CANDIDATES`] records.
+//! The reads of a request are bounded: [`MAX_PAGES`] pages of postings for each word; if there are dates, one
+//! more page for each field and one of the list by date; and [`MAX_CANDIDATES`] records.
 
 use std::collections::BTreeMap;
 
@@ -9,73 +10,76 @@ use domain::OrderId;
 use futures::future::try_join_all;
 
 use super::keys::{Posting, Range};
-use super::rows::{MOST_RECORDS, Record, Rows};
+use super::rows::{MAX_RECORDS, Record, Rows};
 use crate::query::{Hit, Page, Position, Query};
-use crate::term::{Field, Match, Wanted};
+use crate::term::{Field, Match, QueryWord};
 
-/// Postings on a page. A posting takes some 100 bytes, so a page is far below the 1 MB that DynamoDB gives at once.
-const PAGE: usize = 1000;
-/// Pages that are read of each word while no word has few orders.
-const MOST_PAGES: usize = 4;
-/// So many orders that have all words fill the largest page ([`Query::limit`]).
-const ENOUGH: usize = 100;
-/// Records that are looked up for one request.
-const MOST_CANDIDATES: usize = 1000;
+/// The number of postings on a page. A posting has about 100 bytes, so a page is far below DynamoDB's limit
+/// of 1 MB per query.
+const PAGE_SIZE: usize = 1000;
+/// The maximum number of pages that are read of each word until the postings of one word are complete.
+const MAX_PAGES: usize = 4;
+/// The maximum of [`Query::limit`]: this many orders that match all words fill any page.
+const MAX_HITS_PER_PAGE: usize = 100;
+/// The maximum number of records that a request reads.
+const MAX_CANDIDATES: usize = 1000;
 
 pub(super) async fn search(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
-    if query.words.is_empty() { list(rows, query).await } else { find(rows, query).await }
+    if query.words.is_empty() { list_orders(rows, query).await } else { search_words(rows, query).await }
 }
 
-/// All orders of the audience, the newest first.
-async fn list(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
+/// Lists the orders of the audience, newest first.
+async fn list_orders(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
     let (from, before) = (query.filters.from, query.filters.before);
-    let mut walk = Walk::new(query);
-    let Some(range) = Range::of_list(&query.audience, from, before, query.after.as_ref()) else {
-        return Ok(walk.page(false, false));
+    let mut builder = PageBuilder::new(query);
+    let Some(range) = Range::for_list(&query.audience, from, before, query.after.as_ref()) else {
+        return Ok(builder.into_page(false, false));
     };
     let mut after: Option<Posting> = None;
     loop {
-        let read = rows.read(&range, after.as_ref(), walk.step()).await?;
-        let candidates: Vec<Position> = read.postings.iter().filter_map(Posting::order).collect();
-        let enough = walk.look(rows, &candidates).await?;
+        let read = rows.read_postings(&range, after.as_ref(), builder.batch_size()).await?;
+        let candidates: Vec<Position> = read.postings.iter().filter_map(Posting::position).collect();
+        let is_done = builder.add(rows, &candidates).await?;
         after = read.postings.last().cloned();
-        if enough || !read.more || after.is_none() {
-            return Ok(walk.page(read.more, false));
+        if is_done || !read.has_more || after.is_none() {
+            return Ok(builder.into_page(read.has_more, false));
         }
     }
 }
 
-/// The postings of a word, as far as they were read.
-struct WordList<'a> {
-    word: &'a Wanted,
+/// The posting list of a word, as far as it has been read.
+struct PostingList<'a> {
+    word: &'a QueryWord,
     range: Range,
     postings: Vec<Posting>,
-    more: bool,
+    has_more: bool,
 }
 
-impl WordList<'_> {
-    async fn read_on(&mut self, rows: &impl Rows) -> anyhow::Result<()> {
-        let read = rows.read(&self.range, self.postings.last(), PAGE).await?;
-        self.more = read.more;
+impl PostingList<'_> {
+    async fn read_next_page(&mut self, rows: &impl Rows) -> anyhow::Result<()> {
+        let read = rows.read_postings(&self.range, self.postings.last(), PAGE_SIZE).await?;
+        self.has_more = read.has_more;
         self.postings.extend(read.postings);
         Ok(())
     }
 
-    /// Reads what is within the query's dates, under the word itself in each field. Words that start with it stand behind,
-    /// each in an order of time of its own.
+    /// Reads the postings within the dates of the query, for exactly this word in each field. Longer words
+    /// that start with it are not included: each is sorted by time separately.
     async fn read_within_dates(&mut self, rows: &impl Rows, query: &Query) -> anyhow::Result<()> {
         let (from, before) = (query.filters.from, query.filters.before);
-        let ranges = Field::ALL.map(|field| Range::of_field(&query.audience, self.word, field, from, before));
-        let read = try_join_all(ranges.iter().map(|range| rows.read(range, None, PAGE))).await?;
-        self.postings.extend(read.into_iter().flat_map(|read| read.postings));
+        let ranges =
+            Field::ALL.map(|field| Range::for_field(&query.audience, self.word, field, from, before));
+        let pages =
+            try_join_all(ranges.iter().map(|range| rows.read_postings(range, None, PAGE_SIZE))).await?;
+        self.postings.extend(pages.into_iter().flat_map(|page| page.postings));
         Ok(())
     }
 
-    /// Each order in it, with the score of its best posting.
+    /// Returns the orders in the list, each ranked by the score of its best posting.
     fn orders(&self) -> BTreeMap<OrderId, Position> {
         let mut orders: BTreeMap<OrderId, Position> = BTreeMap::new();
         for posting in &self.postings {
-            let (Some(order), Some(term)) = (posting.order(), posting.term()) else { continue };
+            let (Some(order), Some(term)) = (posting.position(), posting.term()) else { continue };
             let rank = self.word.score(&term).unwrap_or_default();
             let best = orders.entry(order.order_id).or_insert(order);
             best.rank = best.rank.max(rank);
@@ -84,76 +88,79 @@ impl WordList<'_> {
     }
 }
 
-/// Orders that have all of the words.
-async fn find(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
-    let mut lists: Vec<WordList<'_>> = query
+/// Searches the orders that match all words.
+async fn search_words(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
+    let mut lists: Vec<PostingList<'_>> = query
         .words
         .iter()
-        .map(|word| WordList {
+        .map(|word| PostingList {
             word,
-            range: Range::of_word(&query.audience, word),
+            range: Range::for_word(&query.audience, word),
             postings: Vec::new(),
-            more: true,
+            has_more: true,
         })
         .collect();
-    // One word that few orders have is enough: reading goes on as long as there is none.
-    for _ in 0..MOST_PAGES {
-        if lists.iter().all(|list| list.more) {
-            try_join_all(lists.iter_mut().map(|list| list.read_on(rows))).await?;
+    // One complete list is enough to know all candidates, so reading stops at the first.
+    for _ in 0..MAX_PAGES {
+        if lists.iter().all(|list| list.has_more) {
+            try_join_all(lists.iter_mut().map(|list| list.read_next_page(rows))).await?;
         }
     }
-    let is_possible = |candidate: &Position| may_pass(query, candidate);
-    // Lists that are whole say who may be a hit; of words whose lists are not, the records tell.
-    let all_are_whole = lists.iter().all(|list| !list.more);
-    let whole = lists.iter().filter(|list| !list.more);
-    let candidates: Vec<Position> = common(whole).into_values().filter(is_possible).collect();
-    if all_are_whole {
-        return walk(rows, query, candidates, false).await;
+    let is_possible = |candidate: &Position| may_be_within_dates(query, candidate);
+    // Complete lists determine the candidates; their records are checked for the words whose lists are
+    // incomplete.
+    let are_all_complete = lists.iter().all(|list| !list.has_more);
+    let complete = lists.iter().filter(|list| !list.has_more);
+    let candidates: Vec<Position> = intersect(complete).into_values().filter(is_possible).collect();
+    if are_all_complete {
+        return page_in_order(rows, query, candidates, false).await;
     }
-    if lists.iter().any(|list| !list.more) && candidates.len() <= MOST_CANDIDATES {
-        return look_up(rows, query, candidates, false).await;
+    if lists.iter().any(|list| !list.has_more) && candidates.len() <= MAX_CANDIDATES {
+        return rank_and_page(rows, query, candidates, false).await;
     }
-    if let Some(dated) = within_dates(rows, query).await? {
-        return look_up(rows, query, dated.into_values().filter(is_possible).collect(), false).await;
+    if let Some(dated) = list_within_dates(rows, query).await? {
+        return rank_and_page(rows, query, dated.into_values().filter(is_possible).collect(), false).await;
     }
-    // There are more than can be looked at, and the first of them may all be later than what is asked for.
-    if query.filters.have_dates() {
-        let cut = lists.iter_mut().filter(|list| list.more);
-        try_join_all(cut.map(|list| list.read_within_dates(rows, query))).await?;
+    // There are too many candidates to examine, and the first of them may all be later than the dates of the
+    // query.
+    if query.filters.has_dates() {
+        let incomplete = lists.iter_mut().filter(|list| list.has_more);
+        try_join_all(incomplete.map(|list| list.read_within_dates(rows, query))).await?;
     }
-    // Those that the lists have in common, as far as they were read, are hits.
-    let found: Vec<Position> = common(lists.iter()).into_values().filter(is_possible).collect();
-    if found.len() >= ENOUGH || lists.len() == 1 {
-        return walk(rows, query, found, true).await;
+    // Orders in the intersection of the lists, as far as they were read, match all words.
+    let matching: Vec<Position> = intersect(lists.iter()).into_values().filter(is_possible).collect();
+    if matching.len() >= MAX_HITS_PER_PAGE || lists.len() == 1 {
+        return page_in_order(rows, query, matching, true).await;
     }
-    // The longest word has probably fewest orders: their records tell of the other words.
+    // The longest word is probably the rarest: the records of its orders are checked for the other words.
     let longest = lists.iter().max_by_key(|list| list.word.as_str().len());
     let mut others: Vec<Position> =
-        longest.map(WordList::orders).unwrap_or_default().into_values().filter(is_possible).collect();
-    others.retain(|other| !found.iter().any(|found| found.order_id == other.order_id));
+        longest.map(PostingList::orders).unwrap_or_default().into_values().filter(is_possible).collect();
+    others.retain(|other| !matching.iter().any(|known| known.order_id == other.order_id));
     others.sort_unstable();
-    others.truncate(MOST_CANDIDATES.saturating_sub(found.len()));
-    look_up(rows, query, found.into_iter().chain(others).collect(), true).await
+    others.truncate(MAX_CANDIDATES.saturating_sub(matching.len()));
+    rank_and_page(rows, query, matching.into_iter().chain(others).collect(), true).await
 }
 
-/// Looks at the records of candidates, at most [`MOST_CANDIDATES`], of which the postings do not tell all: neither whether
-/// they are hits nor how good.
-async fn look_up(
+/// Reads the records of at most [`MAX_CANDIDATES`] candidates and ranks the hits among them, because the
+/// postings determine neither whether they are hits nor their rank.
+async fn rank_and_page(
     rows: &impl Rows,
     query: &Query,
     candidates: Vec<Position>,
     truncated: bool,
 ) -> anyhow::Result<Page> {
-    let hits = ranked(rows, query, &candidates).await?;
-    let mut walk = Walk::new(query);
-    let more = hits.len() > query.limit;
-    walk.hits = hits.into_iter().take(query.limit).collect();
-    walk.last = walk.hits.last().map(|hit| hit.position);
-    Ok(walk.page(more, truncated))
+    let hits = ranked_hits(rows, query, &candidates).await?;
+    let mut builder = PageBuilder::new(query);
+    let has_more = hits.len() > query.limit;
+    builder.hits = hits.into_iter().take(query.limit).collect();
+    builder.last = builder.hits.last().map(|hit| hit.position);
+    Ok(builder.into_page(has_more, truncated))
 }
 
-/// Reads the records of candidates, of which the postings tell all, the rank too, until the page is full.
-async fn walk(
+/// Reads the records of candidates in order of their position until the page is full. The postings determine
+/// the rank.
+async fn page_in_order(
     rows: &impl Rows,
     query: &Query,
     mut candidates: Vec<Position>,
@@ -162,30 +169,33 @@ async fn walk(
     candidates.retain(|candidate| query.after.is_none_or(|after| *candidate > after));
     candidates.sort_unstable();
     let mut candidates = candidates.as_slice();
-    let mut walk = Walk::new(query);
+    let mut builder = PageBuilder::new(query);
     while !candidates.is_empty() {
-        let (some, rest) = candidates.split_at(walk.step().min(candidates.len()));
+        let (batch, rest) = candidates.split_at(builder.batch_size().min(candidates.len()));
         candidates = rest;
-        if walk.look(rows, some).await? {
+        if builder.add(rows, batch).await? {
             break;
         }
     }
-    Ok(walk.page(!candidates.is_empty(), truncated))
+    Ok(builder.into_page(!candidates.is_empty(), truncated))
 }
 
-/// All hits among candidates, the best first.
-async fn ranked(rows: &impl Rows, query: &Query, candidates: &[Position]) -> anyhow::Result<Vec<Hit>> {
+/// Returns all hits among the candidates, best first.
+async fn ranked_hits(rows: &impl Rows, query: &Query, candidates: &[Position]) -> anyhow::Result<Vec<Hit>> {
     let ids: Vec<OrderId> = candidates.iter().map(|candidate| candidate.order_id).collect();
-    let records = try_join_all(ids.chunks(MOST_RECORDS).map(|some| rows.records(some))).await?;
-    let mut hits: Vec<Hit> = records.into_iter().flatten().filter_map(|record| hit(query, record)).collect();
+    let records = try_join_all(ids.chunks(MAX_RECORDS).map(|some| rows.records(some))).await?;
+    let mut hits: Vec<Hit> =
+        records.into_iter().flatten().filter_map(|record| match_record(query, record)).collect();
     hits.retain(|hit| query.after.is_none_or(|after| hit.position > after));
     hits.sort_unstable_by_key(|hit| hit.position);
     Ok(hits)
 }
 
-/// The orders in all of these lists, with the sum of their scores.
-fn common<'a, 'b: 'a>(mut lists: impl Iterator<Item = &'a WordList<'b>>) -> BTreeMap<OrderId, Position> {
-    let mut orders = lists.next().map(WordList::orders).unwrap_or_default();
+/// Returns the intersection of the lists: each order with the sum of its scores.
+fn intersect<'a, 'b: 'a>(
+    mut lists: impl Iterator<Item = &'a PostingList<'b>>,
+) -> BTreeMap<OrderId, Position> {
+    let mut orders = lists.next().map(PostingList::orders).unwrap_or_default();
     for list in lists {
         let others = list.orders();
         orders.retain(|order, position| match others.get(order) {
@@ -199,71 +209,75 @@ fn common<'a, 'b: 'a>(mut lists: impl Iterator<Item = &'a WordList<'b>>) -> BTre
     orders
 }
 
-/// The orders within the query's dates, where it has any and they are few.
-async fn within_dates(
+/// Returns the orders within the dates of the query, or `None` if it has no dates or the orders exceed one
+/// page.
+async fn list_within_dates(
     rows: &impl Rows,
     query: &Query,
 ) -> anyhow::Result<Option<BTreeMap<OrderId, Position>>> {
     let (from, before) = (query.filters.from, query.filters.before);
-    if !query.filters.have_dates() {
+    if !query.filters.has_dates() {
         return Ok(None);
     }
-    let Some(range) = Range::of_list(&query.audience, from, before, None) else {
+    let Some(range) = Range::for_list(&query.audience, from, before, None) else {
         return Ok(Some(BTreeMap::new()));
     };
-    let read = rows.read(&range, None, PAGE).await?;
-    let orders = read.postings.iter().filter_map(Posting::order).map(|order| (order.order_id, order));
-    Ok((!read.more).then(|| orders.collect()))
+    let read = rows.read_postings(&range, None, PAGE_SIZE).await?;
+    let orders = read.postings.iter().filter_map(Posting::position).map(|order| (order.order_id, order));
+    Ok((!read.has_more).then(|| orders.collect()))
 }
 
-/// Whether a candidate is within the dates, as far as its key tells: it counts in microseconds.
-fn may_pass(query: &Query, candidate: &Position) -> bool {
+/// Returns whether a candidate may be within the dates, in the microsecond precision of its key.
+fn may_be_within_dates(query: &Query, candidate: &Position) -> bool {
     let filters = &query.filters;
     filters.from.is_none_or(|from| candidate.placed_at >= from.as_microsecond())
         && filters.before.is_none_or(|before| candidate.placed_at <= before.as_microsecond())
 }
 
-/// The hit that a record is, if it is one.
-fn hit(query: &Query, record: Record) -> Option<Hit> {
+/// Returns the hit for a record, or `None` if it does not match the query.
+fn match_record(query: &Query, record: Record) -> Option<Hit> {
     let document = record.document?;
-    let found = Match::of(&query.words, &record.terms)?;
-    let is_hit = record.audiences.contains(&query.audience) && query.filters.pass(&document);
-    is_hit.then(|| Hit { position: Position::of(found.rank, &document), fields: found.fields, document })
+    let found = Match::find(&query.words, &record.terms)?;
+    let is_hit = record.audiences.contains(&query.audience) && query.filters.matches(&document);
+    is_hit.then(|| Hit { position: Position::new(found.rank, &document), fields: found.fields, document })
 }
 
-/// Fills a page with hits, one more than it holds: that one says that there is another page.
-struct Walk<'a> {
+/// Collects the hits of a page, and one more, which shows that there is a next page.
+struct PageBuilder<'a> {
     query: &'a Query,
     hits: Vec<Hit>,
-    looked: usize,
+    /// The number of candidates that have been examined.
+    examined: usize,
+    /// The last candidate that has been examined.
     last: Option<Position>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> PageBuilder<'a> {
     fn new(query: &'a Query) -> Self {
-        Self { query, hits: Vec::new(), looked: 0, last: None }
+        Self { query, hits: Vec::new(), examined: 0, last: None }
     }
 
-    /// How many candidates to look at next.
-    fn step(&self) -> usize {
-        let wanted = if self.query.filters.need_documents() || self.looked > 0 {
-            MOST_RECORDS
+    /// Returns the number of candidates to examine next.
+    fn batch_size(&self) -> usize {
+        let wanted = if self.query.filters.needs_documents() || self.examined > 0 {
+            MAX_RECORDS
         } else {
             self.query.limit.saturating_add(1)
         };
-        wanted.clamp(1, MOST_RECORDS)
+        wanted.clamp(1, MAX_RECORDS)
     }
 
-    /// Looks at candidates, which are in order and behind all that it has seen. True when it has looked enough.
-    async fn look(&mut self, rows: &impl Rows, candidates: &[Position]) -> anyhow::Result<bool> {
+    /// Examines candidates, which are sorted and follow all earlier ones. Returns whether the page is full or
+    /// the limit of candidates is reached.
+    async fn add(&mut self, rows: &impl Rows, candidates: &[Position]) -> anyhow::Result<bool> {
         let ids: Vec<OrderId> = candidates.iter().map(|candidate| candidate.order_id).collect();
         let read = if ids.is_empty() { Vec::new() } else { rows.records(&ids).await? };
         let mut records: BTreeMap<OrderId, Record> =
             read.into_iter().map(|record| (record.order_id, record)).collect();
         for candidate in candidates {
             let record = records.remove(&candidate.order_id);
-            if let Some(mut hit) = record.and_then(|record| hit(self.query, record)) {
-                // The place that it was found at, should the two differ for a moment: pages follow the postings.
+            if let Some(mut hit) = record.and_then(|record| match_record(self.query, record)) {
+                // Paging follows the postings, whose position can briefly differ from that of the record.
                 hit.position = *candidate;
                 self.hits.push(hit);
                 if self.hits.len() > self.query.limit {
@@ -272,17 +286,17 @@ impl<'a> Walk<'a> {
             }
             self.last = Some(*candidate);
         }
-        self.looked = self.looked.saturating_add(candidates.len());
-        Ok(self.looked >= MOST_CANDIDATES)
+        self.examined = self.examined.saturating_add(candidates.len());
+        Ok(self.examined >= MAX_CANDIDATES)
     }
 
-    /// The page. `more` says whether there are candidates that it did not look at.
-    fn page(mut self, more: bool, truncated: bool) -> Page {
+    /// Returns the page. `has_more` is whether there are candidates that were not examined.
+    fn into_page(mut self, has_more: bool, truncated: bool) -> Page {
         let next = if self.hits.len() > self.query.limit {
             self.hits.truncate(self.query.limit);
             self.hits.last().map(|hit| hit.position)
         } else {
-            self.last.filter(|_| more)
+            self.last.filter(|_| has_more)
         };
         Page { hits: self.hits, next, truncated }
     }

@@ -12,11 +12,11 @@ use platform::http::{Caller, Scope};
 use search::adapters::memory::InMemoryIndex;
 use search::api::{Api, router};
 use search::query::{Page, Query};
-use search::store::{Indexed, OrderIndex};
+use search::store::{IndexOutcome, OrderIndex};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::{clock, document, everybodys, order_of};
+use crate::support::{clock, document, order_with, unrestricted_query};
 
 fn scopes(of: Scope) -> Scopes {
     [of].into_iter().collect()
@@ -46,14 +46,14 @@ async fn get(index: Arc<dyn OrderIndex>, caller: Caller, path: &str) -> (StatusC
 async fn index() -> Arc<InMemoryIndex> {
     let index = Arc::new(InMemoryIndex::default());
     for (number, customer) in [(1, "u-1"), (2, "u-2"), (3, "client1.u-1"), (4, "client2.u-1")] {
-        let order = order_of(number, customer, "Ada", "ada@example.com", &["TEA-001"]);
+        let order = order_with(number, customer, "Ada", "ada@example.com", &["TEA-001"]);
         index.index(document(&order, &[("TEA-001", "Darjeeling")])).await.unwrap();
     }
     index
 }
 
 #[tokio::test]
-async fn everybody_finds_their_own() {
+async fn callers_find_only_the_orders_in_their_scope() {
     let index = index().await;
     for (caller, path, customers) in [
         (staff(), "/search/orders?q=tea", vec!["client2.u-1", "client1.u-1", "u-2", "u-1"]),
@@ -84,7 +84,7 @@ async fn everybody_finds_their_own() {
 }
 
 #[tokio::test]
-async fn a_hit_says_what_was_found_and_where() {
+async fn a_hit_shows_the_order_and_the_matched_fields() {
     let (_, body) = get(index().await, staff(), "/search/orders?q=ada%20darj&customer_id=u-1").await;
     assert_eq!(
         body,
@@ -105,7 +105,7 @@ async fn a_hit_says_what_was_found_and_where() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
+async fn all_invalid_parameters_are_reported() {
     let index = index().await;
     let long = "x".repeat(201);
     for (query, wrong) in [
@@ -121,15 +121,15 @@ async fn all_that_is_wrong_is_named() {
     ] {
         let (status, body) = get(index.clone(), staff(), &format!("/search/orders?{query}")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{query}");
-        let places: Vec<&str> = body["errors"]
+        let parameters: Vec<&str> = body["errors"]
             .as_array()
             .unwrap()
             .iter()
             .map(|error| error["parameter"].as_str().unwrap())
             .collect();
-        assert_eq!(places, wrong, "{query}: {body}");
+        assert_eq!(parameters, wrong, "{query}: {body}");
     }
-    for fine in [
+    for valid in [
         "q=a+a+a+a+a+a+a+a+a",
         "q=",
         "q=%F0%9F%8D%B5",
@@ -138,33 +138,33 @@ async fn all_that_is_wrong_is_named() {
         "min_amount=1&currency=EUR",
     ] {
         assert_eq!(
-            get(index.clone(), staff(), &format!("/search/orders?{fine}")).await.0,
+            get(index.clone(), staff(), &format!("/search/orders?{valid}")).await.0,
             StatusCode::OK,
-            "{fine}"
+            "{valid}"
         );
     }
     index.failures.fail_next(1);
     assert_eq!(get(index, staff(), "/search/orders?q=ada").await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
-/// An index that has lost its senses.
+/// A faulty index that ignores the audience of the query.
 struct Leaky(Arc<InMemoryIndex>);
 
 #[async_trait::async_trait]
 impl OrderIndex for Leaky {
-    async fn index(&self, _: search::document::Document) -> anyhow::Result<Indexed> {
-        unreachable!("nobody writes")
+    async fn index(&self, _: search::document::Document) -> anyhow::Result<IndexOutcome> {
+        unreachable!("the API does not write")
     }
     async fn remove(&self, _: OrderId) -> anyhow::Result<()> {
-        unreachable!("nobody writes")
+        unreachable!("the API does not write")
     }
     async fn search(&self, _: &Query) -> anyhow::Result<Page> {
-        self.0.search(&everybodys("ada")).await
+        self.0.search(&unrestricted_query("ada")).await
     }
 }
 
 #[tokio::test]
-async fn an_index_that_gives_too_much_shows_nobody_what_is_not_theirs() {
+async fn hits_outside_the_callers_scope_are_dropped() {
     let leaky = Arc::new(Leaky(index().await));
     let (status, body) = get(leaky, customer("u-1"), "/search/orders?q=ada").await;
     let hits = body["hits"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! `index-order`: what the stream tells.
+//! `index-order`: indexing the changes from the stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,26 +13,26 @@ use search::index_order::IndexOrder;
 use search::store::OrderIndex;
 use serde_json::{Value, json};
 
-use crate::support::{clock, everybodys, image, numbers, order_id, sku};
+use crate::support::{clock, image, numbers, order_id, sku, unrestricted_query};
 
 struct Service {
     index: Arc<InMemoryIndex>,
     names: Arc<InMemoryNames>,
-    letters: Arc<Queue>,
+    dead_letters: Arc<Queue>,
     host: StreamHost<IndexOrder>,
 }
 
 fn service() -> Service {
-    let (index, names, letters) =
+    let (index, names, dead_letters) =
         (Arc::<InMemoryIndex>::default(), Arc::<InMemoryNames>::default(), Arc::<Queue>::default());
     let handler = IndexOrder { index: index.clone(), names: names.clone() };
     let host = StreamHost {
         function: "index-order",
         handler,
-        dead_letters: letters.clone() as Arc<dyn DeadLetters>,
+        dead_letters: dead_letters.clone() as Arc<dyn DeadLetters>,
         clock: clock() as Arc<dyn Clock>,
     };
-    Service { index, names, letters, host }
+    Service { index, names, dead_letters, host }
 }
 
 fn written(image: &OrderImage) -> Change {
@@ -53,19 +53,20 @@ impl Service {
     }
 
     async fn found(&self, words: &str) -> Vec<u32> {
-        numbers(&self.index.search(&everybodys(words)).await.unwrap())
+        numbers(&self.index.search(&unrestricted_query(words)).await.unwrap())
     }
 }
 
 #[tokio::test]
-async fn images_are_indexed_with_the_names_of_products() {
+async fn images_are_indexed_with_product_names() {
     let service = service();
-    service.names.name(&sku("TEA-002"), "Earl Grey".parse().unwrap());
+    service.names.set_name(&sku("TEA-002"), "Earl Grey".parse().unwrap());
     assert_eq!(service.batch(vec![written(&image(1, 1)), written(&image(2, 1))]).await, None);
     assert_eq!(service.found("earl").await, [2, 1]);
     assert_eq!(service.found("darjeeling").await, [0; 0]);
-    // A name that is found out later comes with the next image; duplicates and late ones change nothing.
-    service.names.name(&sku("TEA-001"), "Darjeeling".parse().unwrap());
+    // A name that becomes available is indexed with the next image; duplicate and outdated images change
+    // nothing.
+    service.names.set_name(&sku("TEA-001"), "Darjeeling".parse().unwrap());
     let changes = vec![written(&image(1, 3)), written(&image(1, 2)), written(&image(1, 3))];
     assert_eq!(service.batch(changes).await, None);
     assert_eq!(service.found("darjeeling earl").await, [1]);
@@ -73,33 +74,33 @@ async fn images_are_indexed_with_the_names_of_products() {
 }
 
 #[tokio::test]
-async fn a_deleted_order_is_found_no_more() {
+async fn a_deleted_order_is_no_longer_found() {
     let service = service();
-    let mut gone = written(&image(1, 1));
-    gone.new_image = None;
-    let changes = vec![written(&image(1, 1)), written(&image(2, 1)), gone, written(&image(1, 2))];
+    let mut deleted = written(&image(1, 1));
+    deleted.new_image = None;
+    let changes = vec![written(&image(1, 1)), written(&image(2, 1)), deleted, written(&image(1, 2))];
     assert_eq!(service.batch(changes).await, None);
     assert_eq!(service.found("").await, [2]);
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_put_away_without_what_it_says() {
+async fn an_invalid_change_is_sent_to_the_dlq_without_its_contents() {
     let service = service();
     let mut wrong = written(&image(1, 1));
     wrong.new_image =
         Some(json!({ "order_id": order_id(1), "version": 1, "order": r#"{"customer": "Ada Lovelace"}"# }));
-    let mut nothing = written(&image(3, 1));
-    (nothing.new_image, nothing.keys) = (None, Value::Null);
-    assert_eq!(service.batch(vec![wrong, nothing, written(&image(2, 1))]).await, None);
+    let mut empty = written(&image(3, 1));
+    (empty.new_image, empty.keys) = (None, Value::Null);
+    assert_eq!(service.batch(vec![wrong, empty, written(&image(2, 1))]).await, None);
     assert_eq!(service.found("").await, [2]);
-    let letters = service.letters.dead_letters();
-    assert_eq!(letters.iter().map(|letter| letter.kind).collect::<Vec<_>>(), ["poison", "poison"]);
-    assert!(letters[0].body.contains(&order_id(1).to_string()));
-    assert!(letters.iter().all(|letter| !format!("{letter:?}").contains("Lovelace")), "{letters:?}");
+    let messages = service.dead_letters.dead_letters();
+    assert_eq!(messages.iter().map(|message| message.kind).collect::<Vec<_>>(), ["poison", "poison"]);
+    assert!(messages[0].body.contains(&order_id(1).to_string()));
+    assert!(messages.iter().all(|message| !format!("{message:?}").contains("Lovelace")), "{messages:?}");
 }
 
 #[tokio::test]
-async fn an_index_that_fails_has_the_change_come_again() {
+async fn a_change_is_retried_after_the_index_fails() {
     let service = service();
     service.index.failures.fail_next(1);
     let (one, two) = (written(&image(1, 1)), written(&image(2, 1)));

@@ -1,4 +1,4 @@
-//! The search over ports in memory: its API, its functions, and its index with everything going wrong.
+//! The search service over in-memory ports: its API, its functions, and its index with injected faults.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod api;

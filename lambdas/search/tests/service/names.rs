@@ -1,4 +1,4 @@
-//! Names of products over HTTP: remembered, and never waited for long.
+//! Product names over HTTP: caching and time limits.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,18 +15,18 @@ use search::store::ProductNames;
 
 use crate::support::{clock, names, sku};
 
-/// An inventory that answers as it is told.
+/// An inventory that responds with configured status codes; 0 is a connection error.
 #[derive(Clone, Default)]
 struct Inventory {
     statuses: Arc<Mutex<BTreeMap<String, u16>>>,
-    asked: Arc<AtomicU32>,
+    requests: Arc<AtomicU32>,
     hangs: bool,
 }
 
 #[async_trait]
 impl HttpClient for Inventory {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.requests.fetch_add(1, Ordering::SeqCst);
         if self.hangs {
             std::future::pending::<()>().await;
         }
@@ -42,27 +42,27 @@ impl HttpClient for Inventory {
 }
 
 #[tokio::test]
-async fn a_name_is_asked_for_once_in_a_while() {
+async fn names_and_absent_products_are_cached() {
     let (inventory, clock) = (Inventory::default(), clock());
-    let asked = || inventory.asked.load(Ordering::SeqCst);
+    let requests = || inventory.requests.load(Ordering::SeqCst);
     let port = HttpProductNames::new(inventory.clone(), "http://shop/v1/", clock.clone());
     let both = [sku("A"), sku("B")];
     lock(&inventory.statuses).insert("B".to_owned(), 404);
     for _ in 0..3 {
         assert_eq!(port.names(&both).await, names(&[("A", "Name of A")]));
     }
-    assert_eq!(asked(), 2);
+    assert_eq!(requests(), 2);
     lock(&inventory.statuses).clear();
     clock.advance(SignedDuration::from_secs(61));
     assert_eq!(port.names(&both).await, names(&[("A", "Name of A"), ("B", "Name of B")]));
-    assert_eq!(asked(), 3, "what was not there is asked for again soon");
+    assert_eq!(requests(), 3, "an absent product is looked up again soon");
     clock.advance(SignedDuration::from_secs(601));
     port.names(&both).await;
-    assert_eq!(asked(), 5);
+    assert_eq!(requests(), 5);
 }
 
 #[tokio::test]
-async fn an_inventory_that_does_not_answer_is_left_alone_for_a_while() {
+async fn lookups_pause_after_the_inventory_fails() {
     let broken = |status: u16| {
         let inventory = Inventory::default();
         lock(&inventory.statuses).insert("B".to_owned(), status);
@@ -73,11 +73,15 @@ async fn an_inventory_that_does_not_answer_is_left_alone_for_a_while() {
         let clock = clock();
         let port = HttpProductNames::new(inventory.clone(), "http://shop/v1", clock.clone());
         assert!(!port.names(&[sku("B")]).await.contains_key(&sku("B")));
-        let asked = inventory.asked.load(Ordering::SeqCst);
+        let requests = inventory.requests.load(Ordering::SeqCst);
         assert_eq!(port.names(&[sku("A"), sku("B")]).await, names(&[]));
-        assert_eq!(inventory.asked.load(Ordering::SeqCst), asked, "the stream goes on without it");
+        assert_eq!(
+            inventory.requests.load(Ordering::SeqCst),
+            requests,
+            "the stream continues without lookups"
+        );
         clock.advance(SignedDuration::from_secs(16));
         port.names(&[sku("A")]).await;
-        assert_eq!(inventory.asked.load(Ordering::SeqCst), asked + 1);
+        assert_eq!(inventory.requests.load(Ordering::SeqCst), requests + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The rebuild: an index that is made anew from the table is the one that the stream made.
+//! The rebuild: an index rebuilt from the table equals the one built by the stream.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ type Index = PostingsIndex<InMemoryRows>;
 
 fn indexer(index: &Arc<Index>) -> IndexOrder {
     let names = InMemoryNames::default();
-    names.name(&sku("TEA-001"), "Darjeeling".parse().unwrap());
+    names.set_name(&sku("TEA-001"), "Darjeeling".parse().unwrap());
     IndexOrder { index: index.clone(), names: Arc::new(names) }
 }
 
@@ -33,7 +33,7 @@ async fn rebuild(index: &Arc<Index>, table: &InMemoryImages) -> Counts {
     counts
 }
 
-/// What stands in the index, without how often it was written.
+/// The contents of the index, without the stamps of the records.
 fn contents(index: &Index) -> (Vec<serde_json::Value>, usize) {
     let records = index.rows().all_records();
     let found = records.values().filter_map(|record| {
@@ -42,16 +42,16 @@ fn contents(index: &Index) -> (Vec<serde_json::Value>, usize) {
     (found.collect(), index.rows().all_postings().len())
 }
 
-/// What happens to the table, and what the stream tells of it.
+/// A change of the table, or a delivery to the index.
 #[derive(Debug, Clone)]
 enum Step {
-    /// An order is written once more.
+    /// Writes the next version of an order.
     Write(u32),
-    /// An order is deleted.
+    /// Deletes an order.
     Delete(u32),
-    /// The stream tells of a change that was made: the next one, or one before, again.
-    Tell(u8),
-    /// The rebuild takes a page that it has read a while ago.
+    /// The stream delivers or redelivers any earlier change.
+    Deliver(u8),
+    /// The rebuild indexes an image that it read earlier.
     Rebuild(u8),
 }
 
@@ -59,7 +59,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0..6_u32).prop_map(Step::Write),
         1 => (0..6_u32).prop_map(Step::Delete),
-        6 => any::<u8>().prop_map(Step::Tell),
+        6 => any::<u8>().prop_map(Step::Deliver),
         2 => any::<u8>().prop_map(Step::Rebuild),
     ];
     vec(step, 0..60)
@@ -69,16 +69,16 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
 
     #[test]
-    fn a_rebuilt_index_is_the_one_that_the_stream_made(steps in steps(), late in vec(any::<u8>(), 0..20)) {
+    fn a_rebuilt_index_equals_the_one_built_by_the_stream(steps in steps(), late in vec(any::<u8>(), 0..20)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (streamed, table) = (index(), InMemoryImages::default());
             let stream = indexer(&streamed);
             let mut versions = [0_u64; 6];
             let mut deleted = [false; 6];
-            // Every image that there was; none for a deletion.
+            // All images of all orders; version 0 is a deletion.
             let mut history: Vec<(u32, u64)> = Vec::new();
-            let tell = async |(number, version): (u32, u64)| {
+            let deliver = async |(number, version): (u32, u64)| {
                 if version == 0 {
                     search::store::OrderIndex::remove(streamed.as_ref(), order_id(number)).await.unwrap();
                 } else {
@@ -98,36 +98,37 @@ proptest! {
                         table.delete(order_id(number));
                         history.push((number, 0));
                     }
-                    Step::Tell(which) | Step::Rebuild(which) if !history.is_empty() => {
-                        let told = history[usize::from(which) % history.len()];
-                        // A rebuild reads orders, and an order that it read may be gone by now.
-                        if matches!(step, Step::Tell(_)) || told.1 > 0 {
-                            tell(told).await;
+                    Step::Deliver(which) | Step::Rebuild(which) if !history.is_empty() => {
+                        let change = history[usize::from(which) % history.len()];
+                        // A rebuild reads only existing orders, but an order that it read may have been
+                        // deleted since.
+                        if matches!(step, Step::Deliver(_)) || change.1 > 0 {
+                            deliver(change).await;
                         }
                     }
                     _ => {}
                 }
             }
-            // In the end the stream has told all, in some order, some of it twice.
+            // Finally, the stream has delivered all changes, in some order, and some of them twice.
             let order: Vec<usize> = late.iter().map(|which| usize::from(*which)).collect();
             for which in order.into_iter().filter(|_| !history.is_empty()).chain(0..history.len()) {
-                tell(history[which % history.len()]).await;
+                deliver(history[which % history.len()]).await;
             }
-            let fresh = index();
-            let counts = rebuild(&fresh, &table).await;
+            let rebuilt = index();
+            let counts = rebuild(&rebuilt, &table).await;
             prop_assert_eq!(counts.written, u64::try_from(table.all().len()).unwrap());
-            prop_assert_eq!(contents(&streamed), contents(&fresh));
-            // A rebuild of what is right writes nothing.
+            prop_assert_eq!(contents(&streamed), contents(&rebuilt));
+            // A rebuild of an index that is up to date writes nothing.
             let again = rebuild(&streamed, &table).await;
             prop_assert_eq!((again.written, again.orders), (0, counts.orders));
-            prop_assert_eq!(contents(&streamed), contents(&fresh));
+            prop_assert_eq!(contents(&streamed), contents(&rebuilt));
             Ok(())
         })?;
     }
 }
 
 #[tokio::test]
-async fn a_rebuild_removes_what_no_order_has_any_more() {
+async fn a_rebuild_removes_obsolete_orders_and_postings() {
     let (index, table) = (index(), InMemoryImages::default());
     for number in 0..5 {
         table.write(image(number, 1));

@@ -1,4 +1,4 @@
-//! Orders, and searches for them.
+//! Test orders, and queries for them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use platform::memory::ManualClock;
 use search::document::{Audience, Document};
 use search::image::OrderImage;
 use search::query::{Filters, Page, Query};
-use search::term::Wanted;
+use search::term::QueryWord;
 use serde_json::json;
 use uuid::Uuid;
 
-/// When the first order was placed.
+/// The time of the first order.
 pub(crate) fn start() -> Timestamp {
     Timestamp::from_second(1_795_428_930).unwrap()
 }
@@ -27,8 +27,8 @@ pub(crate) fn order_id(number: u32) -> OrderId {
     OrderId::from(Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_0000_0000 + u128::from(number)))
 }
 
-/// An order with these products, placed so many seconds after the start.
-pub(crate) fn order_of(number: u32, customer: &str, name: &str, email: &str, skus: &[&str]) -> Order {
+/// An order of these products, placed `number` seconds after the start.
+pub(crate) fn order_with(number: u32, customer: &str, name: &str, email: &str, skus: &[&str]) -> Order {
     let lines: Vec<_> = skus
         .iter()
         .map(|sku| json!({"sku": sku, "quantity": 1, "unit_price": {"amount": 1250, "currency": "EUR"}}))
@@ -46,7 +46,7 @@ pub(crate) fn order_of(number: u32, customer: &str, name: &str, email: &str, sku
 }
 
 pub(crate) fn order(number: u32) -> Order {
-    order_of(
+    order_with(
         number,
         &format!("cust-{}", number % 2),
         "Ada Lovelace",
@@ -55,7 +55,7 @@ pub(crate) fn order(number: u32) -> Order {
     )
 }
 
-/// The order as its row says after so many writes, 1 to 3.
+/// The image of an order after 1 to 3 writes.
 pub(crate) fn image(number: u32, version: u64) -> OrderImage {
     let order = order(number);
     let order = match version {
@@ -70,29 +70,29 @@ pub(crate) fn sku(text: &str) -> Sku {
     text.parse().unwrap()
 }
 
-pub(crate) fn names(of: &[(&str, &str)]) -> BTreeMap<Sku, ProductName> {
-    of.iter().map(|(of, name)| (sku(of), name.parse().unwrap())).collect()
+pub(crate) fn names(pairs: &[(&str, &str)]) -> BTreeMap<Sku, ProductName> {
+    pairs.iter().map(|(code, name)| (sku(code), name.parse().unwrap())).collect()
 }
 
-pub(crate) fn document(order: &Order, named: &[(&str, &str)]) -> Document {
-    Document::of(order, 1, &names(named))
+pub(crate) fn document(order: &Order, product_names: &[(&str, &str)]) -> Document {
+    Document::from_order(order, 1, &names(product_names))
 }
 
-pub(crate) fn everybodys(words: &str) -> Query {
+pub(crate) fn unrestricted_query(words: &str) -> Query {
     Query {
-        audience: Audience::Everybody,
-        words: Wanted::in_query(words),
+        audience: Audience::All,
+        words: QueryWord::parse_all(words),
         filters: Filters::default(),
         limit: 100,
         after: None,
     }
 }
 
-pub(crate) fn customers(id: &str, words: &str) -> Query {
-    Query { audience: Audience::Customer(id.parse().unwrap()), ..everybodys(words) }
+pub(crate) fn customer_query(id: &str, words: &str) -> Query {
+    Query { audience: Audience::Customer(id.parse().unwrap()), ..unrestricted_query(words) }
 }
 
-/// The orders on a page, by number.
+/// The numbers of the orders on a page.
 pub(crate) fn numbers(page: &Page) -> Vec<u32> {
     let number = |id: OrderId| u32::from_str_radix(id.to_string().get(28..).unwrap(), 16).unwrap();
     page.hits.iter().map(|hit| number(hit.document.order_id)).collect()

@@ -1,4 +1,4 @@
-//! Many writers at the same time, crashing anywhere: what holds of the index then (see `search::postings`).
+//! The invariants of the index (see `search::postings`) with concurrent writers that can crash at any call.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -14,32 +14,32 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use search::adapters::memory::{InMemoryIndex, InMemoryRows};
 use search::document::Document;
-use search::postings::rows::{Read, Record, Rows};
+use search::postings::rows::{PostingPage, Record, Rows};
 use search::postings::{Posting, PostingsIndex, Range};
 use search::store::OrderIndex;
 
-use crate::support::{clock, customers, everybodys, image, names, numbers, order_id};
+use crate::support::{clock, customer_query, image, names, numbers, order_id, unrestricted_query};
 
-/// What happens to a call.
+/// The fault that is injected into a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Fine,
-    FailsBefore,
-    FailsAfter,
+enum Fault {
+    None,
+    BeforeEffect,
+    AfterEffect,
 }
 
-/// Rows whose every call waits its turn, and may fail before its effect or after it.
+/// Rows that yield in every call, which can fail before or after its effect.
 #[derive(Clone, Default)]
 struct FaultyRows {
     rows: Arc<InMemoryRows>,
-    fates: Arc<Mutex<VecDeque<Fate>>>,
-    /// How many calls may have changed something.
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    /// The number of calls that may have changed something.
     changes: Arc<AtomicU32>,
-    /// Whether removing postings looks at the record's stamp, as it should.
-    unfenced: bool,
+    /// Whether the removal of postings incorrectly ignores the stamp of the record.
+    ignores_stamp: bool,
 }
 
-/// Lets others go first.
+/// Yields to the other writers.
 async fn pause() {
     let mut paused = false;
     poll_fn(|context| {
@@ -52,13 +52,13 @@ async fn pause() {
 impl FaultyRows {
     async fn call<T>(&self, effect: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         pause().await;
-        let fate = lock(&self.fates).pop_front().unwrap_or(Fate::Fine);
-        anyhow::ensure!(fate != Fate::FailsBefore, "it failed before its effect");
-        let done = effect.await;
+        let fault = lock(&self.faults).pop_front().unwrap_or(Fault::None);
+        anyhow::ensure!(fault != Fault::BeforeEffect, "injected fault before the effect");
+        let result = effect.await;
         self.changes.fetch_add(1, Ordering::SeqCst);
         pause().await;
-        anyhow::ensure!(fate != Fate::FailsAfter, "it failed after its effect");
-        done
+        anyhow::ensure!(fault != Fault::AfterEffect, "injected fault after the effect");
+        result
     }
 }
 
@@ -70,60 +70,70 @@ impl Rows for FaultyRows {
     async fn records(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Record>> {
         self.call(self.rows.records(orders)).await
     }
-    async fn write(&self, read: Option<u64>, record: &Record) -> anyhow::Result<bool> {
-        self.call(self.rows.write(read, record)).await
+    async fn write_record(&self, expected_stamp: Option<u64>, record: &Record) -> anyhow::Result<bool> {
+        self.call(self.rows.write_record(expected_stamp, record)).await
     }
-    async fn put(&self, postings: &[Posting]) -> anyhow::Result<()> {
-        // A batch is no transaction: it may end anywhere.
-        for some in postings.chunks(16) {
-            self.call(self.rows.put(some)).await?;
+    async fn put_postings(&self, postings: &[Posting]) -> anyhow::Result<()> {
+        // A batch is not a transaction: it can fail at any point.
+        for batch in postings.chunks(16) {
+            self.call(self.rows.put_postings(batch)).await?;
         }
         Ok(())
     }
-    async fn remove(&self, order: OrderId, stamp: u64, postings: &[Posting]) -> anyhow::Result<bool> {
-        for some in postings.chunks(16) {
-            let stamp = if self.unfenced {
+    async fn remove_postings(
+        &self,
+        order: OrderId,
+        stamp: u64,
+        postings: &[Posting],
+    ) -> anyhow::Result<bool> {
+        for batch in postings.chunks(16) {
+            let stamp = if self.ignores_stamp {
                 self.rows.record(order).await?.map_or(stamp, |record| record.stamp)
             } else {
                 stamp
             };
-            if !self.call(self.rows.remove(order, stamp, some)).await? {
+            if !self.call(self.rows.remove_postings(order, stamp, batch)).await? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-    async fn read(&self, range: &Range, after: Option<&Posting>, limit: usize) -> anyhow::Result<Read> {
-        self.call(self.rows.read(range, after, limit)).await
+    async fn read_postings(
+        &self,
+        range: &Range,
+        after: Option<&Posting>,
+        limit: usize,
+    ) -> anyhow::Result<PostingPage> {
+        self.call(self.rows.read_postings(range, after, limit)).await
     }
 }
 
-/// What a writer does.
+/// A call of a writer.
 #[derive(Debug, Clone)]
 enum Job {
     Index(Document),
     Remove(OrderId),
 }
 
-/// What a case is made of: so many writers with their jobs, and what goes wrong when.
+/// A test case: the jobs of each writer, the injected faults, and the schedule.
 #[derive(Debug, Clone)]
 struct Case {
     writers: Vec<Vec<Job>>,
-    fates: Vec<Fate>,
-    /// Who goes next, and whether they crash there.
+    faults: Vec<Fault>,
+    /// The writer that runs next, and whether it crashes there.
     turns: Vec<(u8, bool)>,
 }
 
-/// An order's image with names that differ from look-up to look-up.
+/// The document of an order, with product names that differ between lookups.
 fn document(number: u32, version: u64, name: u8) -> Document {
     let image = image(number, version);
-    let named = match name {
+    let product_names = match name {
         0 => names(&[]),
         1 => names(&[("TEA-001", "Darjeeling First Flush")]),
         2 => names(&[("TEA-001", "Assam"), ("TEA-002", "Earl Grey")]),
         _ => final_names(),
     };
-    Document::of(&image.order, image.version, &named)
+    Document::from_order(&image.order, image.version, &product_names)
 }
 
 fn final_names() -> BTreeMap<domain::Sku, domain::ProductName> {
@@ -139,17 +149,19 @@ fn jobs(names: bool, removes: bool) -> impl Strategy<Value = Job> {
 }
 
 fn cases(names: bool, removes: bool) -> impl Strategy<Value = Case> {
-    let fate = prop_oneof![8 => Just(Fate::Fine), 1 => Just(Fate::FailsBefore), 1 => Just(Fate::FailsAfter)];
+    let fault =
+        prop_oneof![8 => Just(Fault::None), 1 => Just(Fault::BeforeEffect), 1 => Just(Fault::AfterEffect)];
     let turn = (any::<u8>(), proptest::bool::weighted(0.03));
-    (vec(vec(jobs(names, removes), 1..4), 1..4), vec(fate, 0..150), vec(turn, 0..400))
-        .prop_map(|(writers, fates, turns)| Case { writers, fates, turns })
+    (vec(vec(jobs(names, removes), 1..4), 1..4), vec(fault, 0..150), vec(turn, 0..400))
+        .prop_map(|(writers, faults, turns)| Case { writers, faults, turns })
 }
 
 type Work<'a> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + 'a>>;
 
-/// Runs a case to its end: what fails or crashes is done again until it is done. Gives back what was broken on the way.
+/// Runs a case to its end: failed and crashed jobs are retried until they succeed. Returns the first violated
+/// invariant.
 fn run(rows: &FaultyRows, case: &Case) -> Result<(), String> {
-    *lock(&rows.fates) = case.fates.iter().copied().collect();
+    *lock(&rows.faults) = case.faults.iter().copied().collect();
     let index = PostingsIndex::new(rows.clone(), clock());
     let start = |job: &Job| -> Work<'_> {
         let job = job.clone();
@@ -190,17 +202,17 @@ fn run(rows: &FaultyRows, case: &Case) -> Result<(), String> {
         let changes_now = rows.changes.load(Ordering::SeqCst);
         if changes_now != changes {
             changes = changes_now;
-            holds(&rows.rows, &mut versions)?;
+            check_invariants(&rows.rows, &mut versions)?;
         }
         if turn > 100_000 {
-            return Err("it never ends".to_owned());
+            return Err("the writers do not finish".to_owned());
         }
     }
     Ok(())
 }
 
-/// What has to hold at every moment.
-fn holds(rows: &InMemoryRows, versions: &mut BTreeMap<OrderId, u64>) -> Result<(), String> {
+/// Checks the invariants, which have to hold after every call.
+fn check_invariants(rows: &InMemoryRows, versions: &mut BTreeMap<OrderId, u64>) -> Result<(), String> {
     let postings = rows.all_postings();
     for (order, record) in rows.all_records() {
         let needed = record.postings();
@@ -209,11 +221,11 @@ fn holds(rows: &InMemoryRows, versions: &mut BTreeMap<OrderId, u64>) -> Result<(
             return Err(format!("{order} lacks {missing} of its postings"));
         }
         if !record.debris.is_disjoint(&needed) {
-            return Err(format!("{order} has debris that it needs"));
+            return Err(format!("{order} lists needed postings as debris"));
         }
         let version = record.document.as_ref().map_or(u64::MAX, |document| document.version);
         if versions.insert(order, version).is_some_and(|before| before > version) {
-            return Err(format!("{order} went back to version {version}"));
+            return Err(format!("the version of {order} decreased to {version}"));
         }
     }
     Ok(())
@@ -223,7 +235,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
-/// The same jobs, one after the other and without a fault, taken by the index that everything is compared with.
+/// Runs the same jobs on the reference index, sequentially and without faults.
 fn expected(case: &Case) -> InMemoryIndex {
     let index = InMemoryIndex::default();
     block_on(async {
@@ -237,7 +249,7 @@ fn expected(case: &Case) -> InMemoryIndex {
     index
 }
 
-fn found_alike(one: &dyn OrderIndex, other: &dyn OrderIndex) -> Result<(), TestCaseError> {
+fn assert_same_results(one: &dyn OrderIndex, other: &dyn OrderIndex) -> Result<(), TestCaseError> {
     for words in [
         "",
         "ada",
@@ -252,7 +264,9 @@ fn found_alike(one: &dyn OrderIndex, other: &dyn OrderIndex) -> Result<(), TestC
         "01890a5d-ac",
         "25.00",
     ] {
-        for query in [everybodys(words), customers("cust-1", words), customers("cust-2", words)] {
+        for query in
+            [unrestricted_query(words), customer_query("cust-1", words), customer_query("cust-2", words)]
+        {
             let (one, other) =
                 block_on(async { (one.search(&query).await.unwrap(), other.search(&query).await.unwrap()) });
             prop_assert_eq!(one, other, "{}", words);
@@ -265,79 +279,80 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(150) })]
 
     #[test]
-    fn the_index_ends_the_same_whoever_wrote_when(case in cases(false, true)) {
+    fn the_index_converges_with_any_schedule_of_writers(case in cases(false, true)) {
         let rows = FaultyRows::default();
         run(&rows, &case).map_err(TestCaseError::fail)?;
         let (expected, index) = (expected(&case), PostingsIndex::new(rows.clone(), clock()));
         let documents: BTreeMap<OrderId, Document> = rows.rows.all_records().into_iter()
             .filter_map(|(order, record)| Some((order, record.document?))).collect();
         prop_assert_eq!(documents, expected.documents());
-        lock(&rows.fates).clear();
-        found_alike(&index, &expected)?;
-        // No word changed, so nothing is left of what is gone either.
+        lock(&rows.faults).clear();
+        assert_same_results(&index, &expected)?;
+        // No product name changed, so no obsolete postings remain either.
         let needed = rows.rows.all_records().values().flat_map(Record::postings).collect();
         let removed = case.writers.iter().flatten().any(|job| matches!(job, Job::Remove(_)));
         prop_assert!(removed || rows.rows.all_postings() == needed);
     }
 
     #[test]
-    fn names_that_change_in_between_lose_no_posting_and_are_mended_by_a_rebuild(case in cases(true, false)) {
+    fn changing_names_lose_no_posting_and_a_rebuild_repairs_the_index(case in cases(true, false)) {
         let rows = FaultyRows::default();
         run(&rows, &case).map_err(TestCaseError::fail)?;
-        lock(&rows.fates).clear();
+        lock(&rows.faults).clear();
         let index = PostingsIndex::new(rows.clone(), clock());
-        // Whatever was found out last: no order is at an older version than it was told.
+        // Which names are indexed depends on the schedule, but every order has its newest version.
         let newest = expected(&case).documents();
         let records = rows.rows.all_records();
         for (order, document) in &newest {
             let version = records[order].document.as_ref().map(|document| document.version);
             prop_assert_eq!(version, Some(document.version));
         }
-        // A rebuild asks for all names anew.
-        let fresh = InMemoryIndex::default();
+        // A rebuild looks up all names again.
+        let reference = InMemoryIndex::default();
         block_on(async {
             for number in 0..2 {
                 if let Some(document) = newest.get(&order_id(number)) {
                     let rebuilt = super::writers::document(number, document.version, 3);
                     index.index(rebuilt.clone()).await.unwrap();
-                    fresh.index(rebuilt).await.unwrap();
+                    reference.index(rebuilt).await.unwrap();
                 }
             }
         });
-        found_alike(&index, &fresh)?;
+        assert_same_results(&index, &reference)?;
         prop_assert!(rows.rows.all_records().values().all(|record| record.debris.is_empty()));
     }
 }
 
-/// The tests look where they have to. One writer is held up at each call in turn, while another needs what the first
-/// is about to remove: without the check of the stamp, the late clean-up takes it away.
+/// Verifies that the tests detect a missing check of the stamp. One writer is suspended at each call in turn,
+/// while another writes postings that the first is about to remove: without the check, the delayed removal
+/// deletes them.
 #[test]
-fn a_clean_up_that_comes_late_removes_nothing_that_is_needed_again() {
+fn a_delayed_removal_does_not_delete_postings_that_are_needed_again() {
     let slow = vec![Job::Index(document(0, 1, 1)), Job::Index(document(0, 2, 2))];
     let fast = vec![Job::Index(document(0, 3, 1))];
-    let broken = |unfenced: bool| {
-        let held_up_after = |calls: usize| {
+    let broken = |ignores_stamp: bool| {
+        let suspended_after = |calls: usize| {
             let turns =
                 std::iter::repeat_n((0, false), calls).chain(std::iter::repeat_n((1, false), 200)).collect();
-            let case = Case { writers: vec![slow.clone(), fast.clone()], fates: vec![], turns };
-            run(&FaultyRows { unfenced, ..FaultyRows::default() }, &case)
+            let case = Case { writers: vec![slow.clone(), fast.clone()], faults: vec![], turns };
+            run(&FaultyRows { ignores_stamp, ..FaultyRows::default() }, &case)
         };
-        (0..60).filter_map(|calls| held_up_after(calls).err()).collect::<Vec<String>>()
+        (0..60).filter_map(|calls| suspended_after(calls).err()).collect::<Vec<String>>()
     };
     assert_eq!(broken(false), [""; 0]);
     assert!(broken(true).iter().any(|why| why.contains("of its postings")));
 }
 
 #[test]
-fn removed_orders_leave_no_word_behind() {
+fn a_removed_order_leaves_no_postings_and_no_personal_data() {
     let rows = FaultyRows::default();
     let jobs = vec![Job::Index(document(0, 1, 3)), Job::Remove(order_id(0)), Job::Index(document(0, 2, 3))];
-    let case = Case { writers: vec![jobs], fates: vec![], turns: vec![] };
+    let case = Case { writers: vec![jobs], faults: vec![], turns: vec![] };
     run(&rows, &case).unwrap();
     assert!(rows.rows.all_postings().is_empty());
     let record = rows.rows.all_records().remove(&order_id(0)).unwrap();
     assert_eq!((record.document, record.terms.len(), record.debris.len()), (None, 0, 0));
-    assert!(record.expires_at.is_some(), "nothing personal is left, and this row goes too");
-    let page = block_on(PostingsIndex::new(rows, clock()).search(&everybodys(""))).unwrap();
+    assert!(record.expires_at.is_some(), "the tombstone expires");
+    let page = block_on(PostingsIndex::new(rows, clock()).search(&unrestricted_query(""))).unwrap();
     assert_eq!(numbers(&page), [0; 0]);
 }

@@ -296,7 +296,7 @@ mod tests {
         let get = |path| answer(Service::S3, &Request::get(path).body(Bytes::new()).unwrap());
         assert_eq!(get("/DocumentsBucket/a"), Some(Answer::NoFile));
         let Some(Answer::File(file)) = get("/UploadsBucket/uploads/TEA-001/a") else { panic!("no file") };
-        assert!(media::picture::render(&file).is_ok());
+        assert!(media::rendition::render(&file).is_ok());
         let id = "01a207e7-51d0-774b-bcce-b302099a8057";
         let key = json!({ "sku": { "S": "TEA-001" }, "item": { "S": format!("upload#{id}") } });
         let body = json!({ "TableName": "ImagesTable", "Key": key });

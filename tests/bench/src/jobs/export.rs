@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use documents::export::{Export, Format, State, Wanted};
+use documents::export::{Export, ExportRequest, Format, State};
 use documents::ledger::sale::Sale;
 use documents::ledger::store::Row;
 use jiff::{SignedDuration, Timestamp};
@@ -82,13 +82,13 @@ fn asked_for(sample: &Bytes, format: Format) -> anyhow::Result<Export> {
     let end = placed_at(ORDERS);
     Ok(Export {
         id: serde_json::from_value(message["export_id"].clone())?,
-        wanted: Wanted { from: placed_at(0), until: end, statuses: Default::default(), format },
+        request: ExportRequest { from: placed_at(0), until: end, statuses: Default::default(), format },
         fingerprint: "bench".to_owned(),
         requested_at: end,
         state: State::Queued,
         lease: None,
         attempts: 0,
-        moved_at: end,
+        updated_at: end,
     })
 }
 
@@ -122,7 +122,7 @@ fn sale(number: usize) -> anyhow::Result<Sale> {
             "payment_intent": "pi_1", "amount": total,
         },
     });
-    Sale::of(&serde_json::from_value(event)?).context("an event that tells nothing of an order")
+    Sale::from_event(&serde_json::from_value(event)?).context("an event that tells nothing of an order")
 }
 
 /// The index of the ledger's table: each shelf's rows, by their position, as DynamoDB gives them.
@@ -132,7 +132,7 @@ fn shelves(orders: usize) -> anyhow::Result<Shelves> {
     let mut shelves = Shelves::new();
     for number in 0..orders {
         let sale = sale(number)?;
-        let (shelf, position) = (sale.shelf().to_string(), sale.position().to_string());
+        let (shelf, position) = (sale.partition().to_string(), sale.position().to_string());
         let item = json!({
             "order_id": { "S": sale.order_id },
             "name": { "S": "sale" },

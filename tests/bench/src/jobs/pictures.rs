@@ -31,7 +31,7 @@ pub(super) const JOB: &str = "pictures";
 /// Makes all renditions of the picture in a file, as `process-upload` does between reading and writing.
 pub(super) fn work(arguments: &[String]) -> anyhow::Result<()> {
     let path = arguments.first().context("which picture?")?;
-    let rendered = media::picture::render(&std::fs::read(path)?);
+    let rendered = media::rendition::render(&std::fs::read(path)?);
     let rendered = rendered.map_err(|reason| anyhow::anyhow!("{path} is refused: {reason:?}"))?;
     anyhow::ensure!(rendered.files.len() == 2 * RenditionSize::ALL.len(), "not all renditions were made");
     Ok(())

@@ -293,7 +293,7 @@ fn document(number: usize) -> anyhow::Result<Document> {
         Ok::<(Sku, ProductName), anyhow::Error>((sku(number).parse()?, name.parse()?))
     };
     let names = numbers.iter().map(name).collect::<anyhow::Result<_>>()?;
-    Ok(Document::of(&order, 3, &names))
+    Ok(Document::from_order(&order, 3, &names))
 }
 
 /// The index of so many orders, written as `index-order` writes it.
@@ -325,11 +325,11 @@ impl Index {
             .is_object()
             .then(|| Posting { partition: text(&start["partition"]), sort: text(&start["sort"]) });
         let limit = usize::try_from(body["Limit"].as_u64().context("no limit")?)?;
-        let read = self.0.read(&range, after.as_ref(), limit).await?;
+        let read = self.0.read_postings(&range, after.as_ref(), limit).await?;
         let key = |it: &Posting| json!({ "partition": { "S": it.partition }, "sort": { "S": it.sort } });
         let items: Vec<Value> = read.postings.iter().map(key).collect();
         let mut answer = json!({ "Count": items.len(), "ScannedCount": items.len() });
-        if let Some(last) = items.last().filter(|_| read.more) {
+        if let Some(last) = items.last().filter(|_| read.has_more) {
             answer["LastEvaluatedKey"] = last.clone();
         }
         answer["Items"] = items.into();
@@ -375,8 +375,8 @@ mod tests {
             let words = query.iter().find(|(name, _)| *name == "q").map_or("", |(_, words)| words);
             let found = index
                 .search(&search::query::Query {
-                    audience: search::document::Audience::Everybody,
-                    words: search::term::Wanted::in_query(words),
+                    audience: search::document::Audience::All,
+                    words: search::term::QueryWord::parse_all(words),
                     filters: Default::default(),
                     limit: 20,
                     after: None,

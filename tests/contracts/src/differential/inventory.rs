@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::Sku;
 use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
 use inventory::product::{Offer, Product};
-use inventory::store::Delivered;
+use inventory::store::DeliveryOutcome;
 use platform::http::Precondition;
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ pub enum Call {
     /// Lists all products, in pages of this size.
     Products(u32),
     /// Reads stock and prices.
-    OnSale,
+    LoadStock,
     /// Reads a reservation.
     Reservation(u32),
     /// Writes a reservation.
@@ -62,7 +62,7 @@ pub fn calls() -> impl Strategy<Value = Call> {
         3 => (1..=3_u32, 1..=2_u32, 3..=5_u32).prop_map(|(sku, name, units)| Call::Deliver(sku, name, units)),
         1 => (1..=3_u32).prop_map(Call::Product),
         1 => (1..=3_u32).prop_map(Call::Products),
-        1 => Just(Call::OnSale),
+        1 => Just(Call::LoadStock),
         1 => (1..=2_u32).prop_map(Call::Reservation),
         6 => write.prop_map(|(order, read, new, changes)| Call::Write { order, read, new, changes }),
     ]
@@ -72,8 +72,8 @@ pub fn calls() -> impl Strategy<Value = Call> {
 enum Answer {
     Product(Option<Product>),
     Products(BTreeMap<Sku, Product>),
-    Delivered(Delivered),
-    OnSale(BTreeMap<Sku, ProductStock>),
+    Delivered(DeliveryOutcome),
+    LoadStock(BTreeMap<Sku, ProductStock>),
     Reservation(Option<Reservation>),
     Written(bool),
 }
@@ -100,7 +100,7 @@ async fn execute(call: &Call, world: &World) -> anyhow::Result<Answer> {
         }
         Call::Deliver(number, delivery, units) => {
             let delivery = format!("d-{delivery}").parse()?;
-            Answer::Delivered(products.deliver(&sku(*number)?, &delivery, *units).await?)
+            Answer::Delivered(products.record_delivery(&sku(*number)?, &delivery, *units).await?)
         }
         Call::Product(number) => Answer::Product(products.get(&sku(*number)?).await?),
         Call::Products(limit) => {
@@ -114,7 +114,7 @@ async fn execute(call: &Call, world: &World) -> anyhow::Result<Answer> {
                 }
             }
         }
-        Call::OnSale => Answer::OnSale(reservations.on_sale(&[sku(1)?, sku(2)?, sku(3)?]).await?),
+        Call::LoadStock => Answer::LoadStock(reservations.load_stock(&[sku(1)?, sku(2)?, sku(3)?]).await?),
         Call::Reservation(order) => Answer::Reservation(reservations.get(order_id(*order)).await?),
         Call::Write { order, read, new, changes } => {
             let read = read.map(|state| reservation(*order, state)).transpose()?;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::{comparable, ensure_equal};
 use crate::orders::World;
-use crate::sample::{cause, customer, order, order_id, placement, time};
+use crate::sample::{cause, customer, idempotency_record, order, order_id, time};
 
 /// A call to an order store, or to its outbox. Numbers identify orders and customers; times are in seconds
 /// after a fixed time.
@@ -120,8 +120,8 @@ impl Script {
         Ok(match *call {
             Call::Place { again: _, key, customer, now, valid_for } => {
                 let (order, event) = order(self.placed, customer, seconds(now)?)?;
-                let placement = placement(&format!("key-{key}"), order.id, valid_for);
-                Answer::Placed(orders.place(&order, &event, &placement, seconds(now)?).await?)
+                let record = idempotency_record(&format!("key-{key}"), order.id, valid_for);
+                Answer::Placed(orders.place(&order, &event, &record, seconds(now)?).await?)
             }
             Call::Get(number) => Answer::Got(orders.get(order_id(number)).await?),
             Call::Replace { order: number, version, change, event } => {
@@ -137,7 +137,7 @@ impl Script {
             Call::Open(before) => {
                 let (mut found, mut next) = (BTreeMap::new(), None);
                 loop {
-                    let (page, more) = orders.open_before(seconds(before)?, next).await?;
+                    let (page, more) = orders.list_open(seconds(before)?, next).await?;
                     found.extend(page.into_iter().map(|stored| (stored.order.id.to_string(), stored)));
                     next = more;
                     if next.is_none() {
@@ -146,7 +146,7 @@ impl Script {
                 }
             }
             Call::Left(before) => {
-                let rows = world.outbox.left_before(seconds(before)?).await?;
+                let rows = world.outbox.list_created_before(seconds(before)?).await?;
                 Answer::Left(rows.into_iter().map(|row| (row.event_id.to_string(), row.event)).collect())
             }
             Call::Remove(number, second) => {

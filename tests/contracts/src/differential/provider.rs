@@ -51,7 +51,7 @@ enum Answer {
     Intent(usize),
     Status(IntentStatus),
     Refused(String),
-    Misunderstood,
+    InvalidRequest,
     Unknown,
     Nothing,
 }
@@ -116,7 +116,7 @@ impl Side {
     async fn answer(&mut self, call: &Call) -> anyhow::Result<(Answer, usize)> {
         let answer = self.execute(call).await.unwrap_or_else(|error| match error {
             ProviderError::Refused(reason) => Answer::Refused(reason.code),
-            ProviderError::Misunderstood(_) => Answer::Misunderstood,
+            ProviderError::InvalidRequest(_) => Answer::InvalidRequest,
             ProviderError::Unknown(_) => Answer::Unknown,
         });
         Ok((answer, self.world.control.captures(self.world.order).await?))

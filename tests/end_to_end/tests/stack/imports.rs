@@ -72,9 +72,9 @@ async fn a_file_of_products_is_for_sale_once_however_often_it_is_dropped() {
         result(&stack, &name, "rejected.csv").await.unwrap(),
         format!(
             "rejected_line;rejected_column;rejected_reason;sku;name;price;currency;tax_rate;quantity\r\n\
-             4;sku;is on line 2 already, and each has one row: which of them is right?;{new};Grüner Tee;1,50;EUR;7;10\r\n\
+             4;sku;is already on line 2: a file may have only one row per SKU;{new};Grüner Tee;1,50;EUR;7;10\r\n\
              5;price quantity;\"price: must be 0 to 999999.99 EUR, in digits with at most 2 decimal places after a point and \
-             no other characters; quantity: must be 0 to 1000000 whole pieces, digits and nothing else\";{new};Grüner Tee;x;EUR;7;-1\r\n"
+             no other characters; quantity: must be a whole number from 0 to 1000000, in digits only\";{new};Grüner Tee;x;EUR;7;-1\r\n"
         )
     );
     let imported = product(&stack, &new).await;
@@ -103,7 +103,7 @@ async fn a_file_of_products_is_for_sale_once_however_often_it_is_dropped() {
     let told = summary(&stack, &two_lines).await;
     assert_eq!((&told["applied"], &told["rejected"]), (&json!(2), &json!(2)), "{told}");
     let rejected = result(&stack, &two_lines, "rejected.csv").await.unwrap();
-    assert!(rejected.contains("\r\n2;name;may have characters that can be printed only"), "{rejected}");
+    assert!(rejected.contains("\r\n2;name;may contain only printable characters"), "{rejected}");
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn what_is_no_such_file_is_refused_with_the_reason() {
         (b"\x1f\x8b\x08\x00\x00".to_vec(), "gzip"),
         (b"\x89PNG\r\n\x1a\n".to_vec(), "PNG"),
         ("\u{feff}sku,name".encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16"),
-        (b"TEA-1,Tea,12.50,EUR,5".to_vec(), "tea-1: there is no such column: the first line has to name"),
+        (b"TEA-1,Tea,12.50,EUR,5".to_vec(), "tea-1: unknown column: the first line must name"),
     ] {
         let name = drop_file(&stack, [body, Uuid::new_v4().to_string().into_bytes()].concat()).await;
         let told = summary(&stack, &name).await;

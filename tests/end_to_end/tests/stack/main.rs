@@ -16,11 +16,12 @@ mod imports;
 mod invoices;
 mod partners;
 mod provider;
-mod readme;
+
 mod reports;
 mod search;
 mod story;
 mod uploads;
+mod walkthrough;
 mod webhooks;
 
 use std::sync::LazyLock;

@@ -101,7 +101,7 @@ async fn an_order_can_be_cancelled_until_it_is_charged() {
     stack.stock_becomes(&product, (1, 0, 0)).await;
     let (subject, text) = stack.mail(&order.email).await;
     assert!(
-        subject.starts_with("Your order is cancelled") && text.contains("As you asked"),
+        subject.starts_with("Your order is cancelled") && text.contains("As you requested"),
         "{subject}\n{text}"
     );
     stack.mend(faults[0]).await.unwrap();

@@ -40,7 +40,7 @@ async fn too_little_stock_is_a_rejection_and_nothing_is_charged() {
     let id = stack.place(&order).await.unwrap();
     stack.becomes(&id, "rejected").await;
     if let Some((subject, text)) = stack.mail_about(&id, "rejection", &order.email).await {
-        assert!(subject.starts_with("Your order could not be taken"), "{subject}");
+        assert!(subject.starts_with("We could not accept your order"), "{subject}");
         assert!(text.contains("only 3 left"), "{text}");
     }
     assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);

@@ -9,14 +9,14 @@ use crate::generate::{changed, fitting};
 
 /// What only the function can tell, because no schema can say it.
 const ONLY_THE_FUNCTION: [&str; 9] = [
-    "must lead to the public internet",
+    "must have a public host name",
     "must name each product once",
     "all prices must be in one currency",
     "the total must be at most",
     "is missing: say which customer",
-    "must be a day such as 2026-11-01, or a moment",
-    "must be behind from",
-    "must be at most a year behind from",
+    "must be a date such as 2026-11-01, or a time",
+    "must be after from",
+    "must be at most a year after from",
     "must be in the past",
 ];
 

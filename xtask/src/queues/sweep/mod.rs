@@ -1,123 +1,121 @@
-//! Going through a dead-letter queue once, so that no message is lost wherever it is interrupted.
+//! Processes the messages of a dead-letter queue once, without losing any, wherever it is interrupted.
 //!
-//! What is done with a message (sent back, saved) comes first, its removal after. A crash between the two does it
-//! once more when the same command runs again, which the functions bear. Whatever is not removed becomes visible
-//! again: at once where the command could give it back, else when its lease ends.
+//! A message is first redriven or saved, then deleted. A crash between the two repeats the first step when
+//! the same command runs again, which the functions tolerate. Messages that are not deleted become visible
+//! again: at once if the command can release them, otherwise at the end of their visibility timeout.
 
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
-use super::letter::{DeadLetter, Which};
+use super::message::{DeadLetterMessage, MessageFilter};
 
-/// How many empty answers in a row mean that a queue has no more: a single one may come from a server of SQS that
-/// happens to hold none.
-const EMPTY_ANSWERS: u32 = 2;
-/// The most messages in one answer.
-pub(super) const BATCH: usize = 10;
+/// How many consecutive empty responses mean that the queue is empty: a single one may come from a server of
+/// SQS that holds no messages of the queue.
+const MAX_EMPTY_RECEIVES: u32 = 2;
+/// The maximum number of messages in one response.
+pub(super) const MAX_BATCH: usize = 10;
 
-/// A queue, as much of it as is needed.
+/// The operations of a queue that a sweep needs.
 pub(crate) trait Broker {
-    /// Up to [`BATCH`] messages, nobody else's for a while.
-    fn receive(&mut self) -> anyhow::Result<Vec<DeadLetter>>;
+    /// Receives up to [`MAX_BATCH`] messages, which are then invisible to other consumers for a while.
+    fn receive(&mut self) -> anyhow::Result<Vec<DeadLetterMessage>>;
     /// Makes a message visible again at once.
-    fn give_back(&mut self, letter: &DeadLetter) -> anyhow::Result<()>;
-    /// Removes a message for good.
-    fn delete(&mut self, letter: &DeadLetter) -> anyhow::Result<()>;
+    fn release(&mut self, message: &DeadLetterMessage) -> anyhow::Result<()>;
+    /// Deletes a message.
+    fn delete(&mut self, message: &DeadLetterMessage) -> anyhow::Result<()>;
 }
 
-/// What is to become of a message that was looked at.
+/// What to do with a message in its queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// What had to be done with it is done: remove it.
-    Remove,
-    /// It stays.
-    Stay,
+pub(crate) enum Disposition {
+    Delete,
+    Keep,
 }
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Debug, Default)]
-pub(crate) struct Swept {
-    /// Those that were removed.
-    pub(crate) removed: Vec<DeadLetter>,
-    /// How many that were meant stay all the same.
-    pub(crate) stayed: u64,
-    /// How many were put here after the sweep began. They may be what it sent back and failed again.
-    pub(crate) newer: u64,
-    /// Why it ended early.
-    pub(crate) stopped: Option<anyhow::Error>,
+pub(crate) struct SweepResult {
+    pub(crate) deleted: Vec<DeadLetterMessage>,
+    /// The number of messages that matched the filter but were kept.
+    pub(crate) kept: u64,
+    /// The number of messages that arrived during the sweep. They may be redriven ones that failed again.
+    pub(crate) arrived: u64,
+    /// The error that ended the sweep early.
+    pub(crate) error: Option<anyhow::Error>,
 }
 
-/// Goes through the queue until nothing new comes, and does `act` with every message that `which` means and that
-/// was there when it `began`.
+/// Receives messages until there are no new ones, and applies `act` to each that matches the filter and
+/// arrived before the sweep `began`.
 pub(crate) fn sweep(
     broker: &mut impl Broker,
-    which: &Which,
+    filter: &MessageFilter,
     began: Timestamp,
-    act: &mut impl FnMut(&DeadLetter) -> anyhow::Result<Fate>,
-) -> Swept {
-    let mut swept = Swept::default();
-    let mut held = BTreeMap::new();
-    swept.stopped = go_through(broker, which, began, act, &mut swept, &mut held).err();
-    // Held until the end, so that the queue gave others meanwhile. What cannot be given back comes by itself.
-    for letter in held.values() {
-        if let Err(error) = broker.give_back(letter) {
-            swept.stopped.get_or_insert(error);
+    act: &mut impl FnMut(&DeadLetterMessage) -> anyhow::Result<Disposition>,
+) -> SweepResult {
+    let mut result = SweepResult::default();
+    let mut in_flight = BTreeMap::new();
+    result.error = process_all(broker, filter, began, act, &mut result, &mut in_flight).err();
+    // Kept in flight until now, so that the queue returned other messages. Those that cannot be released
+    // become visible after their visibility timeout.
+    for message in in_flight.values() {
+        if let Err(error) = broker.release(message) {
+            result.error.get_or_insert(error);
         }
     }
-    swept
+    result
 }
 
-fn go_through(
+fn process_all(
     broker: &mut impl Broker,
-    which: &Which,
+    filter: &MessageFilter,
     began: Timestamp,
-    act: &mut impl FnMut(&DeadLetter) -> anyhow::Result<Fate>,
-    swept: &mut Swept,
-    held: &mut BTreeMap<String, DeadLetter>,
+    act: &mut impl FnMut(&DeadLetterMessage) -> anyhow::Result<Disposition>,
+    result: &mut SweepResult,
+    in_flight: &mut BTreeMap<String, DeadLetterMessage>,
 ) -> anyhow::Result<()> {
-    let mut done: HashSet<String> = HashSet::new();
-    let (mut empty, mut nothing_new) = (0_u32, 0_usize);
-    while empty < EMPTY_ANSWERS {
+    let mut deleted: HashSet<String> = HashSet::new();
+    let (mut empty, mut without_new) = (0_u32, 0_usize);
+    while empty < MAX_EMPTY_RECEIVES {
         let batch = broker.receive()?;
         if batch.is_empty() {
             empty = empty.saturating_add(1);
             continue;
         }
         empty = 0;
-        // All are ours now: noted down first, so that each is given back if one of them stops us.
+        // All are recorded as in flight first, so that each is released if one of them fails.
         let mut new = Vec::new();
-        for letter in batch {
-            if done.contains(&letter.id) {
-                // SQS may hand out a message once more that was removed already.
-                broker.delete(&letter)?;
-            } else if held.insert(letter.id.clone(), letter.clone()).is_none() {
-                new.push(letter);
+        for message in batch {
+            if deleted.contains(&message.id) {
+                // SQS may deliver a message again after its deletion.
+                broker.delete(&message)?;
+            } else if in_flight.insert(message.id.clone(), message.clone()).is_none() {
+                new.push(message);
             }
         }
-        nothing_new = if new.is_empty() { nothing_new.saturating_add(1) } else { 0 };
-        for letter in new {
-            if letter.sent_at.is_some_and(|sent| sent > began) {
-                swept.newer = swept.newer.saturating_add(1);
+        without_new = if new.is_empty() { without_new.saturating_add(1) } else { 0 };
+        for message in new {
+            if message.sent_at.is_some_and(|sent| sent > began) {
+                result.arrived = result.arrived.saturating_add(1);
                 continue;
             }
-            if !which.means(&letter) {
+            if !filter.matches(&message) {
                 continue;
             }
-            match act(&letter)? {
-                Fate::Stay => swept.stayed = swept.stayed.saturating_add(1),
-                Fate::Remove => {
-                    // From here on, giving it back would do it twice.
-                    held.remove(&letter.id);
-                    done.insert(letter.id.clone());
-                    broker.delete(&letter)?;
-                    swept.removed.push(letter);
+            match act(&message)? {
+                Disposition::Keep => result.kept = result.kept.saturating_add(1),
+                Disposition::Delete => {
+                    // Releasing it from here on would process it twice.
+                    in_flight.remove(&message.id);
+                    deleted.insert(message.id.clone());
+                    broker.delete(&message)?;
+                    result.deleted.push(message);
                 }
             }
         }
-        // Leases end while a long queue is gone through, and what was seen comes by again. Once as much came by
-        // as was seen in all, there is nothing else.
-        if nothing_new.saturating_mul(BATCH) > held.len().saturating_add(2 * BATCH) {
+        // In a long queue, visibility timeouts end during the sweep, and messages are received again. Once as
+        // many were received again as there are in flight, there are no others.
+        if without_new.saturating_mul(MAX_BATCH) > in_flight.len().saturating_add(2 * MAX_BATCH) {
             break;
         }
     }

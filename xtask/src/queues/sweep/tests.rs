@@ -1,104 +1,106 @@
-//! A queue in memory, killed at every step.
+//! Sweeps of a queue in memory, killed at every step.
 
 use std::cell::RefCell;
 
 use super::*;
-use crate::queues::letter::tests::letter;
+use crate::queues::message::tests::message;
 
-/// The queue and what it was emptied into. `left` counts down to the moment at which the process dies: from then on
-/// nothing that it calls has any effect.
+/// The queue and the messages that were sent. The process dies when `steps_left` reaches zero: calls after
+/// that have no effect.
 struct World {
-    visible: Vec<DeadLetter>,
-    leased: Vec<DeadLetter>,
+    visible: Vec<DeadLetterMessage>,
+    in_flight: Vec<DeadLetterMessage>,
     sent: Vec<String>,
-    left: usize,
-    /// Whether the answer of the last call is lost after its effect.
+    steps_left: usize,
+    /// Whether the last call takes effect, and only its response is lost.
     after_effect: bool,
 }
 
 impl World {
     fn new(messages: usize) -> Self {
-        let visible = (0..messages).map(|number| letter(&format!("m-{number}"), "{}")).collect();
-        Self { visible, leased: Vec::new(), sent: Vec::new(), left: usize::MAX, after_effect: false }
+        let visible = (0..messages).map(|number| message(&format!("m-{number}"), "{}")).collect();
+        let (in_flight, sent) = (Vec::new(), Vec::new());
+        Self { visible, in_flight, sent, steps_left: usize::MAX, after_effect: false }
     }
 
     fn step<T>(&mut self, effect: impl FnOnce(&mut Self) -> T) -> anyhow::Result<T> {
-        if self.left == 0 {
+        if self.steps_left == 0 {
             anyhow::bail!("killed");
         }
-        self.left -= 1;
-        if self.left == 0 && !self.after_effect {
+        self.steps_left -= 1;
+        if self.steps_left == 0 && !self.after_effect {
             anyhow::bail!("killed before the effect");
         }
         let result = effect(self);
-        anyhow::ensure!(self.left > 0, "killed after the effect");
+        anyhow::ensure!(self.steps_left > 0, "killed after the effect");
         Ok(result)
     }
 
-    fn leases_end(&mut self) {
-        let leased = std::mem::take(&mut self.leased);
-        self.visible.extend(leased);
+    fn end_visibility_timeouts(&mut self) {
+        let in_flight = std::mem::take(&mut self.in_flight);
+        self.visible.extend(in_flight);
     }
 }
 
 struct Queue<'a>(&'a RefCell<World>);
 
 impl Broker for Queue<'_> {
-    fn receive(&mut self) -> anyhow::Result<Vec<DeadLetter>> {
+    fn receive(&mut self) -> anyhow::Result<Vec<DeadLetterMessage>> {
         self.0.borrow_mut().step(|world| {
-            let count = world.visible.len().min(BATCH);
-            let batch: Vec<DeadLetter> = world.visible.drain(..count).collect();
-            world.leased.extend(batch.iter().cloned());
+            let count = world.visible.len().min(MAX_BATCH);
+            let batch: Vec<DeadLetterMessage> = world.visible.drain(..count).collect();
+            world.in_flight.extend(batch.iter().cloned());
             batch
         })
     }
 
-    fn give_back(&mut self, letter: &DeadLetter) -> anyhow::Result<()> {
+    fn release(&mut self, message: &DeadLetterMessage) -> anyhow::Result<()> {
         self.0.borrow_mut().step(|world| {
-            if let Some(at) = world.leased.iter().position(|other| other.id == letter.id) {
-                let letter = world.leased.remove(at);
-                world.visible.push(letter);
+            if let Some(at) = world.in_flight.iter().position(|other| other.id == message.id) {
+                let message = world.in_flight.remove(at);
+                world.visible.push(message);
             }
         })
     }
 
-    fn delete(&mut self, letter: &DeadLetter) -> anyhow::Result<()> {
+    fn delete(&mut self, message: &DeadLetterMessage) -> anyhow::Result<()> {
         self.0.borrow_mut().step(|world| {
-            world.leased.retain(|other| other.id != letter.id);
-            world.visible.retain(|other| other.id != letter.id);
+            world.in_flight.retain(|other| other.id != message.id);
+            world.visible.retain(|other| other.id != message.id);
         })
     }
 }
 
-fn redrive(world: &RefCell<World>, which: &Which) -> Swept {
-    sweep(&mut Queue(world), which, Timestamp::from_second(100).unwrap(), &mut |letter| {
-        world.borrow_mut().step(|world| world.sent.push(letter.id.clone()))?;
-        Ok(Fate::Remove)
+fn redrive(world: &RefCell<World>, filter: &MessageFilter) -> SweepResult {
+    sweep(&mut Queue(world), filter, Timestamp::from_second(100).unwrap(), &mut |message| {
+        world.borrow_mut().step(|world| world.sent.push(message.id.clone()))?;
+        Ok(Disposition::Delete)
     })
 }
 
 #[test]
-fn killed_at_any_step_no_message_is_lost_and_none_sent_more_than_once_per_kill() {
+fn killed_at_any_step_no_message_is_lost_and_at_most_one_is_sent_twice() {
     for after_effect in [false, true] {
         let mut twice = 0;
         for kill_at in 1..60 {
-            let world = RefCell::new(World { left: kill_at, after_effect, ..World::new(13) });
-            assert!(redrive(&world, &Which::default()).stopped.is_some() || kill_at > 30, "{kill_at}");
+            let world = RefCell::new(World { steps_left: kill_at, after_effect, ..World::new(13) });
+            assert!(redrive(&world, &MessageFilter::default()).error.is_some() || kill_at > 30, "{kill_at}");
             {
                 let mut world = world.borrow_mut();
                 for number in 0..13 {
                     let id = format!("m-{number}");
-                    let there = world.visible.iter().chain(&world.leased).any(|letter| letter.id == id);
-                    assert!(there || world.sent.contains(&id), "{id} is lost after step {kill_at}");
+                    let in_queue =
+                        world.visible.iter().chain(&world.in_flight).any(|message| message.id == id);
+                    assert!(in_queue || world.sent.contains(&id), "{id} is lost after step {kill_at}");
                 }
-                world.left = usize::MAX;
-                world.leases_end();
+                world.steps_left = usize::MAX;
+                world.end_visibility_timeouts();
             }
-            assert!(redrive(&world, &Which::default()).stopped.is_none());
+            assert!(redrive(&world, &MessageFilter::default()).error.is_none());
             let world = world.into_inner();
             assert!(
-                world.visible.is_empty() && world.leased.is_empty(),
-                "the same command goes on with the rest"
+                world.visible.is_empty() && world.in_flight.is_empty(),
+                "the same command continues with the rest"
             );
             for number in 0..13 {
                 let sent = world.sent.iter().filter(|id| **id == format!("m-{number}")).count();
@@ -107,92 +109,93 @@ fn killed_at_any_step_no_message_is_lost_and_none_sent_more_than_once_per_kill()
             assert!(world.sent.len() <= 14, "one kill sends at most one message twice");
             twice += usize::from(world.sent.len() == 14);
         }
-        assert!(twice > 0, "a kill between sending and removing is among the steps");
+        assert!(twice > 0, "some steps are between sending and deleting a message");
     }
 }
 
 #[test]
-fn removing_first_would_lose_messages() {
-    // The protection that the test above is about, off: the message is removed before it is sent.
+fn deleting_first_would_lose_messages() {
+    // Without the protection of the test above: the message is deleted before it is sent.
     let mut lost = false;
     for kill_at in 1..60 {
-        let world = RefCell::new(World { left: kill_at, ..World::new(13) });
-        sweep(&mut Queue(&world), &Which::default(), Timestamp::from_second(100).unwrap(), &mut |letter| {
-            Queue(&world).delete(letter)?;
-            world.borrow_mut().step(|world| world.sent.push(letter.id.clone()))?;
-            Ok(Fate::Remove)
+        let world = RefCell::new(World { steps_left: kill_at, ..World::new(13) });
+        let (filter, began) = (MessageFilter::default(), Timestamp::from_second(100).unwrap());
+        sweep(&mut Queue(&world), &filter, began, &mut |message| {
+            Queue(&world).delete(message)?;
+            world.borrow_mut().step(|world| world.sent.push(message.id.clone()))?;
+            Ok(Disposition::Delete)
         });
         let world = world.into_inner();
-        lost |= world.visible.len() + world.leased.len() + world.sent.len() < 13;
+        lost |= world.visible.len() + world.in_flight.len() + world.sent.len() < 13;
     }
     assert!(lost);
 }
 
 #[test]
-fn an_error_gives_back_at_once_what_was_received() {
+fn received_messages_are_released_at_once_after_an_error() {
     let world = RefCell::new(World::new(25));
     let mut sent = 0;
-    let swept =
-        sweep(&mut Queue(&world), &Which::default(), Timestamp::from_second(100).unwrap(), &mut |_| {
-            sent += 1;
-            anyhow::ensure!(sent < 4, "stopped on request");
-            Ok(Fate::Remove)
-        });
+    let (filter, began) = (MessageFilter::default(), Timestamp::from_second(100).unwrap());
+    let result = sweep(&mut Queue(&world), &filter, began, &mut |_| {
+        sent += 1;
+        anyhow::ensure!(sent < 4, "stopped on request");
+        Ok(Disposition::Delete)
+    });
     assert_eq!(
-        (swept.removed.len(), swept.stopped.unwrap().to_string()),
+        (result.deleted.len(), result.error.unwrap().to_string()),
         (3, "stopped on request".to_owned())
     );
     let world = world.into_inner();
-    assert_eq!((world.visible.len(), world.leased.len()), (22, 0));
+    assert_eq!((world.visible.len(), world.in_flight.len()), (22, 0));
 }
 
 #[test]
-fn thousands_are_gone_through_and_those_not_meant_stay() {
+fn thousands_of_messages_are_processed_and_those_that_do_not_match_are_kept() {
     let world = RefCell::new(World::new(2_345));
-    for letter in world.borrow_mut().visible.iter_mut().step_by(5) {
-        letter.attributes.insert("kind".to_owned(), "reject".to_owned());
+    for message in world.borrow_mut().visible.iter_mut().step_by(5) {
+        message.attributes.insert("kind".to_owned(), "reject".to_owned());
     }
-    let which = Which { reason: Some("reject".to_owned()), ..Which::default() };
-    let swept = redrive(&world, &which);
-    assert!(swept.stopped.is_none());
-    assert_eq!(swept.removed.len(), 469);
+    let filter = MessageFilter { reason: Some("reject".to_owned()), ..MessageFilter::default() };
+    let result = redrive(&world, &filter);
+    assert!(result.error.is_none());
+    assert_eq!(result.deleted.len(), 469);
     assert_eq!(world.into_inner().visible.len(), 2_345 - 469);
 }
 
 #[test]
-fn what_came_after_the_beginning_is_left_for_the_next_time() {
+fn messages_that_arrive_during_a_sweep_are_kept() {
     let world = RefCell::new(World::new(3));
     world.borrow_mut().visible[1].sent_at = Timestamp::from_second(101).ok();
-    let swept = redrive(&world, &Which::default());
-    assert_eq!((swept.removed.len(), swept.newer), (2, 1));
+    let result = redrive(&world, &MessageFilter::default());
+    assert_eq!((result.deleted.len(), result.arrived), (2, 1));
     assert_eq!(world.into_inner().visible.len(), 1);
 }
 
 #[test]
-fn leases_that_end_meanwhile_end_the_sweep_and_not_run_it_for_ever() {
-    /// Hands out everything again and again.
+fn a_sweep_ends_although_visibility_timeouts_end_during_it() {
+    /// Delivers all messages again and again.
     struct Forgetful(usize);
     impl Broker for Forgetful {
-        fn receive(&mut self) -> anyhow::Result<Vec<DeadLetter>> {
+        fn receive(&mut self) -> anyhow::Result<Vec<DeadLetterMessage>> {
             self.0 += 1;
-            Ok((0..BATCH)
-                .map(|number| letter(&format!("m-{}", (self.0 % 4) * BATCH + number), "{}"))
+            Ok((0..MAX_BATCH)
+                .map(|number| message(&format!("m-{}", (self.0 % 4) * MAX_BATCH + number), "{}"))
                 .collect())
         }
-        fn give_back(&mut self, _: &DeadLetter) -> anyhow::Result<()> {
+        fn release(&mut self, _: &DeadLetterMessage) -> anyhow::Result<()> {
             Ok(())
         }
-        fn delete(&mut self, _: &DeadLetter) -> anyhow::Result<()> {
+        fn delete(&mut self, _: &DeadLetterMessage) -> anyhow::Result<()> {
             Ok(())
         }
     }
     let mut queue = Forgetful(0);
-    let mut looked_at = 0;
+    let mut processed = 0;
     let began = Timestamp::from_second(100).unwrap();
-    let swept = sweep(&mut queue, &Which::default(), began, &mut |_| {
-        looked_at += 1;
-        Ok(Fate::Stay)
+    let result = sweep(&mut queue, &MessageFilter::default(), began, &mut |_| {
+        processed += 1;
+        Ok(Disposition::Keep)
     });
-    assert_eq!((looked_at, swept.stayed), (40, 40), "each once");
+    assert_eq!((processed, result.kept), (40, 40), "each once");
     assert!(queue.0 < 20);
 }

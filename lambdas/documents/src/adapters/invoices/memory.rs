@@ -1,4 +1,4 @@
-//! Invoices in memory, with calls that fail when they are told to: before their effect, or after it.
+//! Invoices in memory, with faults that can be injected before or after the effect of a call.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,21 +8,21 @@ use domain::OrderId;
 use platform::memory::{InjectedFaults, lock};
 
 use crate::invoice::Invoice;
-use crate::invoice::store::{Invoices, Put};
+use crate::invoice::store::{Invoices, PutResult};
 
-/// Invoices, by order. Each call lets others go before it, as one over a network does.
+/// Invoices by order. Each call first yields to other tasks, as a call over a network does.
 #[derive(Debug, Default)]
 pub struct InMemoryInvoices {
     invoices: Mutex<BTreeMap<OrderId, Invoice>>,
     last: Mutex<BTreeMap<i16, u32>>,
-    /// Of all calls, before they do anything.
+    /// Faults of all calls, before they have an effect.
     pub failures: InjectedFaults,
-    /// Of `put`, when it has done what it does.
-    pub lost_answers: InjectedFaults,
+    /// Faults of `put`, after it has had its effect.
+    pub lost_responses: InjectedFaults,
 }
 
 impl InMemoryInvoices {
-    /// All invoices, by number.
+    /// Returns all invoices, ordered by number.
     pub fn all(&self) -> Vec<Invoice> {
         let mut all: Vec<Invoice> = lock(&self.invoices).values().cloned().collect();
         all.sort_by_key(|invoice| invoice.number);
@@ -38,30 +38,30 @@ impl Invoices for InMemoryInvoices {
         Ok(lock(&self.invoices).get(&order).cloned())
     }
 
-    async fn last(&self, year: i16) -> anyhow::Result<u32> {
+    async fn last_serial(&self, year: i16) -> anyhow::Result<u32> {
         tokio::task::yield_now().await;
-        self.failures.check("reading a number")?;
+        self.failures.check("reading the last serial")?;
         Ok(lock(&self.last).get(&year).copied().unwrap_or_default())
     }
 
-    async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put> {
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult> {
         tokio::task::yield_now().await;
         self.failures.check("writing an invoice")?;
         let number = invoice.number;
         {
             let (mut invoices, mut last) = (lock(&self.invoices), lock(&self.last));
             if invoices.contains_key(&invoice.order_id) {
-                return Ok(Put::OrderHasOne);
+                return Ok(PutResult::OrderHasInvoice);
             }
             let last = last.entry(number.year()).or_default();
             if number.serial() != last.saturating_add(1) {
-                return Ok(Put::NotNext);
+                return Ok(PutResult::NumberConflict);
             }
             *last = number.serial();
             invoices.insert(invoice.order_id, invoice.clone());
         }
         tokio::task::yield_now().await;
-        self.lost_answers.check("hearing that an invoice is written")?;
-        Ok(Put::Written)
+        self.lost_responses.check("the response to writing an invoice")?;
+        Ok(PutResult::Written)
     }
 }

@@ -1,13 +1,13 @@
-//! CSV (RFC 4180), for spreadsheets.
+//! CSV (RFC 4180) for spreadsheets.
 //!
-//! It begins with a byte order mark: without it, Excel takes UTF-8 for something else. Amounts are in the major unit
-//! with a point, times are RFC 3339 in UTC.
+//! The file starts with a byte order mark, without which Excel does not recognize UTF-8. Amounts are in the
+//! major unit with a decimal point, times are RFC 3339 in UTC.
 
 use csv_core::{Terminator, WriteResult, Writer, WriterBuilder};
 
 use super::order_lines;
 use crate::ledger::sale::Sale;
-use crate::money::decimal;
+use crate::money::format_decimal;
 
 const COLUMNS: [&str; 15] = [
     "order_id",
@@ -27,30 +27,30 @@ const COLUMNS: [&str; 15] = [
     "line_total",
 ];
 
-/// Rows of CSV.
+/// A writer of CSV rows.
 pub struct Csv<'a> {
     writer: Writer,
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> Csv<'a> {
-    /// A file from its beginning on.
-    pub fn begin(out: &'a mut Vec<u8>) -> Self {
+    /// Starts a file with a byte order mark.
+    pub fn start_file(out: &'a mut Vec<u8>) -> Self {
         out.extend_from_slice("\u{feff}".as_bytes());
-        Self::go_on(out)
+        Self::append(out)
     }
 
-    /// More of a file.
-    pub fn go_on(out: &'a mut Vec<u8>) -> Self {
+    /// Continues a file.
+    pub fn append(out: &'a mut Vec<u8>) -> Self {
         let writer = WriterBuilder::new().terminator(Terminator::CRLF).build();
         Self { writer, out }
     }
 
-    /// One row.
-    pub fn row(&mut self, cells: &[&str]) {
+    /// Writes a row.
+    pub fn write_row(&mut self, cells: &[&str]) {
         for (index, cell) in cells.iter().enumerate() {
             if index > 0 {
-                self.end(Writer::delimiter);
+                self.write_separator(Writer::delimiter);
             }
             let mut rest = cell.as_bytes();
             loop {
@@ -63,37 +63,38 @@ impl<'a> Csv<'a> {
                 }
             }
         }
-        self.end(Writer::terminator);
+        self.write_separator(Writer::terminator);
     }
 
-    /// What stands behind a field: a few bytes.
-    fn end(&mut self, what: fn(&mut Writer, &mut [u8]) -> (WriteResult, usize)) {
+    /// Writes the separator after a field: a few bytes.
+    fn write_separator(&mut self, write: fn(&mut Writer, &mut [u8]) -> (WriteResult, usize)) {
         let mut buffer = [0; 8];
-        let (_, written) = what(&mut self.writer, &mut buffer);
+        let (_, written) = write(&mut self.writer, &mut buffer);
         self.out.extend_from_slice(buffer.get(..written).unwrap_or_default());
     }
 }
 
-/// Text that a spreadsheet takes for text: with an apostrophe in front of what it would take for a formula
-/// (<https://owasp.org/www-community/attacks/CSV_Injection>). The full-width signs do the same in East Asian ones.
-pub fn defused(text: &str) -> String {
+/// Prefixes text that a spreadsheet would interpret as a formula with an apostrophe
+/// (<https://owasp.org/www-community/attacks/CSV_Injection>). Spreadsheets in East Asian locales interpret
+/// the full-width characters in the same way.
+pub fn escape_formula(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     if is_formula { format!("'{text}") } else { text.to_owned() }
 }
 
-pub(super) fn begin(out: &mut Vec<u8>) {
-    Csv::begin(out).row(&COLUMNS);
+pub(super) fn write_header(out: &mut Vec<u8>) {
+    Csv::start_file(out).write_row(&COLUMNS);
 }
 
 pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) {
-    let mut csv = Csv::go_on(out);
+    let mut csv = Csv::append(out);
     for line in order_lines(sale) {
-        let amount = |minor_units: u64| decimal(minor_units.into(), line.digits);
-        // Whoever orders chose these, or another order service did.
+        let amount = |minor_units: u64| format_decimal(minor_units.into(), line.digits);
+        // These texts come from customers, or from a third-party order service.
         let customer =
-            [&line.customer_id, &line.customer_name, &line.customer_email].map(|text| defused(text));
+            [&line.customer_id, &line.customer_name, &line.customer_email].map(|text| escape_formula(text));
         let [customer_id, customer_name, customer_email] = &customer;
-        csv.row(&[
+        csv.write_row(&[
             &line.order_id,
             &line.placed_at.to_string(),
             &line.status,
@@ -105,7 +106,7 @@ pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) {
             &line.paid_at.map(|at| at.to_string()).unwrap_or_default(),
             &amount(line.refunded),
             &line.line_number.to_string(),
-            &defused(&line.sku),
+            &escape_formula(&line.sku),
             &line.quantity.to_string(),
             &amount(line.unit_price),
             &amount(line.line_total),
@@ -119,32 +120,32 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_spreadsheet_would_execute_is_defused() {
+    fn formulas_are_escaped() {
         for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "－2+3"] {
-            assert_eq!(defused(formula), format!("'{formula}"));
+            assert_eq!(escape_formula(formula), format!("'{formula}"));
         }
         for text in ["Ada", "TEA-001", "a=b", "", "1"] {
-            assert_eq!(defused(text), text);
+            assert_eq!(escape_formula(text), text);
         }
     }
 
     #[test]
-    fn cells_are_quoted_where_they_must_be() {
+    fn cells_are_quoted_where_necessary() {
         let mut out = Vec::new();
-        let mut csv = Csv::begin(&mut out);
-        csv.row(&["a", "b,c", "d\"e", "f\r\ng", ""]);
-        csv.row(&["", "x"]);
+        let mut csv = Csv::start_file(&mut out);
+        csv.write_row(&["a", "b,c", "d\"e", "f\r\ng", ""]);
+        csv.write_row(&["", "x"]);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text, "\u{feff}a,\"b,c\",\"d\"\"e\",\"f\r\ng\",\r\n,x\r\n");
     }
 
     proptest! {
-        /// Whatever is in the cells, a reader finds as many, with the same in them.
+        /// For any cells, a reader gets the same cells back.
         #[test]
-        fn cells_are_read_as_they_were_written(cells in prop::collection::vec("(?s).{0,400}", 2..5)) {
+        fn cells_round_trip(cells in prop::collection::vec("(?s).{0,400}", 2..5)) {
             let mut out = Vec::new();
             let texts: Vec<&str> = cells.iter().map(String::as_str).collect();
-            Csv::begin(&mut out).row(&texts);
+            Csv::start_file(&mut out).write_row(&texts);
             let (mut fields, mut ends) = (vec![0; out.len() + 1], vec![0; 16]);
             let (_, _, _, count) = csv_core::Reader::new().read_record(&out, &mut fields, &mut ends);
             let starts = std::iter::once(0).chain(ends.iter().copied());

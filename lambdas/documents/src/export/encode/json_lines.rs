@@ -1,4 +1,4 @@
-//! JSON Lines (<https://jsonlines.org>): an order per line, spelled as the API spells it.
+//! JSON Lines (<https://jsonlines.org>): one order per line, with the notation of the API.
 
 use domain::{Lines, Money};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ struct Order<'a> {
     lines: &'a Lines,
     total: Money,
     paid_at: Option<Timestamp>,
-    refunded: Sum,
+    refunded: Total,
 }
 
 #[derive(Serialize)]
@@ -26,29 +26,29 @@ struct Customer<'a> {
     email: &'a str,
 }
 
-/// As money is spelled; larger than one amount can be.
+/// Money with an amount that may exceed the maximum of [`Money`].
 #[derive(Serialize)]
-struct Sum {
+struct Total {
     amount: u64,
     currency: &'static str,
 }
 
 pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) -> anyhow::Result<()> {
-    let ordered = &sale.ordered;
-    let total = ordered.lines.total();
+    let placed = &sale.order;
+    let total = placed.lines.total();
     let order = Order {
         order_id: sale.order_id.to_string(),
-        placed_at: ordered.placed_at,
+        placed_at: placed.placed_at,
         status: status_name(sale.status()),
         customer: Customer {
-            id: ordered.customer_id.as_str(),
-            name: ordered.customer_name.as_str(),
-            email: ordered.customer_email.as_str(),
+            id: placed.customer_id.as_str(),
+            name: placed.customer_name.as_str(),
+            email: placed.customer_email.as_str(),
         },
-        lines: &ordered.lines,
+        lines: &placed.lines,
         total,
         paid_at: sale.paid.as_ref().map(|paid| paid.at),
-        refunded: Sum { amount: sale.refunded(), currency: total.currency.code() },
+        refunded: Total { amount: sale.refunded(), currency: total.currency.code() },
     };
     serde_json::to_writer(&mut *out, &order)?;
     out.push(b'\n');

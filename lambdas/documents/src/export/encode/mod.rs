@@ -1,5 +1,5 @@
-//! Writes orders in a format. Whatever it has in hand can be put down as JSON and taken up again: what comes out is the
-//! same to the byte.
+//! Encodes orders in a file format. The state of an encoder can be serialized as JSON and restored; the
+//! resulting file is the same, byte for byte.
 
 mod csv;
 mod json_lines;
@@ -16,48 +16,50 @@ use self::parquet::ParquetState;
 use super::Format;
 use crate::ledger::sale::Sale;
 
-pub use self::csv::{Csv, defused};
+pub use self::csv::{Csv, escape_formula};
 
-/// A file in the making.
+/// An encoder for a file in progress.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Encoder {
     format: Format,
-    /// Lines in one row group of a Parquet file.
-    group_rows: usize,
-    /// Written and not taken yet.
+    /// The number of lines per row group of a Parquet file.
+    #[serde(rename = "group_rows")]
+    row_group_size: usize,
+    /// Encoded bytes that have not been taken yet.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     out: Vec<u8>,
-    /// How many bytes were taken.
+    /// The number of bytes taken so far.
     taken: u64,
     parquet: ParquetState,
 }
 
 impl Encoder {
-    /// A file with nothing in it but what stands in front of the orders. `group_rows` lines are kept in memory at most.
+    /// Starts a file and writes its header. A Parquet encoder buffers at most `row_group_size` lines, plus
+    /// the lines of one order.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn new(format: Format, group_rows: usize) -> anyhow::Result<Self> {
+    /// When the header cannot be encoded.
+    pub fn new(format: Format, row_group_size: usize) -> anyhow::Result<Self> {
         let mut out = Vec::new();
         match format {
-            Format::Csv => csv::begin(&mut out),
+            Format::Csv => csv::write_header(&mut out),
             Format::JsonLines => {}
-            Format::Parquet => parquet::begin(&mut out),
+            Format::Parquet => parquet::write_header(&mut out),
         }
-        Ok(Self { format, group_rows, out, taken: 0, parquet: ParquetState::default() })
+        Ok(Self { format, row_group_size, out, taken: 0, parquet: ParquetState::default() })
     }
 
-    /// Writes one order.
+    /// Encodes an order.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the order cannot be encoded.
     pub fn push(&mut self, sale: &Sale) -> anyhow::Result<()> {
         match self.format {
             Format::Csv => csv::push(&mut self.out, sale),
             Format::JsonLines => json_lines::push(&mut self.out, sale)?,
             Format::Parquet => {
                 self.parquet.push(sale);
-                if self.parquet.pending() >= self.group_rows {
+                if self.parquet.pending() >= self.row_group_size {
                     self.parquet.flush(&mut self.out, self.taken)?;
                 }
             }
@@ -65,36 +67,36 @@ impl Encoder {
         Ok(())
     }
 
-    /// Writes what stands behind the orders.
+    /// Encodes the rest of the file after the last order.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be encoded.
     pub fn finish(&mut self) -> anyhow::Result<()> {
         if self.format == Format::Parquet {
             self.parquet.flush(&mut self.out, self.taken)?;
-            self.parquet.end(&mut self.out)?;
+            self.parquet.write_footer(&mut self.out)?;
         }
         Ok(())
     }
 
-    /// How many bytes can be taken.
+    /// Returns the number of bytes that can be taken.
     pub fn len(&self) -> usize {
         self.out.len()
     }
 
-    /// Whether none can.
+    /// Whether no bytes can be taken.
     pub fn is_empty(&self) -> bool {
         self.out.is_empty()
     }
 
-    /// Takes all that is written so far.
+    /// Takes all bytes encoded so far.
     pub fn take(&mut self) -> Bytes {
-        let taken = std::mem::take(&mut self.out);
-        self.taken = self.taken.saturating_add(u64::try_from(taken.len()).unwrap_or_default());
-        taken.into()
+        let bytes = std::mem::take(&mut self.out);
+        self.taken = self.taken.saturating_add(u64::try_from(bytes.len()).unwrap_or_default());
+        bytes.into()
     }
 
-    /// How many bytes were written, taken or not.
+    /// Returns the total number of encoded bytes, whether taken or not.
     pub fn written(&self) -> u64 {
         self.taken.saturating_add(u64::try_from(self.out.len()).unwrap_or_default())
     }
@@ -109,7 +111,7 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
     BASE64_STANDARD.decode(text).map_err(serde::de::Error::custom)
 }
 
-/// A line of an order, with all that is known of the order.
+/// A line of an order, with the data of the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct OrderLine {
     order_id: String,
@@ -119,7 +121,7 @@ struct OrderLine {
     customer_name: String,
     customer_email: String,
     currency: String,
-    /// Digits of the currency's minor unit.
+    /// The number of decimal places of the currency.
     digits: usize,
     /// All amounts are in minor units.
     order_total: u64,
@@ -132,23 +134,23 @@ struct OrderLine {
     line_total: u64,
 }
 
-/// The lines of an order, numbered from 1.
+/// Returns the lines of an order, numbered from 1.
 fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
-    let ordered = &sale.ordered;
-    ordered.lines.iter().zip(1..).map(|(line, line_number)| {
+    let order = &sale.order;
+    order.lines.iter().zip(1..).map(|(line, line_number)| {
         let currency = line.unit_price.currency;
         let unit_price = u64::from(line.unit_price.minor_units());
         let quantity = line.quantity.get();
         OrderLine {
             order_id: sale.order_id.to_string(),
-            placed_at: ordered.placed_at,
+            placed_at: order.placed_at,
             status: status_name(sale.status()).to_owned(),
-            customer_id: ordered.customer_id.to_string(),
-            customer_name: ordered.customer_name.as_str().to_owned(),
-            customer_email: ordered.customer_email.as_str().to_owned(),
+            customer_id: order.customer_id.to_string(),
+            customer_name: order.customer_name.as_str().to_owned(),
+            customer_email: order.customer_email.as_str().to_owned(),
             currency: currency.code().to_owned(),
             digits: currency.decimal_places(),
-            order_total: ordered.lines.total().minor_units().into(),
+            order_total: order.lines.total().minor_units().into(),
             paid_at: sale.paid.as_ref().map(|paid| paid.at),
             refunded: sale.refunded(),
             line_number,
@@ -160,7 +162,7 @@ fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
     })
 }
 
-/// As the API spells it.
+/// Returns the name of the status in the API.
 pub(super) fn status_name(status: OrderStatus) -> &'static str {
     match status {
         OrderStatus::Placed => "placed",

@@ -1,9 +1,9 @@
-//! Parquet (<https://parquet.apache.org/docs/file-format/>): a row for each line of an order.
+//! Parquet (<https://parquet.apache.org/docs/file-format/>): one row per order line.
 //!
-//! A file is row groups, one behind the other, and at its end a footer that says where each is. The library writes a
-//! file in one go, and keeps what the footer needs in memory. Here each row group is written as a file of its own, of
-//! which only the group itself is taken over; its footer is kept, and the last one put together of all of them with each
-//! group moved to where it stands. So a file can be gone on with in another process.
+//! A Parquet file is a sequence of row groups, followed by a footer with their offsets. The library writes a
+//! file in one go, and keeps the data of the footer in memory. To be able to resume in another process, this
+//! module writes each row group as a file of its own, and takes only the row group and the footer from it.
+//! The final footer combines these footers, with the offsets adjusted to the actual positions.
 
 use std::sync::Arc;
 
@@ -24,12 +24,13 @@ use serde::{Deserialize, Serialize};
 use super::{OrderLine, from_base64, order_lines, to_base64};
 use crate::ledger::sale::Sale;
 
-/// What a file begins and ends with.
+/// The bytes with which a file starts and ends.
 const MAGIC: &[u8; 4] = b"PAR1";
-/// The length of the footer and the magic bytes, behind it.
-const TAIL: usize = 8;
+/// The length of the file's end after the footer: the footer length and the magic bytes.
+const TAIL_BYTES: usize = 8;
 
-/// Amounts are in minor units: how many of them make a unit depends on the currency, and a column has one scale.
+/// Amounts are in minor units, because a column has one scale and the number of decimal places depends on the
+/// currency.
 const SCHEMA: &str = "message order_line {
     REQUIRED BYTE_ARRAY order_id (STRING);
     REQUIRED INT64 placed_at (TIMESTAMP(MICROS, true));
@@ -48,26 +49,26 @@ const SCHEMA: &str = "message order_line {
     REQUIRED INT64 line_total_minor;
 }";
 
-/// A file in the making, but for what is written.
+/// The state of a file in progress, without the encoded bytes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ParquetState {
     /// The lines of the next row group.
     lines: Vec<OrderLine>,
-    /// What is known of those that are written.
+    /// The row groups written so far.
     groups: Vec<Group>,
 }
 
-/// A row group that is written.
+/// A row group that has been written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Group {
-    /// Where it begins.
+    /// Its offset in the file.
     offset: u64,
-    /// The footer of a file with this group alone.
+    /// The footer of a file that contains only this row group.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     footer: Vec<u8>,
 }
 
-pub(super) fn begin(out: &mut Vec<u8>) {
+pub(super) fn write_header(out: &mut Vec<u8>) {
     out.extend_from_slice(MAGIC);
 }
 
@@ -84,36 +85,41 @@ impl ParquetState {
         self.lines.len()
     }
 
-    /// Writes the pending lines as a row group behind `out`, before which `taken` bytes were written.
+    /// Appends the pending lines to `out` as a row group. `taken` is the number of bytes before `out`.
     pub(super) fn flush(&mut self, out: &mut Vec<u8>, taken: u64) -> anyhow::Result<()> {
         let lines = std::mem::take(&mut self.lines);
         if lines.is_empty() {
             return Ok(());
         }
-        let mut file = file_of(&lines)?;
-        // Behind the group: its footer, the footer's length in four bytes, and the magic ones.
-        let tail = file.len().checked_sub(TAIL).context("a Parquet file without a tail")?;
-        let length = file.get(tail..).and_then(|tail| tail.first_chunk::<4>()).context("no length")?;
-        let footer_at =
-            tail.checked_sub(usize::try_from(u32::from_le_bytes(*length))?).context("no footer")?;
+        let mut file = encode_single_group(&lines)?;
+        // The row group is followed by the footer, the length of the footer in four bytes, and the magic
+        // bytes.
+        let tail = file.len().checked_sub(TAIL_BYTES).context("the Parquet file has no tail")?;
+        let length = file
+            .get(tail..)
+            .and_then(|tail| tail.first_chunk::<4>())
+            .context("the Parquet file has no footer length")?;
+        let footer_at = tail
+            .checked_sub(usize::try_from(u32::from_le_bytes(*length))?)
+            .context("the Parquet file has no footer")?;
         file.truncate(tail);
         let footer = file.split_off(footer_at);
         let offset = taken.saturating_add(u64::try_from(out.len())?);
-        out.extend_from_slice(file.get(MAGIC.len()..).context("no row group")?);
+        out.extend_from_slice(file.get(MAGIC.len()..).context("the Parquet file has no row group")?);
         self.groups.push(Group { offset, footer });
         Ok(())
     }
 
-    /// Writes the footer of the whole file.
-    pub(super) fn end(&mut self, out: &mut Vec<u8>) -> anyhow::Result<()> {
+    /// Writes the footer of the file.
+    pub(super) fn write_footer(&mut self, out: &mut Vec<u8>) -> anyhow::Result<()> {
         let mut row_groups = Vec::with_capacity(self.groups.len());
         let mut rows: i64 = 0;
         for group in std::mem::take(&mut self.groups) {
-            let alone = ParquetMetaDataReader::decode_metadata(&group.footer)?;
-            let moved_by = i64::try_from(group.offset)? - i64::try_from(MAGIC.len())?;
-            for row_group in alone.row_groups() {
+            let metadata = ParquetMetaDataReader::decode_metadata(&group.footer)?;
+            let shift = i64::try_from(group.offset)? - i64::try_from(MAGIC.len())?;
+            for row_group in metadata.row_groups() {
                 rows = rows.saturating_add(row_group.num_rows());
-                row_groups.push(moved(row_group.clone(), moved_by, row_groups.len())?);
+                row_groups.push(relocate(row_group.clone(), shift, row_groups.len())?);
             }
         }
         let schema = Arc::new(SchemaDescriptor::new(schema()?));
@@ -123,31 +129,33 @@ impl ParquetState {
     }
 }
 
-/// What a row group's metadata says when it stands `by` bytes further on.
-fn moved(group: RowGroupMetaData, by: i64, number: usize) -> anyhow::Result<RowGroupMetaData> {
+/// Moves the offsets in the metadata of a row group by `shift` bytes.
+fn relocate(group: RowGroupMetaData, shift: i64, number: usize) -> anyhow::Result<RowGroupMetaData> {
     let column = |column: &ColumnChunkMetaData| {
-        let data = column.data_page_offset().saturating_add(by);
-        let dictionary = column.dictionary_page_offset().map(|offset| offset.saturating_add(by));
-        let moved = column.clone().into_builder().set_data_page_offset(data);
-        moved.set_dictionary_page_offset(dictionary).build()
+        let data = column.data_page_offset().saturating_add(shift);
+        let dictionary = column.dictionary_page_offset().map(|offset| offset.saturating_add(shift));
+        let relocated = column.clone().into_builder().set_data_page_offset(data);
+        relocated.set_dictionary_page_offset(dictionary).build()
     };
     let columns = group.columns().iter().map(column).collect::<Result<Vec<_>, _>>()?;
-    let offset = group.file_offset().unwrap_or_default().saturating_add(by);
-    let moved = group.into_builder().set_column_metadata(columns).set_file_offset(offset);
-    // Row groups are numbered in 16 bits; without a number, a reader counts them itself.
-    let moved = match i16::try_from(number) {
-        Ok(number) => moved.set_ordinal(number.into()),
-        Err(_) => moved,
+    let offset = group.file_offset().unwrap_or_default().saturating_add(shift);
+    let relocated = group.into_builder().set_column_metadata(columns).set_file_offset(offset);
+    // The ordinal of a row group is a 16-bit number. Readers count the row groups themselves where it is
+    // missing.
+    let relocated = match i16::try_from(number) {
+        Ok(number) => relocated.set_ordinal(number.into()),
+        Err(_) => relocated,
     };
-    Ok(moved.build()?)
+    Ok(relocated.build()?)
 }
 
 fn created_by() -> String {
     format!("{} version {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
-/// A whole file with these lines as its one row group, and without indexes, which would stand behind it.
-fn file_of(lines: &[OrderLine]) -> anyhow::Result<Vec<u8>> {
+/// Encodes a file with these lines as its only row group. It has no indexes, which would follow the row
+/// group.
+fn encode_single_group(lines: &[OrderLine]) -> anyhow::Result<Vec<u8>> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -156,61 +164,73 @@ fn file_of(lines: &[OrderLine]) -> anyhow::Result<Vec<u8>> {
         .build();
     let mut file = SerializedFileWriter::new(Vec::new(), schema()?, Arc::new(properties))?;
     let mut group = file.next_row_group()?;
-    texts(&mut group, lines, |line| &line.order_id)?;
-    moments(&mut group, lines, |line| line.placed_at)?;
-    texts(&mut group, lines, |line| &line.status)?;
-    texts(&mut group, lines, |line| &line.customer_id)?;
-    texts(&mut group, lines, |line| &line.customer_name)?;
-    texts(&mut group, lines, |line| &line.customer_email)?;
-    texts(&mut group, lines, |line| &line.currency)?;
-    amounts(&mut group, lines, |line| line.order_total)?;
+    write_texts(&mut group, lines, |line| &line.order_id)?;
+    write_timestamps(&mut group, lines, |line| line.placed_at)?;
+    write_texts(&mut group, lines, |line| &line.status)?;
+    write_texts(&mut group, lines, |line| &line.customer_id)?;
+    write_texts(&mut group, lines, |line| &line.customer_name)?;
+    write_texts(&mut group, lines, |line| &line.customer_email)?;
+    write_texts(&mut group, lines, |line| &line.currency)?;
+    write_amounts(&mut group, lines, |line| line.order_total)?;
     let paid: Vec<Timestamp> = lines.iter().filter_map(|line| line.paid_at).collect();
     let paid: Vec<i64> = paid.into_iter().map(Timestamp::as_microsecond).collect();
     let is_paid: Vec<i16> = lines.iter().map(|line| i16::from(line.paid_at.is_some())).collect();
-    column::<Int64Type>(&mut group, &paid, Some(&is_paid))?;
-    amounts(&mut group, lines, |line| line.refunded)?;
-    counts(&mut group, lines, |line| line.line_number)?;
-    texts(&mut group, lines, |line| &line.sku)?;
-    counts(&mut group, lines, |line| line.quantity)?;
-    amounts(&mut group, lines, |line| line.unit_price)?;
-    amounts(&mut group, lines, |line| line.line_total)?;
+    write_column::<Int64Type>(&mut group, &paid, Some(&is_paid))?;
+    write_amounts(&mut group, lines, |line| line.refunded)?;
+    write_counts(&mut group, lines, |line| line.line_number)?;
+    write_texts(&mut group, lines, |line| &line.sku)?;
+    write_counts(&mut group, lines, |line| line.quantity)?;
+    write_amounts(&mut group, lines, |line| line.unit_price)?;
+    write_amounts(&mut group, lines, |line| line.line_total)?;
     group.close()?;
     Ok(file.into_inner()?)
 }
 
 type Writer<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
 
-fn texts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> &str) -> anyhow::Result<()> {
-    let values: Vec<ByteArray> = lines.iter().map(|line| ByteArray::from(of(line))).collect();
-    column::<ByteArrayType>(group, &values, None)
-}
-
-fn moments(
+fn write_texts(
     group: &mut Writer<'_>,
     lines: &[OrderLine],
-    of: fn(&OrderLine) -> Timestamp,
+    get: fn(&OrderLine) -> &str,
 ) -> anyhow::Result<()> {
-    let values: Vec<i64> = lines.iter().map(|line| of(line).as_microsecond()).collect();
-    column::<Int64Type>(group, &values, None)
+    let values: Vec<ByteArray> = lines.iter().map(|line| ByteArray::from(get(line))).collect();
+    write_column::<ByteArrayType>(group, &values, None)
 }
 
-fn amounts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> u64) -> anyhow::Result<()> {
-    let values: Vec<i64> = lines.iter().map(|line| i64::try_from(of(line))).collect::<Result<_, _>>()?;
-    column::<Int64Type>(group, &values, None)
+fn write_timestamps(
+    group: &mut Writer<'_>,
+    lines: &[OrderLine],
+    get: fn(&OrderLine) -> Timestamp,
+) -> anyhow::Result<()> {
+    let values: Vec<i64> = lines.iter().map(|line| get(line).as_microsecond()).collect();
+    write_column::<Int64Type>(group, &values, None)
 }
 
-fn counts(group: &mut Writer<'_>, lines: &[OrderLine], of: fn(&OrderLine) -> u32) -> anyhow::Result<()> {
-    let values: Vec<i32> = lines.iter().map(|line| i32::try_from(of(line))).collect::<Result<_, _>>()?;
-    column::<Int32Type>(group, &values, None)
+fn write_amounts(
+    group: &mut Writer<'_>,
+    lines: &[OrderLine],
+    get: fn(&OrderLine) -> u64,
+) -> anyhow::Result<()> {
+    let values: Vec<i64> = lines.iter().map(|line| i64::try_from(get(line))).collect::<Result<_, _>>()?;
+    write_column::<Int64Type>(group, &values, None)
 }
 
-/// The next column. `present` says of each row whether it has a value, where not all have to.
-fn column<T: DataType>(
+fn write_counts(
+    group: &mut Writer<'_>,
+    lines: &[OrderLine],
+    get: fn(&OrderLine) -> u32,
+) -> anyhow::Result<()> {
+    let values: Vec<i32> = lines.iter().map(|line| i32::try_from(get(line))).collect::<Result<_, _>>()?;
+    write_column::<Int32Type>(group, &values, None)
+}
+
+/// Writes the next column. For an optional column, `present` tells for each row whether it has a value.
+fn write_column<T: DataType>(
     group: &mut Writer<'_>,
     values: &[T::T],
     present: Option<&[i16]>,
 ) -> anyhow::Result<()> {
-    let mut column = group.next_column()?.context("more columns than the schema has")?;
+    let mut column = group.next_column()?.context("the schema has fewer columns")?;
     column.typed::<T>().write_batch(values, present, None)?;
     column.close()?;
     Ok(())

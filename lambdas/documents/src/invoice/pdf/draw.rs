@@ -1,5 +1,5 @@
-//! Draws a layout: PDF/A-2a and PDF/UA-1, so that it can be kept for good and read by who cannot see it. krilla refuses what
-//! would break either, a missing glyph among it.
+//! Draws a layout as PDF/A-2a and PDF/UA-1, for archiving and accessibility. krilla reports everything that
+//! would violate either standard, including missing glyphs, as an error.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -20,24 +20,25 @@ use krilla::tagging::{
 };
 use krilla::{Document, SerializeSettings};
 
-use super::layout::{BOTTOM, Item, Layout, Mark, PAGE, Role, Table, lay_out};
+use super::layout::{BOTTOM, Item, Layout, Mark, PAGE_SIZE, Role, Table, lay_out};
 use crate::invoice::Invoice;
 use crate::invoice::content::Content;
 
-/// The invoice as a PDF. The same invoice gives the same bytes, on any machine and at any time.
+/// Renders the invoice as a PDF. The same invoice always results in the same bytes, on any machine and at any
+/// time.
 ///
 /// # Errors
-/// When a font cannot be read, or the document would be no PDF/A.
+/// When a font cannot be read, or the document would not conform to PDF/A or PDF/UA.
 pub fn render(invoice: &Invoice) -> anyhow::Result<Vec<u8>> {
-    let content = Content::of(invoice);
+    let content = Content::from_invoice(invoice);
     let layout = lay_out(&content)?;
     let mut document =
         Document::new_with(SerializeSettings { configuration: configuration()?, ..Default::default() });
-    let mut spoken = BTreeMap::new();
+    let mut tagged = BTreeMap::new();
     for page in &layout.pages {
-        draw_page(&mut document, &page.items, &content, &mut spoken)?;
+        draw_page(&mut document, &page.items, &content, &mut tagged)?;
     }
-    document.set_tag_tree(tags(&content, &layout, spoken));
+    document.set_tag_tree(tags(&content, &layout, tagged));
     document.set_outline(outline(&content));
     document.set_metadata(metadata(invoice, &content)?);
     document.finish().map_err(|error| anyhow!("the invoice could not be written as PDF: {error:?}"))
@@ -48,10 +49,10 @@ fn configuration() -> anyhow::Result<Configuration> {
         .with_archival_validator(Archival::A2_A)
         .with_accessibility_validator(Accessibility::UA1)
         .finish()
-        .map_err(|error| anyhow!("PDF/A-2a and PDF/UA-1 do not go together: {error:?}"))
+        .map_err(|error| anyhow!("PDF/A-2a and PDF/UA-1 cannot be combined: {error:?}"))
 }
 
-/// Of the invoice alone: neither of now nor of this machine.
+/// The metadata depends only on the invoice, and not on the current time or the machine.
 fn metadata(invoice: &Invoice, content: &Content) -> anyhow::Result<Metadata> {
     let at = TimeZone::UTC.to_datetime(invoice.issued_at);
     let part = |part: i8| u8::try_from(part).context("a part of a date is negative");
@@ -65,7 +66,7 @@ fn metadata(invoice: &Invoice, content: &Content) -> anyhow::Result<Metadata> {
         .utc_offset_minute(0);
     Ok(Metadata::new()
         .title(content.title())
-        .language(content.tongue.code().to_owned())
+        .language(content.language.code().to_owned())
         .authors(vec![invoice.seller.name.clone()])
         .document_id(format!("{}/{}", invoice.order_id, invoice.number))
         .creation_date(issued))
@@ -77,16 +78,16 @@ fn outline(content: &Content) -> Outline {
     outline
 }
 
-/// Each thing that is read out, and what is drawn of it, in the order in which it is drawn.
-type Spoken = BTreeMap<Role, Vec<Identifier>>;
+/// The identifiers of the drawn content for each role that assistive technology reads, in drawing order.
+type TaggedContent = BTreeMap<Role, Vec<Identifier>>;
 
 fn draw_page(
     document: &mut Document,
     items: &[Item],
     content: &Content,
-    spoken: &mut Spoken,
+    tagged: &mut TaggedContent,
 ) -> anyhow::Result<()> {
-    let settings = PageSettings::from_wh(PAGE.0, PAGE.1).context("a page has no size")?;
+    let settings = PageSettings::from_wh(PAGE_SIZE.0, PAGE_SIZE.1).context("the page size is invalid")?;
     let mut page = document.start_page_with(settings);
     let mut surface = page.surface();
     surface.set_fill(Some(Fill { paint: luma::Color::black().into(), ..Fill::default() }));
@@ -94,18 +95,18 @@ fn draw_page(
         let tag = match item.role {
             Role::Artifact => ContentTag::Artifact(Artifact::new(ArtifactType::Other, None)),
             Role::PageNumber => {
-                let below = Rect::from_ltrb(0.0, BOTTOM, PAGE.0, PAGE.1);
+                let below = Rect::from_ltrb(0.0, BOTTOM, PAGE_SIZE.0, PAGE_SIZE.1);
                 ContentTag::Artifact(Artifact::new(ArtifactType::Footer, below))
             }
             Role::Heading | Role::Paragraph(_) | Role::Cell(..) => {
-                ContentTag::Span(SpanTag::empty().with_lang(Some(content.tongue.code())))
+                ContentTag::Span(SpanTag::empty().with_lang(Some(content.language.code())))
             }
         };
         let identifier = surface.start_tagged(tag);
         draw_item(&mut surface, item);
         surface.end_tagged();
         if !matches!(item.role, Role::Artifact | Role::PageNumber) {
-            spoken.entry(item.role).or_default().push(identifier);
+            tagged.entry(item.role).or_default().push(identifier);
         }
     }
     surface.finish();
@@ -136,9 +137,10 @@ fn draw_item(surface: &mut Surface<'_>, item: &Item) {
     }
 }
 
-/// What a screen reader goes through: heading, paragraphs, and the tables by row and column.
-fn tags(content: &Content, layout: &Layout, mut spoken: Spoken) -> TagTree {
-    let words = content.words();
+/// Returns the structure that screen readers use: the heading, the paragraphs, and the tables by row and
+/// column.
+fn tags(content: &Content, layout: &Layout, mut tagged: TaggedContent) -> TagTree {
+    let labels = content.labels();
     let mut tree = TagTree::new();
     let mut tables: BTreeMap<Table, ()> = BTreeMap::new();
     let mut roles: Vec<Role> = Vec::new();
@@ -152,16 +154,16 @@ fn tags(content: &Content, layout: &Layout, mut spoken: Spoken) -> TagTree {
             Role::Artifact | Role::PageNumber => {}
             Role::Heading => {
                 let heading = Tag::Hn(NonZeroU16::MIN, Some(content.title()));
-                tree.push(group(heading, spoken.remove(&role)));
+                tree.push(group(heading, tagged.remove(&role)));
             }
-            Role::Paragraph(_) => tree.push(group(Tag::P, spoken.remove(&role))),
+            Role::Paragraph(_) => tree.push(group(Tag::P, tagged.remove(&role))),
             Role::Cell(table, ..) => {
                 if tables.insert(table, ()).is_none() {
                     let caption = match table {
-                        Table::Lines => words.lines_caption,
-                        Table::Taxes => words.taxes_caption,
+                        Table::Lines => labels.lines_caption,
+                        Table::Taxes => labels.taxes_caption,
                     };
-                    tree.push(table_tag(table, caption, &mut spoken));
+                    tree.push(table_tag(table, caption, &mut tagged));
                 }
             }
         }
@@ -177,13 +179,13 @@ fn group(tag: impl Into<krilla::tagging::TagKind>, parts: Option<Vec<Identifier>
     group
 }
 
-fn table_tag(table: Table, caption: &str, spoken: &mut Spoken) -> TagGroup {
+fn table_tag(table: Table, caption: &str, tagged: &mut TaggedContent) -> TagGroup {
     let (mut head, mut body) = (TagGroup::new(Tag::THead), TagGroup::new(Tag::TBody));
     let mut row = 0;
     loop {
         let mut cells = TagGroup::new(Tag::TR);
         let mut column = 0;
-        while let Some(parts) = spoken.remove(&Role::Cell(table, row, column)) {
+        while let Some(parts) = tagged.remove(&Role::Cell(table, row, column)) {
             let cell = if row == 0 {
                 group(Tag::TH(TableHeaderScope::Column), Some(parts))
             } else {
@@ -202,8 +204,8 @@ fn table_tag(table: Table, caption: &str, spoken: &mut Spoken) -> TagGroup {
         }
         row += 1;
     }
-    let mut whole = TagGroup::new(Tag::Table.with_summary(Some(caption.to_owned())));
-    whole.push(head);
-    whole.push(body);
-    whole
+    let mut table_group = TagGroup::new(Tag::Table.with_summary(Some(caption.to_owned())));
+    table_group.push(head);
+    table_group.push(body);
+    table_group
 }

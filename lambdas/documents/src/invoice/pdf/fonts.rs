@@ -1,4 +1,4 @@
-//! The fonts that are in the binary, in the order in which they are asked for a character.
+//! The embedded fonts, in the order in which they are searched for a character.
 
 use std::sync::OnceLock;
 
@@ -6,17 +6,18 @@ use anyhow::Context;
 use krilla::text::Font;
 use rustybuzz::Face;
 
-/// Regular or bold. Only Latin, Greek and Cyrillic have a bold; the other scripts are regular everywhere.
+/// The weight of a font. Only Latin, Greek and Cyrillic have bold faces; the other scripts are always
+/// regular.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Weight {
     Regular,
     Bold,
 }
 
-/// A font, as it is shaped with and as it is drawn with.
+/// A font for shaping and the same font for drawing.
 pub(super) struct FontFace {
     pub(super) shaper: Face<'static>,
-    pub(super) drawn: Font,
+    pub(super) font: Font,
 }
 
 struct Embedded {
@@ -29,11 +30,11 @@ impl Embedded {
         Self { bytes, face: OnceLock::new() }
     }
 
-    // Only what is asked for is parsed, and only that much of the binary is ever read into memory.
+    // A font is parsed on its first use, so only the fonts in use are loaded from the binary into memory.
     fn face(&self) -> Option<&FontFace> {
         let load = || {
             let shaper = Face::from_slice(self.bytes, 0)?;
-            Some(FontFace { shaper, drawn: Font::new(self.bytes.into(), 0)? })
+            Some(FontFace { shaper, font: Font::new(self.bytes.into(), 0)? })
         };
         self.face.get_or_init(load).as_ref()
     }
@@ -45,7 +46,7 @@ macro_rules! fonts {
 
 static REGULAR: [Embedded; 1] = fonts!("NotoSans-Regular.ttf");
 static BOLD: [Embedded; 1] = fonts!("NotoSans-Bold.ttf");
-static OTHERS: [Embedded; 7] = fonts!(
+static FALLBACKS: [Embedded; 7] = fonts!(
     "NotoSansArabic-Regular.ttf",
     "NotoSansHebrew-Regular.ttf",
     "NotoSansThai-Regular.ttf",
@@ -60,22 +61,23 @@ fn all(weight: Weight) -> impl Iterator<Item = &'static Embedded> {
         Weight::Regular => &REGULAR,
         Weight::Bold => &BOLD,
     };
-    first.iter().chain(&OTHERS)
+    first.iter().chain(&FALLBACKS)
 }
 
-/// The font for Latin.
-pub(super) fn usual(weight: Weight) -> anyhow::Result<&'static FontFace> {
+/// Returns the font for Latin.
+pub(super) fn default_face(weight: Weight) -> anyhow::Result<&'static FontFace> {
     all(weight).next().and_then(Embedded::face).context("the font for Latin cannot be read")
 }
 
-/// The first font that has all characters of a cluster, but for those that nobody sees.
-pub(super) fn for_cluster(weight: Weight, cluster: &str) -> Option<&'static FontFace> {
+/// Returns the first font that has all visible characters of a cluster.
+pub(super) fn face_for_cluster(weight: Weight, cluster: &str) -> Option<&'static FontFace> {
     let has =
         |face: &&FontFace| cluster.chars().all(|c| is_invisible(c) || face.shaper.glyph_index(c).is_some());
     all(weight).filter_map(Embedded::face).find(has)
 }
 
-/// Characters that only say how others are joined, ordered or shown: a font need not have them.
+/// Whether a character only controls how others are joined, ordered or displayed. A font need not have a
+/// glyph for it.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')

@@ -1,6 +1,7 @@
-//! The invoice as a PDF: `layout` decides where everything stands, `draw` puts it there.
+//! The invoice as a PDF: `layout` determines the positions, `draw` draws the pages.
 //!
-//! The same content gives the same bytes: no clock, no chance, the dates and the id within the file are the invoice's.
+//! The same content always results in the same bytes: there is no clock and nothing random, and the dates and
+//! the id in the file are those of the invoice.
 
 mod draw;
 mod fonts;

@@ -1,8 +1,7 @@
-//! Text made into glyphs: which font has each character, in which direction it runs (UAX #9), where a line may end
-//! (UAX #14), and how its letters join (rustybuzz).
+//! Text shaping: font selection, bidirectional text (UAX #9), line breaking (UAX #14) and glyphs (rustybuzz).
 //!
-//! A character that no font has, such as an emoji, is drawn as U+FFFD, never as an empty box; who copies the text out of
-//! the document gets the character itself.
+//! A character that no font has, such as an emoji, is drawn as U+FFFD and never as an empty box. Text that is
+//! copied from the document contains the original character.
 
 #![expect(clippy::float_arithmetic, reason = "lengths on paper, in points")]
 
@@ -14,12 +13,12 @@ use unicode_bidi::BidiInfo;
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::fonts::{FontFace, Weight, for_cluster, usual};
+use super::fonts::{FontFace, Weight, default_face, face_for_cluster};
 
-/// What is drawn in place of a character that no font has.
+/// The text that is drawn instead of a character that no font has.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// How a text looks.
+/// The style of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Style {
     /// In points.
@@ -27,17 +26,17 @@ pub(super) struct Style {
     pub(super) weight: Weight,
 }
 
-/// Glyphs of one font, one behind the other.
+/// Consecutive glyphs of one font.
 #[derive(Clone)]
 pub(super) struct Run {
     pub(super) font: Font,
-    /// Their ranges are within the line's text.
+    /// Their ranges refer to the text of the line.
     pub(super) glyphs: Vec<KrillaGlyph>,
     /// In points.
     pub(super) width: f32,
 }
 
-/// One line, shaped.
+/// A shaped line.
 #[derive(Clone)]
 pub(super) struct Line {
     pub(super) text: String,
@@ -46,18 +45,18 @@ pub(super) struct Line {
     /// In points.
     pub(super) width: f32,
     pub(super) size: f32,
-    /// Whether a character had to be replaced.
-    pub(super) replaced: bool,
+    /// Whether a character was replaced, because no font has it.
+    pub(super) has_replacements: bool,
 }
 
-/// One line of `text`, however long it is.
-pub(super) fn line(text: &str, style: Style) -> anyhow::Result<Line> {
+/// Shapes `text` as a single line, regardless of its width.
+pub(super) fn shape_line(text: &str, style: Style) -> anyhow::Result<Line> {
     let text = printable(text);
     let bidi = BidiInfo::new(&text, None);
     Paragraph { text: &text, bidi: &bidi, style }.shape(0..text.len())
 }
 
-/// `text` in lines of at most `width` points. A word that is wider than that is broken where it has to be.
+/// Shapes `text` as lines of at most `width` points. Only a word that is wider than a line is broken.
 pub(super) fn wrap(text: &str, style: Style, width: f32) -> anyhow::Result<Vec<Line>> {
     let text = printable(text);
     let bidi = BidiInfo::new(&text, None);
@@ -79,7 +78,7 @@ pub(super) fn wrap(text: &str, style: Style, width: f32) -> anyhow::Result<Vec<L
                     start = end;
                 }
                 None => {
-                    let (line, broken_at) = paragraph.longest(start..opportunity, width)?;
+                    let (line, broken_at) = paragraph.longest_prefix(start..opportunity, width)?;
                     if broken_at >= opportunity {
                         (fits, end) = (Some(line), opportunity);
                         break;
@@ -94,7 +93,8 @@ pub(super) fn wrap(text: &str, style: Style, width: f32) -> anyhow::Result<Vec<L
     Ok(lines)
 }
 
-/// Composed where Unicode can (fonts have more of those), and without characters that end lines.
+/// Normalizes to composed characters, which more fonts have, and replaces line breaks and control characters
+/// with spaces.
 fn printable(text: &str) -> String {
     text.nfc().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
 }
@@ -106,8 +106,8 @@ struct Paragraph<'a> {
 }
 
 impl Paragraph<'_> {
-    /// The graphemes from the start of `range` that fit, one at least, and where they end.
-    fn longest(&self, range: Range<usize>, width: f32) -> anyhow::Result<(Line, usize)> {
+    /// Shapes the longest prefix of `range` that fits, at least one grapheme. Returns its end as well.
+    fn longest_prefix(&self, range: Range<usize>, width: f32) -> anyhow::Result<(Line, usize)> {
         let ends = self.slice(&range).grapheme_indices(true).map(|(at, g)| range.start + at + g.len());
         let mut found: Option<(Line, usize)> = None;
         for end in ends {
@@ -127,7 +127,7 @@ impl Paragraph<'_> {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
-    /// A line, without the space at its end.
+    /// Shapes a line, without its trailing whitespace.
     fn shape(&self, range: Range<usize>) -> anyhow::Result<Line> {
         let end = range.start + self.slice(&range).trim_end().len();
         let range = range.start..end.max(range.start);
@@ -136,22 +136,22 @@ impl Paragraph<'_> {
             runs: Vec::new(),
             width: 0.0,
             size: self.style.size,
-            replaced: false,
+            has_replacements: false,
         };
         let Some(paragraph) = self.bidi.paragraphs.first().filter(|_| !range.is_empty()) else {
             return Ok(line);
         };
-        let (levels, directed) = self.bidi.visual_runs(paragraph, range.clone());
-        for part in directed {
-            let rightward = levels.get(part.start).is_none_or(unicode_bidi::Level::is_ltr);
+        let (levels, visual_runs) = self.bidi.visual_runs(paragraph, range.clone());
+        for part in visual_runs {
+            let is_ltr = levels.get(part.start).is_none_or(unicode_bidi::Level::is_ltr);
             let mut segments = self.segments(&part)?;
-            if !rightward {
+            if !is_ltr {
                 segments.reverse();
             }
             for segment in segments {
-                line.replaced |= segment.replaced;
+                line.has_replacements |= segment.is_replaced;
                 let offset = segment.range.start - range.start;
-                let run = segment.shape(self.slice(&segment.range), offset, rightward, self.style.size);
+                let run = segment.shape(self.slice(&segment.range), offset, is_ltr, self.style.size);
                 line.width += run.width;
                 line.runs.push(run);
             }
@@ -159,22 +159,22 @@ impl Paragraph<'_> {
         Ok(line)
     }
 
-    /// The parts of `range` that one font can draw, in the order of the text.
+    /// Splits `range` into parts that a single font can draw, in logical order.
     fn segments(&self, range: &Range<usize>) -> anyhow::Result<Vec<Segment>> {
         let mut segments: Vec<Segment> = Vec::new();
         for (at, cluster) in self.slice(range).grapheme_indices(true) {
             let at = range.start + at..range.start + at + cluster.len();
-            let found = for_cluster(self.style.weight, cluster);
-            let replaced = found.is_none();
+            let found = face_for_cluster(self.style.weight, cluster);
+            let is_replaced = found.is_none();
             let face = match found {
                 Some(face) => face,
-                None => usual(self.style.weight)?,
+                None => default_face(self.style.weight)?,
             };
             match segments.last_mut() {
-                Some(last) if !replaced && !last.replaced && std::ptr::eq(last.face, face) => {
+                Some(last) if !is_replaced && !last.is_replaced && std::ptr::eq(last.face, face) => {
                     last.range.end = at.end;
                 }
-                _ => segments.push(Segment { face, range: at, replaced }),
+                _ => segments.push(Segment { face, range: at, is_replaced }),
             }
         }
         Ok(segments)
@@ -184,44 +184,44 @@ impl Paragraph<'_> {
 struct Segment {
     face: &'static FontFace,
     range: Range<usize>,
-    replaced: bool,
+    is_replaced: bool,
 }
 
 impl Segment {
-    /// Glyphs for `text`, which stands at `offset` in its line.
-    fn shape(&self, text: &str, offset: usize, rightward: bool, size: f32) -> Run {
+    /// Shapes `text`, which starts at `offset` in its line.
+    fn shape(&self, text: &str, offset: usize, is_ltr: bool, size: f32) -> Run {
         let mut buffer = UnicodeBuffer::new();
-        buffer.push_str(if self.replaced { REPLACEMENT } else { text });
+        buffer.push_str(if self.is_replaced { REPLACEMENT } else { text });
         buffer.guess_segment_properties();
-        buffer.set_direction(if rightward { Direction::LeftToRight } else { Direction::RightToLeft });
+        buffer.set_direction(if is_ltr { Direction::LeftToRight } else { Direction::RightToLeft });
         let shaped = rustybuzz::shape(&self.face.shaper, &[], buffer);
         let mut starts: Vec<usize> =
             shaped.glyph_infos().iter().filter_map(|info| usize::try_from(info.cluster).ok()).collect();
         starts.sort_unstable();
-        let unit = 1.0 / self.face.drawn.units_per_em();
+        let unit = 1.0 / self.face.font.units_per_em();
         let mut width = 0.0;
         let glyphs = shaped.glyph_infos().iter().zip(shaped.glyph_positions()).map(|(info, position)| {
             let start = usize::try_from(info.cluster).unwrap_or_default();
             let next = starts.get(starts.partition_point(|other| *other <= start)).copied();
-            let range = if self.replaced { 0..text.len() } else { start..next.unwrap_or(text.len()) };
-            width += float(position.x_advance) * unit * size;
+            let range = if self.is_replaced { 0..text.len() } else { start..next.unwrap_or(text.len()) };
+            width += font_units(position.x_advance) * unit * size;
             KrillaGlyph::new(
                 GlyphId::new(info.glyph_id),
-                float(position.x_advance) * unit,
-                float(position.x_offset) * unit,
-                float(position.y_offset) * unit,
-                float(position.y_advance) * unit,
+                font_units(position.x_advance) * unit,
+                font_units(position.x_offset) * unit,
+                font_units(position.y_offset) * unit,
+                font_units(position.y_advance) * unit,
                 range.start + offset..range.end + offset,
                 None,
             )
         });
         let glyphs = glyphs.collect();
-        Run { font: self.face.drawn.clone(), glyphs, width }
+        Run { font: self.face.font.clone(), glyphs, width }
     }
 }
 
-/// A length within a font: at most some thousands of units.
-fn float(units: i32) -> f32 {
+/// Converts a length in font units, which is at most a few thousand.
+fn font_units(units: i32) -> f32 {
     i16::try_from(units).map_or(0.0, f32::from)
 }
 
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn each_script_has_its_glyphs() {
+    fn every_script_has_glyphs() {
         for text in [
             "Ådám Nguyễn Thị Ánh",
             "Ελένη Παπαδοπούλου",
@@ -252,17 +252,17 @@ mod tests {
             "გიორგი",
         ] {
             for weight in [Weight::Regular, Weight::Bold] {
-                let line = line(text, Style { weight, ..STYLE }).unwrap();
-                assert!(!line.replaced && line.width > 20.0, "{text}");
+                let line = shape_line(text, Style { weight, ..STYLE }).unwrap();
+                assert!(!line.has_replacements && line.width > 20.0, "{text}");
                 assert!(glyphs(&line).iter().all(|glyph| *glyph != 0), "{text} has a .notdef");
             }
         }
     }
 
     #[test]
-    fn what_no_font_has_is_replaced_and_kept_as_text() {
-        let line = line("Ada 👩‍👩‍👧 😀", STYLE).unwrap();
-        assert!(line.replaced && glyphs(&line).iter().all(|glyph| *glyph != 0));
+    fn a_missing_glyph_is_replaced_and_its_text_is_kept() {
+        let line = shape_line("Ada 👩‍👩‍👧 😀", STYLE).unwrap();
+        assert!(line.has_replacements && glyphs(&line).iter().all(|glyph| *glyph != 0));
         let replaced: Vec<&str> = line
             .runs
             .iter()
@@ -274,8 +274,8 @@ mod tests {
     }
 
     #[test]
-    fn right_to_left_runs_so_and_its_digits_do_not() {
-        let line = line("שלום 12", STYLE).unwrap();
+    fn hebrew_runs_right_to_left_and_its_digits_left_to_right() {
+        let line = shape_line("שלום 12", STYLE).unwrap();
         let order: String = line
             .runs
             .iter()
@@ -287,13 +287,13 @@ mod tests {
 
     #[test]
     fn arabic_letters_join() {
-        let (joined, apart) = (line("محمد", STYLE).unwrap(), line("م ح م د", STYLE).unwrap());
+        let (joined, apart) = (shape_line("محمد", STYLE).unwrap(), shape_line("م ح م د", STYLE).unwrap());
         let isolated: Vec<u32> = glyphs(&apart);
         assert!(glyphs(&joined).iter().filter(|glyph| isolated.contains(glyph)).count() < 4);
     }
 
     #[test]
-    fn lines_break_between_words_and_else_where_they_must() {
+    fn lines_break_between_words_or_else_within_a_word() {
         let lines = |text: &str, width| -> Vec<String> {
             let lines = wrap(text, STYLE, width).unwrap();
             assert!(lines.iter().all(|line| line.width <= width), "{text}");
@@ -307,7 +307,7 @@ mod tests {
         assert!(lines("王小明王小明王小明", 50.0).len() > 1, "Chinese breaks without spaces");
         assert_eq!(lines("", 100.0), Vec::<String>::new());
         assert_eq!(lines("a\u{2028}b", 100.0), ["a b"]);
-        // Narrower than one letter: still one letter a line, and an end.
+        // A width less than one letter still results in one letter per line, and in termination.
         assert_eq!(wrap("WWW", STYLE, 1.0).unwrap().len(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! The protocol, against a listener that plays `clamd`. The real one is asked in the end-to-end tests.
+//! The protocol, against a fake `clamd`. The end-to-end tests use a real one.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,42 +7,42 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// A `clamd` that answers so, and what it was sent.
-async fn daemon(answer: &'static [u8]) -> (Clamd, Arc<Mutex<Vec<u8>>>) {
+/// Starts a fake `clamd` with a fixed response, and returns what it receives.
+async fn daemon(response: &'static [u8]) -> (Clamd, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let got = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&got);
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let buffered = Arc::clone(&received);
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut buffer = vec![0; 1 << 16];
         loop {
             let read = stream.read(&mut buffer).await.unwrap();
-            let mut kept = kept.lock().unwrap();
-            kept.extend_from_slice(&buffer[..read]);
-            if read == 0 || kept.ends_with(&[0, 0, 0, 0]) {
+            let mut buffered = buffered.lock().unwrap();
+            buffered.extend_from_slice(&buffer[..read]);
+            if read == 0 || buffered.ends_with(&[0, 0, 0, 0]) {
                 break;
             }
         }
-        stream.write_all(answer).await.unwrap();
+        stream.write_all(response).await.unwrap();
     });
-    (Clamd::new(address), got)
+    (Clamd::new(address), received)
 }
 
-async fn scan(answer: &'static [u8], content: &[u8]) -> anyhow::Result<Verdict> {
-    let (clamd, _) = daemon(answer).await;
-    verdict(&clamd.ask(content).await?)
+async fn scan(response: &'static [u8], content: &[u8]) -> anyhow::Result<Verdict> {
+    let (clamd, _) = daemon(response).await;
+    parse_verdict(&clamd.scan_stream(content).await?)
 }
 
 #[tokio::test]
-async fn a_file_is_sent_in_chunks_behind_their_lengths() {
-    let content = vec![7; CHUNK + 3];
-    let (clamd, got) = daemon(b"stream: OK\0").await;
-    assert_eq!(clamd.ask(&content).await.unwrap(), "stream: OK");
-    let mut wanted = b"zINSTREAM\0\x00\x01\x00\x00".to_vec();
-    wanted.extend_from_slice(&content[..CHUNK]);
-    wanted.extend_from_slice(&[0, 0, 0, 3, 7, 7, 7, 0, 0, 0, 0]);
-    assert_eq!(*got.lock().unwrap(), wanted);
+async fn a_file_is_sent_in_length_prefixed_chunks() {
+    let content = vec![7; CHUNK_BYTES + 3];
+    let (clamd, received) = daemon(b"stream: OK\0").await;
+    assert_eq!(clamd.scan_stream(&content).await.unwrap(), "stream: OK");
+    let mut expected = b"zINSTREAM\0\x00\x01\x00\x00".to_vec();
+    expected.extend_from_slice(&content[..CHUNK_BYTES]);
+    expected.extend_from_slice(&[0, 0, 0, 3, 7, 7, 7, 0, 0, 0, 0]);
+    assert_eq!(*received.lock().unwrap(), expected);
 }
 
 #[tokio::test]
@@ -58,8 +58,8 @@ async fn only_ok_is_clean() {
 }
 
 #[tokio::test]
-async fn what_is_no_verdict_is_asked_again() {
-    for answer in [
+async fn a_response_that_is_not_a_verdict_is_an_error() {
+    for response in [
         &b""[..],
         b"stream: OK",
         b"UNKNOWN COMMAND\0",
@@ -67,31 +67,31 @@ async fn what_is_no_verdict_is_asked_again() {
         b"stream: OKAY\0",
         b"OK\0",
     ] {
-        assert!(scan(answer, b"x").await.is_err(), "{answer:?}");
+        assert!(scan(response, b"x").await.is_err(), "{response:?}");
     }
 }
 
 #[tokio::test]
-async fn a_daemon_that_is_not_there_is_no_verdict() {
+async fn an_unreachable_daemon_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    let error = Clamd::new(address).ask(b"x").await.unwrap_err();
-    assert!(error.to_string().contains("out of reach"), "{error}");
+    let error = Clamd::new(address).scan_stream(b"x").await.unwrap_err();
+    assert!(error.to_string().contains("unreachable"), "{error}");
 }
 
 #[test]
-fn a_message_names_the_version_of_the_file() {
+fn a_message_identifies_the_version_of_the_file() {
     let clamd = Clamd::new(String::new());
     let object = json!({ "key": "uploads/a/b", "size": 3, "etag": "e", "version-id": "v", "sequencer": "0" });
     let message =
         json!({ "detail-type": "Object Created", "detail": { "bucket": { "name": "b" }, "object": object } });
     let file =
         FileVersion { key: "uploads/a/b".to_owned(), etag: "e".to_owned(), version: Some("v".to_owned()) };
-    assert_eq!(clamd.arrival(&message).unwrap(), Arrival { file, verdict: None });
+    assert_eq!(clamd.parse_message(&message).unwrap(), ScanRequest { file, verdict: None });
     for wrong in
         [json!({}), json!(null), json!({ "detail-type": "Object Deleted", "detail": message["detail"] })]
     {
-        assert!(matches!(clamd.arrival(&wrong), Err(Failure::Poison(_))), "{wrong}");
+        assert!(matches!(clamd.parse_message(&wrong), Err(Failure::Poison(_))), "{wrong}");
     }
 }

@@ -1,9 +1,9 @@
-//! Policies and their signatures.
+//! POST policies and their signatures.
 
 use super::*;
 
-/// The example of <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html>, with the line ends that it
-/// says it has.
+/// The example of <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-post-example.html>; the test inserts
+/// the line endings that the page specifies.
 const EXAMPLE: &str = r#"{ "expiration": "2015-12-30T12:00:00.000Z",
   "conditions": [
     {"bucket": "sigv4examplebucket"},
@@ -23,29 +23,29 @@ const EXAMPLE: &str = r#"{ "expiration": "2015-12-30T12:00:00.000Z",
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 #[test]
-fn the_signature_is_that_of_the_example() {
+fn the_signature_matches_the_example_of_aws() {
     let policy = BASE64_STANDARD.encode(EXAMPLE.replace('\n', "\r\n"));
     let signature = sign(SECRET, "2015-12-29T00:00:00Z".parse().unwrap(), "us-east-1", &policy);
     assert_eq!(signature, "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e");
 }
 
 #[test]
-fn a_form_is_good_for_one_file_and_a_short_time() {
+fn a_form_is_valid_for_one_file_and_a_short_time() {
     let credentials =
         Credentials::new("AKIAIOSFODNN7EXAMPLE", SECRET, Some("token".to_owned()), None, "test");
-    let permit = Permit {
+    let policy = UploadPolicy {
         key: "uploads/TEA-001/1".to_owned(),
         content_type: "image/png".to_owned(),
-        most_bytes: 1000,
-        from: "2026-11-23T23:55:30Z".parse().unwrap(),
-        good_for: Duration::from_secs(600),
+        max_bytes: 1000,
+        valid_from: "2026-11-23T23:55:30Z".parse().unwrap(),
+        validity: Duration::from_secs(600),
     };
-    let fields = fields(&credentials, "us-east-1", "uploads", &permit).unwrap();
+    let fields = form_fields(&credentials, "us-east-1", "uploads", &policy).unwrap();
     let policy = BASE64_STANDARD.decode(&fields["policy"]).unwrap();
     let policy: Value = serde_json::from_slice(&policy).unwrap();
     assert_eq!(policy["expiration"], "2026-11-24T00:05:30.000Z");
     let conditions = policy["conditions"].as_array().unwrap();
-    for wanted in [
+    for expected in [
         json!({ "bucket": "uploads" }),
         json!({ "key": "uploads/TEA-001/1" }),
         json!({ "Content-Type": "image/png" }),
@@ -54,9 +54,9 @@ fn a_form_is_good_for_one_file_and_a_short_time() {
         json!({ "x-amz-date": "20261123T235530Z" }),
         json!(["content-length-range", 1, 1000]),
     ] {
-        assert!(conditions.contains(&wanted), "{wanted} is not in {policy}");
+        assert!(conditions.contains(&expected), "{expected} is not in {policy}");
     }
-    // S3 refuses a form with a field that no condition speaks of, but for these two (and the file).
-    let unspoken = fields.keys().filter(|name| !conditions.iter().any(|it| it.get(name.as_str()).is_some()));
-    assert_eq!(unspoken.collect::<Vec<_>>(), ["policy", "x-amz-signature"]);
+    // S3 rejects a form with a field that has no condition, except for these two (and the file).
+    let exempt = fields.keys().filter(|name| !conditions.iter().any(|it| it.get(name.as_str()).is_some()));
+    assert_eq!(exempt.collect::<Vec<_>>(), ["policy", "x-amz-signature"]);
 }

@@ -1,4 +1,4 @@
-//! Against the stand-in for Stripe, over TCP.
+//! Tests against the Stripe stand-in, over TCP.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -30,13 +30,13 @@ use super::*;
 use crate::adapters::memory::InMemoryPayments;
 use crate::arbiter::{Arbiter, ProcessPayment};
 
-/// Secrets Manager, with what the secret says from one read to the next.
+/// A fake Secrets Manager that returns the next value of the secret with each read.
 #[derive(Debug, Clone)]
 struct Secrets(Arc<Mutex<VecDeque<&'static str>>>);
 
 impl HttpConnector for Secrets {
     fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-        let text = lock(&self.0).pop_front().expect("read more often than was expected");
+        let text = lock(&self.0).pop_front().expect("the secret is read more often than expected");
         let body = SdkBody::from(json!({"Name": "stripe", "SecretString": text}).to_string());
         HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), body)))
     }
@@ -80,9 +80,9 @@ impl World {
             .uri(format!("{}/_control/{path}", self.base))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body.to_string()));
-        let answer = UnsignedClient::new(Duration::from_secs(20)).send(request.unwrap()).await.unwrap();
-        assert!(answer.status().is_success(), "{path}: {:?}", answer.body());
-        serde_json::from_slice(answer.body()).unwrap()
+        let response = UnsignedClient::new(Duration::from_secs(20)).send(request.unwrap()).await.unwrap();
+        assert!(response.status().is_success(), "{path}: {:?}", response.body());
+        serde_json::from_slice(response.body()).unwrap()
     }
 
     async fn fault(&self, operation: &str, kind: &str, effect: &str) {
@@ -100,7 +100,7 @@ impl World {
         self.stripe.create(new_intent(method, 1250, key)).await
     }
 
-    /// A PaymentIntent, confirmed.
+    /// Creates a PaymentIntent and confirms it.
     async fn confirmed(&self, method: &str) -> (PaymentIntentId, IntentStatus) {
         let id = self.create(method, method).await.unwrap();
         let status = self.stripe.confirm(&id, "confirm-1").await.unwrap();
@@ -123,7 +123,7 @@ fn declined(code: &str, decline_code: Option<&str>) -> IntentStatus {
 }
 
 #[tokio::test]
-async fn a_charge_in_two_steps() {
+async fn a_charge_is_created_and_confirmed() {
     let world = World::start().await;
     let id = world.create("pm_card_visa", "key-1").await.unwrap();
     assert_eq!(world.stripe.retrieve(&id).await.unwrap(), IntentStatus::Unconfirmed);
@@ -139,7 +139,7 @@ async fn a_charge_in_two_steps() {
 }
 
 #[tokio::test]
-async fn declines_say_why_and_are_cancelled_for_good() {
+async fn declines_have_a_reason_and_can_be_cancelled_permanently() {
     for (method, status) in [
         ("pm_card_visa_chargeDeclined", declined("card_declined", Some("generic_decline"))),
         (
@@ -166,7 +166,7 @@ async fn declines_say_why_and_are_cancelled_for_good() {
 }
 
 #[tokio::test]
-async fn what_the_order_decides_and_stripe_does_not_take_is_refused() {
+async fn order_parameters_that_stripe_rejects_are_refusals() {
     let world = World::start().await;
     let unknown = world.create("pm_unknown", "key-1").await;
     assert!(
@@ -180,21 +180,21 @@ async fn what_the_order_decides_and_stripe_does_not_take_is_refused() {
 }
 
 #[tokio::test]
-async fn what_we_do_wrong_is_told_as_such() {
+async fn requests_for_unknown_intents_are_invalid() {
     let world = World::start().await;
-    let nobodys = "pi_nobodys".parse().unwrap();
-    for answer in [
-        world.stripe.retrieve(&nobodys).await,
-        world.stripe.confirm(&nobodys, "c").await,
-        world.stripe.cancel(&nobodys).await,
+    let unknown_intent = "pi_nobodys".parse().unwrap();
+    for response in [
+        world.stripe.retrieve(&unknown_intent).await,
+        world.stripe.confirm(&unknown_intent, "c").await,
+        world.stripe.cancel(&unknown_intent).await,
     ] {
-        let Err(ProviderError::Misunderstood(why)) = &answer else { panic!("{answer:?}") };
+        let Err(ProviderError::InvalidRequest(why)) = &response else { panic!("{response:?}") };
         assert!(why.contains("404") && why.contains("resource_missing"), "{why}");
     }
 }
 
 #[tokio::test]
-async fn a_key_gives_the_same_intent_and_is_not_for_another() {
+async fn an_idempotency_key_returns_the_same_intent_and_rejects_another_request() {
     let world = World::start().await;
     let id = world.create("pm_card_visa", "key-1").await.unwrap();
     assert_eq!(world.create("pm_card_visa", "key-1").await.unwrap(), id);
@@ -204,19 +204,19 @@ async fn a_key_gives_the_same_intent_and_is_not_for_another() {
 }
 
 #[tokio::test]
-async fn a_failure_of_stripes_own_is_an_unknown_and_stays_under_its_key() {
+async fn an_internal_error_of_stripe_is_an_unknown_outcome_and_is_replayed_for_its_key() {
     let world = World::start().await;
     let id = world.create("pm_card_visa", "key-1").await.unwrap();
     world.fault("confirm", "http_500", "before").await;
     for _ in 0..2 {
-        let answer = world.stripe.confirm(&id, "confirm-1").await;
-        assert!(matches!(answer, Err(ProviderError::Unknown(_))), "{answer:?}");
+        let response = world.stripe.confirm(&id, "confirm-1").await;
+        assert!(matches!(response, Err(ProviderError::Unknown(_))), "{response:?}");
     }
     assert_eq!(world.stripe.confirm(&id, "confirm-2").await.unwrap(), IntentStatus::Succeeded);
 }
 
 #[tokio::test]
-async fn what_goes_wrong_on_the_way_is_an_unknown_that_can_be_looked_up() {
+async fn transient_failures_are_unknown_outcomes_that_a_retrieval_resolves() {
     for kind in ["http_500", "http_503", "http_429", "conflict_409", "timeout", "reset"] {
         for effect in ["before", "after"] {
             if effect == "after" && matches!(kind, "http_429" | "conflict_409") {
@@ -225,8 +225,8 @@ async fn what_goes_wrong_on_the_way_is_an_unknown_that_can_be_looked_up() {
             let world = World::start().await;
             let id = world.create("pm_card_visa", "key-1").await.unwrap();
             world.fault("confirm", kind, effect).await;
-            let answer = world.stripe.confirm(&id, "confirm-1").await;
-            assert!(matches!(answer, Err(ProviderError::Unknown(_))), "{kind} {effect}: {answer:?}");
+            let response = world.stripe.confirm(&id, "confirm-1").await;
+            assert!(matches!(response, Err(ProviderError::Unknown(_))), "{kind} {effect}: {response:?}");
             let status = world.stripe.retrieve(&id).await.unwrap();
             let expected =
                 if effect == "after" { IntentStatus::Succeeded } else { IntentStatus::Unconfirmed };
@@ -236,16 +236,16 @@ async fn what_goes_wrong_on_the_way_is_an_unknown_that_can_be_looked_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_is_not_waited_for() {
+async fn a_missing_response_times_out() {
     let world = World::with(secret(&[DEFAULT_KEY]), Duration::from_millis(50)).await;
     let fault = json!({"operation": "create", "kind": "timeout", "times": 1, "delay_ms": 60_000});
     world.control(Method::POST, "faults", fault).await;
-    let answer = world.create("pm_card_visa", "key-1").await;
-    assert!(matches!(answer, Err(ProviderError::Unknown(_))), "{answer:?}");
+    let response = world.create("pm_card_visa", "key-1").await;
+    assert!(matches!(response, Err(ProviderError::Unknown(_))), "{response:?}");
 }
 
 #[tokio::test]
-async fn a_key_that_was_rotated_is_read_again() {
+async fn a_rotated_api_key_is_read_again() {
     let world = World::with(secret(&["sk_test_old", " sk_test_local\n"]), Duration::from_secs(20)).await;
     let refused = world.create("pm_card_visa", "key-1").await;
     assert!(matches!(&refused, Err(ProviderError::Unknown(why)) if !why.to_string().contains("sk_test")));
@@ -268,9 +268,9 @@ fn event() -> Event {
     Event::new(OrderId::from(Uuid::from_u128(1)), fact, Timestamp::UNIX_EPOCH, cause)
 }
 
-/// The whole way: wherever it goes wrong, the order is charged once in the end.
+/// End to end: whichever call fails, the order is charged exactly once.
 #[tokio::test]
-async fn an_order_is_charged_once_whatever_call_fails_and_however() {
+async fn an_order_is_charged_once_whichever_call_fails() {
     for operation in ["create", "confirm"] {
         for (kind, effect) in [
             ("http_500", "before"),
@@ -300,7 +300,7 @@ async fn an_order_is_charged_once_whatever_call_fails_and_however() {
 }
 
 #[test]
-fn what_stripe_would_count_otherwise_is_not_sent() {
+fn amounts_that_stripe_would_interpret_differently_are_not_sent() {
     let money = |amount: u32, currency: &str| -> domain::Money {
         serde_json::from_value(serde_json::json!({ "amount": amount, "currency": currency })).unwrap()
     };
@@ -313,6 +313,6 @@ fn what_stripe_would_count_otherwise_is_not_sent() {
         (1250, "KWD", true),
         (1251, "KWD", false),
     ] {
-        assert_eq!(super::counts_alike(money(amount, currency)), sent, "{amount} {currency}");
+        assert_eq!(super::has_iso_minor_units(money(amount, currency)), sent, "{amount} {currency}");
     }
 }

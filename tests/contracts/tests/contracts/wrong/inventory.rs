@@ -11,7 +11,7 @@ use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{DeliveryId, OrderId, Sku};
 use inventory::adapters::memory::InMemoryInventory;
 use inventory::product::{Offer, Product};
-use inventory::store::{Delivered, Page, Products, Reservations};
+use inventory::store::{DeliveryOutcome, Page, Products, Reservations};
 use platform::http::Precondition;
 
 use super::{assert_detected, assert_violations};
@@ -65,11 +65,16 @@ impl Products for Wrong {
         self.store.put(sku, offer, condition).await
     }
 
-    async fn deliver(&self, sku: &Sku, delivery: &DeliveryId, quantity: u32) -> anyhow::Result<Delivered> {
+    async fn record_delivery(
+        &self,
+        sku: &Sku,
+        delivery: &DeliveryId,
+        quantity: u32,
+    ) -> anyhow::Result<DeliveryOutcome> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         let again = format!("{delivery}-{number}").parse()?;
         let delivery = if self.fault == Fault::CountsAgain { &again } else { delivery };
-        self.store.deliver(sku, delivery, quantity).await
+        self.store.record_delivery(sku, delivery, quantity).await
     }
 }
 
@@ -79,8 +84,8 @@ impl Reservations for Wrong {
         Reservations::get(&self.store, order).await
     }
 
-    async fn on_sale(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
-        self.store.on_sale(skus).await
+    async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
+        self.store.load_stock(skus).await
     }
 
     async fn write(

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use contracts::invoices::{World, violations};
 use documents::adapters::invoices::memory::InMemoryInvoices;
 use documents::invoice::Invoice;
-use documents::invoice::store::{Invoices, Put};
+use documents::invoice::store::{Invoices, PutResult};
 use domain::OrderId;
 
 use super::assert_violations;
@@ -27,16 +27,20 @@ impl Invoices for Wrong {
         self.1.get(order).await
     }
 
-    async fn last(&self, year: i16) -> anyhow::Result<u32> {
+    async fn last_serial(&self, year: i16) -> anyhow::Result<u32> {
         match self.0 {
-            Fault::OneCount => Ok(self.1.last(2026).await? + self.1.last(2027).await?),
-            Fault::SaysYes => self.1.last(year).await,
+            Fault::OneCount => Ok(self.1.last_serial(2026).await? + self.1.last_serial(2027).await?),
+            Fault::SaysYes => self.1.last_serial(year).await,
         }
     }
 
-    async fn put(&self, invoice: &Invoice) -> anyhow::Result<Put> {
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult> {
         let put = self.1.put(invoice).await?;
-        Ok(if self.0 == Fault::SaysYes && put == Put::OrderHasOne { Put::Written } else { put })
+        Ok(if self.0 == Fault::SaysYes && put == PutResult::OrderHasInvoice {
+            PutResult::Written
+        } else {
+            put
+        })
     }
 }
 

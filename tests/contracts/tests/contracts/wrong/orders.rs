@@ -9,7 +9,7 @@ use contracts::orders::{World, violations};
 use domain::order::Order;
 use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
-use orders::store::{OpenPage, Orders, Outbox, OutboxRow, Page, Placed, Placement, Stored};
+use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxRow, Page, Placed, Stored};
 use uuid::Uuid;
 
 use super::{assert_detected, assert_violations};
@@ -57,14 +57,14 @@ impl Wrong {
         let Some(stored) = self.store.get(event.subject).await? else { return Ok(()) };
         let id = OrderId::from(Uuid::from_u128(number.into()));
         let order = Order { id, ..stored.order };
-        let placement = Placement {
+        let record = IdempotencyRecord {
             key: format!("extra {number}"),
             fingerprint: String::new(),
             order_id: id,
-            answer: String::new(),
+            response_body: String::new(),
             expires_at: 0,
         };
-        self.store.place(&order, event, &placement, event.time).await.map(drop)
+        self.store.place(&order, event, &record, event.time).await.map(drop)
     }
 }
 
@@ -74,15 +74,15 @@ impl Orders for Wrong {
         &self,
         order: &Order,
         event: &Event,
-        placement: &Placement,
+        record: &IdempotencyRecord,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
-        let mut placement = placement.clone();
+        let mut record = record.clone();
         if self.has(Fault::ForgetsKeys) {
-            placement.key = format!("{} {}", placement.key, self.calls.fetch_add(1, Ordering::SeqCst));
+            record.key = format!("{} {}", record.key, self.calls.fetch_add(1, Ordering::SeqCst));
         }
         let now = if self.has(Fault::KeepsKeys) { Timestamp::UNIX_EPOCH } else { now };
-        self.store.place(order, event, &placement, now).await
+        self.store.place(order, event, &record, now).await
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
@@ -109,20 +109,20 @@ impl Orders for Wrong {
         Ok(written)
     }
 
-    async fn open_before(
+    async fn list_open(
         &self,
         before: Timestamp,
-        next: Option<OpenPage>,
-    ) -> anyhow::Result<(Vec<Stored>, Option<OpenPage>)> {
+        next: Option<OpenOrdersCursor>,
+    ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
         if self.has(Fault::ListsFinalOrders) && next.is_none() {
-            let (mut page, next) = self.store.open_before(before, None).await?;
+            let (mut page, next) = self.store.list_open(before, None).await?;
             // In the contracts, one customer has all orders.
             let all = self.store.list(&"cust-1".parse()?, None, 1000).await?.orders;
             let ended = all.into_iter().filter(|order| order.status().is_final());
             page.extend(ended.map(|order| Stored { order, version: 2 }));
             return Ok((page, next));
         }
-        let (page, next) = self.store.open_before(before, next).await?;
+        let (page, next) = self.store.list_open(before, next).await?;
         Ok((page, next.filter(|_| !self.has(Fault::LosesPages))))
     }
 }
@@ -139,8 +139,8 @@ impl Outbox for Wrong {
         self.store.remove(event).await
     }
 
-    async fn left_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
-        self.store.left_before(before).await
+    async fn list_created_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
+        self.store.list_created_before(before).await
     }
 }
 

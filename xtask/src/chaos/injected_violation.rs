@@ -1,49 +1,48 @@
-//! Breaks something on purpose before the judgement, to see that the judgement finds it.
+//! Injects a violation before the checks, to verify that they find it.
 
 use anyhow::Context as _;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::ValueEnum;
 
-use super::door::Seen;
+use super::api_checker::CustomerOrder;
 use super::plan::Plan;
 use crate::instance::Instance;
 use crate::stack::Stack;
 
-/// What is broken.
+/// A violation to inject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Plant {
-    /// A paid order is charged a second time at the provider.
+pub(crate) enum InjectedViolation {
+    /// Charge a paid order a second time at the provider.
     SecondCharge,
-    /// A piece of a product appears that nobody delivered.
+    /// Add one unit of a product to its stock without a delivery.
     Stock,
 }
 
-impl Plant {
-    /// What it does, in words.
-    pub(crate) fn what(self) -> &'static str {
+impl InjectedViolation {
+    pub(crate) fn description(self) -> &'static str {
         match self {
             Self::SecondCharge => "a paid order was charged a second time",
-            Self::Stock => "a piece of a product appeared that nobody delivered",
+            Self::Stock => "one unit of a product was added without a delivery",
         }
     }
 
-    /// Does it.
-    pub(crate) fn put_in(
+    /// Injects the violation into a stack.
+    pub(crate) fn inject(
         self,
         stack: &Stack,
         instance: &Instance,
         plan: &Plan,
-        seen: &[Seen],
+        orders: &[CustomerOrder],
     ) -> anyhow::Result<()> {
         match self {
             Self::SecondCharge => {
-                let paid = seen.iter().find(|order| order.status == "paid");
-                charge(instance, &paid.context("no order is paid")?.id)
+                let paid = orders.iter().find(|order| order.status == "paid");
+                charge(instance, &paid.context("no order is paid, so none can be charged twice")?.id)
             }
             Self::Stock => {
                 let product = plan.products.first().context("the plan has no product")?;
-                add_a_piece(stack, &product.sku)
+                add_unit(stack, &product.sku)
             }
         }
     }
@@ -62,7 +61,7 @@ fn charge(instance: &Instance, order_id: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn add_a_piece(stack: &Stack, sku: &str) -> anyhow::Result<()> {
+fn add_unit(stack: &Stack, sku: &str) -> anyhow::Result<()> {
     let table = stack.outputs()?.remove("ProductsTableName").context("the stack has no ProductsTableName")?;
     let update = stack
         .aws
@@ -72,6 +71,7 @@ fn add_a_piece(stack: &Stack, sku: &str) -> anyhow::Result<()> {
         .key("sku", AttributeValue::S(sku.to_owned()))
         .update_expression("ADD available :one")
         .expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
-    let done = stack.aws.wait(update.send());
-    done.map(drop).map_err(|error| anyhow::anyhow!("changing {sku}: {}", DisplayErrorContext(error)))
+    let response = stack.aws.wait(update.send());
+    let response = response.map(drop);
+    response.map_err(|error| anyhow::anyhow!("changing the stock of {sku}: {}", DisplayErrorContext(error)))
 }

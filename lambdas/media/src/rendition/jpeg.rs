@@ -1,30 +1,34 @@
-//! What a JPEG's markers say before anything is decoded (ITU-T T.81, Annex B).
+//! Checks of the markers of a JPEG before it is decoded (ITU-T T.81, Annex B).
 
 use domain::product::RejectReason;
 
-/// The most scans that a picture has. A progressive one has about ten. A few bytes of scan make a decoder go over all
-/// pixels once more, so that a file of ten megabytes could keep it busy for hours.
-const MOST_SCANS: u32 = 100;
+/// The maximum number of scans. A progressive image has about ten. A scan of a few bytes makes the decoder
+/// process all pixels again, so a file of ten megabytes could keep it busy for hours.
+const MAX_SCANS: u32 = 100;
 
-const START: u8 = 0xD8;
-const END: u8 = 0xD9;
-const SCAN: u8 = 0xDA;
+/// Start of image.
+const SOI: u8 = 0xD8;
+/// End of image.
+const EOI: u8 = 0xD9;
+/// Start of scan.
+const SOS: u8 = 0xDA;
 
-/// Refuses what ends before its end, which the decoder would fill up with grey, and what has too many scans.
+/// Rejects truncated files, whose missing part the decoder would fill with grey, and files with too many
+/// scans.
 pub(super) fn check(content: &[u8]) -> Result<(), RejectReason> {
     let mut rest = content;
     let mut scans = 0;
     loop {
         match next_marker(&mut rest).ok_or(RejectReason::Malformed)? {
-            END if scans > 0 => return Ok(()),
-            END => return Err(RejectReason::Malformed),
-            // Restart markers, the start of the picture and TEM stand alone.
-            START | 0xD0..=0xD7 | 0x01 => {}
+            EOI if scans > 0 => return Ok(()),
+            EOI => return Err(RejectReason::Malformed),
+            // Restart markers, SOI and TEM have no segment.
+            SOI | 0xD0..=0xD7 | 0x01 => {}
             marker => {
                 skip_segment(&mut rest).ok_or(RejectReason::Malformed)?;
-                if marker == SCAN {
+                if marker == SOS {
                     scans += 1;
-                    if scans > MOST_SCANS {
+                    if scans > MAX_SCANS {
                         return Err(RejectReason::Malformed);
                     }
                 }
@@ -33,14 +37,14 @@ pub(super) fn check(content: &[u8]) -> Result<(), RejectReason> {
     }
 }
 
-/// The next marker. What is compressed, in front of it, has no `FF` but with `00` behind it.
+/// Returns the next marker. In the compressed data before it, each `FF` is followed by `00`.
 fn next_marker(rest: &mut &[u8]) -> Option<u8> {
     loop {
         let at = rest.iter().position(|byte| *byte == 0xFF)?;
         *rest = rest.get(at + 1..)?;
         match rest.first()? {
             0x00 => {}
-            // Fill bytes.
+            // A fill byte before the marker.
             0xFF => {}
             marker => {
                 let marker = *marker;

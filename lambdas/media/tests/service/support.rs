@@ -1,17 +1,18 @@
-//! Pictures, made and looked at.
+//! Test images, and assertions on renditions.
 
 use std::io::Cursor;
 
 use domain::product::{RenditionFormat, RenditionSize};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use media::picture::Rendered;
+use media::rendition::Rendered;
 
 pub(crate) const RED: [u8; 3] = [220, 30, 30];
 pub(crate) const GREEN: [u8; 3] = [30, 180, 30];
 pub(crate) const BLUE: [u8; 3] = [30, 30, 220];
 pub(crate) const WHITE: [u8; 3] = [250, 250, 250];
 
-/// Four quarters: top left, top right, bottom left, bottom right.
+/// An image of four quarters: red at the top left, green at the top right, blue at the bottom left, and
+/// white.
 pub(crate) fn quarters(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         Rgb(match (x < width / 2, y < height / 2) {
@@ -42,7 +43,7 @@ pub(crate) fn corpus(name: &str) -> Vec<u8> {
     std::fs::read(format!("{folder}/{name}")).unwrap()
 }
 
-/// One rendition, decoded.
+/// Returns a decoded rendition.
 pub(crate) fn shown(rendered: &Rendered, size: RenditionSize, format: RenditionFormat) -> DynamicImage {
     let found = rendered.files.iter().find(|file| file.size == size && file.format == format).unwrap();
     let picture = image::load_from_memory(&found.content).unwrap();
@@ -50,20 +51,25 @@ pub(crate) fn shown(rendered: &Rendered, size: RenditionSize, format: RenditionF
     picture
 }
 
-/// The colours in the middle of each quarter of every rendition are these, as nearly as a lossy format keeps them: on the
-/// pixels, so that another processor or another version of an encoder does not break it.
+/// Asserts the colours in the middle of each quarter of every rendition, within the tolerance of a lossy
+/// format. It compares pixels rather than files, so that the result does not depend on the processor or the
+/// version of an encoder.
 #[track_caller]
-pub(crate) fn assert_shows(rendered: &Rendered, wanted: [[u8; 3]; 4], tolerance: u8) {
+pub(crate) fn assert_shows(rendered: &Rendered, expected: [[u8; 3]; 4], tolerance: u8) {
     assert_eq!(rendered.files.len(), 6);
     for file in &rendered.files {
         let picture = shown(rendered, file.size, file.format).into_rgb8();
         let (width, height) = picture.dimensions();
-        for (index, wanted) in wanted.iter().enumerate() {
-            let (right, below) = (index % 2 == 1, index >= 2);
-            let at = |side: u32, far: bool| if far { side * 3 / 4 } else { side / 4 };
-            let found = picture.get_pixel(at(width, right), at(height, below)).0;
-            let near = found.iter().zip(wanted).all(|(a, b)| a.abs_diff(*b) <= tolerance);
-            assert!(near, "{:?} {:?}, quarter {index}: {found:?}, not {wanted:?}", file.size, file.format);
+        for (index, expected) in expected.iter().enumerate() {
+            let (is_right, is_bottom) = (index % 2 == 1, index >= 2);
+            let center = |side: u32, is_far: bool| if is_far { side * 3 / 4 } else { side / 4 };
+            let actual = picture.get_pixel(center(width, is_right), center(height, is_bottom)).0;
+            let is_near = actual.iter().zip(expected).all(|(a, b)| a.abs_diff(*b) <= tolerance);
+            assert!(
+                is_near,
+                "{:?} {:?}, quarter {index}: {actual:?}, expected {expected:?}",
+                file.size, file.format
+            );
         }
     }
 }

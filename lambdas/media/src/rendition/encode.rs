@@ -1,22 +1,22 @@
-//! Pixels as files.
+//! Encoding of renditions.
 
 use domain::product::{RejectReason, RenditionFormat};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, Rgb, RgbImage, RgbaImage};
 
-/// Of 100. Above, files grow faster than anybody sees.
+/// The JPEG quality, 0 to 100. Above it, files grow without a visible improvement.
 const JPEG_QUALITY: u8 = 85;
-/// Of 100. About as good as the JPEG, at two thirds of its size.
+/// The WebP quality, 0 to 100. It matches that of the JPEG at about two thirds of the size.
 const WEBP_QUALITY: f32 = 82.0;
 
-/// The file. There is no metadata in it.
+/// Encodes pixels as a file without metadata.
 pub(super) fn encode(pixels: &DynamicImage, format: RenditionFormat) -> Result<Vec<u8>, RejectReason> {
     let encoded = match format {
         RenditionFormat::Webp => webp(pixels),
         RenditionFormat::Jpeg => jpeg(pixels),
     };
     encoded.map_err(|error| {
-        tracing::error!(error, ?format, "a picture could not be written");
+        tracing::error!(error, ?format, "the image could not be encoded");
         RejectReason::Malformed
     })
 }
@@ -29,7 +29,7 @@ fn webp(pixels: &DynamicImage) -> Result<Vec<u8>, String> {
 
 fn jpeg(pixels: &DynamicImage) -> Result<Vec<u8>, String> {
     let opaque = match pixels {
-        DynamicImage::ImageRgba8(pixels) => on_white(pixels),
+        DynamicImage::ImageRgba8(pixels) => flatten_onto_white(pixels),
         _ => pixels.to_rgb8(),
     };
     let mut file = Vec::new();
@@ -38,16 +38,16 @@ fn jpeg(pixels: &DynamicImage) -> Result<Vec<u8>, String> {
     Ok(file)
 }
 
-/// JPEG has no transparency, and shops are white.
-fn on_white(pixels: &RgbaImage) -> RgbImage {
+/// Replaces transparency by white, because JPEG does not support it and the pages of shops are white.
+fn flatten_onto_white(pixels: &RgbaImage) -> RgbImage {
     RgbImage::from_fn(pixels.width(), pixels.height(), |x, y| {
         let [red, green, blue, alpha] = pixels.get_pixel(x, y).0;
-        Rgb([red, green, blue].map(|channel| mix(channel, alpha)))
+        Rgb([red, green, blue].map(|channel| blend_with_white(channel, alpha)))
     })
 }
 
-/// `channel` over white, rounded.
-fn mix(channel: u8, alpha: u8) -> u8 {
+/// Blends a channel with white, rounded to the nearest integer.
+fn blend_with_white(channel: u8, alpha: u8) -> u8 {
     let (channel, alpha) = (u32::from(channel), u32::from(alpha));
     u8::try_from((channel * alpha + 255 * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX)
 }
@@ -57,9 +57,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_transparent_is_white() {
+    fn transparent_pixels_become_white() {
+        let blend = blend_with_white;
         assert_eq!(
-            (mix(0, 255), mix(0, 0), mix(0, 128), mix(200, 255), mix(255, 7)),
+            (blend(0, 255), blend(0, 0), blend(0, 128), blend(200, 255), blend(255, 7)),
             (0, 255, 127, 200, 255)
         );
     }

@@ -1,4 +1,4 @@
-//! Lets the faults of the plan happen, each at its time, and counts what really happened.
+//! Injects the faults of the plan, each at its time, and counts those that took effect.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,27 +7,27 @@ use super::faults::Fault;
 use super::plan::Plan;
 use super::proxy::Proxy;
 use super::recorder::Recorder;
-use super::report::{AGAIN, KILLED, PROVIDER};
+use super::report::{KILLED, PROVIDER, REDELIVERED};
 use crate::instance::Instance;
-use crate::process::kill_those;
+use crate::process::kill_matching;
 use crate::stack::Stack;
 use crate::stand_in::Control;
 use crate::{signals, ui};
 
-/// What strikes the stack.
-pub(crate) struct Shaker<'a> {
+/// Injects faults into a stack.
+pub(crate) struct FaultInjector<'a> {
     pub(crate) instance: &'a Instance,
     pub(crate) stack: &'a Stack,
     pub(crate) proxy: &'a Proxy,
     pub(crate) recorder: Recorder,
     pub(crate) provider: Control,
-    /// What microburst's rules are called, by their ids.
+    /// The names of microburst's rules, by rule id.
     rules: BTreeMap<u64, String>,
-    /// How often each fault happened, by its name.
+    /// How often each fault occurred, by name.
     counts: BTreeMap<String, u64>,
 }
 
-impl<'a> Shaker<'a> {
+impl<'a> FaultInjector<'a> {
     pub(crate) fn new(
         instance: &'a Instance,
         stack: &'a Stack,
@@ -35,56 +35,56 @@ impl<'a> Shaker<'a> {
         recorder: Recorder,
     ) -> Self {
         let (rules, counts) = (BTreeMap::new(), BTreeMap::new());
-        Self { instance, stack, proxy, recorder, provider: Control::of(instance), rules, counts }
+        Self { instance, stack, proxy, recorder, provider: Control::new(instance), rules, counts }
     }
 
-    /// Goes through the faults of the plan until its time is over. `said` is shown beside the progress.
-    pub(crate) fn shake(
+    /// Injects the faults of the plan until its time is over. The progress also shows `status`.
+    pub(crate) fn run(
         &mut self,
         plan: &Plan,
         started: Instant,
         progress: &ui::Progress,
-        said: impl Fn() -> String,
+        status: impl Fn() -> String,
     ) -> anyhow::Result<()> {
         let total = plan.faults.len();
         for (index, planned) in plan.faults.iter().enumerate() {
             let wait = Duration::from_millis(planned.at_ms).saturating_sub(started.elapsed());
             signals::sleep(wait)?;
-            self.strike(&planned.fault)?;
-            progress.detail(&format!("{} of {total} faults · {}", index + 1, said()));
+            self.inject(&planned.fault)?;
+            progress.detail(&format!("{} of {total} faults · {}", index + 1, status()));
         }
         signals::sleep(Duration::from_millis(plan.span_ms).saturating_sub(started.elapsed()))
     }
 
-    fn strike(&mut self, fault: &Fault) -> anyhow::Result<()> {
+    fn inject(&mut self, fault: &Fault) -> anyhow::Result<()> {
         match fault {
             Fault::Kill(function) => {
                 let killed = self.kill(function);
                 self.count(format!("{KILLED}: {function}"), killed);
             }
-            Fault::Provider(fault) => self.provider.fail(fault)?,
+            Fault::Provider(fault) => self.provider.inject_fault(fault)?,
             Fault::ForgetKeys => {
                 self.provider.forget_keys()?;
                 self.count(format!("{PROVIDER} forgot its idempotency keys"), 1);
             }
             Fault::Aws { name, rule } => {
-                let id = self.proxy.add(rule)?;
+                let id = self.proxy.add_rule(rule)?;
                 self.rules.insert(id, name.clone());
             }
-            Fault::Redeliver { messages, choice } => {
+            Fault::Redeliver { messages, seed } => {
                 self.recorder.catch_up(self.stack)?;
-                let sent = self.recorder.redeliver(self.stack, *messages, *choice)?;
-                self.count(AGAIN.to_owned(), sent);
+                let sent = self.recorder.redeliver(self.stack, *messages, *seed)?;
+                self.count(REDELIVERED.to_owned(), sent);
             }
         }
         Ok(())
     }
 
-    /// Kills the processes of one function of this stack alone: they run from its folder, and Lambda's environment
-    /// names the function.
+    /// Kills the processes of one function of this stack only: they run from its folder, and Lambda's
+    /// environment names the function.
     fn kill(&self, function: &str) -> usize {
         let part = format!("-{function}-");
-        kill_those(&format!("{}/", self.instance.tmp().display()), |pid| {
+        kill_matching(&format!("{}/", self.instance.tmp().display()), |pid| {
             let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
             let environment = String::from_utf8_lossy(&environment).into_owned();
             let mut variables = environment.split('\0');
@@ -94,9 +94,9 @@ impl<'a> Shaker<'a> {
         })
     }
 
-    /// Ends all faults, and notes how often those of the provider and of AWS fired.
+    /// Removes all faults, and counts how often those of the provider and of AWS fired.
     pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
-        self.proxy.recover()?;
+        self.proxy.clear_rules()?;
         for fault in self.provider.faults()? {
             let text = |name| fault.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
             let name =
@@ -104,8 +104,8 @@ impl<'a> Shaker<'a> {
             let fired = fault.get("fired").and_then(serde_json::Value::as_u64).unwrap_or_default();
             *self.counts.entry(name).or_default() += fired;
         }
-        self.provider.recover()?;
-        for (id, fired) in self.proxy.fired()? {
+        self.provider.clear_faults()?;
+        for (id, fired) in self.proxy.fired_counts()? {
             if let Some(name) = self.rules.get(&id) {
                 *self.counts.entry(name.clone()).or_default() += fired;
             }
@@ -114,12 +114,12 @@ impl<'a> Shaker<'a> {
         Ok(())
     }
 
-    /// Notes that something happened so often.
+    /// Adds `times` occurrences of a fault.
     pub(crate) fn count(&mut self, name: String, times: usize) {
         *self.counts.entry(name).or_default() += u64::try_from(times).unwrap_or(u64::MAX);
     }
 
-    /// How often each fault happened, by its name.
+    /// How often each fault occurred, by name.
     pub(crate) fn counts(&self) -> &BTreeMap<String, u64> {
         &self.counts
     }

@@ -1,24 +1,25 @@
-//! What colours mean: renditions are sRGB, which is what a browser takes a picture without a profile for.
+//! Colour management: renditions are sRGB, which browsers assume for images without a profile.
 //!
-//! A CMYK JPEG becomes RGB as its decoder makes it, without its profile: a table for one printing press is of little use
-//! to a screen, and no browser needs more.
+//! A CMYK JPEG is converted to RGB by its decoder, without its profile: the profile of a printing press is of
+//! little use on a screen.
 
 use domain::product::Colors;
 use image::DynamicImage;
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
-/// What a file says that its colours mean.
+/// An ICC profile that can be converted to sRGB.
 pub(super) struct Profile(ColorProfile);
 
-/// The largest profile that is read: those of cameras and screens have some kilobytes.
-const MOST_BYTES: usize = 1024 * 1024;
+/// The maximum size of a profile: those of cameras and screens have a few kilobytes.
+const MAX_PROFILE_BYTES: usize = 1024 * 1024;
 
-/// Reads a profile (ICC.1), and says what is done with it.
-pub(super) fn profile(content: Option<&[u8]>) -> (Option<Profile>, Colors) {
+/// Parses an ICC profile (ICC.1), and returns it with how the colours will be converted.
+pub(super) fn parse_profile(content: Option<&[u8]>) -> (Option<Profile>, Colors) {
     let Some(content) = content else { return (None, Colors::AssumedSrgb) };
-    let read = if content.len() <= MOST_BYTES { ColorProfile::new_from_slice(content).ok() } else { None };
-    // One that cannot be applied is found out here, so that the record says what was done.
-    let usable = read.filter(|profile| {
+    let parsed =
+        if content.len() <= MAX_PROFILE_BYTES { ColorProfile::new_from_slice(content).ok() } else { None };
+    // A profile that cannot be applied is detected here, so that the record states it.
+    let usable = parsed.filter(|profile| {
         profile.color_space == DataColorSpace::Rgb && transform(profile, Layout::Rgb).is_some()
     });
     match usable {
@@ -34,8 +35,8 @@ fn transform(profile: &ColorProfile, layout: Layout) -> Option<Transform> {
     profile.create_transform_8bit(layout, &srgb, layout, TransformOptions::default()).ok()
 }
 
-/// Makes the colours sRGB.
-pub(super) fn convert(pixels: &mut DynamicImage, profile: Option<&Profile>) {
+/// Converts the colours to sRGB.
+pub(super) fn convert_to_srgb(pixels: &mut DynamicImage, profile: Option<&Profile>) {
     let Some(Profile(profile)) = profile else { return };
     let (layout, samples): (Layout, &mut [u8]) = match pixels {
         DynamicImage::ImageRgb8(pixels) => (Layout::Rgb, pixels),
@@ -43,7 +44,7 @@ pub(super) fn convert(pixels: &mut DynamicImage, profile: Option<&Profile>) {
         _ => return,
     };
     let source = samples.to_vec();
-    // It was tried before: what fails now leaves the colours as they are.
+    // The transform has been created successfully before. If it fails now, the colours are left unchanged.
     if let Some(Err(error)) = transform(profile, layout).map(|it| it.transform(&source, samples)) {
         tracing::warn!(%error, "the colours could not be converted");
     }

@@ -1,4 +1,4 @@
-//! Uploads: asked for, sent, looked at and shown; with calls that fail, and messages that come again.
+//! Uploads from creation to the current image, with failing calls and redelivered messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use domain::{Event, Sku, UploadId};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
-use media::MOST_BYTES;
+use media::MAX_UPLOAD_BYTES;
 use media::adapters::memory::{InMemoryImages, InMemoryQuarantine, InMemoryScanner, UnsignedForms};
 use media::api::{Api, router};
 use media::process::{ProcessUpload, quarantine_key};
@@ -62,22 +62,22 @@ impl Service {
             renditions: self.renditions.clone(),
             clock: self.clock.clone(),
         };
-        let answer = build_app(router(api), self.clock.clone()).oneshot(request).await.unwrap();
-        let status = answer.status();
-        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        let response = build_app(router(api), self.clock.clone()).oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&bytes).unwrap())
     }
 
-    async fn ask(&self) -> String {
+    async fn create_upload(&self) -> String {
         let (status, form) = self.call(Method::POST, &json!({ "content_type": "image/jpeg" })).await;
         assert_eq!(status, StatusCode::CREATED, "{form}");
         form["upload_id"].as_str().unwrap().to_owned()
     }
 
-    async fn picture(&self) -> Value {
-        let (status, picture) = self.call(Method::GET, &Value::Null).await;
-        assert_eq!(status, StatusCode::OK, "{picture}");
-        picture
+    async fn image(&self) -> Value {
+        let (status, image) = self.call(Method::GET, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{image}");
+        image
     }
 
     fn key(id: &str) -> String {
@@ -103,87 +103,87 @@ impl Service {
 }
 
 #[tokio::test]
-async fn an_upload_is_asked_for_sent_looked_at_and_shown() {
+async fn an_upload_is_created_processed_and_shown() {
     let service = Service::new();
     assert_eq!(service.call(Method::GET, &Value::Null).await.0, StatusCode::NOT_FOUND);
-    let id = service.ask().await;
-    let before = service.picture().await;
+    let id = service.create_upload().await;
+    let before = service.image().await;
     assert_eq!((&before["status"], &before["image"]), (&json!("pending"), &Value::Null));
     service.put(&id, "1", jpeg(64, 48));
     let events = service.process(&id, "1").await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!((events[0].fact.name(), events[0].subject.as_str()), ("product.image_ready", SKU));
-    let after = service.picture().await;
+    let after = service.image().await;
     assert_eq!((&after["status"], &after["image"]["upload_id"]), (&json!("ready"), &json!(id)));
     assert_eq!(after["image"]["renditions"].as_array().unwrap().len(), 6);
     assert_eq!(service.renditions.keys().len(), 6);
 }
 
 #[tokio::test]
-async fn the_same_message_any_number_of_times_is_one_event_and_one_record() {
+async fn redelivered_messages_produce_the_same_event_and_record() {
     let service = Service::new();
-    let id = service.ask().await;
+    let id = service.create_upload().await;
     service.put(&id, "1", jpeg(64, 48));
     let first = service.process(&id, "1").await.unwrap();
-    let (shown, files) = (service.picture().await, service.renditions.keys());
-    service.scanner.say(Verdict::Infected { threat: "a signature that came later".to_owned() });
+    let (shown, files) = (service.image().await, service.renditions.keys());
+    service.scanner.set_verdict(Verdict::Infected { threat: "a signature that came later".to_owned() });
     for _ in 0..3 {
         assert_eq!(service.process(&id, "1").await.unwrap(), first);
     }
-    assert_eq!((service.picture().await, service.renditions.keys()), (shown, files));
+    assert_eq!((service.image().await, service.renditions.keys()), (shown, files));
 }
 
-/// Whatever call fails, before or after its effect: the message comes again, and the end is the same.
+/// Whichever call fails, before or after its effect: the message is retried, with the same result.
 #[tokio::test]
-async fn each_call_may_fail() {
-    type Break = fn(&Service);
-    let breaks: [(&str, Break); 5] = [
+async fn processing_succeeds_on_retry_after_any_call_fails() {
+    type InjectFault = fn(&Service);
+    let faults: [(&str, InjectFault); 5] = [
         ("reading", |service| service.quarantine.failures.fail_next(1)),
         ("scanning", |service| service.scanner.failures.fail_next(1)),
         ("writing", |service| service.renditions.failures.fail_next(1)),
-        ("deciding", |service| service.images.failures.fail_next(1)),
-        ("hearing", |service| service.images.lost_answers.fail_next(1)),
+        ("completing", |service| service.images.failures.fail_next(1)),
+        ("completing, response lost", |service| service.images.lost_responses.fail_next(1)),
     ];
-    for (what, broken) in breaks {
+    for (what, inject) in faults {
         let service = Service::new();
-        let id = service.ask().await;
+        let id = service.create_upload().await;
         service.put(&id, "1", png(64, 48));
-        broken(&service);
+        inject(&service);
         assert!(matches!(service.process(&id, "1").await, Err(Failure::Retry(_))), "{what}");
-        let ready = what == "hearing";
-        assert_eq!(service.picture().await["status"], if ready { "ready" } else { "pending" }, "{what}");
+        let is_ready = what == "completing, response lost";
+        assert_eq!(service.image().await["status"], if is_ready { "ready" } else { "pending" }, "{what}");
         assert_eq!(service.process(&id, "1").await.unwrap().len(), 1, "{what}");
-        assert_eq!(service.picture().await["status"], "ready", "{what}");
+        assert_eq!(service.image().await["status"], "ready", "{what}");
         assert_eq!(service.renditions.keys().len(), 6, "{what}");
     }
 }
 
 #[tokio::test]
-async fn only_a_clean_file_is_let_through() {
+async fn only_a_clean_file_is_accepted() {
     for (verdict, reason) in [
         (Verdict::Infected { threat: "Eicar".to_owned() }, RejectReason::Malware),
         (Verdict::NotScannable, RejectReason::NotScannable),
         (Verdict::Failed, RejectReason::ScanFailed),
     ] {
         let service = Service::new();
-        let id = service.ask().await;
+        let id = service.create_upload().await;
         service.put(&id, "1", jpeg(64, 48));
-        service.scanner.say(verdict);
+        service.scanner.set_verdict(verdict);
         let events = service.process(&id, "1").await.unwrap();
         assert!(
             matches!(&events[0].fact, ProductFact::ImageRejected(it) if it.reason == reason),
             "{events:?}"
         );
-        assert_eq!(service.picture().await["reason"], json!(reason));
+        assert_eq!(service.image().await["reason"], json!(reason));
         assert_eq!(service.renditions.keys(), Vec::<String>::new(), "nothing is written before the scan");
     }
 }
 
-/// A verdict is of the file that was scanned: one that took its place is not let through by it.
+/// A verdict applies only to the version that was scanned, not to a file that replaced it.
 #[tokio::test]
-async fn an_older_verdict_lets_no_other_file_through() {
+async fn an_older_verdict_does_not_admit_a_replaced_file() {
     let service = Service::new();
-    let id = service.ask().await;
+    let id = service.create_upload().await;
     service.put(&id, "2", jpeg(64, 48));
     let events = service.process(&id, "1").await.unwrap();
     assert!(matches!(&events[0].fact, ProductFact::ImageRejected(it) if it.reason == RejectReason::Expired));
@@ -191,29 +191,30 @@ async fn an_older_verdict_lets_no_other_file_through() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_or_bad_is_refused() {
+async fn oversized_and_invalid_files_are_rejected() {
     let service = Service::new();
     for (content, reason) in [
-        (vec![0; usize::try_from(MOST_BYTES).unwrap() + 1], "too_large"),
+        (vec![0; usize::try_from(MAX_UPLOAD_BYTES).unwrap() + 1], "too_large"),
         (b"no picture".to_vec(), "not_an_image"),
         (jpeg(64, 48)[..300].to_vec(), "malformed"),
     ] {
-        let id = service.ask().await;
+        let id = service.create_upload().await;
         service.put(&id, "1", content);
         service.process(&id, "1").await.unwrap();
-        assert_eq!(service.picture().await["reason"], reason);
+        assert_eq!(service.image().await["reason"], reason);
     }
 }
 
 #[tokio::test]
-async fn the_newest_ready_upload_is_the_picture_in_whatever_order_they_end() {
+async fn the_newest_ready_upload_is_the_current_image_in_any_order_of_completion() {
     let service = Service::new();
-    let (older, newer, bad) = (service.ask().await, service.ask().await, service.ask().await);
+    let (older, newer, bad) =
+        (service.create_upload().await, service.create_upload().await, service.create_upload().await);
     for (id, content) in [(&newer, jpeg(64, 48)), (&older, png(64, 48)), (&bad, b"no picture".to_vec())] {
         service.put(id, "1", content);
         assert_eq!(service.process(id, "1").await.unwrap().len(), 1);
     }
-    let shown = service.picture().await;
+    let shown = service.image().await;
     assert_eq!((&shown["upload_id"], &shown["status"]), (&json!(bad), &json!("rejected")));
     assert_eq!(
         (&shown["image"]["upload_id"], &shown["image"]["original"]["format"]),
@@ -222,10 +223,10 @@ async fn the_newest_ready_upload_is_the_picture_in_whatever_order_they_end() {
 }
 
 #[tokio::test]
-async fn what_nobody_asked_for_is_a_dead_letter() {
+async fn a_file_without_an_upload_is_sent_to_the_dlq() {
     let service = Service::new();
-    let stranger = "01a207e7-51d0-774b-bcce-b302099a8057";
-    service.put(stranger, "1", jpeg(64, 48));
-    assert!(matches!(service.process(stranger, "1").await, Err(Failure::Reject(_))));
+    let unknown = "01a207e7-51d0-774b-bcce-b302099a8057";
+    service.put(unknown, "1", jpeg(64, 48));
+    assert!(matches!(service.process(unknown, "1").await, Err(Failure::Reject(_))));
     assert_eq!(service.renditions.keys(), Vec::<String>::new());
 }

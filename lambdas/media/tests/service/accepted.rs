@@ -1,14 +1,14 @@
-//! Pictures that are taken, and what is shown of them.
+//! Files that are accepted, and their renditions.
 
 use domain::product::{Colors, OriginalFormat, RenditionFormat, RenditionSize};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat, Rgba, RgbaImage};
-use media::picture::render;
+use media::rendition::render;
 
 use crate::support::{BLUE, GREEN, RED, WHITE, assert_shows, corpus, file, jpeg, png, quarters, shown};
 
 #[test]
-fn each_format_is_known_by_its_content() {
+fn each_format_is_detected_from_its_content() {
     for (content, format) in [
         (jpeg(64, 48), OriginalFormat::Jpeg),
         (png(64, 48), OriginalFormat::Png),
@@ -26,7 +26,7 @@ fn each_format_is_known_by_its_content() {
 }
 
 #[test]
-fn the_sizes_are_those_of_a_shop() {
+fn renditions_have_the_expected_sizes() {
     let rendered = render(&jpeg(3000, 2000)).unwrap();
     for (size, sides) in [
         (RenditionSize::Full, (1600, 1067)),
@@ -41,7 +41,7 @@ fn the_sizes_are_those_of_a_shop() {
     assert_shows(&rendered, [RED, GREEN, BLUE, WHITE], 10);
 }
 
-/// An Exif segment with nothing but an orientation, and a place that nobody may learn.
+/// An Exif segment with an orientation, and a location that must not leak.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut tiff = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     tiff.extend_from_slice(&[orientation, 0, 0, 0, 0, 0, 0]);
@@ -55,8 +55,8 @@ fn exif(orientation: u8) -> Vec<u8> {
 
 #[test]
 fn all_eight_orientations_are_applied_and_nothing_else_of_exif_is_kept() {
-    // Where the stored quarters (top left, top right, bottom left, bottom right) are shown.
-    for (orientation, wanted) in [
+    // The displayed quarters (top left, top right, bottom left, bottom right) for each orientation.
+    for (orientation, expected) in [
         (1, [RED, GREEN, BLUE, WHITE]),
         (2, [GREEN, RED, WHITE, BLUE]),
         (3, [WHITE, BLUE, GREEN, RED]),
@@ -70,19 +70,19 @@ fn all_eight_orientations_are_applied_and_nothing_else_of_exif_is_kept() {
         content.splice(2..2, exif(orientation));
         let rendered = render(&content).unwrap();
         assert_eq!(rendered.original.orientation, orientation);
-        assert_eq!((rendered.original.width, rendered.original.height), (64, 48), "as it is stored");
+        assert_eq!((rendered.original.width, rendered.original.height), (64, 48), "the stored size");
         let sides = if orientation < 5 { (64, 48) } else { (48, 64) };
         for file in &rendered.files {
             assert_eq!((file.width, file.height), sides, "{orientation}");
-            let holds = |text: &[u8]| file.content.windows(text.len()).any(|part| part == text);
-            assert!(!holds(b"Exif") && !holds(b"EXIF") && !holds(b"GPS"), "{orientation}");
+            let contains = |text: &[u8]| file.content.windows(text.len()).any(|part| part == text);
+            assert!(!contains(b"Exif") && !contains(b"EXIF") && !contains(b"GPS"), "{orientation}");
         }
-        assert_shows(&rendered, wanted, 14);
+        assert_shows(&rendered, expected, 14);
     }
 }
 
 #[test]
-fn of_what_moves_the_first_frame_is_shown() {
+fn the_first_frame_of_an_animation_is_rendered() {
     for name in ["animated.gif", "animated.webp"] {
         let rendered = render(&corpus(name)).unwrap();
         assert!(rendered.original.animated, "{name}");
@@ -91,7 +91,7 @@ fn of_what_moves_the_first_frame_is_shown() {
 }
 
 #[test]
-fn cmyk_is_neither_inverted_nor_refused() {
+fn cmyk_is_accepted_and_not_inverted() {
     for name in ["cmyk.jpg", "cmyk-progressive.jpg"] {
         let rendered = render(&corpus(name)).unwrap();
         assert_shows(&rendered, [RED, GREEN, BLUE, WHITE], 14);
@@ -108,11 +108,11 @@ fn with_profile(pixels: &image::RgbImage, profile: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn colours_of_a_wider_space_become_srgb() {
+fn colours_are_converted_from_their_profile_to_srgb() {
     let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
     let rendered = render(&with_profile(&quarters(64, 48), profile)).unwrap();
     assert_eq!(rendered.original.colors, Colors::ConvertedFromProfile);
-    // The same numbers are a stronger red and green in Display P3: sRGB has to go further to show them.
+    // The same values are more saturated in Display P3, so their sRGB values are more extreme.
     let red = shown(&rendered, RenditionSize::Full, RenditionFormat::Jpeg).into_rgb8().get_pixel(16, 12).0;
     assert!(red[0] >= 238 && red[1] <= 24, "{red:?}");
 
@@ -126,7 +126,7 @@ fn colours_of_a_wider_space_become_srgb() {
 }
 
 #[test]
-fn what_is_transparent_stays_so_in_webp_and_is_white_in_jpeg() {
+fn transparency_is_kept_in_webp_and_becomes_white_in_jpeg() {
     let pixels =
         RgbaImage::from_fn(64, 48, |x, _| if x < 32 { Rgba([0, 0, 0, 0]) } else { Rgba([200, 0, 0, 255]) });
     let rendered = render(&file(pixels, ImageFormat::Png)).unwrap();
@@ -136,9 +136,9 @@ fn what_is_transparent_stays_so_in_webp_and_is_white_in_jpeg() {
     assert!(jpeg.get_pixel(8, 24).0.iter().all(|channel| *channel > 245), "{:?}", jpeg.get_pixel(8, 24));
 }
 
-/// A file that is a picture and something else is taken as the picture that it is: the rest does not get through.
+/// A file that is both an image and something else is accepted as the image, and the rest is dropped.
 #[test]
-fn nothing_of_a_polyglot_gets_through() {
+fn only_the_pixels_of_a_polyglot_get_through() {
     let html = b"<html><script>alert('polyglot')</script></html>";
     let zip = b"PK\x03\x04\x14\0\0\0\0\0polyglotPK\x05\x06\0\0\0\0\x01\0\x01\0\x36\0\0\0\x1e\0\0\0\0\0";
     let mut comment = vec![0xFF, 0xFE];
@@ -148,15 +148,15 @@ fn nothing_of_a_polyglot_gets_through() {
     inside.splice(2..2, comment);
     for (name, content) in [
         ("HTML in a comment", inside),
-        ("ZIP behind a JPEG", [jpeg(64, 48).as_slice(), zip].concat()),
-        ("HTML behind a PNG", [png(64, 48).as_slice(), html].concat()),
-        ("ZIP behind a GIF", [file(quarters(64, 48), ImageFormat::Gif).as_slice(), zip].concat()),
+        ("ZIP after a JPEG", [jpeg(64, 48).as_slice(), zip].concat()),
+        ("HTML after a PNG", [png(64, 48).as_slice(), html].concat()),
+        ("ZIP after a GIF", [file(quarters(64, 48), ImageFormat::Gif).as_slice(), zip].concat()),
     ] {
         let rendered = render(&content).unwrap();
         assert_shows(&rendered, [RED, GREEN, BLUE, WHITE], 14);
         for file in &rendered.files {
-            let holds = |text: &[u8]| file.content.windows(text.len()).any(|part| part == text);
-            assert!(!holds(b"polyglot") && !holds(b"PK\x03\x04"), "{name}");
+            let contains = |text: &[u8]| file.content.windows(text.len()).any(|part| part == text);
+            assert!(!contains(b"polyglot") && !contains(b"PK\x03\x04"), "{name}");
         }
     }
 }

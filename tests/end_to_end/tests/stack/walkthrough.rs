@@ -1,4 +1,4 @@
-//! What the README tells a client to type.
+//! What the walk-through tells a client to type.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,8 +10,8 @@ use crate::shared_with;
 /// The commands of the section `heading`: its first block of shell.
 fn commands(heading: &str) -> String {
     let root = PathBuf::from(std::env::var("E2E_REPO_ROOT").unwrap());
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let section = readme.split(&format!("\n## {heading}\n")).nth(1).unwrap();
+    let document = std::fs::read_to_string(root.join("docs/WALKTHROUGH.md")).unwrap();
+    let section = document.split(&format!("\n## {heading}\n")).nth(1).unwrap();
     let block = section.split("```sh\n").nth(1).unwrap();
     block.split("```").next().unwrap().to_owned()
 }
@@ -20,7 +20,7 @@ fn commands(heading: &str) -> String {
 async fn from_signing_up_to_the_first_order_it_takes_no_more_than_curl() {
     let Some((stack, _guard)) = shared_with(&[Needs::PublicSignUp]).await else { return };
     let ran = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &commands("As a client")])
+        .args(["-euo", "pipefail", "-c", &commands("The API with curl")])
         .env("API_URL", stack.output("ApiUrl").unwrap())
         .env("SIGN_IN_URL", stack.output("SignInUrl").unwrap())
         .env("CLIENT_ID", stack.output("ShopClientId").unwrap())

@@ -1,4 +1,4 @@
-//! What a file is and holds.
+//! Format detection and decoding.
 
 use std::io::Cursor;
 
@@ -11,66 +11,67 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
 
 use super::colors::{self, Profile};
-use super::{MOST_PIXELS, animation, jpeg};
+use super::{MAX_PIXELS, animation, jpeg};
 
-/// A picture in memory.
+/// A decoded image.
 pub(super) struct Decoded {
     pub(super) original: Original,
-    /// With eight bits a channel, with transparency if it has any; as it is stored, not yet turned.
+    /// The pixels with eight bits per channel, and with alpha if the file has it, before the orientation is
+    /// applied.
     pub(super) pixels: DynamicImage,
     pub(super) orientation: Orientation,
-    /// What its colours mean, where that can be used.
+    /// The colour profile, if it is usable.
     pub(super) profile: Option<Profile>,
 }
 
-/// The most that a decoder may ask for at once: the widest pixels that there are.
-const MOST_BYTES_IN_MEMORY: u64 = MOST_PIXELS * 8 + 64 * 1024 * 1024;
+/// The maximum allocation of a decoder: the widest pixel format of 8 bytes, with some margin.
+const MAX_ALLOCATION: u64 = MAX_PIXELS * 8 + 64 * 1024 * 1024;
 
 fn limits() -> Limits {
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MOST_BYTES_IN_MEMORY);
+    limits.max_alloc = Some(MAX_ALLOCATION);
     limits
 }
 
-/// Only the content counts: what the client called it does not get here.
+/// Decodes a file, whose format is detected from its content.
 pub(super) fn decode(content: &[u8]) -> Result<Decoded, RejectReason> {
     let reader = Cursor::new(content);
     match image::guess_format(content).map_err(|_| RejectReason::NotAnImage)? {
         ImageFormat::Jpeg => {
             jpeg::check(content)?;
-            read(content, OriginalFormat::Jpeg, JpegDecoder::new(reader), |_| false)
+            decode_with(content, OriginalFormat::Jpeg, JpegDecoder::new(reader), |_| false)
         }
         ImageFormat::Png => {
             let decoder = PngDecoder::with_limits(reader, limits());
-            read(content, OriginalFormat::Png, decoder, |png| png.is_apng().unwrap_or(false))
+            decode_with(content, OriginalFormat::Png, decoder, |png| png.is_apng().unwrap_or(false))
         }
-        ImageFormat::Gif => {
-            read(content, OriginalFormat::Gif, GifDecoder::new(reader), |_| animation::gif_moves(content))
-        }
+        ImageFormat::Gif => decode_with(content, OriginalFormat::Gif, GifDecoder::new(reader), |_| {
+            animation::is_animated_gif(content)
+        }),
         ImageFormat::WebP => {
-            read(content, OriginalFormat::Webp, WebPDecoder::new(reader), WebPDecoder::has_animation)
+            decode_with(content, OriginalFormat::Webp, WebPDecoder::new(reader), WebPDecoder::has_animation)
         }
         _ => Err(RejectReason::NotAnImage),
     }
 }
 
-fn read<D: ImageDecoder>(
+fn decode_with<D: ImageDecoder>(
     content: &[u8],
     format: OriginalFormat,
     decoder: ImageResult<D>,
-    moves: impl Fn(&D) -> bool,
+    is_animated: impl Fn(&D) -> bool,
 ) -> Result<Decoded, RejectReason> {
-    let mut decoder = decoder.map_err(why)?;
+    let mut decoder = decoder.map_err(reject_reason)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(RejectReason::TooManyPixels);
     }
-    decoder.set_limits(limits()).map_err(why)?;
-    // What is wrong with the metadata is no reason to refuse the picture.
+    decoder.set_limits(limits()).map_err(reject_reason)?;
+    // Invalid metadata is no reason to reject the image.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let (profile, colors) = colors::profile(decoder.icc_profile().ok().flatten().as_deref());
-    let animated = moves(&decoder);
-    let pixels = DynamicImage::from_decoder(decoder).map_err(why)?;
+    let (profile, colors) = colors::parse_profile(decoder.icc_profile().ok().flatten().as_deref());
+    let animated = is_animated(&decoder);
+    let pixels = DynamicImage::from_decoder(decoder).map_err(reject_reason)?;
     let pixels = match pixels.color().has_alpha() {
         true => DynamicImage::ImageRgba8(pixels.into_rgba8()),
         false => DynamicImage::ImageRgb8(pixels.into_rgb8()),
@@ -87,7 +88,7 @@ fn read<D: ImageDecoder>(
     Ok(Decoded { original, pixels, orientation, profile })
 }
 
-fn why(error: ImageError) -> RejectReason {
+fn reject_reason(error: ImageError) -> RejectReason {
     match error {
         ImageError::Limits(_) => RejectReason::TooManyPixels,
         _ => RejectReason::Malformed,

@@ -1,24 +1,24 @@
-//! Files that are refused, with their reason, and before they cost anything.
+//! Files that are rejected, with the right reason and before they consume resources.
 
 use std::time::{Duration, Instant};
 
 use domain::product::RejectReason;
 use image::ImageFormat;
-use media::picture::render;
+use media::rendition::render;
 
 use crate::support::{corpus, file, jpeg, png, quarters};
 
 #[track_caller]
-fn refused(name: &str, content: &[u8]) -> RejectReason {
+fn rejection(name: &str, content: &[u8]) -> RejectReason {
     let start = Instant::now();
     let reason = render(content).map(|_| name).unwrap_err();
-    // Generous for a busy machine: decoding a bomb would take longer, and gigabytes.
+    // Generous for a busy machine: decoding a decompression bomb would take longer, and gigabytes.
     assert!(start.elapsed() < Duration::from_secs(5), "{name} took {:?}", start.elapsed());
     reason
 }
 
 #[test]
-fn what_is_cut_off_is_malformed_wherever_it_is_cut() {
+fn a_file_truncated_at_any_point_is_malformed() {
     let whole = [
         ("JPEG", jpeg(300, 200)),
         ("progressive JPEG", corpus("progressive.jpg")),
@@ -30,14 +30,14 @@ fn what_is_cut_off_is_malformed_wherever_it_is_cut() {
     for (name, content) in whole {
         for part in 1..10 {
             let length = content.len() * part / 10;
-            let reason = refused(name, &content[..length.max(16)]);
+            let reason = rejection(name, &content[..length.max(16)]);
             assert_eq!(reason, RejectReason::Malformed, "{name}, {length} of {} bytes", content.len());
         }
     }
 }
 
 #[test]
-fn what_is_no_picture_is_refused_whatever_it_is_called() {
+fn other_file_formats_are_rejected() {
     for (name, content) in [
         ("nothing", &b""[..]),
         ("HTML", b"<!doctype html><img src=x onerror=alert(1)>"),
@@ -50,7 +50,7 @@ fn what_is_no_picture_is_refused_whatever_it_is_called() {
         ("RIFF that is no WebP", b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0"),
         ("ZIP with a JPEG in it", b"PK\x03\x04\x14\0\0\0\0\0\xff\xd8\xff\xe0\0\x10JFIF"),
     ] {
-        assert_eq!(refused(name, content), RejectReason::NotAnImage, "{name}");
+        assert_eq!(rejection(name, content), RejectReason::NotAnImage, "{name}");
     }
 }
 
@@ -61,7 +61,7 @@ fn crc(bytes: &[u8]) -> [u8; 4] {
     (!crc).to_be_bytes()
 }
 
-/// A good PNG whose header says another size.
+/// A valid PNG, except that its header claims a different size.
 fn png_of(width: u32, height: u32) -> Vec<u8> {
     let mut content = png(8, 8);
     content[16..20].copy_from_slice(&width.to_be_bytes());
@@ -71,7 +71,7 @@ fn png_of(width: u32, height: u32) -> Vec<u8> {
     content
 }
 
-/// A good JPEG whose header says another size.
+/// A valid JPEG, except that its header claims a different size.
 fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     let mut content = jpeg(8, 8);
     let frame = content.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
@@ -81,14 +81,15 @@ fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
 }
 
 #[test]
-fn bombs_of_thirty_thousand_pixels_are_refused_by_their_header() {
+fn decompression_bombs_are_rejected_by_their_header() {
     let mut gif = file(quarters(8, 8), ImageFormat::Gif);
     gif[6..10].copy_from_slice(&[0x30, 0x75, 0x30, 0x75]);
-    // A lossless WebP has 14 bits for each side, less one: 16,382 by 16,382 here. Behind signature and length.
+    // A lossless WebP stores each side minus one in 14 bits, after signature and length: here 16,382 by
+    // 16,382.
     let mut webp = file(quarters(8, 8), ImageFormat::WebP);
     assert_eq!((&webp[12..16], webp[20]), (&b"VP8L"[..], 0x2F));
     webp[21..25].copy_from_slice(&(0x3FFD_u32 | (0x3FFD << 14)).to_le_bytes());
-    // An extended one has 24 bits: 30,000 less one, and the frame of another picture in it.
+    // An extended WebP has 24 bits: 30,000 minus one, with the frame of a different image.
     let mut extended = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x2f\x75\0\x2f\x75\0".to_vec();
     extended.extend_from_slice(&file(quarters(8, 8), ImageFormat::WebP)[12..]);
     let length = u32::try_from(extended.len() - 8).unwrap();
@@ -100,26 +101,27 @@ fn bombs_of_thirty_thousand_pixels_are_refused_by_their_header() {
         ("GIF", gif),
         ("WebP", webp),
     ] {
-        assert_eq!(refused(name, &content), RejectReason::TooManyPixels, "{name}");
+        assert_eq!(rejection(name, &content), RejectReason::TooManyPixels, "{name}");
     }
-    // Whichever of the two a decoder finds first: what it says of itself, or that it does not hold that.
-    let reason = refused("extended WebP", &extended);
+    // A decoder may first detect either the claimed size or that the frame does not match it.
+    let reason = rejection("extended WebP", &extended);
     assert!([RejectReason::TooManyPixels, RejectReason::Malformed].contains(&reason), "{reason:?}");
 }
 
-/// What a header promises is not there: all is allocated in vain, and then refused.
+/// The header claims an acceptable size, but the data is missing: the memory is allocated, then the file is
+/// rejected.
 #[test]
-fn a_header_that_promises_too_much_is_malformed() {
-    assert_eq!(refused("PNG", &png_of(5000, 5000)), RejectReason::Malformed);
+fn a_header_that_claims_more_data_than_present_is_malformed() {
+    assert_eq!(rejection("PNG", &png_of(5000, 5000)), RejectReason::Malformed);
     let mut gif = file(quarters(8, 8), ImageFormat::Gif);
     let frame = gif.iter().rposition(|byte| *byte == 0x2C).unwrap();
     gif[frame + 5..frame + 9].copy_from_slice(&[0x88, 0x13, 0x88, 0x13]);
-    assert!(matches!(refused("GIF", &gif), RejectReason::Malformed | RejectReason::TooManyPixels));
+    assert!(matches!(rejection("GIF", &gif), RejectReason::Malformed | RejectReason::TooManyPixels));
 }
 
-/// A JPEG of a few kilobytes that has its decoder go over all pixels again and again.
+/// A JPEG whose many small scans make the decoder process all pixels again and again.
 #[test]
-fn a_jpeg_of_very_many_scans_is_refused() {
+fn a_jpeg_with_too_many_scans_is_rejected() {
     let content = corpus("progressive.jpg");
     let start = content.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
     let (head, end) = (&content[..start], content.len() - 2);
@@ -128,12 +130,12 @@ fn a_jpeg_of_very_many_scans_is_refused() {
         bomb.extend_from_slice(&content[start..end]);
     }
     bomb.extend_from_slice(&content[end..]);
-    assert_eq!(refused("scans", &bomb), RejectReason::Malformed);
+    assert_eq!(rejection("scans", &bomb), RejectReason::Malformed);
 }
 
-/// Any one byte changed: refused or taken, but never a panic, and nothing that takes long.
+/// With any single byte changed, a file may be rejected or accepted, but never causes a panic.
 #[test]
-fn damage_never_brings_it_down() {
+fn a_damaged_file_never_causes_a_panic() {
     for content in
         [jpeg(24, 16), png(24, 16), corpus("animated.gif"), corpus("animated.webp"), corpus("cmyk.jpg")]
     {
