@@ -1,30 +1,30 @@
-//! How a contract says what is wrong.
+//! Assertions of the contracts, and the macro that runs them.
 
 use std::fmt::Debug;
 
-/// Fails unless `actual` is `expected`; `what` says what was looked at.
+/// Fails unless `actual` equals `expected`; `what` names the value in the error.
 pub(crate) fn same<T: PartialEq + Debug>(what: &str, actual: T, expected: T) -> anyhow::Result<()> {
     anyhow::ensure!(actual == expected, "{what}: is {actual:?}, should be {expected:?}");
     Ok(())
 }
 
-/// Makes `broken` out of a family's contracts.
-macro_rules! family {
+/// Defines the function `violations`, which checks the listed contracts.
+macro_rules! contract_suite {
     ($world:ty: $($contract:ident),+ $(,)?) => {
-        /// Checks every contract of this family, each in a world that `make` makes for it.
+        /// Checks every contract of this module, each in a new world that `make` creates.
         ///
         /// # Errors
-        /// When a world cannot be made. A contract that does not hold is no error, but in the answer.
-        pub async fn broken(make: impl AsyncFn() -> anyhow::Result<$world>) -> anyhow::Result<$crate::Broken> {
-            let mut broken = $crate::Broken::new();
+        /// If a world cannot be created. A violated contract is not an error, but part of the result.
+        pub async fn violations(make: impl AsyncFn() -> anyhow::Result<$world>) -> anyhow::Result<$crate::Violations> {
+            let mut violations = $crate::Violations::new();
             $(
                 let world = make().await?;
                 if let Err(error) = $contract(&world).await {
-                    broken.insert(stringify!($contract), format!("{error:#}"));
+                    violations.insert(stringify!($contract), format!("{error:#}"));
                 }
             )+
-            Ok(broken)
+            Ok(violations)
         }
     };
 }
-pub(crate) use family;
+pub(crate) use contract_suite;

@@ -1,4 +1,4 @@
-//! `documents::invoice::store::Invoices`: invoices, and their numbers without gaps.
+//! `documents::invoice::store::Invoices`: invoices with consecutive numbers.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use documents::invoice::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
 use domain::TaxRate;
 use futures::future::try_join_all;
 
-use crate::check::{family, same};
+use crate::check::{contract_suite, same};
 use crate::sample::{customer, euros, line, name, order_id, sku, time};
 
 /// An empty store.
 #[derive(Clone)]
 pub struct World {
-    /// The invoices.
+    /// The store under test.
     pub invoices: Arc<dyn Invoices>,
 }
 
-family!(World:
-    the_first_number_is_one,
-    a_number_follows_the_one_before,
+contract_suite!(World:
+    numbers_start_at_one,
+    numbers_are_consecutive,
     an_order_has_one_invoice,
-    what_is_read_is_what_was_written,
-    years_have_numbers_of_their_own,
-    of_many_with_one_number_one_wins,
-    an_order_that_is_told_many_times_at_once_takes_one_number,
+    reads_return_what_was_written,
+    each_year_has_its_own_sequence,
+    concurrent_writes_of_one_number_have_one_winner,
+    concurrent_writes_for_one_order_take_one_number,
 );
 
 fn invoice(order: u32, year: i16, serial: u32) -> anyhow::Result<Invoice> {
@@ -59,7 +59,7 @@ fn invoice(order: u32, year: i16, serial: u32) -> anyhow::Result<Invoice> {
     })
 }
 
-async fn the_first_number_is_one(world: &World) -> anyhow::Result<()> {
+async fn numbers_start_at_one(world: &World) -> anyhow::Result<()> {
     let invoices = &world.invoices;
     same("none", invoices.get(order_id(1)).await?, None)?;
     same("no number", invoices.last_serial(2026).await?, 0)?;
@@ -70,7 +70,7 @@ async fn the_first_number_is_one(world: &World) -> anyhow::Result<()> {
     same("its number", invoices.last_serial(2026).await?, 1)
 }
 
-async fn a_number_follows_the_one_before(world: &World) -> anyhow::Result<()> {
+async fn numbers_are_consecutive(world: &World) -> anyhow::Result<()> {
     for serial in 1..=4 {
         same("the next", world.invoices.put(&invoice(serial, 2026, serial)?).await?, PutResult::Written)?;
     }
@@ -86,7 +86,7 @@ async fn a_number_follows_the_one_before(world: &World) -> anyhow::Result<()> {
 async fn an_order_has_one_invoice(world: &World) -> anyhow::Result<()> {
     let first = invoice(1, 2026, 1)?;
     same("written", world.invoices.put(&first).await?, PutResult::Written)?;
-    // As when the answer to a write was lost; and with the number that would be next, in this year or another.
+    // A retry after a lost response; and the next number of this or of another year.
     for again in [first.clone(), invoice(1, 2026, 2)?, invoice(1, 2027, 1)?] {
         same("again", world.invoices.put(&again).await?, PutResult::OrderHasInvoice)?;
         same("read", world.invoices.get(order_id(1)).await?, Some(first.clone()))?;
@@ -98,7 +98,7 @@ async fn an_order_has_one_invoice(world: &World) -> anyhow::Result<()> {
     )
 }
 
-async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
+async fn reads_return_what_was_written(world: &World) -> anyhow::Result<()> {
     let mut invoice = invoice(1, 2026, 1)?;
     invoice.buyer.address = Some(serde_json::from_value(serde_json::json!({
         "recipient": "Наталія", "street": "вул. Хрещатик, 1", "city": "Київ", "country": "UA",
@@ -108,7 +108,7 @@ async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
     same("read", world.invoices.get(order_id(1)).await?, Some(invoice))
 }
 
-async fn years_have_numbers_of_their_own(world: &World) -> anyhow::Result<()> {
+async fn each_year_has_its_own_sequence(world: &World) -> anyhow::Result<()> {
     same("one of this year", world.invoices.put(&invoice(1, 2026, 1)?).await?, PutResult::Written)?;
     same("one of the next", world.invoices.put(&invoice(2, 2027, 1)?).await?, PutResult::Written)?;
     same("another of this", world.invoices.put(&invoice(3, 2026, 2)?).await?, PutResult::Written)?;
@@ -119,7 +119,7 @@ async fn years_have_numbers_of_their_own(world: &World) -> anyhow::Result<()> {
     )
 }
 
-async fn of_many_with_one_number_one_wins(world: &World) -> anyhow::Result<()> {
+async fn concurrent_writes_of_one_number_have_one_winner(world: &World) -> anyhow::Result<()> {
     let many = (1..=20).map(|order| invoice(order, 2026, 1)).collect::<anyhow::Result<Vec<_>>>()?;
     let put = try_join_all(many.iter().map(|invoice| world.invoices.put(invoice))).await?;
     same("winners", put.iter().filter(|put| **put == PutResult::Written).count(), 1)?;
@@ -127,7 +127,7 @@ async fn of_many_with_one_number_one_wins(world: &World) -> anyhow::Result<()> {
     same("the last", world.invoices.last_serial(2026).await?, 1)
 }
 
-async fn an_order_that_is_told_many_times_at_once_takes_one_number(world: &World) -> anyhow::Result<()> {
+async fn concurrent_writes_for_one_order_take_one_number(world: &World) -> anyhow::Result<()> {
     let one = invoice(1, 2026, 1)?;
     let put = try_join_all((0..20).map(|_| world.invoices.put(&one))).await?;
     same("written", put.iter().filter(|put| **put == PutResult::Written).count(), 1)?;

@@ -1,7 +1,7 @@
-//! What every port promises, written once and checked twice: on the ports in memory, which the simulation runs on,
-//! and on the real adapters over the local stack. So the simulation cannot drift from DynamoDB, Stripe and the queues.
+//! The contracts of the ports, checked for the in-memory implementations, which the simulation uses, and for
+//! the real adapters on the local stack. So the simulation cannot drift from DynamoDB, Stripe and the queues.
 //!
-//! | module | port |
+//! | Module | Port |
 //! |---|---|
 //! | [`orders`] | `orders::store::{Orders, Outbox}` |
 //! | [`products`], [`reservations`] | `inventory::store::{Products, Reservations}` |
@@ -12,11 +12,12 @@
 //! | [`bus`] | `platform::Publisher` |
 //! | [`queue`] | `platform`'s `Visibility` and `DeadLetters` |
 //! | [`objects`] | `platform::objects::ObjectStore` |
-//! | [`differential`] | the stores and the provider again: random calls, to two of them, get the same answers |
+//! | [`differential`] | the stores and the provider: random calls to two implementations return the same results |
 //!
-//! Each module has a world, which is what a contract needs of its surroundings, and `broken`, which checks every
-//! contract in a world of its own. `cargo test --workspace --test contracts` runs them in memory and shows that
-//! wrong ports break them; `cargo xtask test end-to-end` runs them on the real adapters.
+//! Each module has a `World`, which contains what its contracts need, and a function `violations`, which
+//! checks every contract in a new world. `cargo test --workspace --test contracts` checks the in-memory
+//! implementations, and shows that wrong implementations violate the contracts; `cargo xtask test end-to-end`
+//! checks the real adapters.
 
 mod check;
 mod sample;
@@ -36,5 +37,5 @@ pub mod search_index;
 
 use std::collections::BTreeMap;
 
-/// The contracts that do not hold, by name, with what is wrong. Empty when all is well.
-pub type Broken = BTreeMap<&'static str, String>;
+/// The violated contracts, by name, with their errors.
+pub type Violations = BTreeMap<&'static str, String>;

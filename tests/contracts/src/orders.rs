@@ -10,58 +10,58 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use orders::store::{OpenOrdersCursor, Orders, Outbox, Placed, Stored};
 
-use crate::check::{family, same};
-use crate::sample::{cause, customer, order, order_id, placement, time};
+use crate::check::{contract_suite, same};
+use crate::sample::{cause, customer, idempotency_record, order, order_id, time};
 
 /// An empty store.
 #[derive(Clone)]
 pub struct World {
-    /// The orders.
+    /// The order store under test.
     pub orders: Arc<dyn Orders>,
-    /// The outbox that they write to.
+    /// The outbox of the same store.
     pub outbox: Arc<dyn Outbox>,
 }
 
-family!(World:
-    placing_writes_order_event_and_key_together,
-    the_same_key_gets_the_first_answer_and_writes_nothing,
-    of_many_with_one_key_one_is_placed,
-    a_key_may_be_used_again_when_it_has_expired,
-    an_id_that_is_taken_is_an_error_and_writes_nothing,
-    an_order_is_replaced_only_as_it_was_read,
-    what_is_read_is_what_was_written,
-    an_event_is_written_with_its_order_or_not_at_all,
-    of_many_that_replace_one_version_one_wins,
-    open_orders_are_those_placed_before_and_not_final,
-    open_orders_come_once_each_however_many,
-    a_customers_orders_come_the_newest_first_and_once_each,
-    the_outbox_gives_what_was_written_before,
-    the_outbox_gives_no_more_than_can_be_published,
+contract_suite!(World:
+    placing_writes_order_event_and_key_atomically,
+    reusing_a_key_returns_the_first_response_and_writes_nothing,
+    concurrent_requests_with_one_key_place_one_order,
+    an_expired_key_can_be_reused,
+    a_duplicate_order_id_is_an_error_and_writes_nothing,
+    an_order_is_replaced_only_at_the_version_that_was_read,
+    reads_return_what_was_written,
+    an_event_is_written_atomically_with_its_order,
+    concurrent_replacements_of_one_version_have_one_winner,
+    open_orders_are_not_final_and_placed_before_the_cutoff,
+    every_open_order_is_listed_exactly_once,
+    a_customers_orders_are_listed_newest_first_and_exactly_once,
+    the_outbox_lists_rows_older_than_the_cutoff,
+    the_outbox_lists_a_limited_number_of_rows,
 );
 
 const FAR: SignedDuration = SignedDuration::from_hours(24 * 365);
 
 impl World {
-    /// Places an order with a key of its own.
-    async fn placed(&self, number: u32, by: u32, at: Timestamp) -> anyhow::Result<(Stored, Event)> {
+    /// Places an order with a unique idempotency key.
+    async fn place_order(&self, number: u32, by: u32, at: Timestamp) -> anyhow::Result<(Stored, Event)> {
         let (order, event) = order(number, by, at)?;
-        let key = placement(&format!("key-{number}"), order.id, 60);
+        let key = idempotency_record(&format!("key-{number}"), order.id, 60);
         let placed = self.orders.place(&order, &event, &key, time(0)?).await?;
         same("a new order with a new key", placed, Placed::Created)?;
         Ok((Stored { order, version: 1 }, event))
     }
 
-    /// Everything that waits in the outbox.
-    async fn waiting(&self) -> anyhow::Result<BTreeSet<String>> {
+    /// The ids of all events in the outbox.
+    async fn outbox_event_ids(&self) -> anyhow::Result<BTreeSet<String>> {
         let rows = self.outbox.list_created_before(time(0)? + FAR).await?;
         Ok(rows.into_iter().map(|row| row.event_id.to_string()).collect())
     }
 
-    /// All open orders placed before, over all pages.
-    async fn open(&self, before: Timestamp) -> anyhow::Result<Vec<OrderId>> {
+    /// The ids of all open orders placed before a time, from all pages, sorted.
+    async fn list_open_orders(&self, before: Timestamp) -> anyhow::Result<Vec<OrderId>> {
         let mut found = Vec::new();
         let mut next: Option<OpenOrdersCursor> = None;
-        // More pages than that, and it never ends.
+        // Fails if the pages never end.
         for _ in 0..1000 {
             let (page, more) = self.orders.list_open(before, next).await?;
             found.extend(page.into_iter().map(|stored| stored.order.id));
@@ -71,7 +71,7 @@ impl World {
                 return Ok(found);
             }
         }
-        anyhow::bail!("the pages of open orders do not end")
+        anyhow::bail!("listing open orders does not end")
     }
 }
 
@@ -79,119 +79,119 @@ fn ids(events: &[&Event]) -> BTreeSet<String> {
     events.iter().map(|event| event.id.to_string()).collect()
 }
 
-/// The order after somebody asked to cancel it, and the event that tells of it.
+/// The order after a cancellation request, and its event.
 fn cancelled(stored: &Stored) -> anyhow::Result<(Order, Event)> {
     let asked = stored.order.request_cancellation(VoidReason::CustomerRequest, time(5)?, cause()?);
     asked.ok_or_else(|| anyhow::anyhow!("the sample order cannot be cancelled"))
 }
 
-async fn placing_writes_order_event_and_key_together(world: &World) -> anyhow::Result<()> {
-    let (stored, event) = world.placed(1, 1, time(0)?).await?;
+async fn placing_writes_order_event_and_key_atomically(world: &World) -> anyhow::Result<()> {
+    let (stored, event) = world.place_order(1, 1, time(0)?).await?;
     same("the order", world.orders.get(stored.order.id).await?, Some(stored.clone()))?;
     same("another", world.orders.get(order_id(2)).await?, None)?;
-    same("the outbox", world.waiting().await?, ids(&[&event]))?;
+    same("the outbox", world.outbox_event_ids().await?, ids(&[&event]))?;
     let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
     let read: Vec<Event> =
         rows.iter().map(|row| serde_json::from_str(&row.event)).collect::<Result<_, _>>()?;
     same("the row's event", read, vec![event])
 }
 
-async fn the_same_key_gets_the_first_answer_and_writes_nothing(world: &World) -> anyhow::Result<()> {
-    let (stored, event) = world.placed(1, 1, time(0)?).await?;
-    let first = placement("key-1", stored.order.id, 60);
-    // The same request again; another one that took the key; and that with a fingerprint of its own.
+async fn reusing_a_key_returns_the_first_response_and_writes_nothing(world: &World) -> anyhow::Result<()> {
+    let (stored, event) = world.place_order(1, 1, time(0)?).await?;
+    let first = idempotency_record("key-1", stored.order.id, 60);
+    // The same request again, and another request with the same key, which has another fingerprint.
     let (other, other_event) = order(2, 1, time(0)?)?;
     for (order, event) in [(&stored.order, &event), (&other, &other_event)] {
-        let again = placement("key-1", order.id, 90);
+        let again = idempotency_record("key-1", order.id, 90);
         let placed = world.orders.place(order, event, &again, time(1)?).await?;
         same("the same key again", placed, Placed::Replayed(first.clone()))?;
     }
     same("the other order", world.orders.get(other.id).await?, None)?;
     same("the first order", world.orders.get(stored.order.id).await?, Some(stored))?;
-    same("the outbox", world.waiting().await?, ids(&[&event]))
+    same("the outbox", world.outbox_event_ids().await?, ids(&[&event]))
 }
 
-async fn of_many_with_one_key_one_is_placed(world: &World) -> anyhow::Result<()> {
+async fn concurrent_requests_with_one_key_place_one_order(world: &World) -> anyhow::Result<()> {
     let requests = (1..=20).map(async |number| {
         let (order, event) = order(number, 1, time(0)?)?;
-        world.orders.place(&order, &event, &placement("key", order.id, 60), time(0)?).await
+        world.orders.place(&order, &event, &idempotency_record("key", order.id, 60), time(0)?).await
     });
     let answers = join_all(requests).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let now = answers.iter().filter(|placed| **placed == Placed::Created).count();
     same("placed now, of 20", now, 1)?;
-    let told: BTreeSet<String> = answers
+    let replayed: BTreeSet<String> = answers
         .iter()
         .filter_map(|placed| match placed {
             Placed::Replayed(before) => Some(before.order_id.to_string()),
             Placed::Created => None,
         })
         .collect();
-    same("orders that the others were told of", told.len(), 1)?;
-    same("rows in the outbox", world.waiting().await?.len(), 1)?;
+    same("orders that the others got", replayed.len(), 1)?;
+    same("rows in the outbox", world.outbox_event_ids().await?.len(), 1)?;
     let mut there = BTreeSet::new();
     for number in 1..=20 {
         there.extend(world.orders.get(order_id(number)).await?.map(|stored| stored.order.id.to_string()));
     }
-    same("the order that is there", there, told)
+    same("the existing order", there, replayed)
 }
 
-async fn a_key_may_be_used_again_when_it_has_expired(world: &World) -> anyhow::Result<()> {
+async fn an_expired_key_can_be_reused(world: &World) -> anyhow::Result<()> {
     let (first, first_event) = order(1, 1, time(0)?)?;
-    let key = placement("key", first.id, 10);
+    let key = idempotency_record("key", first.id, 10);
     same("new", world.orders.place(&first, &first_event, &key, time(0)?).await?, Placed::Created)?;
     let (second, second_event) = order(2, 1, time(0)?)?;
-    let again = placement("key", second.id, 100);
+    let again = idempotency_record("key", second.id, 100);
     let last = world.orders.place(&second, &second_event, &again, time(10_999_999)?).await?;
     same("in its last second", last, Placed::Replayed(key))?;
     let after = world.orders.place(&second, &second_event, &again, time(11_000_000)?).await?;
     same("after it", after, Placed::Created)?;
     let (third, third_event) = order(3, 1, time(0)?)?;
-    let key = placement("key", third.id, 100);
+    let key = idempotency_record("key", third.id, 100);
     let before = world.orders.place(&third, &third_event, &key, time(12_000_000)?).await?;
-    same("the key stands for the second order now", before, Placed::Replayed(again))?;
-    same("the outbox", world.waiting().await?, ids(&[&first_event, &second_event]))
+    same("the key now belongs to the second order", before, Placed::Replayed(again))?;
+    same("the outbox", world.outbox_event_ids().await?, ids(&[&first_event, &second_event]))
 }
 
-async fn an_id_that_is_taken_is_an_error_and_writes_nothing(world: &World) -> anyhow::Result<()> {
-    let (stored, event) = world.placed(1, 1, time(0)?).await?;
+async fn a_duplicate_order_id_is_an_error_and_writes_nothing(world: &World) -> anyhow::Result<()> {
+    let (stored, event) = world.place_order(1, 1, time(0)?).await?;
     let (cancelling, _) = cancelled(&stored)?;
     same("replaced", world.orders.replace(&stored, &cancelling, None).await?, true)?;
     world.outbox.remove(event.id).await?;
     let (same_id, event) = order(1, 2, time(0)?)?;
-    let key = placement("another key", same_id.id, 60);
+    let key = idempotency_record("another key", same_id.id, 60);
     let placed = world.orders.place(&same_id, &event, &key, time(0)?).await;
-    anyhow::ensure!(placed.is_err(), "placed an order over another: {placed:?}");
+    anyhow::ensure!(placed.is_err(), "overwrote an order: {placed:?}");
     let now = world.orders.get(same_id.id).await?;
     same("the first order", now, Some(Stored { order: cancelling, version: 2 }))?;
-    same("the outbox", world.waiting().await?, BTreeSet::new())?;
+    same("the outbox", world.outbox_event_ids().await?, BTreeSet::new())?;
     let (other, event) = order(2, 1, time(0)?)?;
-    let key = placement("another key", other.id, 60);
+    let key = idempotency_record("another key", other.id, 60);
     let placed = world.orders.place(&other, &event, &key, time(0)?).await?;
     same("its key is still free", placed, Placed::Created)
 }
 
-async fn an_order_is_replaced_only_as_it_was_read(world: &World) -> anyhow::Result<()> {
-    let (first, _) = world.placed(1, 1, time(0)?).await?;
+async fn an_order_is_replaced_only_at_the_version_that_was_read(world: &World) -> anyhow::Result<()> {
+    let (first, _) = world.place_order(1, 1, time(0)?).await?;
     let reserved = Order { reserved: true, ..first.order.clone() };
     same("the first write", world.orders.replace(&first, &reserved, None).await?, true)?;
     let second = Stored { order: reserved, version: 2 };
     same("version 2", world.orders.get(second.order.id).await?, Some(second.clone()))?;
     let paid = Order { outcome: Some(Outcome::Paid), ..first.order.clone() };
-    same("a write on a version that is over", world.orders.replace(&first, &paid, None).await?, false)?;
-    // Also when it would change nothing.
-    same("the same once more", world.orders.replace(&first, &second.order, None).await?, false)?;
+    same("a write on an old version", world.orders.replace(&first, &paid, None).await?, false)?;
+    // Also if the write would change nothing.
+    same("the same write again", world.orders.replace(&first, &second.order, None).await?, false)?;
     let future = Stored { version: 3, ..second.clone() };
-    same("a version that is not yet", world.orders.replace(&future, &paid, None).await?, false)?;
+    same("a future version", world.orders.replace(&future, &paid, None).await?, false)?;
     same("still version 2", world.orders.get(second.order.id).await?, Some(second))?;
     let (missing, event) = order(2, 1, time(0)?)?;
     let read = Stored { order: missing.clone(), version: 1 };
-    same("an order that is not there", world.orders.replace(&read, &missing, Some(&event)).await?, false)?;
-    same("nor after that", world.orders.get(missing.id).await?, None)
+    same("a missing order", world.orders.replace(&read, &missing, Some(&event)).await?, false)?;
+    same("still missing", world.orders.get(missing.id).await?, None)
 }
 
-async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
+async fn reads_return_what_was_written(world: &World) -> anyhow::Result<()> {
     let nanoseconds = Timestamp::from_nanosecond(1_795_428_930_123_456_789)?;
-    let (mut stored, _) = world.placed(1, 1, nanoseconds).await?;
+    let (mut stored, _) = world.place_order(1, 1, nanoseconds).await?;
     let full = Order {
         reserved: true,
         cancellation: Some(VoidReason::CustomerRequest),
@@ -211,77 +211,82 @@ async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
     same("read", now, Some(full))
 }
 
-async fn an_event_is_written_with_its_order_or_not_at_all(world: &World) -> anyhow::Result<()> {
-    let (first, created) = world.placed(1, 1, time(0)?).await?;
-    let (order, wish) = cancelled(&first)?;
-    same("the write", world.orders.replace(&first, &order, Some(&wish)).await?, true)?;
-    same("the outbox", world.waiting().await?, ids(&[&created, &wish]))?;
-    world.outbox.remove(wish.id).await?;
-    // Removing it once more is fine.
-    world.outbox.remove(wish.id).await?;
-    same("after it was published", world.waiting().await?, ids(&[&created]))?;
-    same("a late write", world.orders.replace(&first, &order, Some(&wish)).await?, false)?;
-    same("writes no event", world.waiting().await?, ids(&[&created]))?;
-    same("nor an order", world.orders.get(order.id).await?, Some(Stored { order, version: 2 }))
+async fn an_event_is_written_atomically_with_its_order(world: &World) -> anyhow::Result<()> {
+    let (first, created) = world.place_order(1, 1, time(0)?).await?;
+    let (order, request_event) = cancelled(&first)?;
+    same("the write", world.orders.replace(&first, &order, Some(&request_event)).await?, true)?;
+    same("the outbox", world.outbox_event_ids().await?, ids(&[&created, &request_event]))?;
+    world.outbox.remove(request_event.id).await?;
+    // Removing is idempotent.
+    world.outbox.remove(request_event.id).await?;
+    same("after it was published", world.outbox_event_ids().await?, ids(&[&created]))?;
+    same("a late write", world.orders.replace(&first, &order, Some(&request_event)).await?, false)?;
+    same("writes no event", world.outbox_event_ids().await?, ids(&[&created]))?;
+    same("writes no order", world.orders.get(order.id).await?, Some(Stored { order, version: 2 }))
 }
 
-async fn of_many_that_replace_one_version_one_wins(world: &World) -> anyhow::Result<()> {
-    let (first, created) = world.placed(1, 1, time(0)?).await?;
+async fn concurrent_replacements_of_one_version_have_one_winner(world: &World) -> anyhow::Result<()> {
+    let (first, created) = world.place_order(1, 1, time(0)?).await?;
     let writers = (0..20).map(async |number| {
-        let (order, wish) = cancelled(&first)?;
-        // Of two kinds: with an event and without.
-        world.orders.replace(&first, &order, (number % 2 == 0).then_some(&wish)).await
+        let (order, request_event) = cancelled(&first)?;
+        // Half of the writers write an event too.
+        world.orders.replace(&first, &order, (number % 2 == 0).then_some(&request_event)).await
     });
     let answers = join_all(writers).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let won: Vec<usize> =
         answers.iter().enumerate().filter_map(|(index, won)| won.then_some(index)).collect();
     let [winner] = won[..] else { anyhow::bail!("of 20 writers these won: {won:?}") };
-    let (_, wish) = cancelled(&first)?;
-    let expected = if winner % 2 == 0 { ids(&[&created, &wish]) } else { ids(&[&created]) };
-    same("the outbox", world.waiting().await?, expected)?;
+    let (_, request_event) = cancelled(&first)?;
+    let expected = if winner % 2 == 0 { ids(&[&created, &request_event]) } else { ids(&[&created]) };
+    same("the outbox", world.outbox_event_ids().await?, expected)?;
     let version = world.orders.get(first.order.id).await?.map(|stored| stored.version);
     same("the version", version, Some(2))
 }
 
-async fn open_orders_are_those_placed_before_and_not_final(world: &World) -> anyhow::Result<()> {
+async fn open_orders_are_not_final_and_placed_before_the_cutoff(world: &World) -> anyhow::Result<()> {
     let mut stored = Vec::new();
     for number in 1..=4 {
-        stored.push(world.placed(number, 1, time(i64::from(number))?).await?.0);
+        stored.push(world.place_order(number, 1, time(i64::from(number))?).await?.0);
     }
-    same("before the third", world.open(time(3)?).await?, vec![order_id(1), order_id(2)])?;
-    same("before all", world.open(time(1)?).await?, Vec::new())?;
+    same("before the third", world.list_open_orders(time(3)?).await?, vec![order_id(1), order_id(2)])?;
+    same("before all", world.list_open_orders(time(1)?).await?, Vec::new())?;
     let all = time(0)? + FAR;
     let (cancelling, _) = cancelled(&stored[0])?;
     same("cancelling", world.orders.replace(&stored[0], &cancelling, None).await?, true)?;
     let paid = Order { outcome: Some(Outcome::Paid), ..stored[1].order.clone() };
     same("paid", world.orders.replace(&stored[1], &paid, None).await?, true)?;
-    same("a final one is not open", world.open(all).await?, vec![order_id(1), order_id(3), order_id(4)])?;
-    // What the index does not tell apart: it counts in microseconds.
+    same(
+        "a final one is not open",
+        world.list_open_orders(all).await?,
+        vec![order_id(1), order_id(3), order_id(4)],
+    )?;
+    // The index has a resolution of microseconds.
     let after = |nanoseconds| Ok::<_, anyhow::Error>(time(50)? + SignedDuration::from_nanos(nanoseconds));
-    world.placed(5, 1, after(200)?).await?;
-    same("within one microsecond", world.open(after(900)?).await?.contains(&order_id(5)), false)?;
-    same("the next one", world.open(after(1000)?).await?.contains(&order_id(5)), true)
+    world.place_order(5, 1, after(200)?).await?;
+    same("within one microsecond", world.list_open_orders(after(900)?).await?.contains(&order_id(5)), false)?;
+    same("the next one", world.list_open_orders(after(1000)?).await?.contains(&order_id(5)), true)
 }
 
-async fn open_orders_come_once_each_however_many(world: &World) -> anyhow::Result<()> {
-    // Ids that end alike come into one partition of the index, where 100 make a page; many are of one moment.
+async fn every_open_order_is_listed_exactly_once(world: &World) -> anyhow::Result<()> {
+    // Ids with the same suffix share a partition of the index, whose pages have 100 entries; many have the
+    // same time.
     let numbers = (1..=115).map(|number| number << 4).chain(2001..=2020);
     let place = |number: u32| async move {
-        world.placed(number, 1, time(i64::from(number % 7))?).await.map(|(stored, _)| stored.order.id)
+        world.place_order(number, 1, time(i64::from(number % 7))?).await.map(|(stored, _)| stored.order.id)
     };
     let mut placed = Vec::new();
     for chunk in numbers.collect::<Vec<_>>().chunks(10) {
         placed.extend(join_all(chunk.iter().map(|number| place(*number))).await);
     }
     let placed: Vec<OrderId> = placed.into_iter().collect::<anyhow::Result<_>>()?;
-    same("all of them", world.open(time(0)? + FAR).await?, placed)
+    same("all of them", world.list_open_orders(time(0)? + FAR).await?, placed)
 }
 
-async fn a_customers_orders_come_the_newest_first_and_once_each(world: &World) -> anyhow::Result<()> {
+async fn a_customers_orders_are_listed_newest_first_and_exactly_once(world: &World) -> anyhow::Result<()> {
     let mut mine = Vec::new();
     for number in 1..=7 {
-        world.placed(number * 2, 1, time(0)?).await?;
-        world.placed(number * 2 + 1, 2, time(0)?).await?;
+        world.place_order(number * 2, 1, time(0)?).await?;
+        world.place_order(number * 2 + 1, 2, time(0)?).await?;
         mine.insert(0, order_id(number * 2));
     }
     for limit in [1, 2, 3, 7, 8] {
@@ -290,30 +295,30 @@ async fn a_customers_orders_come_the_newest_first_and_once_each(world: &World) -
             let page = world.orders.list(&customer(1)?, after, limit).await?;
             anyhow::ensure!(page.orders.len() <= usize::try_from(limit)?, "more than {limit} on a page");
             found.extend(page.orders.iter().map(|order| order.id));
-            anyhow::ensure!(found.len() <= mine.len(), "orders come again: {found:?}");
+            anyhow::ensure!(found.len() <= mine.len(), "orders are repeated: {found:?}");
             after = page.next;
             if after.is_none() {
                 break;
             }
-            same("the next page starts behind the last order", after, found.last().copied())?;
+            same("the next page starts after the last order", after, found.last().copied())?;
         }
         same(&format!("in pages of {limit}"), found, mine.clone())?;
     }
-    // The cursor is a place, not an order that has to be there.
-    let behind = world.orders.list(&customer(1)?, Some(order_id(9)), 2).await?;
-    let found: Vec<OrderId> = behind.orders.iter().map(|order| order.id).collect();
-    same("behind an order of somebody else", found, vec![order_id(8), order_id(6)])?;
+    // The cursor is a position; its order need not exist.
+    let after_other = world.orders.list(&customer(1)?, Some(order_id(9)), 2).await?;
+    let found: Vec<OrderId> = after_other.orders.iter().map(|order| order.id).collect();
+    same("after an order of another customer", found, vec![order_id(8), order_id(6)])?;
     let oldest = world.orders.list(&customer(1)?, Some(order_id(2)), 2).await?;
-    same("behind the oldest", (oldest.orders.len(), oldest.next), (0, None))?;
-    let nobody = world.orders.list(&customer(3)?, None, 2).await?;
-    same("of nobody", (nobody.orders.len(), nobody.next), (0, None))
+    same("after the oldest", (oldest.orders.len(), oldest.next), (0, None))?;
+    let unknown = world.orders.list(&customer(3)?, None, 2).await?;
+    same("of an unknown customer", (unknown.orders.len(), unknown.next), (0, None))
 }
 
-async fn the_outbox_gives_what_was_written_before(world: &World) -> anyhow::Result<()> {
+async fn the_outbox_lists_rows_older_than_the_cutoff(world: &World) -> anyhow::Result<()> {
     world.outbox.remove(order(1, 1, time(0)?)?.1.id).await?;
     let mut events = Vec::new();
     for number in 1..=3 {
-        events.push(world.placed(number, 1, time(i64::from(number))?).await?.1);
+        events.push(world.place_order(number, 1, time(i64::from(number))?).await?.1);
     }
     for (before, left) in [(1, 0), (2, 1), (3, 2), (4, 3)] {
         let rows = world.outbox.list_created_before(time(before)?).await?;
@@ -322,24 +327,24 @@ async fn the_outbox_gives_what_was_written_before(world: &World) -> anyhow::Resu
         same(&format!("before {before} µs"), found, ids(&expected))?;
     }
     world.outbox.remove(events[1].id).await?;
-    same("after one was removed", world.waiting().await?, ids(&[&events[0], &events[2]]))?;
+    same("after one was removed", world.outbox_event_ids().await?, ids(&[&events[0], &events[2]]))?;
     let within = time(3)? + SignedDuration::from_nanos(900);
-    let late = world.placed(4, 1, time(3)? + SignedDuration::from_nanos(200)).await?.1;
+    let late = world.place_order(4, 1, time(3)? + SignedDuration::from_nanos(200)).await?.1;
     let rows = world.outbox.list_created_before(within).await?;
     same("within one microsecond", rows.iter().any(|row| row.event_id == late.id), false)
 }
 
-async fn the_outbox_gives_no_more_than_can_be_published(world: &World) -> anyhow::Result<()> {
+async fn the_outbox_lists_a_limited_number_of_rows(world: &World) -> anyhow::Result<()> {
     let numbers: Vec<u32> = (1..=510).collect();
     for chunk in numbers.chunks(10) {
         let at = time(0)?;
-        let placed = join_all(chunk.iter().map(|number| world.placed(*number, 1, at))).await;
+        let placed = join_all(chunk.iter().map(|number| world.place_order(*number, 1, at))).await;
         placed.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     }
     let mut found = BTreeSet::new();
     for left in [500, 10, 0] {
         let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
-        same("rows in one go", rows.len(), left)?;
+        same("rows per listing", rows.len(), left)?;
         for row in rows {
             world.outbox.remove(row.event_id).await?;
             found.insert(row.event_id.to_string());

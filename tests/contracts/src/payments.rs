@@ -1,4 +1,4 @@
-//! `payments::store::Payments`: the arbiter's records.
+//! `payments::store::Payments`: the payment records.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use futures::future::join_all;
 use payments::store::Payments;
 use uuid::Uuid;
 
-use crate::check::{family, same};
+use crate::check::{contract_suite, same};
 use crate::sample::{cause, details, order_id, time};
 
 /// An empty store.
 #[derive(Clone)]
 pub struct World {
-    /// The records.
+    /// The store under test.
     pub payments: Arc<dyn Payments>,
 }
 
-family!(World:
-    the_first_write_needs_that_there_is_none,
-    each_write_stands_on_the_one_before,
-    the_same_record_is_not_written_twice,
-    what_is_read_is_what_was_written,
-    of_many_writers_of_one_version_one_wins,
-    records_of_other_orders_are_other_records,
+contract_suite!(World:
+    the_first_write_requires_a_missing_record,
+    each_write_requires_the_previous_version,
+    a_record_is_not_written_twice,
+    reads_return_what_was_written,
+    concurrent_writers_of_one_version_have_one_winner,
+    records_of_different_orders_are_independent,
 );
 
-/// The record of an order, in its `version`, held by the attempt `owner`.
+/// The record of an order at `version`, leased by the attempt `owner`.
 pub(crate) fn charging(order: u32, version: u64, owner: u32) -> anyhow::Result<Payment> {
     Ok(Payment {
         order_id: order_id(order),
@@ -43,7 +43,7 @@ pub(crate) fn charging(order: u32, version: u64, owner: u32) -> anyhow::Result<P
     })
 }
 
-/// Every state that there is.
+/// A sample of every payment state.
 pub(crate) fn states() -> anyhow::Result<Vec<PaymentState>> {
     let lease = Lease { owner: Uuid::from_u128(1), expires_at: time(7)? };
     let reason = DeclineReason { code: "card_declined".into(), decline_code: Some("lost_card".into()) };
@@ -64,17 +64,17 @@ pub(crate) fn states() -> anyhow::Result<Vec<PaymentState>> {
     ])
 }
 
-async fn the_first_write_needs_that_there_is_none(world: &World) -> anyhow::Result<()> {
+async fn the_first_write_requires_a_missing_record(world: &World) -> anyhow::Result<()> {
     let payments = &world.payments;
     same("no record", payments.get(order_id(1)).await?, None)?;
     same("a later version", payments.write(&charging(1, 2, 1)?).await?, false)?;
     same("still none", payments.get(order_id(1)).await?, None)?;
     same("the first", payments.write(&charging(1, 1, 1)?).await?, true)?;
-    same("somebody else's first", payments.write(&charging(1, 1, 2)?).await?, false)?;
+    same("another attempt's first", payments.write(&charging(1, 1, 2)?).await?, false)?;
     same("read", payments.get(order_id(1)).await?, Some(charging(1, 1, 1)?))
 }
 
-async fn each_write_stands_on_the_one_before(world: &World) -> anyhow::Result<()> {
+async fn each_write_requires_the_previous_version(world: &World) -> anyhow::Result<()> {
     let payments = &world.payments;
     for version in 1..=4 {
         same("the next", payments.write(&charging(1, version, 1)?).await?, true)?;
@@ -88,8 +88,8 @@ async fn each_write_stands_on_the_one_before(world: &World) -> anyhow::Result<()
     same("read", payments.get(order_id(1)).await?, Some(charging(1, 5, 2)?))
 }
 
-async fn the_same_record_is_not_written_twice(world: &World) -> anyhow::Result<()> {
-    // As when the answer to a write was lost, and the client sent it again.
+async fn a_record_is_not_written_twice(world: &World) -> anyhow::Result<()> {
+    // A retry of the client after a lost response.
     for version in 1..=3 {
         let record = charging(1, version, 1)?;
         same("written", world.payments.write(&record).await?, true)?;
@@ -99,7 +99,7 @@ async fn the_same_record_is_not_written_twice(world: &World) -> anyhow::Result<(
     Ok(())
 }
 
-async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
+async fn reads_return_what_was_written(world: &World) -> anyhow::Result<()> {
     for (version, state) in (1..).zip(states()?) {
         let record = Payment { state, ..charging(1, version, 1)? };
         same("written", world.payments.write(&record).await?, true)?;
@@ -108,7 +108,7 @@ async fn what_is_read_is_what_was_written(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn of_many_writers_of_one_version_one_wins(world: &World) -> anyhow::Result<()> {
+async fn concurrent_writers_of_one_version_have_one_winner(world: &World) -> anyhow::Result<()> {
     for version in 1..=3 {
         let records =
             (1..=20).map(|owner| charging(1, version, owner)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -122,7 +122,7 @@ async fn of_many_writers_of_one_version_one_wins(world: &World) -> anyhow::Resul
     Ok(())
 }
 
-async fn records_of_other_orders_are_other_records(world: &World) -> anyhow::Result<()> {
+async fn records_of_different_orders_are_independent(world: &World) -> anyhow::Result<()> {
     for order in [1, 2] {
         same("the first of its order", world.payments.write(&charging(order, 1, order)?).await?, true)?;
     }

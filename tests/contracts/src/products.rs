@@ -6,23 +6,23 @@ use inventory::product::{Offer, Product};
 use inventory::store::DeliveryOutcome;
 use platform::http::Precondition;
 
-use crate::check::{family, same};
+use crate::check::{contract_suite, same};
 pub use crate::inventory_world::World;
 use crate::sample::{euros, name, sku};
 
-family!(World:
-    a_new_product_has_no_stock_and_a_known_one_keeps_its_own,
-    a_product_changes_on_condition,
-    a_delivery_counts_once,
-    of_many_tellings_of_a_delivery_one_counts,
-    what_is_not_sold_is_not_delivered,
-    no_more_is_delivered_than_can_be_counted,
-    products_come_once_each_in_pages,
+contract_suite!(World:
+    a_new_product_has_no_stock_and_an_update_keeps_the_stock,
+    product_updates_are_conditional,
+    a_delivery_is_counted_once,
+    concurrent_repeats_of_a_delivery_are_counted_once,
+    a_delivery_requires_a_known_product,
+    deliveries_stop_at_the_maximum_stock,
+    every_product_is_listed_exactly_once,
 );
 
-async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World) -> anyhow::Result<()> {
+async fn a_new_product_has_no_stock_and_an_update_keeps_the_stock(world: &World) -> anyhow::Result<()> {
     let sku = sku(1)?;
-    same("a product that is not there", world.products.get(&sku).await?, None)?;
+    same("a missing product", world.products.get(&sku).await?, None)?;
     let new = Product {
         sku: sku.clone(),
         name: name()?,
@@ -47,7 +47,7 @@ async fn a_new_product_has_no_stock_and_a_known_one_keeps_its_own(world: &World)
         ..new
     };
     let put = world.products.put(&sku, &offer(&changed), Precondition::None).await?;
-    same("renamed and priced anew", put, Some(changed.clone()))?;
+    same("renamed and repriced", put, Some(changed.clone()))?;
     same("the same, read", world.products.get(&sku).await?, Some(changed))
 }
 
@@ -55,26 +55,26 @@ fn offer(product: &Product) -> Offer {
     Offer { name: product.name.clone(), price: product.price, tax_rate: product.tax_rate }
 }
 
-async fn a_product_changes_on_condition(world: &World) -> anyhow::Result<()> {
+async fn product_updates_are_conditional(world: &World) -> anyhow::Result<()> {
     let sku = sku(1)?;
     let put = async |condition: Precondition| {
         let offer = Offer { name: name()?, price: euros(100)?, tax_rate: None };
         let put = world.products.put(&sku, &offer, condition).await?;
         anyhow::Ok(put.map(|product| product.revision))
     };
-    same("any, where none is", put(Precondition::Present).await?, None)?;
-    same("a revision, where none is", put(Precondition::Revision(1)).await?, None)?;
+    same("any revision of a missing product", put(Precondition::Present).await?, None)?;
+    same("a revision of a missing product", put(Precondition::Revision(1)).await?, None)?;
     same("nothing was written", world.products.get(&sku).await?, None)?;
     same("a new one", put(Precondition::Absent).await?, Some(1))?;
-    same("a new one, once more", put(Precondition::Absent).await?, None)?;
+    same("a new one again", put(Precondition::Absent).await?, None)?;
     same("its revision", put(Precondition::Revision(1)).await?, Some(2))?;
     same("its former revision", put(Precondition::Revision(1)).await?, None)?;
     same("any", put(Precondition::Present).await?, Some(3))?;
     same("without a condition", put(Precondition::None).await?, Some(4))
 }
 
-async fn a_delivery_counts_once(world: &World) -> anyhow::Result<()> {
-    let (tea, other) = (world.product(1, 0).await?, world.product(2, 0).await?);
+async fn a_delivery_is_counted_once(world: &World) -> anyhow::Result<()> {
+    let (tea, other) = (world.create_product(1, 0).await?, world.create_product(2, 0).await?);
     let (first, second) = ("d-1".parse()?, "d-2".parse()?);
     let products = &world.products;
     for _ in 0..3 {
@@ -82,52 +82,56 @@ async fn a_delivery_counts_once(world: &World) -> anyhow::Result<()> {
     }
     for quantity in [4, 6, 0] {
         let answer = products.record_delivery(&tea, &first, quantity).await?;
-        same("the same of another quantity", answer, DeliveryOutcome::QuantityMismatch)?;
+        same("the same delivery with another quantity", answer, DeliveryOutcome::QuantityMismatch)?;
     }
-    world.stock_is(&tea, [5, 0, 0]).await?;
+    world.ensure_stock(&tea, [5, 0, 0]).await?;
     same("another delivery", products.record_delivery(&tea, &second, 2).await?, DeliveryOutcome::Recorded)?;
-    same("the same name", products.record_delivery(&other, &first, 9).await?, DeliveryOutcome::Recorded)?;
-    world.stock_is(&tea, [7, 0, 0]).await?;
-    world.stock_is(&other, [9, 0, 0]).await
+    same(
+        "the same delivery id for another product",
+        products.record_delivery(&other, &first, 9).await?,
+        DeliveryOutcome::Recorded,
+    )?;
+    world.ensure_stock(&tea, [7, 0, 0]).await?;
+    world.ensure_stock(&other, [9, 0, 0]).await
 }
 
-async fn of_many_tellings_of_a_delivery_one_counts(world: &World) -> anyhow::Result<()> {
-    let tea = world.product(1, 0).await?;
+async fn concurrent_repeats_of_a_delivery_are_counted_once(world: &World) -> anyhow::Result<()> {
+    let tea = world.create_product(1, 0).await?;
     let delivery = "d-1".parse()?;
-    // One that met another may fail; it is told again.
+    // A write that conflicts with another may fail; it is retried below.
     join_all((0..20).map(|_| world.products.record_delivery(&tea, &delivery, 5))).await;
-    same("told again", world.products.record_delivery(&tea, &delivery, 5).await?, DeliveryOutcome::Recorded)?;
-    world.stock_is(&tea, [5, 0, 0]).await
+    same("retried", world.products.record_delivery(&tea, &delivery, 5).await?, DeliveryOutcome::Recorded)?;
+    world.ensure_stock(&tea, [5, 0, 0]).await
 }
 
-async fn what_is_not_sold_is_not_delivered(world: &World) -> anyhow::Result<()> {
+async fn a_delivery_requires_a_known_product(world: &World) -> anyhow::Result<()> {
     let (sku, delivery) = (sku(1)?, "d-1".parse()?);
     same("unknown", world.products.record_delivery(&sku, &delivery, 5).await?, DeliveryOutcome::Rejected)?;
-    same("nothing is made of it", world.products.get(&sku).await?, None)?;
-    world.priced(&sku, euros(1250)?).await?;
-    // What was refused does not count as told.
+    same("no product is created", world.products.get(&sku).await?, None)?;
+    world.set_price(&sku, euros(1250)?).await?;
+    // A refused delivery can be repeated.
     same("known now", world.products.record_delivery(&sku, &delivery, 6).await?, DeliveryOutcome::Recorded)?;
-    world.stock_is(&sku, [6, 0, 0]).await
+    world.ensure_stock(&sku, [6, 0, 0]).await
 }
 
-async fn no_more_is_delivered_than_can_be_counted(world: &World) -> anyhow::Result<()> {
-    let tea = world.product(1, 999_999_990).await?;
+async fn deliveries_stop_at_the_maximum_stock(world: &World) -> anyhow::Result<()> {
+    let tea = world.create_product(1, 999_999_990).await?;
     let deliver =
         async |name: &str, quantity| world.products.record_delivery(&tea, &name.parse()?, quantity).await;
     same("one too many", deliver("d-1", 11).await?, DeliveryOutcome::Rejected)?;
-    world.stock_is(&tea, [999_999_990, 0, 0]).await?;
+    world.ensure_stock(&tea, [999_999_990, 0, 0]).await?;
     same("up to a billion", deliver("d-1", 10).await?, DeliveryOutcome::Recorded)?;
     same("and no more", deliver("d-2", 1).await?, DeliveryOutcome::Rejected)?;
     same("the last one again", deliver("d-1", 10).await?, DeliveryOutcome::Recorded)?;
-    world.stock_is(&tea, [1_000_000_000, 0, 0]).await
+    world.ensure_stock(&tea, [1_000_000_000, 0, 0]).await
 }
 
-async fn products_come_once_each_in_pages(world: &World) -> anyhow::Result<()> {
+async fn every_product_is_listed_exactly_once(world: &World) -> anyhow::Result<()> {
     let none = world.products.list(None, 10).await?;
     same("nothing is sold", (none.products.len(), none.next), (0, None))?;
     let mut all = Vec::new();
     for number in 1..=7 {
-        all.push(world.product(number, number).await?);
+        all.push(world.create_product(number, number).await?);
     }
     for limit in [1, 2, 3, 7, 8] {
         let mut found: Vec<Sku> = Vec::new();
@@ -136,7 +140,7 @@ async fn products_come_once_each_in_pages(world: &World) -> anyhow::Result<()> {
             let page = world.products.list(after.as_ref(), limit).await?;
             anyhow::ensure!(page.products.len() <= usize::try_from(limit)?, "more than {limit} on a page");
             found.extend(page.products.into_iter().map(|product| product.sku));
-            anyhow::ensure!(found.len() <= all.len(), "products come again: {found:?}");
+            anyhow::ensure!(found.len() <= all.len(), "products are repeated: {found:?}");
             after = page.next;
             if after.is_none() {
                 break;

@@ -1,4 +1,4 @@
-//! Orders, products and payments to check with. The same in every run.
+//! Sample orders, products and payments, the same in every run.
 
 use domain::order::Order;
 use domain::{
@@ -9,15 +9,15 @@ use orders::store::IdempotencyRecord;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Where the clock stands in all of this, in seconds since 1970.
+/// The current time in all contracts, in seconds since the Unix epoch.
 pub(crate) const NOW: i64 = 1_795_428_930;
 
-/// Ids that sort by `number`.
+/// An order id. Ids sort by `number`.
 pub(crate) fn order_id(number: u32) -> OrderId {
     OrderId::from(Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_0000_0000 + u128::from(number)))
 }
 
-/// So many microseconds after [`NOW`].
+/// The time `microseconds` after [`NOW`].
 pub(crate) fn time(microseconds: i64) -> anyhow::Result<Timestamp> {
     Ok(Timestamp::from_microsecond(NOW * 1_000_000 + microseconds)?)
 }
@@ -42,7 +42,7 @@ pub(crate) fn euros(minor_units: u32) -> anyhow::Result<Money> {
     Ok(serde_json::from_value(json!({ "amount": minor_units, "currency": "EUR" }))?)
 }
 
-/// A line at 12.50 euros a piece.
+/// An order line at a unit price of 12.50 euros.
 pub(crate) fn line(sku: Sku, quantity: u32) -> anyhow::Result<Line> {
     Ok(Line { sku, quantity: i64::from(quantity).try_into()?, unit_price: euros(1250)? })
 }
@@ -60,13 +60,13 @@ pub(crate) fn order(number: u32, customer: u32, placed_at: Timestamp) -> anyhow:
     Ok(Order::place(order_id(number), details(customer, placed_at)?, cause()?))
 }
 
-/// What is remembered under `key` of the request that led to an order, until so many seconds after [`NOW`].
-pub(crate) fn placement(key: &str, order: OrderId, lasts: i64) -> IdempotencyRecord {
+/// The idempotency record of an order, which expires `valid_for` seconds after [`NOW`].
+pub(crate) fn idempotency_record(key: &str, order: OrderId, valid_for: i64) -> IdempotencyRecord {
     IdempotencyRecord {
         key: key.to_owned(),
         fingerprint: format!("what {order} was made of"),
         order_id: order,
         response_body: format!("{{\"id\":\"{order}\"}}"),
-        expires_at: NOW + lasts,
+        expires_at: NOW + valid_for,
     }
 }

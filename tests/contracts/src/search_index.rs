@@ -1,4 +1,5 @@
-//! `search::store::OrderIndex`: what is found of the orders that were told, whoever told them when.
+//! `search::store::OrderIndex`: searches return the newest version of every order, whatever the sequence of
+//! writes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,28 +12,29 @@ use search::query::{Filters, Page, Query};
 use search::store::{IndexOutcome, OrderIndex};
 use search::term::{Field, QueryWord};
 
-use crate::check::{family, same};
+use crate::check::{contract_suite, same};
 use crate::sample::{customer, order, order_id, sku, time};
 
 /// An empty index.
 #[derive(Clone)]
 pub struct World {
-    /// The index.
+    /// The index under test.
     pub index: Arc<dyn OrderIndex>,
 }
 
-family!(World:
+contract_suite!(World:
     an_order_is_found_by_its_words,
-    an_older_image_changes_nothing_and_the_same_one_neither,
-    a_name_that_was_found_out_stays_and_one_that_changed_is_found_no_more,
+    an_older_or_equal_version_changes_nothing,
+    known_product_names_are_kept_and_changed_ones_are_replaced,
     a_removed_order_stays_removed,
-    of_many_writers_the_newest_wins,
-    pages_follow_one_another_by_rank_and_time,
-    filters_hold,
-    an_audience_finds_its_own,
+    the_newest_of_concurrent_writes_wins,
+    pages_are_ordered_by_rank_and_time,
+    filters_are_applied,
+    each_audience_finds_only_its_own_orders,
 );
 
-/// An order of a customer as it was after so many writes, placed so many seconds after the others.
+/// The document of an order of customer `by` at `version`. Orders are placed `number` seconds after a fixed
+/// time.
 fn document(number: u32, by: u32, version: u64, tea: &[(u32, &str)]) -> anyhow::Result<Document> {
     let (order, _) = order(number, by, time(i64::from(number) * 1_000_000)?)?;
     let outcome = (version > 1).then_some(Outcome::Paid);
@@ -58,22 +60,22 @@ fn ids(page: &Page) -> Vec<OrderId> {
 }
 
 impl World {
-    async fn found(&self, words: &str) -> anyhow::Result<Vec<OrderId>> {
+    async fn search(&self, words: &str) -> anyhow::Result<Vec<OrderId>> {
         Ok(ids(&self.index.search(&query(words)).await?))
     }
 }
 
 async fn an_order_is_found_by_its_words(world: &World) -> anyhow::Result<()> {
-    same("before", world.found("ada").await?, vec![])?;
+    same("before", world.search("ada").await?, vec![])?;
     let document = document(1, 1, 1, &[(1, "Thé Vert")])?;
     same("a new one", world.index.index(document.clone()).await?, IndexOutcome::Written)?;
     for words in
         ["ada", "LOVE", "ada@example.com", "tea-001", "the ver", "cust-1", "37.50", &order_id(1).to_string()]
     {
-        same(words, world.found(words).await?, vec![order_id(1)])?;
+        same(words, world.search(words).await?, vec![order_id(1)])?;
     }
     for words in ["a", "vertx", "ada nobody", "tea-003"] {
-        same(words, world.found(words).await?, vec![])?;
+        same(words, world.search(words).await?, vec![])?;
     }
     let page = world.index.search(&query("ada vert")).await?;
     let hit = page.hits.first().ok_or_else(|| anyhow::anyhow!("nothing was found"))?;
@@ -81,7 +83,7 @@ async fn an_order_is_found_by_its_words(world: &World) -> anyhow::Result<()> {
     same("where", hit.fields.clone(), BTreeSet::from([Field::Email, Field::CustomerName, Field::ProductName]))
 }
 
-async fn an_older_image_changes_nothing_and_the_same_one_neither(world: &World) -> anyhow::Result<()> {
+async fn an_older_or_equal_version_changes_nothing(world: &World) -> anyhow::Result<()> {
     let paid =
         Query { filters: Filters { status: Some(OrderStatus::Paid), ..Filters::default() }, ..query("ada") };
     for (version, expected) in [
@@ -96,37 +98,35 @@ async fn an_older_image_changes_nothing_and_the_same_one_neither(world: &World) 
     Ok(())
 }
 
-async fn a_name_that_was_found_out_stays_and_one_that_changed_is_found_no_more(
-    world: &World,
-) -> anyhow::Result<()> {
+async fn known_product_names_are_kept_and_changed_ones_are_replaced(world: &World) -> anyhow::Result<()> {
     world.index.index(document(1, 1, 1, &[(1, "Darjeeling")])?).await?;
-    // The inventory is silent, then tells of the other product.
+    // The inventory is unavailable, and later returns the name of the other product.
     world.index.index(document(1, 1, 2, &[])?).await?;
-    same("kept", world.found("darjeeling").await?, vec![order_id(1)])?;
+    same("kept", world.search("darjeeling").await?, vec![order_id(1)])?;
     same("joined", world.index.index(document(1, 1, 1, &[(2, "Assam")])?).await?, IndexOutcome::Written)?;
-    same("both", world.found("darjeeling assam").await?, vec![order_id(1)])?;
+    same("both", world.search("darjeeling assam").await?, vec![order_id(1)])?;
     world.index.index(document(1, 1, 2, &[(1, "Ceylon")])?).await?;
-    same("renamed", world.found("ceylon assam").await?, vec![order_id(1)])?;
-    same("the old name", world.found("darjeeling").await?, vec![])?;
-    // And back again.
+    same("renamed", world.search("ceylon assam").await?, vec![order_id(1)])?;
+    same("the old name", world.search("darjeeling").await?, vec![])?;
+    // Renamed back.
     world.index.index(document(1, 1, 2, &[(1, "Darjeeling")])?).await?;
-    same("again", world.found("darjeeling").await?, vec![order_id(1)])?;
-    same("the other", world.found("ceylon").await?, vec![])
+    same("again", world.search("darjeeling").await?, vec![order_id(1)])?;
+    same("the other", world.search("ceylon").await?, vec![])
 }
 
 async fn a_removed_order_stays_removed(world: &World) -> anyhow::Result<()> {
     world.index.index(document(1, 1, 1, &[])?).await?;
     for _ in 0..2 {
         world.index.remove(order_id(1)).await?;
-        same("gone", world.found("").await?, vec![])?;
+        same("gone", world.search("").await?, vec![])?;
         same("late", world.index.index(document(1, 1, 2, &[])?).await?, IndexOutcome::Removed)?;
-        same("still gone", world.found("ada").await?, vec![])?;
+        same("still gone", world.search("ada").await?, vec![])?;
     }
     world.index.remove(order_id(2)).await?;
     same("never there", world.index.index(document(2, 1, 1, &[])?).await?, IndexOutcome::Removed)
 }
 
-async fn of_many_writers_the_newest_wins(world: &World) -> anyhow::Result<()> {
+async fn the_newest_of_concurrent_writes_wins(world: &World) -> anyhow::Result<()> {
     let names = ["Darjeeling", "Assam", "Ceylon"];
     let write = |number: usize| {
         let version = if number == 7 { 3 } else { u64::from(number.is_multiple_of(2)) + 1 };
@@ -143,14 +143,14 @@ async fn of_many_writers_the_newest_wins(world: &World) -> anyhow::Result<()> {
     let (_, name) = write(7);
     for other in names {
         let expected = if other == name { vec![order_id(1)] } else { vec![] };
-        same(other, world.found(other).await?, expected)?;
+        same(other, world.search(other).await?, expected)?;
     }
     Ok(())
 }
 
-async fn pages_follow_one_another_by_rank_and_time(world: &World) -> anyhow::Result<()> {
+async fn pages_are_ordered_by_rank_and_time(world: &World) -> anyhow::Result<()> {
     for number in 1..=7 {
-        // The third is found by a whole word, the others by the start of one.
+        // The third matches a whole word, the others a prefix.
         let name = if number == 3 { "Assam" } else { "Assamese" };
         world.index.index(document(number, 1, 1, &[(1, name)])?).await?;
     }
@@ -163,7 +163,7 @@ async fn pages_follow_one_another_by_rank_and_time(world: &World) -> anyhow::Res
                 let page = world.index.search(&next).await?;
                 anyhow::ensure!(page.hits.len() <= limit && !page.truncated, "{page:?}");
                 found.extend(ids(&page));
-                anyhow::ensure!(found.len() <= 7, "orders come again: {found:?}");
+                anyhow::ensure!(found.len() <= 7, "orders are repeated: {found:?}");
                 next.after = page.next;
                 if next.after.is_none() {
                     break;
@@ -175,7 +175,7 @@ async fn pages_follow_one_another_by_rank_and_time(world: &World) -> anyhow::Res
     Ok(())
 }
 
-async fn filters_hold(world: &World) -> anyhow::Result<()> {
+async fn filters_are_applied(world: &World) -> anyhow::Result<()> {
     for number in 1..=4 {
         world.index.index(document(number, 1, u64::from(number), &[])?).await?;
     }
@@ -199,7 +199,7 @@ async fn filters_hold(world: &World) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn an_audience_finds_its_own(world: &World) -> anyhow::Result<()> {
+async fn each_audience_finds_only_its_own_orders(world: &World) -> anyhow::Result<()> {
     world.index.index(document(1, 1, 1, &[])?).await?;
     world.index.index(document(2, 2, 1, &[])?).await?;
     let mut of_a_partner = document(3, 1, 1, &[])?;

@@ -1,15 +1,15 @@
-//! What must hold of the whole system, whatever fails.
+//! The invariants of the whole system, which hold whatever fails.
 //!
-//! One list of rules for all that looks at the system from outside: the simulation checks it after every step,
-//! `cargo xtask audit` on any deployed stack, `cargo xtask chaos` when the shaking is over. Nothing here reads
-//! anything: whoever checks fills a [`Snapshot`].
+//! All checks that look at the system from outside share this list of rules: the simulation checks it after
+//! every step, `cargo xtask audit` on any deployed stack, and `cargo xtask chaos` after its faults have
+//! stopped. This crate does no I/O: the caller fills a [`Snapshot`].
 
-mod moment;
+mod check;
 mod rules;
 mod snapshot;
-mod step;
+mod transition;
 
-pub use moment::check;
-pub use rules::{Rule, Violation, When};
-pub use snapshot::{DeadMessage, Intent, Mail, Snapshot, Stock};
-pub use step::check_step;
+pub use check::check;
+pub use rules::{Phase, Rule, Violation};
+pub use snapshot::{DeadLetterMessage, Email, Intent, Snapshot, Stock};
+pub use transition::check_transition;

@@ -1,54 +1,55 @@
-//! The rules.
+//! The rules, and what a check returns.
 
 use std::fmt;
 
 use domain::OrderId;
 use jiff::{SignedDuration, Timestamp};
 
-/// What must hold.
+/// An invariant of the system. The name of the variant is part of the audit's JSON output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// At most one capture per order, of the order's total.
     OneCapture,
-    /// What was captured is committed (or still on its way to it), or refunded.
+    /// A captured payment's stock is committed, or still held while the order is in progress, or the payment
+    /// is refunded.
     CapturedIsCommitted,
-    /// Stock is never negative, and available + held + sold is what was put in.
+    /// Stock is never negative, and available + held + sold equals what was delivered.
     StockIsConserved,
-    /// What is held and sold is what the reservations say.
+    /// The held and sold counters equal the sums over the reservations.
     StockIsReserved,
-    /// A confirmation goes out only after the capture, any other outcome's mail only where nothing was captured.
+    /// A confirmation is sent only after the capture, the email of any other outcome only without one.
     MailTellsTheTruth,
     /// The services do not contradict each other or the provider.
     RecordsAgree,
-    /// What is final stays as it is.
+    /// A final state does not change.
     FinalStays,
-    /// Every order that is not final has something that will move it on; when all is settled, every order is
-    /// final, and nothing waits.
+    /// Every order that is not final will make progress. Once the system has settled, every order is final,
+    /// and no event or message is waiting.
     NothingHangs,
 }
 
-/// Which promises can be asked for.
+/// The phase that the system is in, which decides how strictly the rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// Things are on their way: an order counts as hanging only if nothing has moved it for `patience`.
+pub enum Phase {
+    /// Orders are in progress: an order counts as stuck only if it has made no progress for `stuck_after`.
     Running {
         /// The time of the snapshot.
         now: Timestamp,
-        /// How long anything may take.
-        patience: SignedDuration,
+        /// The longest time without progress that is not a violation.
+        stuck_after: SignedDuration,
     },
-    /// Faults have stopped and nothing is on its way any more.
+    /// Faults have stopped and nothing is in progress any more.
     Settled,
 }
 
-/// A rule that does not hold.
+/// A rule that does not hold, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which.
+    /// The rule that is violated.
     pub rule: Rule,
-    /// For which order, where it is about one.
+    /// The order concerned; `None` if the violation is not about a single order.
     pub order_id: Option<OrderId>,
-    /// What is wrong, with the figures.
+    /// A description for people, with the figures.
     pub detail: String,
 }
 

@@ -1,4 +1,4 @@
-//! The system at one moment.
+//! The state of the system at one point in time.
 
 use std::collections::BTreeMap;
 
@@ -7,69 +7,69 @@ use domain::payment::Payment;
 use domain::reservation::Reservation;
 use domain::{Event, EventId, OrderId, PaymentIntentId, Sku};
 
-/// The counters of one product. Signed, so that what must never be can be told.
+/// The counters of one product, in units. Signed, so that a negative value can be reported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stock {
-    /// Can still be ordered.
+    /// Units that can still be ordered.
     pub available: i64,
-    /// Is set aside.
+    /// Units reserved for orders in progress.
     pub held: i64,
-    /// Is sold.
+    /// Units sold.
     pub sold: i64,
 }
 
-/// A PaymentIntent, as the provider has it.
+/// A PaymentIntent as the provider stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// Its id there.
+    /// The provider's id.
     pub id: PaymentIntentId,
-    /// The order that it was made for.
+    /// The order that it pays for.
     pub order_id: OrderId,
-    /// What was taken, in minor units: 0 when nothing was.
+    /// The captured amount in minor units; 0 if nothing was captured.
     pub captured: i64,
-    /// What was given back of it, in minor units.
+    /// The refunded amount in minor units.
     pub refunded: i64,
 }
 
-/// A mail that was sent, or that the records say was.
+/// An email that was sent, or that the records say was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
-    /// About which order.
+pub struct Email {
+    /// The order that it is about.
     pub order_id: OrderId,
-    /// `confirmation`, `rejection`, `payment_failure`, `cancellation`.
+    /// `confirmation`, `rejection`, `payment_failure` or `cancellation`.
     pub kind: String,
 }
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadMessage {
-    /// Which queue.
+pub struct DeadLetterMessage {
+    /// The name of the dead-letter queue.
     pub queue: String,
-    /// The order that it is about, where that can be read.
+    /// The order that it is about, if that can be read from the message.
     pub order_id: Option<OrderId>,
 }
 
-/// The system at one moment.
+/// The state of the system at one point in time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The order service's records.
+    /// The orders table.
     pub orders: BTreeMap<OrderId, Order>,
-    /// The inventory's.
+    /// The reservations table.
     pub reservations: BTreeMap<OrderId, Reservation>,
-    /// The inventory's counters.
+    /// The counters of each product.
     pub stock: BTreeMap<Sku, Stock>,
-    /// What was put into stock, in pieces.
+    /// The units delivered into stock so far.
     pub delivered: BTreeMap<Sku, i64>,
-    /// The payment service's records.
+    /// The payments table.
     pub payments: BTreeMap<OrderId, Payment>,
-    /// The provider's.
+    /// The PaymentIntents at the provider.
     pub intents: Vec<Intent>,
-    /// Mails.
-    pub mails: Vec<Mail>,
-    /// Events that wait to be published.
+    /// The emails sent so far.
+    pub emails: Vec<Email>,
+    /// Events that have not been published yet.
     pub outbox: BTreeMap<EventId, Event>,
-    /// How many messages each queue holds, by its name; dead-letter queues are not among them.
-    pub queued: BTreeMap<String, u64>,
-    /// What was given up.
-    pub dead: Vec<DeadMessage>,
+    /// The number of messages in each queue, by queue name, without the dead-letter queues.
+    pub queued_messages: BTreeMap<String, u64>,
+    /// The messages in the dead-letter queues.
+    pub dead_letters: Vec<DeadLetterMessage>,
 }

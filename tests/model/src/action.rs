@@ -1,100 +1,65 @@
-//! What can happen next.
+//! The actions that lead from one state to the next.
 
 use crate::scope::Card;
-use crate::state::{Letter, News};
+use crate::state::{EventKind, Message};
 
-/// What goes wrong with one effect.
+/// A fault that an effect can suffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// Nothing.
+    /// The effect succeeds.
     None,
-    /// It happens, and the attempt dies. Also: a failure that ends the attempt, where the effect had happened.
+    /// The effect happens, and then the attempt crashes. This also covers a failure after the effect that
+    /// ends the attempt.
     Crash,
-    /// It does not happen, and the attempt is told that nobody answered.
-    LostBefore,
-    /// It happens, and the attempt is told that nobody answered.
-    LostAfter,
-    /// It happens, the SDK sends it again, and the attempt hears that the condition did not hold.
-    Repeat,
+    /// The request is lost: the effect does not happen, and the attempt sees a timeout.
+    LostRequest,
+    /// The response is lost: the effect happens, and the attempt sees a timeout.
+    LostResponse,
+    /// The effect happens, the SDK retries the request, and the attempt sees a failed condition.
+    SdkRetry,
 }
 
-/// One step of the system. `case` is an order, counted from 0.
+/// One step of the system. `saga` is the index of an order, `attempt` an index into
+/// [`crate::state::Saga::attempts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub enum Action {
     /// The client places the order.
     Place {
-        /// Which.
-        case: usize,
-        /// For a mutant: only the first of two writes is done.
+        saga: usize,
+        /// Only the first of two writes happens. Used by the mutation `torn-outbox`.
         torn: bool,
     },
-    /// The relay takes up a row of the outbox: from the stream, or because the schedule found it.
-    Relay {
-        /// Whose.
-        case: usize,
-        /// Which.
-        news: News,
-    },
-    /// A queue delivers a message, and the function reads what it decides on.
+    /// The relay starts on a row of the outbox, which it received from the stream or found on its schedule.
+    Relay { saga: usize, event: EventKind },
+    /// A queue delivers a message, and the function reads the records that it decides on.
     Deliver {
-        /// About which order.
-        case: usize,
-        /// Which.
-        letter: Letter,
-        /// Whether its clock shows that a lease in its way has ended.
-        overdue: bool,
-        /// Whether the queue will deliver the message once more.
-        twice: bool,
+        saga: usize,
+        message: Message,
+        /// Whether the attempt's clock shows that a lease held by another owner has expired.
+        lease_expired: bool,
+        /// Whether the queue will deliver the message a second time.
+        duplicate: bool,
     },
-    /// An attempt takes its next effect.
-    Go {
-        /// For which order.
-        case: usize,
-        /// The attempt's place in the list.
+    /// An attempt executes its next effect.
+    Advance {
+        saga: usize,
         attempt: usize,
-        /// What goes wrong.
         fault: Fault,
-        /// What the provider makes of it, where it has a choice.
+        /// How the provider reacts, if it has a choice.
         card: Option<Card>,
     },
-    /// An attempt sleeps past its lease and its message's visibility. It may go on at any later moment.
-    Stall {
-        /// For which order.
-        case: usize,
-        /// The attempt's place in the list.
-        attempt: usize,
-    },
-    /// A message was tried too often.
-    Bury {
-        /// About which order.
-        case: usize,
-        /// Which.
-        letter: Letter,
-    },
-    /// A person sends a dead letter again.
-    Redrive {
-        /// About which order.
-        case: usize,
-        /// Which.
-        letter: Letter,
-    },
-    /// The customer cancels; the API reads the order.
-    Cancel {
-        /// Which.
-        case: usize,
-    },
-    /// The schedule finds the order late.
-    Expire {
-        /// Which.
-        case: usize,
-    },
-    /// The provider comes to an end with what it was processing.
-    Settle {
-        /// Which order.
-        case: usize,
-        /// Which PaymentIntent.
-        intent: usize,
-        /// Whether the customer is charged.
-        charged: bool,
-    },
+    /// An attempt stalls until its lease and its message's visibility timeout have expired. It may resume at
+    /// any later time.
+    Stall { saga: usize, attempt: usize },
+    /// A message has exhausted its receives and goes to the dead-letter queue.
+    DeadLetter { saga: usize, message: Message },
+    /// An operator redrives a dead-letter message.
+    Redrive { saga: usize, message: Message },
+    /// The customer cancels the order, and the API reads it.
+    Cancel { saga: usize },
+    /// The scheduled function finds the order overdue.
+    Expire { saga: usize },
+    /// The provider finishes processing a PaymentIntent.
+    FinishProcessing { saga: usize, intent: usize, charged: bool },
 }

@@ -1,4 +1,4 @@
-//! Runs the checker.
+//! Runs the model checker.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,61 +9,62 @@ use crate::action::Action;
 use crate::drive::Protocol;
 use crate::property::Property;
 
-/// How a run is bounded.
+/// The limits of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Worker threads, at least 1. With one, the same run gives the same counterexample.
+    /// The number of worker threads, at least 1. With one thread, a run is deterministic.
     pub threads: usize,
-    /// Stops after so many states, where given.
-    pub states: Option<usize>,
-    /// Stops at the first counterexample of this property; without it, when any property has one.
-    pub until: Option<Property>,
+    /// The number of states after which the run stops, if limited.
+    pub max_states: Option<usize>,
+    /// The property at whose first counterexample the run stops; `None` for any property.
+    pub stop_at: Option<Property>,
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// States generated, with repetitions.
+    /// The number of states generated, including duplicates.
     pub states: usize,
-    /// Different states.
+    /// The number of distinct states.
     pub unique: usize,
-    /// The longest shortest path to a state, in steps.
+    /// The depth of the breadth-first search, in steps.
     pub depth: usize,
-    /// Since the start.
+    /// The time since the start of the run.
     pub elapsed: Duration,
 }
 
-/// A way to a state in which a property does not hold.
+/// A path to a state that violates a property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counterexample {
-    /// Which.
+    /// The violated property.
     pub property: Property,
-    /// What happens, from the start.
+    /// The actions from the initial state.
     pub actions: Vec<Action>,
 }
 
-/// What a run found.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// How far it came.
+    /// The progress at the end.
     pub progress: Progress,
-    /// Whether every state within the scope was visited.
+    /// Whether every reachable state within the scope was visited.
     pub complete: bool,
-    /// What does not hold, in the order of [`Property::ALL`].
+    /// The violated properties, in the order of [`Property::ALL`].
     pub counterexamples: Vec<Counterexample>,
-    /// How some order ended in some state: `paid`, `rejected`, `payment-failed`, `cancelled`, `expired`. Sorted.
-    pub endings: Vec<&'static str>,
+    /// The outcomes that some order has in some state, sorted: `cancelled`, `expired`, `paid`,
+    /// `payment-failed`, `rejected`.
+    pub outcomes: Vec<&'static str>,
 }
 
-/// Explores the states of `protocol`, and calls `report` about once a second.
+/// Explores the states of `protocol`. Calls `report` about once a second.
 pub fn check(protocol: Protocol, limits: Limits, mut report: impl FnMut(Progress)) -> Outcome {
     let start = Instant::now();
-    let until = match limits.until {
+    let until = match limits.stop_at {
         Some(property) => HasDiscoveries::AnyOf(BTreeSet::from([property.name()])),
         None => HasDiscoveries::AnyFailures,
     };
     let mut builder = protocol.checker().threads(limits.threads.max(1)).finish_when(until);
-    if let Some(states) = limits.states {
+    if let Some(states) = limits.max_states {
         builder = builder.target_state_count(states);
     }
     let mut checker = builder.spawn_bfs();
@@ -88,7 +89,7 @@ pub fn check(protocol: Protocol, limits: Limits, mut report: impl FnMut(Progress
         .filter_map(|property| {
             let path = found.remove(property.name())?;
             let mut actions = Vec::new();
-            // What comes after the first state in which it does not hold tells nothing.
+            // Steps after the first violating state are of no interest.
             for (state, action) in path.into_vec() {
                 if !property.holds(checker.model(), &state) {
                     break;
@@ -98,9 +99,9 @@ pub fn check(protocol: Protocol, limits: Limits, mut report: impl FnMut(Progress
             Some(Counterexample { property, actions })
         })
         .collect();
-    let mut endings: Vec<&'static str> = found.into_keys().collect();
-    endings.sort_unstable();
+    let mut outcomes: Vec<&'static str> = found.into_keys().collect();
+    outcomes.sort_unstable();
     let progress = progress(&checker);
-    let stopped = limits.states.is_some_and(|states| progress.states >= states);
-    Outcome { complete: counterexamples.is_empty() && !stopped, progress, counterexamples, endings }
+    let stopped = limits.max_states.is_some_and(|states| progress.states >= states);
+    Outcome { complete: counterexamples.is_empty() && !stopped, progress, counterexamples, outcomes }
 }

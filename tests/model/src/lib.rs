@@ -1,12 +1,12 @@
-//! The protocol, model-checked: every state that it can reach within a scope is visited, whatever fails.
+//! Model checking of the order protocol: the checker visits every state that is reachable within a scope,
+//! whatever fails.
 //!
-//! What is decided, the functions of `domain` decide, the same that ship. What is here is how the functions drive
-//! them: which record they read, which effects they take one after the other, when they publish and acknowledge.
-//! The README tells what is modelled, what is left out, and what was measured.
+//! Every decision is made by the functions of `domain`, the same code that ships. This crate models how the
+//! Lambda functions call them: which records they read, in which order they execute their effects, and when
+//! they publish and acknowledge. The README describes what is modelled, what is left out, and how large the
+//! scopes are.
 
 pub mod action;
-pub mod calm;
-mod case;
 pub mod check;
 pub mod drive;
 mod fixture;
@@ -14,5 +14,7 @@ mod model;
 pub mod mutation;
 pub mod property;
 pub mod report;
+mod saga;
 pub mod scope;
 pub mod state;
+pub mod termination;

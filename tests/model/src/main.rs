@@ -1,57 +1,57 @@
-//! `model`: explores the protocol, and tells what breaks it.
+//! `model`: explores the protocol, and prints counterexamples.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command-line program talks on its terminal"
+    reason = "a command-line program prints to its terminal"
 )]
 
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use model::calm;
 use model::check::{Counterexample, Limits, Outcome, Progress, check};
 use model::drive::Protocol;
 use model::mutation::Mutation;
 use model::property::Property;
-use model::report::{standing, story};
+use model::report::{describe_final_state, describe_steps};
 use model::scope::{Scope, Size};
+use model::termination;
 
-/// Explores the protocol as a state machine over the rules that ship, and prints what breaks it.
+/// Explores the protocol as a state machine over the domain rules that ship, and prints counterexamples.
 ///
-/// Exits with 1 when a property does not hold of the protocol, or when a mutation has no counterexample.
+/// Exits with 1 if the protocol violates a property, or if a mutation has no counterexample.
 #[derive(Parser)]
 #[command(name = "cargo xtask model", bin_name = "cargo xtask model", version)]
 struct Arguments {
-    /// How much to explore: under a minute, some minutes, or as far as memory goes.
+    /// How much to explore: less than a minute, some minutes, or up to the limit of memory.
     #[arg(long, value_enum, default_value = "small")]
-    scope: Extent,
-    /// Switch one protection off, and look for the counterexample; "all" tries each.
+    scope: SizeArg,
+    /// Switch one protection off and search for the counterexample; "all" tries every mutation.
     #[arg(long, value_name = "NAME", conflicts_with = "scope")]
     mutation: Option<String>,
-    /// List scopes, properties and mutations.
+    /// List the scopes, properties and mutations.
     #[arg(long)]
     list: bool,
-    /// Worker threads. With one, counterexamples are the shortest, and the same each time.
+    /// The number of worker threads. With one, counterexamples are shortest and reproducible.
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// Leave out the check that calm executions end.
+    /// Skip the check that fault-free runs terminate.
     #[arg(long)]
-    no_calm: bool,
+    skip_termination: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Extent {
+enum SizeArg {
     Small,
     Medium,
     Large,
 }
 
-impl From<Extent> for Size {
-    fn from(extent: Extent) -> Self {
-        match extent {
-            Extent::Small => Self::Small,
-            Extent::Medium => Self::Medium,
-            Extent::Large => Self::Large,
+impl From<SizeArg> for Size {
+    fn from(size: SizeArg) -> Self {
+        match size {
+            SizeArg::Small => Self::Small,
+            SizeArg::Medium => Self::Medium,
+            SizeArg::Large => Self::Large,
         }
     }
 }
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// True when all is as it should be.
+/// Returns whether every property holds, or every mutation has a counterexample.
 fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     if arguments.list {
         list();
@@ -83,16 +83,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     };
     let mutations: Vec<Mutation> =
         Mutation::ALL.into_iter().filter(|mutation| name == "all" || mutation.name() == name).collect();
-    anyhow::ensure!(!mutations.is_empty(), "there is no mutation {name}: --list names them");
+    anyhow::ensure!(!mutations.is_empty(), "unknown mutation {name}; --list shows all mutations");
     let mut found = true;
     for mutation in mutations {
-        found &= mutate(mutation)?;
+        found &= explore_mutation(mutation)?;
     }
     Ok(found)
 }
 
 fn list() {
-    for size in [Extent::Small, Extent::Medium, Extent::Large] {
+    for size in [SizeArg::Small, SizeArg::Medium, SizeArg::Large] {
         let name = size.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         println!("Scope {name}:");
         for scope in Size::from(size).scopes() {
@@ -105,14 +105,20 @@ fn list() {
     }
     println!("Mutations:");
     for mutation in Mutation::ALL {
-        println!("  {:28} {} (breaks {})", mutation.name(), mutation.what_is_off(), mutation.breaks().name());
+        println!(
+            "  {:31} {} (violates {})",
+            mutation.name(),
+            mutation.description(),
+            mutation.violates().name()
+        );
     }
 }
 
 fn explore(scope: &Scope, size: Size, arguments: &Arguments) -> anyhow::Result<bool> {
-    let limits = Limits { threads: arguments.threads, states: size.states(), until: None };
-    let outcome = check(Protocol::new(scope.clone(), None)?, limits, |progress| follow(scope, progress));
-    println!("{}: {}", scope.name, figures(&outcome));
+    let limits = Limits { threads: arguments.threads, max_states: size.max_states(), stop_at: None };
+    let outcome =
+        check(Protocol::new(scope.clone(), None)?, limits, |progress| print_progress(scope, progress));
+    println!("{}: {}", scope.name, format_progress(&outcome));
     for property in Property::ALL {
         let broken = outcome.counterexamples.iter().find(|found| found.property == property);
         let verdict = match (broken, outcome.complete) {
@@ -122,57 +128,65 @@ fn explore(scope: &Scope, size: Size, arguments: &Arguments) -> anyhow::Result<b
         };
         println!("  {:22} {verdict}", property.name());
     }
-    println!("  orders that end as     {}", outcome.endings.join(", "));
+    println!("  outcomes reached       {}", outcome.outcomes.join(", "));
     let protocol = Protocol::new(scope.clone(), None)?;
     for found in &outcome.counterexamples {
-        print(&protocol, found);
+        print_counterexample(&protocol, found);
     }
     let mut holds = outcome.counterexamples.is_empty();
-    if outcome.complete && !arguments.no_calm {
-        match calm::check(&protocol) {
-            Ok(calm) => println!("  {:22} holds: at most {} steps to rest", "calm-ends", calm.longest),
+    if outcome.complete && !arguments.skip_termination {
+        match termination::check(&protocol) {
+            Ok(termination) => println!(
+                "  {:22} holds: at most {} steps until termination",
+                "runs-terminate", termination.longest_path
+            ),
             Err(error) => {
                 holds = false;
-                println!("  {:22} DOES NOT HOLD: {error:#}", "calm-ends");
+                println!("  {:22} DOES NOT HOLD: {error:#}", "runs-terminate");
             }
         }
     }
     Ok(holds)
 }
 
-fn mutate(mutation: Mutation) -> anyhow::Result<bool> {
-    let (scope, until) = (mutation.scope(), Some(mutation.breaks()));
-    let limits = Limits { threads: 1, states: None, until };
-    let outcome =
-        check(Protocol::new(scope.clone(), Some(mutation))?, limits, |progress| follow(&scope, progress));
-    println!("{} ({}): {}", mutation.name(), mutation.what_is_off(), figures(&outcome));
+fn explore_mutation(mutation: Mutation) -> anyhow::Result<bool> {
+    let (scope, stop_at) = (mutation.scope(), Some(mutation.violates()));
+    let limits = Limits { threads: 1, max_states: None, stop_at };
+    let outcome = check(Protocol::new(scope.clone(), Some(mutation))?, limits, |progress| {
+        print_progress(&scope, progress)
+    });
+    println!("{} ({}): {}", mutation.name(), mutation.description(), format_progress(&outcome));
     let protocol = Protocol::new(scope, Some(mutation))?;
-    let found = outcome.counterexamples.iter().find(|found| found.property == mutation.breaks());
+    let found = outcome.counterexamples.iter().find(|found| found.property == mutation.violates());
     match found {
-        Some(found) => print(&protocol, found),
-        None => println!("  NO COUNTEREXAMPLE of {}: the protection is not tested", mutation.breaks().name()),
+        Some(found) => print_counterexample(&protocol, found),
+        None => {
+            println!("  NO COUNTEREXAMPLE to {}: nothing tests the protection", mutation.violates().name());
+        }
     }
     Ok(found.is_some())
 }
 
-fn print(protocol: &Protocol, found: &Counterexample) {
-    println!("  Counterexample of {} ({}):", found.property.name(), found.property.statement());
-    for line in story(protocol, &found.actions) {
+fn print_counterexample(protocol: &Protocol, found: &Counterexample) {
+    println!("  Counterexample to {} ({}):", found.property.name(), found.property.statement());
+    for line in describe_steps(protocol, &found.actions) {
         println!("    {line}");
     }
-    for line in standing(protocol, &found.actions) {
+    for line in describe_final_state(protocol, &found.actions) {
         println!("    = {line}");
     }
 }
 
-fn figures(outcome: &Outcome) -> String {
+fn format_progress(outcome: &Outcome) -> String {
     let Progress { states, unique, depth, elapsed } = outcome.progress;
-    let bound =
-        if outcome.complete || !outcome.counterexamples.is_empty() { "" } else { ", not all of them" };
-    format!("{states} states explored, {unique} unique{bound}, depth {depth}, {:.1} s", elapsed.as_secs_f64())
+    let suffix = if outcome.complete || !outcome.counterexamples.is_empty() { "" } else { ", incomplete" };
+    format!(
+        "{states} states explored, {unique} unique{suffix}, depth {depth}, {:.1} s",
+        elapsed.as_secs_f64()
+    )
 }
 
-fn follow(scope: &Scope, progress: Progress) {
+fn print_progress(scope: &Scope, progress: Progress) {
     let Progress { states, unique, depth, .. } = progress;
     eprintln!("{}: {states} states explored, {unique} unique, depth {depth}", scope.name);
 }

@@ -1,4 +1,4 @@
-//! The protocol as `stateright` explores it.
+//! The implementation of `stateright`'s `Model` for the protocol.
 
 use domain::payment::VoidReason;
 use stateright::{Model, Property as Checked};
@@ -6,7 +6,7 @@ use stateright::{Model, Property as Checked};
 use crate::action::Action;
 use crate::drive::Protocol;
 use crate::property::Property;
-use crate::state::{End, State};
+use crate::state::{OrderOutcome, State};
 
 macro_rules! always {
     ($($property:ident),+) => {
@@ -16,23 +16,29 @@ macro_rules! always {
     };
 }
 
-fn some_order_ended(state: &State, how: fn(End) -> bool) -> bool {
-    state.cases.iter().filter_map(|case| case.order?.outcome).any(how)
+fn some_order_has_outcome(state: &State, predicate: fn(OrderOutcome) -> bool) -> bool {
+    state.sagas.iter().filter_map(|saga| saga.order?.outcome).any(predicate)
 }
 
-/// How orders can end.
-fn reached() -> [Checked<Protocol>; 5] {
+/// One "sometimes" property per outcome of an order.
+fn reachable_outcomes() -> [Checked<Protocol>; 5] {
     [
-        Checked::sometimes("paid", |_, state| some_order_ended(state, |end| end == End::Paid)),
-        Checked::sometimes("rejected", |_, state| some_order_ended(state, |end| end == End::Rejected)),
+        Checked::sometimes("paid", |_, state| {
+            some_order_has_outcome(state, |outcome| outcome == OrderOutcome::Paid)
+        }),
+        Checked::sometimes("rejected", |_, state| {
+            some_order_has_outcome(state, |outcome| outcome == OrderOutcome::Rejected)
+        }),
         Checked::sometimes("payment-failed", |_, state| {
-            some_order_ended(state, |end| end == End::PaymentFailed)
+            some_order_has_outcome(state, |outcome| outcome == OrderOutcome::PaymentFailed)
         }),
         Checked::sometimes("cancelled", |_, state| {
-            some_order_ended(state, |end| end == End::Voided(VoidReason::CustomerRequest))
+            some_order_has_outcome(state, |outcome| {
+                outcome == OrderOutcome::Voided(VoidReason::CustomerRequest)
+            })
         }),
         Checked::sometimes("expired", |_, state| {
-            some_order_ended(state, |end| end == End::Voided(VoidReason::Expired))
+            some_order_has_outcome(state, |outcome| outcome == OrderOutcome::Voided(VoidReason::Expired))
         }),
     ]
 }
@@ -42,18 +48,18 @@ impl Model for Protocol {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![self.start()]
+        vec![self.initial_state()]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        self.each_action(state, &mut |action| {
+        self.for_each_action(state, &mut |action| {
             actions.push(action);
             true
         });
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        self.after(state, action)
+        self.apply(state, action)
     }
 
     fn properties(&self) -> Vec<Checked<Self>> {
@@ -63,15 +69,15 @@ impl Model for Protocol {
             StockIsConserved,
             StockIsReserved,
             MailTellsTheTruth,
-            OneMail,
+            OneEmail,
             RecordsAgree,
             FinalStays,
             EventIsNotLost,
-            OrdersEnd,
+            OrdersTerminate,
             NothingHangs
         ];
-        // A scope in which nothing happens proves nothing.
-        properties.extend(reached());
+        // A scope in which no order ever ends would satisfy every property.
+        properties.extend(reachable_outcomes());
         properties
     }
 }

@@ -1,57 +1,58 @@
-//! Protections that can be switched off, to see that the checker notices.
+//! Mutations that each switch off one protection, to show that the checker detects it.
 
 use crate::property::Property;
-use crate::scope::{BASE, Card, Kind, Scope};
+use crate::scope::{BASE, Card, FaultKind, Scope};
 use crate::state::Function;
 
-/// One protection off: in how the rules are driven, or in what is handed to them.
+/// A protection that is switched off, in how the rules are driven or in the input that they get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mutation {
-    /// A payment's record is written without its condition.
+    /// A payment record is written unconditionally.
     UnconditionalPayment,
-    /// Whoever takes over a payment does not look what became of its PaymentIntent, and makes another.
+    /// An attempt that takes over a payment creates another PaymentIntent instead of looking up the stored
+    /// one.
     ChargeWithoutLookup,
-    /// A PaymentIntent is confirmed before its id is in the record.
+    /// A PaymentIntent is confirmed before its id is stored in the record.
     ConfirmBeforeStoring,
     /// A payment is voided without its PaymentIntent being cancelled at the provider.
     VoidWithoutCancelling,
     /// A payment is declined without its PaymentIntent being cancelled at the provider.
     DeclineWithoutCancelling,
-    /// Releasing a reservation that is not there leaves nothing.
+    /// Releasing a missing reservation leaves no tombstone.
     NoTombstone,
-    /// A reservation is written without its condition.
+    /// A reservation is written unconditionally.
     UnconditionalReservation,
-    /// Stock is taken without the condition that there is enough.
+    /// Stock is taken without the condition that enough is available.
     UnconditionalStock,
-    /// Stock is released on the wish to cancel, without the arbiter's word.
-    ReleaseOnWish,
-    /// A claim on a mail is taken while its owner is at it.
+    /// Stock is released on the cancellation request, without the decision of the arbiter.
+    ReleaseOnCancellationRequest,
+    /// A claim on an email is acquired while its owner still holds the lease.
     IgnoreLeases,
-    /// That a mail was sent is noted without the owner's token.
-    UnconditionalNote,
-    /// A claim is given up without the owner's token.
-    UnconditionalGiveUp,
-    /// A message is acknowledged before what it leads to is published.
-    AcknowledgeFirst,
-    /// An entry that the bus refused counts as published.
-    IgnoreRefusedEntries,
-    /// A record that failed is answered as a success.
-    FailureAsSuccess,
-    /// An order is written without its condition.
+    /// A claim is completed without checking its owner's token.
+    UnconditionalCompletion,
+    /// A claim is released without checking its owner's token.
+    UnconditionalRelease,
+    /// A message is acknowledged before the resulting event is published.
+    AcknowledgeBeforePublish,
+    /// An entry that the bus rejected counts as published.
+    IgnoreFailedEntries,
+    /// A failed record is reported as a success.
+    ReportFailureAsSuccess,
+    /// An order is written unconditionally.
     UnconditionalOrder,
-    /// The order and its outbox row are two writes.
+    /// The order and its outbox row are written separately.
     TornOutbox,
     /// An outbox row is removed before it is published.
-    RemoveFirst,
-    /// An order that is being cancelled is not asked for again.
-    AskOnce,
+    RemoveBeforePublish,
+    /// A cancellation request is not repeated.
+    RequestCancellationOnce,
 }
 
 const FAULT: Scope = Scope { faults: 1, ..BASE };
 const CANCELLED: Scope = Scope { cancellations: 1, ..BASE };
 
 impl Mutation {
-    /// All of them.
+    /// All mutations.
     pub const ALL: [Self; 19] = [
         Self::UnconditionalPayment,
         Self::ChargeWithoutLookup,
@@ -61,20 +62,20 @@ impl Mutation {
         Self::NoTombstone,
         Self::UnconditionalReservation,
         Self::UnconditionalStock,
-        Self::ReleaseOnWish,
+        Self::ReleaseOnCancellationRequest,
         Self::IgnoreLeases,
-        Self::UnconditionalNote,
-        Self::UnconditionalGiveUp,
-        Self::AcknowledgeFirst,
-        Self::IgnoreRefusedEntries,
-        Self::FailureAsSuccess,
+        Self::UnconditionalCompletion,
+        Self::UnconditionalRelease,
+        Self::AcknowledgeBeforePublish,
+        Self::IgnoreFailedEntries,
+        Self::ReportFailureAsSuccess,
         Self::UnconditionalOrder,
         Self::TornOutbox,
-        Self::RemoveFirst,
-        Self::AskOnce,
+        Self::RemoveBeforePublish,
+        Self::RequestCancellationOnce,
     ];
 
-    /// Its name on the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::UnconditionalPayment => "unconditional-payment",
@@ -85,47 +86,47 @@ impl Mutation {
             Self::NoTombstone => "no-tombstone",
             Self::UnconditionalReservation => "unconditional-reservation",
             Self::UnconditionalStock => "unconditional-stock",
-            Self::ReleaseOnWish => "release-on-wish",
+            Self::ReleaseOnCancellationRequest => "release-on-cancellation-request",
             Self::IgnoreLeases => "ignore-leases",
-            Self::UnconditionalNote => "unconditional-note",
-            Self::UnconditionalGiveUp => "unconditional-give-up",
-            Self::AcknowledgeFirst => "acknowledge-first",
-            Self::IgnoreRefusedEntries => "ignore-refused-entries",
-            Self::FailureAsSuccess => "failure-as-success",
+            Self::UnconditionalCompletion => "unconditional-completion",
+            Self::UnconditionalRelease => "unconditional-release",
+            Self::AcknowledgeBeforePublish => "acknowledge-before-publish",
+            Self::IgnoreFailedEntries => "ignore-failed-entries",
+            Self::ReportFailureAsSuccess => "report-failure-as-success",
             Self::UnconditionalOrder => "unconditional-order",
             Self::TornOutbox => "torn-outbox",
-            Self::RemoveFirst => "remove-first",
-            Self::AskOnce => "ask-once",
+            Self::RemoveBeforePublish => "remove-before-publish",
+            Self::RequestCancellationOnce => "request-cancellation-once",
         }
     }
 
-    /// What is off.
-    pub fn what_is_off(self) -> &'static str {
+    /// The mutation in words.
+    pub fn description(self) -> &'static str {
         match self {
-            Self::UnconditionalPayment => "a payment's record is written over whatever it says",
-            Self::ChargeWithoutLookup => "a second attempt makes another PaymentIntent instead of asking",
-            Self::ConfirmBeforeStoring => "a PaymentIntent is confirmed before its id is in the record",
-            Self::VoidWithoutCancelling => "voided without cancelling at the provider",
-            Self::DeclineWithoutCancelling => "declined without cancelling at the provider",
-            Self::NoTombstone => "releasing a reservation that is not there leaves nothing",
-            Self::UnconditionalReservation => "a reservation is written over whatever it says",
-            Self::UnconditionalStock => "stock is taken without looking whether there is enough",
-            Self::ReleaseOnWish => "stock is released on the wish to cancel",
-            Self::IgnoreLeases => "a claim is taken while its owner is at it",
-            Self::UnconditionalNote => "a mail is noted as sent by somebody who lost the claim",
-            Self::UnconditionalGiveUp => "a claim is given up by somebody who lost it",
-            Self::AcknowledgeFirst => "acknowledged before published",
-            Self::IgnoreRefusedEntries => "an entry that the bus refused counts as published",
-            Self::FailureAsSuccess => "a record that failed is answered as a success",
-            Self::UnconditionalOrder => "an order is written over whatever it says",
-            Self::TornOutbox => "the order and its outbox row are two writes",
-            Self::RemoveFirst => "an outbox row is removed before it is published",
-            Self::AskOnce => "an order that is being cancelled is not asked for again",
+            Self::UnconditionalPayment => "a payment record is written unconditionally",
+            Self::ChargeWithoutLookup => "a second attempt creates another PaymentIntent without a lookup",
+            Self::ConfirmBeforeStoring => "a PaymentIntent is confirmed before its id is stored",
+            Self::VoidWithoutCancelling => "a payment is voided without cancelling its PaymentIntent",
+            Self::DeclineWithoutCancelling => "a payment is declined without cancelling its PaymentIntent",
+            Self::NoTombstone => "releasing a missing reservation leaves no tombstone",
+            Self::UnconditionalReservation => "a reservation is written unconditionally",
+            Self::UnconditionalStock => "stock is taken without checking that enough is available",
+            Self::ReleaseOnCancellationRequest => "stock is released on the cancellation request",
+            Self::IgnoreLeases => "a claim is acquired while its owner holds the lease",
+            Self::UnconditionalCompletion => "a claim is completed by an attempt that has lost it",
+            Self::UnconditionalRelease => "a claim is released by an attempt that has lost it",
+            Self::AcknowledgeBeforePublish => "a message is acknowledged before its event is published",
+            Self::IgnoreFailedEntries => "an entry that the bus rejected counts as published",
+            Self::ReportFailureAsSuccess => "a failed record is reported as a success",
+            Self::UnconditionalOrder => "an order is written unconditionally",
+            Self::TornOutbox => "the order and its outbox row are written separately",
+            Self::RemoveBeforePublish => "an outbox row is removed before it is published",
+            Self::RequestCancellationOnce => "a cancellation request is not repeated",
         }
     }
 
-    /// The property that breaks.
-    pub fn breaks(self) -> Property {
+    /// The property that the mutation violates.
+    pub fn violates(self) -> Property {
         match self {
             Self::ChargeWithoutLookup | Self::ConfirmBeforeStoring => Property::OneCapture,
             Self::VoidWithoutCancelling | Self::DeclineWithoutCancelling | Self::NoTombstone => {
@@ -133,33 +134,39 @@ impl Mutation {
             }
             Self::UnconditionalReservation => Property::StockIsReserved,
             Self::UnconditionalStock => Property::StockIsConserved,
-            Self::ReleaseOnWish => Property::CapturedIsHeld,
-            Self::IgnoreLeases => Property::OneMail,
-            Self::AcknowledgeFirst | Self::IgnoreRefusedEntries | Self::FailureAsSuccess => {
+            Self::ReleaseOnCancellationRequest => Property::CapturedIsHeld,
+            Self::IgnoreLeases => Property::OneEmail,
+            Self::AcknowledgeBeforePublish | Self::IgnoreFailedEntries | Self::ReportFailureAsSuccess => {
                 Property::NothingHangs
             }
             Self::UnconditionalPayment
-            | Self::UnconditionalNote
-            | Self::UnconditionalGiveUp
+            | Self::UnconditionalCompletion
+            | Self::UnconditionalRelease
             | Self::UnconditionalOrder => Property::FinalStays,
-            Self::TornOutbox | Self::RemoveFirst => Property::EventIsNotLost,
-            Self::AskOnce => Property::OrdersEnd,
+            Self::TornOutbox | Self::RemoveBeforePublish => Property::EventIsNotLost,
+            Self::RequestCancellationOnce => Property::OrdersTerminate,
         }
     }
 
-    /// Where it is looked for. Without the mutation, every property holds there.
+    /// The scope in which the counterexample is searched. Without the mutation, every property holds there.
     pub fn scope(self) -> Scope {
         let scope = match self {
-            Self::UnconditionalPayment | Self::NoTombstone | Self::ReleaseOnWish => CANCELLED,
-            Self::VoidWithoutCancelling => Scope { faults: 1, kinds: &[Kind::Stall], ..CANCELLED },
+            Self::UnconditionalPayment | Self::NoTombstone | Self::ReleaseOnCancellationRequest => CANCELLED,
+            Self::VoidWithoutCancelling => Scope { faults: 1, fault_kinds: &[FaultKind::Stall], ..CANCELLED },
             Self::DeclineWithoutCancelling => {
-                Scope { cards: &[Card::Succeeds, Card::Declines], kinds: &[Kind::Stall], ..FAULT }
+                Scope { cards: &[Card::Succeeds, Card::Declines], fault_kinds: &[FaultKind::Stall], ..FAULT }
             }
             Self::UnconditionalReservation => Scope { stock: [2, 2], ..FAULT },
-            Self::UnconditionalStock => Scope { orders: &[[1, 0], [1, 1]], without: AFTER_RESERVING, ..BASE },
-            Self::UnconditionalGiveUp => Scope { faults: 2, kinds: &[Kind::Stall, Kind::Lost], ..BASE },
-            Self::AskOnce => Scope { faults: 2, kinds: &[Kind::Bury], ..BASE },
-            Self::UnconditionalOrder => Scope { last: &[Function::SendEmail], ..CANCELLED },
+            Self::UnconditionalStock => {
+                Scope { orders: &[[1, 0], [1, 1]], excluded: AFTER_RESERVING, ..BASE }
+            }
+            Self::UnconditionalRelease => {
+                Scope { faults: 2, fault_kinds: &[FaultKind::Stall, FaultKind::NoResponse], ..BASE }
+            }
+            Self::RequestCancellationOnce => {
+                Scope { faults: 2, fault_kinds: &[FaultKind::DeadLetter], ..BASE }
+            }
+            Self::UnconditionalOrder => Scope { deferred: &[Function::SendEmail], ..CANCELLED },
             _ => FAULT,
         };
         Scope { name: self.name(), ..scope }

@@ -1,53 +1,55 @@
-//! What must hold.
+//! The properties that every reachable state must satisfy.
 
 use crate::drive::Protocol;
-use crate::state::{Case, Charge, End, Function, Held, Mail, News, State, Status};
+use crate::state::{
+    Email, EventKind, Function, OrderOutcome, PaymentStatus, ReservationStatus, Saga, State, Status,
+};
 
-/// What must hold of every state.
+/// A property of every reachable state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Property {
-    /// No customer is charged twice for an order.
+    /// An order is charged at most once.
     OneCapture,
-    /// What was captured is held or sold.
+    /// The stock of a charged order is held or sold.
     CapturedIsHeld,
-    /// No counter is below zero, and available + held + sold is what was put in.
+    /// No counter is negative, and available + held + sold equals the initial stock.
     StockIsConserved,
-    /// What is held and sold is what the reservations say.
+    /// The held and sold counters equal the sums over the reservations.
     StockIsReserved,
-    /// A confirmation goes out only after the capture, any other mail only where nothing was captured.
+    /// A confirmation is sent only after the capture, any other email only without one.
     MailTellsTheTruth,
-    /// A mail goes out once, but for those that nobody could know had gone out.
-    OneMail,
-    /// Records, provider and what was published do not contradict each other.
+    /// An email is sent once, except for duplicates that no protocol could prevent.
+    OneEmail,
+    /// The records, the provider and the published events do not contradict each other.
     RecordsAgree,
-    /// What is final stays as it is.
+    /// A final state does not change.
     FinalStays,
-    /// An event of a write waits in the outbox until it is published.
+    /// The event of a write stays in the outbox until it is published.
     EventIsNotLost,
-    /// When nothing is left to do, every order is final, also where messages were thrown away.
-    OrdersEnd,
-    /// When nothing is left to do and there is no dead letter, stock is settled, customers are told, and every
-    /// record knows how it ended.
+    /// When nothing is left to do, every order is final, even if dead-letter messages were never redriven.
+    OrdersTerminate,
+    /// When nothing is left to do and the dead-letter queues are empty, stock is settled, customers are
+    /// notified, and every record is final.
     NothingHangs,
 }
 
 impl Property {
-    /// All of them.
+    /// All properties.
     pub const ALL: [Self; 11] = [
         Self::OneCapture,
         Self::CapturedIsHeld,
         Self::StockIsConserved,
         Self::StockIsReserved,
         Self::MailTellsTheTruth,
-        Self::OneMail,
+        Self::OneEmail,
         Self::RecordsAgree,
         Self::FinalStays,
         Self::EventIsNotLost,
-        Self::OrdersEnd,
+        Self::OrdersTerminate,
         Self::NothingHangs,
     ];
 
-    /// Its name.
+    /// The name, as the report shows it.
     pub fn name(self) -> &'static str {
         match self {
             Self::OneCapture => "one-capture",
@@ -55,160 +57,170 @@ impl Property {
             Self::StockIsConserved => "stock-is-conserved",
             Self::StockIsReserved => "stock-is-reserved",
             Self::MailTellsTheTruth => "mail-tells-the-truth",
-            Self::OneMail => "one-mail",
+            Self::OneEmail => "one-email",
             Self::RecordsAgree => "records-agree",
             Self::FinalStays => "final-stays",
             Self::EventIsNotLost => "event-is-not-lost",
-            Self::OrdersEnd => "orders-end",
+            Self::OrdersTerminate => "orders-terminate",
             Self::NothingHangs => "nothing-hangs",
         }
     }
 
-    /// What it says.
+    /// The property in words.
     pub fn statement(self) -> &'static str {
         match self {
             Self::OneCapture => "an order is captured at most once",
-            Self::CapturedIsHeld => "captured means that the stock is held or sold",
-            Self::StockIsConserved => "no counter is below zero, available + held + sold is constant",
-            Self::StockIsReserved => "held and sold are what the reservations say",
+            Self::CapturedIsHeld => "the stock of a captured order is held or sold",
+            Self::StockIsConserved => "no counter is negative, and available + held + sold is constant",
+            Self::StockIsReserved => "held and sold equal the sums over the reservations",
             Self::MailTellsTheTruth => {
-                "a confirmation only after the capture, any other mail only without one"
+                "a confirmation is sent only after the capture, any other email only without one"
             }
-            Self::OneMail => "a mail goes out once, but for answers and senders that were lost",
+            Self::OneEmail => "an email is sent once, except after a lost response or a lost sender",
             Self::RecordsAgree => "records, provider and events do not contradict each other",
-            Self::FinalStays => "what is final stays as it is",
-            Self::EventIsNotLost => "the event of a write is in the outbox or on the bus",
-            Self::OrdersEnd => "when nothing is left to do, every order is final",
+            Self::FinalStays => "a final state does not change",
+            Self::EventIsNotLost => "the event of a write is in the outbox or was published",
+            Self::OrdersTerminate => "when nothing is left to do, every order is final",
             Self::NothingHangs => {
-                "when nothing is left to do nor dead, stock is settled and customers are told"
+                "when nothing is left to do or dead-lettered, stock is settled and customers are notified"
             }
         }
     }
 
-    /// Whether it holds of `state`.
+    /// Whether `state` satisfies the property.
     pub fn holds(self, protocol: &Protocol, state: &State) -> bool {
-        let each = |rule: fn(&Case) -> bool| state.cases.iter().all(rule);
+        let each = |rule: fn(&Saga) -> bool| state.sagas.iter().all(rule);
         match self {
-            Self::OneCapture => each(|case| case.captures() <= 1),
-            Self::CapturedIsHeld => each(|case| {
-                case.captures() == 0 || matches!(case.reservation, Some(Held::Held | Held::Committed))
+            Self::OneCapture => each(|saga| saga.captures() <= 1),
+            Self::CapturedIsHeld => each(|saga| {
+                saga.captures() == 0
+                    || matches!(
+                        saga.reservation,
+                        Some(ReservationStatus::Held | ReservationStatus::Committed)
+                    )
             }),
-            Self::StockIsConserved => state.stock.iter().zip(protocol.scope.stock).all(|(stock, put_in)| {
+            Self::StockIsConserved => state.stock.iter().zip(protocol.scope.stock).all(|(stock, initial)| {
                 let sum = i32::from(stock.available) + i32::from(stock.held) + i32::from(stock.sold);
-                stock.available >= 0 && stock.held >= 0 && stock.sold >= 0 && sum == i32::from(put_in)
+                stock.available >= 0 && stock.held >= 0 && stock.sold >= 0 && sum == i32::from(initial)
             }),
             Self::StockIsReserved => stock_is_reserved(protocol, state),
-            Self::MailTellsTheTruth => each(|case| {
-                let sent = |mail: Mail| case.post[mail.index()].sent > 0;
-                let other = [Mail::Rejection, Mail::PaymentFailure, Mail::Cancellation].into_iter().any(sent);
-                // What is in the queue may be sent at once.
-                let confirmed = case
-                    .queues
-                    .iter()
-                    .any(|letter| letter.to == Function::SendEmail && letter.news == News::Succeeded);
-                (!(confirmed || sent(Mail::Confirmation)) || case.captures() > 0)
-                    && (!other || case.captures() == 0)
+            Self::MailTellsTheTruth => each(|saga| {
+                let sent = |email: Email| saga.emails[email.index()].sent > 0;
+                let other =
+                    [Email::Rejection, Email::PaymentFailure, Email::Cancellation].into_iter().any(sent);
+                // A message in the queue may be processed at any time.
+                let confirmed = saga.queues.iter().any(|message| {
+                    message.to == Function::SendEmail && message.event == EventKind::Succeeded
+                });
+                (!(confirmed || sent(Email::Confirmation)) || saga.captures() > 0)
+                    && (!other || saga.captures() == 0)
             }),
-            Self::OneMail => {
-                each(|case| case.post.iter().all(|post| post.sent <= post.excused.saturating_add(1)))
-            }
+            Self::OneEmail => each(|saga| {
+                saga.emails.iter().all(|email| email.sent <= email.allowed_duplicates.saturating_add(1))
+            }),
             Self::RecordsAgree => each(records_agree),
-            Self::FinalStays => each(|case| !case.past.final_left),
-            Self::EventIsNotLost => each(|case| {
-                let Some(order) = case.order else { return true };
-                let created = case.outbox.contains(&News::Created) || case.past.told_created;
-                let wish = order
-                    .cancellation
-                    .is_none_or(|reason| case.outbox.contains(&News::Wish(reason)) || case.past.told_wish);
-                created && wish
+            Self::FinalStays => each(|saga| !saga.history.final_state_changed),
+            Self::EventIsNotLost => each(|saga| {
+                let Some(order) = saga.order else { return true };
+                let created = saga.outbox.contains(&EventKind::Created) || saga.history.created_published;
+                let cancellation = order.cancellation.is_none_or(|reason| {
+                    saga.outbox.contains(&EventKind::CancellationRequested(reason))
+                        || saga.history.cancellation_published
+                });
+                created && cancellation
             }),
-            Self::OrdersEnd => {
-                let open = |case: &Case| case.order.is_some_and(|order| order.outcome.is_none());
-                !state.cases.iter().any(open) || !nothing_left(protocol, state)
+            Self::OrdersTerminate => {
+                let open = |saga: &Saga| saga.order.is_some_and(|order| order.outcome.is_none());
+                !state.sagas.iter().any(open) || !is_at_rest(protocol, state)
             }
             Self::NothingHangs => {
-                let dead = state.cases.iter().any(|case| !case.dead.is_empty());
-                dead || state.cases.iter().all(|case| is_settled(protocol, case))
-                    || !nothing_left(protocol, state)
+                let dead = state.sagas.iter().any(|saga| !saga.dead_letters.is_empty());
+                dead || state.sagas.iter().all(|saga| is_settled(protocol, saga))
+                    || !is_at_rest(protocol, state)
             }
         }
     }
 }
 
-/// Whether no step is left but faults and whims.
-fn nothing_left(protocol: &Protocol, state: &State) -> bool {
-    let mut left = true;
-    protocol.each_action(state, &mut |action| {
-        left = !protocol.is_calm(state, &action);
-        left
+/// Whether only faults and external requests are possible in `state`.
+fn is_at_rest(protocol: &Protocol, state: &State) -> bool {
+    let mut at_rest = true;
+    protocol.for_each_action(state, &mut |action| {
+        at_rest = !protocol.is_fault_free(state, &action);
+        at_rest
     });
-    left
+    at_rest
 }
 
 fn stock_is_reserved(protocol: &Protocol, state: &State) -> bool {
     (0..2).all(|product| {
-        let sum = |wanted: Held| -> i32 {
-            let pieces = protocol.scope.orders.iter().map(|pieces| i32::from(pieces[product]));
-            let cases = state.cases.iter().zip(pieces);
-            cases.filter(|(case, _)| case.reservation == Some(wanted)).map(|(_, pieces)| pieces).sum()
+        let sum = |wanted: ReservationStatus| -> i32 {
+            let units = protocol.scope.orders.iter().map(|units| i32::from(units[product]));
+            let sagas = state.sagas.iter().zip(units);
+            sagas.filter(|(saga, _)| saga.reservation == Some(wanted)).map(|(_, units)| units).sum()
         };
         let stock = state.stock[product];
-        i32::from(stock.held) == sum(Held::Held) && i32::from(stock.sold) == sum(Held::Committed)
+        i32::from(stock.held) == sum(ReservationStatus::Held)
+            && i32::from(stock.sold) == sum(ReservationStatus::Committed)
     })
 }
 
-fn records_agree(case: &Case) -> bool {
-    let charge = case.payment.map(|row| row.charge);
+fn records_agree(saga: &Saga) -> bool {
+    let charge = saga.payment.map(|row| row.status);
     let payment = match charge {
-        Some(Charge::Succeeded { intent }) => {
-            case.intents.get(usize::from(intent)).is_some_and(|intent| intent.status == Status::Succeeded)
+        Some(PaymentStatus::Succeeded { intent }) => {
+            saga.intents.get(usize::from(intent)).is_some_and(|intent| intent.status == Status::Succeeded)
         }
-        Some(Charge::Declined | Charge::Voided(_)) => case.captures() == 0,
-        Some(Charge::Charging { .. }) | None => true,
+        Some(PaymentStatus::Declined | PaymentStatus::Voided(_)) => saga.captures() == 0,
+        Some(PaymentStatus::Charging { .. }) | None => true,
     };
-    let order = match case.order.and_then(|order| order.outcome) {
-        Some(End::Paid) => matches!(charge, Some(Charge::Succeeded { .. })),
-        Some(End::PaymentFailed) => charge == Some(Charge::Declined),
-        Some(End::Voided(reason)) => charge == Some(Charge::Voided(reason)),
-        Some(End::Rejected) => case.reservation == Some(Held::Rejected),
+    let order = match saga.order.and_then(|order| order.outcome) {
+        Some(OrderOutcome::Paid) => matches!(charge, Some(PaymentStatus::Succeeded { .. })),
+        Some(OrderOutcome::PaymentFailed) => charge == Some(PaymentStatus::Declined),
+        Some(OrderOutcome::Voided(reason)) => charge == Some(PaymentStatus::Voided(reason)),
+        Some(OrderOutcome::Rejected) => saga.reservation == Some(ReservationStatus::Rejected),
         None => true,
     };
-    let sold = match case.order.and_then(|order| order.sold) {
-        Some(true) => case.reservation == Some(Held::Committed),
-        Some(false) => matches!(case.reservation, Some(Held::Released | Held::Tombstone)),
+    let sold = match saga.order.and_then(|order| order.sold) {
+        Some(true) => saga.reservation == Some(ReservationStatus::Committed),
+        Some(false) => {
+            matches!(saga.reservation, Some(ReservationStatus::Released | ReservationStatus::Tombstone))
+        }
         None => true,
     };
-    let released =
-        !case.past.told_released || matches!(case.reservation, Some(Held::Released | Held::Tombstone));
-    let committed = !case.past.told_committed || case.reservation == Some(Held::Committed);
-    payment && order && sold && released && committed && !case.past.contradiction
+    let released = !saga.history.release_published
+        || matches!(saga.reservation, Some(ReservationStatus::Released | ReservationStatus::Tombstone));
+    let committed = !saga.history.commit_published || saga.reservation == Some(ReservationStatus::Committed);
+    payment && order && sold && released && committed && !saga.history.contradiction
 }
 
-/// Whether an order is over for everybody who takes part.
-fn is_settled(protocol: &Protocol, case: &Case) -> bool {
+/// Whether an order is finished in every participating service.
+fn is_settled(protocol: &Protocol, saga: &Saga) -> bool {
     use Function::{SendEmail, SettleReservation, TrackOrder};
-    let part = |function| !protocol.scope.without.contains(&function);
-    let charge = case.payment.map(|row| row.charge);
-    let Some(order) = case.order else { return case.captures() == 0 };
+    let is_included = |function| !protocol.scope.excluded.contains(&function);
+    let charge = saga.payment.map(|row| row.status);
+    let Some(order) = saga.order else { return saga.captures() == 0 };
     let charged = match charge {
-        None => order.outcome == Some(End::Rejected) || !part(TrackOrder),
-        Some(charge) => !matches!(charge, Charge::Charging { .. }),
+        None => order.outcome == Some(OrderOutcome::Rejected) || !is_included(TrackOrder),
+        Some(charge) => !matches!(charge, PaymentStatus::Charging { .. }),
     };
-    let stock = match case.reservation {
-        Some(Held::Held) => !part(SettleReservation),
-        Some(Held::Committed) => order.sold == Some(true) || !part(TrackOrder),
-        Some(Held::Released | Held::Tombstone) => order.sold == Some(false) || !part(TrackOrder),
-        Some(Held::Rejected) => true,
-        None => !part(SettleReservation),
+    let stock = match saga.reservation {
+        Some(ReservationStatus::Held) => !is_included(SettleReservation),
+        Some(ReservationStatus::Committed) => order.sold == Some(true) || !is_included(TrackOrder),
+        Some(ReservationStatus::Released | ReservationStatus::Tombstone) => {
+            order.sold == Some(false) || !is_included(TrackOrder)
+        }
+        Some(ReservationStatus::Rejected) => true,
+        None => !is_included(SettleReservation),
     };
-    let mail = match order.outcome {
-        Some(End::Paid) => Some(Mail::Confirmation),
-        Some(End::Rejected) => Some(Mail::Rejection),
-        Some(End::PaymentFailed) => Some(Mail::PaymentFailure),
-        Some(End::Voided(_)) => Some(Mail::Cancellation),
+    let email = match order.outcome {
+        Some(OrderOutcome::Paid) => Some(Email::Confirmation),
+        Some(OrderOutcome::Rejected) => Some(Email::Rejection),
+        Some(OrderOutcome::PaymentFailed) => Some(Email::PaymentFailure),
+        Some(OrderOutcome::Voided(_)) => Some(Email::Cancellation),
         None => None,
     };
-    let told = mail.is_none_or(|mail| case.post[mail.index()].sent > 0) || !part(SendEmail);
-    let ended = order.outcome.is_some() || !part(TrackOrder);
-    ended && charged && stock && told && case.outbox.is_empty()
+    let notified = email.is_none_or(|email| saga.emails[email.index()].sent > 0) || !is_included(SendEmail);
+    let ended = order.outcome.is_some() || !is_included(TrackOrder);
+    ended && charged && stock && notified && saga.outbox.is_empty()
 }

@@ -1,98 +1,105 @@
-//! How much of the world a run of the checker looks at.
+//! The bounds within which the checker explores the protocol.
 
 use crate::state::Function;
 
-/// How a confirmation comes out at the provider.
+/// How the provider reacts to a payment method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Card {
     /// The customer is charged.
     Succeeds,
     /// The customer is not charged.
     Declines,
-    /// The provider takes its time, and then does either.
+    /// The PaymentIntent stays in processing for a while, and then succeeds or is declined.
     Processes,
-    /// The provider makes no PaymentIntent for it.
+    /// The provider refuses to create a PaymentIntent.
     Unknown,
 }
 
-/// What can go wrong, each as often as [`Scope::faults`] allows for all of them together.
+/// A kind of fault. [`Scope::faults`] limits the total number of faults of all kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A function dies, or gives up, after any of its effects.
+pub enum FaultKind {
+    /// An attempt crashes, or fails, after any of its effects.
     Crash,
-    /// A call to the provider or the mailer has no answer, with or without effect.
-    Lost,
-    /// The answer to a conditional write is lost, and the SDK writes again.
-    Repeat,
-    /// A function sleeps past its lease and the visibility of its message, and goes on later.
+    /// A call to the provider or to SES gets no response, with or without an effect.
+    NoResponse,
+    /// The response to a conditional write is lost, and the SDK retries the write.
+    SdkRetry,
+    /// An attempt stalls past its lease and its message's visibility timeout, and resumes later.
     Stall,
     /// A queue delivers a message twice.
     Duplicate,
-    /// A message goes to the dead letters.
-    Bury,
+    /// A message goes to the dead-letter queue.
+    DeadLetter,
 }
 
 /// Every kind of fault.
-pub const KINDS: &[Kind] = &[Kind::Crash, Kind::Lost, Kind::Repeat, Kind::Stall, Kind::Duplicate, Kind::Bury];
+pub const ALL_FAULT_KINDS: &[FaultKind] = &[
+    FaultKind::Crash,
+    FaultKind::NoResponse,
+    FaultKind::SdkRetry,
+    FaultKind::Stall,
+    FaultKind::Duplicate,
+    FaultKind::DeadLetter,
+];
 
-/// The bounds of a run.
+/// The bounds of an exploration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// Its name.
+    /// The name, as `--list` shows it.
     pub name: &'static str,
-    /// For each order, how many pieces of each of the two products.
+    /// The quantities of the two products, for each order.
     pub orders: &'static [[u8; 2]],
-    /// How many pieces there are.
+    /// The initial stock of the two products.
     pub stock: [i8; 2],
-    /// How confirmations may come out.
+    /// The possible reactions of the provider.
     pub cards: &'static [Card],
-    /// How many faults, of any of `kinds`.
+    /// The maximum number of faults.
     pub faults: u8,
-    /// Which.
-    pub kinds: &'static [Kind],
-    /// How many orders customers cancel, at any moment.
+    /// The kinds of fault that may happen.
+    pub fault_kinds: &'static [FaultKind],
+    /// The maximum number of cancellations by customers, each at any time.
     pub cancellations: u8,
-    /// How many orders expire while they are on their way, at any moment.
+    /// The maximum number of expiries of orders in progress, each at any time.
     pub expiries: u8,
-    /// The most alike messages in one queue; more are dropped.
-    pub copies: usize,
-    /// Functions whose turn comes when all others have nothing to do for an order, one after the other.
-    pub last: &'static [Function],
-    /// Functions that do not take part: their queues stay empty.
-    pub without: &'static [Function],
+    /// The maximum number of identical messages in one queue; more are dropped.
+    pub max_identical_messages: usize,
+    /// Functions that run only when all others have nothing left to do for an order, in this sequence.
+    pub deferred: &'static [Function],
+    /// Functions that are excluded: their queues stay empty.
+    pub excluded: &'static [Function],
 }
 
-/// Functions that nobody waits for: their turn comes last.
+/// Functions whose results no other function waits for. They run last.
 pub const SINKS: &[Function] = &[Function::TrackOrder, Function::SendEmail];
 
-/// One order of one piece of each product, which there is, and nothing goes wrong.
+/// One order of one unit of each product, which is in stock, without faults.
 pub const BASE: Scope = Scope {
-    name: "undisturbed",
+    name: "fault-free",
     orders: &[[1, 1]],
     stock: [1, 1],
     cards: &[Card::Succeeds],
     faults: 0,
-    kinds: KINDS,
+    fault_kinds: ALL_FAULT_KINDS,
     cancellations: 0,
     expiries: 0,
-    copies: 1,
-    last: SINKS,
-    without: &[],
+    max_identical_messages: 1,
+    deferred: SINKS,
+    excluded: &[],
 };
 
-/// How much is to be explored.
+/// The size of an exploration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Size {
-    /// Under a minute on two cores: what the tests run.
+    /// Takes less than a minute on two cores. The tests run it.
     Small,
-    /// Some minutes.
+    /// Takes some minutes.
     Medium,
-    /// As far as memory goes: bounded by a number of states.
+    /// Limited by memory: each scope stops after a number of states.
     Large,
 }
 
 const ONE: Scope = Scope { cards: &[Card::Succeeds, Card::Declines], ..BASE };
-const TWO: Scope = Scope { orders: &[[1, 0], [1, 1]], last: SINKS, ..BASE };
+const TWO: Scope = Scope { orders: &[[1, 0], [1, 1]], deferred: SINKS, ..BASE };
 
 const SMALL: &[Scope] = &[
     BASE,
@@ -100,10 +107,15 @@ const SMALL: &[Scope] = &[
     Scope { name: "one order, a fault, an expiry", faults: 1, expiries: 1, ..BASE },
     Scope { name: "one order, every card, a fault", cards: ALL_CARDS, faults: 1, ..BASE },
     Scope { name: "one order, two faults", faults: 2, ..BASE },
-    Scope { name: "one order, a fault, alike messages", faults: 1, copies: 2, ..ONE },
-    Scope { name: "one order, followed at once, a cancellation", cancellations: 1, last: MAIL, ..BASE },
+    Scope { name: "one order, a fault, identical messages", faults: 1, max_identical_messages: 2, ..ONE },
+    Scope {
+        name: "one order, tracked immediately, a cancellation",
+        cancellations: 1,
+        deferred: EMAIL,
+        ..BASE
+    },
     Scope { name: "one order, out of stock, two faults", stock: [1, 0], faults: 2, ..BASE },
-    Scope { name: "two orders for one piece", ..TWO },
+    Scope { name: "two orders for one unit", ..TWO },
 ];
 
 const MEDIUM: &[Scope] = &[
@@ -121,23 +133,23 @@ const MEDIUM: &[Scope] = &[
         cancellations: 1,
         ..BASE
     },
-    Scope { name: "one order, three crashes", faults: 3, kinds: &[Kind::Crash], ..BASE },
-    Scope { name: "one order, followed at once, a fault", faults: 1, last: MAIL, ..BASE },
-    Scope { name: "two orders for one piece, a fault", faults: 1, without: MAIL, ..TWO },
+    Scope { name: "one order, three crashes", faults: 3, fault_kinds: &[FaultKind::Crash], ..BASE },
+    Scope { name: "one order, tracked immediately, a fault", faults: 1, deferred: EMAIL, ..BASE },
+    Scope { name: "two orders for one unit, a fault", faults: 1, excluded: EMAIL, ..TWO },
 ];
 
 const LARGE: &[Scope] = &[
     Scope { name: "one order, two faults, a cancellation", faults: 2, cancellations: 1, ..ONE },
     Scope { name: "one order, three faults", faults: 3, ..BASE },
-    Scope { name: "two orders for one piece, a cancellation", cancellations: 1, without: MAIL, ..TWO },
-    Scope { name: "two orders for one piece, two faults", faults: 2, ..TWO },
+    Scope { name: "two orders for one unit, a cancellation", cancellations: 1, excluded: EMAIL, ..TWO },
+    Scope { name: "two orders for one unit, two faults", faults: 2, ..TWO },
 ];
 
 const ALL_CARDS: &[Card] = &[Card::Succeeds, Card::Declines, Card::Processes, Card::Unknown];
-const MAIL: &[Function] = &[Function::SendEmail];
+const EMAIL: &[Function] = &[Function::SendEmail];
 
 impl Size {
-    /// The scopes that are explored.
+    /// The scopes of this size.
     pub fn scopes(self) -> &'static [Scope] {
         match self {
             Self::Small => SMALL,
@@ -146,8 +158,8 @@ impl Size {
         }
     }
 
-    /// After how many states a scope is left, where that is bounded.
-    pub fn states(self) -> Option<usize> {
+    /// The number of states after which a scope is abandoned, if it is bounded.
+    pub fn max_states(self) -> Option<usize> {
         match self {
             Self::Small | Self::Medium => None,
             Self::Large => Some(40_000_000),

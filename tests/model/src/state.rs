@@ -1,14 +1,15 @@
-//! What the system is at one moment, in as few bytes as tell it.
+//! The state of the system, in a compact form.
 //!
-//! The rules of `domain` work on whole records with names, addresses and times. Here is only what differs between
-//! two moments; `fixture` makes whole records of it for the rules, and takes their answers apart again.
+//! The rules of `domain` work on complete records with names, addresses and times. The types here contain
+//! only what differs between two states; `fixture` converts them to complete records for the rules, and the
+//! results back.
 
 use domain::payment::VoidReason;
 
-/// A function, or a route of an API, as a place where steps are taken.
+/// A Lambda function, or an API route, that executes steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Function {
-    /// `relay-outbox`, and `expire-orders` where it publishes what the stream missed.
+    /// `relay-outbox`, and `expire-orders` where it publishes rows that the stream missed.
     RelayOutbox,
     /// `reserve-inventory`.
     ReserveInventory,
@@ -22,14 +23,14 @@ pub enum Function {
     SendEmail,
     /// `track-order`.
     TrackOrder,
-    /// `orders-api`, where a customer cancels.
+    /// `orders-api`, where a customer cancels an order.
     OrdersApi,
-    /// `expire-orders`, where it asks for an order to be voided.
+    /// `expire-orders`, where it requests the cancellation of an order.
     ExpireOrders,
 }
 
 impl Function {
-    /// Its name in `template.yaml`.
+    /// The name of the function in `template.yaml`.
     pub fn name(self) -> &'static str {
         match self {
             Self::RelayOutbox => "relay-outbox",
@@ -45,13 +46,13 @@ impl Function {
     }
 }
 
-/// An event about an order, as far as one differs from another.
+/// An event about an order, without its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum News {
+pub enum EventKind {
     /// `order.created`
     Created,
     /// `order.cancellation_requested`
-    Wish(VoidReason),
+    CancellationRequested(VoidReason),
     /// `reservation.confirmed`
     Confirmed,
     /// `reservation.rejected`
@@ -68,158 +69,152 @@ pub enum News {
     Voided(VoidReason),
 }
 
-/// A message in a queue of a function.
+/// A message in the queue of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Letter {
-    /// Whose queue.
+pub struct Message {
+    /// The function that the queue belongs to.
     pub to: Function,
-    /// What it says.
-    pub news: News,
+    /// The event that the message carries.
+    pub event: EventKind,
 }
 
-/// Who holds a lease: an attempt that is running, by its number within the order, or one that is gone.
+/// The owner of a lease: a running attempt, by its number within the order, or [`DEAD_OWNER`].
 pub type Owner = u8;
-/// Whoever held it has ended: it never comes back.
-pub const GONE: Owner = 0;
+/// An owner whose attempt has ended, and that never resumes.
+pub const DEAD_OWNER: Owner = 0;
 
-/// How an order ended.
+/// The outcome of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum End {
-    /// Charged.
+#[expect(missing_docs, reason = "the names are those of `domain::order::Outcome`")]
+pub enum OrderOutcome {
     Paid,
-    /// Not to be had.
     Rejected,
-    /// Declined.
     PaymentFailed,
-    /// Never charged.
     Voided(VoidReason),
 }
 
 /// A row of the orders table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderRow {
-    /// Counts the writes, as far back as somebody holds what they read.
+    /// The number of writes. It restarts when no attempt holds a version that it read.
     pub version: u8,
-    /// Whether stock is or was held.
+    /// Whether stock was reserved.
     pub reserved: bool,
-    /// Who asked first for it not to be charged.
+    /// The reason of the first cancellation request.
     pub cancellation: Option<VoidReason>,
-    /// How it ended.
-    pub outcome: Option<End>,
-    /// What became of the stock: `true` is sold.
+    /// The outcome; `None` while the order is in progress.
+    pub outcome: Option<OrderOutcome>,
+    /// The settlement of the stock: `Some(true)` if it was sold, `Some(false)` if it was released.
     pub sold: Option<bool>,
 }
 
 /// A row of the reservations table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Held {
-    /// Set aside.
+pub enum ReservationStatus {
+    /// Stock is held.
     Held,
-    /// Sold.
+    /// The held stock was sold.
     Committed,
-    /// Free again.
+    /// The held stock is available again.
     Released,
-    /// Never to be held.
+    /// Released before it was reserved: a late reservation is refused.
     Tombstone,
-    /// Not to be had.
+    /// Stock or price did not allow the reservation.
     Rejected,
 }
 
-/// How a payment that is not charged is brought to its end.
+/// The final state that a payment is moving to without a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ending {
-    /// Somebody asked for it.
+    /// A cancellation was requested.
     Void(VoidReason),
-    /// The provider declined.
+    /// The provider declined the charge.
     Decline,
 }
 
-/// What a payment's record says.
+/// The status of a payment record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Charge {
-    /// Somebody is at it, or was.
+pub enum PaymentStatus {
+    /// An attempt holds the lease, or held it.
     Charging {
-        /// Who holds the lease.
+        /// The owner of the lease.
         owner: Owner,
-        /// Whether the lease was given up.
-        given_up: bool,
-        /// The PaymentIntent, by its number at the provider.
+        /// Whether the owner has released the lease.
+        released: bool,
+        /// The stored PaymentIntent, as an index into [`Saga::intents`].
         intent: Option<u8>,
-        /// Set when it is not to be charged any more.
+        /// Set once the payment must not be charged any more.
         ending: Option<Ending>,
     },
-    /// Charged.
+    /// The customer was charged.
     Succeeded {
-        /// With which PaymentIntent.
+        /// The PaymentIntent that was charged.
         intent: u8,
     },
-    /// Declined.
+    /// The provider declined the charge.
     Declined,
-    /// Never charged.
+    /// Cancelled without a charge.
     Voided(VoidReason),
 }
 
 /// A row of the payments table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PaymentRow {
-    /// Counts the writes, as far back as somebody holds what they read.
+    /// The number of writes. It restarts when no attempt holds a version that it read.
     pub version: u8,
-    /// Where it stands.
-    pub charge: Charge,
+    /// The status of the payment.
+    pub status: PaymentStatus,
 }
 
-/// How a PaymentIntent stands at the provider.
+/// The status of a PaymentIntent at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
-    /// Made, and not confirmed.
+    /// Created, and not confirmed.
     Unconfirmed,
-    /// The provider is at it.
+    /// Confirmed; the provider has not decided yet.
     Processing,
-    /// Charged.
+    /// Captured.
     Succeeded,
-    /// Tried and not charged. It can be tried again.
+    /// Declined. It can be confirmed again.
     Declined,
-    /// It can no longer be charged.
+    /// Cancelled. It can never be charged.
     Cancelled,
 }
 
 /// A PaymentIntent at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Intent {
-    /// How it stands.
+    /// Its current status.
     pub status: Status,
-    /// How often money was taken with it.
+    /// How often it was captured.
     pub captures: u8,
 }
 
-/// A row of the emails table.
+/// A row of the emails table: the claim on an email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimRow {
-    /// Counts the writes, as far back as somebody holds what they read.
+    /// The number of writes. It restarts when no attempt holds a version that it read.
     pub version: u8,
-    /// Who holds it, and whether they gave it up; `None` when the mail is noted as sent.
+    /// The owner of the claim, and whether it has released it; `None` once the email is recorded as sent.
     pub claimed: Option<(Owner, bool)>,
 }
 
-/// The mails of an order.
+/// The emails about an order, by outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mail {
-    /// Paid.
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Email {
     Confirmation,
-    /// Not to be had.
     Rejection,
-    /// Declined.
     PaymentFailure,
-    /// Given up.
     Cancellation,
 }
 
-impl Mail {
-    /// All, in the order of [`Case::post`].
+impl Email {
+    /// All emails, in the order of [`Saga::emails`].
     pub const ALL: [Self; 4] =
         [Self::Confirmation, Self::Rejection, Self::PaymentFailure, Self::Cancellation];
 
-    /// Where it stands in [`Case::post`].
+    /// The index into [`Saga::emails`].
     pub fn index(self) -> usize {
         match self {
             Self::Confirmation => 0,
@@ -229,197 +224,201 @@ impl Mail {
         }
     }
 
-    /// The mail that an event leads to: as `lambdas/notifications/src/mail.rs` has it.
-    pub fn of(news: News) -> Option<Self> {
-        match news {
-            News::Succeeded => Some(Self::Confirmation),
-            News::Rejected => Some(Self::Rejection),
-            News::Failed => Some(Self::PaymentFailure),
-            News::Voided(_) => Some(Self::Cancellation),
+    /// The email that an event triggers, as in `lambdas/notifications/src/mail.rs`.
+    pub fn triggered_by(event: EventKind) -> Option<Self> {
+        match event {
+            EventKind::Succeeded => Some(Self::Confirmation),
+            EventKind::Rejected => Some(Self::Rejection),
+            EventKind::Failed => Some(Self::PaymentFailure),
+            EventKind::Voided(_) => Some(Self::Cancellation),
             _ => None,
         }
     }
 }
 
-/// One mail of an order: the claim on it, and what really went out.
+/// One email of an order: the claim on it, and how often it was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Post {
-    /// The claim.
+pub struct EmailState {
+    /// The stored claim, if there is one.
     pub claim: Option<ClaimRow>,
-    /// How often it was sent.
+    /// How often the email was sent.
     pub sent: u8,
-    /// How often that could not be helped: the answer was lost, the sender died before it could note it down, or it
-    /// slept past its lease before it sent.
-    pub excused: u8,
+    /// How many duplicates no protocol could have prevented: the response was lost, the sender crashed before
+    /// it could record the send, or it stalled past its lease before it sent.
+    pub allowed_duplicates: u8,
 }
 
-/// What the provider last said to an attempt.
+/// The last response of the provider that an attempt has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Said {
-    /// Nothing yet.
+pub enum Observation {
+    /// No response yet.
     Nothing,
-    /// It made this PaymentIntent.
+    /// The provider created the PaymentIntent with this index.
     Created(u8),
-    /// It would not make one.
+    /// The provider refused to create a PaymentIntent.
     Refused,
-    /// The PaymentIntent stands so.
-    Stands(Status),
+    /// The provider returned the status of the PaymentIntent.
+    Status(Status),
 }
 
-/// How far an attempt is. Each is the point between two effects at which it may stop.
+/// The next work of an attempt. Each variant is a point between two effects at which the attempt may be
+/// interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Work {
-    /// The relay: is to publish, or has published and is to remove the row.
+    /// The relay publishes the event, then removes the outbox row.
     Relay {
-        /// Whether it has published.
+        /// Whether the first of the two effects has happened.
         published: bool,
     },
-    /// A write was refused: is to read again.
+    /// A conditional write failed, and the attempt reads again.
     ReadAgain,
-    /// The inventory's API has read, and is to decide and write.
+    /// The inventory API has read, and writes a new reservation.
     Reserve {
-        /// The reservation, as read.
-        read: Option<Held>,
-        /// What was available of each product.
+        /// The reservation that was read.
+        read: Option<ReservationStatus>,
+        /// The available stock of each product that was read.
         available: [i8; 2],
     },
-    /// The same, where the stock is to be sold or set free.
+    /// The inventory API has read, and commits or releases the reservation.
     Settle {
-        /// The reservation, as read.
-        read: Option<Held>,
+        /// The reservation that was read.
+        read: Option<ReservationStatus>,
     },
-    /// A payment was read; the next step is what the rules say.
+    /// A payment attempt executes the next step that the rules decide.
     Pay {
-        /// The record, as read.
+        /// The record that was read.
         read: Option<PaymentRow>,
-        /// What the provider last said.
-        said: Said,
-        /// For a mutant: it has confirmed what the record does not name yet.
-        early: bool,
+        /// The last response of the provider.
+        observed: Observation,
+        /// Whether the PaymentIntent was confirmed before it was stored. Used by the mutation
+        /// `confirm-before-storing`.
+        confirmed_early: bool,
     },
-    /// A call to the provider failed: is to give up its lease.
-    GiveUpPayment {
-        /// The record, as read.
+    /// A call to the provider failed, and the attempt releases its lease.
+    ReleasePaymentLease {
+        /// The record that was read.
         read: PaymentRow,
     },
-    /// The order was read, and is to follow the event.
+    /// `track-order` applies the event to the order.
     Track {
-        /// The order, as read.
+        /// The order that was read.
         read: OrderRow,
     },
-    /// The order was read, and is to be asked to end.
-    Ask {
-        /// The order, as read.
+    /// A cancellation request is written to the order.
+    RequestCancellation {
+        /// The order that was read.
         read: OrderRow,
     },
-    /// The claim on a mail was read, and is to be taken.
-    Claim {
-        /// The version that was read: 0 where there was none.
+    /// The claim on an email is acquired.
+    AcquireClaim {
+        /// The version that was read; 0 if there was no claim.
         read: u8,
     },
-    /// The claim is taken; the mail is to be sent.
-    Send {
-        /// The claim's version.
-        ours: u8,
+    /// The email is sent, under the acquired claim.
+    SendEmail {
+        /// The version of the acquired claim.
+        version: u8,
     },
-    /// The mail is sent, and that is to be noted.
-    Note {
-        /// The claim's version.
-        ours: u8,
+    /// The claim is completed after the email was sent.
+    CompleteClaim {
+        /// The version of the acquired claim.
+        version: u8,
     },
-    /// The mail was not sent, or nobody knows: is to give up the claim.
-    GiveUpClaim {
-        /// The claim's version.
-        ours: u8,
+    /// The claim is released, because the email was not sent.
+    ReleaseClaim {
+        /// The version of the acquired claim.
+        version: u8,
     },
-    /// Is to publish, and then to acknowledge.
+    /// An event is published, and the message is acknowledged.
     Publish(
-        /// What.
-        News,
+        /// The event.
+        EventKind,
     ),
 }
 
-/// One run of a function on one message.
+/// One invocation of a function for one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attempt {
-    /// What it was called with. An API call and the relay have no message, but say here what they are about.
-    pub letter: Letter,
-    /// How far it is.
+    /// The message that invoked the function. API calls and the relay have no message; here it tells what
+    /// they are about.
+    pub message: Message,
+    /// The next work to do.
     pub work: Work,
-    /// Its number, for leases.
+    /// The owner number for leases.
     pub owner: Owner,
-    /// Whether the queue keeps its message for it. Not so for what has no message, nor after a stall.
-    pub holds: bool,
-    /// Whether it slept past its lease.
-    pub late: bool,
+    /// Whether the message is in flight for this attempt. False without a message, and after a stall.
+    pub has_message: bool,
+    /// Whether the attempt stalled past its lease.
+    pub is_stalled: bool,
 }
 
-/// Everything about one order.
+/// Everything about one order: its records, its messages, and the attempts in progress.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Case {
-    /// Whether the client's request was carried out.
+pub struct Saga {
+    /// Whether the client has placed the order.
     pub placed: bool,
-    /// The orders table.
+    /// The row of the orders table.
     pub order: Option<OrderRow>,
-    /// The outbox, sorted.
-    pub outbox: Vec<News>,
-    /// The reservations table.
-    pub reservation: Option<Held>,
-    /// The payments table.
+    /// The rows of the outbox, sorted.
+    pub outbox: Vec<EventKind>,
+    /// The row of the reservations table.
+    pub reservation: Option<ReservationStatus>,
+    /// The row of the payments table.
     pub payment: Option<PaymentRow>,
-    /// The provider.
+    /// The PaymentIntents at the provider.
     pub intents: Vec<Intent>,
-    /// The emails table and the mailbox, by [`Mail::index`].
-    pub post: [Post; 4],
-    /// What can be received from the queues, sorted.
-    pub queues: Vec<Letter>,
-    /// What is in the dead-letter queues, sorted.
-    pub dead: Vec<Letter>,
-    /// What runs.
+    /// The claims on emails and the emails sent, by [`Email::index`].
+    pub emails: [EmailState; 4],
+    /// The visible messages of all queues, sorted.
+    pub queues: Vec<Message>,
+    /// The messages in the dead-letter queues, sorted.
+    pub dead_letters: Vec<Message>,
+    /// The attempts in progress, including stalled ones.
     pub attempts: Vec<Attempt>,
-    /// What happened that a property asks for.
-    pub past: Past,
+    /// Past events that the properties refer to.
+    pub history: History,
 }
 
-/// What happened, where the records alone cannot tell. Only the properties look at it.
+/// History that the records do not show. Only the properties use it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Past {
+pub struct History {
     /// `order.created` was published.
-    pub told_created: bool,
+    pub created_published: bool,
     /// `order.cancellation_requested` was published.
-    pub told_wish: bool,
+    pub cancellation_published: bool,
     /// `reservation.released` was published.
-    pub told_released: bool,
+    pub release_published: bool,
     /// `reservation.committed` was published.
-    pub told_committed: bool,
-    /// A record that was final was changed.
-    pub final_left: bool,
-    /// A rule refused what it was asked for, as only happens when two records contradict each other.
+    pub commit_published: bool,
+    /// A final record was changed.
+    pub final_state_changed: bool,
+    /// A rule refused a request, which happens only if two records contradict each other.
     pub contradiction: bool,
 }
 
 /// The counters of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stock {
-    /// Can still be ordered.
+    /// Units that can still be ordered.
     pub available: i8,
-    /// Is set aside.
+    /// Units reserved for orders in progress.
     pub held: i8,
-    /// Is sold.
+    /// Units sold.
     pub sold: i8,
 }
 
-/// The system at one moment.
+/// The state of the whole system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// The orders.
-    pub cases: Vec<Case>,
-    /// The two products.
+    /// The state of each order.
+    pub sagas: Vec<Saga>,
+    /// The counters of the two products.
     pub stock: [Stock; 2],
-    /// How many faults may still happen.
+    /// The number of faults that may still happen.
     pub faults: u8,
-    /// How many customers may still cancel.
+    /// The number of cancellations by customers that may still happen.
     pub cancellations: u8,
-    /// How many orders may still expire while things are on their way. One that nothing moves expires in any case.
+    /// The number of expiries of orders in progress that may still happen. An order without progress always
+    /// expires.
     pub expiries: u8,
 }

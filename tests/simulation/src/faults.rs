@@ -1,77 +1,78 @@
-//! What goes wrong, and how often.
-#![expect(clippy::float_arithmetic, reason = "likelihoods")]
+//! The faults, and their probabilities.
+#![expect(clippy::float_arithmetic, reason = "probabilities")]
 
 use std::time::Duration;
 
-/// What becomes of one call from a function to its surroundings.
+/// The fault of one call from a function to a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing goes wrong.
+    /// The call succeeds.
     None,
-    /// It fails, and has no effect: also what a caller that is throttled sees.
-    Before,
-    /// It has its effect, and then fails.
-    After,
-    /// It is made twice, because the first answer got lost on the way and the client tried again by itself: what
-    /// it answers is what the second was told, such as that a condition no longer holds.
-    Twice,
-    /// No answer comes, or only after this long the word that none came. With or without the effect.
+    /// The call fails before its effect. This is also what a throttled caller sees.
+    FailBefore,
+    /// The call fails after its effect.
+    FailAfter,
+    /// The first response is lost, and the SDK retries the call. The caller gets the second response, which
+    /// may say that a condition no longer holds.
+    RetriedBySdk,
+    /// The call never returns, or fails with a timeout.
     Hang {
-        /// Whether it has its effect.
-        effect: bool,
-        /// When the client gives up; never if there is none.
-        gives_up: Option<Duration>,
+        /// Whether the call has its effect.
+        takes_effect: bool,
+        /// After which time the client gives up; `None` for never.
+        client_timeout: Option<Duration>,
     },
-    /// The request is under way for this long, and then has its effect: its caller is long gone.
-    Late(Duration),
-    /// The function is killed while the call is under way.
+    /// The request is delayed this long and then has its effect, when its caller is gone.
+    Delayed(Duration),
+    /// The function is killed during the call.
     Kill {
         /// Whether the call has its effect.
-        effect: bool,
+        takes_effect: bool,
     },
-    /// The function stands still for this long, with the answer already there, and then goes on as if nothing
-    /// had been: a zombie, when others have taken over.
+    /// The function stalls this long although the response has arrived, and then resumes: a zombie, if
+    /// another invocation has taken over.
     Stall(Duration),
 }
 
-/// How likely each thing is, at every occasion for it. Every seed draws its own, so that some runs are nearly calm
-/// and others are all throttling, or all kills ("swarm testing", Groce et al., ISSTA 2012).
+/// The probability of each fault, at every point where it can occur. Every seed draws its own, so that some
+/// runs have almost no faults, and others mostly throttling or mostly kills ("swarm testing", Groce et al.,
+/// ISSTA 2012).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Swarm {
-    before: f64,
-    after: f64,
-    twice: f64,
+pub struct FaultRates {
+    fail_before: f64,
+    fail_after: f64,
+    sdk_retry: f64,
     hang: f64,
-    late: f64,
+    delayed_effect: f64,
     kill: f64,
     stall: f64,
-    /// A conditional write says that somebody was faster, though nobody was: two transactions met.
+    /// A conditional write fails without a concurrent change, as on a transaction conflict.
     pub conflict: f64,
-    /// One entry of a `PutEvents` is refused.
-    pub refuse_entry: f64,
-    /// The bus or a queue delivers once more.
+    /// One entry of a `PutEvents` request fails.
+    pub reject_entry: f64,
+    /// The bus or a queue delivers a message twice.
     pub duplicate: f64,
-    /// A message is long on its way.
+    /// A message is delayed for up to an hour.
     pub delay: f64,
-    /// A function has done its work, and its answer gets lost.
-    pub lose_answer: f64,
-    /// The stream passes over a row.
-    pub miss_row: f64,
-    /// A client does not wait for its answer.
-    pub impatient: f64,
-    /// The provider does not tell of something.
-    pub lose_report: f64,
-    /// It tells of it much later.
-    pub late_report: f64,
-    /// The longest that a call is usually under way, in microseconds.
+    /// The response of a function is lost after it has finished.
+    pub lose_response: f64,
+    /// The stream skips a row.
+    pub skip_row: f64,
+    /// A client disconnects before it gets the response.
+    pub disconnect: f64,
+    /// The provider loses a webhook.
+    pub lose_webhook: f64,
+    /// The provider sends a webhook much later.
+    pub delay_webhook: f64,
+    /// The maximum latency of a call without a fault, in microseconds.
     pub latency: u64,
-    /// How far the clock of a function is off at most, in milliseconds, in either direction.
+    /// The maximum clock skew of a function in either direction, in milliseconds.
     pub skew: i64,
 }
 
-impl Swarm {
-    /// One at random.
-    pub fn draw(rng: &mut fastrand::Rng) -> Self {
+impl FaultRates {
+    /// Draws random probabilities.
+    pub fn random(rng: &mut fastrand::Rng) -> Self {
         let mut rate = || match rng.u8(0..10) {
             0..=4 => 0.0,
             5..=6 => 0.01,
@@ -79,48 +80,48 @@ impl Swarm {
             _ => 0.2,
         };
         Self {
-            before: rate(),
-            after: rate(),
-            twice: rate(),
+            fail_before: rate(),
+            fail_after: rate(),
+            sdk_retry: rate(),
             hang: rate() / 2.0,
-            late: rate() / 2.0,
+            delayed_effect: rate() / 2.0,
             kill: rate() / 2.0,
             stall: rate() / 4.0,
             conflict: rate(),
-            refuse_entry: rate(),
+            reject_entry: rate(),
             duplicate: rate(),
             delay: rate(),
-            lose_answer: rate(),
-            miss_row: rate(),
-            impatient: rate(),
-            late_report: rate(),
-            lose_report: [0.0, 0.5, 1.0][rng.usize(0..3)],
+            lose_response: rate(),
+            skip_row: rate(),
+            disconnect: rate(),
+            delay_webhook: rate(),
+            lose_webhook: [0.0, 0.5, 1.0][rng.usize(0..3)],
             latency: [5_000, 50_000, 2_000_000][rng.usize(0..3)],
             skew: [0, 500, 5_000][rng.usize(0..3)],
         }
     }
 
-    /// What goes wrong with one call.
+    /// Draws the fault of one call.
     pub fn fault(&self, rng: &mut fastrand::Rng) -> Fault {
-        let mut dice = rng.f64();
-        let mut struck = |rate: f64| {
-            dice -= rate;
-            dice < 0.0
+        let mut roll = rng.f64();
+        let mut hit = |rate: f64| {
+            roll -= rate;
+            roll < 0.0
         };
-        if struck(self.before) {
-            Fault::Before
-        } else if struck(self.after) {
-            Fault::After
-        } else if struck(self.twice) {
-            Fault::Twice
-        } else if struck(self.hang) {
-            let gives_up = rng.bool().then(|| Duration::from_millis(rng.u64(1_000..20_000)));
-            Fault::Hang { effect: rng.bool(), gives_up }
-        } else if struck(self.late) {
-            Fault::Late(Duration::from_millis(rng.u64(100..600_000)))
-        } else if struck(self.kill) {
-            Fault::Kill { effect: rng.bool() }
-        } else if struck(self.stall) {
+        if hit(self.fail_before) {
+            Fault::FailBefore
+        } else if hit(self.fail_after) {
+            Fault::FailAfter
+        } else if hit(self.sdk_retry) {
+            Fault::RetriedBySdk
+        } else if hit(self.hang) {
+            let client_timeout = rng.bool().then(|| Duration::from_millis(rng.u64(1_000..20_000)));
+            Fault::Hang { takes_effect: rng.bool(), client_timeout }
+        } else if hit(self.delayed_effect) {
+            Fault::Delayed(Duration::from_millis(rng.u64(100..600_000)))
+        } else if hit(self.kill) {
+            Fault::Kill { takes_effect: rng.bool() }
+        } else if hit(self.stall) {
             Fault::Stall(Duration::from_millis(rng.u64(1_000..900_000)))
         } else {
             Fault::None
@@ -128,18 +129,18 @@ impl Swarm {
     }
 }
 
-/// What goes wrong in a run.
+/// The faults of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Plan {
-    /// Nothing. Every call takes the same time.
-    Calm,
-    /// Whatever chance wants.
-    Random(Swarm),
-    /// One call, counted from 1, gets this fault, and no other.
+    /// No faults. Every call takes the same time.
+    NoFaults,
+    /// Random faults.
+    Random(FaultRates),
+    /// A single fault, at one call.
     Once {
-        /// Which call.
+        /// The number of the call, from 1.
         call: u64,
-        /// What becomes of it.
+        /// The fault of this call.
         fault: Fault,
     },
 }

@@ -1,4 +1,4 @@
-//! The functions, each put together as its `main` does it, over the ports of one invocation.
+//! The functions, each assembled as in its `main`, with the ports of one invocation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,11 +33,11 @@ use platform::{EventHandler, Failure, Publisher};
 use tower::ServiceExt;
 
 use crate::lambda;
-use crate::planted::Planted;
+use crate::mutation::Mutation;
 use crate::ports::Ports;
-use crate::queue::Letter;
+use crate::queue::DeadLetter;
 
-/// The name of a function's binary, from its logical id.
+/// The binary name of a function, by its logical id.
 pub fn binary(function: &str) -> &'static str {
     match function {
         "ReserveInventory" => "reserve-inventory",
@@ -47,13 +47,13 @@ pub fn binary(function: &str) -> &'static str {
         "TrackOrder" => "track-order",
         "SendEmail" => "send-email",
         other => unreachable!(
-            "the simulation does not know the function {other}: make its handler here, or, where it takes no part in what \
-             becomes of an order, call it an Observer in its block"
+            "the simulation does not know the function {other}: assemble its handler here, or set `Observer: true` in its \
+             block if it does not affect orders"
         ),
     }
 }
 
-/// A handler of any kind.
+/// A type-erased handler.
 struct AnyHandler(Box<dyn EventHandler>);
 
 #[async_trait]
@@ -75,20 +75,20 @@ fn handler(function: &str, ports: &Ports) -> AnyHandler {
         "ReserveInventory" => Box::new(ReserveInventory { inventory, clock }),
         "SettleReservation" => Box::new(SettleReservation { inventory, clock }),
         "ProcessPayment" => Box::new(ProcessPayment(arbiter())),
-        "VoidPayment" if ports.world.has(Planted::ReleaseWithoutTheArbiter) => {
+        "VoidPayment" if ports.world.has_mutation(Mutation::ReleaseWithoutArbiter) => {
             Box::new(ReleaseFirst(inventory, VoidPayment(arbiter())))
         }
         "VoidPayment" => Box::new(VoidPayment(arbiter())),
         "TrackOrder" => Box::new(TrackOrder { orders: Arc::new(ports.clone()) }),
         "SendEmail" => Box::new(ports.send_email()),
         other => unreachable!(
-            "the simulation does not know the function {other}: make its handler here, or, where it takes no part in what \
-             becomes of an order, call it an Observer in its block"
+            "the simulation does not know the function {other}: assemble its handler here, or set `Observer: true` in its \
+             block if it does not affect orders"
         ),
     })
 }
 
-/// [`Planted::ReleaseWithoutTheArbiter`].
+/// The handler for [`Mutation::ReleaseWithoutArbiter`].
 struct ReleaseFirst(Arc<dyn Inventory>, VoidPayment);
 
 #[async_trait]
@@ -101,7 +101,7 @@ impl EventHandler for ReleaseFirst {
     }
 }
 
-/// Runs a function on a batch of its queue, and gives back the ids of the messages that are to come again.
+/// Runs a function on a batch of its queue. Returns the ids of the messages to redeliver.
 pub async fn batch(ports: Ports, queue: usize, messages: Vec<Message>, time: Duration) -> Vec<String> {
     let wiring = Arc::clone(&ports.world.wiring);
     let Some(subscription) = wiring.subscriptions.get(queue) else { return Vec::new() };
@@ -112,13 +112,13 @@ pub async fn batch(ports: Ports, queue: usize, messages: Vec<Message>, time: Dur
         publisher: ports.publisher(),
         visibility: Arc::clone(&port) as Arc<_>,
         dead_letters: port,
-        retry: RetryPolicy { base_delay: wiring.retry_base, max_attempts: wiring.attempts },
+        retry: RetryPolicy { base_delay: wiring.retry_base_delay, max_attempts: wiring.max_attempts },
         clock: Arc::new(ports.caller.clone()),
     };
     host.handle_batch(messages, time.saturating_sub(DEADLINE_MARGIN), "simulated").await
 }
 
-/// Runs the relay on rows of the stream, and gives back the first that is to come again.
+/// Runs the relay on rows of the stream. Returns the first row to redeliver.
 pub async fn relay(ports: Ports, rows: Vec<Change>, time: Duration) -> Option<String> {
     let host = StreamHost {
         function: ports.caller.function,
@@ -129,7 +129,7 @@ pub async fn relay(ports: Ports, rows: Vec<Change>, time: Duration) -> Option<St
     host.handle_batch(rows, time.saturating_sub(DEADLINE_MARGIN), "simulated").await
 }
 
-/// Runs the schedule's function once.
+/// Runs the scheduled function once.
 pub async fn expire(ports: Ports) -> anyhow::Result<()> {
     let expire_after = SignedDuration::try_from(ports.world.wiring.expire_after)?;
     let job = ExpireOrders {
@@ -154,7 +154,7 @@ pub enum Api {
 }
 
 impl Api {
-    /// The name of its binary.
+    /// The binary name of the function.
     pub fn binary(self) -> &'static str {
         match self {
             Self::Orders => "orders-api",
@@ -184,7 +184,7 @@ impl Api {
         build_app(router, clock)
     }
 
-    /// Answers one request.
+    /// Handles one request.
     pub async fn answer(self, ports: Ports, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
         let answer = self.router(&ports).oneshot(request.map(Body::from)).await?;
         let (parts, body) = answer.into_parts();
@@ -192,7 +192,7 @@ impl Api {
     }
 }
 
-/// A request from inside: to the inventory, signed by a function's role.
+/// Internal requests to the inventory API, signed with the role of a function.
 #[async_trait]
 impl HttpClient for Ports {
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
@@ -204,20 +204,20 @@ impl HttpClient for Ports {
 }
 
 impl Ports {
-    /// A request to a function behind the gateway.
+    /// Sends a request to a function behind API Gateway.
     ///
     /// # Errors
-    /// When no answer comes.
+    /// If no response arrives.
     pub async fn request(&self, api: Api, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
         let world = Arc::clone(&self.world);
         let answer = self.caller.call(api.binary(), move || lambda::invoke_api(&world, api, request.clone()));
         Ok(answer.await?.await?)
     }
 
-    /// The publisher as the functions have it.
+    /// The publisher that the functions use.
     fn publisher(&self) -> Arc<dyn Publisher> {
         let publisher = BusPublisher(self.clone());
-        if self.world.has(Planted::AcknowledgeBeforePublish) {
+        if self.world.has_mutation(Mutation::AcknowledgeBeforePublish) {
             return Arc::new(PublishLater(self.clone()));
         }
         Arc::new(publisher)
@@ -233,15 +233,18 @@ impl PutEvents for Ports {
         for event in &events {
             let name = event.fact.name();
             if !allowed.is_some_and(|types| types.contains(name)) {
-                world.violated(format!("{} may not publish {name}: see its Publishes", self.caller.function));
+                world.report_violation(format!(
+                    "{} may not publish {name}: add it to its Publishes",
+                    self.caller.function
+                ));
             }
         }
         let answers = self.caller.call("bus.put_events", move || {
             let put = |event: &Event| {
-                if world.sim.strikes(|swarm| swarm.refuse_entry) {
-                    world.sim.note(|| format!("the bus refuses {} of {}", event.fact.name(), event.subject));
-                    let overlooked = world.has(Planted::IgnoreRefusedEntry);
-                    return (!overlooked).then(|| "ThrottlingException".to_owned());
+                if world.sim.should_inject(|rates| rates.reject_entry) {
+                    world.sim.log(|| format!("the bus rejects {} of {}", event.fact.name(), event.subject));
+                    let is_ignored = world.has_mutation(Mutation::IgnoreFailedEntry);
+                    return (!is_ignored).then(|| "ThrottlingException".to_owned());
                 }
                 world.route(event);
                 None
@@ -252,7 +255,7 @@ impl PutEvents for Ports {
     }
 }
 
-/// [`Planted::AcknowledgeBeforePublish`].
+/// The publisher for [`Mutation::AcknowledgeBeforePublish`].
 struct PublishLater(Ports);
 
 #[async_trait]
@@ -264,7 +267,7 @@ impl Publisher for PublishLater {
     }
 }
 
-/// The queue of a function, as its host reaches it.
+/// The queue of a function, as its host accesses it.
 struct QueuePort {
     ports: Ports,
     queue: usize,
@@ -275,9 +278,10 @@ impl platform::host::queue::Visibility for QueuePort {
     async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
         let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
         let receipt: u64 = receipt.parse()?;
-        let hidden =
-            self.ports.caller.call("queue.put_off", move || lambda::hide(&world, queue, receipt, wait));
-        Ok(hidden.await?)
+        let extended = self.ports.caller.call("queue.extend_visibility_timeout", move || {
+            lambda::extend_visibility(&world, queue, receipt, wait)
+        });
+        Ok(extended.await?)
     }
 }
 
@@ -286,23 +290,26 @@ impl platform::host::record::DeadLetters for QueuePort {
     async fn send_to_dlq(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
         let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
         let letter =
-            Letter { body: letter.body.as_str().into(), kind: letter.kind, error: letter.error.clone() };
-        let buried =
-            self.ports.caller.call("queue.bury", move || lambda::bury(&world, queue, letter.clone()));
-        Ok(buried.await?)
+            DeadLetter { body: letter.body.as_str().into(), kind: letter.kind, error: letter.error.clone() };
+        let sent = self
+            .ports
+            .caller
+            .call("queue.send_to_dlq", move || lambda::send_to_dlq(&world, queue, letter.clone()));
+        Ok(sent.await?)
     }
 }
 
-/// The relay gives nothing up in these runs: it understands every row.
+/// A dead-letter queue that reports a violation: every row of these runs is valid, so the relay never uses
+/// it.
 struct RelayDeadLetters(Ports);
 
 #[async_trait]
 impl platform::host::record::DeadLetters for RelayDeadLetters {
     async fn send_to_dlq(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
-        self.0.world.violated(format!("the relay gave a row up: {}", letter.error));
+        self.0.world.report_violation(format!("the relay sent a row to the DLQ: {}", letter.error));
         Ok(())
     }
 }
 
-/// The receiving end of an answer.
+/// The receiving end of a response.
 pub type Answer = oneshot::Receiver<Response<Bytes>>;

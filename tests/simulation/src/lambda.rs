@@ -1,5 +1,5 @@
-//! The service that calls the functions: it hands out messages and rows, ends invocations that take too long, and
-//! does what their answers say.
+//! The Lambda service: it invokes the functions with messages and rows, ends invocations that time out, and
+//! processes their responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +12,17 @@ use platform::host::queue::Message;
 use platform::memory::lock;
 
 use crate::functions::{self, Answer, Api};
-use crate::planted::Planted;
+use crate::mutation::Mutation;
 use crate::ports::Ports;
-use crate::queue::Letter;
+use crate::queue::DeadLetter;
 use crate::world::World;
 
-/// When even a function that nobody listens to any more is gone.
-const LONGEST_AFTERLIFE: Duration = Duration::from_secs(1800);
+/// After which time an abandoned invocation is killed.
+const MAX_ZOMBIE_LIFETIME: Duration = Duration::from_secs(1800);
 
-/// Starts an invocation, and ends it after `limit`: then, or when the function is killed, `done` does not get its
-/// answer. A function that stands still at its end may go on later, with nobody listening to it.
+/// Starts an invocation, and ends it after `limit`. `done` gets the response; or `None` after a timeout, or
+/// if the function is killed. A function that is stalled at the timeout may resume later; its response is
+/// discarded.
 fn invoke<T: Send + 'static>(
     world: &Arc<World>,
     function: &'static str,
@@ -29,52 +30,52 @@ fn invoke<T: Send + 'static>(
     work: impl FnOnce(Ports) -> futures::future::BoxFuture<'static, T>,
     done: impl FnOnce(Option<T>) + Send + 'static,
 ) {
-    let caller = world.sim.caller(function);
+    let caller = world.sim.new_caller(function);
     let ports = Ports { caller: caller.clone(), world: Arc::clone(world) };
     let work = work(ports);
-    let ending = Ending::new(world, done);
-    let at_end = ending.clone();
+    let completion = Completion::new(world, done);
+    let at_end = completion.clone();
     let task = world.sim.scheduler.spawn(async move {
         let answer = work.await;
         at_end.answer(answer);
     });
     let world = Arc::clone(world);
     let scheduler = world.sim.scheduler.clone();
-    scheduler.after(limit, move || {
-        if ending.is_over() {
+    scheduler.schedule(limit, move || {
+        if completion.is_over() {
             return;
         }
-        // Lambda freezes and thaws machines: what was given up is not always gone.
+        // Lambda freezes and thaws execution environments: an abandoned invocation is not always gone.
         let zombie = world.sim.scheduler.is_stalled(task);
         if zombie {
             let last = Arc::clone(&world);
-            world.sim.scheduler.after(LONGEST_AFTERLIFE, move || {
+            world.sim.scheduler.schedule(MAX_ZOMBIE_LIFETIME, move || {
                 last.sim.scheduler.kill(task);
             });
         } else {
             world.sim.scheduler.kill(task);
         }
-        caller.note(|| if zombie { "is given up, and goes on" } else { "is ended" }.to_owned());
-        ending.give_up();
+        caller.log(|| if zombie { "times out, and keeps running" } else { "times out" }.to_owned());
+        completion.abandon();
     });
 }
 
 type Done<T> = Arc<std::sync::Mutex<Option<Box<dyn FnOnce(Option<T>) + Send>>>>;
 
-/// What is done once, with the answer or without one.
-struct Ending<T> {
+/// A callback that runs once, with the response or without one.
+struct Completion<T> {
     over: Arc<AtomicBool>,
     done: Done<T>,
     world: Arc<World>,
 }
 
-impl<T> Clone for Ending<T> {
+impl<T> Clone for Completion<T> {
     fn clone(&self) -> Self {
         Self { over: Arc::clone(&self.over), done: Arc::clone(&self.done), world: Arc::clone(&self.world) }
     }
 }
 
-impl<T> Ending<T> {
+impl<T> Completion<T> {
     fn new(world: &Arc<World>, done: impl FnOnce(Option<T>) + Send + 'static) -> Self {
         Self {
             over: Arc::default(),
@@ -88,13 +89,13 @@ impl<T> Ending<T> {
     }
 
     fn answer(&self, answer: T) {
-        let lost = self.world.sim.strikes(|swarm| swarm.lose_answer);
+        let lost = self.world.sim.should_inject(|rates| rates.lose_response);
         if !self.is_over() {
             self.end(if lost { None } else { Some(answer) });
         }
     }
 
-    fn give_up(&self) {
+    fn abandon(&self) {
         self.end(None);
     }
 
@@ -107,19 +108,19 @@ impl<T> Ending<T> {
     }
 }
 
-/// Has a function called with what its queue holds, after `wait`.
+/// Invokes the function of a queue with its visible messages, after `wait`.
 pub fn poll_queue(world: &Arc<World>, queue: usize, wait: Duration) {
     let polled = Arc::clone(world);
-    world.sim.scheduler.after(wait, move || hand_out(&polled, queue));
+    world.sim.scheduler.schedule(wait, move || deliver_messages(&polled, queue));
 }
 
-fn hand_out(world: &Arc<World>, index: usize) {
+fn deliver_messages(world: &Arc<World>, index: usize) {
     let now = world.sim.scheduler.now();
     let mut queues = lock(&world.queues);
     let Some(queue) = queues.get_mut(index) else { return };
     let mut visible = queue.visible(now);
-    if world.sim.swarm().is_some() {
-        world.sim.chance(|rng| rng.shuffle(&mut visible));
+    if world.sim.rates().is_some() {
+        world.sim.random(|rng| rng.shuffle(&mut visible));
     }
     let more = visible.len() > queue.subscription.batch_size;
     visible.truncate(queue.subscription.batch_size);
@@ -129,14 +130,14 @@ fn hand_out(world: &Arc<World>, index: usize) {
             id: id.to_string(),
             receipt_handle: message.receipt.to_string(),
             body: message.body.to_string(),
-            attempt: message.receives,
+            attempt: message.receive_count,
         })
         .collect();
     let (function, visibility) =
         (functions::binary(&queue.subscription.function), queue.subscription.visibility);
     drop(queues);
     if more {
-        poll_queue(world, index, world.sim.soon(Duration::from_millis(200)));
+        poll_queue(world, index, world.sim.random_delay(Duration::from_millis(200)));
     }
     if batch.is_empty() {
         return;
@@ -155,7 +156,7 @@ fn hand_out(world: &Arc<World>, index: usize) {
         |ports| Box::pin(functions::batch(ports, index, batch, limit)),
         move |failures: Option<Vec<String>>| {
             let Some(mut failures) = failures else { return };
-            if answered.has(Planted::SuccessForFailedRecord) {
+            if answered.has_mutation(Mutation::ReportFailureAsSuccess) {
                 failures.clear();
             }
             let mut queues = lock(&answered.queues);
@@ -169,36 +170,39 @@ fn hand_out(world: &Arc<World>, index: usize) {
     );
 }
 
-/// Hides a message that was handed out for `wait`.
-pub fn hide(world: &Arc<World>, queue: usize, receipt: u64, wait: Duration) {
+/// Extends the visibility timeout of a received message to `wait` from now.
+pub fn extend_visibility(world: &Arc<World>, queue: usize, receipt: u64, wait: Duration) {
     let until = world.sim.scheduler.now().saturating_add(wait);
     if let Some(queue) = lock(&world.queues).get_mut(queue) {
-        queue.hide(receipt, until);
+        queue.extend_visibility(receipt, until);
     }
     poll_queue(world, queue, wait);
 }
 
-/// Puts a message away.
-pub fn bury(world: &Arc<World>, queue: usize, letter: Letter) {
+/// Sends a message to the dead-letter queue.
+pub fn send_to_dlq(world: &Arc<World>, queue: usize, letter: DeadLetter) {
     let function = lock(&world.queues).get(queue).map(|queue| queue.subscription.function.clone());
     let too_late =
-        world.too_late_for_mails.load(Ordering::Relaxed) && function.as_deref() == Some("SendEmail");
+        world.email_replay_expired.load(Ordering::Relaxed) && function.as_deref() == Some("SendEmail");
     if letter.kind != "exhausted" && !too_late {
-        world.violated(format!("a message was given up as {}: {}", letter.kind, letter.error));
+        world.report_violation(format!("a message went to the DLQ as {}: {}", letter.kind, letter.error));
     }
     if let Some(queue) = lock(&world.queues).get_mut(queue) {
-        queue.dead.push(letter);
+        queue.dead_letters.push(letter);
     }
 }
 
-/// Sends every dead letter back where it came from; tells how many there were.
+/// Redrives every dead-letter message, and returns their number.
 pub fn redrive(world: &Arc<World>) -> usize {
-    let letters: Vec<(usize, Vec<Letter>)> =
-        lock(&world.queues).iter_mut().map(|queue| std::mem::take(&mut queue.dead)).enumerate().collect();
+    let letters: Vec<(usize, Vec<DeadLetter>)> = lock(&world.queues)
+        .iter_mut()
+        .map(|queue| std::mem::take(&mut queue.dead_letters))
+        .enumerate()
+        .collect();
     let mut count = 0;
     for (queue, letters) in letters {
         for letter in letters {
-            world.sim.note(|| format!("redriven: {}", letter.error));
+            world.sim.log(|| format!("redriven: {}", letter.error));
             world.send(queue, letter.body);
             count += 1;
         }
@@ -206,19 +210,19 @@ pub fn redrive(world: &Arc<World>) -> usize {
     count
 }
 
-/// Has the relay called with what the stream holds, after `wait`.
+/// Invokes the relay with the rows of the stream, after `wait`.
 pub fn poll_stream(world: &Arc<World>, wait: Duration) {
     let polled = Arc::clone(world);
-    world.sim.scheduler.after(wait, move || hand_out_rows(&polled));
+    world.sim.scheduler.schedule(wait, move || deliver_rows(&polled));
 }
 
-fn hand_out_rows(world: &Arc<World>) {
+fn deliver_rows(world: &Arc<World>) {
     let mut stream = lock(&world.stream);
-    if stream.busy || stream.rows.is_empty() {
+    if stream.is_processing || stream.rows.is_empty() {
         return;
     }
-    // The first row was tried often enough: it is passed over, and stays in the table.
-    if stream.attempts > world.wiring.stream_attempts {
+    // The first row has exhausted its attempts: the stream skips it, and it stays in the table.
+    if stream.attempts > world.wiring.stream_max_attempts {
         stream.rows.pop_front();
         stream.attempts = 0;
     }
@@ -226,7 +230,7 @@ fn hand_out_rows(world: &Arc<World>) {
     if rows.is_empty() {
         return;
     }
-    stream.busy = true;
+    stream.is_processing = true;
     stream.attempts = stream.attempts.saturating_add(1);
     drop(stream);
     let limit = world.wiring.timeout;
@@ -239,7 +243,7 @@ fn hand_out_rows(world: &Arc<World>) {
         |ports| Box::pin(functions::relay(ports, rows, limit)),
         move |failed: Option<Option<String>>| {
             let mut stream = lock(&answered.stream);
-            stream.busy = false;
+            stream.is_processing = false;
             if let Some(failed) = failed {
                 for _ in 0..count {
                     if stream.rows.front().is_none_or(|row| Some(&row.sequence_number) == failed.as_ref()) {
@@ -259,13 +263,14 @@ fn hand_out_rows(world: &Arc<World>) {
     );
 }
 
-/// Has the schedule's function called.
+/// Invokes the scheduled function.
 pub fn run_schedule(world: &Arc<World>) {
     let limit = world.wiring.timeout;
     invoke(world, "expire-orders", limit, |ports| Box::pin(functions::expire(ports)), drop);
 }
 
-/// Calls a function behind the API. Its answer comes, or it is ended, and then none does.
+/// Invokes a function behind the API. The receiver gets the response, or is cancelled if the invocation ends
+/// without one.
 pub fn invoke_api(world: &Arc<World>, api: Api, request: Request<Bytes>) -> Answer {
     let (sender, answer) = oneshot::channel();
     let limit = world.wiring.api_timeout;

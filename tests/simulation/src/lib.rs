@@ -1,29 +1,29 @@
-//! The whole system in one process, in virtual time: the handlers and hosts as they ship, over ports in memory, with
-//! every fault at every call.
+//! A deterministic simulation of the whole system in one process, in virtual time: the handlers and hosts as
+//! they ship, with in-memory ports, and every fault at every call.
 //!
-//! | module | is |
+//! | Module | Contents |
 //! |---|---|
 //! | [`scheduler`] | the executor in virtual time |
-//! | [`sim`] | chance, faults and the trace; how a function reaches anything outside |
-//! | [`faults`] | what goes wrong, and how often |
-//! | [`wiring`] | who listens to what, from `template.yaml` |
+//! | [`sim`] | randomness, faults and the trace; how a function calls its dependencies |
+//! | [`faults`] | the faults, and their probabilities |
+//! | [`wiring`] | the subscriptions, from `template.yaml` |
 //! | [`world`], [`queue`] | tables, provider, bus, queues, stream |
-//! | [`lambda`] | the service that calls the functions |
-//! | [`functions`], [`ports`], [`mail`] | the functions over their ports |
-//! | [`shop`] | the customers |
-//! | [`webhooks`] | what the provider tells unasked |
-//! | [`run`] | one run; [`planted`]: with a protection switched off |
+//! | [`lambda`] | the Lambda service, which invokes the functions |
+//! | [`functions`], [`ports`], [`email`] | the functions and their ports |
+//! | [`clients`] | the clients, which place and cancel orders |
+//! | [`webhooks`] | the provider's webhooks |
+//! | [`run`], [`mutation`] | one run, as the system ships or with a protection switched off |
 
+pub mod clients;
+pub mod email;
 pub mod faults;
 pub mod functions;
 pub mod lambda;
-pub mod mail;
-pub mod planted;
+pub mod mutation;
 pub mod ports;
 pub mod queue;
 pub mod run;
 pub mod scheduler;
-pub mod shop;
 pub mod sim;
 pub mod webhooks;
 pub mod wiring;

@@ -1,5 +1,5 @@
-//! The ports of the functions: those in memory, reached by [`Caller::call`], so that every call can go wrong in
-//! every way. What a call does there, it does at once, as a transaction does.
+//! The ports of the functions: the in-memory implementations, called through [`Caller::call`], so that every
+//! fault can occur at every call. The effect of a call is atomic, like a transaction.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use payments::store::Payments;
 use platform::http::Precondition;
 use platform::memory::lock;
 
-use crate::planted::Planted;
+use crate::mutation::Mutation;
 use crate::sim::Caller;
 use crate::webhooks;
 use crate::world::World;
 
-/// The surroundings of one invocation of a function.
+/// The dependencies of one invocation of a function.
 #[derive(Clone)]
 pub struct Ports {
-    /// Who calls.
+    /// The calling invocation.
     pub caller: Caller,
-    /// What is called.
+    /// The world that is called.
     pub world: Arc<World>,
 }
 
-/// What a port in memory answers: it never waits.
+/// The result of an in-memory port, which never waits.
 pub(crate) fn now<T>(answer: impl Future<Output = T>) -> T {
-    answer.now_or_never().unwrap_or_else(|| unreachable!("a port in memory answers at once"))
+    answer.now_or_never().unwrap_or_else(|| unreachable!("an in-memory port returns at once"))
 }
 
 impl Ports {
-    /// Calls something that only reads.
+    /// Makes a call that does not change an order's records.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -49,7 +49,7 @@ impl Ports {
         self.caller.call(what, move || effect(&world)).await?
     }
 
-    /// Calls something that may change what is known of an order; the rules are checked when it has.
+    /// Makes a call that may change an order's records, and then checks the rules.
     async fn write<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -59,7 +59,7 @@ impl Ports {
         let world = Arc::clone(&self.world);
         let effect = move || {
             let answer = effect(&world);
-            world.look(order);
+            world.check_order(order);
             answer
         };
         self.caller.call(what, effect).await?
@@ -75,9 +75,9 @@ impl Ports {
         let effect = move || {
             let answer = effect(&world);
             if let Some(order) = order {
-                world.look(order);
+                world.check_order(order);
             }
-            webhooks::tell(&world);
+            webhooks::send_webhooks(&world);
             answer
         };
         self.caller.call(what, effect).await.map_err(anyhow::Error::from)?
@@ -90,12 +90,12 @@ impl Orders for Ports {
         &self,
         order: &Order,
         event: &Event,
-        placement: &IdempotencyRecord,
+        record: &IdempotencyRecord,
         time: Timestamp,
     ) -> anyhow::Result<Placed> {
-        let (order, event, placement) = (order.clone(), event.clone(), placement.clone());
+        let (order, event, record) = (order.clone(), event.clone(), record.clone());
         self.write("orders.place", order.id, move |world| {
-            let placed = now(world.orders.place(&order, &event, &placement, time))?;
+            let placed = now(world.orders.place(&order, &event, &record, time))?;
             if placed == Placed::Created {
                 world.row_inserted(&event);
             }
@@ -121,11 +121,11 @@ impl Orders for Ports {
     async fn replace(&self, read: &Stored, order: &Order, event: Option<&Event>) -> anyhow::Result<bool> {
         let (read, order, event) = (read.clone(), order.clone(), event.cloned());
         self.write("orders.replace", order.id, move |world| {
-            if world.sim.strikes(|swarm| swarm.conflict) {
+            if world.sim.should_inject(|rates| rates.conflict) {
                 return Ok(false);
             }
             let mut read = read.clone();
-            if world.has(Planted::StatusUpdateWithoutCondition)
+            if world.has_mutation(Mutation::UnconditionalOrderUpdate)
                 && let Some(found) = now(Orders::get(&world.orders, order.id))?
             {
                 read.version = found.version;
@@ -144,7 +144,7 @@ impl Orders for Ports {
         before: Timestamp,
         next: Option<OpenOrdersCursor>,
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
-        self.read("orders.open_before", move |world| now(world.orders.list_open(before, next.clone()))).await
+        self.read("orders.list_open", move |world| now(world.orders.list_open(before, next.clone()))).await
     }
 }
 
@@ -155,7 +155,8 @@ impl Outbox for Ports {
     }
 
     async fn list_created_before(&self, before: Timestamp) -> anyhow::Result<Vec<OutboxRow>> {
-        self.read("outbox.left_before", move |world| now(world.orders.list_created_before(before))).await
+        self.read("outbox.list_created_before", move |world| now(world.orders.list_created_before(before)))
+            .await
     }
 }
 
@@ -189,7 +190,7 @@ impl Products for Ports {
         quantity: u32,
     ) -> anyhow::Result<DeliveryOutcome> {
         let (sku, delivery) = (sku.clone(), delivery.clone());
-        self.read("products.deliver", move |world| {
+        self.read("products.record_delivery", move |world| {
             now(world.inventory.record_delivery(&sku, &delivery, quantity))
         })
         .await
@@ -204,7 +205,7 @@ impl Reservations for Ports {
 
     async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
         let skus = skus.to_vec();
-        self.read("reservations.on_sale", move |world| now(world.inventory.load_stock(&skus))).await
+        self.read("reservations.load_stock", move |world| now(world.inventory.load_stock(&skus))).await
     }
 
     async fn write(
@@ -215,11 +216,11 @@ impl Reservations for Ports {
     ) -> anyhow::Result<bool> {
         let (read, new, changes) = (read.cloned(), new.clone(), changes.to_vec());
         self.write("reservations.write", new.order_id, move |world| {
-            if world.sim.strikes(|swarm| swarm.conflict) {
+            if world.sim.should_inject(|rates| rates.conflict) {
                 return Ok(false);
             }
             let is_tombstone = read.is_none() && new.state.name() == "released";
-            let done = if is_tombstone && world.has(Planted::NoTombstone) {
+            let done = if is_tombstone && world.has_mutation(Mutation::NoTombstone) {
                 true
             } else {
                 now(Reservations::write(&world.inventory, read.as_ref(), &new, &changes))?
@@ -238,8 +239,8 @@ impl Payments for Ports {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Payment>> {
         self.read("payments.get", move |world| {
             let mut payment = now(Payments::get(&world.payments, order))?;
-            if world.has(Planted::ChargeWithoutLookingUp) {
-                crate::planted::forget_intent(&mut payment);
+            if world.has_mutation(Mutation::ChargeWithoutLookup) {
+                crate::mutation::forget_intent(&mut payment);
             }
             Ok(payment)
         })
@@ -249,7 +250,7 @@ impl Payments for Ports {
     async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {
         let payment = payment.clone();
         self.write("payments.write", payment.order_id, move |world| {
-            if world.sim.strikes(|swarm| swarm.conflict) {
+            if world.sim.should_inject(|rates| rates.conflict) {
                 return Ok(false);
             }
             now(Payments::write(&world.payments, &payment))

@@ -1,5 +1,5 @@
-//! Queues as SQS has them: a message that was handed out is hidden for a while and comes again unless it is
-//! deleted, in no particular order, and sometimes twice.
+//! Queues with the semantics of SQS: a received message is invisible for a while and is redelivered unless it
+//! is deleted. Delivery is unordered and at least once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,100 +7,107 @@ use std::time::Duration;
 
 use crate::wiring::Subscription;
 
-/// A message.
+/// A message in a queue.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// What was sent.
+    /// The body as it was sent.
     pub body: Arc<str>,
-    /// From when on it is handed out.
+    /// The time from which the message can be received.
     pub visible_at: Duration,
-    /// How often it was.
-    pub receives: u32,
-    /// Names the last time that it was.
+    /// How often the message was received.
+    pub receive_count: u32,
+    /// The receipt handle of the last receive.
     pub receipt: u64,
 }
 
-/// A message that was given up.
+/// A dead-letter message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// What was sent.
+pub struct DeadLetter {
+    /// The body as it was sent.
     pub body: Arc<str>,
-    /// `reject`, `poison` or `exhausted`.
+    /// Why it was moved: `reject`, `poison` or `exhausted`.
     pub kind: &'static str,
-    /// Why, as far as anybody said.
+    /// The last error.
     pub error: String,
 }
 
-/// A queue and its dead letters.
+/// A queue with its dead-letter queue.
 #[derive(Debug)]
 pub struct Queue {
-    /// Who reads it.
+    /// The subscription of the function that reads the queue.
     pub subscription: Subscription,
-    /// What waits or was handed out.
+    /// The messages, visible or in flight.
     pub messages: BTreeMap<u64, Message>,
-    /// What was given up.
-    pub dead: Vec<Letter>,
-    /// Everything that was ever sent here.
+    /// The messages in the dead-letter queue.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Every message that was ever sent to the queue.
     pub history: Vec<Arc<str>>,
-    numbers: u64,
+    last_number: u64,
 }
 
 impl Queue {
-    /// An empty one.
+    /// Creates an empty queue.
     pub fn new(subscription: Subscription) -> Self {
-        Self { subscription, messages: BTreeMap::new(), dead: Vec::new(), history: Vec::new(), numbers: 0 }
+        Self {
+            subscription,
+            messages: BTreeMap::new(),
+            dead_letters: Vec::new(),
+            history: Vec::new(),
+            last_number: 0,
+        }
     }
 
-    fn number(&mut self) -> u64 {
-        self.numbers = self.numbers.saturating_add(1);
-        self.numbers
+    fn next_number(&mut self) -> u64 {
+        self.last_number = self.last_number.saturating_add(1);
+        self.last_number
     }
 
-    /// Takes a message in.
+    /// Adds a message.
     pub fn send(&mut self, body: Arc<str>, now: Duration) {
-        let id = self.number();
+        let id = self.next_number();
         self.history.push(Arc::clone(&body));
-        self.messages.insert(id, Message { body, visible_at: now, receives: 0, receipt: 0 });
+        self.messages.insert(id, Message { body, visible_at: now, receive_count: 0, receipt: 0 });
     }
 
-    /// Each message that was ever sent here, once.
-    pub fn first_history(&self) -> Vec<Arc<str>> {
+    /// Every distinct message that was ever sent to the queue, in the order of its first send.
+    pub fn distinct_history(&self) -> Vec<Arc<str>> {
         let mut seen = BTreeSet::new();
         self.history.iter().filter(|body| seen.insert(Arc::clone(body))).cloned().collect()
     }
 
-    /// The messages that can be handed out.
+    /// The ids of the visible messages.
     pub fn visible(&self, now: Duration) -> Vec<u64> {
         let visible = self.messages.iter().filter(|(_, message)| message.visible_at <= now);
         visible.map(|(id, _)| *id).collect()
     }
 
-    /// Hands out a message and hides it; one that was handed out too often becomes a dead letter.
+    /// Receives a message and makes it invisible. A message that has exhausted its receives moves to the
+    /// dead-letter queue instead.
     pub fn receive(&mut self, id: u64, now: Duration) -> Option<Message> {
-        let receipt = self.number();
+        let receipt = self.next_number();
         let message = self.messages.get_mut(&id)?;
-        if message.receives >= self.subscription.max_receives {
+        if message.receive_count >= self.subscription.max_receive_count {
             let message = self.messages.remove(&id)?;
-            self.dead.push(Letter {
+            self.dead_letters.push(DeadLetter {
                 body: message.body,
                 kind: "exhausted",
-                error: "by the queue".to_owned(),
+                error: "the maximum receive count is exceeded".to_owned(),
             });
             return None;
         }
-        message.receives = message.receives.saturating_add(1);
+        message.receive_count = message.receive_count.saturating_add(1);
         message.receipt = receipt;
         message.visible_at = now.saturating_add(self.subscription.visibility);
         Some(message.clone())
     }
 
-    /// Deletes a message, if it has not been handed out again since.
+    /// Deletes a message, unless it has been received again since.
     pub fn delete(&mut self, receipt: u64) {
         self.messages.retain(|_, message| message.receipt != receipt);
     }
 
-    /// Hides a message until `until`, if it has not been handed out again since.
-    pub fn hide(&mut self, receipt: u64, until: Duration) {
+    /// Makes a message invisible until `until`, unless it has been received again since.
+    pub fn extend_visibility(&mut self, receipt: u64, until: Duration) {
         for message in self.messages.values_mut().filter(|message| message.receipt == receipt) {
             message.visible_at = until;
         }

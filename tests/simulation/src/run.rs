@@ -1,5 +1,5 @@
-//! One run from its beginning to its end: customers order while things fail, faults stop, all settles, and long
-//! after that everything is sent once more.
+//! One complete run: clients place orders while faults occur, the faults stop, the system settles, and much
+//! later every message is sent again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -7,215 +7,220 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::order::OrderStatus;
-use invariants::{Snapshot, When, check, check_step};
+use invariants::{Phase, Snapshot, check, check_transition};
 use platform::memory::lock;
 
-use crate::faults::{Plan, Swarm};
+use crate::clients::{self, ClientLog, OrderRequest};
+use crate::faults::{FaultRates, Plan};
 use crate::lambda;
-use crate::planted::Planted;
-use crate::shop::{self, Told, Wish};
+use crate::mutation::Mutation;
 use crate::sim::Sim;
 use crate::webhooks;
 use crate::wiring::Wiring;
 use crate::world::World;
 
-/// How often the schedule calls.
+/// The interval of the schedule.
 const MINUTE: Duration = Duration::from_secs(60);
-/// How long it may take until all has settled after the last fault, in minutes: retries wait up to 15 minutes, ten
-/// times, and an order that is expired or asked for again waits for hours.
-const LONGEST_SETTLING: u32 = 12 * 60;
+/// The maximum time until the system has settled after the last fault: up to ten retries wait up to 15 minutes
+/// each, and an order that expires, or whose cancellation request is repeated, waits for hours.
+const MAX_SETTLING_MINUTES: u32 = 12 * 60;
 const DAY: u64 = 24 * 3600;
-/// How much later everything is sent once more: longer than Stripe keeps keys, and than a queue keeps messages; and
-/// longer than it is remembered that a mail was sent.
-const LATER: [(Duration, &str); 2] =
+/// When every message is sent again: later than Stripe keeps idempotency keys and than a queue keeps
+/// messages; and later than the idempotency records of emails are kept.
+const REPLAYS: [(Duration, &str); 2] =
     [(Duration::from_secs(20 * DAY), "20 days later"), (Duration::from_secs(60 * DAY), "80 days later")];
 
-/// What is run.
+/// The parameters of a run.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Of all chance.
+    /// The seed of all randomness.
     pub seed: u64,
-    /// What goes wrong.
+    /// The faults.
     pub plan: Plan,
-    /// A protection that is switched off.
-    pub planted: Option<Planted>,
-    /// Pieces of each product.
+    /// The protection that is switched off, if any.
+    pub mutation: Option<Mutation>,
+    /// The initial stock of each product.
     pub stock: [u32; 2],
-    /// The orders.
-    pub wishes: Vec<Wish>,
-    /// For how many minutes things go wrong.
-    pub minutes: u32,
-    /// How much later everything that is delivered is delivered once more, if it is.
-    pub double: Option<Duration>,
-    /// Whether every message is sent once more in the end.
+    /// The orders that clients place.
+    pub requests: Vec<OrderRequest>,
+    /// For how many minutes faults occur.
+    pub fault_minutes: u32,
+    /// After which time every delivered message is delivered a second time, if at all.
+    pub redeliver_after: Option<Duration>,
+    /// Whether every message is sent again at the end.
     pub replay: bool,
-    /// Whether all that happens is written down.
+    /// Whether a trace is recorded.
     pub trace: bool,
 }
 
 impl Setup {
-    /// The run that a seed stands for.
-    pub fn of_seed(seed: u64) -> Self {
+    /// The random run of a seed.
+    pub fn from_seed(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        let swarm = Swarm::draw(&mut rng);
+        let rates = FaultRates::random(&mut rng);
         Self {
             seed,
-            plan: Plan::Random(swarm),
-            planted: None,
+            plan: Plan::Random(rates),
+            mutation: None,
             stock: [rng.u32(0..=8), rng.u32(0..=4)],
-            wishes: (0..rng.usize(1..=4)).map(|_| Wish::draw(&mut rng)).collect(),
-            minutes: rng.u32(2..=90),
-            double: None,
+            requests: (0..rng.usize(1..=4)).map(|_| OrderRequest::random(&mut rng)).collect(),
+            fault_minutes: rng.u32(2..=90),
+            redeliver_after: None,
             replay: true,
             trace: false,
         }
     }
 
-    /// The run of these orders, in which nothing goes wrong.
-    pub fn calm(stock: [u32; 2], wishes: Vec<Wish>) -> Self {
+    /// A run of these orders without faults.
+    pub fn without_faults(stock: [u32; 2], requests: Vec<OrderRequest>) -> Self {
         Self {
             seed: 0,
-            plan: Plan::Calm,
-            planted: None,
+            plan: Plan::NoFaults,
+            mutation: None,
             stock,
-            wishes,
-            minutes: 5,
-            double: None,
+            requests,
+            fault_minutes: 5,
+            redeliver_after: None,
             replay: false,
             trace: false,
         }
     }
 }
 
-/// How a run went.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// What must not be, and was.
+    /// The violations, in the order of their detection.
     pub violations: Vec<String>,
-    /// All that happened, where that was asked for.
+    /// The trace, if one was recorded.
     pub trace: Vec<String>,
-    /// How many calls the functions made.
+    /// The number of calls by the functions and clients.
     pub calls: u64,
-    /// How the orders ended.
-    pub ended: BTreeMap<OrderStatus, u32>,
-    /// The system at the end.
-    pub last: Snapshot,
+    /// The number of orders by final status.
+    pub order_statuses: BTreeMap<OrderStatus, u32>,
+    /// The state of the system at the end.
+    pub final_snapshot: Snapshot,
 }
 
-/// Runs it.
+/// Executes a run.
 pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
     let sim = Sim::new(setup.seed, setup.plan, setup.trace);
-    let world = World::new(sim, Arc::clone(wiring), setup.planted, setup.double);
-    shop::stock_up(&world, setup.stock);
-    let told = Arc::new(Mutex::new(Told::default()));
-    for (number, wish) in setup.wishes.iter().enumerate() {
-        shop::send(&world, number, wish.clone(), &told);
+    let world = World::new(sim, Arc::clone(wiring), setup.mutation, setup.redeliver_after);
+    clients::stock_up(&world, setup.stock);
+    let client_log = Arc::new(Mutex::new(ClientLog::default()));
+    for (number, order_request) in setup.requests.iter().enumerate() {
+        clients::start(&world, number, order_request.clone(), &client_log);
     }
-    for _ in 0..setup.minutes {
-        minute(&world);
-        if world.sim.chance(|rng| rng.u8(0..50)) == 0 {
+    for _ in 0..setup.fault_minutes {
+        run_minute(&world);
+        if world.sim.random(|rng| rng.u8(0..50)) == 0 {
             lambda::redrive(&world);
         }
     }
-    world.sim.calm_down();
-    settle(&world, &told);
+    world.sim.stop_faults();
+    settle(&world, &client_log);
     let settled = world.snapshot();
-    judge(&world, &told, &settled);
+    check_settled(&world, &client_log, &settled);
     if setup.replay {
         replay(&world, &settled);
     }
-    let last = world.snapshot();
-    let mut ended = BTreeMap::new();
-    for order in last.orders.values() {
-        *ended.entry(order.status()).or_default() += 1;
+    let final_snapshot = world.snapshot();
+    let mut order_statuses = BTreeMap::new();
+    for order in final_snapshot.orders.values() {
+        *order_statuses.entry(order.status()).or_default() += 1;
     }
     Outcome {
         violations: world.violations(),
         trace: world.sim.trace(),
         calls: world.sim.calls(),
-        ended,
-        last,
+        order_statuses,
+        final_snapshot,
     }
 }
 
-/// Lets a minute pass; then the schedule calls.
-fn minute(world: &Arc<World>) {
+/// Runs for a minute, then invokes the scheduled function.
+fn run_minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
     world.provider.complete_processing();
-    webhooks::tell(world);
-    // Where nothing is open and nothing waits, the schedule's function would look and find nothing.
+    webhooks::send_webhooks(world);
+    // Without open orders and outbox rows, the scheduled function would find nothing to do.
     if world.has_open_orders() || !world.orders.pending_events().is_empty() {
         lambda::run_schedule(world);
     }
 }
 
-/// Lets time pass without faults until nothing is on its way any more; what was given up is sent back.
-fn settle(world: &Arc<World>, told: &Arc<Mutex<Told>>) {
-    for _ in 0..LONGEST_SETTLING {
-        minute(world);
-        // The schedule's own call, too.
+/// Runs without faults until nothing is in progress any more. Dead-letter messages are redriven.
+fn settle(world: &Arc<World>, client_log: &Arc<Mutex<ClientLog>>) {
+    for _ in 0..MAX_SETTLING_MINUTES {
+        run_minute(world);
+        // Includes the invocation by the schedule.
         world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(Duration::from_secs(1)));
-        if !world.is_quiet() || lock(told).busy > 0 {
+        if !world.is_idle() || lock(client_log).active_clients > 0 {
             continue;
         }
         if lambda::redrive(world) == 0 && !world.has_open_orders() {
             return;
         }
     }
-    world.violated("NothingHangs: something still moves, or waits, long after the last fault".to_owned());
+    world.report_violation("NothingHangs: the system has not settled long after the last fault".to_owned());
 }
 
-fn judge(world: &World, told: &Mutex<Told>, settled: &Snapshot) {
-    for violation in check(settled, When::Settled) {
-        world.violated(violation.to_string());
+fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapshot) {
+    for violation in check(settled, Phase::Settled) {
+        world.report_violation(violation.to_string());
     }
-    let told = lock(told);
-    for (number, order) in &told.orders {
+    let client_log = lock(client_log);
+    for (number, order) in &client_log.orders {
         if !settled.orders.contains_key(order) {
-            world.violated(format!("client {number} was told of order {order}, which is not there"));
+            world.report_violation(format!(
+                "client {number} got the id of order {order}, which does not exist"
+            ));
         }
     }
     let customers: std::collections::BTreeSet<_> =
         settled.orders.values().map(|order| &order.details.customer.id).collect();
     if customers.len() < settled.orders.len() {
-        world.violated("one idempotency key led to two orders".to_owned());
+        world.report_violation("one idempotency key created two orders".to_owned());
     }
 }
 
-/// Much later, when the provider has forgotten its keys, everything that was ever sent is sent once more; and again
-/// when also the notes of the mails have expired. Nothing changes: a mail that late is put before a person.
+/// Sends every message again, once after the provider has forgotten its idempotency keys, and once after the
+/// idempotency records of emails have expired too. Nothing may change: an email that late goes to the
+/// dead-letter queue.
 fn replay(world: &Arc<World>, settled: &Snapshot) {
-    for (later, what) in LATER {
-        world.sim.note(|| format!("{what}: everything is sent once more"));
+    for (later, what) in REPLAYS {
+        world.sim.log(|| format!("{what}: every message is sent again"));
         world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(later));
         world.provider.forget_keys();
         world.claims.remove_expired(world.sim.now());
-        world.too_late_for_mails.store(world.claims.claims().is_empty(), Ordering::Relaxed);
+        world.email_replay_expired.store(world.claims.claims().is_empty(), Ordering::Relaxed);
         let histories: Vec<_> =
-            lock(&world.queues).iter().map(|queue| queue.first_history()).enumerate().collect();
+            lock(&world.queues).iter().map(|queue| queue.distinct_history()).enumerate().collect();
         for (queue, history) in histories {
             for body in history {
                 world.send(queue, body);
             }
         }
-        for _ in 0..LONGEST_SETTLING {
+        for _ in 0..MAX_SETTLING_MINUTES {
             world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
-            if world.is_quiet() {
+            if world.is_idle() {
                 break;
             }
         }
         let after = world.snapshot();
-        for violation in check_step(settled, &after).into_iter().chain(check(&after, When::Settled)) {
-            world.violated(format!("{what}, after everything was sent once more: {violation}"));
+        for violation in check_transition(settled, &after).into_iter().chain(check(&after, Phase::Settled)) {
+            world.report_violation(format!("{what}, after every message was sent again: {violation}"));
         }
         if *settled != after {
             let parts = difference(settled, &after);
-            world.violated(format!("FinalStays: {what}, what was sent once more changed {parts:?}"));
+            world.report_violation(format!(
+                "FinalStays: {what}, sending every message again changed {parts:?}"
+            ));
         }
     }
 }
 
-/// The parts that differ.
+/// The parts in which two snapshots differ.
 fn difference(before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
     [
         ("orders", before.orders != after.orders),
@@ -223,9 +228,9 @@ fn difference(before: &Snapshot, after: &Snapshot) -> Vec<&'static str> {
         ("payments", before.payments != after.payments),
         ("the provider", before.intents != after.intents),
         ("stock", before.stock != after.stock),
-        ("mails", before.mails != after.mails),
+        ("emails", before.emails != after.emails),
         ("outbox", before.outbox != after.outbox),
-        ("queues", before.queued != after.queued),
+        ("queues", before.queued_messages != after.queued_messages),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))

@@ -1,5 +1,5 @@
-//! An executor in virtual time. It runs one task at a time and moves its clock to the next thing that is due, so a
-//! run takes no longer than its work, and the same seed gives the same run.
+//! An executor in virtual time. It runs one task at a time and advances its clock to the next timer, so that
+//! a run takes no longer than its computation, and the same seed gives the same run.
 
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::pin::Pin;
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use platform::memory::lock;
 
-/// Names a task.
+/// Identifies a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TaskId(u64);
 
 type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
 
-/// What is to happen at some time.
+/// What happens when a timer fires.
 enum Due {
     Wake(Waker),
     Job(Box<dyn FnOnce() + Send>),
@@ -28,7 +28,8 @@ struct Timer {
     due: Due,
 }
 
-/// The earliest first, and of two at the same time the one that was set first.
+/// Orders timers for the max-heap: the earliest first, and of two at the same time the one that was set
+/// first.
 impl Ord for Timer {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (other.at, other.number).cmp(&(self.at, self.number))
@@ -50,7 +51,7 @@ impl PartialEq for Timer {
 impl Eq for Timer {}
 
 struct Task {
-    /// Taken out while it is polled.
+    /// `None` while the task is polled.
     future: Option<Future>,
     waker: Waker,
     killed: bool,
@@ -69,7 +70,7 @@ struct Core {
 
 type ReadyQueue = Arc<Mutex<VecDeque<TaskId>>>;
 
-/// The executor. Copies are the same one.
+/// The executor. Clones share its state.
 #[derive(Clone, Default)]
 pub struct Scheduler {
     core: Arc<Mutex<Core>>,
@@ -88,23 +89,23 @@ impl Wake for TaskWaker {
 }
 
 impl Scheduler {
-    /// How much virtual time has passed.
+    /// The virtual time since the start.
     pub fn now(&self) -> Duration {
         lock(&self.core).now
     }
 
-    /// Whether a task stands still.
+    /// Whether a task is stalled.
     pub fn is_stalled(&self, task: TaskId) -> bool {
         let core = lock(&self.core);
         core.tasks.get(&task).is_some_and(|found| found.stalled_until > core.now)
     }
 
-    /// The task that is running, if one is.
+    /// The running task, if there is one.
     pub fn current(&self) -> Option<TaskId> {
         lock(&self.core).current
     }
 
-    /// Runs `work` as a task of its own.
+    /// Runs `work` as a new task.
     pub fn spawn(&self, work: impl std::future::Future<Output = ()> + Send + 'static) -> TaskId {
         let mut core = lock(&self.core);
         let task = TaskId(core.next());
@@ -116,20 +117,20 @@ impl Scheduler {
         task
     }
 
-    /// Drops a task wherever it is; one that kills itself is dropped at its next `await`. Tells whether it was
-    /// still there.
+    /// Drops a task at its current `await`; a task that kills itself is dropped at its next one. Returns
+    /// whether the task existed.
     pub fn kill(&self, task: TaskId) -> bool {
         let mut core = lock(&self.core);
         let Some(found) = core.tasks.get_mut(&task) else { return false };
         found.killed = true;
-        // Dropped outside the lock: what a task owns may look at the scheduler when it goes.
+        // Dropped outside the lock: destructors of the task may use the scheduler.
         let killed = if found.future.is_some() { core.tasks.remove(&task) } else { None };
         drop(core);
         drop(killed);
         true
     }
 
-    /// Keeps a task from going on for `time`, as when its machine stands still.
+    /// Stalls a task for `time`, like a frozen execution environment.
     pub fn stall(&self, task: TaskId, time: Duration) {
         let mut core = lock(&self.core);
         let until = core.now.saturating_add(time);
@@ -138,13 +139,13 @@ impl Scheduler {
         }
     }
 
-    /// Does `job` after `time`. Nothing can keep it from being done.
-    pub fn after(&self, time: Duration, job: impl FnOnce() + Send + 'static) {
+    /// Runs `job` after `time`. It cannot be cancelled.
+    pub fn schedule(&self, time: Duration, job: impl FnOnce() + Send + 'static) {
         lock(&self.core).set(time, Due::Job(Box::new(job)));
     }
 
-    /// The same for something that is under way: until then, [`Scheduler::is_idle`] is false.
-    pub fn under_way(&self, time: Duration, job: impl FnOnce() + Send + 'static) {
+    /// Runs `job` after `time`, like a message in flight: until then, [`Scheduler::is_idle`] is false.
+    pub fn schedule_in_flight(&self, time: Duration, job: impl FnOnce() + Send + 'static) {
         let core = Arc::clone(&self.core);
         let mut locked = lock(&self.core);
         locked.jobs = locked.jobs.saturating_add(1);
@@ -157,19 +158,19 @@ impl Scheduler {
         locked.set(time, Due::Job(Box::new(arrives)));
     }
 
-    /// Whether no task is left and nothing is under way.
+    /// Whether no task is left and nothing is in flight.
     pub fn is_idle(&self) -> bool {
         let core = lock(&self.core);
         core.tasks.is_empty() && core.jobs == 0
     }
 
-    /// Waits.
+    /// Waits for `time`.
     pub fn sleep(&self, time: Duration) -> Sleep {
         let until = self.now().saturating_add(time);
         Sleep { scheduler: self.clone(), until, set: false }
     }
 
-    /// Goes on until `end`, or until nothing is left that could happen.
+    /// Runs until `end`.
     pub fn run_until(&self, end: Duration) {
         loop {
             // Not in the condition of a `while let`, where the lock would be held for the whole body.
@@ -234,7 +235,7 @@ impl Core {
     }
 }
 
-/// See [`Scheduler::sleep`].
+/// The future of [`Scheduler::sleep`].
 pub struct Sleep {
     scheduler: Scheduler,
     until: Duration,
@@ -264,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_passes_only_while_all_wait() {
+    fn time_advances_only_while_all_tasks_wait() {
         let scheduler = Scheduler::default();
         let seen = Arc::new(Mutex::new(Vec::new()));
         for (name, seconds) in [("late", 7200), ("early", 3600)] {
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_task_goes_no_further_and_a_stalled_one_goes_on_later() {
+    fn a_killed_task_stops_and_a_stalled_one_resumes_later() {
         let scheduler = Scheduler::default();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let task = |name: &'static str| {

@@ -1,5 +1,5 @@
-//! What all of a run shares: chance, the faults, the trace, and the one way by which a function reaches anything
-//! outside of itself.
+//! The shared state of a run: randomness, faults and the trace; and [`Caller::call`], the only way by which a
+//! function calls its dependencies.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,17 +12,17 @@ use platform::Clock;
 use platform::memory::lock;
 use uuid::Uuid;
 
-use crate::faults::{Fault, Plan, Swarm};
+use crate::faults::{Fault, FaultRates, Plan};
 use crate::scheduler::Scheduler;
 
-/// When every run begins: 2026-01-05 09:00 UTC.
+/// The start time of every run: 2026-01-05 09:00 UTC.
 const BEGIN: i64 = 1_767_603_600;
-/// How long a call is under way when nothing is random.
+/// The latency of a call if nothing is random.
 const USUAL_LATENCY: Duration = Duration::from_millis(3);
 
-/// Shared by all of a run.
+/// The shared state of a run.
 pub struct Sim {
-    /// Runs it.
+    /// The executor of the run.
     pub scheduler: Scheduler,
     state: Mutex<State>,
 }
@@ -35,48 +35,48 @@ struct State {
     trace: Option<Vec<String>>,
 }
 
-/// No answer, or one that says that it did not work.
+/// A call that failed or got no response.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct CallFailed(&'static str);
 
 impl Sim {
-    /// A run with this chance and these faults. With `trace`, all that happens is written down.
+    /// Creates a run with this seed and these faults. With `trace`, a trace is recorded.
     pub fn new(seed: u64, plan: Plan, trace: bool) -> Arc<Self> {
         let rng = fastrand::Rng::with_seed(seed);
         let state = State { rng, plan, calls: 0, invocations: 0, trace: trace.then(Vec::new) };
         Arc::new(Self { scheduler: Scheduler::default(), state: Mutex::new(state) })
     }
 
-    /// Asks chance.
-    pub fn chance<T>(&self, ask: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+    /// Draws from the random number generator.
+    pub fn random<T>(&self, ask: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
         ask(&mut lock(&self.state).rng)
     }
 
-    /// What is random in this run, if anything is.
-    pub fn swarm(&self) -> Option<Swarm> {
+    /// The fault probabilities, if the faults are random.
+    pub fn rates(&self) -> Option<FaultRates> {
         match lock(&self.state).plan {
-            Plan::Random(swarm) => Some(swarm),
-            Plan::Calm | Plan::Once { .. } => None,
+            Plan::Random(rates) => Some(rates),
+            Plan::NoFaults | Plan::Once { .. } => None,
         }
     }
 
-    /// Whether something that happens at the rate that `rate` picks happens now.
-    pub fn strikes(&self, rate: impl FnOnce(&Swarm) -> f64) -> bool {
+    /// Decides at random whether the fault whose probability `rate` selects occurs now.
+    pub fn should_inject(&self, rate: impl FnOnce(&FaultRates) -> f64) -> bool {
         let mut state = lock(&self.state);
-        let Plan::Random(swarm) = state.plan else { return false };
-        let rate = rate(&swarm);
+        let Plan::Random(rates) = state.plan else { return false };
+        let rate = rate(&rates);
         rate > 0.0 && state.rng.f64() < rate
     }
 
-    /// From now on nothing goes wrong any more.
-    pub fn calm_down(&self) {
-        lock(&self.state).plan = Plan::Calm;
-        self.note(|| "faults stop".to_owned());
+    /// Stops all faults from now on.
+    pub fn stop_faults(&self) {
+        lock(&self.state).plan = Plan::NoFaults;
+        self.log(|| "faults stop".to_owned());
     }
 
-    /// Writes a line of the trace, if one is kept.
-    pub fn note(&self, line: impl FnOnce() -> String) {
+    /// Appends a line to the trace, if one is recorded.
+    pub fn log(&self, line: impl FnOnce() -> String) {
         let now = self.scheduler.now();
         let mut state = lock(&self.state);
         if let Some(trace) = &mut state.trace {
@@ -84,17 +84,17 @@ impl Sim {
         }
     }
 
-    /// All that was written down.
+    /// The trace so far.
     pub fn trace(&self) -> Vec<String> {
         lock(&self.state).trace.clone().unwrap_or_default()
     }
 
-    /// How many calls were made.
+    /// The number of calls so far.
     pub fn calls(&self) -> u64 {
         lock(&self.state).calls
     }
 
-    /// The time by a clock that is right.
+    /// The current time, without clock skew.
     pub fn now(&self) -> Timestamp {
         let passed = SignedDuration::try_from(self.scheduler.now()).unwrap_or(SignedDuration::MAX);
         Timestamp::from_second(BEGIN)
@@ -103,23 +103,23 @@ impl Sim {
             .unwrap_or(Timestamp::MAX)
     }
 
-    /// A random time up to `most`, or always the same short one when nothing is random.
-    pub fn soon(&self, most: Duration) -> Duration {
+    /// A random delay of up to `max`, or a fixed short one if nothing is random.
+    pub fn random_delay(&self, max: Duration) -> Duration {
         let mut state = lock(&self.state);
         match state.plan {
             Plan::Random(_) => Duration::from_micros(
-                state.rng.u64(100..=u64::try_from(most.as_micros()).unwrap_or(100).max(100)),
+                state.rng.u64(100..=u64::try_from(max.as_micros()).unwrap_or(100).max(100)),
             ),
-            Plan::Calm | Plan::Once { .. } => USUAL_LATENCY,
+            Plan::NoFaults | Plan::Once { .. } => USUAL_LATENCY,
         }
     }
 
-    /// A new invocation of a function, with a clock of its own.
-    pub fn caller(self: &Arc<Self>, function: &'static str) -> Caller {
+    /// Creates a new invocation of a function, with its own clock skew.
+    pub fn new_caller(self: &Arc<Self>, function: &'static str) -> Caller {
         let mut state = lock(&self.state);
         state.invocations = state.invocations.saturating_add(1);
         let skew = match state.plan {
-            Plan::Random(swarm) if swarm.skew > 0 => state.rng.i64(-swarm.skew..=swarm.skew),
+            Plan::Random(rates) if rates.skew > 0 => state.rng.i64(-rates.skew..=rates.skew),
             _ => 0,
         };
         Caller {
@@ -127,67 +127,67 @@ impl Sim {
             function,
             invocation: state.invocations,
             skew: SignedDuration::from_millis(skew),
-            mortal: true,
+            killable: true,
             stalled: Arc::default(),
         }
     }
 
-    /// What becomes of the next call, and how long it and its answer are under way.
+    /// Draws the number, the fault, and the latencies of the request and the response of the next call.
     fn decide(&self) -> (u64, Fault, Duration, Duration) {
         let mut state = lock(&self.state);
         state.calls = state.calls.saturating_add(1);
         let State { rng, plan, calls, .. } = &mut *state;
         match plan {
-            Plan::Calm => (*calls, Fault::None, USUAL_LATENCY, USUAL_LATENCY),
+            Plan::NoFaults => (*calls, Fault::None, USUAL_LATENCY, USUAL_LATENCY),
             Plan::Once { call, fault } => {
                 let fault = if call == calls { *fault } else { Fault::None };
                 (*calls, fault, USUAL_LATENCY, USUAL_LATENCY)
             }
-            Plan::Random(swarm) => {
-                let fault = swarm.fault(rng);
-                let mut latency = || Duration::from_micros(rng.u64(100..=swarm.latency));
+            Plan::Random(rates) => {
+                let fault = rates.fault(rng);
+                let mut latency = || Duration::from_micros(rng.u64(100..=rates.latency));
                 (*calls, fault, latency(), latency())
             }
         }
     }
 }
 
-/// One invocation of a function: who calls, and what its clock says.
+/// One invocation of a function, with its clock.
 #[derive(Clone)]
 pub struct Caller {
-    /// The run.
+    /// The run that it belongs to.
     pub sim: Arc<Sim>,
-    /// Which function.
+    /// The binary name of the function.
     pub function: &'static str,
-    /// Counted over all functions.
+    /// The number of the invocation, counted over all functions.
     pub invocation: u64,
     skew: SignedDuration,
-    mortal: bool,
+    killable: bool,
     stalled: Arc<AtomicBool>,
 }
 
 impl Caller {
-    /// The same, but it is never killed and never stands still.
+    /// Exempts the caller from kills and stalls.
     #[must_use]
-    pub fn immortal(self) -> Self {
-        Self { mortal: false, ..self }
+    pub fn unkillable(self) -> Self {
+        Self { killable: false, ..self }
     }
 
-    /// Whether it has stood still.
+    /// Whether the invocation has stalled.
     pub fn has_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
     }
 
-    /// Writes a line of the trace.
-    pub fn note(&self, line: impl FnOnce() -> String) {
-        self.sim.note(|| format!("{}#{}: {}", self.function, self.invocation, line()));
+    /// Appends a line to the trace, with the function and the number of the invocation.
+    pub fn log(&self, line: impl FnOnce() -> String) {
+        self.sim.log(|| format!("{}#{}: {}", self.function, self.invocation, line()));
     }
 
-    /// Calls something outside: `effect` happens there when the request has arrived, whatever has become of the
-    /// caller by then. Every fault of [`Fault`] can strike here.
+    /// Calls a dependency: `effect` runs when the request arrives, even if the caller has ended by then.
+    /// Every [`Fault`] can occur here.
     ///
     /// # Errors
-    /// When no answer comes, or one that says that it did not work.
+    /// If the call fails or gets no response.
     pub async fn call<T: Send + 'static>(
         &self,
         what: &'static str,
@@ -195,14 +195,16 @@ impl Caller {
     ) -> Result<T, CallFailed> {
         let (number, fault, there, back) = self.sim.decide();
         let fault = match fault {
-            Fault::Kill { effect } if !self.mortal => Fault::Hang { effect, gives_up: None },
-            Fault::Stall(_) if !self.mortal => Fault::None,
+            Fault::Kill { takes_effect } if !self.killable => {
+                Fault::Hang { takes_effect, client_timeout: None }
+            }
+            Fault::Stall(_) if !self.killable => Fault::None,
             fault => fault,
         };
         if fault == Fault::None {
-            self.note(|| format!("{what} (call {number})"));
+            self.log(|| format!("{what} (call {number})"));
         } else {
-            self.note(|| format!("{what} (call {number}): {fault:?}"));
+            self.log(|| format!("{what} (call {number}): {fault:?}"));
         }
         let (sender, answer) = oneshot::channel();
         let scheduler = &self.sim.scheduler;
@@ -212,57 +214,57 @@ impl Caller {
             for _ in 1..times {
                 result = effect();
             }
-            caller.note(|| format!("{what} (call {number}) has its effect"));
+            caller.log(|| format!("{what} (call {number}) takes effect"));
             if answers {
-                caller.sim.scheduler.under_way(back, move || drop(sender.send(result)));
+                caller.sim.scheduler.schedule_in_flight(back, move || drop(sender.send(result)));
             }
         };
         match fault {
-            Fault::None => scheduler.under_way(there, move || arrives(1, true)),
-            Fault::Twice => scheduler.under_way(there, move || arrives(2, true)),
-            Fault::Before => {
+            Fault::None => scheduler.schedule_in_flight(there, move || arrives(1, true)),
+            Fault::RetriedBySdk => scheduler.schedule_in_flight(there, move || arrives(2, true)),
+            Fault::FailBefore => {
                 scheduler.sleep(there.saturating_add(back)).await;
-                return Err(CallFailed("refused, before it had any effect"));
+                return Err(CallFailed("failed before its effect"));
             }
-            Fault::After => {
-                scheduler.under_way(there, move || arrives(1, false));
+            Fault::FailAfter => {
+                scheduler.schedule_in_flight(there, move || arrives(1, false));
                 scheduler.sleep(there.saturating_add(back)).await;
-                return Err(CallFailed("failed, after it had its effect"));
+                return Err(CallFailed("failed after its effect"));
             }
-            Fault::Hang { effect, gives_up } => {
-                if effect {
-                    scheduler.under_way(there, move || arrives(1, false));
+            Fault::Hang { takes_effect, client_timeout } => {
+                if takes_effect {
+                    scheduler.schedule_in_flight(there, move || arrives(1, false));
                 }
-                return self.hang(gives_up).await;
+                return self.hang(client_timeout).await;
             }
-            Fault::Late(time) => {
-                scheduler.under_way(time, move || arrives(1, false));
+            Fault::Delayed(time) => {
+                scheduler.schedule_in_flight(time, move || arrives(1, false));
                 return self.hang(None).await;
             }
-            Fault::Kill { effect } => {
-                if effect {
-                    scheduler.under_way(there, move || arrives(1, false));
+            Fault::Kill { takes_effect } => {
+                if takes_effect {
+                    scheduler.schedule_in_flight(there, move || arrives(1, false));
                 }
                 self.kill();
                 return self.hang(None).await;
             }
             Fault::Stall(time) => {
                 self.stalled.store(true, Ordering::Relaxed);
-                scheduler.under_way(there, move || arrives(1, true));
+                scheduler.schedule_in_flight(there, move || arrives(1, true));
                 if let Some(task) = scheduler.current() {
                     scheduler.stall(task, time);
                 }
             }
         }
-        answer.await.map_err(|_| CallFailed("no answer came"))
+        answer.await.map_err(|_| CallFailed("no response"))
     }
 
-    async fn hang<T>(&self, gives_up: Option<Duration>) -> Result<T, CallFailed> {
-        match gives_up {
+    async fn hang<T>(&self, client_timeout: Option<Duration>) -> Result<T, CallFailed> {
+        match client_timeout {
             Some(time) => self.sim.scheduler.sleep(time).await,
             None => futures::future::pending::<()>().await,
         }
-        Err(CallFailed("no answer came in time"))
+        Err(CallFailed("timed out"))
     }
 
     fn kill(&self) {
@@ -288,11 +290,11 @@ impl Clock for Caller {
 
     fn new_id(&self) -> Uuid {
         let millis = u64::try_from(Clock::now(self).as_millisecond()).unwrap_or_default();
-        let random: [u8; 10] = self.sim.chance(|rng| std::array::from_fn(|_| rng.u8(..)));
+        let random: [u8; 10] = self.sim.random(|rng| std::array::from_fn(|_| rng.u8(..)));
         uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
     fn random(&self) -> f64 {
-        self.sim.chance(fastrand::Rng::f64)
+        self.sim.random(fastrand::Rng::f64)
     }
 }

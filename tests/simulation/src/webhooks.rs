@@ -1,5 +1,5 @@
-//! What the provider tells unasked: signed, once for each thing that becomes of a PaymentIntent, in no order, late, more
-//! than once or never, and again while it is not taken.
+//! The provider's webhooks: one signed event per status change of a PaymentIntent; unordered, delayed,
+//! duplicated or lost, and retried until it is accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,16 +20,17 @@ use crate::functions::Api;
 use crate::ports::Ports;
 use crate::world::World;
 
-/// What it signs with.
+/// The signing secret.
 const SECRET: &str = "whsec_simulated";
-/// How long it waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How often it sends a report, and how long it waits before the second time; longer each time.
-const TRIES: u32 = 6;
-const WAIT: Duration = Duration::from_secs(60);
-/// How long a report is usually under way, and how long a late one.
-const USUALLY: Duration = Duration::from_secs(5);
-const LATE: Duration = Duration::from_secs(7200);
+/// How long the provider waits for a response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The maximum number of attempts to deliver a webhook, and the wait before the second one; it grows with
+/// each attempt.
+const MAX_ATTEMPTS: u32 = 6;
+const RETRY_INTERVAL: Duration = Duration::from_secs(60);
+/// The maximum delay of a webhook, and that of a delayed one.
+const USUAL_DELAY: Duration = Duration::from_secs(5);
+const LONG_DELAY: Duration = Duration::from_secs(7200);
 
 #[async_trait]
 impl SecretSource for Ports {
@@ -38,67 +39,67 @@ impl SecretSource for Ports {
     }
 }
 
-/// Has the provider tell of all that has become of PaymentIntents since the last time.
-pub fn tell(world: &Arc<World>) {
-    for news in world.provider.take_updates() {
-        let kind = match news.status {
+/// Sends webhooks for all status changes of PaymentIntents since the last call.
+pub fn send_webhooks(world: &Arc<World>) {
+    for update in world.provider.take_updates() {
+        let kind = match update.status {
             IntentStatus::Unconfirmed => continue,
             IntentStatus::Processing => "payment_intent.processing",
             IntentStatus::Succeeded => "payment_intent.succeeded",
             IntentStatus::Declined(_) => "payment_intent.payment_failed",
             IntentStatus::Cancelled => "payment_intent.canceled",
         };
-        if world.sim.strikes(|swarm| swarm.lose_report) {
-            world.sim.note(|| format!("the provider does not tell of {kind} of {}", news.order));
+        if world.sim.should_inject(|rates| rates.lose_webhook) {
+            world.sim.log(|| format!("the provider loses the webhook {kind} of {}", update.order));
             continue;
         }
-        let number = world.reports.fetch_add(1, Ordering::Relaxed);
-        let body: Bytes = body(number, kind, &news, world.sim.now().as_second()).into();
+        let number = world.webhook_count.fetch_add(1, Ordering::Relaxed);
+        let body: Bytes = body(number, kind, &update, world.sim.now().as_second()).into();
         send(world, body.clone());
-        if world.sim.strikes(|swarm| swarm.duplicate) {
+        if world.sim.should_inject(|rates| rates.duplicate) {
             send(world, body);
         }
     }
 }
 
-/// As <https://docs.stripe.com/api/events/object> has it.
-fn body(number: u64, kind: &str, news: &IntentUpdate, created: i64) -> String {
+/// The body of a webhook, see <https://docs.stripe.com/api/events/object>.
+fn body(number: u64, kind: &str, update: &IntentUpdate, created: i64) -> String {
     json!({
         "id": format!("evt_{number}"),
         "object": "event",
         "type": kind,
         "created": created,
         "data": { "object": {
-            "id": news.intent, "object": "payment_intent", "metadata": { "order_id": news.order },
+            "id": update.intent, "object": "payment_intent", "metadata": { "order_id": update.order },
         } },
     })
     .to_string()
 }
 
 fn send(world: &Arc<World>, body: Bytes) {
-    let ports = Ports { caller: world.sim.caller("provider").immortal(), world: Arc::clone(world) };
-    let late = world.sim.strikes(|swarm| swarm.late_report);
-    let wait = world.sim.soon(if late { LATE } else { USUALLY });
+    let ports = Ports { caller: world.sim.new_caller("provider").unkillable(), world: Arc::clone(world) };
+    let late = world.sim.should_inject(|rates| rates.delay_webhook);
+    let wait = world.sim.random_delay(if late { LONG_DELAY } else { USUAL_DELAY });
     world.sim.scheduler.spawn(async move {
         ports.caller.sleep(wait).await;
-        for attempt in 1..=TRIES {
+        for attempt in 1..=MAX_ATTEMPTS {
             match deliver(&ports, body.clone()).await {
                 Some(StatusCode::NO_CONTENT) => return,
-                // It is Stripe's, and it is understood: whatever else goes wrong is ours, and passes.
+                // The webhook is valid, so a client error would be a defect. Any other error is transient.
                 Some(status) if status.is_client_error() => {
-                    return ports.world.violated(format!("a webhook was answered {status}"));
+                    return ports.world.report_violation(format!("a webhook returned {status}"));
                 }
-                status => ports.caller.note(|| format!("the webhook was answered {status:?}")),
+                status => ports.caller.log(|| format!("the webhook returned {status:?}")),
             }
-            ports.caller.sleep(WAIT.saturating_mul(attempt)).await;
+            ports.caller.sleep(RETRY_INTERVAL.saturating_mul(attempt)).await;
         }
     });
 }
 
-/// Sends it once, signed anew; nothing where no answer came in time.
+/// Sends a webhook once, with a new signature. `None` if no response arrives in time.
 async fn deliver(ports: &Ports, body: Bytes) -> Option<StatusCode> {
     let signature = sign(SECRET, ports.world.sim.now(), &body);
     let request = Request::post("/webhooks/stripe").header("stripe-signature", signature).body(body).ok()?;
-    let answer = timeout(&ports.caller, PATIENCE, ports.request(Api::StripeWebhook, request)).await?;
+    let answer = timeout(&ports.caller, RESPONSE_TIMEOUT, ports.request(Api::StripeWebhook, request)).await?;
     Some(answer.ok()?.status())
 }

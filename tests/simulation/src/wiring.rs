@@ -1,4 +1,4 @@
-//! Who listens to what, as `template.yaml` says.
+//! The wiring of queues, streams and functions, from `template.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,43 +8,43 @@ use architecture::template::{MAPPING, QUEUE, Template, list, target};
 use heck::ToKebabCase;
 use serde_json::Value;
 
-/// A queue with the function that reads it.
+/// A queue and the function that reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// The function's logical id.
     pub function: String,
-    /// Whether it takes no part in what becomes of an order: then it is not run.
-    pub observes: bool,
-    /// The types of the events that the bus puts into the queue.
-    pub types: Vec<String>,
-    /// How many messages the function gets at once, at most.
+    /// Whether the function does not affect orders. Observers are not run.
+    pub is_observer: bool,
+    /// The types of the events that the bus delivers to the queue.
+    pub event_types: Vec<String>,
+    /// The maximum number of messages per invocation.
     pub batch_size: usize,
-    /// For how long a message that was handed out is not handed out again.
+    /// The visibility timeout.
     pub visibility: Duration,
-    /// How often a message is handed out before it is a dead letter.
-    pub max_receives: u32,
+    /// How often a message is received before it moves to the dead-letter queue.
+    pub max_receive_count: u32,
 }
 
-/// The template, as far as the simulation needs it.
+/// The settings of the template that the simulation needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wiring {
-    /// Each queue's.
+    /// The subscription of each queue.
     pub subscriptions: Vec<Subscription>,
-    /// The types of event that the role of each function lets it put on the bus, by the function's binary.
+    /// The event types that the role of each function allows it to publish, by binary name.
     pub publishes: BTreeMap<String, BTreeSet<String>>,
-    /// How many rows of the outbox the relay gets at once.
+    /// The maximum number of outbox rows per invocation of the relay.
     pub stream_batch: usize,
-    /// How often the stream tries a row.
-    pub stream_attempts: u32,
-    /// Attempts at a message.
-    pub attempts: u32,
+    /// How often the stream retries a row.
+    pub stream_max_attempts: u32,
+    /// The maximum number of attempts for a message.
+    pub max_attempts: u32,
     /// The wait before the second attempt.
-    pub retry_base: Duration,
-    /// The age at which an order is given up.
+    pub retry_base_delay: Duration,
+    /// The age at which an order expires.
     pub expire_after: Duration,
-    /// How long a function may run.
+    /// The timeout of a function.
     pub timeout: Duration,
-    /// How long the functions behind the API may run.
+    /// The timeout of the functions behind the API.
     pub api_timeout: Duration,
 }
 
@@ -53,7 +53,7 @@ fn number(value: &Value, template: &Template) -> anyhow::Result<u64> {
         Some(parameter) => &template.parameter(parameter)["Default"],
         None => value,
     };
-    value.as_u64().with_context(|| format!("{value} in template.yaml is no number"))
+    value.as_u64().with_context(|| format!("{value} in template.yaml is not a number"))
 }
 
 fn publishes(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
@@ -75,24 +75,24 @@ impl Wiring {
     /// Reads `template.yaml`.
     ///
     /// # Errors
-    /// When it cannot be read, or lacks something.
-    pub fn of_repository() -> anyhow::Result<Self> {
-        Self::of(&Template::of_repository()?)
+    /// If the template cannot be read, or lacks a setting.
+    pub fn from_repository() -> anyhow::Result<Self> {
+        Self::from_template(&Template::of_repository()?)
     }
 
-    /// Reads a template.
+    /// Reads the wiring from a template.
     ///
     /// # Errors
-    /// When it lacks something.
-    pub fn of(template: &Template) -> anyhow::Result<Self> {
+    /// If the template lacks a setting.
+    pub fn from_template(template: &Template) -> anyhow::Result<Self> {
         let read = |value: &Value| number(value, template);
         let parameter = |name: &str| read(&template.parameter(name)["Default"]);
-        let mut heard: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut event_types_by_queue: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let observers = template.observers();
         for rule in template.subscriptions().values() {
             let types = list(rule.property("/EventPattern/detail-type"));
             for queue in list(rule.property("/Targets")).iter().filter_map(|found| target(&found["Arn"])) {
-                heard
+                event_types_by_queue
                     .entry(queue)
                     .or_default()
                     .extend(types.iter().filter_map(|name| Some(name.as_str()?.to_owned())));
@@ -107,34 +107,34 @@ impl Wiring {
                 target(mapping.property("/FunctionName")).context("a mapping without a function")?;
             let batch_size = usize::try_from(read(mapping.property("/BatchSize"))?)?;
             let Some(queue) = queues.get(source) else {
-                // Of the orders' stream nothing follows for an order: the search index is made of it.
+                // The stream of the orders table does not affect orders: it feeds the search index.
                 if source != "OutboxTable" {
                     continue;
                 }
                 stream = Some((batch_size, u32::try_from(read(mapping.property("/MaximumRetryAttempts"))?)?));
                 continue;
             };
-            // What other queues bring, nobody publishes: the tests of the services have its faults.
-            let Some(types) = heard.remove(source) else { continue };
+            // Other queues do not receive events of the bus. The tests of their services cover their faults.
+            let Some(types) = event_types_by_queue.remove(source) else { continue };
             subscriptions.push(Subscription {
                 function: function.to_owned(),
-                observes: observers.contains(function),
-                types,
+                is_observer: observers.contains(function),
+                event_types: types,
                 batch_size,
                 visibility: Duration::from_secs(read(queue.property("/VisibilityTimeout"))?),
-                max_receives: u32::try_from(read(queue.property("/RedrivePolicy/maxReceiveCount"))?)?,
+                max_receive_count: u32::try_from(read(queue.property("/RedrivePolicy/maxReceiveCount"))?)?,
             });
         }
-        let (stream_batch, stream_attempts) = stream.context("template.yaml maps no stream")?;
+        let (stream_batch, stream_max_attempts) = stream.context("template.yaml maps no stream")?;
         let functions = template.all(architecture::template::FUNCTION);
         let api = functions.get("OrdersApi").context("template.yaml has no OrdersApi")?;
         Ok(Self {
             subscriptions,
             publishes: publishes(template),
             stream_batch,
-            stream_attempts,
-            attempts: u32::try_from(parameter("MaxReceiveCount")?)?,
-            retry_base: Duration::from_secs(parameter("RetryBaseSeconds")?),
+            stream_max_attempts,
+            max_attempts: u32::try_from(parameter("MaxReceiveCount")?)?,
+            retry_base_delay: Duration::from_secs(parameter("RetryBaseSeconds")?),
             expire_after: Duration::from_secs(parameter("ExpireAfterSeconds")?),
             timeout: Duration::from_secs(read(&template.globals()["Timeout"])?),
             api_timeout: Duration::from_secs(read(api.setting("/Timeout"))?),

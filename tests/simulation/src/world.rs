@@ -1,4 +1,4 @@
-//! Everything outside of the functions: tables, the provider, the mailbox, the bus, the queues and the stream.
+//! Everything outside the functions: tables, the provider, the mailbox, the bus, the queues and the stream.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use domain::{Event, OrderId, PaymentIntentId, Sku};
-use invariants::{Intent, Mail, Snapshot, Stock, When, check, check_step};
+use invariants::{Email, Intent, Phase, Snapshot, Stock, check, check_transition};
 use inventory::adapters::memory::InMemoryInventory;
 use inventory::store::Reservations;
 use jiff::SignedDuration;
@@ -19,17 +19,17 @@ use platform::memory::lock;
 use serde_json::json;
 
 use crate::lambda;
-use crate::planted::Planted;
+use crate::mutation::Mutation;
 use crate::ports::now;
 use crate::queue::Queue;
 use crate::sim::Sim;
 use crate::wiring::Wiring;
 
-/// Everything outside of the functions.
+/// Everything outside the functions.
 pub struct World {
     /// The run.
     pub sim: Arc<Sim>,
-    /// Who listens to what.
+    /// The wiring from `template.yaml`.
     pub wiring: Arc<Wiring>,
     /// Orders, outbox and idempotency keys.
     pub orders: InMemoryOrders,
@@ -37,54 +37,55 @@ pub struct World {
     pub inventory: InMemoryInventory,
     /// Payment records.
     pub payments: InMemoryPayments,
-    /// Who charges.
+    /// The payment provider.
     pub provider: InMemoryProvider,
     /// The queues, in the order of the wiring's subscriptions.
     pub queues: Mutex<Vec<Queue>>,
-    /// The outbox's stream.
+    /// The stream of the outbox table.
     pub stream: Mutex<Stream>,
-    /// The mails that were sent.
-    pub mails: Mutex<Vec<Mail>>,
-    /// Who may send which mail.
+    /// The emails sent so far.
+    pub emails: Mutex<Vec<Email>>,
+    /// The idempotency records of emails.
     pub claims: platform::idempotency::InMemoryIdempotencyStore,
-    /// Whether it is so late that a mail is no longer sent without a person.
-    pub too_late_for_mails: AtomicBool,
-    /// The orders whose stock the inventory said it released.
+    /// Whether a replay is so late that an email goes to the dead-letter queue, because its idempotency
+    /// record may have expired.
+    pub email_replay_expired: AtomicBool,
+    /// The orders whose release the inventory has confirmed.
     pub released: Mutex<BTreeSet<OrderId>>,
-    /// How many reports the provider has made.
-    pub reports: AtomicU64,
-    planted: Option<Planted>,
-    double: Option<Duration>,
-    watch: Mutex<Watch>,
+    /// The number of webhooks that the provider has created.
+    pub webhook_count: AtomicU64,
+    mutation: Option<Mutation>,
+    redeliver_after: Option<Duration>,
+    rule_log: Mutex<RuleLog>,
     me: Weak<Self>,
 }
 
-/// The stream: rows in the order in which they were written.
+/// The stream of the outbox table: its rows in the order of their writes.
 #[derive(Debug, Default)]
 pub struct Stream {
-    /// What has not been published yet.
+    /// The rows that have not been published yet.
     pub rows: VecDeque<Change>,
-    /// How often the first row has been tried.
+    /// How often the first row has been attempted.
     pub attempts: u32,
-    /// Whether the relay is at it.
-    pub busy: bool,
-    numbers: u64,
+    /// Whether an invocation of the relay is in progress.
+    pub is_processing: bool,
+    last_number: u64,
 }
 
-/// What the rules said so far.
+/// The last checked snapshot of each order, and the violations so far.
 #[derive(Debug, Default)]
-struct Watch {
+struct RuleLog {
     last: BTreeMap<OrderId, Snapshot>,
     violations: Vec<String>,
 }
 
 impl World {
-    /// An empty one.
+    /// Creates an empty world.
     pub fn new(
         sim: Arc<Sim>,
         wiring: Arc<Wiring>,
-        planted: Option<Planted>,
-        double: Option<Duration>,
+        mutation: Option<Mutation>,
+        redeliver_after: Option<Duration>,
     ) -> Arc<Self> {
         let queues = wiring.subscriptions.iter().cloned().map(Queue::new).collect();
         Arc::new_cyclic(|me| Self {
@@ -96,56 +97,57 @@ impl World {
             provider: InMemoryProvider::default(),
             queues: Mutex::new(queues),
             stream: Mutex::default(),
-            mails: Mutex::default(),
+            emails: Mutex::default(),
             claims: Default::default(),
-            too_late_for_mails: AtomicBool::new(false),
+            email_replay_expired: AtomicBool::new(false),
             released: Mutex::default(),
-            reports: AtomicU64::new(0),
-            planted,
-            double,
-            watch: Mutex::default(),
+            webhook_count: AtomicU64::new(0),
+            mutation,
+            redeliver_after,
+            rule_log: Mutex::default(),
             me: Weak::clone(me),
         })
     }
 
-    /// Whether this protection is switched off.
-    pub fn has(&self, planted: Planted) -> bool {
-        self.planted == Some(planted)
+    /// Whether this mutation is active.
+    pub fn has_mutation(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
     }
 
     fn me(&self) -> Arc<Self> {
-        self.me.upgrade().unwrap_or_else(|| unreachable!("the world outlives what happens in it"))
+        self.me.upgrade().unwrap_or_else(|| unreachable!("the world outlives the run"))
     }
 
-    /// The outbox has a new row: its stream tells the relay.
+    /// Adds a new row of the outbox to its stream.
     pub fn row_inserted(&self, event: &Event) {
-        if self.sim.strikes(|swarm| swarm.miss_row) {
-            self.sim.note(|| format!("the stream passes over {} of {}", event.fact.name(), event.subject));
+        if self.sim.should_inject(|rates| rates.skip_row) {
+            self.sim.log(|| format!("the stream skips {} of {}", event.fact.name(), event.subject));
             return;
         }
         let mut stream = lock(&self.stream);
-        stream.numbers = stream.numbers.saturating_add(1);
-        let sequence_number = stream.numbers.to_string();
+        stream.last_number = stream.last_number.saturating_add(1);
+        let sequence_number = stream.last_number.to_string();
         let event = serde_json::to_string(event).unwrap_or_default();
         let image = Some(serde_json::json!({ "event": event }));
         stream.rows.push_back(Change { sequence_number, keys: serde_json::Value::Null, new_image: image });
         drop(stream);
-        lambda::poll_stream(&self.me(), self.sim.soon(Duration::from_secs(1)));
+        lambda::poll_stream(&self.me(), self.sim.random_delay(Duration::from_secs(1)));
     }
 
-    /// The bus takes an event and delivers it to every queue whose rule wants it, at least once.
+    /// Puts an event onto the bus, which delivers it at least once to every queue that subscribes to it.
     pub fn route(&self, event: &Event) {
         let body: Arc<str> = json!({ "detail-type": event.fact.name(), "detail": event }).to_string().into();
         for (index, subscription) in self.wiring.subscriptions.iter().enumerate() {
-            let wants = subscription.types.iter().any(|name| name == event.fact.name());
-            if wants && !subscription.observes {
+            let wants = subscription.event_types.iter().any(|name| name == event.fact.name());
+            if wants && !subscription.is_observer {
                 self.deliver(index, &body);
-                if let Some(later) = self.double {
+                if let Some(later) = self.redeliver_after {
                     let (world, body) = (self.me(), Arc::clone(&body));
-                    self.sim.scheduler.under_way(later, move || world.send(index, body));
+                    self.sim.scheduler.schedule_in_flight(later, move || world.send(index, body));
                 }
-                if self.sim.strikes(|swarm| swarm.duplicate) {
-                    self.sim.note(|| format!("{} gets {} twice", subscription.function, event.fact.name()));
+                if self.sim.should_inject(|rates| rates.duplicate) {
+                    self.sim
+                        .log(|| format!("{} receives {} twice", subscription.function, event.fact.name()));
                     self.deliver(index, &body);
                 }
             }
@@ -153,10 +155,11 @@ impl World {
     }
 
     fn deliver(&self, queue: usize, body: &Arc<str>) {
-        let late = self.sim.strikes(|swarm| swarm.delay);
-        let delay = self.sim.soon(if late { Duration::from_secs(3600) } else { Duration::from_millis(500) });
+        let late = self.sim.should_inject(|rates| rates.delay);
+        let delay =
+            self.sim.random_delay(if late { Duration::from_secs(3600) } else { Duration::from_millis(500) });
         let (world, body) = (self.me(), Arc::clone(body));
-        self.sim.scheduler.under_way(delay, move || world.send(queue, body));
+        self.sim.scheduler.schedule_in_flight(delay, move || world.send(queue, body));
     }
 
     /// Puts a message into a queue.
@@ -165,52 +168,54 @@ impl World {
         if let Some(queue) = lock(&self.queues).get_mut(queue) {
             queue.send(body, now);
         }
-        lambda::poll_queue(self, queue, self.sim.soon(Duration::from_millis(200)));
+        lambda::poll_queue(self, queue, self.sim.random_delay(Duration::from_millis(200)));
     }
 
-    /// The order that a PaymentIntent is for.
+    /// The order that a PaymentIntent pays for.
     pub fn order_of(&self, intent: &PaymentIntentId) -> Option<OrderId> {
         self.provider.intents().into_iter().find(|(id, ..)| id == intent.as_str()).map(|(_, order, _)| order)
     }
 
-    /// Notes what must not be.
-    pub fn violated(&self, what: String) {
-        self.sim.note(|| format!("VIOLATION {what}"));
-        lock(&self.watch).violations.push(what);
+    /// Records a violation.
+    pub fn report_violation(&self, what: String) {
+        self.sim.log(|| format!("VIOLATION {what}"));
+        lock(&self.rule_log).violations.push(what);
     }
 
-    /// What must not be, and was, so far.
+    /// The violations so far.
     pub fn violations(&self) -> Vec<String> {
-        lock(&self.watch).violations.clone()
+        lock(&self.rule_log).violations.clone()
     }
 
-    /// Checks the rules after something has happened to an order.
-    pub fn look(&self, order: OrderId) {
+    /// Checks the rules after a change of an order's records.
+    pub fn check_order(&self, order: OrderId) {
         let snapshot = self.snapshot_of(order);
-        let before = lock(&self.watch).last.insert(order, snapshot.clone()).unwrap_or_default();
-        let mut found = check_step(&before, &snapshot);
+        let before = lock(&self.rule_log).last.insert(order, snapshot.clone()).unwrap_or_default();
+        let mut found = check_transition(&before, &snapshot);
         let is_held = |snapshot: &Snapshot| {
             let mut states = snapshot.reservations.values().map(|reservation| reservation.state.name());
             states.any(|state| state == "held")
         };
         if lock(&self.released).contains(&order) && is_held(&snapshot) && !is_held(&before) {
-            self.violated(format!("FinalStays: stock is held for order {order}, which was released before"));
+            self.report_violation(format!(
+                "FinalStays: stock is held for order {order}, which was released before"
+            ));
         }
         if before.reservations == snapshot.reservations {
-            found.extend(check(&snapshot, self.when()));
+            found.extend(check(&snapshot, self.phase()));
         } else {
-            found.extend(check(&self.snapshot(), self.when()));
+            found.extend(check(&self.snapshot(), self.phase()));
         }
         for violation in found {
-            self.violated(violation.to_string());
+            self.report_violation(violation.to_string());
         }
     }
 
-    fn when(&self) -> When {
-        When::Running { now: self.sim.now(), patience: SignedDuration::MAX }
+    fn phase(&self) -> Phase {
+        Phase::Running { now: self.sim.now(), stuck_after: SignedDuration::MAX }
     }
 
-    /// All that concerns one order.
+    /// The snapshot of a single order.
     fn snapshot_of(&self, order: OrderId) -> Snapshot {
         let payment = now(Payments::get(&self.payments, order)).ok().flatten();
         let stored = now(Orders::get(&self.orders, order)).ok().flatten();
@@ -220,7 +225,7 @@ impl World {
             reservations: reservation.map(|found| (order, found)).into_iter().collect(),
             payments: payment.map(|payment| (order, payment)).into_iter().collect(),
             intents: self.intents(Some(order)),
-            mails: lock(&self.mails).iter().filter(|mail| mail.order_id == order).cloned().collect(),
+            emails: lock(&self.emails).iter().filter(|email| email.order_id == order).cloned().collect(),
             ..Snapshot::default()
         }
     }
@@ -234,7 +239,7 @@ impl World {
             .collect()
     }
 
-    /// All there is.
+    /// The snapshot of the whole system.
     pub fn snapshot(&self) -> Snapshot {
         let products = self.inventory.products();
         let stock = |product: &inventory::product::Product| Stock {
@@ -242,7 +247,7 @@ impl World {
             held: i64::from(product.held),
             sold: i64::from(product.sold),
         };
-        let delivered = |(sku, pieces): (Sku, u64)| (sku, i64::try_from(pieces).unwrap_or(i64::MAX));
+        let delivered = |(sku, quantity): (Sku, u64)| (sku, i64::try_from(quantity).unwrap_or(i64::MAX));
         let queues = lock(&self.queues);
         Snapshot {
             orders: self.orders.all(),
@@ -251,9 +256,9 @@ impl World {
             delivered: self.inventory.delivered().into_iter().map(delivered).collect(),
             intents: self.intents(None),
             payments: self.payments.all(),
-            mails: lock(&self.mails).clone(),
+            emails: lock(&self.emails).clone(),
             outbox: self.orders.pending_events().into_iter().map(|event| (event.id, event)).collect(),
-            queued: queues
+            queued_messages: queues
                 .iter()
                 .map(|queue| {
                     (
@@ -262,17 +267,17 @@ impl World {
                     )
                 })
                 .collect(),
-            dead: Vec::new(),
+            dead_letters: Vec::new(),
         }
     }
 
-    /// Whether an order is not final yet.
+    /// Whether any order is not final yet.
     pub fn has_open_orders(&self) -> bool {
         self.orders.all().into_values().any(|order| !order.status().is_final())
     }
 
-    /// Whether nothing is on its way any more.
-    pub fn is_quiet(&self) -> bool {
+    /// Whether nothing is in progress any more.
+    pub fn is_idle(&self) -> bool {
         self.sim.scheduler.is_idle()
             && lock(&self.stream).rows.is_empty()
             && lock(&self.queues).iter().all(|queue| queue.messages.is_empty())

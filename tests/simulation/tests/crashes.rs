@@ -1,50 +1,62 @@
-//! The systematic pass: at every call of every function, everything that can go wrong there, one run each. After the
-//! message has come again, all is as it would have been without.
+//! The crash pass: every fault at every call of every function, one run each. Once the message has been
+//! redelivered, the result is the same as without the fault.
 //!
-//! The idea is that of the sagas in Oxide's omicron, which are tested by failing each of their nodes.
+//! The idea comes from the sagas in Oxide's omicron, which are tested by failing each of their nodes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::payment::PaymentState;
+use simulation::clients::OrderRequest;
 use simulation::faults::{Fault, Plan};
 use simulation::run::{Outcome, Setup, run};
-use simulation::shop::Wish;
 use simulation::wiring::Wiring;
 
 const FAULTS: [Fault; 9] = [
-    Fault::Kill { effect: false },
-    Fault::Kill { effect: true },
-    Fault::Before,
-    Fault::After,
-    Fault::Twice,
-    Fault::Hang { effect: false, gives_up: None },
-    Fault::Hang { effect: true, gives_up: Some(Duration::from_secs(5)) },
-    Fault::Late(Duration::from_secs(600)),
+    Fault::Kill { takes_effect: false },
+    Fault::Kill { takes_effect: true },
+    Fault::FailBefore,
+    Fault::FailAfter,
+    Fault::RetriedBySdk,
+    Fault::Hang { takes_effect: false, client_timeout: None },
+    Fault::Hang { takes_effect: true, client_timeout: Some(Duration::from_secs(5)) },
+    Fault::Delayed(Duration::from_secs(600)),
     Fault::Stall(Duration::from_secs(900)),
 ];
 
 fn scenarios() -> Vec<(&'static str, Setup)> {
-    let plain = Wish::plain;
-    let two = Wish { pieces: [2, 1], at: Duration::from_secs(1), ..plain() };
+    let simple = OrderRequest::simple;
+    let two = OrderRequest { quantities: [2, 1], at: Duration::from_secs(1), ..simple() };
     vec![
-        ("paid", Setup::calm([5, 5], vec![plain()])),
-        ("declined", Setup::calm([5, 5], vec![Wish { method: "pm_declined", ..plain() }])),
-        ("paid later", Setup::calm([5, 5], vec![Wish { method: "pm_slow", ..plain() }])),
-        ("unknown card", Setup::calm([5, 5], vec![Wish { method: "pm_unknown", ..plain() }])),
-        ("too little stock", Setup::calm([0, 5], vec![plain()])),
-        ("another price", Setup::calm([5, 5], vec![Wish { cents: 499, ..plain() }])),
-        ("two orders", Setup::calm([3, 1], vec![plain(), two])),
+        ("paid", Setup::without_faults([5, 5], vec![simple()])),
+        (
+            "declined",
+            Setup::without_faults([5, 5], vec![OrderRequest { payment_method: "pm_declined", ..simple() }]),
+        ),
+        (
+            "slow payment",
+            Setup::without_faults([5, 5], vec![OrderRequest { payment_method: "pm_slow", ..simple() }]),
+        ),
+        (
+            "unknown card",
+            Setup::without_faults([5, 5], vec![OrderRequest { payment_method: "pm_unknown", ..simple() }]),
+        ),
+        ("out of stock", Setup::without_faults([0, 5], vec![simple()])),
+        ("changed price", Setup::without_faults([5, 5], vec![OrderRequest { unit_price: 499, ..simple() }])),
+        ("two orders", Setup::without_faults([3, 1], vec![simple(), two])),
         ("too late to cancel", {
-            Setup::calm([5, 5], vec![Wish { cancel_after: Some(Duration::from_secs(3000)), ..plain() }])
+            Setup::without_faults(
+                [5, 5],
+                vec![OrderRequest { cancel_after: Some(Duration::from_secs(3000)), ..simple() }],
+            )
         }),
     ]
 }
 
-/// How it ended, but for ids and times.
+/// The final state of a run, without ids and times.
 fn end(outcome: &Outcome) -> Vec<String> {
-    let last = &outcome.last;
+    let last = &outcome.final_snapshot;
     let by_customer: BTreeMap<_, _> =
         last.orders.values().map(|order| (order.details.customer.id.to_string(), order)).collect();
     let mut lines: Vec<String> = by_customer
@@ -73,23 +85,25 @@ fn end(outcome: &Outcome) -> Vec<String> {
     lines
 }
 
-/// The mails, each once. One whose answer was lost may be sent twice: SES cannot be asked what it has sent.
-fn mails(outcome: &Outcome) -> Vec<String> {
-    let customer = |order| outcome.last.orders.get(&order).map(|order| order.details.customer.id.to_string());
-    let mut mails: Vec<String> = outcome
-        .last
-        .mails
+/// The emails, without duplicates. An email whose response was lost may be sent twice: SES offers no way to
+/// look up what it has sent.
+fn emails(outcome: &Outcome) -> Vec<String> {
+    let customer =
+        |order| outcome.final_snapshot.orders.get(&order).map(|order| order.details.customer.id.to_string());
+    let mut emails: Vec<String> = outcome
+        .final_snapshot
+        .emails
         .iter()
-        .map(|mail| format!("{:?} {}", customer(mail.order_id), mail.kind))
+        .map(|email| format!("{:?} {}", customer(email.order_id), email.kind))
         .collect();
-    mails.sort();
-    mails.dedup();
-    mails
+    emails.sort();
+    emails.dedup();
+    emails
 }
 
 #[test]
-fn a_fault_at_any_call_changes_nothing_in_the_end() {
-    let wiring = Arc::new(Wiring::of_repository().unwrap());
+fn a_fault_at_any_call_does_not_change_the_final_state() {
+    let wiring = Arc::new(Wiring::from_repository().unwrap());
     let mut runs = 0;
     for (name, setup) in scenarios() {
         let without = run(&setup, &wiring);
@@ -101,14 +115,14 @@ fn a_fault_at_any_call_changes_nothing_in_the_end() {
                 runs += 1;
                 let same = outcome.violations.is_empty()
                     && end(&outcome) == end(&without)
-                    && mails(&outcome) == mails(&without);
+                    && emails(&outcome) == emails(&without);
                 if !same {
                     let trace = run(&Setup { trace: true, ..with }, &wiring).trace.join("\n");
                     panic!(
-                        "{trace}\n\n“{name}”, {fault:?} at call {call}: {:?}\n{:#?}\nwithout it:\n{:#?}",
+                        "{trace}\n\n“{name}”, {fault:?} at call {call}: {:?}\n{:#?}\nwithout the fault:\n{:#?}",
                         outcome.violations,
-                        (end(&outcome), mails(&outcome)),
-                        (end(&without), mails(&without)),
+                        (end(&outcome), emails(&outcome)),
+                        (end(&without), emails(&without)),
                     );
                 }
             }
@@ -119,17 +133,21 @@ fn a_fault_at_any_call_changes_nothing_in_the_end() {
 }
 
 #[test]
-fn every_message_twice_changes_nothing_in_the_end() {
-    let wiring = Arc::new(Wiring::of_repository().unwrap());
+fn delivering_every_message_twice_does_not_change_the_final_state() {
+    let wiring = Arc::new(Wiring::from_repository().unwrap());
     for (name, setup) in scenarios() {
         let once = run(&setup, &wiring);
         for later in [0, 1, 60, 3_600] {
-            let twice = Setup { double: Some(Duration::from_secs(later)), ..setup.clone() };
+            let twice = Setup { redeliver_after: Some(Duration::from_secs(later)), ..setup.clone() };
             let twice = run(&twice, &wiring);
-            assert_eq!(twice.violations, [""; 0], "{name}, again after {later} s");
-            assert_eq!(end(&twice), end(&once), "{name}, again after {later} s");
-            assert_eq!(twice.last.mails.len(), once.last.mails.len(), "{name}, again after {later} s");
-            assert!(twice.calls > once.calls, "{name}: it was handled again");
+            assert_eq!(twice.violations, [""; 0], "{name}, redelivered after {later} s");
+            assert_eq!(end(&twice), end(&once), "{name}, redelivered after {later} s");
+            assert_eq!(
+                twice.final_snapshot.emails.len(),
+                once.final_snapshot.emails.len(),
+                "{name}, redelivered after {later} s"
+            );
+            assert!(twice.calls > once.calls, "{name}: the messages were handled again");
         }
     }
 }

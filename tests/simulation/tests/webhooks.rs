@@ -1,14 +1,14 @@
-//! Whoever comes first, `process-payment` or the provider's webhook, the payment ends the same.
+//! Whether `process-payment` or the provider's webhook comes first, the payment has the same outcome.
 
 use std::sync::Arc;
 
 use domain::payment::{Payment, PaymentState};
+use simulation::clients::OrderRequest;
 use simulation::faults::{Fault, Plan};
 use simulation::run::{Outcome, Setup, run};
-use simulation::shop::Wish;
 use simulation::wiring::Wiring;
 
-/// The number of the first call of that name by a function.
+/// The number of the first call with this name by a function.
 fn call(outcome: &Outcome, function: &str, what: &str) -> Option<u64> {
     let is_it =
         |line: &&String| line.contains(&format!("{function}#")) && line.contains(&format!(": {what} (call "));
@@ -18,12 +18,12 @@ fn call(outcome: &Outcome, function: &str, what: &str) -> Option<u64> {
 
 fn payment(outcome: &Outcome) -> &Payment {
     assert_eq!(outcome.violations, [""; 0], "{}", outcome.trace.join("\n"));
-    let payments: Vec<_> = outcome.last.payments.values().collect();
+    let payments: Vec<_> = outcome.final_snapshot.payments.values().collect();
     assert_eq!(payments.len(), 1);
     payments[0]
 }
 
-/// How long after the order was placed its payment ended, in seconds; and how it did.
+/// The seconds from the placement of the order to the end of its payment, and the final status.
 fn end(outcome: &Outcome) -> (i64, &'static str) {
     let payment = payment(outcome);
     let (at, how) = match &payment.state {
@@ -37,35 +37,35 @@ fn end(outcome: &Outcome) -> (i64, &'static str) {
 
 #[test]
 fn either_may_come_first() {
-    let wiring = Arc::new(Wiring::of_repository().unwrap());
+    let wiring = Arc::new(Wiring::from_repository().unwrap());
     let visibility = i64::try_from(wiring.timeout.as_secs() * 6).unwrap();
     for (method, how) in [("pm_visa", "succeeded"), ("pm_declined", "declined")] {
-        let wish = Wish { method, ..Wish::plain() };
-        let setup = Setup { trace: true, ..Setup::calm([5, 5], vec![wish]) };
+        let order_request = OrderRequest { payment_method: method, ..OrderRequest::simple() };
+        let setup = Setup { trace: true, ..Setup::without_faults([5, 5], vec![order_request]) };
         let first = run(&setup, &wiring);
         let (seconds, ended) = end(&first);
         assert!(seconds < 5 && ended == how, "process-payment comes first: {seconds} s, {ended}");
 
-        // Killed when the provider had decided, before anybody here was told: the webhook comes first, as soon as the
-        // lease has ended, and not when the queue hands the message out again.
+        // Killed after the provider has decided, before the result is stored: the webhook comes first, as
+        // soon as the lease has expired, and not only when the queue redelivers the message.
         let call = call(&first, "process-payment", "provider.confirm").unwrap();
-        let killed = Plan::Once { call, fault: Fault::Kill { effect: true } };
+        let killed = Plan::Once { call, fault: Fault::Kill { takes_effect: true } };
         let second = run(&Setup { plan: killed, ..setup }, &wiring);
         let (seconds, ended) = end(&second);
         assert!(
             (5..visibility).contains(&seconds) && ended == how,
-            "the webhook first: {seconds} s, {ended}"
+            "the webhook comes first: {seconds} s, {ended}"
         );
     }
 }
 
 #[test]
-fn what_the_provider_was_still_at_ends_when_it_tells() {
-    let wiring = Arc::new(Wiring::of_repository().unwrap());
-    let wish = Wish { method: "pm_slow", ..Wish::plain() };
-    let outcome = run(&Setup { trace: true, ..Setup::calm([5, 5], vec![wish]) }, &wiring);
+fn a_processing_payment_ends_with_the_webhook() {
+    let wiring = Arc::new(Wiring::from_repository().unwrap());
+    let order_request = OrderRequest { payment_method: "pm_slow", ..OrderRequest::simple() };
+    let outcome = run(&Setup { trace: true, ..Setup::without_faults([5, 5], vec![order_request]) }, &wiring);
     assert_eq!(end(&outcome).1, "succeeded");
     let answers =
         outcome.trace.iter().filter(|line| line.contains("stripe-webhook#") && line.contains("put_events"));
-    assert!(answers.count() >= 2, "processing, and succeeded");
+    assert!(answers.count() >= 2, "one webhook for processing, one for succeeded");
 }

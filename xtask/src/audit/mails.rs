@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use domain::OrderId;
 use domain::claim::{Claim, Status};
-use invariants::Mail;
+use invariants::Email;
 
 use super::tables::{Item, text};
 
@@ -12,10 +12,10 @@ use super::tables::{Item, text};
 pub(super) const TABLE: &str = "EmailsTable";
 
 /// The email that a row records as sent. `None` if the row is leased or its outcome is unknown.
-pub(super) fn read(row: &Item) -> anyhow::Result<Option<Mail>> {
+pub(super) fn read(row: &Item) -> anyhow::Result<Option<Email>> {
     let order_id: OrderId = text(row, "subject")?.parse()?;
     let kind = text(row, "effect")?.to_owned();
     let claim: Claim =
         serde_json::from_str(text(row, "claim")?).context("the claim of an email cannot be parsed")?;
-    Ok(matches!(claim.status, Status::Completed { .. }).then_some(Mail { order_id, kind }))
+    Ok(matches!(claim.status, Status::Completed { .. }).then_some(Email { order_id, kind }))
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::{OrderId, Sku};
-use invariants::{DeadMessage, Rule, Snapshot, Violation, When, check};
+use invariants::{DeadLetterMessage, Phase, Rule, Snapshot, Violation, check};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use print::{json, print};
@@ -162,10 +162,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn when(&self, mode: AuditMode) -> anyhow::Result<(When, String)> {
+    fn when(&self, mode: AuditMode) -> anyhow::Result<(Phase, String)> {
         let patience = match mode {
             AuditMode::Settled => {
-                return Ok((When::Settled, "settled: nothing may be pending".to_owned()));
+                return Ok((Phase::Settled, "settled: nothing may be pending".to_owned()));
             }
             AuditMode::Running { patience: Some(patience) } => patience,
             AuditMode::Running { patience: None } => {
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
         } else {
             format!("running: nothing may take longer than {minutes} min")
         };
-        Ok((When::Running { now: crate::duration::now(), patience }, description))
+        Ok((Phase::Running { now: crate::duration::now(), stuck_after: patience }, description))
     }
 
     /// Reads effects before their causes: what is read later is at least as recent as its effects.
@@ -248,29 +248,32 @@ impl<'a> Reader<'a> {
     }
 
     fn count_messages(&self, observed: &mut Observation) -> anyhow::Result<()> {
-        observed.snapshot.queued.clear();
+        observed.snapshot.queued_messages.clear();
         for (name, url) in &self.queues {
             let count = queues::count(self.stack, name, url)?;
-            observed.snapshot.queued.insert(name.clone(), count);
+            observed.snapshot.queued_messages.insert(name.clone(), count);
         }
-        observed.snapshot.dead.clear();
+        observed.snapshot.dead_letters.clear();
         for queue in &self.dead_letter_queues {
             let count = queue.count(self.stack)?;
             observed.dead_letters.insert(queue.name.clone(), count);
             // Receiving a message would change it, and the count is sufficient.
             if count > 0 {
-                observed.snapshot.dead.push(DeadMessage { queue: queue.name.clone(), order_id: None });
+                observed
+                    .snapshot
+                    .dead_letters
+                    .push(DeadLetterMessage { queue: queue.name.clone(), order_id: None });
             }
         }
         Ok(())
     }
 
-    fn notes(&self, observed: &Observation, when: When) -> Vec<String> {
+    fn notes(&self, observed: &Observation, when: Phase) -> Vec<String> {
         let mut notes = Vec::new();
         if self.provider.is_none() {
             notes.push("captures are as recorded: the payment provider was not queried".to_owned());
         }
-        if when != When::Settled {
+        if when != Phase::Settled {
             for (queue, count) in observed.dead_letters.iter().filter(|(_, count)| **count > 0) {
                 notes.push(format!("{count} dead-letter messages in {queue}: cargo xtask dlq show {queue}"));
             }
@@ -304,7 +307,7 @@ impl Observation {
     }
 }
 
-fn find_violations(observed: &Observation, when: When) -> Vec<Violation> {
+fn find_violations(observed: &Observation, when: Phase) -> Vec<Violation> {
     let mut found = check(&observed.snapshot, when);
     found.extend(observed.bad_rows.iter().cloned());
     found.sort_by_key(|violation| (violation.rule, violation.order_id));
@@ -348,10 +351,10 @@ fn counts(observed: &Observation, with_provider: bool) -> Vec<(String, u64)> {
         counts.push(("  of them captured".to_owned(), count(captured)));
     }
     counts.extend([
-        ("emails".to_owned(), count(snapshot.mails.len())),
+        ("emails".to_owned(), count(snapshot.emails.len())),
         ("products".to_owned(), count(snapshot.stock.len())),
         ("events in the outbox".to_owned(), count(snapshot.outbox.len())),
-        ("messages in queues".to_owned(), snapshot.queued.values().sum()),
+        ("messages in queues".to_owned(), snapshot.queued_messages.values().sum()),
         ("dead-letter messages".to_owned(), observed.dead_letters.values().sum()),
     ]);
     counts

@@ -65,8 +65,8 @@ impl<'a> Tables<'a> {
     /// Reads one order again, in all tables.
     pub(super) fn read_order_again(&self, observed: &mut Observation, id: OrderId) -> anyhow::Result<()> {
         let found = self.mails_of(id)?;
-        observed.snapshot.mails.retain(|mail| mail.order_id != id);
-        observed.snapshot.mails.extend(found);
+        observed.snapshot.emails.retain(|mail| mail.order_id != id);
+        observed.snapshot.emails.extend(found);
         observed.snapshot.orders.remove(&id);
         if let Some(row) = self.get("OrdersTable", id)? {
             observed.add_order(&row);
@@ -115,7 +115,7 @@ impl<'a> Tables<'a> {
     pub(super) fn mails(&self, snapshot: &mut Snapshot, progress: &ui::Progress) -> anyhow::Result<()> {
         let mut wrong = None;
         self.scan(mails::TABLE, Some(progress), |row| match mails::read(row) {
-            Ok(mail) => snapshot.mails.extend(mail),
+            Ok(mail) => snapshot.emails.extend(mail),
             Err(error) => wrong = Some(error),
         })?;
         wrong.map_or(Ok(()), Err)
@@ -143,7 +143,7 @@ impl<'a> Tables<'a> {
         wrong.map_or(Ok(()), Err)
     }
 
-    fn mails_of(&self, id: OrderId) -> anyhow::Result<Vec<invariants::Mail>> {
+    fn mails_of(&self, id: OrderId) -> anyhow::Result<Vec<invariants::Email>> {
         let call = self.stack.aws.dynamodb.query().table_name(self.name(mails::TABLE)?).consistent_read(true);
         let call = call
             .key_condition_expression("subject = :order")

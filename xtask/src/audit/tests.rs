@@ -44,5 +44,5 @@ fn captures_for_unknown_orders_are_counted_but_not_checked() {
     let mut observed = Observation { snapshot, ..Observation::default() };
     observed.separate_foreign_intents();
     assert_eq!(observed.foreign_intents, (2, 1));
-    assert_eq!(find_violations(&observed, When::Settled), []);
+    assert_eq!(find_violations(&observed, Phase::Settled), []);
 }

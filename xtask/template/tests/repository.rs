@@ -102,9 +102,9 @@ fn a_consumer_is_a_block_a_binary_and_a_sample() -> Result<()> {
     none(events::fit_their_samples(&template, &samples_at(copied)?));
 
     // The simulation has its subscription, and the model need not know it: it only observes.
-    let wiring = Wiring::of(&template)?;
+    let wiring = Wiring::from_template(&template)?;
     let found = wiring.subscriptions.iter().find(|it| it.function == "CountSales");
-    assert!(found.is_some_and(|it| it.observes && it.types == ["payment.succeeded"]), "{found:?}");
+    assert!(found.is_some_and(|it| it.is_observer && it.event_types == ["payment.succeeded"]), "{found:?}");
     let participants = Template::of_repository()?.participants();
     assert_eq!(template.participants(), participants);
 

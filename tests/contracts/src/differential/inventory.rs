@@ -1,4 +1,4 @@
-//! Two inventories.
+//! Differential test of two inventories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,47 +9,47 @@ use inventory::store::DeliveryOutcome;
 use platform::http::Precondition;
 use proptest::prelude::*;
 
-use super::{alike, answer};
+use super::{comparable, ensure_equal};
 use crate::inventory_world::World;
 use crate::sample::{euros, line, name, order_id, sku};
 
-/// A call to an inventory.
+/// A call to an inventory. Numbers identify products, deliveries and orders.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub enum Call {
-    /// Names and prices a product, on a condition.
+    /// Creates or updates a product (SKU, price, precondition).
     Put(u32, u32, Precondition),
-    /// Tells of a delivery: of which product, which, how much.
+    /// Records a delivery (SKU, delivery, quantity).
     Deliver(u32, u32, u32),
     /// Reads a product.
     Product(u32),
-    /// Reads all products, all pages of this size.
+    /// Lists all products, in pages of this size.
     Products(u32),
     /// Reads stock and prices.
-    OnSale,
+    LoadStock,
     /// Reads a reservation.
     Reservation(u32),
     /// Writes a reservation.
     Write {
-        /// Of which order.
         order: u32,
-        /// The state that was read: of [`STATES`], or none.
+        /// The state that was read, as an index below [`STATES`]; `None` for a missing reservation.
         read: Option<usize>,
-        /// The new state, of [`STATES`].
+        /// The new state, as an index below [`STATES`].
         new: usize,
-        /// What it does to the stock: available, held and sold of which product, at which price.
+        /// The stock changes (SKU, available, held, sold, expected price).
         changes: Vec<(u32, i64, i64, i64, Option<u32>)>,
     },
 }
 
-/// How many states a reservation has.
+/// The number of reservation states.
 pub const STATES: usize = 5;
 
-/// Any call.
+/// Generates any call.
 pub fn calls() -> impl Strategy<Value = Call> {
-    let pieces = -3..=3_i64;
+    let units = -3..=3_i64;
     let price = prop::option::weighted(0.4, 1..=2_u32);
-    // Nothing that is sold comes back: no rule takes from that counter.
-    let change = (1..=3_u32, pieces.clone(), pieces, 0..=2_i64, price);
+    // No rule decreases the sold counter.
+    let change = (1..=3_u32, units.clone(), units, 0..=2_i64, price);
     let write = (1..=2_u32, prop::option::of(0..STATES), 0..STATES, prop::collection::vec(change, 0..=3));
     let condition = prop_oneof![
         4 => Just(Precondition::None),
@@ -59,10 +59,10 @@ pub fn calls() -> impl Strategy<Value = Call> {
     ];
     prop_oneof![
         3 => (1..=3_u32, 1..=2_u32, condition).prop_map(|(sku, price, condition)| Call::Put(sku, price, condition)),
-        3 => (1..=3_u32, 1..=2_u32, 3..=5_u32).prop_map(|(sku, name, pieces)| Call::Deliver(sku, name, pieces)),
+        3 => (1..=3_u32, 1..=2_u32, 3..=5_u32).prop_map(|(sku, name, units)| Call::Deliver(sku, name, units)),
         1 => (1..=3_u32).prop_map(Call::Product),
         1 => (1..=3_u32).prop_map(Call::Products),
-        1 => Just(Call::OnSale),
+        1 => Just(Call::LoadStock),
         1 => (1..=2_u32).prop_map(Call::Reservation),
         6 => write.prop_map(|(order, read, new, changes)| Call::Write { order, read, new, changes }),
     ]
@@ -73,7 +73,7 @@ enum Answer {
     Product(Option<Product>),
     Products(BTreeMap<Sku, Product>),
     Delivered(DeliveryOutcome),
-    OnSale(BTreeMap<Sku, ProductStock>),
+    LoadStock(BTreeMap<Sku, ProductStock>),
     Reservation(Option<Reservation>),
     Written(bool),
 }
@@ -91,16 +91,16 @@ fn reservation(order: u32, state: usize) -> anyhow::Result<Reservation> {
     Ok(Reservation { order_id: order_id(order), lines, state })
 }
 
-async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
+async fn execute(call: &Call, world: &World) -> anyhow::Result<Answer> {
     let World { products, reservations } = world;
     Ok(match call {
         Call::Put(number, price, condition) => {
             let offer = Offer { name: name()?, price: euros(*price)?, tax_rate: None };
             Answer::Product(products.put(&sku(*number)?, &offer, *condition).await?)
         }
-        Call::Deliver(number, delivery, pieces) => {
+        Call::Deliver(number, delivery, units) => {
             let delivery = format!("d-{delivery}").parse()?;
-            Answer::Delivered(products.record_delivery(&sku(*number)?, &delivery, *pieces).await?)
+            Answer::Delivered(products.record_delivery(&sku(*number)?, &delivery, *units).await?)
         }
         Call::Product(number) => Answer::Product(products.get(&sku(*number)?).await?),
         Call::Products(limit) => {
@@ -114,7 +114,7 @@ async fn ask(call: &Call, world: &World) -> anyhow::Result<Answer> {
                 }
             }
         }
-        Call::OnSale => Answer::OnSale(reservations.load_stock(&[sku(1)?, sku(2)?, sku(3)?]).await?),
+        Call::LoadStock => Answer::LoadStock(reservations.load_stock(&[sku(1)?, sku(2)?, sku(3)?]).await?),
         Call::Reservation(order) => Answer::Reservation(reservations.get(order_id(*order)).await?),
         Call::Write { order, read, new, changes } => {
             let read = read.map(|state| reservation(*order, state)).transpose()?;
@@ -136,16 +136,16 @@ fn changes_a_product_twice(call: &Call) -> bool {
     skus.len() < changes.len()
 }
 
-/// Makes the calls to both.
+/// Makes the same calls to both stores.
 ///
 /// # Errors
-/// When one got two answers.
+/// If a call returned different results.
 pub async fn compare(calls: Vec<Call>, stores: [World; 2]) -> anyhow::Result<()> {
     for (index, call) in calls.iter().enumerate() {
         let twice = changes_a_product_twice(call);
-        let one = answer(twice, ask(call, &stores[0]).await)?;
-        let other = answer(twice, ask(call, &stores[1]).await)?;
-        alike(index, call, [one, other])?;
+        let one = comparable(twice, execute(call, &stores[0]).await)?;
+        let other = comparable(twice, execute(call, &stores[1]).await)?;
+        ensure_equal(index, call, [one, other])?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! Random calls to two ports that should be alike: every answer has to be the same. It finds what nobody thought
-//! of writing a contract for.
+//! Differential tests: random calls to two implementations of a port must return the same results. They find
+//! differences for which nobody has written a contract.
 //!
-//! `proptest` chooses the calls, the same ones in every run (`PROPTEST_RNG_SEED` asks for others), and shortens a
-//! sequence that tells them apart to one from which no call can be left out.
+//! `proptest` generates the calls, the same in every run unless `PROPTEST_RNG_SEED` is set, and shrinks a
+//! sequence that reveals a difference to a minimal one.
 
 pub mod inventory;
 pub mod orders;
@@ -15,16 +15,16 @@ use proptest::collection::vec;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
-/// The most calls in one sequence.
-const MOST_CALLS: usize = 20;
-/// How many shorter sequences are tried when one has told two ports apart.
-const SHORTENINGS: u32 = 300;
+/// The maximum number of calls in a sequence.
+const MAX_CALLS: usize = 20;
+/// The maximum number of attempts to shrink a failing sequence.
+const MAX_SHRINK_ITERS: u32 = 300;
 
-/// Has `check` judge so many sequences of calls.
+/// Runs `check` on random sequences of calls.
 ///
 /// # Errors
-/// The shortest sequence that `check` failed on, and why.
-pub fn agree<C: Debug + Clone>(
+/// The shortest sequence on which `check` failed, and its error.
+pub fn check_equivalence<C: Debug + Clone>(
     sequences: u32,
     calls: impl Strategy<Value = C>,
     check: impl Fn(Vec<C>) -> anyhow::Result<()>,
@@ -38,27 +38,31 @@ pub fn agree<C: Debug + Clone>(
         cases: sequences,
         rng_seed,
         failure_persistence: None,
-        max_shrink_iters: SHORTENINGS,
+        max_shrink_iters: MAX_SHRINK_ITERS,
         ..asked_for
     };
-    let judged = TestRunner::new(config).run(&vec(calls, 1..=MOST_CALLS), |calls| {
+    let result = TestRunner::new(config).run(&vec(calls, 1..=MAX_CALLS), |calls| {
         check(calls).map_err(|error| TestCaseError::fail(format!("{error:#}")))
     });
-    judged.map_err(|error| anyhow::anyhow!("{error}"))
+    result.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-/// What a call was answered, to be compared. Of a failure it counts only that there was one, and only a call that
-/// `may_fail` is compared so: any other failure is the surroundings'.
-fn answer<T>(may_fail: bool, answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+/// The result of a call in comparable form. The error of a call that `may_fail` becomes `None`, so that only
+/// the fact of the failure is compared; any other error is a failure of the test environment and is returned.
+fn comparable<T>(may_fail: bool, answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
     if may_fail { Ok(answer.ok()) } else { answer.map(Some) }
 }
 
-/// Fails when a call got two answers.
-fn alike<T: PartialEq + Debug>(index: usize, call: &impl Debug, answers: [T; 2]) -> anyhow::Result<()> {
+/// Fails if a call returned different results.
+fn ensure_equal<T: PartialEq + Debug>(
+    index: usize,
+    call: &impl Debug,
+    answers: [T; 2],
+) -> anyhow::Result<()> {
     let [one, other] = answers;
     anyhow::ensure!(
         one == other,
-        "call {} of the sequence, {call:?}, is answered\n  {one:?}\nby the one, and\n  {other:?}\nby the other",
+        "call {} of the sequence, {call:?}, returned\n  {one:?}\nfrom the first, and\n  {other:?}\nfrom the second",
         index + 1
     );
     Ok(())

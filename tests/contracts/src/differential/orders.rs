@@ -1,4 +1,4 @@
-//! Two stores of orders.
+//! Differential test of two order stores.
 
 use std::collections::BTreeMap;
 
@@ -9,76 +9,64 @@ use jiff::SignedDuration;
 use orders::store::{Placed, Stored};
 use proptest::prelude::*;
 
-use super::{alike, answer};
+use super::{comparable, ensure_equal};
 use crate::orders::World;
-use crate::sample::{cause, customer, order, order_id, placement, time};
+use crate::sample::{cause, customer, idempotency_record, order, order_id, time};
 
-/// A call to a store of orders, or to its outbox. Times are in seconds after a fixed moment.
+/// A call to an order store, or to its outbox. Numbers identify orders and customers; times are in seconds
+/// after a fixed time.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub enum Call {
-    /// Places an order: the next one, or one with an id that is taken.
+    /// Places a new order, or one with an existing id.
     Place {
-        /// Whether its id is that of the order before.
+        /// Whether to use the id of the previous order.
         again: bool,
-        /// Under which key.
         key: u8,
-        /// Of which customer.
         customer: u32,
-        /// When.
         now: i64,
-        /// Until when the key is remembered.
-        lasts: i64,
+        /// The time at which the key expires.
+        valid_for: i64,
     },
     /// Reads an order.
     Get(u32),
     /// Replaces an order.
     Replace {
-        /// Which.
         order: u32,
-        /// The version that it stands on.
+        /// The version that was read.
         version: u64,
-        /// What it becomes.
         change: Change,
-        /// Whether an event is written with it.
+        /// Whether an event is written in the same transaction.
         event: bool,
     },
-    /// Lists a customer's orders, a page.
-    List {
-        /// Which customer.
-        customer: u32,
-        /// Behind which order.
-        after: Option<u32>,
-        /// At most so many.
-        limit: u32,
-    },
-    /// Lists the open orders, all pages.
+    /// Lists a page of a customer's orders.
+    List { customer: u32, after: Option<u32>, limit: u32 },
+    /// Lists all open orders placed before a time.
     Open(i64),
-    /// Lists what is left in the outbox.
+    /// Lists the outbox rows written before a time.
     Left(i64),
-    /// Removes an order's first event, or its second, from the outbox.
+    /// Removes an order's first or second event from the outbox.
     Remove(u32, bool),
 }
 
-/// What an order becomes.
+/// A change of an order.
 #[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Change {
-    /// Its stock is held.
     Reserved,
-    /// Somebody wants it cancelled.
     Cancelling,
-    /// It is final.
     Paid,
 }
 
-/// Any call.
+/// Generates any call.
 pub fn calls() -> impl Strategy<Value = Call> {
     let change = prop_oneof![Just(Change::Reserved), Just(Change::Cancelling), Just(Change::Paid)];
-    // An id that is taken is rare: the adapter tries for half a second before it gives up.
+    // Duplicate ids are rare: the adapter retries for half a second before it fails.
     let place = (prop::bool::weighted(0.03), 0..4_u8, 1..=2_u32, 0..4_i64, 0..4_i64);
     let replace = (1..=4_u32, 1..=3_u64, change, any::<bool>());
     let list = (1..=2_u32, prop::option::of(1..=5_u32), 1..=3_u32);
     prop_oneof![
-        6 => place.prop_map(|(again, key, customer, now, lasts)| Call::Place { again, key, customer, now, lasts }),
+        6 => place.prop_map(|(again, key, customer, now, valid_for)| Call::Place { again, key, customer, now, valid_for }),
         1 => (1..=5_u32).prop_map(Call::Get),
         6 => replace.prop_map(|(order, version, change, event)| Call::Replace { order, version, change, event }),
         2 => list.prop_map(|(customer, after, limit)| Call::List { customer, after, limit }),
@@ -88,8 +76,8 @@ pub fn calls() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// What can be compared of an answer. A page's end need not be known when it is full, and open orders come in
-/// any order.
+/// The comparable part of a result. Leaves out the cursor of a page, because a full page may have one or not,
+/// and the sequence of open orders, which is undefined.
 #[derive(Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there are a few dozen of them at a time")]
 enum Answer {
@@ -103,8 +91,8 @@ enum Answer {
 }
 
 fn changed(order: &Order, change: Change) -> anyhow::Result<(Order, Event)> {
-    let wish = order.request_cancellation(VoidReason::CustomerRequest, time(0)?, cause()?);
-    let (cancelling, event) = wish.ok_or_else(|| anyhow::anyhow!("a new order can be cancelled"))?;
+    let requested = order.request_cancellation(VoidReason::CustomerRequest, time(0)?, cause()?);
+    let (cancelling, event) = requested.ok_or_else(|| anyhow::anyhow!("a new order can be cancelled"))?;
     let order = match change {
         Change::Reserved => Order { reserved: true, ..order.clone() },
         Change::Cancelling => cancelling,
@@ -113,7 +101,7 @@ fn changed(order: &Order, change: Change) -> anyhow::Result<(Order, Event)> {
     Ok((order, event))
 }
 
-/// The calls so far, as far as later ones depend on them.
+/// The state of the test that later calls depend on.
 #[derive(Debug, Clone, Copy, Default)]
 struct Script {
     placed: u32,
@@ -126,21 +114,21 @@ impl Script {
         }
     }
 
-    async fn ask(self, call: &Call, world: &World) -> anyhow::Result<Answer> {
+    async fn execute(self, call: &Call, world: &World) -> anyhow::Result<Answer> {
         let seconds = |seconds: i64| Ok::<_, anyhow::Error>(time(0)? + SignedDuration::from_secs(seconds));
         let orders = &world.orders;
         Ok(match *call {
-            Call::Place { again: _, key, customer, now, lasts } => {
+            Call::Place { again: _, key, customer, now, valid_for } => {
                 let (order, event) = order(self.placed, customer, seconds(now)?)?;
-                let placement = placement(&format!("key-{key}"), order.id, lasts);
-                Answer::Placed(orders.place(&order, &event, &placement, seconds(now)?).await?)
+                let record = idempotency_record(&format!("key-{key}"), order.id, valid_for);
+                Answer::Placed(orders.place(&order, &event, &record, seconds(now)?).await?)
             }
             Call::Get(number) => Answer::Got(orders.get(order_id(number)).await?),
             Call::Replace { order: number, version, change, event } => {
                 let (order, _) = order(number, 1, seconds(0)?)?;
-                let (new, wish) = changed(&order, change)?;
+                let (new, requested) = changed(&order, change)?;
                 let read = Stored { order, version };
-                Answer::Replaced(orders.replace(&read, &new, event.then_some(&wish)).await?)
+                Answer::Replaced(orders.replace(&read, &new, event.then_some(&requested)).await?)
             }
             Call::List { customer: number, after, limit } => {
                 let after = after.map(order_id);
@@ -171,18 +159,18 @@ impl Script {
     }
 }
 
-/// Makes the calls to both.
+/// Makes the same calls to both stores.
 ///
 /// # Errors
-/// When one got two answers.
+/// If a call returned different results.
 pub async fn compare(calls: Vec<Call>, stores: [World; 2]) -> anyhow::Result<()> {
     let mut script = Script::default();
     for (index, call) in calls.iter().enumerate() {
         script.next(call);
         let taken = matches!(call, Call::Place { again: true, .. });
-        let one = answer(taken, script.ask(call, &stores[0]).await)?;
-        let other = answer(taken, script.ask(call, &stores[1]).await)?;
-        alike(index, call, [one, other])?;
+        let one = comparable(taken, script.execute(call, &stores[0]).await)?;
+        let other = comparable(taken, script.execute(call, &stores[1]).await)?;
+        ensure_equal(index, call, [one, other])?;
     }
     Ok(())
 }

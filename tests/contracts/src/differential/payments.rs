@@ -1,29 +1,28 @@
-//! Two stores of payment records.
+//! Differential test of two stores of payment records.
 
 use domain::payment::Payment;
 use proptest::prelude::*;
 
-use super::alike;
+use super::ensure_equal;
 use crate::payments::{World, charging, states};
 use crate::sample::order_id;
 
 /// A call to a store of payment records.
 #[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub enum Call {
     /// Reads the record of an order.
     Get(u32),
     /// Writes a record.
     Write {
-        /// Of which order.
         order: u32,
-        /// In which version.
         version: u64,
-        /// In which of the states that there are.
+        /// The index of the state in the list of sample states.
         state: usize,
     },
 }
 
-/// Any call.
+/// Generates any call.
 pub fn calls() -> impl Strategy<Value = Call> {
     let write = (1..=2_u32, 1..=5_u64, 0..10_usize);
     prop_oneof![
@@ -32,10 +31,10 @@ pub fn calls() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// Makes the calls to both.
+/// Makes the same calls to both stores.
 ///
 /// # Errors
-/// When one got two answers.
+/// If a call returned different results.
 pub async fn compare(calls: Vec<Call>, stores: [World; 2]) -> anyhow::Result<()> {
     let [one, other] = stores.map(|world| world.payments);
     let states = states()?;
@@ -43,12 +42,12 @@ pub async fn compare(calls: Vec<Call>, stores: [World; 2]) -> anyhow::Result<()>
         match call {
             Call::Get(order) => {
                 let id = order_id(*order);
-                alike(index, call, [one.get(id).await?, other.get(id).await?])?;
+                ensure_equal(index, call, [one.get(id).await?, other.get(id).await?])?;
             }
             Call::Write { order, version, state } => {
                 let state = states[state % states.len()].clone();
                 let record = Payment { state, ..charging(*order, *version, 1)? };
-                alike(index, call, [one.write(&record).await?, other.write(&record).await?])?;
+                ensure_equal(index, call, [one.write(&record).await?, other.write(&record).await?])?;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Two payment providers.
+//! Differential test of two payment providers.
 
 use std::collections::BTreeSet;
 
@@ -7,26 +7,27 @@ use domain::payment::IntentStatus;
 use payments::provider::{NewIntent, ProviderError};
 use proptest::prelude::*;
 
-use super::alike;
+use super::ensure_equal;
 use crate::provider::World;
 use crate::sample::euros;
 
-/// A call to a payment provider. PaymentIntents are named by when they were made: their ids differ.
+/// A call to a payment provider. PaymentIntents are identified by the order of their creation, because their
+/// ids differ.
 #[derive(Debug, Clone)]
 pub enum Call {
-    /// Makes a PaymentIntent: under which key, by which card, over how much.
+    /// Creates a PaymentIntent (key, payment method, amount in cents).
     Create(u8, &'static str, u32),
-    /// Confirms one, under which key.
+    /// Confirms a PaymentIntent (index, key).
     Confirm(usize, u8),
-    /// Cancels one.
+    /// Cancels a PaymentIntent.
     Cancel(usize),
-    /// Looks at one.
+    /// Retrieves a PaymentIntent.
     Retrieve(usize),
-    /// Time passes, and the provider forgets all keys.
+    /// Lets all idempotency keys expire.
     Forget,
 }
 
-/// Any call.
+/// Generates any call.
 pub fn calls() -> impl Strategy<Value = Call> {
     let cards = prop_oneof![
         6 => Just("pm_card_visa"),
@@ -44,18 +45,18 @@ pub fn calls() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// What can be compared of an answer: a person reads the rest.
+/// The comparable part of a result, without messages for people.
 #[derive(Debug, PartialEq)]
 enum Answer {
     Intent(usize),
     Status(IntentStatus),
     Refused(String),
-    Misunderstood,
+    InvalidRequest,
     Unknown,
     Nothing,
 }
 
-/// A provider, and what was made there.
+/// A provider, with the PaymentIntents and keys that the test has used.
 struct Side {
     world: World,
     intents: Vec<PaymentIntentId>,
@@ -63,7 +64,7 @@ struct Side {
 }
 
 impl Side {
-    fn of(world: World) -> Self {
+    fn new(world: World) -> Self {
         Self { world, intents: Vec::new(), keys: BTreeSet::new() }
     }
 
@@ -88,13 +89,13 @@ impl Side {
         })))
     }
 
-    async fn ask(&mut self, call: &Call) -> Result<Answer, ProviderError> {
+    async fn execute(&mut self, call: &Call) -> Result<Answer, ProviderError> {
         let (Call::Confirm(intent, _) | Call::Cancel(intent) | Call::Retrieve(intent)) = call else {
             return match call {
                 Call::Create(key, card, cents) => self.create(*key, card, *cents).await,
                 _ => {
                     for key in std::mem::take(&mut self.keys) {
-                        self.world.books.forget(&key).await?;
+                        self.world.control.forget(&key).await?;
                     }
                     Ok(Answer::Nothing)
                 }
@@ -111,25 +112,25 @@ impl Side {
         }))
     }
 
-    /// The answer, and how often the customer was charged by then.
+    /// Makes a call. Returns its result, and how often the customer has been charged so far.
     async fn answer(&mut self, call: &Call) -> anyhow::Result<(Answer, usize)> {
-        let answer = self.ask(call).await.unwrap_or_else(|error| match error {
+        let answer = self.execute(call).await.unwrap_or_else(|error| match error {
             ProviderError::Refused(reason) => Answer::Refused(reason.code),
-            ProviderError::InvalidRequest(_) => Answer::Misunderstood,
+            ProviderError::InvalidRequest(_) => Answer::InvalidRequest,
             ProviderError::Unknown(_) => Answer::Unknown,
         });
-        Ok((answer, self.world.books.captures(self.world.order).await?))
+        Ok((answer, self.world.control.captures(self.world.order).await?))
     }
 }
 
-/// Makes the calls to both.
+/// Makes the same calls to both providers.
 ///
 /// # Errors
-/// When one got two answers, or the customer was charged more often by the one.
+/// If a call returned different results, or the numbers of charges differ.
 pub async fn compare(calls: Vec<Call>, providers: [World; 2]) -> anyhow::Result<()> {
-    let [mut one, mut other] = providers.map(Side::of);
+    let [mut one, mut other] = providers.map(Side::new);
     for (index, call) in calls.iter().enumerate() {
-        alike(index, call, [one.answer(call).await?, other.answer(call).await?])?;
+        ensure_equal(index, call, [one.answer(call).await?, other.answer(call).await?])?;
     }
     Ok(())
 }

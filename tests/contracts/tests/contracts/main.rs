@@ -1,4 +1,4 @@
-//! The contracts on the ports in memory, and on wrong ones, which break them.
+//! Checks the contracts for the in-memory implementations, and for wrong ones, which violate them.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 

@@ -1,4 +1,4 @@
-//! The ports in memory keep every contract.
+//! The in-memory implementations satisfy every contract.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use uuid::Uuid;
 pub(crate) use ::orders::adapters::memory::InMemoryOrders;
 pub(crate) use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 
-/// Fails with the contracts that do not hold.
-pub(crate) fn all_hold(broken: anyhow::Result<contracts::Broken>) {
-    let broken = broken.unwrap();
-    assert!(broken.is_empty(), "{broken:#?}");
+/// Fails if a contract is violated.
+pub(crate) fn all_hold(violations: anyhow::Result<contracts::Violations>) {
+    let violations = violations.unwrap();
+    assert!(violations.is_empty(), "{violations:#?}");
 }
 
 pub(crate) fn orders_world() -> orders::World {
@@ -42,10 +42,10 @@ pub(crate) fn payments_world() -> payments::World {
     payments::World { payments: Arc::new(InMemoryPayments::default()) }
 }
 
-pub(crate) struct ProviderBooks(pub(crate) Arc<InMemoryProvider>);
+pub(crate) struct InMemoryControl(pub(crate) Arc<InMemoryProvider>);
 
 #[async_trait]
-impl provider::Books for ProviderBooks {
+impl provider::Control for InMemoryControl {
     async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
         Ok(usize::try_from(self.0.captures(order))?)
     }
@@ -59,7 +59,7 @@ impl provider::Books for ProviderBooks {
 pub(crate) fn provider_world() -> provider::World {
     let provider = Arc::new(InMemoryProvider::default());
     let order = OrderId::from(Uuid::from_u128(7));
-    provider::World { provider: provider.clone(), books: Arc::new(ProviderBooks(provider)), order }
+    provider::World { provider: provider.clone(), control: Arc::new(InMemoryControl(provider)), order }
 }
 
 pub(crate) struct Published(pub(crate) Arc<Bus>);
@@ -71,20 +71,20 @@ impl bus::Subscriber for Published {
     }
 }
 
-/// The queue in memory keeps what it is told, and this reads it.
-pub(crate) struct Told(pub(crate) Arc<Queue>);
+/// Reads the calls that the in-memory queue has recorded.
+pub(crate) struct RecordedQueue(pub(crate) Arc<Queue>);
 
 #[async_trait]
-impl queue::Broker for Told {
-    async fn deliver(&self) -> anyhow::Result<String> {
+impl queue::Broker for RecordedQueue {
+    async fn send_and_receive(&self) -> anyhow::Result<String> {
         Ok("receipt-1".to_owned())
     }
 
-    async fn comes_within(&self, wait: Duration) -> anyhow::Result<bool> {
-        Ok(self.0.visibility_extensions().iter().all(|(_, put_off)| *put_off <= wait))
+    async fn is_redelivered_within(&self, wait: Duration) -> anyhow::Result<bool> {
+        Ok(self.0.visibility_extensions().iter().all(|(_, timeout)| *timeout <= wait))
     }
 
-    async fn letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
+    async fn dead_letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
         let attributes = |letter: &platform::host::record::DeadLetter| {
             let mut set = BTreeMap::from([
                 ("error".to_owned(), letter.error.clone()),
@@ -100,54 +100,54 @@ impl queue::Broker for Told {
     }
 }
 
-/// Follows the links of the bucket in memory.
-pub(crate) struct Linked(pub(crate) Arc<Bucket>);
+/// Resolves the presigned URLs of the in-memory bucket.
+pub(crate) struct LinkReader(pub(crate) Arc<Bucket>);
 
 #[async_trait]
-impl objects::Stranger for Linked {
+impl objects::AnonymousClient for LinkReader {
     async fn fetch(&self, link: &str) -> anyhow::Result<Bytes> {
         let key = link.strip_prefix("https://files.example.com/").and_then(|rest| rest.rsplit_once('?'));
-        let (key, _) = key.context("no link of this bucket")?;
-        Ok(self.0.get(key).context("there is no such file")?.body)
+        let (key, _) = key.context("not a URL of this bucket")?;
+        Ok(self.0.get(key).context("no such object")?.body)
     }
 }
 
 #[tokio::test]
 async fn orders_and_outbox() {
-    all_hold(orders::broken(async || Ok(orders_world())).await);
+    all_hold(orders::violations(async || Ok(orders_world())).await);
 }
 
 #[tokio::test]
 async fn products_and_reservations() {
-    all_hold(products::broken(async || Ok(inventory_world())).await);
-    all_hold(reservations::broken(async || Ok(inventory_world())).await);
+    all_hold(products::violations(async || Ok(inventory_world())).await);
+    all_hold(reservations::violations(async || Ok(inventory_world())).await);
 }
 
 #[tokio::test]
 async fn payment_records() {
-    all_hold(payments::broken(async || Ok(payments_world())).await);
+    all_hold(payments::violations(async || Ok(payments_world())).await);
 }
 
 #[tokio::test]
 async fn invoices_and_their_numbers() {
     let world = async || Ok(invoices::World { invoices: Arc::new(InMemoryInvoices::default()) });
-    all_hold(invoices::broken(world).await);
+    all_hold(invoices::violations(world).await);
 }
 
 #[tokio::test]
 async fn the_payment_provider() {
-    all_hold(provider::broken(async || Ok(provider_world())).await);
+    all_hold(provider::violations(async || Ok(provider_world())).await);
 }
 
 #[tokio::test]
 async fn the_search_index() {
     let memory = async || Ok(search_index::World { index: Arc::new(InMemoryIndex::default()) });
-    all_hold(search_index::broken(memory).await);
+    all_hold(search_index::violations(memory).await);
     let postings = async || {
         let index = PostingsIndex::new(InMemoryRows::default(), Arc::new(SystemClock));
         Ok(search_index::World { index: Arc::new(index) })
     };
-    all_hold(search_index::broken(postings).await);
+    all_hold(search_index::violations(postings).await);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn the_bus() {
         let bus = Arc::new(Bus::default());
         Ok(bus::World { publisher: bus.clone(), subscriber: Arc::new(Published(bus)) })
     };
-    all_hold(bus::broken(world).await);
+    all_hold(bus::violations(world).await);
 }
 
 #[tokio::test]
@@ -164,16 +164,16 @@ async fn the_queue() {
     let world = async || {
         let queue = Arc::new(Queue::default());
         let (visibility, dead_letters) = (queue.clone(), queue.clone());
-        Ok(queue::World { visibility, dead_letters, broker: Arc::new(Told(queue)) })
+        Ok(queue::World { visibility, dead_letters, broker: Arc::new(RecordedQueue(queue)) })
     };
-    all_hold(queue::broken(world).await);
+    all_hold(queue::violations(world).await);
 }
 
 #[tokio::test]
 async fn the_bucket() {
     let world = async || {
         let files = Arc::new(Bucket::default());
-        Ok(objects::World { objects: files.clone(), stranger: Arc::new(Linked(files)) })
+        Ok(objects::World { objects: files.clone(), client: Arc::new(LinkReader(files)) })
     };
-    all_hold(objects::broken(world).await);
+    all_hold(objects::violations(world).await);
 }

@@ -1,6 +1,6 @@
-//! Each rule: what satisfies it, and the smallest change that breaks it.
+//! For each rule: a system that satisfies it, and the smallest change that violates it.
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
-mod moment;
 mod sample;
-mod step;
+mod snapshot;
+mod transition;

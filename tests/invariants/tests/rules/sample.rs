@@ -1,18 +1,18 @@
-//! A system in which everything holds, to break.
+//! Consistent snapshots, which the tests then break.
 
 use domain::order::{Order, Outcome, Settlement};
 use domain::payment::{Payment, VoidReason};
 use domain::reservation::{Reservation, ReservationState};
 use domain::{Cause, OrderDetails, OrderId, Sku};
-use invariants::{Intent, Mail, Rule, Snapshot, Stock, Violation, When, check};
+use invariants::{Email, Intent, Phase, Rule, Snapshot, Stock, Violation, check};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// What each of the orders costs.
+/// The total of each order, in minor units.
 pub(crate) const TOTAL: i64 = 100;
 
-/// The orders of [`settled`], by how they ended.
+/// The orders of [`settled`], by outcome.
 pub(crate) const PAID: u8 = 1;
 pub(crate) const REJECTED: u8 = 2;
 pub(crate) const DECLINED: u8 = 3;
@@ -30,9 +30,9 @@ pub(crate) fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(minute * 60).unwrap()
 }
 
-/// So many minutes after the orders were placed, with half an hour of patience.
-pub(crate) fn running(minute: i64) -> When {
-    When::Running { now: at(minute), patience: SignedDuration::from_mins(30) }
+/// A running system, `minute` minutes after the orders were placed. Orders count as stuck after half an hour.
+pub(crate) fn running(minute: i64) -> Phase {
+    Phase::Running { now: at(minute), stuck_after: SignedDuration::from_mins(30) }
 }
 
 pub(crate) fn details() -> OrderDetails {
@@ -50,7 +50,7 @@ fn cause() -> Cause {
     Cause { correlation_id: "r".parse().unwrap(), causation_id: None, traceparent: None }
 }
 
-/// A payment in the state that the JSON says.
+/// A payment record with the fields of `state`.
 pub(crate) fn payment(number: u8, state: Value) -> Payment {
     let mut payment = json!({"order_id": id(number), "order": details(), "cause": cause(), "version": 3});
     payment.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
@@ -70,8 +70,8 @@ pub(crate) fn intent(name: &str, number: u8, captured: i64) -> Intent {
     Intent { id: name.parse().unwrap(), order_id: id(number), captured, refunded: 0 }
 }
 
-pub(crate) fn mail(number: u8, kind: &str) -> Mail {
-    Mail { order_id: id(number), kind: kind.to_owned() }
+pub(crate) fn email(number: u8, kind: &str) -> Email {
+    Email { order_id: id(number), kind: kind.to_owned() }
 }
 
 pub(crate) fn reservation(number: u8, state: ReservationState) -> Reservation {
@@ -82,16 +82,16 @@ pub(crate) fn reservation(number: u8, state: ReservationState) -> Reservation {
     Reservation { order_id: id(number), lines, state }
 }
 
-/// One order of each ending, and nothing on its way.
+/// One order of each outcome, and nothing in progress.
 pub(crate) fn settled() -> Snapshot {
     let mut all = Snapshot::default();
-    let endings = [
+    let outcomes = [
         (PAID, Outcome::Paid, Some(Settlement::Committed)),
         (REJECTED, Outcome::Rejected, None),
         (DECLINED, Outcome::PaymentFailed, Some(Settlement::Released)),
         (CANCELLED, Outcome::Voided(VoidReason::CustomerRequest), Some(Settlement::Released)),
     ];
-    for (number, outcome, settlement) in endings {
+    for (number, outcome, settlement) in outcomes {
         let (mut order, _) = Order::place(id(number), details(), cause());
         order.reserved = number != REJECTED;
         order.outcome = Some(outcome);
@@ -113,19 +113,19 @@ pub(crate) fn settled() -> Snapshot {
     ];
     all.payments.extend(payments.map(|(number, state)| (id(number), payment(number, state))));
     all.intents = vec![intent("pi_1", PAID, TOTAL), intent("pi_3", DECLINED, 0)];
-    all.mails = vec![
-        mail(PAID, "confirmation"),
-        mail(REJECTED, "rejection"),
-        mail(DECLINED, "payment_failure"),
-        mail(CANCELLED, "cancellation"),
+    all.emails = vec![
+        email(PAID, "confirmation"),
+        email(REJECTED, "rejection"),
+        email(DECLINED, "payment_failure"),
+        email(CANCELLED, "cancellation"),
     ];
     all.stock.insert(sku(), Stock { available: 8, held: 0, sold: 2 });
     all.delivered.insert(sku(), 10);
     all
 }
 
-/// One order, whose stock is held and whose payment is on its way.
-pub(crate) fn on_its_way() -> Snapshot {
+/// One order, whose stock is held and whose payment is in progress.
+pub(crate) fn in_progress() -> Snapshot {
     let mut all = Snapshot::default();
     let (mut order, _) = Order::place(id(PAID), details(), cause());
     order.reserved = true;
@@ -138,7 +138,7 @@ pub(crate) fn on_its_way() -> Snapshot {
     all
 }
 
-/// The rules that the violations are of, each once.
+/// The violated rules, sorted and without duplicates.
 pub(crate) fn rules(violations: &[Violation]) -> Vec<Rule> {
     let mut rules: Vec<Rule> = violations.iter().map(|violation| violation.rule).collect();
     rules.sort();
@@ -146,11 +146,16 @@ pub(crate) fn rules(violations: &[Violation]) -> Vec<Rule> {
     rules
 }
 
-/// Asserts that a change to a system in which everything holds breaks these rules and no others.
+/// Asserts that a change to a consistent snapshot violates exactly these rules.
 #[track_caller]
-pub(crate) fn breaks(mut all: Snapshot, when: When, expected: &[Rule], change: impl FnOnce(&mut Snapshot)) {
-    assert_eq!(check(&all, when), [], "before the change");
+pub(crate) fn assert_breaks(
+    mut all: Snapshot,
+    phase: Phase,
+    expected: &[Rule],
+    change: impl FnOnce(&mut Snapshot),
+) {
+    assert_eq!(check(&all, phase), [], "before the change");
     change(&mut all);
-    let found = check(&all, when);
+    let found = check(&all, phase);
     assert_eq!(rules(&found), expected, "{found:#?}");
 }

@@ -1,170 +1,185 @@
-//! Which actions can be taken in a state.
+//! The actions that are possible in a state.
 
-use super::{Protocol, waits};
+use super::{Protocol, provider_is_processing};
 use crate::action::{Action, Fault};
 use crate::mutation::Mutation;
-use crate::scope::{Card, Kind};
-use crate::state::{Attempt, Case, Function, Letter, News, State, Status, Work};
+use crate::scope::{Card, FaultKind};
+use crate::state::{Attempt, EventKind, Function, Message, Saga, State, Status, Work};
 
 impl Protocol {
-    /// When a function's turn comes: those that nobody waits for have theirs after all others.
-    fn rank(&self, function: Function) -> u8 {
+    /// The scheduling priority of a function, 0 first. The deferred functions, whose writes no other step
+    /// waits for, come after all others.
+    fn priority(&self, function: Function) -> u8 {
         self.scope
-            .last
+            .deferred
             .iter()
             .position(|last| *last == function)
             .map_or(0, |at| u8::try_from(at).unwrap_or(0) + 1)
     }
 
-    /// Whose turn it is in an order's affairs.
-    fn turn(&self, case: &Case) -> u8 {
-        let processing = case.intents.iter().any(|intent| intent.status == Status::Processing);
-        if !case.outbox.is_empty() || processing {
+    /// The priority of the functions that may run next for an order.
+    fn current_priority(&self, saga: &Saga) -> u8 {
+        let processing = saga.intents.iter().any(|intent| intent.status == Status::Processing);
+        if !saga.outbox.is_empty() || processing {
             return 0;
         }
-        let functions = case.queues.iter().map(|letter| letter.to);
-        let running = case.attempts.iter().map(|attempt| attempt.letter.to);
-        functions.chain(running).map(|function| self.rank(function)).min().unwrap_or(0)
+        let functions = saga.queues.iter().map(|message| message.to);
+        let running = saga.attempts.iter().map(|attempt| attempt.message.to);
+        functions.chain(running).map(|function| self.priority(function)).min().unwrap_or(0)
     }
 
-    /// Calls `yield_` with every action that can be taken; false from it ends the search.
-    pub(crate) fn each_action(&self, state: &State, yield_: &mut dyn FnMut(Action) -> bool) {
-        let may = |kind: Kind| state.faults > 0 && self.scope.kinds.contains(&kind);
-        for (at, case) in state.cases.iter().enumerate() {
+    /// Calls `visit` with every possible action, until it returns false.
+    pub(crate) fn for_each_action(&self, state: &State, visit: &mut dyn FnMut(Action) -> bool) {
+        let may = |kind: FaultKind| state.faults > 0 && self.scope.fault_kinds.contains(&kind);
+        for (at, saga) in state.sagas.iter().enumerate() {
             let mut actions = Vec::new();
-            if case.placed {
-                self.environment(state, at, &mut actions);
-                let turn = self.turn(case);
-                for (number, attempt) in case.attempts.iter().enumerate() {
-                    if self.rank(attempt.letter.to) != turn {
+            if saga.placed {
+                self.environment_actions(state, at, &mut actions);
+                let current = self.current_priority(saga);
+                for (number, attempt) in saga.attempts.iter().enumerate() {
+                    if self.priority(attempt.message.to) != current {
                         continue;
                     }
-                    for (fault, card) in self.choices(case, at, attempt, &may) {
-                        actions.push(Action::Go { case: at, attempt: number, fault, card });
+                    for (fault, card) in self.effect_choices(saga, at, attempt, &may) {
+                        actions.push(Action::Advance { saga: at, attempt: number, fault, card });
                     }
-                    let stalls = !matches!(attempt.letter.to, Function::OrdersApi | Function::ExpireOrders);
-                    if !attempt.late && stalls && may(Kind::Stall) {
-                        actions.push(Action::Stall { case: at, attempt: number });
+                    let stalls = !matches!(attempt.message.to, Function::OrdersApi | Function::ExpireOrders);
+                    if !attempt.is_stalled && stalls && may(FaultKind::Stall) {
+                        actions.push(Action::Stall { saga: at, attempt: number });
                     }
                 }
             } else {
-                actions.push(Action::Place { case: at, torn: false });
-                if self.is(Mutation::TornOutbox) && may(Kind::Crash) {
-                    actions.push(Action::Place { case: at, torn: true });
+                actions.push(Action::Place { saga: at, torn: false });
+                if self.has_mutation(Mutation::TornOutbox) && may(FaultKind::Crash) {
+                    actions.push(Action::Place { saga: at, torn: true });
                 }
             }
             for action in actions {
-                if !yield_(action) {
+                if !visit(action) {
                     return;
                 }
             }
         }
     }
 
-    /// What does not come from a running attempt.
-    fn environment(&self, state: &State, at: usize, actions: &mut Vec<Action>) {
-        let case = &state.cases[at];
-        let may = |kind: Kind| state.faults > 0 && self.scope.kinds.contains(&kind);
-        let running = |to: Function, news: Option<News>| {
-            let about = |attempt: &Attempt| news.is_none_or(|news| attempt.letter.news == news);
-            case.attempts.iter().any(|attempt| attempt.letter.to == to && about(attempt) && !attempt.late)
+    /// Collects the actions that do not come from a running attempt.
+    fn environment_actions(&self, state: &State, at: usize, actions: &mut Vec<Action>) {
+        let saga = &state.sagas[at];
+        let may = |kind: FaultKind| state.faults > 0 && self.scope.fault_kinds.contains(&kind);
+        let running = |to: Function, event: Option<EventKind>| {
+            let about = |attempt: &Attempt| event.is_none_or(|event| attempt.message.event == event);
+            saga.attempts
+                .iter()
+                .any(|attempt| attempt.message.to == to && about(attempt) && !attempt.is_stalled)
         };
-        for news in case.outbox.iter().filter(|news| !running(Function::RelayOutbox, Some(**news))) {
-            actions.push(Action::Relay { case: at, news: *news });
+        for event in saga.outbox.iter().filter(|event| !running(Function::RelayOutbox, Some(**event))) {
+            actions.push(Action::Relay { saga: at, event: *event });
         }
-        let turn = self.turn(case);
+        let current = self.current_priority(saga);
         let mut last = None;
-        for letter in case.queues.iter().copied() {
-            if last.replace(letter) == Some(letter) || self.rank(letter.to) != turn {
+        for message in saga.queues.iter().copied() {
+            if last.replace(message) == Some(message) || self.priority(message.to) != current {
                 continue;
             }
-            let overdue = self.overdue(case, at, letter);
-            if let Some(overdue) = overdue.filter(|_| !waits(case, letter) || state.faults > 0) {
-                actions.push(Action::Deliver { case: at, letter, overdue, twice: false });
-                if may(Kind::Duplicate) {
-                    actions.push(Action::Deliver { case: at, letter, overdue, twice: true });
+            let lease_expired = self.requires_expired_lease(saga, at, message);
+            if let Some(lease_expired) =
+                lease_expired.filter(|_| !provider_is_processing(saga, message) || state.faults > 0)
+            {
+                actions.push(Action::Deliver { saga: at, message, lease_expired, duplicate: false });
+                if may(FaultKind::Duplicate) {
+                    actions.push(Action::Deliver { saga: at, message, lease_expired, duplicate: true });
                 }
             }
-            if may(Kind::Bury) {
-                actions.push(Action::Bury { case: at, letter });
+            if may(FaultKind::DeadLetter) {
+                actions.push(Action::DeadLetter { saga: at, message });
             }
         }
         let mut last = None;
-        for letter in case.dead.iter().copied() {
-            if last.replace(letter) != Some(letter) {
-                actions.push(Action::Redrive { case: at, letter });
+        for message in saga.dead_letters.iter().copied() {
+            if last.replace(message) != Some(message) {
+                actions.push(Action::Redrive { saga: at, message });
             }
         }
-        for (intent, _) in (0..).zip(&case.intents).filter(|(_, known)| known.status == Status::Processing) {
-            actions.push(Action::Settle { case: at, intent, charged: true });
-            actions.push(Action::Settle { case: at, intent, charged: false });
+        for (intent, _) in (0..).zip(&saga.intents).filter(|(_, known)| known.status == Status::Processing) {
+            actions.push(Action::FinishProcessing { saga: at, intent, charged: true });
+            actions.push(Action::FinishProcessing { saga: at, intent, charged: false });
         }
-        let Some(order) = case.order else { return };
+        let Some(order) = saga.order else { return };
         if order.outcome.is_none() {
-            let quiet = self.is_quiet(case);
+            let is_idle = self.is_idle(saga);
             let asked = order.cancellation.is_some();
             if !asked && state.cancellations > 0 && !running(Function::OrdersApi, None) {
-                actions.push(Action::Cancel { case: at });
+                actions.push(Action::Cancel { saga: at });
             }
-            let early = !asked && state.expiries > 0 && !running(Function::ExpireOrders, None);
-            if early || (quiet && !(asked && self.is(Mutation::AskOnce))) {
-                actions.push(Action::Expire { case: at });
+            let may_expire_early = !asked && state.expiries > 0 && !running(Function::ExpireOrders, None);
+            if may_expire_early
+                || (is_idle && !(asked && self.has_mutation(Mutation::RequestCancellationOnce)))
+            {
+                actions.push(Action::Expire { saga: at });
             }
         }
     }
 
-    /// Whether a message can be taken up: `None` when a lease is in its way that is held, `true` when it has to have
-    /// ended.
-    fn overdue(&self, case: &Case, at: usize, letter: Letter) -> Option<bool> {
-        let holder = match letter.to {
-            Function::ProcessPayment | Function::VoidPayment => self.payment_barred_by(case, at),
-            Function::SendEmail => self.mail_barred_by(case, letter.news),
+    /// Whether the delivery of a message requires that another owner's lease has expired. `None` if the
+    /// delivery has to wait, because the lease owner is active.
+    fn requires_expired_lease(&self, saga: &Saga, at: usize, message: Message) -> Option<bool> {
+        let holder = match message.to {
+            Function::ProcessPayment | Function::VoidPayment => self.blocking_payment_owner(saga, at),
+            Function::SendEmail => self.blocking_email_owner(saga, message.event),
             _ => None,
         };
         match holder {
             None => Some(false),
-            Some(owner) if case.is_at_it(owner) && !self.is(Mutation::IgnoreLeases) => None,
+            Some(owner) if saga.is_owner_active(owner) && !self.has_mutation(Mutation::IgnoreLeases) => None,
             Some(_) => Some(true),
         }
     }
 
-    /// Whether an action is no fault and no whim: such as these go on for ever when faults have stopped.
-    pub(crate) fn is_calm(&self, state: &State, action: &Action) -> bool {
+    /// Whether an action is neither a fault nor an optional external request, so that it also happens after
+    /// faults have stopped.
+    pub(crate) fn is_fault_free(&self, state: &State, action: &Action) -> bool {
         match action {
             Action::Place { torn, .. } => !torn,
-            Action::Deliver { case, letter, twice, .. } => !twice && !waits(&state.cases[*case], *letter),
-            Action::Go { fault, .. } => *fault == Fault::None,
-            Action::Relay { .. } | Action::Settle { .. } => true,
-            Action::Expire { case } => self.is_quiet(&state.cases[*case]),
-            Action::Stall { .. } | Action::Bury { .. } | Action::Redrive { .. } | Action::Cancel { .. } => {
-                false
+            Action::Deliver { saga, message, duplicate, .. } => {
+                !duplicate && !provider_is_processing(&state.sagas[*saga], *message)
             }
+            Action::Advance { fault, .. } => *fault == Fault::None,
+            Action::Relay { .. } | Action::FinishProcessing { .. } => true,
+            Action::Expire { saga } => self.is_idle(&state.sagas[*saga]),
+            Action::Stall { .. }
+            | Action::DeadLetter { .. }
+            | Action::Redrive { .. }
+            | Action::Cancel { .. } => false,
         }
     }
 
-    /// What can become of an attempt's next effect.
-    fn choices(
+    /// The possible results of an attempt's next effect.
+    fn effect_choices(
         &self,
-        case: &Case,
+        saga: &Saga,
         at: usize,
         attempt: &Attempt,
-        may: &dyn Fn(Kind) -> bool,
+        may: &dyn Fn(FaultKind) -> bool,
     ) -> Vec<(Fault, Option<Card>)> {
         let mut choices = vec![(Fault::None, None)];
         match attempt.work {
-            Work::Pay { .. } => return self.payment_choices(case, at, attempt, may),
-            // It reads only: a crash here is one after the effect before.
+            Work::Pay { .. } => return self.payment_choices(saga, at, attempt, may),
+            // It only reads: a crash here is equivalent to one after the previous effect.
             Work::ReadAgain => return choices,
-            Work::Ask { .. } | Work::GiveUpPayment { .. } | Work::GiveUpClaim { .. } => return choices,
-            Work::Send { .. } if may(Kind::Lost) => {
-                choices.extend([(Fault::LostBefore, None), (Fault::LostAfter, None)]);
+            Work::RequestCancellation { .. }
+            | Work::ReleasePaymentLease { .. }
+            | Work::ReleaseClaim { .. } => return choices,
+            Work::SendEmail { .. } if may(FaultKind::NoResponse) => {
+                choices.extend([(Fault::LostRequest, None), (Fault::LostResponse, None)]);
             }
-            Work::Publish(_) if self.is(Mutation::IgnoreRefusedEntries) && may(Kind::Lost) => {
-                choices.push((Fault::LostBefore, None));
+            Work::Publish(_)
+                if self.has_mutation(Mutation::IgnoreFailedEntries) && may(FaultKind::NoResponse) =>
+            {
+                choices.push((Fault::LostRequest, None));
             }
             _ => {}
         }
-        if may(Kind::Crash) {
+        if may(FaultKind::Crash) {
             choices.push((Fault::Crash, None));
         }
         choices

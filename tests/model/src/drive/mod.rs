@@ -1,11 +1,12 @@
-//! How the functions drive the rules: they read, ask the rules, take one effect at a time, publish, acknowledge.
+//! How the functions drive the domain rules: they read, let the rules decide, execute one effect at a time,
+//! publish, and acknowledge.
 //!
-//! Transcribed from the handlers and hosts of `lambdas/` and `shared/platform/src/host/`. No rule is here: what a
-//! record becomes is decided by `domain` alone.
+//! Transcribed from the handlers in `lambdas/` and the hosts in `shared/platform/src/host/`. This module
+//! contains no rules: `domain` alone decides how a record changes.
 
 mod actions;
+mod email;
 mod inventory;
-mod mail;
 mod order;
 mod payment;
 
@@ -16,10 +17,10 @@ use crate::fixture::Fixture;
 use crate::mutation::Mutation;
 use crate::scope::{Card, Scope};
 use crate::state::{
-    Attempt, Case, Function, GONE, Intent, Letter, News, OrderRow, State, Status, Stock, Work,
+    Attempt, DEAD_OWNER, EventKind, Function, Intent, Message, OrderRow, Saga, State, Status, Stock, Work,
 };
 
-/// The protocol within a scope, as it is or with one protection off.
+/// The protocol within a scope, as it ships or with one protection switched off.
 #[derive(Debug)]
 pub struct Protocol {
     pub(crate) scope: Scope,
@@ -27,66 +28,68 @@ pub struct Protocol {
     pub(crate) fixture: Fixture,
 }
 
-/// What an attempt does after an effect, or after it has read.
+/// What follows a read or an effect of an attempt.
 enum Next {
-    /// Goes on.
-    Go(Work),
-    /// Is done: its message is acknowledged.
+    /// The attempt continues with this work.
+    Continue(Work),
+    /// The attempt is finished, and its message is acknowledged.
     Done,
-    /// Failed: its message comes again.
-    Again,
-    /// Was refused by a rule: its message is a dead letter.
+    /// The attempt failed, and its message is redelivered.
+    Retry,
+    /// A rule refused the request, and the message goes to the dead-letter queue.
     Refused,
 }
 
-/// What `template.yaml` subscribes to an event: the rule of each function.
-pub fn subscribers(news: News) -> &'static [Function] {
+/// The functions that subscribe to an event in `template.yaml`.
+pub fn subscribers(event: EventKind) -> &'static [Function] {
     use Function::{ProcessPayment, ReserveInventory, SendEmail, SettleReservation, TrackOrder, VoidPayment};
-    match news {
-        News::Created => &[ReserveInventory],
-        News::Wish(_) => &[VoidPayment],
-        News::Confirmed => &[ProcessPayment, TrackOrder],
-        News::Rejected => &[SendEmail, TrackOrder],
-        News::Committed | News::Released => &[TrackOrder],
-        News::Succeeded | News::Failed | News::Voided(_) => &[SettleReservation, SendEmail, TrackOrder],
+    match event {
+        EventKind::Created => &[ReserveInventory],
+        EventKind::CancellationRequested(_) => &[VoidPayment],
+        EventKind::Confirmed => &[ProcessPayment, TrackOrder],
+        EventKind::Rejected => &[SendEmail, TrackOrder],
+        EventKind::Committed | EventKind::Released => &[TrackOrder],
+        EventKind::Succeeded | EventKind::Failed | EventKind::Voided(_) => {
+            &[SettleReservation, SendEmail, TrackOrder]
+        }
     }
 }
 
 impl Protocol {
-    /// The protocol within `scope`, with one protection off where a mutation is named.
+    /// Creates the protocol within `scope`, with one protection switched off if a mutation is given.
     ///
     /// # Errors
-    /// When the scope names an order that cannot be.
+    /// If the scope contains an invalid order.
     pub fn new(scope: Scope, mutation: Option<Mutation>) -> anyhow::Result<Self> {
         let fixture = Fixture::new(scope.orders)?;
         Ok(Self { scope, mutation, fixture })
     }
 
-    /// The bounds.
+    /// The bounds of the exploration.
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    pub(crate) fn is(&self, mutation: Mutation) -> bool {
+    pub(crate) fn has_mutation(&self, mutation: Mutation) -> bool {
         self.mutation == Some(mutation)
     }
 
-    fn takes_part(&self, function: Function) -> bool {
-        !self.scope.without.contains(&function)
+    fn is_included(&self, function: Function) -> bool {
+        !self.scope.excluded.contains(&function)
     }
 
-    /// Whether nothing is on its way that could move an order, but for dead letters.
-    fn is_quiet(&self, case: &Case) -> bool {
-        let moves = |letter: &Letter| letter.to != Function::SendEmail;
-        case.placed
-            && case.outbox.is_empty()
-            && !case.queues.iter().any(moves)
-            && !case.attempts.iter().any(|attempt| moves(&attempt.letter))
+    /// Whether nothing in progress could change an order. Dead-letter messages do not count.
+    fn is_idle(&self, saga: &Saga) -> bool {
+        let moves = |message: &Message| message.to != Function::SendEmail;
+        saga.placed
+            && saga.outbox.is_empty()
+            && !saga.queues.iter().any(moves)
+            && !saga.attempts.iter().any(|attempt| moves(&attempt.message))
     }
 
-    pub(crate) fn start(&self) -> State {
+    pub(crate) fn initial_state(&self) -> State {
         State {
-            cases: vec![Case::default(); self.scope.orders.len()],
+            sagas: vec![Saga::default(); self.scope.orders.len()],
             stock: self.scope.stock.map(|available| Stock { available, held: 0, sold: 0 }),
             faults: self.scope.faults,
             cancellations: self.scope.cancellations,
@@ -94,252 +97,284 @@ impl Protocol {
         }
     }
 
-    /// The state after an action; `None` where it changes nothing.
-    pub(crate) fn after(&self, before: &State, action: Action) -> Option<State> {
+    /// Applies an action and returns the new state; `None` if nothing changes.
+    pub(crate) fn apply(&self, before: &State, action: Action) -> Option<State> {
         let mut state = before.clone();
         let at = match action {
-            Action::Place { case, torn } => {
-                self.place(&mut state, case, torn);
-                case
+            Action::Place { saga, torn } => {
+                self.place(&mut state, saga, torn);
+                saga
             }
-            Action::Relay { case, news } => {
-                let letter = Letter { to: Function::RelayOutbox, news };
+            Action::Relay { saga, event } => {
+                let message = Message { to: Function::RelayOutbox, event };
                 let work = Work::Relay { published: false };
-                state.cases[case].attempts.push(Attempt {
-                    letter,
+                state.sagas[saga].attempts.push(Attempt {
+                    message,
                     work,
-                    owner: GONE,
-                    holds: false,
-                    late: false,
+                    owner: DEAD_OWNER,
+                    has_message: false,
+                    is_stalled: false,
                 });
-                case
+                saga
             }
-            Action::Deliver { case, letter, overdue, twice } => {
-                state.faults -= u8::from(!twice && waits(&state.cases[case], letter));
-                take(&mut state.cases[case].queues, letter);
-                if twice {
+            Action::Deliver { saga, message, lease_expired, duplicate } => {
+                state.faults -= u8::from(!duplicate && provider_is_processing(&state.sagas[saga], message));
+                take(&mut state.sagas[saga].queues, message);
+                if duplicate {
                     state.faults -= 1;
-                    state.cases[case].enqueue(letter, self.scope.copies);
+                    state.sagas[saga].enqueue(message, self.scope.max_identical_messages);
                 }
-                self.begin(&mut state, case, letter, true, overdue);
-                case
+                self.start_attempt(&mut state, saga, message, true, lease_expired);
+                saga
             }
-            Action::Go { case, attempt, fault, card } => {
+            Action::Advance { saga, attempt, fault, card } => {
                 state.faults -= u8::from(fault != Fault::None);
-                self.go(&mut state, case, attempt, fault, card);
-                case
+                self.advance(&mut state, saga, attempt, fault, card);
+                saga
             }
-            Action::Stall { case, attempt } => {
+            Action::Stall { saga, attempt } => {
                 state.faults -= 1;
-                let orders = &mut state.cases[case];
-                let stalled = &mut orders.attempts[attempt];
-                stalled.late = true;
-                let (letter, held) = (stalled.letter, std::mem::take(&mut stalled.holds));
-                if matches!(stalled.work, Work::Note { .. }) {
-                    mail::excuse(orders, letter.news);
+                let stalled_saga = &mut state.sagas[saga];
+                let stalled = &mut stalled_saga.attempts[attempt];
+                stalled.is_stalled = true;
+                let (message, had_message) = (stalled.message, std::mem::take(&mut stalled.has_message));
+                if matches!(stalled.work, Work::CompleteClaim { .. }) {
+                    email::allow_duplicate(stalled_saga, message.event);
                 }
-                if held {
-                    orders.enqueue(letter, self.scope.copies);
+                if had_message {
+                    stalled_saga.enqueue(message, self.scope.max_identical_messages);
                 }
-                case
+                saga
             }
-            Action::Bury { case, letter } => {
+            Action::DeadLetter { saga, message } => {
                 state.faults -= 1;
-                take(&mut state.cases[case].queues, letter);
-                bury(&mut state.cases[case], letter);
-                case
+                take(&mut state.sagas[saga].queues, message);
+                dead_letter(&mut state.sagas[saga], message);
+                saga
             }
-            Action::Redrive { case, letter } => {
-                take(&mut state.cases[case].dead, letter);
-                state.cases[case].enqueue(letter, self.scope.copies);
-                case
+            Action::Redrive { saga, message } => {
+                take(&mut state.sagas[saga].dead_letters, message);
+                state.sagas[saga].enqueue(message, self.scope.max_identical_messages);
+                saga
             }
-            Action::Cancel { case } => {
+            Action::Cancel { saga } => {
                 state.cancellations -= 1;
-                let news = News::Wish(domain::payment::VoidReason::CustomerRequest);
-                self.begin(&mut state, case, Letter { to: Function::OrdersApi, news }, false, false);
-                case
+                let event = EventKind::CancellationRequested(domain::payment::VoidReason::CustomerRequest);
+                self.start_attempt(
+                    &mut state,
+                    saga,
+                    Message { to: Function::OrdersApi, event },
+                    false,
+                    false,
+                );
+                saga
             }
-            Action::Expire { case } => {
-                if !self.is_quiet(&state.cases[case]) {
+            Action::Expire { saga } => {
+                if !self.is_idle(&state.sagas[saga]) {
                     state.expiries -= 1;
                 }
-                let news = News::Wish(domain::payment::VoidReason::Expired);
-                self.begin(&mut state, case, Letter { to: Function::ExpireOrders, news }, false, false);
-                case
+                let event = EventKind::CancellationRequested(domain::payment::VoidReason::Expired);
+                self.start_attempt(
+                    &mut state,
+                    saga,
+                    Message { to: Function::ExpireOrders, event },
+                    false,
+                    false,
+                );
+                saga
             }
-            Action::Settle { case, intent, charged } => {
-                payment::process(&mut state.cases[case].intents[intent], charged);
-                case
+            Action::FinishProcessing { saga, intent, charged } => {
+                payment::process(&mut state.sagas[saga].intents[intent], charged);
+                saga
             }
         };
-        state.cases[at].normalise();
+        state.sagas[at].normalise();
         (state != *before).then_some(state)
     }
 
-    /// The order, its event's outbox row and the idempotency key are one transaction.
+    /// Places an order: the order, the outbox row of its event and the idempotency key are written in one
+    /// transaction.
     fn place(&self, state: &mut State, at: usize, torn: bool) {
         let fixture = &self.fixture;
         let (order, event) =
             Order::place(fixture.id(at), fixture.details(at).clone(), fixture.cause().clone());
-        let case = &mut state.cases[at];
-        case.placed = true;
-        case.order = Some(Fixture::order_row(&order, 0));
+        let saga = &mut state.sagas[at];
+        saga.placed = true;
+        saga.order = Some(Fixture::order_row(&order, 0));
         if torn {
             state.faults -= 1;
         } else {
-            case.put_outbox(Fixture::news(&event.fact));
+            saga.put_outbox(Fixture::event_kind(&event.fact));
         }
     }
 
-    /// A function is called with a message, and reads.
-    fn begin(&self, state: &mut State, at: usize, letter: Letter, holds: bool, overdue: bool) {
+    /// Invokes a function with a message; its first read is part of the same step.
+    fn start_attempt(
+        &self,
+        state: &mut State,
+        at: usize,
+        message: Message,
+        has_message: bool,
+        lease_expired: bool,
+    ) {
         let leases =
-            matches!(letter.to, Function::ProcessPayment | Function::VoidPayment | Function::SendEmail);
-        let owner = if leases { state.cases[at].fresh_owner() } else { GONE };
-        let attempt = Attempt { letter, work: Work::ReadAgain, owner, holds, late: false };
-        let next = self.read(state, at, &attempt, overdue);
-        self.settle(state, at, attempt, next);
+            matches!(message.to, Function::ProcessPayment | Function::VoidPayment | Function::SendEmail);
+        let owner = if leases { state.sagas[at].next_owner() } else { DEAD_OWNER };
+        let attempt = Attempt { message, work: Work::ReadAgain, owner, has_message, is_stalled: false };
+        let next = self.read(state, at, &attempt, lease_expired);
+        self.conclude(state, at, attempt, next);
     }
 
-    /// Reads what the attempt decides on, and goes on to its first effect.
-    fn read(&self, state: &mut State, at: usize, attempt: &Attempt, overdue: bool) -> Next {
-        match attempt.letter.to {
+    /// Reads the records that the attempt decides on, and determines its first effect.
+    fn read(&self, state: &mut State, at: usize, attempt: &Attempt, lease_expired: bool) -> Next {
+        match attempt.message.to {
             Function::RelayOutbox => Next::Done,
-            Function::ReserveInventory => self.read_to_reserve(state, at),
-            Function::SettleReservation => self.read_to_settle(state, at, attempt.letter.news),
+            Function::ReserveInventory => self.read_for_reservation(state, at),
+            Function::SettleReservation => self.read_for_settlement(state, at, attempt.message.event),
             Function::ProcessPayment | Function::VoidPayment => {
-                self.pay_on(&state.cases[at], at, attempt, overdue)
+                self.start_payment(&state.sagas[at], at, attempt, lease_expired)
             }
-            Function::TrackOrder => self.read_to_track(&state.cases[at], at, attempt.letter.news),
+            Function::TrackOrder => self.read_for_tracking(&state.sagas[at], at, attempt.message.event),
             Function::OrdersApi | Function::ExpireOrders => {
-                self.read_to_ask(&state.cases[at], at, attempt.letter)
+                self.read_for_cancellation(&state.sagas[at], at, attempt.message)
             }
-            Function::SendEmail => self.read_to_mail(&state.cases[at], attempt, overdue),
+            Function::SendEmail => self.read_for_email(&state.sagas[at], attempt, lease_expired),
         }
     }
 
-    /// The attempt takes its next effect.
-    fn go(&self, state: &mut State, at: usize, number: usize, fault: Fault, card: Option<Card>) {
-        let attempt = state.cases[at].attempts.remove(number);
+    /// Executes the attempt's next effect.
+    fn advance(&self, state: &mut State, at: usize, number: usize, fault: Fault, card: Option<Card>) {
+        let attempt = state.sagas[at].attempts.remove(number);
         let acknowledged = fault == Fault::Crash
-            && self.is(Mutation::AcknowledgeFirst)
+            && self.has_mutation(Mutation::AcknowledgeBeforePublish)
             && matches!(attempt.work, Work::Publish(_));
         if acknowledged {
-            return acknowledge(&mut state.cases[at], &attempt);
+            return acknowledge(&mut state.sagas[at], &attempt);
         }
         let next = match attempt.work {
-            Work::Relay { published } => self.relay(state, at, attempt.letter.news, published),
+            Work::Relay { published } => self.relay(state, at, attempt.message.event, published),
             Work::ReadAgain => self.read(state, at, &attempt, false),
             Work::Reserve { read, available } => self.reserve(state, at, read, available),
-            Work::Settle { read } => self.settle_stock(state, at, attempt.letter.news, read),
-            Work::Pay { read, said, early } => {
-                self.pay(state, at, &attempt, (read, said, early), fault, card)
+            Work::Settle { read } => self.settle_stock(state, at, attempt.message.event, read),
+            Work::Pay { read, observed, confirmed_early } => {
+                self.execute_payment_step(state, at, &attempt, (read, observed, confirmed_early), fault, card)
             }
-            Work::GiveUpPayment { read } => self.give_up_payment(&mut state.cases[at], at, &attempt, read),
-            Work::Track { read } => self.track(&mut state.cases[at], at, attempt.letter.news, read),
-            Work::Ask { read } => self.ask(&mut state.cases[at], at, attempt.letter, read),
-            Work::Claim { .. } | Work::Send { .. } | Work::Note { .. } | Work::GiveUpClaim { .. } => {
-                self.mail(&mut state.cases[at], &attempt, fault)
+            Work::ReleasePaymentLease { read } => {
+                self.release_payment_lease(&mut state.sagas[at], at, &attempt, read)
             }
-            Work::Publish(news) => {
-                if fault != Fault::LostBefore {
-                    self.publish(&mut state.cases[at], news);
+            Work::Track { read } => self.track(&mut state.sagas[at], at, attempt.message.event, read),
+            Work::RequestCancellation { read } => {
+                self.request_cancellation(&mut state.sagas[at], at, attempt.message, read)
+            }
+            Work::AcquireClaim { .. }
+            | Work::SendEmail { .. }
+            | Work::CompleteClaim { .. }
+            | Work::ReleaseClaim { .. } => self.send_email(&mut state.sagas[at], &attempt, fault),
+            Work::Publish(event) => {
+                if fault != Fault::LostRequest {
+                    self.publish(&mut state.sagas[at], event);
                 }
                 Next::Done
             }
         };
         let next = match (fault, next) {
             (Fault::Crash, Next::Refused) => Next::Refused,
-            (Fault::Crash, _) => Next::Again,
+            (Fault::Crash, _) => Next::Retry,
             (_, next) => next,
         };
-        self.settle(state, at, attempt, next);
+        self.conclude(state, at, attempt, next);
     }
 
-    /// What becomes of an attempt and its message.
-    fn settle(&self, state: &mut State, at: usize, attempt: Attempt, next: Next) {
-        let case = &mut state.cases[at];
+    /// Continues or ends an attempt, and settles its message.
+    fn conclude(&self, state: &mut State, at: usize, attempt: Attempt, next: Next) {
+        let saga = &mut state.sagas[at];
         match next {
-            Next::Go(work) => case.attempts.push(Attempt { work, ..attempt }),
-            Next::Done => acknowledge(case, &attempt),
-            Next::Again if self.is(Mutation::FailureAsSuccess) => acknowledge(case, &attempt),
-            Next::Again if attempt.holds => case.enqueue(attempt.letter, self.scope.copies),
-            Next::Again => {}
+            Next::Continue(work) => saga.attempts.push(Attempt { work, ..attempt }),
+            Next::Done => acknowledge(saga, &attempt),
+            Next::Retry if self.has_mutation(Mutation::ReportFailureAsSuccess) => acknowledge(saga, &attempt),
+            Next::Retry if attempt.has_message => {
+                saga.enqueue(attempt.message, self.scope.max_identical_messages);
+            }
+            Next::Retry => {}
             Next::Refused => {
-                case.past.contradiction = true;
-                if attempt.holds {
-                    bury(case, attempt.letter);
+                saga.history.contradiction = true;
+                if attempt.has_message {
+                    dead_letter(saga, attempt.message);
                 }
             }
         }
     }
 
-    /// First publishes, then removes.
-    fn relay(&self, state: &mut State, at: usize, news: News, published: bool) -> Next {
-        let case = &mut state.cases[at];
-        if published == self.is(Mutation::RemoveFirst) {
-            self.publish(case, news);
-        } else if let Ok(row) = case.outbox.binary_search(&news) {
-            case.outbox.remove(row);
+    /// Publishes the event, and in a second step removes the row.
+    fn relay(&self, state: &mut State, at: usize, event: EventKind, published: bool) -> Next {
+        let saga = &mut state.sagas[at];
+        if published == self.has_mutation(Mutation::RemoveBeforePublish) {
+            self.publish(saga, event);
+        } else if let Ok(row) = saga.outbox.binary_search(&event) {
+            saga.outbox.remove(row);
         }
-        if published { Next::Done } else { Next::Go(Work::Relay { published: true }) }
+        if published { Next::Done } else { Next::Continue(Work::Relay { published: true }) }
     }
 
-    /// The bus takes an event, and its rules put it into queues.
-    fn publish(&self, case: &mut Case, news: News) {
-        match news {
-            News::Created => case.past.told_created = true,
-            News::Wish(_) => case.past.told_wish = true,
-            News::Released => case.past.told_released = true,
-            News::Committed => case.past.told_committed = true,
+    /// Puts an event onto the bus, whose rules add it to the queues.
+    fn publish(&self, saga: &mut Saga, event: EventKind) {
+        match event {
+            EventKind::Created => saga.history.created_published = true,
+            EventKind::CancellationRequested(_) => saga.history.cancellation_published = true,
+            EventKind::Released => saga.history.release_published = true,
+            EventKind::Committed => saga.history.commit_published = true,
             _ => {}
         }
-        for to in subscribers(news).iter().copied().filter(|to| self.takes_part(*to)) {
-            case.enqueue(Letter { to, news }, self.scope.copies);
+        for to in subscribers(event).iter().copied().filter(|to| self.is_included(*to)) {
+            saga.enqueue(Message { to, event }, self.scope.max_identical_messages);
         }
-        if self.is(Mutation::ReleaseOnWish) && matches!(news, News::Wish(_)) {
-            case.enqueue(Letter { to: Function::SettleReservation, news }, self.scope.copies);
+        if self.has_mutation(Mutation::ReleaseOnCancellationRequest)
+            && matches!(event, EventKind::CancellationRequested(_))
+        {
+            saga.enqueue(
+                Message { to: Function::SettleReservation, event },
+                self.scope.max_identical_messages,
+            );
         }
     }
 }
 
-/// The message is deleted. After a stall the queue has delivered it again: whoever has it now finds it gone when
-/// they fail, and what waits in the queue comes again, as if it had been delivered twice.
-fn acknowledge(case: &mut Case, attempt: &Attempt) {
-    if !attempt.holds
+/// Deletes the message. After a stall the queue has made the message visible again: an attempt that holds it
+/// now finds it deleted if it fails, and a copy still in the queue counts as a duplicate delivery.
+fn acknowledge(saga: &mut Saga, attempt: &Attempt) {
+    if !attempt.has_message
         && let Some(other) =
-            case.attempts.iter_mut().find(|other| other.letter == attempt.letter && other.holds)
+            saga.attempts.iter_mut().find(|other| other.message == attempt.message && other.has_message)
     {
-        other.holds = false;
+        other.has_message = false;
     }
 }
 
-/// Whether an attempt would find the provider at it, and come again. The provider comes to its end before a message
-/// is tried too often, so that trying meanwhile counts as a fault.
-fn waits(case: &Case, letter: Letter) -> bool {
-    matches!(letter.to, Function::ProcessPayment | Function::VoidPayment)
-        && case.intents.iter().any(|intent| intent.status == Status::Processing)
+/// Whether an attempt would find the PaymentIntent still processing, and be retried. The provider finishes
+/// before a message exhausts its receives, so that a delivery in the meantime counts as a fault.
+fn provider_is_processing(saga: &Saga, message: Message) -> bool {
+    matches!(message.to, Function::ProcessPayment | Function::VoidPayment)
+        && saga.intents.iter().any(|intent| intent.status == Status::Processing)
 }
 
-fn take(letters: &mut Vec<Letter>, letter: Letter) {
-    if let Some(at) = letters.iter().position(|other| *other == letter) {
-        letters.remove(at);
+fn take(messages: &mut Vec<Message>, message: Message) {
+    if let Some(at) = messages.iter().position(|other| *other == message) {
+        messages.remove(at);
     }
 }
 
-fn bury(case: &mut Case, letter: Letter) {
-    let at = case.dead.partition_point(|other| *other < letter);
-    case.dead.insert(at, letter);
+fn dead_letter(saga: &mut Saga, message: Message) {
+    let at = saga.dead_letters.partition_point(|other| *other < message);
+    saga.dead_letters.insert(at, message);
 }
 
-/// Whether a write may change an order to this.
-fn leaves_final(before: OrderRow, after: OrderRow) -> bool {
+/// Whether a write changes a final state of an order.
+fn changes_final_state(before: OrderRow, after: OrderRow) -> bool {
     let changed = |before: Option<bool>| before.is_some() && before != after.sold;
     (before.outcome.is_some() && before.outcome != after.outcome) || changed(before.sold)
 }
 
-/// Takes money with a PaymentIntent.
+/// Captures a PaymentIntent.
 fn capture(intent: &mut Intent) {
     intent.captures = intent.captures.saturating_add(1);
     intent.status = Status::Succeeded;

@@ -1,69 +1,84 @@
-//! `track-order`, and who asks an order to end: `lambdas/orders/src/{track,api,expire}.rs`.
+//! `track-order`, and the two functions that request a cancellation:
+//! `lambdas/orders/src/{track,api,expire}.rs`.
 
 use domain::order::{Applied, Order};
 
-use super::{Next, Protocol, leaves_final};
+use super::{Next, Protocol, changes_final_state};
 use crate::fixture::Fixture;
 use crate::mutation::Mutation;
-use crate::state::{Case, Function, Letter, News, OrderRow, Work};
+use crate::state::{EventKind, Function, Message, OrderRow, Saga, Work};
 
 impl Protocol {
-    pub(super) fn read_to_track(&self, case: &Case, at: usize, news: News) -> Next {
-        let Some(read) = case.order else { return Next::Done };
-        match self.fixture.order(at, read).apply(&self.fixture.fact(at, news)) {
-            Applied::Changed(_) => Next::Go(Work::Track { read }),
+    pub(super) fn read_for_tracking(&self, saga: &Saga, at: usize, event: EventKind) -> Next {
+        let Some(read) = saga.order else { return Next::Done };
+        match self.fixture.order(at, read).apply(&self.fixture.fact(at, event)) {
+            Applied::Changed(_) => Next::Continue(Work::Track { read }),
             Applied::Unchanged => Next::Done,
             Applied::Conflict(_) => Next::Refused,
         }
     }
 
-    pub(super) fn track(&self, case: &mut Case, at: usize, news: News, read: OrderRow) -> Next {
-        match self.fixture.order(at, read).apply(&self.fixture.fact(at, news)) {
-            Applied::Changed(order) if self.replace_order(case, read, &order) => Next::Done,
-            _ => Next::Go(Work::ReadAgain),
+    pub(super) fn track(&self, saga: &mut Saga, at: usize, event: EventKind, read: OrderRow) -> Next {
+        match self.fixture.order(at, read).apply(&self.fixture.fact(at, event)) {
+            Applied::Changed(order) if self.replace_order(saga, read, &order) => Next::Done,
+            _ => Next::Continue(Work::ReadAgain),
         }
     }
 
-    pub(super) fn read_to_ask(&self, case: &Case, at: usize, letter: Letter) -> Next {
-        match case.order {
-            Some(read) if self.to_ask(at, letter, read).is_some() => Next::Go(Work::Ask { read }),
+    pub(super) fn read_for_cancellation(&self, saga: &Saga, at: usize, message: Message) -> Next {
+        match saga.order {
+            Some(read) if self.decide_cancellation(at, message, read).is_some() => {
+                Next::Continue(Work::RequestCancellation { read })
+            }
             _ => Next::Done,
         }
     }
 
-    fn to_ask(&self, at: usize, letter: Letter, read: OrderRow) -> Option<(Order, domain::Event)> {
-        let News::Wish(reason) = letter.news else { return None };
-        // The schedule asks again when the last time is long ago; a customer does not wait so long.
-        let now = match letter.to {
-            Function::ExpireOrders => self.fixture.after(),
-            _ => self.fixture.during(),
+    fn decide_cancellation(
+        &self,
+        at: usize,
+        message: Message,
+        read: OrderRow,
+    ) -> Option<(Order, domain::Event)> {
+        let EventKind::CancellationRequested(reason) = message.event else { return None };
+        // The scheduler repeats a request once the last one is old enough; a customer does not wait that
+        // long.
+        let now = match message.to {
+            Function::ExpireOrders => self.fixture.after_leases(),
+            _ => self.fixture.while_leased(),
         };
         self.fixture.order(at, read).request_cancellation(reason, now, self.fixture.cause().clone())
     }
 
-    /// The order and the outbox row of its wish are one transaction.
-    pub(super) fn ask(&self, case: &mut Case, at: usize, letter: Letter, read: OrderRow) -> Next {
-        let Some((order, event)) = self.to_ask(at, letter, read) else { return Next::Done };
-        if self.replace_order(case, read, &order) {
-            case.put_outbox(Fixture::news(&event.fact));
+    /// Writes the order and the outbox row of its cancellation request in one transaction.
+    pub(super) fn request_cancellation(
+        &self,
+        saga: &mut Saga,
+        at: usize,
+        message: Message,
+        read: OrderRow,
+    ) -> Next {
+        let Some((order, event)) = self.decide_cancellation(at, message, read) else { return Next::Done };
+        if self.replace_order(saga, read, &order) {
+            saga.put_outbox(Fixture::event_kind(&event.fact));
             Next::Done
-        } else if letter.to == Function::OrdersApi {
-            Next::Go(Work::ReadAgain)
+        } else if message.to == Function::OrdersApi {
+            Next::Continue(Work::ReadAgain)
         } else {
-            // Left for the next time.
+            // The next scheduled run tries again.
             Next::Done
         }
     }
 
-    /// Writes on condition that the order is as it was read.
-    fn replace_order(&self, case: &mut Case, read: OrderRow, order: &Order) -> bool {
-        let Some(before) = case.order else { return false };
-        if before.version != read.version && !self.is(Mutation::UnconditionalOrder) {
+    /// Writes on the condition that the order has not changed since it was read.
+    fn replace_order(&self, saga: &mut Saga, read: OrderRow, order: &Order) -> bool {
+        let Some(before) = saga.order else { return false };
+        if before.version != read.version && !self.has_mutation(Mutation::UnconditionalOrder) {
             return false;
         }
         let after = Fixture::order_row(order, read.version);
-        case.past.final_left |= leaves_final(before, after);
-        case.order = Some(after);
+        saga.history.final_state_changed |= changes_final_state(before, after);
+        saga.order = Some(after);
         true
     }
 }

@@ -1,4 +1,5 @@
-//! `process-payment` and `void-payment`: `lambdas/payments/src/arbiter.rs`, and a provider that behaves as Stripe does.
+//! `process-payment` and `void-payment` (`lambdas/payments/src/arbiter.rs`), and a provider that behaves like
+//! Stripe.
 
 use domain::payment::{Goal, Payment, PaymentState, Request, Step, decide};
 use jiff::Timestamp;
@@ -7,39 +8,41 @@ use super::{Next, Protocol, capture};
 use crate::action::Fault;
 use crate::fixture::UNCONFIRMED;
 use crate::mutation::Mutation;
-use crate::scope::{Card, Kind};
+use crate::scope::{Card, FaultKind};
 use crate::state::{
-    Attempt, Case, Charge, Ending, Intent, News, Owner, PaymentRow, Said, State, Status, Work,
+    Attempt, Ending, EventKind, Intent, Observation, Owner, PaymentRow, PaymentStatus, Saga, State, Status,
+    Work,
 };
 
-/// What the provider makes of a PaymentIntent that it was processing.
+/// The provider finishes processing a PaymentIntent.
 pub(super) fn process(intent: &mut Intent, charged: bool) {
     if charged { capture(intent) } else { intent.status = Status::Declined }
 }
 
 fn lease_of(row: Option<PaymentRow>) -> Option<(Owner, bool)> {
-    match row?.charge {
-        Charge::Charging { owner, given_up, .. } => Some((owner, given_up)),
+    match row?.status {
+        PaymentStatus::Charging { owner, released, .. } => Some((owner, released)),
         _ => None,
     }
 }
 
 impl Protocol {
-    /// Who holds the lease that bars a new attempt.
-    pub(super) fn payment_barred_by(&self, case: &Case, at: usize) -> Option<Owner> {
-        let stranger = Attempt {
-            letter: crate::state::Letter {
+    /// The owner of the lease that blocks a new attempt, if one does.
+    pub(super) fn blocking_payment_owner(&self, saga: &Saga, at: usize) -> Option<Owner> {
+        let other_attempt = Attempt {
+            message: crate::state::Message {
                 to: crate::state::Function::ProcessPayment,
-                news: News::Confirmed,
+                event: EventKind::Confirmed,
             },
             work: Work::ReadAgain,
             owner: Owner::MAX,
-            holds: false,
-            late: false,
+            has_message: false,
+            is_stalled: false,
         };
-        let step = self.step(at, &stranger, case.payment, Said::Nothing, self.fixture.during());
+        let step =
+            self.step(at, &other_attempt, saga.payment, Observation::Nothing, self.fixture.while_leased());
         matches!(step, Step::Wait { until: Some(_) })
-            .then(|| lease_of(case.payment).map(|(owner, _)| owner))
+            .then(|| lease_of(saga.payment).map(|(owner, _)| owner))
             .flatten()
     }
 
@@ -48,72 +51,85 @@ impl Protocol {
         at: usize,
         attempt: &Attempt,
         read: Option<PaymentRow>,
-        said: Said,
+        observed: Observation,
         now: Timestamp,
     ) -> Step {
         let fixture = &self.fixture;
         let read = read.map(|row| fixture.payment(at, row));
-        let goal = match attempt.letter.news {
-            News::Wish(reason) => Goal::Void(reason),
+        let goal = match attempt.message.event {
+            EventKind::CancellationRequested(reason) => Goal::Void(reason),
             _ => Goal::Charge,
         };
         let request =
             Request { order_id: fixture.id(at), order: fixture.details(at), cause: fixture.cause() };
         let attempt = fixture.attempt(attempt.owner, now);
-        decide(read.as_ref(), goal, &fixture.seen(said), &request, &attempt)
+        decide(read.as_ref(), goal, &fixture.observation(observed), &request, &attempt)
     }
 
-    /// The clock of an attempt: it goes on with a record that somebody else holds only where the lease has ended.
+    /// The clock of an attempt: it continues with a record leased by another owner only after that lease has
+    /// expired.
     fn now(&self, attempt: &Attempt, read: Option<PaymentRow>) -> Timestamp {
         match lease_of(read) {
-            Some((owner, _)) if owner != attempt.owner => self.fixture.after(),
-            _ => self.fixture.during(),
+            Some((owner, _)) if owner != attempt.owner => self.fixture.after_leases(),
+            _ => self.fixture.while_leased(),
         }
     }
 
-    /// Reads the record, and goes on to the first effect.
-    pub(super) fn pay_on(&self, case: &Case, at: usize, attempt: &Attempt, overdue: bool) -> Next {
-        let now = if overdue { self.fixture.after() } else { self.fixture.during() };
-        let step = self.step(at, attempt, case.payment, Said::Nothing, now);
-        self.pay_next(attempt, (case.payment, Said::Nothing, false), step)
+    /// Reads the payment record, and determines the first effect.
+    pub(super) fn start_payment(
+        &self,
+        saga: &Saga,
+        at: usize,
+        attempt: &Attempt,
+        lease_expired: bool,
+    ) -> Next {
+        let now = if lease_expired { self.fixture.after_leases() } else { self.fixture.while_leased() };
+        let step = self.step(at, attempt, saga.payment, Observation::Nothing, now);
+        self.next_payment_work(attempt, (saga.payment, Observation::Nothing, false), step)
     }
 
-    /// Goes on as far as there is no effect.
-    fn pay_next(
+    /// Translates the next step of the rules into the attempt's next work.
+    fn next_payment_work(
         &self,
         attempt: &Attempt,
-        (read, said, early): (Option<PaymentRow>, Said, bool),
+        (read, observed, confirmed_early): (Option<PaymentRow>, Observation, bool),
         step: Step,
     ) -> Next {
         match step {
-            Step::Publish(event) => Next::Go(Work::Publish(crate::fixture::Fixture::news(&event.fact))),
-            Step::Wait { until: Some(_) } => Next::Again,
-            Step::Wait { until: None } => self.fail(attempt, read),
-            _ => Next::Go(Work::Pay { read, said, early }),
+            Step::Publish(event) => {
+                Next::Continue(Work::Publish(crate::fixture::Fixture::event_kind(&event.fact)))
+            }
+            Step::Wait { until: Some(_) } => Next::Retry,
+            Step::Wait { until: None } => self.fail_attempt(attempt, read),
+            _ => Next::Continue(Work::Pay { read, observed, confirmed_early }),
         }
     }
 
-    /// Gives up the lease, if it is this attempt's, and comes again.
-    fn fail(&self, attempt: &Attempt, read: Option<PaymentRow>) -> Next {
+    /// Fails the attempt, which first releases its lease if it owns one.
+    fn fail_attempt(&self, attempt: &Attempt, read: Option<PaymentRow>) -> Next {
         match (lease_of(read), read) {
             (Some((owner, _)), Some(read)) if owner == attempt.owner => {
-                Next::Go(Work::GiveUpPayment { read })
+                Next::Continue(Work::ReleasePaymentLease { read })
             }
-            _ => Next::Again,
+            _ => Next::Retry,
         }
     }
 
-    /// What can become of the next effect of a payment.
+    /// The possible results of the next effect of a payment attempt.
     pub(super) fn payment_choices(
         &self,
-        case: &Case,
+        saga: &Saga,
         at: usize,
         attempt: &Attempt,
-        may: &dyn Fn(Kind) -> bool,
+        may: &dyn Fn(FaultKind) -> bool,
     ) -> Vec<(Fault, Option<Card>)> {
-        let Work::Pay { read, said, early } = attempt.work else { return Vec::new() };
-        let step =
-            self.mutated(read, said, early, self.step(at, attempt, read, said, self.now(attempt, read)));
+        let Work::Pay { read, observed, confirmed_early } = attempt.work else { return Vec::new() };
+        let step = self.apply_mutation(
+            read,
+            observed,
+            confirmed_early,
+            self.step(at, attempt, read, observed, self.now(attempt, read)),
+        );
         let cards = self.scope.cards.iter().copied();
         let cards: Vec<Option<Card>> = match &step {
             Step::CreateIntent { .. } => {
@@ -122,7 +138,7 @@ impl Protocol {
                 [unknown, known].into_iter().flatten().map(Some).collect()
             }
             Step::Confirm { intent, .. } => {
-                let status = case.intents[usize::from(self.fixture.number(intent))].status;
+                let status = saga.intents[usize::from(self.fixture.number(intent))].status;
                 if matches!(status, Status::Unconfirmed | Status::Declined) {
                     cards.filter(|card| *card != Card::Unknown).map(Some).collect()
                 } else {
@@ -134,28 +150,34 @@ impl Protocol {
         let mut choices = Vec::new();
         for card in cards {
             choices.push((Fault::None, card));
-            if may(Kind::Crash) && !matches!(step, Step::Retrieve(_)) {
+            if may(FaultKind::Crash) && !matches!(step, Step::Retrieve(_)) {
                 choices.push((Fault::Crash, card));
             }
             let is_write = matches!(step, Step::Write(_));
-            if is_write && may(Kind::Repeat) {
-                choices.push((Fault::Repeat, card));
+            if is_write && may(FaultKind::SdkRetry) {
+                choices.push((Fault::SdkRetry, card));
             }
-            if !is_write && may(Kind::Lost) && !matches!(step, Step::Retrieve(_)) {
-                choices.push((Fault::LostAfter, card));
+            if !is_write && may(FaultKind::NoResponse) && !matches!(step, Step::Retrieve(_)) {
+                choices.push((Fault::LostResponse, card));
             }
         }
         let is_write = matches!(step, Step::Write(_));
-        if !is_write && may(Kind::Lost) {
-            choices.push((Fault::LostBefore, None));
+        if !is_write && may(FaultKind::NoResponse) {
+            choices.push((Fault::LostRequest, None));
         }
         choices
     }
 
-    /// The step that a mutant takes instead.
-    fn mutated(&self, read: Option<PaymentRow>, said: Said, early: bool, mut step: Step) -> Step {
-        let charging = read.and_then(|row| match row.charge {
-            Charge::Charging { owner, intent, ending, .. } => Some((owner, intent, ending)),
+    /// Replaces the step that a mutation changes.
+    fn apply_mutation(
+        &self,
+        read: Option<PaymentRow>,
+        observed: Observation,
+        confirmed_early: bool,
+        mut step: Step,
+    ) -> Step {
+        let charging = read.and_then(|row| match row.status {
+            PaymentStatus::Charging { owner, intent, ending, .. } => Some((owner, intent, ending)),
             _ => None,
         });
         match (self.mutation, charging) {
@@ -168,8 +190,8 @@ impl Protocol {
                 }
             }
             (Some(Mutation::ConfirmBeforeStoring), Some((_, None, None))) => {
-                if let Said::Created(number) = said
-                    && !early
+                if let Observation::Created(number) = observed
+                    && !confirmed_early
                     && matches!(step, Step::Write(_))
                 {
                     let idempotency_key = String::new();
@@ -180,7 +202,7 @@ impl Protocol {
             | (Some(Mutation::DeclineWithoutCancelling), Some((.., Some(Ending::Decline))))
                 if matches!(step, Step::Cancel(_)) =>
             {
-                // Never sent: the caller takes the PaymentIntent for cancelled.
+                // The cancellation is not sent; the caller treats the PaymentIntent as cancelled.
                 return Step::Wait { until: None };
             }
             _ => {}
@@ -188,123 +210,136 @@ impl Protocol {
         step
     }
 
-    /// Takes the next step.
-    pub(super) fn pay(
+    /// Executes the next step of a payment.
+    pub(super) fn execute_payment_step(
         &self,
         state: &mut State,
         at: usize,
         attempt: &Attempt,
-        (read, said, early): (Option<PaymentRow>, Said, bool),
+        (read, observed, confirmed_early): (Option<PaymentRow>, Observation, bool),
         fault: Fault,
         card: Option<Card>,
     ) -> Next {
         let now = self.now(attempt, read);
-        let case = &mut state.cases[at];
-        let effect = fault != Fault::LostBefore;
-        let mut early = early;
-        let said = match self.mutated(read, said, early, self.step(at, attempt, read, said, now)) {
+        let saga = &mut state.sagas[at];
+        let effect = fault != Fault::LostRequest;
+        let mut confirmed_early = confirmed_early;
+        let observed = match self.apply_mutation(
+            read,
+            observed,
+            confirmed_early,
+            self.step(at, attempt, read, observed, now),
+        ) {
             Step::Write(payment) => {
-                let written = self.write_payment(case, &payment, now);
-                if !written || fault == Fault::Repeat {
-                    return Next::Go(Work::ReadAgain);
+                let written = self.write_payment(saga, &payment, now);
+                if !written || fault == Fault::SdkRetry {
+                    return Next::Continue(Work::ReadAgain);
                 }
                 let read = Some(self.fixture.payment_row(&payment, now));
-                let step = self.step(at, attempt, read, said, self.fixture.during());
-                return self.pay_next(attempt, (read, said, early), step);
+                let step = self.step(at, attempt, read, observed, self.fixture.while_leased());
+                return self.next_payment_work(attempt, (read, observed, confirmed_early), step);
             }
-            Step::CreateIntent { .. } if card == Some(Card::Unknown) => Said::Refused,
+            Step::CreateIntent { .. } if card == Some(Card::Unknown) => Observation::Refused,
             Step::CreateIntent { .. } => {
-                let number = u8::try_from(case.intents.len()).unwrap_or(u8::MAX);
+                let number = u8::try_from(saga.intents.len()).unwrap_or(u8::MAX);
                 if effect {
-                    case.intents.push(UNCONFIRMED);
+                    saga.intents.push(UNCONFIRMED);
                 }
-                Said::Created(number)
+                Observation::Created(number)
             }
             Step::Retrieve(intent) => {
-                Said::Stands(case.intents[usize::from(self.fixture.number(&intent))].status)
+                Observation::Status(saga.intents[usize::from(self.fixture.number(&intent))].status)
             }
             Step::Confirm { intent, .. } => {
-                let intent = &mut case.intents[usize::from(self.fixture.number(&intent))];
+                let intent = &mut saga.intents[usize::from(self.fixture.number(&intent))];
                 match card.filter(|_| effect) {
                     Some(Card::Succeeds) => capture(intent),
                     Some(Card::Declines) => intent.status = Status::Declined,
                     Some(Card::Processes) => intent.status = Status::Processing,
                     _ => {}
                 }
-                if matches!(said, Said::Created(_)) && self.is(Mutation::ConfirmBeforeStoring) && !early {
-                    early = true;
-                    said
+                if matches!(observed, Observation::Created(_))
+                    && self.has_mutation(Mutation::ConfirmBeforeStoring)
+                    && !confirmed_early
+                {
+                    confirmed_early = true;
+                    observed
                 } else {
-                    Said::Stands(intent.status)
+                    Observation::Status(intent.status)
                 }
             }
             Step::Cancel(intent) => {
-                let intent = &mut case.intents[usize::from(self.fixture.number(&intent))];
+                let intent = &mut saga.intents[usize::from(self.fixture.number(&intent))];
                 if effect && matches!(intent.status, Status::Unconfirmed | Status::Declined) {
                     intent.status = Status::Cancelled;
                 }
-                Said::Stands(intent.status)
+                Observation::Status(intent.status)
             }
-            Step::Wait { .. } => Said::Stands(Status::Cancelled),
-            Step::Publish(_) => return Next::Again,
+            Step::Wait { .. } => Observation::Status(Status::Cancelled),
+            Step::Publish(_) => return Next::Retry,
         };
-        if matches!(fault, Fault::LostBefore | Fault::LostAfter) {
-            return self.fail(attempt, read);
+        if matches!(fault, Fault::LostRequest | Fault::LostResponse) {
+            return self.fail_attempt(attempt, read);
         }
-        let step = self.step(at, attempt, read, said, self.fixture.during());
-        self.pay_next(attempt, (read, said, early), step)
+        let step = self.step(at, attempt, read, observed, self.fixture.while_leased());
+        self.next_payment_work(attempt, (read, observed, confirmed_early), step)
     }
 
-    /// Writes on condition that the record is still the one before.
-    fn write_payment(&self, case: &mut Case, payment: &Payment, now: Timestamp) -> bool {
+    /// Writes on the condition that the stored record has the previous version.
+    fn write_payment(&self, saga: &mut Saga, payment: &Payment, now: Timestamp) -> bool {
         let row = self.fixture.payment_row(payment, now);
-        let before = case.payment.map_or(0, |row| row.version);
-        if row.version != before.saturating_add(1) && !self.is(Mutation::UnconditionalPayment) {
+        let before = saga.payment.map_or(0, |row| row.version);
+        if row.version != before.saturating_add(1) && !self.has_mutation(Mutation::UnconditionalPayment) {
             return false;
         }
-        let final_before = case.payment.filter(|row| !matches!(row.charge, Charge::Charging { .. }));
-        case.past.final_left |= final_before.is_some_and(|before| before.charge != row.charge);
-        case.payment = Some(row);
+        let final_before = saga.payment.filter(|row| !matches!(row.status, PaymentStatus::Charging { .. }));
+        saga.history.final_state_changed |= final_before.is_some_and(|before| before.status != row.status);
+        saga.payment = Some(row);
         true
     }
 
-    /// Gives up the lease. No more than a courtesy.
-    pub(super) fn give_up_payment(
+    /// Releases the lease, so that a retry need not wait until it expires.
+    pub(super) fn release_payment_lease(
         &self,
-        case: &mut Case,
+        saga: &mut Saga,
         at: usize,
         attempt: &Attempt,
         read: PaymentRow,
     ) -> Next {
-        let now = self.fixture.during();
+        let now = self.fixture.while_leased();
         let payment = self.fixture.payment(at, read);
-        if let Some(given_up) = payment.release_lease(&self.fixture.attempt(attempt.owner, now)) {
-            self.write_payment(case, &given_up, now);
+        if let Some(released) = payment.release_lease(&self.fixture.attempt(attempt.owner, now)) {
+            self.write_payment(saga, &released, now);
         }
-        Next::Again
+        Next::Retry
     }
 }
 
-/// For reports.
+/// Queries for the report of a counterexample.
 impl Protocol {
-    /// The step that an attempt at a payment takes next.
+    /// The next step of a payment attempt.
     pub(crate) fn next_payment_step(&self, at: usize, attempt: &Attempt) -> Option<Step> {
-        let Work::Pay { read, said, early } = attempt.work else { return None };
-        Some(self.mutated(read, said, early, self.step(at, attempt, read, said, self.now(attempt, read))))
+        let Work::Pay { read, observed, confirmed_early } = attempt.work else { return None };
+        Some(self.apply_mutation(
+            read,
+            observed,
+            confirmed_early,
+            self.step(at, attempt, read, observed, self.now(attempt, read)),
+        ))
     }
 
-    /// What a record comes down to.
-    pub(crate) fn row_of(&self, payment: &Payment) -> PaymentRow {
-        self.fixture.payment_row(payment, self.fixture.during())
+    /// The compact form of a payment record.
+    pub(crate) fn payment_row(&self, payment: &Payment) -> PaymentRow {
+        self.fixture.payment_row(payment, self.fixture.while_leased())
     }
 
-    /// A PaymentIntent's number at the provider, from 0.
+    /// The index of a PaymentIntent at the provider.
     pub(crate) fn intent_number(&self, intent: &domain::PaymentIntentId) -> usize {
         usize::from(self.fixture.number(intent))
     }
 
-    /// Whether outbox rows are removed before they are published.
-    pub(crate) fn removes_first(&self) -> bool {
-        self.is(Mutation::RemoveFirst)
+    /// Whether the mutation `remove-before-publish` is active.
+    pub(crate) fn removes_before_publishing(&self) -> bool {
+        self.has_mutation(Mutation::RemoveBeforePublish)
     }
 }

@@ -1,4 +1,4 @@
-//! The protocol holds, and the checker notices when it does not.
+//! The protocol satisfies every property, and the checker detects each mutation.
 
 mod mutants;
 mod scopes;

@@ -1,28 +1,33 @@
-//! With one protection off, the property that it protects breaks; with it on, every property holds in the same scope.
+//! With a protection switched off, the property that it protects is violated; with the protection on, every
+//! property holds in the same scope.
 
 use anyhow::{Context, ensure};
 use model::check::{Limits, check};
 use model::drive::Protocol;
 use model::mutation::Mutation;
-use model::report::{standing, story};
+use model::report::{describe_final_state, describe_steps};
 
 fn counterexample(mutation: Mutation) -> anyhow::Result<String> {
     let protocol = |off| Protocol::new(mutation.scope(), off);
     let on = check(protocol(None)?, Limits { threads: 2, ..Limits::default() }, |_| {});
-    ensure!(on.complete && on.counterexamples.is_empty(), "with the protection on: {:?}", on.counterexamples);
+    ensure!(
+        on.complete && on.counterexamples.is_empty(),
+        "violated with the protection on: {:?}",
+        on.counterexamples
+    );
 
-    let limits = Limits { threads: 1, until: Some(mutation.breaks()), ..Limits::default() };
+    let limits = Limits { threads: 1, stop_at: Some(mutation.violates()), ..Limits::default() };
     let off = check(protocol(Some(mutation))?, limits, |_| {});
-    let found = off.counterexamples.iter().find(|found| found.property == mutation.breaks());
+    let found = off.counterexamples.iter().find(|found| found.property == mutation.violates());
     let found = found.with_context(|| {
-        format!("{} holds, and nobody noticed that {}", mutation.breaks().name(), mutation.what_is_off())
+        format!("{} holds although {}", mutation.violates().name(), mutation.description())
     })?;
-    let mut lines = story(&protocol(Some(mutation))?, &found.actions);
-    lines.extend(standing(&protocol(Some(mutation))?, &found.actions));
+    let mut lines = describe_steps(&protocol(Some(mutation))?, &found.actions);
+    lines.extend(describe_final_state(&protocol(Some(mutation))?, &found.actions));
     Ok(lines.join("\n"))
 }
 
-macro_rules! is_noticed {
+macro_rules! assert_detected {
     ($($test:ident: $mutation:ident),+ $(,)?) => {
         $(#[test]
         fn $test() {
@@ -30,35 +35,35 @@ macro_rules! is_noticed {
         })+
 
         #[test]
-        fn every_mutation_has_its_test() {
+        fn every_mutation_has_a_test() {
             assert_eq!([$(Mutation::$mutation),+], Mutation::ALL);
         }
     };
 }
 
-is_noticed! {
-    a_payment_written_without_its_condition: UnconditionalPayment,
+assert_detected! {
+    a_payment_written_unconditionally: UnconditionalPayment,
     a_second_charge_without_a_lookup: ChargeWithoutLookup,
     a_payment_intent_confirmed_before_it_is_stored: ConfirmBeforeStoring,
     a_payment_voided_without_cancelling: VoidWithoutCancelling,
     a_payment_declined_without_cancelling: DeclineWithoutCancelling,
     a_release_that_leaves_no_tombstone: NoTombstone,
-    a_reservation_written_without_its_condition: UnconditionalReservation,
-    stock_taken_without_its_condition: UnconditionalStock,
-    stock_released_without_the_arbiter: ReleaseOnWish,
-    a_lease_that_is_ignored: IgnoreLeases,
-    a_mail_noted_without_the_owners_token: UnconditionalNote,
-    a_claim_given_up_without_the_owners_token: UnconditionalGiveUp,
-    acknowledged_before_published: AcknowledgeFirst,
-    a_refused_entry_that_is_ignored: IgnoreRefusedEntries,
-    a_failure_answered_as_success: FailureAsSuccess,
-    an_order_written_without_its_condition: UnconditionalOrder,
-    an_outbox_row_written_on_its_own: TornOutbox,
-    an_outbox_row_removed_before_it_is_published: RemoveFirst,
-    a_wish_that_is_not_repeated: AskOnce,
+    a_reservation_written_unconditionally: UnconditionalReservation,
+    stock_taken_unconditionally: UnconditionalStock,
+    stock_released_without_the_arbiter: ReleaseOnCancellationRequest,
+    an_ignored_lease: IgnoreLeases,
+    a_claim_completed_without_the_owners_token: UnconditionalCompletion,
+    a_claim_released_without_the_owners_token: UnconditionalRelease,
+    a_message_acknowledged_before_publishing: AcknowledgeBeforePublish,
+    an_ignored_failed_entry: IgnoreFailedEntries,
+    a_failure_reported_as_success: ReportFailureAsSuccess,
+    an_order_written_unconditionally: UnconditionalOrder,
+    an_outbox_row_written_separately: TornOutbox,
+    an_outbox_row_removed_before_it_is_published: RemoveBeforePublish,
+    a_cancellation_request_that_is_not_repeated: RequestCancellationOnce,
 }
 
 #[test]
-fn a_counterexample_reads_as_a_story() {
+fn a_counterexample_is_readable() {
     insta::assert_snapshot!(counterexample(Mutation::ChargeWithoutLookup).unwrap());
 }

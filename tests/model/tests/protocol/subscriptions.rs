@@ -1,35 +1,35 @@
-//! The model hears what the deployed functions hear.
+//! The subscriptions of the model are those of the deployed functions.
 
 use std::collections::BTreeSet;
 
 use architecture::template::Template;
 use domain::payment::VoidReason;
 use model::drive::subscribers;
-use model::report::event;
-use model::state::News;
+use model::report::event_type;
+use model::state::EventKind;
 
 #[test]
-fn the_model_subscribes_as_the_template_does() {
+fn the_subscriptions_of_the_model_match_the_template() {
     let mut deployed = Template::of_repository().unwrap().participants();
     let reason = VoidReason::Expired;
     let all = [
-        News::Created,
-        News::Wish(reason),
-        News::Confirmed,
-        News::Rejected,
-        News::Committed,
-        News::Released,
-        News::Succeeded,
-        News::Failed,
-        News::Voided(reason),
+        EventKind::Created,
+        EventKind::CancellationRequested(reason),
+        EventKind::Confirmed,
+        EventKind::Rejected,
+        EventKind::Committed,
+        EventKind::Released,
+        EventKind::Succeeded,
+        EventKind::Failed,
+        EventKind::Voided(reason),
     ];
     let modelled: BTreeSet<(String, String)> = all
         .into_iter()
-        .flat_map(|news| {
-            subscribers(news).iter().map(move |to| (event(news).to_owned(), to.name().to_owned()))
+        .flat_map(|event| {
+            subscribers(event).iter().map(move |to| (event_type(event).to_owned(), to.name().to_owned()))
         })
         .collect();
-    // Has process-payment do what another delivery of reservation.confirmed does, and that is modelled.
+    // It has the same effect on process-payment as a redelivery of reservation.confirmed, which is modelled.
     assert!(deployed.remove(&("payment.reported".to_owned(), "process-payment".to_owned())));
     assert_eq!(modelled, deployed);
 }

@@ -1,4 +1,4 @@
-//! Wrong inventories.
+//! Wrong inventories, which violate the contracts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use inventory::product::{Offer, Product};
 use inventory::store::{DeliveryOutcome, Page, Products, Reservations};
 use platform::http::Precondition;
 
-use super::{breaks, told_apart};
+use super::{assert_detected, assert_violations};
 use crate::memory::inventory_world;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
-    /// Counts a delivery as often as it is told of it.
+    /// Counts a repeated delivery again.
     CountsAgain,
-    /// Writes over whatever reservation is there.
+    /// Overwrites any reservation.
     IgnoresWhatWasRead,
-    /// Writes the reservation also where the stock does not allow it.
+    /// Writes the reservation even if the stock is insufficient.
     Oversells,
-    /// Takes stock at any price.
+    /// Reserves stock at any price.
     IgnoresPrices,
-    /// Writes the lines that can be had, and leaves out the last.
+    /// Reserves the available lines, and omits the last.
     LeavesLinesOut,
-    /// Changes a product whatever its revision is.
+    /// Updates a product regardless of its revision.
     IgnoresPreconditions,
 }
 
@@ -114,52 +114,55 @@ impl Reservations for Wrong {
 }
 
 #[tokio::test]
-async fn each_fault_breaks_what_it_should() {
-    let told_twice = ["a_delivery_counts_once", "of_many_tellings_of_a_delivery_one_counts"];
-    let counted = [&told_twice[..], &["no_more_is_delivered_than_can_be_counted"]].concat();
-    breaks(products::broken(async || Ok(world(Fault::CountsAgain))).await, &counted);
-    breaks(
-        products::broken(async || Ok(world(Fault::IgnoresPreconditions))).await,
-        &["a_product_changes_on_condition"],
+async fn each_fault_violates_the_expected_contracts() {
+    let repeated = ["a_delivery_is_counted_once", "concurrent_repeats_of_a_delivery_are_counted_once"];
+    let counted = [&repeated[..], &["deliveries_stop_at_the_maximum_stock"]].concat();
+    assert_violations(products::violations(async || Ok(world(Fault::CountsAgain))).await, &counted);
+    assert_violations(
+        products::violations(async || Ok(world(Fault::IgnoresPreconditions))).await,
+        &["product_updates_are_conditional"],
     );
     for (fault, expected) in [
         (
             Fault::IgnoresWhatWasRead,
             &[
-                "a_reservation_is_written_where_there_is_none",
-                "a_reservation_moves_only_from_the_state_that_was_read",
-                "a_tombstone_keeps_a_late_reservation_out",
-                "of_many_that_reserve_for_one_order_one_does",
+                "a_new_reservation_requires_a_missing_one",
+                "a_reservation_changes_only_from_the_state_that_was_read",
+                "a_tombstone_blocks_a_late_reservation",
+                "concurrent_reservations_for_one_order_have_one_winner",
             ][..],
         ),
         (
             Fault::Oversells,
             &[
-                "no_counter_goes_below_zero",
-                "all_lines_are_written_or_none",
-                "stock_is_taken_only_at_the_price_agreed",
-                "of_many_that_want_the_last_pieces_as_many_get_them_as_there_are",
+                "no_counter_becomes_negative",
+                "lines_are_written_atomically",
+                "stock_is_reserved_only_at_the_agreed_price",
+                "concurrent_orders_reserve_exactly_the_available_stock",
             ],
         ),
-        (Fault::IgnoresPrices, &["stock_is_taken_only_at_the_price_agreed", "all_lines_are_written_or_none"]),
-        (Fault::LeavesLinesOut, &["all_lines_are_written_or_none"]),
+        (
+            Fault::IgnoresPrices,
+            &["stock_is_reserved_only_at_the_agreed_price", "lines_are_written_atomically"],
+        ),
+        (Fault::LeavesLinesOut, &["lines_are_written_atomically"]),
     ] {
-        breaks(reservations::broken(async || Ok(world(fault))).await, expected);
+        assert_violations(reservations::violations(async || Ok(world(fault))).await, expected);
     }
 }
 
 #[test]
-fn random_calls_tell_a_wrong_inventory_from_a_right_one() {
+fn random_calls_detect_a_wrong_inventory() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let judge = |make: fn() -> World| {
-        differential::agree(60, differential::inventory::calls(), |calls| {
+    let check = |make: fn() -> World| {
+        differential::check_equivalence(60, differential::inventory::calls(), |calls| {
             runtime.block_on(differential::inventory::compare(calls, [inventory_world(), make()]))
         })
     };
-    told_apart(judge(|| world(Fault::CountsAgain)), "Deliver");
-    told_apart(judge(|| world(Fault::IgnoresPreconditions)), "Put");
-    told_apart(judge(|| world(Fault::IgnoresWhatWasRead)), "Write");
-    told_apart(judge(|| world(Fault::Oversells)), "Write");
-    told_apart(judge(|| world(Fault::IgnoresPrices)), "Write");
-    judge(inventory_world).unwrap();
+    assert_detected(check(|| world(Fault::CountsAgain)), "Deliver");
+    assert_detected(check(|| world(Fault::IgnoresPreconditions)), "Put");
+    assert_detected(check(|| world(Fault::IgnoresWhatWasRead)), "Write");
+    assert_detected(check(|| world(Fault::Oversells)), "Write");
+    assert_detected(check(|| world(Fault::IgnoresPrices)), "Write");
+    check(inventory_world).unwrap();
 }

@@ -1,21 +1,21 @@
-//! Wrong stores of invoices.
+//! Wrong invoice stores, which violate the contracts.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contracts::invoices::{World, broken};
+use contracts::invoices::{World, violations};
 use documents::adapters::invoices::memory::InMemoryInvoices;
 use documents::invoice::Invoice;
 use documents::invoice::store::{Invoices, PutResult};
 use domain::OrderId;
 
-use super::breaks;
+use super::assert_violations;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
-    /// Takes an order's second invoice for its first.
+    /// Reports the second invoice of an order as written.
     SaysYes,
-    /// Counts all years together.
+    /// Uses one sequence for all years.
     OneCount,
 }
 
@@ -49,9 +49,9 @@ fn world(fault: Fault) -> World {
 }
 
 #[tokio::test]
-async fn each_fault_breaks_what_it_should() {
-    let expected = ["an_order_has_one_invoice", "an_order_that_is_told_many_times_at_once_takes_one_number"];
-    breaks(broken(async || Ok(world(Fault::SaysYes))).await, &expected);
-    let expected = ["an_order_has_one_invoice", "years_have_numbers_of_their_own"];
-    breaks(broken(async || Ok(world(Fault::OneCount))).await, &expected);
+async fn each_fault_violates_the_expected_contracts() {
+    let expected = ["an_order_has_one_invoice", "concurrent_writes_for_one_order_take_one_number"];
+    assert_violations(violations(async || Ok(world(Fault::SaysYes))).await, &expected);
+    let expected = ["an_order_has_one_invoice", "each_year_has_its_own_sequence"];
+    assert_violations(violations(async || Ok(world(Fault::OneCount))).await, &expected);
 }

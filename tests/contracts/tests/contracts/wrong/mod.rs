@@ -1,32 +1,33 @@
-//! Wrong ports, each with one protection switched off: the contracts tell.
+//! Wrong implementations, each with one protection switched off, which the contracts detect.
 
+mod infrastructure;
 mod inventory;
 mod invoices;
 mod orders;
 mod payments;
 mod provider;
-mod surroundings;
 
-use contracts::Broken;
+use contracts::Violations;
 
-/// Fails unless just these contracts are broken.
-fn breaks(broken: anyhow::Result<Broken>, expected: &[&str]) {
-    let broken = broken.unwrap();
-    let mut names: Vec<&str> = broken.keys().copied().collect();
+/// Fails unless exactly these contracts are violated.
+fn assert_violations(violations: anyhow::Result<Violations>, expected: &[&str]) {
+    let violations = violations.unwrap();
+    let mut names: Vec<&str> = violations.keys().copied().collect();
     let mut expected = expected.to_vec();
     names.sort_unstable();
     expected.sort_unstable();
-    assert_eq!(names, expected, "{broken:#?}");
+    assert_eq!(names, expected, "{violations:#?}");
 }
 
-/// The shortest sequence that tells two stores apart has no more calls than that.
-const FEW: usize = 6;
+/// The maximum number of calls in a minimal failing sequence.
+const MAX_MINIMAL_CALLS: usize = 6;
 
-/// Fails unless random calls told two stores apart, and show it by a few of them; `call` is one.
-fn told_apart(judged: anyhow::Result<()>, call: &str) {
-    let why = format!("{:#}", judged.unwrap_err());
+/// Fails unless random calls detected a difference, and the minimal failing sequence is short and contains
+/// `call`.
+fn assert_detected(result: anyhow::Result<()>, call: &str) {
+    let why = format!("{:#}", result.unwrap_err());
     let (_, shortest) = why.split_once("minimal failing input").unwrap_or_else(|| panic!("{why}"));
     let calls = shortest.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     "));
     let calls = calls.filter(|line| line.trim_start().starts_with(char::is_alphabetic)).count();
-    assert!(shortest.contains(call) && (1..=FEW).contains(&calls), "{calls} calls: {why}");
+    assert!(shortest.contains(call) && (1..=MAX_MINIMAL_CALLS).contains(&calls), "{calls} calls: {why}");
 }

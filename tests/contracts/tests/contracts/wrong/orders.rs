@@ -1,35 +1,35 @@
-//! Wrong stores of orders.
+//! Wrong order stores, which violate the contracts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use contracts::differential;
-use contracts::orders::{World, broken};
+use contracts::orders::{World, violations};
 use domain::order::Order;
 use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
 use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxRow, Page, Placed, Stored};
 use uuid::Uuid;
 
-use super::{breaks, told_apart};
+use super::{assert_detected, assert_violations};
 use crate::memory::{InMemoryOrders, orders_world};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
-    /// Writes over whatever is there.
+    /// Overwrites any version.
     IgnoresVersions,
     /// Writes the order without its event.
     LosesEvents,
-    /// Writes the event of a replacement that was refused.
+    /// Writes the event of a refused replacement.
     KeepsEventsOfRefusals,
-    /// Remembers no idempotency key.
+    /// Forgets every idempotency key.
     ForgetsKeys,
-    /// Remembers a key for ever.
+    /// Never lets a key expire.
     KeepsKeys,
-    /// Gives the first page of open orders alone.
+    /// Returns only the first page of open orders.
     LosesPages,
-    /// Starts a page with the order that the last one ended in.
+    /// Repeats the last order of a page on the next one.
     RepeatsOrders,
     /// Lists final orders as open.
     ListsFinalOrders,
@@ -51,20 +51,20 @@ impl Wrong {
         self.fault == fault
     }
 
-    /// Writes an event on its own, by way of an order that nobody asked for.
+    /// Writes a single event, by placing an extra order.
     async fn write_event(&self, event: &Event) -> anyhow::Result<()> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         let Some(stored) = self.store.get(event.subject).await? else { return Ok(()) };
         let id = OrderId::from(Uuid::from_u128(number.into()));
         let order = Order { id, ..stored.order };
-        let placement = IdempotencyRecord {
-            key: format!("nobody's {number}"),
+        let record = IdempotencyRecord {
+            key: format!("extra {number}"),
             fingerprint: String::new(),
             order_id: id,
             response_body: String::new(),
             expires_at: 0,
         };
-        self.store.place(&order, event, &placement, event.time).await.map(drop)
+        self.store.place(&order, event, &record, event.time).await.map(drop)
     }
 }
 
@@ -74,15 +74,15 @@ impl Orders for Wrong {
         &self,
         order: &Order,
         event: &Event,
-        placement: &IdempotencyRecord,
+        record: &IdempotencyRecord,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
-        let mut placement = placement.clone();
+        let mut record = record.clone();
         if self.has(Fault::ForgetsKeys) {
-            placement.key = format!("{} {}", placement.key, self.calls.fetch_add(1, Ordering::SeqCst));
+            record.key = format!("{} {}", record.key, self.calls.fetch_add(1, Ordering::SeqCst));
         }
         let now = if self.has(Fault::KeepsKeys) { Timestamp::UNIX_EPOCH } else { now };
-        self.store.place(order, event, &placement, now).await
+        self.store.place(order, event, &record, now).await
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
@@ -116,7 +116,7 @@ impl Orders for Wrong {
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
         if self.has(Fault::ListsFinalOrders) && next.is_none() {
             let (mut page, next) = self.store.list_open(before, None).await?;
-            // One customer of the contracts has them all.
+            // In the contracts, one customer has all orders.
             let all = self.store.list(&"cust-1".parse()?, None, 1000).await?.orders;
             let ended = all.into_iter().filter(|order| order.status().is_final());
             page.extend(ended.map(|order| Stored { order, version: 2 }));
@@ -127,7 +127,7 @@ impl Orders for Wrong {
     }
 }
 
-/// The id behind this one.
+/// The next id.
 fn next_id(id: OrderId) -> OrderId {
     let id: Uuid = id.to_string().parse().unwrap();
     OrderId::from(Uuid::from_u128(id.as_u128() + 1))
@@ -145,54 +145,57 @@ impl Outbox for Wrong {
 }
 
 #[tokio::test]
-async fn each_fault_breaks_what_it_should() {
+async fn each_fault_violates_the_expected_contracts() {
     for (fault, expected) in [
         (
             Fault::IgnoresVersions,
             &[
-                "an_order_is_replaced_only_as_it_was_read",
-                "an_event_is_written_with_its_order_or_not_at_all",
-                "of_many_that_replace_one_version_one_wins",
+                "an_order_is_replaced_only_at_the_version_that_was_read",
+                "an_event_is_written_atomically_with_its_order",
+                "concurrent_replacements_of_one_version_have_one_winner",
             ][..],
         ),
         (
             Fault::LosesEvents,
             &[
-                "an_event_is_written_with_its_order_or_not_at_all",
-                "of_many_that_replace_one_version_one_wins",
+                "an_event_is_written_atomically_with_its_order",
+                "concurrent_replacements_of_one_version_have_one_winner",
             ],
         ),
-        (Fault::KeepsEventsOfRefusals, &["an_event_is_written_with_its_order_or_not_at_all"]),
+        (Fault::KeepsEventsOfRefusals, &["an_event_is_written_atomically_with_its_order"]),
         (
             Fault::ForgetsKeys,
             &[
-                "the_same_key_gets_the_first_answer_and_writes_nothing",
-                "of_many_with_one_key_one_is_placed",
-                "a_key_may_be_used_again_when_it_has_expired",
+                "reusing_a_key_returns_the_first_response_and_writes_nothing",
+                "concurrent_requests_with_one_key_place_one_order",
+                "an_expired_key_can_be_reused",
             ],
         ),
-        (Fault::KeepsKeys, &["a_key_may_be_used_again_when_it_has_expired"]),
+        (Fault::KeepsKeys, &["an_expired_key_can_be_reused"]),
         (
             Fault::LosesPages,
-            &["open_orders_are_those_placed_before_and_not_final", "open_orders_come_once_each_however_many"],
+            &[
+                "open_orders_are_not_final_and_placed_before_the_cutoff",
+                "every_open_order_is_listed_exactly_once",
+            ],
         ),
-        (Fault::RepeatsOrders, &["a_customers_orders_come_the_newest_first_and_once_each"]),
-        (Fault::ListsFinalOrders, &["open_orders_are_those_placed_before_and_not_final"]),
+        (Fault::RepeatsOrders, &["a_customers_orders_are_listed_newest_first_and_exactly_once"]),
+        (Fault::ListsFinalOrders, &["open_orders_are_not_final_and_placed_before_the_cutoff"]),
     ] {
-        breaks(broken(async || Ok(world(fault))).await, expected);
+        assert_violations(violations(async || Ok(world(fault))).await, expected);
     }
 }
 
 #[test]
-fn random_calls_tell_a_wrong_store_from_a_right_one() {
+fn random_calls_detect_a_wrong_store() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let judge = |make: fn() -> World| {
-        differential::agree(60, differential::orders::calls(), |calls| {
+    let check = |make: fn() -> World| {
+        differential::check_equivalence(60, differential::orders::calls(), |calls| {
             runtime.block_on(differential::orders::compare(calls, [orders_world(), make()]))
         })
     };
-    told_apart(judge(|| world(Fault::IgnoresVersions)), "Replace");
-    told_apart(judge(|| world(Fault::ForgetsKeys)), "Place");
-    told_apart(judge(|| world(Fault::LosesEvents)), "Left");
-    judge(orders_world).unwrap();
+    assert_detected(check(|| world(Fault::IgnoresVersions)), "Replace");
+    assert_detected(check(|| world(Fault::ForgetsKeys)), "Place");
+    assert_detected(check(|| world(Fault::LosesEvents)), "Left");
+    check(orders_world).unwrap();
 }

@@ -1,22 +1,22 @@
-//! Wrong stores of payment records.
+//! Wrong stores of payment records, which violate the contracts.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use contracts::differential;
-use contracts::payments::{World, broken};
+use contracts::payments::{World, violations};
 use domain::OrderId;
 use domain::payment::Payment;
 use payments::store::Payments;
 
-use super::{breaks, told_apart};
+use super::{assert_detected, assert_violations};
 use crate::memory::{InMemoryPayments, payments_world};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
-    /// Says yes to every write, and keeps the first of each version.
+    /// Reports every write as successful, and keeps the first of each version.
     SaysYes,
-    /// Takes what it has for new when it is told of it again.
+    /// Reports the repeated write of a stored record as successful.
     TakesAgain,
 }
 
@@ -40,27 +40,27 @@ impl Payments for Wrong {
 }
 
 #[tokio::test]
-async fn each_fault_breaks_what_it_should() {
+async fn each_fault_violates_the_expected_contracts() {
     let expected = [
-        "the_first_write_needs_that_there_is_none",
-        "each_write_stands_on_the_one_before",
-        "the_same_record_is_not_written_twice",
-        "of_many_writers_of_one_version_one_wins",
+        "the_first_write_requires_a_missing_record",
+        "each_write_requires_the_previous_version",
+        "a_record_is_not_written_twice",
+        "concurrent_writers_of_one_version_have_one_winner",
     ];
-    breaks(broken(async || Ok(world(Fault::SaysYes))).await, &expected);
-    let again = ["the_same_record_is_not_written_twice"];
-    breaks(broken(async || Ok(world(Fault::TakesAgain))).await, &again);
+    assert_violations(violations(async || Ok(world(Fault::SaysYes))).await, &expected);
+    let again = ["a_record_is_not_written_twice"];
+    assert_violations(violations(async || Ok(world(Fault::TakesAgain))).await, &again);
 }
 
 #[test]
-fn random_calls_tell_a_wrong_store_from_a_right_one() {
+fn random_calls_detect_a_wrong_store() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let judge = |make: fn() -> World| {
-        differential::agree(60, differential::payments::calls(), |calls| {
+    let check = |make: fn() -> World| {
+        differential::check_equivalence(60, differential::payments::calls(), |calls| {
             runtime.block_on(differential::payments::compare(calls, [payments_world(), make()]))
         })
     };
-    told_apart(judge(|| world(Fault::SaysYes)), "Write");
-    told_apart(judge(|| world(Fault::TakesAgain)), "Write");
-    judge(payments_world).unwrap();
+    assert_detected(check(|| world(Fault::SaysYes)), "Write");
+    assert_detected(check(|| world(Fault::TakesAgain)), "Write");
+    check(payments_world).unwrap();
 }

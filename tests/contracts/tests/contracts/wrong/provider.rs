@@ -1,30 +1,30 @@
-//! Wrong payment providers.
+//! Wrong payment providers, which violate the contracts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use contracts::differential;
-use contracts::provider::{Books, World, broken};
+use contracts::provider::{Control, World, violations};
 use domain::payment::IntentStatus;
 use domain::{OrderId, PaymentIntentId};
 use payments::provider::{NewIntent, Provider, ProviderError};
 use uuid::Uuid;
 
-use super::{breaks, told_apart};
-use crate::memory::{InMemoryProvider, ProviderBooks, provider_world};
+use super::{assert_detected, assert_violations};
+use crate::memory::{InMemoryControl, InMemoryProvider, provider_world};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
-    /// Knows no idempotency key.
+    /// Ignores idempotency keys.
     ForgetsKeys,
-    /// Takes money each time that it is told to.
+    /// Charges on every confirmation.
     ChargesAgain,
-    /// Says that it has cancelled, and has not.
+    /// Reports a cancellation without cancelling.
     CancelsNothing,
-    /// Charges what is only to be made.
+    /// Charges on creation.
     ChargesAtOnce,
-    /// Remembers a key for ever.
+    /// Never lets a key expire.
     KeepsKeys,
 }
 
@@ -68,12 +68,12 @@ impl Provider for Wrong {
     }
 }
 
-struct WrongBooks(Arc<Wrong>);
+struct WrongControl(Arc<Wrong>);
 
 #[async_trait]
-impl Books for WrongBooks {
+impl Control for WrongControl {
     async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
-        let once = ProviderBooks(self.0.provider.clone()).captures(order).await?;
+        let once = InMemoryControl(self.0.provider.clone()).captures(order).await?;
         let again = self.0.calls.load(Ordering::SeqCst);
         Ok(once + if self.0.fault == Fault::ChargesAgain { usize::try_from(again)? } else { 0 })
     }
@@ -82,71 +82,74 @@ impl Books for WrongBooks {
         if self.0.fault == Fault::KeepsKeys {
             return Ok(());
         }
-        ProviderBooks(self.0.provider.clone()).forget(key).await
+        InMemoryControl(self.0.provider.clone()).forget(key).await
     }
 }
 
 fn world(fault: Fault) -> World {
     let wrong = Arc::new(Wrong { fault, provider: Arc::default(), calls: AtomicU32::new(0) });
     let order = OrderId::from(Uuid::from_u128(7));
-    World { provider: wrong.clone(), books: Arc::new(WrongBooks(wrong)), order }
+    World { provider: wrong.clone(), control: Arc::new(WrongControl(wrong)), order }
 }
 
 #[tokio::test]
-async fn each_fault_breaks_what_it_should() {
+async fn each_fault_violates_the_expected_contracts() {
     for (fault, expected) in [
-        (Fault::ForgetsKeys, &["the_same_key_makes_no_second_intent", "a_key_is_for_one_request"][..]),
+        (
+            Fault::ForgetsKeys,
+            &["reusing_a_key_creates_no_second_intent", "a_key_cannot_be_reused_for_another_request"][..],
+        ),
         (
             Fault::ChargesAgain,
             &[
-                "a_confirmation_charges_once_however_often",
-                "of_many_confirmations_at_once_one_charges",
-                "a_forgotten_key_makes_another_intent_and_charges_no_intent_twice",
+                "repeated_confirmations_charge_once",
+                "concurrent_confirmations_charge_once",
+                "an_expired_key_creates_another_intent_and_charges_no_intent_twice",
             ],
         ),
         (
             Fault::CancelsNothing,
             &[
-                "what_is_cancelled_is_never_charged",
-                "what_is_charged_is_not_cancelled",
-                "what_is_declined_is_not_charged_and_can_be_cancelled",
-                "the_same_key_gets_the_answer_that_it_got",
-                "an_intent_that_is_not_there_is_a_fault_of_ours",
+                "a_cancelled_intent_is_never_charged",
+                "a_charged_intent_cannot_be_cancelled",
+                "a_declined_intent_is_not_charged_and_can_be_cancelled",
+                "reusing_a_key_returns_the_first_response",
+                "an_unknown_intent_is_a_client_error",
             ],
         ),
         (
             Fault::ChargesAtOnce,
             &[
-                "making_an_intent_charges_nothing",
-                "the_same_key_makes_no_second_intent",
-                "a_key_is_for_one_request",
-                "what_is_cancelled_is_never_charged",
-                "a_forgotten_key_makes_another_intent_and_charges_no_intent_twice",
+                "creating_an_intent_does_not_charge",
+                "reusing_a_key_creates_no_second_intent",
+                "a_key_cannot_be_reused_for_another_request",
+                "a_cancelled_intent_is_never_charged",
+                "an_expired_key_creates_another_intent_and_charges_no_intent_twice",
             ],
         ),
         (
             Fault::KeepsKeys,
             &[
-                "the_same_key_gets_the_answer_that_it_got",
-                "a_forgotten_key_makes_another_intent_and_charges_no_intent_twice",
+                "reusing_a_key_returns_the_first_response",
+                "an_expired_key_creates_another_intent_and_charges_no_intent_twice",
             ],
         ),
     ] {
-        breaks(broken(async || Ok(world(fault))).await, expected);
+        assert_violations(violations(async || Ok(world(fault))).await, expected);
     }
 }
 
 #[test]
-fn random_calls_tell_a_wrong_provider_from_a_right_one() {
+fn random_calls_detect_a_wrong_provider() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let judge = |make: fn() -> World| {
-        differential::agree(60, differential::provider::calls(), |calls| {
+    let check = |make: fn() -> World| {
+        differential::check_equivalence(60, differential::provider::calls(), |calls| {
             runtime.block_on(differential::provider::compare(calls, [provider_world(), make()]))
         })
     };
-    told_apart(judge(|| world(Fault::ForgetsKeys)), "Create");
-    told_apart(judge(|| world(Fault::ChargesAgain)), "Confirm");
-    told_apart(judge(|| world(Fault::CancelsNothing)), "Cancel");
-    told_apart(judge(|| world(Fault::KeepsKeys)), "Forget");
-    judge(provider_world).unwrap();
+    assert_detected(check(|| world(Fault::ForgetsKeys)), "Create");
+    assert_detected(check(|| world(Fault::ChargesAgain)), "Confirm");
+    assert_detected(check(|| world(Fault::CancelsNothing)), "Cancel");
+    assert_detected(check(|| world(Fault::KeepsKeys)), "Forget");
+    check(provider_world).unwrap();
 }

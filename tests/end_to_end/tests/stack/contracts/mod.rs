@@ -10,8 +10,8 @@ use ::orders::adapters::memory::InMemoryOrders;
 use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use async_trait::async_trait;
 use contracts::{
-    Broken, bus, differential, invoices, objects, orders, payments, products, provider, queue, reservations,
-    search_index,
+    Violations, bus, differential, invoices, objects, orders, payments, products, provider, queue,
+    reservations, search_index,
 };
 use domain::OrderId;
 use end_to_end::Needs;
@@ -26,16 +26,16 @@ use surroundings::Made;
 const SEQUENCES: u32 = 60;
 
 /// Fails with the contracts that do not hold.
-fn all_hold(broken: anyhow::Result<Broken>) {
-    let broken = broken.unwrap();
-    assert!(broken.is_empty(), "{broken:#?}");
+fn all_hold(violations: anyhow::Result<Violations>) {
+    let violations = violations.unwrap();
+    assert!(violations.is_empty(), "{violations:#?}");
 }
 
 #[tokio::test]
 async fn orders_and_outbox_in_dynamodb() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
-    all_hold(orders::broken(async || tables.orders().await).await);
+    all_hold(orders::violations(async || tables.orders().await).await);
     tables.remove().await.unwrap();
 }
 
@@ -43,8 +43,8 @@ async fn orders_and_outbox_in_dynamodb() {
 async fn products_and_reservations_in_dynamodb() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
-    all_hold(products::broken(async || tables.inventory().await).await);
-    all_hold(reservations::broken(async || tables.inventory().await).await);
+    all_hold(products::violations(async || tables.inventory().await).await);
+    all_hold(reservations::violations(async || tables.inventory().await).await);
     tables.remove().await.unwrap();
 }
 
@@ -52,7 +52,7 @@ async fn products_and_reservations_in_dynamodb() {
 async fn payment_records_in_dynamodb() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
-    all_hold(payments::broken(async || tables.payments().await).await);
+    all_hold(payments::violations(async || tables.payments().await).await);
     tables.remove().await.unwrap();
 }
 
@@ -60,7 +60,7 @@ async fn payment_records_in_dynamodb() {
 async fn the_search_index_in_dynamodb() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
-    all_hold(search_index::broken(async || tables.search_index().await).await);
+    all_hold(search_index::violations(async || tables.search_index().await).await);
     tables.remove().await.unwrap();
 }
 
@@ -68,7 +68,7 @@ async fn the_search_index_in_dynamodb() {
 async fn invoices_in_dynamodb() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let tables = Tables::of(&stack);
-    all_hold(invoices::broken(async || tables.invoices().await).await);
+    all_hold(invoices::violations(async || tables.invoices().await).await);
     tables.remove().await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn invoices_in_dynamodb() {
 async fn the_payment_provider_over_http() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
-    all_hold(provider::broken(async || made.provider().await).await);
+    all_hold(provider::violations(async || made.provider().await).await);
     made.remove().await.unwrap();
 }
 
@@ -84,7 +84,7 @@ async fn the_payment_provider_over_http() {
 async fn the_bus_of_eventbridge() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
-    all_hold(bus::broken(async || made.bus().await).await);
+    all_hold(bus::violations(async || made.bus().await).await);
     made.remove().await.unwrap();
 }
 
@@ -92,7 +92,7 @@ async fn the_bus_of_eventbridge() {
 async fn the_queues_of_sqs() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
-    all_hold(queue::broken(async || made.queue().await).await);
+    all_hold(queue::violations(async || made.queue().await).await);
     made.remove().await.unwrap();
 }
 
@@ -100,7 +100,7 @@ async fn the_queues_of_sqs() {
 async fn the_buckets_of_s3() {
     let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
     let made = Made::of(&stack);
-    all_hold(objects::broken(async || made.bucket().await).await);
+    all_hold(objects::violations(async || made.bucket().await).await);
     made.remove().await.unwrap();
 }
 
@@ -111,7 +111,7 @@ fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let tables = Tables::of(&stack);
-    let judged = differential::agree(SEQUENCES, differential::orders::calls(), |calls| {
+    let judged = differential::check_equivalence(SEQUENCES, differential::orders::calls(), |calls| {
         runtime.block_on(async {
             let memory = Arc::new(InMemoryOrders::default());
             let memory = orders::World { orders: memory.clone(), outbox: memory };
@@ -127,7 +127,7 @@ fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let tables = Tables::of(&stack);
-    let judged = differential::agree(SEQUENCES, differential::inventory::calls(), |calls| {
+    let judged = differential::check_equivalence(SEQUENCES, differential::inventory::calls(), |calls| {
         runtime.block_on(async {
             let memory = Arc::new(InMemoryInventory::default());
             let memory = products::World { products: memory.clone(), reservations: memory };
@@ -143,7 +143,7 @@ fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let tables = Tables::of(&stack);
-    let judged = differential::agree(SEQUENCES, differential::payments::calls(), |calls| {
+    let judged = differential::check_equivalence(SEQUENCES, differential::payments::calls(), |calls| {
         runtime.block_on(async {
             let memory = payments::World { payments: Arc::new(InMemoryPayments::default()) };
             differential::payments::compare(calls, [memory, tables.payments().await?]).await
@@ -158,12 +158,12 @@ fn any_calls_to_the_provider_are_answered_alike_in_memory_and_over_http() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
     let made = Made::of(&stack);
-    let judged = differential::agree(SEQUENCES, differential::provider::calls(), |calls| {
+    let judged = differential::check_equivalence(SEQUENCES, differential::provider::calls(), |calls| {
         runtime.block_on(async {
             let provider = Arc::new(InMemoryProvider::default());
-            let books = Arc::new(InMemory(provider.clone()));
+            let control = Arc::new(InMemory(provider.clone()));
             let real = made.provider().await?;
-            let memory = provider::World { provider, books, order: real.order };
+            let memory = provider::World { provider, control, order: real.order };
             differential::provider::compare(calls, [memory, real]).await
         })
     });
@@ -171,11 +171,11 @@ fn any_calls_to_the_provider_are_answered_alike_in_memory_and_over_http() {
     judged.unwrap();
 }
 
-/// The books of the provider in memory.
+/// The controls of the in-memory provider.
 struct InMemory(Arc<InMemoryProvider>);
 
 #[async_trait]
-impl provider::Books for InMemory {
+impl provider::Control for InMemory {
     async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
         Ok(usize::try_from(self.0.captures(order))?)
     }

@@ -66,10 +66,10 @@ impl<'a> Made<'a> {
         self.secrets.lock().unwrap().push(name.clone());
         let base = std::env::var("E2E_STRIPE_URL")?;
         let client = UnsignedClient::new(Duration::from_secs(20));
-        let books = StandIn { base: base.clone(), client: client.clone() };
+        let control = StandIn { base: base.clone(), client: client.clone() };
         Ok(provider::World {
             provider: Arc::new(Stripe::new(client, &base, Secret::new(self.stack.aws.sdk_config(), name))),
-            books: Arc::new(books),
+            control: Arc::new(control),
             order: OrderId::from(Uuid::new_v4()),
         })
     }
@@ -126,7 +126,7 @@ impl<'a> Made<'a> {
         let stranger = UnsignedClient::new(Duration::from_secs(20));
         Ok(objects::World {
             objects: Arc::new(Bucket::new(self.stack.aws.sdk_config(), name)),
-            stranger: Arc::new(Stranger(stranger)),
+            client: Arc::new(Stranger(stranger)),
         })
     }
 
@@ -176,7 +176,7 @@ impl StandIn {
 }
 
 #[async_trait]
-impl provider::Books for StandIn {
+impl provider::Control for StandIn {
     async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
         let charges = self.control(Method::GET, &format!("charges?order_id={order}")).await?;
         Ok(charges.as_array().context("no list of charges")?.len())
@@ -219,7 +219,7 @@ impl bus::Subscriber for Subscriber {
 struct Stranger(UnsignedClient);
 
 #[async_trait]
-impl objects::Stranger for Stranger {
+impl objects::AnonymousClient for Stranger {
     async fn fetch(&self, link: &str) -> anyhow::Result<Bytes> {
         let answer = self.0.send(Request::get(link).body(Bytes::new())?).await?;
         anyhow::ensure!(answer.status() == StatusCode::OK, "{link}: {}", answer.status());
@@ -235,7 +235,7 @@ struct Broker {
 
 #[async_trait]
 impl queue::Broker for Broker {
-    async fn deliver(&self) -> anyhow::Result<String> {
+    async fn send_and_receive(&self) -> anyhow::Result<String> {
         self.sqs.send_message().queue_url(&self.url).message_body("a message").send().await?;
         let receive = self.sqs.receive_message().queue_url(&self.url).visibility_timeout(600);
         let answer = receive.wait_time_seconds(5).send().await?;
@@ -243,7 +243,7 @@ impl queue::Broker for Broker {
         Ok(receipt.context("the message did not come")?.to_owned())
     }
 
-    async fn comes_within(&self, wait: Duration) -> anyhow::Result<bool> {
+    async fn is_redelivered_within(&self, wait: Duration) -> anyhow::Result<bool> {
         let start = Instant::now();
         while start.elapsed() < wait {
             let answer = self.sqs.receive_message().queue_url(&self.url).send().await?;
@@ -255,7 +255,7 @@ impl queue::Broker for Broker {
         Ok(false)
     }
 
-    async fn letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
+    async fn dead_letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
         let mut letters = Vec::new();
         loop {
             let receive = self.sqs.receive_message().queue_url(&self.dead_letters);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::claim::{Claim, Status};
-use invariants::Mail as Sent;
+use invariants::Email as SentEmail;
 use jiff::Timestamp;
 use notifications::mail::Email;
 use notifications::send::SendEmail;
@@ -12,11 +12,11 @@ use notifications::store::Mailer;
 use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
 use platform::memory::lock;
 
-use crate::planted::Planted;
+use crate::mutation::Mutation;
 use crate::ports::{Ports, now};
 
 impl Ports {
-    /// The function, as its `main` puts it together.
+    /// Assembles the handler as its `main` does.
     pub fn send_email(&self) -> SendEmail {
         SendEmail {
             idempotency: Idempotency::new(Arc::new(self.clone()), Arc::new(self.caller.clone())),
@@ -48,11 +48,14 @@ impl IdempotencyStore for Ports {
         self.read("claims.write", move |world| {
             let there = now(world.claims.get(&key))?;
             let ends = !matches!(claim.status, Status::InProgress { .. });
-            let previous =
-                if ends && world.has(Planted::UnconditionalCompletion) { &there } else { &previous };
+            let previous = if ends && world.has_mutation(Mutation::UnconditionalCompletion) {
+                &there
+            } else {
+                &previous
+            };
             let done = now(world.claims.write(&key, previous.as_ref(), &claim, expires_at))?;
             if done && is_completed(there.as_ref()) {
-                world.violated(format!("FinalStays: the note that {key} is done was written over"));
+                world.report_violation(format!("FinalStays: the completed record {key} was overwritten"));
             }
             Ok(done)
         })
@@ -66,25 +69,29 @@ struct Outgoing {
 
 #[async_trait]
 impl Mailer for Outgoing {
-    async fn send(&self, mail: &Email) -> Result<String, EffectError> {
-        let (world, kind) = (Arc::clone(&self.ports.world), mail.kind.name());
-        // Every order of a run has a customer of its own.
+    async fn send(&self, email: &Email) -> Result<String, EffectError> {
+        let (world, kind) = (Arc::clone(&self.ports.world), email.kind.name());
+        // Every order of a run has a different customer.
         let orders = world.orders.all().into_values();
-        let order =
-            orders.map(|order| (order.id, order.details.customer.email)).find(|(_, email)| *email == mail.to);
+        let order = orders
+            .map(|order| (order.id, order.details.customer.email))
+            .find(|(_, address)| *address == email.to);
         let Some((order, _)) = order else {
-            world.violated(format!("a mail goes to {:?}, who has ordered nothing", mail.to));
+            world.report_violation(format!("an email is sent to {:?}, who has no order", email.to));
             return Err(anyhow::anyhow!("no such customer").into());
         };
         let claims = world.claims.claims();
         let claim = claims.get(&Key::new(order, kind)).map(|(claim, _)| claim);
-        // Who stood still since it claimed the mail cannot know that others have sent it. SES knows no fencing token.
+        // An attempt that has stalled since it acquired the claim cannot know that another one has sent the
+        // email: SES does not support fencing tokens.
         if is_completed(claim) && !self.ports.caller.has_stalled() {
-            world.violated(format!("order {order} gets the mail `{kind}` that is noted as sent"));
+            world.report_violation(format!(
+                "the email `{kind}` of order {order} is sent again, although it is recorded as sent"
+            ));
         }
         let sent = self.ports.caller.call("mailer.send", move || {
-            lock(&world.mails).push(Sent { order_id: order, kind: kind.to_owned() });
-            world.look(order);
+            lock(&world.emails).push(SentEmail { order_id: order, kind: kind.to_owned() });
+            world.check_order(order);
             "sent".to_owned()
         });
         Ok(sent.await.map_err(anyhow::Error::from)?)

@@ -1,4 +1,4 @@
-//! A wrong bus, a wrong queue and a wrong bucket.
+//! A wrong bus, a wrong queue and a wrong bucket, which violate the contracts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use platform::host::record::{DeadLetter, DeadLetters};
 use platform::memory::{Bucket, Bus, Queue};
 use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 
-use super::breaks;
-use crate::memory::{Linked, Published, Told};
+use super::assert_violations;
+use crate::memory::{LinkReader, Published, RecordedQueue};
 
-/// Says that all is well when the bus has taken the first ten.
+/// Publishes only the first ten events, and reports success.
 struct TenAtMost(Arc<Bus>);
 
 #[async_trait]
@@ -27,16 +27,16 @@ impl Publisher for TenAtMost {
 }
 
 #[tokio::test]
-async fn a_bus_that_loses_what_does_not_fit_into_one_request() {
+async fn a_bus_that_loses_entries_beyond_one_request() {
     let world = async || {
         let bus = Arc::new(Bus::default());
         let publisher = Arc::new(TenAtMost(bus.clone()));
         Ok(bus::World { publisher, subscriber: Arc::new(Published(bus)) })
     };
-    breaks(bus::broken(world).await, &["many_at_once_arrive"]);
+    assert_violations(bus::violations(world).await, &["large_batches_arrive_completely"]);
 }
 
-/// Puts nothing off, and refuses a letter whose reason is longer than an attribute may be.
+/// Ignores visibility timeouts and correlation ids, and rejects a dead-letter message with a long error.
 struct Careless(Arc<Queue>);
 
 #[async_trait]
@@ -49,32 +49,32 @@ impl Visibility for Careless {
 #[async_trait]
 impl DeadLetters for Careless {
     async fn send_to_dlq(&self, letter: &DeadLetter) -> anyhow::Result<()> {
-        anyhow::ensure!(letter.error.len() < 1000, "the reason is too long");
+        anyhow::ensure!(letter.error.len() < 1000, "the error is too long");
         let letter = DeadLetter { correlation_id: None, ..letter.clone() };
         self.0.send_to_dlq(&letter).await
     }
 }
 
 #[tokio::test]
-async fn a_queue_that_is_careless_with_what_could_not_be_handled() {
+async fn a_queue_that_ignores_timeouts_and_attributes() {
     let world = async || {
         let queue = Arc::new(Queue::default());
         let careless = Arc::new(Careless(queue.clone()));
         Ok(queue::World {
             visibility: careless.clone(),
             dead_letters: careless,
-            broker: Arc::new(Told(queue)),
+            broker: Arc::new(RecordedQueue(queue)),
         })
     };
     let expected = [
-        "a_message_that_is_put_off_comes_then_and_not_before",
-        "a_dead_letter_says_what_was_wrong",
-        "a_dead_letter_takes_any_reason",
+        "an_extended_message_is_redelivered_after_its_timeout_and_not_before",
+        "a_dead_letter_message_carries_its_error_attributes",
+        "a_dead_letter_message_accepts_any_error_text",
     ];
-    breaks(queue::broken(world).await, &expected);
+    assert_violations(queue::violations(world).await, &expected);
 }
 
-/// Shows any version for the one that is asked for, writes over what is there, and keeps what was given up.
+/// Ignores versions and conditions, overwrites objects, and does not abort uploads.
 struct Sloppy(Arc<Bucket>);
 
 #[async_trait]
@@ -92,7 +92,7 @@ impl ObjectStore for Sloppy {
     }
 
     async fn delete(&self, key: &str) -> anyhow::Result<()> {
-        anyhow::ensure!(self.0.get(key).is_some(), "nothing to remove");
+        anyhow::ensure!(self.0.get(key).is_some(), "nothing to delete");
         self.0.delete(key).await
     }
 
@@ -120,18 +120,18 @@ impl ObjectStore for Sloppy {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_sloppy() {
+async fn a_bucket_that_ignores_versions_and_conditions() {
     let world = async || {
         let files = Arc::new(Bucket::default());
-        Ok(objects::World { objects: Arc::new(Sloppy(files.clone())), stranger: Arc::new(Linked(files)) })
+        Ok(objects::World { objects: Arc::new(Sloppy(files.clone())), client: Arc::new(LinkReader(files)) })
     };
     let expected = [
-        "reading_starts_anywhere_and_sees_one_version",
-        "a_new_file_replaces_none",
-        "parts_make_one_file",
-        "a_file_that_is_given_up_is_not_there",
-        "removing_twice_is_fine",
-        "a_link_shows_the_file",
+        "reads_start_at_any_offset_and_see_one_version",
+        "write_if_absent_does_not_overwrite",
+        "parts_form_one_object",
+        "an_aborted_upload_leaves_no_object",
+        "deleting_is_idempotent",
+        "a_presigned_url_returns_the_object",
     ];
-    breaks(objects::broken(world).await, &expected);
+    assert_violations(objects::violations(world).await, &expected);
 }

@@ -1,11 +1,12 @@
-//! That calm executions end: from no state can the system go on for ever without a fault and without a whim.
+//! Checks that every run terminates once faults and external requests stop.
 //!
-//! `stateright` does not see a cycle as a violation of "eventually". So every state of a scope is visited once
-//! more, the calm steps between them are kept as a graph, and that graph must have no cycle. With
-//! [`crate::property::Property::OrdersEnd`] and [`crate::property::Property::NothingHangs`], which hold where no
-//! calm step is left, this makes: from every reachable state, once faults stop, every execution ends, and ends well.
-//! Steps that change nothing (a message that finds a lease held by somebody who is at it) are no steps; whoever
-//! holds the lease has one.
+//! `stateright` does not treat a cycle as a violation of an "eventually" property. Therefore every state of a
+//! scope is visited again, the fault-free steps between the states are stored as a graph, and that graph must
+//! be acyclic. Together with [`crate::property::Property::OrdersTerminate`] and
+//! [`crate::property::Property::NothingHangs`], which hold where no fault-free step is left, this proves:
+//! from every reachable state, once faults stop, every run terminates in a correct final state. An action
+//! that changes nothing (a delivery that finds a lease held by an active owner) is not a step; the lease
+//! owner has one.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -16,22 +17,22 @@ use stateright::Model;
 
 use crate::drive::Protocol;
 
-/// What calm executions look like.
+/// The size of the graph of fault-free steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Calm {
-    /// Different states.
+pub struct Termination {
+    /// The number of distinct states.
     pub states: usize,
-    /// Calm steps between them.
+    /// The number of fault-free steps between them.
     pub steps: usize,
-    /// The most steps from any state to rest.
-    pub longest: u32,
+    /// The largest number of fault-free steps from any state to a state without one.
+    pub longest_path: u32,
 }
 
-/// Explores every state of `protocol`. States are told apart by 64 bits of hash, as `stateright` does.
+/// Explores every state of `protocol`. States are identified by a 64-bit hash, as in `stateright`.
 ///
 /// # Errors
-/// When there is a cycle of calm steps, or there are more states than can be numbered.
-pub fn check(protocol: &Protocol) -> anyhow::Result<Calm> {
+/// If fault-free steps form a cycle, or there are more than 2³² states.
+pub fn check(protocol: &Protocol) -> anyhow::Result<Termination> {
     let hasher = RandomState::new();
     let mut numbers: HashMap<u64, u32> = HashMap::new();
     let mut waiting = VecDeque::new();
@@ -39,7 +40,7 @@ pub fn check(protocol: &Protocol) -> anyhow::Result<Calm> {
         numbers.insert(hasher.hash_one(&state), u32::try_from(waiting.len())?);
         waiting.push_back(state);
     }
-    // The calm successors of state n are edges[ends[n - 1]..ends[n]].
+    // The fault-free successors of state n are edges[ends[n - 1]..ends[n]].
     let (mut edges, mut ends) = (Vec::new(), Vec::new());
     let mut actions = Vec::new();
     while let Some(state) = waiting.pop_front() {
@@ -54,17 +55,17 @@ pub fn check(protocol: &Protocol) -> anyhow::Result<Calm> {
                     *new.insert(count)
                 }
             };
-            if protocol.is_calm(&state, &action) {
+            if protocol.is_fault_free(&state, &action) {
                 edges.push(number);
             }
         }
         ends.push(edges.len());
     }
-    let longest = longest_path(&edges, &ends).context("calm steps can go round in a circle")?;
-    Ok(Calm { states: numbers.len(), steps: edges.len(), longest })
+    let longest_path = longest_path(&edges, &ends).context("fault-free steps form a cycle")?;
+    Ok(Termination { states: numbers.len(), steps: edges.len(), longest_path })
 }
 
-/// The most edges on any path; `None` where there is a cycle.
+/// The length of the longest path in edges; `None` if there is a cycle.
 fn longest_path(edges: &[u32], ends: &[usize]) -> Option<u32> {
     let mut before = vec![0_u32; ends.len()];
     for edge in edges {
@@ -93,7 +94,7 @@ mod tests {
     use super::longest_path;
 
     #[test]
-    fn a_cycle_is_found_and_a_diamond_is_none() {
+    fn a_cycle_is_detected_and_a_diamond_is_not_a_cycle() {
         // 0 → 1, 2; 1 → 3; 2 → 3.
         assert_eq!(longest_path(&[1, 2, 3, 3], &[2, 3, 4, 4]), Some(2));
         // 0 → 1 → 2 → 1.

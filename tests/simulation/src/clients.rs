@@ -1,0 +1,205 @@
+//! The simulated clients, and the orders that they place.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{DeliveryId, OrderId, ProductName, Sku};
+use futures::FutureExt;
+use http::{Method, Request, StatusCode};
+use inventory::product::Offer;
+use inventory::store::Products;
+use platform::Clock;
+use platform::clock::timeout;
+use platform::http::{Caller, Precondition, Scope};
+use platform::memory::lock;
+use serde_json::{Value, json};
+
+use crate::functions::Api;
+use crate::ports::Ports;
+use crate::world::World;
+
+/// The SKUs of the two products.
+const SKUS: [&str; 2] = ["TEA", "MUG"];
+/// The unit price of both products, in cents.
+const UNIT_PRICE: i64 = 500;
+/// How long a client waits for a response: the integration timeout of API Gateway.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(29);
+/// The maximum number of attempts of a client.
+const MAX_ATTEMPTS: u32 = 12;
+
+/// An order that a client is to place.
+#[derive(Debug, Clone)]
+pub struct OrderRequest {
+    /// When the order is placed, counted from the start of the run.
+    pub at: Duration,
+    /// The quantity of each product.
+    pub quantities: [u32; 2],
+    /// The unit price that the client sends, in cents.
+    pub unit_price: i64,
+    /// The payment method: `pm_visa`, `pm_declined`, `pm_slow` or `pm_unknown`.
+    pub payment_method: &'static str,
+    /// When the client cancels the order, counted from its creation.
+    pub cancel_after: Option<Duration>,
+}
+
+impl OrderRequest {
+    /// One unit of tea, paid by card, at once.
+    pub fn simple() -> Self {
+        Self {
+            at: Duration::ZERO,
+            quantities: [1, 0],
+            unit_price: UNIT_PRICE,
+            payment_method: "pm_visa",
+            cancel_after: None,
+        }
+    }
+
+    /// A random order.
+    pub fn random(rng: &mut fastrand::Rng) -> Self {
+        let quantities = [rng.u32(0..=3), rng.u32(0..=2)];
+        Self {
+            at: Duration::from_millis(rng.u64(0..60_000)),
+            quantities: if quantities == [0, 0] { [1, 0] } else { quantities },
+            unit_price: if rng.u8(0..20) == 0 { UNIT_PRICE - 1 } else { UNIT_PRICE },
+            payment_method: ["pm_visa", "pm_visa", "pm_visa", "pm_declined", "pm_slow", "pm_unknown"]
+                [rng.usize(0..6)],
+            cancel_after: match rng.u8(0..10) {
+                0..=1 => Some(Duration::from_millis(rng.u64(0..2_000))),
+                2 => Some(Duration::from_millis(rng.u64(0..600_000))),
+                _ => None,
+            },
+        }
+    }
+
+    fn body(&self, number: usize) -> Value {
+        let lines: Vec<Value> = SKUS
+            .iter()
+            .zip(self.quantities)
+            .filter(|(_, quantity)| *quantity > 0)
+            .map(|(sku, quantity)| {
+                json!({ "sku": sku, "quantity": quantity, "unit_price": { "amount": self.unit_price, "currency": "EUR" } })
+            })
+            .collect();
+        json!({
+            "customer": { "id": format!("c-{number}"), "name": "Ada Lovelace", "email": format!("c-{number}@example.com") },
+            "payment_method": self.payment_method,
+            "lines": lines,
+        })
+    }
+}
+
+/// The results that the clients have received.
+#[derive(Debug, Default)]
+pub struct ClientLog {
+    /// The order that each client's idempotency key created.
+    pub orders: BTreeMap<usize, OrderId>,
+    /// The number of clients that are not finished.
+    pub active_clients: usize,
+}
+
+/// Creates the products and delivers their stock.
+pub fn stock_up(world: &World, quantities: [u32; 2]) {
+    for (sku, quantity) in SKUS.iter().zip(quantities) {
+        let price = serde_json::from_value(json!({ "amount": UNIT_PRICE, "currency": "EUR" }));
+        let (Ok(sku), Ok(name), Ok(delivery), Ok(price)) =
+            (sku.parse::<Sku>(), "Something".parse::<ProductName>(), "first".parse::<DeliveryId>(), price)
+        else {
+            unreachable!("the product is valid")
+        };
+        let offer = Offer { name, price, tax_rate: None };
+        drop(world.inventory.put(&sku, &offer, Precondition::None).now_or_never());
+        drop(world.inventory.record_delivery(&sku, &delivery, quantity).now_or_never());
+    }
+}
+
+/// Starts a client, which places its order and may cancel it.
+pub fn start(
+    world: &Arc<World>,
+    number: usize,
+    order_request: OrderRequest,
+    client_log: &Arc<Mutex<ClientLog>>,
+) {
+    let ports = Ports { caller: world.sim.new_caller("client").unkillable(), world: Arc::clone(world) };
+    let client_log = Arc::clone(client_log);
+    lock(&client_log).active_clients += 1;
+    world.sim.scheduler.spawn(async move {
+        ports.caller.sleep(order_request.at).await;
+        if let Some(order) = place(&ports, number, &order_request).await {
+            let before = lock(&client_log).orders.insert(number, order);
+            if before.is_some_and(|before| before != order) {
+                ports
+                    .world
+                    .report_violation(format!("one idempotency key created two orders: {before:?}, {order}"));
+            }
+            if let Some(wait) = order_request.cancel_after {
+                ports.caller.sleep(wait).await;
+                cancel(&ports, number, order).await;
+            }
+        }
+        lock(&client_log).active_clients -= 1;
+    });
+}
+
+async fn place(ports: &Ports, number: usize, order_request: &OrderRequest) -> Option<OrderId> {
+    let key = format!("key-{number}");
+    let mut first = None;
+    for attempt in 1..=MAX_ATTEMPTS {
+        let body = order_request.body(number).to_string();
+        let request = Request::builder().method(Method::POST).uri("/orders").header("idempotency-key", &key);
+        let (status, body) = send_request(ports, number, request, body).await.unwrap_or_default();
+        if status == StatusCode::CREATED {
+            let id = body["id"].as_str().and_then(|id| id.parse::<OrderId>().ok());
+            if first.is_some() && first != id {
+                ports
+                    .world
+                    .report_violation(format!("one idempotency key created two orders: {first:?}, {id:?}"));
+            }
+            first = id;
+            // A client that has lost its connection retries, although the order was created.
+            if !ports.caller.sim.should_inject(|rates| rates.disconnect) {
+                return id;
+            }
+        }
+        ports.caller.log(|| format!("POST /orders returned {status}"));
+        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+            ports.world.report_violation(format!("POST /orders returned {status}: {body}"));
+            return None;
+        }
+        ports.caller.sleep(Duration::from_secs(2).saturating_mul(attempt)).await;
+    }
+    first
+}
+
+async fn cancel(ports: &Ports, number: usize, order: OrderId) {
+    for attempt in 1..=MAX_ATTEMPTS {
+        let request = Request::builder().method(Method::POST).uri(format!("/orders/{order}/cancel"));
+        let (status, _) = send_request(ports, number, request, String::new()).await.unwrap_or_default();
+        ports.caller.log(|| format!("POST /orders/{order}/cancel returned {status}"));
+        match status {
+            StatusCode::ACCEPTED | StatusCode::CONFLICT => return,
+            status if status.is_client_error() => {
+                return ports
+                    .world
+                    .report_violation(format!("POST /orders/{order}/cancel returned {status}"));
+            }
+            _ => ports.caller.sleep(Duration::from_secs(2).saturating_mul(attempt)).await,
+        }
+    }
+}
+
+/// Sends one request as an authenticated customer. `None` if no response arrives in time.
+async fn send_request(
+    ports: &Ports,
+    number: usize,
+    request: http::request::Builder,
+    body: String,
+) -> Option<(StatusCode, Value)> {
+    let scopes = [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect();
+    let caller = Caller::User { id: format!("c-{number}").parse().ok()?, is_staff: false, scopes };
+    let request = request.header("content-type", "application/json").extension(caller);
+    let request = request.body(Bytes::from(body)).ok()?;
+    let answer = timeout(&ports.caller, CLIENT_TIMEOUT, ports.request(Api::Orders, request)).await?.ok()?;
+    Some((answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default()))
+}
