@@ -1,4 +1,4 @@
-//! The contract as an OpenAPI 3.1 document (<https://spec.openapis.org/oas/v3.1.1>).
+//! The API contract as an OpenAPI 3.1 document (<https://spec.openapis.org/oas/v3.1.1>).
 
 use std::collections::BTreeMap;
 
@@ -13,25 +13,30 @@ use serde_json::{Map, Value, json};
 use crate::problems::{self, Kind, PREFIX};
 use crate::services::Service;
 
-const ABOUT: &str = include_str!("../templates/about.md");
-const SCHEMAS: &str = "/components/schemas";
+const INTRODUCTION: &str = include_str!("../templates/about.md");
+const SCHEMAS_PATH: &str = "/components/schemas";
 
-/// The contract of `services`.
+/// Generates the OpenAPI document of `services`.
 ///
 /// # Errors
-/// When two operations have one id, or two types one name.
+/// If two operations have the same id or route, or two schemas the same name.
 pub fn document(services: &[Service]) -> Result<Value> {
     let mut writer = Writer::new();
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut ids = Vec::new();
     for service in services {
         for operation in service.operations() {
-            ensure!(!ids.contains(&operation.id), "two operations are called {}", operation.id);
+            ensure!(!ids.contains(&operation.id), "two operations have the id {}", operation.id);
             ids.push(operation.id);
             let method = operation.method.as_str().to_lowercase();
-            let written = writer.operation(service.name, operation);
-            let before = paths.entry(operation.path).or_default().insert(method, written);
-            ensure!(before.is_none(), "two operations are at {} {}", operation.method, operation.path);
+            let item = writer.operation(service.name, operation);
+            let previous = paths.entry(operation.path).or_default().insert(method, item);
+            ensure!(
+                previous.is_none(),
+                "two operations have the route {} {}",
+                operation.method,
+                operation.path
+            );
         }
     }
     let webhooks = writer.webhooks();
@@ -40,53 +45,53 @@ pub fn document(services: &[Service]) -> Result<Value> {
         "info": {
             "title": "Serverless orders",
             "version": "1.0.0",
-            "summary": "Order processing for a shop.",
-            "description": ABOUT,
+            "summary": "Order processing for an online shop.",
+            "description": INTRODUCTION,
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
-        "servers": [{ "url": ".", "description": "Where this document is: the stage v1 of the gateway." }],
-        "tags": services.iter().map(|it| json!({ "name": it.name, "description": it.about })).collect::<Vec<_>>(),
+        "servers": [{ "url": ".", "description": "The stage v1 of the gateway, which also serves this document." }],
+        "tags": services.iter().map(|it| json!({ "name": it.name, "description": it.description })).collect::<Vec<_>>(),
         "paths": paths,
         "webhooks": webhooks,
         "components": {
             "schemas": writer.schemas()?,
-            "responses": writer.responses,
+            "responses": writer.shared_responses,
             "headers": headers(),
             "parameters": {
                 "CorrelationId": {
                     "name": "X-Correlation-Id",
                     "in": "header",
-                    "description": "A name for this request in the logs, up to 128 printable characters: without one that \
-                                    fits, it gets one.",
+                    "description": "Identifies this request in the logs: up to 128 printable ASCII characters. A missing or \
+                                    invalid one is replaced by a generated id.",
                     "schema": { "type": "string" },
                 },
             },
-            "securitySchemes": schemes(),
+            "securitySchemes": security_schemes(),
         },
     });
-    tidy(&mut document);
+    strip_doc_links(&mut document);
     Ok(document)
 }
 
 fn headers() -> Value {
     let text = json!({ "type": "string" });
-    let header = |about: &str| json!({ "description": about, "schema": text });
+    let header = |description: &str| json!({ "description": description, "schema": text });
     json!({
         "CorrelationId": {
-            "description": "Names this request in the logs.",
+            "description": "Identifies this request in the logs.",
             "required": true,
             "schema": text,
         },
-        "RetryAfter": header("Seconds to wait (RFC 9110)."),
-        "WwwAuthenticate": header("What is missing (RFC 6750)."),
+        "RetryAfter": header("Seconds to wait before the next request (RFC 9110)."),
+        "WwwAuthenticate": header("The required authentication (RFC 6750)."),
     })
 }
 
-fn schemes() -> Value {
-    let of_clients = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
-    let scopes: Vec<&str> = of_clients.map(Scope::name).collect();
+fn security_schemes() -> Value {
+    let client_scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
+    let scopes: Vec<&str> = client_scopes.map(Scope::name).collect();
     json!({
-        // Not `oauth2`: its addresses differ from stack to stack.
+        // Not `oauth2`: its token URL differs from stack to stack.
         "token": {
             "type": "http",
             "scheme": "bearer",
@@ -97,67 +102,70 @@ fn schemes() -> Value {
             "type": "apiKey",
             "in": "header",
             "name": "X-Api-Key",
-            "description": "A partner's key: its usage plan sets their limits.",
+            "description": "The API key of a partner. Its usage plan sets the partner's rate limit and quota.",
         },
         "signature": {
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "AWS Signature Version 4, by whom the account's IAM lets call this.",
+            "description": "AWS Signature Version 4, by a principal that IAM allows to invoke this operation.",
             "x-amazon-apigateway-authtype": "awsSigv4",
         },
     })
 }
 
-/// Writes operations, and gathers what they refer to. A type may look different in requests than in answers: a field
-/// that may be left out in one may always be there in the other.
+/// Writes operations and collects the schemas and responses that they refer to. A type may have different schemas in
+/// requests and in responses: a field that is optional in one may be required in the other.
 struct Writer {
-    requests: SchemaGenerator,
-    answers: SchemaGenerator,
-    responses: BTreeMap<String, Value>,
+    request_schemas: SchemaGenerator,
+    response_schemas: SchemaGenerator,
+    shared_responses: BTreeMap<String, Value>,
 }
 
 impl Writer {
     fn new() -> Self {
-        let settings = || SchemaSettings::draft2020_12().with(|it| it.definitions_path = SCHEMAS.into());
+        let settings = || SchemaSettings::draft2020_12().with(|it| it.definitions_path = SCHEMAS_PATH.into());
         Self {
-            requests: settings().for_deserialize().into_generator(),
-            answers: settings().for_serialize().into_generator(),
-            responses: BTreeMap::new(),
+            request_schemas: settings().for_deserialize().into_generator(),
+            response_schemas: settings().for_serialize().into_generator(),
+            shared_responses: BTreeMap::new(),
         }
     }
 
     fn schemas(&mut self) -> Result<Map<String, Value>> {
-        let mut schemas = self.answers.take_definitions(true);
-        for (name, schema) in self.requests.take_definitions(true) {
+        let mut schemas = self.response_schemas.take_definitions(true);
+        for (name, schema) in self.request_schemas.take_definitions(true) {
             if let Some(other) = schemas.get(&name) {
-                ensure!(*other == schema, "two types, or two forms of one, are called {name}");
+                ensure!(
+                    *other == schema,
+                    "two types, or two versions of one type, have the schema name {name}"
+                );
             }
             schemas.insert(name, schema);
         }
         Ok(schemas)
     }
 
-    /// What is sent to partners.
+    /// The webhook requests that are sent to partners.
     fn webhooks(&mut self) -> Value {
-        let header = |name: &str, about: &str| json!({ "name": name, "in": "header", "required": true, "description": about, "schema": { "type": "string" } });
-        let schema = self.answers.subschema_for::<Payload<'_>>();
+        let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "required": true, "description": description, "schema": { "type": "string" } });
+        let schema = self.response_schemas.subschema_for::<Payload<'_>>();
         json!({
             "orderEvent": { "post": {
                 "tags": ["partners"],
                 "operationId": "orderEvent",
-                "summary": "An event of an order of yours",
-                "description": "Sent to the URL that you subscribed with, signed as Standard Webhooks says.",
+                "summary": "Receive an order event",
+                "description": "Sent to the URL of your webhook, signed according to Standard Webhooks.",
                 "parameters": [
-                    header("webhook-id", "The same each time this event is sent to this webhook."),
-                    header("webhook-timestamp", "When it was sent: seconds since 1970."),
-                    header("webhook-signature", "`v1,` and the HMAC-SHA256 of `id.timestamp.body`, in base64."),
+                    header("webhook-id", "The id of the event: the same for each attempt to deliver it to this webhook."),
+                    header("webhook-timestamp", "When this attempt was sent, in seconds since the Unix epoch."),
+                    header("webhook-signature", "`v1,` followed by the base64-encoded HMAC-SHA256 of `id.timestamp.body`."),
                 ],
                 "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
                 "responses": {
-                    "2XX": { "description": "You have it." },
-                    "410": { "description": "You want no more of them: the webhook is disabled." },
-                    "default": { "description": "It is sent again later." },
+                    "2XX": { "description": "The event was received." },
+                    "410": { "description": "You want no more events: the webhook is disabled." },
+                    "default": { "description": "The delivery failed and is retried later." },
                 },
             } },
         })
@@ -167,7 +175,7 @@ impl Writer {
         let description = operation.description();
         let mut parameters: Vec<Value> = description.parameters.iter().map(|it| self.parameter(it)).collect();
         parameters.push(json!({ "$ref": "#/components/parameters/CorrelationId" }));
-        let mut written = json!({
+        let mut item = json!({
             "tags": [tag],
             "operationId": operation.id,
             "summary": description.summary,
@@ -176,37 +184,37 @@ impl Writer {
             "security": security(operation.access),
         });
         if !description.detail.is_empty() {
-            written["description"] = description.detail.into();
+            item["description"] = description.detail.into();
         }
         if let Some(body) = &description.body {
-            let schema = (body.schema)(&mut self.requests);
-            written["requestBody"] =
+            let schema = (body.schema)(&mut self.request_schemas);
+            item["requestBody"] =
                 json!({ "required": true, "content": { "application/json": { "schema": schema } } });
         }
-        written
+        item
     }
 
     fn parameter(&mut self, parameter: &Parameter) -> Value {
-        let place = match parameter.location {
+        let location = match parameter.location {
             ParameterLocation::Path => "path",
             ParameterLocation::Query => "query",
             ParameterLocation::Header => "header",
         };
         json!({
             "name": parameter.name,
-            "in": place,
+            "in": location,
             "required": parameter.required,
             "description": parameter.description,
-            "schema": (parameter.schema)(&mut self.requests),
+            "schema": (parameter.schema)(&mut self.request_schemas),
         })
     }
 
     fn responses(&mut self, access: Access, description: &OperationDescription) -> Value {
         let mut responses: BTreeMap<String, Value> = BTreeMap::new();
-        for answer in &description.responses {
-            let response = self.answer(answer);
-            let known = responses.entry(answer.status.to_string()).or_insert(Value::Null);
-            // The same status in another media type: one response with both.
+        for described in &description.responses {
+            let response = self.response(described);
+            let known = responses.entry(described.status.to_string()).or_insert(Value::Null);
+            // The same status with another media type: one response object with both.
             match (known["content"].as_object_mut(), response["content"].as_object()) {
                 (Some(known), Some(also)) => known.extend(also.clone()),
                 _ => *known = response,
@@ -214,22 +222,23 @@ impl Writer {
         }
         let common = problems::common(access, description);
         let mut kinds: BTreeMap<u16, Vec<Kind>> = BTreeMap::new();
-        let own = description.problems.iter();
-        let own = own.map(|it| Kind { status: it.status, name: it.name, about: it.description });
-        for kind in own.clone().chain(common.iter().copied()) {
-            let same = kinds.entry(kind.status).or_default();
-            // What an operation says itself of a problem stands for what holds in general.
-            if !same.iter().any(|known| known.name == kind.name) {
-                same.push(kind);
+        let specific = description.problems.iter();
+        let specific =
+            specific.map(|it| Kind { status: it.status, name: it.name, description: it.description });
+        for kind in specific.clone().chain(common.iter().copied()) {
+            let with_status = kinds.entry(kind.status).or_default();
+            // An operation's own description of a problem takes precedence over the general one.
+            if !with_status.iter().any(|known| known.name == kind.name) {
+                with_status.push(kind);
             }
         }
         for (status, kinds) in kinds {
-            let response = self.problem(status, &kinds);
+            let response = self.problem_response(status, &kinds);
             let is_common = kinds.iter().all(|kind| common.contains(kind));
             let response = if is_common {
                 let name =
                     kinds.iter().map(|kind| kind.name).collect::<Vec<_>>().join("-or-").to_upper_camel_case();
-                self.responses.insert(name.clone(), response);
+                self.shared_responses.insert(name.clone(), response);
                 json!({ "$ref": format!("#/components/responses/{name}") })
             } else {
                 response
@@ -239,22 +248,22 @@ impl Writer {
         json!(responses)
     }
 
-    fn answer(&mut self, answer: &ResponseDescription) -> Value {
+    fn response(&mut self, described: &ResponseDescription) -> Value {
         let mut headers = json!({ "X-Correlation-Id": { "$ref": "#/components/headers/CorrelationId" } });
-        for (name, about) in &answer.headers {
+        for (name, description) in &described.headers {
             headers[*name] =
-                json!({ "description": about, "required": true, "schema": { "type": "string" } });
+                json!({ "description": description, "required": true, "schema": { "type": "string" } });
         }
-        let mut response = json!({ "description": answer.description, "headers": headers });
-        if let Some((media_type, schema)) = answer.body {
-            response["content"] = json!({ media_type: { "schema": schema(&mut self.answers) } });
+        let mut response = json!({ "description": described.description, "headers": headers });
+        if let Some((media_type, schema)) = described.body {
+            response["content"] = json!({ media_type: { "schema": schema(&mut self.response_schemas) } });
         }
         response
     }
 
-    fn problem(&mut self, status: u16, kinds: &[Kind]) -> Value {
-        let about: Vec<String> =
-            kinds.iter().map(|kind| format!("`{}`: {}", kind.name, kind.about)).collect();
+    fn problem_response(&mut self, status: u16, kinds: &[Kind]) -> Value {
+        let descriptions: Vec<String> =
+            kinds.iter().map(|kind| format!("`{}`: {}", kind.name, kind.description)).collect();
         let types: Vec<String> = kinds.iter().map(|kind| format!("{PREFIX}{}", kind.name)).collect();
         let mut headers = json!({ "X-Correlation-Id": { "$ref": "#/components/headers/CorrelationId" } });
         if matches!(status, 429 | 503) {
@@ -263,13 +272,13 @@ impl Writer {
         if status == 401 {
             headers["WWW-Authenticate"] = json!({ "$ref": "#/components/headers/WwwAuthenticate" });
         }
-        let problem = self.answers.subschema_for::<Problem>();
+        let problem = self.response_schemas.subschema_for::<Problem>();
         let schema = json!({
             "allOf": [problem],
             "properties": { "type": { "enum": types }, "status": { "const": status } },
         });
         json!({
-            "description": about.join(" "),
+            "description": descriptions.join(" "),
             "headers": headers,
             "content": { "application/problem+json": { "schema": schema } },
         })
@@ -279,15 +288,15 @@ impl Writer {
 fn security(access: Access) -> Value {
     match access {
         Access::Public => json!([]),
-        // The scope of the shop's own health check is nobody else's business.
+        // The scope of the shop's own health check is internal: the contract does not mention it.
         Access::Scope(scope) | Access::ScopeOrHealthCheck(scope) => json!([{ "token": [scope.name()] }]),
         Access::Partner(scope) => json!([{ "token": [scope.name()], "key": [] }]),
         Access::Service => json!([{ "signature": [] }]),
     }
 }
 
-/// The names of Rust items in descriptions are no links here.
-fn tidy(value: &mut Value) {
+/// Turns links to Rust items in descriptions, which lead nowhere outside rustdoc, into plain code.
+fn strip_doc_links(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -295,11 +304,11 @@ fn tidy(value: &mut Value) {
                     Value::String(text) if name == "description" => {
                         *text = text.replace("[`", "`").replace("`]", "`");
                     }
-                    value => tidy(value),
+                    value => strip_doc_links(value),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(tidy),
+        Value::Array(items) => items.iter_mut().for_each(strip_doc_links),
         _ => {}
     }
 }

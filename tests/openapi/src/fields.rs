@@ -1,4 +1,4 @@
-//! The contract as people read it: operations in order, schemas as lists of fields.
+//! The contract in the form of the reference: operations by service, and schemas as lists of fields.
 
 use std::collections::BTreeMap;
 
@@ -6,63 +6,66 @@ use serde_json::{Map, Value};
 
 use crate::problems::{GENERAL, PREFIX};
 
-/// The words for an operation.
+/// An operation as the reference describes it.
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) summary: String,
     pub(crate) detail: String,
-    pub(crate) who: String,
+    /// Who may call it, and with which credentials.
+    pub(crate) access: String,
     pub(crate) parameters: Vec<Field>,
     pub(crate) body: Vec<Field>,
-    pub(crate) answers: Vec<Answer>,
-    /// Status and name of each problem.
+    /// The responses other than problems.
+    pub(crate) responses: Vec<Response>,
+    /// The status and the name of each problem.
     pub(crate) problems: Vec<(String, String)>,
 }
 
-/// The operations of a service.
+/// A service with its operations.
 pub(crate) struct Section {
     pub(crate) name: String,
-    pub(crate) about: String,
+    pub(crate) description: String,
     pub(crate) entries: Vec<Entry>,
 }
 
-/// A parameter, or a field of a body: `lines[].sku`.
+/// A parameter, or a field of a body by its path, such as `lines[].sku`.
 pub(crate) struct Field {
     pub(crate) name: String,
-    /// Where a parameter stands; empty for a field.
-    pub(crate) place: String,
+    /// The location of a parameter (`path`, `query`, `header`); empty for a field.
+    pub(crate) location: String,
+    /// Its type and bounds, in words.
     pub(crate) kind: String,
     pub(crate) required: bool,
-    pub(crate) about: String,
+    pub(crate) description: String,
 }
 
-/// An answer that is no problem.
-pub(crate) struct Answer {
+/// A response other than a problem.
+pub(crate) struct Response {
     pub(crate) status: String,
-    pub(crate) about: String,
+    pub(crate) description: String,
     pub(crate) headers: Vec<String>,
-    /// The name of the type of its body.
+    /// The schema name of its body; empty if it has none.
     pub(crate) body: String,
     pub(crate) fields: Vec<Field>,
 }
 
-/// A kind of problem, and when it is answered.
+/// A problem type, and when it occurs.
 pub(crate) struct ProblemKind {
     pub(crate) status: u64,
     pub(crate) name: String,
-    pub(crate) about: String,
+    pub(crate) description: String,
 }
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// All operations, by service.
+/// The services with their operations, in the order of the document's tags.
 pub(crate) fn sections(document: &Value) -> Vec<Section> {
     let tags = document["tags"].as_array().into_iter().flatten();
     tags.map(|tag| Section {
         name: text(&tag["name"]),
-        about: text(&tag["description"]),
+        description: text(&tag["description"]),
         entries: operations(document)
             .filter(|(.., it)| it["tags"][0] == tag["name"])
             .map(|(path, method, it)| entry(document, path, method, it))
@@ -80,19 +83,19 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &'static str, &Va
 
 fn entry(document: &Value, path: &str, method: &str, operation: &Value) -> Entry {
     let parameters = operation["parameters"].as_array().into_iter().flatten();
-    // What every operation takes is said once, in the prose.
+    // References are to parameters that every operation has. The introduction describes those.
     let own = parameters.filter(|it| it.get("$ref").is_none());
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
-    let (mut answers, mut problems) = (Vec::new(), Vec::new());
+    let (mut responses, mut problems) = (Vec::new(), Vec::new());
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
         let response = resolve(document, response);
         match response["content"].as_object().and_then(|content| content.iter().next()) {
             Some((media_type, content)) if media_type == "application/problem+json" => {
-                problems.extend(types(&content["schema"]).map(|name| (status.clone(), name)));
+                problems.extend(problem_names(&content["schema"]).map(|name| (status.clone(), name)));
             }
-            content => answers.push(Answer {
+            content => responses.push(Response {
                 status: status.clone(),
-                about: text(&response["description"]),
+                description: text(&response["description"]),
                 headers: response["headers"]
                     .as_object()
                     .into_iter()
@@ -115,51 +118,53 @@ fn entry(document: &Value, path: &str, method: &str, operation: &Value) -> Entry
         path: path.to_owned(),
         summary: text(&operation["summary"]),
         detail: text(&operation["description"]),
-        who: who(&operation["security"]),
+        access: access(&operation["security"]),
         parameters: own.map(|it| parameter(document, it)).collect(),
         body: fields(document, body),
-        answers,
+        responses,
         problems,
     }
 }
 
-fn types(schema: &Value) -> impl Iterator<Item = String> {
+fn problem_names(schema: &Value) -> impl Iterator<Item = String> {
     let types = schema["properties"]["type"]["enum"].as_array().into_iter().flatten();
     types.map(|kind| text(kind).replacen(PREFIX, "", 1))
 }
 
-/// Every kind of problem that an operation may answer with.
+/// Every problem type that an operation may respond with.
 pub(crate) fn problem_kinds(document: &Value) -> Vec<ProblemKind> {
     let mut kinds: BTreeMap<(u64, String), String> = GENERAL
         .iter()
-        .map(|kind| ((kind.status.into(), kind.name.to_owned()), kind.about.to_owned()))
+        .map(|kind| ((kind.status.into(), kind.name.to_owned()), kind.description.to_owned()))
         .collect();
     for (.., operation) in operations(document) {
         for (status, response) in operation["responses"].as_object().into_iter().flatten() {
             let response = resolve(document, response);
             let schema = &response["content"]["application/problem+json"]["schema"];
-            let description = text(&response["description"]);
-            for name in types(schema) {
-                // One paragraph tells of all kinds of a status, each with its name in front.
-                let about = description.split_once(&format!("`{name}`: ")).map_or("", |(_, rest)| rest);
-                let about = types(schema)
-                    .fold(about, |it, next| it.split(&format!(" `{next}`: ")).next().unwrap_or(it));
+            let all = text(&response["description"]);
+            for name in problem_names(schema) {
+                // One paragraph describes all problem types of a status, each preceded by its name.
+                let description = all.split_once(&format!("`{name}`: ")).map_or("", |(_, rest)| rest);
+                let description = problem_names(schema)
+                    .fold(description, |it, next| it.split(&format!(" `{next}`: ")).next().unwrap_or(it));
                 let known = kinds.entry((status.parse().unwrap_or_default(), name)).or_default();
                 if known.is_empty() {
-                    about.clone_into(known);
+                    description.clone_into(known);
                 }
             }
         }
     }
-    kinds.into_iter().map(|((status, name), about)| ProblemKind { status, name, about }).collect()
+    kinds.into_iter().map(|((status, name), description)| ProblemKind { status, name, description }).collect()
 }
 
-fn who(security: &Value) -> String {
+fn access(security: &Value) -> String {
     let scope = |value: &Value| text(&value["token"][0]);
     match &security[0] {
-        Value::Null => "everybody".to_owned(),
-        one if one.get("signature").is_some() => "signed requests of the shop's own functions".to_owned(),
-        one if one.get("key").is_some() => format!("scope `{}`, and an API key", scope(one)),
+        Value::Null => "public".to_owned(),
+        one if one.get("signature").is_some() => {
+            "requests of the shop's own functions, signed with AWS Signature Version 4".to_owned()
+        }
+        one if one.get("key").is_some() => format!("scope `{}` and an API key", scope(one)),
         one => format!("scope `{}`", scope(one)),
     }
 }
@@ -167,41 +172,41 @@ fn who(security: &Value) -> String {
 fn parameter(document: &Value, parameter: &Value) -> Field {
     Field {
         name: text(&parameter["name"]),
-        place: text(&parameter["in"]),
+        location: text(&parameter["in"]),
         kind: kind(document, &parameter["schema"]),
         required: parameter["required"] == true,
-        about: text(&parameter["description"]),
+        description: text(&parameter["description"]),
     }
 }
 
 fn fields(document: &Value, schema: &Value) -> Vec<Field> {
     let mut found = Vec::new();
-    gather(document, schema, "", &mut found);
+    collect_fields(document, schema, "", &mut found);
     found
 }
 
-fn gather(document: &Value, schema: &Value, prefix: &str, found: &mut Vec<Field>) {
-    let schema = present(document, schema);
+fn collect_fields(document: &Value, schema: &Value, prefix: &str, found: &mut Vec<Field>) {
+    let schema = non_null(document, schema);
     if let Some(items) = schema.get("items") {
-        return gather(document, items, &format!("{}[].", prefix.trim_end_matches('.')), found);
+        return collect_fields(document, items, &format!("{}[].", prefix.trim_end_matches('.')), found);
     }
     let required =
         |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|it| it == name));
-    for (name, about) in properties(document, schema) {
-        let inner = present(document, &about);
-        let described = about.get("description").or_else(|| inner.get("description"));
+    for (name, property) in properties(document, schema) {
+        let inner = non_null(document, &property);
+        let description = property.get("description").or_else(|| inner.get("description"));
         found.push(Field {
             name: format!("{prefix}{name}"),
-            place: String::new(),
-            kind: kind(document, &about),
+            location: String::new(),
+            kind: kind(document, &property),
             required: required(&name),
-            about: described.map(text).unwrap_or_default(),
+            description: description.map(text).unwrap_or_default(),
         });
-        gather(document, inner, &format!("{prefix}{name}."), found);
+        collect_fields(document, inner, &format!("{prefix}{name}."), found);
     }
 }
 
-/// The properties of an object, those that only some of its forms have among them.
+/// The properties of an object, including those that only some of its variants have.
 fn properties(document: &Value, schema: &Value) -> Map<String, Value> {
     let mut found = schema["properties"].as_object().cloned().unwrap_or_default();
     for form in
@@ -214,9 +219,9 @@ fn properties(document: &Value, schema: &Value) -> Map<String, Value> {
     found
 }
 
-/// What a type allows, in a few words.
+/// The type and bounds of a schema, in words.
 fn kind(document: &Value, schema: &Value) -> String {
-    let inner = present(document, schema);
+    let inner = non_null(document, schema);
     let or_null = if std::ptr::eq(resolve(document, schema), inner) && !inner["type"].is_array() {
         ""
     } else {
@@ -252,31 +257,34 @@ fn kind(document: &Value, schema: &Value) -> String {
             variants.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ")
         }
         ("string", Some("uuid")) => "UUID".to_owned(),
-        ("string", Some("date-time")) => "time (RFC 3339)".to_owned(),
+        ("string", Some("date-time")) => "date-time (RFC 3339)".to_owned(),
         ("string", _) => match bound("minLength", "maxLength") {
-            length if length.is_empty() => "text".to_owned(),
-            length => format!("text,{length} characters"),
+            length if length.is_empty() => "string".to_owned(),
+            length => format!("string,{length} characters"),
         },
         ("integer", _) => format!("integer{}", bound("minimum", "maximum")),
-        ("array", _) => format!("list{}", bound("minItems", "maxItems")),
+        ("array", _) => match bound("minItems", "maxItems") {
+            length if length.is_empty() => "array".to_owned(),
+            length => format!("array,{length} items"),
+        },
         ("", _) => "object".to_owned(),
         (name, _) => name.to_owned(),
     };
     words + or_null
 }
 
-/// What a reference points to, or the schema itself.
+/// The target of a reference, or the schema itself if it is none.
 fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let target = schema["$ref"].as_str().and_then(|it| document.pointer(it.strip_prefix('#')?));
     target.map_or(schema, |target| resolve(document, target))
 }
 
-/// The schema of what may also be null.
-fn present<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+/// The schema without the alternative null, if it has one.
+fn non_null<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let schema = resolve(document, schema);
     let forms = schema["anyOf"].as_array().into_iter().flatten();
-    let present: Vec<&Value> = forms.filter(|form| form["type"] != "null").collect();
-    match present.as_slice() {
+    let others: Vec<&Value> = forms.filter(|form| form["type"] != "null").collect();
+    match others.as_slice() {
         [one] => resolve(document, one),
         _ => schema,
     }

@@ -1,6 +1,6 @@
 //! The gateway's definition: an OpenAPI 3.0 document with API Gateway's extensions
-//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html>), made from the
-//! routes. Intrinsic functions of CloudFormation are in their long form.
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html>), generated from
+//! the routes. Intrinsic functions of CloudFormation are in their long form.
 
 use std::collections::BTreeMap;
 
@@ -10,34 +10,35 @@ use platform::http::route::ParameterLocation;
 use platform::http::{Access, Operation};
 use serde_json::{Map, Value, json};
 
+use crate::gateway_responses::responses;
 use crate::model::model;
-use crate::refusals::responses;
 use crate::services::{Api, Service};
 
-/// The authorizer for access tokens, by its name in the definition.
+/// The name of the security scheme of access tokens: a Cognito authorizer.
 pub const TOKEN: &str = "CognitoAuthorizer";
-/// The scheme of signed requests (Signature Version 4).
+/// The name of the security scheme of signed requests (Signature Version 4).
 pub const SIGNATURE: &str = "AWS_IAM";
-/// The scheme of API keys.
+/// The name of the security scheme of API keys.
 pub const KEY: &str = "api_key";
-/// The validator of requests that have a body.
+/// The name of the request validator for operations with a body.
 pub const BODY: &str = "body-and-parameters";
-/// The validator of requests that have none, and parameters that are required.
+/// The name of the request validator for operations without a body, but with required parameters.
 pub const PARAMETERS: &str = "parameters";
 
-/// What the template says of a function with an API.
+/// The template's settings of a function that serves routes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wiring {
-    /// Whether browsers of other origins call it, and so ask first (CORS).
+    /// Whether browsers call it from other origins, and so send preflight requests (CORS).
     pub cross_origin: bool,
-    /// The condition under which a container answers in its place, and the parameter with the container's URL.
+    /// The condition under which a container serves the routes instead, and the parameter with the container's URL.
     pub container: Option<(String, String)>,
 }
 
-/// The definition for the routes of `services`. `wiring` has each function with an API, by its binary.
+/// Generates the definition for the routes of `services`. `wiring` contains each function that serves routes, by the
+/// name of its binary.
 ///
 /// # Errors
-/// When a function is in the routes or in `wiring` alone, or a body cannot be described to the gateway.
+/// If a function is only in `services` or only in `wiring`, or a body's schema cannot be converted to a model.
 pub fn definition(
     services: &[Service],
     document: &Value,
@@ -55,7 +56,7 @@ pub fn definition(
     for api in apis() {
         let wired = wiring.get(api.function).with_context(|| {
             format!(
-                "no part of the template has a function {} with an Api",
+                "no service's template.yaml has a function {} with the trigger Api",
                 api.function.to_upper_camel_case()
             )
         })?;
@@ -65,8 +66,8 @@ pub fn definition(
                 models.insert(body.name, model(schema, document)?);
             }
             let method = operation.method.as_str().to_lowercase();
-            let described = describe(operation, api, wired);
-            paths.entry(operation.path).or_default().insert(method, described);
+            let item = describe(operation, api, wired);
+            paths.entry(operation.path).or_default().insert(method, item);
             if wired.cross_origin && is_for_browsers(operation.access) {
                 let preflight = preflight(operation.path, api, wired);
                 paths.entry(operation.path).or_default().insert("options".to_owned(), preflight);
@@ -99,12 +100,12 @@ fn schemes() -> Value {
     json!({ TOKEN: token, SIGNATURE: signature, KEY: header("x-api-key") })
 }
 
-/// Whether a page may call it. Partners and the shop's own functions are servers.
+/// Whether web pages may call the operation. Partners and the shop's own functions are servers.
 fn is_for_browsers(access: Access) -> bool {
     !matches!(access, Access::Service | Access::Partner(_))
 }
 
-/// What a route asks of its caller.
+/// The security requirements of a route.
 pub fn security(access: Access) -> Value {
     let scopes: Vec<&str> = access.scopes().into_iter().map(platform::http::Scope::name).collect();
     match access {
@@ -117,47 +118,47 @@ pub fn security(access: Access) -> Value {
 
 fn describe(operation: &Operation, api: &Api, wired: &Wiring) -> Value {
     let description = operation.description();
-    let is_checked = |place| matches!(place, ParameterLocation::Path | ParameterLocation::Header);
+    let is_checked = |location| matches!(location, ParameterLocation::Path | ParameterLocation::Header);
     let parameters: Vec<Value> = description
         .parameters
         .iter()
         .filter(|parameter| parameter.required && is_checked(parameter.location))
         .map(|parameter| {
-            let place = if parameter.location == ParameterLocation::Path { "path" } else { "header" };
-            json!({ "name": parameter.name, "in": place, "required": true, "schema": { "type": "string" } })
+            let location = if parameter.location == ParameterLocation::Path { "path" } else { "header" };
+            json!({ "name": parameter.name, "in": location, "required": true, "schema": { "type": "string" } })
         })
         .collect();
     let needs_header =
         description.parameters.iter().any(|it| it.required && it.location == ParameterLocation::Header);
-    let mut described = json!({ "security": security(operation.access) });
+    let mut item = json!({ "security": security(operation.access) });
     if !parameters.is_empty() {
-        described["parameters"] = parameters.into();
+        item["parameters"] = parameters.into();
     }
     if let Some(body) = &description.body {
         let schema = json!({ "$ref": format!("#/components/schemas/{}", body.name) });
-        described["requestBody"] =
+        item["requestBody"] =
             json!({ "required": true, "content": { "application/json": { "schema": schema } } });
-        described["x-amazon-apigateway-request-validator"] = BODY.into();
+        item["x-amazon-apigateway-request-validator"] = BODY.into();
     } else if needs_header {
-        described["x-amazon-apigateway-request-validator"] = PARAMETERS.into();
+        item["x-amazon-apigateway-request-validator"] = PARAMETERS.into();
     }
-    described["responses"] = json!({});
-    described["x-amazon-apigateway-integration"] =
+    item["responses"] = json!({});
+    item["x-amazon-apigateway-integration"] =
         integration(operation.path, operation.method.as_str(), api, wired);
-    described
+    item
 }
 
 fn preflight(path: &str, api: &Api, wired: &Wiring) -> Value {
     let parameters: Vec<Value> = path_parameters(path)
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
-    let mut described = json!({ "security": [] });
+    let mut item = json!({ "security": [] });
     if !parameters.is_empty() {
-        described["parameters"] = parameters.into();
+        item["parameters"] = parameters.into();
     }
-    described["responses"] = json!({});
-    described["x-amazon-apigateway-integration"] = integration(path, "OPTIONS", api, wired);
-    described
+    item["responses"] = json!({});
+    item["x-amazon-apigateway-integration"] = integration(path, "OPTIONS", api, wired);
+    item
 }
 
 fn path_parameters(path: &str) -> impl Iterator<Item = &str> {

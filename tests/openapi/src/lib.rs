@@ -1,16 +1,17 @@
-//! The contract of the API, made from the routes of the services: `docs/openapi.json`, the gateway's definition, and the
-//! reference that people read.
+//! The API contract, generated from the routes of the services: `docs/openapi.json`, the gateway's definition, and the
+//! API reference.
 //!
-//! `cargo xtask contract` writes all of it; a test fails where what is in the repository differs.
+//! `cargo xtask contract` writes the files; a test fails if those in the repository differ.
 
 mod document;
 mod fields;
 pub mod gateway;
+mod gateway_responses;
 mod markdown;
 mod model;
 mod page;
 mod problems;
-mod refusals;
+
 mod services;
 
 use std::collections::BTreeMap;
@@ -22,10 +23,10 @@ pub use document::document;
 pub use model::model;
 pub use services::{Service, services};
 
-/// What is made from the contract, by its path in the repository.
+/// The files that are generated from the contract, by path in the repository.
 ///
 /// # Errors
-/// When two types have one name.
+/// If two operations have the same id or route, or two schemas the same name.
 pub fn files() -> Result<BTreeMap<PathBuf, String>> {
     let services = services();
     let document = document(&services)?;

@@ -1,4 +1,4 @@
-//! `contract`: writes what is made from the contract. `cargo xtask contract` runs it.
+//! `contract` writes the files that are generated from the API contract. `cargo xtask contract` runs it.
 
 use std::fs;
 

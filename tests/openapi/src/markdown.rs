@@ -1,4 +1,4 @@
-//! `docs/API.md`.
+//! Generates `docs/API.md`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,70 +8,84 @@ use serde_json::Value;
 
 use crate::fields::{Entry, problem_kinds, sections};
 
-/// The page.
+/// Renders the document as one Markdown page.
 pub(crate) fn page(document: &Value) -> Result<String> {
     let mut page = String::from(
-        "# API\n\nMade from the routes of the services by `cargo xtask contract`, as [`openapi.json`](openapi.json) is. On a stack, the\nsame is at `/v1/reference`.\n\n",
+        "# API\n\nGenerated from the routes of the services by `cargo xtask contract`, like [`openapi.json`](openapi.json). A deployed\nstack serves the same reference at `/v1/reference`.\n\n",
     );
     writeln!(page, "{}", document["info"]["description"].as_str().unwrap_or_default().trim_end())?;
     writeln!(
         page,
-        "\n## Problems\n\n`type` is `urn:serverless-orders:problem:` and the name.\n\n| status | name | when |\n|---|---|---|"
+        "\n## Problems\n\n`type` is `urn:serverless-orders:problem:` followed by the name.\n\n| status | name | description |\n|---|---|---|"
     )?;
     for kind in problem_kinds(document) {
-        writeln!(page, "| {} | `{}` | {} |", kind.status, kind.name, kind.about)?;
+        writeln!(page, "| {} | `{}` | {} |", kind.status, kind.name, kind.description)?;
     }
     let mut types = BTreeMap::new();
     for section in sections(document) {
-        writeln!(page, "\n## {}\n\n{}", section.name, section.about)?;
+        writeln!(page, "\n## {}\n\n{}", section.name, section.description)?;
         for entry in section.entries {
             operation(&mut page, &entry)?;
-            let answers = entry.answers.into_iter().filter(|answer| !answer.body.is_empty());
-            types.extend(answers.map(|answer| (answer.body, answer.fields)));
+            let responses = entry.responses.into_iter().filter(|response| !response.body.is_empty());
+            types.extend(responses.map(|response| (response.body, response.fields)));
         }
     }
-    writeln!(page, "\n## Answers")?;
+    writeln!(page, "\n## Response bodies")?;
     for (name, fields) in types {
-        writeln!(page, "\n### `{name}`\n\n| field | is | |\n|---|---|---|")?;
+        writeln!(page, "\n### `{name}`\n\n| field | type | description |\n|---|---|---|")?;
         for it in fields {
-            writeln!(page, "| `{}`{} | {} | {} |", it.name, needed(it.required), it.kind, it.about)?;
+            writeln!(
+                page,
+                "| `{}`{} | {} | {} |",
+                it.name,
+                optional_mark(it.required),
+                it.kind,
+                it.description
+            )?;
         }
     }
     Ok(page)
 }
 
 fn operation(page: &mut String, entry: &Entry) -> Result<()> {
-    let about = format!("{}. {}", entry.summary, entry.detail);
-    writeln!(page, "\n### `{} {}`\n\n{}\n\nFor: {}.", entry.method, entry.path, about.trim_end(), entry.who)?;
+    let description = format!("{}. {}", entry.summary, entry.detail);
+    writeln!(
+        page,
+        "\n### `{} {}`\n\n{}\n\nAccess: {}.",
+        entry.method,
+        entry.path,
+        description.trim_end(),
+        entry.access
+    )?;
     if !entry.parameters.is_empty() {
-        writeln!(page, "\n| parameter | in | is | |\n|---|---|---|---|")?;
+        writeln!(page, "\n| parameter | in | type | description |\n|---|---|---|---|")?;
     }
     for it in &entry.parameters {
         writeln!(
             page,
             "| `{}`{} | {} | {} | {} |",
             it.name,
-            needed(it.required),
-            it.place,
+            optional_mark(it.required),
+            it.location,
             it.kind,
-            it.about
+            it.description
         )?;
     }
     if !entry.body.is_empty() {
-        writeln!(page, "\n| body | is | |\n|---|---|---|")?;
+        writeln!(page, "\n| body | type | description |\n|---|---|---|")?;
     }
     for it in &entry.body {
-        writeln!(page, "| `{}`{} | {} | {} |", it.name, needed(it.required), it.kind, it.about)?;
+        writeln!(page, "| `{}`{} | {} | {} |", it.name, optional_mark(it.required), it.kind, it.description)?;
     }
-    writeln!(page, "\n| answer | |\n|---|---|")?;
-    for answer in &entry.answers {
-        let headers: Vec<String> = answer.headers.iter().map(|name| format!(", `{name}`")).collect();
-        let body = if answer.body.is_empty() {
+    writeln!(page, "\n| response | description |\n|---|---|")?;
+    for response in &entry.responses {
+        let headers: Vec<String> = response.headers.iter().map(|name| format!(", `{name}`")).collect();
+        let body = if response.body.is_empty() {
             String::new()
         } else {
-            format!(" [`{0}`](#{1})", answer.body, answer.body.to_lowercase())
+            format!(" [`{0}`](#{1})", response.body, response.body.to_lowercase())
         };
-        writeln!(page, "| {}{body}{} | {} |", answer.status, headers.concat(), answer.about)?;
+        writeln!(page, "| {}{body}{} | {} |", response.status, headers.concat(), response.description)?;
     }
     let problems: Vec<String> =
         entry.problems.iter().map(|(status, name)| format!("{status} `{name}`")).collect();
@@ -79,6 +93,6 @@ fn operation(page: &mut String, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-fn needed(required: bool) -> &'static str {
+fn optional_mark(required: bool) -> &'static str {
     if required { "" } else { " (optional)" }
 }

@@ -1,37 +1,39 @@
-//! What the gateway checks bodies against: the contract's schemas in JSON Schema draft 4, which is all that API Gateway
-//! knows (<https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html>).
+//! The gateway's models, which it validates bodies against: the contract's schemas in JSON Schema draft 4, the only
+//! version that API Gateway supports
+//! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html>).
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-/// What stands in a schema for people and tools, and nothing is checked by.
-const DROPPED: &[&str] =
+/// Annotations: keywords that nothing is validated by, or (`format`) that draft 4 validates differently.
+const DROPPED_KEYWORDS: &[&str] =
     &["$schema", "title", "description", "default", "examples", "format", "unevaluatedProperties"];
 
-/// A schema of the contract for the gateway. It lets through all that the contract does; where draft 4, or what SAM
-/// makes of it, cannot say something, it lets more through, and the function refuses it.
+/// Converts a schema of the contract to a model of the gateway. The model accepts everything that the contract accepts.
+/// Where draft 4, or the OpenAPI 3.0 that SAM writes, cannot express a rule, it accepts more, and the function rejects
+/// it.
 ///
 /// # Errors
-/// When the schema refers to something that is not there, or to itself.
+/// If the schema contains a dangling or a recursive reference, or a keyword that is not supported here.
 pub fn model(schema: &Value, document: &Value) -> Result<Value> {
     convert(schema, document, 0)
 }
 
 fn convert(schema: &Value, document: &Value, depth: usize) -> Result<Value> {
-    anyhow::ensure!(depth < 20, "a schema refers to itself: the gateway's models cannot");
+    anyhow::ensure!(depth < 20, "a schema is recursive: the gateway's models cannot be");
     let next = |schema: &Value| convert(schema, document, depth + 1);
     let Value::Object(fields) = schema else { return Ok(schema.clone()) };
     let mut converted = Map::new();
     if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
         let target = reference.strip_prefix('#').and_then(|path| document.pointer(path));
-        if let Value::Object(target) = next(target.with_context(|| format!("there is no {reference}"))?)? {
+        if let Value::Object(target) = next(target.with_context(|| format!("{reference} does not exist"))?)? {
             converted = target;
         }
     }
     for (keyword, value) in fields {
         match (keyword.as_str(), value) {
             ("$ref", _) => {}
-            (dropped, _) if DROPPED.contains(&dropped) => {}
+            (dropped, _) if DROPPED_KEYWORDS.contains(&dropped) => {}
             ("const", value) => {
                 converted.insert("enum".to_owned(), json!([value]));
             }
@@ -45,7 +47,7 @@ fn convert(schema: &Value, document: &Value, depth: usize) -> Result<Value> {
                 converted.insert(keyword.clone(), properties?.into());
             }
             ("anyOf", Value::Array(schemas)) => match nullable(schemas) {
-                // OpenAPI 3.0, which SAM writes, has no null. Without a type, the other keywords bound what is none.
+                // OpenAPI 3.0, which SAM writes, has no null type. Without `type`, null passes the other keywords.
                 Some(schema) => {
                     let mut schema = next(schema)?;
                     if let Some(fields) = schema.as_object_mut() {
@@ -77,14 +79,16 @@ fn convert(schema: &Value, document: &Value, depth: usize) -> Result<Value> {
                 converted.insert(keyword.clone(), value.clone());
             }
             (unknown, _) => {
-                bail!("the gateway's models have no {unknown}: say in tests/openapi what becomes of it")
+                bail!(
+                    "the gateway's models have no keyword {unknown}: add its conversion to tests/openapi/src/model.rs"
+                )
             }
         }
     }
     Ok(converted.into())
 }
 
-/// The schema of which this is the optional form.
+/// The other schema, if one of the two alternatives is null.
 fn nullable(schemas: &[Value]) -> Option<&Value> {
     let null = json!({ "type": "null" });
     match schemas {

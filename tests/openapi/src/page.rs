@@ -1,4 +1,4 @@
-//! `docs/reference.html`: the reference as a page that needs nothing else, no scripts either.
+//! Generates `docs/reference.html`: the API reference as one self-contained page without scripts.
 
 use anyhow::{Context as _, Result};
 use askama::Template;
@@ -12,7 +12,7 @@ use crate::fields::{Entry, Field, ProblemKind, Section, problem_kinds, sections}
 struct Page {
     title: String,
     version: String,
-    about: String,
+    introduction: String,
     topics: Vec<(String, String)>,
     sections: Vec<Section>,
     problems: Vec<ProblemKind>,
@@ -24,23 +24,23 @@ struct Fields<'a> {
     fields: &'a [Field],
 }
 
-/// The page.
+/// Renders the document as one HTML page.
 pub(crate) fn page(document: &Value) -> Result<String> {
     let info = &document["info"];
     let text = |name: &str| info[name].as_str().unwrap_or_default().to_owned();
     let prose = text("description");
     let mut parts = prose.split("\n## ");
-    let about = parts.next().map(markdown).unwrap_or_default();
+    let introduction = parts.next().map(markdown).unwrap_or_default();
     let topics = parts.filter_map(|part| part.split_once('\n'));
     let page = Page {
         title: text("title"),
         version: text("version"),
-        about,
+        introduction,
         topics: topics.map(|(title, text)| (title.to_owned(), markdown(text))).collect(),
         sections: sections(document),
         problems: problem_kinds(document),
     };
-    page.render().map(|page| page + "\n").context("the template of the reference")
+    page.render().map(|page| page + "\n").context("rendering templates/reference.html")
 }
 
 fn table(fields: &[Field]) -> askama::Result<String> {
@@ -53,19 +53,19 @@ fn markdown(text: &str) -> String {
     page
 }
 
-/// The same for a line: without the paragraph around it.
-fn line(text: &str) -> String {
+/// Renders one line of Markdown, without the surrounding paragraph.
+fn inline_markdown(text: &str) -> String {
     let page = markdown(text);
     page.trim().trim_start_matches("<p>").trim_end_matches("</p>").to_owned()
 }
 
-/// The name of a section in an address.
+/// The URL fragment of a section.
 fn anchor(title: &str) -> String {
     title.to_lowercase().replace(' ', "-")
 }
 
-/// How a status looks.
-fn class(status: &str) -> &'static str {
+/// The CSS class of a status.
+fn status_class(status: &str) -> &'static str {
     match status.as_bytes().first() {
         Some(b'2') => "good",
         Some(b'5') => "bad",

@@ -1,67 +1,68 @@
-//! The problems that an operation can answer with, by rule.
+//! The problems that an operation can respond with, derived from its access, parameters and body.
 
 use platform::http::route::ParameterLocation;
 use platform::http::{Access, OperationDescription};
 
-/// What the `type` of a problem starts with.
+/// The prefix of each problem's `type`.
 pub(crate) const PREFIX: &str = "urn:serverless-orders:problem:";
 
-/// A kind of problem.
+/// A problem type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind {
-    /// The status that it is answered with.
+    /// The HTTP status of the response.
     pub(crate) status: u16,
-    /// The end of its `type`.
+    /// The last part of its `type`, after [`PREFIX`].
     pub(crate) name: &'static str,
-    /// When it is answered.
-    pub(crate) about: &'static str,
+    /// When it occurs.
+    pub(crate) description: &'static str,
 }
 
-const fn kind(status: u16, name: &'static str, about: &'static str) -> Kind {
-    Kind { status, name, about }
+const fn kind(status: u16, name: &'static str, description: &'static str) -> Kind {
+    Kind { status, name, description }
 }
 
 const INVALID: Kind = kind(
     400,
     "invalid-request",
-    "The request is not as this contract says: `errors` names what, where the function refused it.",
+    "The request does not match this contract. `errors` lists the reasons, if a function rejected the request.",
 );
-const UNREADABLE: Kind = kind(400, "unreadable-address", "The path or the query cannot be read.");
-const UNAUTHORIZED: Kind =
-    kind(401, "unauthorized", "There is no access token, or it is no longer good, or lacks the scope.");
-const INSUFFICIENT: Kind = kind(403, "insufficient-scope", "The token lacks the scope that this needs.");
-const FORBIDDEN: Kind = kind(403, "forbidden", "Not for this caller, whatever is sent.");
+const UNREADABLE: Kind = kind(400, "unreadable-address", "The path or the query cannot be parsed.");
+const UNAUTHORIZED: Kind = kind(
+    401,
+    "unauthorized",
+    "The access token is missing, invalid or expired, or lacks the required scope.",
+);
+const INSUFFICIENT: Kind = kind(403, "insufficient-scope", "The access token lacks the required scope.");
+const FORBIDDEN: Kind = kind(403, "forbidden", "The caller may not use this operation.");
 const TOO_LARGE: Kind = kind(413, "too-large", "The body is too large.");
-const MEDIA_TYPE: Kind = kind(415, "unsupported-media-type", "The body is not sent as `application/json`.");
+const MEDIA_TYPE: Kind =
+    kind(415, "unsupported-media-type", "The `Content-Type` of the body is not `application/json`.");
 const TOO_MANY: Kind =
-    kind(429, "too-many-requests", "Too many requests at once: wait as `Retry-After` says, then try again.");
-const QUOTA: Kind = kind(429, "quota-exceeded", "The API key has had all its requests of this period.");
-const INTERNAL: Kind = kind(500, "internal", "A bug. The correlation id helps to find it.");
+    kind(429, "too-many-requests", "The rate limit is exceeded. Retry after the time in `Retry-After`.");
+const QUOTA: Kind = kind(429, "quota-exceeded", "The API key has used up its quota for this period.");
+const INTERNAL: Kind = kind(500, "internal", "A bug in the service. The correlation id helps to find it.");
 const GATEWAY: Kind =
-    kind(502, "bad-gateway", "The service failed. What became of the request is not known: send it again.");
-const UNAVAILABLE: Kind = kind(
-    503,
-    "unavailable",
-    "Something that is needed did not answer. Wait as `Retry-After` says, then send the request again.",
-);
+    kind(502, "bad-gateway", "The service failed. The outcome of the request is unknown: retry it.");
+const UNAVAILABLE: Kind =
+    kind(503, "unavailable", "A required service did not respond. Retry after the time in `Retry-After`.");
 const TIMEOUT: Kind = kind(
     504,
     "gateway-timeout",
-    "The service took too long. What became of the request is not known: send it again.",
+    "The service took too long. The outcome of the request is unknown: retry it.",
 );
 const METHOD: Kind = kind(
     405,
     "method-not-allowed",
-    "The path has no such method; `Allow` names those it has. (Behind API Gateway: `not-found`.)",
+    "The path does not support this method; `Allow` lists the supported ones. (API Gateway responds with `not-found` instead.)",
 );
 
 const NOT_FOUND: Kind = kind(
     404,
     "not-found",
-    "There is no such thing, at least not for you; or it is for signed requests only.",
+    "The resource does not exist or is not visible to the caller, or the path accepts signed requests only.",
 );
 
-/// All that are not an operation's own.
+/// The problems that are not specific to one operation.
 pub(crate) const GENERAL: [Kind; 15] = [
     NOT_FOUND,
     INVALID,
@@ -80,10 +81,10 @@ pub(crate) const GENERAL: [Kind; 15] = [
     TIMEOUT,
 ];
 
-/// Those of every operation like this one, its own not among them.
+/// The general problems of an operation with this access, these parameters and this body.
 pub(crate) fn common(access: Access, description: &OperationDescription) -> Vec<Kind> {
     let mut kinds = vec![INVALID];
-    let has = |place| description.parameters.iter().any(|parameter| parameter.location == place);
+    let has = |location| description.parameters.iter().any(|parameter| parameter.location == location);
     if has(ParameterLocation::Path) || has(ParameterLocation::Query) {
         kinds.push(UNREADABLE);
     }

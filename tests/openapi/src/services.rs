@@ -25,32 +25,32 @@ use secrecy::SecretString;
 
 /// A service with an API.
 pub struct Service {
-    /// What the contract calls it.
+    /// Its tag in the contract.
     pub name: &'static str,
-    /// What it is for.
-    pub about: &'static str,
-    /// Its functions that have an API, by their binaries.
+    /// A one-line description of its operations.
+    pub description: &'static str,
+    /// Its functions that serve routes.
     pub apis: Vec<Api>,
-    /// Its routes, over ports in memory: what the contract is tested against.
+    /// The router over in-memory ports, which the contract is tested against.
     pub router: Router,
 }
 
 /// A function that serves routes.
 pub struct Api {
-    /// Its binary.
+    /// The name of its binary.
     pub function: &'static str,
-    /// What it serves.
+    /// The operations that it serves.
     pub operations: Vec<Operation>,
 }
 
 impl Service {
-    /// What it does.
+    /// The operations of all its functions.
     pub fn operations(&self) -> impl Iterator<Item = &Operation> {
         self.apis.iter().flat_map(|api| &api.operations)
     }
 }
 
-/// All of them. One more is a function like those below, and a line here.
+/// All services with an API. To add one, write a function like those below, and add it here.
 pub fn services() -> Vec<Service> {
     vec![
         accounts(),
@@ -70,30 +70,30 @@ fn accounts() -> Service {
     let api = accounts::api::Api { profiles: Arc::new(InMemoryProfiles::default()) };
     Service {
         name: "accounts",
-        about: "What the shop knows of you.",
+        description: "The customer's own profile.",
         apis: vec![Api { function: "accounts-api", operations: accounts::api::routes().operations() }],
         router: accounts::api::router(api),
     }
 }
 
-/// Stripe's webhook. What it signs with is not known here, so all that a test can send is refused.
+/// Stripe's webhook. The signing secret is not known here, so it rejects every request of a test.
 fn payments() -> Service {
-    struct Nothing;
+    struct UnknownSecret;
     #[async_trait]
-    impl SecretSource for Nothing {
+    impl SecretSource for UnknownSecret {
         async fn read(&self) -> anyhow::Result<SecretString> {
             Ok(SecretString::from("none yet"))
         }
     }
     let clock = Arc::new(SystemClock);
     let api = WebhookApi {
-        secrets: Secrets::new(Arc::new(Nothing), clock.clone()),
+        secrets: Secrets::new(Arc::new(UnknownSecret), clock.clone()),
         publisher: Arc::new(Bus::default()),
         clock,
     };
     Service {
         name: "payments",
-        about: "What Stripe tells unasked.",
+        description: "Webhooks of the payment provider, Stripe.",
         apis: vec![Api {
             function: "stripe-webhook",
             operations: payments::webhook::api::routes().operations(),
@@ -113,7 +113,7 @@ fn partners() -> Service {
     };
     Service {
         name: "partners",
-        about: "News of the orders of a partner's customers, sent to where the partner wants it.",
+        description: "Webhooks for partners: events of the orders of their customers.",
         apis: vec![Api { function: "webhooks-api", operations: partners::api::routes().operations() }],
         router: partners::api::router(api),
     }
@@ -123,7 +123,7 @@ fn orders() -> Service {
     let api = orders::api::Api { orders: Arc::new(InMemoryOrders::default()), clock: Arc::new(SystemClock) };
     Service {
         name: "orders",
-        about: "Place orders, follow them, cancel them.",
+        description: "Place, track and cancel orders.",
         apis: vec![Api { function: "orders-api", operations: orders::api::routes().operations() }],
         router: orders::api::router(api),
     }
@@ -133,7 +133,7 @@ fn search() -> Service {
     let api = search::api::Api { index: Arc::new(InMemoryIndex::default()) };
     Service {
         name: "search",
-        about: "Find orders by what you know of them.",
+        description: "Full-text search of orders.",
         apis: vec![Api { function: "search-orders", operations: search::api::routes().operations() }],
         router: search::api::router(api),
     }
@@ -145,7 +145,7 @@ fn inventory() -> Service {
         inventory::api::Api { products: stock.clone(), reservations: stock, clock: Arc::new(SystemClock) };
     Service {
         name: "inventory",
-        about: "Products, their stock, and what is set aside for orders.",
+        description: "Products, their stock, and reservations for orders.",
         apis: vec![Api { function: "inventory-api", operations: inventory::api::routes().operations() }],
         router: inventory::api::router(api),
     }
@@ -169,7 +169,7 @@ fn documents() -> Service {
     };
     Service {
         name: "documents",
-        about: "Invoices of paid orders, exports of orders, and reports of what was sold.",
+        description: "Invoices of paid orders, exports of orders, and daily sales reports.",
         apis: vec![
             Api { function: "render-invoice", operations: invoices::routes().operations() },
             Api { function: "exports-api", operations: exports::routes().operations() },
@@ -187,18 +187,17 @@ fn media() -> Service {
     };
     Service {
         name: "media",
-        about: "Pictures of products.",
+        description: "Product images.",
         apis: vec![Api { function: "media-api", operations: media::api::routes().operations() }],
         router: media::api::router(api),
     }
 }
 
-/// Somebody looked just now, and all was well.
+/// The health check, with a report that was written just now and found everything healthy.
 fn operations() -> Service {
-    /// What is found, whenever it is asked for.
-    struct Well;
+    struct Healthy;
     #[async_trait]
-    impl Reports for Well {
+    impl Reports for Healthy {
         async fn last(&self) -> anyhow::Result<Option<Report>> {
             let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
             Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false }))
@@ -207,10 +206,10 @@ fn operations() -> Service {
             Ok(())
         }
     }
-    let api = operations::api::Api { reports: Arc::new(Well), clock: Arc::new(SystemClock) };
+    let api = operations::api::Api { reports: Arc::new(Healthy), clock: Arc::new(SystemClock) };
     Service {
         name: "operations",
-        about: "Whether the shop is well.",
+        description: "The health of the shop.",
         apis: vec![Api { function: "health-api", operations: operations::api::routes().operations() }],
         router: operations::api::router(api),
     }
@@ -219,7 +218,7 @@ fn operations() -> Service {
 fn reference() -> Service {
     Service {
         name: "reference",
-        about: "This contract.",
+        description: "The API contract itself.",
         apis: vec![Api { function: "serve-reference", operations: reference::routes().operations() }],
         router: reference::router(),
     }

@@ -1,4 +1,4 @@
-//! A client of the services as they run under API Gateway, but in this process and over ports in memory.
+//! A client of the services as they run behind API Gateway, but in this process and with in-memory ports.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,55 +19,57 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
-/// An answer.
+/// A response that has been read to its end.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
-    /// What it says, where it is JSON.
+impl Response {
+    /// The body as JSON; null if it is not JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// The value of a header; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
-/// A service that a test talks to.
+/// A client of one operation.
 pub(crate) struct Client {
     router: Router,
     pub(crate) operation: Operation,
-    pub(crate) answers: RefCell<u32>,
+    /// The number of requests that [`Client::send`] has sent.
+    sent: RefCell<u32>,
 }
 
 thread_local!(static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().unwrap());
 
-/// A client for each operation.
+/// One client for each operation.
 pub(crate) fn clients() -> Rc<[Client]> {
-    thread_local!(static CLIENTS: Rc<[Client]> = make());
+    thread_local!(static CLIENTS: Rc<[Client]> = build_clients());
     CLIENTS.with(Rc::clone)
 }
 
-fn make() -> Rc<[Client]> {
+fn build_clients() -> Rc<[Client]> {
     let mut clients = Vec::new();
     for service in services() {
         let router = build_app(service.router, Arc::new(SystemClock));
         clients.extend(service.apis.into_iter().flat_map(|api| api.operations).map(|operation| Client {
             router: router.clone(),
             operation,
-            answers: RefCell::default(),
+            sent: RefCell::default(),
         }));
     }
     clients.into()
 }
 
-/// Who may use an operation.
-fn caller(access: Access) -> Caller {
+/// A caller that is allowed to use an operation.
+fn allowed_caller(access: Access) -> Caller {
     let all = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
     let (id, scopes) = ("u-1".parse().unwrap(), Scopes::from_iter(all));
     match access {
@@ -79,12 +81,12 @@ fn caller(access: Access) -> Caller {
 }
 
 impl Client {
-    /// Whether its operation has a body.
+    /// Whether the operation has a request body.
     pub(crate) fn has_body(&self) -> bool {
         self.operation.description().body.is_some()
     }
 
-    /// The operation's path with something that fits in it.
+    /// The operation's path with valid parameters.
     pub(crate) fn path(&self) -> String {
         let id = "01890a5d-ac96-774b-bcce-b302099a8057";
         let parts = self.operation.path.split('/').map(|part| match part {
@@ -95,11 +97,11 @@ impl Client {
         parts.collect::<Vec<_>>().join("/")
     }
 
-    /// Sends a body as JSON, with the headers that the operation asks for.
-    pub(crate) fn send(&self, body: impl Into<Vec<u8>>) -> Answer {
-        let mut count = self.answers.borrow_mut();
+    /// Sends a body as JSON, with the headers that the operation requires.
+    pub(crate) fn send(&self, body: impl Into<Vec<u8>>) -> Response {
+        let mut count = self.sent.borrow_mut();
         *count += 1;
-        // A new key each time: a repetition would be answered without a look at the body.
+        // A new key each time: a replayed response would not depend on the body.
         let key = format!("key-{count}");
         self.send_with(
             &self.path(),
@@ -108,28 +110,29 @@ impl Client {
         )
     }
 
+    /// Sends a request with exactly these headers.
     pub(crate) fn send_with(
         &self,
         path: &str,
         headers: &[(&str, &[u8])],
         body: impl Into<Vec<u8>>,
-    ) -> Answer {
+    ) -> Response {
         let mut request = Request::builder().method(self.operation.method.clone()).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::from(body.into())).unwrap();
-        request.extensions_mut().insert(caller(self.operation.access));
-        let work = async {
+        request.extensions_mut().insert(allowed_caller(self.operation.access));
+        let exchange = async {
             let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes().to_vec();
-            Answer { status: parts.status, headers: parts.headers, body }
+            Response { status: parts.status, headers: parts.headers, body }
         };
-        RUNTIME.with(|runtime| runtime.block_on(work))
+        RUNTIME.with(|runtime| runtime.block_on(exchange))
     }
 }
 
-/// The contract, and what was compiled of it.
+/// The contract, with its compiled schemas.
 struct Contract {
     document: Value,
     schemas: RefCell<BTreeMap<String, Rc<Validator>>>,
@@ -140,40 +143,41 @@ thread_local! {
         Contract { document: document(&services()).unwrap(), schemas: RefCell::default() };
 }
 
-/// That an answer is one that the contract describes.
-pub(crate) fn described(client: &Client, answer: &Answer) -> Result<(), String> {
-    CONTRACT.with(|contract| contract.describes(client, answer))
+/// Checks that the contract describes the response.
+pub(crate) fn validate_response(client: &Client, response: &Response) -> Result<(), String> {
+    CONTRACT.with(|contract| contract.validate(client, response))
 }
 
 impl Contract {
-    fn describes(&self, client: &Client, answer: &Answer) -> Result<(), String> {
+    fn validate(&self, client: &Client, response: &Response) -> Result<(), String> {
         let operation = &client.operation;
         let method = operation.method.as_str().to_lowercase();
-        let response = &self.document["paths"][operation.path][method]["responses"][answer.status.as_str()];
-        let reference = response["$ref"].as_str().and_then(|it| it.strip_prefix('#'));
-        let response = reference.map_or(response, |path| self.document.pointer(path).unwrap());
-        let wrong = |what: &str| {
-            let body = String::from_utf8_lossy(&answer.body);
-            Err(format!("{}: {what}: {} {body}", operation.id, answer.status))
+        let described =
+            &self.document["paths"][operation.path][method]["responses"][response.status.as_str()];
+        let reference = described["$ref"].as_str().and_then(|it| it.strip_prefix('#'));
+        let described = reference.map_or(described, |path| self.document.pointer(path).unwrap());
+        let violation = |what: &str| {
+            let body = String::from_utf8_lossy(&response.body);
+            Err(format!("{}: {what}: {} {body}", operation.id, response.status))
         };
-        if response.is_null() {
-            return wrong("the contract has no such status");
+        if described.is_null() {
+            return violation("the contract does not describe this status");
         }
-        for (name, _) in response["headers"].as_object().into_iter().flatten() {
-            if !answer.headers.contains_key(name) {
-                return wrong(&format!("the header {name} is missing"));
+        for (name, _) in described["headers"].as_object().into_iter().flatten() {
+            if !response.headers.contains_key(name) {
+                return violation(&format!("the header {name} is missing"));
             }
         }
-        let media_type = answer.header("content-type").split(';').next().unwrap_or_default();
-        let Some(content) = response["content"].as_object() else { return Ok(()) };
+        let media_type = response.header("content-type").split(';').next().unwrap_or_default();
+        let Some(content) = described["content"].as_object() else { return Ok(()) };
         let Some(content) = content.get(media_type) else {
-            return wrong("the contract has no such media type");
+            return violation("the contract does not describe this media type");
         };
         if !media_type.ends_with("json") {
             return Ok(());
         }
-        let schema = self.compiled(&format!("{} {}", operation.id, answer.status), &content["schema"]);
-        schema.validate(&answer.json()).or_else(|error| wrong(&error.to_string()))
+        let schema = self.compiled(&format!("{} {}", operation.id, response.status), &content["schema"]);
+        schema.validate(&response.json()).or_else(|error| violation(&error.to_string()))
     }
 
     fn compiled(&self, name: &str, schema: &Value) -> Rc<Validator> {

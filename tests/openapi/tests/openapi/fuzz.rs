@@ -1,4 +1,4 @@
-//! What strangers send: whatever it is, the answer is one that the contract describes, and never a failure.
+//! Fuzzing: whatever a client sends, the contract describes the response, and it is never a server error.
 
 use domain::CorrelationId;
 use platform::http::{Caller, Scope};
@@ -6,23 +6,23 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Answer, Client, clients, described};
-use crate::generate::surprise;
+use crate::client::{Client, Response, clients, validate_response};
+use crate::generate::unusual_value;
 
-fn checked(client: &Client, answer: &Answer) -> Result<(), TestCaseError> {
-    prop_assert!(!answer.status.is_server_error(), "{answer:?}");
-    if answer.status.is_client_error() {
-        let id = answer.header("x-correlation-id");
-        prop_assert!(!id.is_empty() && answer.json()["correlation_id"] == id, "{answer:?}");
+fn check(client: &Client, response: &Response) -> Result<(), TestCaseError> {
+    prop_assert!(!response.status.is_server_error(), "{response:?}");
+    if response.status.is_client_error() {
+        let id = response.header("x-correlation-id");
+        prop_assert!(!id.is_empty() && response.json()["correlation_id"] == id, "{response:?}");
     }
-    described(client, answer).map_err(TestCaseError::fail)
+    validate_response(client, response).map_err(TestCaseError::fail)
 }
 
-fn encoded(bytes: &[u8]) -> String {
+fn percent_encode(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// Bytes, and text that looks like JSON.
+/// Random bytes, and text that resembles JSON.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop_oneof![
         Just("{"),
@@ -45,12 +45,12 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..200),
         vec(pieces, 0..60).prop_map(|pieces| pieces.concat().into_bytes()),
-        (select_open(), 1..20_000_usize).prop_map(|(open, depth)| open.repeat(depth).into_bytes()),
-        surprise().prop_map(|value| value.to_string().into_bytes()),
+        (opening_brackets(), 1..20_000_usize).prop_map(|(open, depth)| open.repeat(depth).into_bytes()),
+        unusual_value().prop_map(|value| value.to_string().into_bytes()),
     ]
 }
 
-fn select_open() -> impl Strategy<Value = &'static str> {
+fn opening_brackets() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just("["), Just("{\"lines\":["), Just("{\"customer\":{\"name\":"), Just("{\"\":")]
 }
 
@@ -58,99 +58,99 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn bodies_that_are_none(body in bodies()) {
-        // Nothing at all is a body to who asks for no field.
+    fn invalid_bodies_are_rejected(body in bodies()) {
+        // An empty object is a valid body of an operation without required fields.
         prop_assume!(serde_json::from_slice::<Value>(&body).ok() != Some(json!({})));
         for client in clients().iter().filter(|client| client.has_body()) {
-            let answer = client.send(body.clone());
-            prop_assert!(matches!(answer.status.as_u16(), 400 | 413), "{answer:?}");
-            checked(client, &answer)?;
+            let response = client.send(body.clone());
+            prop_assert!(matches!(response.status.as_u16(), 400 | 413), "{response:?}");
+            check(client, &response)?;
         }
     }
 
     #[test]
-    fn media_types(name in vec(prop_oneof![Just(b'/'), Just(b';'), Just(b'='), 0x20..0x7f_u8, 0x80..=0xff_u8], 0..40)) {
+    fn unsupported_media_types_are_rejected(name in vec(prop_oneof![Just(b'/'), Just(b';'), Just(b'='), 0x20..0x7f_u8, 0x80..=0xff_u8], 0..40)) {
         for client in clients().iter().filter(|client| client.has_body()) {
-            let answer = client.send_with(&client.path(), &[("content-type", &name), ("idempotency-key", b"k")], "{}");
-            prop_assert_eq!(answer.status.as_u16(), 415);
-            checked(client, &answer)?;
+            let response = client.send_with(&client.path(), &[("content-type", &name), ("idempotency-key", b"k")], "{}");
+            prop_assert_eq!(response.status.as_u16(), 415);
+            check(client, &response)?;
         }
     }
 
     #[test]
-    fn parts_of_the_path(bytes in vec(any::<u8>(), 1..80)) {
+    fn path_parameters_are_parsed_or_rejected(bytes in vec(any::<u8>(), 1..80)) {
         for client in clients().iter().filter(|client| client.operation.path.contains('{')) {
             let (before, rest) = client.operation.path.split_once('{').unwrap();
             let after = rest.split_once('}').unwrap().1.replace("{delivery_id}", "D-1");
-            let path = format!("{before}{}{after}", encoded(&bytes));
-            let answer = client.send_with(&path, &[("content-type", b"application/json")], "{}");
-            checked(client, &answer)?;
+            let path = format!("{before}{}{after}", percent_encode(&bytes));
+            let response = client.send_with(&path, &[("content-type", b"application/json")], "{}");
+            check(client, &response)?;
         }
     }
 
     #[test]
-    fn pages(limit in prop_oneof![any::<i64>().prop_map(|it| it.to_string()), any::<String>()], cursor in vec(any::<u8>(), 0..300), plain in "[A-Za-z0-9_-]{0,60}") {
+    fn page_parameters_are_validated(limit in prop_oneof![any::<i64>().prop_map(|it| it.to_string()), any::<String>()], cursor in vec(any::<u8>(), 0..300), plain in "[A-Za-z0-9_-]{0,60}") {
         for client in clients().iter().filter(|client| client.operation.id.starts_with("list")) {
-            for cursor in [encoded(&cursor), plain.clone()] {
-                let query = format!("?customer_id=c-1&limit={}&cursor={cursor}", encoded(limit.as_bytes()));
-                let answer = client.send_with(&format!("{}{query}", client.operation.path), &[], "");
-                let fits = limit.parse::<u32>().is_ok_and(|limit| (1..=100).contains(&limit));
-                prop_assert!(fits || answer.status == 400, "{query}: {answer:?}");
-                checked(client, &answer)?;
+            for cursor in [percent_encode(&cursor), plain.clone()] {
+                let query = format!("?customer_id=c-1&limit={}&cursor={cursor}", percent_encode(limit.as_bytes()));
+                let response = client.send_with(&format!("{}{query}", client.operation.path), &[], "");
+                let is_valid = limit.parse::<u32>().is_ok_and(|limit| (1..=100).contains(&limit));
+                prop_assert!(is_valid || response.status == 400, "{query}: {response:?}");
+                check(client, &response)?;
             }
         }
     }
 
     #[test]
-    fn conditions(one in vec(prop_oneof![Just(b'"'), Just(b'*'), b'0'..=b'9', 0x20..0x7f_u8, 0x80..=0xff_u8], 0..25), other in any::<bool>()) {
+    fn preconditions_are_parsed_or_rejected(value in vec(prop_oneof![Just(b'"'), Just(b'*'), b'0'..=b'9', 0x20..0x7f_u8, 0x80..=0xff_u8], 0..25), is_if_match in any::<bool>()) {
         let clients = clients();
         let client = clients.iter().find(|client| client.operation.id == "putProduct").unwrap();
         let body = json!({"name": "Tea", "price": {"amount": 1, "currency": "EUR"}}).to_string();
-        let name = if other { "if-match" } else { "if-none-match" };
-        let answer = client.send_with(&client.path(), &[("content-type", b"application/json"), (name, &one)], body);
-        prop_assert!(matches!(answer.status.as_u16(), 200 | 400 | 412), "{answer:?}");
-        checked(client, &answer)?;
+        let name = if is_if_match { "if-match" } else { "if-none-match" };
+        let response = client.send_with(&client.path(), &[("content-type", b"application/json"), (name, &value)], body);
+        prop_assert!(matches!(response.status.as_u16(), 200 | 400 | 412), "{response:?}");
+        check(client, &response)?;
     }
 
     #[test]
-    fn correlation_ids(id in prop_oneof![vec(0x20..=0xff_u8, 0..200), "[!-~]{1,128}".prop_map(String::into_bytes)], trace in vec(0x20..=0x7e_u8, 0..70)) {
+    fn correlation_ids_are_kept_or_replaced(id in prop_oneof![vec(0x20..=0xff_u8, 0..200), "[!-~]{1,128}".prop_map(String::into_bytes)], trace in vec(0x20..=0x7e_u8, 0..70)) {
         prop_assume!(!id.contains(&0x7f));
         let clients = clients();
         let client = clients.iter().find(|client| client.operation.id == "listProducts").unwrap();
-        let answer = client.send_with("/products?limit=x", &[("x-correlation-id", &id), ("traceparent", &trace)], "");
-        checked(client, &answer)?;
-        let given = answer.header("x-correlation-id");
-        prop_assert!(given.parse::<CorrelationId>().is_ok(), "{given}");
+        let response = client.send_with("/products?limit=x", &[("x-correlation-id", &id), ("traceparent", &trace)], "");
+        check(client, &response)?;
+        let received = response.header("x-correlation-id");
+        prop_assert!(received.parse::<CorrelationId>().is_ok(), "{received}");
         let sent = std::str::from_utf8(&id).ok().filter(|id| id.parse::<CorrelationId>().is_ok());
-        prop_assert!(sent.is_none_or(|sent| sent == given), "{sent:?} {given}");
+        prop_assert!(sent.is_none_or(|sent| sent == received), "{sent:?} {received}");
     }
 
     #[test]
-    fn claims(
+    fn claims_make_a_caller_or_none(
         mut claims in proptest::collection::btree_map(
             prop_oneof![Just("sub".to_owned()), Just("scope".to_owned()), Just("client_id".to_owned()), Just("cognito:groups".to_owned()), any::<String>()],
-            surprise(),
+            unusual_value(),
             0..6,
         ),
         scope in "(orders/read|orders/write|orders|staff|/| ){0,5}",
         groups in prop_oneof!["[\\[\\]a-z, ]{0,30}".prop_map(Value::from), vec("staff|Staff|staf|", 0..3).prop_map(Value::from)],
-        access in any::<bool>(),
+        is_access_token in any::<bool>(),
     ) {
         let random: Map<String, Value> = claims.clone().into_iter().collect();
-        prop_assert_eq!(Caller::from_claims(&random), None, "without token_use nobody is anybody");
+        prop_assert_eq!(Caller::from_claims(&random), None, "claims without token_use authenticate nobody");
         claims.extend([
-            ("token_use".to_owned(), json!(if access { "access" } else { "id" })),
+            ("token_use".to_owned(), json!(if is_access_token { "access" } else { "id" })),
             ("sub".to_owned(), json!("u-1")),
             ("client_id".to_owned(), json!("app")),
             ("scope".to_owned(), json!(scope)),
             ("cognito:groups".to_owned(), groups.clone()),
         ]);
-        let found = Caller::from_claims(&claims.into_iter().collect());
-        match found {
-            None => prop_assert!(!access),
-            Some(Caller::User { is_staff: staff, scopes, .. }) => {
-                prop_assert!(access);
-                prop_assert!(!staff || groups.to_string().contains("staff"));
+        let caller = Caller::from_claims(&claims.into_iter().collect());
+        match caller {
+            None => prop_assert!(!is_access_token),
+            Some(Caller::User { is_staff, scopes, .. }) => {
+                prop_assert!(is_access_token);
+                prop_assert!(!is_staff || groups.to_string().contains("staff"));
                 for one in Scope::ALL {
                     prop_assert_eq!(scopes.contains(one), scope.split(' ').any(|it| it == one.name()));
                 }

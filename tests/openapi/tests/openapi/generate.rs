@@ -1,4 +1,4 @@
-//! Values that fit a schema, and values that nearly do.
+//! Generates values that match a schema, and values that almost match it.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -6,9 +6,9 @@ use proptest::sample::select;
 use proptest::string::string_regex;
 use serde_json::{Map, Value, json};
 
-/// Values that `schema` takes.
-pub(crate) fn fitting(document: &Value, schema: &Value) -> BoxedStrategy<Value> {
-    let next = |schema: &Value| fitting(document, schema);
+/// Generates values that match `schema`.
+pub(crate) fn matching(document: &Value, schema: &Value) -> BoxedStrategy<Value> {
+    let next = |schema: &Value| matching(document, schema);
     if let Some(path) = schema["$ref"].as_str().and_then(|it| it.strip_prefix('#')) {
         return next(document.pointer(path).unwrap());
     }
@@ -21,17 +21,17 @@ pub(crate) fn fitting(document: &Value, schema: &Value) -> BoxedStrategy<Value> 
         return Just(value.clone()).boxed();
     }
     if let Some(values) = schema["enum"].as_array() {
-        // Often the same: an order with two currencies is none.
+        // Mostly the same currency: an order in two currencies is invalid.
         let usual = values.iter().find(|it| *it == "EUR").unwrap_or(&values[0]).clone();
         return prop_oneof![9 => Just(usual), 1 => select(values.clone())].boxed();
     }
     if let Some(types) = schema["type"].as_array() {
-        let of = |kind: &Value| {
+        let of_type = |kind: &Value| {
             let mut one = schema.clone();
             one["type"] = kind.clone();
             next(&one)
         };
-        return proptest::strategy::Union::new(types.iter().map(of)).boxed();
+        return proptest::strategy::Union::new(types.iter().map(of_type)).boxed();
     }
     match schema["type"].as_str().unwrap_or_default() {
         "object" => {
@@ -40,33 +40,34 @@ pub(crate) fn fitting(document: &Value, schema: &Value) -> BoxedStrategy<Value> 
             let fields = schema["properties"].as_object().into_iter().flatten();
             let fields: Vec<_> = fields
                 .map(|(name, schema)| {
-                    let there =
+                    let is_present =
                         if required(name) { Just(true).boxed() } else { prop::bool::weighted(0.9).boxed() };
                     let name = name.clone();
-                    (there, next(schema)).prop_map(move |(there, value)| there.then(|| (name.clone(), value)))
+                    (is_present, next(schema))
+                        .prop_map(move |(is_present, value)| is_present.then(|| (name.clone(), value)))
                 })
                 .collect();
             fields.prop_map(|fields| fields.into_iter().flatten().collect::<Map<_, _>>().into()).boxed()
         }
         "array" => {
-            let least = usize::try_from(schema["minItems"].as_u64().unwrap_or(0)).unwrap();
-            vec(next(&schema["items"]), least..=least + 2).prop_map(Value::from).boxed()
+            let min = usize::try_from(schema["minItems"].as_u64().unwrap_or(0)).unwrap();
+            vec(next(&schema["items"]), min..=min + 2).prop_map(Value::from).boxed()
         }
         "integer" => {
-            let bound = |keyword: &str, otherwise| schema[keyword].as_i64().unwrap_or(otherwise);
-            let (least, most) = (bound("minimum", i64::MIN), bound("maximum", i64::MAX));
-            // Seldom large: what an order costs has to fit.
-            prop_oneof![8 => Just(least), 1 => Just(most), 1 => least..=most].prop_map(Value::from).boxed()
+            let bound = |keyword: &str, default| schema[keyword].as_i64().unwrap_or(default);
+            let (min, max) = (bound("minimum", i64::MIN), bound("maximum", i64::MAX));
+            // Rarely large: the total of an order has a limit.
+            prop_oneof![8 => Just(min), 1 => Just(max), 1 => min..=max].prop_map(Value::from).boxed()
         }
         "string" => {
-            let most = usize::try_from(schema["maxLength"].as_u64().unwrap_or(1000)).unwrap();
+            let max = usize::try_from(schema["maxLength"].as_u64().unwrap_or(1000)).unwrap();
             let pattern =
                 schema["pattern"].as_str().unwrap_or(".*").trim_start_matches('^').trim_end_matches('$');
             let any = string_regex(pattern)
                 .unwrap()
-                .prop_filter("too long", move |text| text.chars().count() <= most)
+                .prop_filter("too long", move |text| text.chars().count() <= max)
                 .prop_map(Value::from);
-            // Where hardly any text is good, the contract has examples of what is.
+            // If valid texts are rare, the contract has examples of them.
             match schema["examples"].as_array() {
                 Some(examples) => prop_oneof![9 => select(examples.clone()), 1 => any].boxed(),
                 None => any.boxed(),
@@ -74,42 +75,43 @@ pub(crate) fn fitting(document: &Value, schema: &Value) -> BoxedStrategy<Value> 
         }
         "boolean" => any::<bool>().prop_map(Value::from).boxed(),
         "null" => Just(Value::Null).boxed(),
-        other => panic!("no values of type {other:?}"),
+        other => panic!("cannot generate values of type {other:?}"),
     }
 }
 
-/// Values with up to two things changed.
-pub(crate) fn changed(values: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
-    (values, vec((any::<prop::sample::Index>(), change()), 0..=2)).prop_map(|(mut value, changes)| {
-        for (place, change) in changes {
-            let mut left = place.index(count(&value));
-            apply(&mut value, &mut left, &change);
+/// Applies up to two mutations to each value.
+pub(crate) fn mutated(values: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
+    (values, vec((any::<prop::sample::Index>(), mutation()), 0..=2)).prop_map(|(mut value, mutations)| {
+        for (position, mutation) in mutations {
+            let mut left = position.index(count_nodes(&value));
+            apply(&mut value, &mut left, &mutation);
         }
         value
     })
 }
 
 #[derive(Debug, Clone)]
-enum Change {
+enum Mutation {
     Replace(Value),
-    /// One more field, or item.
+    /// Adds a field or an item.
     Add(String, Value),
-    /// The first field or item goes away.
+    /// Removes the first field or the last item.
     Remove,
+    /// Appends a character to a text so many times.
     Lengthen(char, usize),
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn mutation() -> impl Strategy<Value = Mutation> {
     prop_oneof![
-        surprise().prop_map(Change::Replace),
-        ("[a-z_]{0,8}", surprise()).prop_map(|(name, value)| Change::Add(name, value)),
-        Just(Change::Remove),
-        (any::<char>(), 1..300_usize).prop_map(|(letter, times)| Change::Lengthen(letter, times)),
+        unusual_value().prop_map(Mutation::Replace),
+        ("[a-z_]{0,8}", unusual_value()).prop_map(|(name, value)| Mutation::Add(name, value)),
+        Just(Mutation::Remove),
+        (any::<char>(), 1..300_usize).prop_map(|(character, times)| Mutation::Lengthen(character, times)),
     ]
 }
 
-/// Values that are seldom what was wanted.
-pub(crate) fn surprise() -> impl Strategy<Value = Value> {
+/// Values that are often invalid: edge cases of each type, and random ones.
+pub(crate) fn unusual_value() -> impl Strategy<Value = Value> {
     let odd = vec![
         json!(null),
         json!(true),
@@ -138,37 +140,39 @@ pub(crate) fn surprise() -> impl Strategy<Value = Value> {
     prop_oneof![select(odd), any::<String>().prop_map(Value::from), any::<i64>().prop_map(Value::from)]
 }
 
-fn count(value: &Value) -> usize {
+fn count_nodes(value: &Value) -> usize {
     1 + match value {
-        Value::Object(fields) => fields.values().map(count).sum(),
-        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count_nodes).sum(),
+        Value::Array(items) => items.iter().map(count_nodes).sum(),
         _ => 0,
     }
 }
 
-/// Carries out the change at the place that is `left` places away.
-fn apply(value: &mut Value, left: &mut usize, change: &Change) -> bool {
+/// Applies the mutation to the node that comes `left` nodes later, in depth-first order.
+fn apply(value: &mut Value, left: &mut usize, mutation: &Mutation) -> bool {
     if *left == 0 {
-        match (change, value) {
-            (Change::Add(name, new), Value::Object(fields)) => drop(fields.insert(name.clone(), new.clone())),
-            (Change::Add(_, new), Value::Array(items)) => items.push(items.first().unwrap_or(new).clone()),
-            (Change::Remove, Value::Object(fields)) => {
+        match (mutation, value) {
+            (Mutation::Add(name, new), Value::Object(fields)) => {
+                drop(fields.insert(name.clone(), new.clone()))
+            }
+            (Mutation::Add(_, new), Value::Array(items)) => items.push(items.first().unwrap_or(new).clone()),
+            (Mutation::Remove, Value::Object(fields)) => {
                 let name = fields.keys().next().cloned();
                 name.and_then(|name| fields.remove(&name));
             }
-            (Change::Remove, Value::Array(items)) => drop(items.pop()),
-            (Change::Lengthen(letter, times), Value::String(text)) => {
-                text.extend(std::iter::repeat_n(*letter, *times));
+            (Mutation::Remove, Value::Array(items)) => drop(items.pop()),
+            (Mutation::Lengthen(character, times), Value::String(text)) => {
+                text.extend(std::iter::repeat_n(*character, *times));
             }
-            (Change::Replace(new), value) => *value = new.clone(),
+            (Mutation::Replace(new), value) => *value = new.clone(),
             _ => {}
         }
         return true;
     }
     *left -= 1;
     match value {
-        Value::Object(fields) => fields.values_mut().any(|value| apply(value, left, change)),
-        Value::Array(items) => items.iter_mut().any(|value| apply(value, left, change)),
+        Value::Object(fields) => fields.values_mut().any(|value| apply(value, left, mutation)),
+        Value::Array(items) => items.iter_mut().any(|value| apply(value, left, mutation)),
         _ => false,
     }
 }

@@ -1,10 +1,10 @@
-//! The contract, held against the repository and against the services.
+//! Checks the API contract against the repository and against the services.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a helper fails the test")]
 
 mod bodies;
 mod client;
 mod fuzz;
 mod generate;
 mod repository;
-mod texts;
+mod scalars;

@@ -1,4 +1,4 @@
-//! What is in the repository is what the contract says.
+//! The generated files in the repository are up to date, and their schemas are valid.
 
 use anyhow::Result;
 use architecture::workspace::root;
@@ -6,15 +6,15 @@ use openapi::{document, services};
 use serde_json::Value;
 
 #[test]
-fn what_is_made_from_the_contract_is_up_to_date() -> Result<()> {
-    for (path, wanted) in openapi::files()? {
+fn generated_files_are_up_to_date() -> Result<()> {
+    for (path, expected) in openapi::files()? {
         let found = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
-        assert!(found == wanted, "{} is not up to date: run `cargo xtask contract`", path.display());
+        assert!(found == expected, "{} is out of date: run `cargo xtask contract`", path.display());
     }
     Ok(())
 }
 
-/// The keys that lead to a schema, of the parts of the document that hold any.
+/// The schemas of the document's components and parameters.
 fn schemas(document: &Value) -> Vec<Value> {
     let mut found: Vec<Value> =
         document["components"]["schemas"].as_object().into_iter().flatten().map(|it| it.1.clone()).collect();
@@ -30,7 +30,7 @@ fn schemas(document: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn the_schemas_are_schemas() -> Result<()> {
+fn all_schemas_and_models_are_valid() -> Result<()> {
     let document = document(&services())?;
     for mut schema in schemas(&document) {
         if let Some(schema) = schema.as_object_mut() {

@@ -1,4 +1,4 @@
-//! A text's schema takes what its parser takes, no more and no less.
+//! The schema of a scalar type accepts exactly what its parser accepts.
 
 use std::str::FromStr;
 
@@ -19,22 +19,22 @@ fn schema<T: JsonSchema>() -> Validator {
 
 type Parser = Box<dyn Fn(&str) -> bool>;
 
-fn parser<T: FromStr + JsonSchema>() -> (Validator, Parser) {
+fn schema_and_parser<T: FromStr + JsonSchema>() -> (Validator, Parser) {
     (schema::<T>(), Box::new(|text| text.parse::<T>().is_ok()))
 }
 
 #[test]
-fn texts() {
+fn schemas_of_texts_accept_what_their_parsers_accept() {
     let all = [
-        parser::<CorrelationId>(),
-        parser::<CustomerId>(),
-        parser::<DeliveryId>(),
-        parser::<EmailAddress>(),
-        parser::<OrderId>(),
-        parser::<PaymentMethodId>(),
-        parser::<PersonName>(),
-        parser::<ProductName>(),
-        parser::<Sku>(),
+        schema_and_parser::<CorrelationId>(),
+        schema_and_parser::<CustomerId>(),
+        schema_and_parser::<DeliveryId>(),
+        schema_and_parser::<EmailAddress>(),
+        schema_and_parser::<OrderId>(),
+        schema_and_parser::<PaymentMethodId>(),
+        schema_and_parser::<PersonName>(),
+        schema_and_parser::<ProductName>(),
+        schema_and_parser::<Sku>(),
         (schema::<Currency>(), Box::new(|text: &str| Currency::try_from(text.to_owned()).is_ok()) as Parser),
     ];
     let texts = prop_oneof![
@@ -48,20 +48,20 @@ fn texts() {
         "[a-z]{1,5}\n?",
     ];
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) };
-    let checked = proptest::test_runner::TestRunner::new(config).run(&texts, |text| {
+    let result = proptest::test_runner::TestRunner::new(config).run(&texts, |text| {
         for (schema, parses) in &all {
             prop_assert_eq!(schema.is_valid(&json!(text)), parses(&text), "{:?}", text);
         }
         Ok(())
     });
-    checked.unwrap_or_else(|error| panic!("{error}"));
+    result.unwrap_or_else(|error| panic!("{error}"));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn numbers(number in prop_oneof![any::<i64>(), -2..1002_i64, 99_999_990..100_000_010_i64]) {
+    fn schemas_of_numbers_accept_what_their_parsers_accept(number in prop_oneof![any::<i64>(), -2..1002_i64, 99_999_990..100_000_010_i64]) {
         prop_assert_eq!(schema::<Amount>().is_valid(&json!(number)), Amount::try_from(number).is_ok());
         prop_assert_eq!(schema::<Quantity>().is_valid(&json!(number)), Quantity::try_from(number).is_ok());
     }

@@ -1,21 +1,22 @@
-//! What the gateway answers where it does not ask a function: the same problems, in the same form.
+//! The gateway responses: what API Gateway responds with when it does not invoke a function. They are the same problems
+//! in the same form.
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html>)
 
 use serde_json::{Map, Value, json};
 
 use crate::problems::PREFIX;
 
-/// A kind of answer of the gateway's: its name, the problem's status, name and title, and what it says.
-type Refusal = (&'static str, u16, &'static str, &'static str, &'static str);
+/// A gateway response: its type, and the status, name, title and detail of the problem.
+type GatewayResponse = (&'static str, u16, &'static str, &'static str, &'static str);
 
 const INVALID: &str = "The request is not valid";
 const FORBIDDEN: &str = "Forbidden";
 const BUG: &str = "This is a bug in the service. The correlation id helps to find it.";
 
-// The gateway knows what is wrong with a body (`$context.error.validationErrorString`), but nothing says that it is
-// escaped, and it holds what the client sent: in a template it could break out of its quotes.
-const REFUSALS: [Refusal; 19] = [
-    ("ACCESS_DENIED", 403, "forbidden", FORBIDDEN, "This is not for you, whatever you send."),
+// The gateway knows what is wrong with a body (`$context.error.validationErrorString`). But it is not documented to be
+// escaped, and contains what the client sent: in a template it could break out of its quotes.
+const RESPONSES: [GatewayResponse; 19] = [
+    ("ACCESS_DENIED", 403, "forbidden", FORBIDDEN, "You may not use this operation."),
     ("API_CONFIGURATION_ERROR", 500, "internal", "Internal error", BUG),
     ("AUTHORIZER_CONFIGURATION_ERROR", 500, "internal", "Internal error", BUG),
     ("AUTHORIZER_FAILURE", 500, "internal", "Internal error", BUG),
@@ -24,80 +25,74 @@ const REFUSALS: [Refusal; 19] = [
         400,
         "invalid-request",
         INVALID,
-        "The body is not as the contract says. It is at /v1/reference: look at what this operation takes.",
+        "The body does not match the schema of this operation. The reference is at /v1/reference.",
     ),
     ("BAD_REQUEST_PARAMETERS", 400, "invalid-request", INVALID, MESSAGE),
     (
         "DEFAULT_4XX",
         403,
         "forbidden",
-        "Refused by the gateway",
-        "The gateway cannot tell who sent this, such as where a signature is not complete.",
+        "Rejected by the gateway",
+        "The gateway cannot authenticate the request, for example because its signature is incomplete.",
     ),
     (
         "DEFAULT_5XX",
         502,
         "bad-gateway",
         "The service failed",
-        "What became of the request is not known. Send it again, with the same Idempotency-Key if it has one.",
+        "The outcome of the request is unknown. Retry it, with the same Idempotency-Key if it has one.",
     ),
-    (
-        "EXPIRED_TOKEN",
-        403,
-        "forbidden",
-        FORBIDDEN,
-        "The credentials that signed the request are no longer good.",
-    ),
+    ("EXPIRED_TOKEN", 403, "forbidden", FORBIDDEN, "The credentials that signed the request have expired."),
     (
         "INTEGRATION_FAILURE",
         502,
         "bad-gateway",
         "The service failed",
-        "What became of the request is not known. Send it again, with the same Idempotency-Key if it has one.",
+        "The outcome of the request is unknown. Retry it, with the same Idempotency-Key if it has one.",
     ),
     (
         "INTEGRATION_TIMEOUT",
         504,
         "gateway-timeout",
         "The service took too long",
-        "What became of the request is not known. Send it again, with the same Idempotency-Key if it has one.",
+        "The outcome of the request is unknown. Retry it, with the same Idempotency-Key if it has one.",
     ),
     ("INVALID_API_KEY", 403, "forbidden", FORBIDDEN, "Send your API key in the header X-Api-Key."),
-    ("INVALID_SIGNATURE", 403, "forbidden", FORBIDDEN, "The signature does not fit the request."),
+    ("INVALID_SIGNATURE", 403, "forbidden", FORBIDDEN, "The signature does not match the request."),
     (
         "MISSING_AUTHENTICATION_TOKEN",
         404,
         "not-found",
         "Not found",
-        "There is nothing at this path, or it is for signed requests only.",
+        "There is nothing at this path, or it accepts signed requests only.",
     ),
     (
         "QUOTA_EXCEEDED",
         429,
         "quota-exceeded",
-        "The quota is used up",
-        "The API key has had all its requests of this period.",
+        "Quota exceeded",
+        "The API key has used up its quota for this period.",
     ),
     (
         "REQUEST_TOO_LARGE",
         413,
         "too-large",
         "The body is too large",
-        "The gateway takes no body as large as this.",
+        "The body is larger than the gateway accepts.",
     ),
     (
         "THROTTLED",
         429,
         "too-many-requests",
         "Too many requests",
-        "Wait a moment, then send the request again.",
+        "Retry after the time in the header Retry-After.",
     ),
     (
         "UNAUTHORIZED",
         401,
         "unauthorized",
         "Not signed in",
-        "Send an access token that is still good and has the scope for this, as Authorization: Bearer <token>.",
+        "Send a valid access token with the required scope, in the header Authorization: Bearer <token>.",
     ),
     (
         "UNSUPPORTED_MEDIA_TYPE",
@@ -108,29 +103,29 @@ const REFUSALS: [Refusal; 19] = [
     ),
 ];
 
-/// What the gateway says itself: JSON already, in quotes, and nothing of what the client sent.
+/// The gateway's own message: already a quoted JSON string, and without anything that the client sent.
 const MESSAGE: &str = "$context.error.messageString";
 
-/// The gateway's own answers, as its definition has them.
+/// The gateway responses, as the gateway's definition contains them.
 pub(crate) fn responses() -> Value {
-    let filtered = ("WAF_FILTERED", 403, "forbidden", FORBIDDEN, "The firewall refused the request.");
-    REFUSALS
+    let filtered = ("WAF_FILTERED", 403, "forbidden", FORBIDDEN, "The firewall blocked the request.");
+    RESPONSES
         .into_iter()
         .chain([filtered])
-        .map(|refusal| (refusal.0.to_owned(), response(refusal)))
+        .map(|it| (it.0.to_owned(), response(it)))
         .collect::<Map<_, _>>()
         .into()
 }
 
-/// The origin whose pages may read them: the first of those that may call the API. A mapping can name one, and to give
-/// back whichever origin asks would let in all.
+/// The origin whose pages may read the responses: the first of those that may call the API. A mapping can name only one,
+/// and echoing the request's origin would allow every origin.
 fn origin() -> Value {
     let first = json!({ "Fn::Select": ["0", { "Fn::Split": [",", { "Ref": "AllowedOrigins" }] }] });
     let quoted = json!({ "Fn::Sub": ["'${Origin}'", { "Origin": first }] });
     json!({ "Fn::If": ["HasAllowedOrigins", quoted, { "Ref": "AWS::NoValue" }] })
 }
 
-fn response((_, status, name, title, detail): Refusal) -> Value {
+fn response((_, status, name, title, detail): GatewayResponse) -> Value {
     let text = |text: &str| Value::from(text).to_string();
     let detail = if detail == MESSAGE { MESSAGE.to_owned() } else { text(detail) };
     let mut headers = json!({
