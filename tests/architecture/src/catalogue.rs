@@ -1,6 +1,6 @@
-//! The event catalogue, made from the types: a JSON Schema per event, and a page that a person reads.
+//! Generates the event catalogue from the types: a JSON Schema for each event, and `docs/EVENTS.md`.
 //!
-//! `cargo xtask catalogue` writes it; a test fails when it is not what the types and the template say.
+//! `cargo xtask catalogue` writes it; a test fails if it does not match the types and the template.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,13 +11,13 @@ use domain::{Fact, ProductFact};
 use heck::ToKebabCase;
 use serde_json::{Map, Value, json};
 
-use crate::events::is_for_others;
+use crate::events::is_for_external_subscribers;
 use crate::template::{Template, list};
 
-/// The files of the catalogue, by their path in the repository.
+/// The files of the catalogue, by path in the repository.
 ///
 /// # Errors
-/// When the domain's schema is not built as this code expects.
+/// If the domain's schema does not have the structure that this code expects.
 pub fn files(template: &Template) -> Result<BTreeMap<PathBuf, String>> {
     let mut files = BTreeMap::new();
     let mut page = String::from(HEAD);
@@ -30,7 +30,7 @@ pub fn files(template: &Template) -> Result<BTreeMap<PathBuf, String>> {
     Ok(files)
 }
 
-/// The events of one kind of thing, whose names are as `subject` says.
+/// Adds the events of one enum. `subject` is the schema of their subjects.
 fn add(
     template: &Template,
     all: &Value,
@@ -39,28 +39,28 @@ fn add(
     files: &mut BTreeMap<PathBuf, String>,
 ) -> Result<()> {
     let definitions = all["$defs"].as_object().context("the schema has no definitions")?;
-    let listeners = listeners(template);
+    let subscribers = subscribers(template);
     for variant in list(&all["oneOf"]) {
         let name = variant["properties"]["type"]["const"].as_str().context("an event without a type")?;
         let schema = schema(name, subject, variant, definitions);
         let path = format!("schemas/{name}.v1.json");
         let none = BTreeSet::new();
-        let mut heard: Vec<String> =
-            listeners.get(name).unwrap_or(&none).iter().map(|f| format!("`{f}`")).collect();
-        if is_for_others(name) {
-            heard.push("whoever subscribes".to_owned());
+        let mut names: Vec<String> =
+            subscribers.get(name).unwrap_or(&none).iter().map(|f| format!("`{f}`")).collect();
+        if is_for_external_subscribers(name) {
+            names.push("external subscribers".to_owned());
         }
         writeln!(
             page,
-            "\n## `{name}`\n\n{}\n\nHeard by: {}. Schema: [`{path}`]({path}).\n\n| `data` | |\n|---|---|",
-            words(&variant["description"]),
-            heard.join(", ")
+            "\n## `{name}`\n\n{}\n\nSubscribers: {}. Schema: [`{path}`]({path}).\n\n| `data` | description |\n|---|---|",
+            one_line(&variant["description"]),
+            names.join(", ")
         )?;
         let data = definition(&variant["properties"]["data"], definitions);
-        for (field, about) in data["properties"].as_object().into_iter().flatten() {
-            let described = Some(&about["description"]).filter(|text| text.is_string());
-            let text = described.unwrap_or_else(|| &definition(about, definitions)["description"]);
-            writeln!(page, "| `{field}` | {} |", words(text))?;
+        for (field, schema) in data["properties"].as_object().into_iter().flatten() {
+            let own = Some(&schema["description"]).filter(|text| text.is_string());
+            let text = own.unwrap_or_else(|| &definition(schema, definitions)["description"]);
+            writeln!(page, "| `{field}` | {} |", one_line(text))?;
         }
         files.insert(PathBuf::from("docs").join(path), format!("{schema:#}\n"));
     }
@@ -69,38 +69,39 @@ fn add(
 
 const HEAD: &str = "# Events
 
-Made from the types in `shared/domain/src/{event,product}.rs` and the rules in `template.yaml` by `cargo xtask catalogue`.
+Generated from the types in `shared/domain/src/{event,product}.rs` and the rules in `template.yaml` by
+`cargo xtask catalogue`.
 
-An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) as JSON, carried
-as the `detail` of an EventBridge entry whose `detail-type` is its `type` and whose `source` is its `source`. A rule matches both:
-an event counts only from the service that knows it first-hand. Another order service publishes `order.created` under a
-source of its own, which the parameter `OrderSources` names.
+An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) in JSON. It is the
+`detail` of an EventBridge entry, with its `type` as the `detail-type` and its `source` as the `source`. Rules match both: an
+event is accepted only from the service that owns it. Another order service can publish `order.created` with a source of its
+own, which the parameter `OrderSources` lists.
 
-| attribute | is |
+| attribute | description |
 |---|---|
-| `id` | the same for the same fact, whoever publishes it and however often (UUID version 5 over subject and type) |
-| `source` | the service that knows it first-hand |
-| `subject` | the order, or the product |
-| `time` | when it became so (RFC 3339, UTC) |
-| `dataschema` | type and major version; a change that breaks a consumer is a new version |
-| `correlationid` | the request that started it all |
-| `causationid` | the event that led to this one |
-| `traceparent` | W3C Trace Context, as it came |
+| `id` | the same for the same fact, whoever publishes it and however often (UUID version 5 of subject and type) |
+| `source` | the service that owns the event |
+| `subject` | the id of the order, or the SKU of the product |
+| `time` | when the event occurred (RFC 3339, UTC) |
+| `dataschema` | type and major version; a breaking change is a new version |
+| `correlationid` | the correlation id of the request that started the process |
+| `causationid` | the id of the event that caused this one |
+| `traceparent` | the W3C Trace Context, as received |
 ";
 
-/// The description as one line of a table.
-fn words(description: &Value) -> String {
+/// The description on one line, for a table.
+fn one_line(description: &Value) -> String {
     description.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What `schema` refers to, or itself.
+/// The definition that `schema` refers to, or `schema` itself.
 fn definition<'a>(schema: &'a Value, definitions: &'a Map<String, Value>) -> &'a Value {
     let name = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix("#/$defs/"));
     name.and_then(|name| definitions.get(name)).unwrap_or(schema)
 }
 
-/// Which functions hear which event, by the template's rules.
-fn listeners(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
+/// The functions that subscribe to each event, according to the template's rules.
+fn subscribers(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (rule, resource) in template.subscriptions() {
         let function = rule.strip_suffix("Rule").unwrap_or(rule).to_kebab_case();
@@ -112,7 +113,7 @@ fn listeners(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// The schema of a whole event, with the definitions that it needs and no others.
+/// The schema of a complete event, with only the definitions that it needs.
 fn schema(name: &str, subject: &Value, variant: &Value, definitions: &Map<String, Value>) -> Value {
     let data = variant["properties"]["data"].clone();
     let mut needed = BTreeSet::new();
@@ -128,7 +129,7 @@ fn schema(name: &str, subject: &Value, variant: &Value, definitions: &Map<String
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": format!("urn:serverless-orders:event:{name}:1"),
         "title": name,
-        "description": words(&variant["description"]),
+        "description": one_line(&variant["description"]),
         "type": "object",
         "required": ["specversion", "id", "source", "subject", "time", "type", "correlationid", "data"],
         "properties": {

@@ -1,4 +1,4 @@
-//! That template, binaries and log groups belong together.
+//! Checks that the template's functions, the binaries, the sample events and the log groups match.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use crate::Violations;
 use crate::template::{FUNCTION, Template, target};
 use crate::workspace::Workspace;
 
-/// Each function of the template is the binary of the same name, in the package that it says, and each binary
-/// of a service is a function of the template.
-pub fn are_binaries(template: &Template, workspace: &Workspace) -> Violations {
+/// Each function of the template has a binary of the same name in the package of its `CodeUri`, and each binary of a
+/// service has a function in the template.
+pub fn match_binaries(template: &Template, workspace: &Workspace) -> Violations {
     let mut found = Violations::new();
     let functions = template.all(FUNCTION);
     for (id, function) in &functions {
@@ -29,7 +29,7 @@ pub fn are_binaries(template: &Template, workspace: &Workspace) -> Violations {
         for binary in &package.binaries {
             if !functions.keys().any(|id| id.to_kebab_case() == *binary) {
                 found.push(format!(
-                    "{}: the binary {binary} is no function of template.yaml: add one, with its \
+                    "{}: the binary {binary} has no function in template.yaml: add one, with its \
                      trigger and its policies",
                     package.folder
                 ));
@@ -39,8 +39,8 @@ pub fn are_binaries(template: &Template, workspace: &Workspace) -> Violations {
     found
 }
 
-/// No two binaries of the workspace have the same name: they share a target directory.
-pub fn have_names_of_their_own(workspace: &Workspace) -> Violations {
+/// Binary names are unique in the workspace, because all binaries share one target directory.
+pub fn have_unique_binary_names(workspace: &Workspace) -> Violations {
     let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for package in &workspace.packages {
         for binary in &package.binaries {
@@ -54,7 +54,7 @@ pub fn have_names_of_their_own(workspace: &Workspace) -> Violations {
         .collect()
 }
 
-/// Each function has a sample event, and each sample event a function.
+/// Each function has a sample event, and each sample event belongs to a function.
 pub fn have_sample_events(template: &Template, samples: &BTreeMap<String, Value>) -> Violations {
     let names: Vec<String> = template.all(FUNCTION).keys().map(|id| id.to_kebab_case()).collect();
     let missing = names
@@ -64,11 +64,11 @@ pub fn have_sample_events(template: &Template, samples: &BTreeMap<String, Value>
     let orphans = samples
         .keys()
         .filter(|name| !names.contains(name))
-        .map(|name| format!("events/{name}.json: there is no such function: rename or remove the file"));
+        .map(|name| format!("events/{name}.json: there is no function {name}: rename or remove the file"));
     missing.chain(orphans).collect()
 }
 
-/// Each function logs to a group of its own, named after it, that forgets after some time.
+/// Each function has its own log group, which is named after it and has a retention period.
 pub fn have_log_groups(template: &Template) -> Violations {
     let groups = template.all("AWS::Logs::LogGroup");
     let mut found = Violations::new();
@@ -76,18 +76,18 @@ pub fn have_log_groups(template: &Template) -> Violations {
         let name = id.to_kebab_case();
         let group = target(function.property("/LoggingConfig/LogGroup")).and_then(|group| groups.get(group));
         let Some(group) = group else {
-            found.push(format!("{id}: set LoggingConfig.LogGroup to a AWS::Logs::LogGroup of its own"));
+            found.push(format!("{id}: set LoggingConfig.LogGroup to its own AWS::Logs::LogGroup"));
             continue;
         };
         if group.property("/LogGroupName/Fn::Sub") != format!("/${{AWS::StackName}}/{name}").as_str() {
             found.push(format!(
-                "{}: set LogGroupName to /${{AWS::StackName}}/{name}, where the tools look for it",
+                "{}: set LogGroupName to /${{AWS::StackName}}/{name}, where the tools expect it",
                 group.id
             ));
         }
         if !group.property("/RetentionInDays").is_u64() {
             found.push(format!(
-                "{}: set RetentionInDays: without it, logs are kept and paid for ever",
+                "{}: set RetentionInDays: without it, logs are stored, and billed, for ever",
                 group.id
             ));
         }
@@ -100,11 +100,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mutant::{assert_tells, repository, with, workspace};
+    use crate::mutant::{assert_reports, repository, with, workspace};
     use crate::workspace::samples;
 
-    /// Packages that fit the template, whether or not the binaries are written.
-    fn fitting() -> Workspace {
+    /// A workspace whose binaries match the template, whether or not they are written.
+    fn matching_workspace() -> Workspace {
         let mut workspace = workspace();
         let template = repository();
         for package in &mut workspace.packages {
@@ -120,42 +120,45 @@ mod tests {
     #[test]
     fn a_function_without_a_binary() {
         let elsewhere = with("OrdersApi/Properties/CodeUri", json!("lambdas/payments"));
-        assert_tells(&are_binaries(&elsewhere, &fitting()), &["OrdersApi", "lambdas/payments"]);
+        assert_reports(
+            &match_binaries(&elsewhere, &matching_workspace()),
+            &["OrdersApi", "lambdas/payments"],
+        );
     }
 
     #[test]
     fn a_binary_without_a_function() {
-        let mut workspace = fitting();
+        let mut workspace = matching_workspace();
         let orders = workspace.packages.iter_mut().find(|package| package.name == "orders").unwrap();
         orders.binaries.push("ship-order".into());
-        assert_tells(&are_binaries(&repository(), &workspace), &["lambdas/orders", "ship-order"]);
+        assert_reports(&match_binaries(&repository(), &workspace), &["lambdas/orders", "ship-order"]);
     }
 
     #[test]
-    fn two_binaries_of_one_name() {
-        let mut workspace = fitting();
-        assert_eq!(have_names_of_their_own(&workspace), Violations::new());
+    fn two_binaries_with_one_name() {
+        let mut workspace = matching_workspace();
+        assert_eq!(have_unique_binary_names(&workspace), Violations::new());
         workspace.packages.iter_mut().find(|p| p.name == "xtask").unwrap().binaries.push("orders-api".into());
-        assert_tells(&have_names_of_their_own(&workspace), &["orders-api", "lambdas/orders", "xtask"]);
+        assert_reports(&have_unique_binary_names(&workspace), &["orders-api", "lambdas/orders", "xtask"]);
     }
 
     #[test]
     fn a_function_without_a_sample_and_a_sample_without_a_function() {
         let mut samples = samples().unwrap();
         let sample = samples.remove("send-email").unwrap();
-        assert_tells(&have_sample_events(&repository(), &samples), &["events/send-email.json"]);
+        assert_reports(&have_sample_events(&repository(), &samples), &["events/send-email.json"]);
         samples.insert("send-email".into(), sample.clone());
         samples.insert("send-mail".into(), sample);
-        assert_tells(&have_sample_events(&repository(), &samples), &["events/send-mail.json"]);
+        assert_reports(&have_sample_events(&repository(), &samples), &["events/send-mail.json"]);
     }
 
     #[test]
     fn a_function_without_a_log_group() {
         let none = with("SendEmail/Properties/LoggingConfig", Value::Null);
-        assert_tells(&have_log_groups(&none), &["SendEmail", "LogGroup"]);
+        assert_reports(&have_log_groups(&none), &["SendEmail", "LogGroup"]);
         let shared = with("SendEmail/Properties/LoggingConfig/LogGroup/Ref", json!("TrackOrderLogGroup"));
-        assert_tells(&have_log_groups(&shared), &["TrackOrderLogGroup", "send-email"]);
+        assert_reports(&have_log_groups(&shared), &["TrackOrderLogGroup", "send-email"]);
         let for_ever = with("SendEmailLogGroup/Properties/RetentionInDays", Value::Null);
-        assert_tells(&have_log_groups(&for_ever), &["SendEmailLogGroup", "RetentionInDays"]);
+        assert_reports(&have_log_groups(&for_ever), &["SendEmailLogGroup", "RetentionInDays"]);
     }
 }

@@ -1,21 +1,20 @@
 //! Checks what the compiler and the linters do not see: that `template.yaml`, the packages and the sample
-//! events keep to the rules that the repository is built on.
+//! events comply with the rules of the repository's architecture.
 //!
-//! A check is a function from what it looks at to a list of violations; each says what to do about it. None
-//! is left in the repository (`tests/repository.rs`), and each check shows beside its code that it finds the
-//! fault that it is there for.
+//! A check is a function that returns a list of violations; each violation says how to fix it. The repository has
+//! none (`tests/repository.rs`), and the unit tests of each check show that it finds the faults that it is for.
 //!
-//! | module | checks |
+//! | module | content |
 //! |---|---|
-//! | [`template`] | reads it: its resources, what each role allows, who takes part in what becomes of an order |
-//! | [`functions`] | that template, binaries and log groups belong together |
-//! | [`queues`] | that no event is lost on the way to a function, or goes unnoticed when it is given up |
-//! | [`idempotency`] | that claims on effects outlive whatever can come again |
-//! | [`permissions`] | that each function may do what it needs and no more |
-//! | [`usage`] | that a permission is there for each call that adapters make, and for no other |
-//! | [`events`] | that subscriptions and samples are of events that exist |
-//! | [`catalogue`] | that the event catalogue is what the types say |
-//! | [`packages`] | that the layers stay apart |
+//! | [`template`] | the parsed template: resources, the permissions of roles, the participants of the order process |
+//! | [`functions`] | checks that functions, binaries, sample events and log groups match |
+//! | [`queues`] | checks that no event is lost on its way to a function, and that dead letters raise an alarm |
+//! | [`idempotency`] | checks that claims on effects are kept for as long as a message can be redelivered |
+//! | [`permissions`] | checks that each function has least privilege |
+//! | [`usage`] | checks that the granted permissions are exactly those that the adapters' calls need |
+//! | [`events`] | checks that subscriptions and sample events refer to events that exist |
+//! | [`catalogue`] | generates the event catalogue from the types |
+//! | [`packages`] | checks the dependencies between the layers |
 
 pub mod catalogue;
 pub mod events;
@@ -31,5 +30,5 @@ pub mod workspace;
 #[cfg(test)]
 mod mutant;
 
-/// What breaks a rule, and what to do about it.
+/// The violations of a rule, each with a hint how to fix it.
 pub type Violations = Vec<String>;

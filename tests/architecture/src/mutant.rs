@@ -1,4 +1,4 @@
-//! For the tests of the checks: the repository with a fault in it.
+//! Test helpers: the repository with a mutation.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub(crate) fn with(path: &str, value: Value) -> Template {
                 map.insert(key.to_owned(), value);
             }
             Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
-            other => panic!("nothing can be put under {other}"),
+            other => panic!("nothing can be inserted into {other}"),
         }
     })
 }
@@ -41,9 +41,9 @@ pub(crate) fn workspace() -> Workspace {
     Workspace::of_repository().unwrap()
 }
 
-/// Sees to it that there is exactly one violation, and that it speaks of every one of `words`.
+/// Asserts that there is exactly one violation, and that it mentions each of `words`.
 #[track_caller]
-pub(crate) fn assert_tells(violations: &Violations, words: &[&str]) {
+pub(crate) fn assert_reports(violations: &Violations, words: &[&str]) {
     assert_eq!(violations.len(), 1, "{violations:#?}");
     for word in words {
         assert!(violations[0].contains(word), "no {word:?} in {:?}", violations[0]);

@@ -1,4 +1,4 @@
-//! That each function may do what it needs and no more.
+//! Checks that each function has least privilege.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::Violations;
 use crate::template::{FUNCTION, Template, list, target};
 
-/// A wildcard that no narrower text can stand in for.
+/// A wildcard that cannot be narrowed.
 struct Exception {
     function: &'static str,
-    /// The end of what it stands in.
+    /// The end of the text that contains it.
     ending: &'static str,
     reason: &'static str,
 }
@@ -46,13 +46,13 @@ const EXCEPTIONS: &[Exception] = &[
     Exception {
         function: "ImportStock",
         ending: "/incoming/*",
-        reason: "files are named by whoever drops them",
+        reason: "the uploader chooses the file's name",
     },
-    Exception { function: "ImportStock", ending: "/work/*", reason: "files are named by whoever drops them" },
+    Exception { function: "ImportStock", ending: "/work/*", reason: "the uploader chooses the file's name" },
     Exception {
         function: "ImportStock",
         ending: "/results/*",
-        reason: "files are named by whoever drops them",
+        reason: "the uploader chooses the file's name",
     },
     Exception {
         function: "RenderInvoice",
@@ -62,28 +62,28 @@ const EXCEPTIONS: &[Exception] = &[
     Exception {
         function: "CheckHealth",
         ending: "*",
-        reason: "CloudWatch has no narrower resource than all of its metrics",
+        reason: "CloudWatch has no resource-level permissions for metrics",
     },
     Exception {
         function: "SendEmail",
         ending: "where IsLocal: *",
-        reason: "the local stack asks for no narrower resource",
+        reason: "the local stack does not need narrower resources",
     },
     Exception {
         function: "SendEmail",
         ending: ":identity/*",
-        reason: "in SES's sandbox the recipient is an identity, too; the sender's address is a condition",
+        reason: "in the SES sandbox the recipient is an identity, too; a condition restricts the sender's address",
     },
     Exception {
         function: "DailyReport",
         ending: ":identity/*",
-        reason: "in SES's sandbox the recipient is an identity, too; the sender's address is a condition",
+        reason: "in the SES sandbox the recipient is an identity, too; a condition restricts the sender's address",
     },
     Exception { function: "DailyReport", ending: "/reports/*", reason: "the day is part of the file's name" },
     Exception {
         function: "DailyReport",
         ending: "where IsLocal: *",
-        reason: "the local stack asks for no narrower resource",
+        reason: "the local stack does not need narrower resources",
     },
     Exception {
         function: "ExportsApi",
@@ -103,8 +103,8 @@ const EXCEPTIONS: &[Exception] = &[
     },
 ];
 
-/// Each function has a role of its own, which no other has.
-pub fn are_not_shared(template: &Template) -> Violations {
+/// Each function has its own role.
+pub fn roles_are_not_shared(template: &Template) -> Violations {
     let roles = template.all("AWS::IAM::Role");
     template
         .all(FUNCTION)
@@ -113,13 +113,13 @@ pub fn are_not_shared(template: &Template) -> Violations {
             let own = format!("{}Role", function.id);
             target(function.setting("/Role")) != Some(own.as_str()) || !roles.contains_key(own.as_str())
         })
-        .map(|function| format!("{}: set Role to {0}Role, a role for it alone", function.id))
+        .map(|function| format!("{}: set Role to {0}Role, a role that no other function has", function.id))
         .collect()
 }
 
-/// A role writes to its function's log group and to no other. One that SAM makes has AWS's managed policy, with every log
-/// group of the account in it.
-pub fn write_their_own_logs(template: &Template) -> Violations {
+/// A role can write only to the log group of its function. A role that SAM generates has an AWS managed policy, which
+/// allows every log group of the account.
+pub fn write_only_own_logs(template: &Template) -> Violations {
     let mut found = Violations::new();
     for id in template.all(FUNCTION).into_keys() {
         let own = format!("{id}LogGroup");
@@ -135,20 +135,23 @@ pub fn write_their_own_logs(template: &Template) -> Violations {
             .iter()
             .all(|statement| list(&statement["Resource"]).iter().all(|it| target(it) == Some(own.as_str())));
         if logs.is_empty() || !only_own {
-            found.push(format!("{id}: let it write logs to {own}, and to nothing else"));
+            found.push(format!("{id}: allow it to write logs to {own}, and to no other log group"));
         }
     }
     let managed = |role: &crate::template::Resource<'_>| !role.property("/ManagedPolicyArns").is_null();
     let used = |id: &str| template.all(FUNCTION).values().any(|it| target(it.property("/Role")) == Some(id));
     let widened = template.all("AWS::IAM::Role").into_values().filter(|role| used(role.id) && managed(role));
     found.extend(widened.map(|role| {
-        format!("{}: remove ManagedPolicyArns: what a managed policy allows, others decide", role.id)
+        format!(
+            "{}: remove ManagedPolicyArns: AWS decides what a managed policy allows, and can change it",
+            role.id
+        )
     }));
     found
 }
 
-/// Who puts events on the bus may say only what its block says that it publishes, in the name of the service that knows it.
-pub fn publish_what_they_say(template: &Template) -> Violations {
+/// A function that puts events on the bus may only publish the types that its block declares, with the source that owns them.
+pub fn publish_only_declared_events(template: &Template) -> Violations {
     let mut found = Violations::new();
     for id in template.all(FUNCTION).into_keys() {
         for statement in template.statements_about(id, "events:PutEvents") {
@@ -159,10 +162,10 @@ pub fn publish_what_they_say(template: &Template) -> Violations {
             let (types, sources) = (texts("events:detail-type"), texts("events:source"));
             let owners: BTreeSet<&str> =
                 types.iter().filter_map(|name| domain::event::source_of(name)).collect();
-            let given = required("events:detail-type") && required("events:source");
-            if types.is_empty() || sources != owners || !given {
+            let are_required = required("events:detail-type") && required("events:source");
+            if types.is_empty() || sources != owners || !are_required {
                 found.push(format!(
-                    "{id}: let it put events under the condition events:detail-type, and events:source {owners:?}"
+                    "{id}: allow it to put events under the conditions events:detail-type and events:source {owners:?}"
                 ));
             }
         }
@@ -170,22 +173,24 @@ pub fn publish_what_they_say(template: &Template) -> Violations {
     found
 }
 
-/// Mails are sent from the shop's own address, whatever identities a role may use.
+/// Emails are sent from the shop's own address, whatever identities a role may use.
 pub fn send_from_one_address(template: &Template) -> Violations {
     let mut found = Violations::new();
     for id in template.all(FUNCTION).into_keys() {
         for statement in template.statements_about(id, "ses:SendEmail") {
             let fixed = &statement["Condition"]["Fn::If"][2]["StringEquals"]["ses:FromAddress"];
             if target(fixed) != Some("SenderAddress") {
-                found.push(format!("{id}: send mails under the condition ses:FromAddress: SenderAddress"));
+                found.push(format!(
+                    "{id}: allow it to send emails under the condition ses:FromAddress: SenderAddress"
+                ));
             }
         }
     }
     found
 }
 
-/// No trigger widens a function's role: SAM adds AWS's managed policy for queues, with every queue of the
-/// account in it, where a queue is an event of the function, and likewise for streams.
+/// No trigger widens a function's role: if a queue or a stream is an event of the function, SAM adds an AWS managed
+/// policy, which allows every queue or stream of the account.
 pub fn are_not_widened_by_triggers(template: &Template) -> Violations {
     let mut found = Violations::new();
     for (id, function) in template.all(FUNCTION) {
@@ -193,8 +198,8 @@ pub fn are_not_widened_by_triggers(template: &Template) -> Violations {
             let kind = event["Type"].as_str().unwrap_or_default();
             if kind != "ScheduleV2" {
                 found.push(format!(
-                    "{id}: make its event {name} of type {kind} a resource of its own: SAM would let it read \
-                     all queues and streams there are, and write its routes past the gateway's definition"
+                    "{id}: define its event {name} of type {kind} as a separate resource: SAM would allow the function \
+                     all queues and streams, and add routes that the gateway's definition does not have"
                 ));
             }
         }
@@ -202,20 +207,20 @@ pub fn are_not_widened_by_triggers(template: &Template) -> Violations {
     found
 }
 
-/// Each permission is a statement in the template, about actions and resources that it names.
-pub fn are_narrow(template: &Template) -> Violations {
+/// Each permission is a statement of the template that lists its actions and resources, without wildcards.
+pub fn are_least_privilege(template: &Template) -> Violations {
     let mut found = Violations::new();
     for id in template.all(FUNCTION).into_keys() {
         for statement in template.statements(id) {
             for key in ["NotAction", "NotResource"] {
                 if !statement[key].is_null() {
-                    found.push(format!("{id}: say what is allowed, not with {key} what is not"));
+                    found.push(format!("{id}: list what is allowed, instead of what is not with {key}"));
                 }
             }
-            for (key, about) in [("Action", "the actions"), ("Resource", "the resources")] {
-                for text in wildcards(&statement[key]).into_iter().filter(|text| !excepted(id, text)) {
+            for (key, noun) in [("Action", "the actions"), ("Resource", "the resources")] {
+                for text in wildcards(&statement[key]).into_iter().filter(|text| !is_excepted(id, text)) {
                     found.push(format!(
-                        "{id}: name {about} in place of {text:?}, or add it to the exceptions with a reason"
+                        "{id}: list {noun} instead of {text:?}, or add it to EXCEPTIONS with a reason"
                     ));
                 }
             }
@@ -224,15 +229,15 @@ pub fn are_narrow(template: &Template) -> Violations {
     found
 }
 
-/// Signs links to files that it knows to be there, and reads none itself.
-const SIGNS_LINKS: &str = "MediaApi";
+/// The function that only presigns URLs of objects that exist, and reads none itself.
+const PRESIGNING_FUNCTION: &str = "MediaApi";
 
-/// Who reads files of a bucket may list it: else S3 answers that a file which is not there is forbidden (403), and not
-/// that it is missing (404). And may do so whatever is asked for: a request for a file names no prefix.
+/// A function that reads objects of a bucket may list it: otherwise S3 responds to a request for a missing object with 403
+/// instead of 404. The permission must be unconditional, because a request for an object has no prefix.
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>)
-pub fn tell_missing_from_forbidden(template: &Template) -> Violations {
+pub fn can_list_the_buckets_they_read(template: &Template) -> Violations {
     let mut found = Violations::new();
-    for id in template.all(FUNCTION).into_keys().filter(|id| *id != SIGNS_LINKS) {
+    for id in template.all(FUNCTION).into_keys().filter(|id| *id != PRESIGNING_FUNCTION) {
         let statements = template.statements(id);
         let about =
             |action: &str, statement: &Value| list(&statement["Action"]).iter().any(|one| one == action);
@@ -248,14 +253,14 @@ pub fn tell_missing_from_forbidden(template: &Template) -> Violations {
             .collect();
         for bucket in read.iter().filter(|bucket| !listed.contains(bucket.as_str())) {
             found.push(format!(
-                "{id}: let it list {bucket}, without a condition, or a file that is not there is forbidden to it"
+                "{id}: allow it to list {bucket}, without a condition: otherwise S3 responds 403 for a missing object"
             ));
         }
     }
     found
 }
 
-/// The buckets whose files `resource` names, such as `${DocumentsBucket.Arn}/invoices/*`.
+/// The buckets of the objects that `resource` names, such as `${DocumentsBucket.Arn}/invoices/*`.
 fn buckets(resource: &Value) -> Vec<String> {
     match resource {
         Value::String(text) => {
@@ -279,17 +284,17 @@ pub fn exceptions_are_needed(template: &Template) -> Violations {
         .filter(|exception| !used(exception))
         .map(|Exception { function, ending, reason }| {
             format!(
-                "{function}: remove the exception for {ending:?} ({reason}), which the template no longer has"
+                "{function}: remove the exception for {ending:?} ({reason}): the template no longer has it"
             )
         })
         .collect()
 }
 
-fn excepted(function: &str, text: &str) -> bool {
+fn is_excepted(function: &str, text: &str) -> bool {
     EXCEPTIONS.iter().any(|exception| exception.function == function && text.ends_with(exception.ending))
 }
 
-/// The texts with a wildcard in `value`. One that only a local stack sees says so.
+/// The texts in `value` that contain a wildcard. Those that only a local stack uses are marked.
 fn wildcards(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) if text.contains('*') => vec![text.clone()],
@@ -313,102 +318,102 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mutant::{assert_tells, with};
+    use crate::mutant::{assert_reports, with};
 
-    const FIRST: &str = "TrackOrderRole/Properties/Policies/0/PolicyDocument/Statement/0";
+    const STATEMENT: &str = "TrackOrderRole/Properties/Policies/0/PolicyDocument/Statement/0";
 
     #[test]
-    fn a_role_for_many() {
+    fn a_shared_role() {
         let shared = with("TrackOrder/Properties/Role", json!({ "Fn::GetAtt": ["SharedRole", "Arn"] }));
-        assert_tells(&are_not_shared(&shared), &["TrackOrder", "Role"]);
+        assert_reports(&roles_are_not_shared(&shared), &["TrackOrder", "Role"]);
     }
 
     #[test]
     fn a_trigger_that_widens_the_role() {
         let event = json!({ "FromQueue": { "Type": "SQS", "Properties": {} } });
         let wide = with("TrackOrder/Properties/Events", event);
-        assert_tells(&are_not_widened_by_triggers(&wide), &["TrackOrder", "FromQueue", "SQS"]);
+        assert_reports(&are_not_widened_by_triggers(&wide), &["TrackOrder", "FromQueue", "SQS"]);
     }
 
     #[test]
     fn a_wildcard() {
         for action in [json!("dynamodb:*"), json!(["dynamodb:GetItem", "dynamodb:Batch*"]), json!("*")] {
-            let wide = with(&format!("{FIRST}/Action"), action);
-            assert_tells(&are_narrow(&wide), &["TrackOrder", "actions", "*"]);
+            let wide = with(&format!("{STATEMENT}/Action"), action);
+            assert_reports(&are_least_privilege(&wide), &["TrackOrder", "actions", "*"]);
         }
         let everywhere =
             json!([{ "Fn::GetAtt": ["OrdersTable", "Arn"] }, { "Fn::Sub": "${OrdersTable.Arn}/*" }]);
         for resource in [json!("*"), everywhere, json!({ "Fn::If": ["IsLocal", "*", "arn"] })] {
-            let wide = with(&format!("{FIRST}/Resource"), resource);
-            assert_tells(&are_narrow(&wide), &["TrackOrder", "resources", "*"]);
+            let wide = with(&format!("{STATEMENT}/Resource"), resource);
+            assert_reports(&are_least_privilege(&wide), &["TrackOrder", "resources", "*"]);
         }
-        let negated = with(&format!("{FIRST}/NotResource"), json!("arn"));
-        assert_tells(&are_narrow(&negated), &["TrackOrder", "NotResource"]);
+        let negated = with(&format!("{STATEMENT}/NotResource"), json!("arn"));
+        assert_reports(&are_least_privilege(&negated), &["TrackOrder", "NotResource"]);
     }
 
     #[test]
     fn a_managed_policy() {
         let managed = json!(["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]);
         let wide = with("TrackOrderRole/Properties/ManagedPolicyArns", managed);
-        assert_tells(&write_their_own_logs(&wide), &["TrackOrderRole", "ManagedPolicyArns"]);
+        assert_reports(&write_only_own_logs(&wide), &["TrackOrderRole", "ManagedPolicyArns"]);
     }
 
     #[test]
-    fn the_logs_of_another() {
+    fn the_log_group_of_another_function() {
         let last = "SendEmailRole/Properties/Policies/0/PolicyDocument/Statement/4";
         for resource in [json!("*"), json!({ "Fn::GetAtt": ["TrackOrderLogGroup", "Arn"] })] {
             let wide = with(&format!("{last}/Resource"), resource);
-            assert_tells(&write_their_own_logs(&wide), &["SendEmail", "SendEmailLogGroup"]);
+            assert_reports(&write_only_own_logs(&wide), &["SendEmail", "SendEmailLogGroup"]);
         }
         let none = with(&format!("{last}/Action"), json!("sqs:SendMessage"));
-        assert_tells(&write_their_own_logs(&none), &["SendEmail", "SendEmailLogGroup"]);
+        assert_reports(&write_only_own_logs(&none), &["SendEmail", "SendEmailLogGroup"]);
     }
 
     #[test]
-    fn an_event_in_the_name_of_another() {
+    fn an_event_with_the_source_of_another_service() {
         let put = "StripeWebhookRole/Properties/Policies/0/PolicyDocument/Statement/1";
         let any = with(&format!("{put}/Condition"), Value::Null);
-        assert_tells(&publish_what_they_say(&any), &["StripeWebhook", "events:detail-type"]);
+        assert_reports(&publish_only_declared_events(&any), &["StripeWebhook", "events:detail-type"]);
         let other = with(
             &format!("{put}/Condition/ForAllValues:StringEquals/events:source"),
             json!(["payments", "orders"]),
         );
-        assert_tells(&publish_what_they_say(&other), &["StripeWebhook", "payments"]);
+        assert_reports(&publish_only_declared_events(&other), &["StripeWebhook", "payments"]);
         let absent = with(&format!("{put}/Condition/Null"), json!({}));
-        assert_tells(&publish_what_they_say(&absent), &["StripeWebhook", "events:detail-type"]);
+        assert_reports(&publish_only_declared_events(&absent), &["StripeWebhook", "events:detail-type"]);
     }
 
     #[test]
-    fn a_mail_from_any_address() {
+    fn an_email_from_any_address() {
         let any =
             with("SendEmailRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition", Value::Null);
-        assert_tells(&send_from_one_address(&any), &["SendEmail", "ses:FromAddress"]);
+        assert_reports(&send_from_one_address(&any), &["SendEmail", "ses:FromAddress"]);
     }
 
     #[test]
-    fn a_file_that_is_missing_and_seems_forbidden() {
+    fn a_missing_object_that_seems_forbidden() {
         let at =
             |path: &str| format!("RenderInvoiceRole/Properties/Policies/0/PolicyDocument/Statement/2/{path}");
         let prefix = json!({ "StringLike": { "s3:prefix": "invoices/*" } });
         for (path, value) in [("Condition", prefix), ("Action", json!("s3:GetBucketTagging"))] {
-            let blind = with(&at(path), value);
-            assert_tells(&tell_missing_from_forbidden(&blind), &["RenderInvoice", "DocumentsBucket"]);
+            let unlisted = with(&at(path), value);
+            assert_reports(&can_list_the_buckets_they_read(&unlisted), &["RenderInvoice", "DocumentsBucket"]);
         }
     }
 
     #[test]
-    fn an_exception_for_one_function_is_none_for_another() {
+    fn an_exception_applies_to_one_function_only() {
         let path = json!({ "Fn::Sub": "arn:x:${Gateway}/v1/PUT/reservations/*" });
-        let wide = with(&format!("{FIRST}/Resource"), path);
-        assert_tells(&are_narrow(&wide), &["TrackOrder", "reservations"]);
+        let wide = with(&format!("{STATEMENT}/Resource"), path);
+        assert_reports(&are_least_privilege(&wide), &["TrackOrder", "reservations"]);
     }
 
     #[test]
-    fn an_exception_that_nothing_needs() {
+    fn an_exception_that_is_not_needed() {
         let narrower = with(
             "ReserveInventoryRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource",
             json!("arn"),
         );
-        assert_tells(&exceptions_are_needed(&narrower), &["ReserveInventory", "reservations"]);
+        assert_reports(&exceptions_are_needed(&narrower), &["ReserveInventory", "reservations"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `template.yaml`, parsed.
+//! Parses `template.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,53 +18,53 @@ pub struct Template(Value);
 /// A resource of a template.
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
-    /// Its logical id.
+    /// The logical id.
     pub id: &'a str,
     body: &'a Value,
     globals: &'a Value,
 }
 
-/// How a function is fed from a queue or a stream.
+/// The resource type of an event source mapping, which invokes a function with records of a queue or a stream.
 pub const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
-/// A Lambda function.
+/// The resource type of a Lambda function.
 pub const FUNCTION: &str = "AWS::Serverless::Function";
-/// What EventBridge passes on, and where to.
+/// The resource type of an EventBridge rule.
 pub const RULE: &str = "AWS::Events::Rule";
-/// A queue.
+/// The resource type of a queue.
 pub const QUEUE: &str = "AWS::SQS::Queue";
 
 impl Template {
-    /// The one of this repository.
+    /// Loads the template of this repository.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no template.
+    /// If the file cannot be read, or is not a template.
     pub fn of_repository() -> Result<Self> {
         Self::at(root())
     }
 
-    /// The one of the repository in a folder.
+    /// Loads the template of the repository at `root`.
     ///
     /// # Errors
-    /// When the file cannot be read, or is no template.
+    /// If the file cannot be read, or is not a template.
     pub fn at(root: &Path) -> Result<Self> {
         let path = root.join("template.yaml");
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("parsing {}", path.display()))
     }
 
-    /// Parses YAML.
+    /// Parses a template in YAML.
     ///
     /// # Errors
-    /// When it is no YAML, or has no resources.
+    /// If it is not YAML, or has no `Resources`.
     pub fn parse(yaml: &str) -> Result<Self> {
         let root = long_form(serde_norway::from_str(yaml)?)?;
         if !root["Resources"].is_object() {
-            bail!("there is no section Resources");
+            bail!("the section Resources is missing");
         }
         Ok(Self(root))
     }
 
-    /// The template after `change`.
+    /// Returns the template after applying `change` to it.
     #[must_use]
     pub fn changed(mut self, change: impl FnOnce(&mut Value)) -> Self {
         change(&mut self.0);
@@ -76,23 +76,23 @@ impl Template {
         self.resources().filter(|resource| resource.body["Type"] == kind).map(|r| (r.id, r)).collect()
     }
 
-    /// The rules of the stack's own bus, by logical id. On the default one, AWS tells of files and the like.
+    /// The rules of the stack's own bus, by logical id. On the default bus, AWS services publish events of their own.
     pub fn subscriptions(&self) -> BTreeMap<&str, Resource<'_>> {
         let rules = self.all(RULE).into_iter();
         rules.filter(|(_, rule)| !rule.property("/EventBusName").is_null()).collect()
     }
 
-    /// The parameter of that name; null if there is none.
+    /// The parameter `name`; null if there is none.
     pub fn parameter(&self, name: &str) -> &Value {
         &self.0["Parameters"][name]
     }
 
-    /// What all functions are given, unless they say otherwise.
+    /// The default properties of all functions.
     pub fn globals(&self) -> &Value {
         &self.0["Globals"]["Function"]
     }
 
-    /// What the role of the function `id` allows it: the statements of all its policies.
+    /// The statements of all policies of the role of the function `id`.
     pub fn statements(&self, id: &str) -> Vec<&Value> {
         let roles = self.all("AWS::IAM::Role");
         let functions = self.all(FUNCTION);
@@ -101,20 +101,21 @@ impl Template {
         policies.iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
     }
 
-    /// Those of them that name `action`, such as `events:PutEvents`.
+    /// The statements of the function `id` that list `action`, such as `events:PutEvents`.
     pub fn statements_about(&self, id: &str, action: &str) -> Vec<&Value> {
         let names = |statement: &&Value| list(&statement["Action"]).iter().any(|one| one == action);
         self.statements(id).into_iter().filter(names).collect()
     }
 
-    /// The functions that listen to the bus and take no part in what becomes of an order: they publish nothing, and write
-    /// nothing that another one decides by.
+    /// The functions that subscribe to events but do not participate in the order process: they publish nothing, and write
+    /// nothing that another participant reads.
     pub fn observers(&self) -> BTreeSet<&str> {
         let functions = self.all(FUNCTION).into_iter();
         functions.filter(|(_, it)| it.at("/Metadata/OrderProtocol") == "observer").map(|(id, _)| id).collect()
     }
 
-    /// Which function takes part in what becomes of an order by which event: its name in kebab case behind the event's type.
+    /// The participants of the order process: pairs of an event type and the name of the function that it triggers, in kebab
+    /// case.
     pub fn participants(&self) -> BTreeSet<(String, String)> {
         let observers = self.observers();
         let rules = self.subscriptions().into_iter();
@@ -139,17 +140,17 @@ impl Template {
 }
 
 impl<'a> Resource<'a> {
-    /// What stands at `path` of it (RFC 6901), such as `/Metadata/BuildMethod`; null if nothing does.
+    /// The value at `path` (RFC 6901), such as `/Metadata/BuildMethod`; null if it is not set.
     pub fn at(self, path: &str) -> &'a Value {
         self.body.pointer(path).unwrap_or(&Value::Null)
     }
 
-    /// Its property at `path`, such as `/RedrivePolicy/maxReceiveCount`; null if it is not set.
+    /// The property at `path`, such as `/RedrivePolicy/maxReceiveCount`; null if it is not set.
     pub fn property(self, path: &str) -> &'a Value {
         self.body["Properties"].pointer(path).unwrap_or(&Value::Null)
     }
 
-    /// The same of a function, which may also have it from the template's `Globals`.
+    /// The property of a function at `path`, or else its default in the template's `Globals`.
     pub fn setting(self, path: &str) -> &'a Value {
         match self.property(path) {
             Value::Null => self.globals.pointer(path).unwrap_or(&Value::Null),
@@ -158,12 +159,12 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// The logical id that a `Ref` or a `GetAtt` points to.
+/// The logical id that a `Ref` or a `GetAtt` refers to.
 pub fn target(value: &Value) -> Option<&str> {
     value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())
 }
 
-/// `value` as a list: CloudFormation takes one thing where a list of one is meant.
+/// `value` as a list: CloudFormation accepts a single value in place of a list of one.
 pub fn list(value: &Value) -> &[Value] {
     match value {
         Value::Array(items) => items,
@@ -189,7 +190,7 @@ fn long_form(yaml: Yaml) -> Result<Value> {
         Yaml::Mapping(entries) => {
             let mut map = Map::new();
             for (key, value) in entries {
-                let Yaml::String(key) = key else { bail!("the key {key:?} is no text") };
+                let Yaml::String(key) = key else { bail!("the key {key:?} is not a string") };
                 map.insert(key, long_form(value)?);
             }
             Value::Object(map)
@@ -203,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_forms_become_long_ones() {
+    fn short_forms_are_expanded() {
         let yaml = "Resources: {A: {Type: T, Properties: {x: !Ref B, y: !GetAtt B.Arn, z: !If [C, !Sub '${B}', 2]}}}";
         let template = Template::parse(yaml).unwrap();
         let all = template.all("T");
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_refused() {
+    fn an_invalid_template_is_rejected() {
         assert!(Template::parse("Outputs: {}").is_err());
         assert!(Template::parse("a: [").is_err());
     }

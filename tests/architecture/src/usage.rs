@@ -1,19 +1,20 @@
-//! That each function has every permission that its adapters need, and none that they do not.
+//! Checks that each function has every permission that its adapters need, and no other.
 //!
-//! What a function needs is read from the source: its `main` in `src/bin/` names adapters (`DynamoDbOrders`),
-//! constructors (`arbiter(`, `aws.event_bridge(`) and its host (`host::queue::run`); these name others; and what is
-//! reached calls operations of the SDK, which `OPERATIONS` translates to the actions of IAM.
+//! The needed permissions are derived from the source code: the `main` of a function in `src/bin/` mentions adapters
+//! (`DynamoDbOrders`), constructors (`arbiter(`, `aws.signed_client(`) and its host (`host::queue::run`); these mention
+//! others; and the reachable items call operations of the SDK, which `OPERATIONS` maps to IAM actions.
 //!
-//! The grain is one top-level item of an adapter's file: a type with all of its `impl`s, a function, or a method of
-//! `Aws`. A function that builds an adapter counts as calling all that this adapter calls, on whichever table. So
-//! - an action that no adapter of the function calls is unneeded,
-//! - an operation that all of the functions that build the adapter are denied is missing, and so is the permission of
-//!   a function that is denied all that one of its adapters calls.
+//! The unit of the analysis is one top-level item of an adapter's file: a type with all of its `impl`s, a function, or a
+//! method of `Aws`. A function that builds an adapter is assumed to call everything that this adapter calls, on any
+//! table. Therefore
+//! - an action is unused if no adapter of the function needs it,
+//! - an action is missing if none of the functions that build the adapter has it, or if a function has no action at all
+//!   of those that one of its adapters needs.
 //!
-//! The source is read as text, as rustfmt leaves it: tests are not read, names are taken to mean the same in all of a
-//! service's adapters and the platform's, what `Aws` makes is made of a variable `aws`, and a client is what a field of
-//! the type `Client` of a struct holds. A name that is not followed shows as a permission that nothing calls for;
-//! [`operations_are_known`] tells of calls that are not understood. Resources and conditions are for
+//! The source is read as text, in the format of rustfmt. Tests are ignored. A name is assumed to mean the same in all
+//! adapters of a service and in the shared crates, methods of `Aws` are called on a variable `aws`, and a client is the
+//! value of a struct's field with the type `Client`. A reference that is not recognised shows up as an unused permission;
+//! [`operations_are_mapped`] reports calls that are not recognised. Resources and conditions are checked in
 //! [`permissions`](crate::permissions).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,9 +26,9 @@ use crate::Violations;
 use crate::template::{FUNCTION, Template, list};
 use crate::workspace::Workspace;
 
-/// What the SDK calls an operation, and the actions of IAM that it takes. What a transaction does to its items stands
-/// for itself (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>), and so do
-/// the parts of a file (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>).
+/// Operations of the SDK, and the IAM actions that they require. A transaction requires the actions of its items
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>), and so do the steps
+/// of a multipart upload (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>).
 const OPERATIONS: &[(&str, &[&str])] = &[
     ("get_item", &["dynamodb:GetItem"]),
     ("put_item", &["dynamodb:PutItem"]),
@@ -44,14 +45,14 @@ const OPERATIONS: &[(&str, &[&str])] = &[
     ("TransactWriteItem::condition_check", &["dynamodb:ConditionCheckItem"]),
     ("get_object", &["s3:GetObject"]),
     ("head_object", &["s3:GetObject"]),
-    (VERSION, &["s3:GetObjectVersion"]),
+    (OBJECT_VERSION, &["s3:GetObjectVersion"]),
     ("put_object", &["s3:PutObject"]),
     ("delete_object", &["s3:DeleteObject"]),
     ("create_multipart_upload", &["s3:PutObject"]),
     ("upload_part", &["s3:PutObject"]),
     ("complete_multipart_upload", &["s3:PutObject"]),
     ("abort_multipart_upload", &["s3:AbortMultipartUpload"]),
-    (FORM, &["s3:PutObject"]),
+    (PRESIGNED_POST, &["s3:PutObject"]),
     ("send_message", &["sqs:SendMessage"]),
     ("change_message_visibility", &["sqs:ChangeMessageVisibility"]),
     ("get_queue_attributes", &["sqs:GetQueueAttributes"]),
@@ -59,37 +60,38 @@ const OPERATIONS: &[(&str, &[&str])] = &[
     ("get_secret_value", &["secretsmanager:GetSecretValue"]),
     ("send_email", &["ses:SendEmail"]),
     ("get_metric_data", &["cloudwatch:GetMetricData"]),
-    (SIGNED, &["execute-api:Invoke"]),
+    (SIGNED_REQUEST, &["execute-api:Invoke"]),
 ];
 
-/// A version of a file is asked for.
-const VERSION: &str = ".set_version_id(";
-/// A form is signed by hand, with which a client uploads a file: the SDK makes none.
-const FORM: &str = "generate_signing_key(";
-/// Requests to the gateway are signed.
-const SIGNED: &str = "aws.signed_client(\"execute-api\"";
-/// Calls that no receiver announces: they are operations wherever they stand.
-const ANYWHERE: &[&str] = &[VERSION, FORM, SIGNED];
+/// Requests a version of an object.
+const OBJECT_VERSION: &str = ".set_version_id(";
+/// Signs a form with which a client uploads a file (presigned POST), which the SDK does not support.
+const PRESIGNED_POST: &str = "generate_signing_key(";
+/// Signs requests to the gateway.
+const SIGNED_REQUEST: &str = "aws.signed_client(\"execute-api\"";
+/// Calls that count as operations on any receiver.
+const ANY_RECEIVER: &[&str] = &[OBJECT_VERSION, PRESIGNED_POST, SIGNED_REQUEST];
 
-/// What is granted for somebody else's calls: where a function needs `with`, it may have `actions`.
-struct Beside {
+/// Permissions that a function needs for calls that are not in its own code: a function that uses `with` may have
+/// `actions`. An empty `with` applies to every function.
+struct ImpliedGrant {
     with: &'static str,
     actions: &'static [&'static str],
     _reason: &'static str,
 }
 
-const BESIDE: &[Beside] = &[
-    Beside {
+const IMPLIED_GRANTS: &[ImpliedGrant] = &[
+    ImpliedGrant {
         with: "",
         actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
-        _reason: "Lambda writes what a function prints, with its role",
+        _reason: "Lambda writes the function's output to the log with the function's role",
     },
-    Beside {
+    ImpliedGrant {
         with: "host::queue::run",
         actions: &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
         _reason: "Lambda polls the queue with the function's role",
     },
-    Beside {
+    ImpliedGrant {
         with: "host::stream::run",
         actions: &[
             "dynamodb:DescribeStream",
@@ -99,24 +101,24 @@ const BESIDE: &[Beside] = &[
         ],
         _reason: "Lambda reads the stream with the function's role",
     },
-    Beside {
+    ImpliedGrant {
         with: "host::schedule::run",
         actions: &["sqs:SendMessage"],
-        _reason: "Lambda sends runs that it gives up to the destination, with the function's role",
+        _reason: "Lambda sends failed invocations to the destination with the function's role",
     },
-    Beside {
+    ImpliedGrant {
         with: "s3:GetObject",
         actions: &["s3:ListBucket"],
-        _reason: "without it, a file that is not there is forbidden (403) in place of missing (404)",
+        _reason: "without it, S3 responds to a request for a missing object with 403 instead of 404",
     },
-    Beside {
+    ImpliedGrant {
         with: "s3:GetObjectVersion",
         actions: &["s3:ListBucketVersions"],
-        _reason: "likewise a version",
+        _reason: "the same for a version of an object",
     },
 ];
 
-/// What an adapter calls and no function is granted.
+/// An action that an adapter needs and no function has, for a reason.
 struct Ungranted {
     file: &'static str,
     action: &'static str,
@@ -127,48 +129,48 @@ const UNGRANTED: &[Ungranted] = &[
     Ungranted {
         file: "lambdas/search/src/adapters/rows.rs",
         action: "dynamodb:Scan",
-        reason: "only an operator rebuilds the index, with credentials of their own",
+        reason: "only an operator rebuilds the index, with their own credentials",
     },
     Ungranted {
         file: "lambdas/search/src/bin/index-order.rs",
         action: "execute-api:Invoke",
-        reason: "the inventory shows its products to everybody",
+        reason: "products of the inventory are public",
     },
     Ungranted {
         file: "lambdas/documents/src/adapters/invoices.rs",
         action: "execute-api:Invoke",
-        reason: "the inventory shows its products to everybody",
+        reason: "products of the inventory are public",
     },
     Ungranted {
         file: "shared/aws_objects/src/lib.rs",
         action: "s3:AbortMultipartUpload",
-        reason: "whoever began an upload may give it up",
+        reason: "the initiator of a multipart upload may always abort it",
     },
 ];
 
-/// No function has a permission that none of its adapters calls for.
-pub fn no_permission_is_unneeded(template: &Template, workspace: &Workspace) -> Violations {
+/// No function has a permission that none of its adapters needs.
+pub fn no_permission_is_unused(template: &Template, workspace: &Workspace) -> Violations {
     let mut found = Violations::new();
-    for (id, function) in functions(template, workspace) {
-        let mut needed: BTreeSet<&str> = function.iter().map(|item| item.name.as_str()).collect();
-        needed.extend(function.iter().flat_map(|item| item.actions()));
-        let beside = BESIDE.iter().filter(|it| it.with.is_empty() || needed.contains(it.with));
-        let allowed: BTreeSet<&str> = beside.flat_map(|it| it.actions.iter().copied()).collect();
+    for (id, items) in reachable_items(template, workspace) {
+        let mut needed: BTreeSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
+        needed.extend(items.iter().flat_map(|item| item.actions()));
+        let implied = IMPLIED_GRANTS.iter().filter(|it| it.with.is_empty() || needed.contains(it.with));
+        let allowed: BTreeSet<&str> = implied.flat_map(|it| it.actions.iter().copied()).collect();
         for action in granted(template, id) {
             if !needed.contains(action) && !allowed.contains(action) {
-                found.push(format!("{id}: take {action} away: none of its adapters calls for it"));
+                found.push(format!("{id}: revoke {action}: none of its adapters needs it"));
             }
         }
     }
     found
 }
 
-/// What adapters call is granted to the functions that build them.
+/// The permissions that adapters need are granted to the functions that build them.
 pub fn no_permission_is_missing(template: &Template, workspace: &Workspace) -> Violations {
     let mut found = Violations::new();
-    // Who has what an item calls for, by the item's file and the action; nobody, to begin with.
+    // The functions that have an action that an item needs, by the item's file and the action.
     let mut holders: BTreeMap<(String, &str), BTreeSet<&str>> = BTreeMap::new();
-    for (id, items) in functions(template, workspace) {
+    for (id, items) in reachable_items(template, workspace) {
         let granted = granted(template, id);
         for item in items {
             let actions = item.actions();
@@ -176,11 +178,12 @@ pub fn no_permission_is_missing(template: &Template, workspace: &Workspace) -> V
                 let holders = holders.entry((item.file.clone(), action)).or_default();
                 holders.extend(granted.contains(action).then_some(id));
             }
-            let excepted = actions.iter().all(|action| exception(&item.file, action).is_some());
-            if !excepted && actions.is_disjoint(&granted) {
+            let is_excepted = actions.iter().all(|action| exception(&item.file, action).is_some());
+            if !is_excepted && actions.is_disjoint(&granted) {
                 let Item { file, name, .. } = item;
-                found
-                    .push(format!("{id}: grant it what it needs of {actions:?}: it builds {name} of {file}"));
+                found.push(format!(
+                    "{id}: grant it those of {actions:?} that it needs: it builds {name} of {file}"
+                ));
             }
         }
     }
@@ -191,30 +194,30 @@ pub fn no_permission_is_missing(template: &Template, workspace: &Workspace) -> V
         .collect();
     for (file, action) in missing.iter().filter(|(file, action)| exception(file, action).is_none()) {
         found.push(format!(
-            "{file}: grant {action} to the function that calls for it here, or add it to the exceptions with a reason: \
-             none has it"
+            "{file}: grant {action} to the function that needs it, or add it to UNGRANTED with a reason: no function \
+             has it"
         ));
     }
     for Ungranted { file, action, reason } in
         UNGRANTED.iter().filter(|it| !missing.contains(&(it.file, it.action)))
     {
-        found.push(format!("{file}: remove the exception for {action} ({reason}), which nothing needs"));
+        found.push(format!("{file}: remove the exception for {action} ({reason}): it is not needed"));
     }
     found
 }
 
-/// Each operation that an adapter calls has its actions in the table here.
-pub fn operations_are_known(workspace: &Workspace) -> Violations {
+/// `OPERATIONS` contains each operation that an adapter calls.
+pub fn operations_are_mapped(workspace: &Workspace) -> Violations {
     let files = workspace.sources.iter().filter(|(path, _)| is_adapter(path));
     let mut found = Violations::new();
     for item in files.flat_map(|(path, text)| items(path, text)) {
         for name in item.operations.iter().filter(|name| actions_of(name).is_none()) {
-            found.push(format!("{}: say in OPERATIONS which actions of IAM {name} takes", item.file));
+            found.push(format!("{}: add the IAM actions of {name} to OPERATIONS", item.file));
         }
         let sends = item.text.contains(".send().await") || item.text.contains(".presigned(");
         if sends && item.operations.is_empty() {
             found.push(format!(
-                "{}: call operations on a field of the type Client: what {} sends is not understood",
+                "{}: call operations on a field of the type Client: the request of {} is not recognised",
                 item.file, item.name
             ));
         }
@@ -222,13 +225,13 @@ pub fn operations_are_known(workspace: &Workspace) -> Violations {
     found
 }
 
-/// A part of the source that can be named, and what it calls.
+/// A named part of the source, and the operations that it calls.
 #[derive(Debug, Clone)]
 struct Item {
     file: String,
-    /// A type, or a function as it is called: `arbiter(`, `aws.bucket(`, `host::queue::run`.
+    /// A type, or a function in the form of its calls: `arbiter(`, `aws.bucket(`, `host::queue::run`.
     name: String,
-    /// Its code, with chains of calls in one line.
+    /// Its code, with method chains on one line.
     text: String,
     operations: BTreeSet<String>,
 }
@@ -253,35 +256,35 @@ fn granted<'a>(template: &'a Template, id: &str) -> BTreeSet<&'a str> {
     statements.flat_map(|statement| list(&statement["Action"])).filter_map(Value::as_str).collect()
 }
 
-/// What each function is made of: its `main`, and what that reaches of the adapters.
-fn functions<'a>(template: &'a Template, workspace: &Workspace) -> BTreeMap<&'a str, Vec<Item>> {
+/// The items of each function: its `main`, and the adapters that are reachable from it.
+fn reachable_items<'a>(template: &'a Template, workspace: &Workspace) -> BTreeMap<&'a str, Vec<Item>> {
     let read = |folder: &str| -> Vec<Item> {
         let files = workspace.sources.iter().filter(|(path, _)| path.starts_with(folder) && is_adapter(path));
         files.flat_map(|(path, text)| items(path, text)).collect()
     };
     let shared = read("shared/");
-    let reached = |folder: &str, id: &str| {
+    let reachable = |folder: &str, id: &str| {
         let main = format!("{folder}/src/bin/{}.rs", id.to_kebab_case());
         let text = workspace.sources.get(&main).map_or("", String::as_str);
         let mut left: Vec<Item> = read(&format!("{folder}/src/adapters"));
         left.extend(shared.iter().cloned());
-        let mut reached = items(&main, text);
+        let mut reachable = items(&main, text);
         let mut next = 0;
-        while let Some(text) = reached.get(next).map(|item| item.text.clone()) {
-            let (named, rest) = left.into_iter().partition(|item: &Item| names(&text, &item.name));
-            reached.extend::<Vec<Item>>(named);
+        while let Some(text) = reachable.get(next).map(|item| item.text.clone()) {
+            let (named, rest) = left.into_iter().partition(|item: &Item| mentions(&text, &item.name));
+            reachable.extend::<Vec<Item>>(named);
             left = rest;
             next += 1;
         }
-        reached
+        reachable
     };
     let functions = template.all(FUNCTION).into_iter();
     functions
-        .map(|(id, function)| (id, reached(function.property("/CodeUri").as_str().unwrap_or_default(), id)))
+        .map(|(id, function)| (id, reachable(function.property("/CodeUri").as_str().unwrap_or_default(), id)))
         .collect()
 }
 
-/// Whether a file is read for what it calls.
+/// Whether the calls of a file are analysed.
 fn is_adapter(path: &str) -> bool {
     let inside = ["/src/adapters", "shared/aws", "shared/platform/src/host/"];
     path.ends_with(".rs")
@@ -289,37 +292,37 @@ fn is_adapter(path: &str) -> bool {
         && !["/memory.rs", "/tests.rs"].iter().any(|end| path.ends_with(end))
 }
 
-/// Whether `text` has `name`, and not as a part of a longer one.
-fn names(text: &str, name: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_';
+/// Whether `text` contains `name`, and not only as a part of a longer name.
+fn mentions(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].chars().next_back().is_some_and(|c| part(c) || c == '.');
-        let after = text[at + name.len()..].chars().next().is_some_and(part);
+        let before = text[..at].chars().next_back().is_some_and(|c| is_word(c) || c == '.');
+        let after = text[at + name.len()..].chars().next().is_some_and(is_word);
         !before && (name.ends_with('(') || !after)
     })
 }
 
-/// The top-level items of a file with code; those of `impl Aws` are its methods.
+/// The top-level items of a file; for `impl Aws`, each method is an item.
 fn items(file: &str, text: &str) -> Vec<Item> {
     let clients = clients(text);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let mut found: Vec<Item> = Vec::new();
-    let mut at = 0;
-    while let Some(line) = lines.get(at) {
+    let mut index = 0;
+    while let Some(line) = lines.get(index) {
         let Some(name) = item_name(file, line) else {
-            at += 1;
+            index += 1;
             continue;
         };
-        let (end, own) = if line.starts_with(' ') { ("    }", "aws.") } else { ("}", "self.") };
-        let in_one_line = line.ends_with(';') || line.ends_with('}');
-        let rest = &lines[at..];
-        let length = if in_one_line { 0 } else { rest.iter().position(|it| *it == end).unwrap_or_default() };
+        let (end, self_prefix) = if line.starts_with(' ') { ("    }", "aws.") } else { ("}", "self.") };
+        let is_one_line = line.ends_with(';') || line.ends_with('}');
+        let rest = &lines[index..];
+        let length = if is_one_line { 0 } else { rest.iter().position(|it| *it == end).unwrap_or_default() };
         let mut text = String::new();
         for line in rest.iter().take(length + 1).map(|line| line.trim()) {
             let separator = if line.starts_with('.') { "" } else { " " };
             text.extend([separator, line]);
         }
-        let text = text.replace("Aws::from_env()?.", "aws.").replace("self.", own);
+        let text = text.replace("Aws::from_env()?.", "aws.").replace("self.", self_prefix);
         let operations = operations(&text, &clients);
         match found.iter_mut().find(|item| item.name == name) {
             Some(item) => {
@@ -328,12 +331,12 @@ fn items(file: &str, text: &str) -> Vec<Item> {
             }
             None => found.push(Item { file: file.to_owned(), name, text, operations }),
         }
-        at += length + 1;
+        index += length + 1;
     }
     found
 }
 
-/// What the item that begins with `line` is called.
+/// The name of the item that begins with `line`.
 fn item_name(file: &str, line: &str) -> Option<String> {
     if file == "shared/aws/src/lib.rs" {
         if let Some((name, _)) = line.strip_prefix("    pub fn ").and_then(|rest| rest.split_once("(&self")) {
@@ -361,20 +364,20 @@ fn item_name(file: &str, line: &str) -> Option<String> {
     }
 }
 
-/// The fields that hold a client of the SDK.
+/// The names of the fields that hold an SDK client.
 fn clients(text: &str) -> BTreeSet<&str> {
-    let sdk = text.contains("aws_sdk_");
+    let uses_sdk = text.contains("aws_sdk_");
     let fields = text.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(": "));
     fields
         .filter(|(_, kind)| {
             let last = kind.trim_end_matches('>').rsplit(|c: char| !c.is_alphanumeric()).next();
-            sdk && last == Some("Client")
+            uses_sdk && last == Some("Client")
         })
         .map(|(name, _)| name.trim_start_matches("pub "))
         .collect()
 }
 
-/// The operations that `text` calls: what takes nothing and is called on a client, and what a transaction is made of.
+/// The operations that `text` calls: methods without arguments of a client, and the items of transactions.
 fn operations(text: &str, clients: &BTreeSet<&str>) -> BTreeSet<String> {
     let called = |receiver: &str, end: &str| -> BTreeSet<String> {
         let calls = text.split(receiver).skip(1).filter_map(|rest| rest.split_once(end));
@@ -389,9 +392,9 @@ fn operations(text: &str, clients: &BTreeSet<&str>) -> BTreeSet<String> {
         found.extend(called(&format!("{client}()."), "()"));
     }
     found.retain(|name| name != "clone" && name != "as_ref");
-    let written = called("TransactWriteItem::builder().", "(");
-    found.extend(written.into_iter().map(|name| format!("TransactWriteItem::{name}")));
-    found.extend(ANYWHERE.iter().filter(|call| text.contains(**call)).map(|call| (*call).to_owned()));
+    let items = called("TransactWriteItem::builder().", "(");
+    found.extend(items.into_iter().map(|name| format!("TransactWriteItem::{name}")));
+    found.extend(ANY_RECEIVER.iter().filter(|call| text.contains(**call)).map(|call| (*call).to_owned()));
     found
 }
 

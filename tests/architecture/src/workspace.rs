@@ -14,44 +14,44 @@ use walkdir::WalkDir;
 pub struct Workspace {
     /// The packages of the workspace.
     pub packages: Vec<Package>,
-    /// The text files of `lambdas/` and `shared/`, by path from the root.
+    /// The text files of `lambdas/` and `shared/`, by path relative to the root.
     pub sources: BTreeMap<String, String>,
-    /// What `domain` is built from, directly or not.
-    pub under_domain: Vec<String>,
+    /// The direct and transitive dependencies of `domain`.
+    pub domain_dependencies: Vec<String>,
 }
 
 /// A package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
-    /// Its name.
+    /// Its name in `Cargo.toml`.
     pub name: String,
-    /// Its folder, from the root: `lambdas/orders`.
+    /// Its folder relative to the root, such as `lambdas/orders`.
     pub folder: String,
-    /// Its binaries.
+    /// The names of its binaries.
     pub binaries: Vec<String>,
-    /// The packages that it depends on, for its tests too.
+    /// The packages that it depends on, including dev-dependencies.
     pub dependencies: Vec<String>,
 }
 
-/// The folder of the repository.
+/// The root folder of the repository.
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here)
 }
 
 impl Workspace {
-    /// The one of this repository.
+    /// Loads the workspace of this repository.
     ///
     /// # Errors
-    /// When cargo fails, or a file cannot be read.
+    /// If cargo fails, or a file cannot be read.
     pub fn of_repository() -> Result<Self> {
         Self::at(root())
     }
 
-    /// The one of the repository in a folder.
+    /// Loads the workspace of the repository at `root`.
     ///
     /// # Errors
-    /// When cargo fails, or a file cannot be read.
+    /// If cargo fails, or a file cannot be read.
     pub fn at(root: &Path) -> Result<Self> {
         let cargo = |arguments: &[&str]| cargo(root, arguments);
         let metadata: Value =
@@ -66,11 +66,15 @@ impl Workspace {
                     entry.map_err(Into::into).and_then(|entry| source(root, entry.path())).transpose()
                 })
                 .collect::<Result<_>>()?,
-            under_domain: tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect(),
+            domain_dependencies: tree
+                .lines()
+                .filter_map(|line| line.split(' ').next())
+                .map(str::to_owned)
+                .collect(),
         })
     }
 
-    /// The packages that hold functions: one per service.
+    /// The packages that contain functions: one for each service.
     pub fn services(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.folder.starts_with("lambdas/"))
     }
@@ -79,15 +83,15 @@ impl Workspace {
 /// The sample events of this repository, by file name without `.json`.
 ///
 /// # Errors
-/// When one cannot be read, or is no JSON.
+/// If a file cannot be read, or is not JSON.
 pub fn samples() -> Result<BTreeMap<String, Value>> {
     samples_at(root())
 }
 
-/// Those of the repository in a folder.
+/// The sample events of the repository at `root`.
 ///
 /// # Errors
-/// When one cannot be read, or is no JSON.
+/// If a file cannot be read, or is not JSON.
 pub fn samples_at(root: &Path) -> Result<BTreeMap<String, Value>> {
     let folder = root.join("events");
     std::fs::read_dir(&folder)
@@ -115,10 +119,10 @@ fn package(root: &Path, metadata: &Value) -> Package {
     }
 }
 
-/// The file at `path`, if it is one that people write.
+/// The path and the text of the file at `path`, if it is a handwritten text file.
 fn source(root: &Path, path: &Path) -> Result<Option<(String, String)>> {
-    let written = ["rs", "toml", "html", "txt"].map(OsStr::new);
-    if !path.is_file() || !path.extension().is_some_and(|extension| written.contains(&extension)) {
+    let extensions = ["rs", "toml", "html", "txt"].map(OsStr::new);
+    if !path.is_file() || !path.extension().is_some_and(|extension| extensions.contains(&extension)) {
         return Ok(None);
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
@@ -140,7 +144,7 @@ fn text(value: &Value) -> String {
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<String> {
     let run = Command::new(env!("CARGO")).args(arguments).current_dir(root).output()?;
-    let problem = String::from_utf8_lossy(&run.stderr);
-    ensure!(run.status.success(), "cargo {} failed: {problem}", arguments.join(" "));
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    ensure!(run.status.success(), "cargo {} failed: {stderr}", arguments.join(" "));
     Ok(String::from_utf8(run.stdout)?)
 }

@@ -1,4 +1,4 @@
-//! The repository as it is breaks none of its rules.
+//! Runs all checks on the repository: it has no violations.
 
 use anyhow::Result;
 use architecture::template::Template;
@@ -8,118 +8,118 @@ use architecture::{
 };
 
 #[track_caller]
-fn none(violations: &Violations) {
+fn assert_none(violations: &Violations) {
     assert!(violations.is_empty(), "\n- {}\n", violations.join("\n- "));
 }
 
 #[test]
-fn each_function_is_a_binary_and_each_binary_a_function() -> Result<()> {
+fn functions_and_binaries_match() -> Result<()> {
     let workspace = Workspace::of_repository()?;
-    none(&functions::are_binaries(&Template::of_repository()?, &workspace));
-    none(&functions::have_names_of_their_own(&workspace));
+    assert_none(&functions::match_binaries(&Template::of_repository()?, &workspace));
+    assert_none(&functions::have_unique_binary_names(&workspace));
     Ok(())
 }
 
 #[test]
 fn each_function_has_a_sample_event() -> Result<()> {
-    none(&functions::have_sample_events(&Template::of_repository()?, &samples()?));
+    assert_none(&functions::have_sample_events(&Template::of_repository()?, &samples()?));
     Ok(())
 }
 
 #[test]
 fn each_function_has_a_log_group() -> Result<()> {
-    none(&functions::have_log_groups(&Template::of_repository()?));
+    assert_none(&functions::have_log_groups(&Template::of_repository()?));
     Ok(())
 }
 
 #[test]
-fn each_queue_has_dead_letters_that_are_noticed() -> Result<()> {
+fn each_queue_has_a_monitored_dead_letter_queue() -> Result<()> {
     let template = Template::of_repository()?;
-    none(&queues::have_dead_letters(&template));
-    none(&queues::belong_to_one_function(&template));
-    none(&queues::dead_letters_are_noticed(&template));
-    none(&queues::are_looked_at(&template));
+    assert_none(&queues::have_dead_letter_queues(&template));
+    assert_none(&queues::belong_to_one_function(&template));
+    assert_none(&queues::dead_letters_raise_alarms(&template));
+    assert_none(&queues::are_monitored(&template));
     Ok(())
 }
 
 #[test]
-fn each_message_stays_invisible_while_it_is_worked_on() -> Result<()> {
-    none(&queues::stay_invisible_long_enough(&Template::of_repository()?));
+fn each_visibility_timeout_is_long_enough() -> Result<()> {
+    assert_none(&queues::visibility_timeouts_are_long_enough(&Template::of_repository()?));
     Ok(())
 }
 
 #[test]
-fn each_claim_outlives_what_can_come_again() -> Result<()> {
+fn each_claim_outlives_redeliveries() -> Result<()> {
     let template = Template::of_repository()?;
-    none(&idempotency::claims_outlive_messages(&template));
-    none(&idempotency::claims_outlast_runs(&template));
+    assert_none(&idempotency::claims_outlive_messages(&template));
+    assert_none(&idempotency::leases_outlast_timeouts(&template));
     Ok(())
 }
 
 #[test]
-fn each_batch_is_answered_record_by_record() -> Result<()> {
+fn each_batch_reports_item_failures() -> Result<()> {
     let template = Template::of_repository()?;
-    none(&queues::answer_for_each_record(&template));
-    none(&queues::streams_go_on(&template));
+    assert_none(&queues::report_batch_item_failures(&template));
+    assert_none(&queues::streams_are_not_blocked(&template));
     Ok(())
 }
 
 #[test]
-fn each_rule_and_schedule_delivers_or_tells() -> Result<()> {
+fn each_rule_and_schedule_has_a_dead_letter_queue() -> Result<()> {
     let template = Template::of_repository()?;
-    none(&queues::rules_deliver(&template));
-    none(&queues::schedules_are_noticed(&template));
+    assert_none(&queues::rules_deliver_to_queues(&template));
+    assert_none(&queues::schedules_have_dead_letter_queues(&template));
     Ok(())
 }
 
 #[test]
-fn each_function_may_do_what_it_needs_and_no_more() -> Result<()> {
+fn each_function_has_least_privilege() -> Result<()> {
     let template = Template::of_repository()?;
-    none(&permissions::are_not_shared(&template));
-    none(&permissions::are_not_widened_by_triggers(&template));
-    none(&permissions::are_narrow(&template));
-    none(&permissions::write_their_own_logs(&template));
-    none(&permissions::publish_what_they_say(&template));
-    none(&permissions::send_from_one_address(&template));
-    none(&permissions::exceptions_are_needed(&template));
-    none(&permissions::tell_missing_from_forbidden(&template));
+    assert_none(&permissions::roles_are_not_shared(&template));
+    assert_none(&permissions::are_not_widened_by_triggers(&template));
+    assert_none(&permissions::are_least_privilege(&template));
+    assert_none(&permissions::write_only_own_logs(&template));
+    assert_none(&permissions::publish_only_declared_events(&template));
+    assert_none(&permissions::send_from_one_address(&template));
+    assert_none(&permissions::exceptions_are_needed(&template));
+    assert_none(&permissions::can_list_the_buckets_they_read(&template));
     Ok(())
 }
 
 #[test]
-fn each_permission_is_for_a_call_of_an_adapter() -> Result<()> {
+fn each_permission_is_used_by_an_adapter() -> Result<()> {
     let (template, workspace) = (Template::of_repository()?, Workspace::of_repository()?);
-    none(&usage::operations_are_known(&workspace));
-    none(&usage::no_permission_is_unneeded(&template, &workspace));
-    none(&usage::no_permission_is_missing(&template, &workspace));
+    assert_none(&usage::operations_are_mapped(&workspace));
+    assert_none(&usage::no_permission_is_unused(&template, &workspace));
+    assert_none(&usage::no_permission_is_missing(&template, &workspace));
     Ok(())
 }
 
 #[test]
-fn each_event_has_listeners_and_samples_that_fit() -> Result<()> {
+fn each_event_has_subscribers_and_matching_samples() -> Result<()> {
     let template = Template::of_repository()?;
-    none(&events::are_listened_to(&template, &events::known()));
-    none(&events::fit_their_samples(&template, &samples()?));
-    none(&events::rules_are_named_after_functions(&template));
+    assert_none(&events::have_subscribers(&template, &events::event_types()));
+    assert_none(&events::samples_match_subscriptions(&template, &samples()?));
+    assert_none(&events::rules_are_named_after_functions(&template));
     Ok(())
 }
 
 #[test]
-fn the_layers_stay_apart() -> Result<()> {
+fn the_layers_are_separate() -> Result<()> {
     let workspace = Workspace::of_repository()?;
-    none(&packages::domain_is_pure(&workspace));
-    none(&packages::services_are_apart(&workspace));
-    none(&packages::emulator_is_unknown(&workspace));
-    none(&packages::sdk_stays_in_adapters(&workspace));
-    none(&packages::files_are_short(&workspace));
+    assert_none(&packages::domain_is_pure(&workspace));
+    assert_none(&packages::services_are_independent(&workspace));
+    assert_none(&packages::emulator_is_not_mentioned(&workspace));
+    assert_none(&packages::sdk_stays_in_adapters(&workspace));
+    assert_none(&packages::files_are_short(&workspace));
     Ok(())
 }
 
 #[test]
-fn the_event_catalogue_is_what_the_types_say() -> Result<()> {
-    for (path, wanted) in catalogue::files(&Template::of_repository()?)? {
+fn the_event_catalogue_is_up_to_date() -> Result<()> {
+    for (path, expected) in catalogue::files(&Template::of_repository()?)? {
         let found = std::fs::read_to_string(architecture::workspace::root().join(&path)).unwrap_or_default();
-        assert!(found == wanted, "{} is not up to date: run `cargo xtask catalogue`", path.display());
+        assert!(found == expected, "{} is out of date: run `cargo xtask catalogue`", path.display());
     }
     Ok(())
 }

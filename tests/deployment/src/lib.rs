@@ -1,8 +1,8 @@
-//! What AWS makes of `template.yaml`: transformed by the translator that the SAM CLI brings, and with parameters and
-//! conditions applied as CloudFormation does.
+//! `template.yaml` as it is deployed: transformed by the translator of the SAM CLI, and with parameters and conditions
+//! applied as CloudFormation does.
 //!
-//! The tests look at the result, not at what is written: a model that the transformation loses is in no deployment. They
-//! need the tools' Python in `SAM_PYTHON`; `cargo xtask test template` sets it.
+//! The tests check the result instead of the source: a model that the transformation drops is missing in the deployment.
+//! They need the Python of the tools in `SAM_PYTHON`; `cargo xtask test template` sets it.
 
 pub mod limits;
 pub mod resolve;
@@ -17,26 +17,29 @@ use serde_json::{Value, json};
 
 pub use resolve::Deployed;
 
-/// Parameters of a deployment, by name.
+/// The parameters of a deployment, by name.
 pub type Parameters = BTreeMap<String, String>;
 
-/// The parameters that `samconfig.toml` gives an environment.
+/// The parameters of an environment in `samconfig.toml`.
 ///
 /// # Errors
-/// When it has no such environment.
+/// If the environment is missing.
 pub fn environment(name: &str) -> Result<Parameters> {
     let text = std::fs::read_to_string(root().join("samconfig.toml")).context("reading samconfig.toml")?;
     let section = format!("[{name}.global.parameters]");
     let (_, rest) = text.split_once(&section).with_context(|| format!("samconfig.toml has no {section}"))?;
     let (_, list) = rest.split_once("parameter_overrides = [").context("no parameter_overrides")?;
-    let (list, _) = list.split_once("\n]").context("parameter_overrides does not end")?;
+    let (list, _) = list.split_once("\n]").context("parameter_overrides is not closed")?;
     let pairs = list.lines().filter_map(|line| {
         line.trim().trim_end_matches(',').strip_prefix('"')?.strip_suffix('"')?.split_once('=')
     });
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-/// What a shop has to set besides, before it is in front of customers.
+/// The parameters of the environment `production`, with those that a shop has to add before it serves customers.
+///
+/// # Errors
+/// If `samconfig.toml` does not have the environment.
 pub fn production() -> Result<Parameters> {
     let mut parameters = environment("production")?;
     for (name, value) in [
@@ -52,15 +55,15 @@ pub fn production() -> Result<Parameters> {
     Ok(parameters)
 }
 
-/// The template of the repository as SAM's translator makes it, once for each of `cases`.
+/// Transforms the template of the repository with SAM's translator, once for each of `cases`.
 ///
 /// # Errors
-/// When `SAM_PYTHON` is not set, or the translator refuses the template.
+/// If `SAM_PYTHON` is not set, or the translator rejects the template.
 pub fn transform(cases: &BTreeMap<&str, Parameters>) -> Result<BTreeMap<String, Value>> {
     let python = std::env::var("SAM_PYTHON").context(
         "SAM_PYTHON is not set. These tests need the SAM CLI's translator: run them with `cargo xtask test template`",
     )?;
-    let asked = json!({ "template": root().join("template.yaml"), "cases": cases });
+    let request = json!({ "template": root().join("template.yaml"), "cases": cases });
     let mut child = Command::new(&python)
         .arg(root().join("xtask/src/python/transform_template.py"))
         .stdin(Stdio::piped())
@@ -68,17 +71,17 @@ pub fn transform(cases: &BTreeMap<&str, Parameters>) -> Result<BTreeMap<String, 
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {python}"))?;
-    child.stdin.take().context("no standard input")?.write_all(asked.to_string().as_bytes())?;
+    child.stdin.take().context("no standard input")?.write_all(request.to_string().as_bytes())?;
     let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "SAM refuses the template: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "SAM rejects the template: {}", String::from_utf8_lossy(&output.stderr));
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The deployment with these parameters.
+/// Transforms the template and applies these parameters.
 ///
 /// # Errors
-/// As [`transform`], and where an intrinsic function cannot be worked out.
-pub fn deployed(parameters: &Parameters) -> Result<Deployed> {
+/// Those of [`transform`] and [`Deployed::new`].
+pub fn deployment_with(parameters: &Parameters) -> Result<Deployed> {
     let transformed =
         transform(&BTreeMap::from([("it", parameters.clone())]))?.remove("it").unwrap_or_default();
     Deployed::new(transformed, parameters)

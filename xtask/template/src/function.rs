@@ -1,4 +1,4 @@
-//! A function with its role, its log group and what calls it.
+//! Expands a function into its resources: the function itself, its role, its log group and those of its trigger.
 
 use anyhow::{Result, ensure};
 use heck::ToKebabCase as _;
@@ -8,61 +8,65 @@ use crate::source::{Function, Trigger};
 use crate::store::policy_document;
 use crate::yaml::Node;
 
-/// What a function is expanded with beside its own block.
-pub(crate) struct Surroundings<'a> {
-    /// The service that it belongs to.
+/// What the expansion of a function needs in addition to its own block.
+pub(crate) struct Context<'a> {
+    /// The service that the function belongs to.
     pub(crate) service: &'a str,
-    /// All queues of the stack, in their order.
+    /// All queues of the stack, in the order of the template.
     pub(crate) queues: &'a [String],
-    /// The service that publishes events of a type, as `domain` says.
+    /// Returns the service that publishes an event type, according to `domain`.
     pub(crate) source_of: &'a dyn Fn(&str) -> Result<&'static str>,
 }
 
-/// The time that a function may run, unless its block says otherwise: `Globals` has the same, in seconds.
-const USUAL_TIMEOUT: u64 = 30;
+/// The default timeout of a function in seconds, which is the same as in `Globals`.
+const DEFAULT_TIMEOUT: u64 = 30;
 
 impl Function {
-    /// Its binary.
+    /// The name of its binary.
     pub(crate) fn binary(&self) -> String {
         self.id.to_kebab_case()
     }
 
-    /// Seconds that it may run.
-    pub(crate) fn seconds(&self) -> Result<u64> {
+    /// Its timeout in seconds.
+    pub(crate) fn timeout_seconds(&self) -> Result<u64> {
         match self.timeout.as_ref().and_then(Node::as_text) {
             Some(text) => Ok(text.parse()?),
             None if matches!(self.trigger, Trigger::Api { .. }) => Ok(10),
-            None => Ok(USUAL_TIMEOUT),
+            None => Ok(DEFAULT_TIMEOUT),
         }
     }
 
-    /// The queues that are made for it.
+    /// The logical ids of its queues.
     pub(crate) fn queues(&self) -> Vec<String> {
-        let own = self.trigger.has_queue().then(|| format!("{}Queue", self.id));
-        let dead = self.trigger.has_dead_letters().then(|| format!("{}DeadLetters", self.id));
-        own.into_iter().chain(dead).collect()
+        let source = self.trigger.has_queue().then(|| format!("{}Queue", self.id));
+        let dead_letters = self.trigger.has_dead_letters().then(|| format!("{}DeadLetters", self.id));
+        source.into_iter().chain(dead_letters).collect()
     }
 
-    /// All its resources, by logical id.
+    /// All its resources, with their logical ids.
     ///
     /// # Errors
-    /// When its block contradicts itself.
-    pub(crate) fn resources(&self, around: &Surroundings<'_>) -> Result<Vec<(String, Node)>> {
+    /// If its block is inconsistent, or refers to unknown events.
+    pub(crate) fn resources(&self, context: &Context<'_>) -> Result<Vec<(String, Node)>> {
         let id = &self.id;
-        let observes = matches!(self.trigger, Trigger::Events { .. }) && self.publishes.is_empty();
-        ensure!(!self.observer || observes, "{id}: an observer listens to the bus, and publishes nothing");
-        let mut resources = vec![(id.clone(), self.function(around)?)];
-        resources.push((format!("{id}Role"), self.role(around)?));
+        let can_observe = matches!(self.trigger, Trigger::Events { .. }) && self.publishes.is_empty();
+        ensure!(
+            !self.observer || can_observe,
+            "{id}: an observer must subscribe to events and must not publish any"
+        );
+        let mut resources = vec![(id.clone(), self.function(context)?)];
+        resources.push((format!("{id}Role"), self.role(context)?));
         let group = Node::map([
             ("LogGroupName", Node::sub(format!("/${{AWS::StackName}}/{}", self.binary()))),
             ("RetentionInDays", Node::literal(30)),
         ]);
-        resources.push((format!("{id}LogGroup"), queue::kept_when_replaced("AWS::Logs::LogGroup", group)));
+        resources
+            .push((format!("{id}LogGroup"), queue::retained_when_replaced("AWS::Logs::LogGroup", group)));
         match &self.trigger {
             Trigger::Api { .. } => resources.push((format!("{id}Permission"), self.permission())),
             Trigger::Invoke => {}
             Trigger::Events { types, mapping } => {
-                let rule = queue::bus_rule(self, types, around.source_of)?;
+                let rule = queue::bus_rule(self, types, context.source_of)?;
                 resources.extend(self.consumer(Some(rule), mapping)?);
             }
             Trigger::AwsEvents { pattern, mapping } => {
@@ -97,14 +101,14 @@ impl Function {
         Ok(resources)
     }
 
-    fn function(&self, around: &Surroundings<'_>) -> Result<Node> {
+    fn function(&self, context: &Context<'_>) -> Result<Node> {
         let id = &self.id;
         let mut properties = vec![
             ("Description", self.description.clone()),
-            ("CodeUri", Node::text(format!("lambdas/{}", around.service))),
+            ("CodeUri", Node::text(format!("lambdas/{}", context.service))),
         ];
         let is_api = matches!(self.trigger, Trigger::Api { .. });
-        // Somebody waits for an API's answer: twice the CPU, and an answer before they give up.
+        // A client waits for the response of an API: more memory brings twice the CPU, and the timeout is short.
         match &self.memory {
             Some(memory) => properties.push(("MemorySize", memory.clone())),
             None if is_api => properties.push(("MemorySize", Node::literal(256))),
@@ -112,13 +116,13 @@ impl Function {
         }
         match &self.timeout {
             Some(timeout) => properties.push(("Timeout", timeout.clone())),
-            None if is_api => properties.push(("Timeout", Node::literal(self.seconds()?))),
+            None if is_api => properties.push(("Timeout", Node::literal(self.timeout_seconds()?))),
             None => {}
         }
         properties.push(("Role", Node::attribute(&format!("{id}Role"), "Arn")));
         properties
             .push(("LoggingConfig", Node::inline([("LogGroup", Node::reference(format!("{id}LogGroup")))])));
-        let variables = self.variables(around);
+        let variables = self.variables(context);
         if !variables.is_empty() {
             properties.push(("Environment", Node::map([("Variables", Node::map(variables))])));
         }
@@ -143,7 +147,7 @@ impl Function {
         .with_above(self.above.clone()))
     }
 
-    fn variables(&self, around: &Surroundings<'_>) -> Vec<(String, Node)> {
+    fn variables(&self, context: &Context<'_>) -> Vec<(String, Node)> {
         let id = &self.id;
         let mut variables = self.environment.clone();
         let mut set = |name: &str, value: Node| variables.push((name.to_owned(), value));
@@ -160,28 +164,28 @@ impl Function {
             set("DEAD_LETTER_QUEUE_URL", Node::reference(format!("{id}DeadLetters")));
         }
         if self.watches_queues {
-            let names = around.queues.iter().map(|queue| Node::attribute(queue, "QueueName"));
+            let names = context.queues.iter().map(|queue| Node::attribute(queue, "QueueName"));
             set("QUEUES", Node::list([Node::text(" "), Node::lines(names)]).tagged("Join"));
         }
         variables
     }
 
-    fn role(&self, around: &Surroundings<'_>) -> Result<Node> {
+    fn role(&self, context: &Context<'_>) -> Result<Node> {
         let id = &self.id;
         let own = |suffix: &str| Node::attribute(&format!("{id}{suffix}"), "Arn");
         let mut statements: Vec<Node> = self.permissions.iter().map(allow).collect();
         if !self.publishes.is_empty() {
             let mut sources: Vec<&str> =
-                self.publishes.iter().map(|name| (around.source_of)(name)).collect::<Result<_>>()?;
+                self.publishes.iter().map(|name| (context.source_of)(name)).collect::<Result<_>>()?;
             sources.dedup();
             let texts = |texts: Vec<&str>| Node::list(texts.into_iter().map(Node::text));
             let mut put = statement(&["events:PutEvents"], Node::attribute("EventBus", "Arn"));
             let types = self.publishes.iter().map(String::as_str).collect();
             let equals = Node::map([("events:source", texts(sources)), ("events:detail-type", texts(types))]);
-            // The keys have several values where an entry of a request is not looked at alone. "All of them" holds for
-            // none of them, too, so both have to be there.
-            let given = ["events:source", "events:detail-type"].map(|key| (key, Node::text("false")));
-            let condition = [("ForAllValues:StringEquals", equals), ("Null", Node::inline(given))];
+            // The keys have several values if a request has several entries. `ForAllValues` is also met by a missing key, so
+            // `Null` requires both keys.
+            let present = ["events:source", "events:detail-type"].map(|key| (key, Node::text("false")));
+            let condition = [("ForAllValues:StringEquals", equals), ("Null", Node::inline(present))];
             push(&mut put, "Condition", Node::map(condition));
             statements.push(put);
         }
@@ -204,7 +208,7 @@ impl Function {
             statements.push(statement(&["sqs:SendMessage"], own("DeadLetters")));
         }
         if self.watches_queues {
-            let arns = Node::lines(around.queues.iter().map(|queue| Node::attribute(queue, "Arn")));
+            let arns = Node::lines(context.queues.iter().map(|queue| Node::attribute(queue, "Arn")));
             statements.push(statement(&["sqs:GetQueueAttributes"], arns));
         }
         statements.push(statement(&["logs:CreateLogStream", "logs:PutLogEvents"], own("LogGroup")));
@@ -247,7 +251,7 @@ impl Function {
     }
 }
 
-/// A statement of a block, with the effect that all of them have.
+/// A statement of a block with the effect `Allow`, which blocks omit.
 fn allow(permission: &Node) -> Node {
     let mut statement = permission.clone();
     if let crate::yaml::Content::Mapping { entries, flow } = &mut statement.content {

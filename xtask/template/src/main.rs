@@ -7,7 +7,7 @@ fn main() -> anyhow::Result<()> {
     let file = root().join("template.yaml");
     let text = template::assemble(root())?;
     if std::fs::read_to_string(&file).is_ok_and(|found| found == text) {
-        anstream::println!("template.yaml is what its sources give");
+        anstream::println!("template.yaml is up to date");
         return Ok(());
     }
     std::fs::write(&file, text).context("cannot write template.yaml")?;

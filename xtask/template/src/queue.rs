@@ -1,5 +1,4 @@
-//! Queues, rules, mappings and schedules: the way of a message to a function, and of what the function cannot handle to
-//! people.
+//! Queues, rules, event source mappings and schedules: how messages reach a function, and dead letters raise an alarm.
 
 use anyhow::Result;
 
@@ -7,15 +6,15 @@ use crate::source::Function;
 use crate::store::policy_document;
 use crate::yaml::Node;
 
-/// 14 days, the longest that SQS keeps a message.
+/// The maximum retention period of SQS in seconds: 14 days.
 const RETENTION: u64 = 1_209_600;
-/// How many times a function's timeout a message stays invisible
+/// The visibility timeout of a queue, in timeouts of its function
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>).
-const TIMEOUTS: u64 = 6;
-/// The service whose events others may publish as well: the parameter `OrderSources` names who.
+const VISIBILITY_TIMEOUTS: u64 = 6;
+/// The service whose events other services may publish, too: the parameter `OrderSources` lists them.
 const REPLACEABLE: &str = "orders";
 
-/// The rule of the stack's bus for events of these types, from the services that publish them.
+/// The rule of the stack's bus for these event types, with the services that publish them as the sources.
 pub(crate) fn bus_rule(
     function: &Function,
     types: &[String],
@@ -36,7 +35,7 @@ pub(crate) fn bus_rule(
     Ok(rule(function, Some(Node::reference("EventBus")), pattern))
 }
 
-/// The rule of the account's own bus for what an AWS service publishes.
+/// The rule of the account's default bus for events of an AWS service.
 pub(crate) fn aws_rule(function: &Function, pattern: &Node) -> Node {
     rule(function, None, pattern.clone())
 }
@@ -55,26 +54,26 @@ fn rule(function: &Function, bus: Option<Node>, pattern: Node) -> Node {
     Node::map([("Type", Node::text("AWS::Events::Rule")), ("Properties", Node::map(properties))])
 }
 
-/// The queue that feeds a function.
+/// The queue that triggers a function.
 pub(crate) fn queue(function: &Function) -> Result<Node> {
     let count = function.max_receive_count.clone().unwrap_or_else(|| Node::reference("MaxReceiveCount"));
     let redrive = Node::map([
         ("deadLetterTargetArn", Node::attribute(&format!("{}DeadLetters", function.id), "Arn")),
         ("maxReceiveCount", count),
     ]);
-    let visibility = ("VisibilityTimeout", Node::literal(function.seconds()? * TIMEOUTS));
+    let visibility = ("VisibilityTimeout", Node::literal(function.timeout_seconds()? * VISIBILITY_TIMEOUTS));
     Ok(queue_with([visibility], [("RedrivePolicy", redrive)]))
 }
 
 fn queue_with<const N: usize, const M: usize>(first: [(&str, Node); N], last: [(&str, Node); M]) -> Node {
-    let kept = ("MessageRetentionPeriod", Node::literal(RETENTION));
-    let encrypted = ("SqsManagedSseEnabled", Node::literal(true));
-    let properties = first.into_iter().chain([kept, encrypted]).chain(last);
-    kept_when_replaced("AWS::SQS::Queue", Node::map(properties))
+    let retention = ("MessageRetentionPeriod", Node::literal(RETENTION));
+    let encryption = ("SqsManagedSseEnabled", Node::literal(true));
+    let properties = first.into_iter().chain([retention, encryption]).chain(last);
+    retained_when_replaced("AWS::SQS::Queue", Node::map(properties))
 }
 
-/// A resource with content that goes with its stack, and stays when a change of the template replaces it by another.
-pub(crate) fn kept_when_replaced(kind: &str, properties: Node) -> Node {
+/// A resource that is deleted with its stack, but retained when an update replaces it.
+pub(crate) fn retained_when_replaced(kind: &str, properties: Node) -> Node {
     Node::map([
         ("Type", Node::text(kind)),
         ("DeletionPolicy", Node::text("Delete")),
@@ -83,7 +82,7 @@ pub(crate) fn kept_when_replaced(kind: &str, properties: Node) -> Node {
     ])
 }
 
-/// Lets the function's rule, and nobody else, send to a queue.
+/// The policy that allows the function's rule, and nothing else, to send to a queue.
 pub(crate) fn policy(id: &str, queue: &str) -> Node {
     let source = Node::inline([("aws:SourceArn", Node::attribute(&format!("{id}Rule"), "Arn"))]);
     let statement = Node::map([
@@ -98,12 +97,13 @@ pub(crate) fn policy(id: &str, queue: &str) -> Node {
     Node::map([("Type", Node::text("AWS::SQS::QueuePolicy")), ("Properties", Node::map(properties))])
 }
 
-/// Feeds the function from its queue.
+/// The event source mapping from a function's queue to the function.
 pub(crate) fn queue_mapping(function: &Function, own: &[(String, Node)]) -> Node {
     mapping(function, Node::attribute(&format!("{}Queue", function.id), "Arn"), own, [])
 }
 
-/// Feeds the function from a table's stream. A record that fails again and again does not hold up those behind it.
+/// The event source mapping from a table's stream to a function. A record that keeps failing does not block the records
+/// after it.
 pub(crate) fn stream_mapping(function: &Function, table: &str, own: &[(String, Node)]) -> Node {
     let failure =
         Node::inline([("Destination", Node::attribute(&format!("{}DeadLetters", function.id), "Arn"))]);
@@ -125,8 +125,8 @@ fn mapping<const N: usize>(
         ("EventSourceArn".to_owned(), source),
     ];
     properties.extend(own.iter().cloned());
-    let answers = Node::list([Node::text("ReportBatchItemFailures")]);
-    properties.push(("FunctionResponseTypes".to_owned(), answers));
+    let response_types = Node::list([Node::text("ReportBatchItemFailures")]);
+    properties.push(("FunctionResponseTypes".to_owned(), response_types));
     properties.extend(fixed.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Node::map([
         ("Type", Node::text("AWS::Lambda::EventSourceMapping")),
@@ -134,7 +134,7 @@ fn mapping<const N: usize>(
     ])
 }
 
-/// How a call without an answer is retried, and where it goes when that does not help.
+/// The retries of asynchronous invocations, and the destination of failed ones.
 pub(crate) fn invoke_config(function: &Function, retries: &[(String, Node)]) -> Node {
     let destination = Node::map([
         ("Type", Node::text("SQS")),
@@ -145,22 +145,22 @@ pub(crate) fn invoke_config(function: &Function, retries: &[(String, Node)]) -> 
     Node::map(config)
 }
 
-/// The schedule, under a name of its own: else every stack of the account would use the same.
+/// The schedule. Its name contains the stack's, because schedule names are unique in an account.
 pub(crate) fn schedule(function: &Function, own: &[(String, Node)]) -> Node {
     let mut properties =
         vec![("Name".to_owned(), Node::sub(format!("${{AWS::StackName}}-{}", function.binary())))];
     properties.extend(own.iter().cloned());
-    let letters = Node::attribute(&format!("{}DeadLetters", function.id), "Arn");
-    properties.push(("DeadLetterConfig".to_owned(), Node::inline([("Arn", letters)])));
+    let dead_letters = Node::attribute(&format!("{}DeadLetters", function.id), "Arn");
+    properties.push(("DeadLetterConfig".to_owned(), Node::inline([("Arn", dead_letters)])));
     let event = Node::map([("Type", Node::text("ScheduleV2")), ("Properties", Node::map(properties))]);
     Node::map([("Schedule", event)])
 }
 
-/// A dead-letter queue, and the alarm that says that there is something in it.
+/// A dead-letter queue with its alarm.
 pub(crate) struct DeadLetters<'a> {
-    /// Whose.
+    /// The function that the queue belongs to.
     pub(crate) function: &'a Function,
-    /// Whether a rule sends there what it cannot deliver.
+    /// Whether a rule sends events there that it cannot deliver.
     pub(crate) rule: bool,
 }
 
@@ -172,13 +172,13 @@ impl DeadLetters<'_> {
         if self.rule {
             resources.push((format!("{queue}Policy"), policy(id, &queue)));
         }
-        let usual = format!("{name} gave up on an event.");
-        let what = self.function.alarm.as_ref().unwrap_or(&usual);
+        let default = format!("{name} failed to process a message.");
+        let meaning = self.function.alarm.as_ref().unwrap_or(&default);
         let dimension = Node::inline([
             ("Name", Node::text("QueueName")),
             ("Value", Node::attribute(&queue, "QueueName")),
         ]);
-        let description = format!("{what} To see why, \"cargo xtask dlq show {name}\".");
+        let description = format!("{meaning} Run \"cargo xtask dlq show {name}\" to see why.");
         let alarm = Node::map([
             ("Type", Node::text("AWS::CloudWatch::Alarm")),
             (

@@ -1,22 +1,23 @@
-//! The services' parts of the template, `lambdas/<service>/template.yaml`, as types.
+//! The services' templates, `lambdas/<service>/template.yaml`, as types.
 //!
-//! What is AWS's keeps AWS's name and its form. What is ours says what differs between functions of one shape.
+//! Properties of CloudFormation keep their names and their form. The other keys describe how functions with the same
+//! resources differ.
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::yaml::{Content, Node};
 
-/// A service's part.
+/// The template of a service.
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// The service's name: that of its folder.
+    /// The name of the service's folder.
     pub(crate) name: String,
-    /// What it is for.
-    pub(crate) about: String,
+    /// What the service is for (key `Service`).
+    pub(crate) description: String,
     pub(crate) tables: Vec<Table>,
     pub(crate) buckets: Vec<Bucket>,
     pub(crate) functions: Vec<Function>,
-    /// Resources that have no shape in common with others: plain CloudFormation.
+    /// Other resources, in plain CloudFormation.
     pub(crate) resources: Vec<(String, Node)>,
     pub(crate) outputs: Vec<(String, Node)>,
 }
@@ -26,16 +27,16 @@ pub(crate) struct Service {
 pub(crate) struct Table {
     pub(crate) id: String,
     pub(crate) above: Vec<String>,
-    /// What is in it: the description of the output with its name.
-    pub(crate) holds: String,
-    /// Partition key and sort key.
+    /// What is stored in it (key `Holds`): the description of the output with the table's name.
+    pub(crate) content: String,
+    /// The partition key and, optionally, the sort key.
     pub(crate) key: Vec<String>,
-    /// Attributes that are numbers; all others are texts.
+    /// Key attributes that are numbers; all others are strings.
     pub(crate) numbers: Vec<String>,
     pub(crate) indexes: Vec<Index>,
     pub(crate) stream: Option<Node>,
     pub(crate) time_to_live: Option<Node>,
-    /// Whether its content can be made anew from elsewhere: then it has no backups and no protection.
+    /// Whether its content can be rebuilt from other data: then it has no backups and no deletion protection.
     pub(crate) rebuildable: bool,
 }
 
@@ -48,99 +49,101 @@ pub(crate) struct Index {
     pub(crate) projection: Node,
 }
 
-/// An S3 bucket that nobody reaches but through this stack.
+/// A private S3 bucket.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     pub(crate) id: String,
     pub(crate) above: Vec<String>,
-    pub(crate) holds: String,
-    /// What differs: notifications, lifecycle, CORS, versions.
+    /// What is stored in it (key `Holds`).
+    pub(crate) content: String,
+    /// The properties that differ between buckets: notifications, lifecycle, CORS, versioning.
     pub(crate) properties: Vec<(String, Node)>,
 }
 
-/// A function, with what calls it.
+/// A function with its trigger.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) id: String,
     pub(crate) above: Vec<String>,
     pub(crate) description: Node,
     pub(crate) trigger: Trigger,
-    /// Reads events and neither publishes any nor writes what the order protocol depends on.
+    /// Whether it only observes the order process: it subscribes to events, but publishes none, and writes nothing that
+    /// the process depends on.
     pub(crate) observer: bool,
     pub(crate) memory: Option<Node>,
     pub(crate) timeout: Option<Node>,
     pub(crate) environment: Vec<(String, Node)>,
-    /// Statements that allow something, without `Effect`.
+    /// IAM statements without `Effect`, which is always `Allow`.
     pub(crate) permissions: Vec<Node>,
-    /// The types of event that it may put on the bus.
+    /// The event types that it may put on the bus.
     pub(crate) publishes: Vec<String>,
-    /// Attempts before a message is a dead letter, where they are not those of the parameter `MaxReceiveCount`.
+    /// The `maxReceiveCount` of its queue, if it is not that of the parameter `MaxReceiveCount`.
     pub(crate) max_receive_count: Option<Node>,
-    /// What its dead letters mean, for whoever gets the alarm.
+    /// What a dead letter means: the beginning of the alarm's description.
     pub(crate) alarm: Option<String>,
-    /// Whether it looks at each queue of the stack.
+    /// Whether it monitors all queues of the stack.
     pub(crate) watches_queues: bool,
 }
 
-/// What calls a function.
+/// The trigger of a function.
 #[derive(Debug)]
 pub(crate) enum Trigger {
-    /// The gateway, on the routes of the function's router.
+    /// Requests of the gateway to the routes of the function's router.
     Api {
-        /// The condition under which a container at the URL of that parameter answers instead.
+        /// The condition under which a container serves the routes instead, and the parameter with the container's URL.
         container: Option<(String, String)>,
     },
     /// Events of the stack's bus, through a queue.
     Events { types: Vec<String>, mapping: Vec<(String, Node)> },
-    /// Events of the account's own bus, where AWS services publish, through a queue.
+    /// Events of AWS services on the account's default bus, through a queue.
     AwsEvents { pattern: Node, mapping: Vec<(String, Node)> },
-    /// A queue that another function of the service sends to.
+    /// Messages that another function of the service sends to a queue.
     Queue { mapping: Vec<(String, Node)> },
-    /// A table's stream.
+    /// The stream of a table.
     Stream { table: String, mapping: Vec<(String, Node)> },
     /// A schedule.
     Schedule { properties: Vec<(String, Node)>, retries: Vec<(String, Node)> },
-    /// An AWS service whose permission is a resource of its own.
+    /// Direct invocation by an AWS service, whose permission is among the other resources.
     Invoke,
 }
 
 impl Trigger {
-    /// Whether there is a queue for what the function cannot handle.
+    /// Whether the function has a dead-letter queue.
     pub(crate) fn has_dead_letters(&self) -> bool {
         !matches!(self, Self::Api { .. } | Self::Invoke)
     }
 
-    /// Whether messages come from a queue.
+    /// Whether the function is triggered by a queue.
     pub(crate) fn has_queue(&self) -> bool {
         matches!(self, Self::Events { .. } | Self::AwsEvents { .. } | Self::Queue { .. })
     }
 }
 
 impl Service {
-    /// Reads a part.
+    /// Parses the template of a service.
     ///
     /// # Errors
-    /// Says which key of which block is not understood.
+    /// If a key is missing, unknown or invalid. The error names the block and the key.
     pub(crate) fn read(name: &str, text: &str) -> Result<Self> {
-        let mut part = Fields::of("the file", Node::parse(text)?)?;
-        let about = part.required("Service")?;
-        let tables = part.blocks("Tables")?.into_iter().map(Table::read).collect::<Result<_>>()?;
-        let buckets = part.blocks("Buckets")?.into_iter().map(Bucket::read).collect::<Result<_>>()?;
-        let functions = part.blocks("Functions")?.into_iter().map(Function::read).collect::<Result<_>>()?;
-        let resources = part.blocks("Resources")?;
-        let outputs = part.blocks("Outputs")?;
-        part.done()?;
-        Ok(Self { name: name.to_owned(), about, tables, buckets, functions, resources, outputs })
+        let mut root = Fields::from_mapping("the file", Node::parse(text)?)?;
+        let description = root.required("Service")?;
+        let tables = root.blocks("Tables")?.into_iter().map(Table::read).collect::<Result<_>>()?;
+        let buckets = root.blocks("Buckets")?.into_iter().map(Bucket::read).collect::<Result<_>>()?;
+        let functions = root.blocks("Functions")?.into_iter().map(Function::read).collect::<Result<_>>()?;
+        let resources = root.blocks("Resources")?;
+        let outputs = root.blocks("Outputs")?;
+        root.finish()?;
+        Ok(Self { name: name.to_owned(), description, tables, buckets, functions, resources, outputs })
     }
 }
 
 impl Table {
     fn read((id, mut node): (String, Node)) -> Result<Self> {
         let above = std::mem::take(&mut node.above);
-        let mut table = Fields::of(&id, node)?;
+        let mut table = Fields::from_mapping(&id, node)?;
         let read = Self {
             above,
-            holds: table.required("Holds")?,
+            content: table.required("Holds")?,
             key: table.texts("Key")?,
             numbers: table.texts("Numbers")?,
             indexes: table.blocks("Indexes")?.into_iter().map(Index::read).collect::<Result<_>>()?,
@@ -149,7 +152,7 @@ impl Table {
             rebuildable: table.flag("Rebuildable")?,
             id: id.clone(),
         };
-        table.done()?;
+        table.finish()?;
         ensure!(
             matches!(read.key.len(), 1 | 2),
             "{id}: set Key to [partition key] or [partition key, sort key]"
@@ -161,10 +164,10 @@ impl Table {
 impl Index {
     fn read((name, mut node): (String, Node)) -> Result<Self> {
         let above = std::mem::take(&mut node.above);
-        let mut index = Fields::of(&name, node)?;
+        let mut index = Fields::from_mapping(&name, node)?;
         let key = index.texts("Key")?;
         let projection = index.take("Projection").unwrap_or_else(|| Node::text("ALL"));
-        index.done()?;
+        index.finish()?;
         Ok(Self { name, above, key, projection })
     }
 }
@@ -172,18 +175,18 @@ impl Index {
 impl Bucket {
     fn read((id, mut node): (String, Node)) -> Result<Self> {
         let above = std::mem::take(&mut node.above);
-        let mut bucket = Fields::of(&id, node)?;
-        let holds = bucket.required("Holds")?;
+        let mut bucket = Fields::from_mapping(&id, node)?;
+        let content = bucket.required("Holds")?;
         let properties = bucket.blocks("Properties")?;
-        bucket.done()?;
-        Ok(Self { id, above, holds, properties })
+        bucket.finish()?;
+        Ok(Self { id, above, content, properties })
     }
 }
 
 impl Function {
     fn read((id, mut node): (String, Node)) -> Result<Self> {
         let above = std::mem::take(&mut node.above);
-        let mut function = Fields::of(&id, node)?;
+        let mut function = Fields::from_mapping(&id, node)?;
         let read = Self {
             above,
             description: function.take("Description").with_context(|| format!("{id}: set Description"))?,
@@ -199,7 +202,7 @@ impl Function {
             watches_queues: function.flag("WatchesQueues")?,
             id,
         };
-        function.done()?;
+        function.finish()?;
         Ok(read)
     }
 }
@@ -210,31 +213,34 @@ impl Trigger {
     fn read(id: &str, function: &mut Fields) -> Result<Self> {
         let found: Vec<&str> = Self::KEYS.into_iter().filter(|key| function.has(key)).collect();
         let [key] = found[..] else {
-            bail!("{id}: say what calls it, with one of {}; it has {found:?}", Self::KEYS.join(", "));
+            bail!("{id}: set exactly one trigger of {}; it has {found:?}", Self::KEYS.join(", "));
         };
         let node = function.take(key).unwrap_or_default();
         let mapping = function.blocks("Mapping")?;
         let trigger = match key {
             "Api" => {
-                let mut api = Fields::of(
+                let mut api = Fields::from_mapping(
                     &format!("{id}.Api"),
                     if node.as_text() == Some("true") { Node::default() } else { node },
                 )?;
                 let (condition, url) = (api.text("ContainerCondition")?, api.text("ContainerUrl")?);
                 ensure!(
                     condition.is_some() == url.is_some(),
-                    "{id}: set ContainerCondition and ContainerUrl, or none of them"
+                    "{id}: set both ContainerCondition and ContainerUrl, or neither"
                 );
                 let container = condition.zip(url);
-                api.done()?;
+                api.finish()?;
                 Self::Api { container }
             }
             "Events" => Self::Events { types: texts(id, node)?, mapping },
             "AwsEvents" => Self::AwsEvents { pattern: node, mapping },
             "Queue" => Self::Queue { mapping },
-            "Stream" => Self::Stream { table: node.as_text().context("name the table")?.to_owned(), mapping },
+            "Stream" => Self::Stream {
+                table: node.as_text().context("set Stream to the name of a table")?.to_owned(),
+                mapping,
+            },
             "Schedule" => {
-                let mut schedule = Fields::of(&format!("{id}.Schedule"), node)?;
+                let mut schedule = Fields::from_mapping(&format!("{id}.Schedule"), node)?;
                 let retries = schedule.blocks("Retries")?;
                 Self::Schedule { properties: schedule.entries, retries }
             }
@@ -244,17 +250,17 @@ impl Trigger {
     }
 }
 
-/// The entries of a block, taken one by one; what is left is not understood.
+/// The entries of a block. They are taken one by one; those that are left in the end are unknown.
 struct Fields {
     path: String,
     entries: Vec<(String, Node)>,
 }
 
 impl Fields {
-    fn of(path: &str, node: Node) -> Result<Self> {
+    fn from_mapping(path: &str, node: Node) -> Result<Self> {
         match node.content {
             Content::Mapping { entries, .. } => Ok(Self { path: path.to_owned(), entries }),
-            _ => bail!("line {}: {path} has keys and values", node.line),
+            _ => bail!("line {}: {path} must be a mapping", node.line),
         }
     }
 
@@ -269,8 +275,9 @@ impl Fields {
 
     fn text(&mut self, key: &str) -> Result<Option<String>> {
         let Some(node) = self.take(key) else { return Ok(None) };
-        let text =
-            node.as_text().with_context(|| format!("line {}: {}.{key} is a text", node.line, self.path))?;
+        let text = node
+            .as_text()
+            .with_context(|| format!("line {}: {}.{key} must be a string", node.line, self.path))?;
         Ok(Some(text.to_owned()))
     }
 
@@ -282,7 +289,7 @@ impl Fields {
         match self.text(key)?.as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(other) => bail!("{}.{key} is true or false, and not {other}", self.path),
+            Some(other) => bail!("{}.{key} must be true or false, not {other}", self.path),
         }
     }
 
@@ -294,32 +301,34 @@ impl Fields {
         match self.take(key).map(|node| (node.content, node.line)) {
             None => Ok(Vec::new()),
             Some((Content::Sequence { items, .. }, _)) => Ok(items),
-            Some((_, line)) => bail!("line {line}: {}.{key} is a list", self.path),
+            Some((_, line)) => bail!("line {line}: {}.{key} must be a list", self.path),
         }
     }
 
     /// The named blocks under `key`.
     fn blocks(&mut self, key: &str) -> Result<Vec<(String, Node)>> {
         let Some(node) = self.take(key) else { return Ok(Vec::new()) };
-        Ok(Self::of(&format!("{}.{key}", self.path), node)?.entries)
+        Ok(Self::from_mapping(&format!("{}.{key}", self.path), node)?.entries)
     }
 
-    fn done(self) -> Result<()> {
+    fn finish(self) -> Result<()> {
         match self.entries.first() {
             None => Ok(()),
-            Some((key, node)) => bail!("line {}: {} has no {key} that is understood", node.line, self.path),
+            Some((key, node)) => bail!("line {}: {} has an unknown key {key}", node.line, self.path),
         }
     }
 }
 
 fn texts(path: &str, node: Node) -> Result<Vec<String>> {
-    let Content::Sequence { items, .. } = node.content else { bail!("line {}: {path} is a list", node.line) };
+    let Content::Sequence { items, .. } = node.content else {
+        bail!("line {}: {path} must be a list", node.line)
+    };
     items
         .into_iter()
         .map(|item| {
             item.as_text()
                 .map(str::to_owned)
-                .with_context(|| format!("line {}: {path} lists texts", item.line))
+                .with_context(|| format!("line {}: {path} must be a list of strings", item.line))
         })
         .collect()
 }

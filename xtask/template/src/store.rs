@@ -1,10 +1,10 @@
-//! Tables and buckets, with the settings that all of them share.
+//! Expands tables and buckets into resources with common settings.
 
 use crate::source::{Bucket, Index, Table};
 use crate::yaml::Node;
 
 impl Table {
-    /// The table, as CloudFormation has it.
+    /// The CloudFormation resource of the table.
     pub(crate) fn resource(&self) -> Node {
         let mut attributes: Vec<&String> =
             self.key.iter().chain(self.indexes.iter().flat_map(|it| &it.key)).collect();
@@ -48,11 +48,11 @@ impl Table {
             let recovery = Node::inline([("PointInTimeRecoveryEnabled", choose("IsLocal", false))]);
             properties.push(("PointInTimeRecoverySpecification", recovery));
         }
-        let replaced = if self.rebuildable { "Delete" } else { "Retain" };
+        let replace_policy = if self.rebuildable { "Delete" } else { "Retain" };
         Node::map([
             ("Type", Node::text("AWS::DynamoDB::Table")),
             ("DeletionPolicy", Node::text("Delete")),
-            ("UpdateReplacePolicy", Node::text(replaced)),
+            ("UpdateReplacePolicy", Node::text(replace_policy)),
             ("Properties", Node::map(properties)),
         ])
         .with_above(self.above.clone())
@@ -78,9 +78,10 @@ fn key_schema(key: &[String]) -> Node {
 }
 
 impl Bucket {
-    /// The bucket, and the policy that refuses requests without TLS.
+    /// The CloudFormation resources of the bucket and of its policy, which denies requests without TLS.
     pub(crate) fn resources(&self) -> [(String, Node); 2] {
-        let closed = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+        let access_blocks =
+            ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
         let one = |node: Node| Node::list([node]);
         let owner = Node::inline([("ObjectOwnership", Node::text("BucketOwnerEnforced"))]);
         let algorithm = Node::inline([("SSEAlgorithm", Node::text("AES256"))]);
@@ -88,7 +89,7 @@ impl Bucket {
         let mut properties = vec![
             (
                 "PublicAccessBlockConfiguration".to_owned(),
-                Node::map(closed.map(|name| (name, Node::literal(true)))),
+                Node::map(access_blocks.map(|name| (name, Node::literal(true)))),
             ),
             ("OwnershipControls".to_owned(), Node::map([("Rules", one(owner))])),
             (
@@ -99,7 +100,7 @@ impl Bucket {
         properties.extend(self.properties.iter().cloned());
         let bucket = Node::map([
             ("Type", Node::text("AWS::S3::Bucket")),
-            // CloudFormation cannot delete a bucket with content: it stays, unless the stack's creation failed.
+            // CloudFormation cannot delete a bucket with objects: it is retained, unless the creation of the stack failed.
             ("DeletionPolicy", Node::text("RetainExceptOnCreate")),
             ("UpdateReplacePolicy", Node::text("Retain")),
             ("Properties", Node::map(properties)),

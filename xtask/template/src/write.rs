@@ -1,11 +1,11 @@
-//! Writing YAML, with comments, so that people can read it.
+//! Writes readable YAML with comments.
 
 use crate::yaml::{Content, Node, is_plain};
 
-/// The widest line, in characters.
-const WIDTH: usize = 118;
+/// The maximum width of a line, in characters.
+const MAX_WIDTH: usize = 118;
 
-/// An entry of a mapping as lines of text, each ended, from `indent` on.
+/// Formats an entry of a mapping as complete lines, indented by `indent` spaces.
 pub(crate) fn entry(key: &str, node: &Node, indent: usize) -> String {
     let mut text = String::new();
     write_entry(&mut text, key, node, indent);
@@ -27,7 +27,7 @@ fn write_entry(text: &mut String, key: &str, node: &Node, indent: usize) {
     write_value(text, head, node, indent + 2);
 }
 
-/// Ends the line that begins with `head` with a value, or puts the value under it.
+/// Writes a value on the line that begins with `head`, or on the lines below it.
 fn write_value(text: &mut String, head: String, node: &Node, indent: usize) {
     let beside = node.beside.as_ref().map(|note| format!(" #{note}")).unwrap_or_default();
     let tag = node.tag.as_ref().map(|tag| format!(" !{tag}")).unwrap_or_default();
@@ -56,7 +56,7 @@ fn write_item(text: &mut String, item: &Node, indent: usize) {
     write_comments(text, item, indent);
     let head = format!("{}-", " ".repeat(indent));
     match &item.content {
-        // The first key stands on the line of the dash.
+        // The first key is on the line of the dash.
         Content::Mapping { entries, .. }
             if item.tag.is_none()
                 && flow(item, head.len() + 1).is_none()
@@ -72,13 +72,13 @@ fn write_item(text: &mut String, item: &Node, indent: usize) {
     }
 }
 
-/// Short items, as many to a line as fit.
+/// Writes short items, as many on a line as fit.
 fn write_wrapped(text: &mut String, items: &[Node], indent: usize) {
     let mut line = format!("{}[", " ".repeat(indent));
     for (index, item) in items.iter().enumerate() {
         let end = if index + 1 == items.len() { "]" } else { "," };
         let item = format!("{}{end}", flow_text(item));
-        if line.chars().count() + item.chars().count() > WIDTH {
+        if line.chars().count() + item.chars().count() > MAX_WIDTH {
             text.push_str(line.trim_end());
             text.push('\n');
             line = " ".repeat(indent + 1);
@@ -95,7 +95,7 @@ fn is_short(item: &Node) -> bool {
     scalar && item.above.is_empty() && item.beside.is_none() && item.tag.is_none()
 }
 
-/// The node on one line, if it is written so and fits behind `before` characters.
+/// The node in flow style, if it has that style and fits on a line after `before` characters.
 fn flow(node: &Node, before: usize) -> Option<String> {
     let allowed = match &node.content {
         Content::Scalar { .. } => return Some(flow_or_plain(node)),
@@ -106,10 +106,10 @@ fn flow(node: &Node, before: usize) -> Option<String> {
         return None;
     }
     let text = flow_text(node);
-    (before + text.chars().count() <= WIDTH).then_some(text)
+    (before + text.chars().count() <= MAX_WIDTH).then_some(text)
 }
 
-/// Whether there are comments anywhere inside.
+/// Whether the node contains comments.
 fn has_comments(node: &Node) -> bool {
     let inside = |child: &Node| !child.above.is_empty() || child.beside.is_some() || has_comments(child);
     match &node.content {
@@ -119,7 +119,7 @@ fn has_comments(node: &Node) -> bool {
     }
 }
 
-/// A scalar in a block, where braces need no quotes.
+/// A scalar in block style, in which braces need no quotes.
 fn flow_or_plain(node: &Node) -> String {
     let tag = node.tag.as_ref().map(|tag| format!("!{tag} ")).unwrap_or_default();
     match &node.content {
@@ -157,7 +157,7 @@ fn scalar(text: &str, quoted: bool, in_flow: bool) -> String {
     }
 }
 
-/// What needs no escapes in single quotes is written so, where double quotes would need them.
+/// Quotes a text: with single quotes, if only double quotes would need escapes.
 fn quote(text: &str) -> String {
     if text.contains(['"', '\\']) && !text.contains('\'') && !text.chars().any(char::is_control) {
         return format!("'{text}'");

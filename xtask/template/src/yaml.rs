@@ -1,48 +1,48 @@
-//! YAML with its comments: read, changed and written again. What reads it for its values alone is
-//! `architecture::template`.
+//! YAML with comments, which can be read, changed and written. `architecture::template` reads the template without
+//! comments.
 
 use std::borrow::Cow;
 
 use anyhow::{Context as _, Result, bail};
 use granit_parser::{Event, Parser, Placement, ScalarStyle, StructureStyle, Tag};
 
-/// A value, with the comments that stand above it and beside it.
+/// A value with its comments.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Node {
-    /// The lines above, without `#`.
+    /// The comment lines above it, without `#`.
     pub(crate) above: Vec<String>,
-    /// The comment on the same line, without `#`.
+    /// The comment at the end of its line, without `#`.
     pub(crate) beside: Option<String>,
-    /// A short intrinsic function: `Ref`, `GetAtt`, `Sub`.
+    /// Its YAML tag, which is an intrinsic function: `Ref`, `GetAtt`, `Sub`.
     pub(crate) tag: Option<String>,
-    /// The value.
+    /// The value itself.
     pub(crate) content: Content,
-    /// Where it stands in its file, from 1; 0 for what was made here.
+    /// Its line number in the source, from 1; 0 for generated nodes.
     pub(crate) line: usize,
 }
 
-/// What a node holds.
+/// The value of a node.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    /// A text, a number, a boolean.
+    /// A string, a number or a boolean.
     Scalar {
-        /// As it was read, without quotes.
+        /// The text, without quotes.
         text: String,
-        /// Whether it is a text even where it looks like something else.
+        /// Whether it is quoted: a string, even if it looks like another type.
         quoted: bool,
     },
-    /// A list; written on one line if it `flow`s and fits.
+    /// A list.
     Sequence {
-        /// Its items.
+        /// The items, in order.
         items: Vec<Node>,
-        /// Whether it was written as `[a, b]`.
+        /// Whether it has flow style: `[a, b]`, on one line if it fits.
         flow: bool,
     },
-    /// Keys and values, in their order.
+    /// Keys and values.
     Mapping {
-        /// Its entries.
+        /// The entries, in order.
         entries: Vec<(String, Node)>,
-        /// Whether it was written as `{a: b}`.
+        /// Whether it has flow style: `{a: b}`, on one line if it fits.
         flow: bool,
     },
 }
@@ -57,7 +57,7 @@ impl Node {
     /// Parses one document.
     ///
     /// # Errors
-    /// When it is no YAML, or uses anchors, aliases or keys that are no texts.
+    /// If it is not YAML, or has anchors, aliases, duplicate keys or keys that are not strings.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut reader = Reader { events: Parser::new_from_str(text), above: Vec::new() };
         loop {
@@ -69,7 +69,7 @@ impl Node {
         }
     }
 
-    /// A text.
+    /// A string.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         let quoted = !is_plain(&text, false);
@@ -81,7 +81,7 @@ impl Node {
         Self { content: Content::Scalar { text: value.to_string(), quoted: false }, ..Self::default() }
     }
 
-    /// A list, on one line where it fits.
+    /// A list in flow style.
     pub(crate) fn list(items: impl IntoIterator<Item = Self>) -> Self {
         Self {
             content: Content::Sequence { items: items.into_iter().collect(), flow: true },
@@ -89,7 +89,7 @@ impl Node {
         }
     }
 
-    /// A list with an item a line.
+    /// A list in block style: one item a line.
     pub(crate) fn lines(items: impl IntoIterator<Item = Self>) -> Self {
         Self {
             content: Content::Sequence { items: items.into_iter().collect(), flow: false },
@@ -97,26 +97,26 @@ impl Node {
         }
     }
 
-    /// Keys and values, an entry a line.
+    /// A mapping in block style: one entry a line.
     pub(crate) fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
         let entries = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
         Self { content: Content::Mapping { entries, flow: false }, ..Self::default() }
     }
 
-    /// Keys and values, on one line where they fit.
+    /// A mapping in flow style.
     pub(crate) fn inline<K: Into<String>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
         let entries = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
         Self { content: Content::Mapping { entries, flow: true }, ..Self::default() }
     }
 
-    /// The same under an intrinsic function: `Node::text("X").tagged("Ref")` is `!Ref X`.
+    /// Applies an intrinsic function: `Node::text("X").tagged("Ref")` is `!Ref X`.
     #[must_use]
     pub(crate) fn tagged(mut self, tag: &str) -> Self {
         self.tag = Some(tag.to_owned());
         self
     }
 
-    /// The same with comments above it.
+    /// Sets the comments above the node.
     #[must_use]
     pub(crate) fn with_above(mut self, above: Vec<String>) -> Self {
         self.above = above;
@@ -138,7 +138,7 @@ impl Node {
         Self::text(text).tagged("Sub")
     }
 
-    /// JSON with intrinsic functions in their long form, which become short ones.
+    /// Converts JSON. Intrinsic functions in their long form become tags.
     pub(crate) fn from_json(value: &serde_json::Value) -> Self {
         use serde_json::Value;
         match value {
@@ -159,7 +159,7 @@ impl Node {
         }
     }
 
-    /// The value of `key`, if this is a mapping that has it.
+    /// The value of `key`, if this is a mapping that contains it.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match &self.content {
             Content::Mapping { entries, .. } => {
@@ -169,7 +169,7 @@ impl Node {
         }
     }
 
-    /// Its text, if it is a scalar without an intrinsic function.
+    /// The text of a scalar without an intrinsic function.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. } if self.tag.is_none() => Some(text),
@@ -177,7 +177,7 @@ impl Node {
         }
     }
 
-    /// Its text, if it is a scalar, whatever function is applied to it.
+    /// The text of a scalar, whatever intrinsic function is applied to it.
     pub(crate) fn as_text_under_tag(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. } => Some(text),
@@ -185,10 +185,10 @@ impl Node {
         }
     }
 
-    /// Replaces every node for which `change` has another.
+    /// Replaces every node for which `change` returns another one.
     ///
     /// # Errors
-    /// What `change` fails with.
+    /// Those of `change`.
     pub(crate) fn replace(&mut self, change: &dyn Fn(&Self) -> Result<Option<Self>>) -> Result<()> {
         if let Some(mut other) = change(self)? {
             other.above.splice(0..0, std::mem::take(&mut self.above));
@@ -211,10 +211,10 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The next event that is no comment, and its line. Comments are kept for the node that follows.
+    /// The next event that is not a comment, and its line. Comments are stored for the node that follows.
     fn next(&mut self) -> Result<(Event<'a>, usize)> {
         loop {
-            let (event, span) = self.events.next_event().context("the document ends too soon")??;
+            let (event, span) = self.events.next_event().context("unexpected end of the document")??;
             match event {
                 Event::Comment(text, _) => self.above.push(text.into_owned()),
                 other => return Ok((other, span.start.line())),
@@ -222,13 +222,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The comment on the line that was just read.
+    /// The comment at the end of the line that was just read.
     fn beside(&mut self) -> Result<Option<String>> {
         let beside = matches!(self.events.peek(), Some(Ok((Event::Comment(_, Placement::Right), _))));
         if !beside {
             return Ok(None);
         }
-        match self.events.next_event().context("the document ends too soon")?? {
+        match self.events.next_event().context("unexpected end of the document")?? {
             (Event::Comment(text, _), _) => Ok(Some(text.into_owned())),
             _ => Ok(None),
         }
@@ -269,10 +269,10 @@ impl<'a> Reader<'a> {
                         (Event::Scalar(key, _, 0, None), _) => {
                             (key.into_owned(), std::mem::take(&mut self.above))
                         }
-                        (other, line) => bail!("line {line}: a key is a text, and not {other:?}"),
+                        (other, line) => bail!("line {line}: a key must be a string, not {other:?}"),
                     };
                     if entries.iter().any(|(name, _)| *name == key) {
-                        bail!("line {line}: {key} is there twice");
+                        bail!("line {line}: duplicate key {key}");
                     }
                     let (event, line) = self.next()?;
                     let mut value = self.node(event, line)?;
@@ -283,13 +283,13 @@ impl<'a> Reader<'a> {
                 node.content = Content::Mapping { entries, flow };
                 node.beside = node.beside.or(if flow { self.beside()? } else { None });
             }
-            other => bail!("line {line}: {other:?} is not used in these files"),
+            other => bail!("line {line}: {other:?} is not supported in these files"),
         }
         Ok(node)
     }
 }
 
-/// Whether a text may stand without quotes, in a flow collection or out of it.
+/// Whether a text needs no quotes, inside or outside a flow collection.
 pub(crate) fn is_plain(text: &str, in_flow: bool) -> bool {
     let first = text.chars().next();
     let special = ["true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"];

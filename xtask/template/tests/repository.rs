@@ -1,4 +1,4 @@
-//! The template of the repository is what its sources give, and one more consumer is three files.
+//! The template of the repository is up to date, and a new consumer needs only three files.
 
 use std::path::Path;
 
@@ -10,16 +10,13 @@ use simulation::wiring::Wiring;
 use walkdir::WalkDir;
 
 #[test]
-fn the_template_is_what_its_sources_give() -> Result<()> {
+fn the_template_is_up_to_date() -> Result<()> {
     let found = std::fs::read_to_string(root().join("template.yaml"))?;
-    assert!(
-        found == template::assemble(root())?,
-        "template.yaml is not up to date: run `cargo xtask template`"
-    );
+    assert!(found == template::assemble(root())?, "template.yaml is out of date: run `cargo xtask template`");
     Ok(())
 }
 
-/// What a new consumer is, as CONTRIBUTING.md has it.
+/// The block of a new consumer, as described in CONTRIBUTING.md.
 const BLOCK: &str = "
   CountSales:
     Description: Counts what was sold
@@ -34,12 +31,12 @@ const BLOCK: &str = "
         Resource: !GetAtt EmailsTable.Arn
 ";
 
-/// Copies what is in the repository, and not what was made from it.
+/// Copies the repository without generated folders.
 fn copy(to: &Path) -> Result<()> {
-    let made = ["target", ".local", ".git", ".aws-sam", "fonts"];
+    let generated = ["target", ".local", ".git", ".aws-sam", "fonts"];
     let entries = WalkDir::new(root())
         .into_iter()
-        .filter_entry(|entry| !made.iter().any(|name| entry.file_name().to_str() == Some(name)));
+        .filter_entry(|entry| !generated.iter().any(|name| entry.file_name().to_str() == Some(name)));
     for entry in entries {
         let entry = entry?;
         let path = to.join(entry.path().strip_prefix(root())?);
@@ -52,12 +49,12 @@ fn copy(to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn none(violations: Violations) {
+fn assert_none(violations: Violations) {
     assert!(violations.is_empty(), "\n- {}\n", violations.join("\n- "));
 }
 
 #[test]
-fn a_consumer_is_a_block_a_binary_and_a_sample() -> Result<()> {
+fn a_consumer_needs_a_block_a_binary_and_a_sample() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let copied = folder.path();
     copy(copied)?;
@@ -88,30 +85,30 @@ fn a_consumer_is_a_block_a_binary_and_a_sample() -> Result<()> {
         let id = format!("CountSales{suffix}");
         assert!(template.all(kind).contains_key(id.as_str()), "{id}");
     }
-    none(functions::are_binaries(&template, &Workspace::at(copied)?));
-    none(functions::have_sample_events(&template, &samples_at(copied)?));
-    none(functions::have_log_groups(&template));
-    none(queues::have_dead_letters(&template));
-    none(queues::dead_letters_are_noticed(&template));
-    none(queues::are_looked_at(&template));
-    none(queues::rules_deliver(&template));
-    none(queues::belong_to_one_function(&template));
-    none(permissions::are_narrow(&template));
-    none(permissions::write_their_own_logs(&template));
-    none(events::are_listened_to(&template, &events::known()));
-    none(events::fit_their_samples(&template, &samples_at(copied)?));
+    assert_none(functions::match_binaries(&template, &Workspace::at(copied)?));
+    assert_none(functions::have_sample_events(&template, &samples_at(copied)?));
+    assert_none(functions::have_log_groups(&template));
+    assert_none(queues::have_dead_letter_queues(&template));
+    assert_none(queues::dead_letters_raise_alarms(&template));
+    assert_none(queues::are_monitored(&template));
+    assert_none(queues::rules_deliver_to_queues(&template));
+    assert_none(queues::belong_to_one_function(&template));
+    assert_none(permissions::are_least_privilege(&template));
+    assert_none(permissions::write_only_own_logs(&template));
+    assert_none(events::have_subscribers(&template, &events::event_types()));
+    assert_none(events::samples_match_subscriptions(&template, &samples_at(copied)?));
 
-    // The simulation has its subscription, and the model need not know it: it only observes.
+    // The simulation includes its subscription. The model does not need it, because it only observes.
     let wiring = Wiring::from_template(&template)?;
     let found = wiring.subscriptions.iter().find(|it| it.function == "CountSales");
     assert!(found.is_some_and(|it| it.is_observer && it.event_types == ["payment.succeeded"]), "{found:?}");
     let participants = Template::of_repository()?.participants();
     assert_eq!(template.participants(), participants);
 
-    // One that takes part is what the model has to know.
-    let takes_part = std::fs::read_to_string(&part)?
+    // A participant has to be added to the model.
+    let participant = std::fs::read_to_string(&part)?
         .replace("    Observer: true\n    Environment:\n      EMAILS", "    Environment:\n      EMAILS");
-    std::fs::write(&part, takes_part)?;
+    std::fs::write(&part, participant)?;
     std::fs::write(copied.join("template.yaml"), template::assemble(copied)?)?;
     let more = Template::at(copied)?.participants();
     let new: Vec<_> = more.difference(&participants).collect();
@@ -120,20 +117,23 @@ fn a_consumer_is_a_block_a_binary_and_a_sample() -> Result<()> {
 }
 
 #[test]
-fn what_a_block_may_not_have_is_refused_with_its_line() -> Result<()> {
-    let wrong = [
-        ("    BatchSze: 10\n", "CountSales has no BatchSze"),
-        ("    Queue: true\n", "say what calls it"),
-        ("    Publishes: [payment.refunded]\n", "an observer listens to the bus, and publishes nothing"),
+fn an_invalid_block_is_rejected() -> Result<()> {
+    let invalid_lines = [
+        ("    BatchSze: 10\n", "CountSales has an unknown key BatchSze"),
+        ("    Queue: true\n", "set exactly one trigger"),
+        (
+            "    Publishes: [payment.refunded]\n",
+            "an observer must subscribe to events and must not publish any",
+        ),
     ];
-    for (line, told) in wrong {
+    for (line, message) in invalid_lines {
         let folder = tempfile::tempdir()?;
         copy(&folder.path().join("."))?;
         let part = folder.path().join("lambdas/notifications/template.yaml");
         let before = std::fs::read_to_string(&part)?;
         std::fs::write(&part, format!("{before}{BLOCK}{line}"))?;
         let error = format!("{:#}", template::assemble(folder.path()).unwrap_err());
-        assert!(error.contains(told) && error.contains("lambdas/notifications"), "{error}");
+        assert!(error.contains(message) && error.contains("lambdas/notifications"), "{error}");
     }
     Ok(())
 }

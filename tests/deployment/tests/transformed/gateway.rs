@@ -1,4 +1,4 @@
-//! What the gateway is given: every route with exactly what the contract says.
+//! Tests of the gateway's definition: every route is exactly as the contract describes it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,34 +25,34 @@ fn operations() -> Vec<(&'static str, Operation)> {
 }
 
 #[test]
-fn it_is_openapi_3_and_every_reference_leads_somewhere() {
+fn it_is_valid_openapi_3_without_dangling_references() {
     for (name, deployed) in cases() {
         let body = body(deployed);
         serde_json::from_value::<openapiv3::OpenAPI>(body.clone())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut references = Vec::new();
-        collect(body, &mut references);
+        collect_references(body, &mut references);
         assert!(references.len() >= 10, "{name}: {references:?}");
         for reference in references {
             let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{name}: {reference}"));
-            assert!(body.pointer(pointer).is_some(), "{name}: {reference} leads nowhere");
+            assert!(body.pointer(pointer).is_some(), "{name}: {reference} does not exist");
         }
     }
 }
 
-fn collect(value: &Value, found: &mut Vec<String>) {
+fn collect_references(value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
         Value::Object(fields) => {
             found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
-            fields.values().for_each(|field| collect(field, found));
+            fields.values().for_each(|field| collect_references(field, found));
         }
         _ => {}
     }
 }
 
-/// As the contract has it, said once more: not by the code that made the definition.
-fn wanted(operation: &Operation) -> Value {
+/// The expected properties of a route, derived from the contract without the code that generated the definition.
+fn expected(operation: &Operation) -> Value {
     let description = operation.description();
     let security = match operation.access {
         Access::Public => json!([]),
@@ -82,7 +82,8 @@ fn wanted(operation: &Operation) -> Value {
     })
 }
 
-fn is(body: &Value, operation: &Value) -> Value {
+/// The properties of a route in the definition.
+fn actual(body: &Value, operation: &Value) -> Value {
     let mut security = operation["security"].clone();
     if let Some(scopes) = security.pointer_mut(&format!("/0/{TOKEN}")).and_then(Value::as_array_mut) {
         scopes.sort_by_key(|scope| scope.as_str().unwrap_or_default().to_owned());
@@ -98,17 +99,17 @@ fn is(body: &Value, operation: &Value) -> Value {
     let model = schema.and_then(|reference| reference.strip_prefix("#/components/schemas/"));
     let validator = operation["x-amazon-apigateway-request-validator"].as_str().unwrap_or_default();
     let validator = &body["x-amazon-apigateway-request-validators"][validator];
-    let does = |what: &str| validator[what] == true;
+    let validates = |key: &str| validator[key] == true;
     json!({
         "security": security,
         "headers": headers,
         "model": model,
-        "validates": [does("validateRequestBody"), does("validateRequestParameters")],
+        "validates": [validates("validateRequestBody"), validates("validateRequestParameters")],
     })
 }
 
 #[test]
-fn each_route_asks_for_what_the_contract_says() {
+fn each_route_matches_the_contract() {
     for (name, deployed) in cases() {
         let body = body(deployed);
         let mut left: Vec<(String, String)> = body["paths"]
@@ -124,18 +125,18 @@ fn each_route_asks_for_what_the_contract_says() {
             let method = operation.method.as_str().to_lowercase();
             let route = &body["paths"][operation.path][&method];
             assert!(route.is_object(), "{name}: there is no route {method} {}", operation.path);
-            assert_eq!(is(body, route), wanted(&operation), "{name}: {method} {}", operation.path);
+            assert_eq!(actual(body, route), expected(&operation), "{name}: {method} {}", operation.path);
             left.retain(|it| *it != (operation.path.to_owned(), method.clone()));
         }
-        assert!(left.is_empty(), "{name}: the contract has no {left:?}");
+        assert!(left.is_empty(), "{name}: the contract does not have {left:?}");
     }
 }
 
 #[test]
-fn each_route_leads_to_its_function_which_may_be_called() {
+fn each_route_invokes_its_function_and_has_the_permission_to() {
     for (name, deployed) in cases() {
         let body = body(deployed);
-        let mut called: Vec<String> = Vec::new();
+        let mut invoked: Vec<String> = Vec::new();
         for (path, item) in body["paths"].as_object().into_iter().flatten() {
             for (method, route) in item.as_object().into_iter().flatten() {
                 let integration = &route["x-amazon-apigateway-integration"];
@@ -171,24 +172,24 @@ fn each_route_leads_to_its_function_which_may_be_called() {
                     uri.ends_with(&format!("functions/${{{id}.Arn}}/invocations")),
                     "{name}: {method} {path}: {uri}"
                 );
-                called.push(id);
+                invoked.push(id);
             }
         }
-        for id in called {
-            let permitted = deployed.all("AWS::Lambda::Permission").any(|(_, permission)| {
+        for id in invoked {
+            let is_permitted = deployed.all("AWS::Lambda::Permission").any(|(_, permission)| {
                 permission["FunctionName"] == json!({ "Ref": id })
                     && permission["Principal"] == "apigateway.amazonaws.com"
                     && permission["SourceArn"]["Fn::Sub"]
                         .as_str()
                         .is_some_and(|arn| arn.ends_with(":${Gateway}/v1/*"))
             });
-            assert!(permitted, "{name}: the gateway may not call {id}");
+            assert!(is_permitted, "{name}: the gateway has no permission to invoke {id}");
         }
     }
 }
 
 #[test]
-fn browsers_may_ask_first_wherever_they_may_call() {
+fn routes_for_browsers_accept_preflight_requests() {
     let body = body(&cases()["production"]);
     for (_, operation) in operations() {
         let options = &body["paths"][operation.path]["options"];
@@ -199,7 +200,7 @@ fn browsers_may_ask_first_wherever_they_may_call() {
             assert_eq!(
                 options["security"],
                 json!([]),
-                "{}: a browser sends no token with it",
+                "{}: a preflight request has no token",
                 operation.path
             );
         }
@@ -207,7 +208,7 @@ fn browsers_may_ask_first_wherever_they_may_call() {
 }
 
 #[test]
-fn the_schemes_are_those_that_the_gateway_knows() {
+fn the_security_schemes_are_those_of_the_gateway() {
     for (name, deployed) in cases() {
         let schemes = &body(deployed)["components"]["securitySchemes"];
         assert_eq!(schemes.as_object().map(|it| it.len()), Some(3), "{name}");
@@ -219,7 +220,7 @@ fn the_schemes_are_those_that_the_gateway_knows() {
     }
 }
 
-/// The keywords of draft 4 that API Gateway's models take
+/// The keywords of draft 4 that API Gateway's models support
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html>).
 const KEYWORDS: [&str; 22] = [
     "additionalProperties",
@@ -246,14 +247,16 @@ const KEYWORDS: [&str; 22] = [
     "type",
 ];
 
-fn keywords(schema: &Value, found: &mut Vec<String>) {
+fn collect_keywords(schema: &Value, found: &mut Vec<String>) {
     for (keyword, value) in schema.as_object().into_iter().flatten() {
         found.push(keyword.clone());
         match keyword.as_str() {
-            "properties" => value.as_object().into_iter().flatten().for_each(|(_, it)| keywords(it, found)),
-            "items" | "not" | "additionalProperties" => keywords(value, found),
+            "properties" => {
+                value.as_object().into_iter().flatten().for_each(|(_, it)| collect_keywords(it, found))
+            }
+            "items" | "not" | "additionalProperties" => collect_keywords(value, found),
             "allOf" | "anyOf" | "oneOf" => {
-                value.as_array().into_iter().flatten().for_each(|it| keywords(it, found));
+                value.as_array().into_iter().flatten().for_each(|it| collect_keywords(it, found));
             }
             _ => {}
         }
@@ -261,17 +264,17 @@ fn keywords(schema: &Value, found: &mut Vec<String>) {
 }
 
 #[test]
-fn models_are_draft_4_and_say_nothing_that_the_gateway_does_not_know() {
+fn models_are_draft_4_and_use_only_supported_keywords() {
     let models = body(&cases()["production"])["components"]["schemas"].as_object().unwrap();
-    let wanted: std::collections::BTreeSet<String> =
+    let expected: std::collections::BTreeSet<String> =
         operations().iter().filter_map(|(_, it)| Some(it.description().body?.name)).collect();
-    assert!(models.keys().eq(wanted.iter()), "{:?} {wanted:?}", models.keys());
+    assert!(models.keys().eq(expected.iter()), "{:?} {expected:?}", models.keys());
     let document = document(&services()).unwrap();
     for (name, model) in models {
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "{name}: a model's name is alphanumeric");
         assert!(jsonschema::draft4::meta::is_valid(model), "{name}: {model:#}");
         let mut found = Vec::new();
-        keywords(model, &mut found);
+        collect_keywords(model, &mut found);
         found.retain(|it| !KEYWORDS.contains(&it.as_str()) && it != "uniqueItems");
         assert!(found.is_empty(), "{name}: {found:?}");
         let schema = &document["components"]["schemas"][name];
@@ -279,46 +282,46 @@ fn models_are_draft_4_and_say_nothing_that_the_gateway_does_not_know() {
     }
 }
 
-/// What the gateway answers itself, with its variables filled in, is a problem as the contract has it.
+/// The gateway responses, with their variables filled in, are problems that the contract describes.
 #[test]
-fn the_gateways_answers_are_problems() {
+fn the_gateway_responses_are_problems() {
     let document = document(&services()).unwrap();
     let mut schema = document["components"]["schemas"]["Problem"].clone();
     schema["components"] = document["components"].clone();
     let problem = jsonschema::draft202012::new(&schema).unwrap();
-    let answers = &body(&cases()["production"])["x-amazon-apigateway-gateway-responses"];
-    let answers = answers.as_object().unwrap();
-    assert!(answers.contains_key("DEFAULT_4XX") && answers.contains_key("DEFAULT_5XX"));
-    for (name, answer) in answers {
-        let text = answer["responseTemplates"]["application/json"].as_str().unwrap_or_default();
+    let responses = &body(&cases()["production"])["x-amazon-apigateway-gateway-responses"];
+    let responses = responses.as_object().unwrap();
+    assert!(responses.contains_key("DEFAULT_4XX") && responses.contains_key("DEFAULT_5XX"));
+    for (name, response) in responses {
+        let text = response["responseTemplates"]["application/json"].as_str().unwrap_or_default();
         let filled =
             text.replace("$context.error.messageString", " \"Missing\"").replace("$context.requestId", "r-1");
         assert!(!filled.contains('$'), "{name}: {filled}");
         let body: Value = serde_json::from_str(&filled).unwrap();
         assert!(problem.is_valid(&body), "{name}: {body}");
-        assert_eq!(answer["statusCode"], body["status"].to_string(), "{name}");
+        assert_eq!(response["statusCode"], body["status"].to_string(), "{name}");
         let kinds = |response: &Value| {
             response["content"]["application/problem+json"]["schema"]["properties"]["type"]["enum"].clone()
         };
-        let told =
+        let is_described =
             document["components"]["responses"].as_object().into_iter().flatten().any(|(_, response)| {
                 let schema = &response["content"]["application/problem+json"]["schema"]["properties"];
                 schema["status"]["const"] == body["status"]
                     && kinds(response).as_array().is_some_and(|kinds| kinds.contains(&body["type"]))
             });
-        assert!(told, "{name}: no operation says that it may answer {body}");
-        let header = |name: &str| &answer["responseParameters"][format!("gatewayresponse.header.{name}")];
+        assert!(is_described, "{name}: no operation describes the response {body}");
+        let header = |name: &str| &response["responseParameters"][format!("gatewayresponse.header.{name}")];
         assert_eq!(*header("X-Correlation-Id"), "context.requestId", "{name}");
     }
 }
 
-/// A page that is not of the shop cannot read them.
+/// Web pages of other origins cannot read them.
 #[test]
-fn the_gateways_answers_are_for_a_listed_origin_alone() {
+fn the_gateway_responses_allow_only_a_listed_origin() {
     let origins = |case: &str| -> Vec<Value> {
-        let answers = &body(&cases()[case])["x-amazon-apigateway-gateway-responses"];
+        let responses = &body(&cases()[case])["x-amazon-apigateway-gateway-responses"];
         let header = "gatewayresponse.header.Access-Control-Allow-Origin";
-        answers.as_object().unwrap().values().map(|it| it["responseParameters"][header].clone()).collect()
+        responses.as_object().unwrap().values().map(|it| it["responseParameters"][header].clone()).collect()
     };
     assert!(
         origins("production").iter().all(|it| it == "'https://shop.test'"),
@@ -328,12 +331,12 @@ fn the_gateways_answers_are_for_a_listed_origin_alone() {
     assert!(origins("staging").iter().all(Value::is_null), "no origin is allowed: {:?}", origins("staging"));
 }
 
-/// A stage serves a deployment, and a deployment is a snapshot: a change reaches clients only with a new one.
+/// A stage serves a deployment, which is a snapshot of the definition: a change needs a new deployment to take effect.
 #[test]
-fn a_change_of_any_parameter_in_the_definition_is_deployed() {
+fn a_changed_parameter_of_the_definition_creates_a_new_deployment() {
     let deployment = |parameters: &deployment::Parameters| {
-        let mut made = transform(&BTreeMap::from([("it", parameters.clone())])).unwrap();
-        let deployed = Deployed::new(made.remove("it").unwrap(), parameters).unwrap();
+        let mut transformed = transform(&BTreeMap::from([("it", parameters.clone())])).unwrap();
+        let deployed = Deployed::new(transformed.remove("it").unwrap(), parameters).unwrap();
         let (id, _) = deployed.all("AWS::ApiGateway::Deployment").next().unwrap();
         let (_, stage) = deployed.all("AWS::ApiGateway::Stage").next().unwrap();
         assert_eq!(stage["DeploymentId"], json!({ "Ref": id }));
@@ -343,7 +346,7 @@ fn a_change_of_any_parameter_in_the_definition_is_deployed() {
     for (name, value) in
         [("OrdersServiceUrl", "https://orders.shop.test"), ("AllowedOrigins", "https://shop.test")]
     {
-        // SAM names a deployment that is always made after the second.
+        // SAM names a deployment that is always created after the current second.
         std::thread::sleep(Duration::from_millis(1100));
         let mut parameters = production().unwrap();
         parameters.insert(name.to_owned(), value.to_owned());
@@ -354,7 +357,7 @@ fn a_change_of_any_parameter_in_the_definition_is_deployed() {
 }
 
 #[test]
-fn requests_are_logged_so_that_they_are_found_by_their_correlation_id() {
+fn the_access_log_contains_the_correlation_id() {
     let stage = |case: &str| cases()[case].all("AWS::ApiGateway::Stage").next().unwrap().1.clone();
     let setting = &stage("production")["AccessLogSetting"];
     let format: BTreeMap<String, String> = serde_json::from_str(setting["Format"].as_str().unwrap()).unwrap();
@@ -362,5 +365,5 @@ fn requests_are_logged_so_that_they_are_found_by_their_correlation_id() {
     assert_eq!(format["gateway_extended_request_id"], "$context.extendedRequestId");
     assert!(format.values().all(|value| value.starts_with("$context.")), "{format:?}");
     assert!(!setting["DestinationArn"].is_null());
-    assert!(stage("local")["AccessLogSetting"].is_null(), "the emulator has no role for it");
+    assert!(stage("local")["AccessLogSetting"].is_null(), "the emulator has no role for access logs");
 }

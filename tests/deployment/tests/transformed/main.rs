@@ -1,5 +1,5 @@
-//! The template of the repository, as AWS gets it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+//! Tests of the template of the repository as it is deployed.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a helper fails the test")]
 
 mod gateway;
 mod stack;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use deployment::{Deployed, Parameters, environment, production, transform};
 
-/// The deployments that are looked at, by name.
+/// The deployments under test, by name.
 fn cases() -> &'static BTreeMap<String, Deployed> {
     static CASES: OnceLock<BTreeMap<String, Deployed>> = OnceLock::new();
     CASES.get_or_init(|| {

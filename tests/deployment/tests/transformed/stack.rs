@@ -1,68 +1,72 @@
-//! The stack as a whole: its rules, its limits, its names, what waits for what, who may do what.
+//! Tests of the stack as a whole: rules, quotas, names, dependencies and permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deployment::{deployed, environment, limits, production};
+use deployment::{deployment_with, environment, limits, production};
 use serde_json::{Value, json};
 
 use crate::cases;
 
 #[test]
-fn it_stays_clear_of_the_limits() {
+fn quota_usage_leaves_room_for_growth() {
     for (name, deployed) in cases() {
-        for used in limits::used(deployed) {
-            assert!(used.is_within_margin(), "{name}: {} {} of {}", used.what, used.is, used.limit);
+        for usage in limits::quota_usage(deployed) {
+            assert!(usage.is_within_margin(), "{name}: {} {} of {}", usage.quota, usage.used, usage.limit);
         }
-        for used in limits::names(deployed) {
-            assert!(used.is <= used.limit, "{name}: {} {} of {}", used.what, used.is, used.limit);
+        for usage in limits::name_lengths(deployed) {
+            assert!(usage.used <= usage.limit, "{name}: {} {} of {}", usage.quota, usage.used, usage.limit);
         }
     }
 }
 
 #[test]
-fn nothing_waits_for_itself() {
+fn dependencies_have_no_cycles() {
     for (name, deployed) in cases() {
         let mut left: BTreeMap<String, BTreeSet<String>> =
-            deployed.resources.keys().map(|id| (id.clone(), deployed.needs(id))).collect();
+            deployed.resources.keys().map(|id| (id.clone(), deployed.dependencies(id))).collect();
         while !left.is_empty() {
-            let ready: Vec<String> =
-                left.iter().filter(|(_, needs)| needs.is_empty()).map(|(id, _)| id.clone()).collect();
-            assert!(!ready.is_empty(), "{name}: these wait for each other: {:?}", left.keys());
+            let ready: Vec<String> = left
+                .iter()
+                .filter(|(_, dependencies)| dependencies.is_empty())
+                .map(|(id, _)| id.clone())
+                .collect();
+            assert!(!ready.is_empty(), "{name}: these depend on each other: {:?}", left.keys());
             for id in &ready {
                 left.remove(id);
             }
-            left.values_mut().for_each(|needs| needs.retain(|id| !ready.contains(id)));
+            left.values_mut().for_each(|dependencies| dependencies.retain(|id| !ready.contains(id)));
         }
     }
 }
 
-/// A shop that is in front of customers has what it needs, or is not deployed.
+/// A deployment that serves customers has all required parameters, or CloudFormation rejects it.
 #[test]
-fn a_deployment_that_lacks_something_is_refused_with_what_to_set() {
-    let refusals = |parameters: &deployment::Parameters| deployed(parameters).unwrap().refusals().unwrap();
-    assert_eq!(refusals(&environment("local").unwrap()), Vec::<String>::new());
-    assert_eq!(refusals(&production().unwrap()), Vec::<String>::new());
-    let bare = refusals(&environment("production").unwrap());
+fn a_deployment_with_missing_parameters_is_rejected() {
+    let violations =
+        |parameters: &deployment::Parameters| deployment_with(parameters).unwrap().rule_violations().unwrap();
+    assert_eq!(violations(&environment("local").unwrap()), Vec::<String>::new());
+    assert_eq!(violations(&production().unwrap()), Vec::<String>::new());
+    let incomplete = violations(&environment("production").unwrap());
     for name in ["SenderAddress", "SenderIdentity", "AlarmEmail", "ShopUrl", "ShopAddress", "ShopTaxId"] {
         assert!(
-            bare.iter().any(|sentence| sentence.starts_with(&format!("Set {name} "))),
-            "{name}: {bare:?}"
+            incomplete.iter().any(|description| description.starts_with(&format!("Set {name} "))),
+            "{name}: {incomplete:?}"
         );
     }
-    let staging = refusals(&environment("staging").unwrap());
+    let staging = violations(&environment("staging").unwrap());
     assert!(staging.len() == 1 && staging[0].starts_with("Set SenderAddress "), "{staging:?}");
 }
 
-/// An identity is there once for an account and region: two stacks cannot both make it.
+/// An SES identity is unique in an account and region: two stacks cannot both create it.
 #[test]
-fn no_stack_on_aws_makes_an_identity_of_ses() {
+fn no_stack_on_aws_creates_an_ses_identity() {
     for name in ["staging", "production"] {
         assert_eq!(cases()[name].all("AWS::SES::EmailIdentity").count(), 0, "{name}");
     }
 }
 
 #[test]
-fn what_has_content_stays_and_what_failed_to_be_made_goes() {
+fn buckets_are_retained_except_after_a_failed_creation() {
     for (id, _) in cases()["production"].all("AWS::S3::Bucket") {
         let bucket = &cases()["production"].resources[id];
         assert_eq!(bucket["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
@@ -70,15 +74,19 @@ fn what_has_content_stays_and_what_failed_to_be_made_goes() {
     }
 }
 
-/// GuardDuty tries the role when the plan is made: the role is as AWS documents it, and has some time until then.
+/// GuardDuty tests the role when the plan is created. Therefore the role is the documented one, and other resources are
+/// created between the two, to give it time to take effect.
 #[test]
-fn the_malware_plan_comes_long_after_its_role() {
+fn the_malware_protection_plan_is_created_long_after_its_role() {
     let deployed = &cases()["production"];
     let role = &deployed.resources["MalwareProtectionRole"]["Properties"]["AssumeRolePolicyDocument"];
-    assert!(role["Statement"][0]["Condition"].is_null(), "no example of AWS has a condition: {role}");
-    let needs = deployed.needs("MalwareProtection");
-    assert!(needs.contains("ProcessUploadMapping"), "{needs:?}");
-    assert!(deployed.needs("ProcessUploadMapping").contains("ProcessUpload"));
+    assert!(
+        role["Statement"][0]["Condition"].is_null(),
+        "the role that AWS documents has no condition: {role}"
+    );
+    let dependencies = deployed.dependencies("MalwareProtection");
+    assert!(dependencies.contains("ProcessUploadMapping"), "{dependencies:?}");
+    assert!(deployed.dependencies("ProcessUploadMapping").contains("ProcessUpload"));
 }
 
 fn statements(role: &Value) -> Vec<Value> {
@@ -95,12 +103,12 @@ fn actions(statement: &Value) -> Vec<String> {
     })
 }
 
-/// Also the roles that SAM makes, which no part of the template shows.
+/// Includes the roles that SAM generates, which are not in the template.
 #[test]
-fn no_role_may_do_more_than_its_function() {
+fn no_role_allows_more_than_its_function_needs() {
     for (name, deployed) in cases() {
         for (id, role) in deployed.all("AWS::IAM::Role") {
-            let trusts = role["AssumeRolePolicyDocument"].to_string();
+            let trust_policy = role["AssumeRolePolicyDocument"].to_string();
             if id != "GatewayLogRole" {
                 assert!(role["ManagedPolicyArns"].is_null(), "{name}: {id} has managed policies");
             }
@@ -116,25 +124,30 @@ fn no_role_may_do_more_than_its_function() {
                     }
                     if action == "events:PutEvents" {
                         let equals = &statement["Condition"]["ForAllValues:StringEquals"];
-                        let said = |key: &str| equals[key].as_array().is_some_and(|it| !it.is_empty());
+                        let is_restricted =
+                            |key: &str| equals[key].as_array().is_some_and(|it| !it.is_empty());
                         assert!(
-                            said("events:source") && said("events:detail-type"),
+                            is_restricted("events:source") && is_restricted("events:detail-type"),
                             "{name}: {id}: {statement}"
                         );
                     }
                 }
             }
-            assert!(trusts.contains("amazonaws.com") && !trusts.contains('*'), "{name}: {id}: {trusts}");
+            assert!(
+                trust_policy.contains("amazonaws.com") && !trust_policy.contains('*'),
+                "{name}: {id}: {trust_policy}"
+            );
         }
     }
 }
 
-/// Events that move money or stock are believed from the service that knows them, and from whom the shop names.
+/// Events that move money or stock are accepted only from the service that owns them, and from the order services that
+/// the parameter `OrderSources` lists.
 #[test]
-fn rules_look_at_the_source() {
+fn rules_match_the_source_of_events() {
     let mut parameters = production().unwrap();
     parameters.insert("OrderSources".to_owned(), "orders,the-old-shop".to_owned());
-    let deployed = deployed(&parameters).unwrap();
+    let deployed = deployment_with(&parameters).unwrap();
     let sources = |id: &str| deployed.resources[id]["Properties"]["EventPattern"]["source"].clone();
     assert_eq!(sources("ReserveInventoryRule"), json!(["orders", "the-old-shop"]));
     assert_eq!(sources("SettleReservationRule"), json!(["payments"]));
@@ -145,9 +158,9 @@ fn rules_look_at_the_source() {
     }
 }
 
-/// The health check's client reaches one customer: its only scope is one that no person gets.
+/// The client of the health check can access one customer only: its single scope is one that no user gets.
 #[test]
-fn the_health_check_has_a_scope_of_its_own() {
+fn the_health_check_has_its_own_scope() {
     let clients: BTreeMap<&str, &Value> = cases()["production"].all("AWS::Cognito::UserPoolClient").collect();
     assert_eq!(clients["HealthClient"]["AllowedOAuthScopes"], json!(["health/check"]));
     for (id, client) in clients.iter().filter(|(id, _)| **id != "HealthClient") {
@@ -155,9 +168,9 @@ fn the_health_check_has_a_scope_of_its_own() {
     }
 }
 
-/// Metrics are lines that the functions write at `info`: Lambda must not drop them, whatever `LogLevel` says.
+/// Metrics are log lines of level `info`: Lambda must not drop them, whatever `LogLevel` is.
 #[test]
-fn lambda_drops_no_line_that_a_metric_is_made_of() {
+fn lambda_does_not_drop_the_log_lines_of_metrics() {
     for (name, deployed) in cases() {
         for (id, function) in deployed.all("AWS::Lambda::Function") {
             assert_eq!(function["LoggingConfig"]["ApplicationLogLevel"], "TRACE", "{name}: {id}");
