@@ -1,19 +1,19 @@
-//! The time of day, for deadlines and for the report's date. Measurements use [`std::time::Instant`].
+//! The wall clock, for deadlines and for the date of the report. Measurements use [`std::time::Instant`].
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-#[expect(clippy::disallowed_methods, reason = "a measurement happens now")]
-/// By the machine's clock.
+#[expect(clippy::disallowed_methods, reason = "measurements use the real time")]
+/// The current time of the system clock.
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Milliseconds since 1970, as the Runtime API counts.
+/// The current time in milliseconds since the Unix epoch, the unit of the Runtime API.
 pub fn epoch_ms() -> u128 {
     u128::try_from(now().as_millisecond()).unwrap_or_default()
 }
 
-/// Today, UTC.
+/// The current date in UTC.
 pub fn today() -> Date {
     TimeZone::UTC.to_datetime(now()).date()
 }

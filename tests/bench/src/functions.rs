@@ -1,4 +1,4 @@
-//! What is measured: the functions of `template.yaml`, as they are configured there, and the floor.
+//! The functions of `template.yaml`, as they are configured there, and the floor.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,45 +12,45 @@ use jiff::Timestamp;
 use payments::webhook::signature::sign;
 use serde_json::{Value, json};
 
-/// The name of the binary that all others are compared with.
+/// The name of the baseline binary, which does nothing.
 pub const FLOOR: &str = "floor";
 
-/// What webhooks are signed with here.
+/// The secret that webhooks are signed with.
 pub const WEBHOOK_SECRET: &str = "whsec_bench";
 const SIGNATURE: &str = "Stripe-Signature";
-/// The type of a queue, whose `Ref` is its URL.
+/// The resource type of a queue, whose `Ref` is its URL.
 const QUEUE: &str = "AWS::SQS::Queue";
 
-/// A function, and how it is called.
+/// A function with its configuration and its sample event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// The name of its binary.
     pub name: String,
-    /// What it is configured to get, in MB.
+    /// Its configured memory in MB.
     pub memory: u64,
-    /// How long it may take.
+    /// Its configured timeout.
     pub timeout: Duration,
-    /// Its environment, as the template sets it.
+    /// Its environment variables, as the template sets them.
     pub variables: BTreeMap<String, String>,
     /// Its sample event.
     pub sample: Bytes,
-    /// Who calls it.
+    /// Its trigger.
     pub trigger: Trigger,
 }
 
-/// Who calls a function: each expects another form of answer.
+/// The trigger of a function, which determines the form of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
-    /// API Gateway: a response.
+    /// API Gateway, which expects an HTTP response.
     Http,
-    /// A queue or a stream: which records are to come again.
+    /// A queue or a stream, which expects the failed records of the batch.
     Records,
-    /// A schedule, or nobody: anything.
+    /// A schedule or another trigger, which accepts any response.
     Other,
 }
 
 impl Trigger {
-    fn of(event: &Value) -> Self {
+    fn from_event(event: &Value) -> Self {
         match event {
             event if event["httpMethod"].is_string() => Self::Http,
             event if event["Records"].is_array() => Self::Records,
@@ -58,18 +58,18 @@ impl Trigger {
         }
     }
 
-    /// Whether the answer says that all is done that the event asked for.
-    pub fn is_success(self, answer: &Value) -> bool {
+    /// Whether the response reports that the event was handled completely.
+    pub fn is_success(self, response: &Value) -> bool {
         match self {
-            Self::Http => answer["statusCode"].as_u64().is_some_and(|status| (200..300).contains(&status)),
-            Self::Records => answer["batchItemFailures"].as_array().is_some_and(Vec::is_empty),
+            Self::Http => response["statusCode"].as_u64().is_some_and(|status| (200..300).contains(&status)),
+            Self::Records => response["batchItemFailures"].as_array().is_some_and(Vec::is_empty),
             Self::Other => true,
         }
     }
 }
 
 impl Function {
-    /// The floor.
+    /// The baseline function, which does nothing.
     pub fn floor() -> Self {
         Self {
             name: FLOOR.to_owned(),
@@ -81,7 +81,10 @@ impl Function {
         }
     }
 
-    /// The functions of this repository, by name; only those in `names`, if there are any.
+    /// The functions of this repository, sorted by name; only those in `names`, unless it is empty.
+    ///
+    /// # Errors
+    /// If a name is unknown, or the template or a sample event cannot be read.
     pub fn of_repository(names: &[String]) -> anyhow::Result<Vec<Self>> {
         let template = Template::of_repository()?;
         let mut samples = samples()?;
@@ -90,10 +93,10 @@ impl Function {
             let mut function = Self::read(&template, function)?;
             let event = samples.remove(&function.name);
             let event = event.with_context(|| format!("events/{}.json is missing", function.name))?;
-            function.trigger = Trigger::of(&event);
+            function.trigger = Trigger::from_event(&event);
             let event =
                 if function.variables.get("MALWARE_SCANNER").is_some_and(|scanner| scanner == "guardduty") {
-                    scanned(event)?
+                    scan_result(event)?
                 } else {
                     event
                 };
@@ -109,18 +112,21 @@ impl Function {
         Ok(functions)
     }
 
-    /// One function of this repository.
+    /// Loads one function of this repository.
+    ///
+    /// # Errors
+    /// Those of [`Function::of_repository`].
     pub fn named(name: &str) -> anyhow::Result<Self> {
         let function = Self::of_repository(&[name.to_owned()])?.into_iter().next();
-        function.with_context(|| format!("no function {name}"))
+        function.with_context(|| format!("there is no function {name}"))
     }
 
     fn read(template: &Template, function: Resource<'_>) -> anyhow::Result<Self> {
         let name = function.id.to_kebab_case();
         let variables = "/Environment/Variables";
-        let of_all = template.globals().pointer(variables);
+        let shared = template.globals().pointer(variables);
         let own = function.property(variables);
-        let variables = of_all.into_iter().chain([own]).filter_map(Value::as_object).flatten();
+        let variables = shared.into_iter().chain([own]).filter_map(Value::as_object).flatten();
         let number = |path: &str| function.setting(path).as_u64();
         Ok(Self {
             name,
@@ -132,7 +138,7 @@ impl Function {
         })
     }
 
-    /// What it is called with at this time: a webhook's signature is good for minutes.
+    /// The sample event as of this time: the signature of a webhook is valid for a few minutes only.
     pub fn event(&self, now: Timestamp) -> Bytes {
         let Ok(mut event) = serde_json::from_slice::<Value>(&self.sample) else { return self.sample.clone() };
         let Some(body) = event["body"].as_str().filter(|_| event["headers"][SIGNATURE].is_string()) else {
@@ -144,16 +150,16 @@ impl Function {
         event.to_string().into()
     }
 
-    /// Whether it talks to others than AWS, and so reads the machine's trusted roots.
-    pub fn trusts_the_machine(&self) -> bool {
-        let of_others = [crate::backend::Service::Stripe.variable(), "WEBHOOK_RETRY_BASE_SECONDS"];
-        of_others.iter().any(|name| self.variables.contains_key(*name))
+    /// Whether it calls servers other than AWS, and therefore loads the root certificates of the system.
+    pub fn uses_system_roots(&self) -> bool {
+        let external = [crate::backend::Service::Stripe.variable(), "WEBHOOK_RETRY_BASE_SECONDS"];
+        external.iter().any(|name| self.variables.contains_key(*name))
     }
 }
 
-/// What GuardDuty says of a file that S3 told of, and that is clean: the sample is what comes where clamd is the scanner
+/// Converts the sample event, an S3 notification for clamd, to GuardDuty's scan result of the same object, which is clean
 /// (<https://docs.aws.amazon.com/guardduty/latest/ug/monitor-with-eventbridge-s3-malware-protection.html>).
-fn scanned(mut event: Value) -> anyhow::Result<Value> {
+fn scan_result(mut event: Value) -> anyhow::Result<Value> {
     let message = event["Records"][0]["body"].as_str().context("an event without a message")?;
     let mut message: Value = serde_json::from_str(message)?;
     let object = &message["detail"]["object"];
@@ -172,15 +178,15 @@ fn scanned(mut event: Value) -> anyhow::Result<Value> {
     Ok(event)
 }
 
-/// What a variable is set to on AWS: a parameter has its default, and a resource is called by its logical id.
+/// The value of a variable on AWS, with the defaults of parameters, and with logical ids in place of physical ones.
 fn resolve(template: &Template, value: &Value) -> String {
     let value = if value["Fn::If"][0] == "IsOnAws" { &value["Fn::If"][1] } else { value };
     if let Some(text) = value["Fn::Sub"].as_str() {
         return text.to_owned();
     }
-    if let (Some(between), Some(parts)) = (value["Fn::Join"][0].as_str(), value["Fn::Join"][1].as_array()) {
+    if let (Some(separator), Some(parts)) = (value["Fn::Join"][0].as_str(), value["Fn::Join"][1].as_array()) {
         let parts: Vec<String> = parts.iter().map(|part| resolve(template, part)).collect();
-        return parts.join(between);
+        return parts.join(separator);
     }
     if let Some(queue) = value["Ref"].as_str().filter(|id| template.all(QUEUE).contains_key(id)) {
         return format!("https://sqs.us-east-1.amazonaws.com/123456789012/{queue}");
@@ -199,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_function_is_configured_as_the_template_says() {
+    fn the_configuration_is_that_of_the_template() {
         let template = Template::parse(
             "{Parameters: {Base: {Default: 2}}, \
               Globals: {Function: {Timeout: 30, MemorySize: 128, Environment: {Variables: {B: !Ref Base}}}}, \
@@ -224,16 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn only_a_success_is_one() {
-        let http = Trigger::of(&json!({ "httpMethod": "GET" }));
+    fn failures_are_not_taken_for_successes() {
+        let http = Trigger::from_event(&json!({ "httpMethod": "GET" }));
         assert!(http.is_success(&json!({ "statusCode": 201 })));
         assert!(!http.is_success(&json!({ "statusCode": 400 })));
         assert!(!http.is_success(&json!({ "batchItemFailures": [] })));
-        let records = Trigger::of(&json!({ "Records": [] }));
+        let records = Trigger::from_event(&json!({ "Records": [] }));
         assert!(records.is_success(&json!({ "batchItemFailures": [] })));
         assert!(!records.is_success(&json!({ "batchItemFailures": [{ "itemIdentifier": "1" }] })));
         assert!(!records.is_success(&json!({})));
-        assert!(Trigger::of(&json!({ "source": "aws.scheduler" })).is_success(&Value::Null));
+        assert!(Trigger::from_event(&json!({ "source": "aws.scheduler" })).is_success(&Value::Null));
     }
 
     #[test]
@@ -248,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_function_is_told_the_right_names() {
+    fn the_error_for_a_misspelt_name_lists_the_functions() {
         let error = Function::of_repository(&["orders_api".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("orders_api") && error.contains("orders-api"), "{error}");
     }
@@ -259,7 +265,7 @@ mod tests {
         assert!(
             functions
                 .iter()
-                .any(|function| function.name == "process-payment" && function.trusts_the_machine())
+                .any(|function| function.name == "process-payment" && function.uses_system_roots())
         );
         assert!(functions.iter().all(|function| serde_json::from_slice::<Value>(&function.sample).is_ok()));
     }

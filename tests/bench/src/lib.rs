@@ -1,13 +1,13 @@
-//! What surrounds a function's process when Lambda runs it, for programs that start the binaries themselves.
+//! The environment of a function on Lambda, for programs that start the binaries themselves.
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
-//! | [`functions`] | the functions, as `template.yaml` has them |
-//! | [`runtime_api`], [`process`] | the half of Lambda that a function sees: its events and its process |
+//! | [`functions`] | the functions, as configured in `template.yaml` |
+//! | [`runtime_api`], [`process`] | the Lambda Runtime API and the process of a function |
 //! | [`backend`] | the services that the functions call |
-//! | [`server`] | what both are served by |
-//! | [`photo`] | pictures to work on |
-//! | [`clock`] | the time of day |
+//! | [`server`] | the HTTP server of the Runtime API and the services |
+//! | [`photo`] | generated images |
+//! | [`clock`] | the wall clock |
 
 pub mod backend;
 pub mod clock;

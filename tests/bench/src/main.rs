@@ -1,13 +1,14 @@
-//! Measures what each function costs to start, to call and to keep, and what jobs cost whose work grows. `cargo xtask
-//! bench` builds what is measured and calls this; it is a program of its own because it has to be built with optimizations, or it would measure itself.
+//! Measures cold start, latency, memory and size of each function, and jobs whose work grows with their input.
+//! `cargo xtask bench` builds the functions and runs this program. It is a separate program because it must be built
+//! with optimizations: otherwise it would measure itself.
 //!
-//! | module | is |
+//! | module | content |
 //! |---|---|
-//! | [`bench`] | what is measured, and what surrounds it: the library of this package |
-//! | [`tls`] | certificates for the services |
-//! | [`measure`] | what is done how often |
-//! | [`jobs`] | what takes longer the more there is |
-//! | [`statistics`], [`report`] | what is made of it |
+//! | [`bench`] | the functions and their environment: the library of this package |
+//! | [`tls`] | certificates of the services |
+//! | [`measure`] | the measurement of functions |
+//! | [`jobs`] | the measurement of work that grows with its input |
+//! | [`statistics`], [`report`] | the evaluation of the measurements |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
@@ -25,71 +26,71 @@ use architecture::workspace::root;
 use clap::Parser;
 
 use bench::functions::Function;
-use measure::{Bench, Measured};
+use measure::{Bench, Measurements};
 
 /// Measures functions and jobs. Called by `cargo xtask bench`.
 #[derive(Parser)]
 enum Command {
-    /// What each function costs to start, to call and to keep.
+    /// Measures cold start, latency, memory and size of each function.
     Functions(FunctionsArgs),
-    /// What takes longer the more there is.
+    /// Measures work that grows with its input.
     Jobs(JobsArgs),
-    /// Does one job, to be measured from outside.
+    /// Runs one job in this process, which another process measures.
     #[command(hide = true)]
     Job {
-        /// Which.
+        /// The name of the job.
         name: String,
-        /// What it is told.
+        /// The arguments of the job.
         arguments: Vec<String>,
     },
 }
 
 #[derive(clap::Args)]
 struct JobsArgs {
-    /// Where the binaries of the functions are.
+    /// The folder with the binaries of the functions.
     #[arg(long)]
     binaries: PathBuf,
-    /// Only these.
+    /// The jobs to measure, separated by commas; all by default.
     #[arg(long, value_delimiter = ',')]
     jobs: Vec<String>,
-    /// How many times each is done.
+    /// The number of measurements of each job.
     #[arg(long)]
     rounds: usize,
-    /// Where to write the report.
+    /// The file to write the report to.
     #[arg(long)]
     out: PathBuf,
 }
 
 #[derive(clap::Args)]
 struct FunctionsArgs {
-    /// Where the binaries are.
+    /// The folder with the binaries.
     #[arg(long)]
     binaries: PathBuf,
-    /// Only these functions.
+    /// The functions to measure, separated by commas; all by default.
     #[arg(long, value_delimiter = ',')]
     functions: Vec<String>,
-    /// How many cold starts of each function count.
+    /// The number of cold starts of each function. An additional first one does not count.
     #[arg(long)]
     rounds: usize,
-    /// How many warm invocations of each function.
+    /// The number of warm invocations of each function.
     #[arg(long)]
     warm: usize,
-    /// Leave TLS out.
+    /// Use plain HTTP instead of TLS.
     #[arg(long)]
     http: bool,
-    /// Where to write the report.
+    /// The file to write the report to.
     #[arg(long)]
     out: PathBuf,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let done = match Command::parse() {
+    let result = match Command::parse() {
         Command::Functions(args) => measure_functions(args).await,
         Command::Jobs(args) => measure_jobs(&args).await,
-        Command::Job { name, arguments } => jobs::work(&name, &arguments).await,
+        Command::Job { name, arguments } => jobs::run_in_process(&name, &arguments).await,
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -99,39 +100,41 @@ async fn main() -> ExitCode {
 }
 
 async fn measure_jobs(args: &JobsArgs) -> anyhow::Result<()> {
-    ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
-    ensure!(args.rounds > 0, "--rounds is at least 1");
+    ensure!(cfg!(target_os = "linux"), "the benchmark runs only on Linux, because it reads /proc");
+    ensure!(args.rounds > 0, "--rounds must be at least 1");
     let mut sections = Vec::new();
     for job in jobs::jobs(&args.jobs)? {
-        say(&format!("{job} …"));
+        print_line(&format!("{job} …"));
         let section = jobs::measure(job, &args.binaries, args.rounds).await?;
-        say(&section.markdown());
+        print_line(&section.markdown());
         sections.push(section);
     }
-    let text = jobs::report(&sections, &report::setting(root()), args.rounds);
+    let text = jobs::report(&sections, &report::environment(root()), args.rounds);
     std::fs::write(&args.out, text).with_context(|| format!("cannot write {}", args.out.display()))
 }
 
 async fn measure_functions(args: FunctionsArgs) -> anyhow::Result<()> {
-    ensure!(cfg!(target_os = "linux"), "the benchmark reads /proc, and so runs on Linux only");
-    ensure!(args.rounds > 0 && args.warm > 0, "--rounds and --warm are at least 1");
+    ensure!(cfg!(target_os = "linux"), "the benchmark runs only on Linux, because it reads /proc");
+    ensure!(args.rounds > 0 && args.warm > 0, "--rounds and --warm must be at least 1");
     let mut functions = Function::of_repository(&args.functions)?;
     functions.insert(0, Function::floor());
     let bench = Bench { binaries: args.binaries, rounds: args.rounds, warm: args.warm, http: args.http };
     let measured = bench.run(&functions, root()).await?;
     let text = report::report(&bench, &functions, &measured, root());
     std::fs::write(&args.out, &text).with_context(|| format!("cannot write {}", args.out.display()))?;
-    // The tables alone: the rest is in the file.
+    // Only the tables: the rest is in the file.
     for line in text.lines().filter(|line| line.starts_with('|')) {
-        say(line);
+        print_line(line);
     }
-    if measured.first().is_some_and(Measured::is_unsteady) {
-        say("! The floor's own times differ by half: the machine was busy. Measure again when it is not.");
+    if measured.first().is_some_and(Measurements::is_unstable) {
+        print_line(
+            "! The times of the floor vary by half or more: the machine was busy. Repeat the measurement on an idle machine.",
+        );
     }
     Ok(())
 }
 
-/// A line for the person.
-fn say(text: &str) {
+/// Prints a line to the terminal.
+fn print_line(text: &str) {
     println!("{text}");
 }

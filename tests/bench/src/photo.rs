@@ -1,17 +1,17 @@
-//! Pictures to work on.
+//! Generates images.
 
 use image::{Rgb, RgbImage};
 
-/// A picture like a photo: large shapes, soft shades, and grain all over it, without which it would be compressed to
-/// nothing. The same each time.
+/// Generates an image that resembles a photo: large shapes, soft gradients, and noise, without which it would compress
+/// too well. It is the same each time.
 pub fn photo(width: u32, height: u32) -> RgbImage {
-    let mut grain = 0x9E37_79B9_u32;
+    let mut state = 0x9E37_79B9_u32;
     RgbImage::from_fn(width, height, |x, y| {
         // Marsaglia's xorshift (https://www.jstatsoft.org/article/view/v008i14).
-        grain ^= grain << 13;
-        grain ^= grain >> 17;
-        grain ^= grain << 5;
-        let noise = grain >> 28;
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        let noise = state >> 28;
         let shade = |along: u32, length: u32| along * 200 / length.max(1);
         let (from_left, from_top) = (x.abs_diff(width / 2), y.abs_diff(height / 2));
         let disc = from_left.saturating_mul(from_left) + from_top.saturating_mul(from_top);

@@ -1,4 +1,4 @@
-//! One process of a function, started and called as Lambda does it.
+//! A process of a function, which is started and invoked as Lambda does it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,14 +16,14 @@ use crate::clock::now;
 use crate::functions::Function;
 use crate::runtime_api::{Call, RuntimeApi, invocation};
 
-/// As long as Lambda gives a function to start.
+/// Lambda's limit for the init phase of a function.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
-/// How many lines of a function's output an error quotes.
-const QUOTED_LINES: usize = 20;
-/// A session token is this long on Lambda, and is signed with every request.
+/// The maximum number of lines of a function's output that an error quotes.
+const MAX_QUOTED_LINES: usize = 20;
+/// The approximate length of a session token on Lambda, which is signed with every request.
 const TOKEN_LENGTH: usize = 600;
 
-/// A process of a function that waits for an event.
+/// A process of a function, which waits for an event.
 pub struct Process<'a> {
     function: &'a Function,
     log: &'a Path,
@@ -32,17 +32,20 @@ pub struct Process<'a> {
     ready: oneshot::Sender<Response<Full<Bytes>>>,
 }
 
-/// What a start took.
+/// The duration of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Init {
-    /// From before the process is made until it asks for its first event.
+    /// The time from just before the process is spawned until it requests its first event.
     pub wall: Duration,
-    /// Processor time of it, in user and kernel mode.
+    /// The CPU time until then, in user and kernel mode.
     pub cpu: Duration,
 }
 
 impl<'a> Process<'a> {
-    /// Starts `binary` and waits until it asks for an event. Its output goes to `log`.
+    /// Starts `binary` and waits until it requests an event. Its output goes to `log`.
+    ///
+    /// # Errors
+    /// If it cannot be started, or requests no event within the limit.
     pub async fn start(
         function: &'a Function,
         binary: &Path,
@@ -66,100 +69,112 @@ impl<'a> Process<'a> {
         let start = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
         let mut process = Self { function, log, child, runtime_api, ready };
-        let at = process.next(INIT_LIMIT).await?;
+        let at = process.wait_until_ready(INIT_LIMIT).await?;
         let cpu = process.cpu()?;
         Ok((process, Init { wall: at.duration_since(start), cpu }))
     }
 
-    /// Sends the function's event and waits for the answer, which must be a good one, and for the request of the
-    /// next event. The time is from sending to answer.
+    /// Sends the function's event and waits for the response, which must be a success, and for the request of the
+    /// next event. Returns the time from sending the event to the response.
+    ///
+    /// # Errors
+    /// If the function does not respond, or does not respond with a success.
     pub async fn invoke(&mut self) -> anyhow::Result<Duration> {
         Ok(self.invoke_with(self.function.event(now())).await?.0)
     }
 
-    /// The same with another event; gives back the answer too.
+    /// The same with another event. Also returns the response.
     ///
     /// # Errors
-    /// When the function does not answer, or with an error.
+    /// If the function does not respond, or does not respond with a success.
     pub async fn invoke_with(&mut self, event: Bytes) -> anyhow::Result<(Duration, Value)> {
         let function = self.function;
-        let (took, result) = self.send(event).await?;
-        let success = result.and_then(|answer| {
-            let json = serde_json::from_slice::<Value>(&answer).ok();
-            let good = json.filter(|answer| function.trigger.is_success(answer));
-            good.ok_or_else(|| String::from_utf8_lossy(&answer).into_owned())
+        let (duration, result) = self.send(event).await?;
+        let success = result.and_then(|response| {
+            let json = serde_json::from_slice::<Value>(&response).ok();
+            let success = json.filter(|response| function.trigger.is_success(response));
+            success.ok_or_else(|| String::from_utf8_lossy(&response).into_owned())
         });
         match success {
-            Ok(answer) => Ok((took, answer)),
-            Err(answer) => {
-                bail!("{} did not handle its event: it answered {answer}.{}", function.name, self.output())
+            Ok(response) => Ok((duration, response)),
+            Err(response) => {
+                bail!(
+                    "{} did not handle its event: it responded with {response}.{}",
+                    function.name,
+                    self.output()
+                )
             }
         }
     }
 
-    /// Sends an event and waits for what the function makes of it, an error being one of the answers that it may give, and
+    /// Sends an event and waits for the function's response, which may be an error of the function (the inner `Err`), and
     /// for the request of the next event.
     ///
     /// # Errors
-    /// When the process ends, or does not answer within the function's timeout.
+    /// If the process ends, or does not respond within the function's timeout.
     pub async fn send(&mut self, event: Bytes) -> anyhow::Result<(Duration, Result<Bytes, String>)> {
         let function = self.function;
         let event = invocation(&function.name, event, function.timeout);
-        let (none, _) = oneshot::channel();
+        let (closed, _) = oneshot::channel();
         let sent = Instant::now();
-        if std::mem::replace(&mut self.ready, none).send(event).is_err() {
-            bail!("{} no longer waits for an event.{}", function.name, self.output());
+        if std::mem::replace(&mut self.ready, closed).send(event).is_err() {
+            bail!("{} is no longer waiting for an event.{}", function.name, self.output());
         }
-        let (at, result) = match self.call(function.timeout).await? {
-            Call::Answer { at, result } => (at, result),
-            Call::Next { .. } => bail!("{} asked for another event before it answered", function.name),
+        let (at, result) = match self.next_call(function.timeout).await? {
+            Call::Response { at, result } => (at, result),
+            Call::Next { .. } => bail!("{} requested another event before it responded", function.name),
         };
-        self.next(function.timeout).await?;
+        self.wait_until_ready(function.timeout).await?;
         Ok((at.duration_since(sent), result))
     }
 
-    /// The most memory that the process has taken up until now, in KiB, shared libraries and the binary's own
-    /// pages included.
+    /// The peak memory of the process until now in KiB, including shared libraries and the pages of the binary.
+    ///
+    /// # Errors
+    /// If the kernel does not report it.
     pub fn peak_memory(&self) -> anyhow::Result<u64> {
         let status = self.proc("status")?;
-        peak_memory(&status).context("the kernel does not tell how much memory the process takes (VmHWM)")
+        peak_memory(&status).context("the kernel does not report the peak memory of the process (VmHWM)")
     }
 
-    /// Ends it.
+    /// Kills the process.
+    ///
+    /// # Errors
+    /// If the signal cannot be sent.
     pub async fn end(mut self) -> anyhow::Result<()> {
         Ok(self.child.kill().await?)
     }
 
-    /// Waits until it asks for an event.
-    async fn next(&mut self, limit: Duration) -> anyhow::Result<Instant> {
-        match self.call(limit).await? {
+    /// Waits until the process requests an event.
+    async fn wait_until_ready(&mut self, limit: Duration) -> anyhow::Result<Instant> {
+        match self.next_call(limit).await? {
             Call::Next { at, reply } => {
                 self.ready = reply;
                 Ok(at)
             }
-            Call::Answer { result: Err(error), .. } => {
+            Call::Response { result: Err(error), .. } => {
                 bail!("{} failed: {error}.{}", self.function.name, self.output())
             }
-            Call::Answer { .. } => bail!("{} answered an event twice", self.function.name),
+            Call::Response { .. } => bail!("{} responded to an event twice", self.function.name),
         }
     }
 
-    async fn call(&mut self, limit: Duration) -> anyhow::Result<Call> {
-        let problem = tokio::select! {
+    async fn next_call(&mut self, limit: Duration) -> anyhow::Result<Call> {
+        let failure = tokio::select! {
             biased;
             call = self.runtime_api.call() => match call {
                 Some(call) => return Ok(call),
-                None => "lost its Runtime API".to_owned(),
+                None => "lost the connection to its Runtime API".to_owned(),
             },
-            status = self.child.wait() => format!("ended by itself ({})", status?),
-            () = tokio::time::sleep(limit) => format!("did nothing for {} s", limit.as_secs()),
+            status = self.child.wait() => format!("exited ({})", status?),
+            () = tokio::time::sleep(limit) => format!("did not respond for {} s", limit.as_secs()),
         };
-        bail!("{} {problem}.{}", self.function.name, self.output())
+        bail!("{} {failure}.{}", self.function.name, self.output())
     }
 
-    /// Processor time of all threads.
+    /// The CPU time of all threads.
     fn cpu(&self) -> anyhow::Result<Duration> {
-        let tasks = format!("/proc/{}/task", self.child.id().context("the process has ended")?);
+        let tasks = format!("/proc/{}/task", self.child.id().context("the process has exited")?);
         let mut sum = Duration::ZERO;
         for task in std::fs::read_dir(tasks)? {
             let path = task?.path().join("schedstat");
@@ -171,23 +186,23 @@ impl<'a> Process<'a> {
     }
 
     fn proc(&self, file: &str) -> anyhow::Result<String> {
-        let path = format!("/proc/{}/{file}", self.child.id().context("the process has ended")?);
+        let path = format!("/proc/{}/{file}", self.child.id().context("the process has exited")?);
         std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))
     }
 
-    /// The end of what it printed, to be put behind an error.
+    /// The end of the process's output as a sentence, to be appended to an error.
     fn output(&self) -> String {
         let text = std::fs::read_to_string(self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        let lines = lines.split_at(lines.len().saturating_sub(QUOTED_LINES)).1;
+        let lines = lines.split_at(lines.len().saturating_sub(MAX_QUOTED_LINES)).1;
         if lines.is_empty() {
-            return " It printed nothing.".to_owned();
+            return " It wrote no output.".to_owned();
         }
-        format!(" Its last words:\n  {}", lines.join("\n  "))
+        format!(" The end of its output:\n  {}", lines.join("\n  "))
     }
 }
 
-/// What Lambda sets for every function
+/// The environment variables that Lambda sets for every function
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
 fn lambda_environment(function: &Function) -> Vec<(&'static str, String)> {
     vec![
@@ -214,7 +229,7 @@ fn lambda_environment(function: &Function) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The line `VmHWM:     9876 kB` of `/proc/<pid>/status`.
+/// Parses the peak memory in KiB from the line `VmHWM:     9876 kB` of `/proc/<pid>/status`.
 pub fn peak_memory(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
@@ -225,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peak_memory_is_read_from_the_kernels_text() {
+    fn peak_memory_is_parsed() {
         assert_eq!(peak_memory("Name:\tx\nVmHWM:\t    9876 kB\nVmRSS:\t 12 kB\n"), Some(9876));
         assert_eq!(peak_memory("Name:\tx\n"), None);
     }

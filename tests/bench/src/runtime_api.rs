@@ -1,4 +1,4 @@
-//! The Lambda Runtime API, as a function sees it
+//! An implementation of the Lambda Runtime API
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
 
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock::epoch_ms;
 use crate::server::{Handler, Server};
 
-/// A Runtime API for one process.
+/// The Runtime API of one process.
 pub struct RuntimeApi {
     server: Server,
     calls: mpsc::UnboundedReceiver<Call>,
 }
 
-/// What the function called the Runtime API with.
+/// A call of the function to the Runtime API.
 pub enum Call {
-    /// It asks for the next event.
+    /// A request for the next event.
     Next {
-        /// When that came in.
+        /// The time of the call.
         at: Instant,
-        /// Gives it one.
+        /// Sends the event.
         reply: oneshot::Sender<Response<Full<Bytes>>>,
     },
-    /// It has handled an event, or failed to: `init/error` and `…/error` are failures.
-    Answer {
-        /// When that came in.
+    /// The response to an event, or an error (`init/error` or `…/error`).
+    Response {
+        /// The time of the call.
         at: Instant,
-        /// Its answer, or what it failed with.
+        /// The body of the response, or of the error.
         result: Result<Bytes, String>,
     },
 }
@@ -39,27 +39,30 @@ pub enum Call {
 struct Calls(mpsc::UnboundedSender<Call>);
 
 impl RuntimeApi {
-    /// Starts one.
+    /// Starts a Runtime API on a free port.
+    ///
+    /// # Errors
+    /// If there is no free port.
     pub async fn start() -> anyhow::Result<Self> {
         let (sender, calls) = mpsc::unbounded_channel();
         Ok(Self { server: Server::start(None, Arc::new(Calls(sender))).await?, calls })
     }
 
-    /// What `AWS_LAMBDA_RUNTIME_API` is set to.
+    /// The value of `AWS_LAMBDA_RUNTIME_API`.
     pub fn address(&self) -> String {
         self.server.address()
     }
 
-    /// Waits for the function's next call. `None` never comes: the server lives as long as this.
+    /// Waits for the function's next call. It is never `None`, because the server lives as long as `self`.
     pub async fn call(&mut self) -> Option<Call> {
         self.calls.recv().await
     }
 }
 
-/// The answer to `next` that hands out an event.
+/// The response to `next` with an event.
 pub fn invocation(function: &str, event: Bytes, timeout: Duration) -> Response<Full<Bytes>> {
     let deadline = epoch_ms().saturating_add(timeout.as_millis());
-    let mut answer = Response::new(Full::new(event));
+    let mut response = Response::new(Full::new(event));
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),
@@ -75,14 +78,14 @@ pub fn invocation(function: &str, event: Bytes, timeout: Duration) -> Response<F
     ];
     for (name, value) in headers {
         if let Ok(value) = value.parse() {
-            answer.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, value);
         }
     }
-    answer
+    response
 }
 
 impl Handler for Calls {
-    async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
+    async fn handle(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
         let at = Instant::now();
         let path = request.uri().path();
         let route = path.strip_prefix("/2018-06-01/runtime/").map(|path| path.rsplit('/').next());
@@ -92,26 +95,26 @@ impl Handler for Calls {
                 (StatusCode::OK, Call::Next { at, reply }, Some(event))
             }
             (&Method::POST, Some("response")) => {
-                (StatusCode::ACCEPTED, Call::Answer { at, result: Ok(request.into_body()) }, None)
+                (StatusCode::ACCEPTED, Call::Response { at, result: Ok(request.into_body()) }, None)
             }
             (&Method::POST, Some("error")) => {
                 let error = String::from_utf8_lossy(request.body()).into_owned();
-                (StatusCode::ACCEPTED, Call::Answer { at, result: Err(error) }, None)
+                (StatusCode::ACCEPTED, Call::Response { at, result: Err(error) }, None)
             }
             (method, _) => {
-                let error = format!("{method} {path} is not in the Runtime API");
-                (StatusCode::NOT_FOUND, Call::Answer { at, result: Err(error) }, None)
+                let error = format!("{method} {path} is not part of the Runtime API");
+                (StatusCode::NOT_FOUND, Call::Response { at, result: Err(error) }, None)
             }
         };
-        // Nobody listens any more only when the measurement is over.
+        // The receiver is only dropped when the measurement is over.
         let _ = self.0.send(call);
         if let Some(event) = event
-            && let Ok(answer) = event.await
+            && let Ok(response) = event.await
         {
-            return answer;
+            return response;
         }
-        let mut answer = Response::new(Full::default());
-        *answer.status_mut() = status;
-        answer
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = status;
+        response
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on loopback, with or without TLS: what the Runtime API and the services of the backend are served by.
+//! An HTTP/1.1 server on loopback, with or without TLS, for the Runtime API and the services of the backend.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-/// Answers requests.
+/// Handles the requests of a server.
 pub trait Handler: Send + Sync + 'static {
-    /// A client has connected; with TLS, its handshake is done.
+    /// Called when a client has connected, with TLS after the handshake.
     fn connected(&self) {}
 
-    /// Answers one request.
-    fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    /// Handles one request.
+    fn handle(&self, request: Request<Bytes>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 }
 
-/// A server that ends, with all of its connections, when this is dropped.
+/// A server that stops, with all its connections, when it is dropped.
 pub struct Server {
     _tasks: JoinSet<()>,
     port: u16,
@@ -32,6 +32,9 @@ pub struct Server {
 
 impl Server {
     /// Starts to listen on a free port of `localhost`.
+    ///
+    /// # Errors
+    /// If there is no free port.
     pub async fn start<H: Handler>(tls: Option<Arc<ServerConfig>>, handler: Arc<H>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("localhost:0").await?;
         let port = listener.local_addr()?.port();
@@ -40,7 +43,7 @@ impl Server {
         Ok(Self { _tasks: tasks, port })
     }
 
-    /// Where it listens: `localhost:12345`.
+    /// Its address, such as `localhost:12345`.
     pub fn address(&self) -> String {
         format!("localhost:{}", self.port)
     }
@@ -48,35 +51,35 @@ impl Server {
 
 async fn accept<H: Handler>(listener: TcpListener, tls: Option<TlsAcceptor>, handler: Arc<H>) {
     let mut connections = JoinSet::new();
-    // A connection that cannot be accepted is the client's to notice.
+    // If a connection cannot be accepted, the client gets an error.
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(connection(stream, tls.clone(), Arc::clone(&handler)));
+        connections.spawn(serve(stream, tls.clone(), Arc::clone(&handler)));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn connection<H: Handler>(stream: TcpStream, tls: Option<TlsAcceptor>, handler: Arc<H>) {
+async fn serve<H: Handler>(stream: TcpStream, tls: Option<TlsAcceptor>, handler: Arc<H>) {
     let _ = stream.set_nodelay(true);
     match tls {
-        None => requests(stream, handler).await,
+        None => serve_http(stream, handler).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                requests(stream, handler).await;
+                serve_http(stream, handler).await;
             }
         }
     }
 }
 
-async fn requests<H: Handler>(stream: impl AsyncRead + AsyncWrite + Unpin, handler: Arc<H>) {
+async fn serve_http<H: Handler>(stream: impl AsyncRead + AsyncWrite + Unpin, handler: Arc<H>) {
     handler.connected();
     let service = service_fn(|request: Request<Incoming>| {
         let handler = Arc::clone(&handler);
         async move {
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            Ok::<_, Infallible>(handler.answer(Request::from_parts(parts, body)).await)
+            Ok::<_, Infallible>(handler.handle(Request::from_parts(parts, body)).await)
         }
     });
-    // Functions are killed in the middle of a request: that ends a connection too.
+    // Functions are killed during requests, so errors of a connection are ignored.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,8 +1,8 @@
-//! Medians and the like, in whole numbers.
+//! Percentiles, ratios and their formats, in integers.
 
 use std::time::Duration;
 
-/// The value that `percent` of all values do not exceed (nearest rank); zero of none.
+/// The percentile of the values by the nearest-rank method; zero if there are none.
 pub(crate) fn percentile(values: impl IntoIterator<Item = Duration>, percent: usize) -> Duration {
     let mut values: Vec<Duration> = values.into_iter().collect();
     values.sort_unstable();
@@ -10,27 +10,27 @@ pub(crate) fn percentile(values: impl IntoIterator<Item = Duration>, percent: us
     values.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// The middle value.
+/// The 50th percentile.
 pub(crate) fn median(values: impl IntoIterator<Item = Duration>) -> Duration {
     percentile(values, 50)
 }
 
-/// How often `one` holds `unit`, in hundredths, rounded.
-pub(crate) fn hundredths(one: u128, unit: u128) -> u128 {
-    (one * 100 + unit / 2).checked_div(unit).unwrap_or_default()
+/// The ratio of `value` to `unit` in hundredths, rounded; zero if `unit` is zero.
+pub(crate) fn hundredths(value: u128, unit: u128) -> u128 {
+    (value * 100 + unit / 2).checked_div(unit).unwrap_or_default()
 }
 
-/// `123` → `1.23`.
+/// Formats hundredths as a decimal number: `123` → `1.23`.
 pub(crate) fn decimal(hundredths: u128) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-/// Millions of bytes with two digits.
+/// Formats bytes as MB (1,000,000 bytes) with two decimal places.
 pub(crate) fn megabytes(bytes: u64) -> String {
     decimal(hundredths(bytes.into(), 1_000_000))
 }
 
-/// Milliseconds with two digits: `1.23`.
+/// Formats a duration as milliseconds with two decimal places: `1.23`.
 pub(crate) fn milliseconds(time: Duration) -> String {
     decimal(hundredths(time.as_nanos(), 1_000_000))
 }
@@ -46,14 +46,14 @@ mod tests {
     #[test]
     fn percentiles_are_by_nearest_rank() {
         let values = ms(&[50, 15, 40, 20, 35]);
-        let of = |percent| percentile(values.clone(), percent).as_millis();
-        assert_eq!([of(0), of(5), of(30), of(40), of(50), of(100)], [15, 15, 20, 20, 35, 50]);
+        let at = |percent| percentile(values.clone(), percent).as_millis();
+        assert_eq!([at(0), at(5), at(30), at(40), at(50), at(100)], [15, 15, 20, 20, 35, 50]);
         assert_eq!(percentile(ms(&[7]), 99), Duration::from_millis(7));
         assert_eq!(percentile([], 50), Duration::ZERO);
     }
 
     #[test]
-    fn the_99th_of_500_leaves_five_out() {
+    fn the_99th_percentile_of_500_values_excludes_five() {
         let values: Vec<u64> = (1..=500).collect();
         assert_eq!(percentile(ms(&values), 99), Duration::from_millis(495));
     }

@@ -1,5 +1,5 @@
-//! Certificates for the backend, made anew for each run: a root, an intermediate and a certificate for
-//! `localhost`, as long a chain as AWS's endpoints have.
+//! The certificates of the backend, generated for each run: a root, an intermediate and a certificate for `localhost`,
+//! a chain as long as those of AWS's endpoints.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Where operating systems keep the roots that they trust: Debian and Ubuntu; Amazon Linux and Fedora; Alpine.
+/// The root certificates of operating systems: Debian and Ubuntu; Amazon Linux and Fedora; Alpine.
 const SYSTEM_ROOTS: &[&str] =
     &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
-/// The roots that the functions have compiled in for AWS.
+/// The root certificates of AWS that are compiled into the functions.
 const AMAZON_ROOTS: &str = "shared/aws/src/amazon-roots.pem";
 
-/// What the backend proves itself with, and what has to be trusted for that.
+/// The certificates of the backend, and the root that clients have to trust.
 pub(crate) struct Certificates {
-    /// For the backend.
+    /// The TLS configuration of the backend.
     pub(crate) server: Arc<ServerConfig>,
     root: String,
 }
 
 impl Certificates {
-    /// Makes them.
+    /// Generates the certificates.
     pub(crate) fn generate() -> anyhow::Result<Self> {
         let (root, root_key) = (authority("bench root")?, KeyPair::generate()?);
         let root_pem = root.self_signed(&root_key)?.pem();
@@ -45,7 +45,7 @@ impl Certificates {
         Ok(Self { server: Arc::new(server), root: root_pem })
     }
 
-    /// Writes what a function is told to trust (`SSL_CERT_FILE`): as many roots as it reads on Lambda, and ours.
+    /// Writes the roots that a function trusts (`SSL_CERT_FILE`): those that it loads on Lambda, and that of the backend.
     pub(crate) fn write_roots(&self, dir: &Path, repo: &Path) -> anyhow::Result<Roots> {
         let write = |name: &str, others: &Path| -> anyhow::Result<PathBuf> {
             let others = std::fs::read_to_string(others)
@@ -55,7 +55,7 @@ impl Certificates {
             Ok(file)
         };
         let system = SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists()).with_context(|| {
-            format!("no trusted roots in any of {SYSTEM_ROOTS:?}: install the package ca-certificates")
+            format!("no root certificates in any of {SYSTEM_ROOTS:?}: install the package ca-certificates")
         })?;
         Ok(Roots {
             amazon: write("amazon.pem", &repo.join(AMAZON_ROOTS))?,
@@ -64,11 +64,11 @@ impl Certificates {
     }
 }
 
-/// Files with trusted roots.
+/// Files with trusted root certificates.
 pub(crate) struct Roots {
-    /// Amazon's, for functions that talk to AWS alone and have these compiled in.
+    /// Amazon's, for functions that call only AWS and have these compiled in.
     pub(crate) amazon: PathBuf,
-    /// This machine's, for functions that talk to others.
+    /// The system's, for functions that call other servers.
     pub(crate) system: PathBuf,
 }
 

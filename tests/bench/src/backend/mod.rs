@@ -1,7 +1,7 @@
-//! What the functions call: each service at an address of its own, as on AWS, so that a function that talks to
-//! two of them pays for two connections.
+//! The services that the functions call. Each one has its own address, as on AWS, so that a function that calls two
+//! services opens two connections.
 
-mod answers;
+mod responses;
 
 use std::sync::{Arc, Mutex};
 
@@ -14,11 +14,11 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::functions::Function;
 use crate::server::{Handler, Server};
-use answers::Answer;
+use responses::Body;
 
 /// A service that functions call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is named as the service is")]
+#[expect(missing_docs, reason = "the variants have the names of the services")]
 pub enum Service {
     CloudWatch,
     DynamoDb,
@@ -48,7 +48,7 @@ impl Service {
         Self::Stripe,
     ];
 
-    /// The environment variable that tells a function where the service is.
+    /// The environment variable with the URL of the service.
     pub fn variable(self) -> &'static str {
         match self {
             Self::CloudWatch => "AWS_ENDPOINT_URL_CLOUDWATCH",
@@ -65,27 +65,27 @@ impl Service {
         }
     }
 
-    /// Whether it is one of AWS's, which every function finds; the others are named by who calls them.
-    pub fn is_of_aws(self) -> bool {
+    /// Whether it is an AWS service. Every function gets the URLs of these; those of others only if it calls them.
+    pub fn is_aws(self) -> bool {
         !matches!(self, Self::Inventory | Self::Shop | Self::SignIn | Self::Stripe)
     }
 }
 
-/// All services, running.
+/// The running services.
 pub struct Backend {
     servers: Vec<(Service, Server)>,
     scheme: &'static str,
     traffic: Arc<Mutex<Traffic>>,
 }
 
-/// What came in.
+/// The incoming traffic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// How many connections.
+    /// The number of connections.
     pub connections: usize,
-    /// How many requests.
+    /// The number of requests.
     pub requests: usize,
-    /// Requests that no sample event should lead to.
+    /// Requests that no sample event should cause.
     pub unexpected: Vec<String>,
 }
 
@@ -93,86 +93,87 @@ impl Backend {
     /// Starts all services; with TLS, unless `tls` is `None`.
     ///
     /// # Errors
-    /// When there is no free port.
+    /// If there is no free port.
     pub async fn start(tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<Self> {
         let traffic = Arc::new(Mutex::new(Traffic::default()));
         let mut servers = Vec::new();
         for service in Service::ALL {
-            let handler = Arc::new(Answers { service, traffic: Arc::clone(&traffic) });
+            let handler = Arc::new(ServiceHandler { service, traffic: Arc::clone(&traffic) });
             servers.push((service, Server::start(tls.cloned(), handler).await?));
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
         Ok(Self { servers, scheme, traffic })
     }
 
-    /// Each service and its URL.
+    /// The services with their URLs.
     pub fn urls(&self) -> Vec<(Service, String)> {
         let url = |server: &Server| format!("{}://{}", self.scheme, server.address());
         self.servers.iter().map(|(service, server)| (*service, url(server))).collect()
     }
 
-    /// The variables that tell `function` where the services are: AWS's always, others where its own variables name them.
+    /// The environment variables of `function` with the URLs of the services: those of AWS services always, those of others
+    /// if the template sets the variable.
     pub fn addresses(&self, function: &Function) -> Vec<(String, String)> {
         let urls = self.urls().into_iter().map(|(service, url)| (service.variable(), service, url));
-        urls.filter(|(name, service, _)| service.is_of_aws() || function.variables.contains_key(*name))
+        urls.filter(|(name, service, _)| service.is_aws() || function.variables.contains_key(*name))
             .map(|(name, _, url)| (name.to_owned(), url))
             .collect()
     }
 
-    /// What came in since this was last asked for.
+    /// Returns the traffic since the last call, and resets it.
     pub fn take_traffic(&self) -> Traffic {
         std::mem::take(&mut lock(&self.traffic))
     }
 }
 
-struct Answers {
+struct ServiceHandler {
     service: Service,
     traffic: Arc<Mutex<Traffic>>,
 }
 
-impl Answers {
-    fn note(&self, note: impl FnOnce(&mut Traffic)) {
-        note(&mut lock(&self.traffic));
+impl ServiceHandler {
+    fn record(&self, update: impl FnOnce(&mut Traffic)) {
+        update(&mut lock(&self.traffic));
     }
 }
 
-impl Handler for Answers {
+impl Handler for ServiceHandler {
     fn connected(&self) {
-        self.note(|traffic| traffic.connections += 1);
+        self.record(|traffic| traffic.connections += 1);
     }
 
-    async fn answer(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
-        let mut answer = Response::default();
+    async fn handle(&self, request: Request<Bytes>) -> Response<Full<Bytes>> {
+        let mut response = Response::default();
         let mut content_type = "application/json";
-        match answers::answer(self.service, &request) {
-            Some(Answer::Json(body)) => *answer.body_mut() = body.to_string().into(),
-            Some(Answer::File(file)) => {
-                answer.headers_mut().insert(ETAG, HeaderValue::from_static("\"file\""));
-                *answer.body_mut() = file.into();
+        match responses::respond(self.service, &request) {
+            Some(Body::Json(body)) => *response.body_mut() = body.to_string().into(),
+            Some(Body::Object(content)) => {
+                response.headers_mut().insert(ETAG, HeaderValue::from_static("\"file\""));
+                *response.body_mut() = content.into();
             }
-            Some(Answer::NoFile) => {
-                *answer.status_mut() = StatusCode::NOT_FOUND;
-                *answer.body_mut() = "<Error><Code>NoSuchKey</Code></Error>".into();
+            Some(Body::NoSuchKey) => {
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                *response.body_mut() = "<Error><Code>NoSuchKey</Code></Error>".into();
             }
-            Some(Answer::EmptyCbor) => {
+            Some(Body::EmptyCbor) => {
                 let protocol = HeaderValue::from_static("rpc-v2-cbor");
-                answer.headers_mut().insert("smithy-protocol", protocol);
+                response.headers_mut().insert("smithy-protocol", protocol);
                 content_type = "application/cbor";
-                *answer.body_mut() = Bytes::from_static(&[0xa0]).into();
+                *response.body_mut() = Bytes::from_static(&[0xa0]).into();
             }
             None => {
                 let what = format!("{:?}: {} {}", self.service, request.method(), request.uri());
                 let target = request.headers().get("x-amz-target").map(|target| format!(" {target:?}"));
                 let body = String::from_utf8_lossy(request.body());
-                self.note(|traffic| {
+                self.record(|traffic| {
                     traffic.unexpected.push(format!("{what}{} {body}", target.unwrap_or_default()));
                 });
-                *answer.status_mut() = StatusCode::BAD_REQUEST;
-                *answer.body_mut() = "{}".into();
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+                *response.body_mut() = "{}".into();
             }
         }
-        self.note(|traffic| traffic.requests += 1);
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        answer
+        self.record(|traffic| traffic.requests += 1);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response
     }
 }

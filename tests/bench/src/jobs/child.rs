@@ -1,4 +1,4 @@
-//! One run of a program.
+//! Runs a program and measures its time and memory.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,24 +9,25 @@ use anyhow::{Context, bail};
 
 use bench::process::peak_memory;
 
-/// How often the memory of a running program is looked at. What it takes in its last moment can be missed.
-const LOOK: Duration = Duration::from_micros(500);
-/// The kernel writes as much into a pipe that nobody reads.
-const QUOTED: usize = 2000;
+/// The interval at which the memory of a running program is sampled. A peak just before its end can be missed.
+const SAMPLING_INTERVAL: Duration = Duration::from_micros(500);
+/// The maximum number of bytes of a program's standard error that an error quotes. The pipe's buffer is larger, so the
+/// program does not block although the pipe is read only after its end.
+const MAX_QUOTED_BYTES: usize = 2000;
 
-/// What a run took.
+/// The measurements of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
-    /// From its start to its end.
-    pub(super) took: Duration,
-    /// The most memory that it had.
+    /// The time from its start to its end.
+    pub(super) duration: Duration,
+    /// Its peak memory in KiB.
     pub(super) peak_kib: u64,
 }
 
 /// Runs a program to its end.
 ///
 /// # Errors
-/// When it fails, with the end of what it wrote to its standard error.
+/// If it fails. The error contains the end of its standard error.
 pub(super) fn run(program: &Path, arguments: &[String]) -> anyhow::Result<Run> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -40,17 +41,18 @@ pub(super) fn run(program: &Path, arguments: &[String]) -> anyhow::Result<Run> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(SAMPLING_INTERVAL);
     };
-    let took = start.elapsed();
+    let duration = start.elapsed();
     if !status.success() {
-        let mut words = Vec::new();
-        if let Some(mut error) = child.stderr.take() {
-            error.read_to_end(&mut words)?;
+        let mut output = Vec::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            stderr.read_to_end(&mut output)?;
         }
-        let words =
-            String::from_utf8_lossy(words.split_at(words.len().saturating_sub(QUOTED)).1).into_owned();
-        bail!("{} failed ({status}): {}", program.display(), words.trim());
+        let output =
+            String::from_utf8_lossy(output.split_at(output.len().saturating_sub(MAX_QUOTED_BYTES)).1)
+                .into_owned();
+        bail!("{} failed ({status}): {}", program.display(), output.trim());
     }
-    Ok(Run { took, peak_kib })
+    Ok(Run { duration, peak_kib })
 }

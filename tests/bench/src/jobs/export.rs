@@ -1,4 +1,4 @@
-//! What it takes to export orders: `export-orders` itself, called as Lambda calls it until there is nothing left to do.
+//! Export of orders: invokes `export-orders` as Lambda does, until nothing is left to do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -15,7 +15,7 @@ use platform::memory::lock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::services::{Done, Services, Tables};
+use super::services::{JobRun, Services, Tables};
 use super::{Section, rate};
 use crate::statistics::{decimal, hundredths, megabytes};
 use bench::functions::Function;
@@ -25,25 +25,25 @@ pub(super) const JOB: &str = "export";
 const ORDERS: usize = 100_000;
 const FORMATS: [(&str, Format); 3] =
     [("CSV", Format::Csv), ("JSON Lines", Format::JsonLines), ("Parquet", Format::Parquet)];
-/// When the first order was placed; one a minute follows.
+/// The time of the first order in seconds since the Unix epoch. One order per minute follows.
 const START: i64 = 1_783_000_000;
 
-/// Measures each format. `binary` is `export-orders`, built.
+/// Measures each format. `binary` is the path of `export-orders`.
 ///
 /// # Errors
-/// When an export does not come to its end with all orders in it.
+/// If an export is not completed, or does not contain all orders.
 pub(super) async fn measure(binary: &Path) -> anyhow::Result<Section> {
-    let shelves = Arc::new(shelves(ORDERS)?);
+    let partitions = Arc::new(partitions(ORDERS)?);
     let mut rows = Vec::new();
     for (name, format) in FORMATS {
-        rows.push(export(binary, name, format, &shelves).await?);
+        rows.push(export(binary, name, format, &partitions).await?);
     }
     Ok(Section {
         title: "Export of orders",
-        about: format!(
-            "{ORDERS} orders of three lines, exported by `export-orders`, called as Lambda calls it, and again as often as it \
-asks for. Bucket and tables are in the benchmark's memory, on the same two cores, and answer at once. A hundred thousand orders \
-even out, so each format is done once."
+        description: format!(
+            "{ORDERS} orders of three lines, exported by `export-orders`, invoked as Lambda invokes it, as many times as it \
+requests. Bucket and tables are in the benchmark's memory, on the same two cores, and respond immediately. A hundred thousand \
+orders average out, so each format is run once."
         ),
         columns: vec!["format", "file MB", "s", "rate", "runs", "peak MB"],
         rows,
@@ -54,28 +54,28 @@ async fn export(
     binary: &Path,
     name: &str,
     format: Format,
-    shelves: &Arc<Shelves>,
+    partitions: &Arc<Partitions>,
 ) -> anyhow::Result<Vec<String>> {
     let sample = Function::named("export-orders")?.sample;
-    let ledger = Ledger::new(Arc::clone(shelves), &asked_for(&sample, format)?)?;
+    let ledger = Ledger::new(Arc::clone(partitions), &requested_export(&sample, format)?)?;
     let services = Arc::new(Services::new(ledger, Duration::ZERO));
-    let Done { took, runs, peak_kib } = services.run_to_end("export-orders", binary).await?;
+    let JobRun { duration, runs, peak_kib } = services.run_to_end("export-orders", binary).await?;
     let State::Done { orders, bytes, .. } = services.tables.export()?.state else {
-        anyhow::bail!("the export as {name} did not come to its end");
+        anyhow::bail!("the export as {name} was not completed");
     };
     ensure!(orders == u64::try_from(ORDERS)?, "{orders} orders of {ORDERS} were exported");
     Ok(vec![
         name.to_owned(),
         megabytes(bytes),
-        decimal(hundredths(took.as_nanos(), 1_000_000_000)),
-        format!("{} orders/s", rate(orders, 1, took)),
+        decimal(hundredths(duration.as_nanos(), 1_000_000_000)),
+        format!("{} orders/s", rate(orders, 1, duration)),
         runs.to_string(),
         megabytes(peak_kib * 1024),
     ])
 }
 
-/// The export that the sample event names: of all orders there are.
-fn asked_for(sample: &Bytes, format: Format) -> anyhow::Result<Export> {
+/// The export with the id in the sample event, of all orders.
+fn requested_export(sample: &Bytes, format: Format) -> anyhow::Result<Export> {
     let event: Value = serde_json::from_slice(sample)?;
     let message = event["Records"][0]["body"].as_str().context("an event without a message")?;
     let message: Value = serde_json::from_str(message)?;
@@ -97,7 +97,7 @@ fn placed_at(order: usize) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(START) + SignedDuration::from_mins(minutes)
 }
 
-/// An order that was paid a minute after it was placed.
+/// A sale: an order that was paid a minute after it was placed.
 fn sale(number: usize) -> anyhow::Result<Sale> {
     let id = Uuid::from_u128(0x01a2_07e7_51d0_774b_bcce_0000_0000_0000 + u128::try_from(number)?);
     let price = |amount: usize| json!({ "amount": amount, "currency": "EUR" });
@@ -122,14 +122,14 @@ fn sale(number: usize) -> anyhow::Result<Sale> {
             "payment_intent": "pi_1", "amount": total,
         },
     });
-    Sale::from_event(&serde_json::from_value(event)?).context("an event that tells nothing of an order")
+    Sale::from_event(&serde_json::from_value(event)?).context("the event is not about a sale")
 }
 
-/// The index of the ledger's table: each shelf's rows, by their position, as DynamoDB gives them.
-type Shelves = HashMap<String, BTreeMap<String, Value>>;
+/// The index of the ledger's table: the items of each partition by their sort key, as DynamoDB returns them.
+type Partitions = HashMap<String, BTreeMap<String, Value>>;
 
-fn shelves(orders: usize) -> anyhow::Result<Shelves> {
-    let mut shelves = Shelves::new();
+fn partitions(orders: usize) -> anyhow::Result<Partitions> {
+    let mut partitions = Partitions::new();
     for number in 0..orders {
         let sale = sale(number)?;
         let (shelf, position) = (sale.partition().to_string(), sale.position().to_string());
@@ -141,32 +141,32 @@ fn shelves(orders: usize) -> anyhow::Result<Shelves> {
             "version": { "N": "1" },
             "content": { "S": serde_json::to_string(&sale)? },
         });
-        shelves.entry(shelf).or_default().insert(position, item);
+        partitions.entry(shelf).or_default().insert(position, item);
     }
-    Ok(shelves)
+    Ok(partitions)
 }
 
-/// The ledger, and the only row of the table of exports.
+/// The ledger, and the only item of the exports table.
 struct Ledger {
-    shelves: Arc<Shelves>,
+    partitions: Arc<Partitions>,
     export: Mutex<Value>,
 }
 
 impl Ledger {
-    fn new(shelves: Arc<Shelves>, export: &Export) -> anyhow::Result<Self> {
+    fn new(partitions: Arc<Partitions>, export: &Export) -> anyhow::Result<Self> {
         let row = json!({
             "export_id": { "S": export.id },
             "version": { "N": "1" },
             "expires_at": { "N": "1" },
             "export": { "S": serde_json::to_string(export)? },
         });
-        Ok(Self { shelves, export: Mutex::new(row) })
+        Ok(Self { partitions, export: Mutex::new(row) })
     }
 
-    /// The export, as it stands.
+    /// The current state of the export.
     fn export(&self) -> anyhow::Result<Export> {
         let row = lock(&self.export);
-        Ok(serde_json::from_str(row["export"]["S"].as_str().context("an export without one")?)?)
+        Ok(serde_json::from_str(row["export"]["S"].as_str().context("the item has no export")?)?)
     }
 
     fn page(&self, body: &Value) -> anyhow::Result<Value> {
@@ -176,7 +176,7 @@ impl Ledger {
         };
         let limit = usize::try_from(body["Limit"].as_u64().context("no limit")?)?;
         let (shelf, from, until) = (value(":shelf")?, value(":from")?, value(":until")?);
-        let rows = self.shelves.get(&shelf).map(|rows| rows.range(from..=until)).into_iter().flatten();
+        let rows = self.partitions.get(&shelf).map(|rows| rows.range(from..=until)).into_iter().flatten();
         let mut items = Vec::new();
         let mut last = None;
         for (position, item) in rows {
@@ -192,7 +192,7 @@ impl Ledger {
 }
 
 impl Tables for Ledger {
-    async fn answer(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+    async fn handle(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
         let mut row = lock(&self.export);
         match operation {
             "Query" => self.page(body),
@@ -201,7 +201,7 @@ impl Tables for Ledger {
                 *row = body["Item"].clone();
                 Ok(json!({}))
             }
-            _ => anyhow::bail!("an export has no use for {operation}"),
+            _ => anyhow::bail!("an export does not use {operation}"),
         }
     }
 }
@@ -211,22 +211,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_shelf_is_read_page_by_page() {
+    async fn a_partition_is_read_page_by_page() {
         let orders = 3000;
-        let shelves = Arc::new(shelves(orders).unwrap());
-        assert_eq!(shelves.values().map(BTreeMap::len).sum::<usize>(), orders);
-        let (shelf, rows) = shelves.iter().max_by_key(|(_, rows)| rows.len()).unwrap();
+        let partitions = Arc::new(partitions(orders).unwrap());
+        assert_eq!(partitions.values().map(BTreeMap::len).sum::<usize>(), orders);
+        let (shelf, rows) = partitions.iter().max_by_key(|(_, rows)| rows.len()).unwrap();
         let sample =
             json!({ "Records": [{ "body": "{\"export_id\":\"01a207e7-51d0-774b-bcce-b302099a9111\"}" }] });
-        let export = asked_for(&sample.to_string().into(), Format::Csv).unwrap();
-        let ledger = Ledger::new(Arc::clone(&shelves), &export).unwrap();
+        let export = requested_export(&sample.to_string().into(), Format::Csv).unwrap();
+        let ledger = Ledger::new(Arc::clone(&partitions), &export).unwrap();
         assert_eq!(ledger.export().unwrap(), export);
         let mut from = "2".to_owned();
         let mut read = 0;
         loop {
-            let asked = json!({ "Limit": 7, "ExpressionAttributeValues": {
+            let query = json!({ "Limit": 7, "ExpressionAttributeValues": {
                 ":shelf": { "S": shelf }, ":from": { "S": from }, ":until": { "S": "3" } } });
-            let page = ledger.answer("Query", &asked).await.unwrap();
+            let page = ledger.handle("Query", &query).await.unwrap();
             read += page["Items"].as_array().unwrap().len();
             let Some(last) = page["LastEvaluatedKey"]["position"]["S"].as_str() else { break };
             from = format!("{last}!");

@@ -1,5 +1,4 @@
-//! What it takes to render an invoice that nobody has asked for before: `render-invoice` itself, called as Lambda calls
-//! it, from its start and when it is warm.
+//! Rendering an invoice for the first time: invokes `render-invoice` as Lambda does, cold and warm.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,12 +17,12 @@ use crate::statistics::{decimal, hundredths, median, megabytes, milliseconds, pe
 /// Its name on the command line.
 pub(super) const JOB: &str = "invoice";
 const FUNCTION: &str = "render-invoice";
-/// Invoices of each kind that a warm function renders.
-const WARM: usize = 200;
-/// So many times as many cold starts as other jobs have rounds: they are short, and differ.
-const COLD_STARTS: usize = 4;
+/// The number of invoices of each kind that a warm function renders.
+const WARM_INVOICES: usize = 200;
+/// The number of cold starts per round. They are short, and their durations vary.
+const COLD_STARTS_PER_ROUND: usize = 4;
 
-/// An invoice: what it is called here, its lines, a name on it, and what is asked for.
+/// A kind of invoice: its name in the report, its content, and the requested media type.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     name: &'static str,
@@ -47,29 +46,29 @@ const KINDS: [Kind; 4] = [
     },
 ];
 
-/// Measures each kind. `binary` is `render-invoice`, built.
+/// Measures each kind. `binary` is the path of `render-invoice`.
 ///
 /// # Errors
-/// When it gives no invoice.
+/// If a response is not an invoice.
 pub(super) async fn measure(binary: &Path, rounds: usize) -> anyhow::Result<Section> {
-    let mut measured: Vec<Measured> = KINDS.iter().map(|_| Measured::default()).collect();
-    for _ in 0..rounds.saturating_mul(COLD_STARTS) {
+    let mut measured: Vec<Measurements> = KINDS.iter().map(|_| Measurements::default()).collect();
+    for _ in 0..rounds.saturating_mul(COLD_STARTS_PER_ROUND) {
         for (kind, measured) in KINDS.into_iter().zip(&mut measured) {
-            measured.cold.push(cold(binary, kind).await?);
+            measured.cold.push(measure_cold(binary, kind).await?);
         }
     }
     let mut rows = Vec::new();
     for (kind, measured) in KINDS.into_iter().zip(&mut measured) {
-        measured.warm(binary, kind).await?;
+        measured.measure_warm(binary, kind).await?;
         rows.push(measured.row(kind));
     }
     Ok(Section {
         title: "Invoice",
-        about: format!(
-            "An invoice that nobody has asked for before, read, rendered, kept and answered by `render-invoice`, called as \
-Lambda calls it. Tables and bucket are in the benchmark's memory and answer at once. **Cold** is from the start of the process to \
-the answer, the median of {} starts; **warm** are {WARM} invoices one after the other.",
-            rounds.saturating_mul(COLD_STARTS)
+        description: format!(
+            "An invoice that has not been rendered before: read, rendered, stored and returned by `render-invoice`, invoked as \
+Lambda invokes it. Tables and bucket are in the benchmark's memory and respond immediately. **Cold** is from the start of the \
+process to the response, the median of {} starts; **warm** are {WARM_INVOICES} invoices one after the other.",
+            rounds.saturating_mul(COLD_STARTS_PER_ROUND)
         ),
         columns: vec!["invoice", "KB", "cold ms", "warm p50 ms", "warm p99 ms", "peak MB"],
         rows,
@@ -77,39 +76,39 @@ the answer, the median of {} starts; **warm** are {WARM} invoices one after the 
 }
 
 #[derive(Default)]
-struct Measured {
+struct Measurements {
     cold: Vec<Duration>,
     warm: Vec<Duration>,
     bytes: usize,
     peak_kib: u64,
 }
 
-/// The function's services, where every invoice is of this kind.
+/// The services of the function, with invoices of this kind.
 fn services(kind: Kind) -> Arc<Services<Invoices>> {
     Arc::new(Services::new(Invoices(kind), Duration::ZERO))
 }
 
-/// From the start of a process to its first answer.
-async fn cold(binary: &Path, kind: Kind) -> anyhow::Result<Duration> {
+/// The time from the start of a process to its first response.
+async fn measure_cold(binary: &Path, kind: Kind) -> anyhow::Result<Duration> {
     services(kind)
         .with_function(FUNCTION, binary, async |process, init, function| {
-            let (answered, answer) = process.invoke_with(event(&function.sample, kind, 0)?).await?;
-            size(&answer)?;
-            Ok(init.wall + answered)
+            let (duration, response) = process.invoke_with(event(&function.sample, kind, 0)?).await?;
+            document_size(&response)?;
+            Ok(init.wall + duration)
         })
         .await
 }
 
-impl Measured {
-    async fn warm(&mut self, binary: &Path, kind: Kind) -> anyhow::Result<()> {
+impl Measurements {
+    async fn measure_warm(&mut self, binary: &Path, kind: Kind) -> anyhow::Result<()> {
         services(kind)
             .with_function(FUNCTION, binary, async |process, _, function| {
                 let sample = &function.sample;
                 process.invoke_with(event(sample, kind, 0)?).await?;
-                for number in 1..=WARM {
-                    let (took, answer) = process.invoke_with(event(sample, kind, number)?).await?;
-                    self.bytes = size(&answer)?;
-                    self.warm.push(took);
+                for number in 1..=WARM_INVOICES {
+                    let (duration, response) = process.invoke_with(event(sample, kind, number)?).await?;
+                    self.bytes = document_size(&response)?;
+                    self.warm.push(duration);
                 }
                 self.peak_kib = process.peak_memory()?;
                 Ok(())
@@ -130,12 +129,12 @@ impl Measured {
     }
 }
 
-/// How large the document is that was answered.
-fn size(answer: &Value) -> anyhow::Result<usize> {
-    let body = answer["body"].as_str().unwrap_or_default();
+/// The size in bytes of the document in a response.
+fn document_size(response: &Value) -> anyhow::Result<usize> {
+    let body = response["body"].as_str().unwrap_or_default();
     let is_document = body.starts_with("JVBERi") || body.starts_with("<!doctype html>");
-    ensure!(is_document, "no invoice, but {answer}");
-    let is_base64 = answer["isBase64Encoded"] == true;
+    ensure!(is_document, "not an invoice, but {response}");
+    let is_base64 = response["isBase64Encoded"] == true;
     Ok(if is_base64 { body.trim_end_matches('=').len() * 3 / 4 } else { body.len() })
 }
 
@@ -144,7 +143,7 @@ fn order_id(number: usize) -> OrderId {
     OrderId::from(Uuid::from_u128(0x01a2_07e7_51d0_774b_bcce_0000_0000_0000 + number))
 }
 
-/// The sample event, with another order.
+/// The sample event with another order.
 fn event(sample: &Bytes, kind: Kind, number: usize) -> anyhow::Result<Bytes> {
     let mut event: Value = serde_json::from_slice(sample)?;
     let id = order_id(number).to_string();
@@ -155,15 +154,16 @@ fn event(sample: &Bytes, kind: Kind, number: usize) -> anyhow::Result<Bytes> {
     Ok(event.to_string().into())
 }
 
-/// A table with an invoice for every order.
+/// A table with an invoice of this kind for every order.
 struct Invoices(Kind);
 
 impl Tables for Invoices {
-    async fn answer(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
-        ensure!(operation == "GetItem", "who renders has no use for {operation}");
+    async fn handle(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+        ensure!(operation == "GetItem", "render-invoice does not use {operation}");
         let key = body["Key"]["id"]["S"].as_str().and_then(|id| id.strip_prefix("order/"));
-        let order: OrderId = key.context("no order")?.parse().context("an id that is none")?;
-        // What the function asks for before it has an event.
+        let order: OrderId =
+            key.context("the key is not that of an order")?.parse().context("invalid order id")?;
+        // The request of the function during init.
         if order == OrderId::from(Uuid::nil()) {
             return Ok(json!({}));
         }
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_is_an_invoice() {
+    fn each_kind_is_a_valid_invoice() {
         for kind in KINDS {
             let invoice: Invoice = serde_json::from_value(invoice(kind, order_id(1))).unwrap();
             assert_eq!(invoice.lines.len(), kind.lines, "{kind:?}");
@@ -216,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_no_document() {
-        assert_eq!(size(&json!({ "body": "JVBERi0x", "isBase64Encoded": true })).unwrap(), 6);
-        assert!(size(&json!({ "statusCode": 404, "body": "{}" })).is_err());
+    fn a_problem_is_not_a_document() {
+        assert_eq!(document_size(&json!({ "body": "JVBERi0x", "isBase64Encoded": true })).unwrap(), 6);
+        assert!(document_size(&json!({ "statusCode": 404, "body": "{}" })).is_err());
     }
 }

@@ -1,6 +1,6 @@
-//! What a search takes: the function itself, called as Lambda calls it, over the tables of a shop with many orders. The
-//! tables are in this process and answer at once, so the times are the function's own; what DynamoDB adds is some
-//! milliseconds for each of the requests, which are counted: those of one round are sent at the same time.
+//! Search: invokes the function as Lambda does, with the index of a shop with many orders. The tables are in this process
+//! and respond immediately, so the times are the function's own. DynamoDB would add some milliseconds for each round of
+//! requests, which are sent concurrently. The requests are counted.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,76 +54,76 @@ const TEAS: [&str; 16] = [
 ];
 const KINDS: [&str; 8] =
     ["First Flush", "Second Flush", "Autumnal", "Organic", "Broken", "Superior", "Decaf", "Bags"];
-/// When the first order was placed; one a minute follows.
+/// The time of the first order in seconds since the Unix epoch. One order per minute follows.
 const START: i64 = 1_790_000_000;
 const CUSTOMERS: usize = 20_000;
 
 /// Its name on the command line.
 pub(super) const JOB: &str = "search";
 const ORDERS: usize = 100_000;
-/// Of each kind.
+/// The number of searches of each kind.
 const SEARCHES: usize = 500;
 
-/// Measures each kind of search. `binary` is `search-orders`, built.
+/// Measures each kind of search. `binary` is the path of `search-orders`.
 ///
 /// # Errors
-/// When it cannot be started, or a search fails.
+/// If it cannot be started, or a search fails.
 pub(super) async fn measure(binary: &Path) -> anyhow::Result<Section> {
     let rows = rows(binary, ORDERS, SEARCHES).await?;
     Ok(Section {
         title: "Search",
-        about: format!(
-            "Searches among {ORDERS} orders, {SEARCHES} of each kind, by the function itself, called as Lambda calls it. \
-The tables are in the benchmark's memory and answer at once: the times are the function's own, and DynamoDB adds some \
-milliseconds for each round of requests. **Cut**: whether answers told that not all was looked at."
+        description: format!(
+            "Searches among {ORDERS} orders, {SEARCHES} of each kind, by the function itself, invoked as Lambda invokes it. \
+The tables are in the benchmark's memory and respond immediately: the times are the function's own, and DynamoDB adds some \
+milliseconds for each round of requests. **Truncated**: whether responses reported an incomplete search."
         ),
-        columns: vec!["search", "hits", "cut", "requests", "p50 ms", "p99 ms"],
+        columns: vec!["search", "hits", "truncated", "requests", "p50 ms", "p99 ms"],
         rows: rows.into_iter().map(Vec::from).collect(),
     })
 }
 
 async fn rows(binary: &Path, orders: usize, searches: usize) -> anyhow::Result<Vec<[String; 6]>> {
-    let services = Arc::new(Services::new(Index(filled(orders).await?), Duration::ZERO));
+    let services = Arc::new(Services::new(Index(build_index(orders).await?), Duration::ZERO));
     services
         .with_function("search-orders", binary, async |process, _, function| {
             process.invoke().await?;
             let mut all = Vec::new();
             let mut table = Vec::new();
             for kind in Kind::ALL {
-                let mut measured = Measured::default();
+                let mut measured = Measurements::default();
                 for number in 0..searches {
-                    // A number that has nothing to do with how orders were numbered.
+                    // A pseudo-random order.
                     let event = kind.event(&function.sample, number * 7919 % orders.max(1), orders)?;
                     services.take_requests();
-                    let (took, answer) = process.invoke_with(event).await?;
-                    measured.add(took, services.take_requests(), &answer)?;
+                    let (duration, response) = process.invoke_with(event).await?;
+                    measured.add(duration, services.take_requests(), &response)?;
                 }
                 all.extend(measured.times.iter().copied());
                 table.push(measured.row(kind.name()));
             }
-            let all = Measured { times: all, ..Measured::default() };
+            let all = Measurements { times: all, ..Measurements::default() };
             let [_, _, _, _, p50, p99] = all.row("");
-            table.push(["all of them".to_owned(), String::new(), String::new(), String::new(), p50, p99]);
+            table.push(["all searches".to_owned(), String::new(), String::new(), String::new(), p50, p99]);
             Ok(table)
         })
         .await
 }
 
 #[derive(Default)]
-struct Measured {
+struct Measurements {
     times: Vec<Duration>,
     requests: Vec<usize>,
     hits: Vec<usize>,
-    cut: usize,
+    truncated: usize,
 }
 
-impl Measured {
-    fn add(&mut self, took: Duration, requests: usize, answer: &Value) -> anyhow::Result<()> {
-        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
-        self.times.push(took);
+impl Measurements {
+    fn add(&mut self, duration: Duration, requests: usize, response: &Value) -> anyhow::Result<()> {
+        let body: Value = serde_json::from_str(response["body"].as_str().unwrap_or_default())?;
+        self.times.push(duration);
         self.requests.push(requests);
-        self.hits.push(body["hits"].as_array().context("an answer without hits")?.len());
-        self.cut += usize::from(body["truncated"] == true);
+        self.hits.push(body["hits"].as_array().context("the response has no hits")?.len());
+        self.truncated += usize::from(body["truncated"] == true);
         Ok(())
     }
 
@@ -131,20 +131,20 @@ impl Measured {
         let time = |percent| milliseconds(percentile(self.times.iter().copied(), percent));
         [
             name.to_owned(),
-            span(&self.hits),
-            if self.cut > 0 { "yes".to_owned() } else { "no".to_owned() },
-            span(&self.requests),
+            format_range(&self.hits),
+            if self.truncated > 0 { "yes".to_owned() } else { "no".to_owned() },
+            format_range(&self.requests),
             time(50),
             time(99),
         ]
     }
 }
 
-/// `3`, or `3 to 5`.
-fn span(values: &[usize]) -> String {
+/// The range of the values: `3`, or `3 to 5`.
+fn format_range(values: &[usize]) -> String {
     match (values.iter().min(), values.iter().max()) {
-        (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
-        (Some(least), _) => least.to_string(),
+        (Some(min), Some(max)) if min != max => format!("{min} to {max}"),
+        (Some(min), _) => min.to_string(),
         _ => "0".to_owned(),
     }
 }
@@ -180,20 +180,20 @@ impl Kind {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Email => "an e-mail address",
-            Self::OrderId => "an order's id",
+            Self::Email => "an email address",
+            Self::OrderId => "an order id",
             Self::FullName => "first and last name",
             Self::NameAndTea => "last name and product",
-            Self::PartOfAName => "three letters of a name",
-            Self::CommonWord => "a word that a tenth of all orders have",
+            Self::PartOfAName => "the first three letters of a name",
+            Self::CommonWord => "a word in a tenth of all orders",
             Self::CommonWords => "two such words",
             Self::NameAndStatus => "a name, filtered by status",
-            Self::Day => "a day's orders with such a word",
-            Self::Newest => "no word: the newest",
+            Self::Day => "such a word, on one day",
+            Self::Newest => "no words: the newest orders",
         }
     }
 
-    /// What is asked, to find the order of this number.
+    /// The query parameters that find the order with this number.
     fn query(self, number: usize, of: usize) -> Vec<(&'static str, String)> {
         let customer = customer_of(number);
         let (first, last) = (nth(&FIRST, customer), nth(&LAST, customer / FIRST.len()));
@@ -216,16 +216,16 @@ impl Kind {
         }
     }
 
-    /// The sample event of `search-orders`, as somebody sends it who runs the shop, with another query.
+    /// The sample event of `search-orders`, sent by a staff member, with another query.
     fn event(self, sample: &Bytes, number: usize, of: usize) -> anyhow::Result<Bytes> {
         let mut event: Value = serde_json::from_slice(sample)?;
         let query = self.query(number, of);
-        let one: serde_json::Map<String, Value> =
+        let single_values: serde_json::Map<String, Value> =
             query.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        let many: serde_json::Map<String, Value> =
+        let multi_values: serde_json::Map<String, Value> =
             query.iter().map(|(name, value)| ((*name).to_owned(), json!([value]))).collect();
-        event["queryStringParameters"] = json!(one);
-        event["multiValueQueryStringParameters"] = json!(many);
+        event["queryStringParameters"] = json!(single_values);
+        event["multiValueQueryStringParameters"] = json!(multi_values);
         event["requestContext"]["authorizer"]["claims"]["cognito:groups"] = json!("staff");
         Ok(event.to_string().into())
     }
@@ -250,14 +250,14 @@ fn placed_at(order: usize) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(START) + SignedDuration::from_mins(minutes)
 }
 
-/// As the order service makes them: UUIDs version 7.
+/// A UUID version 7, as the orders service generates it.
 fn order_id(order: usize) -> OrderId {
     let milliseconds = u128::try_from(placed_at(order).as_millisecond()).unwrap_or_default();
     let rest = u128::try_from(order * 2_654_435_761).unwrap_or_default() & 0x0fff_ffff_ffff;
     OrderId::from(Uuid::from_u128(milliseconds << 80 | 0x7000_8000_0000_0000_0000 | rest))
 }
 
-/// Two products for each order, of a thousand.
+/// The numbers of two of the thousand products.
 fn skus(order: usize) -> [usize; 2] {
     [order % 1000, (order * 17 + 500) % 1000]
 }
@@ -296,20 +296,20 @@ fn document(number: usize) -> anyhow::Result<Document> {
     Ok(Document::from_order(&order, 3, &names))
 }
 
-/// The index of so many orders, written as `index-order` writes it.
-async fn filled(orders: usize) -> anyhow::Result<InMemoryRows> {
+/// Builds the index of so many orders, as `index-order` does.
+async fn build_index(orders: usize) -> anyhow::Result<InMemoryRows> {
     let index = PostingsIndex::new(InMemoryRows::default(), Arc::new(SystemClock));
     {
-        let written = iter(0..orders).map(async |number| index.index(document(number)?).await);
-        let mut written = std::pin::pin!(written.buffer_unordered(16));
-        while let Some(done) = written.next().await {
-            done?;
+        let writes = iter(0..orders).map(async |number| index.index(document(number)?).await);
+        let mut writes = std::pin::pin!(writes.buffer_unordered(16));
+        while let Some(result) = writes.next().await {
+            result?;
         }
     }
     Ok(index.into_rows())
 }
 
-/// The two tables of the index: what of DynamoDB's API a search uses.
+/// The two tables of the index, with those operations of DynamoDB that a search uses.
 struct Index(InMemoryRows);
 
 impl Index {
@@ -328,18 +328,18 @@ impl Index {
         let read = self.0.read_postings(&range, after.as_ref(), limit).await?;
         let key = |it: &Posting| json!({ "partition": { "S": it.partition }, "sort": { "S": it.sort } });
         let items: Vec<Value> = read.postings.iter().map(key).collect();
-        let mut answer = json!({ "Count": items.len(), "ScannedCount": items.len() });
+        let mut response = json!({ "Count": items.len(), "ScannedCount": items.len() });
         if let Some(last) = items.last().filter(|_| read.has_more) {
-            answer["LastEvaluatedKey"] = last.clone();
+            response["LastEvaluatedKey"] = last.clone();
         }
-        answer["Items"] = items.into();
-        Ok(answer)
+        response["Items"] = items.into();
+        Ok(response)
     }
 
     async fn batch_get(&self, body: &Value) -> anyhow::Result<Value> {
-        let (table, wanted) =
+        let (table, requested) =
             body["RequestItems"].as_object().and_then(|tables| tables.iter().next()).context("no table")?;
-        let keys = wanted["Keys"].as_array().context("no keys")?;
+        let keys = requested["Keys"].as_array().context("no keys")?;
         let id = |key: &Value| key["order_id"]["S"].as_str().and_then(|id| id.parse().ok());
         let orders: Vec<OrderId> = keys.iter().filter_map(id).collect();
         let mut items = Vec::new();
@@ -357,7 +357,7 @@ impl Index {
 }
 
 impl Tables for Index {
-    async fn answer(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+    async fn handle(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
         if operation == "Query" { self.query(body).await } else { self.batch_get(body).await }
     }
 }
@@ -367,8 +367,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn each_kind_of_search_finds_what_it_is_meant_to() {
-        let rows = filled(500).await.unwrap();
+    async fn each_kind_of_search_has_hits() {
+        let rows = build_index(500).await.unwrap();
         let index = PostingsIndex::new(rows, Arc::new(SystemClock));
         for kind in Kind::ALL {
             let query = kind.query(250, 500);
@@ -385,7 +385,7 @@ mod tests {
                 .unwrap();
             assert!(!found.hits.is_empty(), "{kind:?}: {query:?}");
         }
-        assert_eq!(span(&[2, 1, 2]), "1 to 2");
-        assert_eq!(span(&[2]), "2");
+        assert_eq!(format_range(&[2, 1, 2]), "1 to 2");
+        assert_eq!(format_range(&[2]), "2");
     }
 }

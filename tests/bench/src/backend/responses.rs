@@ -1,5 +1,5 @@
-//! What the services answer: just enough for each sample event to come to a good end. Nothing is remembered, so
-//! that a second invocation does the same work as the first.
+//! The responses of the services: just enough for each sample event to succeed. Nothing is stored, so that each
+//! invocation does the same work as the first.
 
 use std::io::Cursor;
 use std::sync::LazyLock;
@@ -16,43 +16,43 @@ use crate::clock::now;
 use crate::functions::WEBHOOK_SECRET;
 use crate::photo::photo;
 
-/// What a service answers with.
+/// The body of a response.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
-    /// As most do.
+pub(super) enum Body {
+    /// JSON, as most services respond with.
     Json(Value),
-    /// What is in a file.
-    File(Bytes),
-    /// There is no such file.
-    NoFile,
-    /// An object without members, as CloudWatch writes it: RFC 8949.
+    /// The content of an S3 object.
+    Object(Bytes),
+    /// The error of S3 for a missing object.
+    NoSuchKey,
+    /// An empty map in CBOR (RFC 8949), the format of CloudWatch.
     EmptyCbor,
 }
 
-/// A picture of 0.5 megapixels, which somebody uploaded.
+/// An uploaded image of 0.5 megapixels.
 static UPLOADED: LazyLock<Bytes> = LazyLock::new(|| {
     let mut file = Cursor::new(Vec::new());
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = photo(800, 600).write_to(&mut file, ImageFormat::Jpeg);
     file.into_inner().into()
 });
 
-/// The answer of `service`; `None` to what no sample event should lead to.
-pub(super) fn answer(service: Service, request: &Request<Bytes>) -> Option<Answer> {
+/// The response of `service`; `None` for a request that no sample event should cause.
+pub(super) fn respond(service: Service, request: &Request<Bytes>) -> Option<Body> {
     match (service, request.method()) {
         (Service::S3, &Method::GET) if request.uri().path().starts_with("/UploadsBucket/") => {
-            Some(Answer::File(UPLOADED.clone()))
+            Some(Body::Object(UPLOADED.clone()))
         }
-        // No other file is there yet.
-        (Service::S3, &Method::GET) => Some(Answer::NoFile),
+        // No other object exists yet.
+        (Service::S3, &Method::GET) => Some(Body::NoSuchKey),
         (Service::CloudWatch, _) if request.uri().path().ends_with("/operation/GetMetricData") => {
-            Some(Answer::EmptyCbor)
+            Some(Body::EmptyCbor)
         }
-        _ => json_answer(service, request).map(Answer::Json),
+        _ => json_response(service, request).map(Body::Json),
     }
 }
 
-fn json_answer(service: Service, request: &Request<Bytes>) -> Option<Value> {
+fn json_response(service: Service, request: &Request<Bytes>) -> Option<Value> {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     let operation = target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
     let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
@@ -86,7 +86,7 @@ fn json_answer(service: Service, request: &Request<Bytes>) -> Option<Value> {
         Service::SignIn => {
             Some(json!({ "access_token": "token", "token_type": "Bearer", "expires_in": 3600 }))
         }
-        // Nothing fails, so no message is put off or away.
+        // Nothing fails, so no message is delayed or sent to a dead-letter queue.
         Service::Sqs
         | Service::EventBridge
         | Service::SecretsManager
@@ -99,9 +99,9 @@ fn json_answer(service: Service, request: &Request<Bytes>) -> Option<Value> {
 fn dynamodb(operation: &str, body: &Value) -> Option<Value> {
     match (operation, body["TableName"].as_str()) {
         ("GetItem", Some("OrdersTable")) => {
-            Some(json!({ "Item": order_row(body["Key"]["order_id"]["S"].as_str()?)? }))
+            Some(json!({ "Item": order_item(body["Key"]["order_id"]["S"].as_str()?)? }))
         }
-        ("GetItem", Some("InvoicesTable")) if body["Key"]["id"]["S"] == INVOICED => {
+        ("GetItem", Some("InvoicesTable")) if body["Key"]["id"]["S"] == INVOICE_KEY => {
             Some(json!({ "Item": { "invoice": { "S": invoice().to_string() } } }))
         }
         ("GetItem", Some("HealthTable")) => {
@@ -110,27 +110,27 @@ fn dynamodb(operation: &str, body: &Value) -> Option<Value> {
         }
         ("GetItem", Some("ImagesTable")) if body["Key"]["item"]["S"] != "current" => {
             let (sku, item) = (body["Key"]["sku"]["S"].as_str()?, body["Key"]["item"]["S"].as_str()?);
-            Some(json!({ "Item": upload_row(sku, item) }))
+            Some(json!({ "Item": upload_item(sku, item) }))
         }
         ("Scan", Some("ProductsTable")) => {
-            let products: Vec<Value> = (1..=3).map(product_row).collect();
+            let products: Vec<Value> = (1..=3).map(product_item).collect();
             Some(json!({ "Items": products, "Count": products.len(), "ScannedCount": products.len() }))
         }
-        // Nothing is late and nothing is left.
+        // No order is overdue, and no outbox row is left.
         ("Query" | "Scan", _) => Some(json!({ "Items": [], "Count": 0, "ScannedCount": 0 })),
         // Nothing is indexed yet.
         ("BatchGetItem", _) if body["RequestItems"]["SearchRecordsTable"].is_object() => {
             Some(json!({ "Responses": { "SearchRecordsTable": [] }, "UnprocessedKeys": {} }))
         }
         ("BatchWriteItem", _) => Some(json!({ "UnprocessedItems": {} })),
-        // What is not there yet is written for the first time.
+        // The item does not exist yet, and is written for the first time.
         ("GetItem" | "PutItem" | "DeleteItem" | "TransactWriteItems", _) => Some(json!({})),
         _ => None,
     }
 }
 
-/// The row of the order whose invoice the sample of `render-invoice` asks for.
-const INVOICED: &str = "order/01a207e7-51d0-774b-bcce-b302099a8e3a";
+/// The key of the invoice that the sample of `render-invoice` requests.
+const INVOICE_KEY: &str = "order/01a207e7-51d0-774b-bcce-b302099a8e3a";
 
 fn invoice() -> Value {
     let price = json!({ "amount": 1250, "currency": "EUR" });
@@ -143,7 +143,7 @@ fn invoice() -> Value {
         })
         .collect();
     json!({
-        "number": "2026-000001", "order_id": INVOICED.trim_start_matches("order/"),
+        "number": "2026-000001", "order_id": INVOICE_KEY.trim_start_matches("order/"),
         "issued_at": "2026-11-23T10:15:33Z", "issued_on": "2026-11-23", "ordered_on": "2026-11-23",
         "paid_on": "2026-11-23", "payment_intent": "pi_bench",
         "seller": { "name": "The shop", "address": ["Teestraße 1"], "tax_id": "DE123456789" },
@@ -152,8 +152,8 @@ fn invoice() -> Value {
     })
 }
 
-/// A row of the images table with an upload that was asked for, and of which nothing is known.
-fn upload_row(sku: &str, item: &str) -> Value {
+/// An item of the images table: an upload that was requested and is pending.
+fn upload_item(sku: &str, item: &str) -> Value {
     let id = item.trim_start_matches("upload#");
     let upload = json!({
         "sku": sku, "id": id, "asked_at": "2026-11-23T10:15:30Z", "cause": { "correlation_id": "bench" },
@@ -165,8 +165,8 @@ fn upload_row(sku: &str, item: &str) -> Value {
     })
 }
 
-/// A row of the orders table with an order that has just been placed.
-fn order_row(id: &str) -> Option<Value> {
+/// An item of the orders table: an order that has just been placed.
+fn order_item(id: &str) -> Option<Value> {
     let details: OrderDetails = serde_json::from_value(json!({
         "customer": { "id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com" },
         "lines": [{ "sku": "TEA-001", "quantity": 2, "unit_price": { "amount": 1250, "currency": "EUR" } }],
@@ -189,7 +189,7 @@ fn order_row(id: &str) -> Option<Value> {
     }))
 }
 
-fn product_row(number: u32) -> Value {
+fn product_item(number: u32) -> Value {
     json!({
         "sku": { "S": format!("TEA-00{number}") },
         "name": { "S": "Darjeeling First Flush" },
@@ -200,7 +200,7 @@ fn product_row(number: u32) -> Value {
     })
 }
 
-/// Whether a message goes to where those end that could not be handled.
+/// Whether a message is sent to a dead-letter queue.
 fn is_dead_letter(message: &Value) -> bool {
     message["QueueUrl"].as_str().is_some_and(|url| url.ends_with("DeadLetters"))
 }
@@ -218,7 +218,7 @@ fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
     }
 }
 
-/// The API as a customer's program sees it: an order that cannot be had is rejected at once.
+/// The shop's API as a client sees it: every order is rejected immediately.
 fn shop(method: &Method, path: &[&str]) -> Option<Value> {
     let id = "01a207e7-51d0-774b-bcce-b302099a8057";
     match (method, path) {
@@ -251,65 +251,75 @@ fn stripe(method: &Method, path: &[&str]) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn asked(service: Service, method: Method, path: &str, target: &str, body: &Value) -> Option<Value> {
+    fn request_json(
+        service: Service,
+        method: Method,
+        path: &str,
+        target: &str,
+        body: &Value,
+    ) -> Option<Value> {
         let request = Request::builder().method(method).uri(path).header("x-amz-target", target);
-        match answer(service, &request.body(body.to_string().into()).unwrap())? {
-            Answer::Json(answer) => Some(answer),
-            other => panic!("no JSON, but {other:?}"),
+        match respond(service, &request.body(body.to_string().into()).unwrap())? {
+            Body::Json(body) => Some(body),
+            other => panic!("not JSON, but {other:?}"),
         }
     }
 
     #[test]
-    fn the_bus_answers_for_each_entry() {
+    fn the_bus_responds_with_a_result_for_each_entry() {
         let body = json!({ "Entries": [{ "Detail": "{}" }, { "Detail": "{}" }] });
-        let answer = asked(Service::EventBridge, Method::POST, "/", "AWSEvents.PutEvents", &body).unwrap();
-        assert_eq!(answer["Entries"].as_array().unwrap().len(), 2);
-        assert_eq!(answer["FailedEntryCount"], 0);
+        let response =
+            request_json(Service::EventBridge, Method::POST, "/", "AWSEvents.PutEvents", &body).unwrap();
+        assert_eq!(response["Entries"].as_array().unwrap().len(), 2);
+        assert_eq!(response["FailedEntryCount"], 0);
     }
 
     #[test]
-    fn the_orders_table_has_the_order_that_is_asked_for() {
+    fn the_orders_table_has_the_requested_order() {
         let id = "01a207e7-51d0-774b-bcce-b302099a8057";
         let body = json!({ "TableName": "OrdersTable", "Key": { "order_id": { "S": id } } });
-        let answer = asked(Service::DynamoDb, Method::POST, "/", "DynamoDB_20120810.GetItem", &body).unwrap();
-        let order: Order = serde_json::from_str(answer["Item"]["order"]["S"].as_str().unwrap()).unwrap();
+        let response =
+            request_json(Service::DynamoDb, Method::POST, "/", "DynamoDB_20120810.GetItem", &body).unwrap();
+        let order: Order = serde_json::from_str(response["Item"]["order"]["S"].as_str().unwrap()).unwrap();
         assert_eq!(order.id.to_string(), id);
-        assert_eq!(answer["Item"]["status"]["S"], "placed");
+        assert_eq!(response["Item"]["status"]["S"], "placed");
     }
 
     #[test]
-    fn a_reservation_is_one_for_its_callers() {
+    fn the_clients_can_parse_a_reservation() {
         let lines =
             json!([{ "sku": "A-1", "quantity": 2, "unit_price": { "amount": 1, "currency": "EUR" } }]);
         let path = "/reservations/01a207e7-51d0-774b-bcce-b302099a8057";
-        let held = asked(Service::Inventory, Method::PUT, path, "", &json!({ "lines": lines })).unwrap();
+        let held =
+            request_json(Service::Inventory, Method::PUT, path, "", &json!({ "lines": lines })).unwrap();
         let held: domain::reservation::Reservation = serde_json::from_value(held).unwrap();
         assert_eq!((held.state.name(), held.lines.len()), ("held", 1));
-        let sold =
-            asked(Service::Inventory, Method::POST, &format!("{path}/commit"), "", &json!({})).unwrap();
+        let sold = request_json(Service::Inventory, Method::POST, &format!("{path}/commit"), "", &json!({}))
+            .unwrap();
         let sold: domain::reservation::Reservation = serde_json::from_value(sold).unwrap();
         assert_eq!(sold.state.name(), "committed");
     }
 
     #[test]
-    fn an_upload_is_a_picture_that_was_asked_for() {
-        let get = |path| answer(Service::S3, &Request::get(path).body(Bytes::new()).unwrap());
-        assert_eq!(get("/DocumentsBucket/a"), Some(Answer::NoFile));
-        let Some(Answer::File(file)) = get("/UploadsBucket/uploads/TEA-001/a") else { panic!("no file") };
+    fn an_upload_is_a_requested_image() {
+        let get = |path| respond(Service::S3, &Request::get(path).body(Bytes::new()).unwrap());
+        assert_eq!(get("/DocumentsBucket/a"), Some(Body::NoSuchKey));
+        let Some(Body::Object(file)) = get("/UploadsBucket/uploads/TEA-001/a") else { panic!("no object") };
         assert!(media::rendition::render(&file).is_ok());
         let id = "01a207e7-51d0-774b-bcce-b302099a8057";
         let key = json!({ "sku": { "S": "TEA-001" }, "item": { "S": format!("upload#{id}") } });
         let body = json!({ "TableName": "ImagesTable", "Key": key });
-        let row = asked(Service::DynamoDb, Method::POST, "/", "DynamoDB_20120810.GetItem", &body).unwrap();
+        let item =
+            request_json(Service::DynamoDb, Method::POST, "/", "DynamoDB_20120810.GetItem", &body).unwrap();
         let upload: domain::product::Upload =
-            serde_json::from_str(row["Item"]["record"]["S"].as_str().unwrap()).unwrap();
+            serde_json::from_str(item["Item"]["record"]["S"].as_str().unwrap()).unwrap();
         assert_eq!(upload.id.to_string(), id);
     }
 
     #[test]
-    fn a_message_that_is_put_away_is_a_surprise() {
+    fn a_dead_letter_message_is_unexpected() {
         let body = json!({ "QueueUrl": "ExportOrdersDeadLetters" });
-        assert_eq!(asked(Service::Sqs, Method::POST, "/", "AmazonSQS.SendMessage", &body), None);
-        assert_eq!(asked(Service::Stripe, Method::POST, "/v1/refunds", "", &json!({})), None);
+        assert_eq!(request_json(Service::Sqs, Method::POST, "/", "AmazonSQS.SendMessage", &body), None);
+        assert_eq!(request_json(Service::Stripe, Method::POST, "/v1/refunds", "", &json!({})), None);
     }
 }
