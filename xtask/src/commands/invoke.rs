@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let stack = Stack::local(instance.clone())?;
     let tools = Tools::ensure()?;
     let functions = functions(&stack, &args.functions)?;
-    let template = if args.built { built_template()? } else { instance.build().join("template.yaml") };
+    let template = if args.built { built_template(&instance)? } else { instance.build().join("template.yaml") };
     let host = match &args.host {
         Some(host) => host.clone(),
         None => {
@@ -103,11 +103,30 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The template that `sam build` wrote.
-fn built_template() -> anyhow::Result<PathBuf> {
-    let template = repo_root().join(".aws-sam/build/template.yaml");
-    ensure!(template.exists(), "there is no build: run sam build --config-env local");
+/// The local stack's template with the functions that `sam build` built. SAM's own copy in `.aws-sam` does not declare
+/// `AWS_ENDPOINT_URL`, and `sam local invoke` only sets variables that are declared.
+fn built_template(instance: &Instance) -> anyhow::Result<PathBuf> {
+    let build = repo_root().join(".aws-sam/build");
+    ensure!(build.join("template.yaml").exists(), "there is no build: run sam build --config-env local");
+    let prepared = std::fs::read_to_string(instance.build().join("template.yaml"))
+        .context("the local stack has not been deployed: run cargo xtask up")?;
+    let template = instance.build().join("built.yaml");
+    std::fs::write(&template, with_code_from(&build, &prepared))?;
     Ok(template)
+}
+
+/// The template with the code of each function in the folder of its name in `build`, in place of its package.
+fn with_code_from(build: &Path, template: &str) -> String {
+    let lines = template.lines().map(|line| {
+        let package = line.split_once("CodeUri: ").and_then(|(indent, package)| {
+            Some((indent, Path::new(package).file_name()?.to_str()?.strip_suffix(".zip")?))
+        });
+        match package {
+            Some((indent, id)) => format!("{indent}CodeUri: {}\n", build.join(id).display()),
+            None => format!("{line}\n"),
+        }
+    });
+    lines.collect()
 }
 
 /// The selected functions: their logical ids and names.
@@ -235,6 +254,13 @@ mod tests {
         ] {
             assert!(check_response(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_code_is_taken_from_the_build() {
+        let prepared = "  OrdersApi:\n      CodeUri: /x/functions/OrdersApi.zip\n      Handler: bootstrap\n";
+        let built = with_code_from(Path::new("/b"), prepared);
+        assert_eq!(built, "  OrdersApi:\n      CodeUri: /b/OrdersApi\n      Handler: bootstrap\n");
     }
 
     #[test]
