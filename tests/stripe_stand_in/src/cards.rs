@@ -35,7 +35,7 @@ pub struct Card {
 
 impl Card {
     /// The card of this name.
-    pub fn named(name: &str) -> Option<&'static Card> {
+    pub fn by_name(name: &str) -> Option<&'static Card> {
         CARDS.iter().find(|card| card.name == name)
     }
 

@@ -13,14 +13,14 @@ use sha2::Sha256;
 use tokio::time::{sleep, timeout};
 
 use crate::stand_in::{StandIn, now};
-use crate::webhooks::{Endpoint, is_taken};
+use crate::webhooks::{Endpoint, is_success};
 
 /// How often an event is sent, and how long it takes until the second time; each further one takes twice as long.
 /// (Stripe goes on for three days.)
-const ATTEMPTS: u32 = 8;
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+const MAX_ATTEMPTS: u32 = 8;
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends what is to be sent, each event in a task of its own.
 pub(crate) fn dispatch(stand_in: &Arc<StandIn>) {
@@ -30,20 +30,22 @@ pub(crate) fn dispatch(stand_in: &Arc<StandIn>) {
 }
 
 async fn deliver(stand_in: Arc<StandIn>, event: String) {
-    for attempt in 1..=ATTEMPTS {
-        let Some((endpoint, body)) = stand_in.state().account.webhooks.to_send(&event) else { return };
-        let status = timeout(PATIENCE, post(&endpoint, body)).await.ok().flatten();
+    for attempt in 1..=MAX_ATTEMPTS {
+        let Some((endpoint, body)) = stand_in.state().account.webhooks.endpoint_and_body(&event) else {
+            return;
+        };
+        let status = timeout(RESPONSE_TIMEOUT, post(&endpoint, body)).await.ok().flatten();
         println!(
             "{:.3} {} webhook {event} attempt={attempt}",
             now(),
             status.map_or_else(|| "-".to_owned(), |status| status.to_string())
         );
-        stand_in.state().account.webhooks.answered(&event, status, attempt == ATTEMPTS);
+        stand_in.state().account.webhooks.record_attempt(&event, status, attempt == MAX_ATTEMPTS);
         stand_in.changed.notify_one();
-        if is_taken(status) {
+        if is_success(status) {
             return;
         }
-        sleep(FIRST_WAIT.saturating_mul(1 << (attempt - 1))).await;
+        sleep(FIRST_RETRY_DELAY.saturating_mul(1 << (attempt - 1))).await;
     }
 }
 

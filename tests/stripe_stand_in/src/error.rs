@@ -76,8 +76,10 @@ impl StripeError {
     }
 
     /// 400 or 404: an id that is not known. `status` is 404 for an id in the path, else 400.
-    pub fn missing(status: u16, message: impl Into<String>, param: &str) -> Box<Self> {
-        Self::new(status, ErrorType::InvalidRequestError, message).code("resource_missing").param(param)
+    pub fn resource_missing(status: u16, message: impl Into<String>, param: &str) -> Box<Self> {
+        Self::new(status, ErrorType::InvalidRequestError, message)
+            .with_code("resource_missing")
+            .with_param(param)
     }
 
     /// 401: no key, or a wrong one.
@@ -86,12 +88,12 @@ impl StripeError {
     }
 
     /// 402: the card was declined.
-    pub fn card(message: impl Into<String>) -> Box<Self> {
+    pub fn card_declined(message: impl Into<String>) -> Box<Self> {
         Self::new(402, ErrorType::CardError, message)
     }
 
     /// 404: there is no such address.
-    pub fn unknown_address(method: &str, path: &str) -> Box<Self> {
+    pub fn unknown_url(method: &str, path: &str) -> Box<Self> {
         let message = format!(
             "Unrecognized request URL ({method}: {path}). See tests/stripe_stand_in/README.md for what the stand-in answers."
         );
@@ -110,7 +112,7 @@ impl StripeError {
             ErrorType::InvalidRequestError,
             "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through).",
         )
-        .code("idempotency_key_in_use")
+        .with_code("idempotency_key_in_use")
     }
 
     /// 429: too many requests.
@@ -120,11 +122,11 @@ impl StripeError {
             ErrorType::InvalidRequestError,
             "Request rate limit exceeded. Learn more about rate limits at https://docs.stripe.com/rate-limits.",
         )
-        .code("rate_limit")
+        .with_code("rate_limit")
     }
 
     /// 500 or 503: the fault is Stripe's.
-    pub fn server(status: u16) -> Box<Self> {
+    pub fn api_error(status: u16) -> Box<Self> {
         Self::new(
             status,
             ErrorType::ApiError,
@@ -133,20 +135,20 @@ impl StripeError {
     }
 
     /// With a code, and the page that explains it.
-    pub fn code(mut self: Box<Self>, code: &'static str) -> Box<Self> {
+    pub fn with_code(mut self: Box<Self>, code: &'static str) -> Box<Self> {
         self.doc_url = Some(format!("https://docs.stripe.com/error-codes#{}", code.replace('_', "-")));
         self.code = Some(code);
         self
     }
 
     /// With the parameter that is wrong.
-    pub fn param(mut self: Box<Self>, param: &str) -> Box<Self> {
+    pub fn with_param(mut self: Box<Self>, param: &str) -> Box<Self> {
         self.param = Some(param.to_owned());
         self
     }
 
     /// With the PaymentIntent that the request was about.
-    pub fn about(mut self: Box<Self>, payment_intent: Value) -> Box<Self> {
+    pub fn with_payment_intent(mut self: Box<Self>, payment_intent: Value) -> Box<Self> {
         self.payment_intent = Some(payment_intent);
         self
     }

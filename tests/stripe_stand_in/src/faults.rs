@@ -9,7 +9,7 @@ use crate::operation::Operation;
 /// The operations that a fault is aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Aim {
+pub enum Target {
     /// Making a PaymentIntent.
     Create,
     /// Confirming one.
@@ -26,7 +26,7 @@ pub enum Aim {
     Any,
 }
 
-impl Aim {
+impl Target {
     fn covers(self, operation: Operation) -> bool {
         match self {
             Self::Any => true,
@@ -79,17 +79,17 @@ pub enum Kind {
     Slow,
 }
 
-/// The moments of a request at which a fault can strike.
+/// The moments of a request at which a fault can trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum FaultPoint {
     /// Before the idempotency key is looked at.
-    Arrival,
+    OnRequest,
     /// The endpoint has begun, but nothing has happened yet.
     BeforeEffect,
     /// The effect is there, and the answer not yet kept.
     AfterEffect,
     /// The answer is kept, and on its way out.
-    Departure,
+    OnResponse,
 }
 
 /// A fault as a test asks for it.
@@ -97,7 +97,7 @@ pub enum Moment {
 #[serde(deny_unknown_fields)]
 pub struct NewFault {
     /// What it is aimed at.
-    pub operation: Aim,
+    pub operation: Target,
     /// Before or after the effect.
     #[serde(default)]
     pub effect: Effect,
@@ -115,13 +115,13 @@ pub struct NewFault {
     pub delay_ms: Option<u64>,
 }
 
-/// A fault that waits for its requests, and how often it has struck.
+/// A fault that waits for its requests, and how often it has triggered.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fault {
     /// To clear it by.
     pub id: u64,
     /// What it is aimed at.
-    pub operation: Aim,
+    pub operation: Target,
     /// Before or after the effect.
     pub effect: Effect,
     /// What goes wrong.
@@ -132,7 +132,7 @@ pub struct Fault {
     pub order_id: Option<String>,
     /// Milliseconds.
     pub delay_ms: u64,
-    /// How often it has struck.
+    /// How often it has triggered.
     pub fired: u32,
 }
 
@@ -142,17 +142,17 @@ impl Fault {
         Duration::from_millis(self.delay_ms)
     }
 
-    fn moment(&self) -> Moment {
+    fn point(&self) -> FaultPoint {
         match (self.kind, self.effect) {
-            (Kind::Http500 | Kind::Slow, Effect::Before) => Moment::BeforeEffect,
-            (Kind::Http500 | Kind::Slow, Effect::After) => Moment::AfterEffect,
-            (Kind::Http429 | Kind::Conflict409, _) | (_, Effect::Before) => Moment::Arrival,
-            (_, Effect::After) => Moment::Departure,
+            (Kind::Http500 | Kind::Slow, Effect::Before) => FaultPoint::BeforeEffect,
+            (Kind::Http500 | Kind::Slow, Effect::After) => FaultPoint::AfterEffect,
+            (Kind::Http429 | Kind::Conflict409, _) | (_, Effect::Before) => FaultPoint::OnRequest,
+            (_, Effect::After) => FaultPoint::OnResponse,
         }
     }
 
-    fn strikes(&self, moment: Moment, operation: Operation, order_id: Option<&str>) -> bool {
-        self.moment() == moment
+    fn matches(&self, point: FaultPoint, operation: Operation, order_id: Option<&str>) -> bool {
+        self.point() == point
             && self.operation.covers(operation)
             && self.times.is_none_or(|times| self.fired < times)
             && self.order_id.as_deref().is_none_or(|wanted| order_id == Some(wanted))
@@ -200,9 +200,14 @@ impl Faults {
         Ok(fault)
     }
 
-    /// The first fault that strikes here, counted.
-    pub fn strike(&mut self, moment: Moment, operation: Operation, order_id: Option<&str>) -> Option<Fault> {
-        let fault = self.faults.iter_mut().find(|fault| fault.strikes(moment, operation, order_id))?;
+    /// The first fault that matches here, counted.
+    pub fn trigger(
+        &mut self,
+        point: FaultPoint,
+        operation: Operation,
+        order_id: Option<&str>,
+    ) -> Option<Fault> {
+        let fault = self.faults.iter_mut().find(|fault| fault.matches(point, operation, order_id))?;
         fault.fired += 1;
         Some(fault.clone())
     }

@@ -51,7 +51,7 @@ impl Form {
             let message = format!(
                 "You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; however '{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty value."
             );
-            return Err(StripeError::invalid(message).code("parameter_invalid_empty").param(name));
+            return Err(StripeError::invalid(message).with_code("parameter_invalid_empty").with_param(name));
         }
         Ok(value)
     }
@@ -63,8 +63,8 @@ impl Form {
     pub fn required(&mut self, name: &str) -> Result<String> {
         self.text(name)?.ok_or_else(|| {
             StripeError::invalid(format!("Missing required param: {name}."))
-                .code("parameter_missing")
-                .param(name)
+                .with_code("parameter_missing")
+                .with_param(name)
         })
     }
 
@@ -74,8 +74,9 @@ impl Form {
     /// 400 when it is something else.
     pub fn integer(&mut self, name: &str) -> Result<Option<u64>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let refuse =
-            |message: String| StripeError::invalid(message).code("parameter_invalid_integer").param(name);
+        let refuse = |message: String| {
+            StripeError::invalid(message).with_code("parameter_invalid_integer").with_param(name)
+        };
         match text.parse::<i128>().map(u64::try_from) {
             Ok(Ok(number)) if number >= 1 => Ok(Some(number)),
             Ok(_) => Err(refuse("This value must be greater than or equal to 1.".to_owned())),
@@ -92,7 +93,7 @@ impl Form {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(other) => Err(StripeError::invalid(format!("Invalid boolean: {other}")).param(name)),
+            Some(other) => Err(StripeError::invalid(format!("Invalid boolean: {other}")).with_param(name)),
         }
     }
 
@@ -104,7 +105,7 @@ impl Form {
         match self.text(name)? {
             Some(word) if !words.contains(&word.as_str()) => {
                 let message = format!("Invalid {name}: must be one of {}", words.join(", "));
-                Err(StripeError::invalid(message).param(name))
+                Err(StripeError::invalid(message).with_param(name))
             }
             word => Ok(word),
         }
@@ -124,11 +125,11 @@ impl Form {
         let mut metadata: BTreeMap<_, _> = self.nested("metadata").into_iter().collect();
         metadata.retain(|_, value| !value.is_empty());
         if metadata.len() > 50 {
-            return Err(StripeError::invalid("Metadata can have up to 50 keys.").param("metadata"));
+            return Err(StripeError::invalid("Metadata can have up to 50 keys.").with_param("metadata"));
         }
         for (key, value) in &metadata {
             let refuse =
-                |message: &str| Err(StripeError::invalid(message).param(&format!("metadata[{key}]")));
+                |message: &str| Err(StripeError::invalid(message).with_param(&format!("metadata[{key}]")));
             if key.chars().count() > 40 {
                 return refuse("Metadata keys can have up to 40 characters.");
             }
@@ -147,8 +148,8 @@ impl Form {
         match self.fields.first() {
             None => Ok(()),
             Some((name, _)) => Err(StripeError::invalid(format!("Received unknown parameter: {name}"))
-                .code("parameter_unknown")
-                .param(name)),
+                .with_code("parameter_unknown")
+                .with_param(name)),
         }
     }
 

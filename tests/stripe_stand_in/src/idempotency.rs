@@ -1,6 +1,6 @@
 //! Idempotency keys: <https://docs.stripe.com/api/idempotent_requests>.
 //!
-//! The answer of the first request with a key is kept, whatever it was, once the endpoint has begun to
+//! The response of the first request with a key is kept, whatever it was, once the endpoint has begun to
 //! work. A request that is refused before that (wrong parameters, no API key, too many requests, a key
 //! that is in use) leaves no trace.
 
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, StripeError};
 
 /// How long a key is remembered. Stripe promises at least this.
-pub const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
+pub const KEY_RETENTION: SignedDuration = SignedDuration::from_hours(24);
 /// The longest key, in characters.
-pub const LONGEST_KEY: usize = 255;
+pub const MAX_KEY_CHARS: usize = 255;
 
 /// What makes two requests the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +26,9 @@ pub struct Fingerprint {
     pub parameters: String,
 }
 
-/// An answer that is replayed.
+/// An response that is replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedAnswer {
+pub struct SavedResponse {
     /// HTTP status.
     pub status: u16,
     /// The body, byte for byte.
@@ -40,7 +40,8 @@ pub struct SavedAnswer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     fingerprint: Fingerprint,
-    answer: SavedAnswer,
+    #[serde(rename = "answer")]
+    response: SavedResponse,
     at: Timestamp,
 }
 
@@ -53,7 +54,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The answer to replay for this key, or `None` if the request is a new one.
+    /// The response to replay for this key, or `None` if the request is a new one.
     ///
     /// # Errors
     /// 400 when the key is too long or was used for another request; 409 when it is in use right now.
@@ -62,15 +63,15 @@ impl Keys {
         key: &str,
         fingerprint: &Fingerprint,
         now: Timestamp,
-    ) -> Result<Option<SavedAnswer>> {
-        if key.chars().count() > LONGEST_KEY {
-            let message = format!("Idempotency key is too long (maximum is {LONGEST_KEY} characters).");
+    ) -> Result<Option<SavedResponse>> {
+        if key.chars().count() > MAX_KEY_CHARS {
+            let message = format!("Idempotency key is too long (maximum is {MAX_KEY_CHARS} characters).");
             return Err(StripeError::invalid(message));
         }
         if self.in_flight.contains_key(key) {
             return Err(StripeError::key_in_use());
         }
-        let Some(entry) = self.saved.get(key).filter(|entry| now.duration_since(entry.at) < REMEMBERED_FOR)
+        let Some(entry) = self.saved.get(key).filter(|entry| now.duration_since(entry.at) < KEY_RETENTION)
         else {
             return Ok(None);
         };
@@ -88,7 +89,7 @@ impl Keys {
                 "Keys for idempotent requests can only be used with the same parameters they were first used with. {advice}"
             )));
         }
-        Ok(Some(entry.answer.clone()))
+        Ok(Some(entry.response.clone()))
     }
 
     /// Takes the key until [`Keys::save`].
@@ -96,11 +97,11 @@ impl Keys {
         self.in_flight.insert(key.to_owned(), fingerprint);
     }
 
-    /// Keeps the answer to the request that [`Keys::begin`] took the key for.
-    pub fn save(&mut self, key: &str, answer: SavedAnswer, now: Timestamp) {
+    /// Keeps the response to the request that [`Keys::begin`] took the key for.
+    pub fn save(&mut self, key: &str, response: SavedResponse, now: Timestamp) {
         if let Some(fingerprint) = self.in_flight.remove(key) {
-            self.saved.retain(|_, entry| now.duration_since(entry.at) < REMEMBERED_FOR);
-            self.saved.insert(key.to_owned(), Entry { fingerprint, answer, at: now });
+            self.saved.retain(|_, entry| now.duration_since(entry.at) < KEY_RETENTION);
+            self.saved.insert(key.to_owned(), Entry { fingerprint, response, at: now });
         }
     }
 
@@ -121,8 +122,8 @@ mod tests {
         Fingerprint { path: "/v1/payment_intents".to_owned(), parameters: parameters.to_owned() }
     }
 
-    fn answer() -> SavedAnswer {
-        SavedAnswer { status: 200, body: "{}".to_owned(), request_id: "req_1".to_owned() }
+    fn response() -> SavedResponse {
+        SavedResponse { status: 200, body: "{}".to_owned(), request_id: "req_1".to_owned() }
     }
 
     #[test]
@@ -130,11 +131,11 @@ mod tests {
         let start = Timestamp::UNIX_EPOCH;
         let mut keys = Keys::default();
         keys.begin("k", request("a=1"));
-        keys.save("k", answer(), start);
-        let just_before = start + REMEMBERED_FOR - SignedDuration::from_secs(1);
-        assert_eq!(keys.look_up("k", &request("a=1"), just_before).unwrap(), Some(answer()));
+        keys.save("k", response(), start);
+        let just_before = start + KEY_RETENTION - SignedDuration::from_secs(1);
+        assert_eq!(keys.look_up("k", &request("a=1"), just_before).unwrap(), Some(response()));
         // After that, even another request may have the key.
-        assert_eq!(keys.look_up("k", &request("a=2"), start + REMEMBERED_FOR).unwrap(), None);
+        assert_eq!(keys.look_up("k", &request("a=2"), start + KEY_RETENTION).unwrap(), None);
     }
 
     #[test]
@@ -143,8 +144,8 @@ mod tests {
         let mut keys = Keys::default();
         keys.begin("k", request("a=1"));
         assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap_err().status, 409);
-        keys.save("k", answer(), now);
-        assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap(), Some(answer()));
+        keys.save("k", response(), now);
+        assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap(), Some(response()));
     }
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
         let mut keys = Keys::default();
         for key in ["one", "two", "three"] {
             keys.begin(key, request("a=1"));
-            keys.save(key, answer(), now);
+            keys.save(key, response(), now);
         }
         assert_eq!(keys.forget(Some("one")), 1);
         assert_eq!(keys.look_up("one", &request("a=1"), now).unwrap(), None);

@@ -49,7 +49,7 @@ impl Status {
 
 /// Which payment methods a PaymentIntent takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Accepts {
+pub enum AcceptedPaymentMethods {
     /// Cards only: `payment_method_types[]=card`.
     Cards,
     /// Those switched on in the dashboard, which is Stripe's default.
@@ -79,7 +79,7 @@ pub struct PaymentIntent {
     /// `pm_…` of the card, until it is declined.
     pub payment_method: Option<String>,
     /// Which payment methods it takes.
-    pub accepts: Accepts,
+    pub accepts: AcceptedPaymentMethods,
     /// The last charge, successful or declined.
     pub latest_charge: Option<String>,
     /// Why the last attempt failed.
@@ -101,8 +101,8 @@ impl PaymentIntent {
     /// The object as the API shows it.
     pub fn render(&self) -> Value {
         let automatic_payment_methods = match self.accepts {
-            Accepts::Cards => Value::Null,
-            Accepts::Automatic { redirects } => {
+            AcceptedPaymentMethods::Cards => Value::Null,
+            AcceptedPaymentMethods::Automatic { redirects } => {
                 json!({ "enabled": true, "allow_redirects": if redirects { "always" } else { "never" } })
             }
         };
@@ -154,7 +154,9 @@ impl PaymentIntent {
     }
 
     fn unexpected_state(&self, message: String) -> Box<StripeError> {
-        StripeError::invalid(message).code("payment_intent_unexpected_state").about(self.render())
+        StripeError::invalid(message)
+            .with_code("payment_intent_unexpected_state")
+            .with_payment_intent(self.render())
     }
 }
 
@@ -174,7 +176,7 @@ pub struct NewIntent {
     /// The name of a test card, or the id of a payment method.
     pub payment_method: Option<String>,
     /// Which payment methods it takes.
-    pub accepts: Accepts,
+    pub accepts: AcceptedPaymentMethods,
     /// Confirms it at once (`confirm=true`).
     pub confirm: Option<Confirmation>,
 }
@@ -200,7 +202,7 @@ pub fn find<'a>(account: &'a Account, id: &str) -> Result<&'a PaymentIntent> {
 
 /// The error for the id of a PaymentIntent that does not exist.
 pub fn no_such_intent(status: u16, id: &str, param: &str) -> Box<StripeError> {
-    StripeError::missing(status, format!("No such payment_intent: '{id}'"), param)
+    StripeError::resource_missing(status, format!("No such payment_intent: '{id}'"), param)
 }
 
 /// `POST /v1/payment_intents`
@@ -208,7 +210,7 @@ pub fn no_such_intent(status: u16, id: &str, param: &str) -> Box<StripeError> {
 /// # Errors
 /// 400 for a payment method that does not exist; with `confirm`, whatever [`confirm`] answers.
 pub fn create(account: &mut Account, new: NewIntent, now: Timestamp) -> Result<Value> {
-    let payment_method = new.payment_method.map(|name| attach(account, &name)).transpose()?;
+    let payment_method = new.payment_method.map(|name| attach_payment_method(account, &name)).transpose()?;
     let status =
         if payment_method.is_some() { Status::RequiresConfirmation } else { Status::RequiresPaymentMethod };
     let intent = PaymentIntent {
@@ -253,13 +255,15 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
         }
         Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {}
     }
-    if intent.accepts == (Accepts::Automatic { redirects: true }) && confirmation.return_url.is_none() {
+    if intent.accepts == (AcceptedPaymentMethods::Automatic { redirects: true })
+        && confirmation.return_url.is_none()
+    {
         let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.";
-        return Err(StripeError::invalid(message).about(intent.render()));
+        return Err(StripeError::invalid(message).with_payment_intent(intent.render()));
     }
     let attached = intent.payment_method.clone();
     let method = match confirmation.payment_method {
-        Some(name) => attach(account, &name)?,
+        Some(name) => attach_payment_method(account, &name)?,
         None => match attached {
             Some(method) => method,
             None => {
@@ -268,7 +272,7 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             }
         },
     };
-    let card = card_behind(account, &method)?;
+    let card = find_card(account, &method)?;
     let Account { payment_intents, charges, webhooks, .. } = account;
     let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
     match card.behaviour {
@@ -288,7 +292,7 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             intent.latest_charge = Some(charge.id.clone());
             charges.insert(charge.id.clone(), charge);
             let rendered = intent.render();
-            webhooks.tell("payment_intent.succeeded", &rendered, now);
+            webhooks.record_event("payment_intent.succeeded", &rendered, now);
             Ok(rendered)
         }
         Behaviour::RequiresAuthentication if !confirmation.fail_on_action => {
@@ -300,12 +304,12 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             let message = "Your card was declined. This transaction requires authentication.";
             let code = "authentication_required";
             let error = decline(intent, card, &method, code, Some(code), message);
-            webhooks.tell("payment_intent.payment_failed", &intent.render(), now);
+            webhooks.record_event("payment_intent.payment_failed", &intent.render(), now);
             Err(error)
         }
         Behaviour::Declines { code, decline_code, message } => {
             let error = decline(intent, card, &method, code, decline_code, message);
-            webhooks.tell("payment_intent.payment_failed", &intent.render(), now);
+            webhooks.record_event("payment_intent.payment_failed", &intent.render(), now);
             Err(error)
         }
     }
@@ -328,7 +332,7 @@ pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Time
     intent.canceled_at = Some(now);
     intent.cancellation_reason = reason;
     let rendered = intent.render();
-    webhooks.tell("payment_intent.canceled", &rendered, now);
+    webhooks.record_event("payment_intent.canceled", &rendered, now);
     Ok(rendered)
 }
 
@@ -341,7 +345,7 @@ fn decline(
     decline_code: Option<&'static str>,
     message: &str,
 ) -> Box<StripeError> {
-    let mut error = StripeError::card(message).code(code);
+    let mut error = StripeError::card_declined(message).with_code(code);
     error.decline_code = decline_code;
     error.charge = Some(new_id("ch"));
     error.payment_method = Some(card.render(method));
@@ -349,23 +353,23 @@ fn decline(
     intent.payment_method = None;
     intent.latest_charge.clone_from(&error.charge);
     intent.last_payment_error = Some(json!(&*error));
-    error.about(intent.render())
+    error.with_payment_intent(intent.render())
 }
 
 /// The id of a payment method: a test card's name makes a new one, as it does at Stripe.
-fn attach(account: &mut Account, name: &str) -> Result<String> {
-    if let Some(card) = Card::named(name) {
+fn attach_payment_method(account: &mut Account, name: &str) -> Result<String> {
+    if let Some(card) = Card::by_name(name) {
         let id = new_id("pm");
         account.payment_methods.insert(id.clone(), card.name.to_owned());
         return Ok(id);
     }
-    card_behind(account, name)?;
+    find_card(account, name)?;
     Ok(name.to_owned())
 }
 
-fn card_behind(account: &Account, method: &str) -> Result<&'static Card> {
+fn find_card(account: &Account, method: &str) -> Result<&'static Card> {
     let name = account.payment_methods.get(method);
-    name.and_then(|name| Card::named(name)).ok_or_else(|| {
-        StripeError::missing(400, format!("No such PaymentMethod: '{method}'"), "payment_method")
+    name.and_then(|name| Card::by_name(name)).ok_or_else(|| {
+        StripeError::resource_missing(400, format!("No such PaymentMethod: '{method}'"), "payment_method")
     })
 }

@@ -5,11 +5,11 @@ use iso_currency::Currency;
 use crate::error::{Result, StripeError};
 
 /// The largest amount, in the minor unit: eight digits.
-pub const LARGEST_AMOUNT: u64 = 99_999_999;
+pub const MAX_AMOUNT: u64 = 99_999_999;
 
-/// The smallest amounts that Stripe documents, in the minor unit. (With a real account they go by the
+/// The min amounts that Stripe documents, in the minor unit. (With a real account they go by the
 /// currency that is paid out.)
-const SMALLEST_AMOUNTS: &[(&str, u64)] = &[
+const MIN_AMOUNTS: &[(&str, u64)] = &[
     ("aed", 200),
     ("aud", 50),
     ("brl", 50),
@@ -39,10 +39,10 @@ const SMALLEST_AMOUNTS: &[(&str, u64)] = &[
 ///
 /// # Errors
 /// 400 when it is not one of ISO 4217.
-pub fn currency(code: &str) -> Result<String> {
+pub fn parse_currency(code: &str) -> Result<String> {
     if Currency::from_code(&code.to_ascii_uppercase()).is_none() {
         let message = format!("Invalid currency: {code}. It must be a three-letter code of ISO 4217.");
-        return Err(StripeError::invalid(message).param("currency"));
+        return Err(StripeError::invalid(message).with_param("currency"));
     }
     Ok(code.to_ascii_lowercase())
 }
@@ -52,15 +52,14 @@ pub fn currency(code: &str) -> Result<String> {
 /// # Errors
 /// 400 when it is too small or too large.
 pub fn check_amount(amount: u64, currency: &str) -> Result<()> {
-    let smallest =
-        SMALLEST_AMOUNTS.iter().find(|(code, _)| *code == currency).map_or(1, |(_, smallest)| *smallest);
-    if amount < smallest {
-        let message = format!("Amount must be at least {}", display_amount(smallest, currency));
-        return Err(StripeError::invalid(message).code("amount_too_small").param("amount"));
+    let min = MIN_AMOUNTS.iter().find(|(code, _)| *code == currency).map_or(1, |(_, min)| *min);
+    if amount < min {
+        let message = format!("Amount must be at least {}", display_amount(min, currency));
+        return Err(StripeError::invalid(message).with_code("amount_too_small").with_param("amount"));
     }
-    if amount > LARGEST_AMOUNT {
-        let message = format!("Amount must be no more than {}", display_amount(LARGEST_AMOUNT, currency));
-        return Err(StripeError::invalid(message).code("amount_too_large").param("amount"));
+    if amount > MAX_AMOUNT {
+        let message = format!("Amount must be no more than {}", display_amount(MAX_AMOUNT, currency));
+        return Err(StripeError::invalid(message).with_code("amount_too_large").with_param("amount"));
     }
     Ok(())
 }
@@ -85,8 +84,8 @@ mod tests {
         assert!(check_amount(50, "eur").is_ok());
         assert_eq!(check_amount(49, "eur").unwrap_err().code, Some("amount_too_small"));
         assert_eq!(check_amount(249, "dkk").unwrap_err().message, "Amount must be at least 2.50 dkk");
-        assert!(check_amount(LARGEST_AMOUNT, "usd").is_ok());
-        assert_eq!(check_amount(LARGEST_AMOUNT + 1, "usd").unwrap_err().code, Some("amount_too_large"));
+        assert!(check_amount(MAX_AMOUNT, "usd").is_ok());
+        assert_eq!(check_amount(MAX_AMOUNT + 1, "usd").unwrap_err().code, Some("amount_too_large"));
     }
 
     #[test]
@@ -99,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_currency_is_one_of_iso_4217() {
-        assert_eq!(currency("EUR").unwrap(), "eur");
-        assert_eq!(currency("euro").unwrap_err().param.as_deref(), Some("currency"));
+        assert_eq!(parse_currency("EUR").unwrap(), "eur");
+        assert_eq!(parse_currency("euro").unwrap_err().param.as_deref(), Some("currency"));
     }
 }

@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     let saver = state.clone().map(|path| {
         let report = |error: anyhow::Error| eprintln!("stripe-stand-in: {error:#}");
-        tokio::spawn(storage::keep_saved(stand_in.clone(), path, report))
+        tokio::spawn(storage::save_on_change(stand_in.clone(), path, report))
     });
     resume(&stand_in);
     serve(listener, router(stand_in.clone()), stop).await?;

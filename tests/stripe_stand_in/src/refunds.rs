@@ -79,12 +79,12 @@ pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<V
     let Some(charge) = charge else {
         let message =
             format!("This PaymentIntent ({}) does not have a successful charge to refund.", intent.id);
-        return Err(StripeError::invalid(message).param("payment_intent"));
+        return Err(StripeError::invalid(message).with_param("payment_intent"));
     };
     let left = charge.amount - charge.amount_refunded;
     if left == 0 {
         let message = format!("Charge {} has already been refunded.", charge.id);
-        return Err(StripeError::invalid(message).code("charge_already_refunded"));
+        return Err(StripeError::invalid(message).with_code("charge_already_refunded"));
     }
     let amount = new.amount.unwrap_or(left);
     if amount > left {
@@ -93,10 +93,10 @@ pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<V
             display_amount(amount, &charge.currency),
             display_amount(left, &charge.currency)
         );
-        return Err(StripeError::invalid(message).param("amount"));
+        return Err(StripeError::invalid(message).with_param("amount"));
     }
     charge.amount_refunded += amount;
-    account.webhooks.tell("charge.refunded", &charge.render(), now);
+    account.webhooks.record_event("charge.refunded", &charge.render(), now);
     let refund = Refund {
         id: new_id("re"),
         charge: charge.id.clone(),
@@ -117,5 +117,8 @@ pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<V
 /// # Errors
 /// 404 when there is none.
 pub fn find<'a>(account: &'a Account, id: &str) -> Result<&'a Refund> {
-    account.refunds.get(id).ok_or_else(|| StripeError::missing(404, format!("No such refund: '{id}'"), "id"))
+    account
+        .refunds
+        .get(id)
+        .ok_or_else(|| StripeError::resource_missing(404, format!("No such refund: '{id}'"), "id"))
 }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 /// How long requests that are under way get to end when the server is stopped.
-const GRACE: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// As a response: close the connection and send nothing.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -64,6 +64,6 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         tokio::spawn(connections.watch(connection));
     }
     // Whoever still hangs after this is in a fault, and waits for nothing.
-    let _ = tokio::time::timeout(GRACE, connections.shutdown()).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await;
     Ok(())
 }

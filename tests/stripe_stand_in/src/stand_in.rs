@@ -15,13 +15,13 @@ use tokio::time::{Duration, sleep};
 use crate::account::{Account, new_id};
 use crate::delivery::dispatch;
 use crate::error::{Result, StripeError};
-use crate::faults::{Fault, Faults, Kind, Moment};
+use crate::faults::{Fault, FaultPoint, Faults, Kind};
 use crate::form::Form;
-use crate::idempotency::{Fingerprint, SavedAnswer};
+use crate::idempotency::{Fingerprint, SavedResponse};
 use crate::operation::{Command, Operation};
 
 /// How many requests the log holds; older ones fall out.
-const LOG_LENGTH: usize = 10_000;
+const MAX_LOG_ENTRIES: usize = 10_000;
 
 /// The server's state, shared by all requests.
 #[derive(Debug)]
@@ -58,17 +58,17 @@ pub(crate) struct Call {
 /// What a client gets.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    Answer(Answer),
+    Response(ApiResponse),
     /// Nothing: the connection is closed after this time.
-    Silence(Duration),
+    Close(Duration),
 }
 
-/// An answer of the API.
+/// An response of the API.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The first request with this idempotency key, if this is a replay of its answer.
+    /// The first request with this idempotency key, if this is a replay of its response.
     pub(crate) replay_of: Option<String>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Answer {
 pub struct LoggedRequest {
     /// When it was answered.
     pub at: Timestamp,
-    /// `Request-Id` of the answer.
+    /// `Request-Id` of the response.
     pub request_id: String,
     /// What was asked for.
     pub operation: Operation,
@@ -89,19 +89,19 @@ pub struct LoggedRequest {
     pub order_id: Option<String>,
     /// The `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// HTTP status; `null` when there was no answer.
+    /// HTTP status; `null` when there was no response.
     pub status: Option<u16>,
     /// The status of the object, the code of the error, or `no_answer`.
     pub outcome: String,
-    /// Whether an earlier answer was replayed.
+    /// Whether an earlier response was replayed.
     pub replayed: bool,
-    /// The faults that struck.
+    /// The faults that triggered.
     pub faults: Vec<u64>,
 }
 
-enum Begun {
-    Replay(SavedAnswer),
-    Run(Command),
+enum NextStep {
+    Replay(SavedResponse),
+    Execute(Command),
 }
 
 impl StandIn {
@@ -117,41 +117,41 @@ impl StandIn {
     }
 
     /// Answers a call. Returns the `Request-Id` with it.
-    pub(crate) async fn answer(self: &Arc<Self>, call: Call) -> (String, Reply) {
+    pub(crate) async fn respond(self: &Arc<Self>, call: Call) -> (String, Reply) {
         let request_id = new_id("req");
         let mut faults = Vec::new();
-        let reply = self.reply(&call, &request_id, &mut faults).await;
+        let reply = self.process(&call, &request_id, &mut faults).await;
         self.log(&call, &request_id, &reply, faults);
         (request_id, reply)
     }
 
-    async fn reply(self: &Arc<Self>, call: &Call, request_id: &str, struck: &mut Vec<u64>) -> Reply {
+    async fn process(self: &Arc<Self>, call: &Call, request_id: &str, triggered: &mut Vec<u64>) -> Reply {
         if let Err(error) = self.authorize(call.authorization.as_deref()) {
-            return Reply::Answer(Answer::of(Err(error)));
+            return Reply::Response(ApiResponse::from_result(Err(error)));
         }
-        if let Some(fault) = self.strike(Moment::Arrival, call, struck) {
-            return suffer(&fault).await;
+        if let Some(fault) = self.trigger_fault(FaultPoint::OnRequest, call, triggered) {
+            return respond_with_fault(&fault).await;
         }
-        let answer = match self.begin(call) {
-            Err(error) => Answer::of(Err(error)),
-            Ok(Begun::Replay(saved)) => Answer::replay(saved),
-            Ok(Begun::Run(command)) => {
-                let answer = self.run(call, command, struck).await;
+        let response = match self.prepare(call) {
+            Err(error) => ApiResponse::from_result(Err(error)),
+            Ok(NextStep::Replay(saved)) => ApiResponse::replay(saved),
+            Ok(NextStep::Execute(command)) => {
+                let response = self.execute(call, command, triggered).await;
                 if let Some(key) = &call.key {
-                    let saved = SavedAnswer {
-                        status: answer.status,
-                        body: answer.body.clone(),
+                    let saved = SavedResponse {
+                        status: response.status,
+                        body: response.body.clone(),
                         request_id: request_id.to_owned(),
                     };
                     self.state().account.keys.save(key, saved, now());
                 }
                 self.changed.notify_one();
-                answer
+                response
             }
         };
-        match self.strike(Moment::Departure, call, struck) {
-            Some(fault) => suffer(&fault).await,
-            None => Reply::Answer(answer),
+        match self.trigger_fault(FaultPoint::OnResponse, call, triggered) {
+            Some(fault) => respond_with_fault(&fault).await,
+            None => Reply::Response(response),
         }
     }
 
@@ -181,58 +181,63 @@ impl StandIn {
     }
 
     /// The idempotency layer, and the check of the parameters.
-    fn begin(&self, call: &Call) -> Result<Begun> {
+    fn prepare(&self, call: &Call) -> Result<NextStep> {
         let form = call.form.clone()?;
         let mut state = self.state();
         let fingerprint = Fingerprint { path: call.path.clone(), parameters: form.fingerprint() };
         if let Some(key) = &call.key
             && let Some(saved) = state.account.keys.look_up(key, &fingerprint, now())?
         {
-            return Ok(Begun::Replay(saved));
+            return Ok(NextStep::Replay(saved));
         }
-        let command = Command::read(call.operation, call.id.clone(), form)?;
+        let command = Command::parse(call.operation, call.id.clone(), form)?;
         if let Some(key) = &call.key {
             state.account.keys.begin(key, fingerprint);
         }
-        Ok(Begun::Run(command))
+        Ok(NextStep::Execute(command))
     }
 
     /// The endpoint.
-    async fn run(self: &Arc<Self>, call: &Call, command: Command, struck: &mut Vec<u64>) -> Answer {
-        if let Some(fault) = self.strike(Moment::BeforeEffect, call, struck) {
+    async fn execute(
+        self: &Arc<Self>,
+        call: &Call,
+        command: Command,
+        triggered: &mut Vec<u64>,
+    ) -> ApiResponse {
+        if let Some(fault) = self.trigger_fault(FaultPoint::BeforeEffect, call, triggered) {
             sleep(fault.delay()).await;
             if fault.kind == Kind::Http500 {
-                return Answer::of(Err(StripeError::server(500)));
+                return ApiResponse::from_result(Err(StripeError::api_error(500)));
             }
         }
-        let answer = Answer::of(command.run(&mut self.state().account, now()));
+        let response = ApiResponse::from_result(command.execute(&mut self.state().account, now()));
         dispatch(self);
-        if let Some(fault) = self.strike(Moment::AfterEffect, call, struck) {
+        if let Some(fault) = self.trigger_fault(FaultPoint::AfterEffect, call, triggered) {
             // The effect is there already: it must not be lost if this process is stopped now.
             self.changed.notify_one();
             sleep(fault.delay()).await;
             if fault.kind == Kind::Http500 {
-                return Answer::of(Err(StripeError::server(500)));
+                return ApiResponse::from_result(Err(StripeError::api_error(500)));
             }
         }
-        answer
+        response
     }
 
-    fn strike(&self, moment: Moment, call: &Call, struck: &mut Vec<u64>) -> Option<Fault> {
+    fn trigger_fault(&self, point: FaultPoint, call: &Call, triggered: &mut Vec<u64>) -> Option<Fault> {
         let mut state = self.state();
-        let order_id = order_of(&state.account, call);
-        let fault = state.faults.strike(moment, call.operation, order_id.as_deref())?;
-        struck.push(fault.id);
+        let order_id = order_id_of(&state.account, call);
+        let fault = state.faults.trigger(point, call.operation, order_id.as_deref())?;
+        triggered.push(fault.id);
         Some(fault)
     }
 
     fn log(&self, call: &Call, request_id: &str, reply: &Reply, faults: Vec<u64>) {
         let mut state = self.state();
         let (status, outcome, payment_intent, replayed) = match reply {
-            Reply::Silence(_) => (None, "no_answer".to_owned(), None, false),
-            Reply::Answer(answer) => {
-                let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-                (Some(answer.status), outcome_of(&body), intent_of(&body), answer.replay_of.is_some())
+            Reply::Close(_) => (None, "no_answer".to_owned(), None, false),
+            Reply::Response(response) => {
+                let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
+                (Some(response.status), outcome_of(&body), intent_id_of(&body), response.replay_of.is_some())
             }
         };
         let payment_intent = payment_intent.or_else(|| call.id.starts_with("pi_").then(|| call.id.clone()));
@@ -242,7 +247,7 @@ impl StandIn {
             operation: call.operation,
             path: call.path.clone(),
             payment_intent,
-            order_id: order_of(&state.account, call),
+            order_id: order_id_of(&state.account, call),
             idempotency_key: call.key.clone(),
             status,
             outcome,
@@ -250,15 +255,15 @@ impl StandIn {
             faults,
         };
         logged.print();
-        if state.log.len() == LOG_LENGTH {
+        if state.log.len() == MAX_LOG_ENTRIES {
             state.log.pop_front();
         }
         state.log.push_back(logged);
     }
 }
 
-impl Answer {
-    pub(crate) fn of(result: Result<Value>) -> Self {
+impl ApiResponse {
+    pub(crate) fn from_result(result: Result<Value>) -> Self {
         let (status, body) = match result {
             Ok(body) => (200, body),
             Err(error) => (error.status, error.body()),
@@ -266,7 +271,7 @@ impl Answer {
         Self { status, body: body.to_string(), replay_of: None }
     }
 
-    fn replay(saved: SavedAnswer) -> Self {
+    fn replay(saved: SavedResponse) -> Self {
         Self { status: saved.status, body: saved.body, replay_of: Some(saved.request_id) }
     }
 }
@@ -290,19 +295,19 @@ impl LoggedRequest {
 }
 
 /// What a fault on the way in or out makes of a request.
-async fn suffer(fault: &Fault) -> Reply {
+async fn respond_with_fault(fault: &Fault) -> Reply {
     let error = match fault.kind {
-        Kind::Timeout | Kind::Reset => return Reply::Silence(fault.delay()),
+        Kind::Timeout | Kind::Reset => return Reply::Close(fault.delay()),
         Kind::Http429 => StripeError::rate_limit(),
         Kind::Conflict409 => StripeError::key_in_use(),
-        Kind::Http503 | Kind::Http500 | Kind::Slow => StripeError::server(503),
+        Kind::Http503 | Kind::Http500 | Kind::Slow => StripeError::api_error(503),
     };
     sleep(fault.delay()).await;
-    Reply::Answer(Answer::of(Err(error)))
+    Reply::Response(ApiResponse::from_result(Err(error)))
 }
 
 /// `metadata[order_id]`: of the request, if it makes a PaymentIntent, else of the one that it is about.
-fn order_of(account: &Account, call: &Call) -> Option<String> {
+fn order_id_of(account: &Account, call: &Call) -> Option<String> {
     let form = call.form.as_ref().ok();
     if call.operation == Operation::Create {
         return form?.peek("metadata[order_id]").map(str::to_owned);
@@ -317,7 +322,7 @@ fn outcome_of(body: &Value) -> String {
     outcome.unwrap_or("ok").to_owned()
 }
 
-fn intent_of(body: &Value) -> Option<String> {
+fn intent_id_of(body: &Value) -> Option<String> {
     let own = if body["object"] == "payment_intent" { &body["id"] } else { &body["payment_intent"] };
     own.as_str().or_else(|| body["error"]["payment_intent"]["id"].as_str()).map(str::to_owned)
 }

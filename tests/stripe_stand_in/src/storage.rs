@@ -12,7 +12,7 @@ use crate::account::Account;
 use crate::stand_in::StandIn;
 
 /// Changes within this time are written together.
-const SETTLE: Duration = Duration::from_millis(200);
+const WRITE_DELAY: Duration = Duration::from_millis(200);
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub fn load(path: &Path) -> anyhow::Result<Account> {
     Ok(file.account)
 }
 
-/// Writes the account: first beside the file, then over it, so that there is always a whole one.
+/// Writes the account: first temporary the file, then over it, so that there is always a whole one.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -48,18 +48,18 @@ pub fn save(stand_in: &StandIn, path: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, text)
-        .and_then(|()| std::fs::rename(&beside, path))
+    let temporary = path.with_extension("new");
+    std::fs::write(&temporary, text)
+        .and_then(|()| std::fs::rename(&temporary, path))
         .with_context(|| format!("cannot write the state file {}", path.display()))
 }
 
 /// Writes the account soon after each change, for as long as the process runs. At most 200 ms of changes are
 /// lost when it is killed.
-pub async fn keep_saved(stand_in: Arc<StandIn>, path: PathBuf, report: impl Fn(anyhow::Error)) {
+pub async fn save_on_change(stand_in: Arc<StandIn>, path: PathBuf, report: impl Fn(anyhow::Error)) {
     loop {
         stand_in.changed.notified().await;
-        tokio::time::sleep(SETTLE).await;
+        tokio::time::sleep(WRITE_DELAY).await;
         let (writer, target) = (stand_in.clone(), path.clone());
         match tokio::task::spawn_blocking(move || save(&writer, &target)).await {
             Ok(Ok(())) => {}

@@ -10,7 +10,7 @@ use crate::account::new_id;
 /// The version of the API that events are written in.
 const API_VERSION: &str = "2024-06-20";
 /// How many deliveries are remembered; older ones fall out.
-const MOST_DELIVERIES: usize = 5_000;
+const MAX_DELIVERIES: usize = 5_000;
 
 /// Where events are sent to, and those that there were since it is known.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -85,12 +85,13 @@ pub enum DeliveryState {
     /// Taken: answered with 2xx.
     Delivered,
     /// Sent often enough, and not taken.
-    GivenUp,
+    #[serde(rename = "given_up")]
+    Failed,
 }
 
 impl Webhooks {
     /// Something happened to `object`, as the API shows it: an event for the endpoint, if there is one.
-    pub fn tell(&mut self, kind: &str, object: &Value, now: Timestamp) {
+    pub fn record_event(&mut self, kind: &str, object: &Value, now: Timestamp) {
         let Some(endpoint) = &self.endpoint else { return };
         let order_id = object.pointer("/metadata/order_id").and_then(Value::as_str).map(str::to_owned);
         let mode = order_id.as_ref().and_then(|id| self.modes.get(id)).copied().unwrap_or(endpoint.mode);
@@ -123,7 +124,7 @@ impl Webhooks {
             state,
             body: body.to_string(),
         };
-        if self.deliveries.len() >= MOST_DELIVERIES {
+        if self.deliveries.len() >= MAX_DELIVERIES {
             self.deliveries.shift_remove_index(0);
         }
         self.deliveries.insert(event, delivery);
@@ -149,25 +150,25 @@ impl Webhooks {
     }
 
     /// Where to send an event, and what; nothing when either is gone.
-    pub fn to_send(&self, event: &str) -> Option<(Endpoint, String)> {
+    pub fn endpoint_and_body(&self, event: &str) -> Option<(Endpoint, String)> {
         Some((self.endpoint.clone()?, self.deliveries.get(event)?.body.clone()))
     }
 
     /// Notes how an event was answered; with `last`, it is not sent again.
-    pub fn answered(&mut self, event: &str, status: Option<u16>, last: bool) {
+    pub fn record_attempt(&mut self, event: &str, status: Option<u16>, is_last_attempt: bool) {
         let Some(delivery) = self.deliveries.get_mut(event) else { return };
         delivery.attempts = delivery.attempts.saturating_add(1);
         delivery.last_status = status;
         // Of two that are sent at a time, one that was taken counts.
-        if is_taken(status) {
+        if is_success(status) {
             delivery.state = DeliveryState::Delivered;
-        } else if last && delivery.state == DeliveryState::Pending {
-            delivery.state = DeliveryState::GivenUp;
+        } else if is_last_attempt && delivery.state == DeliveryState::Pending {
+            delivery.state = DeliveryState::Failed;
         }
     }
 }
 
 /// Whether an answer with this status says that the event need not come again.
-pub fn is_taken(status: Option<u16>) -> bool {
+pub fn is_success(status: Option<u16>) -> bool {
     status.is_some_and(|status| (200..300).contains(&status))
 }

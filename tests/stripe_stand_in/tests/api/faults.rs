@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Api, intent_form};
 
-async fn ready(api: &Api, order_id: &str) -> (String, String) {
+async fn create_intent(api: &Api, order_id: &str) -> (String, String) {
     let id = api.intent(order_id, "pm_card_visa").await;
     let path = format!("/v1/payment_intents/{id}/confirm");
     (id, path)
@@ -16,7 +16,7 @@ async fn ready(api: &Api, order_id: &str) -> (String, String) {
 #[tokio::test]
 async fn a_500_before_the_effect_is_kept_under_the_key() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     api.fault(json!({"operation": "confirm", "effect": "before", "kind": "http_500", "times": 1})).await;
     let failed = api.post_with_key(&path, "", "k").await;
     assert_eq!((failed.status, failed.at("/error/type")), (500, "api_error"));
@@ -31,7 +31,7 @@ async fn a_500_before_the_effect_is_kept_under_the_key() {
 #[tokio::test]
 async fn a_500_after_the_effect_is_kept_although_the_money_was_taken() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     api.fault(json!({"operation": "confirm", "effect": "after", "kind": "http_500", "times": 1})).await;
     assert_eq!(api.post_with_key(&path, "", "k").await.status, 500);
     assert_eq!(api.status_of(&id).await, "succeeded");
@@ -46,7 +46,7 @@ async fn a_500_after_the_effect_is_kept_although_the_money_was_taken() {
 #[tokio::test]
 async fn a_503_before_the_effect_is_not_kept_and_after_it_hides_the_answer() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     api.fault(json!({"operation": "confirm", "effect": "before", "kind": "http_503", "times": 1})).await;
     assert_eq!(api.post_with_key(&path, "", "k").await.status, 503);
     assert_eq!(api.status_of(&id).await, "requires_confirmation");
@@ -62,7 +62,7 @@ async fn a_503_before_the_effect_is_not_kept_and_after_it_hides_the_answer() {
 #[tokio::test]
 async fn too_many_requests_and_a_conflict_have_their_own_codes() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     for (kind, status, code) in
         [("http_429", 429, "rate_limit"), ("conflict_409", 409, "idempotency_key_in_use")]
     {
@@ -78,7 +78,7 @@ async fn too_many_requests_and_a_conflict_have_their_own_codes() {
 async fn a_reset_before_the_effect_did_nothing_and_after_it_took_the_money() {
     let api = Api::start().await;
     for (effect, status, charges) in [("before", "requires_confirmation", 0), ("after", "succeeded", 1)] {
-        let (id, path) = ready(&api, effect).await;
+        let (id, path) = create_intent(&api, effect).await;
         api.fault(json!({"operation": "confirm", "effect": effect, "kind": "reset", "times": 1})).await;
         api.try_post(&path, "", Some(effect)).await.unwrap_err();
         assert_eq!(api.status_of(&id).await, status);
@@ -93,7 +93,7 @@ async fn a_reset_before_the_effect_did_nothing_and_after_it_took_the_money() {
 async fn a_timeout_holds_the_request_and_then_gives_no_answer() {
     let api = Api::start().await;
     for (effect, status) in [("before", "requires_confirmation"), ("after", "succeeded")] {
-        let (id, path) = ready(&api, effect).await;
+        let (id, path) = create_intent(&api, effect).await;
         let fault =
             json!({"operation": "confirm", "effect": effect, "kind": "timeout", "times": 1, "delay_ms": 300});
         api.fault(fault).await;
@@ -110,7 +110,7 @@ async fn a_timeout_holds_the_request_and_then_gives_no_answer() {
 #[tokio::test]
 async fn a_timeout_lasts_a_minute_unless_it_is_told_otherwise() {
     let api = Api::start().await;
-    let (_, path) = ready(&api, "o-1").await;
+    let (_, path) = create_intent(&api, "o-1").await;
     api.fault(json!({"operation": "confirm", "kind": "timeout"})).await;
     assert_eq!(api.control("/_control/faults").await[0]["delay_ms"], 60_000);
     // The client gives up long before.
@@ -121,10 +121,11 @@ async fn a_timeout_lasts_a_minute_unless_it_is_told_otherwise() {
 #[tokio::test]
 async fn a_slow_request_takes_effect_although_its_client_has_gone() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     api.fault(json!({"operation": "confirm", "kind": "slow", "times": 1, "delay_ms": 400})).await;
-    let gave_up = tokio::time::timeout(Duration::from_millis(150), api.try_post(&path, "", Some("k"))).await;
-    assert!(gave_up.is_err());
+    let client_timeout =
+        tokio::time::timeout(Duration::from_millis(150), api.try_post(&path, "", Some("k"))).await;
+    assert!(client_timeout.is_err());
     assert_eq!(api.status_of(&id).await, "requires_confirmation");
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(api.status_of(&id).await, "succeeded");
@@ -134,7 +135,7 @@ async fn a_slow_request_takes_effect_although_its_client_has_gone() {
 #[tokio::test]
 async fn a_slow_request_may_take_its_effect_first() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     let fault =
         json!({"operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 500});
     api.fault(fault).await;
@@ -167,8 +168,8 @@ async fn a_fault_strikes_its_operation_its_order_and_as_often_as_was_asked() {
 #[tokio::test]
 async fn the_order_is_known_from_the_payment_intent() {
     let api = Api::start().await;
-    let (one, _) = ready(&api, "o-1").await;
-    let (two, _) = ready(&api, "o-2").await;
+    let (one, _) = create_intent(&api, "o-1").await;
+    let (two, _) = create_intent(&api, "o-2").await;
     // One fault for each operation on an order, so that each is seen to strike by itself.
     for operation in ["retrieve", "confirm", "cancel", "refund"] {
         let fault = json!({"operation": operation, "kind": "http_503", "times": 1, "order_id": "o-1"});
@@ -188,7 +189,7 @@ async fn the_order_is_known_from_the_payment_intent() {
 #[tokio::test]
 async fn a_fault_without_times_stays_until_it_is_cleared() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     let clear = async |which: &str| {
         api.send(Method::DELETE, &format!("/_control/faults{which}"), &[], "").await.unwrap()
     };
