@@ -1,4 +1,4 @@
-//! The addresses under `/v1`, and how requests and answers look on the wire.
+//! The routes under `/v1`, and the wire format of requests and responses.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::operation::Operation;
 use crate::server::CloseConnection;
 use crate::stand_in::{ApiResponse, Call, Reply, StandIn};
 
-/// The longest body that is read, in bytes.
+/// The size limit of request bodies: 1 MiB.
 const MAX_BODY_BYTES: usize = 1 << 20;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Which operation an address stands for, and the id in it.
+/// Returns the operation for a method and path, and the id in the path.
 fn route<'a>(method: &Method, path: &'a str) -> Option<(Operation, &'a str)> {
     let segments: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
     let post = method == Method::POST;
@@ -39,7 +39,7 @@ fn route<'a>(method: &Method, path: &'a str) -> Option<(Operation, &'a str)> {
     }
 }
 
-/// Answers every request that is not for the controls.
+/// Handles every request that is not for the control API.
 pub(crate) async fn respond(State(stand_in): State<Arc<StandIn>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
@@ -66,7 +66,7 @@ pub(crate) async fn respond(State(stand_in): State<Arc<StandIn>>, request: Reque
         form,
         path,
     };
-    // A task of its own: what has begun is finished, also when the client goes away.
+    // A separate task: an operation that has begun completes even if the client disconnects.
     let answered = tokio::spawn(async move { stand_in.respond(call).await }).await;
     match answered {
         Ok((request_id, Reply::Response(response))) => {

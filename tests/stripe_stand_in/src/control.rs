@@ -1,4 +1,4 @@
-//! The test controls under `/_control`: they need no API key.
+//! The control API under `/_control`. It needs no API key.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::faults::{Fault, NewFault};
 use crate::stand_in::{LoggedRequest, StandIn, State as ServerState};
 
 pub(crate) type App = State<Arc<StandIn>>;
-/// A refusal: the status and `{"error": "what to do about it"}`.
+/// An error response: the status and `{"error": "how to fix it"}`.
 pub(crate) type ErrorResponse = (StatusCode, Json<Value>);
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,7 +68,7 @@ async fn clear_fault(State(stand_in): App, Path(id): Path<u64>) -> Result<Json<V
     }
 }
 
-/// Without a key, forgets all of them.
+/// Deletes an idempotency key, or all of them if the query names none.
 async fn forget_keys(
     State(stand_in): App,
     query: Result<Query<ForgetQuery>, QueryRejection>,

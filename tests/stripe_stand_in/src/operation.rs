@@ -1,7 +1,7 @@
-//! The operations of the API: which parameters each takes, and what it does.
+//! The operations of the API: their parameters and their execution.
 //!
-//! Reading the parameters and carrying the operation out are two steps, because Stripe keeps nothing
-//! under an idempotency key when the first one fails.
+//! Parsing and execution are separate steps because Stripe saves nothing under an idempotency key if parsing
+//! fails.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::intents::{self, AcceptedPaymentMethods, Confirmation, NewIntent};
 use crate::limits;
 use crate::refunds::{self, NewRefund};
 
-/// What a request asks for; also what a fault is aimed at.
+/// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -36,28 +36,28 @@ pub enum Operation {
     ListRefunds,
 }
 
-/// A request whose parameters are in order.
+/// An operation with valid parameters.
 #[derive(Debug)]
 pub enum Command {
-    /// A new PaymentIntent.
+    /// Creates a PaymentIntent.
     Create(NewIntent),
-    /// Take the money.
+    /// Confirms a PaymentIntent, which captures the money.
     Confirm(String, Confirmation),
-    /// Show a PaymentIntent.
+    /// Returns a PaymentIntent.
     Retrieve(String),
-    /// Never take the money, for this reason.
+    /// Cancels a PaymentIntent, with an optional reason.
     Cancel(String, Option<String>),
-    /// Show PaymentIntents, the newest first.
+    /// Lists PaymentIntents, newest first.
     List(Page),
-    /// Give money back.
+    /// Refunds a charge in whole or in part.
     Refund(NewRefund),
-    /// Show a refund.
+    /// Returns a refund.
     RetrieveRefund(String),
-    /// Show the refunds, of one PaymentIntent if it is given.
+    /// Lists refunds, newest first; only those of one PaymentIntent if it is given.
     ListRefunds(Page, Option<String>),
 }
 
-/// A part of a list: <https://docs.stripe.com/api/pagination>.
+/// The pagination parameters of a list: <https://docs.stripe.com/api/pagination>.
 #[derive(Debug)]
 pub struct Page {
     limit: usize,
@@ -65,10 +65,10 @@ pub struct Page {
 }
 
 impl Command {
-    /// Reads the parameters of an operation. `id` is the one in the path, where there is one.
+    /// Parses the parameters of an operation. `id` is the id in the path, if there is one.
     ///
     /// # Errors
-    /// 400 with the name of the parameter that is missing, wrong or unknown.
+    /// 400 with the name of the parameter that is missing, invalid or unknown.
     pub fn parse(operation: Operation, id: String, mut form: Form) -> Result<Self> {
         let command = match operation {
             Operation::Create => Self::Create(parse_new_intent(&mut form)?),
@@ -92,10 +92,10 @@ impl Command {
         Ok(command)
     }
 
-    /// Carries the operation out.
+    /// Executes the operation.
     ///
     /// # Errors
-    /// What the operation answers instead: see [`intents`] and [`refunds`].
+    /// The error response of the operation: see [`intents`] and [`refunds`].
     pub fn execute(self, account: &mut Account, now: Timestamp) -> Result<Value> {
         match self {
             Self::Create(new) => intents::create(account, new, now),
@@ -161,7 +161,7 @@ fn parse_new_intent(form: &mut Form) -> Result<NewIntent> {
     let currency = limits::parse_currency(&form.required("currency")?)?;
     limits::check_amount(amount, &currency)?;
     if let Some(customer) = form.text("customer")? {
-        // There is no way to make a customer here, so none exists.
+        // The stand-in cannot create customers, so none exists.
         return Err(StripeError::resource_missing(
             400,
             format!("No such customer: '{customer}'"),
@@ -208,7 +208,7 @@ fn parse_accepted_payment_methods(form: &mut Form) -> Result<AcceptedPaymentMeth
     let redirects = form.one_of("automatic_payment_methods[allow_redirects]", &["always", "never"])?;
     if let Some(other) = types.iter().find(|kind| *kind != "card") {
         let message =
-            format!("The payment method type \"{other}\" is invalid: the stand-in takes \"card\" only.");
+            format!("The payment method type \"{other}\" is invalid: the stand-in supports \"card\" only.");
         return Err(StripeError::invalid(message).with_param("payment_method_types"));
     }
     match (types.is_empty(), enabled) {

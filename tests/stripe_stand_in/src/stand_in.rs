@@ -1,5 +1,5 @@
-//! The way of a request through the stand-in, which is the way through Stripe as far as it shows:
-//! the API key, then the rate limiter, then the idempotency layer, then the endpoint.
+//! Request processing, in the order that Stripe's observable behaviour implies: the API key, the rate
+//! limiter, the idempotency layer, the endpoint.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::form::Form;
 use crate::idempotency::{Fingerprint, SavedResponse};
 use crate::operation::{Command, Operation};
 
-/// How many requests the log holds; older ones fall out.
+/// The number of requests that the log keeps; older ones are dropped.
 const MAX_LOG_ENTRIES: usize = 10_000;
 
 /// The server's state, shared by all requests.
@@ -28,13 +28,13 @@ const MAX_LOG_ENTRIES: usize = 10_000;
 pub struct StandIn {
     api_keys: Vec<String>,
     state: Mutex<State>,
-    /// Told of each change to the account, so that it can be written to disk.
+    /// Notified of each change to the account, so that it is written to disk.
     pub(crate) changed: Notify,
-    /// Held while the account is written, so that an older one never comes after a newer one.
+    /// Held while the account is written, so that an older version never overwrites a newer one.
     pub(crate) writing: Mutex<()>,
 }
 
-/// All that changes.
+/// The mutable state of the server.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) account: Account,
@@ -42,60 +42,58 @@ pub(crate) struct State {
     pub(crate) log: VecDeque<LoggedRequest>,
 }
 
-/// A request to the API, taken apart.
+/// A parsed request to the API.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) operation: Operation,
-    /// The id in the path, or nothing.
+    /// The id in the path; empty if there is none.
     pub(crate) id: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
-    /// The idempotency key, of a POST.
+    /// The idempotency key; only for POST requests.
     pub(crate) key: Option<String>,
     pub(crate) form: Result<Form>,
 }
 
-/// What a client gets.
+/// How the server reacts to a request.
 #[derive(Debug)]
 pub(crate) enum Reply {
     Response(ApiResponse),
-    /// Nothing: the connection is closed after this time.
+    /// Closes the connection after this time, without a response.
     Close(Duration),
 }
 
-/// An response of the API.
+/// A response of the API.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The first request with this idempotency key, if this is a replay of its response.
+    /// The `Request-Id` of the first request with this idempotency key, if this is a replay of its response.
     pub(crate) replay_of: Option<String>,
 }
 
-/// A line of `GET /_control/requests`.
+/// An entry of `GET /_control/requests`.
 #[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct LoggedRequest {
-    /// When it was answered.
+    /// The time of the response.
     pub at: Timestamp,
-    /// `Request-Id` of the response.
+    /// The `Request-Id` of the response.
     pub request_id: String,
-    /// What was asked for.
     pub operation: Operation,
-    /// The path.
     pub path: String,
-    /// The PaymentIntent, as far as it is known.
+    /// The id of the PaymentIntent, if it is known.
     pub payment_intent: Option<String>,
-    /// The order, as far as it is known.
+    /// The order, if it is known.
     pub order_id: Option<String>,
-    /// The `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// HTTP status; `null` when there was no response.
+    /// The HTTP status; `null` if there was no response.
     pub status: Option<u16>,
     /// The status of the object, the code of the error, or `no_answer`.
     pub outcome: String,
-    /// Whether an earlier response was replayed.
+    /// Whether the response is the replay of an earlier one.
     pub replayed: bool,
-    /// The faults that triggered.
+    /// The ids of the faults that were triggered.
     pub faults: Vec<u64>,
 }
 
@@ -105,18 +103,18 @@ enum NextStep {
 }
 
 impl StandIn {
-    /// A stand-in that takes these API keys, all of one account.
+    /// Creates a stand-in that accepts these API keys, all for one account.
     pub fn new(api_keys: Vec<String>, account: Account) -> Self {
         let state = State { account, ..State::default() };
         Self { api_keys, state: Mutex::new(state), changed: Notify::new(), writing: Mutex::new(()) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // No step leaves the state half-changed, so it is sound even after a panic.
+        // No step leaves the state half-changed, so it is consistent even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a call. Returns the `Request-Id` with it.
+    /// Processes a call and logs it. Returns the `Request-Id` and the reply.
     pub(crate) async fn respond(self: &Arc<Self>, call: Call) -> (String, Reply) {
         let request_id = new_id("req");
         let mut faults = Vec::new();
@@ -155,7 +153,7 @@ impl StandIn {
         }
     }
 
-    /// The API key may come as a bearer token or as the user name of basic authentication.
+    /// Checks the API key, which is a bearer token or the user name of basic authentication.
     fn authorize(&self, authorization: Option<&str>) -> Result<()> {
         let key = authorization.and_then(|header| {
             let (scheme, value) = header.split_once(' ')?;
@@ -180,7 +178,7 @@ impl StandIn {
         }
     }
 
-    /// The idempotency layer, and the check of the parameters.
+    /// Runs the idempotency layer and validates the parameters.
     fn prepare(&self, call: &Call) -> Result<NextStep> {
         let form = call.form.clone()?;
         let mut state = self.state();
@@ -197,7 +195,7 @@ impl StandIn {
         Ok(NextStep::Execute(command))
     }
 
-    /// The endpoint.
+    /// Runs the endpoint.
     async fn execute(
         self: &Arc<Self>,
         call: &Call,
@@ -213,7 +211,8 @@ impl StandIn {
         let response = ApiResponse::from_result(command.execute(&mut self.state().account, now()));
         dispatch(self);
         if let Some(fault) = self.trigger_fault(FaultPoint::AfterEffect, call, triggered) {
-            // The effect is there already: it must not be lost if this process is stopped now.
+            // The operation has taken effect: persist it now, in case the process is stopped during the
+            // delay.
             self.changed.notify_one();
             sleep(fault.delay()).await;
             if fault.kind == Kind::Http500 {
@@ -294,7 +293,7 @@ impl LoggedRequest {
     }
 }
 
-/// What a fault on the way in or out makes of a request.
+/// Returns the reply for a fault that is injected before or after the endpoint.
 async fn respond_with_fault(fault: &Fault) -> Reply {
     let error = match fault.kind {
         Kind::Timeout | Kind::Reset => return Reply::Close(fault.delay()),
@@ -306,7 +305,8 @@ async fn respond_with_fault(fault: &Fault) -> Reply {
     Reply::Response(ApiResponse::from_result(Err(error)))
 }
 
-/// `metadata[order_id]`: of the request, if it makes a PaymentIntent, else of the one that it is about.
+/// Returns `metadata[order_id]`: from the request if it creates a PaymentIntent, otherwise from the
+/// PaymentIntent that it refers to.
 fn order_id_of(account: &Account, call: &Call) -> Option<String> {
     let form = call.form.as_ref().ok();
     if call.operation == Operation::Create {
@@ -327,10 +327,10 @@ fn intent_id_of(body: &Value) -> Option<String> {
     own.as_str().or_else(|| body["error"]["payment_intent"]["id"].as_str()).map(str::to_owned)
 }
 
-/// The stand-in's only clock.
+/// Returns the current time. This is the only clock of the stand-in.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a process of its own, beside the system under test: no simulation sets its time"
+    reason = "the stand-in is a separate process, outside the system under test: no simulation sets its time"
 )]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()

@@ -1,4 +1,4 @@
-//! The test controls of webhooks, under `/_control`.
+//! The control API for webhooks, under `/_control`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::delivery::dispatch;
 use crate::stand_in::StandIn;
 use crate::webhooks::{Delivery, Endpoint, Mode};
 
-/// `GET /_control/webhook_endpoint`. The secret is told to nobody.
+/// The response of `GET /_control/webhook_endpoint`. It does not contain the secret.
 #[derive(Debug, Serialize)]
 struct EndpointView {
     url: Option<String>,
@@ -43,7 +43,7 @@ async fn set_endpoint(
     let Json(endpoint) = endpoint.map_err(|rejection| bad_request(&rejection.body_text()))?;
     if !endpoint.url.starts_with("http://") {
         return Err(bad_request(
-            "url must start with http://: the stand-in sends webhooks on this machine only",
+            "url must start with http://: the stand-in sends webhooks only to this machine",
         ));
     }
     if !endpoint.secret.starts_with("whsec_") {
@@ -78,7 +78,7 @@ async fn remove_endpoint(State(stand_in): App) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Counts for what happens to the order from now on.
+/// Sets the mode for future events of an order.
 async fn set_mode(
     State(stand_in): App,
     Path(order_id): Path<String>,

@@ -1,4 +1,4 @@
-//! Signed webhooks: what is sent, how often, and that nothing of the API waits for it.
+//! Signed webhooks: the events, their retries, and that no API response waits for them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use crate::support::Api;
 
 const SECRET: &str = "whsec_test";
 
-/// Who the webhooks are for.
+/// The endpoint that receives the webhooks.
 #[derive(Clone, Default)]
 struct Receiver {
     received: Arc<Mutex<Vec<(String, String)>>>,
@@ -35,7 +35,7 @@ async fn receive(State(receiver): State<Receiver>, request: Request) -> StatusCo
 }
 
 impl Receiver {
-    /// Listens, and has the stand-in event_types so.
+    /// Starts the endpoint and registers it with the stand-in.
     async fn start(api: &Api, mode: &str) -> Self {
         let receiver = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,7 +47,7 @@ impl Receiver {
         receiver
     }
 
-    /// Waits until there are so many, and gives them back as they are: their signatures hold.
+    /// Waits for `count` events, verifies their signatures, and returns them.
     async fn events(&self, count: usize) -> Vec<Value> {
         for _ in 0..400 {
             let received = self.received.lock().unwrap().clone();
@@ -81,11 +81,11 @@ async fn control(api: &Api, method: Method, path: &str, body: &Value) -> u16 {
 async fn deliveries(api: &Api, order: &str) -> Vec<Value> {
     let path = format!("/_control/webhook_endpoint?order_id={order}");
     let shown = api.send(Method::GET, &path, &[], "").await.unwrap();
-    assert!(!shown.text.contains(SECRET), "the secret is event_types to nobody");
+    assert!(!shown.text.contains(SECRET), "the secret is never returned");
     shown.body["deliveries"].as_array().unwrap().clone()
 }
 
-/// Waits until all deliveries for an order stand so, and gives back the first.
+/// Waits until all deliveries for an order have this state, and returns the first.
 async fn wait_for_state(api: &Api, order: &str, state: &str) -> Value {
     for _ in 0..400 {
         let all = deliveries(api, order).await;
@@ -98,10 +98,10 @@ async fn wait_for_state(api: &Api, order: &str, state: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_payment_is_told_in_stripes_form() {
+async fn payment_events_have_stripes_format() {
     let api = Api::start().await;
     let receiver = Receiver::start(&api, "normal").await;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let confirmed = api.confirm(&id).await;
     let event = &receiver.events(1).await[0];
     assert!(event["id"].as_str().unwrap().starts_with("evt_"));
@@ -113,10 +113,10 @@ async fn what_becomes_of_a_payment_is_told_in_stripes_form() {
     for field in ["api_version", "pending_webhooks", "request"] {
         assert!(event.get(field).is_some(), "{field}");
     }
-    assert_eq!(event["data"]["object"], confirmed.body, "as the API shows it");
+    assert_eq!(event["data"]["object"], confirmed.body, "the same object as in the API");
     assert_eq!(event["data"]["object"]["metadata"]["order_id"], "o-1");
 
-    let declined = api.intent("o-2", "pm_card_visa_chargeDeclined").await;
+    let declined = api.create_intent("o-2", "pm_card_visa_chargeDeclined").await;
     api.confirm(&declined).await;
     receiver.events(2).await;
     api.post(&format!("/v1/payment_intents/{declined}/cancel"), "").await;
@@ -136,11 +136,11 @@ async fn what_becomes_of_a_payment_is_told_in_stripes_form() {
 }
 
 #[tokio::test]
-async fn what_is_not_taken_comes_again_and_is_the_same_event() {
+async fn an_unacknowledged_event_is_retried_unchanged() {
     let api = Api::start().await;
     let receiver = Receiver::start(&api, "normal").await;
     receiver.responses.lock().unwrap().extend([StatusCode::SERVICE_UNAVAILABLE, StatusCode::BAD_REQUEST]);
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     api.confirm(&id).await;
     let events = receiver.events(3).await;
     assert!(events.iter().all(|event| *event == events[0]), "{events:?}");
@@ -149,11 +149,11 @@ async fn what_is_not_taken_comes_again_and_is_the_same_event() {
 }
 
 #[tokio::test]
-async fn the_api_does_not_wait_for_a_receiver_that_does_not_answer() {
+async fn the_api_does_not_wait_for_an_unresponsive_endpoint() {
     let api = Api::start().await;
     let receiver = Receiver::start(&api, "normal").await;
     *receiver.hangs.lock().unwrap() = true;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let answered = tokio::time::timeout(Duration::from_secs(5), api.confirm(&id)).await.unwrap();
     assert_eq!(answered.status, 200);
     receiver.events(1).await;
@@ -161,11 +161,11 @@ async fn the_api_does_not_wait_for_a_receiver_that_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_webhook_overtakes_an_answer_that_is_late() {
+async fn a_webhook_can_arrive_before_a_delayed_response() {
     let api = Api::start().await;
     let receiver = Receiver::start(&api, "normal").await;
-    let id = api.intent("o-1", "pm_card_visa").await;
-    api.fault(
+    let id = api.create_intent("o-1", "pm_card_visa").await;
+    api.add_fault(
         json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 60_000 }),
     )
     .await;
@@ -178,17 +178,17 @@ async fn a_webhook_overtakes_an_answer_that_is_late() {
 }
 
 #[tokio::test]
-async fn events_can_be_held_back_and_sent_twice() {
+async fn events_can_be_held_and_sent_twice() {
     let api = Api::start().await;
     let receiver = Receiver::start(&api, "normal").await;
     assert_eq!(control(&api, Method::PUT, "webhook_modes/o-1", &json!({ "mode": "off" })).await, 204);
     assert_eq!(control(&api, Method::PUT, "webhook_modes/o-2", &json!({ "mode": "twice" })).await, 204);
     for order in ["o-1", "o-2"] {
-        let id = api.intent(order, "pm_card_visa").await;
+        let id = api.create_intent(order, "pm_card_visa").await;
         api.confirm(&id).await;
     }
     let events = receiver.events(2).await;
-    assert_eq!(events[0], events[1], "the second order's, twice");
+    assert_eq!(events[0], events[1], "the event of the second order is sent twice");
     assert_eq!(events[0]["data"]["object"]["metadata"]["order_id"], "o-2");
     let held = deliveries(&api, "o-1").await.remove(0);
     assert_eq!((&held["state"], &held["attempts"]), (&json!("held"), &json!(0)));
@@ -205,7 +205,7 @@ async fn without_an_endpoint_nothing_is_sent() {
     let api = Api::start().await;
     let receiver = Receiver::start(&api, "off").await;
     assert_eq!(control(&api, Method::DELETE, "webhook_endpoint", &json!(null)).await, 204);
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     api.confirm(&id).await;
     assert!(deliveries(&api, "o-1").await.is_empty());
     assert_eq!(receiver.count(), 0);
@@ -223,17 +223,17 @@ async fn without_an_endpoint_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_not_taken_outlives_the_process() {
+async fn an_unacknowledged_event_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.json");
     let first = crate::binary::Running::start(&state);
-    // Nobody listens there yet.
+    // Nothing listens on this port yet.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let endpoint = json!({ "url": format!("http://127.0.0.1:{port}/"), "secret": SECRET });
     assert_eq!(control(&first.api, Method::PUT, "webhook_endpoint", &endpoint).await, 204);
-    let id = first.api.intent("o-1", "pm_card_visa").await;
+    let id = first.api.create_intent("o-1", "pm_card_visa").await;
     first.api.confirm(&id).await;
     assert!(first.stop("-TERM").0);
 
