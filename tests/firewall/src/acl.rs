@@ -9,7 +9,7 @@ use architecture::template::Template;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::condition::compiled;
+use crate::condition::compile_cached;
 use crate::managed::{Group, Rule as ManagedRule};
 use crate::request::Request;
 
@@ -30,7 +30,7 @@ pub struct WebAcl {
     pub rules: Vec<Rule>,
 }
 
-/// The body of an answer.
+/// The body of an response.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Body {
@@ -107,32 +107,32 @@ pub enum Field {
 /// What became of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The rule of the web ACL that refused it, and what of the managed rules led to that.
-    pub refused: Option<Refusal>,
+    /// The rule of the web ACL that blocked_by it, and what of the managed rules led to that.
+    pub blocked_by: Option<Block>,
     /// The labels that it was given.
     pub labels: Vec<String>,
     /// The rate-based rules that count it.
     pub counted_by: Vec<String>,
 }
 
-/// Why a request was refused.
+/// Why a request was blocked_by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Block {
     /// The rule of the web ACL.
     pub rule: String,
     /// The managed rule that blocked, or those whose labels the rule found.
-    pub because: Vec<String>,
+    pub matched_rules: Vec<String>,
 }
 
-/// Whether a request meets a managed rule, of whose body so many bytes are inspected.
-pub type Meets<'a> = &'a dyn Fn(&ManagedRule, &Request, usize) -> Result<bool>;
+/// Whether a request matches a managed rule, of whose body so many bytes are inspected.
+pub type RuleMatcher<'a> = &'a dyn Fn(&ManagedRule, &Request, usize) -> Result<bool>;
 
-/// By its documented condition.
+/// By its matches_documented_condition condition.
 ///
 /// # Errors
 /// When the request's body cannot be decoded.
-pub fn documented(rule: &ManagedRule, request: &Request, inspected: usize) -> Result<bool> {
-    rule.condition.is_met(rule.name, request, inspected)
+pub fn matches_documented_condition(rule: &ManagedRule, request: &Request, inspected: usize) -> Result<bool> {
+    rule.condition.matches(rule.name, request, inspected)
 }
 
 impl WebAcl {
@@ -140,7 +140,7 @@ impl WebAcl {
     ///
     /// # Errors
     /// When there is none, or it has something that is not understood here.
-    pub fn of(template: &Template) -> Result<Self> {
+    pub fn from_template(template: &Template) -> Result<Self> {
         let all = template.all("AWS::WAFv2::WebACL");
         let (id, resource) = all.first_key_value().context("there is no web ACL")?;
         let properties = resource.property("").clone();
@@ -174,11 +174,11 @@ impl WebAcl {
     ///
     /// # Errors
     /// When a pattern or a name is not understood.
-    pub fn evaluate(&self, request: &Request, meets: Meets<'_>) -> Result<Outcome> {
+    pub fn evaluate(&self, request: &Request, matches: RuleMatcher<'_>) -> Result<Outcome> {
         let inspected = self.inspected_bytes()?;
         let mut outcome = Outcome::default();
         for rule in &self.rules {
-            let because = match &rule.statement {
+            let matched_rules = match &rule.statement {
                 Statement::RateBasedStatement { scope_down_statement, .. } => {
                     if in_scope(scope_down_statement.as_deref(), request, &outcome.labels)? {
                         outcome.counted_by.push(rule.name.clone());
@@ -199,13 +199,13 @@ impl WebAcl {
                         continue;
                     }
                     let group =
-                        Group::named(name).with_context(|| format!("the group {name} is not known"))?;
-                    let found = group_refuses(
+                        Group::by_name(name).with_context(|| format!("the group {name} is not known"))?;
+                    let found = evaluate_group(
                         group,
                         rule_action_overrides,
                         request,
                         inspected,
-                        meets,
+                        matches,
                         &mut outcome.labels,
                     )?;
                     found.into_iter().collect()
@@ -216,31 +216,31 @@ impl WebAcl {
                 _ => continue,
             };
             let is_group = matches!(rule.statement, Statement::ManagedRuleGroupStatement { .. });
-            if is_group && because.is_empty() {
+            if is_group && matched_rules.is_empty() {
                 continue;
             }
             if !is_group && rule.action.as_ref().is_none_or(|action| action.get("Block").is_none()) {
                 bail!("rule {} does something else than to block", rule.name);
             }
-            outcome.refused = Some(Refusal { rule: rule.name.clone(), because });
+            outcome.blocked_by = Some(Block { rule: rule.name.clone(), matched_rules });
             break;
         }
         Ok(outcome)
     }
 
-    /// What a client gets that was refused by `rule`, where the web ACL says so: status, headers, body.
-    pub fn answer(&self, rule: &str) -> Option<(u64, BTreeMap<String, String>, &Body)> {
+    /// What a client gets that was blocked_by by `rule`, where the web ACL says so: status, headers, body.
+    pub fn custom_response(&self, rule: &str) -> Option<(u64, BTreeMap<String, String>, &Body)> {
         let rule = self.rules.iter().find(|other| other.name == rule)?;
-        let answer = rule.action.as_ref()?.pointer("/Block/CustomResponse")?;
-        let headers = answer.get("ResponseHeaders").and_then(Value::as_array).into_iter().flatten();
+        let response = rule.action.as_ref()?.pointer("/Block/CustomResponse")?;
+        let headers = response.get("ResponseHeaders").and_then(Value::as_array).into_iter().flatten();
         let text = |header: &Value, key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
         let headers = headers.filter_map(|header| Some((text(header, "Name")?, text(header, "Value")?)));
-        let body = self.custom_response_bodies.get(answer.get("CustomResponseBodyKey")?.as_str()?)?;
-        Some((answer.get("ResponseCode")?.as_u64()?, headers.collect(), body))
+        let body = self.custom_response_bodies.get(response.get("CustomResponseBodyKey")?.as_str()?)?;
+        Some((response.get("ResponseCode")?.as_u64()?, headers.collect(), body))
     }
 
     /// The managed rules that are only counted, by group.
-    pub fn counted(&self) -> BTreeMap<&str, Vec<&str>> {
+    pub fn counted_rules(&self) -> BTreeMap<&str, Vec<&str>> {
         let groups = self.rules.iter().filter_map(|rule| match &rule.statement {
             Statement::ManagedRuleGroupStatement { name, rule_action_overrides, .. } => {
                 Some((name.as_str(), rule_action_overrides.iter().map(|other| other.name.as_str()).collect()))
@@ -256,12 +256,12 @@ fn in_scope(scope: Option<&Statement>, request: &Request, labels: &[String]) -> 
 }
 
 /// The managed rule that blocks the request, if one does. Rules that only count add their labels.
-fn group_refuses(
+fn evaluate_group(
     group: &Group,
     overrides: &[Override],
     request: &Request,
     inspected: usize,
-    meets: Meets<'_>,
+    matches: RuleMatcher<'_>,
     labels: &mut Vec<String>,
 ) -> Result<Option<String>> {
     let stray = overrides.iter().find(|other| group.rules.iter().all(|rule| rule.name != other.name));
@@ -269,7 +269,7 @@ fn group_refuses(
         bail!("{} has no rule {}", group.name, stray.name);
     }
     for rule in group.rules {
-        if !meets(rule, request, inspected)? {
+        if !matches(rule, request, inspected)? {
             continue;
         }
         labels.push(format!("{}{}", group.namespace, rule.label));
@@ -277,7 +277,7 @@ fn group_refuses(
         let counts = match action {
             Some(action) if *action == serde_json::json!({ "Count": {} }) => true,
             Some(action) => bail!("{} is overridden with {action}", rule.name),
-            None => rule.counts,
+            None => rule.is_count_only,
         };
         if !counts {
             return Ok(Some(rule.name.to_owned()));
@@ -306,7 +306,7 @@ impl Statement {
                 if *text_transformations != [serde_json::json!({ "Priority": 0, "Type": "NONE" })] {
                     bail!("{regex_string} is compared with something else than the path as it was sent");
                 }
-                compiled(regex_string)?.is_match(&request.path)
+                compile_cached(regex_string)?.is_match(&request.path)
             }
             Self::RateBasedStatement { .. } | Self::ManagedRuleGroupStatement { .. } => {
                 bail!("{self:?} cannot be part of another statement")

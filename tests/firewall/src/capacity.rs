@@ -7,14 +7,14 @@ use crate::acl::{Statement, WebAcl};
 use crate::managed::Group;
 
 /// What is in the price.
-pub const INCLUDED: u32 = 1500;
+pub const INCLUDED_UNITS: u32 = 1500;
 
 /// The units that a web ACL takes, by AWS's rules for each kind of statement: 1 for a logical one or a label, 3 for a
 /// regular expression without transformations, 2 for a rate by address, and what a group says of itself.
 ///
 /// # Errors
 /// When it asks a group that is not known.
-pub fn units(acl: &WebAcl) -> Result<u32> {
+pub fn required_units(acl: &WebAcl) -> Result<u32> {
     let mut sum = 0;
     let mut unknown = None;
     for rule in &acl.rules {
@@ -27,7 +27,7 @@ pub fn units(acl: &WebAcl) -> Result<u32> {
                 Statement::RegexMatchStatement { .. } => 3,
                 Statement::RateBasedStatement { .. } => 2,
                 Statement::ManagedRuleGroupStatement { name, .. } => {
-                    let group = Group::named(name);
+                    let group = Group::by_name(name);
                     unknown = unknown.or(group.is_none().then_some(name));
                     group.map_or(0, |group| group.capacity)
                 }

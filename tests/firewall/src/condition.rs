@@ -37,13 +37,13 @@ pub enum Part {
 #[derive(Debug, Clone, Copy)]
 pub enum Condition {
     /// A header is not there.
-    Missing(&'static str),
+    HeaderMissing(&'static str),
     /// A part has more bytes than this.
-    Longer(Part, usize),
+    LargerThan(Part, usize),
     /// A part has something in it that one of these regular expressions matches, in lower case.
-    Like(Part, &'static [&'static str]),
+    MatchesAny(Part, &'static [&'static str]),
     /// The source is on the list of IP addresses that the rule is named after.
-    Listed,
+    IpListed,
 }
 
 /// The first 8 KB and 200 headers are inspected
@@ -56,17 +56,17 @@ impl Condition {
     ///
     /// # Errors
     /// When the request's body cannot be decoded, or a pattern is no regular expression.
-    pub fn is_met(&self, name: &str, request: &Request, inspected: usize) -> Result<bool> {
+    pub fn matches(&self, name: &str, request: &Request, inspected: usize) -> Result<bool> {
         Ok(match self {
-            Self::Missing(header) => request.header(header).is_none(),
-            Self::Longer(part, most) => {
-                values(*part, request, inspected)?.iter().map(Vec::len).sum::<usize>() > *most
+            Self::HeaderMissing(header) => request.header(header).is_none(),
+            Self::LargerThan(part, max_bytes) => {
+                values(*part, request, inspected)?.iter().map(Vec::len).sum::<usize>() > *max_bytes
             }
-            Self::Like(part, patterns) => {
-                let pattern = compiled(&patterns.join("|"))?;
-                values(*part, request, inspected)?.iter().any(|value| is_like(value, &pattern))
+            Self::MatchesAny(part, patterns) => {
+                let pattern = compile_cached(&patterns.join("|"))?;
+                values(*part, request, inspected)?.iter().any(|value| matches_any_form(value, &pattern))
             }
-            Self::Listed => request.listed.as_deref() == Some(name),
+            Self::IpListed => request.listed.as_deref() == Some(name),
         })
     }
 }
@@ -105,11 +105,11 @@ fn values(part: Part, request: &Request, inspected: usize) -> Result<Vec<Vec<u8>
     })
 }
 
-/// A regular expression, compiled once.
+/// A regular expression, compile_cached once.
 ///
 /// # Errors
 /// When it is none.
-pub(crate) fn compiled(pattern: &str) -> Result<Regex> {
+pub(crate) fn compile_cached(pattern: &str) -> Result<Regex> {
     static ALL: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = all.get(pattern) {
@@ -120,23 +120,23 @@ pub(crate) fn compiled(pattern: &str) -> Result<Regex> {
     Ok(new)
 }
 
-fn is_like(value: &[u8], pattern: &Regex) -> bool {
+fn matches_any_form(value: &[u8], pattern: &Regex) -> bool {
     let sent = String::from_utf8_lossy(value).into_owned();
-    let once = url_decoded(&sent);
-    let twice = url_decoded(&once);
-    let forms = [unescaped(&sent), unescaped(&once), unescaped(&twice), sent, once, twice];
+    let once = url_decode(&sent);
+    let twice = url_decode(&once);
+    let forms = [unescape(&sent), unescape(&once), unescape(&twice), sent, once, twice];
     forms.iter().any(|form| pattern.is_match(&form.to_lowercase()))
 }
 
 /// Percent escapes and `+` decoded.
-fn url_decoded(text: &str) -> String {
+fn url_decode(text: &str) -> String {
     // The parser wants pairs: what would end a name or a value is kept from it.
     let kept = text.replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(kept.as_bytes()).map(|(name, _)| name.into_owned()).collect()
 }
 
 /// The escapes of JSON (`\u003c`, `\/`) and the entities of HTML that are numbers or stand for markup.
-fn unescaped(text: &str) -> String {
+fn unescape(text: &str) -> String {
     static ESCAPE: OnceLock<Option<Regex>> = OnceLock::new();
     let escape = ESCAPE
         .get_or_init(|| Regex::new(r"\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{1,6});?|&#([0-9]{1,7});?").ok());

@@ -23,7 +23,7 @@ pub struct Exception {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Treatment {
     /// The group does not look at the request at all (a scope-down statement): what the rule finds is not known.
-    NotAsked,
+    ScopedDown,
     /// The rule is counted, and a rule of our own refuses what it found elsewhere.
     Counted,
 }
@@ -41,7 +41,7 @@ pub const EXCEPTIONS: &[Exception] = &[
             "/reservations/{order_id}/commit",
             "/reservations/{order_id}/release",
         ],
-        treatment: Treatment::NotAsked,
+        treatment: Treatment::ScopedDown,
         reason: "Only roles of this stack get past the gateway here (SigV4). Their requests come from Lambda's addresses, \
                  which other customers use too and may ruin the reputation of; and AWS gives out new versions of its rules \
                  by itself, none of which may stop orders.",
@@ -49,7 +49,7 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         rules: &[COMMON, BAD_INPUTS, REPUTATION],
         paths: &["/webhooks/stripe"],
-        treatment: Treatment::NotAsked,
+        treatment: Treatment::ScopedDown,
         reason: "The function looks at nothing before Stripe's HMAC over the body holds. Events are 2 to 20 KB, and hold what \
                  people typed elsewhere in the same Stripe account: URLs, markup, paths. Stripe sends a refused event again \
                  for three days and then turns the endpoint off.",
@@ -57,7 +57,7 @@ pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         rules: &[REPUTATION],
         paths: &["/products/{sku}"],
-        treatment: Treatment::NotAsked,
+        treatment: Treatment::ScopedDown,
         reason: "Invoices and the search read products from Lambda's shared addresses.",
     },
     Exception {
@@ -111,7 +111,7 @@ pub const EXCEPTIONS: &[Exception] = &[
 
 impl Exception {
     /// Why a rule is not enforced on a route, if it is not.
-    pub fn of(group: &Group, rule: &Rule, route: &Route) -> Option<&'static Self> {
+    pub fn find(group: &Group, rule: &Rule, route: &Route) -> Option<&'static Self> {
         EXCEPTIONS.iter().find(|exception| {
             exception.paths.contains(&route.path.as_str())
                 && exception.rules.iter().any(|name| [group.name, rule.name].contains(name))

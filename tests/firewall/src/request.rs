@@ -75,7 +75,7 @@ impl Request {
     ///
     /// # Errors
     /// When a file cannot be read, or is no such list.
-    pub fn corpus(folder: &Path) -> Result<Vec<Self>> {
+    pub fn load_corpus(folder: &Path) -> Result<Vec<Self>> {
         let mut files: Vec<_> = fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
         files.sort_by_key(std::fs::DirEntry::path);
         let mut all = Vec::new();
@@ -83,7 +83,7 @@ impl Request {
             let path = file.path();
             let text = fs::read_to_string(&path)?;
             let list =
-                serde_json::from_str(&text).map(unpacked).and_then(serde_json::from_value::<Vec<Self>>);
+                serde_json::from_str(&text).map(expand_repeats).and_then(serde_json::from_value::<Vec<Self>>);
             all.extend(list.with_context(|| format!("{} is no corpus", path.display()))?);
         }
         Ok(all)
@@ -94,7 +94,7 @@ impl Request {
     ///
     /// # Errors
     /// When the file cannot be read, or a line is no request.
-    pub fn recorded(file: &Path) -> Result<Vec<Self>> {
+    pub fn load_recorded(file: &Path) -> Result<Vec<Self>> {
         let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         text.lines()
             .enumerate()
@@ -120,14 +120,14 @@ impl Request {
 
     /// The request without its headers of that name.
     #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
+    pub fn without_header(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
     /// The request with one more header.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -146,7 +146,7 @@ impl Request {
     }
 }
 
-fn unpacked(value: Value) -> Value {
+fn expand_repeats(value: Value) -> Value {
     match value {
         Value::String(text) => {
             let mut parts = text.split("<<");
@@ -160,8 +160,10 @@ fn unpacked(value: Value) -> Value {
             }
             whole.into()
         }
-        Value::Array(items) => items.into_iter().map(unpacked).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, unpacked(value))).collect(),
+        Value::Array(items) => items.into_iter().map(expand_repeats).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, expand_repeats(value))).collect()
+        }
         other => other,
     }
 }

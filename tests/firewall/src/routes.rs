@@ -31,7 +31,7 @@ const EXAMPLES: [(&str, &str); 9] = [
 ///
 /// # Errors
 /// When it is none.
-pub fn of(contract: &Value) -> Result<Vec<Route>> {
+pub fn from_contract(contract: &Value) -> Result<Vec<Route>> {
     let paths = contract.get("paths").and_then(Value::as_object).context("the contract has no paths")?;
     let mut all = Vec::new();
     for (path, operations) in paths {
@@ -48,7 +48,7 @@ impl Route {
     ///
     /// # Errors
     /// When a parameter of its path has no example.
-    pub fn example(&self) -> Result<Request> {
+    pub fn example_request(&self) -> Result<Request> {
         let mut path = format!("/v1{}", self.path);
         for (name, value) in EXAMPLES {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -57,11 +57,11 @@ impl Route {
             !path.contains('{'),
             "{path} has a parameter without an example in `routes::EXAMPLES`"
         );
-        Ok(Request::new(&self.method, &path).with("user-agent", "shop/1.0"))
+        Ok(Request::new(&self.method, &path).with_header("user-agent", "shop/1.0"))
     }
 
     /// Whether a request is for it. A literal segment is not taken for a parameter's value where the contract has it.
-    pub fn takes(&self, request: &Request) -> bool {
+    pub fn matches(&self, request: &Request) -> bool {
         let path = request.path.strip_prefix("/v1").unwrap_or(&request.path);
         let (ours, theirs) = (self.path.split('/'), path.split('/'));
         self.method == request.method

@@ -23,7 +23,7 @@ fn signed_calls_share_no_limit_with_the_public() {
             }
             _ => &["rate-per-address"],
         };
-        let counted = counted_by(&route.example().unwrap());
+        let counted = counted_by(&route.example_request().unwrap());
         assert_eq!(counted, expected, "{} {}", route.method, route.path);
     }
 }
@@ -33,13 +33,13 @@ fn no_header_and_no_spelling_escapes_a_limit() {
     let plain = Request::new("GET", "/v1/products");
     let forged = plain
         .clone()
-        .with(
+        .with_header(
             "authorization",
             "AWS4-HMAC-SHA256 Credential=AKIA/20261128/eu-central-1/execute-api/aws4_request",
         )
-        .with("x-forwarded-for", "203.0.113.7")
-        .with("user-agent", "serverless-orders/0.1.0 (reserve-inventory)")
-        .with("x-api-key", "guessed");
+        .with_header("x-forwarded-for", "203.0.113.7")
+        .with_header("user-agent", "serverless-orders/0.1.0 (reserve-inventory)")
+        .with_header("x-api-key", "guessed");
     assert_eq!(counted_by(&plain), ["rate-per-address"]);
     assert_eq!(counted_by(&forged), ["rate-per-address"]);
     // Whatever else a path is, it is counted by one of the two, and with the public unless it is plain.
@@ -79,15 +79,18 @@ fn the_address_is_the_connections_own() {
 #[test]
 fn a_partner_can_use_what_the_usage_plan_gives() {
     let number = |name: &str| template().parameter(name)["Default"].as_u64().unwrap();
-    let most = 300 * number("PartnerRateLimit") + number("PartnerBurstLimit");
-    assert!(most < number("FirewallServerRateLimit"), "a partner may send {most} requests in five minutes");
+    let max_requests = 300 * number("PartnerRateLimit") + number("PartnerBurstLimit");
+    assert!(
+        max_requests < number("FirewallServerRateLimit"),
+        "a partner may send {max_requests} requests in five minutes"
+    );
 }
 
 #[test]
 fn whoever_is_over_a_limit_is_told_so() {
     let acl = deployed();
     for rule in ["rate-per-address", "rate-per-server"] {
-        let (status, headers, body) = acl.answer(rule).unwrap();
+        let (status, headers, body) = acl.custom_response(rule).unwrap();
         assert_eq!((status, body.content_type.as_str()), (429, "APPLICATION_JSON"));
         let seconds: u32 = headers["Retry-After"].parse().unwrap();
         assert!((1..=300).contains(&seconds));

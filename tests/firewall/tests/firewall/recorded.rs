@@ -7,9 +7,9 @@ use firewall::request::Request;
 
 use super::{deployed, outcome};
 
-/// Whether a refusal would be a fault of the firewall's. What a client did wrong, on purpose or not, was answered with 4xx:
+/// Whether a block would be a fault of the firewall's. What a client did wrong, on purpose or not, was answered with 4xx:
 /// the firewall may be faster with that. What the functions and Stripe send is never wrong.
-fn is_honest(request: &Request) -> bool {
+fn is_legitimate(request: &Request) -> bool {
     let sender = request.header("user-agent").unwrap_or_default();
     let signed = request.header("authorization").is_some_and(|how| how.starts_with("AWS4-HMAC-SHA256"));
     request.status.is_none_or(|status| !(400..500).contains(&status))
@@ -23,15 +23,15 @@ fn is_honest(request: &Request) -> bool {
 fn nothing_honest_is_refused() {
     let Some(file) = std::env::var_os("FIREWALL_REQUESTS") else { return };
     let acl = deployed();
-    let requests = Request::recorded(Path::new(&file)).unwrap();
+    let requests = Request::load_recorded(Path::new(&file)).unwrap();
     assert!(!requests.is_empty(), "no request was recorded");
-    let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for request in requests.iter().filter(|request| is_honest(request)) {
-        if let Some(refusal) = outcome(&acl, request).refused {
-            refused.entry(refusal.because.join(", ")).or_default().push(request.name.clone());
+    let mut blocked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in requests.iter().filter(|request| is_legitimate(request)) {
+        if let Some(block) = outcome(&acl, request).blocked_by {
+            blocked.entry(block.matched_rules.join(", ")).or_default().push(request.name.clone());
         }
     }
-    assert!(refused.is_empty(), "of {} requests, the firewall would refuse {refused:#?}", requests.len());
+    assert!(blocked.is_empty(), "of {} requests, the firewall would block {blocked:#?}", requests.len());
 }
 
 #[test]
@@ -39,12 +39,12 @@ fn a_record_is_read() {
     let line = r#"{"method":"POST","path":"/v1/orders","query":"","headers":[["host","127.0.0.1:4577"],["user-agent","x"]],"body":"{}","source":"127.0.0.1","status":201}"#;
     let folder = std::env::temp_dir().join(format!("firewall-{}.jsonl", std::process::id()));
     std::fs::write(&folder, format!("{line}\n")).unwrap();
-    let requests = Request::recorded(&folder).unwrap();
+    let requests = Request::load_recorded(&folder).unwrap();
     std::fs::remove_file(&folder).unwrap();
-    assert!(is_honest(&requests[0]));
-    assert_eq!(outcome(&deployed(), &requests[0]).refused, None);
+    assert!(is_legitimate(&requests[0]));
+    assert_eq!(outcome(&deployed(), &requests[0]).blocked_by, None);
     assert_eq!(
-        outcome(&deployed(), &requests[0].clone().without("user-agent")).refused.unwrap().rule,
+        outcome(&deployed(), &requests[0].clone().without_header("user-agent")).blocked_by.unwrap().rule,
         "common"
     );
 }
