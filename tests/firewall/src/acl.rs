@@ -1,6 +1,7 @@
-//! A web ACL, and what it does with a request.
+//! A web ACL and its evaluation.
 //!
-//! Whatever of a web ACL is not understood here is an error, so that a statement cannot be deployed that is not tested.
+//! Anything in a web ACL that this module does not support is an error, so that no untested statement is
+//! deployed.
 
 use std::collections::BTreeMap;
 
@@ -19,22 +20,22 @@ use crate::request::Request;
 pub struct WebAcl {
     scope: String,
     default_action: Value,
-    #[expect(dead_code, reason = "read so that nothing else is taken for it")]
+    #[expect(dead_code, reason = "deserialized only because unknown fields are denied")]
     visibility_config: Value,
     #[serde(default)]
     association_config: Value,
-    /// The bodies of answers, by key.
+    /// The bodies of custom responses, by key.
     #[serde(default)]
     pub custom_response_bodies: BTreeMap<String, Body>,
     /// The rules, by priority.
     pub rules: Vec<Rule>,
 }
 
-/// The body of an response.
+/// The body of a custom response.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Body {
-    /// Such as `APPLICATION_JSON`.
+    /// The content type, such as `APPLICATION_JSON`.
     pub content_type: String,
     /// The body, at most 4 KB.
     pub content: String,
@@ -44,18 +45,18 @@ pub struct Body {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Rule {
-    /// Its name.
+    /// The name of the rule.
     pub name: String,
     priority: u32,
     action: Option<Value>,
     override_action: Option<Value>,
-    /// What it looks for.
+    /// The statement that a request has to match.
     pub statement: Statement,
-    #[expect(dead_code, reason = "read so that nothing else is taken for it")]
+    #[expect(dead_code, reason = "deserialized only because unknown fields are denied")]
     visibility_config: Value,
 }
 
-/// What a rule looks for.
+/// A statement of a rule.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "as AWS names them")]
@@ -87,16 +88,16 @@ pub enum Statement {
     RegexMatchStatement { regex_string: String, field_to_match: Field, text_transformations: Vec<Value> },
 }
 
-/// Another action for a rule of a managed group.
+/// An action that overrides that of a managed rule.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Override {
-    /// The managed rule.
+    /// The name of the managed rule.
     pub name: String,
     action_to_use: Value,
 }
 
-/// The part of a request that a pattern is compared with.
+/// The request component that a pattern is matched against.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Field {
@@ -104,30 +105,30 @@ pub enum Field {
     UriPath {},
 }
 
-/// What became of a request.
+/// The result of evaluating a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The rule of the web ACL that blocked_by it, and what of the managed rules led to that.
+    /// The rule of the web ACL that blocks the request, and the managed rules that matched.
     pub blocked_by: Option<Block>,
-    /// The labels that it was given.
+    /// The labels that were added to the request.
     pub labels: Vec<String>,
-    /// The rate-based rules that count it.
+    /// The rate-based rules that count the request.
     pub counted_by: Vec<String>,
 }
 
-/// Why a request was blocked_by.
+/// Why a request is blocked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The rule of the web ACL.
     pub rule: String,
-    /// The managed rule that blocked, or those whose labels the rule found.
+    /// The managed rule that blocks, or those whose labels the rule matched.
     pub matched_rules: Vec<String>,
 }
 
-/// Whether a request matches a managed rule, of whose body so many bytes are inspected.
+/// Returns whether a request matches a managed rule. The number is how many bytes of the body are inspected.
 pub type RuleMatcher<'a> = &'a dyn Fn(&ManagedRule, &Request, usize) -> Result<bool>;
 
-/// By its matches_documented_condition condition.
+/// Returns whether a request matches the documented condition of a managed rule.
 ///
 /// # Errors
 /// When the request's body cannot be decoded.
@@ -136,28 +137,29 @@ pub fn matches_documented_condition(rule: &ManagedRule, request: &Request, inspe
 }
 
 impl WebAcl {
-    /// The one of a template.
+    /// Reads the web ACL of a template.
     ///
     /// # Errors
-    /// When there is none, or it has something that is not understood here.
+    /// When there is none, or it contains something unsupported.
     pub fn from_template(template: &Template) -> Result<Self> {
         let all = template.all("AWS::WAFv2::WebACL");
         let (id, resource) = all.first_key_value().context("there is no web ACL")?;
         let properties = resource.property("").clone();
         let mut acl: Self =
-            serde_json::from_value(properties).with_context(|| format!("{id} is not understood"))?;
+            serde_json::from_value(properties).with_context(|| format!("{id} cannot be parsed"))?;
         acl.rules.sort_by_key(|rule| rule.priority);
         if acl.scope != "REGIONAL" || acl.default_action != serde_json::json!({ "Allow": {} }) {
-            bail!("{id} is not a regional web ACL that allows what it does not refuse");
+            bail!("{id} is not a regional web ACL with the default action Allow");
         }
         Ok(acl)
     }
 
-    /// How many bytes of a body API Gateway forwards for inspection: 16 KB, unless the web ACL says more
+    /// Returns how many bytes of a body API Gateway forwards for inspection: 16 KB, unless the web ACL sets a
+    /// higher limit
     /// (<https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html>).
     ///
     /// # Errors
-    /// When the setting is none of AWS's.
+    /// When the setting is unknown.
     pub fn inspected_bytes(&self) -> Result<usize> {
         let setting = self.association_config.pointer("/RequestBody/API_GATEWAY/DefaultSizeInspectionLimit");
         let kilobytes = match setting.and_then(Value::as_str) {
@@ -165,15 +167,15 @@ impl WebAcl {
             Some("KB_32") => 32,
             Some("KB_48") => 48,
             Some("KB_64") => 64,
-            Some(other) => bail!("{other} is no size that API Gateway forwards"),
+            Some(other) => bail!("{other} is not a size inspection limit of API Gateway"),
         };
         Ok(kilobytes * 1024)
     }
 
-    /// What it does with a request, below all limits.
+    /// Evaluates a request that exceeds no rate limit.
     ///
     /// # Errors
-    /// When a pattern or a name is not understood.
+    /// When a pattern or a name is unsupported.
     pub fn evaluate(&self, request: &Request, matches: RuleMatcher<'_>) -> Result<Outcome> {
         let inspected = self.inspected_bytes()?;
         let mut outcome = Outcome::default();
@@ -193,13 +195,13 @@ impl WebAcl {
                 } => {
                     if vendor_name != "AWS" || rule.override_action != Some(serde_json::json!({ "None": {} }))
                     {
-                        bail!("rule {} is no group of AWS's that is enforced", rule.name);
+                        bail!("rule {} is not an enforced rule group of AWS", rule.name);
                     }
                     if !in_scope(scope_down_statement.as_deref(), request, &outcome.labels)? {
                         continue;
                     }
                     let group =
-                        Group::by_name(name).with_context(|| format!("the group {name} is not known"))?;
+                        Group::by_name(name).with_context(|| format!("the rule group {name} is unknown"))?;
                     let found = evaluate_group(
                         group,
                         rule_action_overrides,
@@ -220,7 +222,7 @@ impl WebAcl {
                 continue;
             }
             if !is_group && rule.action.as_ref().is_none_or(|action| action.get("Block").is_none()) {
-                bail!("rule {} does something else than to block", rule.name);
+                bail!("the action of rule {} is not Block", rule.name);
             }
             outcome.blocked_by = Some(Block { rule: rule.name.clone(), matched_rules });
             break;
@@ -228,7 +230,7 @@ impl WebAcl {
         Ok(outcome)
     }
 
-    /// What a client gets that was blocked_by by `rule`, where the web ACL says so: status, headers, body.
+    /// Returns the custom response of `rule`, if it has one: status, headers, body.
     pub fn custom_response(&self, rule: &str) -> Option<(u64, BTreeMap<String, String>, &Body)> {
         let rule = self.rules.iter().find(|other| other.name == rule)?;
         let response = rule.action.as_ref()?.pointer("/Block/CustomResponse")?;
@@ -239,7 +241,7 @@ impl WebAcl {
         Some((response.get("ResponseCode")?.as_u64()?, headers.collect(), body))
     }
 
-    /// The managed rules that are only counted, by group.
+    /// Returns the managed rules whose action is overridden to Count, by group.
     pub fn counted_rules(&self) -> BTreeMap<&str, Vec<&str>> {
         let groups = self.rules.iter().filter_map(|rule| match &rule.statement {
             Statement::ManagedRuleGroupStatement { name, rule_action_overrides, .. } => {
@@ -255,7 +257,7 @@ fn in_scope(scope: Option<&Statement>, request: &Request, labels: &[String]) -> 
     scope.map_or(Ok(true), |scope| scope.matches(request, labels))
 }
 
-/// The managed rule that blocks the request, if one does. Rules that only count add their labels.
+/// Returns the managed rule that blocks the request, if any. Rules that only count add their labels.
 fn evaluate_group(
     group: &Group,
     overrides: &[Override],
@@ -294,7 +296,7 @@ impl Statement {
             Self::NotStatement { statement } => !statement.matches(request, labels)?,
             Self::LabelMatchStatement { scope, key } => {
                 if scope != "LABEL" {
-                    bail!("labels are matched by {scope}");
+                    bail!("the label match scope {scope} is unsupported: use LABEL");
                 }
                 labels.contains(key)
             }
@@ -304,17 +306,17 @@ impl Statement {
                 text_transformations,
             } => {
                 if *text_transformations != [serde_json::json!({ "Priority": 0, "Type": "NONE" })] {
-                    bail!("{regex_string} is compared with something else than the path as it was sent");
+                    bail!("{regex_string} has a text transformation: use NONE");
                 }
                 compile_cached(regex_string)?.is_match(&request.path)
             }
             Self::RateBasedStatement { .. } | Self::ManagedRuleGroupStatement { .. } => {
-                bail!("{self:?} cannot be part of another statement")
+                bail!("{self:?} cannot be nested in another statement")
             }
         })
     }
 
-    /// Those of `labels` that it looks for.
+    /// Returns those of `labels` that the statement matches.
     fn labels(&self, labels: &[String]) -> Vec<String> {
         let mut wanted = Vec::new();
         self.visit(&mut |statement| {
@@ -327,7 +329,7 @@ impl Statement {
         wanted
     }
 
-    /// This statement and those in it, from the outside in.
+    /// Visits this statement and the nested ones, outermost first.
     pub fn visit<'a>(&'a self, visitor: &mut dyn FnMut(&'a Self)) {
         visitor(self);
         match self {

@@ -1,35 +1,36 @@
-//! The rules of the rule groups that the web ACL asks, as AWS documents them.
+//! The rules of the AWS managed rule groups that the web ACL uses, as AWS documents them.
 //!
-//! Sources, read in 2026:
+//! Sources, as of 2026:
 //! <https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html> and
-//! <https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-ip-rep.html>. Where the documentation gives
-//! an example, it is the first pattern; those behind it are of the same kind, from what is known of such rule sets.
+//! <https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-ip-rep.html>. Where the
+//! documentation gives an example, it is the first pattern; the others are of the same kind, from public rule
+//! sets.
 
 use crate::condition::{Condition, Part};
 
-/// A rule group of AWS's.
+/// An AWS managed rule group.
 #[derive(Debug)]
 pub struct Group {
-    /// Its name, as `ManagedRuleGroupStatement` has it.
+    /// The name in `ManagedRuleGroupStatement`.
     pub name: &'static str,
-    /// What it takes of a web ACL's capacity.
+    /// The capacity in web ACL capacity units (WCU).
     pub capacity: u32,
-    /// What its labels begin with.
+    /// The prefix of its labels.
     pub namespace: &'static str,
-    /// Its rules, in order.
+    /// The rules, in order of evaluation.
     pub rules: &'static [Rule],
 }
 
-/// A rule of a group.
+/// A managed rule.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its name, as `RuleActionOverrides` have it.
+    /// The name in `RuleActionOverrides`.
     pub name: &'static str,
     /// The last part of the label that it adds.
     pub label: &'static str,
-    /// What it looks for.
+    /// The condition that a request has to match.
     pub condition: Condition,
-    /// Whether it only counts, unless it is told otherwise.
+    /// Whether its default action is Count.
     pub is_count_only: bool,
 }
 
@@ -99,7 +100,7 @@ const EXPLOITABLE: &[&str] = &[
 const REACT: &[&str] =
     &["__proto__", r#""?constructor"?\s*:\s*"?constructor"#, r"\$\d+:constructor", r"process\.mainmodule"];
 
-/// The groups.
+/// The rule groups.
 pub const GROUPS: &[Group] = &[
     Group {
         name: "AWSManagedRulesAmazonIpReputationList",
@@ -251,13 +252,13 @@ pub const GROUPS: &[Group] = &[
 ];
 
 impl Group {
-    /// The group of that name.
+    /// Returns the group with this name.
     pub fn by_name(name: &str) -> Option<&'static Self> {
         GROUPS.iter().find(|group| group.name == name)
     }
 }
 
-/// The names of all rules, with their groups.
+/// Returns all rules, with their groups.
 pub fn all_rules() -> impl Iterator<Item = (&'static Group, &'static Rule)> {
     GROUPS.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
 }

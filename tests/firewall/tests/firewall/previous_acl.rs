@@ -1,4 +1,4 @@
-//! The web ACL that stopped every order, and the requests of its time: what the tests here would have shown.
+//! An earlier web ACL that blocked every order: the tests show that this crate would have detected it.
 
 use architecture::template::Template;
 use firewall::acl::WebAcl;
@@ -52,13 +52,13 @@ fn parse_acl(yaml: &str) -> WebAcl {
     WebAcl::from_template(&Template::parse(yaml).unwrap()).unwrap()
 }
 
-/// The managed rules that blocked_by `request`.
+/// Returns the managed rules that block `request`.
 fn matched_rules(acl: &WebAcl, request: &Request) -> Vec<String> {
     outcome(acl, request).blocked_by.map(|block| block.matched_rules).unwrap_or_default()
 }
 
 #[test]
-fn it_refused_what_functions_sent() {
+fn it_blocked_the_requests_of_functions() {
     let acl = parse_acl(PREVIOUS_ACL);
     let ours = |request: &Request| {
         request.header("user-agent").is_some_and(|who| who.starts_with("serverless-orders/"))
@@ -72,7 +72,7 @@ fn it_refused_what_functions_sent() {
 }
 
 #[test]
-fn it_refused_webhooks_and_names() {
+fn it_blocked_legitimate_bodies_paths_and_queries() {
     let acl = parse_acl(PREVIOUS_ACL);
     let whole = parse_acl(
         &PREVIOUS_ACL.replace("- { Name: SizeRestrictions_BODY, ActionToUse: { Count: {} } }", "[]"),
@@ -95,7 +95,7 @@ fn it_refused_webhooks_and_names() {
 }
 
 #[test]
-fn it_counted_functions_with_the_public() {
+fn it_counted_functions_against_the_public_rate_limit() {
     let acl = parse_acl(PREVIOUS_ACL);
     let reserve = corpus().into_iter().find(|request| request.path.starts_with("/v1/reservations/")).unwrap();
     assert_eq!(outcome(&acl, &reserve).counted_by, ["rate-per-address"]);

@@ -1,4 +1,5 @@
-//! What really came in at the gateway: the end-to-end tests of a local stack, which `FIREWALL_REQUESTS` names the record of.
+//! The requests that the gateway of a local stack received during the end-to-end tests. `FIREWALL_REQUESTS`
+//! names the file that they were recorded in.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +8,8 @@ use firewall::request::Request;
 
 use super::{deployed, outcome};
 
-/// Whether a block would be a fault of the firewall's. What a client did wrong, on purpose or not, was answered with 4xx:
-/// the firewall may be faster with that. What the functions and Stripe send is never wrong.
+/// Returns whether blocking the request would be a false positive. The API rejected invalid requests with
+/// 4xx, and the firewall may block those. The requests of the functions and of Stripe are always legitimate.
 fn is_legitimate(request: &Request) -> bool {
     let sender = request.header("user-agent").unwrap_or_default();
     let signed = request.header("authorization").is_some_and(|how| how.starts_with("AWS4-HMAC-SHA256"));
@@ -18,9 +19,9 @@ fn is_legitimate(request: &Request) -> bool {
         || signed
 }
 
-/// Without the variable there is nothing to look at: `cargo xtask test end-to-end` sets it.
+/// Does nothing unless the variable is set; `cargo xtask test end-to-end` sets it.
 #[test]
-fn nothing_honest_is_refused() {
+fn no_legitimate_request_is_blocked() {
     let Some(file) = std::env::var_os("FIREWALL_REQUESTS") else { return };
     let acl = deployed();
     let requests = Request::load_recorded(Path::new(&file)).unwrap();
@@ -35,7 +36,7 @@ fn nothing_honest_is_refused() {
 }
 
 #[test]
-fn a_record_is_read() {
+fn a_recorded_request_is_parsed() {
     let line = r#"{"method":"POST","path":"/v1/orders","query":"","headers":[["host","127.0.0.1:4577"],["user-agent","x"]],"body":"{}","source":"127.0.0.1","status":201}"#;
     let folder = std::env::temp_dir().join(format!("firewall-{}.jsonl", std::process::id()));
     std::fs::write(&folder, format!("{line}\n")).unwrap();
