@@ -219,7 +219,7 @@ fn change_variants(sample: &Value) -> Vec<Event> {
         with("no keys", &|record| record["dynamodb"]["Keys"] = Value::Null),
         with("no sequence number", &|record| record["dynamodb"]["SequenceNumber"] = Value::Null),
         with("a creation date long ago", &|record| {
-            record["dynamodb"]["ApproximateCreationDateTime"] = json!(-1e300)
+            record["dynamodb"]["ApproximateCreationDateTime"] = json!(-1e300);
         }),
         with("an unknown attribute type", &|record| {
             record["dynamodb"]["NewImage"] = json!({ "a": { "Q": "1" } });

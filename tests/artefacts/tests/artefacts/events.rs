@@ -53,7 +53,7 @@ async fn invoke_with_all(function: &Function, backend: &Backend, events: &[Event
 /// Checks that the response is valid for an event of this kind and a function with this trigger.
 fn check(trigger: Trigger, kind: Kind, response: &Result<Bytes, String>) -> Result<(), String> {
     let response = match response {
-        // Errors come from the runtime in this form, unless the handler panicked.
+        // The runtime reports errors without this word: the handler panicked.
         Err(error) if error.contains("panicked") => return Err(format!("a panic: {error}")),
         Err(error) if trigger == Trigger::Http && kind != Kind::Other => {
             return Err(format!("a request failed with an error: {error}"));
