@@ -9,7 +9,7 @@ use http::{Method, Request, StatusCode};
 use platform::http::client::HttpClient;
 use serde_json::Value;
 
-use crate::stack::{Answer, Stack};
+use crate::stack::{ApiResponse, Stack};
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone)]
@@ -31,48 +31,48 @@ impl Stack {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn queue(&self, logical: &str) -> anyhow::Result<String> {
-        self.physical(logical).await
+    pub async fn queue_url(&self, logical: &str) -> anyhow::Result<String> {
+        self.physical_id(logical).await
     }
 
     /// The name of the table with this logical name.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn table(&self, logical: &str) -> anyhow::Result<String> {
-        self.physical(logical).await
+    pub async fn table_name(&self, logical: &str) -> anyhow::Result<String> {
+        self.physical_id(logical).await
     }
 
     /// Sends bodies to a queue as one batch.
     ///
     /// # Errors
     /// When one is not taken.
-    pub async fn send(&self, queue: &str, bodies: &[String]) -> anyhow::Result<()> {
+    pub async fn send_messages(&self, queue: &str, bodies: &[String]) -> anyhow::Result<()> {
         let entry = |(index, body): (usize, &String)| {
             SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build()
         };
         let entries = bodies.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let answer = self
+        let response = self
             .sqs()
             .send_message_batch()
-            .queue_url(self.queue(queue).await?)
+            .queue_url(self.queue_url(queue).await?)
             .set_entries(Some(entries))
             .send()
             .await?;
-        anyhow::ensure!(answer.failed().is_empty(), "not all were sent: {answer:?}");
+        anyhow::ensure!(response.failed().is_empty(), "not all were sent: {response:?}");
         Ok(())
     }
 
-    /// The dead letters in a queue that mention `text`. They stay there.
+    /// The dead-letter messages in a queue that mention `text`. They stay there.
     ///
     /// # Errors
     /// When the queue cannot be read.
     pub async fn dead_letters(&self, queue: &str, text: &str) -> anyhow::Result<Vec<DeadLetter>> {
-        let url = self.queue(queue).await?;
+        let url = self.queue_url(queue).await?;
         let mut found = Vec::new();
         let mut seen = Vec::new();
         loop {
-            let answer = self
+            let response = self
                 .sqs()
                 .receive_message()
                 .queue_url(&url)
@@ -80,13 +80,16 @@ impl Stack {
                 .message_attribute_names("All")
                 .send()
                 .await?;
-            let messages = answer.messages.unwrap_or_default();
+            let messages = response.messages.unwrap_or_default();
             if messages.is_empty() {
                 break;
             }
             seen.extend(messages.iter().filter_map(|message| message.receipt_handle.clone()));
             found.extend(
-                messages.into_iter().map(DeadLetter::from).filter(|letter| letter.body.contains(text)),
+                messages
+                    .into_iter()
+                    .map(DeadLetter::from)
+                    .filter(|dead_letter| dead_letter.body.contains(text)),
             );
         }
         // What was looked at becomes visible again for the other tests.
@@ -102,44 +105,45 @@ impl Stack {
         Ok(found)
     }
 
-    /// Sends a dead letter to the queue that it came from, and then removes it.
+    /// Sends a dead-letter message to the queue that it came from, and then removes it.
     ///
     /// # Errors
     /// When one of the two fails.
-    pub async fn redrive(&self, letter: &DeadLetter, function: &str) -> anyhow::Result<()> {
-        self.send(&format!("{function}Queue"), std::slice::from_ref(&letter.body)).await?;
-        let url = self.queue(&format!("{function}DeadLetters")).await?;
-        self.sqs().delete_message().queue_url(url).receipt_handle(&letter.receipt).send().await?;
+    pub async fn redrive(&self, dead_letter: &DeadLetter, function: &str) -> anyhow::Result<()> {
+        self.send_messages(&format!("{function}Queue"), std::slice::from_ref(&dead_letter.body)).await?;
+        let url = self.queue_url(&format!("{function}DeadLetters")).await?;
+        self.sqs().delete_message().queue_url(url).receipt_handle(&dead_letter.receipt).send().await?;
         Ok(())
     }
 
-    /// Calls a function, and gives back its answer.
+    /// Calls a function, and gives back its response.
     ///
     /// # Errors
     /// When it fails.
     pub async fn invoke(&self, logical: &str, payload: &str) -> anyhow::Result<Value> {
-        let name = self.physical(logical).await?;
-        let answer =
-            self.lambda(Method::POST, &format!("/2015-03-31/functions/{name}/invocations"), payload).await?;
+        let name = self.physical_id(logical).await?;
+        let response = self
+            .call_lambda(Method::POST, &format!("/2015-03-31/functions/{name}/invocations"), payload)
+            .await?;
         anyhow::ensure!(
-            answer.status == StatusCode::OK && !answer.headers.contains_key("x-amz-function-error"),
-            "{logical} failed: {answer:?}"
+            response.status == StatusCode::OK && !response.headers.contains_key("x-amz-function-error"),
+            "{logical} failed: {response:?}"
         );
-        Ok(answer.body)
+        Ok(response.body)
     }
 
     /// A request to the Lambda API.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn lambda(&self, method: Method, path: &str, body: &str) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn call_lambda(&self, method: Method, path: &str, body: &str) -> anyhow::Result<ApiResponse> {
         self.aws_request("lambda", method, path, &[("content-type", "application/json")], body).await
     }
 
     /// A signed request to any AWS service.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When there is no response.
     pub async fn aws_request(
         &self,
         service: &'static str,
@@ -147,7 +151,7 @@ impl Stack {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ApiResponse> {
         let base = match self.aws.sdk_config().endpoint_url() {
             Some(endpoint) => endpoint.to_owned(),
             None => {
@@ -160,7 +164,7 @@ impl Stack {
             request = request.header(*name, *value);
         }
         let request = request.body(Bytes::from(body.to_owned()))?;
-        Answer::read(self.aws.signed_client(service).send(request).await?)
+        ApiResponse::read(self.aws.signed_client(service).send(request).await?)
     }
 }
 

@@ -17,7 +17,7 @@ impl Stack {
     ///
     /// # Errors
     /// When there is none, or CloudFormation does not say.
-    pub async fn physical(&self, logical: &str) -> anyhow::Result<String> {
+    pub async fn physical_id(&self, logical: &str) -> anyhow::Result<String> {
         let resources = RESOURCES.get_or_try_init(|| self.list_resources()).await?;
         resources.get(logical).cloned().with_context(|| format!("stack {} has no {logical}", self.name))
     }
@@ -29,8 +29,8 @@ impl Stack {
     pub async fn parameter(&self, name: &str) -> anyhow::Result<String> {
         let parameters = PARAMETERS.get_or_try_init(async || {
             let form = [("Action", "DescribeStacks"), ("Version", "2010-05-15"), ("StackName", &self.name)];
-            let answer = self.query("cloudformation", &serde_urlencoded::to_string(form)?).await?;
-            anyhow::Ok(pairs(&answer, "ParameterKey", "ParameterValue").collect())
+            let response = self.send_query("cloudformation", &serde_urlencoded::to_string(form)?).await?;
+            anyhow::Ok(pairs(&response, "ParameterKey", "ParameterValue").collect())
         });
         Ok(parameters.await?.get(name).cloned().unwrap_or_default())
     }
@@ -42,9 +42,9 @@ impl Stack {
             let mut form =
                 vec![("Action", "ListStackResources"), ("Version", "2010-05-15"), ("StackName", &self.name)];
             form.extend(next.as_deref().map(|token| ("NextToken", token)));
-            let answer = self.query("cloudformation", &serde_urlencoded::to_string(form)?).await?;
-            resources.extend(pairs(&answer, "LogicalResourceId", "PhysicalResourceId"));
-            next = element(&answer, "NextToken").filter(|token| !token.is_empty());
+            let response = self.send_query("cloudformation", &serde_urlencoded::to_string(form)?).await?;
+            resources.extend(pairs(&response, "LogicalResourceId", "PhysicalResourceId"));
+            next = element(&response, "NextToken").filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(resources);
             }
@@ -52,11 +52,11 @@ impl Stack {
     }
 
     /// A request to a service that takes forms and answers with XML.
-    pub(crate) async fn query(&self, service: &'static str, form: &str) -> anyhow::Result<String> {
+    pub(crate) async fn send_query(&self, service: &'static str, form: &str) -> anyhow::Result<String> {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let answer =
+        let response =
             self.aws_request(service, Method::POST, "/", &headers, form).await?.expect(StatusCode::OK)?;
-        Ok(answer.body.as_str().context("no XML")?.to_owned())
+        Ok(response.body.as_str().context("no XML")?.to_owned())
     }
 }
 

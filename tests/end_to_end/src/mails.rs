@@ -7,8 +7,8 @@ use http::Method;
 use platform::http::client::HttpClient;
 use serde_json::Value;
 
-use crate::stack::{Answer, Stack};
-use crate::{PATIENCE, wait_for};
+use crate::stack::{ApiResponse, Stack};
+use crate::{WAIT_TIMEOUT, wait_for};
 
 impl Stack {
     /// All mails to an address.
@@ -18,15 +18,15 @@ impl Stack {
     pub async fn mails(&self, address: &str) -> anyhow::Result<Vec<Value>> {
         let emulator = self.emulator.as_deref().context("only the local stack has a mailbox")?;
         let request = self.request(Method::GET, emulator, "/_ministack/ses/messages", &[], Bytes::new())?;
-        let all = Answer::read(self.client.send(request).await?)?.body;
+        let all = ApiResponse::read(self.client.send(request).await?)?.body;
         let mut found = Vec::new();
         collect(&all, address, &mut found);
         Ok(found)
     }
 
     /// Waits for the first mail to an address, and gives back its subject and its text.
-    pub async fn mail(&self, address: &str) -> (String, String) {
-        let mail = wait_for(&format!("a mail to {address}"), PATIENCE, async || {
+    pub async fn wait_for_mail(&self, address: &str) -> (String, String) {
+        let mail = wait_for(&format!("a mail to {address}"), WAIT_TIMEOUT, async || {
             Ok(self.mails(address).await?.pop())
         })
         .await;
@@ -36,13 +36,18 @@ impl Stack {
 
     /// Waits until the mail of that kind about an order was sent; gives back its subject and its text where there is a
     /// mailbox to read them in.
-    pub async fn mail_about(&self, order: &str, kind: &str, address: &str) -> Option<(String, String)> {
-        wait_for(&format!("the {kind} mail about order {order}"), PATIENCE, async || {
+    pub async fn wait_for_mail_about(
+        &self,
+        order: &str,
+        kind: &str,
+        address: &str,
+    ) -> Option<(String, String)> {
+        wait_for(&format!("the {kind} mail about order {order}"), WAIT_TIMEOUT, async || {
             Ok(self.was_sent(order, kind).await?.then_some(()))
         })
         .await;
         match self.emulator {
-            Some(_) => Some(self.mail(address).await),
+            Some(_) => Some(self.wait_for_mail(address).await),
             None => None,
         }
     }

@@ -6,7 +6,7 @@ use http::Method;
 use platform::http::client::HttpClient;
 
 use crate::cloudformation::element;
-use crate::stack::{Answer, Stack};
+use crate::stack::{ApiResponse, Stack};
 
 /// A role's credentials.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Role {
     }
 
     /// The same AWS, as this role.
-    pub fn of(&self, aws: &Aws) -> Aws {
+    pub fn configure(&self, aws: &Aws) -> Aws {
         aws.with_credentials(&self.key_id, &self.secret, &self.session)
     }
 }
@@ -35,7 +35,7 @@ impl Stack {
     /// # Errors
     /// When there is none, or it cannot be assumed.
     pub async fn role(&self, logical: &str) -> anyhow::Result<Role> {
-        let roles = self.query("iam", "Action=ListRoles&Version=2010-05-08&MaxItems=1000").await?;
+        let roles = self.send_query("iam", "Action=ListRoles&Version=2010-05-08&MaxItems=1000").await?;
         let mut arns = roles.split("<Arn>").skip(1).filter_map(|part| part.split("</Arn>").next());
         let role = arns.find(|arn| arn.contains(logical)).with_context(|| format!("no role {logical}"))?;
         let form = serde_urlencoded::to_string([
@@ -44,7 +44,7 @@ impl Stack {
             ("RoleArn", role),
             ("RoleSessionName", "test"),
         ])?;
-        let assumed = self.query("sts", &form).await?;
+        let assumed = self.send_query("sts", &form).await?;
         let field = |name: &str| element(&assumed, name).with_context(|| format!("no {name}"));
         Ok(Role {
             key_id: field("AccessKeyId")?,
@@ -56,9 +56,14 @@ impl Stack {
     /// A request to the API, signed by a role.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn signed_as(&self, role: &Role, method: Method, path: &str) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn send_signed_as(
+        &self,
+        role: &Role,
+        method: Method,
+        path: &str,
+    ) -> anyhow::Result<ApiResponse> {
         let request = self.api_request(method, path)?;
-        Answer::read(role.of(&self.aws).signed_client("execute-api").send(request).await?)
+        ApiResponse::read(role.configure(&self.aws).signed_client("execute-api").send(request).await?)
     }
 }

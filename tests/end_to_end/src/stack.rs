@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::needs::is_local;
-use crate::test_data::{address, new_name};
-use crate::{PATIENCE, wait_for};
+use crate::requirements::is_local;
+use crate::test_data::{simulator_address, unique_name};
+use crate::{WAIT_TIMEOUT, wait_for};
 
 /// The stack under test.
 pub struct Stack {
@@ -29,9 +29,9 @@ pub struct Stack {
     pub(crate) emulator: Option<String>,
 }
 
-/// An answer of the API.
+/// An response of the API.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct ApiResponse {
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -60,9 +60,9 @@ pub struct NewOrder {
 
 impl NewOrder {
     /// So many of a product, to be paid with `payment_method`.
-    pub fn of(product: &Product, quantity: u32, payment_method: &str) -> Self {
+    pub fn new(product: &Product, quantity: u32, payment_method: &str) -> Self {
         let customer = Uuid::new_v4().simple().to_string();
-        let email = address(&customer);
+        let email = simulator_address(&customer);
         let body = json!({
             "customer": { "id": customer, "name": "Ada Lovelace", "email": email },
             "payment_method": payment_method,
@@ -76,7 +76,7 @@ impl NewOrder {
     }
 }
 
-pub(crate) fn variable(name: &str) -> anyhow::Result<String> {
+pub(crate) fn env_variable(name: &str) -> anyhow::Result<String> {
     std::env::var(name).with_context(|| {
         format!("{name} is not set. Run these tests with `cargo xtask test end-to-end`, which starts a stack for them, or with `cargo xtask verify`")
     })
@@ -92,13 +92,13 @@ impl Stack {
         Ok(Self {
             signed: aws.signed_client("execute-api"),
             aws,
-            name: variable("E2E_STACK_NAME")?,
+            name: env_variable("E2E_STACK_NAME")?,
             client: UnsignedClient::new(std::time::Duration::from_secs(30)),
-            outputs: serde_json::from_str(&variable("E2E_OUTPUTS")?).context("E2E_OUTPUTS is no JSON")?,
+            outputs: serde_json::from_str(&env_variable("E2E_OUTPUTS")?).context("E2E_OUTPUTS is no JSON")?,
             machine_bearer: OnceCell::new(),
-            api: variable("E2E_API_URL")?,
-            stripe: variable("E2E_STRIPE_URL")?,
-            emulator: is_local().then(|| variable("E2E_EMULATOR_URL")).transpose()?,
+            api: env_variable("E2E_API_URL")?,
+            stripe: env_variable("E2E_STRIPE_URL")?,
+            emulator: is_local().then(|| env_variable("E2E_EMULATOR_URL")).transpose()?,
         })
     }
 
@@ -111,73 +111,78 @@ impl Stack {
     /// where that is empty, nobody.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When there is no response.
     pub async fn api(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&Value>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ApiResponse> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        self.raw(method, path, headers, body.into()).await
+        self.send_raw(method, path, headers, body.into()).await
     }
 
     /// A request with any body, also one that is no JSON.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn raw(
+    /// When there is no response.
+    pub async fn send_raw(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ApiResponse> {
         let mut headers = headers.to_vec();
         let machine;
         if !headers.iter().any(|(name, _)| *name == "authorization") {
-            machine = self.machine().await?;
+            machine = self.machine_authorization().await?;
             headers.push(("authorization", machine.as_str()));
         }
         headers.retain(|(name, value)| *name != "authorization" || !value.is_empty());
         let request = self.request(method, &self.api, path, &headers, body)?;
-        Answer::read(self.client.send(request).await?)
+        ApiResponse::read(self.client.send(request).await?)
     }
 
-    /// An answer to a `GET` as it came, byte by byte: for documents. `authorization` as in [`Stack::api`].
+    /// An response to a `GET` as it came, byte by byte: for documents. `authorization` as in [`Stack::api`].
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn document(
+    /// When there is no response.
+    pub async fn get_document(
         &self,
         path: &str,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<http::Response<Bytes>> {
         let mut headers = headers.to_vec();
-        let machine = self.machine().await?;
+        let machine = self.machine_authorization().await?;
         if !headers.iter().any(|(name, _)| *name == "authorization") {
             headers.push(("authorization", machine.as_str()));
         }
         Ok(self.client.send(self.request(Method::GET, &self.api, path, &headers, Bytes::new())?).await?)
     }
 
-    /// What is at an address that an answer gave, for who has nothing but the address.
+    /// What is at an address that an response gave, for who has nothing but the address.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn follow(&self, address: &str) -> anyhow::Result<http::Response<Bytes>> {
+    /// When there is no response.
+    pub async fn get_url(&self, address: &str) -> anyhow::Result<http::Response<Bytes>> {
         Ok(self.client.send(self.request(Method::GET, address, "", &[], Bytes::new())?).await?)
     }
 
     /// A request to the API, signed as the stack's own functions sign theirs.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn signed(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn send_signed(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<ApiResponse> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = self.request(method, &self.api, path, &[], body.into())?;
-        Answer::read(self.signed.send(request).await?)
+        ApiResponse::read(self.signed.send(request).await?)
     }
 
     pub(crate) fn api_request(&self, method: Method, path: &str) -> anyhow::Result<Request<Bytes>> {
@@ -206,9 +211,9 @@ impl Stack {
     ///
     /// # Errors
     /// When the API does not make it.
-    pub async fn product(&self, cents: u32, pieces: u32) -> anyhow::Result<Product> {
-        let product = Product { sku: new_name(), cents };
-        self.stock_up(&product, pieces).await?;
+    pub async fn create_product(&self, cents: u32, pieces: u32) -> anyhow::Result<Product> {
+        let product = Product { sku: unique_name(), cents };
+        self.add_stock(&product, pieces).await?;
         Ok(product)
     }
 
@@ -216,7 +221,7 @@ impl Stack {
     ///
     /// # Errors
     /// When the API does not do it.
-    pub async fn stock_up(&self, product: &Product, pieces: u32) -> anyhow::Result<()> {
+    pub async fn add_stock(&self, product: &Product, pieces: u32) -> anyhow::Result<()> {
         let path = format!("/products/{}", product.sku);
         let body = json!({ "name": "Darjeeling", "price": { "amount": product.cents, "currency": "EUR" } });
         self.api(Method::PUT, &path, &[], Some(&body)).await?.expect(StatusCode::OK)?;
@@ -233,8 +238,8 @@ impl Stack {
     /// # Errors
     /// When the API does not tell.
     pub async fn stock(&self, product: &Product) -> anyhow::Result<(u64, u64, u64)> {
-        let answer = self.api(Method::GET, &format!("/products/{}", product.sku), &[], None).await?;
-        let body = answer.expect(StatusCode::OK)?.body;
+        let response = self.api(Method::GET, &format!("/products/{}", product.sku), &[], None).await?;
+        let body = response.expect(StatusCode::OK)?.body;
         let count = |name: &str| body[name].as_u64().with_context(|| format!("no {name} in {body}"));
         Ok((count("available")?, count("held")?, count("sold")?))
     }
@@ -243,17 +248,19 @@ impl Stack {
     ///
     /// # Errors
     /// When the API does not take it.
-    pub async fn place(&self, order: &NewOrder) -> anyhow::Result<String> {
-        let answer =
-            self.place_with_key(order, &Uuid::new_v4().to_string()).await?.expect(StatusCode::CREATED)?;
-        Ok(answer.body["id"].as_str().context("an order without an id")?.to_owned())
+    pub async fn place_order(&self, order: &NewOrder) -> anyhow::Result<String> {
+        let response = self
+            .place_order_with_key(order, &Uuid::new_v4().to_string())
+            .await?
+            .expect(StatusCode::CREATED)?;
+        Ok(response.body["id"].as_str().context("an order without an id")?.to_owned())
     }
 
     /// Sends `POST /orders` with this idempotency key.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn place_with_key(&self, order: &NewOrder, key: &str) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn place_order_with_key(&self, order: &NewOrder, key: &str) -> anyhow::Result<ApiResponse> {
         self.api(Method::POST, "/orders", &[("idempotency-key", key)], Some(&order.body)).await
     }
 
@@ -261,28 +268,29 @@ impl Stack {
     ///
     /// # Errors
     /// When the API does not tell.
-    pub async fn status(&self, order: &str) -> anyhow::Result<String> {
-        let answer =
+    pub async fn order_status(&self, order: &str) -> anyhow::Result<String> {
+        let response =
             self.api(Method::GET, &format!("/orders/{order}"), &[], None).await?.expect(StatusCode::OK)?;
-        Ok(answer.body["status"].as_str().context("an order without a status")?.to_owned())
+        Ok(response.body["status"].as_str().context("an order without a status")?.to_owned())
     }
 
     /// Waits until an order has a status.
-    pub async fn becomes(&self, order: &str, status: &str) {
+    pub async fn wait_for_status(&self, order: &str, status: &str) {
         let what = format!("order {order} to become {status}");
-        wait_for(&what, PATIENCE, async || Ok((self.status(order).await? == status).then_some(()))).await;
+        wait_for(&what, WAIT_TIMEOUT, async || Ok((self.order_status(order).await? == status).then_some(())))
+            .await;
     }
 
     /// Waits until the stock of a product is so: available, held, sold.
-    pub async fn stock_becomes(&self, product: &Product, stock: (u64, u64, u64)) {
+    pub async fn wait_for_stock(&self, product: &Product, stock: (u64, u64, u64)) {
         let what = format!("the stock of {} to become {stock:?}", product.sku);
-        wait_for(&what, PATIENCE, async || Ok((self.stock(product).await? == stock).then_some(()))).await;
+        wait_for(&what, WAIT_TIMEOUT, async || Ok((self.stock(product).await? == stock).then_some(()))).await;
     }
 }
 
-impl Answer {
-    pub(crate) fn read(answer: http::Response<Bytes>) -> anyhow::Result<Self> {
-        let (parts, body) = answer.into_parts();
+impl ApiResponse {
+    pub(crate) fn read(response: http::Response<Bytes>) -> anyhow::Result<Self> {
+        let (parts, body) = response.into_parts();
         Ok(Self {
             status: parts.status,
             headers: parts.headers,
@@ -291,7 +299,7 @@ impl Answer {
         })
     }
 
-    /// The answer, if it has this status.
+    /// The response, if it has this status.
     ///
     /// # Errors
     /// When it has another.
@@ -301,7 +309,7 @@ impl Answer {
     }
 
     /// The places that a problem names, such as `/lines/0/quantity`.
-    pub fn places(&self) -> Vec<String> {
+    pub fn error_locations(&self) -> Vec<String> {
         let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
         let place = |error: &Value| {
             let name = ["pointer", "header", "parameter"].into_iter().find_map(|kind| error[kind].as_str());

@@ -9,7 +9,7 @@ use platform::http::client::HttpClient;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::stack::{Answer, Stack, variable};
+use crate::stack::{ApiResponse, Stack, env_variable};
 
 /// The version of Stripe's API that the functions use.
 const API_VERSION: &str = "2024-06-20";
@@ -42,7 +42,7 @@ impl Stack {
         loop {
             let path = format!("/v1/payment_intents?limit=100{after}");
             let request = self.request(Method::GET, &self.stripe, &path, &headers, bytes::Bytes::new())?;
-            let page = Answer::read(self.client.send(request).await?)?;
+            let page = ApiResponse::read(self.client.send(request).await?)?;
             anyhow::ensure!(page.status.is_success(), "listing PaymentIntents: {page:?}");
             let intents = page.body["data"].as_array().context("no list of PaymentIntents")?;
             let of_order = intents.iter().filter(|intent| intent["metadata"]["order_id"] == order);
@@ -64,7 +64,7 @@ impl Stack {
     ///
     /// # Errors
     /// When the stand-in does not take it.
-    pub async fn fault(&self, order: Option<&str>, mut fault: Value) -> anyhow::Result<u64> {
+    pub async fn inject_fault(&self, order: Option<&str>, mut fault: Value) -> anyhow::Result<u64> {
         fault["order_id"] = order.into();
         let made = self.stripe(Method::POST, "/_control/faults", Some(&fault)).await?;
         made["id"].as_u64().with_context(|| format!("a fault without an id: {made}"))
@@ -74,7 +74,7 @@ impl Stack {
     ///
     /// # Errors
     /// When there is none.
-    pub async fn mend(&self, fault: u64) -> anyhow::Result<()> {
+    pub async fn clear_fault(&self, fault: u64) -> anyhow::Result<()> {
         self.stripe(Method::DELETE, &format!("/_control/faults/{fault}"), None).await.map(drop)
     }
 
@@ -83,14 +83,14 @@ impl Stack {
     /// # Errors
     /// When it cannot be read.
     pub async fn webhook_secret(&self) -> anyhow::Result<SecretString> {
-        Secret::new(self.aws.sdk_config(), variable("E2E_WEBHOOK_SECRET_ID")?).get().await
+        Secret::new(self.aws.sdk_config(), env_variable("E2E_WEBHOOK_SECRET_ID")?).get().await
     }
 
     /// How the stand-in sends the webhooks of an order from now on: `normal`, `off` or `twice`.
     ///
     /// # Errors
     /// When the stand-in does not take it.
-    pub async fn send_webhooks(&self, order: &str, mode: &str) -> anyhow::Result<()> {
+    pub async fn set_webhook_mode(&self, order: &str, mode: &str) -> anyhow::Result<()> {
         let path = format!("/_control/webhook_modes/{order}");
         self.stripe(Method::PUT, &path, Some(&json!({ "mode": mode }))).await.map(drop)
     }
@@ -99,7 +99,7 @@ impl Stack {
     ///
     /// # Errors
     /// When the stand-in does not tell.
-    pub async fn webhooks(&self, order: &str) -> anyhow::Result<Vec<Value>> {
+    pub async fn webhook_deliveries(&self, order: &str) -> anyhow::Result<Vec<Value>> {
         let path = format!("/_control/webhook_endpoint?order_id={order}");
         let shown = self.stripe(Method::GET, &path, None).await?;
         shown["deliveries"].as_array().cloned().context("no list of deliveries")
@@ -116,8 +116,8 @@ impl Stack {
     async fn stripe(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = self.request(method, &self.stripe, path, &[], body.into())?;
-        let answer = Answer::read(self.client.send(request).await?)?;
-        anyhow::ensure!(answer.status.is_success(), "{path}: {answer:?}");
-        Ok(answer.body)
+        let response = ApiResponse::read(self.client.send(request).await?)?;
+        anyhow::ensure!(response.status.is_success(), "{path}: {response:?}");
+        Ok(response.body)
     }
 }

@@ -6,8 +6,8 @@ use http::{Method, Request, StatusCode};
 use platform::http::client::HttpClient;
 use serde_json::{Value, json};
 
-use crate::stack::{Answer, Stack};
-use crate::{PATIENCE, wait_for};
+use crate::stack::{ApiResponse, Stack};
+use crate::{WAIT_TIMEOUT, wait_for};
 
 /// A form that the API gave for an upload.
 #[derive(Debug, Clone)]
@@ -53,16 +53,17 @@ impl Stack {
     ///
     /// # Errors
     /// When the API gives no form.
-    pub async fn ask_for_upload(&self, sku: &str, content_type: &str) -> anyhow::Result<Form> {
+    pub async fn request_upload(&self, sku: &str, content_type: &str) -> anyhow::Result<Form> {
         let path = format!("/products/{sku}/image");
         let body = json!({ "content_type": content_type });
-        let answer = self.api(Method::POST, &path, &[], Some(&body)).await?.expect(StatusCode::CREATED)?.body;
-        let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("{answer}"));
-        let fields = answer["fields"].as_object().with_context(|| format!("{answer}"))?;
+        let response =
+            self.api(Method::POST, &path, &[], Some(&body)).await?.expect(StatusCode::CREATED)?.body;
+        let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("{response}"));
+        let fields = response["fields"].as_object().with_context(|| format!("{response}"))?;
         let fields = fields.iter().map(|(name, value)| Ok((name.clone(), text(value)?)));
         Ok(Form {
-            upload_id: text(&answer["upload_id"])?,
-            url: text(&answer["url"])?,
+            upload_id: text(&response["upload_id"])?,
+            url: text(&response["url"])?,
             fields: fields.collect::<anyhow::Result<_>>()?,
         })
     }
@@ -70,20 +71,20 @@ impl Stack {
     /// Sends a file with a form, as a browser does.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn upload(&self, form: &Form, file: &[u8]) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn upload(&self, form: &Form, file: &[u8]) -> anyhow::Result<ApiResponse> {
         let request = Request::post(&form.url)
             .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
             .body(form.body(file))?;
-        Answer::read(self.client.send(request).await?)
+        ApiResponse::read(self.client.send(request).await?)
     }
 
     /// Asks for an upload, and sends a file.
     ///
     /// # Errors
     /// When one of the two does not work.
-    pub async fn upload_picture(&self, sku: &str, content_type: &str, file: &[u8]) -> anyhow::Result<Form> {
-        let form = self.ask_for_upload(sku, content_type).await?;
+    pub async fn upload_image(&self, sku: &str, content_type: &str, file: &[u8]) -> anyhow::Result<Form> {
+        let form = self.request_upload(sku, content_type).await?;
         self.upload(&form, file).await?.expect(StatusCode::NO_CONTENT)?;
         Ok(form)
     }
@@ -91,19 +92,19 @@ impl Stack {
     /// What anybody is told of a product's picture.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn picture(&self, sku: &str) -> anyhow::Result<Value> {
+    /// When there is no response.
+    pub async fn image_status(&self, sku: &str) -> anyhow::Result<Value> {
         let path = format!("/products/{sku}/image");
-        let answer = self.api(Method::GET, &path, &[("authorization", "")], None).await?;
-        Ok(answer.expect(StatusCode::OK)?.body)
+        let response = self.api(Method::GET, &path, &[("authorization", "")], None).await?;
+        Ok(response.expect(StatusCode::OK)?.body)
     }
 
     /// Waits until the upload that was asked for last is decided, and gives back what is told of it.
-    pub async fn decided(&self, sku: &str) -> Value {
+    pub async fn wait_for_upload_result(&self, sku: &str) -> Value {
         // GuardDuty takes its time.
-        let patience = if self.is_local() { PATIENCE } else { PATIENCE * 4 };
-        wait_for(&format!("what becomes of the upload for {sku}"), patience, async || {
-            Ok(Some(self.picture(sku).await?).filter(|picture| picture["status"] != "pending"))
+        let timeout = if self.is_local() { WAIT_TIMEOUT } else { WAIT_TIMEOUT * 4 };
+        wait_for(&format!("what becomes of the upload for {sku}"), timeout, async || {
+            Ok(Some(self.image_status(sku).await?).filter(|picture| picture["status"] != "pending"))
         })
         .await
     }
@@ -111,11 +112,11 @@ impl Stack {
     /// Fetches something as anybody can: status, media type, and what it holds.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When there is no response.
     pub async fn fetch(&self, url: &str) -> anyhow::Result<(StatusCode, String, Bytes)> {
-        let answer = self.client.send(Request::get(url).body(Bytes::new())?).await?;
-        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+        let response = self.client.send(Request::get(url).body(Bytes::new())?).await?;
+        let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().to_owned();
-        Ok((answer.status(), kind, answer.into_body()))
+        Ok((response.status(), kind, response.into_body()))
     }
 }

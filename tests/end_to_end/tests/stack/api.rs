@@ -1,7 +1,7 @@
 //! What the front door says to good and bad requests.
 
 use bytes::Bytes;
-use end_to_end::{Answer, NewOrder, Stack};
+use end_to_end::{ApiResponse, NewOrder, Stack};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,30 +11,31 @@ use crate::shared;
 #[tokio::test]
 async fn the_same_key_and_body_make_one_order_and_one_answer() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(1000, 20).await.unwrap();
-    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let product = stack.create_product(1000, 20).await.unwrap();
+    let order = NewOrder::new(&product, 1, "pm_card_visa");
     let key = Uuid::new_v4().to_string();
-    let answers =
-        futures::future::try_join_all((0..6).map(|_| stack.place_with_key(&order, &key))).await.unwrap();
+    let answers = futures::future::try_join_all((0..6).map(|_| stack.place_order_with_key(&order, &key)))
+        .await
+        .unwrap();
     // Two at once: one may be told to come again, and none makes a second order.
-    let taken: Vec<_> = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).collect();
+    let taken: Vec<_> = answers.iter().filter(|response| response.status == StatusCode::CREATED).collect();
     assert!(!taken.is_empty());
     assert!(
         answers
             .iter()
-            .all(|answer| [StatusCode::CREATED, StatusCode::SERVICE_UNAVAILABLE].contains(&answer.status))
+            .all(|response| [StatusCode::CREATED, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status))
     );
     let id = taken[0].body["id"].as_str().unwrap();
     assert_eq!(taken[0].headers["location"], format!("/v1/orders/{id}"));
-    stack.becomes(id, "paid").await;
-    let late = stack.place_with_key(&order, &key).await.unwrap();
-    for answer in taken.iter().copied().chain([&late]) {
-        assert_eq!((answer.status, &answer.body), (StatusCode::CREATED, &taken[0].body));
+    stack.wait_for_status(id, "paid").await;
+    let late = stack.place_order_with_key(&order, &key).await.unwrap();
+    for response in taken.iter().copied().chain([&late]) {
+        assert_eq!((response.status, &response.body), (StatusCode::CREATED, &taken[0].body));
     }
     let list = format!("/orders?customer_id={}", order.body["customer"]["id"].as_str().unwrap());
     let listed = stack.api(Method::GET, &list, &[], None).await.unwrap();
     assert_eq!(listed.body["orders"].as_array().map(Vec::len), Some(1), "{listed:?}");
-    stack.stock_becomes(&product, (19, 0, 1)).await;
+    stack.wait_for_stock(&product, (19, 0, 1)).await;
 
     let other = NewOrder {
         body: {
@@ -44,7 +45,7 @@ async fn the_same_key_and_body_make_one_order_and_one_answer() {
         },
         ..order
     };
-    let refused = stack.place_with_key(&other, &key).await.unwrap();
+    let refused = stack.place_order_with_key(&other, &key).await.unwrap();
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
     assert_eq!(refused.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
 }
@@ -52,11 +53,11 @@ async fn the_same_key_and_body_make_one_order_and_one_answer() {
 #[tokio::test]
 async fn a_customers_orders_come_in_pages() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 10).await.unwrap();
-    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let product = stack.create_product(100, 10).await.unwrap();
+    let order = NewOrder::new(&product, 1, "pm_card_visa");
     let mut placed = Vec::new();
     for _ in 0..5 {
-        placed.push(stack.place(&order).await.unwrap());
+        placed.push(stack.place_order(&order).await.unwrap());
     }
     placed.reverse();
     let first = format!("/orders?customer_id={}&limit=2", order.body["customer"]["id"].as_str().unwrap());
@@ -82,21 +83,22 @@ fn changed(good: &Value, change: impl Fn(&mut Value)) -> Value {
     body
 }
 
-async fn refused(stack: &Stack, body: &Value) -> Answer {
+async fn assert_invalid(stack: &Stack, body: &Value) -> ApiResponse {
     let key = Uuid::new_v4().to_string();
-    let answer = stack.api(Method::POST, "/orders", &[("idempotency-key", &key)], Some(body)).await.unwrap();
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}: {answer:?}");
-    assert_eq!(answer.headers["content-type"], "application/problem+json");
-    assert_eq!(answer.body["type"], "urn:serverless-orders:problem:invalid-request");
-    assert!(answer.body["correlation_id"].is_string(), "{answer:?}");
-    answer
+    let response =
+        stack.api(Method::POST, "/orders", &[("idempotency-key", &key)], Some(body)).await.unwrap();
+    assert_eq!(response.status, StatusCode::BAD_REQUEST, "{body}: {response:?}");
+    assert_eq!(response.headers["content-type"], "application/problem+json");
+    assert_eq!(response.body["type"], "urn:serverless-orders:problem:invalid-request");
+    assert!(response.body["correlation_id"].is_string(), "{response:?}");
+    response
 }
 
 #[tokio::test]
 async fn what_the_contract_does_not_take_stays_outside() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 1).await.unwrap();
-    let good = NewOrder::of(&product, 1, "pm_card_visa").body;
+    let product = stack.create_product(100, 1).await.unwrap();
+    let good = NewOrder::new(&product, 1, "pm_card_visa").body;
     let line = good["lines"][0].clone();
     for body in [
         json!({}),
@@ -113,9 +115,9 @@ async fn what_the_contract_does_not_take_stays_outside() {
         changed(&good, |body| body["payment_method"] = 7.into()),
         changed(&good, |body| body["coupon"] = "free".into()),
     ] {
-        let answer = refused(&stack, &body).await;
+        let response = assert_invalid(&stack, &body).await;
         // The gateway's own: no function was called.
-        assert_eq!(answer.headers["x-amzn-errortype"], "BadRequestException", "{body}: {answer:?}");
+        assert_eq!(response.headers["x-amzn-errortype"], "BadRequestException", "{body}: {response:?}");
     }
     let without_key = stack.api(Method::POST, "/orders", &[], Some(&good)).await.unwrap();
     assert_eq!(without_key.status, StatusCode::BAD_REQUEST, "{without_key:?}");
@@ -125,8 +127,8 @@ async fn what_the_contract_does_not_take_stays_outside() {
 #[tokio::test]
 async fn what_no_contract_can_say_is_told_field_by_field() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 1).await.unwrap();
-    let good = NewOrder::of(&product, 1, "pm_card_visa").body;
+    let product = stack.create_product(100, 1).await.unwrap();
+    let good = NewOrder::new(&product, 1, "pm_card_visa").body;
     let line = good["lines"][0].clone();
     for (body, places) in [
         (changed(&good, |body| body["lines"] = json!([line, line])), vec!["/lines"]),
@@ -145,7 +147,7 @@ async fn what_no_contract_can_say_is_told_field_by_field() {
             vec!["/customer/id", "/lines"],
         ),
     ] {
-        assert_eq!(refused(&stack, &body).await.places(), places, "{body}");
+        assert_eq!(assert_invalid(&stack, &body).await.error_locations(), places, "{body}");
     }
 }
 
@@ -154,8 +156,8 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
     let (stack, _guard) = shared().await;
     let key = ("idempotency-key", "k");
     let json = ("content-type", "application/json");
-    let product = stack.product(100, 1).await.unwrap();
-    let large = NewOrder::of(&product, 1, "pm_card_visa").body.to_string() + &" ".repeat(70_000);
+    let product = stack.create_product(100, 1).await.unwrap();
+    let large = NewOrder::new(&product, 1, "pm_card_visa").body.to_string() + &" ".repeat(70_000);
     let cases: [(Vec<_>, Bytes, _); 7] = [
         (vec![key, json], Bytes::from_static(b"{"), StatusCode::BAD_REQUEST),
         (vec![key, json], Bytes::from_static(b"[[[[[["), StatusCode::BAD_REQUEST),
@@ -165,15 +167,15 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
         (vec![key, json], large.into(), StatusCode::PAYLOAD_TOO_LARGE),
         (
             vec![key, ("content-type", "text/xml")],
-            NewOrder::of(&product, 1, "pm_card_visa").body.to_string().into(),
+            NewOrder::new(&product, 1, "pm_card_visa").body.to_string().into(),
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ),
     ];
     for (headers, body, status) in cases {
         let shown = String::from_utf8_lossy(&body).chars().take(30).collect::<String>();
-        let answer = stack.raw(Method::POST, "/orders", &headers, body).await.unwrap();
-        assert_eq!(answer.status, status, "{shown}: {answer:?}");
-        assert_eq!(answer.headers["content-type"], "application/problem+json", "{shown}");
+        let response = stack.send_raw(Method::POST, "/orders", &headers, body).await.unwrap();
+        assert_eq!(response.status, status, "{shown}: {response:?}");
+        assert_eq!(response.headers["content-type"], "application/problem+json", "{shown}");
     }
     for (method, path, status) in [
         (Method::GET, "/orders/no-uuid", StatusCode::BAD_REQUEST),
@@ -185,9 +187,9 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
         (Method::GET, "/products/NO-SUCH-PRODUCT", StatusCode::NOT_FOUND),
         (Method::GET, "/products?limit=101", StatusCode::BAD_REQUEST),
     ] {
-        let answer = stack.api(method.clone(), path, &[], None).await.unwrap();
-        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
-        assert_eq!(answer.headers["content-type"], "application/problem+json", "{method} {path}");
+        let response = stack.api(method.clone(), path, &[], None).await.unwrap();
+        assert_eq!(response.status, status, "{method} {path}: {response:?}");
+        assert_eq!(response.headers["content-type"], "application/problem+json", "{method} {path}");
     }
 }
 
@@ -195,8 +197,8 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
 async fn a_correlation_id_goes_in_and_comes_out() {
     let (stack, _guard) = shared().await;
     let sent = Uuid::new_v4().to_string();
-    let answer = stack.api(Method::GET, "/products", &[("x-correlation-id", &sent)], None).await.unwrap();
-    assert_eq!(answer.headers["x-correlation-id"], sent.as_str());
+    let response = stack.api(Method::GET, "/products", &[("x-correlation-id", &sent)], None).await.unwrap();
+    assert_eq!(response.headers["x-correlation-id"], sent.as_str());
     let made = stack.api(Method::GET, "/products", &[("x-correlation-id", "not good")], None).await.unwrap();
     assert_ne!(made.headers["x-correlation-id"], "not good");
 }
@@ -204,7 +206,7 @@ async fn a_correlation_id_goes_in_and_comes_out() {
 #[tokio::test]
 async fn a_delivery_counts_once() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 0).await.unwrap();
+    let product = stack.create_product(100, 0).await.unwrap();
     let path = format!("/products/{}/deliveries/ship-1", product.sku);
     let deliver = async |quantity: u32| {
         stack.api(Method::PUT, &path, &[], Some(&json!({ "quantity": quantity }))).await.unwrap().status

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use end_to_end::{Answer, Partner, Person, Stack};
+use end_to_end::{ApiResponse, Partner, Stack, User};
 use http::{Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
@@ -77,20 +77,23 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
 
 /// Those who may call.
 struct Callers {
-    staff: Person,
+    staff: User,
     partner: Partner,
 }
 
 impl Callers {
-    async fn of(stack: &Stack) -> Self {
-        Self { staff: stack.staff().await.unwrap(), partner: stack.partner().await.unwrap() }
+    async fn create(stack: &Stack) -> Self {
+        Self { staff: stack.create_staff().await.unwrap(), partner: stack.create_partner().await.unwrap() }
     }
 
     /// Sends the operation what it asks for, with a body that is no object where it takes one, so that nothing comes of it.
-    async fn call(&self, stack: &Stack, operation: &Operation) -> Answer {
+    async fn call(&self, stack: &Stack, operation: &Operation) -> ApiResponse {
         let body = operation.takes_json.then(|| Value::Array(Vec::new()));
         if operation.security == Security::Signature {
-            return stack.signed(operation.method.clone(), &operation.path, body.as_ref()).await.unwrap();
+            return stack
+                .send_signed(operation.method.clone(), &operation.path, body.as_ref())
+                .await
+                .unwrap();
         }
         let mut headers: Vec<(&str, &str)> = match operation.security {
             Security::Token => vec![("authorization", &self.staff.bearer)],
@@ -102,25 +105,25 @@ impl Callers {
     }
 }
 
-/// The gateway's answer where there is no such route.
-fn has_no_route(answer: &Answer) -> bool {
-    answer.headers.get("x-amzn-errortype").is_some_and(|kind| kind == "MissingAuthenticationTokenException")
-        || answer.body["detail"]
+/// The gateway's response where there is no such route.
+fn has_no_route(response: &ApiResponse) -> bool {
+    response.headers.get("x-amzn-errortype").is_some_and(|kind| kind == "MissingAuthenticationTokenException")
+        || response.body["detail"]
             .as_str()
             .is_some_and(|detail| detail.starts_with("There is nothing at this path"))
-        || answer.body["message"] == "Missing Authentication Token"
+        || response.body["message"] == "Missing Authentication Token"
 }
 
 #[tokio::test]
 async fn each_operation_of_the_contract_has_its_route() {
     let (stack, _guard) = shared().await;
-    let callers = Callers::of(&stack).await;
+    let callers = Callers::create(&stack).await;
     let mut missing = Vec::new();
     for operation in operations() {
-        let answer = callers.call(&stack, &operation).await;
-        let is_unwell = operation.path == "/health" && answer.status == StatusCode::SERVICE_UNAVAILABLE;
-        if has_no_route(&answer) || (answer.status.is_server_error() && !is_unwell) {
-            missing.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        let response = callers.call(&stack, &operation).await;
+        let is_unwell = operation.path == "/health" && response.status == StatusCode::SERVICE_UNAVAILABLE;
+        if has_no_route(&response) || (response.status.is_server_error() && !is_unwell) {
+            missing.push(format!("{} {}: {response:?}", operation.method, operation.path));
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
@@ -139,13 +142,13 @@ async fn each_operation_that_asks_for_something_refuses_who_shows_nothing() {
             // Without a signature, the gateway does not say that there is something.
             Security::Signature => &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN],
         };
-        let answer =
+        let response =
             stack.api(operation.method.clone(), &operation.path, &[("authorization", "")], None).await;
-        let answer = answer.unwrap();
+        let response = response.unwrap();
         // A function's refusal names what it looked for; the gateway's comes before any function is called.
-        let by_gateway = answer.headers.contains_key("x-amzn-errortype");
-        if !refusals.contains(&answer.status) || !by_gateway {
-            open.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        let by_gateway = response.headers.contains_key("x-amzn-errortype");
+        if !refusals.contains(&response.status) || !by_gateway {
+            open.push(format!("{} {}: {response:?}", operation.method, operation.path));
         }
     }
     assert!(open.is_empty(), "{open:#?}");
@@ -154,13 +157,13 @@ async fn each_operation_that_asks_for_something_refuses_who_shows_nothing() {
 #[tokio::test]
 async fn each_body_is_checked_by_the_gateway() {
     let (stack, _guard) = shared().await;
-    let callers = Callers::of(&stack).await;
+    let callers = Callers::create(&stack).await;
     let mut unchecked = Vec::new();
     for operation in operations().into_iter().filter(|operation| operation.takes_json) {
-        let answer = callers.call(&stack, &operation).await;
+        let response = callers.call(&stack, &operation).await;
         // A function says in `errors` which field is wrong; the gateway only that the body is.
-        if answer.status != StatusCode::BAD_REQUEST || !answer.body["errors"].is_null() {
-            unchecked.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        if response.status != StatusCode::BAD_REQUEST || !response.body["errors"].is_null() {
+            unchecked.push(format!("{} {}: {response:?}", operation.method, operation.path));
         }
     }
     assert!(unchecked.is_empty(), "{unchecked:#?}");

@@ -2,7 +2,7 @@
 
 use aws_objects::Bucket;
 use bytes::Bytes;
-use end_to_end::{Needs, PATIENCE, Product, Stack, new_name, wait_for};
+use end_to_end::{Product, Requirement, Stack, WAIT_TIMEOUT, unique_name, wait_for};
 use http::{Method, StatusCode};
 use platform::objects::{Object, ObjectStore, read_to_end};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn bucket(stack: &Stack) -> Bucket {
 
 /// Drops a file under a name of its own, and gives the name back.
 async fn drop_file(stack: &Stack, body: impl Into<Bytes>) -> String {
-    let name = format!("{}.csv", new_name());
+    let name = format!("{}.csv", unique_name());
     drop_as(stack, &name, body).await;
     name
 }
@@ -28,7 +28,7 @@ async fn drop_as(stack: &Stack, name: &str, body: impl Into<Bytes>) {
 }
 
 /// A file of results of what is under this name now.
-async fn result(stack: &Stack, name: &str, file: &str) -> Option<String> {
+async fn read_result(stack: &Stack, name: &str, file: &str) -> Option<String> {
     let bucket = bucket(stack);
     let dropped = bucket.read(&format!("incoming/{name}"), 0, None).await.unwrap().unwrap();
     let key = format!("results/{name}/{}/{file}", dropped.etag.trim_matches('"'));
@@ -36,24 +36,24 @@ async fn result(stack: &Stack, name: &str, file: &str) -> Option<String> {
     Some(String::from_utf8(read_to_end(reading, 1 << 24).await.unwrap().unwrap().into()).unwrap())
 }
 
-async fn summary(stack: &Stack, name: &str) -> Value {
+async fn wait_for_summary(stack: &Stack, name: &str) -> Value {
     let found = async || {
-        let summary = result(stack, name, "summary.json").await;
+        let summary = read_result(stack, name, "summary.json").await;
         Ok(summary.map(|summary| serde_json::from_str(&summary).unwrap()))
     };
-    wait_for(&format!("the summary of {name}"), PATIENCE, found).await
+    wait_for(&format!("the summary of {name}"), WAIT_TIMEOUT, found).await
 }
 
 async fn product(stack: &Stack, sku: &str) -> Value {
-    let answer = stack.api(Method::GET, &format!("/products/{sku}"), &[], None).await.unwrap();
-    answer.expect(StatusCode::OK).unwrap().body
+    let response = stack.api(Method::GET, &format!("/products/{sku}"), &[], None).await.unwrap();
+    response.expect(StatusCode::OK).unwrap().body
 }
 
 #[tokio::test]
 async fn a_file_of_products_is_for_sale_once_however_often_it_is_dropped() {
     let (stack, _guard) = shared().await;
-    let (new, known) = (new_name(), Product { sku: new_name(), cents: 100 });
-    stack.stock_up(&known, 5).await.unwrap();
+    let (new, known) = (unique_name(), Product { sku: unique_name(), cents: 100 });
+    stack.add_stock(&known, 5).await.unwrap();
     let body = format!(
         "\u{feff}sku;name;price;currency;tax_rate;quantity\r\n\
          {new};\"Grüner Tee; lose,\r\nzweite Zeile\";1,5;EUR;7;10\r\n\
@@ -64,12 +64,12 @@ async fn a_file_of_products_is_for_sale_once_however_often_it_is_dropped() {
     );
     let wrong = body.replace("lose,\r\nzweite Zeile", "lose");
     let name = drop_file(&stack, wrong.clone()).await;
-    let told = summary(&stack, &name).await;
+    let summary = wait_for_summary(&stack, &name).await;
     let counts =
-        ["status", "rows", "applied", "repeated", "rejected", "pieces"].map(|name| told[name].clone());
-    assert_eq!(json!(counts), json!(["imported_in_part", 4, 2, 0, 2, 13]), "{told}");
+        ["status", "rows", "applied", "repeated", "rejected", "pieces"].map(|name| summary[name].clone());
+    assert_eq!(json!(counts), json!(["imported_in_part", 4, 2, 0, 2, 13]), "{summary}");
     assert_eq!(
-        result(&stack, &name, "rejected.csv").await.unwrap(),
+        read_result(&stack, &name, "rejected.csv").await.unwrap(),
         format!(
             "rejected_line;rejected_column;rejected_reason;sku;name;price;currency;tax_rate;quantity\r\n\
              4;sku;is already on line 2: a file may have only one row per SKU;{new};Grüner Tee;1,50;EUR;7;10\r\n\
@@ -91,18 +91,18 @@ async fn a_file_of_products_is_for_sale_once_however_often_it_is_dropped() {
     // S3 tells of it again, and somebody drops it under another name.
     drop_as(&stack, &name, wrong.clone()).await;
     let again = drop_file(&stack, wrong).await;
-    let told = summary(&stack, &again).await;
-    let counts = ["applied", "repeated", "rejected", "pieces"].map(|name| told[name].clone());
-    assert_eq!(json!(counts), json!([0, 2, 2, 0]), "{told}");
+    let summary = wait_for_summary(&stack, &again).await;
+    let counts = ["applied", "repeated", "rejected", "pieces"].map(|name| summary[name].clone());
+    assert_eq!(json!(counts), json!([0, 2, 2, 0]), "{summary}");
     assert_eq!(product(&stack, &new).await, imported);
     assert_eq!(stack.stock(&known).await.unwrap(), (8, 0, 0));
     assert!(stack.dead_letters("ImportStockDeadLetters", &name).await.unwrap().is_empty());
 
     // A name has one line, and the file as it was first meant has two.
     let two_lines = drop_file(&stack, body).await;
-    let told = summary(&stack, &two_lines).await;
-    assert_eq!((&told["applied"], &told["rejected"]), (&json!(2), &json!(2)), "{told}");
-    let rejected = result(&stack, &two_lines, "rejected.csv").await.unwrap();
+    let summary = wait_for_summary(&stack, &two_lines).await;
+    assert_eq!((&summary["applied"], &summary["rejected"]), (&json!(2), &json!(2)), "{summary}");
+    let rejected = read_result(&stack, &two_lines, "rejected.csv").await.unwrap();
     assert!(rejected.contains("\r\n2;name;may contain only printable characters"), "{rejected}");
 }
 
@@ -116,19 +116,22 @@ async fn what_is_no_such_file_is_refused_with_the_reason() {
         (b"TEA-1,Tea,12.50,EUR,5".to_vec(), "tea-1: unknown column: the first line must name"),
     ] {
         let name = drop_file(&stack, [body, Uuid::new_v4().to_string().into_bytes()].concat()).await;
-        let told = summary(&stack, &name).await;
-        assert!(told["status"] == "refused" && told["reason"].as_str().unwrap().contains(why), "{told}");
+        let summary = wait_for_summary(&stack, &name).await;
+        assert!(
+            summary["status"] == "refused" && summary["reason"].as_str().unwrap().contains(why),
+            "{summary}"
+        );
         // Where it has a column for what the reason is about.
         let (_, why) = why.split_once(": ").unwrap_or(("", why));
-        assert!(result(&stack, &name, "rejected.csv").await.unwrap().contains(why));
+        assert!(read_result(&stack, &name, "rejected.csv").await.unwrap().contains(why));
     }
     let name = drop_file(&stack, "").await;
-    assert_eq!(summary(&stack, &name).await["reason"], "the file is empty");
+    assert_eq!(wait_for_summary(&stack, &name).await["reason"], "the file is empty");
 }
 
 #[tokio::test]
 async fn a_large_file_with_a_row_of_many_megabytes_is_read_to_its_end() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
     let run = &Uuid::new_v4().simple().to_string()[..8];
     let mut body = b"sku,name,price,currency,quantity\n".to_vec();
     body.extend(format!("L-{run},{},1,EUR,1\n", "x".repeat(20 * 1024 * 1024)).into_bytes());
@@ -136,10 +139,13 @@ async fn a_large_file_with_a_row_of_many_megabytes_is_read_to_its_end() {
         body.extend(format!("B-{run}-{number},Tea {number},1.5,EUR,{}\n", number % 7).into_bytes());
     }
     let name = drop_file(&stack, body).await;
-    let told = summary(&stack, &name).await;
-    assert_eq!((&told["rows"], &told["applied"], &told["rejected"]), (&json!(2001), &json!(2000), &json!(1)));
+    let summary = wait_for_summary(&stack, &name).await;
+    assert_eq!(
+        (&summary["rows"], &summary["applied"], &summary["rejected"]),
+        (&json!(2001), &json!(2000), &json!(1))
+    );
     assert_eq!(product(&stack, &format!("B-{run}-1999")).await["available"], 1999 % 7);
-    let rejected = result(&stack, &name, "rejected.csv").await.unwrap();
+    let rejected = read_result(&stack, &name, "rejected.csv").await.unwrap();
     assert!(rejected.len() < 1000 && rejected.contains("\n2,,"), "{rejected}");
     let absent = stack.api(Method::GET, &format!("/products/L-{run}"), &[], None).await.unwrap();
     assert_eq!(absent.status, StatusCode::NOT_FOUND);

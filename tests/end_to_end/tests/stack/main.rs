@@ -14,42 +14,42 @@ mod gateway;
 mod health;
 mod imports;
 mod invoices;
+mod order_flow;
 mod partners;
 mod provider;
 
 mod reports;
 mod search;
-mod story;
 mod uploads;
 mod walkthrough;
 mod webhooks;
 
 use std::sync::LazyLock;
 
-use end_to_end::{Needs, Stack, is_left_out};
+use end_to_end::{Requirement, Stack, is_skipped};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-static ALONE: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
+static LOCK: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
 
 type Shared = (Stack, RwLockReadGuard<'static, ()>);
-type Alone = (Stack, RwLockWriteGuard<'static, ()>);
+type Exclusive = (Stack, RwLockWriteGuard<'static, ()>);
 
 /// For tests that may run beside each other: almost all.
 async fn shared() -> Shared {
-    (Stack::from_env().unwrap(), ALONE.read().await)
+    (Stack::from_env().unwrap(), LOCK.read().await)
 }
 
 /// The same for tests that need what not every stack has; nothing where they are left out for want of it.
-async fn shared_with(needs: &[Needs]) -> Option<Shared> {
-    if is_left_out(needs).unwrap() { None } else { Some(shared().await) }
+async fn shared_with(needs: &[Requirement]) -> Option<Shared> {
+    if is_skipped(needs).unwrap() { None } else { Some(shared().await) }
 }
 
 /// For tests that change what all others rely on.
-async fn alone() -> Alone {
-    (Stack::from_env().unwrap(), ALONE.write().await)
+async fn exclusive() -> Exclusive {
+    (Stack::from_env().unwrap(), LOCK.write().await)
 }
 
 /// The same for tests that need what not every stack has; nothing where they are left out for want of it.
-async fn alone_with(needs: &[Needs]) -> Option<Alone> {
-    if is_left_out(needs).unwrap() { None } else { Some(alone().await) }
+async fn exclusive_with(needs: &[Requirement]) -> Option<Exclusive> {
+    if is_skipped(needs).unwrap() { None } else { Some(exclusive().await) }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use end_to_end::Needs;
+use end_to_end::Requirement;
 
 use crate::shared_with;
 
@@ -18,7 +18,7 @@ fn commands(heading: &str) -> String {
 
 #[tokio::test]
 async fn from_signing_up_to_the_first_order_it_takes_no_more_than_curl() {
-    let Some((stack, _guard)) = shared_with(&[Needs::PublicSignUp]).await else { return };
+    let Some((stack, _guard)) = shared_with(&[Requirement::PublicSignUp]).await else { return };
     let ran = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &commands("The API with curl")])
         .env("API_URL", stack.output("ApiUrl").unwrap())
@@ -30,5 +30,5 @@ async fn from_signing_up_to_the_first_order_it_takes_no_more_than_curl() {
     assert!(ran.status.success(), "{said}\n{errors}");
     let orders: serde_json::Value = serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap();
     assert_eq!(orders["orders"].as_array().map(Vec::len), Some(1), "{said}");
-    stack.becomes(orders["orders"][0]["id"].as_str().unwrap(), "paid").await;
+    stack.wait_for_status(orders["orders"][0]["id"].as_str().unwrap(), "paid").await;
 }

@@ -27,7 +27,7 @@ pub(super) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn of(stack: &'a Stack) -> Self {
+    pub(super) fn new(stack: &'a Stack) -> Self {
         Self { stack, template: Template::of_repository().unwrap(), made: Mutex::default() }
     }
 
@@ -100,8 +100,8 @@ impl<'a> Tables<'a> {
     async fn dynamodb(&self, operation: &str, request: &Value) -> anyhow::Result<()> {
         let target = format!("DynamoDB_20120810.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
-        let answer =
+        let response =
             self.stack.aws_request("dynamodb", Method::POST, "/", &headers, &request.to_string()).await?;
-        answer.expect(StatusCode::OK).map(drop)
+        response.expect(StatusCode::OK).map(drop)
     }
 }

@@ -16,7 +16,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use contracts::{bus, objects, provider, queue};
 use domain::{Event, OrderId};
-use end_to_end::{PATIENCE, Stack};
+use end_to_end::{Stack, WAIT_TIMEOUT};
 use http::{Method, Request, StatusCode};
 use platform::http::client::HttpClient;
 use platform::publisher::BusPublisher;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 const STAND_IN_KEY: &str = "sk_test_local";
 
 /// Makes what a contract needs, and removes it in the end.
-pub(super) struct Made<'a> {
+pub(super) struct TestResources<'a> {
     stack: &'a Stack,
     queues: Mutex<Vec<String>>,
     buses: Mutex<Vec<String>>,
@@ -36,7 +36,7 @@ pub(super) struct Made<'a> {
 }
 
 /// What is in a list, which is empty then.
-fn taken(list: &Mutex<Vec<String>>) -> Vec<String> {
+fn take_all(list: &Mutex<Vec<String>>) -> Vec<String> {
     std::mem::take(&mut *list.lock().unwrap())
 }
 
@@ -44,8 +44,8 @@ fn name() -> String {
     format!("contracts-{}", Uuid::new_v4().simple())
 }
 
-impl<'a> Made<'a> {
-    pub(super) fn of(stack: &'a Stack) -> Self {
+impl<'a> TestResources<'a> {
+    pub(super) fn new(stack: &'a Stack) -> Self {
         Self {
             stack,
             queues: Mutex::default(),
@@ -78,8 +78,8 @@ impl<'a> Made<'a> {
         let target = format!("secretsmanager.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
         let body = request.to_string();
-        let answer = self.stack.aws_request("secretsmanager", Method::POST, "/", &headers, &body).await?;
-        answer.expect(StatusCode::OK).map(drop)
+        let response = self.stack.aws_request("secretsmanager", Method::POST, "/", &headers, &body).await?;
+        response.expect(StatusCode::OK).map(drop)
     }
 
     /// A bus of EventBridge, and a queue that gets all of its events.
@@ -137,22 +137,22 @@ impl<'a> Made<'a> {
     /// Removes all that was made.
     pub(super) async fn remove(&self) -> anyhow::Result<()> {
         let events = self.events();
-        for name in taken(&self.buses) {
+        for name in take_all(&self.buses) {
             events.remove_targets().rule(&name).event_bus_name(&name).ids("queue").send().await?;
             events.delete_rule().name(&name).event_bus_name(&name).send().await?;
             events.delete_event_bus().name(&name).send().await?;
         }
-        for name in taken(&self.buckets) {
+        for name in take_all(&self.buckets) {
             let storage = self.storage();
             for file in storage.list_objects_v2().bucket(&name).send().await?.contents() {
                 storage.delete_object().bucket(&name).key(file.key().unwrap_or_default()).send().await?;
             }
             storage.delete_bucket().bucket(&name).send().await?;
         }
-        for url in taken(&self.queues) {
+        for url in take_all(&self.queues) {
             self.stack.sqs().delete_queue().queue_url(url).send().await?;
         }
-        for name in taken(&self.secrets) {
+        for name in take_all(&self.secrets) {
             let request = json!({ "SecretId": name, "ForceDeleteWithoutRecovery": true });
             self.secret("DeleteSecret", &request).await?;
         }
@@ -169,9 +169,10 @@ struct StandIn {
 impl StandIn {
     async fn control(&self, method: Method, path: &str) -> anyhow::Result<Value> {
         let uri = format!("{}/_control/{path}", self.base);
-        let answer = self.client.send(Request::builder().method(method).uri(uri).body(Bytes::new())?).await?;
-        anyhow::ensure!(answer.status().is_success(), "{path}: {}", answer.status());
-        Ok(serde_json::from_slice(answer.body())?)
+        let response =
+            self.client.send(Request::builder().method(method).uri(uri).body(Bytes::new())?).await?;
+        anyhow::ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(serde_json::from_slice(response.body())?)
     }
 }
 
@@ -184,8 +185,8 @@ impl provider::Control for StandIn {
 
     async fn forget(&self, key: &str) -> anyhow::Result<()> {
         let query = serde_urlencoded::to_string([("key", key)])?;
-        let answer = self.control(Method::POST, &format!("forget_keys?{query}")).await?;
-        anyhow::ensure!(answer["forgotten"] == 1, "the key {key} was not known: {answer}");
+        let response = self.control(Method::POST, &format!("forget_keys?{query}")).await?;
+        anyhow::ensure!(response["forgotten"] == 1, "the key {key} was not known: {response}");
         Ok(())
     }
 }
@@ -200,7 +201,7 @@ struct Subscriber {
 impl bus::Subscriber for Subscriber {
     async fn received(&self, least: usize) -> anyhow::Result<Vec<Event>> {
         let start = Instant::now();
-        while self.received.lock().unwrap().len() < least && start.elapsed() < PATIENCE {
+        while self.received.lock().unwrap().len() < least && start.elapsed() < WAIT_TIMEOUT {
             let receive = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
             for message in receive.wait_time_seconds(1).send().await?.messages() {
                 let envelope: Value = serde_json::from_str(message.body().unwrap_or_default())?;
@@ -221,9 +222,9 @@ struct Stranger(UnsignedClient);
 #[async_trait]
 impl objects::AnonymousClient for Stranger {
     async fn fetch(&self, link: &str) -> anyhow::Result<Bytes> {
-        let answer = self.0.send(Request::get(link).body(Bytes::new())?).await?;
-        anyhow::ensure!(answer.status() == StatusCode::OK, "{link}: {}", answer.status());
-        Ok(answer.into_body())
+        let response = self.0.send(Request::get(link).body(Bytes::new())?).await?;
+        anyhow::ensure!(response.status() == StatusCode::OK, "{link}: {}", response.status());
+        Ok(response.into_body())
     }
 }
 
@@ -238,16 +239,16 @@ impl queue::Broker for Broker {
     async fn send_and_receive(&self) -> anyhow::Result<String> {
         self.sqs.send_message().queue_url(&self.url).message_body("a message").send().await?;
         let receive = self.sqs.receive_message().queue_url(&self.url).visibility_timeout(600);
-        let answer = receive.wait_time_seconds(5).send().await?;
-        let receipt = answer.messages().first().and_then(|message| message.receipt_handle());
+        let response = receive.wait_time_seconds(5).send().await?;
+        let receipt = response.messages().first().and_then(|message| message.receipt_handle());
         Ok(receipt.context("the message did not come")?.to_owned())
     }
 
     async fn is_redelivered_within(&self, wait: Duration) -> anyhow::Result<bool> {
         let start = Instant::now();
         while start.elapsed() < wait {
-            let answer = self.sqs.receive_message().queue_url(&self.url).send().await?;
-            if !answer.messages().is_empty() {
+            let response = self.sqs.receive_message().queue_url(&self.url).send().await?;
+            if !response.messages().is_empty() {
                 return Ok(true);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

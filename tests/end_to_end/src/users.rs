@@ -9,14 +9,14 @@ use platform::http::client::HttpClient;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::needs::is_local;
-use crate::stack::{Answer, Stack};
-use crate::test_data::{address, new_name, note_made};
-use crate::{PATIENCE, wait_for};
+use crate::requirements::is_local;
+use crate::stack::{ApiResponse, Stack};
+use crate::test_data::{record_created, simulator_address, unique_name};
+use crate::{WAIT_TIMEOUT, wait_for};
 
 /// A person who is signed in.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct User {
     /// What the shop calls them: the `sub` of their tokens.
     pub id: String,
     /// What they sign in with.
@@ -61,28 +61,28 @@ impl Stack {
     /// A call to Cognito as a page or an app makes it: nobody signs it.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn sign_in_call(&self, operation: &str, body: &Value) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn call_cognito_unsigned(&self, operation: &str, body: &Value) -> anyhow::Result<ApiResponse> {
         let request = Request::post(self.output("SignInUrl")?)
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{operation}"))
             .body(Bytes::from(body.to_string()))?;
-        Answer::read(self.client.send(request).await?)
+        ApiResponse::read(self.client.send(request).await?)
     }
 
     /// A user pool of its own, and a client of it that takes passwords: their ids.
     ///
     /// # Errors
     /// When it is not made.
-    pub async fn other_user_pool(&self) -> anyhow::Result<(String, String)> {
-        let name = new_name();
-        let pool = self.cognito("CreateUserPool", &json!({ "PoolName": name })).await?;
+    pub async fn create_user_pool(&self) -> anyhow::Result<(String, String)> {
+        let name = unique_name();
+        let pool = self.call_cognito("CreateUserPool", &json!({ "PoolName": name })).await?;
         let pool = pool["UserPool"]["Id"].as_str().context("a pool without an id")?.to_owned();
-        note_made("user_pool", &pool, None)?;
+        record_created("user_pool", &pool, None)?;
         let client = json!({
             "UserPoolId": pool, "ClientName": name, "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
         });
-        let client = self.cognito("CreateUserPoolClient", &client).await?;
+        let client = self.call_cognito("CreateUserPoolClient", &client).await?;
         let client = client["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?;
         Ok((pool, client.to_owned()))
     }
@@ -91,33 +91,34 @@ impl Stack {
     ///
     /// # Errors
     /// When it fails.
-    pub async fn cognito(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
+    pub async fn call_cognito(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-        let answer = self.aws_request("cognito-idp", Method::POST, "/", &headers, &body.to_string()).await?;
-        Ok(answer.expect(StatusCode::OK)?.body)
+        let response =
+            self.aws_request("cognito-idp", Method::POST, "/", &headers, &body.to_string()).await?;
+        Ok(response.expect(StatusCode::OK)?.body)
     }
 
     /// Somebody new, signed up and in.
     ///
     /// # Errors
     /// When the user pool does not let them.
-    pub async fn customer(&self) -> anyhow::Result<Person> {
-        self.person(false).await
+    pub async fn create_customer(&self) -> anyhow::Result<User> {
+        self.create_user(false).await
     }
 
     /// Somebody new who runs the shop.
     ///
     /// # Errors
     /// When the user pool does not let them.
-    pub async fn staff(&self) -> anyhow::Result<Person> {
-        self.person(true).await
+    pub async fn create_staff(&self) -> anyhow::Result<User> {
+        self.create_user(true).await
     }
 
-    async fn person(&self, staff: bool) -> anyhow::Result<Person> {
-        let email = address(&Uuid::new_v4().simple().to_string());
+    async fn create_user(&self, staff: bool) -> anyhow::Result<User> {
+        let email = simulator_address(&Uuid::new_v4().simple().to_string());
         let (client, pool) = (self.output("ShopClientId")?, self.output("UserPoolId")?);
-        note_made("user", &email, Some(pool))?;
+        record_created("user", &email, Some(pool))?;
         let attributes =
             json!([{ "Name": "email", "Value": email }, { "Name": "name", "Value": "Ada Lovelace" }]);
         let mut user = json!({ "UserPoolId": pool, "Username": email });
@@ -125,8 +126,8 @@ impl Stack {
             let sign_up = json!({
                 "ClientId": client, "Username": email, "Password": PASSWORD, "UserAttributes": attributes,
             });
-            self.sign_in_call("SignUp", &sign_up).await?.expect(StatusCode::OK)?;
-            self.cognito("AdminConfirmSignUp", &user).await?;
+            self.call_cognito_unsigned("SignUp", &sign_up).await?.expect(StatusCode::OK)?;
+            self.call_cognito("AdminConfirmSignUp", &user).await?;
         } else {
             // Signing up has a code mailed, of which an account in the sandbox has few.
             let password = json!({
@@ -134,15 +135,15 @@ impl Stack {
             });
             user["MessageAction"] = "SUPPRESS".into();
             user["UserAttributes"] = attributes;
-            self.cognito("AdminCreateUser", &user).await?;
-            self.cognito("AdminSetUserPassword", &password).await?;
+            self.call_cognito("AdminCreateUser", &user).await?;
+            self.call_cognito("AdminSetUserPassword", &password).await?;
         }
         if staff {
             let group = json!({ "UserPoolId": pool, "Username": email, "GroupName": "staff" });
-            self.cognito("AdminAddUserToGroup", &group).await?;
+            self.call_cognito("AdminAddUserToGroup", &group).await?;
         }
         let person = self.sign_in(client, &email).await?;
-        note_made("customer", &person.id, Some(pool))?;
+        record_created("customer", &person.id, Some(pool))?;
         Ok(person)
     }
 
@@ -150,18 +151,18 @@ impl Stack {
     ///
     /// # Errors
     /// When the user pool does not let them.
-    pub async fn sign_in(&self, client: &str, email: &str) -> anyhow::Result<Person> {
+    pub async fn sign_in(&self, client: &str, email: &str) -> anyhow::Result<User> {
         let parameters = json!({ "USERNAME": email, "PASSWORD": PASSWORD });
         let body =
             json!({ "ClientId": client, "AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": parameters });
-        let answer = self.sign_in_call("InitiateAuth", &body).await?.expect(StatusCode::OK)?.body;
+        let response = self.call_cognito_unsigned("InitiateAuth", &body).await?.expect(StatusCode::OK)?.body;
         let token = |name: &str| {
-            let token = answer["AuthenticationResult"][name].as_str();
-            token.map(str::to_owned).with_context(|| format!("no {name} in {answer}"))
+            let token = response["AuthenticationResult"][name].as_str();
+            token.map(str::to_owned).with_context(|| format!("no {name} in {response}"))
         };
         let access = token("AccessToken")?;
         let claims = claims(&access)?;
-        Ok(Person {
+        Ok(User {
             id: claims["sub"].as_str().context("a token without a sub")?.to_owned(),
             email: email.to_owned(),
             bearer: format!("Bearer {access}"),
@@ -176,7 +177,7 @@ impl Stack {
     /// When the user pool gives none.
     pub async fn machine_token(&self, client: &str, scopes: Option<&str>) -> anyhow::Result<String> {
         let described = json!({ "UserPoolId": self.output("UserPoolId")?, "ClientId": client });
-        let described = self.cognito("DescribeUserPoolClient", &described).await?;
+        let described = self.call_cognito("DescribeUserPoolClient", &described).await?;
         let secret =
             described["UserPoolClient"]["ClientSecret"].as_str().context("a client without a secret")?;
         let basic = BASE64_STANDARD.encode(format!("{client}:{secret}"));
@@ -186,12 +187,12 @@ impl Stack {
             .header("authorization", format!("Basic {basic}"))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Bytes::from(serde_urlencoded::to_string(&form)?))?;
-        let answer = Answer::read(self.client.send(request).await?)?.expect(StatusCode::OK)?;
-        Ok(answer.body["access_token"].as_str().context("no access token")?.to_owned())
+        let response = ApiResponse::read(self.client.send(request).await?)?.expect(StatusCode::OK)?;
+        Ok(response.body["access_token"].as_str().context("no access token")?.to_owned())
     }
 
     /// `Bearer` and the access token of the shop's own programs.
-    pub(crate) async fn machine(&self) -> anyhow::Result<String> {
+    pub(crate) async fn machine_authorization(&self) -> anyhow::Result<String> {
         let token = self.machine_bearer.get_or_try_init(async || {
             let token = self.machine_token(self.output("MachineClientId")?, None).await?;
             anyhow::Ok(format!("Bearer {token}"))
@@ -203,47 +204,50 @@ impl Stack {
     ///
     /// # Errors
     /// When the user pool or the gateway does not make one.
-    pub async fn partner(&self) -> anyhow::Result<Partner> {
+    pub async fn create_partner(&self) -> anyhow::Result<Partner> {
         let plan = self.output("PartnerPlanId")?.to_owned();
-        self.partner_in(&plan).await
+        self.create_partner_in(&plan).await
     }
 
     /// A new partner in a usage plan, made as `docs/RUNBOOK.md` says.
     ///
     /// # Errors
     /// When the user pool or the gateway does not make one.
-    pub async fn partner_in(&self, plan: &str) -> anyhow::Result<Partner> {
-        let name = new_name();
+    pub async fn create_partner_in(&self, plan: &str) -> anyhow::Result<Partner> {
+        let name = unique_name();
         let pool = self.output("UserPoolId")?;
         let client = json!({
             "UserPoolId": pool, "ClientName": name, "GenerateSecret": true,
             "AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": ["client_credentials"],
             "AllowedOAuthScopes": ["partner/orders", "partner/webhooks"],
         });
-        let made = self.cognito("CreateUserPoolClient", &client).await?;
+        let made = self.call_cognito("CreateUserPoolClient", &client).await?;
         let id = made["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?.to_owned();
-        note_made("client", &id, Some(pool))?;
+        record_created("client", &id, Some(pool))?;
         let token = self.machine_token(&id, None).await?;
-        let key = self.gateway("/apikeys", &json!({ "name": name, "enabled": true })).await?;
+        let key = self.call_api_gateway("/apikeys", &json!({ "name": name, "enabled": true })).await?;
         let key_id = key["id"].as_str().context("a key without an id")?;
-        note_made("api_key", key_id, None)?;
-        self.gateway(&format!("/usageplans/{plan}/keys"), &json!({ "keyId": key_id, "keyType": "API_KEY" }))
-            .await?;
+        record_created("api_key", key_id, None)?;
+        self.call_api_gateway(
+            &format!("/usageplans/{plan}/keys"),
+            &json!({ "keyId": key_id, "keyType": "API_KEY" }),
+        )
+        .await?;
         let api_key = key["value"].as_str().context("a key without a value")?.to_owned();
         let partner = Partner { id, bearer: format!("Bearer {token}"), api_key };
-        self.becomes_known(&partner).await;
+        self.wait_for_api_key(&partner).await;
         Ok(partner)
     }
 
     /// Waits until the gateway takes a partner's key: a new one takes a while to get everywhere.
-    async fn becomes_known(&self, partner: &Partner) {
+    async fn wait_for_api_key(&self, partner: &Partner) {
         if is_local() {
             return;
         }
-        wait_for("a new API key to be taken", PATIENCE, async || {
+        wait_for("a new API key to be taken", WAIT_TIMEOUT, async || {
             let path = "/partner/orders?customer_id=nobody";
-            let answer = self.api(Method::GET, path, &partner.headers(), None).await?;
-            Ok((answer.status != StatusCode::FORBIDDEN).then_some(()))
+            let response = self.api(Method::GET, path, &partner.headers(), None).await?;
+            Ok((response.status != StatusCode::FORBIDDEN).then_some(()))
         })
         .await;
     }
@@ -252,21 +256,22 @@ impl Stack {
     ///
     /// # Errors
     /// When the gateway does not make it.
-    pub async fn usage_plan(&self, limits: &Value) -> anyhow::Result<String> {
+    pub async fn create_usage_plan(&self, limits: &Value) -> anyhow::Result<String> {
         let api = self.output("ApiUrl")?.rsplit('/').nth(1).context("an API without an id")?.to_owned();
-        let mut plan = json!({ "name": new_name(), "apiStages": [{ "apiId": api, "stage": "v1" }] });
+        let mut plan = json!({ "name": unique_name(), "apiStages": [{ "apiId": api, "stage": "v1" }] });
         for (name, value) in limits.as_object().context("limits are an object")? {
             plan[name] = value.clone();
         }
-        let made = self.gateway("/usageplans", &plan).await?;
+        let made = self.call_api_gateway("/usageplans", &plan).await?;
         Ok(made["id"].as_str().context("a plan without an id")?.to_owned())
     }
 
-    async fn gateway(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+    async fn call_api_gateway(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let headers = [("content-type", "application/json")];
-        let answer = self.aws_request("apigateway", Method::POST, path, &headers, &body.to_string()).await?;
-        anyhow::ensure!(answer.status.is_success(), "{path}: {answer:?}");
-        Ok(answer.body)
+        let response =
+            self.aws_request("apigateway", Method::POST, path, &headers, &body.to_string()).await?;
+        anyhow::ensure!(response.status.is_success(), "{path}: {response:?}");
+        Ok(response.body)
     }
 }
 

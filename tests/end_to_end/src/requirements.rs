@@ -1,11 +1,11 @@
-//! What a test needs that only the stack on this machine has. On any other it is left out, visibly.
+//! What a test requirements that only the stack on this machine has. On any other it is left out, visibly.
 
 use std::fmt;
 use std::io::Write;
 
 /// What only the local stack has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
+pub enum Requirement {
     /// The stand-in for Stripe: faults, held webhooks.
     StripeStandIn,
     /// The mailbox of the emulator's SES, in which the text of a mail can be read.
@@ -29,27 +29,27 @@ pub enum Needs {
     ForeignOrders,
 }
 
-impl Needs {
-    /// The reason why a test that needs this is left out.
+impl Requirement {
+    /// The reason why a test that requirements this is left out.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::StripeStandIn => "needs the stand-in for Stripe, which fails on request",
-            Self::Mailbox => "needs a mailbox in which mails can be read",
-            Self::Processes => "needs the functions' processes, to kill them",
-            Self::FunctionRoles => "needs a function's own credentials, which on AWS only Lambda gets",
-            Self::WebhookReceiver => "needs a receiver of webhooks on the functions' machine",
-            Self::ScannerSignature => "needs the malware signature of the local scanner",
+            Self::StripeStandIn => "requirements the stand-in for Stripe, which fails on request",
+            Self::Mailbox => "requirements a mailbox in which mails can be read",
+            Self::Processes => "requirements the functions' processes, to kill them",
+            Self::FunctionRoles => "requirements a function's own credentials, which on AWS only Lambda gets",
+            Self::WebhookReceiver => "requirements a receiver of webhooks on the functions' machine",
+            Self::ScannerSignature => "requirements the malware signature of the local scanner",
             Self::ExactUsagePlans => {
-                "needs exact limits; API Gateway applies usage plans on a best-effort basis"
+                "requirements exact limits; API Gateway applies usage plans on a best-effort basis"
             }
-            Self::ThrowawayStack => "needs a stack that is thrown away afterwards",
-            Self::PublicSignUp => "needs sign-up by an address that nobody has",
-            Self::ForeignOrders => "needs a foreign order service that this stack listens to",
+            Self::ThrowawayStack => "requirements a stack that is thrown away afterwards",
+            Self::PublicSignUp => "requirements sign-up by an address that nobody has",
+            Self::ForeignOrders => "requirements a foreign order service that this stack listens to",
         }
     }
 }
 
-impl fmt::Display for Needs {
+impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason())
     }
@@ -60,15 +60,15 @@ pub(crate) fn is_local() -> bool {
     std::env::var_os("E2E_EMULATOR_URL").is_some()
 }
 
-/// Whether the running test is left out, for want of one of `needs`.
+/// Whether the running test is left out, for want of one of `requirements`.
 ///
 /// It says so on standard error, and appends the test's name and the reason, with a tab between them, to the file in
 /// `E2E_LEFT_OUT`: for the test runner, a test that returns early has passed.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn is_left_out(needs: &[Needs]) -> anyhow::Result<bool> {
-    let Some(missing) = needs.first().filter(|_| !is_local()) else { return Ok(false) };
+pub fn is_skipped(requirements: &[Requirement]) -> anyhow::Result<bool> {
+    let Some(missing) = requirements.first().filter(|_| !is_local()) else { return Ok(false) };
     // The test runner names each test's thread after the test.
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
