@@ -1,4 +1,4 @@
-//! The stack's inside, as far as a test has to reach into it.
+//! Access to the resources inside the stack.
 
 use std::collections::BTreeMap;
 
@@ -14,39 +14,39 @@ use crate::stack::{ApiResponse, Stack};
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    /// The message as it was.
+    /// The original message body.
     pub body: String,
-    /// Why it is here.
+    /// The message attributes, with the reason of the failure.
     pub attributes: BTreeMap<String, String>,
-    receipt: String,
+    receipt_handle: String,
 }
 
 impl Stack {
-    /// A client for queues.
+    /// Returns an SQS client.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(self.aws.sdk_config())
     }
 
-    /// The address of the queue with this logical name.
+    /// Returns the URL of the queue with this logical id.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the stack has no such queue.
     pub async fn queue_url(&self, logical: &str) -> anyhow::Result<String> {
         self.physical_id(logical).await
     }
 
-    /// The name of the table with this logical name.
+    /// Returns the name of the table with this logical id.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the stack has no such table.
     pub async fn table_name(&self, logical: &str) -> anyhow::Result<String> {
         self.physical_id(logical).await
     }
 
-    /// Sends bodies to a queue as one batch.
+    /// Sends messages with these bodies to a queue, as one batch.
     ///
     /// # Errors
-    /// When one is not taken.
+    /// When a message is not accepted.
     pub async fn send_messages(&self, queue: &str, bodies: &[String]) -> anyhow::Result<()> {
         let entry = |(index, body): (usize, &String)| {
             SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build()
@@ -59,11 +59,11 @@ impl Stack {
             .set_entries(Some(entries))
             .send()
             .await?;
-        anyhow::ensure!(response.failed().is_empty(), "not all were sent: {response:?}");
+        anyhow::ensure!(response.failed().is_empty(), "not all messages were sent: {response:?}");
         Ok(())
     }
 
-    /// The dead-letter messages in a queue that mention `text`. They stay there.
+    /// Returns the dead-letter messages in a queue whose body contains `text`. They stay in the queue.
     ///
     /// # Errors
     /// When the queue cannot be read.
@@ -92,12 +92,12 @@ impl Stack {
                     .filter(|dead_letter| dead_letter.body.contains(text)),
             );
         }
-        // What was looked at becomes visible again for the other tests.
-        for receipt in seen {
+        // Make the received messages visible again for the other tests.
+        for receipt_handle in seen {
             self.sqs()
                 .change_message_visibility()
                 .queue_url(&url)
-                .receipt_handle(receipt)
+                .receipt_handle(receipt_handle)
                 .visibility_timeout(0)
                 .send()
                 .await?;
@@ -105,21 +105,21 @@ impl Stack {
         Ok(found)
     }
 
-    /// Sends a dead-letter message to the queue that it came from, and then removes it.
+    /// Sends a dead-letter message to its source queue, and then deletes it.
     ///
     /// # Errors
-    /// When one of the two fails.
+    /// When one of the two requests fails.
     pub async fn redrive(&self, dead_letter: &DeadLetter, function: &str) -> anyhow::Result<()> {
         self.send_messages(&format!("{function}Queue"), std::slice::from_ref(&dead_letter.body)).await?;
         let url = self.queue_url(&format!("{function}DeadLetters")).await?;
-        self.sqs().delete_message().queue_url(url).receipt_handle(&dead_letter.receipt).send().await?;
+        self.sqs().delete_message().queue_url(url).receipt_handle(&dead_letter.receipt_handle).send().await?;
         Ok(())
     }
 
-    /// Calls a function, and gives back its response.
+    /// Invokes a function, and returns its response.
     ///
     /// # Errors
-    /// When it fails.
+    /// When the invocation fails.
     pub async fn invoke(&self, logical: &str, payload: &str) -> anyhow::Result<Value> {
         let name = self.physical_id(logical).await?;
         let response = self
@@ -132,7 +132,7 @@ impl Stack {
         Ok(response.body)
     }
 
-    /// A request to the Lambda API.
+    /// Sends a request to the Lambda API.
     ///
     /// # Errors
     /// When there is no response.
@@ -140,7 +140,7 @@ impl Stack {
         self.aws_request("lambda", method, path, &[("content-type", "application/json")], body).await
     }
 
-    /// A signed request to any AWS service.
+    /// Sends a signed request to any AWS service.
     ///
     /// # Errors
     /// When there is no response.
@@ -173,7 +173,7 @@ impl From<Message> for DeadLetter {
         let attributes = message.message_attributes.unwrap_or_default();
         Self {
             body: message.body.unwrap_or_default(),
-            receipt: message.receipt_handle.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
             attributes: attributes
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value.string_value?)))

@@ -1,7 +1,8 @@
-//! A deployed stack, as the end-to-end tests see it: the front door, the provider's books, the mailbox, the queues.
+//! A deployed stack as the end-to-end tests see it: the API, the payment provider, the mailbox, the queues.
 //!
-//! `cargo xtask test end-to-end` starts a stack and says where it is in the environment. `cargo xtask verify` does so for
-//! any deployed stack, which is then reached through its public interface and AWS's alone: see [`Requirement`].
+//! `cargo xtask test end-to-end` starts a stack and passes its location in environment variables. `cargo
+//! xtask verify` does the same for any deployed stack; the tests then use only its public interface and the
+//! AWS APIs: see [`Requirement`].
 
 mod aws;
 mod cloudformation;
@@ -24,17 +25,17 @@ pub use users::{Partner, User, claims};
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take on a machine that is busy with other tests.
+/// How long a test waits for an outcome, on a machine that is busy with other tests.
 pub const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The longest time between two questions to a stack that is not on this machine.
+/// The maximum interval between two polls of a remote stack.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Asks `check` again and again until it has an response.
+/// Polls `check` until it returns a value.
 ///
 /// # Panics
-/// When it has none within `timeout`; `what` is what was waited for.
-#[expect(clippy::panic, reason = "a test fails so")]
+/// When it returns none within `timeout`; `what` describes the expected outcome.
+#[expect(clippy::panic, reason = "this fails the test")]
 pub async fn wait_for<T>(
     what: &str,
     timeout: Duration,
@@ -44,14 +45,14 @@ pub async fn wait_for<T>(
     let mut interval = Duration::from_millis(150);
     loop {
         match check().await {
-            Ok(Some(response)) => return response,
+            Ok(Some(value)) => return value,
             Ok(None) if start.elapsed() < timeout => {
                 tokio::time::sleep(interval).await;
-                // A deployed stack limits how often one address may ask.
+                // A deployed stack limits the request rate per IP address.
                 interval =
                     if requirements::is_local() { interval } else { MAX_POLL_INTERVAL.min(interval * 2) };
             }
-            Ok(None) => panic!("waited {} s for {what}, in vain", timeout.as_secs()),
+            Ok(None) => panic!("timed out after {} s waiting for {what}", timeout.as_secs()),
             Err(error) => panic!("while waiting for {what}: {error:#}"),
         }
     }

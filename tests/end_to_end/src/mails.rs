@@ -1,4 +1,4 @@
-//! The customers' mails: read in the emulator's mailbox, or known by the note that `send-email` keeps of each.
+//! Mails to customers: read from the emulator's mailbox, or detected by the records of `send-email`.
 
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,7 +11,7 @@ use crate::stack::{ApiResponse, Stack};
 use crate::{WAIT_TIMEOUT, wait_for};
 
 impl Stack {
-    /// All mails to an address.
+    /// Returns all mails to an address.
     ///
     /// # Errors
     /// When there is no mailbox, or it cannot be read.
@@ -24,7 +24,7 @@ impl Stack {
         Ok(found)
     }
 
-    /// Waits for the first mail to an address, and gives back its subject and its text.
+    /// Waits for the first mail to an address, and returns its subject and text.
     pub async fn wait_for_mail(&self, address: &str) -> (String, String) {
         let mail = wait_for(&format!("a mail to {address}"), WAIT_TIMEOUT, async || {
             Ok(self.mails(address).await?.pop())
@@ -34,8 +34,8 @@ impl Stack {
         (text("Subject"), text("BodyText"))
     }
 
-    /// Waits until the mail of that kind about an order was sent; gives back its subject and its text where there is a
-    /// mailbox to read them in.
+    /// Waits until the mail of this kind about an order is sent. Returns its subject and text if the stack
+    /// has a mailbox.
     pub async fn wait_for_mail_about(
         &self,
         order: &str,
@@ -52,7 +52,7 @@ impl Stack {
         }
     }
 
-    /// Whether SES took the mail of that kind about an order: its claim is completed.
+    /// Returns whether SES accepted the mail of this kind about an order: its claim is completed.
     async fn was_sent(&self, order: &str, kind: &str) -> anyhow::Result<bool> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let get = self.aws.dynamodb().get_item().table_name(self.output("EmailsTableName")?);
@@ -63,7 +63,8 @@ impl Stack {
     }
 }
 
-/// The mailbox is a tree of accounts and messages; a message names whom it is to.
+/// Collects the messages to an address. The mailbox is a tree of accounts and messages; a message has a `To`
+/// field.
 fn collect(tree: &Value, address: &str, found: &mut Vec<Value>) {
     match tree {
         Value::Array(list) => list.iter().for_each(|item| collect(item, address, found)),

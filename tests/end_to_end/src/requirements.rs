@@ -1,50 +1,53 @@
-//! What a test requirements that only the stack on this machine has. On any other it is left out, visibly.
+//! The requirements of tests that only the local stack meets. On any other stack such a test is skipped and
+//! reported.
 
 use std::fmt;
 use std::io::Write;
 
-/// What only the local stack has.
+/// A requirement that only the local stack meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
-    /// The stand-in for Stripe: faults, held webhooks.
+    /// The stand-in for Stripe: fault injection, held webhooks.
     StripeStandIn,
-    /// The mailbox of the emulator's SES, in which the text of a mail can be read.
+    /// The mailbox of the emulator's SES, which contains the text of the mails.
     Mailbox,
-    /// The processes of the functions, which the test kills.
+    /// Access to the processes of the functions, which the test kills.
     Processes,
-    /// The credentials of a function's role, which on AWS only Lambda can assume.
+    /// The credentials of a function's role, which only Lambda can assume on AWS.
     FunctionRoles,
-    /// An address on the functions' own machine that webhooks may be sent to.
+    /// A webhook receiver on the machine of the functions.
     WebhookReceiver,
-    /// The malware signature that the local scanner is given.
+    /// The test signature of the local malware scanner.
     ScannerSignature,
-    /// Usage plans that count exactly: API Gateway applies them on a best-effort basis.
+    /// Exact usage plans: API Gateway applies them on a best-effort basis.
     ExactUsagePlans,
-    /// A stack that is thrown away afterwards: the test uses up invoice numbers, changes the report of a past day or the
-    /// products of the samples, or makes hundreds of tables.
+    /// A disposable stack: the test uses up invoice numbers, changes the report of a past day or the products
+    /// of the samples, or creates hundreds of tables.
     ThrowawayStack,
-    /// Public sign-up, whose confirmation code is mailed to an address that nobody has.
+    /// Public sign-up, whose confirmation code is mailed to an address without a recipient.
     PublicSignUp,
-    /// An order service of somebody else's, whose events this stack listens to.
+    /// An external order service whose events the stack subscribes to.
     ForeignOrders,
 }
 
 impl Requirement {
-    /// The reason why a test that requirements this is left out.
+    /// Returns the reason why a test with this requirement is skipped.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::StripeStandIn => "requirements the stand-in for Stripe, which fails on request",
-            Self::Mailbox => "requirements a mailbox in which mails can be read",
-            Self::Processes => "requirements the functions' processes, to kill them",
-            Self::FunctionRoles => "requirements a function's own credentials, which on AWS only Lambda gets",
-            Self::WebhookReceiver => "requirements a receiver of webhooks on the functions' machine",
-            Self::ScannerSignature => "requirements the malware signature of the local scanner",
-            Self::ExactUsagePlans => {
-                "requirements exact limits; API Gateway applies usage plans on a best-effort basis"
+            Self::StripeStandIn => "needs the stand-in for Stripe, to inject faults",
+            Self::Mailbox => "needs a mailbox to read mails in",
+            Self::Processes => "needs the processes of the functions, to kill them",
+            Self::FunctionRoles => {
+                "needs the credentials of a function's role, which only Lambda gets on AWS"
             }
-            Self::ThrowawayStack => "requirements a stack that is thrown away afterwards",
-            Self::PublicSignUp => "requirements sign-up by an address that nobody has",
-            Self::ForeignOrders => "requirements a foreign order service that this stack listens to",
+            Self::WebhookReceiver => "needs a webhook receiver on the machine of the functions",
+            Self::ScannerSignature => "needs the test signature of the local malware scanner",
+            Self::ExactUsagePlans => {
+                "needs exact limits; API Gateway applies usage plans on a best-effort basis"
+            }
+            Self::ThrowawayStack => "needs a disposable stack",
+            Self::PublicSignUp => "needs to sign up with an address without a recipient",
+            Self::ForeignOrders => "needs an external order service that the stack subscribes to",
         }
     }
 }
@@ -55,15 +58,15 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// Whether the tests may use what only the local stack has: `E2E_EMULATOR_URL` says where the emulator is.
+/// Returns whether the tests run against the local stack: `E2E_EMULATOR_URL` is set to the emulator's URL.
 pub(crate) fn is_local() -> bool {
     std::env::var_os("E2E_EMULATOR_URL").is_some()
 }
 
-/// Whether the running test is left out, for want of one of `requirements`.
+/// Returns whether the running test is skipped because the stack does not meet one of `requirements`.
 ///
-/// It says so on standard error, and appends the test's name and the reason, with a tab between them, to the file in
-/// `E2E_LEFT_OUT`: for the test runner, a test that returns early has passed.
+/// Reports a skipped test on standard error, and appends its name and the reason, separated by a tab, to the
+/// file named by `E2E_LEFT_OUT`: for the test runner, a test that returns early has passed.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -72,16 +75,16 @@ pub fn is_skipped(requirements: &[Requirement]) -> anyhow::Result<bool> {
     // The test runner names each test's thread after the test.
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
-    writeln!(std::io::stderr(), "left out: {test}: {missing}")?;
+    writeln!(std::io::stderr(), "skipped: {test}: {missing}")?;
     append("E2E_LEFT_OUT", &format!("{test}\t{missing}"))?;
     Ok(true)
 }
 
-/// Appends a line to the file that the environment variable names, if it does.
+/// Appends a line to the file named by the environment variable, if it is set.
 pub(crate) fn append(variable: &str, line: &str) -> anyhow::Result<()> {
     let Ok(path) = std::env::var(variable) else { return Ok(()) };
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-    // One write, so that lines of tests that run at the same time do not mix.
+    // A single write, so that the lines of concurrent tests do not mix.
     file.write_all(format!("{line}\n").as_bytes())?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Doing as a function does: with the credentials of its role.
+//! Requests with the credentials of a function's role.
 
 use anyhow::Context;
 use aws::Aws;
@@ -8,7 +8,7 @@ use platform::http::client::HttpClient;
 use crate::cloudformation::element;
 use crate::stack::{ApiResponse, Stack};
 
-/// A role's credentials.
+/// The credentials of a role.
 #[derive(Debug, Clone)]
 pub struct Role {
     key_id: String,
@@ -17,23 +17,23 @@ pub struct Role {
 }
 
 impl Role {
-    /// The same, with another secret.
+    /// Returns the credentials with another secret.
     #[must_use]
     pub fn with_secret(&self, secret: &str) -> Self {
         Self { secret: secret.to_owned(), ..self.clone() }
     }
 
-    /// The same AWS, as this role.
+    /// Returns the AWS clients with the credentials of this role.
     pub fn configure(&self, aws: &Aws) -> Aws {
         aws.with_credentials(&self.key_id, &self.secret, &self.session)
     }
 }
 
 impl Stack {
-    /// The role with this logical name.
+    /// Assumes the role with this logical id.
     ///
     /// # Errors
-    /// When there is none, or it cannot be assumed.
+    /// When the role does not exist or cannot be assumed.
     pub async fn role(&self, logical: &str) -> anyhow::Result<Role> {
         let roles = self.send_query("iam", "Action=ListRoles&Version=2010-05-08&MaxItems=1000").await?;
         let mut arns = roles.split("<Arn>").skip(1).filter_map(|part| part.split("</Arn>").next());
@@ -53,7 +53,7 @@ impl Stack {
         })
     }
 
-    /// A request to the API, signed by a role.
+    /// Sends a request to the API, signed with the credentials of a role.
     ///
     /// # Errors
     /// When there is no response.

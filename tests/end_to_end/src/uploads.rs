@@ -1,4 +1,4 @@
-//! Pictures of products, as a page uploads and shows them: through the API and S3 alone.
+//! Product images, as a page uploads and shows them: only through the API and S3.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 use crate::stack::{ApiResponse, Stack};
 use crate::{WAIT_TIMEOUT, wait_for};
 
-/// A form that the API gave for an upload.
+/// An upload form from the API.
 #[derive(Debug, Clone)]
 pub struct Form {
-    /// Names the upload.
+    /// The id of the upload.
     pub upload_id: String,
-    /// Where to send it.
+    /// The URL to post the form to.
     pub url: String,
-    /// Its fields, in front of the file.
+    /// The form fields, which precede the file.
     pub fields: Vec<(String, String)>,
 }
 
 const BOUNDARY: &str = "the-file-does-not-hold-this";
 
 impl Form {
-    /// The form with another value of a field.
+    /// Returns the form with another value for a field.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         for (_, old) in self.fields.iter_mut().filter(|(field, _)| field == name) {
@@ -39,7 +39,7 @@ impl Form {
                 format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
             body.extend_from_slice(part.as_bytes());
         }
-        // The name of the file says the wrong thing on purpose: it counts for nothing.
+        // The file name is misleading on purpose: it must be ignored.
         let head = "Content-Disposition: form-data; name=\"file\"; filename=\"picture.exe\"";
         body.extend_from_slice(format!("--{BOUNDARY}\r\n{head}\r\n\r\n").as_bytes());
         body.extend_from_slice(file);
@@ -49,10 +49,10 @@ impl Form {
 }
 
 impl Stack {
-    /// Asks for an upload of a product's picture.
+    /// Requests an upload form for a product's image.
     ///
     /// # Errors
-    /// When the API gives no form.
+    /// When the API returns no form.
     pub async fn request_upload(&self, sku: &str, content_type: &str) -> anyhow::Result<Form> {
         let path = format!("/products/{sku}/image");
         let body = json!({ "content_type": content_type });
@@ -68,7 +68,7 @@ impl Stack {
         })
     }
 
-    /// Sends a file with a form, as a browser does.
+    /// Uploads a file with a form, as a browser does.
     ///
     /// # Errors
     /// When there is no response.
@@ -79,17 +79,17 @@ impl Stack {
         ApiResponse::read(self.client.send(request).await?)
     }
 
-    /// Asks for an upload, and sends a file.
+    /// Requests an upload form and uploads a file with it.
     ///
     /// # Errors
-    /// When one of the two does not work.
+    /// When one of the two requests fails.
     pub async fn upload_image(&self, sku: &str, content_type: &str, file: &[u8]) -> anyhow::Result<Form> {
         let form = self.request_upload(sku, content_type).await?;
         self.upload(&form, file).await?.expect(StatusCode::NO_CONTENT)?;
         Ok(form)
     }
 
-    /// What anybody is told of a product's picture.
+    /// Returns the public status of a product's image.
     ///
     /// # Errors
     /// When there is no response.
@@ -99,17 +99,17 @@ impl Stack {
         Ok(response.expect(StatusCode::OK)?.body)
     }
 
-    /// Waits until the upload that was asked for last is decided, and gives back what is told of it.
+    /// Waits until the latest upload has been processed, and returns its status.
     pub async fn wait_for_upload_result(&self, sku: &str) -> Value {
-        // GuardDuty takes its time.
+        // GuardDuty is slower than the local scanner.
         let timeout = if self.is_local() { WAIT_TIMEOUT } else { WAIT_TIMEOUT * 4 };
-        wait_for(&format!("what becomes of the upload for {sku}"), timeout, async || {
-            Ok(Some(self.image_status(sku).await?).filter(|picture| picture["status"] != "pending"))
+        wait_for(&format!("the result of the upload for {sku}"), timeout, async || {
+            Ok(Some(self.image_status(sku).await?).filter(|image| image["status"] != "pending"))
         })
         .await
     }
 
-    /// Fetches something as anybody can: status, media type, and what it holds.
+    /// Fetches a public URL. Returns the status, the media type and the body.
     ///
     /// # Errors
     /// When there is no response.

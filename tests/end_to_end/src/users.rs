@@ -1,4 +1,4 @@
-//! Who calls: customers and staff who sign up and in, the shop's own programs, and partners.
+//! The callers of the API: customers and staff, the shop's machine client, and partners.
 
 use anyhow::Context;
 use base64::Engine;
@@ -14,34 +14,34 @@ use crate::stack::{ApiResponse, Stack};
 use crate::test_data::{record_created, simulator_address, unique_name};
 use crate::{WAIT_TIMEOUT, wait_for};
 
-/// A person who is signed in.
+/// A signed-in user.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// What the shop calls them: the `sub` of their tokens.
+    /// The customer id: the `sub` claim of the tokens.
     pub id: String,
-    /// What they sign in with.
+    /// The email address, which is the user name.
     pub email: String,
-    /// `Bearer` and their access token.
+    /// The `authorization` header: `Bearer` and the access token.
     pub bearer: String,
-    /// Their ID token, which opens nothing here.
+    /// The ID token, which the API must not accept.
     pub id_token: String,
-    /// What gets them a new access token.
+    /// The refresh token.
     pub refresh_token: String,
 }
 
-/// A partner: a program with a client id, a secret and an API key.
+/// A partner: a machine client with a client id, a secret and an API key.
 #[derive(Debug, Clone)]
 pub struct Partner {
-    /// Its client id.
+    /// The client id.
     pub id: String,
-    /// `Bearer` and its access token.
+    /// The `authorization` header: `Bearer` and the access token.
     pub bearer: String,
-    /// Its API key.
+    /// The API key.
     pub api_key: String,
 }
 
 impl Partner {
-    /// The headers of its requests.
+    /// Returns the headers that authenticate the partner.
     pub fn headers(&self) -> [(&'static str, &str); 2] {
         [("authorization", &self.bearer), ("x-api-key", &self.api_key)]
     }
@@ -50,15 +50,15 @@ impl Partner {
 const PASSWORD: &str = "correct horse battery";
 
 impl Stack {
-    /// An output of the template.
+    /// Returns an output of the stack.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When the stack has no output with this name.
     pub fn output(&self, name: &str) -> anyhow::Result<&str> {
         self.outputs.get(name).and_then(Value::as_str).with_context(|| format!("no output {name}"))
     }
 
-    /// A call to Cognito as a page or an app makes it: nobody signs it.
+    /// Calls Cognito without a signature, as a page or an app does.
     ///
     /// # Errors
     /// When there is no response.
@@ -70,10 +70,10 @@ impl Stack {
         ApiResponse::read(self.client.send(request).await?)
     }
 
-    /// A user pool of its own, and a client of it that takes passwords: their ids.
+    /// Creates another user pool, and a client that allows password sign-in. Returns their ids.
     ///
     /// # Errors
-    /// When it is not made.
+    /// When Cognito does not create them.
     pub async fn create_user_pool(&self) -> anyhow::Result<(String, String)> {
         let name = unique_name();
         let pool = self.call_cognito("CreateUserPool", &json!({ "PoolName": name })).await?;
@@ -87,10 +87,10 @@ impl Stack {
         Ok((pool, client.to_owned()))
     }
 
-    /// A call to Cognito as somebody makes it who runs the stack.
+    /// Calls Cognito with the credentials of the stack's operator.
     ///
     /// # Errors
-    /// When it fails.
+    /// When the call fails.
     pub async fn call_cognito(&self, operation: &str, body: &Value) -> anyhow::Result<Value> {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
@@ -99,23 +99,23 @@ impl Stack {
         Ok(response.expect(StatusCode::OK)?.body)
     }
 
-    /// Somebody new, signed up and in.
+    /// Creates a customer and signs them in.
     ///
     /// # Errors
-    /// When the user pool does not let them.
+    /// When the user pool rejects a request.
     pub async fn create_customer(&self) -> anyhow::Result<User> {
         self.create_user(false).await
     }
 
-    /// Somebody new who runs the shop.
+    /// Creates a staff user and signs them in.
     ///
     /// # Errors
-    /// When the user pool does not let them.
+    /// When the user pool rejects a request.
     pub async fn create_staff(&self) -> anyhow::Result<User> {
         self.create_user(true).await
     }
 
-    async fn create_user(&self, staff: bool) -> anyhow::Result<User> {
+    async fn create_user(&self, is_staff: bool) -> anyhow::Result<User> {
         let email = simulator_address(&Uuid::new_v4().simple().to_string());
         let (client, pool) = (self.output("ShopClientId")?, self.output("UserPoolId")?);
         record_created("user", &email, Some(pool))?;
@@ -129,7 +129,7 @@ impl Stack {
             self.call_cognito_unsigned("SignUp", &sign_up).await?.expect(StatusCode::OK)?;
             self.call_cognito("AdminConfirmSignUp", &user).await?;
         } else {
-            // Signing up has a code mailed, of which an account in the sandbox has few.
+            // Signing up sends a confirmation mail, of which a sandbox account has a small quota.
             let password = json!({
                 "UserPoolId": pool, "Username": email, "Password": PASSWORD, "Permanent": true,
             });
@@ -138,19 +138,19 @@ impl Stack {
             self.call_cognito("AdminCreateUser", &user).await?;
             self.call_cognito("AdminSetUserPassword", &password).await?;
         }
-        if staff {
+        if is_staff {
             let group = json!({ "UserPoolId": pool, "Username": email, "GroupName": "staff" });
             self.call_cognito("AdminAddUserToGroup", &group).await?;
         }
-        let person = self.sign_in(client, &email).await?;
-        record_created("customer", &person.id, Some(pool))?;
-        Ok(person)
+        let signed_in = self.sign_in(client, &email).await?;
+        record_created("customer", &signed_in.id, Some(pool))?;
+        Ok(signed_in)
     }
 
-    /// Signs somebody in through a client of the user pool.
+    /// Signs a user in through a client of the user pool.
     ///
     /// # Errors
-    /// When the user pool does not let them.
+    /// When the user pool rejects the sign-in.
     pub async fn sign_in(&self, client: &str, email: &str) -> anyhow::Result<User> {
         let parameters = json!({ "USERNAME": email, "PASSWORD": PASSWORD });
         let body =
@@ -171,10 +171,10 @@ impl Stack {
         })
     }
 
-    /// The access token of a program with this client id, with its scopes, or with fewer.
+    /// Returns an access token for a machine client, with all of its scopes or with the given ones.
     ///
     /// # Errors
-    /// When the user pool gives none.
+    /// When the user pool issues none.
     pub async fn machine_token(&self, client: &str, scopes: Option<&str>) -> anyhow::Result<String> {
         let described = json!({ "UserPoolId": self.output("UserPoolId")?, "ClientId": client });
         let described = self.call_cognito("DescribeUserPoolClient", &described).await?;
@@ -191,7 +191,7 @@ impl Stack {
         Ok(response.body["access_token"].as_str().context("no access token")?.to_owned())
     }
 
-    /// `Bearer` and the access token of the shop's own programs.
+    /// Returns the `authorization` header of the shop's machine client.
     pub(crate) async fn machine_authorization(&self) -> anyhow::Result<String> {
         let token = self.machine_bearer.get_or_try_init(async || {
             let token = self.machine_token(self.output("MachineClientId")?, None).await?;
@@ -200,19 +200,19 @@ impl Stack {
         token.await.cloned()
     }
 
-    /// A new partner in the stack's usage plan.
+    /// Creates a partner in the stack's usage plan.
     ///
     /// # Errors
-    /// When the user pool or the gateway does not make one.
+    /// When the user pool or API Gateway rejects a request.
     pub async fn create_partner(&self) -> anyhow::Result<Partner> {
         let plan = self.output("PartnerPlanId")?.to_owned();
         self.create_partner_in(&plan).await
     }
 
-    /// A new partner in a usage plan, made as `docs/RUNBOOK.md` says.
+    /// Creates a partner in a usage plan, as described in `docs/RUNBOOK.md`.
     ///
     /// # Errors
-    /// When the user pool or the gateway does not make one.
+    /// When the user pool or API Gateway rejects a request.
     pub async fn create_partner_in(&self, plan: &str) -> anyhow::Result<Partner> {
         let name = unique_name();
         let pool = self.output("UserPoolId")?;
@@ -221,8 +221,8 @@ impl Stack {
             "AllowedOAuthFlowsUserPoolClient": true, "AllowedOAuthFlows": ["client_credentials"],
             "AllowedOAuthScopes": ["partner/orders", "partner/webhooks"],
         });
-        let made = self.call_cognito("CreateUserPoolClient", &client).await?;
-        let id = made["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?.to_owned();
+        let created = self.call_cognito("CreateUserPoolClient", &client).await?;
+        let id = created["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?.to_owned();
         record_created("client", &id, Some(pool))?;
         let token = self.machine_token(&id, None).await?;
         let key = self.call_api_gateway("/apikeys", &json!({ "name": name, "enabled": true })).await?;
@@ -239,12 +239,12 @@ impl Stack {
         Ok(partner)
     }
 
-    /// Waits until the gateway takes a partner's key: a new one takes a while to get everywhere.
+    /// Waits until API Gateway accepts a partner's new key: it takes a while to propagate.
     async fn wait_for_api_key(&self, partner: &Partner) {
         if is_local() {
             return;
         }
-        wait_for("a new API key to be taken", WAIT_TIMEOUT, async || {
+        wait_for("a new API key to be accepted", WAIT_TIMEOUT, async || {
             let path = "/partner/orders?customer_id=nobody";
             let response = self.api(Method::GET, path, &partner.headers(), None).await?;
             Ok((response.status != StatusCode::FORBIDDEN).then_some(()))
@@ -252,18 +252,18 @@ impl Stack {
         .await;
     }
 
-    /// A usage plan for this stack's API, with limits of its own: `{"throttle": …, "quota": …}`.
+    /// Creates a usage plan for this stack's API with these limits: `{"throttle": …, "quota": …}`.
     ///
     /// # Errors
-    /// When the gateway does not make it.
+    /// When API Gateway rejects the request.
     pub async fn create_usage_plan(&self, limits: &Value) -> anyhow::Result<String> {
         let api = self.output("ApiUrl")?.rsplit('/').nth(1).context("an API without an id")?.to_owned();
         let mut plan = json!({ "name": unique_name(), "apiStages": [{ "apiId": api, "stage": "v1" }] });
         for (name, value) in limits.as_object().context("limits are an object")? {
             plan[name] = value.clone();
         }
-        let made = self.call_api_gateway("/usageplans", &plan).await?;
-        Ok(made["id"].as_str().context("a plan without an id")?.to_owned())
+        let created = self.call_api_gateway("/usageplans", &plan).await?;
+        Ok(created["id"].as_str().context("a plan without an id")?.to_owned())
     }
 
     async fn call_api_gateway(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -275,10 +275,10 @@ impl Stack {
     }
 }
 
-/// What a token says, unchecked.
+/// Returns the claims of a token without verifying it.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a JWT.
 pub fn claims(token: &str) -> anyhow::Result<Value> {
     let payload = token.split('.').nth(1).context("not a token")?;
     Ok(serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload)?)?)

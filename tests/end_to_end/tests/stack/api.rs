@@ -1,4 +1,4 @@
-//! What the front door says to good and bad requests.
+//! The API's responses to valid and invalid requests.
 
 use bytes::Bytes;
 use end_to_end::{ApiResponse, NewOrder, Stack};
@@ -9,28 +9,29 @@ use uuid::Uuid;
 use crate::shared;
 
 #[tokio::test]
-async fn the_same_key_and_body_make_one_order_and_one_answer() {
+async fn the_same_key_and_body_create_one_order_and_the_same_response() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(1000, 20).await.unwrap();
     let order = NewOrder::new(&product, 1, "pm_card_visa");
     let key = Uuid::new_v4().to_string();
-    let answers = futures::future::try_join_all((0..6).map(|_| stack.place_order_with_key(&order, &key)))
+    let responses = futures::future::try_join_all((0..6).map(|_| stack.place_order_with_key(&order, &key)))
         .await
         .unwrap();
-    // Two at once: one may be told to come again, and none makes a second order.
-    let taken: Vec<_> = answers.iter().filter(|response| response.status == StatusCode::CREATED).collect();
-    assert!(!taken.is_empty());
+    // Of concurrent requests, some may be asked to retry; none creates a second order.
+    let created: Vec<_> =
+        responses.iter().filter(|response| response.status == StatusCode::CREATED).collect();
+    assert!(!created.is_empty());
     assert!(
-        answers
+        responses
             .iter()
             .all(|response| [StatusCode::CREATED, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status))
     );
-    let id = taken[0].body["id"].as_str().unwrap();
-    assert_eq!(taken[0].headers["location"], format!("/v1/orders/{id}"));
+    let id = created[0].body["id"].as_str().unwrap();
+    assert_eq!(created[0].headers["location"], format!("/v1/orders/{id}"));
     stack.wait_for_status(id, "paid").await;
-    let late = stack.place_order_with_key(&order, &key).await.unwrap();
-    for response in taken.iter().copied().chain([&late]) {
-        assert_eq!((response.status, &response.body), (StatusCode::CREATED, &taken[0].body));
+    let replayed = stack.place_order_with_key(&order, &key).await.unwrap();
+    for response in created.iter().copied().chain([&replayed]) {
+        assert_eq!((response.status, &response.body), (StatusCode::CREATED, &created[0].body));
     }
     let list = format!("/orders?customer_id={}", order.body["customer"]["id"].as_str().unwrap());
     let listed = stack.api(Method::GET, &list, &[], None).await.unwrap();
@@ -45,13 +46,13 @@ async fn the_same_key_and_body_make_one_order_and_one_answer() {
         },
         ..order
     };
-    let refused = stack.place_order_with_key(&other, &key).await.unwrap();
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
-    assert_eq!(refused.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
+    let rejected = stack.place_order_with_key(&other, &key).await.unwrap();
+    assert_eq!(rejected.status, StatusCode::UNPROCESSABLE_ENTITY, "{rejected:?}");
+    assert_eq!(rejected.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
 }
 
 #[tokio::test]
-async fn a_customers_orders_come_in_pages() {
+async fn the_orders_of_a_customer_are_paginated() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(100, 10).await.unwrap();
     let order = NewOrder::new(&product, 1, "pm_card_visa");
@@ -76,9 +77,9 @@ async fn a_customers_orders_come_in_pages() {
     assert_eq!(listed, placed, "newest first, each once");
 }
 
-/// An order for one piece of a product, with something changed.
-fn changed(good: &Value, change: impl Fn(&mut Value)) -> Value {
-    let mut body = good.clone();
+/// Returns the body of an order with a change.
+fn changed(valid: &Value, change: impl Fn(&mut Value)) -> Value {
+    let mut body = valid.clone();
     change(&mut body);
     body
 }
@@ -95,64 +96,64 @@ async fn assert_invalid(stack: &Stack, body: &Value) -> ApiResponse {
 }
 
 #[tokio::test]
-async fn what_the_contract_does_not_take_stays_outside() {
+async fn bodies_that_violate_the_contract_are_rejected_by_the_gateway() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(100, 1).await.unwrap();
-    let good = NewOrder::new(&product, 1, "pm_card_visa").body;
-    let line = good["lines"][0].clone();
+    let valid = NewOrder::new(&product, 1, "pm_card_visa").body;
+    let line = valid["lines"][0].clone();
     for body in [
         json!({}),
-        changed(&good, |body| body["lines"] = json!([])),
-        changed(&good, |body| body["lines"] = vec![line.clone(); 51].into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = 0.into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = (-1).into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = 1000.into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = json!(1.5)),
-        changed(&good, |body| body["lines"][0]["unit_price"]["amount"] = json!(1e30)),
-        changed(&good, |body| body["lines"][0]["unit_price"]["currency"] = "euro".into()),
-        changed(&good, |body| body["customer"]["email"] = "ada".into()),
-        changed(&good, |body| body["customer"]["name"] = "".into()),
-        changed(&good, |body| body["payment_method"] = 7.into()),
-        changed(&good, |body| body["coupon"] = "free".into()),
+        changed(&valid, |body| body["lines"] = json!([])),
+        changed(&valid, |body| body["lines"] = vec![line.clone(); 51].into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = 0.into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = (-1).into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = 1000.into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = json!(1.5)),
+        changed(&valid, |body| body["lines"][0]["unit_price"]["amount"] = json!(1e30)),
+        changed(&valid, |body| body["lines"][0]["unit_price"]["currency"] = "euro".into()),
+        changed(&valid, |body| body["customer"]["email"] = "ada".into()),
+        changed(&valid, |body| body["customer"]["name"] = "".into()),
+        changed(&valid, |body| body["payment_method"] = 7.into()),
+        changed(&valid, |body| body["coupon"] = "free".into()),
     ] {
         let response = assert_invalid(&stack, &body).await;
-        // The gateway's own: no function was called.
+        // The gateway's own error: no function was invoked.
         assert_eq!(response.headers["x-amzn-errortype"], "BadRequestException", "{body}: {response:?}");
     }
-    let without_key = stack.api(Method::POST, "/orders", &[], Some(&good)).await.unwrap();
+    let without_key = stack.api(Method::POST, "/orders", &[], Some(&valid)).await.unwrap();
     assert_eq!(without_key.status, StatusCode::BAD_REQUEST, "{without_key:?}");
     assert!(without_key.body["detail"].as_str().unwrap().contains("Idempotency-Key"), "{without_key:?}");
 }
 
 #[tokio::test]
-async fn what_no_contract_can_say_is_told_field_by_field() {
+async fn errors_beyond_the_contract_are_reported_per_field() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(100, 1).await.unwrap();
-    let good = NewOrder::new(&product, 1, "pm_card_visa").body;
-    let line = good["lines"][0].clone();
-    for (body, places) in [
-        (changed(&good, |body| body["lines"] = json!([line, line])), vec!["/lines"]),
+    let valid = NewOrder::new(&product, 1, "pm_card_visa").body;
+    let line = valid["lines"][0].clone();
+    for (body, locations) in [
+        (changed(&valid, |body| body["lines"] = json!([line, line])), vec!["/lines"]),
         (
-            changed(&good, |body| {
+            changed(&valid, |body| {
                 body["lines"][0]["unit_price"]["amount"] = 99_999_999.into();
                 body["lines"][0]["quantity"] = 999.into();
             }),
             vec!["/lines"],
         ),
         (
-            changed(&good, |body| {
+            changed(&valid, |body| {
                 body["lines"] = json!([line, line]);
                 body["customer"].as_object_mut().unwrap().remove("id");
             }),
             vec!["/customer/id", "/lines"],
         ),
     ] {
-        assert_eq!(assert_invalid(&stack, &body).await.error_locations(), places, "{body}");
+        assert_eq!(assert_invalid(&stack, &body).await.error_locations(), locations, "{body}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_order_at_all_is_a_problem_too() {
+async fn malformed_requests_return_a_problem_document() {
     let (stack, _guard) = shared().await;
     let key = ("idempotency-key", "k");
     let json = ("content-type", "application/json");
@@ -194,17 +195,18 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
 }
 
 #[tokio::test]
-async fn a_correlation_id_goes_in_and_comes_out() {
+async fn a_correlation_id_is_returned_in_the_response() {
     let (stack, _guard) = shared().await;
     let sent = Uuid::new_v4().to_string();
     let response = stack.api(Method::GET, "/products", &[("x-correlation-id", &sent)], None).await.unwrap();
     assert_eq!(response.headers["x-correlation-id"], sent.as_str());
-    let made = stack.api(Method::GET, "/products", &[("x-correlation-id", "not good")], None).await.unwrap();
-    assert_ne!(made.headers["x-correlation-id"], "not good");
+    let generated =
+        stack.api(Method::GET, "/products", &[("x-correlation-id", "not valid")], None).await.unwrap();
+    assert_ne!(generated.headers["x-correlation-id"], "not valid");
 }
 
 #[tokio::test]
-async fn a_delivery_counts_once() {
+async fn a_stock_delivery_is_recorded_once() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(100, 0).await.unwrap();
     let path = format!("/products/{}/deliveries/ship-1", product.sku);

@@ -1,4 +1,4 @@
-//! Exports: asked for over the API, written by `export-orders`, fetched from S3 with nothing but the link.
+//! Exports: requested through the API, written by `export-orders`, downloaded from S3 with the presigned URL.
 
 use bytes::Bytes;
 use end_to_end::{ApiResponse, NewOrder, Stack, WAIT_TIMEOUT, record_created, wait_for};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::shared;
 
-/// From an hour ago on, up to now.
+/// Returns the period of the last hour.
 fn period() -> (Timestamp, Timestamp) {
     let now = SystemClock.now();
     (now - SignedDuration::from_hours(1), now + SignedDuration::from_secs(1))
@@ -28,11 +28,11 @@ async fn request_export(stack: &Stack, key: &str, body: &Value) -> ApiResponse {
     response
 }
 
-/// Asks for an export, waits until it is done, and gives back what the API says of it and the file.
+/// Requests an export and waits until it is done. Returns its status and the file.
 async fn export(stack: &Stack, body: &Value) -> (Value, Bytes) {
-    let asked =
+    let accepted =
         request_export(stack, &Uuid::new_v4().to_string(), body).await.expect(StatusCode::ACCEPTED).unwrap();
-    let location = asked.headers["location"].to_str().unwrap().strip_prefix("/v1").unwrap().to_owned();
+    let location = accepted.headers["location"].to_str().unwrap().strip_prefix("/v1").unwrap().to_owned();
     let done = wait_for(&format!("{location} to be done"), WAIT_TIMEOUT, async || {
         let response = stack.api(Method::GET, &location, &[], None).await?.expect(StatusCode::OK)?;
         Ok((response.body["status"] == "done").then_some(response.body))
@@ -43,7 +43,7 @@ async fn export(stack: &Stack, body: &Value) -> (Value, Bytes) {
     (done, file.into_body())
 }
 
-/// An order whose customer chose a name that a spreadsheet would execute, in the ledger, paid.
+/// Places and pays an order whose customer name is a spreadsheet formula.
 async fn paid_order(stack: &Stack) -> (String, String) {
     let product = stack.create_product(1250, 10).await.unwrap();
     let mut order = NewOrder::new(&product, 2, "pm_card_visa");
@@ -53,7 +53,8 @@ async fn paid_order(stack: &Stack) -> (String, String) {
     (id, product.sku)
 }
 
-/// Asks for JSON Lines of all orders that stand so, until `order` is among them: the ledger is written behind the order.
+/// Exports all orders with this status as JSON Lines until `order` is among them: the ledger is eventually
+/// consistent.
 async fn wait_for_ledger(stack: &Stack, order: &str, status: &str) -> Value {
     wait_for(&format!("order {order} to be {status} in the ledger"), WAIT_TIMEOUT, async || {
         let (from, to) = period();
@@ -61,18 +62,18 @@ async fn wait_for_ledger(stack: &Stack, order: &str, status: &str) -> Value {
         let (_, file) = export(stack, &body).await;
         let lines: Vec<Value> =
             std::str::from_utf8(&file)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-        assert!(lines.iter().all(|line| line["status"] == status), "only what was asked for");
+        assert!(lines.iter().all(|line| line["status"] == status), "only orders with this status");
         let mut times: Vec<&str> = lines.iter().filter_map(|line| line["placed_at"].as_str()).collect();
         times.dedup();
         let times: Vec<Timestamp> = times.into_iter().map(str::parse).collect::<Result<_, _>>()?;
-        assert!(times.is_sorted(), "in the order of time");
+        assert!(times.is_sorted(), "in chronological order");
         Ok(lines.into_iter().find(|line| line["order_id"] == order))
     })
     .await
 }
 
 #[tokio::test]
-async fn an_order_is_in_each_format() {
+async fn an_order_is_exported_in_each_format() {
     let (stack, _guard) = shared().await;
     let (order, sku) = paid_order(&stack).await;
     let line = wait_for_ledger(&stack, &order, "paid").await;
@@ -102,7 +103,7 @@ async fn an_order_is_in_each_format() {
 }
 
 #[tokio::test]
-async fn the_same_key_is_the_same_export() {
+async fn a_repeated_idempotency_key_returns_the_same_export() {
     let (stack, _guard) = shared().await;
     let key = Uuid::new_v4().to_string();
     let body = json!({ "from": "2026-01-01", "to": "2026-01-31", "format": "csv" });
@@ -112,22 +113,22 @@ async fn the_same_key_is_the_same_export() {
         (&first.body["id"], &first.body["requested_at"]),
         (&again.body["id"], &again.body["requested_at"])
     );
-    // Midnight in Berlin.
+    // The days begin at midnight in Berlin.
     assert_eq!(
         (&first.body["from"], &first.body["until"]),
         (&"2025-12-31T23:00:00Z".into(), &"2026-01-31T23:00:00Z".into())
     );
     let other = json!({ "from": "2026-01-01", "to": "2026-01-31", "format": "parquet" });
-    let refused = request_export(&stack, &key, &other).await;
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    let rejected = request_export(&stack, &key, &other).await;
+    assert_eq!(rejected.status, StatusCode::UNPROCESSABLE_ENTITY, "{rejected:?}");
 }
 
 #[tokio::test]
-async fn who_may_not_and_what_cannot_be_is_told_so() {
+async fn unauthorized_and_invalid_requests_are_rejected() {
     let (stack, _guard) = shared().await;
     let body = json!({ "from": "2026-01-01", "to": "2026-01-31", "format": "csv" });
     let customer = stack.create_customer().await.unwrap();
-    // The gateway says the same to who is not known and to who lacks the scope.
+    // The gateway responds the same way to a missing token and to a missing scope.
     for bearer in ["", customer.bearer.as_str()] {
         let headers = [("idempotency-key", "k"), ("authorization", bearer)];
         let response = stack.api(Method::POST, "/exports", &headers, Some(&body)).await.unwrap();
@@ -144,12 +145,12 @@ async fn who_may_not_and_what_cannot_be_is_told_so() {
 
     let unknown = stack.api(Method::GET, &format!("/exports/{}", Uuid::new_v4()), &[], None).await.unwrap();
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
-    let backwards = json!({ "from": "2026-02-01", "to": "2026-01-31", "format": "csv" });
-    let refused = request_export(&stack, "k", &backwards).await.expect(StatusCode::BAD_REQUEST).unwrap();
-    assert_eq!(refused.error_locations(), ["/to"]);
-    let ages = json!({ "from": "2020-02-01", "to": "2026-01-31", "format": "csv", "statuses": [] });
-    let refused = request_export(&stack, "k", &ages).await.expect(StatusCode::BAD_REQUEST).unwrap();
-    // The gateway's model wants one status at least: it does not say which field it is.
-    let by_gateway = refused.headers.contains_key("x-amzn-errortype");
-    assert!(by_gateway || refused.error_locations().contains(&"/statuses".to_owned()), "{refused:?}");
+    let reversed = json!({ "from": "2026-02-01", "to": "2026-01-31", "format": "csv" });
+    let rejected = request_export(&stack, "k", &reversed).await.expect(StatusCode::BAD_REQUEST).unwrap();
+    assert_eq!(rejected.error_locations(), ["/to"]);
+    let too_long = json!({ "from": "2020-02-01", "to": "2026-01-31", "format": "csv", "statuses": [] });
+    let rejected = request_export(&stack, "k", &too_long).await.expect(StatusCode::BAD_REQUEST).unwrap();
+    // The gateway's model requires at least one status, but its error does not name the field.
+    let by_gateway = rejected.headers.contains_key("x-amzn-errortype");
+    assert!(by_gateway || rejected.error_locations().contains(&"/statuses".to_owned()), "{rejected:?}");
 }

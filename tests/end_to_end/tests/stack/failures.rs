@@ -1,4 +1,4 @@
-//! What is not understood, what is killed, what is missed: nothing gets lost.
+//! Invalid messages, killed functions and missed stream records: nothing is lost.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn created_at(id: &str, order: &NewOrder, total: u32, at: jiff::Timestamp) -> Va
 }
 
 #[tokio::test]
-async fn a_bad_record_leaves_the_others_of_its_batch_exclusive() {
+async fn an_invalid_record_does_not_affect_the_rest_of_its_batch() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(300, 9).await.unwrap();
     let (id, order) = (Uuid::new_v4().to_string(), NewOrder::new(&product, 1, "pm_card_visa"));
@@ -64,12 +64,12 @@ async fn a_bad_record_leaves_the_others_of_its_batch_exclusive() {
         assert_eq!(dead_letter.attributes["attempt"], "1");
         let error = &dead_letter.attributes["error"];
         assert!(error.contains("cannot be parsed") || error.contains("not JSON"), "{error}");
-        assert!(!error.contains(&order.email), "the reason names nobody: {error}");
+        assert!(!error.contains(&order.email), "the error contains no personal data: {error}");
     }
 }
 
 #[tokio::test]
-async fn a_charge_that_was_not_held_for_is_put_before_a_person() {
+async fn a_charge_without_a_reservation_is_sent_to_the_dlq() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(300, 1).await.unwrap();
     let id = Uuid::new_v4().to_string();
@@ -87,10 +87,10 @@ async fn a_charge_that_was_not_held_for_is_put_before_a_person() {
     assert!(dead_letter.attributes["error"].contains("never reserved"), "{dead_letter:?}");
 }
 
-/// The note that a mail was sent is kept for longer than its message can come again by itself. After that only a
-/// person can have sent it again, and a person decides.
+/// The record that a mail was sent is kept for longer than automatic redeliveries last. After that, only an
+/// operator can have redriven the message, and an operator has to decide.
 #[tokio::test]
-async fn a_mail_that_comes_two_months_late_is_put_before_a_person() {
+async fn a_mail_for_an_event_two_months_old_is_sent_to_the_dlq() {
     let Some((stack, _guard)) = shared_with(&[Requirement::Mailbox]).await else { return };
     let product = stack.create_product(300, 1).await.unwrap();
     let id = Uuid::new_v4().to_string();
@@ -110,9 +110,9 @@ async fn a_mail_that_comes_two_months_late_is_put_before_a_person() {
     assert!(stack.mails(&order.email).await.unwrap().is_empty());
 }
 
-/// The stream is switched off, as if the relay were down: the order is not lost, only late.
+/// The stream is disabled, as if the relay were down: the order is delayed but not lost.
 #[tokio::test]
-async fn an_event_that_the_stream_missed_is_published_by_the_schedule() {
+async fn an_event_that_the_stream_missed_is_published_by_the_scheduler() {
     let Some((stack, _guard)) = exclusive_with(&[Requirement::ThrowawayStack]).await else { return };
     let product = stack.create_product(300, 1).await.unwrap();
     let mapping = relay_mapping(&stack).await;
@@ -120,11 +120,11 @@ async fn an_event_that_the_stream_missed_is_published_by_the_schedule() {
     let order = NewOrder::new(&product, 1, "pm_card_visa");
     let id = stack.place_order(&order).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(stack.order_status(&id).await.unwrap(), "placed", "nobody published it");
+    assert_eq!(stack.order_status(&id).await.unwrap(), "placed", "the event is not published");
     let table = stack.table_name("OutboxTable").await.unwrap();
     let rows = stack.aws.dynamodb().scan().table_name(&table).send().await.unwrap().items.unwrap();
     let row = rows.iter().find(|row| row["event"].as_s().unwrap().contains(&id)).expect("its outbox row");
-    // Two minutes pass.
+    // Simulate that the row is older than two minutes.
     stack
         .aws
         .dynamodb()
@@ -143,7 +143,7 @@ async fn an_event_that_the_stream_missed_is_published_by_the_schedule() {
     set_mapping_enabled(&stack, &mapping, true).await;
     assert_eq!(stack.captures(&id).await.unwrap(), [300]);
     let left = stack.aws.dynamodb().scan().table_name(&table).send().await.unwrap().items.unwrap();
-    assert!(left.iter().all(|row| !row["event"].as_s().unwrap().contains(&id)), "the row is gone");
+    assert!(left.iter().all(|row| !row["event"].as_s().unwrap().contains(&id)), "the row is deleted");
 }
 
 async fn relay_mapping(stack: &Stack) -> String {
@@ -163,11 +163,11 @@ async fn set_mapping_enabled(stack: &Stack, mapping: &str, on: bool) {
     tokio::time::sleep(Duration::from_secs(2)).await;
 }
 
-/// The function is killed after the provider took the money and before anybody was told. When the queue hands the
-/// message out again, the lookup finds the charge.
+/// The function is killed after the provider has captured the money and before the outcome is published. When
+/// the queue redelivers the message, the function looks up the charge.
 #[tokio::test]
-async fn a_function_killed_in_the_middle_of_a_charge_charges_once() {
-    // Exclusive until the kill: it must not strike another test's charge.
+async fn a_function_killed_during_a_charge_charges_once() {
+    // Exclusive until the kill: it must not interrupt the charge of another test.
     let Some((stack, guard)) = exclusive_with(&[Requirement::Processes]).await else { return };
     let product = stack.create_product(4200, 1).await.unwrap();
     let order = NewOrder::new(&product, 1, "pm_card_visa");
@@ -177,12 +177,12 @@ async fn a_function_killed_in_the_middle_of_a_charge_charges_once() {
     stack.inject_fault(Some(&id), fault).await.unwrap();
     wait_for("the charge", WAIT_TIMEOUT, async || Ok((!stack.captures(&id).await?.is_empty()).then_some(())))
         .await;
-    assert_ne!(stack.order_status(&id).await.unwrap(), "paid", "nobody knows yet");
+    assert_ne!(stack.order_status(&id).await.unwrap(), "paid", "the outcome is not recorded yet");
     assert!(kill_functions("-ProcessPayment-") > 0, "no process was found to kill");
     drop(guard);
-    // Six times the function's timeout of 30 seconds, which is how long the queue keeps the message to itself.
+    // The visibility timeout of the queue: six times the function's timeout of 30 seconds.
     let timeout = Duration::from_secs(180) + WAIT_TIMEOUT;
-    wait_for("the order to be paid all the same", timeout, async || {
+    wait_for("the order to be paid after the redelivery", timeout, async || {
         Ok((stack.order_status(&id).await? == "paid").then_some(()))
     })
     .await;
@@ -192,7 +192,7 @@ async fn a_function_killed_in_the_middle_of_a_charge_charges_once() {
     assert!(subject.starts_with("Your order is confirmed"), "{subject}");
 }
 
-/// Kills the processes of this stack's function (SIGKILL), and tells how many there were.
+/// Kills the processes of a function of this stack with SIGKILL. Returns their number.
 pub(crate) fn kill_functions(part_of_name: &str) -> usize {
     let endpoint = std::env::var("E2E_EMULATOR_URL").unwrap();
     let mut killed = 0;
@@ -202,8 +202,8 @@ pub(crate) fn kill_functions(part_of_name: &str) -> usize {
         let is = |name: &str, test: &dyn Fn(&str) -> bool| {
             environment.split('\0').filter_map(|variable| variable.strip_prefix(name)).any(test)
         };
-        let named = is("AWS_LAMBDA_FUNCTION_NAME=", &|value| value.contains(part_of_name));
-        if named && is("AWS_ENDPOINT_URL=", &|value| value == endpoint) {
+        let is_function = is("AWS_LAMBDA_FUNCTION_NAME=", &|value| value.contains(part_of_name));
+        if is_function && is("AWS_ENDPOINT_URL=", &|value| value == endpoint) {
             let pid = process.file_name().into_string().unwrap();
             killed += usize::from(
                 std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success(),
@@ -214,12 +214,12 @@ pub(crate) fn kill_functions(part_of_name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_late_order_of_a_cancelled_one_holds_nothing() {
+async fn a_late_event_of_a_cancelled_order_reserves_nothing() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(300, 2).await.unwrap();
     let id = Uuid::new_v4().to_string();
     let order = NewOrder::new(&product, 2, "pm_card_visa");
-    // The cancellation overtakes the order itself.
+    // The cancellation request arrives before the order.
     let mut cancellation = created(&id, &order, 600);
     cancellation["type"] = "order.cancellation_requested".into();
     cancellation["data"]["reason"] = "customer_request".into();

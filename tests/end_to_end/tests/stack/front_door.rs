@@ -1,4 +1,4 @@
-//! Who may come in, and how often: tokens, scopes, other people's orders, signatures, limits.
+//! Access control and rate limits: tokens, scopes, ownership of orders, signatures, usage plans.
 
 use std::time::Duration;
 
@@ -12,26 +12,26 @@ use uuid::Uuid;
 
 use crate::{shared, shared_with};
 
-/// A request of a person.
-async fn call(stack: &Stack, person: &User, method: Method, path: &str, body: Option<&Value>) -> ApiResponse {
-    stack.api(method, path, &[("authorization", &person.bearer)], body).await.unwrap()
+/// Sends a request with a user's token.
+async fn call(stack: &Stack, user: &User, method: Method, path: &str, body: Option<&Value>) -> ApiResponse {
+    stack.api(method, path, &[("authorization", &user.bearer)], body).await.unwrap()
 }
 
-/// Places an order as a customer does: they do not say who they are.
-async fn place(stack: &Stack, person: &User) -> String {
+/// Places an order as a customer does, without a customer id in the body.
+async fn place(stack: &Stack, user: &User) -> String {
     let product = stack.create_product(1000, 5).await.unwrap();
     let mut order = NewOrder::new(&product, 1, "pm_card_visa").body;
     order["customer"].as_object_mut().unwrap().remove("id");
     let key = Uuid::new_v4().to_string();
-    let headers = [("authorization", person.bearer.as_str()), ("idempotency-key", &key)];
+    let headers = [("authorization", user.bearer.as_str()), ("idempotency-key", &key)];
     let response = stack.api(Method::POST, "/orders", &headers, Some(&order)).await.unwrap();
     let response = response.expect(StatusCode::CREATED).unwrap();
-    assert_eq!(response.body["customer"]["id"], person.id);
+    assert_eq!(response.body["customer"]["id"], user.id);
     response.body["id"].as_str().unwrap().to_owned()
 }
 
-/// Fails unless the gateway refused a request in the way that all refusals have.
-fn assert_refused(response: &ApiResponse, status: StatusCode, kind: &str) {
+/// Asserts that a response is a problem document of this kind, in the format that all of them share.
+fn assert_problem(response: &ApiResponse, status: StatusCode, kind: &str) {
     assert_eq!(response.status, status, "{response:?}");
     assert_eq!(response.headers["content-type"], "application/problem+json", "{response:?}");
     assert_eq!(response.body["type"], format!("urn:serverless-orders:problem:{kind}"), "{response:?}");
@@ -42,7 +42,7 @@ fn assert_refused(response: &ApiResponse, status: StatusCode, kind: &str) {
     assert_eq!(response.headers["x-correlation-id"], response.body["correlation_id"].as_str().unwrap());
 }
 
-/// The token with other claims, and the signature of the old ones.
+/// Returns the token with changed claims and the original signature.
 fn tampered(bearer: &str, change: impl Fn(&mut Value)) -> String {
     let mut parts: Vec<String> = bearer.split('.').map(str::to_owned).collect();
     let mut changed = claims(bearer).unwrap();
@@ -52,20 +52,26 @@ fn tampered(bearer: &str, change: impl Fn(&mut Value)) -> String {
 }
 
 #[tokio::test]
-async fn only_a_good_token_opens_the_door() {
+async fn only_a_valid_token_is_accepted() {
     let (stack, _guard) = shared().await;
     let ada = stack.create_customer().await.unwrap();
     let other_pool = token_of_another_pool(&stack).await;
-    // AWS has no token that is good for less than five minutes.
+    // On AWS, tokens are valid for at least five minutes.
     let expired = if stack.is_local() { expired_token(&stack, &ada).await } else { String::new() };
     for (what, authorization) in [
-        ("nothing", String::new()),
-        ("no token", "Bearer nonsense".to_owned()),
-        ("a tampered one", tampered(&ada.bearer, |claims| claims["sub"] = json!(Uuid::new_v4().to_string()))),
-        ("one made staff", tampered(&ada.bearer, |claims| claims["cognito:groups"] = json!(["staff"]))),
-        ("one that ended", expired),
-        ("an ID token, which is for the page that asked for it", format!("Bearer {}", ada.id_token)),
-        ("one of another user pool", other_pool),
+        ("no credentials", String::new()),
+        ("not a token", "Bearer nonsense".to_owned()),
+        (
+            "a tampered token",
+            tampered(&ada.bearer, |claims| claims["sub"] = json!(Uuid::new_v4().to_string())),
+        ),
+        (
+            "a token tampered to claim the staff group",
+            tampered(&ada.bearer, |claims| claims["cognito:groups"] = json!(["staff"])),
+        ),
+        ("an expired token", expired),
+        ("an ID token, whose audience is the client", format!("Bearer {}", ada.id_token)),
+        ("a token of another user pool", other_pool),
     ] {
         let response =
             stack.api(Method::GET, "/orders", &[("authorization", &authorization)], None).await.unwrap();
@@ -74,12 +80,12 @@ async fn only_a_good_token_opens_the_door() {
             Some(&b"Bearer"[..]),
             "{what}"
         );
-        assert_refused(&response, StatusCode::UNAUTHORIZED, "unauthorized");
+        assert_problem(&response, StatusCode::UNAUTHORIZED, "unauthorized");
     }
     call(&stack, &ada, Method::GET, "/orders", None).await.expect(StatusCode::OK).unwrap();
 }
 
-/// A token that is good for a second, two seconds later.
+/// Returns a token that is valid for one second, after two seconds.
 async fn expired_token(stack: &Stack, ada: &User) -> String {
     let client = json!({
         "UserPoolId": stack.output("UserPoolId").unwrap(), "ClientName": Uuid::new_v4().to_string(),
@@ -107,7 +113,7 @@ async fn token_of_another_pool(stack: &Stack) -> String {
 }
 
 #[tokio::test]
-async fn each_route_asks_for_its_scope() {
+async fn each_route_requires_its_scope() {
     let (stack, _guard) = shared().await;
     let machine = stack.output("MachineClientId").unwrap().to_owned();
     let reader = format!("Bearer {}", stack.machine_token(&machine, Some("orders/read")).await.unwrap());
@@ -123,7 +129,7 @@ async fn each_route_asks_for_its_scope() {
     ] {
         let response =
             stack.api(method.clone(), path, &[("authorization", bearer)], body.as_ref()).await.unwrap();
-        assert_refused(&response, StatusCode::UNAUTHORIZED, "unauthorized");
+        assert_problem(&response, StatusCode::UNAUTHORIZED, "unauthorized");
     }
     let path = format!("/orders?customer_id={}", customer.id);
     let read = stack.api(Method::GET, &path, &[("authorization", &reader)], None).await.unwrap();
@@ -131,7 +137,7 @@ async fn each_route_asks_for_its_scope() {
 }
 
 #[tokio::test]
-async fn an_order_is_seen_by_its_customer_and_by_staff() {
+async fn an_order_is_visible_to_its_customer_and_to_staff() {
     let (stack, _guard) = shared().await;
     let (ada, eve, staff) = (
         stack.create_customer().await.unwrap(),
@@ -140,14 +146,13 @@ async fn an_order_is_seen_by_its_customer_and_by_staff() {
     );
     let order = place(&stack, &ada).await;
     let path = format!("/orders/{order}");
-    for (person, status) in [(&ada, StatusCode::OK), (&staff, StatusCode::OK), (&eve, StatusCode::NOT_FOUND)]
-    {
-        assert_eq!(call(&stack, person, Method::GET, &path, None).await.status, status);
+    for (user, status) in [(&ada, StatusCode::OK), (&staff, StatusCode::OK), (&eve, StatusCode::NOT_FOUND)] {
+        assert_eq!(call(&stack, user, Method::GET, &path, None).await.status, status);
     }
     let hidden = call(&stack, &eve, Method::GET, &path, None).await;
-    assert_refused(&hidden, StatusCode::NOT_FOUND, "not-found");
+    assert_problem(&hidden, StatusCode::NOT_FOUND, "not-found");
     let cancel = call(&stack, &eve, Method::POST, &format!("{path}/cancel"), None).await;
-    assert_refused(&cancel, StatusCode::NOT_FOUND, "not-found");
+    assert_problem(&cancel, StatusCode::NOT_FOUND, "not-found");
     let own = call(&stack, &ada, Method::GET, "/orders", None).await;
     assert_eq!(own.body["orders"][0]["id"], order, "{own:?}");
     let others = call(&stack, &eve, Method::GET, &format!("/orders?customer_id={}", ada.id), None).await;
@@ -159,7 +164,7 @@ async fn an_order_is_seen_by_its_customer_and_by_staff() {
 }
 
 #[tokio::test]
-async fn a_profile_is_there_from_the_first_sign_in_on() {
+async fn a_profile_exists_from_the_first_sign_in() {
     let (stack, _guard) = shared().await;
     let ada = stack.create_customer().await.unwrap();
     let first = call(&stack, &ada, Method::GET, "/me", None).await.expect(StatusCode::OK).unwrap();
@@ -177,9 +182,9 @@ async fn a_profile_is_there_from_the_first_sign_in_on() {
         stack.api(Method::PUT, "/me", &headers, Some(&profile)).await.unwrap()
     };
     assert_eq!(put("\"1\"").await.expect(StatusCode::OK).unwrap().headers["etag"], "\"2\"");
-    assert_refused(&put("\"1\"").await, StatusCode::PRECONDITION_FAILED, "precondition-failed");
+    assert_problem(&put("\"1\"").await, StatusCode::PRECONDITION_FAILED, "precondition-failed");
 
-    // A later token is good for the same, and leaves the profile alone.
+    // A refreshed token has the same access and does not change the profile.
     let refresh = json!({
         "ClientId": stack.output("ShopClientId").unwrap(), "AuthFlow": "REFRESH_TOKEN_AUTH",
         "AuthParameters": { "REFRESH_TOKEN": ada.refresh_token },
@@ -193,7 +198,7 @@ async fn a_profile_is_there_from_the_first_sign_in_on() {
 }
 
 #[tokio::test]
-async fn products_change_on_condition() {
+async fn products_support_conditional_requests() {
     let (stack, _guard) = shared().await;
     let staff = stack.create_staff().await.unwrap();
     let product = stack.create_product(100, 3).await.unwrap();
@@ -207,8 +212,8 @@ async fn products_change_on_condition() {
     };
     let tag = tag.to_str().unwrap();
     assert_eq!(put("if-match", tag, 200).await.status, StatusCode::OK);
-    assert_refused(&put("if-match", tag, 300).await, StatusCode::PRECONDITION_FAILED, "precondition-failed");
-    assert_refused(
+    assert_problem(&put("if-match", tag, 300).await, StatusCode::PRECONDITION_FAILED, "precondition-failed");
+    assert_problem(
         &put("if-none-match", "*", 300).await,
         StatusCode::PRECONDITION_FAILED,
         "precondition-failed",
@@ -218,7 +223,7 @@ async fn products_change_on_condition() {
 }
 
 #[tokio::test]
-async fn reservations_are_for_the_shops_own_functions() {
+async fn reservations_require_a_signature() {
     let (stack, _guard) = shared().await;
     let staff = stack.create_staff().await.unwrap();
     let path = "/reservations/01890a5d-ac96-774b-bcce-b302099a8057";
@@ -236,13 +241,13 @@ async fn reservations_are_for_the_shops_own_functions() {
 }
 
 #[tokio::test]
-async fn reservations_are_for_those_functions_that_make_them() {
+async fn reservations_require_the_role_of_a_reserving_function() {
     let Some((stack, _guard)) = shared_with(&[Requirement::FunctionRoles]).await else { return };
     let path = "/reservations/01890a5d-ac96-774b-bcce-b302099a8057";
-    // Somebody of the same account whose role does not allow it.
+    // A role of the same account that has no permission.
     let mail_function = stack.role("SendEmailRole").await.unwrap();
-    let refused = stack.send_signed_as(&mail_function, Method::GET, path).await.unwrap();
-    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
+    let rejected = stack.send_signed_as(&mail_function, Method::GET, path).await.unwrap();
+    assert_eq!(rejected.status, StatusCode::FORBIDDEN, "{rejected:?}");
     let reserving = stack.role("SettleReservationRole").await.unwrap();
     let forged = stack
         .send_signed_as(&reserving.with_secret("wrong"), Method::POST, &format!("{path}/release"))
@@ -256,15 +261,15 @@ async fn partner_orders(stack: &Stack, partner: &Partner) -> ApiResponse {
 }
 
 #[tokio::test]
-async fn a_partner_needs_a_key_and_has_customers_of_its_own() {
+async fn a_partner_needs_an_api_key_and_sees_only_its_own_customers() {
     let (stack, _guard) = shared().await;
     let (partner, other) = (stack.create_partner().await.unwrap(), stack.create_partner().await.unwrap());
     let without = [("authorization", partner.bearer.as_str())];
     let response = stack.api(Method::GET, "/partner/orders?customer_id=42", &without, None).await.unwrap();
-    assert_refused(&response, StatusCode::FORBIDDEN, "forbidden");
+    assert_problem(&response, StatusCode::FORBIDDEN, "forbidden");
     let wrong = [("authorization", partner.bearer.as_str()), ("x-api-key", "guessed")];
     let response = stack.api(Method::GET, "/partner/orders?customer_id=42", &wrong, None).await.unwrap();
-    assert_refused(&response, StatusCode::FORBIDDEN, "forbidden");
+    assert_problem(&response, StatusCode::FORBIDDEN, "forbidden");
 
     let product = stack.create_product(1000, 5).await.unwrap();
     let mut order = NewOrder::new(&product, 1, "pm_card_visa").body;
@@ -277,8 +282,8 @@ async fn a_partner_needs_a_key_and_has_customers_of_its_own() {
     let id = placed.body["id"].as_str().unwrap();
     stack.wait_for_status(id, "paid").await;
     let path = format!("/partner/orders/{id}");
-    for (who, status) in [(&partner, StatusCode::OK), (&other, StatusCode::NOT_FOUND)] {
-        let read = stack.api(Method::GET, &path, &who.headers(), None).await.unwrap();
+    for (caller, status) in [(&partner, StatusCode::OK), (&other, StatusCode::NOT_FOUND)] {
+        let read = stack.api(Method::GET, &path, &caller.headers(), None).await.unwrap();
         assert_eq!(read.status, status, "{read:?}");
     }
     assert_eq!(partner_orders(&stack, &partner).await.body["orders"][0]["id"], id);
@@ -286,7 +291,7 @@ async fn a_partner_needs_a_key_and_has_customers_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_partner_over_its_limit_is_told_to_wait() {
+async fn a_partner_over_its_rate_limit_gets_retry_after() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ExactUsagePlans]).await else { return };
     let plan = json!({ "throttle": { "rateLimit": 0.01, "burstLimit": 3 } });
     let plan = stack.create_usage_plan(&plan).await.unwrap();
@@ -296,14 +301,14 @@ async fn a_partner_over_its_limit_is_told_to_wait() {
     }
     let response = partner_orders(&stack, &partner).await;
     assert_eq!(response.headers["retry-after"], "1", "{response:?}");
-    assert_refused(&response, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
-    // Its limits are its own.
+    assert_problem(&response, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    // The limit does not affect other partners.
     let other = stack.create_partner().await.unwrap();
     assert_eq!(partner_orders(&stack, &other).await.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_partner_over_its_quota_is_told_to_wait_for_longer() {
+async fn a_partner_over_its_quota_gets_a_longer_retry_after() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ExactUsagePlans]).await else { return };
     let plan = stack.create_usage_plan(&json!({ "quota": { "limit": 2, "period": "DAY" } })).await.unwrap();
     let partner = stack.create_partner_in(&plan).await.unwrap();
@@ -313,11 +318,11 @@ async fn a_partner_over_its_quota_is_told_to_wait_for_longer() {
     let response = partner_orders(&stack, &partner).await;
     let wait: u32 = response.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!(wait >= 60, "{response:?}");
-    assert_refused(&response, StatusCode::TOO_MANY_REQUESTS, "quota-exceeded");
+    assert_problem(&response, StatusCode::TOO_MANY_REQUESTS, "quota-exceeded");
 }
 
 #[tokio::test]
-async fn pages_of_the_configured_origins_may_call() {
+async fn cors_allows_only_the_configured_origins() {
     let (stack, _guard) = shared().await;
     let origins = stack.parameter("AllowedOrigins").await.unwrap();
     let origin = origins.split(',').next().unwrap_or_default();
@@ -342,10 +347,10 @@ async fn pages_of_the_configured_origins_may_call() {
     if origin.is_empty() {
         return;
     }
-    // What is refused can be read by the page, too.
+    // The page can also read error responses.
     let headers = [("authorization", ""), ("origin", origin)];
     let response = stack.api(Method::GET, "/orders", &headers, None).await.unwrap();
-    assert_refused(&response, StatusCode::UNAUTHORIZED, "unauthorized");
+    assert_problem(&response, StatusCode::UNAUTHORIZED, "unauthorized");
     assert_eq!(response.headers["access-control-allow-origin"], origin);
     let strange = [("authorization", ""), ("origin", "https://strange.example.com")];
     let response = stack.api(Method::GET, "/orders", &strange, None).await.unwrap();
@@ -358,7 +363,10 @@ async fn the_health_check_reaches_the_synthetic_customer_exclusive() {
     let client = stack.physical_id("HealthClient").await.unwrap();
     let token = stack.machine_token(&client, None).await.unwrap();
     assert_eq!(claims(&token).unwrap()["scope"], "health/check");
-    assert!(stack.machine_token(&client, Some("orders/read")).await.is_err(), "it is given nothing wider");
+    assert!(
+        stack.machine_token(&client, Some("orders/read")).await.is_err(),
+        "the user pool issues no other scope"
+    );
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str())];
     let ada = stack.create_customer().await.unwrap();
@@ -366,7 +374,7 @@ async fn the_health_check_reaches_the_synthetic_customer_exclusive() {
     let path = format!("/orders/{order}");
 
     let read = stack.api(Method::GET, &path, &headers, None).await.unwrap();
-    assert_refused(&read, StatusCode::NOT_FOUND, "not-found");
+    assert_problem(&read, StatusCode::NOT_FOUND, "not-found");
     let others = format!("/orders?customer_id={}", ada.id);
     let list = stack.api(Method::GET, &others, &headers, None).await.unwrap();
     assert_eq!(
@@ -379,7 +387,7 @@ async fn the_health_check_reaches_the_synthetic_customer_exclusive() {
         (Method::GET, "/me".to_owned()),
     ] {
         let response = stack.api(method, &path, &headers, None).await.unwrap();
-        assert_refused(&response, StatusCode::UNAUTHORIZED, "unauthorized");
+        assert_problem(&response, StatusCode::UNAUTHORIZED, "unauthorized");
     }
     let own = format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}");
     let own = stack.api(Method::GET, &own, &headers, None).await.unwrap();
@@ -388,7 +396,7 @@ async fn the_health_check_reaches_the_synthetic_customer_exclusive() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem_like_any_other() {
+async fn an_unknown_route_returns_a_problem_document() {
     let (stack, _guard) = shared().await;
     for (method, path) in [
         (Method::GET, "/nothing/here"),
@@ -396,9 +404,9 @@ async fn what_is_not_there_is_a_problem_like_any_other() {
         (Method::GET, "/reservations/01890a5d-ac96-774b-bcce-b302099a8057"),
     ] {
         let response = stack.api(method.clone(), path, &[("authorization", "")], None).await.unwrap();
-        assert_refused(&response, StatusCode::NOT_FOUND, "not-found");
+        assert_problem(&response, StatusCode::NOT_FOUND, "not-found");
     }
-    // The page and the document that say what there is.
+    // The API reference, as a page and as an OpenAPI document.
     for (path, media_type) in [("/reference", "text/html"), ("/openapi.json", "application/json")] {
         let response = stack.api(Method::GET, path, &[("authorization", "")], None).await.unwrap();
         assert_eq!(response.status, StatusCode::OK, "{path}");
@@ -408,7 +416,7 @@ async fn what_is_not_there_is_a_problem_like_any_other() {
 }
 
 #[tokio::test]
-async fn nothing_trusts_a_header_that_anybody_can_send() {
+async fn identity_headers_of_clients_are_ignored() {
     let (stack, _guard) = shared().await;
     let (ada, eve) = (stack.create_customer().await.unwrap(), stack.create_customer().await.unwrap());
     let order = place(&stack, &ada).await;
@@ -421,5 +429,5 @@ async fn nothing_trusts_a_header_that_anybody_can_send() {
         ("x-customer-id", &ada.id),
     ];
     let response = stack.api(Method::GET, &format!("/orders/{order}"), &headers, None).await.unwrap();
-    assert_refused(&response, StatusCode::NOT_FOUND, "not-found");
+    assert_problem(&response, StatusCode::NOT_FOUND, "not-found");
 }

@@ -1,4 +1,4 @@
-//! The functions one by one: each takes its sample event, and none may do more than its role allows.
+//! The individual functions: each handles its sample event, and none can do more than its role allows.
 
 use std::path::PathBuf;
 
@@ -12,9 +12,9 @@ fn sample(name: &str) -> String {
     std::fs::read_to_string(root.join("events").join(format!("{name}.json"))).unwrap()
 }
 
-/// In the order in which an order meets them, so that each finds what the one before it left.
+/// Invokes the functions in the order of the order process, so that each finds the data of its predecessors.
 #[tokio::test]
-async fn each_function_takes_its_sample_event() {
+async fn each_function_handles_its_sample_event() {
     let Some((stack, _guard)) = exclusive_with(&[Requirement::ThrowawayStack]).await else { return };
     for line in sample_lines() {
         let product = Product {
@@ -23,7 +23,7 @@ async fn each_function_takes_its_sample_event() {
         };
         stack.add_stock(&product, 1000).await.unwrap();
     }
-    // Of which `health-api` tells.
+    // `health-api` returns the result of this check.
     let response = stack.invoke("CheckHealth", &sample("check-health")).await.unwrap();
     assert_eq!(response["healthy"], true, "{response}");
     for (name, logical) in [
@@ -45,11 +45,11 @@ async fn each_function_takes_its_sample_event() {
     let granted =
         &response["response"]["claimsAndScopeOverrideDetails"]["accessTokenGeneration"]["scopesToAdd"];
     assert!(granted.as_array().is_some_and(|scopes| scopes.contains(&"orders/write".into())), "{response}");
-    // A webhook's signature is good for five minutes, and the sample is older.
+    // A webhook signature is valid for five minutes, and the sample is older.
     let response = stack.invoke("StripeWebhook", &sample("stripe-webhook")).await.unwrap();
     let body = response["body"].as_str().unwrap_or_default();
     assert!(response["statusCode"] == 400 && body.contains("Stripe-Signature"), "{response}");
-    // Nobody asked for the upload that the sample is of.
+    // The upload in the sample was not requested.
     let response = stack.invoke("ProcessUpload", &sample("process-upload")).await.unwrap();
     assert_eq!(response["batchItemFailures"], Value::Array(Vec::new()), "{response}");
     let dead_letters =
@@ -59,7 +59,7 @@ async fn each_function_takes_its_sample_event() {
     assert!(response["expired"].is_u64(), "{response}");
     let response = stack.invoke("DailyReport", &sample("daily-report")).await.unwrap();
     assert_eq!(response["day"], "2026-11-22", "{response}");
-    // Of an export that nobody asked for: there is nothing to do.
+    // The export in the sample does not exist: there is nothing to do.
     let response = stack.invoke("ExportOrders", &sample("export-orders")).await.unwrap();
     assert_eq!(response["batchItemFailures"], Value::Array(Vec::new()), "{response}");
     for (name, logical) in [
@@ -78,7 +78,8 @@ async fn each_function_takes_its_sample_event() {
     ] {
         let response = stack.invoke(logical, &sample(name)).await.unwrap();
         assert_eq!(response["batchItemFailures"], Value::Array(Vec::new()), "{name}: {response}");
-        // Of an order of its own: a mail about the other one may have gone out with what really became of it.
+        // These samples have their own orders: a mail about the shared one may have been sent with its actual
+        // outcome.
         let of_its_own = ["send-email", "issue-invoice", "record-sale", "deliver-webhook"].contains(&name);
         let order = if of_its_own { detail(name)["subject"].clone() } else { sample_order().into() };
         let dead_letters =
@@ -87,12 +88,12 @@ async fn each_function_takes_its_sample_event() {
     }
 }
 
-/// The sample asks for the invoice of an order that nobody placed: it is issued first.
+/// The sample requests the invoice of an order that does not exist, so the invoice is issued first.
 #[tokio::test]
-async fn a_sample_invoice_is_there_for_whose_it_is() {
+async fn the_sample_invoice_is_rendered_for_its_owner() {
     let Some((stack, _guard)) = exclusive_with(&[Requirement::ThrowawayStack]).await else { return };
-    let asked: Value = serde_json::from_str(&sample("render-invoice")).unwrap();
-    let order = asked["pathParameters"]["order_id"].as_str().unwrap();
+    let request: Value = serde_json::from_str(&sample("render-invoice")).unwrap();
+    let order = request["pathParameters"]["order_id"].as_str().unwrap();
     let paid = sample("issue-invoice").replace(detail("issue-invoice")["subject"].as_str().unwrap(), order);
     stack.invoke("IssueInvoice", &paid).await.unwrap();
     let response = stack.invoke("RenderInvoice", &sample("render-invoice")).await.unwrap();
@@ -117,9 +118,9 @@ fn sample_order() -> String {
     detail("process-payment")["subject"].as_str().unwrap().to_owned()
 }
 
-/// The mail function's own credentials, used for what is none of its business.
+/// Uses the credentials of the mail function for resources of other functions.
 #[tokio::test]
-async fn a_function_is_refused_what_its_role_does_not_allow() {
+async fn a_function_cannot_access_what_its_role_does_not_allow() {
     let Some((stack, _guard)) = shared_with(&[Requirement::FunctionRoles]).await else { return };
     let own = stack.role("SendEmailRole").await.unwrap().configure(&stack.aws);
 
@@ -128,12 +129,13 @@ async fn a_function_is_refused_what_its_role_does_not_allow() {
     assert!(allowed.is_ok(), "its own table: {allowed:?}");
     for table in ["OrdersTable", "PaymentsTable", "ProductsTable"] {
         let table = stack.table_name(table).await.unwrap();
-        let refused = own.dynamodb().scan().table_name(&table).send().await.unwrap_err().into_service_error();
-        assert_eq!(refused.meta().code(), Some("AccessDeniedException"), "{table}: {refused:?}");
+        let rejected =
+            own.dynamodb().scan().table_name(&table).send().await.unwrap_err().into_service_error();
+        assert_eq!(rejected.meta().code(), Some("AccessDeniedException"), "{table}: {rejected:?}");
     }
     let queue = queue_of_others(&stack).await;
-    let refused = aws_sdk_sqs::Client::new(own.sdk_config()).receive_message().queue_url(queue).send().await;
-    assert!(refused.is_err(), "another function's queue: {refused:?}");
+    let rejected = aws_sdk_sqs::Client::new(own.sdk_config()).receive_message().queue_url(queue).send().await;
+    assert!(rejected.is_err(), "another function's queue: {rejected:?}");
 }
 
 async fn queue_of_others(stack: &Stack) -> String {

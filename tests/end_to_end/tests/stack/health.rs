@@ -1,4 +1,4 @@
-//! `GET /health`: what `check-health` found, which ordered through the front door and over every queue.
+//! `GET /health`: the result of `check-health`, which places an order through the API and every queue.
 
 use domain::SYNTHETIC_CUSTOMER_ID;
 use http::{Method, StatusCode};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::exclusive;
 
 #[tokio::test]
-async fn a_shop_that_works_says_so_to_everybody() {
+async fn a_healthy_shop_reports_ok_publicly() {
     let (stack, _guard) = exclusive().await;
     stack.create_product(100, 1).await.unwrap();
     let found = stack.invoke("CheckHealth", "{}").await.unwrap();
@@ -29,5 +29,9 @@ async fn a_shop_that_works_says_so_to_everybody() {
 
     let path = format!("/orders?customer_id={SYNTHETIC_CUSTOMER_ID}");
     let orders = stack.api(Method::GET, &path, &[], None).await.unwrap().expect(StatusCode::OK).unwrap();
-    assert_eq!(orders.body["orders"][0]["status"], "rejected", "the latest is through: {:?}", orders.body);
+    assert_eq!(
+        orders.body["orders"][0]["status"], "rejected",
+        "the latest order has reached its final status: {:?}",
+        orders.body
+    );
 }

@@ -1,4 +1,4 @@
-//! Invoices, as a customer, a partner and an accountant see them.
+//! Invoices for customers, partners and auditors.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ fn header<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
     response.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-/// Asks until there is an invoice.
+/// Waits for an invoice and returns it.
 async fn invoice(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
     wait_for(&format!("an invoice at {path}"), WAIT_TIMEOUT, async || {
         let response = stack.get_document(path, headers).await?;
@@ -31,8 +31,8 @@ async fn invoice(stack: &Stack, path: &str, headers: &[(&str, &str)]) -> Respons
     .await
 }
 
-/// An order of Наталія's, who reads German and has an address.
-async fn order(stack: &Stack, person: &User) -> String {
+/// Places an order of a customer with a Cyrillic name, the language German and an address.
+async fn order(stack: &Stack, user: &User) -> String {
     let product = stack.create_product(1250, 5).await.unwrap();
     let offer = json!({
         "name": "Чай «Карпатський» 紅茶 شاي", "price": { "amount": 1250, "currency": "EUR" }, "tax_rate": 700,
@@ -48,17 +48,17 @@ async fn order(stack: &Stack, person: &User) -> String {
     });
     customer.insert("address".to_owned(), address);
     let key = Uuid::new_v4().to_string();
-    let headers = [("authorization", person.bearer.as_str()), ("idempotency-key", &key)];
+    let headers = [("authorization", user.bearer.as_str()), ("idempotency-key", &key)];
     let response = stack.api(Method::POST, "/orders", &headers, Some(&order)).await.unwrap();
     response.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn a_paid_order_has_an_invoice_that_is_always_the_same() {
+async fn a_paid_order_has_an_immutable_invoice() {
     let (stack, _guard) = shared().await;
-    let person = stack.create_customer().await.unwrap();
-    let bearer = ("authorization", person.bearer.as_str());
-    let id = order(&stack, &person).await;
+    let customer = stack.create_customer().await.unwrap();
+    let bearer = ("authorization", customer.bearer.as_str());
+    let id = order(&stack, &customer).await;
     let path = format!("/orders/{id}/invoice");
 
     let pdf = invoice(&stack, &path, &[bearer, PDF]).await;
@@ -89,24 +89,24 @@ async fn a_paid_order_has_an_invoice_that_is_always_the_same() {
         assert!(text.contains(part), "{part}: {text}");
     }
 
-    let held = [bearer, PDF, ("if-none-match", header(&pdf, "etag"))];
-    assert_eq!(stack.get_document(&path, &held).await.unwrap().status(), StatusCode::NOT_MODIFIED);
+    let cached = [bearer, PDF, ("if-none-match", header(&pdf, "etag"))];
+    assert_eq!(stack.get_document(&path, &cached).await.unwrap().status(), StatusCode::NOT_MODIFIED);
 
-    // Who takes anything, as curl does, is sent to the same bytes.
-    let elsewhere = stack.get_document(&path, &[bearer, ("accept", "*/*")]).await.unwrap();
-    assert_eq!(elsewhere.status(), StatusCode::SEE_OTHER);
-    let fetched = stack.get_url(header(&elsewhere, "location")).await.unwrap();
+    // A client that accepts anything, such as curl, is redirected to the same document.
+    let redirect = stack.get_document(&path, &[bearer, ("accept", "*/*")]).await.unwrap();
+    assert_eq!(redirect.status(), StatusCode::SEE_OTHER);
+    let fetched = stack.get_url(header(&redirect, "location")).await.unwrap();
     assert_eq!((fetched.status(), fetched.body()), (StatusCode::OK, pdf.body()));
 
-    let neither = stack.get_document(&path, &[bearer, ("accept", "application/json")]).await.unwrap();
+    let not_acceptable = stack.get_document(&path, &[bearer, ("accept", "application/json")]).await.unwrap();
     assert_eq!(
-        (neither.status(), header(&neither, "content-type")),
+        (not_acceptable.status(), header(&not_acceptable, "content-type")),
         (StatusCode::NOT_ACCEPTABLE, "application/problem+json")
     );
 }
 
 #[tokio::test]
-async fn nobody_sees_the_invoice_of_another() {
+async fn customers_see_only_their_own_invoices() {
     let (stack, _guard) = shared().await;
     let (ada, eve) = (stack.create_customer().await.unwrap(), stack.create_customer().await.unwrap());
     let path = format!("/orders/{}/invoice", order(&stack, &ada).await);
@@ -119,8 +119,8 @@ async fn nobody_sees_the_invoice_of_another() {
         let problem: Value = serde_json::from_slice(response.body()).unwrap();
         assert!(problem["detail"].as_str().unwrap().contains("issued when the order is paid"), "{problem}");
     }
-    let nobody = stack.get_document(&path, &[("authorization", "Bearer x"), PDF]).await.unwrap();
-    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    let unauthenticated = stack.get_document(&path, &[("authorization", "Bearer x"), PDF]).await.unwrap();
+    assert_eq!(unauthenticated.status(), StatusCode::UNAUTHORIZED);
     let staff = stack.create_staff().await.unwrap();
     assert_eq!(
         stack.get_document(&path, &[("authorization", &staff.bearer), PAGE]).await.unwrap().status(),
@@ -129,7 +129,7 @@ async fn nobody_sees_the_invoice_of_another() {
 }
 
 #[tokio::test]
-async fn a_partner_has_the_invoices_of_their_customers() {
+async fn a_partner_sees_the_invoices_of_its_customers() {
     let (stack, _guard) = shared().await;
     let (partner, other) = (stack.create_partner().await.unwrap(), stack.create_partner().await.unwrap());
     let product = stack.create_product(999, 5).await.unwrap();
@@ -139,13 +139,13 @@ async fn a_partner_has_the_invoices_of_their_customers() {
     let response = stack.api(Method::POST, "/partner/orders", &headers, Some(&order)).await.unwrap();
     let id = response.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned();
     let path = format!("/partner/orders/{id}/invoice");
-    let asking: Vec<_> = partner.headers().into_iter().chain([PDF]).collect();
-    assert!(invoice(&stack, &path, &asking).await.body().starts_with(b"%PDF"));
-    let asking: Vec<_> = other.headers().into_iter().chain([PDF]).collect();
-    assert_eq!(stack.get_document(&path, &asking).await.unwrap().status(), StatusCode::NOT_FOUND);
+    let headers: Vec<_> = partner.headers().into_iter().chain([PDF]).collect();
+    assert!(invoice(&stack, &path, &headers).await.body().starts_with(b"%PDF"));
+    let headers: Vec<_> = other.headers().into_iter().chain([PDF]).collect();
+    assert_eq!(stack.get_document(&path, &headers).await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
-/// `payment.succeeded`, as the bus puts it into the queue.
+/// Returns a `payment.succeeded` message in the format of the queue.
 fn paid(order: Uuid, now: &str) -> String {
     let total = json!({ "amount": 500, "currency": "EUR" });
     let detail = json!({
@@ -163,7 +163,7 @@ fn paid(order: Uuid, now: &str) -> String {
     json!({ "detail-type": "payment.succeeded", "source": "payments", "detail": detail }).to_string()
 }
 
-/// The serials of a year, as the runbook has an auditor look at them.
+/// Returns the serial numbers of a year, with the query for auditors in the runbook.
 async fn serials(stack: &Stack, table: &str, year: i16) -> Vec<u32> {
     let client = stack.aws.dynamodb();
     let mut serials = Vec::new();
@@ -190,15 +190,15 @@ async fn serials(stack: &Stack, table: &str, year: i16) -> Vec<u32> {
 }
 
 #[tokio::test]
-async fn numbers_have_no_gap_however_many_are_paid_at_once() {
+async fn invoice_numbers_have_no_gaps_under_concurrency() {
     const ORDERS: usize = 300;
     let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
     let table = stack.table_name("InvoicesTable").await.unwrap();
     let now = SystemClock.now();
-    // The shop's, at the turn of the year: in winter, Berlin is an hour ahead.
+    // The year in the shop's time zone; at the turn of the year, Berlin is one hour ahead of UTC.
     let year = jiff::tz::TimeZone::fixed(jiff::tz::offset(1)).to_datetime(now).year();
     let before = serials(&stack, &table, year).await.len();
-    // Each comes twice, as a queue may have it.
+    // Each message is sent twice, since a queue can deliver duplicates.
     let orders: Vec<Uuid> = (0..ORDERS).map(|_| Uuid::new_v4()).collect();
     let bodies: Vec<String> =
         orders.iter().chain(&orders).map(|order| paid(*order, &now.to_string())).collect();
@@ -206,13 +206,13 @@ async fn numbers_have_no_gap_however_many_are_paid_at_once() {
     for some in bodies.chunks(10) {
         stack.send_messages("IssueInvoiceQueue", some).await.unwrap();
     }
-    let all = wait_for("an invoice for each", WAIT_TIMEOUT * 3, async || {
+    let all = wait_for("an invoice for each order", WAIT_TIMEOUT * 3, async || {
         let all = serials(&stack, &table, year).await;
         Ok((all.len() >= before + ORDERS).then_some(all))
     })
     .await;
-    let took = start.elapsed();
-    println!("{ORDERS} invoices in {took:?}: {} a second", ORDERS as u128 * 1000 / took.as_millis());
+    let elapsed = start.elapsed();
+    println!("{ORDERS} invoices in {elapsed:?}: {} a second", ORDERS as u128 * 1000 / elapsed.as_millis());
     let last = u32::try_from(all.len()).unwrap();
     assert_eq!(all, (1..=last).collect::<Vec<_>>());
     for order in orders.iter().step_by(50) {

@@ -1,4 +1,4 @@
-//! What the demo tells, asserted.
+//! The outcomes of an order, as in the demo.
 
 use end_to_end::{NewOrder, Requirement, WAIT_TIMEOUT, wait_for};
 use http::{Method, StatusCode};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{shared, shared_with};
 
 #[tokio::test]
-async fn an_order_goes_through_to_its_mail() {
+async fn a_paid_order_is_confirmed_by_mail() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(1250, 10).await.unwrap();
     let order = NewOrder::new(&product, 2, "pm_card_visa");
@@ -33,7 +33,7 @@ async fn an_order_goes_through_to_its_mail() {
 }
 
 #[tokio::test]
-async fn too_little_stock_is_a_rejection_and_nothing_is_charged() {
+async fn insufficient_stock_rejects_the_order_without_a_charge() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(900, 3).await.unwrap();
     let order = NewOrder::new(&product, 4, "pm_card_visa");
@@ -48,7 +48,7 @@ async fn too_little_stock_is_a_rejection_and_nothing_is_charged() {
 }
 
 #[tokio::test]
-async fn a_made_up_price_is_a_rejection() {
+async fn a_wrong_price_rejects_the_order() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(900, 3).await.unwrap();
     let bargain = end_to_end::Product { cents: 1, ..product.clone() };
@@ -59,10 +59,10 @@ async fn a_made_up_price_is_a_rejection() {
 }
 
 #[tokio::test]
-async fn a_declined_card_frees_the_stock() {
+async fn a_declined_card_releases_the_stock() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(700, 5).await.unwrap();
-    for (card, says) in [
+    for (card, reason) in [
         ("pm_card_visa_chargeDeclined", "declined the payment"),
         ("pm_card_visa_chargeDeclinedInsufficientFunds", "enough funds"),
         ("pm_card_nobody_has", "declined the payment"),
@@ -73,7 +73,7 @@ async fn a_declined_card_frees_the_stock() {
         stack.wait_for_stock(&product, (5, 0, 0)).await;
         if let Some((subject, text)) = stack.wait_for_mail_about(&id, "payment_failure", &order.email).await {
             assert!(
-                subject.starts_with("Your payment was declined") && text.contains(says),
+                subject.starts_with("Your payment was declined") && text.contains(reason),
                 "{subject}\n{text}"
             );
         }
@@ -82,7 +82,7 @@ async fn a_declined_card_frees_the_stock() {
 }
 
 #[tokio::test]
-async fn an_order_of_somebody_elses_service_goes_through_to_its_mail() {
+async fn an_order_of_an_external_service_is_confirmed_by_mail() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ForeignOrders]).await else { return };
     let product = stack.create_product(1999, 4).await.unwrap();
     let id = Uuid::new_v4().to_string();
@@ -117,11 +117,11 @@ async fn an_order_of_somebody_elses_service_goes_through_to_its_mail() {
     assert_eq!(stack.captures(&id).await.unwrap(), [5997]);
     stack.wait_for_stock(&product, (1, 0, 3)).await;
     let response = stack.api(Method::GET, &format!("/orders/{id}"), &[], None).await.unwrap();
-    assert_eq!(response.status, StatusCode::NOT_FOUND, "it is not an order of ours");
+    assert_eq!(response.status, StatusCode::NOT_FOUND, "the order belongs to another service");
 }
 
 #[tokio::test]
-async fn the_last_piece_is_sold_once() {
+async fn the_last_unit_is_sold_once() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(500, 3).await.unwrap();
     let orders: Vec<NewOrder> = (0..8).map(|_| NewOrder::new(&product, 1, "pm_card_visa")).collect();
@@ -129,7 +129,7 @@ async fn the_last_piece_is_sold_once() {
         futures::future::try_join_all(orders.iter().map(|order| stack.place_order(order))).await.unwrap();
     let mut outcomes = Vec::new();
     for id in &ids {
-        let outcome = wait_for(&format!("order {id} to end"), WAIT_TIMEOUT, async || {
+        let outcome = wait_for(&format!("order {id} to reach a final status"), WAIT_TIMEOUT, async || {
             let status = stack.order_status(id).await?;
             Ok(["paid", "rejected"].contains(&status.as_str()).then_some(status))
         })

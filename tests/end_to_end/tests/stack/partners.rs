@@ -1,4 +1,4 @@
-//! Webhooks, as a partner sees them: subscribing, receiving what is signed, and looking after it.
+//! Webhooks for partners: subscriptions, signed deliveries and their management.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{shared, shared_with};
 
-/// A request of a partner's, with an idempotency key of its own.
+/// Sends a request of a partner with a new idempotency key.
 async fn call(
     stack: &Stack,
     partner: &Partner,
@@ -40,7 +40,7 @@ async fn call_with_key(
     stack.api(method, path, &headers, body).await.unwrap()
 }
 
-/// An order of a customer of theirs.
+/// Places an order for a customer of the partner.
 async fn order(stack: &Stack, partner: &Partner, product: &Product) -> String {
     let body = json!({
         "customer": { "id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com" },
@@ -53,7 +53,7 @@ async fn order(stack: &Stack, partner: &Partner, product: &Product) -> String {
     response.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
 }
 
-/// A request that came in.
+/// A received request.
 #[derive(Debug, Clone)]
 struct Received {
     headers: HeaderMap,
@@ -69,7 +69,7 @@ impl Received {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// Checks the signature as the specification of Standard Webhooks says, with nothing of ours.
+    /// Verifies the signature by the Standard Webhooks specification, independently of our code.
     fn is_signed_with(&self, secret: &str) -> bool {
         let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
@@ -80,7 +80,7 @@ impl Received {
     }
 }
 
-/// A partner's server: the first few requests fail.
+/// A partner's server, whose first few responses are errors.
 struct Receiver {
     received: Arc<Mutex<Vec<Received>>>,
 }
@@ -93,7 +93,7 @@ impl Receiver {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let Some(request) = read(&mut BufReader::new(&mut stream)) else { continue };
+                let Some(request) = read_request(&mut BufReader::new(&mut stream)) else { continue };
                 let mut all = own.lock().unwrap_or_else(PoisonError::into_inner);
                 all.push(request);
                 let status = if all.len() <= failures { "503 Service Unavailable" } else { "204 No Content" };
@@ -109,7 +109,7 @@ impl Receiver {
     }
 }
 
-fn read(stream: &mut impl BufRead) -> Option<Received> {
+fn read_request(stream: &mut impl BufRead) -> Option<Received> {
     let mut headers = HeaderMap::new();
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -126,7 +126,7 @@ fn read(stream: &mut impl BufRead) -> Option<Received> {
 }
 
 #[tokio::test]
-async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request() {
+async fn events_are_signed_retried_and_resent_on_request() {
     let Some((stack, _guard)) = shared_with(&[Requirement::WebhookReceiver]).await else { return };
     let address = std::env::var("E2E_WEBHOOK_RECEIVER").unwrap();
     let receiver = Receiver::start(&address, 2);
@@ -134,12 +134,12 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
     let key = Uuid::new_v4().to_string();
     let body =
         json!({ "url": format!("http://{address}/hook"), "events": ["order.created", "payment.succeeded"] });
-    let made = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
-    let made = made.expect(StatusCode::CREATED).unwrap().body;
-    let again = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
-    assert_eq!(again.body, made, "the same request makes no other webhook");
-    let webhook = format!("/webhooks/{}", made["id"].as_str().unwrap());
-    let secret = made["secret"].as_str().unwrap();
+    let created = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
+    let created = created.expect(StatusCode::CREATED).unwrap().body;
+    let replayed = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
+    assert_eq!(replayed.body, created, "the replayed request creates no other webhook");
+    let webhook = format!("/webhooks/{}", created["id"].as_str().unwrap());
+    let secret = created["secret"].as_str().unwrap();
 
     let product = stack.create_product(1250, 5).await.unwrap();
     let order_id = order(&stack, &partner, &product).await;
@@ -155,7 +155,7 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
     assert_eq!(attempts.iter().filter(|attempt| attempt["status"] == 503).count(), 2, "{attempts:?}");
 
     let received = receiver.received();
-    assert_eq!(received.len(), 4, "two failed, two were taken: {received:?}");
+    assert_eq!(received.len(), 4, "two failed, two succeeded: {received:?}");
     for request in &received {
         assert!(request.is_signed_with(secret), "{request:?}");
         let data = &request.event()["data"];
@@ -163,7 +163,7 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
         assert!(!request.body.contains("Ada") && !request.body.contains("ada@"), "{}", request.body);
     }
     let ids: BTreeSet<&str> = received.iter().map(|request| request.header("webhook-id")).collect();
-    assert_eq!(ids.len(), 2, "what is sent again has the same id");
+    assert_eq!(ids.len(), 2, "a retry has the same id");
 
     let delivery = format!("{path}/{}", deliveries[0]["event_id"].as_str().unwrap());
     let resend = format!("{delivery}/resend");
@@ -186,7 +186,7 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
 }
 
 #[tokio::test]
-async fn a_url_that_leads_inside_is_refused() {
+async fn a_url_to_a_private_address_is_rejected() {
     let (stack, _guard) = shared().await;
     let partner = stack.create_partner().await.unwrap();
     for url in [
@@ -200,7 +200,7 @@ async fn a_url_that_leads_inside_is_refused() {
         "http://example.com/",
     ] {
         let response = call(&stack, &partner, Method::POST, "/webhooks", Some(&json!({ "url": url }))).await;
-        // The gateway's model refuses some of them already: it does not say which field it is.
+        // The gateway's model rejects some of them; its error does not name the field.
         let by_gateway = response.headers.contains_key("x-amzn-errortype");
         assert_eq!(response.status, StatusCode::BAD_REQUEST, "{url}: {response:?}");
         assert!(by_gateway || response.error_locations() == ["/url"], "{url}: {response:?}");

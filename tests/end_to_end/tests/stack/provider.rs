@@ -1,4 +1,4 @@
-//! A payment provider that fails: nobody is charged twice, and every order ends.
+//! Failures of the payment provider: no customer is charged twice, and every order reaches a final status.
 
 use end_to_end::{NewOrder, Product, Requirement, Stack, WAIT_TIMEOUT, wait_for};
 use http::{Method, StatusCode};
@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{exclusive_with, shared, shared_with};
 
-/// An order whose provider is broken in this way before its payment begins: its id.
+/// Places an order and injects faults before its payment begins. Returns the ids of the order and of the
+/// faults.
 ///
-/// The order's id is known only once it is placed, and its payment begins a few hops later.
+/// The id of the order is known only after it is placed; its payment begins a few hops later.
 async fn place_with_fault(
     stack: &Stack,
     product: &Product,
@@ -17,21 +18,21 @@ async fn place_with_fault(
 ) -> (String, Vec<u64>) {
     assert!(!product.sku.is_empty());
     let id = stack.place_order(order).await.unwrap();
-    let mut made = Vec::new();
+    let mut fault_ids = Vec::new();
     for fault in faults {
-        made.push(stack.inject_fault(Some(&id), fault.clone()).await.unwrap());
+        fault_ids.push(stack.inject_fault(Some(&id), fault.clone()).await.unwrap());
     }
-    (id, made)
+    (id, fault_ids)
 }
 
 #[tokio::test]
-async fn a_provider_that_comes_back_charges_once() {
+async fn a_provider_that_recovers_charges_once() {
     let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
     let faults = [
         json!({ "operation": "confirm", "effect": "before", "kind": "http_503", "times": 2 }),
         json!({ "operation": "confirm", "effect": "before", "kind": "http_429", "times": 1 }),
         json!({ "operation": "create", "effect": "before", "kind": "http_500", "times": 1 }),
-        // The effect is there, and the response is lost: the dangerous ones.
+        // The dangerous faults: the operation takes effect, and the response is lost.
         json!({ "operation": "confirm", "effect": "after", "kind": "http_500", "times": 1 }),
         json!({ "operation": "confirm", "effect": "after", "kind": "reset", "times": 1 }),
         json!({ "operation": "confirm", "effect": "after", "kind": "timeout", "times": 1, "delay_ms": 20000 }),
@@ -51,7 +52,7 @@ async fn a_provider_that_comes_back_charges_once() {
 }
 
 #[tokio::test]
-async fn a_provider_that_stays_down_leaves_a_dead_letter_that_can_be_redriven() {
+async fn a_provider_outage_leads_to_a_dead_letter_that_can_be_redriven() {
     let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
     let product = stack.create_product(2300, 2).await.unwrap();
     let order = NewOrder::new(&product, 2, "pm_card_visa");
@@ -75,7 +76,7 @@ async fn a_provider_that_stays_down_leaves_a_dead_letter_that_can_be_redriven() 
     stack.wait_for_status(&id, "paid").await;
     assert_eq!(stack.captures(&id).await.unwrap(), [2300 * 2]);
 
-    // The same dead_letter once more, after all is over: nothing moves.
+    // Redriving the same message again, after the order is settled, changes nothing.
     stack.send_messages("ProcessPaymentQueue", &[dead_letter.body]).await.unwrap();
     stack.wait_for_stock(&product, (0, 0, 2)).await;
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
@@ -89,7 +90,7 @@ async fn an_order_can_be_cancelled_until_it_is_charged() {
     let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
     let product = stack.create_product(800, 1).await.unwrap();
     let order = NewOrder::new(&product, 1, "pm_card_visa");
-    // The charge cannot begin, so the cancellation comes in time.
+    // The charge cannot begin, so the cancellation is in time.
     let down = json!({ "operation": "create", "effect": "before", "kind": "http_503" });
     let (id, faults) = place_with_fault(&stack, &product, &order, &[down]).await;
     stack.wait_for_status(&id, "reserved").await;
@@ -105,7 +106,7 @@ async fn an_order_can_be_cancelled_until_it_is_charged() {
         "{subject}\n{text}"
     );
     stack.clear_fault(faults[0]).await.unwrap();
-    // Asked again, it is as it was.
+    // A repeated request changes nothing.
     let again =
         stack.api(Method::POST, &path, &[], None).await.unwrap().expect(StatusCode::ACCEPTED).unwrap();
     assert_eq!(again.body["status"], "cancelled");
@@ -123,7 +124,7 @@ async fn a_paid_order_cannot_be_cancelled() {
     assert_eq!(response.headers["content-type"], "application/problem+json");
 }
 
-/// The cancellation and the charge at the same moment: one of them wins, and all services agree which.
+/// The cancellation and the charge are concurrent: one of them wins, and all services agree on which.
 #[tokio::test]
 async fn a_race_between_charge_and_cancellation_has_one_winner() {
     let (stack, _guard) = shared().await;
@@ -132,9 +133,9 @@ async fn a_race_between_charge_and_cancellation_has_one_winner() {
         let order = NewOrder::new(&product, 1, "pm_card_visa");
         let id = stack.place_order(&order).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(round * 60)).await;
-        let asked = stack.api(Method::POST, &format!("/orders/{id}/cancel"), &[], None).await.unwrap();
-        assert!([StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(&asked.status), "{asked:?}");
-        let end = wait_for(&format!("order {id} to end"), WAIT_TIMEOUT, async || {
+        let response = stack.api(Method::POST, &format!("/orders/{id}/cancel"), &[], None).await.unwrap();
+        assert!([StatusCode::ACCEPTED, StatusCode::CONFLICT].contains(&response.status), "{response:?}");
+        let end = wait_for(&format!("order {id} to reach a final status"), WAIT_TIMEOUT, async || {
             let status = stack.order_status(&id).await?;
             Ok(["paid", "cancelled"].contains(&status.as_str()).then_some(status))
         })
@@ -152,7 +153,7 @@ async fn a_race_between_charge_and_cancellation_has_one_winner() {
 }
 
 #[tokio::test]
-async fn an_order_that_waits_too_long_expires() {
+async fn an_unpaid_order_expires() {
     let Some((stack, _guard)) = exclusive_with(&[Requirement::StripeStandIn]).await else { return };
     let product = stack.create_product(400, 2).await.unwrap();
     let order = NewOrder::new(&product, 2, "pm_card_visa");

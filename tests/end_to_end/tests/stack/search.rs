@@ -1,4 +1,4 @@
-//! Searching orders, as customers, staff and partners do it: through the API alone.
+//! Order search for customers, staff and partners, through the API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,37 +21,37 @@ use uuid::Uuid;
 
 use crate::{shared, shared_with};
 
-/// Somebody who searches.
-enum Who<'a> {
+/// The caller of a search.
+enum Caller<'a> {
     User(&'a User),
     Partner(&'a Partner),
 }
 
-async fn send_search(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)]) -> ApiResponse {
+async fn send_search(stack: &Stack, caller: &Caller<'_>, query: &[(&str, &str)]) -> ApiResponse {
     let query = serde_urlencoded::to_string(query).unwrap();
-    let (headers, path) = match who {
-        Who::User(person) => (vec![("authorization", person.bearer.as_str())], "/search/orders"),
-        Who::Partner(partner) => (partner.headers().to_vec(), "/partner/search/orders"),
+    let (headers, path) = match caller {
+        Caller::User(user) => (vec![("authorization", user.bearer.as_str())], "/search/orders"),
+        Caller::Partner(partner) => (partner.headers().to_vec(), "/partner/search/orders"),
     };
     stack.api(Method::GET, &format!("{path}?{query}"), &headers, None).await.unwrap()
 }
 
-async fn find_orders(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)]) -> Vec<String> {
-    let page = send_search(stack, who, query).await.expect(StatusCode::OK).unwrap().body;
+async fn find_orders(stack: &Stack, caller: &Caller<'_>, query: &[(&str, &str)]) -> Vec<String> {
+    let page = send_search(stack, caller, query).await.expect(StatusCode::OK).unwrap().body;
     assert_eq!(page["truncated"], false, "{page}");
     let hits = page["hits"].as_array().unwrap();
     hits.iter().map(|hit| hit["order_id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits until a search finds an order.
-async fn wait_until_found(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)], order: &str) {
+async fn wait_until_found(stack: &Stack, caller: &Caller<'_>, query: &[(&str, &str)], order: &str) {
     wait_for(&format!("{query:?} to find {order}"), WAIT_TIMEOUT, async || {
-        Ok(find_orders(stack, who, query).await.iter().any(|hit| hit == order).then_some(()))
+        Ok(find_orders(stack, caller, query).await.iter().any(|hit| hit == order).then_some(()))
     })
     .await;
 }
 
-/// A word that no other test uses.
+/// Returns a unique word.
 fn word() -> String {
     let letters = Uuid::new_v4().simple().to_string();
     letters
@@ -60,7 +60,7 @@ fn word() -> String {
         .collect()
 }
 
-/// A product with a name of its own, of which there are five.
+/// Creates a product with this name and five units in stock.
 async fn product(stack: &Stack, name: &str) -> Product {
     let product = stack.create_product(1250, 5).await.unwrap();
     let body = json!({ "name": name, "price": { "amount": product.cents, "currency": "EUR" } });
@@ -69,18 +69,18 @@ async fn product(stack: &Stack, name: &str) -> Product {
     product
 }
 
-/// Somebody's order, under a name and an address.
-async fn place(stack: &Stack, who: &Who<'_>, product: &Product, name: &str, email: &str) -> String {
+/// Places an order with this customer name and email address.
+async fn place(stack: &Stack, caller: &Caller<'_>, product: &Product, name: &str, email: &str) -> String {
     let mut order = NewOrder::new(product, 1, "pm_card_visa").body;
     order["customer"]["name"] = json!(name);
     order["customer"]["email"] = json!(email);
     let key = Uuid::new_v4().to_string();
-    let (mut headers, path) = match who {
-        Who::User(person) => {
+    let (mut headers, path) = match caller {
+        Caller::User(user) => {
             order["customer"].as_object_mut().unwrap().remove("id");
-            (vec![("authorization", person.bearer.as_str())], "/orders")
+            (vec![("authorization", user.bearer.as_str())], "/orders")
         }
-        Who::Partner(partner) => (partner.headers().to_vec(), "/partner/orders"),
+        Caller::Partner(partner) => (partner.headers().to_vec(), "/partner/orders"),
     };
     headers.push(("idempotency-key", &key));
     let response = stack.api(Method::POST, path, &headers, Some(&order)).await.unwrap();
@@ -88,17 +88,17 @@ async fn place(stack: &Stack, who: &Who<'_>, product: &Product, name: &str, emai
 }
 
 #[tokio::test]
-async fn an_order_is_found_by_what_is_known_of_it() {
+async fn an_order_is_found_by_each_of_its_indexed_fields() {
     let (stack, _guard) = shared().await;
     let (ada, staff) = (stack.create_customer().await.unwrap(), stack.create_staff().await.unwrap());
-    let (own, name, tea) = (Who::User(&ada), word(), word());
+    let (own, name, tea) = (Caller::User(&ada), word(), word());
     let product = product(&stack, &format!("Thé {tea} First Flush")).await;
     let email = simulator_address(&format!("{name}.shop"));
     let order = place(&stack, &own, &product, &format!("Ada Müller-{name}"), &email).await;
     wait_until_found(&stack, &own, &[("q", &tea)], &order).await;
 
     let (prefix, upper) = (&name[..9], name.to_uppercase());
-    for who in [&own, &Who::User(&staff)] {
+    for caller in [&own, &Caller::User(&staff)] {
         for query in [
             prefix,
             &upper,
@@ -115,7 +115,7 @@ async fn an_order_is_found_by_what_is_known_of_it() {
             &order[..30],
             &format!("{} {prefix} {tea}", ada.id),
         ] {
-            assert_eq!(find_orders(&stack, who, &[("q", query)]).await, [order.as_str()], "{query}");
+            assert_eq!(find_orders(&stack, caller, &[("q", query)]).await, [order.as_str()], "{query}");
         }
     }
     for query in ["flush nonesuch", &format!("{prefix}x"), &format!("{prefix} 12.51")] {
@@ -133,10 +133,10 @@ async fn an_order_is_found_by_what_is_known_of_it() {
 }
 
 #[tokio::test]
-async fn filters_follow_the_order() {
+async fn filters_match_the_current_order() {
     let (stack, _guard) = shared().await;
     let ada = stack.create_customer().await.unwrap();
-    let (own, name) = (Who::User(&ada), word());
+    let (own, name) = (Caller::User(&ada), word());
     let product = product(&stack, "Assam").await;
     let before = SystemClock.now().to_string();
     let email = simulator_address(&name);
@@ -160,7 +160,7 @@ async fn filters_follow_the_order() {
     ] {
         let expected = if wanted { vec![order.clone()] } else { Vec::new() };
         assert_eq!(find_orders(&stack, &own, &[&all[..], &filters].concat()).await, expected, "{filters:?}");
-        // Without words, the same orders are listed.
+        // Without a query, the filters list the same orders.
         assert_eq!(find_orders(&stack, &own, &filters).await, expected, "{filters:?}");
     }
     let wrong = send_search(
@@ -173,7 +173,7 @@ async fn filters_follow_the_order() {
 }
 
 #[tokio::test]
-async fn nobody_finds_what_is_not_theirs() {
+async fn callers_find_only_their_own_orders() {
     let (stack, _guard) = shared().await;
     let (ada, eve, staff) = (
         stack.create_customer().await.unwrap(),
@@ -183,17 +183,17 @@ async fn nobody_finds_what_is_not_theirs() {
     let (one, other) = (stack.create_partner().await.unwrap(), stack.create_partner().await.unwrap());
     let tea = word();
     let product = product(&stack, &tea).await;
-    let everybody = [Who::User(&ada), Who::User(&eve), Who::Partner(&one), Who::Partner(&other)];
+    let callers = [Caller::User(&ada), Caller::User(&eve), Caller::Partner(&one), Caller::Partner(&other)];
     let mut orders = Vec::new();
-    for who in &everybody {
-        orders.push(place(&stack, who, &product, "Ada Lovelace", &simulator_address("ada")).await);
+    for caller in &callers {
+        orders.push(place(&stack, caller, &product, "Ada Lovelace", &simulator_address("ada")).await);
     }
-    let shop = Who::User(&staff);
+    let shop = Caller::User(&staff);
     for order in &orders {
         wait_until_found(&stack, &shop, &[("q", &tea)], order).await;
     }
     assert_eq!(find_orders(&stack, &shop, &[("q", &tea)]).await.len(), 4);
-    for (who, own) in everybody.iter().zip(&orders) {
+    for (caller, own) in callers.iter().zip(&orders) {
         let ada_address = simulator_address("ada");
         for query in [
             vec![("q", tea.as_str())],
@@ -201,37 +201,38 @@ async fn nobody_finds_what_is_not_theirs() {
             vec![],
             vec![("q", "ad"), ("limit", "1")],
         ] {
-            assert_eq!(find_orders(&stack, who, &query).await, [own.as_str()], "{query:?}");
+            assert_eq!(find_orders(&stack, caller, &query).await, [own.as_str()], "{query:?}");
         }
         for others in orders.iter().filter(|order| *order != own) {
-            assert_eq!(find_orders(&stack, who, &[("q", others)]).await, [""; 0]);
+            assert_eq!(find_orders(&stack, caller, &[("q", others)]).await, [""; 0]);
         }
     }
-    // Neither by asking for others, nor with a cursor that somebody else was given.
-    let response = send_search(&stack, &everybody[0], &[("q", &tea), ("customer_id", &eve.id)]).await;
+    // Neither with another customer's id, nor with another caller's cursor.
+    let response = send_search(&stack, &callers[0], &[("q", &tea), ("customer_id", &eve.id)]).await;
     assert_eq!(
         (response.status, response.error_locations()),
         (StatusCode::BAD_REQUEST, vec!["customer_id".to_owned()])
     );
     let page = send_search(&stack, &shop, &[("q", &tea), ("limit", "1")]).await.body;
     let cursor = page["next_cursor"].as_str().unwrap();
-    for (who, own) in everybody.iter().zip(&orders) {
-        let hits = find_orders(&stack, who, &[("q", &tea), ("cursor", cursor)]).await;
+    for (caller, own) in callers.iter().zip(&orders) {
+        let hits = find_orders(&stack, caller, &[("q", &tea), ("cursor", cursor)]).await;
         assert!(hits.iter().all(|hit| hit == own), "{hits:?}");
     }
-    // Nor through the other's door.
+    // Nor through the partner route.
     let path = format!("/partner/search/orders?q={tea}");
-    let refused = stack.api(Method::GET, &path, &[("authorization", &ada.bearer)], None).await.unwrap();
-    assert!(refused.status.is_client_error(), "{refused:?}");
-    let nobody = stack.api(Method::GET, "/search/orders", &[("authorization", "")], None).await.unwrap();
-    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    let rejected = stack.api(Method::GET, &path, &[("authorization", &ada.bearer)], None).await.unwrap();
+    assert!(rejected.status.is_client_error(), "{rejected:?}");
+    let unauthenticated =
+        stack.api(Method::GET, "/search/orders", &[("authorization", "")], None).await.unwrap();
+    assert_eq!(unauthenticated.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn pages_stay_right_while_orders_come_in() {
+async fn pages_stay_consistent_while_orders_are_placed() {
     let (stack, _guard) = shared().await;
     let ada = stack.create_customer().await.unwrap();
-    let (own, tea) = (Who::User(&ada), word());
+    let (own, tea) = (Caller::User(&ada), word());
     let product = product(&stack, &tea).await;
     let mut placed = Vec::new();
     for _ in 0..5 {
@@ -260,7 +261,7 @@ async fn pages_stay_right_while_orders_come_in() {
     }
 }
 
-/// What an operator does when rows of the index were lost: `cargo xtask search rebuild` runs this.
+/// Rebuilds the index, as an operator does with `cargo xtask search rebuild` after rows were lost.
 async fn rebuild(stack: &Stack) -> Counts {
     let client = stack.aws.dynamodb();
     let [orders, records, postings] =
@@ -283,7 +284,8 @@ async fn rebuild(stack: &Stack) -> Counts {
     counts
 }
 
-/// Waits until the order's last change, that its stock is settled, is in the index: a paid order has one more to come.
+/// Waits until the last change of an order is in the index: a paid order still changes when its stock is
+/// settled.
 async fn wait_until_settled(stack: &Stack, order: &str) {
     let client = stack.aws.dynamodb();
     let row = async |table: &str, attribute: &str| {
@@ -305,16 +307,16 @@ async fn wait_until_settled(stack: &Stack, order: &str) {
 }
 
 #[tokio::test]
-async fn a_rebuild_brings_back_what_was_lost_while_orders_come_in() {
+async fn a_rebuild_restores_lost_rows_while_orders_are_placed() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
     let ada = stack.create_customer().await.unwrap();
-    let (own, tea) = (Who::User(&ada), word());
+    let (own, tea) = (Caller::User(&ada), word());
     let product = product(&stack, &tea).await;
     let lost = place(&stack, &own, &product, "Ada", &simulator_address("ada")).await;
     stack.wait_for_status(&lost, "paid").await;
     wait_until_found(&stack, &own, &[("q", &tea), ("status", "paid")], &lost).await;
     wait_until_settled(&stack, &lost).await;
-    // The record goes, as if somebody had emptied the table; its postings lead to nothing then.
+    // Delete the record, as if the table had been emptied; its postings then refer to nothing.
     let client = stack.aws.dynamodb();
     let records = stack.output("SearchRecordsTableName").unwrap();
     let key = AttributeValue::S(lost.clone());
@@ -327,10 +329,10 @@ async fn a_rebuild_brings_back_what_was_lost_while_orders_come_in() {
     wait_until_found(&stack, &own, &[("q", &tea)], &new).await;
     assert_eq!(find_orders(&stack, &own, &[("q", &tea)]).await, [new.as_str(), lost.as_str()]);
 
-    // An order that is deleted for good is found no more, and no rebuild brings it back.
+    // A deleted order is no longer found, and a rebuild does not restore it.
     let orders = stack.output("OrdersTableName").unwrap();
     client.delete_item().table_name(orders).key("order_id", key).send().await.unwrap();
-    wait_for("the deleted order to be found no more", WAIT_TIMEOUT, async || {
+    wait_for("the deleted order to disappear from the search", WAIT_TIMEOUT, async || {
         Ok((find_orders(&stack, &own, &[("q", &tea)]).await == [new.as_str()]).then_some(()))
     })
     .await;

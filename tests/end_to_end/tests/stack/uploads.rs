@@ -1,4 +1,5 @@
-//! Pictures of products: uploaded to S3 with a form of the API, scanned by a real `clamd`, made anew, and shown.
+//! Product images: uploaded to S3 with a form from the API, scanned by a real `clamd`, re-encoded, and
+//! served.
 
 use aws_objects::Bucket;
 use std::io::Cursor;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use crate::shared;
 
-/// Four four_quarters of one colour each: top left red, top right green, bottom left blue, bottom right white.
+/// Returns an image of four quarters: top left red, top right green, bottom left blue, bottom right white.
 fn four_quarters(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| match (x < width / 2, y < height / 2) {
         (true, true) => Rgb([220, 30, 30]),
@@ -27,34 +28,38 @@ fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     file.into_inner()
 }
 
-/// Assembled here, so that this file is no malware to whoever scans it.
+/// Returns the EICAR test file. It is assembled here so that scanners do not flag this source file.
 fn eicar() -> Vec<u8> {
     [r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR", "-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"].concat().into_bytes()
 }
 
-/// What the scanner of the local stack takes for a threat anywhere in a file.
+/// The test signature of the local scanner, which it detects anywhere in a file.
 const THREAT: &[u8] = b"serverless-orders: a harmless text that counts as a threat";
 
 #[tokio::test]
-async fn a_picture_is_shown_in_all_sizes_and_says_nothing_else() {
+async fn an_image_is_served_in_all_sizes_without_appended_data() {
     let (stack, _guard) = shared().await;
     let sku = unique_name();
     let missing = stack.api(Method::GET, &format!("/products/{sku}/image"), &[], None).await.unwrap();
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
     let form = stack.request_upload(&sku, "image/png").await.unwrap();
     assert_eq!(stack.image_status(&sku).await.unwrap()["status"], "pending");
-    // A JPEG, whatever it was asked for as, with a secret behind it.
+    // A JPEG, although the form is for a PNG, with appended data.
     let mut file = encode(&four_quarters(2000, 1000), ImageFormat::Jpeg);
     file.extend_from_slice(b"<html>SECRET</html>");
     stack.upload(&form, &file).await.unwrap().expect(StatusCode::NO_CONTENT).unwrap();
-    let told = stack.wait_for_upload_result(&sku).await;
-    assert_eq!((&told["status"], &told["upload_id"]), (&json!("ready"), &json!(form.upload_id)), "{told}");
-    let original = &told["image"]["original"];
+    let result = stack.wait_for_upload_result(&sku).await;
+    assert_eq!(
+        (&result["status"], &result["upload_id"]),
+        (&json!("ready"), &json!(form.upload_id)),
+        "{result}"
+    );
+    let original = &result["image"]["original"];
     assert_eq!(
         (&original["format"], &original["width"], &original["height"]),
         (&json!("jpeg"), &json!(2000), &json!(1000))
     );
-    let renditions = told["image"]["renditions"].as_array().unwrap();
+    let renditions = result["image"]["renditions"].as_array().unwrap();
     assert_eq!(renditions.len(), 6);
     for rendition in renditions {
         let (status, kind, content) = stack.fetch(rendition["url"].as_str().unwrap()).await.unwrap();
@@ -79,7 +84,7 @@ async fn a_picture_is_shown_in_all_sizes_and_says_nothing_else() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_uploaded_can_be_read() {
+async fn uploads_cannot_be_read() {
     let (stack, _guard) = shared().await;
     let sku = unique_name();
     let form = stack
@@ -96,33 +101,37 @@ async fn nothing_that_is_uploaded_can_be_read() {
     let quarantine = Bucket::new(own.sdk_config(), stack.output("UploadsBucketName").unwrap().to_owned());
     let link =
         platform::objects::ObjectStore::presigned_url(&quarantine, &key, WAIT_TIMEOUT, None).await.unwrap();
-    assert_eq!(stack.fetch(&link).await.unwrap().0, StatusCode::FORBIDDEN, "not even what signs links may");
+    assert_eq!(
+        stack.fetch(&link).await.unwrap().0,
+        StatusCode::FORBIDDEN,
+        "the function that signs the links has no read access either"
+    );
 }
 
 #[tokio::test]
-async fn malware_is_found_wherever_it_is() {
+async fn malware_is_detected_anywhere_in_a_file() {
     let (stack, _guard) = shared().await;
     let mut hidden = encode(&four_quarters(64, 64), ImageFormat::Jpeg);
     hidden.extend_from_slice(THREAT);
-    // GuardDuty has signatures of its own.
+    // GuardDuty does not have the test signature of the local scanner.
     let files = if stack.is_local() { vec![eicar(), hidden] } else { vec![eicar()] };
     for file in files {
         let sku = unique_name();
         stack.upload_image(&sku, "image/jpeg", &file).await.unwrap();
-        let told = stack.wait_for_upload_result(&sku).await;
+        let result = stack.wait_for_upload_result(&sku).await;
         assert_eq!(
-            (&told["status"], &told["reason"], &told["image"]),
+            (&result["status"], &result["reason"], &result["image"]),
             (&json!("rejected"), &json!("malware"), &Value::Null)
         );
     }
 }
 
 #[tokio::test]
-async fn what_is_no_good_picture_is_refused_with_a_reason() {
+async fn an_invalid_image_is_rejected_with_a_reason() {
     let (stack, _guard) = shared().await;
     let png = encode(&four_quarters(300, 300), ImageFormat::Png);
     let jpeg = encode(&four_quarters(300, 300), ImageFormat::Jpeg);
-    // The size stands in the header's first fields, in front of a checksum that is now wrong: nothing may come that far.
+    // The header claims an enormous size: the upload has to be rejected before the image is decoded.
     let mut bomb = encode(&four_quarters(8, 8), ImageFormat::Gif);
     bomb[6..10].copy_from_slice(&[0x30, 0x75, 0x30, 0x75]);
     for (name, content_type, file, reason) in [
@@ -133,18 +142,18 @@ async fn what_is_no_good_picture_is_refused_with_a_reason() {
     ] {
         let sku = unique_name();
         stack.upload_image(&sku, content_type, &file).await.unwrap();
-        let told = stack.wait_for_upload_result(&sku).await;
+        let result = stack.wait_for_upload_result(&sku).await;
         assert_eq!(
-            (&told["status"], &told["reason"]),
+            (&result["status"], &result["reason"]),
             (&json!("rejected"), &json!(reason)),
-            "{name}: {told}"
+            "{name}: {result}"
         );
-        assert!(told["explanation"].as_str().is_some_and(|text| text.len() > 20), "{told}");
+        assert!(result["explanation"].as_str().is_some_and(|text| text.len() > 20), "{result}");
     }
 }
 
 #[tokio::test]
-async fn a_form_is_good_for_what_it_says_and_nothing_else() {
+async fn a_form_enforces_its_conditions() {
     let (stack, _guard) = shared().await;
     let file = encode(&four_quarters(20, 20), ImageFormat::Png);
     let sku = unique_name();
@@ -158,8 +167,8 @@ async fn a_form_is_good_for_what_it_says_and_nothing_else() {
         ("Content-Type", "text/html".to_owned()),
         ("x-amz-signature", "0".repeat(64)),
     ] {
-        let refused = stack.upload(&form.clone().with(field, &value), &file).await.unwrap();
-        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{field}: {refused:?}");
+        let rejected = stack.upload(&form.clone().with(field, &value), &file).await.unwrap();
+        assert_eq!(rejected.status, StatusCode::FORBIDDEN, "{field}: {rejected:?}");
     }
     assert_eq!(stack.image_status(&sku).await.unwrap()["status"], "pending");
     stack.upload(&form, &file).await.unwrap().expect(StatusCode::NO_CONTENT).unwrap();
@@ -167,7 +176,7 @@ async fn a_form_is_good_for_what_it_says_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_same_upload_twice_is_one() {
+async fn a_repeated_upload_changes_nothing() {
     let (stack, _guard) = shared().await;
     let (red, blue) =
         (encode(&four_quarters(40, 40), ImageFormat::Png), encode(&four_quarters(80, 40), ImageFormat::Png));
@@ -177,7 +186,7 @@ async fn the_same_upload_twice_is_one() {
     for file in [&red, &blue, &eicar()] {
         stack.upload(&form, file).await.unwrap().expect(StatusCode::NO_CONTENT).unwrap();
     }
-    // One that comes behind them tells when they were handled: by then they have been seen.
+    // Once a later upload has been processed, these have been processed too.
     let other = unique_name();
     stack.upload_image(&other, "image/png", &red).await.unwrap();
     stack.wait_for_upload_result(&other).await;
@@ -190,7 +199,7 @@ async fn the_same_upload_twice_is_one() {
 }
 
 #[tokio::test]
-async fn an_older_upload_never_takes_the_place_of_a_newer_one() {
+async fn an_older_upload_does_not_replace_a_newer_one() {
     let (stack, _guard) = shared().await;
     let sku = unique_name();
     let older = stack.request_upload(&sku, "image/png").await.unwrap();
@@ -202,18 +211,21 @@ async fn an_older_upload_never_takes_the_place_of_a_newer_one() {
     assert_eq!(stack.wait_for_upload_result(&sku).await["image"]["upload_id"], newer.upload_id.as_str());
     stack.upload(&older, &encode(&four_quarters(40, 80), ImageFormat::Png)).await.unwrap();
     wait_until_ready(&stack, &sku, &older.upload_id).await;
-    let told = stack.image_status(&sku).await.unwrap();
+    let result = stack.image_status(&sku).await.unwrap();
     assert_eq!(
-        (&told["upload_id"], &told["image"]["upload_id"]),
+        (&result["upload_id"], &result["image"]["upload_id"]),
         (&json!(newer.upload_id), &json!(newer.upload_id))
     );
-    // One that is refused leaves the picture as it is, and says so.
+    // A rejected upload keeps the current image and is reported.
     stack.upload_image(&sku, "image/png", b"no picture").await.unwrap();
-    let told = stack.wait_for_upload_result(&sku).await;
-    assert_eq!((&told["status"], &told["image"]["upload_id"]), (&json!("rejected"), &json!(newer.upload_id)));
+    let result = stack.wait_for_upload_result(&sku).await;
+    assert_eq!(
+        (&result["status"], &result["image"]["upload_id"]),
+        (&json!("rejected"), &json!(newer.upload_id))
+    );
 }
 
-/// Waits for an upload that is not the newest, of which the API tells nothing.
+/// Waits until an older upload is ready, which the API does not show.
 async fn wait_until_ready(stack: &Stack, sku: &str, upload: &str) {
     let table = stack.table_name("ImagesTable").await.unwrap();
     wait_for("the older upload", WAIT_TIMEOUT, async || {
@@ -226,7 +238,7 @@ async fn wait_until_ready(stack: &Stack, sku: &str, upload: &str) {
 }
 
 #[tokio::test]
-async fn only_who_may_change_products_uploads() {
+async fn only_staff_can_upload() {
     let (stack, _guard) = shared().await;
     let customer = stack.create_customer().await.unwrap();
     let body = json!({ "content_type": "image/png" });

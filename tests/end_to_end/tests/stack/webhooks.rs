@@ -1,5 +1,5 @@
-//! Stripe's webhooks: taken from Stripe alone, and whichever comes first, they or `process-payment`, the payment ends
-//! the same.
+//! Stripe's webhooks: accepted only from Stripe. The outcome of a payment does not depend on whether the
+//! webhook or `process-payment` is first.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::failures::kill_functions;
 use crate::{exclusive_with, shared, shared_with};
 
-/// An event as Stripe sends it, about a PaymentIntent of an order.
+/// Returns an event in Stripe's format about the PaymentIntent of an order.
 fn event(order: &str) -> String {
     json!({
         "id": format!("evt_{}", Uuid::new_v4().simple()), "object": "event", "api_version": "2024-06-20",
@@ -39,7 +39,7 @@ async fn post(stack: &Stack, signature: Option<&str>, body: &str) -> ApiResponse
     stack.send_raw(Method::POST, "/webhooks/stripe", &headers, Bytes::from(body.to_owned())).await.unwrap()
 }
 
-fn assert_refused(response: &ApiResponse, why: &str) {
+fn assert_signature_rejected(response: &ApiResponse, why: &str) {
     assert_eq!(response.status, StatusCode::BAD_REQUEST, "{why}: {response:?}");
     assert_eq!(response.headers["content-type"], "application/problem+json", "{why}");
     let problem = json!({
@@ -57,13 +57,13 @@ fn assert_refused(response: &ApiResponse, why: &str) {
 }
 
 #[tokio::test]
-async fn webhooks_are_taken_from_stripe_exclusive() {
+async fn only_webhooks_signed_by_stripe_are_accepted() {
     let (stack, _guard) = shared().await;
     let order = Uuid::new_v4().to_string();
     let (body, now) = (event(&order), SystemClock.now());
     let good = signature(&stack, now, &body).await;
     assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT, "once more");
+    assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT, "a repeated event");
 
     let old = signature(&stack, now - SignedDuration::from_secs(400), &body).await;
     let ahead = signature(&stack, now + SignedDuration::from_secs(400), &body).await;
@@ -72,24 +72,24 @@ async fn webhooks_are_taken_from_stripe_exclusive() {
     for (why, signature, body) in [
         ("tampered with", Some(good.as_str()), &body.replace("pi_of_nobody", "pi_of_somebody")),
         ("replayed", Some(old.as_str()), &body),
-        ("of the future", Some(ahead.as_str()), &body),
-        ("another secret", Some(other.as_str()), &body),
-        ("v0 alone", Some(v0.as_str()), &body),
+        ("signed in the future", Some(ahead.as_str()), &body),
+        ("signed with another secret", Some(other.as_str()), &body),
+        ("only a v0 signature", Some(v0.as_str()), &body),
     ] {
-        assert_refused(&post(&stack, signature, body).await, why);
+        assert_signature_rejected(&post(&stack, signature, body).await, why);
     }
-    // The gateway asks for the header already.
+    // The gateway requires the header.
     let unsigned = post(&stack, None, &body).await;
     assert_eq!(unsigned.status, StatusCode::BAD_REQUEST, "{unsigned:?}");
     assert!(unsigned.body["detail"].as_str().unwrap().contains("Stripe-Signature"), "{unsigned:?}");
 
-    // Of an order that payments does not know: there is nothing to do, and nobody has to look at it.
+    // The payment service does not know the order: it ignores the event, without a dead-letter message.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(stack.dead_letters("ProcessPaymentDeadLetters", &order).await.unwrap().is_empty());
     assert_eq!(payment_record(&stack, &order).await, None);
 }
 
-/// The record of an order's payment, as it is stored.
+/// Returns the stored payment record of an order.
 async fn payment_record(stack: &Stack, order: &str) -> Option<HashMap<String, AttributeValue>> {
     let table = stack.table_name("PaymentsTable").await.unwrap();
     let key = AttributeValue::S(order.to_owned());
@@ -97,7 +97,7 @@ async fn payment_record(stack: &Stack, order: &str) -> Option<HashMap<String, At
     read.send().await.unwrap().item
 }
 
-/// Waits until the provider has sent, or keeps back, so many webhooks about an order.
+/// Waits until the provider has `count` webhooks about an order, all in this state.
 async fn wait_for_webhooks(stack: &Stack, order: &str, count: usize, state: &str) -> Vec<Value> {
     wait_for(&format!("{count} webhooks of {order} to be {state}"), WAIT_TIMEOUT, async || {
         let all = stack.webhook_deliveries(order).await?;
@@ -111,7 +111,7 @@ fn ids(webhooks: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_webhook_that_comes_after_the_outcome_changes_nothing() {
+async fn a_webhook_after_the_outcome_changes_nothing() {
     let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
     let cases = [("pm_card_visa", "paid", 1, 1), ("pm_card_visa_chargeDeclined", "payment_failed", 2, 0)];
     let orders = cases.map(async |(card, status, webhooks, captures)| {
@@ -123,7 +123,7 @@ async fn a_webhook_that_comes_after_the_outcome_changes_nothing() {
         stack.wait_for_mail(&order.email).await;
         let before = payment_record(&stack, &id).await;
         let held = wait_for_webhooks(&stack, &id, webhooks, "held").await;
-        // Out of order, and each twice.
+        // Each event twice, and out of order.
         for event in ids(&held).iter().rev().chain(&ids(&held)) {
             stack.resend_webhook(event).await.unwrap();
         }
@@ -138,16 +138,16 @@ async fn a_webhook_that_comes_after_the_outcome_changes_nothing() {
     futures::future::join_all(orders).await;
 }
 
-/// The response is held back, and the webhook is there before it, twice.
+/// The response is delayed, and the webhook arrives before it, twice.
 #[tokio::test]
-async fn a_webhook_that_comes_before_the_outcome_charges_no_second_time() {
+async fn a_webhook_before_the_outcome_does_not_charge_twice() {
     let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
     let product = stack.create_product(700, 1).await.unwrap();
     let order = NewOrder::new(&product, 1, "pm_card_visa");
     let id = stack.place_order(&order).await.unwrap();
-    let late =
+    let delayed =
         json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 4000 });
-    stack.inject_fault(Some(&id), late).await.unwrap();
+    stack.inject_fault(Some(&id), delayed).await.unwrap();
     stack.set_webhook_mode(&id, "twice").await.unwrap();
     wait_for_webhooks(&stack, &id, 1, "delivered").await;
     stack.wait_for_status(&id, "paid").await;
@@ -157,25 +157,25 @@ async fn a_webhook_that_comes_before_the_outcome_charges_no_second_time() {
     assert!(subject.starts_with("Your order is confirmed"), "{subject}");
 }
 
-/// `process-payment` is killed after the provider took the money. The webhook has the payment finished as soon as the
-/// lease has ended, long before the queue hands the message out again.
+/// `process-payment` is killed after the provider has captured the money. The webhook completes the payment
+/// as soon as the lease expires, long before the queue redelivers the message.
 #[tokio::test]
-async fn a_payment_that_a_killed_function_left_is_finished_by_the_webhook() {
-    // Exclusive until the kill: it must not strike another test's charge.
+async fn a_webhook_completes_the_payment_of_a_killed_function() {
+    // Exclusive until the kill: it must not interrupt the charge of another test.
     let Some((stack, guard)) = exclusive_with(&[Requirement::StripeStandIn]).await else { return };
     let product = stack.create_product(4300, 1).await.unwrap();
     let order = NewOrder::new(&product, 1, "pm_card_visa");
     let id = stack.place_order(&order).await.unwrap();
-    let late =
+    let delayed =
         json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 7000 });
-    stack.inject_fault(Some(&id), late).await.unwrap();
+    stack.inject_fault(Some(&id), delayed).await.unwrap();
     stack.set_webhook_mode(&id, "off").await.unwrap();
     let held = wait_for_webhooks(&stack, &id, 1, "held").await;
-    assert_ne!(stack.order_status(&id).await.unwrap(), "paid", "nobody knows yet");
+    assert_ne!(stack.order_status(&id).await.unwrap(), "paid", "the outcome is not recorded yet");
     assert!(kill_functions("-ProcessPayment-") > 0, "no process was found to kill");
     drop(guard);
     stack.resend_webhook(&ids(&held)[0]).await.unwrap();
-    // The lease lasts 45 seconds, the queue keeps the message to itself for 180.
+    // The lease lasts 45 seconds; the visibility timeout is 180.
     wait_for("the order to be paid because of the webhook", Duration::from_secs(140), async || {
         Ok((stack.order_status(&id).await? == "paid").then_some(()))
     })

@@ -1,5 +1,6 @@
-//! The contracts of the ports, on the real adapters: the same that the ports in memory keep, which the simulation
-//! runs on. Each contract gets tables, queues and a bus of its own, so no other test meets it.
+//! The contracts of the ports, checked on the real adapters. The in-memory adapters of the simulation satisfy
+//! the same contracts. Each contract has its own tables, queues and bus, so that it is isolated from the
+//! other tests.
 
 mod resources;
 mod stores;
@@ -10,8 +11,8 @@ use ::orders::adapters::memory::InMemoryOrders;
 use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use async_trait::async_trait;
 use contracts::{
-    Violations, bus, differential, invoices, objects, orders, payments, products, provider, queue, reservations,
-    search_index,
+    Violations, bus, differential, invoices, objects, orders, payments, products, provider, queue,
+    reservations, search_index,
 };
 use domain::OrderId;
 use end_to_end::Requirement;
@@ -22,10 +23,10 @@ use crate::shared_with;
 use resources::TestResources;
 use stores::Tables;
 
-/// So many random sequences of calls go to the adapter and to the port in memory.
+/// The number of random call sequences that are executed on both adapters.
 const SEQUENCES: u32 = 60;
 
-/// Fails with the contracts that do not hold.
+/// Panics with the contracts that are broken.
 fn assert_all_hold(violations: anyhow::Result<Violations>) {
     let violations = violations.unwrap();
     assert!(violations.is_empty(), "{violations:#?}");
@@ -75,39 +76,39 @@ async fn invoices_in_dynamodb() {
 #[tokio::test]
 async fn the_payment_provider_over_http() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
-    let made = TestResources::new(&stack);
-    assert_all_hold(provider::violations(async || made.provider().await).await);
-    made.remove().await.unwrap();
+    let resources = TestResources::new(&stack);
+    assert_all_hold(provider::violations(async || resources.provider().await).await);
+    resources.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_bus_of_eventbridge() {
+async fn the_eventbridge_bus() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
-    let made = TestResources::new(&stack);
-    assert_all_hold(bus::violations(async || made.bus().await).await);
-    made.remove().await.unwrap();
+    let resources = TestResources::new(&stack);
+    assert_all_hold(bus::violations(async || resources.bus().await).await);
+    resources.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_queues_of_sqs() {
+async fn the_sqs_queues() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
-    let made = TestResources::new(&stack);
-    assert_all_hold(queue::violations(async || made.queue().await).await);
-    made.remove().await.unwrap();
+    let resources = TestResources::new(&stack);
+    assert_all_hold(queue::violations(async || resources.queue().await).await);
+    resources.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_buckets_of_s3() {
+async fn the_s3_buckets() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
-    let made = TestResources::new(&stack);
-    assert_all_hold(objects::violations(async || made.bucket().await).await);
-    made.remove().await.unwrap();
+    let resources = TestResources::new(&stack);
+    assert_all_hold(objects::violations(async || resources.bucket().await).await);
+    resources.remove().await.unwrap();
 }
 
-// The runner of random calls is not async: these have a runtime of their own.
+// The runner of random calls is not async, so these tests create a runtime.
 
 #[test]
-fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
+fn the_in_memory_and_dynamodb_orders_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
     let tables = Tables::new(&stack);
@@ -123,7 +124,7 @@ fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
 }
 
 #[test]
-fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
+fn the_in_memory_and_dynamodb_inventories_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
     let tables = Tables::new(&stack);
@@ -139,7 +140,7 @@ fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
 }
 
 #[test]
-fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
+fn the_in_memory_and_dynamodb_payments_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
     let tables = Tables::new(&stack);
@@ -154,20 +155,20 @@ fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
 }
 
 #[test]
-fn any_calls_to_the_provider_are_answered_alike_in_memory_and_over_http() {
+fn the_in_memory_and_http_providers_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
     let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
-    let made = TestResources::new(&stack);
+    let resources = TestResources::new(&stack);
     let result = differential::check_equivalence(SEQUENCES, differential::provider::calls(), |calls| {
         runtime.block_on(async {
             let provider = Arc::new(InMemoryProvider::default());
             let control = Arc::new(InMemoryControl(provider.clone()));
-            let real = made.provider().await?;
+            let real = resources.provider().await?;
             let memory = provider::World { provider, control, order: real.order };
             differential::provider::compare(calls, [memory, real]).await
         })
     });
-    runtime.block_on(made.remove()).unwrap();
+    runtime.block_on(resources.remove()).unwrap();
     result.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! A provider, a bus, queues and buckets that only the contracts use.
+//! A payment provider, a bus, queues and buckets for the contracts only.
 
 use aws_objects::Bucket;
 use aws_secrets::Secret;
@@ -23,10 +23,10 @@ use platform::publisher::BusPublisher;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The key that the stand-in for Stripe takes.
+/// The API key of the stand-in for Stripe.
 const STAND_IN_KEY: &str = "sk_test_local";
 
-/// Makes what a contract needs, and removes it in the end.
+/// Creates the resources of a contract and deletes them at the end.
 pub(super) struct TestResources<'a> {
     stack: &'a Stack,
     queues: Mutex<Vec<String>>,
@@ -35,7 +35,7 @@ pub(super) struct TestResources<'a> {
     buckets: Mutex<Vec<String>>,
 }
 
-/// What is in a list, which is empty then.
+/// Returns the content of a list and clears it.
 fn take_all(list: &Mutex<Vec<String>>) -> Vec<String> {
     std::mem::take(&mut *list.lock().unwrap())
 }
@@ -59,7 +59,7 @@ impl<'a> TestResources<'a> {
         aws_sdk_eventbridge::Client::new(self.stack.aws.sdk_config())
     }
 
-    /// The adapter for Stripe, over the stack's stand-in for it.
+    /// Returns the Stripe adapter, connected to the stack's stand-in.
     pub(super) async fn provider(&self) -> anyhow::Result<provider::World> {
         let name = name();
         self.secret("CreateSecret", &json!({ "Name": name, "SecretString": STAND_IN_KEY })).await?;
@@ -82,7 +82,7 @@ impl<'a> TestResources<'a> {
         response.expect(StatusCode::OK).map(drop)
     }
 
-    /// A bus of EventBridge, and a queue that gets all of its events.
+    /// Creates an EventBridge bus, and a queue that receives all of its events.
     pub(super) async fn bus(&self) -> anyhow::Result<bus::World> {
         let (events, name) = (self.events(), name());
         events.create_event_bus().name(&name).send().await?;
@@ -104,13 +104,13 @@ impl<'a> TestResources<'a> {
     }
 
     async fn sqs_queue(&self) -> anyhow::Result<String> {
-        let made = self.stack.sqs().create_queue().queue_name(name()).send().await?;
-        let url = made.queue_url().context("a queue without an address")?.to_owned();
+        let created = self.stack.sqs().create_queue().queue_name(name()).send().await?;
+        let url = created.queue_url().context("a queue without a URL")?.to_owned();
         self.queues.lock().unwrap().push(url.clone());
         Ok(url)
     }
 
-    /// A queue, and one for its dead letters.
+    /// Creates a queue and its dead-letter queue.
     pub(super) async fn queue(&self) -> anyhow::Result<queue::World> {
         let (url, dead_letters) = (self.sqs_queue().await?, self.sqs_queue().await?);
         let queue = Arc::new(self.stack.aws.queue_at(url.clone(), dead_letters.clone()));
@@ -118,7 +118,7 @@ impl<'a> TestResources<'a> {
         Ok(queue::World { visibility: queue.clone(), dead_letters: queue, broker: Arc::new(broker) })
     }
 
-    /// A bucket of S3.
+    /// Creates an S3 bucket.
     pub(super) async fn bucket(&self) -> anyhow::Result<objects::World> {
         let name = name();
         self.storage().create_bucket().bucket(&name).send().await?;
@@ -134,7 +134,7 @@ impl<'a> TestResources<'a> {
         aws_sdk_s3::Client::new(self.stack.aws.sdk_config())
     }
 
-    /// Removes all that was made.
+    /// Deletes all created resources.
     pub(super) async fn remove(&self) -> anyhow::Result<()> {
         let events = self.events();
         for name in take_all(&self.buses) {
@@ -160,7 +160,7 @@ impl<'a> TestResources<'a> {
     }
 }
 
-/// The stand-in's controls.
+/// The control API of the stand-in.
 struct StandIn {
     base: String,
     client: UnsignedClient,
@@ -186,7 +186,7 @@ impl provider::Control for StandIn {
     async fn forget(&self, key: &str) -> anyhow::Result<()> {
         let query = serde_urlencoded::to_string([("key", key)])?;
         let response = self.control(Method::POST, &format!("forget_keys?{query}")).await?;
-        anyhow::ensure!(response["forgotten"] == 1, "the key {key} was not known: {response}");
+        anyhow::ensure!(response["forgotten"] == 1, "the key {key} is unknown: {response}");
         Ok(())
     }
 }
@@ -209,7 +209,7 @@ impl bus::Subscriber for Subscriber {
                 anyhow::ensure!(envelope["detail-type"] == event.fact.name(), "{envelope}");
                 anyhow::ensure!(envelope["source"] == event.source.as_str(), "{envelope}");
                 self.received.lock().unwrap().push(event);
-                let receipt = message.receipt_handle().context("a message without a receipt")?;
+                let receipt = message.receipt_handle().context("a message without a receipt handle")?;
                 self.sqs.delete_message().queue_url(&self.url).receipt_handle(receipt).send().await?;
             }
         }
@@ -241,7 +241,7 @@ impl queue::Broker for Broker {
         let receive = self.sqs.receive_message().queue_url(&self.url).visibility_timeout(600);
         let response = receive.wait_time_seconds(5).send().await?;
         let receipt = response.messages().first().and_then(|message| message.receipt_handle());
-        Ok(receipt.context("the message did not come")?.to_owned())
+        Ok(receipt.context("the message was not received")?.to_owned())
     }
 
     async fn is_redelivered_within(&self, wait: Duration) -> anyhow::Result<bool> {
@@ -257,15 +257,15 @@ impl queue::Broker for Broker {
     }
 
     async fn dead_letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
-        let mut letters = Vec::new();
+        let mut dead_letters = Vec::new();
         loop {
             let receive = self.sqs.receive_message().queue_url(&self.dead_letters);
             let receive = receive.max_number_of_messages(10).message_attribute_names("All");
             let messages = receive.send().await?.messages.unwrap_or_default();
             if messages.is_empty() {
-                return Ok(letters);
+                return Ok(dead_letters);
             }
-            letters.extend(messages.into_iter().map(|message| {
+            dead_letters.extend(messages.into_iter().map(|message| {
                 let attributes = message.message_attributes.unwrap_or_default();
                 let attributes =
                     attributes.into_iter().filter_map(|(name, set)| Some((name, set.string_value?)));
