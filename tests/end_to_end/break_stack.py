@@ -1,10 +1,10 @@
-"""Takes one thing away from a deployed local stack, to see `cargo xtask verify` fail.
+"""Removes a permission, a model or a route from a deployed local stack, to see `cargo xtask verify` fail.
 
     .local/tools/venv/bin/python tests/end_to_end/break_stack.py permission ProcessPaymentRole secretsmanager:GetSecretValue
     .local/tools/venv/bin/python tests/end_to_end/break_stack.py model POST /orders
     .local/tools/venv/bin/python tests/end_to_end/break_stack.py route GET /products/{sku}
 
-`cargo xtask remove`, then `cargo xtask up`, puts it back.
+`cargo xtask remove`, then `cargo xtask up`, restores it.
 """
 
 import json
@@ -25,9 +25,9 @@ def client(service):
     return boto3.client(service, **AWS)
 
 
-def physical(logical):
-    answer = client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=logical)
-    return answer["StackResourceDetail"]["PhysicalResourceId"]
+def physical_id(logical):
+    response = client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=logical)
+    return response["StackResourceDetail"]["PhysicalResourceId"]
 
 
 def without(statement, action):
@@ -37,20 +37,20 @@ def without(statement, action):
 
 
 def permission(role, action):
-    iam, role = client("iam"), physical(role)
-    taken = 0
+    iam, role = client("iam"), physical_id(role)
+    removed = 0
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        left = [without(statement, action) for statement in policy["Statement"]]
-        taken += left != policy["Statement"]
-        left = [statement for statement in left if statement["Action"]]
-        if left:
-            document = json.dumps({**policy, "Statement": left})
+        remaining = [without(statement, action) for statement in policy["Statement"]]
+        removed += remaining != policy["Statement"]
+        remaining = [statement for statement in remaining if statement["Action"]]
+        if remaining:
+            document = json.dumps({**policy, "Statement": remaining})
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
         else:
             iam.delete_role_policy(RoleName=role, PolicyName=name)
-    if not taken:
-        sys.exit(f"{role} may not {action} as it is")
+    if not removed:
+        sys.exit(f"{role} has no permission for {action}")
 
 
 def method(verb, path):
@@ -64,22 +64,22 @@ def method(verb, path):
 
 
 def model(verb, path):
-    gateway, where = method(verb, path)
-    found = gateway.get_method(**where)
-    kept = ["authorizationType", "authorizerId", "authorizationScopes", "apiKeyRequired", "requestParameters"]
-    gateway.put_method(**where, **{name: found[name] for name in kept if found.get(name)})
+    gateway, target = method(verb, path)
+    found = gateway.get_method(**target)
+    attributes = ["authorizationType", "authorizerId", "authorizationScopes", "apiKeyRequired", "requestParameters"]
+    gateway.put_method(**target, **{name: found[name] for name in attributes if found.get(name)})
     names = ["type", "httpMethod", "uri", "credentials", "requestParameters", "requestTemplates"]
     integration = {name: value for name, value in found["methodIntegration"].items() if name in names}
-    verb_there = integration.pop("httpMethod", None)
-    gateway.put_integration(**where, **integration, integrationHttpMethod=verb_there)
-    gateway.create_deployment(restApiId=where["restApiId"], stageName="v1")
+    integration_method = integration.pop("httpMethod", None)
+    gateway.put_integration(**target, **integration, integrationHttpMethod=integration_method)
+    gateway.create_deployment(restApiId=target["restApiId"], stageName="v1")
 
 
 def route(verb, path):
-    gateway, where = method(verb, path)
-    gateway.delete_method(**where)
-    gateway.create_deployment(restApiId=where["restApiId"], stageName="v1")
+    gateway, target = method(verb, path)
+    gateway.delete_method(**target)
+    gateway.create_deployment(restApiId=target["restApiId"], stageName="v1")
 
 
 {"permission": permission, "model": model, "route": route}[sys.argv[1]](*sys.argv[2:])
-print("taken away:", *sys.argv[1:])
+print("removed:", *sys.argv[1:])

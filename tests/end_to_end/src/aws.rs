@@ -1,4 +1,4 @@
-//! The stack's inside, as far as a test has to reach into it.
+//! Access to the resources inside the stack.
 
 use std::collections::BTreeMap;
 
@@ -9,70 +9,70 @@ use http::{Method, Request, StatusCode};
 use platform::http::client::HttpClient;
 use serde_json::Value;
 
-use crate::stack::{Answer, Stack};
+use crate::stack::{ApiResponse, Stack};
 
 /// A message in a dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
-    /// The message as it was.
+    /// The original message body.
     pub body: String,
-    /// Why it is here.
+    /// The message attributes, with the reason of the failure.
     pub attributes: BTreeMap<String, String>,
-    receipt: String,
+    receipt_handle: String,
 }
 
 impl Stack {
-    /// A client for queues.
+    /// Returns an SQS client.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(self.aws.sdk_config())
     }
 
-    /// The address of the queue with this logical name.
+    /// Returns the URL of the queue with this logical id.
     ///
     /// # Errors
-    /// When there is none.
-    pub async fn queue(&self, logical: &str) -> anyhow::Result<String> {
-        self.physical(logical).await
+    /// When the stack has no such queue.
+    pub async fn queue_url(&self, logical: &str) -> anyhow::Result<String> {
+        self.physical_id(logical).await
     }
 
-    /// The name of the table with this logical name.
+    /// Returns the name of the table with this logical id.
     ///
     /// # Errors
-    /// When there is none.
-    pub async fn table(&self, logical: &str) -> anyhow::Result<String> {
-        self.physical(logical).await
+    /// When the stack has no such table.
+    pub async fn table_name(&self, logical: &str) -> anyhow::Result<String> {
+        self.physical_id(logical).await
     }
 
-    /// Sends bodies to a queue as one batch.
+    /// Sends messages with these bodies to a queue, as one batch.
     ///
     /// # Errors
-    /// When one is not taken.
-    pub async fn send(&self, queue: &str, bodies: &[String]) -> anyhow::Result<()> {
+    /// When a message is not accepted.
+    pub async fn send_messages(&self, queue: &str, bodies: &[String]) -> anyhow::Result<()> {
         let entry = |(index, body): (usize, &String)| {
             SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body).build()
         };
         let entries = bodies.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let answer = self
+        let response = self
             .sqs()
             .send_message_batch()
-            .queue_url(self.queue(queue).await?)
+            .queue_url(self.queue_url(queue).await?)
             .set_entries(Some(entries))
             .send()
             .await?;
-        anyhow::ensure!(answer.failed().is_empty(), "not all were sent: {answer:?}");
+        anyhow::ensure!(response.failed().is_empty(), "not all messages were sent: {response:?}");
         Ok(())
     }
 
-    /// The dead letters in a queue that mention `text`. They stay there.
+    /// Returns the dead-letter messages in a queue whose body contains `text`. They stay in the queue.
     ///
     /// # Errors
     /// When the queue cannot be read.
     pub async fn dead_letters(&self, queue: &str, text: &str) -> anyhow::Result<Vec<DeadLetter>> {
-        let url = self.queue(queue).await?;
+        let url = self.queue_url(queue).await?;
         let mut found = Vec::new();
         let mut seen = Vec::new();
         loop {
-            let answer = self
+            let response = self
                 .sqs()
                 .receive_message()
                 .queue_url(&url)
@@ -80,21 +80,24 @@ impl Stack {
                 .message_attribute_names("All")
                 .send()
                 .await?;
-            let messages = answer.messages.unwrap_or_default();
+            let messages = response.messages.unwrap_or_default();
             if messages.is_empty() {
                 break;
             }
             seen.extend(messages.iter().filter_map(|message| message.receipt_handle.clone()));
             found.extend(
-                messages.into_iter().map(DeadLetter::from).filter(|letter| letter.body.contains(text)),
+                messages
+                    .into_iter()
+                    .map(DeadLetter::from)
+                    .filter(|dead_letter| dead_letter.body.contains(text)),
             );
         }
-        // What was looked at becomes visible again for the other tests.
-        for receipt in seen {
+        // Make the received messages visible again for the other tests.
+        for receipt_handle in seen {
             self.sqs()
                 .change_message_visibility()
                 .queue_url(&url)
-                .receipt_handle(receipt)
+                .receipt_handle(receipt_handle)
                 .visibility_timeout(0)
                 .send()
                 .await?;
@@ -102,44 +105,45 @@ impl Stack {
         Ok(found)
     }
 
-    /// Sends a dead letter to the queue that it came from, and then removes it.
+    /// Sends a dead-letter message to its source queue, and then deletes it.
     ///
     /// # Errors
-    /// When one of the two fails.
-    pub async fn redrive(&self, letter: &DeadLetter, function: &str) -> anyhow::Result<()> {
-        self.send(&format!("{function}Queue"), std::slice::from_ref(&letter.body)).await?;
-        let url = self.queue(&format!("{function}DeadLetters")).await?;
-        self.sqs().delete_message().queue_url(url).receipt_handle(&letter.receipt).send().await?;
+    /// When one of the two requests fails.
+    pub async fn redrive(&self, dead_letter: &DeadLetter, function: &str) -> anyhow::Result<()> {
+        self.send_messages(&format!("{function}Queue"), std::slice::from_ref(&dead_letter.body)).await?;
+        let url = self.queue_url(&format!("{function}DeadLetters")).await?;
+        self.sqs().delete_message().queue_url(url).receipt_handle(&dead_letter.receipt_handle).send().await?;
         Ok(())
     }
 
-    /// Calls a function, and gives back its answer.
+    /// Invokes a function, and returns its response.
     ///
     /// # Errors
-    /// When it fails.
+    /// When the invocation fails.
     pub async fn invoke(&self, logical: &str, payload: &str) -> anyhow::Result<Value> {
-        let name = self.physical(logical).await?;
-        let answer =
-            self.lambda(Method::POST, &format!("/2015-03-31/functions/{name}/invocations"), payload).await?;
+        let name = self.physical_id(logical).await?;
+        let response = self
+            .call_lambda(Method::POST, &format!("/2015-03-31/functions/{name}/invocations"), payload)
+            .await?;
         anyhow::ensure!(
-            answer.status == StatusCode::OK && !answer.headers.contains_key("x-amz-function-error"),
-            "{logical} failed: {answer:?}"
+            response.status == StatusCode::OK && !response.headers.contains_key("x-amz-function-error"),
+            "{logical} failed: {response:?}"
         );
-        Ok(answer.body)
+        Ok(response.body)
     }
 
-    /// A request to the Lambda API.
+    /// Sends a request to the Lambda API.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn lambda(&self, method: Method, path: &str, body: &str) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn call_lambda(&self, method: Method, path: &str, body: &str) -> anyhow::Result<ApiResponse> {
         self.aws_request("lambda", method, path, &[("content-type", "application/json")], body).await
     }
 
-    /// A signed request to any AWS service.
+    /// Sends a signed request to any AWS service.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When there is no response.
     pub async fn aws_request(
         &self,
         service: &'static str,
@@ -147,7 +151,7 @@ impl Stack {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ApiResponse> {
         let base = match self.aws.sdk_config().endpoint_url() {
             Some(endpoint) => endpoint.to_owned(),
             None => {
@@ -160,7 +164,7 @@ impl Stack {
             request = request.header(*name, *value);
         }
         let request = request.body(Bytes::from(body.to_owned()))?;
-        Answer::read(self.aws.signed_client(service).send(request).await?)
+        ApiResponse::read(self.aws.signed_client(service).send(request).await?)
     }
 }
 
@@ -169,7 +173,7 @@ impl From<Message> for DeadLetter {
         let attributes = message.message_attributes.unwrap_or_default();
         Self {
             body: message.body.unwrap_or_default(),
-            receipt: message.receipt_handle.unwrap_or_default(),
+            receipt_handle: message.receipt_handle.unwrap_or_default(),
             attributes: attributes
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value.string_value?)))

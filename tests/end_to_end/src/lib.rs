@@ -1,56 +1,58 @@
-//! A deployed stack, as the end-to-end tests see it: the front door, the provider's books, the mailbox, the queues.
+//! A deployed stack as the end-to-end tests see it: the API, the payment provider, the mailbox, the queues.
 //!
-//! `cargo xtask test end-to-end` starts a stack and says where it is in the environment. `cargo xtask verify` does so for
-//! any deployed stack, which is then reached through its public interface and AWS's alone: see [`Needs`].
+//! `cargo xtask test end-to-end` starts a stack and passes its location in environment variables. `cargo
+//! xtask verify` does the same for any deployed stack; the tests then use only its public interface and the
+//! AWS APIs: see [`Requirement`].
 
 mod aws;
 mod cloudformation;
 mod mails;
-mod needs;
-mod people;
+mod requirements;
 mod roles;
 mod stack;
 mod stripe;
 mod test_data;
 mod uploads;
+mod users;
 
 pub use aws::DeadLetter;
-pub use needs::{Needs, is_left_out};
-pub use people::{Partner, Person, claims};
+pub use requirements::{Requirement, is_skipped};
 pub use roles::Role;
-pub use stack::{Answer, NewOrder, Product, Stack};
-pub use test_data::{address, mark, new_name, note_made};
+pub use stack::{ApiResponse, NewOrder, Product, Stack};
+pub use test_data::{record_created, run_prefix, simulator_address, unique_name};
 pub use uploads::Form;
+pub use users::{Partner, User, claims};
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take on a machine that is busy with other tests.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a test waits for an outcome, on a machine that is busy with other tests.
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The longest time between two questions to a stack that is not on this machine.
-const MAX_PAUSE: Duration = Duration::from_secs(3);
+/// The maximum interval between two polls of a remote stack.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Asks `question` again and again until it has an answer.
+/// Polls `check` until it returns a value.
 ///
 /// # Panics
-/// When it has none within `patience`; `what` is what was waited for.
-#[expect(clippy::panic, reason = "a test fails so")]
+/// When it returns none within `timeout`; `what` describes the expected outcome.
+#[expect(clippy::panic, reason = "this fails the test")]
 pub async fn wait_for<T>(
     what: &str,
-    patience: Duration,
-    question: impl AsyncFn() -> anyhow::Result<Option<T>>,
+    timeout: Duration,
+    check: impl AsyncFn() -> anyhow::Result<Option<T>>,
 ) -> T {
     let start = Instant::now();
-    let mut pause = Duration::from_millis(150);
+    let mut interval = Duration::from_millis(150);
     loop {
-        match question().await {
-            Ok(Some(answer)) => return answer,
-            Ok(None) if start.elapsed() < patience => {
-                tokio::time::sleep(pause).await;
-                // A deployed stack limits how often one address may ask.
-                pause = if needs::is_local() { pause } else { MAX_PAUSE.min(pause * 2) };
+        match check().await {
+            Ok(Some(value)) => return value,
+            Ok(None) if start.elapsed() < timeout => {
+                tokio::time::sleep(interval).await;
+                // A deployed stack limits the request rate per IP address.
+                interval =
+                    if requirements::is_local() { interval } else { MAX_POLL_INTERVAL.min(interval * 2) };
             }
-            Ok(None) => panic!("waited {} s for {what}, in vain", patience.as_secs()),
+            Ok(None) => panic!("timed out after {} s waiting for {what}", timeout.as_secs()),
             Err(error) => panic!("while waiting for {what}: {error:#}"),
         }
     }

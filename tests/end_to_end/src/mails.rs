@@ -1,4 +1,4 @@
-//! The customers' mails: read in the emulator's mailbox, or known by the note that `send-email` keeps of each.
+//! Mails to customers: read from the emulator's mailbox, or detected by the records of `send-email`.
 
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -7,26 +7,26 @@ use http::Method;
 use platform::http::client::HttpClient;
 use serde_json::Value;
 
-use crate::stack::{Answer, Stack};
-use crate::{PATIENCE, wait_for};
+use crate::stack::{ApiResponse, Stack};
+use crate::{WAIT_TIMEOUT, wait_for};
 
 impl Stack {
-    /// All mails to an address.
+    /// Returns all mails to an address.
     ///
     /// # Errors
     /// When there is no mailbox, or it cannot be read.
     pub async fn mails(&self, address: &str) -> anyhow::Result<Vec<Value>> {
         let emulator = self.emulator.as_deref().context("only the local stack has a mailbox")?;
         let request = self.request(Method::GET, emulator, "/_ministack/ses/messages", &[], Bytes::new())?;
-        let all = Answer::read(self.client.send(request).await?)?.body;
+        let all = ApiResponse::read(self.client.send(request).await?)?.body;
         let mut found = Vec::new();
         collect(&all, address, &mut found);
         Ok(found)
     }
 
-    /// Waits for the first mail to an address, and gives back its subject and its text.
-    pub async fn mail(&self, address: &str) -> (String, String) {
-        let mail = wait_for(&format!("a mail to {address}"), PATIENCE, async || {
+    /// Waits for the first mail to an address, and returns its subject and text.
+    pub async fn wait_for_mail(&self, address: &str) -> (String, String) {
+        let mail = wait_for(&format!("a mail to {address}"), WAIT_TIMEOUT, async || {
             Ok(self.mails(address).await?.pop())
         })
         .await;
@@ -34,20 +34,25 @@ impl Stack {
         (text("Subject"), text("BodyText"))
     }
 
-    /// Waits until the mail of that kind about an order was sent; gives back its subject and its text where there is a
-    /// mailbox to read them in.
-    pub async fn mail_about(&self, order: &str, kind: &str, address: &str) -> Option<(String, String)> {
-        wait_for(&format!("the {kind} mail about order {order}"), PATIENCE, async || {
+    /// Waits until the mail of this kind about an order is sent. Returns its subject and text if the stack
+    /// has a mailbox.
+    pub async fn wait_for_mail_about(
+        &self,
+        order: &str,
+        kind: &str,
+        address: &str,
+    ) -> Option<(String, String)> {
+        wait_for(&format!("the {kind} mail about order {order}"), WAIT_TIMEOUT, async || {
             Ok(self.was_sent(order, kind).await?.then_some(()))
         })
         .await;
         match self.emulator {
-            Some(_) => Some(self.mail(address).await),
+            Some(_) => Some(self.wait_for_mail(address).await),
             None => None,
         }
     }
 
-    /// Whether SES took the mail of that kind about an order: its claim is completed.
+    /// Returns whether SES accepted the mail of this kind about an order: its claim is completed.
     async fn was_sent(&self, order: &str, kind: &str) -> anyhow::Result<bool> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let get = self.aws.dynamodb().get_item().table_name(self.output("EmailsTableName")?);
@@ -58,7 +63,8 @@ impl Stack {
     }
 }
 
-/// The mailbox is a tree of accounts and messages; a message names whom it is to.
+/// Collects the messages to an address. The mailbox is a tree of accounts and messages; a message has a `To`
+/// field.
 fn collect(tree: &Value, address: &str, found: &mut Vec<Value>) {
     match tree {
         Value::Array(list) => list.iter().for_each(|item| collect(item, address, found)),

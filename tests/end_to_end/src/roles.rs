@@ -1,4 +1,4 @@
-//! Doing as a function does: with the credentials of its role.
+//! Requests with the credentials of a function's role.
 
 use anyhow::Context;
 use aws::Aws;
@@ -6,9 +6,9 @@ use http::Method;
 use platform::http::client::HttpClient;
 
 use crate::cloudformation::element;
-use crate::stack::{Answer, Stack};
+use crate::stack::{ApiResponse, Stack};
 
-/// A role's credentials.
+/// The credentials of a role.
 #[derive(Debug, Clone)]
 pub struct Role {
     key_id: String,
@@ -17,25 +17,25 @@ pub struct Role {
 }
 
 impl Role {
-    /// The same, with another secret.
+    /// Returns the credentials with another secret.
     #[must_use]
     pub fn with_secret(&self, secret: &str) -> Self {
         Self { secret: secret.to_owned(), ..self.clone() }
     }
 
-    /// The same AWS, as this role.
-    pub fn of(&self, aws: &Aws) -> Aws {
+    /// Returns the AWS clients with the credentials of this role.
+    pub fn configure(&self, aws: &Aws) -> Aws {
         aws.with_credentials(&self.key_id, &self.secret, &self.session)
     }
 }
 
 impl Stack {
-    /// The role with this logical name.
+    /// Assumes the role with this logical id.
     ///
     /// # Errors
-    /// When there is none, or it cannot be assumed.
+    /// When the role does not exist or cannot be assumed.
     pub async fn role(&self, logical: &str) -> anyhow::Result<Role> {
-        let roles = self.query("iam", "Action=ListRoles&Version=2010-05-08&MaxItems=1000").await?;
+        let roles = self.send_query("iam", "Action=ListRoles&Version=2010-05-08&MaxItems=1000").await?;
         let mut arns = roles.split("<Arn>").skip(1).filter_map(|part| part.split("</Arn>").next());
         let role = arns.find(|arn| arn.contains(logical)).with_context(|| format!("no role {logical}"))?;
         let form = serde_urlencoded::to_string([
@@ -44,7 +44,7 @@ impl Stack {
             ("RoleArn", role),
             ("RoleSessionName", "test"),
         ])?;
-        let assumed = self.query("sts", &form).await?;
+        let assumed = self.send_query("sts", &form).await?;
         let field = |name: &str| element(&assumed, name).with_context(|| format!("no {name}"));
         Ok(Role {
             key_id: field("AccessKeyId")?,
@@ -53,12 +53,17 @@ impl Stack {
         })
     }
 
-    /// A request to the API, signed by a role.
+    /// Sends a request to the API, signed with the credentials of a role.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn signed_as(&self, role: &Role, method: Method, path: &str) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn send_signed_as(
+        &self,
+        role: &Role,
+        method: Method,
+        path: &str,
+    ) -> anyhow::Result<ApiResponse> {
         let request = self.api_request(method, path)?;
-        Answer::read(role.of(&self.aws).signed_client("execute-api").send(request).await?)
+        ApiResponse::read(role.configure(&self.aws).signed_client("execute-api").send(request).await?)
     }
 }

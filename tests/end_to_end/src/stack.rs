@@ -1,4 +1,4 @@
-//! The stack's outside.
+//! The public interface of the stack.
 
 use anyhow::Context;
 use aws::{Aws, SignedClient, UnsignedClient};
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use crate::needs::is_local;
-use crate::test_data::{address, new_name};
-use crate::{PATIENCE, wait_for};
+use crate::requirements::is_local;
+use crate::test_data::{simulator_address, unique_name};
+use crate::{WAIT_TIMEOUT, wait_for};
 
 /// The stack under test.
 pub struct Stack {
-    /// Its AWS.
+    /// The AWS clients for the stack's account.
     pub aws: Aws,
-    /// What its resources' names start with.
+    /// The name of the stack, which prefixes the names of its resources.
     pub name: String,
     pub(crate) client: UnsignedClient,
     signed: SignedClient,
@@ -25,44 +25,43 @@ pub struct Stack {
     pub(crate) machine_bearer: OnceCell<String>,
     api: String,
     pub(crate) stripe: String,
-    /// None on a stack that is reached through its public interface alone.
+    /// The URL of the emulator; `None` on a stack that is accessed only through its public interface.
     pub(crate) emulator: Option<String>,
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// Its status.
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct ApiResponse {
     pub status: StatusCode,
-    /// Its headers.
     pub headers: HeaderMap,
-    /// Its body; null where it is no JSON.
+    /// The body as JSON; a string if it is not JSON.
     pub body: Value,
 }
 
-/// A product of its own for each test, so that tests do not share stock.
+/// A product. Each test uses its own, so that tests do not share stock.
 #[derive(Debug, Clone)]
 pub struct Product {
-    /// Its name.
+    /// The product id.
     pub sku: String,
-    /// The price of one, in euro cents.
+    /// The unit price in euro cents.
     pub cents: u32,
 }
 
-/// What is ordered.
+/// An order to be placed.
 #[derive(Debug, Clone)]
 pub struct NewOrder {
     /// The body of `POST /orders`.
     pub body: Value,
-    /// The customer's address: one of its own for each order.
+    /// The customer's email address, which is unique to the order.
     pub email: String,
 }
 
 impl NewOrder {
-    /// So many of a product, to be paid with `payment_method`.
-    pub fn of(product: &Product, quantity: u32, payment_method: &str) -> Self {
+    /// Creates an order of one product, paid with `payment_method`.
+    pub fn new(product: &Product, quantity: u32, payment_method: &str) -> Self {
         let customer = Uuid::new_v4().simple().to_string();
-        let email = address(&customer);
+        let email = simulator_address(&customer);
         let body = json!({
             "customer": { "id": customer, "name": "Ada Lovelace", "email": email },
             "payment_method": payment_method,
@@ -76,108 +75,115 @@ impl NewOrder {
     }
 }
 
-pub(crate) fn variable(name: &str) -> anyhow::Result<String> {
+pub(crate) fn env_variable(name: &str) -> anyhow::Result<String> {
     std::env::var(name).with_context(|| {
         format!("{name} is not set. Run these tests with `cargo xtask test end-to-end`, which starts a stack for them, or with `cargo xtask verify`")
     })
 }
 
 impl Stack {
-    /// The stack that the environment names.
+    /// Returns the stack that the environment variables describe.
     ///
     /// # Errors
-    /// When it names none.
+    /// When one of the variables is missing or invalid.
     pub fn from_env() -> anyhow::Result<Self> {
         let aws = Aws::from_env()?;
         Ok(Self {
             signed: aws.signed_client("execute-api"),
             aws,
-            name: variable("E2E_STACK_NAME")?,
+            name: env_variable("E2E_STACK_NAME")?,
             client: UnsignedClient::new(std::time::Duration::from_secs(30)),
-            outputs: serde_json::from_str(&variable("E2E_OUTPUTS")?).context("E2E_OUTPUTS is no JSON")?,
+            outputs: serde_json::from_str(&env_variable("E2E_OUTPUTS")?)
+                .context("E2E_OUTPUTS is not JSON")?,
             machine_bearer: OnceCell::new(),
-            api: variable("E2E_API_URL")?,
-            stripe: variable("E2E_STRIPE_URL")?,
-            emulator: is_local().then(|| variable("E2E_EMULATOR_URL")).transpose()?,
+            api: env_variable("E2E_API_URL")?,
+            stripe: env_variable("E2E_STRIPE_URL")?,
+            emulator: is_local().then(|| env_variable("E2E_EMULATOR_URL")).transpose()?,
         })
     }
 
-    /// Whether this is the stack on this machine, of which tests may use more than its public interface.
+    /// Returns whether this is the local stack, where tests can use more than the public interface.
     pub fn is_local(&self) -> bool {
         self.emulator.is_some()
     }
 
-    /// A request to the API. Where the headers name no `authorization`, it is one of the shop's own programs that asks;
-    /// where that is empty, nobody.
+    /// Sends a request to the API. Without an `authorization` header, it uses the credentials of the shop's
+    /// machine client; with an empty one, it sends no credentials.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When there is no response.
     pub async fn api(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Option<&Value>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ApiResponse> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        self.raw(method, path, headers, body.into()).await
+        self.send_raw(method, path, headers, body.into()).await
     }
 
-    /// A request with any body, also one that is no JSON.
+    /// Sends a request with any body, including one that is not JSON.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn raw(
+    /// When there is no response.
+    pub async fn send_raw(
         &self,
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ApiResponse> {
         let mut headers = headers.to_vec();
         let machine;
         if !headers.iter().any(|(name, _)| *name == "authorization") {
-            machine = self.machine().await?;
+            machine = self.machine_authorization().await?;
             headers.push(("authorization", machine.as_str()));
         }
         headers.retain(|(name, value)| *name != "authorization" || !value.is_empty());
         let request = self.request(method, &self.api, path, &headers, body)?;
-        Answer::read(self.client.send(request).await?)
+        ApiResponse::read(self.client.send(request).await?)
     }
 
-    /// An answer to a `GET` as it came, byte by byte: for documents. `authorization` as in [`Stack::api`].
+    /// Sends a `GET` request and returns the response with its raw body, for documents. `authorization` as in
+    /// [`Stack::api`].
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn document(
+    /// When there is no response.
+    pub async fn get_document(
         &self,
         path: &str,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<http::Response<Bytes>> {
         let mut headers = headers.to_vec();
-        let machine = self.machine().await?;
+        let machine = self.machine_authorization().await?;
         if !headers.iter().any(|(name, _)| *name == "authorization") {
             headers.push(("authorization", machine.as_str()));
         }
         Ok(self.client.send(self.request(Method::GET, &self.api, path, &headers, Bytes::new())?).await?)
     }
 
-    /// What is at an address that an answer gave, for who has nothing but the address.
+    /// Gets a URL from a response, without credentials.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn follow(&self, address: &str) -> anyhow::Result<http::Response<Bytes>> {
-        Ok(self.client.send(self.request(Method::GET, address, "", &[], Bytes::new())?).await?)
+    /// When there is no response.
+    pub async fn get_url(&self, url: &str) -> anyhow::Result<http::Response<Bytes>> {
+        Ok(self.client.send(self.request(Method::GET, url, "", &[], Bytes::new())?).await?)
     }
 
-    /// A request to the API, signed as the stack's own functions sign theirs.
+    /// Sends a request to the API, signed with SigV4 as the functions of the stack do.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn signed(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn send_signed(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<ApiResponse> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = self.request(method, &self.api, path, &[], body.into())?;
-        Answer::read(self.signed.send(request).await?)
+        ApiResponse::read(self.signed.send(request).await?)
     }
 
     pub(crate) fn api_request(&self, method: Method, path: &str) -> anyhow::Result<Request<Bytes>> {
@@ -202,87 +208,90 @@ impl Stack {
         Ok(request.body(body)?)
     }
 
-    /// A new product with so many pieces in stock.
+    /// Creates a product with this many units in stock.
     ///
     /// # Errors
-    /// When the API does not make it.
-    pub async fn product(&self, cents: u32, pieces: u32) -> anyhow::Result<Product> {
-        let product = Product { sku: new_name(), cents };
-        self.stock_up(&product, pieces).await?;
+    /// When the API rejects it.
+    pub async fn create_product(&self, cents: u32, units: u32) -> anyhow::Result<Product> {
+        let product = Product { sku: unique_name(), cents };
+        self.add_stock(&product, units).await?;
         Ok(product)
     }
 
-    /// Names and prices a product, and delivers so many pieces of it.
+    /// Sets the name and price of a product, and records a stock delivery of this many units.
     ///
     /// # Errors
-    /// When the API does not do it.
-    pub async fn stock_up(&self, product: &Product, pieces: u32) -> anyhow::Result<()> {
+    /// When the API rejects a request.
+    pub async fn add_stock(&self, product: &Product, units: u32) -> anyhow::Result<()> {
         let path = format!("/products/{}", product.sku);
         let body = json!({ "name": "Darjeeling", "price": { "amount": product.cents, "currency": "EUR" } });
         self.api(Method::PUT, &path, &[], Some(&body)).await?.expect(StatusCode::OK)?;
-        if pieces > 0 {
+        if units > 0 {
             let path = format!("{path}/deliveries/{}", Uuid::new_v4());
-            let body = json!({ "quantity": pieces });
+            let body = json!({ "quantity": units });
             self.api(Method::PUT, &path, &[], Some(&body)).await?.expect(StatusCode::OK)?;
         }
         Ok(())
     }
 
-    /// Stock of a product: available, held, sold.
+    /// Returns the stock of a product: available, held, sold.
     ///
     /// # Errors
-    /// When the API does not tell.
+    /// When the API does not return it.
     pub async fn stock(&self, product: &Product) -> anyhow::Result<(u64, u64, u64)> {
-        let answer = self.api(Method::GET, &format!("/products/{}", product.sku), &[], None).await?;
-        let body = answer.expect(StatusCode::OK)?.body;
+        let response = self.api(Method::GET, &format!("/products/{}", product.sku), &[], None).await?;
+        let body = response.expect(StatusCode::OK)?.body;
         let count = |name: &str| body[name].as_u64().with_context(|| format!("no {name} in {body}"));
         Ok((count("available")?, count("held")?, count("sold")?))
     }
 
-    /// Places an order, and gives back its id.
+    /// Places an order, and returns its id.
     ///
     /// # Errors
-    /// When the API does not take it.
-    pub async fn place(&self, order: &NewOrder) -> anyhow::Result<String> {
-        let answer =
-            self.place_with_key(order, &Uuid::new_v4().to_string()).await?.expect(StatusCode::CREATED)?;
-        Ok(answer.body["id"].as_str().context("an order without an id")?.to_owned())
+    /// When the API rejects it.
+    pub async fn place_order(&self, order: &NewOrder) -> anyhow::Result<String> {
+        let response = self
+            .place_order_with_key(order, &Uuid::new_v4().to_string())
+            .await?
+            .expect(StatusCode::CREATED)?;
+        Ok(response.body["id"].as_str().context("an order without an id")?.to_owned())
     }
 
     /// Sends `POST /orders` with this idempotency key.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn place_with_key(&self, order: &NewOrder, key: &str) -> anyhow::Result<Answer> {
+    /// When there is no response.
+    pub async fn place_order_with_key(&self, order: &NewOrder, key: &str) -> anyhow::Result<ApiResponse> {
         self.api(Method::POST, "/orders", &[("idempotency-key", key)], Some(&order.body)).await
     }
 
-    /// An order's status.
+    /// Returns the status of an order.
     ///
     /// # Errors
-    /// When the API does not tell.
-    pub async fn status(&self, order: &str) -> anyhow::Result<String> {
-        let answer =
+    /// When the API does not return it.
+    pub async fn order_status(&self, order: &str) -> anyhow::Result<String> {
+        let response =
             self.api(Method::GET, &format!("/orders/{order}"), &[], None).await?.expect(StatusCode::OK)?;
-        Ok(answer.body["status"].as_str().context("an order without a status")?.to_owned())
+        Ok(response.body["status"].as_str().context("an order without a status")?.to_owned())
     }
 
-    /// Waits until an order has a status.
-    pub async fn becomes(&self, order: &str, status: &str) {
+    /// Waits until an order has this status.
+    pub async fn wait_for_status(&self, order: &str, status: &str) {
         let what = format!("order {order} to become {status}");
-        wait_for(&what, PATIENCE, async || Ok((self.status(order).await? == status).then_some(()))).await;
+        wait_for(&what, WAIT_TIMEOUT, async || Ok((self.order_status(order).await? == status).then_some(())))
+            .await;
     }
 
-    /// Waits until the stock of a product is so: available, held, sold.
-    pub async fn stock_becomes(&self, product: &Product, stock: (u64, u64, u64)) {
+    /// Waits until a product has this stock: available, held, sold.
+    pub async fn wait_for_stock(&self, product: &Product, stock: (u64, u64, u64)) {
         let what = format!("the stock of {} to become {stock:?}", product.sku);
-        wait_for(&what, PATIENCE, async || Ok((self.stock(product).await? == stock).then_some(()))).await;
+        wait_for(&what, WAIT_TIMEOUT, async || Ok((self.stock(product).await? == stock).then_some(()))).await;
     }
 }
 
-impl Answer {
-    pub(crate) fn read(answer: http::Response<Bytes>) -> anyhow::Result<Self> {
-        let (parts, body) = answer.into_parts();
+impl ApiResponse {
+    pub(crate) fn read(response: http::Response<Bytes>) -> anyhow::Result<Self> {
+        let (parts, body) = response.into_parts();
         Ok(Self {
             status: parts.status,
             headers: parts.headers,
@@ -291,22 +300,22 @@ impl Answer {
         })
     }
 
-    /// The answer, if it has this status.
+    /// Returns the response if it has this status.
     ///
     /// # Errors
-    /// When it has another.
+    /// When it has another status.
     pub fn expect(self, status: StatusCode) -> anyhow::Result<Self> {
-        anyhow::ensure!(self.status == status, "wanted {status}, got {self:?}");
+        anyhow::ensure!(self.status == status, "expected {status}, got {self:?}");
         Ok(self)
     }
 
-    /// The places that a problem names, such as `/lines/0/quantity`.
-    pub fn places(&self) -> Vec<String> {
+    /// Returns the locations of the errors in a problem document, such as `/lines/0/quantity`.
+    pub fn error_locations(&self) -> Vec<String> {
         let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
-        let place = |error: &Value| {
+        let location = |error: &Value| {
             let name = ["pointer", "header", "parameter"].into_iter().find_map(|kind| error[kind].as_str());
             name.unwrap_or("?").to_owned()
         };
-        errors.iter().map(place).collect()
+        errors.iter().map(location).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What the payment provider did: Stripe's own lists, and the controls of its stand-in.
+//! The payment provider: Stripe's lists, and the control API of its stand-in.
 
 use anyhow::Context;
 use aws_secrets::Secret;
@@ -9,18 +9,18 @@ use platform::http::client::HttpClient;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::stack::{Answer, Stack, variable};
+use crate::stack::{ApiResponse, Stack, env_variable};
 
 /// The version of Stripe's API that the functions use.
 const API_VERSION: &str = "2024-06-20";
-/// How far back a PaymentIntent of this run can have been made, in seconds.
-const OLDEST: i64 = 3600;
+/// The maximum age of a PaymentIntent of this run, in seconds.
+const MAX_AGE_SECONDS: i64 = 3600;
 
 impl Stack {
-    /// Every sum that the provider took for an order, in minor units.
+    /// Returns the amount of every charge for an order, in minor units.
     ///
     /// # Errors
-    /// When the provider does not tell.
+    /// When the provider does not respond as expected.
     pub async fn captures(&self, order: &str) -> anyhow::Result<Vec<u64>> {
         if self.emulator.is_none() {
             return self.listed_captures(order).await;
@@ -31,18 +31,19 @@ impl Stack {
         Ok(list.iter().filter_map(|charge| charge["amount"].as_u64()).collect())
     }
 
-    /// The same from the list of PaymentIntents, the newest first: a PaymentIntent takes money at most once.
+    /// Reads the charges from the list of PaymentIntents, newest first: a PaymentIntent is charged at most
+    /// once.
     async fn listed_captures(&self, order: &str) -> anyhow::Result<Vec<u64>> {
         let key =
             Secret::new(self.aws.sdk_config(), self.output("StripeSecretArn")?.to_owned()).get().await?;
         let bearer = format!("Bearer {}", key.expose_secret().trim());
         let headers = [("authorization", bearer.as_str()), ("stripe-version", API_VERSION)];
-        let oldest = SystemClock.now().as_second().saturating_sub(OLDEST);
+        let oldest = SystemClock.now().as_second().saturating_sub(MAX_AGE_SECONDS);
         let (mut captured, mut after) = (Vec::new(), String::new());
         loop {
             let path = format!("/v1/payment_intents?limit=100{after}");
             let request = self.request(Method::GET, &self.stripe, &path, &headers, bytes::Bytes::new())?;
-            let page = Answer::read(self.client.send(request).await?)?;
+            let page = ApiResponse::read(self.client.send(request).await?)?;
             anyhow::ensure!(page.status.is_success(), "listing PaymentIntents: {page:?}");
             let intents = page.body["data"].as_array().context("no list of PaymentIntents")?;
             let of_order = intents.iter().filter(|intent| intent["metadata"]["order_id"] == order);
@@ -60,55 +61,56 @@ impl Stack {
         }
     }
 
-    /// Breaks the stand-in for one order, or for all where `order` is none; gives back the fault's id.
+    /// Injects a fault for an order, or for all orders if `order` is `None`. Returns the id of the fault.
     ///
     /// # Errors
-    /// When the stand-in does not take it.
-    pub async fn fault(&self, order: Option<&str>, mut fault: Value) -> anyhow::Result<u64> {
+    /// When the stand-in rejects the fault.
+    pub async fn inject_fault(&self, order: Option<&str>, mut fault: Value) -> anyhow::Result<u64> {
         fault["order_id"] = order.into();
-        let made = self.stripe(Method::POST, "/_control/faults", Some(&fault)).await?;
-        made["id"].as_u64().with_context(|| format!("a fault without an id: {made}"))
+        let created = self.stripe(Method::POST, "/_control/faults", Some(&fault)).await?;
+        created["id"].as_u64().with_context(|| format!("a fault without an id: {created}"))
     }
 
-    /// Mends a fault.
+    /// Clears a fault.
     ///
     /// # Errors
-    /// When there is none.
-    pub async fn mend(&self, fault: u64) -> anyhow::Result<()> {
+    /// When the fault does not exist.
+    pub async fn clear_fault(&self, fault: u64) -> anyhow::Result<()> {
         self.stripe(Method::DELETE, &format!("/_control/faults/{fault}"), None).await.map(drop)
     }
 
-    /// What webhooks are signed with.
+    /// Returns the signing secret of webhooks.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the secret cannot be read.
     pub async fn webhook_secret(&self) -> anyhow::Result<SecretString> {
-        Secret::new(self.aws.sdk_config(), variable("E2E_WEBHOOK_SECRET_ID")?).get().await
+        Secret::new(self.aws.sdk_config(), env_variable("E2E_WEBHOOK_SECRET_ID")?).get().await
     }
 
-    /// How the stand-in sends the webhooks of an order from now on: `normal`, `off` or `twice`.
+    /// Sets how the stand-in sends the future webhooks of an order: `normal`, `off` or `twice`.
     ///
     /// # Errors
-    /// When the stand-in does not take it.
-    pub async fn send_webhooks(&self, order: &str, mode: &str) -> anyhow::Result<()> {
+    /// When the stand-in rejects the mode.
+    pub async fn set_webhook_mode(&self, order: &str, mode: &str) -> anyhow::Result<()> {
         let path = format!("/_control/webhook_modes/{order}");
         self.stripe(Method::PUT, &path, Some(&json!({ "mode": mode }))).await.map(drop)
     }
 
-    /// The stand-in's webhooks about an order, oldest first: `event`, `type`, `state`, `attempts`.
+    /// Returns the stand-in's webhook deliveries for an order, oldest first: `event`, `type`, `state`,
+    /// `attempts`.
     ///
     /// # Errors
-    /// When the stand-in does not tell.
-    pub async fn webhooks(&self, order: &str) -> anyhow::Result<Vec<Value>> {
+    /// When the stand-in does not respond as expected.
+    pub async fn webhook_deliveries(&self, order: &str) -> anyhow::Result<Vec<Value>> {
         let path = format!("/_control/webhook_endpoint?order_id={order}");
         let shown = self.stripe(Method::GET, &path, None).await?;
         shown["deliveries"].as_array().cloned().context("no list of deliveries")
     }
 
-    /// Has the stand-in send a webhook once more.
+    /// Makes the stand-in send a webhook again.
     ///
     /// # Errors
-    /// When there is none of that id.
+    /// When the event does not exist.
     pub async fn resend_webhook(&self, event: &str) -> anyhow::Result<()> {
         self.stripe(Method::POST, &format!("/_control/webhooks/{event}/resend"), None).await.map(drop)
     }
@@ -116,8 +118,8 @@ impl Stack {
     async fn stripe(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = self.request(method, &self.stripe, path, &[], body.into())?;
-        let answer = Answer::read(self.client.send(request).await?)?;
-        anyhow::ensure!(answer.status.is_success(), "{path}: {answer:?}");
-        Ok(answer.body)
+        let response = ApiResponse::read(self.client.send(request).await?)?;
+        anyhow::ensure!(response.status.is_success(), "{path}: {response:?}");
+        Ok(response.body)
     }
 }

@@ -1,6 +1,7 @@
-//! A web ACL, and what it does with a request.
+//! A web ACL and its evaluation.
 //!
-//! Whatever of a web ACL is not understood here is an error, so that a statement cannot be deployed that is not tested.
+//! Anything in a web ACL that this module does not support is an error, so that no untested statement is
+//! deployed.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use architecture::template::Template;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::condition::compiled;
+use crate::condition::compile_cached;
 use crate::managed::{Group, Rule as ManagedRule};
 use crate::request::Request;
 
@@ -19,22 +20,22 @@ use crate::request::Request;
 pub struct WebAcl {
     scope: String,
     default_action: Value,
-    #[expect(dead_code, reason = "read so that nothing else is taken for it")]
+    #[expect(dead_code, reason = "deserialized only because unknown fields are denied")]
     visibility_config: Value,
     #[serde(default)]
     association_config: Value,
-    /// The bodies of answers, by key.
+    /// The bodies of custom responses, by key.
     #[serde(default)]
     pub custom_response_bodies: BTreeMap<String, Body>,
     /// The rules, by priority.
     pub rules: Vec<Rule>,
 }
 
-/// The body of an answer.
+/// The body of a custom response.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Body {
-    /// Such as `APPLICATION_JSON`.
+    /// The content type, such as `APPLICATION_JSON`.
     pub content_type: String,
     /// The body, at most 4 KB.
     pub content: String,
@@ -44,18 +45,18 @@ pub struct Body {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Rule {
-    /// Its name.
+    /// The name of the rule.
     pub name: String,
     priority: u32,
     action: Option<Value>,
     override_action: Option<Value>,
-    /// What it looks for.
+    /// The statement that a request has to match.
     pub statement: Statement,
-    #[expect(dead_code, reason = "read so that nothing else is taken for it")]
+    #[expect(dead_code, reason = "deserialized only because unknown fields are denied")]
     visibility_config: Value,
 }
 
-/// What a rule looks for.
+/// A statement of a rule.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "as AWS names them")]
@@ -87,16 +88,16 @@ pub enum Statement {
     RegexMatchStatement { regex_string: String, field_to_match: Field, text_transformations: Vec<Value> },
 }
 
-/// Another action for a rule of a managed group.
+/// An action that overrides that of a managed rule.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Override {
-    /// The managed rule.
+    /// The name of the managed rule.
     pub name: String,
     action_to_use: Value,
 }
 
-/// The part of a request that a pattern is compared with.
+/// The request component that a pattern is matched against.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Field {
@@ -104,60 +105,61 @@ pub enum Field {
     UriPath {},
 }
 
-/// What became of a request.
+/// The result of evaluating a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The rule of the web ACL that refused it, and what of the managed rules led to that.
-    pub refused: Option<Refusal>,
-    /// The labels that it was given.
+    /// The rule of the web ACL that blocks the request, and the managed rules that matched.
+    pub blocked_by: Option<Block>,
+    /// The labels that were added to the request.
     pub labels: Vec<String>,
-    /// The rate-based rules that count it.
+    /// The rate-based rules that count the request.
     pub counted_by: Vec<String>,
 }
 
-/// Why a request was refused.
+/// Why a request is blocked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Block {
     /// The rule of the web ACL.
     pub rule: String,
-    /// The managed rule that blocked, or those whose labels the rule found.
-    pub because: Vec<String>,
+    /// The managed rule that blocks, or those whose labels the rule matched.
+    pub matched_rules: Vec<String>,
 }
 
-/// Whether a request meets a managed rule, of whose body so many bytes are inspected.
-pub type Meets<'a> = &'a dyn Fn(&ManagedRule, &Request, usize) -> Result<bool>;
+/// Returns whether a request matches a managed rule. The number is how many bytes of the body are inspected.
+pub type RuleMatcher<'a> = &'a dyn Fn(&ManagedRule, &Request, usize) -> Result<bool>;
 
-/// By its documented condition.
+/// Returns whether a request matches the documented condition of a managed rule.
 ///
 /// # Errors
 /// When the request's body cannot be decoded.
-pub fn documented(rule: &ManagedRule, request: &Request, inspected: usize) -> Result<bool> {
-    rule.condition.is_met(rule.name, request, inspected)
+pub fn matches_documented_condition(rule: &ManagedRule, request: &Request, inspected: usize) -> Result<bool> {
+    rule.condition.matches(rule.name, request, inspected)
 }
 
 impl WebAcl {
-    /// The one of a template.
+    /// Reads the web ACL of a template.
     ///
     /// # Errors
-    /// When there is none, or it has something that is not understood here.
-    pub fn of(template: &Template) -> Result<Self> {
+    /// When there is none, or it contains something unsupported.
+    pub fn from_template(template: &Template) -> Result<Self> {
         let all = template.all("AWS::WAFv2::WebACL");
         let (id, resource) = all.first_key_value().context("there is no web ACL")?;
         let properties = resource.property("").clone();
         let mut acl: Self =
-            serde_json::from_value(properties).with_context(|| format!("{id} is not understood"))?;
+            serde_json::from_value(properties).with_context(|| format!("{id} cannot be parsed"))?;
         acl.rules.sort_by_key(|rule| rule.priority);
         if acl.scope != "REGIONAL" || acl.default_action != serde_json::json!({ "Allow": {} }) {
-            bail!("{id} is not a regional web ACL that allows what it does not refuse");
+            bail!("{id} is not a regional web ACL with the default action Allow");
         }
         Ok(acl)
     }
 
-    /// How many bytes of a body API Gateway forwards for inspection: 16 KB, unless the web ACL says more
+    /// Returns how many bytes of a body API Gateway forwards for inspection: 16 KB, unless the web ACL sets a
+    /// higher limit
     /// (<https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html>).
     ///
     /// # Errors
-    /// When the setting is none of AWS's.
+    /// When the setting is unknown.
     pub fn inspected_bytes(&self) -> Result<usize> {
         let setting = self.association_config.pointer("/RequestBody/API_GATEWAY/DefaultSizeInspectionLimit");
         let kilobytes = match setting.and_then(Value::as_str) {
@@ -165,20 +167,20 @@ impl WebAcl {
             Some("KB_32") => 32,
             Some("KB_48") => 48,
             Some("KB_64") => 64,
-            Some(other) => bail!("{other} is no size that API Gateway forwards"),
+            Some(other) => bail!("{other} is not a size inspection limit of API Gateway"),
         };
         Ok(kilobytes * 1024)
     }
 
-    /// What it does with a request, below all limits.
+    /// Evaluates a request that exceeds no rate limit.
     ///
     /// # Errors
-    /// When a pattern or a name is not understood.
-    pub fn evaluate(&self, request: &Request, meets: Meets<'_>) -> Result<Outcome> {
+    /// When a pattern or a name is unsupported.
+    pub fn evaluate(&self, request: &Request, matches: RuleMatcher<'_>) -> Result<Outcome> {
         let inspected = self.inspected_bytes()?;
         let mut outcome = Outcome::default();
         for rule in &self.rules {
-            let because = match &rule.statement {
+            let matched_rules = match &rule.statement {
                 Statement::RateBasedStatement { scope_down_statement, .. } => {
                     if in_scope(scope_down_statement.as_deref(), request, &outcome.labels)? {
                         outcome.counted_by.push(rule.name.clone());
@@ -193,19 +195,19 @@ impl WebAcl {
                 } => {
                     if vendor_name != "AWS" || rule.override_action != Some(serde_json::json!({ "None": {} }))
                     {
-                        bail!("rule {} is no group of AWS's that is enforced", rule.name);
+                        bail!("rule {} is not an enforced rule group of AWS", rule.name);
                     }
                     if !in_scope(scope_down_statement.as_deref(), request, &outcome.labels)? {
                         continue;
                     }
                     let group =
-                        Group::named(name).with_context(|| format!("the group {name} is not known"))?;
-                    let found = group_refuses(
+                        Group::by_name(name).with_context(|| format!("the rule group {name} is unknown"))?;
+                    let found = evaluate_group(
                         group,
                         rule_action_overrides,
                         request,
                         inspected,
-                        meets,
+                        matches,
                         &mut outcome.labels,
                     )?;
                     found.into_iter().collect()
@@ -216,31 +218,31 @@ impl WebAcl {
                 _ => continue,
             };
             let is_group = matches!(rule.statement, Statement::ManagedRuleGroupStatement { .. });
-            if is_group && because.is_empty() {
+            if is_group && matched_rules.is_empty() {
                 continue;
             }
             if !is_group && rule.action.as_ref().is_none_or(|action| action.get("Block").is_none()) {
-                bail!("rule {} does something else than to block", rule.name);
+                bail!("the action of rule {} is not Block", rule.name);
             }
-            outcome.refused = Some(Refusal { rule: rule.name.clone(), because });
+            outcome.blocked_by = Some(Block { rule: rule.name.clone(), matched_rules });
             break;
         }
         Ok(outcome)
     }
 
-    /// What a client gets that was refused by `rule`, where the web ACL says so: status, headers, body.
-    pub fn answer(&self, rule: &str) -> Option<(u64, BTreeMap<String, String>, &Body)> {
+    /// Returns the custom response of `rule`, if it has one: status, headers, body.
+    pub fn custom_response(&self, rule: &str) -> Option<(u64, BTreeMap<String, String>, &Body)> {
         let rule = self.rules.iter().find(|other| other.name == rule)?;
-        let answer = rule.action.as_ref()?.pointer("/Block/CustomResponse")?;
-        let headers = answer.get("ResponseHeaders").and_then(Value::as_array).into_iter().flatten();
+        let response = rule.action.as_ref()?.pointer("/Block/CustomResponse")?;
+        let headers = response.get("ResponseHeaders").and_then(Value::as_array).into_iter().flatten();
         let text = |header: &Value, key: &str| header.get(key).and_then(Value::as_str).map(str::to_owned);
         let headers = headers.filter_map(|header| Some((text(header, "Name")?, text(header, "Value")?)));
-        let body = self.custom_response_bodies.get(answer.get("CustomResponseBodyKey")?.as_str()?)?;
-        Some((answer.get("ResponseCode")?.as_u64()?, headers.collect(), body))
+        let body = self.custom_response_bodies.get(response.get("CustomResponseBodyKey")?.as_str()?)?;
+        Some((response.get("ResponseCode")?.as_u64()?, headers.collect(), body))
     }
 
-    /// The managed rules that are only counted, by group.
-    pub fn counted(&self) -> BTreeMap<&str, Vec<&str>> {
+    /// Returns the managed rules whose action is overridden to Count, by group.
+    pub fn counted_rules(&self) -> BTreeMap<&str, Vec<&str>> {
         let groups = self.rules.iter().filter_map(|rule| match &rule.statement {
             Statement::ManagedRuleGroupStatement { name, rule_action_overrides, .. } => {
                 Some((name.as_str(), rule_action_overrides.iter().map(|other| other.name.as_str()).collect()))
@@ -255,13 +257,13 @@ fn in_scope(scope: Option<&Statement>, request: &Request, labels: &[String]) -> 
     scope.map_or(Ok(true), |scope| scope.matches(request, labels))
 }
 
-/// The managed rule that blocks the request, if one does. Rules that only count add their labels.
-fn group_refuses(
+/// Returns the managed rule that blocks the request, if any. Rules that only count add their labels.
+fn evaluate_group(
     group: &Group,
     overrides: &[Override],
     request: &Request,
     inspected: usize,
-    meets: Meets<'_>,
+    matches: RuleMatcher<'_>,
     labels: &mut Vec<String>,
 ) -> Result<Option<String>> {
     let stray = overrides.iter().find(|other| group.rules.iter().all(|rule| rule.name != other.name));
@@ -269,7 +271,7 @@ fn group_refuses(
         bail!("{} has no rule {}", group.name, stray.name);
     }
     for rule in group.rules {
-        if !meets(rule, request, inspected)? {
+        if !matches(rule, request, inspected)? {
             continue;
         }
         labels.push(format!("{}{}", group.namespace, rule.label));
@@ -277,7 +279,7 @@ fn group_refuses(
         let counts = match action {
             Some(action) if *action == serde_json::json!({ "Count": {} }) => true,
             Some(action) => bail!("{} is overridden with {action}", rule.name),
-            None => rule.counts,
+            None => rule.is_count_only,
         };
         if !counts {
             return Ok(Some(rule.name.to_owned()));
@@ -294,7 +296,7 @@ impl Statement {
             Self::NotStatement { statement } => !statement.matches(request, labels)?,
             Self::LabelMatchStatement { scope, key } => {
                 if scope != "LABEL" {
-                    bail!("labels are matched by {scope}");
+                    bail!("the label match scope {scope} is unsupported: use LABEL");
                 }
                 labels.contains(key)
             }
@@ -304,17 +306,17 @@ impl Statement {
                 text_transformations,
             } => {
                 if *text_transformations != [serde_json::json!({ "Priority": 0, "Type": "NONE" })] {
-                    bail!("{regex_string} is compared with something else than the path as it was sent");
+                    bail!("{regex_string} has a text transformation: use NONE");
                 }
-                compiled(regex_string)?.is_match(&request.path)
+                compile_cached(regex_string)?.is_match(&request.path)
             }
             Self::RateBasedStatement { .. } | Self::ManagedRuleGroupStatement { .. } => {
-                bail!("{self:?} cannot be part of another statement")
+                bail!("{self:?} cannot be nested in another statement")
             }
         })
     }
 
-    /// Those of `labels` that it looks for.
+    /// Returns those of `labels` that the statement matches.
     fn labels(&self, labels: &[String]) -> Vec<String> {
         let mut wanted = Vec::new();
         self.visit(&mut |statement| {
@@ -327,7 +329,7 @@ impl Statement {
         wanted
     }
 
-    /// This statement and those in it, from the outside in.
+    /// Visits this statement and the nested ones, outermost first.
     pub fn visit<'a>(&'a self, visitor: &mut dyn FnMut(&'a Self)) {
         visitor(self);
         match self {

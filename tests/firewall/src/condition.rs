@@ -1,8 +1,8 @@
-//! Conditions of managed rules, compared with requests.
+//! The conditions of managed rules.
 //!
-//! AWS applies text transformations that it does not name. Here a pattern is compared with the value as it was sent and
-//! with what URL decoding (once and twice), the entities of HTML and the escapes of JSON make of it, all in lower case: it
-//! matches where one of them does, which is more than AWS matches.
+//! AWS does not document the text transformations that it applies. This module matches a pattern against the
+//! original value and against its decoded forms (URL decoding, once and twice, HTML entities and JSON
+//! escapes), all in lower case. A match in any form counts, so this matches more than AWS does.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,61 +12,62 @@ use regex::Regex;
 
 use crate::request::Request;
 
-/// A part of a request.
+/// A request component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// The path, as it was sent.
+    /// The path as it was sent.
     Path,
-    /// All of the query.
+    /// The whole query string.
     Query,
-    /// The values in the query.
+    /// The values in the query string.
     QueryArguments,
-    /// The body, as far as it is inspected.
+    /// The inspected part of the body.
     Body,
-    /// The headers `Cookie`.
+    /// The `Cookie` headers.
     Cookies,
-    /// Names and values of all headers.
+    /// The names and values of all headers.
     Headers,
-    /// One header.
+    /// The first header with this name.
     Header(&'static str),
-    /// The method.
+    /// The HTTP method.
     Method,
 }
 
-/// What a rule looks for.
+/// The condition of a rule.
 #[derive(Debug, Clone, Copy)]
 pub enum Condition {
-    /// A header is not there.
-    Missing(&'static str),
-    /// A part has more bytes than this.
-    Longer(Part, usize),
-    /// A part has something in it that one of these regular expressions matches, in lower case.
-    Like(Part, &'static [&'static str]),
-    /// The source is on the list of IP addresses that the rule is named after.
-    Listed,
+    /// The header is missing.
+    HeaderMissing(&'static str),
+    /// The component has more bytes than this.
+    LargerThan(Part, usize),
+    /// One of these regular expressions matches the component in lower case.
+    MatchesAny(Part, &'static [&'static str]),
+    /// The source address is on the IP list that the rule is named after.
+    IpListed,
 }
 
-/// The first 8 KB and 200 headers are inspected
+/// AWS WAF inspects the first 8 KB and the first 200 headers
 /// (<https://docs.aws.amazon.com/waf/latest/developerguide/waf-oversize-request-components.html>).
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 const MAX_HEADERS: usize = 200;
 
 impl Condition {
-    /// Whether a request meets it, of whose body `inspected` bytes are forwarded to AWS WAF. `name` is the rule's.
+    /// Returns whether a request matches the condition. `inspected` bytes of its body are forwarded to AWS
+    /// WAF. `name` is the name of the rule.
     ///
     /// # Errors
-    /// When the request's body cannot be decoded, or a pattern is no regular expression.
-    pub fn is_met(&self, name: &str, request: &Request, inspected: usize) -> Result<bool> {
+    /// When the request's body cannot be decoded, or a pattern is not a valid regular expression.
+    pub fn matches(&self, name: &str, request: &Request, inspected: usize) -> Result<bool> {
         Ok(match self {
-            Self::Missing(header) => request.header(header).is_none(),
-            Self::Longer(part, most) => {
-                values(*part, request, inspected)?.iter().map(Vec::len).sum::<usize>() > *most
+            Self::HeaderMissing(header) => request.header(header).is_none(),
+            Self::LargerThan(part, max_bytes) => {
+                values(*part, request, inspected)?.iter().map(Vec::len).sum::<usize>() > *max_bytes
             }
-            Self::Like(part, patterns) => {
-                let pattern = compiled(&patterns.join("|"))?;
-                values(*part, request, inspected)?.iter().any(|value| is_like(value, &pattern))
+            Self::MatchesAny(part, patterns) => {
+                let pattern = compile_cached(&patterns.join("|"))?;
+                values(*part, request, inspected)?.iter().any(|value| matches_any_form(value, &pattern))
             }
-            Self::Listed => request.listed.as_deref() == Some(name),
+            Self::IpListed => request.listed.as_deref() == Some(name),
         })
     }
 }
@@ -105,11 +106,11 @@ fn values(part: Part, request: &Request, inspected: usize) -> Result<Vec<Vec<u8>
     })
 }
 
-/// A regular expression, compiled once.
+/// Compiles a regular expression once and caches it.
 ///
 /// # Errors
-/// When it is none.
-pub(crate) fn compiled(pattern: &str) -> Result<Regex> {
+/// When the pattern is invalid.
+pub(crate) fn compile_cached(pattern: &str) -> Result<Regex> {
     static ALL: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = all.get(pattern) {
@@ -120,23 +121,24 @@ pub(crate) fn compiled(pattern: &str) -> Result<Regex> {
     Ok(new)
 }
 
-fn is_like(value: &[u8], pattern: &Regex) -> bool {
+fn matches_any_form(value: &[u8], pattern: &Regex) -> bool {
     let sent = String::from_utf8_lossy(value).into_owned();
-    let once = url_decoded(&sent);
-    let twice = url_decoded(&once);
-    let forms = [unescaped(&sent), unescaped(&once), unescaped(&twice), sent, once, twice];
+    let once = url_decode(&sent);
+    let twice = url_decode(&once);
+    let forms = [unescape(&sent), unescape(&once), unescape(&twice), sent, once, twice];
     forms.iter().any(|form| pattern.is_match(&form.to_lowercase()))
 }
 
-/// Percent escapes and `+` decoded.
-fn url_decoded(text: &str) -> String {
-    // The parser wants pairs: what would end a name or a value is kept from it.
+/// Decodes percent escapes and `+`.
+fn url_decode(text: &str) -> String {
+    // The parser expects pairs: escape the characters that separate them.
     let kept = text.replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(kept.as_bytes()).map(|(name, _)| name.into_owned()).collect()
 }
 
-/// The escapes of JSON (`\u003c`, `\/`) and the entities of HTML that are numbers or stand for markup.
-fn unescaped(text: &str) -> String {
+/// Decodes JSON escapes (`\u003c`, `\/`) and the HTML entities that are numeric or stand for markup
+/// characters.
+fn unescape(text: &str) -> String {
     static ESCAPE: OnceLock<Option<Regex>> = OnceLock::new();
     let escape = ESCAPE
         .get_or_init(|| Regex::new(r"\\u([0-9A-Fa-f]{4})|&#x([0-9A-Fa-f]{1,6});?|&#([0-9]{1,7});?").ok());

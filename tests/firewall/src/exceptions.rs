@@ -1,30 +1,31 @@
-//! Where a managed rule is not enforced, and why. On every other route, no honest request can meet any rule, by what the
-//! contract says of it: paths and ids of few characters, bodies of some hundred bytes, names of people and places.
+//! The routes on which managed rules are not enforced, with the reasons. On all other routes the contract
+//! prevents legitimate requests from matching any rule: short paths and ids, bodies of a few hundred bytes,
+//! names of people and places.
 //!
-//! `tests/firewall/main.rs` compares this with what the web ACL does, rule by rule and route by route.
+//! `tests/firewall/main.rs` compares this table with the behaviour of the web ACL for every rule and route.
 
 use crate::managed::{Group, Rule};
 use crate::routes::Route;
 
-/// Rules that are not enforced on some routes.
+/// Managed rules that are not enforced on some routes.
 #[derive(Debug)]
 pub struct Exception {
-    /// The names of the rules, or of whole groups.
+    /// The names of rules, or of whole rule groups.
     pub rules: &'static [&'static str],
-    /// Paths of the contract.
+    /// The paths of the routes in the contract.
     pub paths: &'static [&'static str],
-    /// How the web ACL leaves them out.
+    /// How the web ACL implements the exception.
     pub treatment: Treatment,
-    /// Why.
+    /// The reason for the exception.
     pub reason: &'static str,
 }
 
-/// How the web ACL leaves a rule out.
+/// How the web ACL implements an exception.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Treatment {
-    /// The group does not look at the request at all (a scope-down statement): what the rule finds is not known.
-    NotAsked,
-    /// The rule is counted, and a rule of our own refuses what it found elsewhere.
+    /// A scope-down statement excludes the request from the rule group.
+    ScopedDown,
+    /// The action of the rule is Count, and a custom rule blocks the labelled requests on the other routes.
     Counted,
 }
 
@@ -32,7 +33,7 @@ const COMMON: &str = "AWSManagedRulesCommonRuleSet";
 const BAD_INPUTS: &str = "AWSManagedRulesKnownBadInputsRuleSet";
 const REPUTATION: &str = "AWSManagedRulesAmazonIpReputationList";
 
-/// All of them.
+/// All exceptions.
 pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         rules: &[COMMON, BAD_INPUTS, REPUTATION],
@@ -41,58 +42,58 @@ pub const EXCEPTIONS: &[Exception] = &[
             "/reservations/{order_id}/commit",
             "/reservations/{order_id}/release",
         ],
-        treatment: Treatment::NotAsked,
-        reason: "Only roles of this stack get past the gateway here (SigV4). Their requests come from Lambda's addresses, \
-                 which other customers use too and may ruin the reputation of; and AWS gives out new versions of its rules \
-                 by itself, none of which may stop orders.",
+        treatment: Treatment::ScopedDown,
+        reason: "The gateway admits only roles of this stack here (SigV4). Their requests come from Lambda's IP addresses, \
+                 whose reputation other customers can damage; and AWS updates its rules automatically, which must not \
+                 stop orders.",
     },
     Exception {
         rules: &[COMMON, BAD_INPUTS, REPUTATION],
         paths: &["/webhooks/stripe"],
-        treatment: Treatment::NotAsked,
-        reason: "The function looks at nothing before Stripe's HMAC over the body holds. Events are 2 to 20 KB, and hold what \
-                 people typed elsewhere in the same Stripe account: URLs, markup, paths. Stripe sends a refused event again \
-                 for three days and then turns the endpoint off.",
+        treatment: Treatment::ScopedDown,
+        reason: "The function processes nothing before it has verified Stripe's HMAC of the body. Events have 2 to 20 KB and \
+                 contain user input from elsewhere in the same Stripe account: URLs, markup, paths. Stripe retries a \
+                 rejected event for three days and then disables the endpoint.",
     },
     Exception {
         rules: &[REPUTATION],
         paths: &["/products/{sku}"],
-        treatment: Treatment::NotAsked,
-        reason: "Invoices and the search read products from Lambda's shared addresses.",
+        treatment: Treatment::ScopedDown,
+        reason: "Invoicing and search read products from Lambda's shared IP addresses.",
     },
     Exception {
         rules: &["SizeRestrictions_BODY"],
         paths: &["/orders", "/partner/orders", "/me"],
         treatment: Treatment::Counted,
-        reason: "Fifty lines are 6 KB without white space and 15 with it; ten addresses in Chinese are 20. Bodies above \
-                 64 KB are refused by the functions (413), and up to there all other rules inspect them.",
+        reason: "Fifty order lines have 6 KB without white space and 15 KB with it; ten addresses in Chinese have 20 KB. The \
+                 functions reject bodies above 64 KB (413), and all other rules inspect bodies up to that size.",
     },
     Exception {
         rules: &["EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY"],
         paths: &["/webhooks", "/webhooks/{webhook_id}"],
         treatment: Treatment::Counted,
-        reason: "A URL is what the route is for. The function takes names of public hosts alone, which is stricter, and its \
-                 answer says what is wrong; the local test receiver is http://127.0.0.1.",
+        reason: "The body of these requests contains a URL. The function accepts only public host names, which is stricter, \
+                 and its error says what is wrong; the local test receiver is http://127.0.0.1.",
     },
     Exception {
         rules: &["CrossSiteScripting_BODY"],
         paths: &["/products/{sku}"],
         treatment: Treatment::Counted,
-        reason: "The name of a product may have markup in it, a mug with <script> on it say. It comes from staff, and whatever \
-                 shows it escapes it.",
+        reason: "A product name can contain markup, for example of a mug with <script> on it. Only staff can set it, and all \
+                 output escapes it.",
     },
     Exception {
         rules: &["RestrictedExtensions_URIPATH", "ExploitablePaths_URIPATH"],
         paths: &["/products/{sku}", "/products/{sku}/image", "/products/{sku}/deliveries/{delivery_id}"],
         treatment: Treatment::Counted,
-        reason: "SKUs and ids of deliveries are names with dots in them: CABLE.LOG, web.config, .env. They are keys of tables, \
-                 never names of files.",
+        reason: "SKUs and delivery ids can contain dots: CABLE.LOG, web.config, .env. They are table keys, never file names.",
     },
     Exception {
         rules: &["RestrictedExtensions_QUERYARGUMENTS"],
         paths: &["/orders", "/partner/orders", "/search/orders", "/partner/search/orders"],
         treatment: Treatment::Counted,
-        reason: "So are the ids of customers (`customer_id`), and a SKU or an address such as ada@mail.pass can be searched for.",
+        reason: "Customer ids (`customer_id`) can contain dots, and a search can be for a SKU or an address such as \
+                 ada@mail.pass.",
     },
     Exception {
         rules: &[
@@ -104,14 +105,14 @@ pub const EXCEPTIONS: &[Exception] = &[
         ],
         paths: &["/search/orders", "/partner/search/orders"],
         treatment: Treatment::Counted,
-        reason: "What is searched for may be anything that was written somewhere, and 200 characters are up to 2.4 KB in a \
-                 URL. It is cut into words and compared, and comes back in no answer.",
+        reason: "A search can be for any text, and 200 characters have up to 2.4 KB in a URL. The text is split into words and \
+                 compared; no response contains it.",
     },
 ];
 
 impl Exception {
-    /// Why a rule is not enforced on a route, if it is not.
-    pub fn of(group: &Group, rule: &Rule, route: &Route) -> Option<&'static Self> {
+    /// Returns the exception for a rule on a route, if there is one.
+    pub fn find(group: &Group, rule: &Rule, route: &Route) -> Option<&'static Self> {
         EXCEPTIONS.iter().find(|exception| {
             exception.paths.contains(&route.path.as_str())
                 && exception.rules.iter().any(|name| [group.name, rule.name].contains(name))

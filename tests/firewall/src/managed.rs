@@ -1,40 +1,41 @@
-//! The rules of the rule groups that the web ACL asks, as AWS documents them.
+//! The rules of the AWS managed rule groups that the web ACL uses, as AWS documents them.
 //!
-//! Sources, read in 2026:
+//! Sources, as of 2026:
 //! <https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html> and
-//! <https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-ip-rep.html>. Where the documentation gives
-//! an example, it is the first pattern; those behind it are of the same kind, from what is known of such rule sets.
+//! <https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-ip-rep.html>. Where the
+//! documentation gives an example, it is the first pattern; the others are of the same kind, from public rule
+//! sets.
 
 use crate::condition::{Condition, Part};
 
-/// A rule group of AWS's.
+/// An AWS managed rule group.
 #[derive(Debug)]
 pub struct Group {
-    /// Its name, as `ManagedRuleGroupStatement` has it.
+    /// The name in `ManagedRuleGroupStatement`.
     pub name: &'static str,
-    /// What it takes of a web ACL's capacity.
+    /// The capacity in web ACL capacity units (WCU).
     pub capacity: u32,
-    /// What its labels begin with.
+    /// The prefix of its labels.
     pub namespace: &'static str,
-    /// Its rules, in order.
+    /// The rules, in order of evaluation.
     pub rules: &'static [Rule],
 }
 
-/// A rule of a group.
+/// A managed rule.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its name, as `RuleActionOverrides` have it.
+    /// The name in `RuleActionOverrides`.
     pub name: &'static str,
     /// The last part of the label that it adds.
     pub label: &'static str,
-    /// What it looks for.
+    /// The condition that a request has to match.
     pub condition: Condition,
-    /// Whether it only counts, unless it is told otherwise.
-    pub counts: bool,
+    /// Whether its default action is Count.
+    pub is_count_only: bool,
 }
 
 const fn rule(name: &'static str, label: &'static str, condition: Condition) -> Rule {
-    Rule { name, label, condition, counts: false }
+    Rule { name, label, condition, is_count_only: false }
 }
 
 /// `http://`, `https://`, `ftp://`, `ftps://`, `file://` with an IPv4 address as the host.
@@ -99,20 +100,20 @@ const EXPLOITABLE: &[&str] = &[
 const REACT: &[&str] =
     &["__proto__", r#""?constructor"?\s*:\s*"?constructor"#, r"\$\d+:constructor", r"process\.mainmodule"];
 
-/// The groups.
+/// The rule groups.
 pub const GROUPS: &[Group] = &[
     Group {
         name: "AWSManagedRulesAmazonIpReputationList",
         capacity: 25,
         namespace: "awswaf:managed:aws:amazon-ip-list:",
         rules: &[
-            rule("AWSManagedIPReputationList", "AWSManagedIPReputationList", Condition::Listed),
-            rule("AWSManagedReconnaissanceList", "AWSManagedReconnaissanceList", Condition::Listed),
+            rule("AWSManagedIPReputationList", "AWSManagedIPReputationList", Condition::IpListed),
+            rule("AWSManagedReconnaissanceList", "AWSManagedReconnaissanceList", Condition::IpListed),
             Rule {
                 name: "AWSManagedIPDDoSList",
                 label: "AWSManagedIPDDoSList",
-                condition: Condition::Listed,
-                counts: true,
+                condition: Condition::IpListed,
+                is_count_only: true,
             },
         ],
     },
@@ -121,75 +122,87 @@ pub const GROUPS: &[Group] = &[
         capacity: 700,
         namespace: "awswaf:managed:aws:core-rule-set:",
         rules: &[
-            rule("NoUserAgent_HEADER", "NoUserAgent_Header", Condition::Missing("user-agent")),
+            rule("NoUserAgent_HEADER", "NoUserAgent_Header", Condition::HeaderMissing("user-agent")),
             rule(
                 "UserAgent_BadBots_HEADER",
                 "BadBots_Header",
-                Condition::Like(Part::Header("user-agent"), BOTS),
+                Condition::MatchesAny(Part::Header("user-agent"), BOTS),
             ),
             rule(
                 "SizeRestrictions_QUERYSTRING",
                 "SizeRestrictions_QueryString",
-                Condition::Longer(Part::Query, 2048),
+                Condition::LargerThan(Part::Query, 2048),
             ),
             rule(
                 "SizeRestrictions_Cookie_HEADER",
                 "SizeRestrictions_Cookie_Header",
-                Condition::Longer(Part::Cookies, 10_240),
+                Condition::LargerThan(Part::Cookies, 10_240),
             ),
-            rule("SizeRestrictions_BODY", "SizeRestrictions_Body", Condition::Longer(Part::Body, 8192)),
-            rule("SizeRestrictions_URIPATH", "SizeRestrictions_URIPath", Condition::Longer(Part::Path, 1024)),
-            rule("EC2MetaDataSSRF_BODY", "EC2MetaDataSSRF_Body", Condition::Like(Part::Body, METADATA)),
+            rule("SizeRestrictions_BODY", "SizeRestrictions_Body", Condition::LargerThan(Part::Body, 8192)),
+            rule(
+                "SizeRestrictions_URIPATH",
+                "SizeRestrictions_URIPath",
+                Condition::LargerThan(Part::Path, 1024),
+            ),
+            rule("EC2MetaDataSSRF_BODY", "EC2MetaDataSSRF_Body", Condition::MatchesAny(Part::Body, METADATA)),
             rule(
                 "EC2MetaDataSSRF_COOKIE",
                 "EC2MetaDataSSRF_Cookie",
-                Condition::Like(Part::Cookies, METADATA),
+                Condition::MatchesAny(Part::Cookies, METADATA),
             ),
-            rule("EC2MetaDataSSRF_URIPATH", "EC2MetaDataSSRF_URIPath", Condition::Like(Part::Path, METADATA)),
+            rule(
+                "EC2MetaDataSSRF_URIPATH",
+                "EC2MetaDataSSRF_URIPath",
+                Condition::MatchesAny(Part::Path, METADATA),
+            ),
             rule(
                 "EC2MetaDataSSRF_QUERYARGUMENTS",
                 "EC2MetaDataSSRF_QueryArguments",
-                Condition::Like(Part::QueryArguments, METADATA),
+                Condition::MatchesAny(Part::QueryArguments, METADATA),
             ),
             rule(
                 "GenericLFI_QUERYARGUMENTS",
                 "GenericLFI_QueryArguments",
-                Condition::Like(Part::QueryArguments, LOCAL_FILE),
+                Condition::MatchesAny(Part::QueryArguments, LOCAL_FILE),
             ),
-            rule("GenericLFI_URIPATH", "GenericLFI_URIPath", Condition::Like(Part::Path, LOCAL_FILE)),
-            rule("GenericLFI_BODY", "GenericLFI_Body", Condition::Like(Part::Body, LOCAL_FILE)),
+            rule("GenericLFI_URIPATH", "GenericLFI_URIPath", Condition::MatchesAny(Part::Path, LOCAL_FILE)),
+            rule("GenericLFI_BODY", "GenericLFI_Body", Condition::MatchesAny(Part::Body, LOCAL_FILE)),
             rule(
                 "RestrictedExtensions_URIPATH",
                 "RestrictedExtensions_URIPath",
-                Condition::Like(Part::Path, EXTENSIONS),
+                Condition::MatchesAny(Part::Path, EXTENSIONS),
             ),
             rule(
                 "RestrictedExtensions_QUERYARGUMENTS",
                 "RestrictedExtensions_QueryArguments",
-                Condition::Like(Part::QueryArguments, EXTENSIONS),
+                Condition::MatchesAny(Part::QueryArguments, EXTENSIONS),
             ),
             rule(
                 "GenericRFI_QUERYARGUMENTS",
                 "GenericRFI_QueryArguments",
-                Condition::Like(Part::QueryArguments, REMOTE_FILE),
+                Condition::MatchesAny(Part::QueryArguments, REMOTE_FILE),
             ),
-            rule("GenericRFI_BODY", "GenericRFI_Body", Condition::Like(Part::Body, REMOTE_FILE)),
-            rule("GenericRFI_URIPATH", "GenericRFI_URIPath", Condition::Like(Part::Path, REMOTE_FILE)),
+            rule("GenericRFI_BODY", "GenericRFI_Body", Condition::MatchesAny(Part::Body, REMOTE_FILE)),
+            rule("GenericRFI_URIPATH", "GenericRFI_URIPath", Condition::MatchesAny(Part::Path, REMOTE_FILE)),
             rule(
                 "CrossSiteScripting_COOKIE",
                 "CrossSiteScripting_Cookie",
-                Condition::Like(Part::Cookies, SCRIPT),
+                Condition::MatchesAny(Part::Cookies, SCRIPT),
             ),
             rule(
                 "CrossSiteScripting_QUERYARGUMENTS",
                 "CrossSiteScripting_QueryArguments",
-                Condition::Like(Part::QueryArguments, SCRIPT),
+                Condition::MatchesAny(Part::QueryArguments, SCRIPT),
             ),
-            rule("CrossSiteScripting_BODY", "CrossSiteScripting_Body", Condition::Like(Part::Body, SCRIPT)),
+            rule(
+                "CrossSiteScripting_BODY",
+                "CrossSiteScripting_Body",
+                Condition::MatchesAny(Part::Body, SCRIPT),
+            ),
             rule(
                 "CrossSiteScripting_URIPATH",
                 "CrossSiteScripting_URIPath",
-                Condition::Like(Part::Path, SCRIPT),
+                Condition::MatchesAny(Part::Path, SCRIPT),
             ),
         ],
     },
@@ -201,51 +214,51 @@ pub const GROUPS: &[Group] = &[
             rule(
                 "JavaDeserializationRCE_HEADER",
                 "JavaDeserializationRCE_Header",
-                Condition::Like(Part::Headers, JAVA),
+                Condition::MatchesAny(Part::Headers, JAVA),
             ),
             rule(
                 "JavaDeserializationRCE_BODY",
                 "JavaDeserializationRCE_Body",
-                Condition::Like(Part::Body, JAVA),
+                Condition::MatchesAny(Part::Body, JAVA),
             ),
             rule(
                 "JavaDeserializationRCE_URIPATH",
                 "JavaDeserializationRCE_URIPath",
-                Condition::Like(Part::Path, JAVA),
+                Condition::MatchesAny(Part::Path, JAVA),
             ),
             rule(
                 "JavaDeserializationRCE_QUERYSTRING",
                 "JavaDeserializationRCE_QueryString",
-                Condition::Like(Part::Query, JAVA),
+                Condition::MatchesAny(Part::Query, JAVA),
             ),
             rule(
                 "Host_localhost_HEADER",
                 "Host_Localhost_Header",
-                Condition::Like(Part::Header("host"), &["localhost", r"^127\.", r"^\[::1\]"]),
+                Condition::MatchesAny(Part::Header("host"), &["localhost", r"^127\.", r"^\[::1\]"]),
             ),
-            rule("PROPFIND_METHOD", "Propfind_Method", Condition::Like(Part::Method, &["^propfind$"])),
+            rule("PROPFIND_METHOD", "Propfind_Method", Condition::MatchesAny(Part::Method, &["^propfind$"])),
             rule(
                 "ExploitablePaths_URIPATH",
                 "ExploitablePaths_URIPath",
-                Condition::Like(Part::Path, EXPLOITABLE),
+                Condition::MatchesAny(Part::Path, EXPLOITABLE),
             ),
-            rule("Log4JRCE_HEADER", "Log4JRCE_Header", Condition::Like(Part::Headers, LOG4J)),
-            rule("Log4JRCE_QUERYSTRING", "Log4JRCE_QueryString", Condition::Like(Part::Query, LOG4J)),
-            rule("Log4JRCE_BODY", "Log4JRCE_Body", Condition::Like(Part::Body, LOG4J)),
-            rule("Log4JRCE_URIPATH", "Log4JRCE_URIPath", Condition::Like(Part::Path, LOG4J)),
-            rule("ReactJSRCE_BODY", "ReactJSRCE_Body", Condition::Like(Part::Body, REACT)),
+            rule("Log4JRCE_HEADER", "Log4JRCE_Header", Condition::MatchesAny(Part::Headers, LOG4J)),
+            rule("Log4JRCE_QUERYSTRING", "Log4JRCE_QueryString", Condition::MatchesAny(Part::Query, LOG4J)),
+            rule("Log4JRCE_BODY", "Log4JRCE_Body", Condition::MatchesAny(Part::Body, LOG4J)),
+            rule("Log4JRCE_URIPATH", "Log4JRCE_URIPath", Condition::MatchesAny(Part::Path, LOG4J)),
+            rule("ReactJSRCE_BODY", "ReactJSRCE_Body", Condition::MatchesAny(Part::Body, REACT)),
         ],
     },
 ];
 
 impl Group {
-    /// The group of that name.
-    pub fn named(name: &str) -> Option<&'static Self> {
+    /// Returns the group with this name.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
         GROUPS.iter().find(|group| group.name == name)
     }
 }
 
-/// The names of all rules, with their groups.
-pub fn all() -> impl Iterator<Item = (&'static Group, &'static Rule)> {
+/// Returns all rules, with their groups.
+pub fn all_rules() -> impl Iterator<Item = (&'static Group, &'static Rule)> {
     GROUPS.iter().flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
 }

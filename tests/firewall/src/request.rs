@@ -1,4 +1,4 @@
-//! Requests, as AWS WAF sees them in front of API Gateway.
+//! Requests as AWS WAF sees them in front of API Gateway.
 
 use std::fs;
 use std::path::Path;
@@ -9,50 +9,50 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One request.
+/// A request.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// What it shows.
+    /// The purpose of the request in the corpus.
     #[serde(default)]
     pub name: String,
     /// The HTTP method.
     pub method: String,
     /// The path as it was sent, with the stage in front: `/v1/orders`.
     pub path: String,
-    /// What is behind the `?`, as it was sent.
+    /// The query string as it was sent, without the `?`.
     #[serde(default)]
     pub query: String,
-    /// Name and value of each header.
+    /// The name and value of each header.
     pub headers: Vec<(String, String)>,
-    /// The body, where it is JSON: sent without white space.
+    /// The body, if it is JSON: sent without white space.
     #[serde(default)]
     json: Option<Value>,
-    /// The body, where it is text.
+    /// The body, if it is text.
     #[serde(default)]
     body: Option<String>,
-    /// The body, where it is anything else.
+    /// The body in Base64, if it is anything else.
     #[serde(default)]
     body_base64: Option<String>,
-    /// The address that it came from. `null` where it was written by hand.
+    /// The source address. `null` if the request was written by hand.
     #[serde(default)]
     pub source: Option<String>,
-    /// The status of the answer. `null` where it was written by hand.
+    /// The status of the response. `null` if the request was written by hand.
     #[serde(default)]
     pub status: Option<u16>,
-    /// The list of IP addresses (`AWSManagedIPReputationList`, …) that its source is on.
+    /// The IP list (`AWSManagedIPReputationList`, …) that contains the source address.
     #[serde(default)]
     pub listed: Option<String>,
-    /// The managed rule that it is an attack by example of.
+    /// The managed rule that should block this attack.
     #[serde(default)]
     pub attacks: Option<String>,
 }
 
-/// The host that a deployed API has.
+/// The host of a deployed API.
 const AWS_HOST: &str = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com";
 
 impl Request {
-    /// A request without headers or a body.
+    /// Creates a request without headers or a body.
     pub fn new(method: &str, path: &str) -> Self {
         Self {
             name: format!("{method} {path}"),
@@ -70,12 +70,12 @@ impl Request {
         }
     }
 
-    /// All requests in the files of a folder, each of which holds a JSON list of them. In a text, `<<x*100>>` stands for a
-    /// hundred times `x`.
+    /// Loads all requests in the files of a directory, each of which contains a JSON list of them. In
+    /// strings, `<<x*100>>` stands for `x` repeated a hundred times.
     ///
     /// # Errors
-    /// When a file cannot be read, or is no such list.
-    pub fn corpus(folder: &Path) -> Result<Vec<Self>> {
+    /// When a file cannot be read or parsed.
+    pub fn load_corpus(folder: &Path) -> Result<Vec<Self>> {
         let mut files: Vec<_> = fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
         files.sort_by_key(std::fs::DirEntry::path);
         let mut all = Vec::new();
@@ -83,24 +83,24 @@ impl Request {
             let path = file.path();
             let text = fs::read_to_string(&path)?;
             let list =
-                serde_json::from_str(&text).map(unpacked).and_then(serde_json::from_value::<Vec<Self>>);
-            all.extend(list.with_context(|| format!("{} is no corpus", path.display()))?);
+                serde_json::from_str(&text).map(expand_repeats).and_then(serde_json::from_value::<Vec<Self>>);
+            all.extend(list.with_context(|| format!("{} is not a list of requests", path.display()))?);
         }
         Ok(all)
     }
 
-    /// The requests that the emulator's gateway wrote down, one a line (`xtask/src/python/launch_emulator.py`). They get the
-    /// host that they would have had on AWS.
+    /// Loads the requests that the emulator's gateway recorded, one per line
+    /// (`xtask/src/python/launch_emulator.py`). Their host is replaced by that of an API on AWS.
     ///
     /// # Errors
-    /// When the file cannot be read, or a line is no request.
-    pub fn recorded(file: &Path) -> Result<Vec<Self>> {
+    /// When the file cannot be read, or a line is not a request.
+    pub fn load_recorded(file: &Path) -> Result<Vec<Self>> {
         let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         text.lines()
             .enumerate()
             .map(|(at, line)| {
                 let mut request: Self = serde_json::from_str(line)
-                    .with_context(|| format!("line {} of {} is no request", at + 1, file.display()))?;
+                    .with_context(|| format!("line {} of {} is not a request", at + 1, file.display()))?;
                 request.name = format!("line {}: {} {}", at + 1, request.method, request.path);
                 for (name, value) in &mut request.headers {
                     if name.eq_ignore_ascii_case("host") {
@@ -112,30 +112,30 @@ impl Request {
             .collect()
     }
 
-    /// The value of a header, by its name in any case.
+    /// Returns the value of a header. Names are case-insensitive.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter();
         all.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The request without its headers of that name.
+    /// Returns the request without the headers of this name.
     #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
+    pub fn without_header(mut self, name: &str) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self
     }
 
-    /// The request with one more header.
+    /// Returns the request with an additional header.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The bytes of the body.
+    /// Returns the bytes of the body.
     ///
     /// # Errors
-    /// When it claims to be Base64 and is not.
+    /// When the Base64 of the body is invalid.
     pub fn body(&self) -> Result<Vec<u8>> {
         Ok(match (&self.json, &self.body, &self.body_base64) {
             (Some(json), ..) => json.to_string().into_bytes(),
@@ -146,7 +146,7 @@ impl Request {
     }
 }
 
-fn unpacked(value: Value) -> Value {
+fn expand_repeats(value: Value) -> Value {
     match value {
         Value::String(text) => {
             let mut parts = text.split("<<");
@@ -160,8 +160,10 @@ fn unpacked(value: Value) -> Value {
             }
             whole.into()
         }
-        Value::Array(items) => items.into_iter().map(unpacked).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, unpacked(value))).collect(),
+        Value::Array(items) => items.into_iter().map(expand_repeats).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, expand_repeats(value))).collect()
+        }
         other => other,
     }
 }

@@ -8,13 +8,13 @@ use crate::request::Request;
 /// An operation of `docs/openapi.json`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
-    /// In upper case.
+    /// The HTTP method, in upper case.
     pub method: String,
-    /// With its parameters in braces: `/orders/{order_id}`.
+    /// The path with its parameters in braces: `/orders/{order_id}`.
     pub path: String,
 }
 
-/// A value for each parameter of a path, as an honest request has it.
+/// A valid value for each path parameter.
 const EXAMPLES: [(&str, &str); 9] = [
     ("day", "2026-11-27"),
     ("delivery_id", "delivery-7.1"),
@@ -27,11 +27,11 @@ const EXAMPLES: [(&str, &str); 9] = [
     ("upload_id", "01937a5e-7c1d-7e02-9c0a-3f1b8d2e4a55"),
 ];
 
-/// All operations of a contract.
+/// Returns all operations of a contract.
 ///
 /// # Errors
-/// When it is none.
-pub fn of(contract: &Value) -> Result<Vec<Route>> {
+/// When the contract has no paths.
+pub fn from_contract(contract: &Value) -> Result<Vec<Route>> {
     let paths = contract.get("paths").and_then(Value::as_object).context("the contract has no paths")?;
     let mut all = Vec::new();
     for (path, operations) in paths {
@@ -44,11 +44,11 @@ pub fn of(contract: &Value) -> Result<Vec<Route>> {
 }
 
 impl Route {
-    /// An honest request for it.
+    /// Returns a legitimate request for the route.
     ///
     /// # Errors
-    /// When a parameter of its path has no example.
-    pub fn example(&self) -> Result<Request> {
+    /// When a path parameter has no example.
+    pub fn example_request(&self) -> Result<Request> {
         let mut path = format!("/v1{}", self.path);
         for (name, value) in EXAMPLES {
             path = path.replace(&format!("{{{name}}}"), value);
@@ -57,11 +57,12 @@ impl Route {
             !path.contains('{'),
             "{path} has a parameter without an example in `routes::EXAMPLES`"
         );
-        Ok(Request::new(&self.method, &path).with("user-agent", "shop/1.0"))
+        Ok(Request::new(&self.method, &path).with_header("user-agent", "shop/1.0"))
     }
 
-    /// Whether a request is for it. A literal segment is not taken for a parameter's value where the contract has it.
-    pub fn takes(&self, request: &Request) -> bool {
+    /// Returns whether a request is for this route. A literal segment of the contract does not match a path
+    /// parameter.
+    pub fn matches(&self, request: &Request) -> bool {
         let path = request.path.strip_prefix("/v1").unwrap_or(&request.path);
         let (ours, theirs) = (self.path.split('/'), path.split('/'));
         self.method == request.method

@@ -1,7 +1,7 @@
-//! A function that does nothing: what remains of a cold start when all that a function can leave out is left out.
+//! A function that does nothing: its cold start is the lower bound for all functions.
 //!
-//! `cargo xtask bench` builds it apart from the others, so that it gets no feature of a dependency that only they
-//! ask for.
+//! `cargo xtask bench` builds it separately, so that it gets no dependency features that only the other
+//! functions enable.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What the stand-in remembers between two runs: the objects of one Stripe account.
+//! The persistent state of the stand-in: the objects of one Stripe account.
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -10,27 +10,27 @@ use crate::intents::PaymentIntent;
 use crate::refunds::Refund;
 use crate::webhooks::Webhooks;
 
-/// Money that was taken: a charge that succeeded. At most one for each PaymentIntent.
+/// A successful charge. A PaymentIntent has at most one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Charge {
     /// `ch_…`
     pub id: String,
-    /// The PaymentIntent that it came from.
+    /// The id of the PaymentIntent.
     pub payment_intent: String,
     /// `metadata[order_id]` of that PaymentIntent.
     pub order_id: Option<String>,
     /// In the currency's minor unit.
     pub amount: u64,
-    /// How much of it was given back, in the minor unit.
+    /// The refunded part of the amount, in the minor unit.
     pub amount_refunded: u64,
-    /// ISO 4217, in small letters, as Stripe has it.
+    /// The ISO 4217 code in lower case, as in Stripe's API.
     pub currency: String,
-    /// When the money was taken.
+    /// The time at which the money was captured.
     pub at: Timestamp,
 }
 
 impl Charge {
-    /// The object as the API shows it. Its metadata is that of its PaymentIntent.
+    /// Returns the charge as an API object, with the metadata of its PaymentIntent.
     pub fn render(&self) -> Value {
         let metadata = self.order_id.as_ref().map(|id| json!({ "order_id": id }));
         json!({
@@ -52,7 +52,7 @@ impl Charge {
     }
 }
 
-/// One account: all keys that the stand-in is started with belong to it.
+/// A Stripe account. All API keys of the stand-in belong to it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Account {
     /// By id, oldest first.
@@ -61,16 +61,16 @@ pub struct Account {
     pub charges: IndexMap<String, Charge>,
     /// By id, oldest first.
     pub refunds: IndexMap<String, Refund>,
-    /// The test card behind each `pm_…` that a request with a test card's name made.
+    /// The test card of each payment method (`pm_…`) that was created from the name of a test card.
     pub payment_methods: IndexMap<String, String>,
-    /// Where events are sent to.
+    /// The webhook endpoint and its deliveries.
     #[serde(default)]
     pub webhooks: Webhooks,
-    /// Answers that are replayed when their idempotency key comes again.
+    /// The saved responses, by idempotency key.
     pub keys: Keys,
 }
 
-/// An id as Stripe makes them: the prefix and 24 letters and digits.
+/// Returns a new id in Stripe's format: the prefix and 24 alphanumeric characters.
 pub fn new_id(prefix: &str) -> String {
     let random: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
     format!("{prefix}_{random}")

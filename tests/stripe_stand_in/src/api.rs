@@ -1,4 +1,4 @@
-//! The addresses under `/v1`, and how requests and answers look on the wire.
+//! The routes under `/v1`, and the wire format of requests and responses.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::error::{Result, StripeError};
 use crate::form::Form;
 use crate::operation::Operation;
 use crate::server::CloseConnection;
-use crate::stand_in::{Answer, Call, Reply, StandIn};
+use crate::stand_in::{ApiResponse, Call, Reply, StandIn};
 
-/// The longest body that is read, in bytes.
-const LONGEST_BODY: usize = 1 << 20;
+/// The size limit of request bodies: 1 MiB.
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Which operation an address stands for, and the id in it.
+/// Returns the operation for a method and path, and the id in the path.
 fn route<'a>(method: &Method, path: &'a str) -> Option<(Operation, &'a str)> {
     let segments: Vec<&str> = path.strip_prefix("/v1/")?.split('/').collect();
     let post = method == Method::POST;
@@ -39,38 +39,40 @@ fn route<'a>(method: &Method, path: &'a str) -> Option<(Operation, &'a str)> {
     }
 }
 
-/// Answers every request that is not for the controls.
+/// Handles every request that is not for the control API.
 pub(crate) async fn respond(State(stand_in): State<Arc<StandIn>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let Some((operation, id)) = route(&parts.method, &path) else {
-        let answer = Answer::of(Err(StripeError::unknown_address(parts.method.as_str(), &path)));
-        return write(answer, &new_id("req"), None);
+        let response = ApiResponse::from_result(Err(StripeError::unknown_url(parts.method.as_str(), &path)));
+        return into_http_response(response, &new_id("req"), None);
     };
     let post = parts.method == Method::POST;
     let form = if post {
-        match to_bytes(body, LONGEST_BODY).await {
-            Ok(body) => read_body(&parts.headers, &body),
+        match to_bytes(body, MAX_BODY_BYTES).await {
+            Ok(body) => parse_body(&parts.headers, &body),
             Err(error) => Err(StripeError::invalid(format!("The body could not be read: {error}"))),
         }
     } else {
         Form::parse(parts.uri.query().unwrap_or_default().as_bytes())
     };
     // "Don't send idempotency keys in GET and DELETE requests because it has no effect."
-    let key = text(&parts.headers, &IDEMPOTENCY_KEY).filter(|key| post && !key.is_empty());
+    let key = header_text(&parts.headers, &IDEMPOTENCY_KEY).filter(|key| post && !key.is_empty());
     let call = Call {
         operation,
         id: id.to_owned(),
-        authorization: text(&parts.headers, &header::AUTHORIZATION),
+        authorization: header_text(&parts.headers, &header::AUTHORIZATION),
         key: key.clone(),
         form,
         path,
     };
-    // A task of its own: what has begun is finished, also when the client goes away.
-    let answered = tokio::spawn(async move { stand_in.answer(call).await }).await;
+    // A separate task: an operation that has begun completes even if the client disconnects.
+    let answered = tokio::spawn(async move { stand_in.respond(call).await }).await;
     match answered {
-        Ok((request_id, Reply::Answer(answer))) => write(answer, &request_id, key.as_deref()),
-        Ok((_, Reply::Silence(after))) => {
+        Ok((request_id, Reply::Response(response))) => {
+            into_http_response(response, &request_id, key.as_deref())
+        }
+        Ok((_, Reply::Close(after))) => {
             tokio::time::sleep(after).await;
             CloseConnection.into_response()
         }
@@ -78,8 +80,8 @@ pub(crate) async fn respond(State(stand_in): State<Arc<StandIn>>, request: Reque
     }
 }
 
-fn read_body(headers: &HeaderMap, body: &[u8]) -> Result<Form> {
-    match text(headers, &header::CONTENT_TYPE) {
+fn parse_body(headers: &HeaderMap, body: &[u8]) -> Result<Form> {
+    match header_text(headers, &header::CONTENT_TYPE) {
         Some(kind) if !kind.starts_with("application/x-www-form-urlencoded") => {
             Err(StripeError::invalid(format!(
                 "Invalid request (check that your POST content type is application/x-www-form-urlencoded; it is {kind})."
@@ -89,13 +91,13 @@ fn read_body(headers: &HeaderMap, body: &[u8]) -> Result<Form> {
     }
 }
 
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+fn header_text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-fn write(answer: Answer, request_id: &str, key: Option<&str>) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, answer.body).into_response();
+fn into_http_response(api_response: ApiResponse, request_id: &str, key: Option<&str>) -> Response {
+    let status = StatusCode::from_u16(api_response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, api_response.body).into_response();
     let mut set = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
@@ -109,7 +111,7 @@ fn write(answer: Answer, request_id: &str, key: Option<&str>) -> Response {
     if let Some(key) = key {
         set(IDEMPOTENCY_KEY, key);
     }
-    if let Some(original) = &answer.replay_of {
+    if let Some(original) = &api_response.replay_of {
         set(HeaderName::from_static("idempotent-replayed"), "true");
         set(HeaderName::from_static("original-request"), original);
     }

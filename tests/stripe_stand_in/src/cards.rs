@@ -1,45 +1,45 @@
-//! The test payment methods that Stripe documents: <https://docs.stripe.com/testing>.
+//! Stripe's test payment methods: <https://docs.stripe.com/testing>.
 
 use serde_json::{Value, json};
 
-/// What happens when a card is charged.
+/// The outcome of charging a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
     /// The charge succeeds.
     Succeeds,
-    /// The charge is declined, with this code and, for most, the issuer's reason.
+    /// The charge is declined.
     Declines {
         /// `error.code`.
         code: &'static str,
-        /// `error.decline_code`.
+        /// `error.decline_code`: the issuer's reason.
         decline_code: Option<&'static str>,
         /// `error.message`.
         message: &'static str,
     },
-    /// The customer has to authenticate first (3D Secure).
+    /// The customer has to authenticate (3D Secure).
     RequiresAuthentication,
 }
 
 /// A test card.
 #[derive(Debug, Clone, Copy)]
 pub struct Card {
-    /// The name that a request uses, such as `pm_card_visa`.
+    /// The name in requests, such as `pm_card_visa`.
     pub name: &'static str,
     /// `visa`, `mastercard`, …
     pub brand: &'static str,
-    /// The last digits of the test card's number.
+    /// The last four digits of the card number.
     pub last4: &'static str,
-    /// What happens when it is charged.
+    /// The outcome of charging the card.
     pub behaviour: Behaviour,
 }
 
 impl Card {
-    /// The card of this name.
-    pub fn named(name: &str) -> Option<&'static Card> {
+    /// Returns the card with this name.
+    pub fn by_name(name: &str) -> Option<&'static Card> {
         CARDS.iter().find(|card| card.name == name)
     }
 
-    /// As a PaymentMethod object with this id.
+    /// Returns the card as a PaymentMethod object with this id.
     pub fn render(&self, id: &str) -> Value {
         json!({
             "id": id,
@@ -67,7 +67,7 @@ const fn declines(
 
 const DECLINED: &str = "Your card was declined.";
 
-/// Every card that the stand-in knows.
+/// The supported test cards.
 pub const CARDS: &[Card] = &[
     card("pm_card_visa", "visa", "4242", Behaviour::Succeeds),
     card("pm_card_visa_debit", "visa", "5556", Behaviour::Succeeds),

@@ -1,4 +1,4 @@
-//! The test controls under `/_control`: they need no API key.
+//! The control API under `/_control`. It needs no API key.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::account::Charge;
 use crate::faults::{Fault, NewFault};
-use crate::stand_in::{LoggedRequest, StandIn, State as Everything};
+use crate::stand_in::{LoggedRequest, StandIn, State as ServerState};
 
 pub(crate) type App = State<Arc<StandIn>>;
-/// A refusal: the status and `{"error": "what to do about it"}`.
-pub(crate) type Refusal = (StatusCode, Json<Value>);
+/// An error response: the status and `{"error": "how to fix it"}`.
+pub(crate) type ErrorResponse = (StatusCode, Json<Value>);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +26,7 @@ pub(crate) struct Filter {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Forget {
+struct ForgetQuery {
     key: Option<String>,
 }
 
@@ -44,9 +44,9 @@ pub(crate) fn routes() -> Router<Arc<StandIn>> {
 async fn add_fault(
     State(stand_in): App,
     fault: Result<Json<NewFault>, JsonRejection>,
-) -> Result<(StatusCode, Json<Fault>), Refusal> {
-    let Json(fault) = fault.map_err(|rejection| refuse(&rejection.body_text()))?;
-    let added = stand_in.state().faults.add(fault).map_err(refuse)?;
+) -> Result<(StatusCode, Json<Fault>), ErrorResponse> {
+    let Json(fault) = fault.map_err(|rejection| bad_request(&rejection.body_text()))?;
+    let added = stand_in.state().faults.add(fault).map_err(bad_request)?;
     Ok((StatusCode::CREATED, Json(added)))
 }
 
@@ -58,7 +58,7 @@ async fn clear_faults(State(stand_in): App) -> Json<Value> {
     Json(json!({ "cleared": stand_in.state().faults.clear(None) }))
 }
 
-async fn clear_fault(State(stand_in): App, Path(id): Path<u64>) -> Result<Json<Value>, Refusal> {
+async fn clear_fault(State(stand_in): App, Path(id): Path<u64>) -> Result<Json<Value>, ErrorResponse> {
     match stand_in.state().faults.clear(Some(id)) {
         0 => {
             let error = format!("there is no fault {id}: see GET /_control/faults");
@@ -68,12 +68,12 @@ async fn clear_fault(State(stand_in): App, Path(id): Path<u64>) -> Result<Json<V
     }
 }
 
-/// Without a key, forgets all of them.
+/// Deletes an idempotency key, or all of them if the query names none.
 async fn forget_keys(
     State(stand_in): App,
-    query: Result<Query<Forget>, QueryRejection>,
-) -> Result<Json<Value>, Refusal> {
-    let Query(forget) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+    query: Result<Query<ForgetQuery>, QueryRejection>,
+) -> Result<Json<Value>, ErrorResponse> {
+    let Query(forget) = query.map_err(|rejection| bad_request(&rejection.body_text()))?;
     let forgotten = stand_in.state().account.keys.forget(forget.key.as_deref());
     stand_in.changed.notify_one();
     Ok(Json(json!({ "forgotten": forgotten })))
@@ -82,35 +82,35 @@ async fn forget_keys(
 async fn list_charges(
     State(stand_in): App,
     query: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<Vec<Charge>>, Refusal> {
-    let Query(filter) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+) -> Result<Json<Vec<Charge>>, ErrorResponse> {
+    let Query(filter) = query.map_err(|rejection| bad_request(&rejection.body_text()))?;
     let state = stand_in.state();
-    let charges = state.account.charges.values().filter(|charge| filter.allows(charge.order_id.as_ref()));
+    let charges = state.account.charges.values().filter(|charge| filter.matches(charge.order_id.as_ref()));
     Ok(Json(charges.cloned().collect()))
 }
 
 async fn list_requests(
     State(stand_in): App,
     query: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<Vec<LoggedRequest>>, Refusal> {
-    let Query(filter) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+) -> Result<Json<Vec<LoggedRequest>>, ErrorResponse> {
+    let Query(filter) = query.map_err(|rejection| bad_request(&rejection.body_text()))?;
     let state = stand_in.state();
-    let requests = state.log.iter().filter(|request| filter.allows(request.order_id.as_ref()));
+    let requests = state.log.iter().filter(|request| filter.matches(request.order_id.as_ref()));
     Ok(Json(requests.cloned().collect()))
 }
 
 async fn reset(State(stand_in): App) -> StatusCode {
-    *stand_in.state() = Everything::default();
+    *stand_in.state() = ServerState::default();
     stand_in.changed.notify_one();
     StatusCode::NO_CONTENT
 }
 
 impl Filter {
-    pub(crate) fn allows(&self, order_id: Option<&String>) -> bool {
+    pub(crate) fn matches(&self, order_id: Option<&String>) -> bool {
         self.order_id.as_ref().is_none_or(|wanted| order_id == Some(wanted))
     }
 }
 
-pub(crate) fn refuse(error: &str) -> Refusal {
+pub(crate) fn bad_request(error: &str) -> ErrorResponse {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": error })))
 }

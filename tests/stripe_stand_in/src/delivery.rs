@@ -1,4 +1,4 @@
-//! Sending events: signed, and again while they are not taken. Nothing of the API waits for it.
+//! Webhook delivery: signed requests, with retries. No API response waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use sha2::Sha256;
 use tokio::time::{sleep, timeout};
 
 use crate::stand_in::{StandIn, now};
-use crate::webhooks::{Endpoint, is_taken};
+use crate::webhooks::{Endpoint, is_success};
 
-/// How often an event is sent, and how long it takes until the second time; each further one takes twice as long.
-/// (Stripe goes on for three days.)
-const ATTEMPTS: u32 = 8;
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The number of delivery attempts for an event. (Stripe retries for three days.)
+const MAX_ATTEMPTS: u32 = 8;
+/// The delay before the second attempt; it doubles with each further one.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(500);
+/// How long to wait for the response of the endpoint.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends what is to be sent, each event in a task of its own.
+/// Starts the delivery of all due events, each in its own task.
 pub(crate) fn dispatch(stand_in: &Arc<StandIn>) {
     for event in stand_in.state().account.webhooks.take_due() {
         tokio::spawn(deliver(Arc::clone(stand_in), event));
@@ -30,24 +30,26 @@ pub(crate) fn dispatch(stand_in: &Arc<StandIn>) {
 }
 
 async fn deliver(stand_in: Arc<StandIn>, event: String) {
-    for attempt in 1..=ATTEMPTS {
-        let Some((endpoint, body)) = stand_in.state().account.webhooks.to_send(&event) else { return };
-        let status = timeout(PATIENCE, post(&endpoint, body)).await.ok().flatten();
+    for attempt in 1..=MAX_ATTEMPTS {
+        let Some((endpoint, body)) = stand_in.state().account.webhooks.endpoint_and_body(&event) else {
+            return;
+        };
+        let status = timeout(RESPONSE_TIMEOUT, post(&endpoint, body)).await.ok().flatten();
         println!(
             "{:.3} {} webhook {event} attempt={attempt}",
             now(),
             status.map_or_else(|| "-".to_owned(), |status| status.to_string())
         );
-        stand_in.state().account.webhooks.answered(&event, status, attempt == ATTEMPTS);
+        stand_in.state().account.webhooks.record_attempt(&event, status, attempt == MAX_ATTEMPTS);
         stand_in.changed.notify_one();
-        if is_taken(status) {
+        if is_success(status) {
             return;
         }
-        sleep(FIRST_WAIT.saturating_mul(1 << (attempt - 1))).await;
+        sleep(FIRST_RETRY_DELAY.saturating_mul(1 << (attempt - 1))).await;
     }
 }
 
-/// The status of the answer, if one came.
+/// Posts an event; returns the status of the response, if there is one.
 async fn post(endpoint: &Endpoint, body: String) -> Option<u16> {
     let request = Request::post(&endpoint.url)
         .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
@@ -59,10 +61,10 @@ async fn post(endpoint: &Endpoint, body: String) -> Option<u16> {
     Some(client.request(request).await.ok()?.status().as_u16())
 }
 
-/// `Stripe-Signature` (<https://docs.stripe.com/webhooks#verify-manually>).
+/// Returns the `Stripe-Signature` header (<https://docs.stripe.com/webhooks#verify-manually>).
 fn sign(secret: &str, at: Timestamp, body: &str) -> String {
     let time = at.as_second();
-    // HMAC takes keys of any length.
+    // HMAC accepts keys of any length, so this does not fail.
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
     let bytes = mac.map(|mac| mac.chain_update(format!("{time}.{body}")).finalize().into_bytes());
     let hex: String = bytes.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_as_python_makes_it() {
+    fn signatures_match_those_of_pythons_hmac() {
         // hmac.new(b"whsec_test_secret", b"1795428930." + body, hashlib.sha256).hexdigest()
         let at = Timestamp::from_second(1_795_428_930).unwrap();
         let signature = sign("whsec_test_secret", at, r#"{"id":"evt_1","object":"event"}"#);

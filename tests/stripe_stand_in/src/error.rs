@@ -1,52 +1,52 @@
-//! Errors in the shape that Stripe gives them: <https://docs.stripe.com/api/errors>.
+//! Errors in Stripe's format: <https://docs.stripe.com/api/errors>.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The result of a call to the API; boxed, because an error carries many fields.
+/// The result of an API call. The error is boxed because it has many fields.
 pub type Result<T> = std::result::Result<T, Box<StripeError>>;
 
-/// The kinds of error that Stripe tells apart.
+/// Stripe's error types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorType {
-    /// Something went wrong on the side of the API.
+    /// A failure of the API itself.
     ApiError,
     /// The card was declined.
     CardError,
-    /// An idempotency key came back with another request.
+    /// An idempotency key was reused for a different request.
     IdempotencyError,
-    /// The request has wrong parameters, or does not fit the state of the object.
+    /// The request has invalid parameters or conflicts with the state of the object.
     InvalidRequestError,
 }
 
-/// The `error` object of an answer, and the HTTP status that it goes out with.
+/// The `error` object of a response, and its HTTP status.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StripeError {
-    /// HTTP status.
+    /// The HTTP status.
     #[serde(skip)]
     pub status: u16,
-    /// The kind of error.
+    /// The type of the error.
     #[serde(rename = "type")]
     pub kind: ErrorType,
-    /// For people.
+    /// A message for developers.
     pub message: String,
-    /// For programs: <https://docs.stripe.com/error-codes>.
+    /// The machine-readable code: <https://docs.stripe.com/error-codes>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
-    /// Where the code is explained.
+    /// The documentation page of the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doc_url: Option<String>,
     /// The card issuer's reason: <https://docs.stripe.com/declines/codes>.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decline_code: Option<&'static str>,
-    /// The parameter that the error is about.
+    /// The parameter that the error refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub param: Option<String>,
-    /// The failed charge, after a decline.
+    /// The id of the failed charge, after a decline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charge: Option<String>,
-    /// The PaymentIntent as it is now.
+    /// The current PaymentIntent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_intent: Option<Value>,
     /// The card that was declined.
@@ -70,47 +70,49 @@ impl StripeError {
         })
     }
 
-    /// 400: the request cannot be carried out as it is.
+    /// 400: the request is invalid.
     pub fn invalid(message: impl Into<String>) -> Box<Self> {
         Self::new(400, ErrorType::InvalidRequestError, message)
     }
 
-    /// 400 or 404: an id that is not known. `status` is 404 for an id in the path, else 400.
-    pub fn missing(status: u16, message: impl Into<String>, param: &str) -> Box<Self> {
-        Self::new(status, ErrorType::InvalidRequestError, message).code("resource_missing").param(param)
+    /// 400 or 404: the id is unknown. `status` is 404 for an id in the path, otherwise 400.
+    pub fn resource_missing(status: u16, message: impl Into<String>, param: &str) -> Box<Self> {
+        Self::new(status, ErrorType::InvalidRequestError, message)
+            .with_code("resource_missing")
+            .with_param(param)
     }
 
-    /// 401: no key, or a wrong one.
+    /// 401: the API key is missing or wrong.
     pub fn unauthorized(message: impl Into<String>) -> Box<Self> {
         Self::new(401, ErrorType::InvalidRequestError, message)
     }
 
     /// 402: the card was declined.
-    pub fn card(message: impl Into<String>) -> Box<Self> {
+    pub fn card_declined(message: impl Into<String>) -> Box<Self> {
         Self::new(402, ErrorType::CardError, message)
     }
 
-    /// 404: there is no such address.
-    pub fn unknown_address(method: &str, path: &str) -> Box<Self> {
+    /// 404: there is no route for this URL.
+    pub fn unknown_url(method: &str, path: &str) -> Box<Self> {
         let message = format!(
-            "Unrecognized request URL ({method}: {path}). See tests/stripe_stand_in/README.md for what the stand-in answers."
+            "Unrecognized request URL ({method}: {path}). See tests/stripe_stand_in/README.md for the routes of the stand-in."
         );
         Self::new(404, ErrorType::InvalidRequestError, message)
     }
 
-    /// 400: the key was used for another request.
+    /// 400: the idempotency key was used for a different request.
     pub fn idempotency(message: impl Into<String>) -> Box<Self> {
         Self::new(400, ErrorType::IdempotencyError, message)
     }
 
-    /// 409: a request with the same key is still being worked on.
+    /// 409: a request with the same key is still in progress.
     pub fn key_in_use() -> Box<Self> {
         Self::new(
             409,
             ErrorType::InvalidRequestError,
             "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through).",
         )
-        .code("idempotency_key_in_use")
+        .with_code("idempotency_key_in_use")
     }
 
     /// 429: too many requests.
@@ -120,43 +122,43 @@ impl StripeError {
             ErrorType::InvalidRequestError,
             "Request rate limit exceeded. Learn more about rate limits at https://docs.stripe.com/rate-limits.",
         )
-        .code("rate_limit")
+        .with_code("rate_limit")
     }
 
-    /// 500 or 503: the fault is Stripe's.
-    pub fn server(status: u16) -> Box<Self> {
+    /// 500 or 503: the API failed.
+    pub fn api_error(status: u16) -> Box<Self> {
         Self::new(
             status,
             ErrorType::ApiError,
-            "An unknown error occurred. (A fault that was asked of the stand-in.)",
+            "An unknown error occurred. (A fault that was injected into the stand-in.)",
         )
     }
 
-    /// With a code, and the page that explains it.
-    pub fn code(mut self: Box<Self>, code: &'static str) -> Box<Self> {
+    /// Adds a code and the link to its documentation.
+    pub fn with_code(mut self: Box<Self>, code: &'static str) -> Box<Self> {
         self.doc_url = Some(format!("https://docs.stripe.com/error-codes#{}", code.replace('_', "-")));
         self.code = Some(code);
         self
     }
 
-    /// With the parameter that is wrong.
-    pub fn param(mut self: Box<Self>, param: &str) -> Box<Self> {
+    /// Adds the name of the invalid parameter.
+    pub fn with_param(mut self: Box<Self>, param: &str) -> Box<Self> {
         self.param = Some(param.to_owned());
         self
     }
 
-    /// With the PaymentIntent that the request was about.
-    pub fn about(mut self: Box<Self>, payment_intent: Value) -> Box<Self> {
+    /// Adds the PaymentIntent that the request refers to.
+    pub fn with_payment_intent(mut self: Box<Self>, payment_intent: Value) -> Box<Self> {
         self.payment_intent = Some(payment_intent);
         self
     }
 
-    /// The body of the answer.
+    /// Returns the body of the response.
     pub fn body(&self) -> Value {
         json!({ "error": self })
     }
 
-    /// What a log line calls this error: the code, or the type where there is no code.
+    /// Returns the label of the error in log lines: the code, or the type if there is none.
     pub fn label(&self) -> String {
         self.code.map_or_else(|| json!(self.kind).as_str().unwrap_or_default().to_owned(), str::to_owned)
     }

@@ -1,4 +1,4 @@
-//! Faults on demand: what a test can make go wrong, for which operation and order, and how often.
+//! Fault injection: the kinds of failure, and the operations and orders that they apply to.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::operation::Operation;
 
-/// The operations that a fault is aimed at.
+/// The operations that a fault applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Aim {
-    /// Making a PaymentIntent.
+pub enum Target {
+    /// Creating a PaymentIntent.
     Create,
-    /// Confirming one.
+    /// Confirming a PaymentIntent.
     Confirm,
-    /// Reading one.
+    /// Retrieving a PaymentIntent.
     Retrieve,
-    /// Canceling one.
+    /// Canceling a PaymentIntent.
     Cancel,
-    /// Listing them.
+    /// Listing PaymentIntents.
     List,
-    /// Giving money back.
+    /// Creating a refund.
     Refund,
-    /// All of these, and reading refunds.
+    /// All of these, and retrieving or listing refunds.
     Any,
 }
 
-impl Aim {
+impl Target {
     fn covers(self, operation: Operation) -> bool {
         match self {
             Self::Any => true,
@@ -40,126 +40,126 @@ impl Aim {
     }
 }
 
-/// Whether the operation takes effect although the fault happens.
+/// Whether the operation takes effect despite the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// The fault comes first: nothing happens.
+    /// The fault is injected first: the operation has no effect.
     #[default]
     Before,
-    /// The effect is there; it is the answer that goes wrong.
+    /// The operation takes effect; its response is lost or replaced.
     After,
 }
 
-/// What goes wrong.
+/// The kind of failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
-    /// The endpoint breaks. Stripe keeps this answer under the idempotency key.
+    /// The endpoint fails. As at Stripe, the 500 is saved under the idempotency key.
     #[serde(rename = "http_500")]
     Http500,
-    /// The API cannot be reached behind its front. Nothing of it is kept; after the effect, the key holds
-    /// the endpoint's own answer.
+    /// The API is unavailable behind its front end. The 503 is not saved; after the effect, the key holds the
+    /// endpoint's own response.
     #[serde(rename = "http_503")]
     Http503,
-    /// Too many requests. Always before the effect; not kept.
+    /// Too many requests. Always before the effect; not saved.
     #[serde(rename = "http_429")]
     Http429,
-    /// The idempotency key is in use. Always before the effect; not kept.
+    /// The idempotency key is in use. Always before the effect; not saved.
     #[serde(rename = "conflict_409")]
     Conflict409,
-    /// No answer for `delay_ms`, then the connection is closed.
+    /// The connection is closed after `delay_ms`, without a response.
     #[serde(rename = "timeout")]
     Timeout,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     #[serde(rename = "reset")]
     Reset,
-    /// The endpoint works for `delay_ms`, holding the idempotency key, and then answers as it should; also
-    /// when the client has gone meanwhile. `before`: waits, then takes effect; `after`: the other way round.
+    /// The endpoint takes `delay_ms` longer, during which it holds the idempotency key, and then responds
+    /// normally; it completes even if the client has disconnected. `before`: waits, then takes effect;
+    /// `after`: takes effect, then waits.
     #[serde(rename = "slow")]
     Slow,
 }
 
-/// The moments of a request at which a fault can strike.
+/// The points of request processing at which a fault can be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// Before the idempotency key is looked at.
-    Arrival,
-    /// The endpoint has begun, but nothing has happened yet.
+pub enum FaultPoint {
+    /// Before the idempotency layer.
+    OnRequest,
+    /// In the endpoint, before the operation takes effect.
     BeforeEffect,
-    /// The effect is there, and the answer not yet kept.
+    /// In the endpoint, after the effect and before the response is saved.
     AfterEffect,
-    /// The answer is kept, and on its way out.
-    Departure,
+    /// After the response is saved, before it is sent.
+    OnResponse,
 }
 
-/// A fault as a test asks for it.
+/// The request to add a fault.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewFault {
-    /// What it is aimed at.
-    pub operation: Aim,
-    /// Before or after the effect.
+    /// The operations that the fault applies to.
+    pub operation: Target,
+    /// Whether the fault is injected before or after the effect.
     #[serde(default)]
     pub effect: Effect,
-    /// What goes wrong.
+    /// The kind of failure.
     pub kind: Kind,
-    /// How often; `null` or left out: until it is cleared.
+    /// How many times to inject the fault; `null` or absent: until it is cleared.
     #[serde(default)]
     pub times: Option<u32>,
-    /// Only for the order with this `metadata[order_id]`.
+    /// Restricts the fault to the order with this `metadata[order_id]`.
     #[serde(default)]
     pub order_id: Option<String>,
-    /// For how many milliseconds the fault holds the request; if left out, 60 000 for `timeout`, 1 000 for
-    /// `slow` and 0 for the others.
+    /// The delay in milliseconds; by default 60 000 for `timeout`, 1 000 for `slow` and 0 for the others.
     #[serde(default)]
     pub delay_ms: Option<u64>,
 }
 
-/// A fault that waits for its requests, and how often it has struck.
+/// A fault, and how many times it has been injected.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fault {
-    /// To clear it by.
+    /// The id for `DELETE /_control/faults/{id}`.
     pub id: u64,
-    /// What it is aimed at.
-    pub operation: Aim,
-    /// Before or after the effect.
+    /// The operations that the fault applies to.
+    pub operation: Target,
+    /// Whether the fault is injected before or after the effect.
     pub effect: Effect,
-    /// What goes wrong.
+    /// The kind of failure.
     pub kind: Kind,
-    /// How often in all; `null`: until it is cleared.
+    /// How many times to inject it in total; `null`: until it is cleared.
     pub times: Option<u32>,
-    /// Only for this order.
+    /// The order that the fault is restricted to.
     pub order_id: Option<String>,
-    /// Milliseconds.
+    /// The delay in milliseconds.
     pub delay_ms: u64,
-    /// How often it has struck.
+    /// How many times it has been injected.
     pub fired: u32,
 }
 
 impl Fault {
-    /// How long it holds the request.
+    /// Returns how long the request is delayed.
     pub fn delay(&self) -> Duration {
         Duration::from_millis(self.delay_ms)
     }
 
-    fn moment(&self) -> Moment {
+    fn point(&self) -> FaultPoint {
         match (self.kind, self.effect) {
-            (Kind::Http500 | Kind::Slow, Effect::Before) => Moment::BeforeEffect,
-            (Kind::Http500 | Kind::Slow, Effect::After) => Moment::AfterEffect,
-            (Kind::Http429 | Kind::Conflict409, _) | (_, Effect::Before) => Moment::Arrival,
-            (_, Effect::After) => Moment::Departure,
+            (Kind::Http500 | Kind::Slow, Effect::Before) => FaultPoint::BeforeEffect,
+            (Kind::Http500 | Kind::Slow, Effect::After) => FaultPoint::AfterEffect,
+            (Kind::Http429 | Kind::Conflict409, _) | (_, Effect::Before) => FaultPoint::OnRequest,
+            (_, Effect::After) => FaultPoint::OnResponse,
         }
     }
 
-    fn strikes(&self, moment: Moment, operation: Operation, order_id: Option<&str>) -> bool {
-        self.moment() == moment
+    fn matches(&self, point: FaultPoint, operation: Operation, order_id: Option<&str>) -> bool {
+        self.point() == point
             && self.operation.covers(operation)
             && self.times.is_none_or(|times| self.fired < times)
             && self.order_id.as_deref().is_none_or(|wanted| order_id == Some(wanted))
     }
 }
 
-/// All faults, in the order they were asked for.
+/// All faults, in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Faults {
     faults: Vec<Fault>,
@@ -167,18 +167,16 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Adds one.
+    /// Adds a fault.
     ///
     /// # Errors
-    /// A sentence for people, when the fault makes no sense.
+    /// When the combination of fields is invalid, with a message that says how to fix it.
     pub fn add(&mut self, new: NewFault) -> Result<Fault, &'static str> {
         if new.times == Some(0) {
-            return Err(
-                "`times` must be at least 1; leave it out for a fault that stays until it is cleared",
-            );
+            return Err("`times` must be at least 1; omit it for a fault that stays until it is cleared");
         }
         if matches!(new.kind, Kind::Http429 | Kind::Conflict409) && new.effect == Effect::After {
-            return Err("http_429 and conflict_409 are refusals: their `effect` can only be `before`");
+            return Err("http_429 and conflict_409 reject the request: their `effect` can only be `before`");
         }
         let delay_ms = new.delay_ms.unwrap_or(match new.kind {
             Kind::Timeout => 60_000,
@@ -200,19 +198,24 @@ impl Faults {
         Ok(fault)
     }
 
-    /// The first fault that strikes here, counted.
-    pub fn strike(&mut self, moment: Moment, operation: Operation, order_id: Option<&str>) -> Option<Fault> {
-        let fault = self.faults.iter_mut().find(|fault| fault.strikes(moment, operation, order_id))?;
+    /// Returns the first matching fault and counts the injection.
+    pub fn trigger(
+        &mut self,
+        point: FaultPoint,
+        operation: Operation,
+        order_id: Option<&str>,
+    ) -> Option<Fault> {
+        let fault = self.faults.iter_mut().find(|fault| fault.matches(point, operation, order_id))?;
         fault.fired += 1;
         Some(fault.clone())
     }
 
-    /// All of them, also those that are used up.
+    /// Returns all faults, including those that are used up.
     pub fn all(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// Clears the one with this id, or all. Returns how many.
+    /// Clears the fault with this id, or all. Returns the number of cleared faults.
     pub fn clear(&mut self, id: Option<u64>) -> usize {
         let before = self.faults.len();
         self.faults.retain(|fault| id.is_some_and(|id| id != fault.id));

@@ -1,21 +1,21 @@
-//! Form-encoded parameters as Stripe takes them: `amount=1250`, `metadata[order_id]=…`,
+//! Form-encoded parameters in Stripe's notation: `amount=1250`, `metadata[order_id]=…`,
 //! `payment_method_types[]=card`.
 //!
-//! Each parameter is taken out of the form by the operation that knows it; what is left at the end is
-//! a parameter that nobody knows, and is refused as Stripe refuses it.
+//! An operation removes each parameter that it reads from the form. A parameter that remains at the end is
+//! unknown and is rejected, as Stripe does.
 
 use std::collections::BTreeMap;
 
 use crate::error::{Result, StripeError};
 
-/// The parameters of one request.
+/// The parameters of a request.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
     fields: Vec<(String, String)>,
 }
 
 impl Form {
-    /// Reads a body or a query string.
+    /// Parses a body or a query string.
     ///
     /// # Errors
     /// 400 when it is not form-encoded.
@@ -28,22 +28,22 @@ impl Form {
         Ok(Self { fields })
     }
 
-    /// The same for two forms with the same parameters, in whatever order they came.
+    /// Returns a fingerprint that is equal for forms with the same parameters, in any order.
     pub fn fingerprint(&self) -> String {
         let mut sorted = self.fields.clone();
         sorted.sort();
         serde_urlencoded::to_string(sorted).unwrap_or_default()
     }
 
-    /// The value of a parameter, left in the form.
+    /// Returns the value of a parameter without removing it from the form.
     pub fn peek(&self, name: &str) -> Option<&str> {
         self.fields.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A text parameter.
+    /// Removes a text parameter and returns its value.
     ///
     /// # Errors
-    /// 400 when it is there but empty.
+    /// 400 when the parameter is present but empty.
     pub fn text(&mut self, name: &str) -> Result<Option<String>> {
         let value = self.peek(name).map(str::to_owned);
         self.fields.retain(|(key, _)| key != name);
@@ -51,31 +51,32 @@ impl Form {
             let message = format!(
                 "You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; however '{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty value."
             );
-            return Err(StripeError::invalid(message).code("parameter_invalid_empty").param(name));
+            return Err(StripeError::invalid(message).with_code("parameter_invalid_empty").with_param(name));
         }
         Ok(value)
     }
 
-    /// A text parameter that must be there.
+    /// Removes a required text parameter and returns its value.
     ///
     /// # Errors
-    /// 400 when it is not, or is empty.
+    /// 400 when the parameter is missing or empty.
     pub fn required(&mut self, name: &str) -> Result<String> {
         self.text(name)?.ok_or_else(|| {
             StripeError::invalid(format!("Missing required param: {name}."))
-                .code("parameter_missing")
-                .param(name)
+                .with_code("parameter_missing")
+                .with_param(name)
         })
     }
 
-    /// A whole number from 1 up.
+    /// Removes an integer parameter, at least 1, and returns its value.
     ///
     /// # Errors
-    /// 400 when it is something else.
+    /// 400 when the value is anything else.
     pub fn integer(&mut self, name: &str) -> Result<Option<u64>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let refuse =
-            |message: String| StripeError::invalid(message).code("parameter_invalid_integer").param(name);
+        let refuse = |message: String| {
+            StripeError::invalid(message).with_code("parameter_invalid_integer").with_param(name)
+        };
         match text.parse::<i128>().map(u64::try_from) {
             Ok(Ok(number)) if number >= 1 => Ok(Some(number)),
             Ok(_) => Err(refuse("This value must be greater than or equal to 1.".to_owned())),
@@ -83,52 +84,52 @@ impl Form {
         }
     }
 
-    /// `true` or `false`.
+    /// Removes a parameter that is `true` or `false` and returns its value.
     ///
     /// # Errors
-    /// 400 when it is something else.
+    /// 400 when the value is anything else.
     pub fn boolean(&mut self, name: &str) -> Result<Option<bool>> {
         match self.text(name)?.as_deref() {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
-            Some(other) => Err(StripeError::invalid(format!("Invalid boolean: {other}")).param(name)),
+            Some(other) => Err(StripeError::invalid(format!("Invalid boolean: {other}")).with_param(name)),
         }
     }
 
-    /// One of the given words.
+    /// Removes a parameter that has one of the given values and returns its value.
     ///
     /// # Errors
-    /// 400 when it is another.
+    /// 400 when the value is not in the list.
     pub fn one_of(&mut self, name: &str, words: &[&str]) -> Result<Option<String>> {
         match self.text(name)? {
             Some(word) if !words.contains(&word.as_str()) => {
                 let message = format!("Invalid {name}: must be one of {}", words.join(", "));
-                Err(StripeError::invalid(message).param(name))
+                Err(StripeError::invalid(message).with_param(name))
             }
             word => Ok(word),
         }
     }
 
-    /// `name[]=a&name[]=b`, or with numbers in the brackets.
+    /// Removes a list parameter, `name[]=a&name[]=b` or with indexes in the brackets, and returns its values.
     pub fn list(&mut self, name: &str) -> Vec<String> {
         self.nested(name).into_iter().map(|(_, value)| value).collect()
     }
 
-    /// `metadata[key]=value`: at most 50 keys of 40 characters, with values of 500
-    /// (<https://docs.stripe.com/metadata>).
+    /// Removes the metadata, `metadata[key]=value`, and returns it: at most 50 keys of up to 40 characters,
+    /// with values of up to 500 (<https://docs.stripe.com/metadata>).
     ///
     /// # Errors
-    /// 400 when it has more, or longer ones.
+    /// 400 when one of these limits is exceeded.
     pub fn metadata(&mut self) -> Result<BTreeMap<String, String>> {
         let mut metadata: BTreeMap<_, _> = self.nested("metadata").into_iter().collect();
         metadata.retain(|_, value| !value.is_empty());
         if metadata.len() > 50 {
-            return Err(StripeError::invalid("Metadata can have up to 50 keys.").param("metadata"));
+            return Err(StripeError::invalid("Metadata can have up to 50 keys.").with_param("metadata"));
         }
         for (key, value) in &metadata {
             let refuse =
-                |message: &str| Err(StripeError::invalid(message).param(&format!("metadata[{key}]")));
+                |message: &str| Err(StripeError::invalid(message).with_param(&format!("metadata[{key}]")));
             if key.chars().count() > 40 {
                 return refuse("Metadata keys can have up to 40 characters.");
             }
@@ -139,16 +140,16 @@ impl Form {
         Ok(metadata)
     }
 
-    /// To be called last.
+    /// Checks that no parameter remains. Call it last.
     ///
     /// # Errors
-    /// 400 when a parameter is left that no one took.
+    /// 400 when the form has an unknown parameter.
     pub fn finish(self) -> Result<()> {
         match self.fields.first() {
             None => Ok(()),
             Some((name, _)) => Err(StripeError::invalid(format!("Received unknown parameter: {name}"))
-                .code("parameter_unknown")
-                .param(name)),
+                .with_code("parameter_unknown")
+                .with_param(name)),
         }
     }
 
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_parameters_are_taken_apart() {
+    fn parses_nested_parameters() {
         let mut form = form(
             "metadata[order_id]=o-1&metadata%5Bshop%5D=tea+%26+more&payment_method_types[]=card&types[0]=a&types[1]=b",
         );
@@ -187,15 +188,15 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_parameters_does_not_matter_but_their_values_do() {
+    fn the_fingerprint_depends_on_the_values_but_not_on_the_order() {
         assert_eq!(form("a=1&b=2").fingerprint(), form("b=2&a=1").fingerprint());
         assert_ne!(form("a=1&b=2").fingerprint(), form("a=1&b=3").fingerprint());
-        // A value with a separator in it is not mistaken for two parameters.
+        // A value that contains a separator is not two parameters.
         assert_ne!(form("a=1%26b%3D2").fingerprint(), form("a=1&b=2").fingerprint());
     }
 
     #[test]
-    fn wrong_values_are_refused_with_the_name_of_the_parameter() {
+    fn rejects_invalid_values_with_the_name_of_the_parameter() {
         let cases = [
             ("amount=", "parameter_invalid_empty"),
             ("amount=ten", "parameter_invalid_integer"),

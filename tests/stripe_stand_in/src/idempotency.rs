@@ -1,8 +1,8 @@
 //! Idempotency keys: <https://docs.stripe.com/api/idempotent_requests>.
 //!
-//! The answer of the first request with a key is kept, whatever it was, once the endpoint has begun to
-//! work. A request that is refused before that (wrong parameters, no API key, too many requests, a key
-//! that is in use) leaves no trace.
+//! The response to the first request with a key is saved, whatever it is, once the endpoint has begun. A
+//! request that is rejected before that (invalid parameters, no API key, too many requests, a key in use)
+//! saves nothing.
 
 use std::collections::HashMap;
 
@@ -12,24 +12,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, StripeError};
 
-/// How long a key is remembered. Stripe promises at least this.
-pub const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// The longest key, in characters.
-pub const LONGEST_KEY: usize = 255;
+/// How long a key is kept. Stripe guarantees at least this.
+pub const KEY_RETENTION: SignedDuration = SignedDuration::from_hours(24);
+/// The maximum length of a key, in characters.
+pub const MAX_KEY_CHARS: usize = 255;
 
-/// What makes two requests the same.
+/// Identifies a request: two requests with the same fingerprint are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The path of the request.
     pub path: String,
-    /// Its parameters, sorted.
+    /// The parameters, sorted.
     pub parameters: String,
 }
 
-/// An answer that is replayed.
+/// A saved response, to be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SavedAnswer {
-    /// HTTP status.
+pub struct SavedResponse {
+    /// The HTTP status.
     pub status: u16,
     /// The body, byte for byte.
     pub body: String,
@@ -40,11 +40,12 @@ pub struct SavedAnswer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     fingerprint: Fingerprint,
-    answer: SavedAnswer,
+    #[serde(rename = "answer")]
+    response: SavedResponse,
     at: Timestamp,
 }
 
-/// The keys of an account.
+/// The idempotency keys of an account.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Keys {
     saved: IndexMap<String, Entry>,
@@ -53,24 +54,24 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The answer to replay for this key, or `None` if the request is a new one.
+    /// Returns the response to replay for this key, or `None` if the request is new.
     ///
     /// # Errors
-    /// 400 when the key is too long or was used for another request; 409 when it is in use right now.
+    /// 400 when the key is too long or was used for a different request; 409 when it is in use.
     pub fn look_up(
         &self,
         key: &str,
         fingerprint: &Fingerprint,
         now: Timestamp,
-    ) -> Result<Option<SavedAnswer>> {
-        if key.chars().count() > LONGEST_KEY {
-            let message = format!("Idempotency key is too long (maximum is {LONGEST_KEY} characters).");
+    ) -> Result<Option<SavedResponse>> {
+        if key.chars().count() > MAX_KEY_CHARS {
+            let message = format!("Idempotency key is too long (maximum is {MAX_KEY_CHARS} characters).");
             return Err(StripeError::invalid(message));
         }
         if self.in_flight.contains_key(key) {
             return Err(StripeError::key_in_use());
         }
-        let Some(entry) = self.saved.get(key).filter(|entry| now.duration_since(entry.at) < REMEMBERED_FOR)
+        let Some(entry) = self.saved.get(key).filter(|entry| now.duration_since(entry.at) < KEY_RETENTION)
         else {
             return Ok(None);
         };
@@ -88,24 +89,24 @@ impl Keys {
                 "Keys for idempotent requests can only be used with the same parameters they were first used with. {advice}"
             )));
         }
-        Ok(Some(entry.answer.clone()))
+        Ok(Some(entry.response.clone()))
     }
 
-    /// Takes the key until [`Keys::save`].
+    /// Marks the key as in use until [`Keys::save`].
     pub fn begin(&mut self, key: &str, fingerprint: Fingerprint) {
         self.in_flight.insert(key.to_owned(), fingerprint);
     }
 
-    /// Keeps the answer to the request that [`Keys::begin`] took the key for.
-    pub fn save(&mut self, key: &str, answer: SavedAnswer, now: Timestamp) {
+    /// Saves the response to the request that [`Keys::begin`] was called for.
+    pub fn save(&mut self, key: &str, response: SavedResponse, now: Timestamp) {
         if let Some(fingerprint) = self.in_flight.remove(key) {
-            self.saved.retain(|_, entry| now.duration_since(entry.at) < REMEMBERED_FOR);
-            self.saved.insert(key.to_owned(), Entry { fingerprint, answer, at: now });
+            self.saved.retain(|_, entry| now.duration_since(entry.at) < KEY_RETENTION);
+            self.saved.insert(key.to_owned(), Entry { fingerprint, response, at: now });
         }
     }
 
-    /// Forgets this key, or all of them, as Stripe may once they are 24 hours old. Returns how many.
-    /// A request that is under way keeps its key until it is answered.
+    /// Deletes this key, or all of them, as Stripe does with keys that are at least 24 hours old. Returns the
+    /// number of deleted keys. A request in progress keeps its key until it completes.
     pub fn forget(&mut self, key: Option<&str>) -> usize {
         let before = self.saved.len();
         self.saved.retain(|saved, _| key.is_some_and(|key| key != saved));
@@ -121,39 +122,39 @@ mod tests {
         Fingerprint { path: "/v1/payment_intents".to_owned(), parameters: parameters.to_owned() }
     }
 
-    fn answer() -> SavedAnswer {
-        SavedAnswer { status: 200, body: "{}".to_owned(), request_id: "req_1".to_owned() }
+    fn response() -> SavedResponse {
+        SavedResponse { status: 200, body: "{}".to_owned(), request_id: "req_1".to_owned() }
     }
 
     #[test]
-    fn a_key_is_remembered_for_24_hours_and_not_longer() {
+    fn a_key_expires_after_24_hours() {
         let start = Timestamp::UNIX_EPOCH;
         let mut keys = Keys::default();
         keys.begin("k", request("a=1"));
-        keys.save("k", answer(), start);
-        let just_before = start + REMEMBERED_FOR - SignedDuration::from_secs(1);
-        assert_eq!(keys.look_up("k", &request("a=1"), just_before).unwrap(), Some(answer()));
-        // After that, even another request may have the key.
-        assert_eq!(keys.look_up("k", &request("a=2"), start + REMEMBERED_FOR).unwrap(), None);
+        keys.save("k", response(), start);
+        let just_before = start + KEY_RETENTION - SignedDuration::from_secs(1);
+        assert_eq!(keys.look_up("k", &request("a=1"), just_before).unwrap(), Some(response()));
+        // After that, a different request can use the key.
+        assert_eq!(keys.look_up("k", &request("a=2"), start + KEY_RETENTION).unwrap(), None);
     }
 
     #[test]
-    fn a_key_in_use_is_refused_until_its_answer_is_there() {
+    fn a_key_in_use_is_rejected_until_its_response_is_saved() {
         let now = Timestamp::UNIX_EPOCH;
         let mut keys = Keys::default();
         keys.begin("k", request("a=1"));
         assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap_err().status, 409);
-        keys.save("k", answer(), now);
-        assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap(), Some(answer()));
+        keys.save("k", response(), now);
+        assert_eq!(keys.look_up("k", &request("a=1"), now).unwrap(), Some(response()));
     }
 
     #[test]
-    fn forgetting_one_key_leaves_the_others() {
+    fn deleting_a_key_keeps_the_others() {
         let now = Timestamp::UNIX_EPOCH;
         let mut keys = Keys::default();
         for key in ["one", "two", "three"] {
             keys.begin(key, request("a=1"));
-            keys.save(key, answer(), now);
+            keys.save(key, response(), now);
         }
         assert_eq!(keys.forget(Some("one")), 1);
         assert_eq!(keys.look_up("one", &request("a=1"), now).unwrap(), None);

@@ -1,7 +1,7 @@
 //! PaymentIntents and their states: <https://docs.stripe.com/payments/paymentintents/lifecycle>.
 //!
-//! Every function here runs under the account's lock, so a confirmation is one step: of two at the same
-//! time, one takes the money and the other finds the PaymentIntent `succeeded`.
+//! Every function here runs under the account's lock, so a confirmation is atomic: of two concurrent ones,
+//! the first captures the money and the second finds the PaymentIntent `succeeded`.
 
 use std::collections::BTreeMap;
 
@@ -13,25 +13,25 @@ use crate::account::{Account, Charge, new_id};
 use crate::cards::{Behaviour, Card};
 use crate::error::{Result, StripeError};
 
-/// Where a PaymentIntent stands. (`processing` and `requires_capture` do not come up with the cards and the
-/// parameters that the stand-in takes.)
+/// The status of a PaymentIntent. (`processing` and `requires_capture` do not occur with the cards and
+/// parameters that the stand-in supports.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// No card yet, or the last one was declined.
+    /// There is no card yet, or the last one was declined.
     RequiresPaymentMethod,
-    /// Has a card, and waits for the confirmation.
+    /// A card is attached; the PaymentIntent waits for its confirmation.
     RequiresConfirmation,
     /// The customer has to authenticate.
     RequiresAction,
-    /// The money was taken. Final.
+    /// The money was captured. Final.
     Succeeded,
-    /// Will never take money. Final.
+    /// The PaymentIntent can no longer be confirmed. Final.
     Canceled,
 }
 
 impl Status {
-    /// As Stripe writes it.
+    /// Returns Stripe's name for the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RequiresPaymentMethod => "requires_payment_method",
@@ -47,62 +47,58 @@ impl Status {
     }
 }
 
-/// Which payment methods a PaymentIntent takes.
+/// The payment methods that a PaymentIntent accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Accepts {
+pub enum AcceptedPaymentMethods {
     /// Cards only: `payment_method_types[]=card`.
     Cards,
-    /// Those switched on in the dashboard, which is Stripe's default.
+    /// Those that are enabled in the dashboard, which is Stripe's default.
     Automatic {
-        /// `allow_redirects`: `always`, unless it was set to `never`.
+        /// Whether `allow_redirects` is `always`, the default, and not `never`.
         redirects: bool,
     },
 }
 
-/// A PaymentIntent, as far as it varies.
+/// A PaymentIntent; only the fields whose values vary.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct PaymentIntent {
     /// `pi_…`
     pub id: String,
     /// In the currency's minor unit.
     pub amount: u64,
-    /// ISO 4217, in small letters.
+    /// The ISO 4217 code in lower case.
     pub currency: String,
-    /// Where it stands.
     pub status: Status,
-    /// `metadata[…]`
     pub metadata: BTreeMap<String, String>,
-    /// Free text.
     pub description: Option<String>,
-    /// Where Stripe would send its receipt.
+    /// The address to which Stripe would send its receipt.
     pub receipt_email: Option<String>,
-    /// `pm_…` of the card, until it is declined.
+    /// The id (`pm_…`) of the card, until it is declined.
     pub payment_method: Option<String>,
-    /// Which payment methods it takes.
-    pub accepts: Accepts,
-    /// The last charge, successful or declined.
+    /// The payment methods that it accepts.
+    pub accepts: AcceptedPaymentMethods,
+    /// The id of the last charge, successful or declined.
     pub latest_charge: Option<String>,
-    /// Why the last attempt failed.
+    /// The error of the last failed attempt.
     pub last_payment_error: Option<Value>,
-    /// When it was created.
     pub created: Timestamp,
-    /// When it was canceled.
     pub canceled_at: Option<Timestamp>,
-    /// Why, as the request had it.
+    /// The reason that the request gave.
     pub cancellation_reason: Option<String>,
 }
 
 impl PaymentIntent {
-    /// The order that the PaymentIntent is for.
+    /// Returns the order that the PaymentIntent is for: `metadata[order_id]`.
     pub fn order_id(&self) -> Option<&str> {
         self.metadata.get("order_id").map(String::as_str)
     }
 
-    /// The object as the API shows it.
+    /// Returns the PaymentIntent as an API object.
     pub fn render(&self) -> Value {
         let automatic_payment_methods = match self.accepts {
-            Accepts::Cards => Value::Null,
-            Accepts::Automatic { redirects } => {
+            AcceptedPaymentMethods::Cards => Value::Null,
+            AcceptedPaymentMethods::Automatic { redirects } => {
                 json!({ "enabled": true, "allow_redirects": if redirects { "always" } else { "never" } })
             }
         };
@@ -154,43 +150,45 @@ impl PaymentIntent {
     }
 
     fn unexpected_state(&self, message: String) -> Box<StripeError> {
-        StripeError::invalid(message).code("payment_intent_unexpected_state").about(self.render())
+        StripeError::invalid(message)
+            .with_code("payment_intent_unexpected_state")
+            .with_payment_intent(self.render())
     }
 }
 
-/// What a new PaymentIntent is to be.
+/// The parameters of a new PaymentIntent.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct NewIntent {
     /// In the currency's minor unit.
     pub amount: u64,
-    /// ISO 4217, in small letters.
+    /// The ISO 4217 code in lower case.
     pub currency: String,
-    /// `metadata[…]`
     pub metadata: BTreeMap<String, String>,
-    /// Free text.
     pub description: Option<String>,
-    /// Where Stripe would send its receipt.
+    /// The address to which Stripe would send its receipt.
     pub receipt_email: Option<String>,
     /// The name of a test card, or the id of a payment method.
     pub payment_method: Option<String>,
-    /// Which payment methods it takes.
-    pub accepts: Accepts,
-    /// Confirms it at once (`confirm=true`).
+    /// The payment methods that it accepts.
+    pub accepts: AcceptedPaymentMethods,
+    /// Confirms the PaymentIntent immediately (`confirm=true`).
     pub confirm: Option<Confirmation>,
 }
 
-/// How a PaymentIntent is confirmed.
+/// The parameters of a confirmation.
 #[derive(Debug, Default)]
 pub struct Confirmation {
-    /// The name of a test card, or the id of a payment method; else the one it already has.
+    /// The name of a test card, or the id of a payment method; by default the attached one.
     pub payment_method: Option<String>,
-    /// Where the customer comes back to after a redirect.
+    /// Where the customer returns to after a redirect.
     pub return_url: Option<String>,
-    /// Fail rather than ask the customer to authenticate: `error_on_requires_action` or `off_session`.
+    /// Whether the confirmation fails if the customer has to authenticate: `error_on_requires_action` or
+    /// `off_session`.
     pub fail_on_action: bool,
 }
 
-/// The PaymentIntent with this id.
+/// Returns the PaymentIntent with this id.
 ///
 /// # Errors
 /// 404 when there is none.
@@ -198,17 +196,17 @@ pub fn find<'a>(account: &'a Account, id: &str) -> Result<&'a PaymentIntent> {
     account.payment_intents.get(id).ok_or_else(|| no_such_intent(404, id, "intent"))
 }
 
-/// The error for the id of a PaymentIntent that does not exist.
+/// Returns the error for the id of a PaymentIntent that does not exist.
 pub fn no_such_intent(status: u16, id: &str, param: &str) -> Box<StripeError> {
-    StripeError::missing(status, format!("No such payment_intent: '{id}'"), param)
+    StripeError::resource_missing(status, format!("No such payment_intent: '{id}'"), param)
 }
 
-/// `POST /v1/payment_intents`
+/// Creates a PaymentIntent: `POST /v1/payment_intents`.
 ///
 /// # Errors
-/// 400 for a payment method that does not exist; with `confirm`, whatever [`confirm`] answers.
+/// 400 for a payment method that does not exist; with `confirm`, the errors of [`confirm`].
 pub fn create(account: &mut Account, new: NewIntent, now: Timestamp) -> Result<Value> {
-    let payment_method = new.payment_method.map(|name| attach(account, &name)).transpose()?;
+    let payment_method = new.payment_method.map(|name| attach_payment_method(account, &name)).transpose()?;
     let status =
         if payment_method.is_some() { Status::RequiresConfirmation } else { Status::RequiresPaymentMethod };
     let intent = PaymentIntent {
@@ -235,11 +233,12 @@ pub fn create(account: &mut Account, new: NewIntent, now: Timestamp) -> Result<V
     }
 }
 
-/// `POST /v1/payment_intents/{id}/confirm`: takes the money, if the card lets it be taken.
+/// Confirms a PaymentIntent, which captures the money unless the card is declined:
+/// `POST /v1/payment_intents/{id}/confirm`.
 ///
 /// # Errors
-/// 402 when the card is declined; 400 when the PaymentIntent is already final, has no payment method or
-/// could redirect the customer and has no `return_url`; 404 when it does not exist.
+/// 402 when the card is declined; 400 when the PaymentIntent is final, has no payment method, or could
+/// redirect the customer and has no `return_url`; 404 when it does not exist.
 pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now: Timestamp) -> Result<Value> {
     let intent = find(account, id)?;
     match intent.status {
@@ -253,13 +252,15 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
         }
         Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {}
     }
-    if intent.accepts == (Accepts::Automatic { redirects: true }) && confirmation.return_url.is_none() {
+    if intent.accepts == (AcceptedPaymentMethods::Automatic { redirects: true })
+        && confirmation.return_url.is_none()
+    {
         let message = "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.";
-        return Err(StripeError::invalid(message).about(intent.render()));
+        return Err(StripeError::invalid(message).with_payment_intent(intent.render()));
     }
     let attached = intent.payment_method.clone();
     let method = match confirmation.payment_method {
-        Some(name) => attach(account, &name)?,
+        Some(name) => attach_payment_method(account, &name)?,
         None => match attached {
             Some(method) => method,
             None => {
@@ -268,7 +269,7 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             }
         },
     };
-    let card = card_behind(account, &method)?;
+    let card = find_card(account, &method)?;
     let Account { payment_intents, charges, webhooks, .. } = account;
     let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
     match card.behaviour {
@@ -288,7 +289,7 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             intent.latest_charge = Some(charge.id.clone());
             charges.insert(charge.id.clone(), charge);
             let rendered = intent.render();
-            webhooks.tell("payment_intent.succeeded", &rendered, now);
+            webhooks.record_event("payment_intent.succeeded", &rendered, now);
             Ok(rendered)
         }
         Behaviour::RequiresAuthentication if !confirmation.fail_on_action => {
@@ -300,21 +301,21 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             let message = "Your card was declined. This transaction requires authentication.";
             let code = "authentication_required";
             let error = decline(intent, card, &method, code, Some(code), message);
-            webhooks.tell("payment_intent.payment_failed", &intent.render(), now);
+            webhooks.record_event("payment_intent.payment_failed", &intent.render(), now);
             Err(error)
         }
         Behaviour::Declines { code, decline_code, message } => {
             let error = decline(intent, card, &method, code, decline_code, message);
-            webhooks.tell("payment_intent.payment_failed", &intent.render(), now);
+            webhooks.record_event("payment_intent.payment_failed", &intent.render(), now);
             Err(error)
         }
     }
 }
 
-/// `POST /v1/payment_intents/{id}/cancel`
+/// Cancels a PaymentIntent: `POST /v1/payment_intents/{id}/cancel`.
 ///
 /// # Errors
-/// 400 when it has succeeded or is canceled already; 404 when it does not exist.
+/// 400 when it is already succeeded or canceled; 404 when it does not exist.
 pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Timestamp) -> Result<Value> {
     let Account { payment_intents, webhooks, .. } = account;
     let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
@@ -328,11 +329,11 @@ pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Time
     intent.canceled_at = Some(now);
     intent.cancellation_reason = reason;
     let rendered = intent.render();
-    webhooks.tell("payment_intent.canceled", &rendered, now);
+    webhooks.record_event("payment_intent.canceled", &rendered, now);
     Ok(rendered)
 }
 
-/// The attempt failed: back to where a new card can be tried, with the error kept.
+/// Records a declined attempt: the PaymentIntent requires a new payment method and keeps the error.
 fn decline(
     intent: &mut PaymentIntent,
     card: &Card,
@@ -341,7 +342,7 @@ fn decline(
     decline_code: Option<&'static str>,
     message: &str,
 ) -> Box<StripeError> {
-    let mut error = StripeError::card(message).code(code);
+    let mut error = StripeError::card_declined(message).with_code(code);
     error.decline_code = decline_code;
     error.charge = Some(new_id("ch"));
     error.payment_method = Some(card.render(method));
@@ -349,23 +350,23 @@ fn decline(
     intent.payment_method = None;
     intent.latest_charge.clone_from(&error.charge);
     intent.last_payment_error = Some(json!(&*error));
-    error.about(intent.render())
+    error.with_payment_intent(intent.render())
 }
 
-/// The id of a payment method: a test card's name makes a new one, as it does at Stripe.
-fn attach(account: &mut Account, name: &str) -> Result<String> {
-    if let Some(card) = Card::named(name) {
+/// Returns the id of a payment method. The name of a test card creates a new one, as at Stripe.
+fn attach_payment_method(account: &mut Account, name: &str) -> Result<String> {
+    if let Some(card) = Card::by_name(name) {
         let id = new_id("pm");
         account.payment_methods.insert(id.clone(), card.name.to_owned());
         return Ok(id);
     }
-    card_behind(account, name)?;
+    find_card(account, name)?;
     Ok(name.to_owned())
 }
 
-fn card_behind(account: &Account, method: &str) -> Result<&'static Card> {
+fn find_card(account: &Account, method: &str) -> Result<&'static Card> {
     let name = account.payment_methods.get(method);
-    name.and_then(|name| Card::named(name)).ok_or_else(|| {
-        StripeError::missing(400, format!("No such PaymentMethod: '{method}'"), "payment_method")
+    name.and_then(|name| Card::by_name(name)).ok_or_else(|| {
+        StripeError::resource_missing(400, format!("No such PaymentMethod: '{method}'"), "payment_method")
     })
 }

@@ -1,9 +1,10 @@
-//! A stand-in for Stripe: a small server that behaves as Stripe's documented PaymentIntents do, so that the
-//! local stack and the tests need no account, and can make the provider fail in every way that matters.
+//! A stand-in for Stripe: a small server that implements Stripe's PaymentIntents API as documented. With it
+//! the local stack and the tests need no Stripe account and can inject every relevant failure of the
+//! provider.
 //!
-//! [`StandIn`] is the account and the way of a request through it; [`router`] puts it on HTTP; [`serve`]
-//! on TCP. The crate's README tells what it keeps to and what it leaves out.
-#![expect(clippy::print_stdout, reason = "one line for each request is this server's log")]
+//! [`StandIn`] holds the account and processes requests; [`router`] exposes it over HTTP; [`serve`] accepts
+//! TCP connections. The crate's README lists what it implements and what it does not.
+#![expect(clippy::print_stdout, reason = "this server logs one line per request to stdout")]
 
 pub mod account;
 mod api;
@@ -32,17 +33,17 @@ pub use account::Account;
 pub use server::serve;
 pub use stand_in::{LoggedRequest, StandIn};
 
-/// The API key that is taken when no other is configured.
+/// The API key that is accepted if no other is configured.
 pub const DEFAULT_KEY: &str = "sk_test_local";
-/// The port that is used when no other is configured.
+/// The port that is used if no other is configured.
 pub const DEFAULT_PORT: u16 = 4578;
 
-/// All addresses: the API under `/v1` and the controls under `/_control`.
+/// Returns the router with the API under `/v1` and the control API under `/_control`.
 pub fn router(stand_in: Arc<StandIn>) -> Router {
     control::routes().merge(webhook_control::routes()).fallback(api::respond).with_state(stand_in)
 }
 
-/// Sends the events that had not been taken when the process ended.
+/// Resumes the delivery of events that the endpoint had not acknowledged when the process ended.
 pub fn resume(stand_in: &Arc<StandIn>) {
     stand_in.state().account.webhooks.resume();
     delivery::dispatch(stand_in);

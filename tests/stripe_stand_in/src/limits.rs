@@ -1,15 +1,16 @@
-//! Which amounts Stripe takes: <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>.
+//! Stripe's minimum and maximum amounts:
+//! <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>.
 
 use iso_currency::Currency;
 
 use crate::error::{Result, StripeError};
 
-/// The largest amount, in the minor unit: eight digits.
-pub const LARGEST_AMOUNT: u64 = 99_999_999;
+/// The maximum amount, in the minor unit: eight digits.
+pub const MAX_AMOUNT: u64 = 99_999_999;
 
-/// The smallest amounts that Stripe documents, in the minor unit. (With a real account they go by the
-/// currency that is paid out.)
-const SMALLEST_AMOUNTS: &[(&str, u64)] = &[
+/// The minimum amounts that Stripe documents, in the minor unit. With a real account they depend on the
+/// settlement currency.
+const MIN_AMOUNTS: &[(&str, u64)] = &[
     ("aed", 200),
     ("aud", 50),
     ("brl", 50),
@@ -35,37 +36,36 @@ const SMALLEST_AMOUNTS: &[(&str, u64)] = &[
     ("usd", 50),
 ];
 
-/// The currency in small letters.
+/// Parses a currency code; returns it in lower case.
 ///
 /// # Errors
-/// 400 when it is not one of ISO 4217.
-pub fn currency(code: &str) -> Result<String> {
+/// 400 when it is not an ISO 4217 code.
+pub fn parse_currency(code: &str) -> Result<String> {
     if Currency::from_code(&code.to_ascii_uppercase()).is_none() {
-        let message = format!("Invalid currency: {code}. It must be a three-letter code of ISO 4217.");
-        return Err(StripeError::invalid(message).param("currency"));
+        let message = format!("Invalid currency: {code}. It must be a three-letter ISO 4217 code.");
+        return Err(StripeError::invalid(message).with_param("currency"));
     }
     Ok(code.to_ascii_lowercase())
 }
 
-/// Checks an amount against the bounds.
+/// Checks an amount against the limits of its currency.
 ///
 /// # Errors
 /// 400 when it is too small or too large.
 pub fn check_amount(amount: u64, currency: &str) -> Result<()> {
-    let smallest =
-        SMALLEST_AMOUNTS.iter().find(|(code, _)| *code == currency).map_or(1, |(_, smallest)| *smallest);
-    if amount < smallest {
-        let message = format!("Amount must be at least {}", display_amount(smallest, currency));
-        return Err(StripeError::invalid(message).code("amount_too_small").param("amount"));
+    let min = MIN_AMOUNTS.iter().find(|(code, _)| *code == currency).map_or(1, |(_, min)| *min);
+    if amount < min {
+        let message = format!("Amount must be at least {}", display_amount(min, currency));
+        return Err(StripeError::invalid(message).with_code("amount_too_small").with_param("amount"));
     }
-    if amount > LARGEST_AMOUNT {
-        let message = format!("Amount must be no more than {}", display_amount(LARGEST_AMOUNT, currency));
-        return Err(StripeError::invalid(message).code("amount_too_large").param("amount"));
+    if amount > MAX_AMOUNT {
+        let message = format!("Amount must be no more than {}", display_amount(MAX_AMOUNT, currency));
+        return Err(StripeError::invalid(message).with_code("amount_too_large").with_param("amount"));
     }
     Ok(())
 }
 
-/// An amount in minor units for people: `12.50 eur`, `500 jpy`.
+/// Formats an amount in minor units for display: `12.50 eur`, `500 jpy`.
 pub fn display_amount(amount: u64, currency: &str) -> String {
     let exponent =
         Currency::from_code(&currency.to_ascii_uppercase()).and_then(Currency::exponent).unwrap_or(0);
@@ -81,16 +81,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_bounded_in_each_currency() {
+    fn each_currency_has_a_minimum_and_a_maximum() {
         assert!(check_amount(50, "eur").is_ok());
         assert_eq!(check_amount(49, "eur").unwrap_err().code, Some("amount_too_small"));
         assert_eq!(check_amount(249, "dkk").unwrap_err().message, "Amount must be at least 2.50 dkk");
-        assert!(check_amount(LARGEST_AMOUNT, "usd").is_ok());
-        assert_eq!(check_amount(LARGEST_AMOUNT + 1, "usd").unwrap_err().code, Some("amount_too_large"));
+        assert!(check_amount(MAX_AMOUNT, "usd").is_ok());
+        assert_eq!(check_amount(MAX_AMOUNT + 1, "usd").unwrap_err().code, Some("amount_too_large"));
     }
 
     #[test]
-    fn amounts_are_shown_with_the_decimals_of_their_currency() {
+    fn amounts_are_displayed_with_the_decimals_of_their_currency() {
         assert_eq!(display_amount(1250, "eur"), "12.50 eur");
         assert_eq!(display_amount(5, "usd"), "0.05 usd");
         assert_eq!(display_amount(500, "jpy"), "500 jpy");
@@ -98,8 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_is_one_of_iso_4217() {
-        assert_eq!(currency("EUR").unwrap(), "eur");
-        assert_eq!(currency("euro").unwrap_err().param.as_deref(), Some("currency"));
+    fn a_currency_is_an_iso_4217_code() {
+        assert_eq!(parse_currency("EUR").unwrap(), "eur");
+        assert_eq!(parse_currency("euro").unwrap_err().param.as_deref(), Some("currency"));
     }
 }

@@ -2,7 +2,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command-line program talks on its terminal"
+    reason = "a command-line program writes to its terminal"
 )]
 
 use std::net::Ipv4Addr;
@@ -16,19 +16,19 @@ use stripe_stand_in::{Account, DEFAULT_KEY, DEFAULT_PORT, StandIn, resume, route
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Answers as Stripe's PaymentIntents API does, on this machine only, with faults on demand.
+/// Serves Stripe's PaymentIntents API on the loopback interface, with fault injection.
 ///
-/// The test controls are under /_control; stop it with Ctrl-C or SIGTERM.
+/// The control API is under /_control. Stop the server with Ctrl-C or SIGTERM.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The port to listen on, at 127.0.0.1.
+    /// The port to listen on, on 127.0.0.1.
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Keep the account in this file, so that it is there again after a restart.
+    /// The file that persists the account across restarts.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// A secret key that is accepted; may be given several times. All keys are of one account.
+    /// A secret key to accept; can be repeated. All keys belong to one account.
     #[arg(long = "key", value_name = "KEY", default_value = DEFAULT_KEY)]
     keys: Vec<String>,
 }
@@ -62,7 +62,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
     let saver = state.clone().map(|path| {
         let report = |error: anyhow::Error| eprintln!("stripe-stand-in: {error:#}");
-        tokio::spawn(storage::keep_saved(stand_in.clone(), path, report))
+        tokio::spawn(storage::save_on_change(stand_in.clone(), path, report))
     });
     resume(&stand_in);
     serve(listener, router(stand_in.clone()), stop).await?;

@@ -1,7 +1,7 @@
-//! The operations of the API: which parameters each takes, and what it does.
+//! The operations of the API: their parameters and their execution.
 //!
-//! Reading the parameters and carrying the operation out are two steps, because Stripe keeps nothing
-//! under an idempotency key when the first one fails.
+//! Parsing and execution are separate steps because Stripe saves nothing under an idempotency key if parsing
+//! fails.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::account::Account;
 use crate::error::{Result, StripeError};
 use crate::form::Form;
-use crate::intents::{self, Accepts, Confirmation, NewIntent};
+use crate::intents::{self, AcceptedPaymentMethods, Confirmation, NewIntent};
 use crate::limits;
 use crate::refunds::{self, NewRefund};
 
-/// What a request asks for; also what a fault is aimed at.
+/// An operation of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -36,28 +36,28 @@ pub enum Operation {
     ListRefunds,
 }
 
-/// A request whose parameters are in order.
+/// An operation with valid parameters.
 #[derive(Debug)]
 pub enum Command {
-    /// A new PaymentIntent.
+    /// Creates a PaymentIntent.
     Create(NewIntent),
-    /// Take the money.
+    /// Confirms a PaymentIntent, which captures the money.
     Confirm(String, Confirmation),
-    /// Show a PaymentIntent.
+    /// Returns a PaymentIntent.
     Retrieve(String),
-    /// Never take the money, for this reason.
+    /// Cancels a PaymentIntent, with an optional reason.
     Cancel(String, Option<String>),
-    /// Show PaymentIntents, the newest first.
+    /// Lists PaymentIntents, newest first.
     List(Page),
-    /// Give money back.
+    /// Refunds a charge in whole or in part.
     Refund(NewRefund),
-    /// Show a refund.
+    /// Returns a refund.
     RetrieveRefund(String),
-    /// Show the refunds, of one PaymentIntent if it is given.
+    /// Lists refunds, newest first; only those of one PaymentIntent if it is given.
     ListRefunds(Page, Option<String>),
 }
 
-/// A part of a list: <https://docs.stripe.com/api/pagination>.
+/// The pagination parameters of a list: <https://docs.stripe.com/api/pagination>.
 #[derive(Debug)]
 pub struct Page {
     limit: usize,
@@ -65,20 +65,20 @@ pub struct Page {
 }
 
 impl Command {
-    /// Reads the parameters of an operation. `id` is the one in the path, where there is one.
+    /// Parses the parameters of an operation. `id` is the id in the path, if there is one.
     ///
     /// # Errors
-    /// 400 with the name of the parameter that is missing, wrong or unknown.
-    pub fn read(operation: Operation, id: String, mut form: Form) -> Result<Self> {
+    /// 400 with the name of the parameter that is missing, invalid or unknown.
+    pub fn parse(operation: Operation, id: String, mut form: Form) -> Result<Self> {
         let command = match operation {
-            Operation::Create => Self::Create(read_new_intent(&mut form)?),
-            Operation::Confirm => Self::Confirm(id, read_confirmation(&mut form)?),
+            Operation::Create => Self::Create(parse_new_intent(&mut form)?),
+            Operation::Confirm => Self::Confirm(id, parse_confirmation(&mut form)?),
             Operation::Retrieve => Self::Retrieve(id),
             Operation::Cancel => {
                 let reasons = ["duplicate", "fraudulent", "requested_by_customer", "abandoned"];
                 Self::Cancel(id, form.one_of("cancellation_reason", &reasons)?)
             }
-            Operation::List => Self::List(read_page(&mut form)?),
+            Operation::List => Self::List(parse_page(&mut form)?),
             Operation::Refund => Self::Refund(NewRefund {
                 payment_intent: form.required("payment_intent")?,
                 amount: form.integer("amount")?,
@@ -86,17 +86,17 @@ impl Command {
                 metadata: form.metadata()?,
             }),
             Operation::RetrieveRefund => Self::RetrieveRefund(id),
-            Operation::ListRefunds => Self::ListRefunds(read_page(&mut form)?, form.text("payment_intent")?),
+            Operation::ListRefunds => Self::ListRefunds(parse_page(&mut form)?, form.text("payment_intent")?),
         };
         form.finish()?;
         Ok(command)
     }
 
-    /// Carries the operation out.
+    /// Executes the operation.
     ///
     /// # Errors
-    /// What the operation answers instead: see [`intents`] and [`refunds`].
-    pub fn run(self, account: &mut Account, now: Timestamp) -> Result<Value> {
+    /// The error response of the operation: see [`intents`] and [`refunds`].
+    pub fn execute(self, account: &mut Account, now: Timestamp) -> Result<Value> {
         match self {
             Self::Create(new) => intents::create(account, new, now),
             Self::Confirm(id, confirmation) => intents::confirm(account, &id, confirmation, now),
@@ -104,23 +104,24 @@ impl Command {
             Self::Cancel(id, reason) => intents::cancel(account, &id, reason, now),
             Self::List(page) => {
                 let all = account.payment_intents.values().rev().map(|intent| (intent.id.as_str(), intent));
-                page.cut("/v1/payment_intents", all, intents::PaymentIntent::render)
+                page.apply("/v1/payment_intents", all, intents::PaymentIntent::render)
             }
             Self::Refund(new) => refunds::create(account, new, now),
             Self::RetrieveRefund(id) => refunds::find(account, &id).map(refunds::Refund::render),
-            Self::ListRefunds(page, of) => {
-                let wanted =
-                    |refund: &&refunds::Refund| of.as_ref().is_none_or(|id| *id == refund.payment_intent);
+            Self::ListRefunds(page, payment_intent) => {
+                let wanted = |refund: &&refunds::Refund| {
+                    payment_intent.as_ref().is_none_or(|id| *id == refund.payment_intent)
+                };
                 let all =
                     account.refunds.values().rev().filter(wanted).map(|refund| (refund.id.as_str(), refund));
-                page.cut("/v1/refunds", all, refunds::Refund::render)
+                page.apply("/v1/refunds", all, refunds::Refund::render)
             }
         }
     }
 }
 
 impl Page {
-    fn cut<'a, T: 'a>(
+    fn apply<'a, T: 'a>(
         self,
         url: &str,
         newest_first: impl Iterator<Item = (&'a str, &'a T)>,
@@ -131,7 +132,7 @@ impl Page {
             && !rest.by_ref().any(|(id, _)| id == last_seen)
         {
             let message = format!("No such object: '{last_seen}'");
-            return Err(StripeError::missing(400, message, "starting_after"));
+            return Err(StripeError::resource_missing(400, message, "starting_after"));
         }
         let data: Vec<Value> = rest.by_ref().take(self.limit).map(|(_, item)| render(item)).collect();
         let has_more = rest.next().is_some();
@@ -139,36 +140,42 @@ impl Page {
     }
 }
 
-fn read_page(form: &mut Form) -> Result<Page> {
+fn parse_page(form: &mut Form) -> Result<Page> {
     let limit = form.integer("limit")?.unwrap_or(10);
     match usize::try_from(limit) {
         Ok(limit) if limit <= 100 => Ok(Page { limit, starting_after: form.text("starting_after")? }),
         _ => Err(StripeError::invalid(format!(
             "This value must be less than or equal to 100 (it currently is '{limit}')."
         ))
-        .code("parameter_invalid_integer")
-        .param("limit")),
+        .with_code("parameter_invalid_integer")
+        .with_param("limit")),
     }
 }
 
-fn read_new_intent(form: &mut Form) -> Result<NewIntent> {
+fn parse_new_intent(form: &mut Form) -> Result<NewIntent> {
     let amount = form.integer("amount")?.ok_or_else(|| {
-        StripeError::invalid("Missing required param: amount.").code("parameter_missing").param("amount")
+        StripeError::invalid("Missing required param: amount.")
+            .with_code("parameter_missing")
+            .with_param("amount")
     })?;
-    let currency = limits::currency(&form.required("currency")?)?;
+    let currency = limits::parse_currency(&form.required("currency")?)?;
     limits::check_amount(amount, &currency)?;
     if let Some(customer) = form.text("customer")? {
-        // There is no way to make a customer here, so none exists.
-        return Err(StripeError::missing(400, format!("No such customer: '{customer}'"), "customer"));
+        // The stand-in cannot create customers, so none exists.
+        return Err(StripeError::resource_missing(
+            400,
+            format!("No such customer: '{customer}'"),
+            "customer",
+        ));
     }
     let payment_method = form.text("payment_method")?;
     let confirm = if form.boolean("confirm")? == Some(true) {
-        Some(read_confirmation(form)?)
+        Some(parse_confirmation(form)?)
     } else {
         for param in ["error_on_requires_action", "off_session", "return_url"] {
             if form.peek(param).is_some() {
                 let message = format!("The parameter `{param}` can only be used with `confirm=true`.");
-                return Err(StripeError::invalid(message).param(param));
+                return Err(StripeError::invalid(message).with_param(param));
             }
         }
         None
@@ -180,12 +187,12 @@ fn read_new_intent(form: &mut Form) -> Result<NewIntent> {
         description: form.text("description")?,
         receipt_email: form.text("receipt_email")?,
         payment_method,
-        accepts: read_accepts(form)?,
+        accepts: parse_accepted_payment_methods(form)?,
         confirm,
     })
 }
 
-fn read_confirmation(form: &mut Form) -> Result<Confirmation> {
+fn parse_confirmation(form: &mut Form) -> Result<Confirmation> {
     let error_on_requires_action = form.boolean("error_on_requires_action")?;
     let off_session = form.boolean("off_session")?;
     Ok(Confirmation {
@@ -195,20 +202,22 @@ fn read_confirmation(form: &mut Form) -> Result<Confirmation> {
     })
 }
 
-fn read_accepts(form: &mut Form) -> Result<Accepts> {
+fn parse_accepted_payment_methods(form: &mut Form) -> Result<AcceptedPaymentMethods> {
     let types = form.list("payment_method_types");
     let enabled = form.boolean("automatic_payment_methods[enabled]")?;
     let redirects = form.one_of("automatic_payment_methods[allow_redirects]", &["always", "never"])?;
     if let Some(other) = types.iter().find(|kind| *kind != "card") {
         let message =
-            format!("The payment method type \"{other}\" is invalid: the stand-in takes \"card\" only.");
-        return Err(StripeError::invalid(message).param("payment_method_types"));
+            format!("The payment method type \"{other}\" is invalid: the stand-in supports \"card\" only.");
+        return Err(StripeError::invalid(message).with_param("payment_method_types"));
     }
     match (types.is_empty(), enabled) {
         (false, Some(true)) => Err(StripeError::invalid(
             "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.",
         )),
-        (false, _) | (true, Some(false)) => Ok(Accepts::Cards),
-        (true, _) => Ok(Accepts::Automatic { redirects: redirects.as_deref() != Some("never") }),
+        (false, _) | (true, Some(false)) => Ok(AcceptedPaymentMethods::Cards),
+        (true, _) => {
+            Ok(AcceptedPaymentMethods::Automatic { redirects: redirects.as_deref() != Some("never") })
+        }
     }
 }

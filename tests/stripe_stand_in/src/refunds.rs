@@ -11,29 +11,28 @@ use crate::error::{Result, StripeError};
 use crate::intents::no_such_intent;
 use crate::limits::display_amount;
 
-/// Money that was given back. With the test cards, a refund succeeds at once.
+/// A refund. With the test cards it succeeds immediately.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct Refund {
     /// `re_…`
     pub id: String,
-    /// The charge that was given back, or a part of it.
+    /// The id of the refunded charge.
     pub charge: String,
-    /// The PaymentIntent of that charge.
+    /// The id of the charge's PaymentIntent.
     pub payment_intent: String,
     /// In the currency's minor unit.
     pub amount: u64,
-    /// ISO 4217, in small letters.
+    /// The ISO 4217 code in lower case.
     pub currency: String,
     /// `duplicate`, `fraudulent` or `requested_by_customer`.
     pub reason: Option<String>,
-    /// `metadata[…]`
     pub metadata: BTreeMap<String, String>,
-    /// When it was made.
     pub created: Timestamp,
 }
 
 impl Refund {
-    /// The object as the API shows it.
+    /// Returns the refund as an API object.
     pub fn render(&self) -> Value {
         json!({
             "id": self.id,
@@ -54,23 +53,22 @@ impl Refund {
     }
 }
 
-/// What a new refund is to be.
+/// The parameters of a new refund.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct NewRefund {
     /// `pi_…`
     pub payment_intent: String,
-    /// In the currency's minor unit; else all that is left.
+    /// In the currency's minor unit; by default the unrefunded rest of the charge.
     pub amount: Option<u64>,
-    /// Why.
     pub reason: Option<String>,
-    /// `metadata[…]`
     pub metadata: BTreeMap<String, String>,
 }
 
-/// `POST /v1/refunds`
+/// Creates a refund: `POST /v1/refunds`.
 ///
 /// # Errors
-/// 400 when the PaymentIntent does not exist, took no money, or has less left than is to be given back.
+/// 400 when the PaymentIntent does not exist, has no successful charge, or has less left than the amount.
 pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<Value> {
     let Some(intent) = account.payment_intents.get(&new.payment_intent) else {
         return Err(no_such_intent(400, &new.payment_intent, "payment_intent"));
@@ -79,12 +77,12 @@ pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<V
     let Some(charge) = charge else {
         let message =
             format!("This PaymentIntent ({}) does not have a successful charge to refund.", intent.id);
-        return Err(StripeError::invalid(message).param("payment_intent"));
+        return Err(StripeError::invalid(message).with_param("payment_intent"));
     };
     let left = charge.amount - charge.amount_refunded;
     if left == 0 {
         let message = format!("Charge {} has already been refunded.", charge.id);
-        return Err(StripeError::invalid(message).code("charge_already_refunded"));
+        return Err(StripeError::invalid(message).with_code("charge_already_refunded"));
     }
     let amount = new.amount.unwrap_or(left);
     if amount > left {
@@ -93,10 +91,10 @@ pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<V
             display_amount(amount, &charge.currency),
             display_amount(left, &charge.currency)
         );
-        return Err(StripeError::invalid(message).param("amount"));
+        return Err(StripeError::invalid(message).with_param("amount"));
     }
     charge.amount_refunded += amount;
-    account.webhooks.tell("charge.refunded", &charge.render(), now);
+    account.webhooks.record_event("charge.refunded", &charge.render(), now);
     let refund = Refund {
         id: new_id("re"),
         charge: charge.id.clone(),
@@ -112,10 +110,13 @@ pub fn create(account: &mut Account, new: NewRefund, now: Timestamp) -> Result<V
     Ok(rendered)
 }
 
-/// `GET /v1/refunds/{id}`
+/// Returns a refund: `GET /v1/refunds/{id}`.
 ///
 /// # Errors
 /// 404 when there is none.
 pub fn find<'a>(account: &'a Account, id: &str) -> Result<&'a Refund> {
-    account.refunds.get(id).ok_or_else(|| StripeError::missing(404, format!("No such refund: '{id}'"), "id"))
+    account
+        .refunds
+        .get(id)
+        .ok_or_else(|| StripeError::resource_missing(404, format!("No such refund: '{id}'"), "id"))
 }

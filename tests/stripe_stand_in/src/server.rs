@@ -1,5 +1,5 @@
-//! Serving over TCP. `axum::serve` always answers; here a fault must also be able to close a connection
-//! without an answer, which takes hyper's own loop.
+//! The TCP server. `axum::serve` always sends a response; a fault must also be able to close a connection
+//! without one, which requires hyper's connection API.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,12 +16,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-/// How long requests that are under way get to end when the server is stopped.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long the server waits for requests in flight when it is stopped.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// As a response: close the connection and send nothing.
+/// Marks a response that closes the connection and sends nothing.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the connection is closed without an answer, as a fault asked for")]
+#[error("the connection is closed without a response, as an injected fault requires")]
 pub(crate) struct CloseConnection;
 
 impl IntoResponse for CloseConnection {
@@ -32,10 +32,10 @@ impl IntoResponse for CloseConnection {
     }
 }
 
-/// Serves until `stop` is ready.
+/// Serves requests until `stop` completes.
 ///
 /// # Errors
-/// When connections can no longer be accepted.
+/// When no more connections can be accepted.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> io::Result<()> {
     let connections = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -44,7 +44,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             accepted = listener.accept() => accepted?,
             () = &mut stop => break,
         };
-        // Answers are small, and a client waits for each: without this, for 40 ms more.
+        // Responses are small and the client waits for each: Nagle's algorithm would delay them by up to 40
+        // ms.
         stream.set_nodelay(true)?;
         let router = router.clone();
         let service = service_fn(move |request| {
@@ -60,10 +61,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             }
         });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        // A connection that ends in an error concerns its client only.
+        // An error on a connection concerns only its client.
         tokio::spawn(connections.watch(connection));
     }
-    // Whoever still hangs after this is in a fault, and waits for nothing.
-    let _ = tokio::time::timeout(GRACE, connections.shutdown()).await;
+    // A request that is still open after this is delayed by a fault; its client gets no response.
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown()).await;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The way of a request through the stand-in, which is the way through Stripe as far as it shows:
-//! the API key, then the rate limiter, then the idempotency layer, then the endpoint.
+//! Request processing, in the order that Stripe's observable behaviour implies: the API key, the rate
+//! limiter, the idempotency layer, the endpoint.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,26 +15,26 @@ use tokio::time::{Duration, sleep};
 use crate::account::{Account, new_id};
 use crate::delivery::dispatch;
 use crate::error::{Result, StripeError};
-use crate::faults::{Fault, Faults, Kind, Moment};
+use crate::faults::{Fault, FaultPoint, Faults, Kind};
 use crate::form::Form;
-use crate::idempotency::{Fingerprint, SavedAnswer};
+use crate::idempotency::{Fingerprint, SavedResponse};
 use crate::operation::{Command, Operation};
 
-/// How many requests the log holds; older ones fall out.
-const LOG_LENGTH: usize = 10_000;
+/// The number of requests that the log keeps; older ones are dropped.
+const MAX_LOG_ENTRIES: usize = 10_000;
 
 /// The server's state, shared by all requests.
 #[derive(Debug)]
 pub struct StandIn {
     api_keys: Vec<String>,
     state: Mutex<State>,
-    /// Told of each change to the account, so that it can be written to disk.
+    /// Notified of each change to the account, so that it is written to disk.
     pub(crate) changed: Notify,
-    /// Held while the account is written, so that an older one never comes after a newer one.
+    /// Held while the account is written, so that an older version never overwrites a newer one.
     pub(crate) writing: Mutex<()>,
 }
 
-/// All that changes.
+/// The mutable state of the server.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) account: Account,
@@ -42,120 +42,118 @@ pub(crate) struct State {
     pub(crate) log: VecDeque<LoggedRequest>,
 }
 
-/// A request to the API, taken apart.
+/// A parsed request to the API.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) operation: Operation,
-    /// The id in the path, or nothing.
+    /// The id in the path; empty if there is none.
     pub(crate) id: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
-    /// The idempotency key, of a POST.
+    /// The idempotency key; only for POST requests.
     pub(crate) key: Option<String>,
     pub(crate) form: Result<Form>,
 }
 
-/// What a client gets.
+/// How the server reacts to a request.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    Answer(Answer),
-    /// Nothing: the connection is closed after this time.
-    Silence(Duration),
+    Response(ApiResponse),
+    /// Closes the connection after this time, without a response.
+    Close(Duration),
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The first request with this idempotency key, if this is a replay of its answer.
+    /// The `Request-Id` of the first request with this idempotency key, if this is a replay of its response.
     pub(crate) replay_of: Option<String>,
 }
 
-/// A line of `GET /_control/requests`.
+/// An entry of `GET /_control/requests`.
 #[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the fields say it")]
 pub struct LoggedRequest {
-    /// When it was answered.
+    /// The time of the response.
     pub at: Timestamp,
-    /// `Request-Id` of the answer.
+    /// The `Request-Id` of the response.
     pub request_id: String,
-    /// What was asked for.
     pub operation: Operation,
-    /// The path.
     pub path: String,
-    /// The PaymentIntent, as far as it is known.
+    /// The id of the PaymentIntent, if it is known.
     pub payment_intent: Option<String>,
-    /// The order, as far as it is known.
+    /// The order, if it is known.
     pub order_id: Option<String>,
-    /// The `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// HTTP status; `null` when there was no answer.
+    /// The HTTP status; `null` if there was no response.
     pub status: Option<u16>,
     /// The status of the object, the code of the error, or `no_answer`.
     pub outcome: String,
-    /// Whether an earlier answer was replayed.
+    /// Whether the response is the replay of an earlier one.
     pub replayed: bool,
-    /// The faults that struck.
+    /// The ids of the faults that were triggered.
     pub faults: Vec<u64>,
 }
 
-enum Begun {
-    Replay(SavedAnswer),
-    Run(Command),
+enum NextStep {
+    Replay(SavedResponse),
+    Execute(Command),
 }
 
 impl StandIn {
-    /// A stand-in that takes these API keys, all of one account.
+    /// Creates a stand-in that accepts these API keys, all for one account.
     pub fn new(api_keys: Vec<String>, account: Account) -> Self {
         let state = State { account, ..State::default() };
         Self { api_keys, state: Mutex::new(state), changed: Notify::new(), writing: Mutex::new(()) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // No step leaves the state half-changed, so it is sound even after a panic.
+        // No step leaves the state half-changed, so it is consistent even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a call. Returns the `Request-Id` with it.
-    pub(crate) async fn answer(self: &Arc<Self>, call: Call) -> (String, Reply) {
+    /// Processes a call and logs it. Returns the `Request-Id` and the reply.
+    pub(crate) async fn respond(self: &Arc<Self>, call: Call) -> (String, Reply) {
         let request_id = new_id("req");
         let mut faults = Vec::new();
-        let reply = self.reply(&call, &request_id, &mut faults).await;
+        let reply = self.process(&call, &request_id, &mut faults).await;
         self.log(&call, &request_id, &reply, faults);
         (request_id, reply)
     }
 
-    async fn reply(self: &Arc<Self>, call: &Call, request_id: &str, struck: &mut Vec<u64>) -> Reply {
+    async fn process(self: &Arc<Self>, call: &Call, request_id: &str, triggered: &mut Vec<u64>) -> Reply {
         if let Err(error) = self.authorize(call.authorization.as_deref()) {
-            return Reply::Answer(Answer::of(Err(error)));
+            return Reply::Response(ApiResponse::from_result(Err(error)));
         }
-        if let Some(fault) = self.strike(Moment::Arrival, call, struck) {
-            return suffer(&fault).await;
+        if let Some(fault) = self.trigger_fault(FaultPoint::OnRequest, call, triggered) {
+            return respond_with_fault(&fault).await;
         }
-        let answer = match self.begin(call) {
-            Err(error) => Answer::of(Err(error)),
-            Ok(Begun::Replay(saved)) => Answer::replay(saved),
-            Ok(Begun::Run(command)) => {
-                let answer = self.run(call, command, struck).await;
+        let response = match self.prepare(call) {
+            Err(error) => ApiResponse::from_result(Err(error)),
+            Ok(NextStep::Replay(saved)) => ApiResponse::replay(saved),
+            Ok(NextStep::Execute(command)) => {
+                let response = self.execute(call, command, triggered).await;
                 if let Some(key) = &call.key {
-                    let saved = SavedAnswer {
-                        status: answer.status,
-                        body: answer.body.clone(),
+                    let saved = SavedResponse {
+                        status: response.status,
+                        body: response.body.clone(),
                         request_id: request_id.to_owned(),
                     };
                     self.state().account.keys.save(key, saved, now());
                 }
                 self.changed.notify_one();
-                answer
+                response
             }
         };
-        match self.strike(Moment::Departure, call, struck) {
-            Some(fault) => suffer(&fault).await,
-            None => Reply::Answer(answer),
+        match self.trigger_fault(FaultPoint::OnResponse, call, triggered) {
+            Some(fault) => respond_with_fault(&fault).await,
+            None => Reply::Response(response),
         }
     }
 
-    /// The API key may come as a bearer token or as the user name of basic authentication.
+    /// Checks the API key, which is a bearer token or the user name of basic authentication.
     fn authorize(&self, authorization: Option<&str>) -> Result<()> {
         let key = authorization.and_then(|header| {
             let (scheme, value) = header.split_once(' ')?;
@@ -180,59 +178,65 @@ impl StandIn {
         }
     }
 
-    /// The idempotency layer, and the check of the parameters.
-    fn begin(&self, call: &Call) -> Result<Begun> {
+    /// Runs the idempotency layer and validates the parameters.
+    fn prepare(&self, call: &Call) -> Result<NextStep> {
         let form = call.form.clone()?;
         let mut state = self.state();
         let fingerprint = Fingerprint { path: call.path.clone(), parameters: form.fingerprint() };
         if let Some(key) = &call.key
             && let Some(saved) = state.account.keys.look_up(key, &fingerprint, now())?
         {
-            return Ok(Begun::Replay(saved));
+            return Ok(NextStep::Replay(saved));
         }
-        let command = Command::read(call.operation, call.id.clone(), form)?;
+        let command = Command::parse(call.operation, call.id.clone(), form)?;
         if let Some(key) = &call.key {
             state.account.keys.begin(key, fingerprint);
         }
-        Ok(Begun::Run(command))
+        Ok(NextStep::Execute(command))
     }
 
-    /// The endpoint.
-    async fn run(self: &Arc<Self>, call: &Call, command: Command, struck: &mut Vec<u64>) -> Answer {
-        if let Some(fault) = self.strike(Moment::BeforeEffect, call, struck) {
+    /// Runs the endpoint.
+    async fn execute(
+        self: &Arc<Self>,
+        call: &Call,
+        command: Command,
+        triggered: &mut Vec<u64>,
+    ) -> ApiResponse {
+        if let Some(fault) = self.trigger_fault(FaultPoint::BeforeEffect, call, triggered) {
             sleep(fault.delay()).await;
             if fault.kind == Kind::Http500 {
-                return Answer::of(Err(StripeError::server(500)));
+                return ApiResponse::from_result(Err(StripeError::api_error(500)));
             }
         }
-        let answer = Answer::of(command.run(&mut self.state().account, now()));
+        let response = ApiResponse::from_result(command.execute(&mut self.state().account, now()));
         dispatch(self);
-        if let Some(fault) = self.strike(Moment::AfterEffect, call, struck) {
-            // The effect is there already: it must not be lost if this process is stopped now.
+        if let Some(fault) = self.trigger_fault(FaultPoint::AfterEffect, call, triggered) {
+            // The operation has taken effect: persist it now, in case the process is stopped during the
+            // delay.
             self.changed.notify_one();
             sleep(fault.delay()).await;
             if fault.kind == Kind::Http500 {
-                return Answer::of(Err(StripeError::server(500)));
+                return ApiResponse::from_result(Err(StripeError::api_error(500)));
             }
         }
-        answer
+        response
     }
 
-    fn strike(&self, moment: Moment, call: &Call, struck: &mut Vec<u64>) -> Option<Fault> {
+    fn trigger_fault(&self, point: FaultPoint, call: &Call, triggered: &mut Vec<u64>) -> Option<Fault> {
         let mut state = self.state();
-        let order_id = order_of(&state.account, call);
-        let fault = state.faults.strike(moment, call.operation, order_id.as_deref())?;
-        struck.push(fault.id);
+        let order_id = order_id_of(&state.account, call);
+        let fault = state.faults.trigger(point, call.operation, order_id.as_deref())?;
+        triggered.push(fault.id);
         Some(fault)
     }
 
     fn log(&self, call: &Call, request_id: &str, reply: &Reply, faults: Vec<u64>) {
         let mut state = self.state();
         let (status, outcome, payment_intent, replayed) = match reply {
-            Reply::Silence(_) => (None, "no_answer".to_owned(), None, false),
-            Reply::Answer(answer) => {
-                let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-                (Some(answer.status), outcome_of(&body), intent_of(&body), answer.replay_of.is_some())
+            Reply::Close(_) => (None, "no_answer".to_owned(), None, false),
+            Reply::Response(response) => {
+                let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
+                (Some(response.status), outcome_of(&body), intent_id_of(&body), response.replay_of.is_some())
             }
         };
         let payment_intent = payment_intent.or_else(|| call.id.starts_with("pi_").then(|| call.id.clone()));
@@ -242,7 +246,7 @@ impl StandIn {
             operation: call.operation,
             path: call.path.clone(),
             payment_intent,
-            order_id: order_of(&state.account, call),
+            order_id: order_id_of(&state.account, call),
             idempotency_key: call.key.clone(),
             status,
             outcome,
@@ -250,15 +254,15 @@ impl StandIn {
             faults,
         };
         logged.print();
-        if state.log.len() == LOG_LENGTH {
+        if state.log.len() == MAX_LOG_ENTRIES {
             state.log.pop_front();
         }
         state.log.push_back(logged);
     }
 }
 
-impl Answer {
-    pub(crate) fn of(result: Result<Value>) -> Self {
+impl ApiResponse {
+    pub(crate) fn from_result(result: Result<Value>) -> Self {
         let (status, body) = match result {
             Ok(body) => (200, body),
             Err(error) => (error.status, error.body()),
@@ -266,7 +270,7 @@ impl Answer {
         Self { status, body: body.to_string(), replay_of: None }
     }
 
-    fn replay(saved: SavedAnswer) -> Self {
+    fn replay(saved: SavedResponse) -> Self {
         Self { status: saved.status, body: saved.body, replay_of: Some(saved.request_id) }
     }
 }
@@ -289,20 +293,21 @@ impl LoggedRequest {
     }
 }
 
-/// What a fault on the way in or out makes of a request.
-async fn suffer(fault: &Fault) -> Reply {
+/// Returns the reply for a fault that is injected before or after the endpoint.
+async fn respond_with_fault(fault: &Fault) -> Reply {
     let error = match fault.kind {
-        Kind::Timeout | Kind::Reset => return Reply::Silence(fault.delay()),
+        Kind::Timeout | Kind::Reset => return Reply::Close(fault.delay()),
         Kind::Http429 => StripeError::rate_limit(),
         Kind::Conflict409 => StripeError::key_in_use(),
-        Kind::Http503 | Kind::Http500 | Kind::Slow => StripeError::server(503),
+        Kind::Http503 | Kind::Http500 | Kind::Slow => StripeError::api_error(503),
     };
     sleep(fault.delay()).await;
-    Reply::Answer(Answer::of(Err(error)))
+    Reply::Response(ApiResponse::from_result(Err(error)))
 }
 
-/// `metadata[order_id]`: of the request, if it makes a PaymentIntent, else of the one that it is about.
-fn order_of(account: &Account, call: &Call) -> Option<String> {
+/// Returns `metadata[order_id]`: from the request if it creates a PaymentIntent, otherwise from the
+/// PaymentIntent that it refers to.
+fn order_id_of(account: &Account, call: &Call) -> Option<String> {
     let form = call.form.as_ref().ok();
     if call.operation == Operation::Create {
         return form?.peek("metadata[order_id]").map(str::to_owned);
@@ -317,15 +322,15 @@ fn outcome_of(body: &Value) -> String {
     outcome.unwrap_or("ok").to_owned()
 }
 
-fn intent_of(body: &Value) -> Option<String> {
+fn intent_id_of(body: &Value) -> Option<String> {
     let own = if body["object"] == "payment_intent" { &body["id"] } else { &body["payment_intent"] };
     own.as_str().or_else(|| body["error"]["payment_intent"]["id"].as_str()).map(str::to_owned)
 }
 
-/// The stand-in's only clock.
+/// Returns the current time. This is the only clock of the stand-in.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a process of its own, beside the system under test: no simulation sets its time"
+    reason = "the stand-in is a separate process, outside the system under test: no simulation sets its time"
 )]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()

@@ -1,4 +1,4 @@
-//! The account on disk: one JSON file, replaced as a whole.
+//! Persists the account in one JSON file, which is replaced atomically.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::account::Account;
 use crate::stand_in::StandIn;
 
-/// Changes within this time are written together.
-const SETTLE: Duration = Duration::from_millis(200);
+/// The delay of a write after a change; further changes in this time are written with it.
+const WRITE_DELAY: Duration = Duration::from_millis(200);
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -21,10 +21,10 @@ struct File<A> {
     account: A,
 }
 
-/// The account in this file; an empty one when there is no such file.
+/// Loads the account from a file; returns an empty account if the file does not exist.
 ///
 /// # Errors
-/// When the file cannot be read or understood.
+/// When the file cannot be read or parsed, or has another version.
 pub fn load(path: &Path) -> anyhow::Result<Account> {
     let advice =
         || format!("cannot use the state file {}: move it away, or pass another --state", path.display());
@@ -37,7 +37,7 @@ pub fn load(path: &Path) -> anyhow::Result<Account> {
     Ok(file.account)
 }
 
-/// Writes the account: first beside the file, then over it, so that there is always a whole one.
+/// Writes the account to a temporary file and renames it, so that the file is always complete.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -46,20 +46,20 @@ pub fn save(stand_in: &StandIn, path: &Path) -> anyhow::Result<()> {
     let text = serde_json::to_vec(&File { version: VERSION, account: &stand_in.state().account })?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            .with_context(|| format!("cannot create the directory {}", folder.display()))?;
     }
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, text)
-        .and_then(|()| std::fs::rename(&beside, path))
+    let temporary = path.with_extension("new");
+    std::fs::write(&temporary, text)
+        .and_then(|()| std::fs::rename(&temporary, path))
         .with_context(|| format!("cannot write the state file {}", path.display()))
 }
 
-/// Writes the account soon after each change, for as long as the process runs. At most 200 ms of changes are
-/// lost when it is killed.
-pub async fn keep_saved(stand_in: Arc<StandIn>, path: PathBuf, report: impl Fn(anyhow::Error)) {
+/// Writes the account after each change, for as long as the process runs. If the process is killed, at most
+/// 200 ms of changes are lost.
+pub async fn save_on_change(stand_in: Arc<StandIn>, path: PathBuf, report: impl Fn(anyhow::Error)) {
     loop {
         stand_in.changed.notified().await;
-        tokio::time::sleep(SETTLE).await;
+        tokio::time::sleep(WRITE_DELAY).await;
         let (writer, target) = (stand_in.clone(), path.clone());
         match tokio::task::spawn_blocking(move || save(&writer, &target)).await {
             Ok(Ok(())) => {}

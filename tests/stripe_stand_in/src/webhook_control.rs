@@ -1,4 +1,4 @@
-//! The test controls of webhooks, under `/_control`.
+//! The control API for webhooks, under `/_control`.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::control::{App, Filter, Refusal, refuse};
+use crate::control::{App, ErrorResponse, Filter, bad_request};
 use crate::delivery::dispatch;
 use crate::stand_in::StandIn;
 use crate::webhooks::{Delivery, Endpoint, Mode};
 
-/// `GET /_control/webhook_endpoint`. The secret is told to nobody.
+/// The response of `GET /_control/webhook_endpoint`. It does not contain the secret.
 #[derive(Debug, Serialize)]
 struct EndpointView {
     url: Option<String>,
@@ -39,13 +39,15 @@ pub(crate) fn routes() -> Router<Arc<StandIn>> {
 async fn set_endpoint(
     State(stand_in): App,
     endpoint: Result<Json<Endpoint>, JsonRejection>,
-) -> Result<StatusCode, Refusal> {
-    let Json(endpoint) = endpoint.map_err(|rejection| refuse(&rejection.body_text()))?;
+) -> Result<StatusCode, ErrorResponse> {
+    let Json(endpoint) = endpoint.map_err(|rejection| bad_request(&rejection.body_text()))?;
     if !endpoint.url.starts_with("http://") {
-        return Err(refuse("url must start with http://: the stand-in sends webhooks on this machine only"));
+        return Err(bad_request(
+            "url must start with http://: the stand-in sends webhooks only to this machine",
+        ));
     }
     if !endpoint.secret.starts_with("whsec_") {
-        return Err(refuse("secret must start with whsec_, as Stripe's do"));
+        return Err(bad_request("secret must start with whsec_, as Stripe's do"));
     }
     stand_in.state().account.webhooks.endpoint = Some(endpoint);
     stand_in.changed.notify_one();
@@ -55,8 +57,8 @@ async fn set_endpoint(
 async fn show(
     State(stand_in): App,
     query: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<EndpointView>, Refusal> {
-    let Query(filter) = query.map_err(|rejection| refuse(&rejection.body_text()))?;
+) -> Result<Json<EndpointView>, ErrorResponse> {
+    let Query(filter) = query.map_err(|rejection| bad_request(&rejection.body_text()))?;
     let state = stand_in.state();
     let webhooks = &state.account.webhooks;
     let deliveries = webhooks.deliveries.values();
@@ -64,7 +66,7 @@ async fn show(
         url: webhooks.endpoint.as_ref().map(|endpoint| endpoint.url.clone()),
         mode: webhooks.endpoint.as_ref().map(|endpoint| endpoint.mode),
         deliveries: deliveries
-            .filter(|delivery| filter.allows(delivery.order_id.as_ref()))
+            .filter(|delivery| filter.matches(delivery.order_id.as_ref()))
             .cloned()
             .collect(),
     }))
@@ -76,19 +78,19 @@ async fn remove_endpoint(State(stand_in): App) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Counts for what happens to the order from now on.
+/// Sets the mode for future events of an order.
 async fn set_mode(
     State(stand_in): App,
     Path(order_id): Path<String>,
     mode: Result<Json<NewMode>, JsonRejection>,
-) -> Result<StatusCode, Refusal> {
-    let Json(NewMode { mode }) = mode.map_err(|rejection| refuse(&rejection.body_text()))?;
+) -> Result<StatusCode, ErrorResponse> {
+    let Json(NewMode { mode }) = mode.map_err(|rejection| bad_request(&rejection.body_text()))?;
     stand_in.state().account.webhooks.modes.insert(order_id, mode);
     stand_in.changed.notify_one();
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn resend(State(stand_in): App, Path(event): Path<String>) -> Result<StatusCode, Refusal> {
+async fn resend(State(stand_in): App, Path(event): Path<String>) -> Result<StatusCode, ErrorResponse> {
     if !stand_in.state().account.webhooks.resend(&event) {
         let error = format!("there is no event {event}: see GET /_control/webhook_endpoint");
         return Err((StatusCode::NOT_FOUND, Json(json!({ "error": error }))));

@@ -1,4 +1,4 @@
-//! Webhooks: events of the account, and what became of sending them (<https://docs.stripe.com/webhooks>).
+//! Webhooks: the events of the account and their deliveries (<https://docs.stripe.com/webhooks>).
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -7,34 +7,34 @@ use serde_json::{Value, json};
 
 use crate::account::new_id;
 
-/// The version of the API that events are written in.
+/// The API version of the events.
 const API_VERSION: &str = "2024-06-20";
-/// How many deliveries are remembered; older ones fall out.
-const MOST_DELIVERIES: usize = 5_000;
+/// The number of deliveries that are kept; older ones are dropped.
+const MAX_DELIVERIES: usize = 5_000;
 
-/// Where events are sent to, and those that there were since it is known.
+/// The webhook endpoint, and the events since it was set.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Webhooks {
-    /// None: nothing is sent, and nothing kept.
+    /// Without an endpoint, events are neither sent nor kept.
     pub endpoint: Option<Endpoint>,
-    /// For single orders, by their id: how their events are sent, in place of how all are.
+    /// The modes of individual orders, by order id. They override that of the endpoint.
     pub modes: IndexMap<String, Mode>,
-    /// By the event's id, oldest first.
+    /// By event id, oldest first.
     pub deliveries: IndexMap<String, Delivery>,
-    /// The events that are to be sent now. One may be there twice.
+    /// The ids of the events to send now. An id can occur twice.
     #[serde(skip)]
     due: Vec<String>,
 }
 
-/// Where events are sent to.
+/// The webhook endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// `http://…`
     pub url: String,
-    /// What they are signed with: `whsec_…`
+    /// The signing secret: `whsec_…`
     pub secret: String,
-    /// How they are sent.
+    /// How events are sent.
     #[serde(default)]
     pub mode: Mode,
 }
@@ -43,54 +43,55 @@ pub struct Endpoint {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// At once, and again while they are not taken.
+    /// Immediately, with retries until the endpoint acknowledges them.
     #[default]
     Normal,
-    /// Not until somebody asks for it.
+    /// Held until they are resent through the control API.
     Off,
     /// Twice, at the same time.
     Twice,
 }
 
-/// An event, and what became of sending it.
+/// An event and the status of its delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Its id: `evt_…`
+    /// The event id: `evt_…`
     pub event: String,
-    /// Its type: `payment_intent.succeeded`, …
+    /// The event type: `payment_intent.succeeded`, …
     #[serde(rename = "type")]
     pub kind: String,
-    /// `metadata[order_id]` of what it is about.
+    /// `metadata[order_id]` of the object in the event.
     pub order_id: Option<String>,
-    /// When it happened.
+    /// The time of the event.
     pub at: Timestamp,
-    /// How often it was sent.
+    /// The number of attempts so far.
     pub attempts: u32,
-    /// The status of the last answer; `null` where none came.
+    /// The HTTP status of the last response; `null` if there was none.
     pub last_status: Option<u16>,
-    /// Where that leaves it.
+    /// The state of the delivery.
     pub state: DeliveryState,
     /// The event, byte for byte.
     pub body: String,
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// Kept back, as [`Mode::Off`] wants it.
+    /// Not sent because of [`Mode::Off`].
     Held,
-    /// Being sent, or waiting to be sent again.
+    /// Being sent, or waiting for a retry.
     Pending,
-    /// Taken: answered with 2xx.
+    /// Acknowledged with a 2xx response.
     Delivered,
-    /// Sent often enough, and not taken.
-    GivenUp,
+    /// Not acknowledged after the last attempt.
+    #[serde(rename = "given_up")]
+    Failed,
 }
 
 impl Webhooks {
-    /// Something happened to `object`, as the API shows it: an event for the endpoint, if there is one.
-    pub fn tell(&mut self, kind: &str, object: &Value, now: Timestamp) {
+    /// Records an event about `object`, which is an API object, if there is an endpoint.
+    pub fn record_event(&mut self, kind: &str, object: &Value, now: Timestamp) {
         let Some(endpoint) = &self.endpoint else { return };
         let order_id = object.pointer("/metadata/order_id").and_then(Value::as_str).map(str::to_owned);
         let mode = order_id.as_ref().and_then(|id| self.modes.get(id)).copied().unwrap_or(endpoint.mode);
@@ -123,13 +124,14 @@ impl Webhooks {
             state,
             body: body.to_string(),
         };
-        if self.deliveries.len() >= MOST_DELIVERIES {
+        if self.deliveries.len() >= MAX_DELIVERIES {
             self.deliveries.shift_remove_index(0);
         }
         self.deliveries.insert(event, delivery);
     }
 
-    /// Has an event sent once more, or at last. False when there is none of that id.
+    /// Schedules an event to be sent again, or for the first time if it is held. Returns false if the id is
+    /// unknown.
     pub fn resend(&mut self, event: &str) -> bool {
         let Some(delivery) = self.deliveries.get_mut(event) else { return false };
         delivery.state = DeliveryState::Pending;
@@ -137,37 +139,37 @@ impl Webhooks {
         true
     }
 
-    /// Has everything sent that was to be sent when the process ended.
+    /// Schedules all events that were pending when the process ended.
     pub fn resume(&mut self) {
         let pending = self.deliveries.values().filter(|delivery| delivery.state == DeliveryState::Pending);
         self.due = pending.map(|delivery| delivery.event.clone()).collect();
     }
 
-    /// The events that are to be sent now, and are not when this is asked again.
+    /// Returns the ids of the events to send now and clears the list.
     pub fn take_due(&mut self) -> Vec<String> {
         std::mem::take(&mut self.due)
     }
 
-    /// Where to send an event, and what; nothing when either is gone.
-    pub fn to_send(&self, event: &str) -> Option<(Endpoint, String)> {
+    /// Returns the endpoint and the body of an event; `None` if either has been removed.
+    pub fn endpoint_and_body(&self, event: &str) -> Option<(Endpoint, String)> {
         Some((self.endpoint.clone()?, self.deliveries.get(event)?.body.clone()))
     }
 
-    /// Notes how an event was answered; with `last`, it is not sent again.
-    pub fn answered(&mut self, event: &str, status: Option<u16>, last: bool) {
+    /// Records the response to an attempt. After the last attempt there is no retry.
+    pub fn record_attempt(&mut self, event: &str, status: Option<u16>, is_last_attempt: bool) {
         let Some(delivery) = self.deliveries.get_mut(event) else { return };
         delivery.attempts = delivery.attempts.saturating_add(1);
         delivery.last_status = status;
-        // Of two that are sent at a time, one that was taken counts.
-        if is_taken(status) {
+        // Of two concurrent attempts, one acknowledgement is enough.
+        if is_success(status) {
             delivery.state = DeliveryState::Delivered;
-        } else if last && delivery.state == DeliveryState::Pending {
-            delivery.state = DeliveryState::GivenUp;
+        } else if is_last_attempt && delivery.state == DeliveryState::Pending {
+            delivery.state = DeliveryState::Failed;
         }
     }
 }
 
-/// Whether an answer with this status says that the event need not come again.
-pub fn is_taken(status: Option<u16>) -> bool {
+/// Returns whether a response with this status acknowledges the event.
+pub fn is_success(status: Option<u16>) -> bool {
     status.is_some_and(|status| (200..300).contains(&status))
 }

@@ -1,5 +1,5 @@
-//! `planted-panic`: a function whose handler panics at the messages that ask for it, built as those are that are
-//! deployed. For the test that such a panic leaves the other messages of the batch alone.
+//! `planted-panic`: a function whose handler panics if a message requests it. It is built like the deployed
+//! functions, for the test that a panic does not affect the other messages of a batch.
 
 use std::time::Duration;
 
@@ -12,30 +12,30 @@ use platform::publisher::NoPublisher;
 use platform::{host, telemetry};
 use serde_json::Value;
 
-struct PanicsWhenAsked;
+struct PanicOnRequest;
 
 #[async_trait]
-impl MessageHandler<Fact> for PanicsWhenAsked {
+impl MessageHandler<Fact> for PanicOnRequest {
     fn labels(&self, message: &Value) -> Labels {
-        panic_at(message, "labels");
+        panic_if_requested(message, "labels");
         Labels::default()
     }
 
     async fn handle_message(&self, message: Value, _: Duration) -> Result<Vec<Event>, Failure> {
-        panic_at(&message, "handler");
+        panic_if_requested(&message, "handler");
         Ok(Vec::new())
     }
 }
 
-#[expect(clippy::panic, reason = "what this function is for")]
-fn panic_at(message: &Value, place: &str) {
+#[expect(clippy::panic, reason = "the purpose of this function")]
+fn panic_if_requested(message: &Value, place: &str) {
     if message.get("panic").is_some_and(|wanted| wanted == place) {
-        panic!("the message asks for it");
+        panic!("the message requests a panic");
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
-    host::queue::run(env!("CARGO_BIN_NAME"), Aws::from_env()?.queue()?, NoPublisher, PanicsWhenAsked).await
+    host::queue::run(env!("CARGO_BIN_NAME"), Aws::from_env()?.queue()?, NoPublisher, PanicOnRequest).await
 }

@@ -1,5 +1,5 @@
-//! Events of every kind: those in `events/`, one file each, those that are too large or no JSON, and for each function
-//! its own sample with something odd in it.
+//! Events of every kind: those in `events/`, one file each, events that are too large or not JSON, and
+//! variants of each function's sample event.
 
 use std::path::Path;
 
@@ -8,21 +8,21 @@ use bench::functions::{Function, Trigger};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// An event.
+/// An event for an invocation.
 pub(crate) struct Event {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) bytes: Bytes,
 }
 
-/// Whose event it is.
+/// The kind of an event, which determines the expected response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A request of API Gateway's Lambda proxy integration.
+    /// A request from API Gateway's Lambda proxy integration.
     Api,
-    /// One that is no HTTP request: 400.
-    Unreadable,
-    /// Records for a function that takes records of that source, and an error for others.
+    /// A proxy event that is not a valid HTTP request. The response is 400.
+    InvalidRequest,
+    /// Records for a function with that event source; an error for all others.
     Batch,
     /// Anything else.
     Other,
@@ -32,18 +32,18 @@ fn event(kind: Kind, name: &str, bytes: impl Into<Bytes>) -> Event {
     Event { name: name.to_owned(), kind, bytes: bytes.into() }
 }
 
-/// Events for all functions.
-pub(crate) fn every_kind() -> Vec<Event> {
+/// Returns the events for all functions.
+pub(crate) fn events_for_all_functions() -> Vec<Event> {
     let mut events = files("api", Kind::Api);
-    events.extend(files("unreadable", Kind::Unreadable));
+    events.extend(files("unreadable", Kind::InvalidRequest));
     events.extend(files("other", Kind::Other));
     assert!(events.len() > 40, "only {} events were found", events.len());
     let headers: Value = (0..40_000).map(|number| (format!("x-{number}"), json!(["1"]))).collect();
     let api = |kind, name, fields| event(kind, name, changed(&request(), &fields).to_string());
     events.extend([
-        api(Kind::Unreadable, "path of 70 KB", json!({ "path": format!("/{}", "a".repeat(70_000)) })),
+        api(Kind::InvalidRequest, "path of 70 KB", json!({ "path": format!("/{}", "a".repeat(70_000)) })),
         api(
-            Kind::Unreadable,
+            Kind::InvalidRequest,
             "query of 70 KB",
             json!({ "queryStringParameters": { "a": "a".repeat(70_000) } }),
         ),
@@ -52,7 +52,7 @@ pub(crate) fn every_kind() -> Vec<Event> {
             "40,000 values of a header",
             json!({ "multiValueHeaders": { "x-a": vec!["1"; 40_000] } }),
         ),
-        api(Kind::Unreadable, "40,000 headers", json!({ "multiValueHeaders": headers })),
+        api(Kind::InvalidRequest, "40,000 headers", json!({ "multiValueHeaders": headers })),
         api(Kind::Api, "header of 1 MB", json!({ "headers": { "x-a": "a".repeat(1 << 20) } })),
         api(Kind::Api, "body of 6 MB", json!({ "httpMethod": "POST", "body": "a".repeat(6 << 20) })),
         api(
@@ -62,74 +62,78 @@ pub(crate) fn every_kind() -> Vec<Event> {
         ),
         event(Kind::Other, "nothing", ""),
         event(Kind::Other, "a space", " "),
-        event(Kind::Other, "broken off", "{\"Records\": [{"),
-        event(Kind::Other, "no UTF-8", &b"{\"a\": \"\xff\xfe\"}"[..]),
+        event(Kind::Other, "truncated", "{\"Records\": [{"),
+        event(Kind::Other, "not UTF-8", &b"{\"a\": \"\xff\xfe\"}"[..]),
         event(Kind::Other, "half a surrogate", "{\"a\": \"\\ud800\"}"),
-        event(Kind::Other, "a key twice", "{\"Records\": [], \"Records\": []}"),
-        event(Kind::Other, "100,000 lists in each other", "[".repeat(100_000) + &"]".repeat(100_000)),
-        event(Kind::Other, "deep in what is not looked at", deep("{\"x\":", "}", 100_000)),
-        event(Kind::Other, "no number is so large", "{\"a\": 1e999, \"b\": 123456789012345678901234567890}"),
+        event(Kind::Other, "a duplicate key", "{\"Records\": [], \"Records\": []}"),
+        event(Kind::Other, "100,000 nested lists", "[".repeat(100_000) + &"]".repeat(100_000)),
+        event(Kind::Other, "100,000 nested objects in an unknown field", deep("{\"x\":", "}", 100_000)),
+        event(Kind::Other, "numbers out of range", "{\"a\": 1e999, \"b\": 123456789012345678901234567890}"),
         event(Kind::Other, "text of 6 MB", format!("\"{}\"", "a".repeat(6 << 20))),
         event(Kind::Other, "100,000 fields", fields(100_000)),
     ]);
     events
 }
 
-/// The function's own sample, with something odd in it.
-pub(crate) fn odd_ones_of(function: &Function) -> Vec<Event> {
+/// Returns variants of the function's sample event.
+pub(crate) fn sample_variants(function: &Function) -> Vec<Event> {
     let sample: Value = serde_json::from_slice(&function.event(now())).unwrap();
     match function.trigger {
-        Trigger::Http => odd_requests(&sample),
-        Trigger::Records if sample["Records"][0]["eventSource"] == "aws:dynamodb" => odd_changes(&sample),
-        Trigger::Records => odd_messages(&sample),
-        Trigger::Other => odd_fields(&sample),
+        Trigger::Http => request_variants(&sample),
+        Trigger::Records if sample["Records"][0]["eventSource"] == "aws:dynamodb" => change_variants(&sample),
+        Trigger::Records => message_variants(&sample),
+        Trigger::Other => field_variants(&sample),
     }
 }
 
-fn odd_requests(sample: &Value) -> Vec<Event> {
-    let odd = |kind, name, fields| {
-        event(kind, &format!("its own sample: {name}"), changed(sample, &fields).to_string())
+fn request_variants(sample: &Value) -> Vec<Event> {
+    let variant = |kind, name, fields| {
+        event(kind, &format!("its sample: {name}"), changed(sample, &fields).to_string())
     };
     let deep_body = deep("[", "]", 100_000);
     vec![
-        odd(Kind::Api, "as it is", json!({})),
-        odd(Kind::Unreadable, "a body that is no Base64", json!({ "body": "{}", "isBase64Encoded": true })),
-        odd(Kind::Unreadable, "a path of 70 KB", json!({ "path": "/a".repeat(35_000) })),
-        odd(
-            Kind::Unreadable,
+        variant(Kind::Api, "unchanged", json!({})),
+        variant(
+            Kind::InvalidRequest,
+            "a body that is not Base64",
+            json!({ "body": "{}", "isBase64Encoded": true }),
+        ),
+        variant(Kind::InvalidRequest, "a path of 70 KB", json!({ "path": "/a".repeat(35_000) })),
+        variant(
+            Kind::InvalidRequest,
             "a query of 70 KB",
             json!({ "multiValueQueryStringParameters": { "a": vec!["1"; 20_000] } }),
         ),
-        odd(
+        variant(
             Kind::Api,
             "no authority in Host",
             json!({ "headers": { "Host": "1234567890.execute-api.{dns_suffix}" } }),
         ),
-        odd(Kind::Api, "a body that is deep", json!({ "body": deep_body })),
-        odd(Kind::Api, "a body of nothing but NUL", json!({ "body": "\u{0}".repeat(100) })),
-        odd(Kind::Api, "no context", json!({ "requestContext": null })),
-        odd(
+        variant(Kind::Api, "a deeply nested body", json!({ "body": deep_body })),
+        variant(Kind::Api, "a body of NUL characters", json!({ "body": "\u{0}".repeat(100) })),
+        variant(Kind::Api, "no context", json!({ "requestContext": null })),
+        variant(
             Kind::Api,
-            "nothing but a method and a path",
+            "only a method and a path",
             json!({
                 "headers": null, "multiValueHeaders": null, "queryStringParameters": null, "pathParameters": null,
                 "multiValueQueryStringParameters": null, "stageVariables": null, "requestContext": {}, "body": null,
             }),
         ),
-        odd(Kind::Api, "a path that is no UTF-8", json!({ "path": "/orders/%ff%fe/invoice" })),
-        odd(
+        variant(Kind::Api, "a path that is not UTF-8", json!({ "path": "/orders/%ff%fe/invoice" })),
+        variant(
             Kind::Api,
-            "an odd query",
+            "an unusual query",
             json!({ "multiValueQueryStringParameters": { "limit": ["-1", "1e9"], "": [""], "next": ["\u{0}"] } }),
         ),
     ]
 }
 
-fn odd_messages(sample: &Value) -> Vec<Event> {
+fn message_variants(sample: &Value) -> Vec<Event> {
     let with = |name: &str, change: &dyn Fn(&mut Value)| {
         let mut batch = sample.clone();
         change(&mut batch["Records"][0]);
-        event(Kind::Batch, &format!("its own sample: {name}"), batch.to_string())
+        event(Kind::Batch, &format!("its sample: {name}"), batch.to_string())
     };
     let body = |name: &str, text: &str| with(name, &|record| record["body"] = text.into());
     let detail = |name: &str, detail: Value| {
@@ -143,20 +147,20 @@ fn odd_messages(sample: &Value) -> Vec<Event> {
         json!({ "Records": vec![record; 10] })
     };
     vec![
-        with("as it is", &|_| {}),
-        event(Kind::Batch, "its own sample: ten times", many.to_string()),
-        event(Kind::Batch, "its own sample: no records", "{\"Records\": []}"),
+        with("unchanged", &|_| {}),
+        event(Kind::Batch, "its sample: ten times", many.to_string()),
+        event(Kind::Batch, "its sample: no records", "{\"Records\": []}"),
         body("an empty body", ""),
-        body("a body that is no JSON", "{\"detail\": "),
+        body("a body that is not JSON", "{\"detail\": "),
         body("a body of null", "null"),
         body("a body that is a list", "[1, [2]]"),
         body("a body that is a number", "1e308"),
-        body("a deep body", &deep("[", "]", 100_000)),
+        body("a deeply nested message body", &deep("[", "]", 100_000)),
         body("a body of 256 KB", &format!("{{\"detail\": \"{}\"}}", "ü".repeat(131_000))),
         detail("no detail", Value::Null),
         detail("a detail that is a list", json!([])),
         detail(
-            "a detail of other types",
+            "a detail with fields of other types",
             json!({ "id": 1, "type": [], "subject": {}, "data": "x", "time": -1 }),
         ),
         with("without a body", &|record| record["body"] = Value::Null),
@@ -164,28 +168,28 @@ fn odd_messages(sample: &Value) -> Vec<Event> {
             (record["messageId"], record["receiptHandle"]) = (Value::Null, Value::Null);
         }),
         with("without attributes", &|record| record["attributes"] = Value::Null),
-        with("an attempt of many", &|record| {
+        with("a large receive count", &|record| {
             record["attributes"]["ApproximateReceiveCount"] = "4294967295".into();
             record["body"] = "x".into();
         }),
-        with("an attempt that is no number", &|record| {
+        with("a receive count that is not a number", &|record| {
             record["attributes"]["ApproximateReceiveCount"] = "-1".into();
         }),
-        with("of another source", &|record| record["eventSource"] = "aws:kafka".into()),
+        with("of another event source", &|record| record["eventSource"] = "aws:kafka".into()),
     ]
     .into_iter()
     .map(|event| Event {
-        kind: if event.name.ends_with("of another source") { Kind::Other } else { event.kind },
+        kind: if event.name.ends_with("of another event source") { Kind::Other } else { event.kind },
         ..event
     })
     .collect()
 }
 
-fn odd_changes(sample: &Value) -> Vec<Event> {
+fn change_variants(sample: &Value) -> Vec<Event> {
     let with = |name: &str, change: &dyn Fn(&mut Value)| {
         let mut batch = sample.clone();
         change(&mut batch["Records"][0]);
-        event(Kind::Batch, &format!("its own sample: {name}"), batch.to_string())
+        event(Kind::Batch, &format!("its sample: {name}"), batch.to_string())
     };
     let values = json!({
         "event": { "S": "{" }, "order": { "S": "null" }, "n": { "N": "1e400" }, "b": { "B": "AAE=" }, "t": { "BOOL": true },
@@ -214,32 +218,37 @@ fn odd_changes(sample: &Value) -> Vec<Event> {
         with("an image without values", &|record| record["dynamodb"]["NewImage"] = json!({})),
         with("no keys", &|record| record["dynamodb"]["Keys"] = Value::Null),
         with("no sequence number", &|record| record["dynamodb"]["SequenceNumber"] = Value::Null),
-        with("long ago", &|record| record["dynamodb"]["ApproximateCreationDateTime"] = json!(-1e300)),
-        with("a type that there is not", &|record| {
+        with("a creation date long ago", &|record| {
+            record["dynamodb"]["ApproximateCreationDateTime"] = json!(-1e300);
+        }),
+        with("an unknown attribute type", &|record| {
             record["dynamodb"]["NewImage"] = json!({ "a": { "Q": "1" } });
         }),
     ]);
-    // A batch that cannot be read as a whole is an error.
-    let unreadable = ["long ago", "a type that there is not"];
-    for event in events.iter_mut().filter(|event| unreadable.iter().any(|name| event.name.ends_with(name))) {
+    // A batch that cannot be parsed as a whole is an error.
+    let unparsable = ["a creation date long ago", "an unknown attribute type"];
+    for event in events.iter_mut().filter(|event| unparsable.iter().any(|name| event.name.ends_with(name))) {
         event.kind = Kind::Other;
     }
     events
 }
 
-fn odd_fields(sample: &Value) -> Vec<Event> {
-    let odd =
-        |name: &str, value: Value| event(Kind::Other, &format!("its own sample: {name}"), value.to_string());
-    let mut events = vec![odd("as it is", sample.clone())];
+fn field_variants(sample: &Value) -> Vec<Event> {
+    let variant =
+        |name: &str, value: Value| event(Kind::Other, &format!("its sample: {name}"), value.to_string());
+    let mut events = vec![variant("unchanged", sample.clone())];
     for name in sample.as_object().unwrap().keys() {
         for value in [Value::Null, json!([]), json!({}), json!("\u{0}"), json!(-1.5)] {
-            events.push(odd(&format!("{name} = {value}"), changed(sample, &json!({ name.as_str(): value }))));
+            events.push(variant(
+                &format!("{name} = {value}"),
+                changed(sample, &json!({ name.as_str(): value })),
+            ));
         }
     }
     events
 }
 
-/// A request that every function takes for one.
+/// Returns a minimal proxy event.
 fn request() -> Value {
     json!({
         "resource": "/{proxy+}", "path": "/", "httpMethod": "GET", "headers": {}, "multiValueHeaders": {},

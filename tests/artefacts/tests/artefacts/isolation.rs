@@ -1,4 +1,4 @@
-//! A panic of one message leaves the others of its batch alone, and the process lives.
+//! A panic in the handling of one message affects neither the other messages of its batch nor the process.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::artefact;
 
 const QUEUE_URL: &str = "https://sqs.us-east-1.amazonaws.com/123456789012/PlantedPanicQueue";
 
-fn planted_panic() -> Function {
+fn panicking_function() -> Function {
     let variables = [("QUEUE_URL", QUEUE_URL), ("DEAD_LETTER_QUEUE_URL", QUEUE_URL), ("LOG_LEVEL", "ERROR")];
     Function {
         name: "planted-panic".to_owned(),
@@ -41,8 +41,8 @@ fn batch(bodies: &[Value]) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_panic_fails_its_own_message_alone() {
-    let function = planted_panic();
+async fn a_panic_fails_only_its_own_message() {
+    let function = panicking_function();
     let backend = Backend::start(None).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("output");
@@ -51,11 +51,15 @@ async fn a_panic_fails_its_own_message_alone() {
         Process::start(&function, &binary, &backend.addresses(&function), &log).await.unwrap();
     for place in ["handler", "labels"] {
         let messages = [json!({}), json!({ "panic": place }), json!({})];
-        let (_, answer) = process.send(batch(&messages)).await.unwrap();
-        let answer: Value = serde_json::from_slice(&answer.unwrap()).unwrap();
-        assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }), "panic in {place}");
+        let (_, response) = process.send(batch(&messages)).await.unwrap();
+        let response: Value = serde_json::from_slice(&response.unwrap()).unwrap();
+        assert_eq!(
+            response,
+            json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }),
+            "panic in {place}"
+        );
     }
-    let (_, answer) = process.invoke_with(batch(&[json!({}), json!({})])).await.unwrap();
-    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let (_, response) = process.invoke_with(batch(&[json!({}), json!({})])).await.unwrap();
+    assert_eq!(response, json!({ "batchItemFailures": [] }));
     process.end().await.unwrap();
 }

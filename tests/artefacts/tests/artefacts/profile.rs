@@ -1,11 +1,12 @@
-//! That what is deployed unwinds: where a panic aborts, no host can isolate it.
+//! Checks that the deployed binaries unwind on a panic: a host cannot isolate a panic that aborts.
 
 use architecture::workspace::root;
 use bench::functions::Function;
 
 use crate::{artefact, artefacts_dir};
 
-/// What the standard library says where a caught panic is dropped. A binary that aborts has no use for it.
+/// A message of the standard library for a caught panic that is dropped. A binary that aborts does not
+/// contain it.
 const UNWINDS: &[u8] = b"Rust panics must be rethrown";
 
 fn contains(bytes: &[u8], what: &[u8]) -> bool {
@@ -14,7 +15,7 @@ fn contains(bytes: &[u8], what: &[u8]) -> bool {
 
 #[test]
 fn every_function_unwinds() {
-    // Tests unwind: if this fails, the standard library says it in other words, and UNWINDS has to be these.
+    // Tests unwind: if this fails, the standard library has changed the message, and UNWINDS has to follow.
     let this = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     assert!(contains(&this, UNWINDS), "UNWINDS is out of date");
     artefacts_dir();
@@ -31,12 +32,12 @@ fn every_function_unwinds() {
 }
 
 #[test]
-fn the_profile_names_the_strategy() {
+fn the_release_profile_sets_the_panic_strategy() {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let (_, release) = manifest.split_once("[profile.release]\n").unwrap();
     let release = release.split("\n[").next().unwrap();
     assert!(
         release.lines().any(|line| line.trim() == "panic = \"unwind\""),
-        "cargo lambda adds panic = \"abort\" to a release profile that names none"
+        "cargo lambda adds panic = \"abort\" to a release profile that sets no strategy"
     );
 }

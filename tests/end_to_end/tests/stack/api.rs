@@ -1,7 +1,7 @@
-//! What the front door says to good and bad requests.
+//! The API's responses to valid and invalid requests.
 
 use bytes::Bytes;
-use end_to_end::{Answer, NewOrder, Stack};
+use end_to_end::{ApiResponse, NewOrder, Stack};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,32 +9,34 @@ use uuid::Uuid;
 use crate::shared;
 
 #[tokio::test]
-async fn the_same_key_and_body_make_one_order_and_one_answer() {
+async fn the_same_key_and_body_create_one_order_and_the_same_response() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(1000, 20).await.unwrap();
-    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let product = stack.create_product(1000, 20).await.unwrap();
+    let order = NewOrder::new(&product, 1, "pm_card_visa");
     let key = Uuid::new_v4().to_string();
-    let answers =
-        futures::future::try_join_all((0..6).map(|_| stack.place_with_key(&order, &key))).await.unwrap();
-    // Two at once: one may be told to come again, and none makes a second order.
-    let taken: Vec<_> = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).collect();
-    assert!(!taken.is_empty());
+    let responses = futures::future::try_join_all((0..6).map(|_| stack.place_order_with_key(&order, &key)))
+        .await
+        .unwrap();
+    // Of concurrent requests, some may be asked to retry; none creates a second order.
+    let created: Vec<_> =
+        responses.iter().filter(|response| response.status == StatusCode::CREATED).collect();
+    assert!(!created.is_empty());
     assert!(
-        answers
+        responses
             .iter()
-            .all(|answer| [StatusCode::CREATED, StatusCode::SERVICE_UNAVAILABLE].contains(&answer.status))
+            .all(|response| [StatusCode::CREATED, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status))
     );
-    let id = taken[0].body["id"].as_str().unwrap();
-    assert_eq!(taken[0].headers["location"], format!("/v1/orders/{id}"));
-    stack.becomes(id, "paid").await;
-    let late = stack.place_with_key(&order, &key).await.unwrap();
-    for answer in taken.iter().copied().chain([&late]) {
-        assert_eq!((answer.status, &answer.body), (StatusCode::CREATED, &taken[0].body));
+    let id = created[0].body["id"].as_str().unwrap();
+    assert_eq!(created[0].headers["location"], format!("/v1/orders/{id}"));
+    stack.wait_for_status(id, "paid").await;
+    let replayed = stack.place_order_with_key(&order, &key).await.unwrap();
+    for response in created.iter().copied().chain([&replayed]) {
+        assert_eq!((response.status, &response.body), (StatusCode::CREATED, &created[0].body));
     }
     let list = format!("/orders?customer_id={}", order.body["customer"]["id"].as_str().unwrap());
     let listed = stack.api(Method::GET, &list, &[], None).await.unwrap();
     assert_eq!(listed.body["orders"].as_array().map(Vec::len), Some(1), "{listed:?}");
-    stack.stock_becomes(&product, (19, 0, 1)).await;
+    stack.wait_for_stock(&product, (19, 0, 1)).await;
 
     let other = NewOrder {
         body: {
@@ -44,19 +46,19 @@ async fn the_same_key_and_body_make_one_order_and_one_answer() {
         },
         ..order
     };
-    let refused = stack.place_with_key(&other, &key).await.unwrap();
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
-    assert_eq!(refused.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
+    let rejected = stack.place_order_with_key(&other, &key).await.unwrap();
+    assert_eq!(rejected.status, StatusCode::UNPROCESSABLE_ENTITY, "{rejected:?}");
+    assert_eq!(rejected.body["type"], "urn:serverless-orders:problem:idempotency-key-reused");
 }
 
 #[tokio::test]
-async fn a_customers_orders_come_in_pages() {
+async fn the_orders_of_a_customer_are_paginated() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 10).await.unwrap();
-    let order = NewOrder::of(&product, 1, "pm_card_visa");
+    let product = stack.create_product(100, 10).await.unwrap();
+    let order = NewOrder::new(&product, 1, "pm_card_visa");
     let mut placed = Vec::new();
     for _ in 0..5 {
-        placed.push(stack.place(&order).await.unwrap());
+        placed.push(stack.place_order(&order).await.unwrap());
     }
     placed.reverse();
     let first = format!("/orders?customer_id={}&limit=2", order.body["customer"]["id"].as_str().unwrap());
@@ -75,87 +77,88 @@ async fn a_customers_orders_come_in_pages() {
     assert_eq!(listed, placed, "newest first, each once");
 }
 
-/// An order for one piece of a product, with something changed.
-fn changed(good: &Value, change: impl Fn(&mut Value)) -> Value {
-    let mut body = good.clone();
+/// Returns the body of an order with a change.
+fn changed(valid: &Value, change: impl Fn(&mut Value)) -> Value {
+    let mut body = valid.clone();
     change(&mut body);
     body
 }
 
-async fn refused(stack: &Stack, body: &Value) -> Answer {
+async fn assert_invalid(stack: &Stack, body: &Value) -> ApiResponse {
     let key = Uuid::new_v4().to_string();
-    let answer = stack.api(Method::POST, "/orders", &[("idempotency-key", &key)], Some(body)).await.unwrap();
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}: {answer:?}");
-    assert_eq!(answer.headers["content-type"], "application/problem+json");
-    assert_eq!(answer.body["type"], "urn:serverless-orders:problem:invalid-request");
-    assert!(answer.body["correlation_id"].is_string(), "{answer:?}");
-    answer
+    let response =
+        stack.api(Method::POST, "/orders", &[("idempotency-key", &key)], Some(body)).await.unwrap();
+    assert_eq!(response.status, StatusCode::BAD_REQUEST, "{body}: {response:?}");
+    assert_eq!(response.headers["content-type"], "application/problem+json");
+    assert_eq!(response.body["type"], "urn:serverless-orders:problem:invalid-request");
+    assert!(response.body["correlation_id"].is_string(), "{response:?}");
+    response
 }
 
 #[tokio::test]
-async fn what_the_contract_does_not_take_stays_outside() {
+async fn bodies_that_violate_the_contract_are_rejected_by_the_gateway() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 1).await.unwrap();
-    let good = NewOrder::of(&product, 1, "pm_card_visa").body;
-    let line = good["lines"][0].clone();
+    let product = stack.create_product(100, 1).await.unwrap();
+    let valid = NewOrder::new(&product, 1, "pm_card_visa").body;
+    let line = valid["lines"][0].clone();
     for body in [
         json!({}),
-        changed(&good, |body| body["lines"] = json!([])),
-        changed(&good, |body| body["lines"] = vec![line.clone(); 51].into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = 0.into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = (-1).into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = 1000.into()),
-        changed(&good, |body| body["lines"][0]["quantity"] = json!(1.5)),
-        changed(&good, |body| body["lines"][0]["unit_price"]["amount"] = json!(1e30)),
-        changed(&good, |body| body["lines"][0]["unit_price"]["currency"] = "euro".into()),
-        changed(&good, |body| body["customer"]["email"] = "ada".into()),
-        changed(&good, |body| body["customer"]["name"] = "".into()),
-        changed(&good, |body| body["payment_method"] = 7.into()),
-        changed(&good, |body| body["coupon"] = "free".into()),
+        changed(&valid, |body| body["lines"] = json!([])),
+        changed(&valid, |body| body["lines"] = vec![line.clone(); 51].into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = 0.into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = (-1).into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = 1000.into()),
+        changed(&valid, |body| body["lines"][0]["quantity"] = json!(1.5)),
+        changed(&valid, |body| body["lines"][0]["unit_price"]["amount"] = json!(1e30)),
+        changed(&valid, |body| body["lines"][0]["unit_price"]["currency"] = "euro".into()),
+        changed(&valid, |body| body["customer"]["email"] = "ada".into()),
+        changed(&valid, |body| body["customer"]["name"] = "".into()),
+        changed(&valid, |body| body["payment_method"] = 7.into()),
+        changed(&valid, |body| body["coupon"] = "free".into()),
     ] {
-        let answer = refused(&stack, &body).await;
-        // The gateway's own: no function was called.
-        assert_eq!(answer.headers["x-amzn-errortype"], "BadRequestException", "{body}: {answer:?}");
+        let response = assert_invalid(&stack, &body).await;
+        // The gateway's own error: no function was invoked.
+        assert_eq!(response.headers["x-amzn-errortype"], "BadRequestException", "{body}: {response:?}");
     }
-    let without_key = stack.api(Method::POST, "/orders", &[], Some(&good)).await.unwrap();
+    let without_key = stack.api(Method::POST, "/orders", &[], Some(&valid)).await.unwrap();
     assert_eq!(without_key.status, StatusCode::BAD_REQUEST, "{without_key:?}");
     assert!(without_key.body["detail"].as_str().unwrap().contains("Idempotency-Key"), "{without_key:?}");
 }
 
 #[tokio::test]
-async fn what_no_contract_can_say_is_told_field_by_field() {
+async fn errors_beyond_the_contract_are_reported_per_field() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 1).await.unwrap();
-    let good = NewOrder::of(&product, 1, "pm_card_visa").body;
-    let line = good["lines"][0].clone();
-    for (body, places) in [
-        (changed(&good, |body| body["lines"] = json!([line, line])), vec!["/lines"]),
+    let product = stack.create_product(100, 1).await.unwrap();
+    let valid = NewOrder::new(&product, 1, "pm_card_visa").body;
+    let line = valid["lines"][0].clone();
+    for (body, locations) in [
+        (changed(&valid, |body| body["lines"] = json!([line, line])), vec!["/lines"]),
         (
-            changed(&good, |body| {
+            changed(&valid, |body| {
                 body["lines"][0]["unit_price"]["amount"] = 99_999_999.into();
                 body["lines"][0]["quantity"] = 999.into();
             }),
             vec!["/lines"],
         ),
         (
-            changed(&good, |body| {
+            changed(&valid, |body| {
                 body["lines"] = json!([line, line]);
                 body["customer"].as_object_mut().unwrap().remove("id");
             }),
             vec!["/customer/id", "/lines"],
         ),
     ] {
-        assert_eq!(refused(&stack, &body).await.places(), places, "{body}");
+        assert_eq!(assert_invalid(&stack, &body).await.error_locations(), locations, "{body}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_order_at_all_is_a_problem_too() {
+async fn malformed_requests_return_a_problem_document() {
     let (stack, _guard) = shared().await;
     let key = ("idempotency-key", "k");
     let json = ("content-type", "application/json");
-    let product = stack.product(100, 1).await.unwrap();
-    let large = NewOrder::of(&product, 1, "pm_card_visa").body.to_string() + &" ".repeat(70_000);
+    let product = stack.create_product(100, 1).await.unwrap();
+    let large = NewOrder::new(&product, 1, "pm_card_visa").body.to_string() + &" ".repeat(70_000);
     let cases: [(Vec<_>, Bytes, _); 7] = [
         (vec![key, json], Bytes::from_static(b"{"), StatusCode::BAD_REQUEST),
         (vec![key, json], Bytes::from_static(b"[[[[[["), StatusCode::BAD_REQUEST),
@@ -165,15 +168,15 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
         (vec![key, json], large.into(), StatusCode::PAYLOAD_TOO_LARGE),
         (
             vec![key, ("content-type", "text/xml")],
-            NewOrder::of(&product, 1, "pm_card_visa").body.to_string().into(),
+            NewOrder::new(&product, 1, "pm_card_visa").body.to_string().into(),
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ),
     ];
     for (headers, body, status) in cases {
         let shown = String::from_utf8_lossy(&body).chars().take(30).collect::<String>();
-        let answer = stack.raw(Method::POST, "/orders", &headers, body).await.unwrap();
-        assert_eq!(answer.status, status, "{shown}: {answer:?}");
-        assert_eq!(answer.headers["content-type"], "application/problem+json", "{shown}");
+        let response = stack.send_raw(Method::POST, "/orders", &headers, body).await.unwrap();
+        assert_eq!(response.status, status, "{shown}: {response:?}");
+        assert_eq!(response.headers["content-type"], "application/problem+json", "{shown}");
     }
     for (method, path, status) in [
         (Method::GET, "/orders/no-uuid", StatusCode::BAD_REQUEST),
@@ -185,26 +188,27 @@ async fn what_is_no_order_at_all_is_a_problem_too() {
         (Method::GET, "/products/NO-SUCH-PRODUCT", StatusCode::NOT_FOUND),
         (Method::GET, "/products?limit=101", StatusCode::BAD_REQUEST),
     ] {
-        let answer = stack.api(method.clone(), path, &[], None).await.unwrap();
-        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
-        assert_eq!(answer.headers["content-type"], "application/problem+json", "{method} {path}");
+        let response = stack.api(method.clone(), path, &[], None).await.unwrap();
+        assert_eq!(response.status, status, "{method} {path}: {response:?}");
+        assert_eq!(response.headers["content-type"], "application/problem+json", "{method} {path}");
     }
 }
 
 #[tokio::test]
-async fn a_correlation_id_goes_in_and_comes_out() {
+async fn a_correlation_id_is_returned_in_the_response() {
     let (stack, _guard) = shared().await;
     let sent = Uuid::new_v4().to_string();
-    let answer = stack.api(Method::GET, "/products", &[("x-correlation-id", &sent)], None).await.unwrap();
-    assert_eq!(answer.headers["x-correlation-id"], sent.as_str());
-    let made = stack.api(Method::GET, "/products", &[("x-correlation-id", "not good")], None).await.unwrap();
-    assert_ne!(made.headers["x-correlation-id"], "not good");
+    let response = stack.api(Method::GET, "/products", &[("x-correlation-id", &sent)], None).await.unwrap();
+    assert_eq!(response.headers["x-correlation-id"], sent.as_str());
+    let generated =
+        stack.api(Method::GET, "/products", &[("x-correlation-id", "not valid")], None).await.unwrap();
+    assert_ne!(generated.headers["x-correlation-id"], "not valid");
 }
 
 #[tokio::test]
-async fn a_delivery_counts_once() {
+async fn a_stock_delivery_is_recorded_once() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(100, 0).await.unwrap();
+    let product = stack.create_product(100, 0).await.unwrap();
     let path = format!("/products/{}/deliveries/ship-1", product.sku);
     let deliver = async |quantity: u32| {
         stack.api(Method::PUT, &path, &[], Some(&json!({ "quantity": quantity }))).await.unwrap().status

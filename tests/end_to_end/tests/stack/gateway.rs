@@ -1,18 +1,18 @@
-//! The deployed gateway against the contract, operation by operation: each has its route, its lock and its model.
+//! The deployed gateway against the contract: each operation has its route, its authorization and its model.
 
 use std::path::PathBuf;
 
-use end_to_end::{Answer, Partner, Person, Stack};
+use end_to_end::{ApiResponse, Partner, Stack, User};
 use http::{Method, StatusCode};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::shared;
 
-/// What an operation asks callers to show, as the contract names it.
+/// The authentication that an operation requires, from the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Security {
-    Nothing,
+    None,
     Token,
     PartnerKey,
     Signature,
@@ -21,11 +21,11 @@ enum Security {
 /// An operation of the contract.
 struct Operation {
     method: Method,
-    /// With a value for each parameter, none of which names anything that exists.
+    /// The path with a value for each parameter; none of them refers to an existing resource.
     path: String,
     security: Security,
     takes_json: bool,
-    /// The headers that it cannot do without.
+    /// The names of the required headers.
     headers: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ fn operations() -> Vec<Operation> {
     for (path, item) in contract["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             if operation["operationId"].is_string() {
-                operations.push(read(path, method, operation));
+                operations.push(parse_operation(path, method, operation));
             }
         }
     }
@@ -46,22 +46,22 @@ fn operations() -> Vec<Operation> {
     operations
 }
 
-fn read(path: &str, method: &str, operation: &Value) -> Operation {
-    let asks = |scheme: &str| operation["security"][0].get(scheme).is_some();
-    let security = match (asks("signature"), asks("key"), asks("token")) {
+fn parse_operation(path: &str, method: &str, operation: &Value) -> Operation {
+    let requires = |scheme: &str| operation["security"][0].get(scheme).is_some();
+    let security = match (requires("signature"), requires("key"), requires("token")) {
         (true, ..) => Security::Signature,
         (_, true, _) => Security::PartnerKey,
         (.., true) => Security::Token,
-        _ => Security::Nothing,
+        _ => Security::None,
     };
-    let nobody = Uuid::new_v4().to_string();
+    let unknown_id = Uuid::new_v4().to_string();
     let path = path.split('/').map(|part| match part {
         "{sku}" => "NO-SUCH-PRODUCT",
         "{day}" => "1999-01-01",
         "{file}" => "page",
-        // To release what nobody reserved leaves a row, so that a reservation that comes late finds it.
+        // Releasing an unknown reservation creates a tombstone row, so that a late reservation finds it.
         "{order_id}" if security == Security::Signature => "no-order",
-        part if part.starts_with('{') => &nobody,
+        part if part.starts_with('{') => &unknown_id,
         part => part,
     });
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
@@ -75,22 +75,26 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
     }
 }
 
-/// Those who may call.
+/// Callers with valid credentials.
 struct Callers {
-    staff: Person,
+    staff: User,
     partner: Partner,
 }
 
 impl Callers {
-    async fn of(stack: &Stack) -> Self {
-        Self { staff: stack.staff().await.unwrap(), partner: stack.partner().await.unwrap() }
+    async fn create(stack: &Stack) -> Self {
+        Self { staff: stack.create_staff().await.unwrap(), partner: stack.create_partner().await.unwrap() }
     }
 
-    /// Sends the operation what it asks for, with a body that is no object where it takes one, so that nothing comes of it.
-    async fn call(&self, stack: &Stack, operation: &Operation) -> Answer {
+    /// Sends a request with the required credentials. The body, if there is one, is not an object, so that
+    /// the request has no effect.
+    async fn call(&self, stack: &Stack, operation: &Operation) -> ApiResponse {
         let body = operation.takes_json.then(|| Value::Array(Vec::new()));
         if operation.security == Security::Signature {
-            return stack.signed(operation.method.clone(), &operation.path, body.as_ref()).await.unwrap();
+            return stack
+                .send_signed(operation.method.clone(), &operation.path, body.as_ref())
+                .await
+                .unwrap();
         }
         let mut headers: Vec<(&str, &str)> = match operation.security {
             Security::Token => vec![("authorization", &self.staff.bearer)],
@@ -102,65 +106,65 @@ impl Callers {
     }
 }
 
-/// The gateway's answer where there is no such route.
-fn has_no_route(answer: &Answer) -> bool {
-    answer.headers.get("x-amzn-errortype").is_some_and(|kind| kind == "MissingAuthenticationTokenException")
-        || answer.body["detail"]
+/// Returns whether the response is that of the gateway for an unknown route.
+fn has_no_route(response: &ApiResponse) -> bool {
+    response.headers.get("x-amzn-errortype").is_some_and(|kind| kind == "MissingAuthenticationTokenException")
+        || response.body["detail"]
             .as_str()
             .is_some_and(|detail| detail.starts_with("There is nothing at this path"))
-        || answer.body["message"] == "Missing Authentication Token"
+        || response.body["message"] == "Missing Authentication Token"
 }
 
 #[tokio::test]
 async fn each_operation_of_the_contract_has_its_route() {
     let (stack, _guard) = shared().await;
-    let callers = Callers::of(&stack).await;
+    let callers = Callers::create(&stack).await;
     let mut missing = Vec::new();
     for operation in operations() {
-        let answer = callers.call(&stack, &operation).await;
-        let is_unwell = operation.path == "/health" && answer.status == StatusCode::SERVICE_UNAVAILABLE;
-        if has_no_route(&answer) || (answer.status.is_server_error() && !is_unwell) {
-            missing.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        let response = callers.call(&stack, &operation).await;
+        let is_unhealthy = operation.path == "/health" && response.status == StatusCode::SERVICE_UNAVAILABLE;
+        if has_no_route(&response) || (response.status.is_server_error() && !is_unhealthy) {
+            missing.push(format!("{} {}: {response:?}", operation.method, operation.path));
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[tokio::test]
-async fn each_operation_that_asks_for_something_refuses_who_shows_nothing() {
+async fn each_protected_operation_rejects_requests_without_credentials() {
     let (stack, _guard) = shared().await;
     let mut open = Vec::new();
     for operation in operations() {
-        let refusals: &[StatusCode] = match operation.security {
-            Security::Nothing => continue,
+        let expected_statuses: &[StatusCode] = match operation.security {
+            Security::None => continue,
             Security::Token => &[StatusCode::UNAUTHORIZED],
-            // The gateway looks at the token first.
+            // The gateway checks the token first.
             Security::PartnerKey => &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN],
-            // Without a signature, the gateway does not say that there is something.
+            // Without a signature, the gateway does not reveal that the route exists.
             Security::Signature => &[StatusCode::NOT_FOUND, StatusCode::FORBIDDEN],
         };
-        let answer =
+        let response =
             stack.api(operation.method.clone(), &operation.path, &[("authorization", "")], None).await;
-        let answer = answer.unwrap();
-        // A function's refusal names what it looked for; the gateway's comes before any function is called.
-        let by_gateway = answer.headers.contains_key("x-amzn-errortype");
-        if !refusals.contains(&answer.status) || !by_gateway {
-            open.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        let response = response.unwrap();
+        // The header shows that the gateway rejected the request before it invoked a function.
+        let by_gateway = response.headers.contains_key("x-amzn-errortype");
+        if !expected_statuses.contains(&response.status) || !by_gateway {
+            open.push(format!("{} {}: {response:?}", operation.method, operation.path));
         }
     }
     assert!(open.is_empty(), "{open:#?}");
 }
 
 #[tokio::test]
-async fn each_body_is_checked_by_the_gateway() {
+async fn each_body_is_validated_by_the_gateway() {
     let (stack, _guard) = shared().await;
-    let callers = Callers::of(&stack).await;
+    let callers = Callers::create(&stack).await;
     let mut unchecked = Vec::new();
     for operation in operations().into_iter().filter(|operation| operation.takes_json) {
-        let answer = callers.call(&stack, &operation).await;
-        // A function says in `errors` which field is wrong; the gateway only that the body is.
-        if answer.status != StatusCode::BAD_REQUEST || !answer.body["errors"].is_null() {
-            unchecked.push(format!("{} {}: {answer:?}", operation.method, operation.path));
+        let response = callers.call(&stack, &operation).await;
+        // A function names the invalid fields in `errors`; the gateway does not.
+        if response.status != StatusCode::BAD_REQUEST || !response.body["errors"].is_null() {
+            unchecked.push(format!("{} {}: {response:?}", operation.method, operation.path));
         }
     }
     assert!(unchecked.is_empty(), "{unchecked:#?}");

@@ -1,8 +1,8 @@
-//! The whole system, from the outside: the real template and the real binaries on the local stack, through the
-//! front door. `cargo xtask test end-to-end` runs this; `cargo xtask verify` runs against any deployed stack what needs
-//! nothing of the local one.
+//! End-to-end tests of the whole system: the real template and the real binaries on the local stack, accessed
+//! through the API. `cargo xtask test end-to-end` runs all of them; `cargo xtask verify` runs those without
+//! local requirements against any deployed stack.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
 mod api;
 mod contracts;
@@ -14,42 +14,41 @@ mod gateway;
 mod health;
 mod imports;
 mod invoices;
+mod order_flow;
 mod partners;
 mod provider;
-
 mod reports;
 mod search;
-mod story;
 mod uploads;
 mod walkthrough;
 mod webhooks;
 
 use std::sync::LazyLock;
 
-use end_to_end::{Needs, Stack, is_left_out};
+use end_to_end::{Requirement, Stack, is_skipped};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-static ALONE: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
+static LOCK: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
 
 type Shared = (Stack, RwLockReadGuard<'static, ()>);
-type Alone = (Stack, RwLockWriteGuard<'static, ()>);
+type Exclusive = (Stack, RwLockWriteGuard<'static, ()>);
 
-/// For tests that may run beside each other: almost all.
+/// Returns the stack for a test that can run concurrently with others, as almost all can.
 async fn shared() -> Shared {
-    (Stack::from_env().unwrap(), ALONE.read().await)
+    (Stack::from_env().unwrap(), LOCK.read().await)
 }
 
-/// The same for tests that need what not every stack has; nothing where they are left out for want of it.
-async fn shared_with(needs: &[Needs]) -> Option<Shared> {
-    if is_left_out(needs).unwrap() { None } else { Some(shared().await) }
+/// Like the function above, for a test with requirements; `None` if the test is skipped.
+async fn shared_with(needs: &[Requirement]) -> Option<Shared> {
+    if is_skipped(needs).unwrap() { None } else { Some(shared().await) }
 }
 
-/// For tests that change what all others rely on.
-async fn alone() -> Alone {
-    (Stack::from_env().unwrap(), ALONE.write().await)
+/// Returns the stack for a test that changes what all others rely on, and so has to run alone.
+async fn exclusive() -> Exclusive {
+    (Stack::from_env().unwrap(), LOCK.write().await)
 }
 
-/// The same for tests that need what not every stack has; nothing where they are left out for want of it.
-async fn alone_with(needs: &[Needs]) -> Option<Alone> {
-    if is_left_out(needs).unwrap() { None } else { Some(alone().await) }
+/// Like the function above, for a test with requirements; `None` if the test is skipped.
+async fn exclusive_with(needs: &[Requirement]) -> Option<Exclusive> {
+    if is_skipped(needs).unwrap() { None } else { Some(exclusive().await) }
 }

@@ -1,4 +1,4 @@
-//! Webhooks, as a partner sees them: subscribing, receiving what is signed, and looking after it.
+//! Webhooks for partners: subscriptions, signed deliveries and their management.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use end_to_end::{Answer, Needs, PATIENCE, Partner, Product, Stack, wait_for};
+use end_to_end::{ApiResponse, Partner, Product, Requirement, Stack, WAIT_TIMEOUT, wait_for};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use serde_json::{Value, json};
@@ -16,8 +16,14 @@ use uuid::Uuid;
 
 use crate::{shared, shared_with};
 
-/// A request of a partner's, with an idempotency key of its own.
-async fn call(stack: &Stack, partner: &Partner, method: Method, path: &str, body: Option<&Value>) -> Answer {
+/// Sends a request of a partner with a new idempotency key.
+async fn call(
+    stack: &Stack,
+    partner: &Partner,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> ApiResponse {
     call_with_key(stack, partner, method, path, &Uuid::new_v4().to_string(), body).await
 }
 
@@ -28,13 +34,13 @@ async fn call_with_key(
     path: &str,
     key: &str,
     body: Option<&Value>,
-) -> Answer {
+) -> ApiResponse {
     let headers: Vec<(&str, &str)> =
         partner.headers().into_iter().chain([("idempotency-key", key)]).collect();
     stack.api(method, path, &headers, body).await.unwrap()
 }
 
-/// An order of a customer of theirs.
+/// Places an order for a customer of the partner.
 async fn order(stack: &Stack, partner: &Partner, product: &Product) -> String {
     let body = json!({
         "customer": { "id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com" },
@@ -43,11 +49,11 @@ async fn order(stack: &Stack, partner: &Partner, product: &Product) -> String {
             "sku": product.sku, "quantity": 1, "unit_price": { "amount": product.cents, "currency": "EUR" },
         }],
     });
-    let answer = call(stack, partner, Method::POST, "/partner/orders", Some(&body)).await;
-    answer.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
+    let response = call(stack, partner, Method::POST, "/partner/orders", Some(&body)).await;
+    response.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
 }
 
-/// A request that came in.
+/// A received request.
 #[derive(Debug, Clone)]
 struct Received {
     headers: HeaderMap,
@@ -63,7 +69,7 @@ impl Received {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// Checks the signature as the specification of Standard Webhooks says, with nothing of ours.
+    /// Verifies the signature by the Standard Webhooks specification, independently of our code.
     fn is_signed_with(&self, secret: &str) -> bool {
         let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
@@ -74,7 +80,7 @@ impl Received {
     }
 }
 
-/// A partner's server: the first few requests fail.
+/// A partner's server, whose first few responses are errors.
 struct Receiver {
     received: Arc<Mutex<Vec<Received>>>,
 }
@@ -87,12 +93,12 @@ impl Receiver {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let Some(request) = read(&mut BufReader::new(&mut stream)) else { continue };
+                let Some(request) = read_request(&mut BufReader::new(&mut stream)) else { continue };
                 let mut all = own.lock().unwrap_or_else(PoisonError::into_inner);
                 all.push(request);
                 let status = if all.len() <= failures { "503 Service Unavailable" } else { "204 No Content" };
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-                let _ = stream.write_all(answer.as_bytes());
+                let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(response.as_bytes());
             }
         });
         Self { received }
@@ -103,7 +109,7 @@ impl Receiver {
     }
 }
 
-fn read(stream: &mut impl BufRead) -> Option<Received> {
+fn read_request(stream: &mut impl BufRead) -> Option<Received> {
     let mut headers = HeaderMap::new();
     let mut line = String::new();
     stream.read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -120,25 +126,25 @@ fn read(stream: &mut impl BufRead) -> Option<Received> {
 }
 
 #[tokio::test]
-async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request() {
-    let Some((stack, _guard)) = shared_with(&[Needs::WebhookReceiver]).await else { return };
+async fn events_are_signed_retried_and_resent_on_request() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::WebhookReceiver]).await else { return };
     let address = std::env::var("E2E_WEBHOOK_RECEIVER").unwrap();
     let receiver = Receiver::start(&address, 2);
-    let partner = stack.partner().await.unwrap();
+    let partner = stack.create_partner().await.unwrap();
     let key = Uuid::new_v4().to_string();
     let body =
         json!({ "url": format!("http://{address}/hook"), "events": ["order.created", "payment.succeeded"] });
-    let made = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
-    let made = made.expect(StatusCode::CREATED).unwrap().body;
-    let again = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
-    assert_eq!(again.body, made, "the same request makes no other webhook");
-    let webhook = format!("/webhooks/{}", made["id"].as_str().unwrap());
-    let secret = made["secret"].as_str().unwrap();
+    let created = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
+    let created = created.expect(StatusCode::CREATED).unwrap().body;
+    let replayed = call_with_key(&stack, &partner, Method::POST, "/webhooks", &key, Some(&body)).await;
+    assert_eq!(replayed.body, created, "the replayed request creates no other webhook");
+    let webhook = format!("/webhooks/{}", created["id"].as_str().unwrap());
+    let secret = created["secret"].as_str().unwrap();
 
-    let product = stack.product(1250, 5).await.unwrap();
+    let product = stack.create_product(1250, 5).await.unwrap();
     let order_id = order(&stack, &partner, &product).await;
     let path = format!("{webhook}/deliveries");
-    let deliveries = wait_for("both events to be delivered", PATIENCE, async || {
+    let deliveries = wait_for("both events to be delivered", WAIT_TIMEOUT, async || {
         let page = call(&stack, &partner, Method::GET, &path, None).await.expect(StatusCode::OK)?.body;
         let all = page["deliveries"].as_array().cloned().unwrap_or_default();
         let done = all.len() == 2 && all.iter().all(|delivery| delivery["state"] == "delivered");
@@ -149,7 +155,7 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
     assert_eq!(attempts.iter().filter(|attempt| attempt["status"] == 503).count(), 2, "{attempts:?}");
 
     let received = receiver.received();
-    assert_eq!(received.len(), 4, "two failed, two were taken: {received:?}");
+    assert_eq!(received.len(), 4, "two failed, two succeeded: {received:?}");
     for request in &received {
         assert!(request.is_signed_with(secret), "{request:?}");
         let data = &request.event()["data"];
@@ -157,32 +163,32 @@ async fn events_are_signed_sent_until_they_are_taken_and_sent_again_on_request()
         assert!(!request.body.contains("Ada") && !request.body.contains("ada@"), "{}", request.body);
     }
     let ids: BTreeSet<&str> = received.iter().map(|request| request.header("webhook-id")).collect();
-    assert_eq!(ids.len(), 2, "what is sent again has the same id");
+    assert_eq!(ids.len(), 2, "a retry has the same id");
 
     let delivery = format!("{path}/{}", deliveries[0]["event_id"].as_str().unwrap());
     let resend = format!("{delivery}/resend");
     call(&stack, &partner, Method::POST, &resend, None).await.expect(StatusCode::ACCEPTED).unwrap();
-    wait_for("the event to be sent again", PATIENCE, async || {
+    wait_for("the event to be sent again", WAIT_TIMEOUT, async || {
         Ok((receiver.received().len() == 5).then_some(()))
     })
     .await;
     let last = receiver.received().pop().unwrap();
     assert!(ids.contains(last.header("webhook-id")) && last.is_signed_with(secret), "{last:?}");
 
-    let other = stack.partner().await.unwrap();
+    let other = stack.create_partner().await.unwrap();
     for path in [&webhook, &path, &delivery] {
-        let answer = call(&stack, &other, Method::GET, path, None).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {answer:?}");
+        let response = call(&stack, &other, Method::GET, path, None).await;
+        assert_eq!(response.status, StatusCode::NOT_FOUND, "{path}: {response:?}");
     }
     call(&stack, &partner, Method::DELETE, &webhook, None).await.expect(StatusCode::NO_CONTENT).unwrap();
-    let letters = stack.dead_letters("DeliverWebhookDeadLetters", &order_id).await.unwrap();
-    assert!(letters.is_empty(), "{letters:?}");
+    let dead_letters = stack.dead_letters("DeliverWebhookDeadLetters", &order_id).await.unwrap();
+    assert!(dead_letters.is_empty(), "{dead_letters:?}");
 }
 
 #[tokio::test]
-async fn a_url_that_leads_inside_is_refused() {
+async fn a_url_to_a_private_address_is_rejected() {
     let (stack, _guard) = shared().await;
-    let partner = stack.partner().await.unwrap();
+    let partner = stack.create_partner().await.unwrap();
     for url in [
         "https://169.254.169.254/latest/meta-data",
         "https://127.0.0.1/",
@@ -193,10 +199,10 @@ async fn a_url_that_leads_inside_is_refused() {
         "http://127.0.0.1:4587/",
         "http://example.com/",
     ] {
-        let answer = call(&stack, &partner, Method::POST, "/webhooks", Some(&json!({ "url": url }))).await;
-        // The gateway's model refuses some of them already: it does not say which field it is.
-        let by_gateway = answer.headers.contains_key("x-amzn-errortype");
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{url}: {answer:?}");
-        assert!(by_gateway || answer.places() == ["/url"], "{url}: {answer:?}");
+        let response = call(&stack, &partner, Method::POST, "/webhooks", Some(&json!({ "url": url }))).await;
+        // The gateway's model rejects some of them; its error does not name the field.
+        let by_gateway = response.headers.contains_key("x-amzn-errortype");
+        assert_eq!(response.status, StatusCode::BAD_REQUEST, "{url}: {response:?}");
+        assert!(by_gateway || response.error_locations() == ["/url"], "{url}: {response:?}");
     }
 }

@@ -1,9 +1,9 @@
-//! The daily report: from orders and a refund to the page, the table and the mail with its links.
+//! The daily report: from orders and a refund to the page, the CSV table and the mail with its links.
 
 use domain::event::{Event, Fact, OrderCreated, PaymentRefunded, PaymentSucceeded, ReservationRejected};
 use domain::reservation::{Shortage, ShortageKind};
 use domain::{Cause, OrderDetails, OrderId};
-use end_to_end::{Needs, PATIENCE, Stack, wait_for};
+use end_to_end::{Requirement, Stack, WAIT_TIMEOUT, wait_for};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{shared, shared_with};
 
-/// Publishes as an order service and a payment service would that are not ours.
+/// Publishes events as external order and payment services would.
 async fn publish(stack: &Stack, events: &[Event]) {
     let client = aws_sdk_eventbridge::Client::new(stack.aws.sdk_config());
     let bus = stack.output("EventBusName").unwrap().to_owned();
@@ -31,8 +31,8 @@ fn details(sku: &str, cents: u32, placed_at: Timestamp) -> OrderDetails {
     .unwrap()
 }
 
-/// What happens to an order of another order service, at these moments.
-fn story(sku: &str, at: [&str; 3]) -> Vec<Event> {
+/// Returns the events of an external order: placed, paid and refunded at these times.
+fn order_events(sku: &str, at: [&str; 3]) -> Vec<Event> {
     let id = OrderId::from(Uuid::new_v4());
     let cause =
         Cause { correlation_id: "report-test".parse().unwrap(), causation_id: None, traceparent: None };
@@ -63,24 +63,25 @@ async fn run(stack: &Stack, day: &str) -> Value {
     stack.invoke("DailyReport", &json!({ "day": day }).to_string()).await.unwrap()
 }
 
-/// The rows of a day's table that are about a product.
+/// Returns the rows of a day's table for a product.
 async fn rows(stack: &Stack, day: &str, sku: &str) -> Vec<String> {
-    let answer = stack.api(Method::GET, &format!("/reports/{day}"), &[], None).await.unwrap();
-    let answer = answer.expect(StatusCode::OK).unwrap();
-    let csv = stack.follow(answer.body["csv"]["url"].as_str().unwrap()).await.unwrap();
+    let response = stack.api(Method::GET, &format!("/reports/{day}"), &[], None).await.unwrap();
+    let response = response.expect(StatusCode::OK).unwrap();
+    let csv = stack.get_url(response.body["csv"]["url"].as_str().unwrap()).await.unwrap();
     let text = String::from_utf8(csv.into_body().to_vec()).unwrap();
     text.lines().filter(|row| row.contains(sku)).map(str::to_owned).collect()
 }
 
-/// On the day on which the clock goes back there are two hours from two to three.
+/// On the day on which daylight saving time ends, the hour from two to three occurs twice.
 #[tokio::test]
-async fn a_day_on_which_the_clock_changes_is_told_rightly_and_can_be_run_again() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
+async fn a_day_with_a_clock_change_is_reported_correctly_and_can_be_rerun() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
     let sku = format!("TEST-{}", &Uuid::new_v4().simple().to_string()[..12]);
     let day = "2025-10-26";
-    // In the first of the two, in the second, and a refund on the next day, which is none of this one.
-    let first = story(&sku, ["2025-10-26T00:10:00Z", "2025-10-26T00:20:00Z", "2025-10-26T22:59:59Z"]);
-    let second = story(&sku, ["2025-10-25T21:59:59Z", "2025-10-26T01:20:00Z", "2025-10-26T23:00:00Z"]);
+    // An order in the first of the two hours, one in the second, and a refund on the next day, which does not
+    // count.
+    let first = order_events(&sku, ["2025-10-26T00:10:00Z", "2025-10-26T00:20:00Z", "2025-10-26T22:59:59Z"]);
+    let second = order_events(&sku, ["2025-10-25T21:59:59Z", "2025-10-26T01:20:00Z", "2025-10-26T23:00:00Z"]);
     let rejected = {
         let order = details(&sku, 1000, "2025-10-26T10:00:00Z".parse().unwrap());
         let shortages =
@@ -97,34 +98,34 @@ async fn a_day_on_which_the_clock_changes_is_told_rightly_and_can_be_run_again()
         format!("2025-10-26T02:00:00+01:00,{sku},EUR,1,2,20.00,0.00,0,0"),
         format!("2025-10-26T11:00:00+01:00,{sku},EUR,0,0,0.00,0.00,1,1"),
     ];
-    wait_for("the day to be reported", PATIENCE, async || {
+    wait_for("the day to be reported", WAIT_TIMEOUT, async || {
         run(&stack, day).await;
         Ok((rows(&stack, day, &sku).await == wanted).then_some(()))
     })
     .await;
 
-    // The refund of that day comes late, and twice: the day is run again.
+    // The refund of that day arrives late, and twice: the report is run again.
     publish(&stack, &[late.clone(), late]).await;
     let refund = format!("2025-10-26T23:00:00+01:00,{sku},EUR,0,0,0.00,10.00,0,0");
     let wanted = [&wanted[..], &[refund]].concat();
-    wait_for("the refund to be reported", PATIENCE, async || {
+    wait_for("the refund to be reported", WAIT_TIMEOUT, async || {
         run(&stack, day).await;
         Ok((rows(&stack, day, &sku).await == wanted).then_some(()))
     })
     .await;
-    // Once more, and nothing is new: nothing is told.
+    // Another run without changes sends no mail.
     let again = run(&stack, day).await;
     assert_eq!((&again["mailed"], rows(&stack, day, &sku).await), (&false.into(), wanted));
 
-    // The mail leads to the page, for who has nothing but the mail.
+    // The link in the mail opens the page without credentials.
     let mails = stack.mails("reports@example.com").await.unwrap();
     let mut about =
         mails.iter().filter(|mail| mail["Subject"].as_str().unwrap().contains("Sunday, 26 October 2025"));
     let text = about.next_back().unwrap()["BodyText"].as_str().unwrap();
     let link = text.lines().find(|line| line.contains("/files/page")).unwrap();
-    let answer = stack.follow(link).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::FOUND, "{answer:?}");
-    let page = stack.follow(answer.headers()["location"].to_str().unwrap()).await.unwrap();
+    let response = stack.get_url(link).await.unwrap();
+    assert_eq!(response.status(), StatusCode::FOUND, "{response:?}");
+    let page = stack.get_url(response.headers()["location"].to_str().unwrap()).await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     let page = String::from_utf8(page.into_body().to_vec()).unwrap();
     assert!(
@@ -137,16 +138,16 @@ async fn a_day_on_which_the_clock_changes_is_told_rightly_and_can_be_run_again()
         link.replace("signature=", "signature=A"),
         link.replace("page", "csv"),
     ] {
-        let refused = stack.follow(&wrong).await.unwrap();
+        let rejected = stack.get_url(&wrong).await.unwrap();
         assert!(
-            matches!(refused.status(), StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST),
-            "{wrong}: {refused:?}"
+            matches!(rejected.status(), StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST),
+            "{wrong}: {rejected:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn only_a_day_that_is_over_is_reported_and_only_to_who_may_know() {
+async fn only_a_past_day_is_reported_and_only_to_authorized_callers() {
     let (stack, _guard) = shared().await;
     let tomorrow: Date = "2999-01-01".parse().unwrap();
     let failed = stack.invoke("DailyReport", &json!({ "day": tomorrow }).to_string()).await.unwrap_err();
@@ -155,9 +156,9 @@ async fn only_a_day_that_is_over_is_reported_and_only_to_who_may_know() {
     assert_eq!(none.status, StatusCode::NOT_FOUND, "{none:?}");
     let bad = stack.api(Method::GET, "/reports/yesterday", &[], None).await.unwrap();
     assert_eq!(bad.status, StatusCode::BAD_REQUEST, "{bad:?}");
-    let customer = stack.customer().await.unwrap();
+    let customer = stack.create_customer().await.unwrap();
     let headers = [("authorization", customer.bearer.as_str())];
-    let refused = stack.api(Method::GET, "/reports/1999-01-01", &headers, None).await.unwrap();
-    // What the gateway says to who lacks the scope.
-    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{refused:?}");
+    let rejected = stack.api(Method::GET, "/reports/1999-01-01", &headers, None).await.unwrap();
+    // The gateway's response to a token without the scope.
+    assert_eq!(rejected.status, StatusCode::UNAUTHORIZED, "{rejected:?}");
 }

@@ -1,11 +1,14 @@
-//! Searching orders, as customers, staff and partners do it: through the API alone.
+//! Order search for customers, staff and partners, through the API.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws::UnsignedClient;
 use aws_sdk_dynamodb::types::AttributeValue;
-use end_to_end::{Answer, Needs, NewOrder, PATIENCE, Partner, Person, Product, Stack, address, wait_for};
+use end_to_end::{
+    ApiResponse, NewOrder, Partner, Product, Requirement, Stack, User, WAIT_TIMEOUT, simulator_address,
+    wait_for,
+};
 use http::{Method, StatusCode};
 use platform::Clock;
 use platform::clock::SystemClock;
@@ -18,37 +21,37 @@ use uuid::Uuid;
 
 use crate::{shared, shared_with};
 
-/// Somebody who searches.
-enum Who<'a> {
-    Person(&'a Person),
+/// The caller of a search.
+enum Caller<'a> {
+    User(&'a User),
     Partner(&'a Partner),
 }
 
-async fn ask(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)]) -> Answer {
+async fn send_search(stack: &Stack, caller: &Caller<'_>, query: &[(&str, &str)]) -> ApiResponse {
     let query = serde_urlencoded::to_string(query).unwrap();
-    let (headers, path) = match who {
-        Who::Person(person) => (vec![("authorization", person.bearer.as_str())], "/search/orders"),
-        Who::Partner(partner) => (partner.headers().to_vec(), "/partner/search/orders"),
+    let (headers, path) = match caller {
+        Caller::User(user) => (vec![("authorization", user.bearer.as_str())], "/search/orders"),
+        Caller::Partner(partner) => (partner.headers().to_vec(), "/partner/search/orders"),
     };
     stack.api(Method::GET, &format!("{path}?{query}"), &headers, None).await.unwrap()
 }
 
-async fn found(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)]) -> Vec<String> {
-    let page = ask(stack, who, query).await.expect(StatusCode::OK).unwrap().body;
+async fn find_orders(stack: &Stack, caller: &Caller<'_>, query: &[(&str, &str)]) -> Vec<String> {
+    let page = send_search(stack, caller, query).await.expect(StatusCode::OK).unwrap().body;
     assert_eq!(page["truncated"], false, "{page}");
     let hits = page["hits"].as_array().unwrap();
     hits.iter().map(|hit| hit["order_id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits until a search finds an order.
-async fn is_found(stack: &Stack, who: &Who<'_>, query: &[(&str, &str)], order: &str) {
-    wait_for(&format!("{query:?} to find {order}"), PATIENCE, async || {
-        Ok(found(stack, who, query).await.iter().any(|hit| hit == order).then_some(()))
+async fn wait_until_found(stack: &Stack, caller: &Caller<'_>, query: &[(&str, &str)], order: &str) {
+    wait_for(&format!("{query:?} to find {order}"), WAIT_TIMEOUT, async || {
+        Ok(find_orders(stack, caller, query).await.iter().any(|hit| hit == order).then_some(()))
     })
     .await;
 }
 
-/// A word that no other test uses.
+/// Returns a unique word.
 fn word() -> String {
     let letters = Uuid::new_v4().simple().to_string();
     letters
@@ -57,45 +60,45 @@ fn word() -> String {
         .collect()
 }
 
-/// A product with a name of its own, of which there are five.
+/// Creates a product with this name and five units in stock.
 async fn product(stack: &Stack, name: &str) -> Product {
-    let product = stack.product(1250, 5).await.unwrap();
+    let product = stack.create_product(1250, 5).await.unwrap();
     let body = json!({ "name": name, "price": { "amount": product.cents, "currency": "EUR" } });
     let path = format!("/products/{}", product.sku);
     stack.api(Method::PUT, &path, &[], Some(&body)).await.unwrap().expect(StatusCode::OK).unwrap();
     product
 }
 
-/// Somebody's order, under a name and an address.
-async fn place(stack: &Stack, who: &Who<'_>, product: &Product, name: &str, email: &str) -> String {
-    let mut order = NewOrder::of(product, 1, "pm_card_visa").body;
+/// Places an order with this customer name and email address.
+async fn place(stack: &Stack, caller: &Caller<'_>, product: &Product, name: &str, email: &str) -> String {
+    let mut order = NewOrder::new(product, 1, "pm_card_visa").body;
     order["customer"]["name"] = json!(name);
     order["customer"]["email"] = json!(email);
     let key = Uuid::new_v4().to_string();
-    let (mut headers, path) = match who {
-        Who::Person(person) => {
+    let (mut headers, path) = match caller {
+        Caller::User(user) => {
             order["customer"].as_object_mut().unwrap().remove("id");
-            (vec![("authorization", person.bearer.as_str())], "/orders")
+            (vec![("authorization", user.bearer.as_str())], "/orders")
         }
-        Who::Partner(partner) => (partner.headers().to_vec(), "/partner/orders"),
+        Caller::Partner(partner) => (partner.headers().to_vec(), "/partner/orders"),
     };
     headers.push(("idempotency-key", &key));
-    let answer = stack.api(Method::POST, path, &headers, Some(&order)).await.unwrap();
-    answer.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
+    let response = stack.api(Method::POST, path, &headers, Some(&order)).await.unwrap();
+    response.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn an_order_is_found_by_what_is_known_of_it() {
+async fn an_order_is_found_by_each_of_its_indexed_fields() {
     let (stack, _guard) = shared().await;
-    let (ada, staff) = (stack.customer().await.unwrap(), stack.staff().await.unwrap());
-    let (own, name, tea) = (Who::Person(&ada), word(), word());
+    let (ada, staff) = (stack.create_customer().await.unwrap(), stack.create_staff().await.unwrap());
+    let (own, name, tea) = (Caller::User(&ada), word(), word());
     let product = product(&stack, &format!("Thé {tea} First Flush")).await;
-    let email = address(&format!("{name}.shop"));
+    let email = simulator_address(&format!("{name}.shop"));
     let order = place(&stack, &own, &product, &format!("Ada Müller-{name}"), &email).await;
-    is_found(&stack, &own, &[("q", &tea)], &order).await;
+    wait_until_found(&stack, &own, &[("q", &tea)], &order).await;
 
     let (prefix, upper) = (&name[..9], name.to_uppercase());
-    for who in [&own, &Who::Person(&staff)] {
+    for caller in [&own, &Caller::User(&staff)] {
         for query in [
             prefix,
             &upper,
@@ -112,13 +115,13 @@ async fn an_order_is_found_by_what_is_known_of_it() {
             &order[..30],
             &format!("{} {prefix} {tea}", ada.id),
         ] {
-            assert_eq!(found(&stack, who, &[("q", query)]).await, [order.as_str()], "{query}");
+            assert_eq!(find_orders(&stack, caller, &[("q", query)]).await, [order.as_str()], "{query}");
         }
     }
     for query in ["flush nonesuch", &format!("{prefix}x"), &format!("{prefix} 12.51")] {
-        assert_eq!(found(&stack, &own, &[("q", query)]).await, [""; 0], "{query}");
+        assert_eq!(find_orders(&stack, &own, &[("q", query)]).await, [""; 0], "{query}");
     }
-    let page = ask(&stack, &own, &[("q", &format!("{tea} {prefix} success+{prefix}"))]).await.body;
+    let page = send_search(&stack, &own, &[("q", &format!("{tea} {prefix} success+{prefix}"))]).await.body;
     let hit = &page["hits"][0];
     assert_eq!(hit["customer_name"], format!("Ada Müller-{name}"));
     assert_eq!(
@@ -130,16 +133,16 @@ async fn an_order_is_found_by_what_is_known_of_it() {
 }
 
 #[tokio::test]
-async fn filters_follow_the_order() {
+async fn filters_match_the_current_order() {
     let (stack, _guard) = shared().await;
-    let ada = stack.customer().await.unwrap();
-    let (own, name) = (Who::Person(&ada), word());
+    let ada = stack.create_customer().await.unwrap();
+    let (own, name) = (Caller::User(&ada), word());
     let product = product(&stack, "Assam").await;
     let before = SystemClock.now().to_string();
-    let email = address(&name);
+    let email = simulator_address(&name);
     let order = place(&stack, &own, &product, "Ada", &email).await;
-    stack.becomes(&order, "paid").await;
-    is_found(&stack, &own, &[("q", &email), ("status", "paid")], &order).await;
+    stack.wait_for_status(&order, "paid").await;
+    wait_until_found(&stack, &own, &[("q", &email), ("status", "paid")], &order).await;
 
     let today = before[..10].to_owned();
     let all = [("q", email.as_str())];
@@ -156,90 +159,100 @@ async fn filters_follow_the_order() {
         (true, vec![("customer_id", ada.id.as_str())]),
     ] {
         let expected = if wanted { vec![order.clone()] } else { Vec::new() };
-        assert_eq!(found(&stack, &own, &[&all[..], &filters].concat()).await, expected, "{filters:?}");
-        // Without words, the same orders are listed.
-        assert_eq!(found(&stack, &own, &filters).await, expected, "{filters:?}");
+        assert_eq!(find_orders(&stack, &own, &[&all[..], &filters].concat()).await, expected, "{filters:?}");
+        // Without a query, the filters list the same orders.
+        assert_eq!(find_orders(&stack, &own, &filters).await, expected, "{filters:?}");
     }
-    let wrong =
-        ask(&stack, &own, &[("status", "lost"), ("from", "soon"), ("min_amount", "1"), ("customer_id", "x")]);
+    let wrong = send_search(
+        &stack,
+        &own,
+        &[("status", "lost"), ("from", "soon"), ("min_amount", "1"), ("customer_id", "x")],
+    );
     let wrong = wrong.await.expect(StatusCode::BAD_REQUEST).unwrap();
-    assert_eq!(wrong.places(), ["customer_id", "status", "from", "min_amount"]);
+    assert_eq!(wrong.error_locations(), ["customer_id", "status", "from", "min_amount"]);
 }
 
 #[tokio::test]
-async fn nobody_finds_what_is_not_theirs() {
+async fn callers_find_only_their_own_orders() {
     let (stack, _guard) = shared().await;
-    let (ada, eve, staff) =
-        (stack.customer().await.unwrap(), stack.customer().await.unwrap(), stack.staff().await.unwrap());
-    let (one, other) = (stack.partner().await.unwrap(), stack.partner().await.unwrap());
+    let (ada, eve, staff) = (
+        stack.create_customer().await.unwrap(),
+        stack.create_customer().await.unwrap(),
+        stack.create_staff().await.unwrap(),
+    );
+    let (one, other) = (stack.create_partner().await.unwrap(), stack.create_partner().await.unwrap());
     let tea = word();
     let product = product(&stack, &tea).await;
-    let everybody = [Who::Person(&ada), Who::Person(&eve), Who::Partner(&one), Who::Partner(&other)];
+    let callers = [Caller::User(&ada), Caller::User(&eve), Caller::Partner(&one), Caller::Partner(&other)];
     let mut orders = Vec::new();
-    for who in &everybody {
-        orders.push(place(&stack, who, &product, "Ada Lovelace", &address("ada")).await);
+    for caller in &callers {
+        orders.push(place(&stack, caller, &product, "Ada Lovelace", &simulator_address("ada")).await);
     }
-    let shop = Who::Person(&staff);
+    let shop = Caller::User(&staff);
     for order in &orders {
-        is_found(&stack, &shop, &[("q", &tea)], order).await;
+        wait_until_found(&stack, &shop, &[("q", &tea)], order).await;
     }
-    assert_eq!(found(&stack, &shop, &[("q", &tea)]).await.len(), 4);
-    for (who, own) in everybody.iter().zip(&orders) {
-        let ada_address = address("ada");
+    assert_eq!(find_orders(&stack, &shop, &[("q", &tea)]).await.len(), 4);
+    for (caller, own) in callers.iter().zip(&orders) {
+        let ada_address = simulator_address("ada");
         for query in [
             vec![("q", tea.as_str())],
             vec![("q", ada_address.as_str())],
             vec![],
             vec![("q", "ad"), ("limit", "1")],
         ] {
-            assert_eq!(found(&stack, who, &query).await, [own.as_str()], "{query:?}");
+            assert_eq!(find_orders(&stack, caller, &query).await, [own.as_str()], "{query:?}");
         }
         for others in orders.iter().filter(|order| *order != own) {
-            assert_eq!(found(&stack, who, &[("q", others)]).await, [""; 0]);
+            assert_eq!(find_orders(&stack, caller, &[("q", others)]).await, [""; 0]);
         }
     }
-    // Neither by asking for others, nor with a cursor that somebody else was given.
-    let answer = ask(&stack, &everybody[0], &[("q", &tea), ("customer_id", &eve.id)]).await;
-    assert_eq!((answer.status, answer.places()), (StatusCode::BAD_REQUEST, vec!["customer_id".to_owned()]));
-    let page = ask(&stack, &shop, &[("q", &tea), ("limit", "1")]).await.body;
+    // Neither with another customer's id, nor with another caller's cursor.
+    let response = send_search(&stack, &callers[0], &[("q", &tea), ("customer_id", &eve.id)]).await;
+    assert_eq!(
+        (response.status, response.error_locations()),
+        (StatusCode::BAD_REQUEST, vec!["customer_id".to_owned()])
+    );
+    let page = send_search(&stack, &shop, &[("q", &tea), ("limit", "1")]).await.body;
     let cursor = page["next_cursor"].as_str().unwrap();
-    for (who, own) in everybody.iter().zip(&orders) {
-        let hits = found(&stack, who, &[("q", &tea), ("cursor", cursor)]).await;
+    for (caller, own) in callers.iter().zip(&orders) {
+        let hits = find_orders(&stack, caller, &[("q", &tea), ("cursor", cursor)]).await;
         assert!(hits.iter().all(|hit| hit == own), "{hits:?}");
     }
-    // Nor through the other's door.
+    // Nor through the partner route.
     let path = format!("/partner/search/orders?q={tea}");
-    let refused = stack.api(Method::GET, &path, &[("authorization", &ada.bearer)], None).await.unwrap();
-    assert!(refused.status.is_client_error(), "{refused:?}");
-    let nobody = stack.api(Method::GET, "/search/orders", &[("authorization", "")], None).await.unwrap();
-    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    let rejected = stack.api(Method::GET, &path, &[("authorization", &ada.bearer)], None).await.unwrap();
+    assert!(rejected.status.is_client_error(), "{rejected:?}");
+    let unauthenticated =
+        stack.api(Method::GET, "/search/orders", &[("authorization", "")], None).await.unwrap();
+    assert_eq!(unauthenticated.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
-async fn pages_stay_right_while_orders_come_in() {
+async fn pages_stay_consistent_while_orders_are_placed() {
     let (stack, _guard) = shared().await;
-    let ada = stack.customer().await.unwrap();
-    let (own, tea) = (Who::Person(&ada), word());
+    let ada = stack.create_customer().await.unwrap();
+    let (own, tea) = (Caller::User(&ada), word());
     let product = product(&stack, &tea).await;
     let mut placed = Vec::new();
     for _ in 0..5 {
-        placed.insert(0, place(&stack, &own, &product, "Ada", &address("ada")).await);
+        placed.insert(0, place(&stack, &own, &product, "Ada", &simulator_address("ada")).await);
     }
     for order in &placed {
-        is_found(&stack, &own, &[("q", &tea)], order).await;
+        wait_until_found(&stack, &own, &[("q", &tea)], order).await;
     }
     for words in [vec![("q", tea.as_str())], vec![]] {
         let (mut seen, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let page_of = [Some(("limit", "2")), cursor.as_deref().map(|cursor| ("cursor", cursor))];
             let query: Vec<_> = words.iter().copied().chain(page_of.into_iter().flatten()).collect();
-            let page = ask(&stack, &own, &query).await.expect(StatusCode::OK).unwrap().body;
+            let page = send_search(&stack, &own, &query).await.expect(StatusCode::OK).unwrap().body;
             let hits = page["hits"].as_array().unwrap();
             seen.extend(hits.iter().map(|hit| hit["order_id"].as_str().unwrap().to_owned()));
             let Some(next) = page["next_cursor"].as_str() else { break };
             cursor = Some(next.to_owned());
-            let new = place(&stack, &own, &product, "Ada", &address("ada")).await;
-            is_found(&stack, &own, &[("q", &new)], &new).await;
+            let new = place(&stack, &own, &product, "Ada", &simulator_address("ada")).await;
+            wait_until_found(&stack, &own, &[("q", &new)], &new).await;
         }
         assert!(seen.ends_with(&placed), "{seen:?} {placed:?}");
         let mut once = seen.clone();
@@ -248,7 +261,7 @@ async fn pages_stay_right_while_orders_come_in() {
     }
 }
 
-/// What an operator does when rows of the index were lost: `cargo xtask search rebuild` runs this.
+/// Rebuilds the index, as an operator does with `cargo xtask search rebuild` after rows were lost.
 async fn rebuild(stack: &Stack) -> Counts {
     let client = stack.aws.dynamodb();
     let [orders, records, postings] =
@@ -271,8 +284,9 @@ async fn rebuild(stack: &Stack) -> Counts {
     counts
 }
 
-/// Waits until the order's last change, that its stock is settled, is in the index: a paid order has one more to come.
-async fn nothing_more_comes(stack: &Stack, order: &str) {
+/// Waits until the last change of an order is in the index: a paid order still changes when its stock is
+/// settled.
+async fn wait_until_settled(stack: &Stack, order: &str) {
     let client = stack.aws.dynamodb();
     let row = async |table: &str, attribute: &str| {
         let table = stack.output(table)?;
@@ -282,7 +296,7 @@ async fn nothing_more_comes(stack: &Stack, order: &str) {
         let text = item.get(attribute).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
         anyhow::Ok((version, serde_json::from_str::<Value>(&text).unwrap_or_default()))
     };
-    wait_for("the settled order to be in the index", PATIENCE, async || {
+    wait_for("the settled order to be in the index", WAIT_TIMEOUT, async || {
         let (version, placed) = row("OrdersTableName", "order").await?;
         let (_, record) = row("SearchRecordsTableName", "record").await?;
         let is_last =
@@ -293,35 +307,35 @@ async fn nothing_more_comes(stack: &Stack, order: &str) {
 }
 
 #[tokio::test]
-async fn a_rebuild_brings_back_what_was_lost_while_orders_come_in() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let ada = stack.customer().await.unwrap();
-    let (own, tea) = (Who::Person(&ada), word());
+async fn a_rebuild_restores_lost_rows_while_orders_are_placed() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let ada = stack.create_customer().await.unwrap();
+    let (own, tea) = (Caller::User(&ada), word());
     let product = product(&stack, &tea).await;
-    let lost = place(&stack, &own, &product, "Ada", &address("ada")).await;
-    stack.becomes(&lost, "paid").await;
-    is_found(&stack, &own, &[("q", &tea), ("status", "paid")], &lost).await;
-    nothing_more_comes(&stack, &lost).await;
-    // The record goes, as if somebody had emptied the table; its postings lead to nothing then.
+    let lost = place(&stack, &own, &product, "Ada", &simulator_address("ada")).await;
+    stack.wait_for_status(&lost, "paid").await;
+    wait_until_found(&stack, &own, &[("q", &tea), ("status", "paid")], &lost).await;
+    wait_until_settled(&stack, &lost).await;
+    // Delete the record, as if the table had been emptied; its postings then refer to nothing.
     let client = stack.aws.dynamodb();
     let records = stack.output("SearchRecordsTableName").unwrap();
     let key = AttributeValue::S(lost.clone());
     client.delete_item().table_name(records).key("order_id", key.clone()).send().await.unwrap();
-    assert_eq!(found(&stack, &own, &[("q", &tea)]).await, [""; 0]);
+    assert_eq!(find_orders(&stack, &own, &[("q", &tea)]).await, [""; 0]);
 
-    let email = address("ada");
+    let email = simulator_address("ada");
     let (counts, new) = tokio::join!(rebuild(&stack), place(&stack, &own, &product, "Ada", &email));
     assert!(counts.written >= 1 && counts.invalid_rows.is_empty(), "{counts:?}");
-    is_found(&stack, &own, &[("q", &tea)], &new).await;
-    assert_eq!(found(&stack, &own, &[("q", &tea)]).await, [new.as_str(), lost.as_str()]);
+    wait_until_found(&stack, &own, &[("q", &tea)], &new).await;
+    assert_eq!(find_orders(&stack, &own, &[("q", &tea)]).await, [new.as_str(), lost.as_str()]);
 
-    // An order that is deleted for good is found no more, and no rebuild brings it back.
+    // A deleted order is no longer found, and a rebuild does not restore it.
     let orders = stack.output("OrdersTableName").unwrap();
     client.delete_item().table_name(orders).key("order_id", key).send().await.unwrap();
-    wait_for("the deleted order to be found no more", PATIENCE, async || {
-        Ok((found(&stack, &own, &[("q", &tea)]).await == [new.as_str()]).then_some(()))
+    wait_for("the deleted order to disappear from the search", WAIT_TIMEOUT, async || {
+        Ok((find_orders(&stack, &own, &[("q", &tea)]).await == [new.as_str()]).then_some(()))
     })
     .await;
     rebuild(&stack).await;
-    assert_eq!(found(&stack, &own, &[("q", &tea)]).await, [new.as_str()]);
+    assert_eq!(find_orders(&stack, &own, &[("q", &tea)]).await, [new.as_str()]);
 }

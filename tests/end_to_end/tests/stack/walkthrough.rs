@@ -1,13 +1,13 @@
-//! What the walk-through tells a client to type.
+//! The commands in docs/WALKTHROUGH.md.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use end_to_end::Needs;
+use end_to_end::Requirement;
 
 use crate::shared_with;
 
-/// The commands of the section `heading`: its first block of shell.
+/// Returns the commands in the section `heading`: its first shell block.
 fn commands(heading: &str) -> String {
     let root = PathBuf::from(std::env::var("E2E_REPO_ROOT").unwrap());
     let document = std::fs::read_to_string(root.join("docs/WALKTHROUGH.md")).unwrap();
@@ -17,18 +17,18 @@ fn commands(heading: &str) -> String {
 }
 
 #[tokio::test]
-async fn from_signing_up_to_the_first_order_it_takes_no_more_than_curl() {
-    let Some((stack, _guard)) = shared_with(&[Needs::PublicSignUp]).await else { return };
-    let ran = Command::new("bash")
+async fn the_walkthrough_commands_sign_up_and_place_an_order() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::PublicSignUp]).await else { return };
+    let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &commands("The API with curl")])
         .env("API_URL", stack.output("ApiUrl").unwrap())
         .env("SIGN_IN_URL", stack.output("SignInUrl").unwrap())
         .env("CLIENT_ID", stack.output("ShopClientId").unwrap())
         .output()
         .unwrap();
-    let (said, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success(), "{said}\n{errors}");
-    let orders: serde_json::Value = serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap();
-    assert_eq!(orders["orders"].as_array().map(Vec::len), Some(1), "{said}");
-    stack.becomes(orders["orders"][0]["id"].as_str().unwrap(), "paid").await;
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    let orders: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap_or_default()).unwrap();
+    assert_eq!(orders["orders"].as_array().map(Vec::len), Some(1), "{stdout}");
+    stack.wait_for_status(orders["orders"][0]["id"].as_str().unwrap(), "paid").await;
 }

@@ -1,12 +1,12 @@
-//! Stripe's webhooks: taken from Stripe alone, and whichever comes first, they or `process-payment`, the payment ends
-//! the same.
+//! Stripe's webhooks: accepted only from Stripe. The outcome of a payment does not depend on whether the
+//! webhook or `process-payment` is first.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use end_to_end::{Answer, Needs, NewOrder, PATIENCE, Stack, wait_for};
+use end_to_end::{ApiResponse, NewOrder, Requirement, Stack, WAIT_TIMEOUT, wait_for};
 use http::{Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use payments::webhook::signature::sign;
@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::failures::kill_functions;
-use crate::{alone_with, shared, shared_with};
+use crate::{exclusive_with, shared, shared_with};
 
-/// An event as Stripe sends it, about a PaymentIntent of an order.
+/// Returns an event in Stripe's format about the PaymentIntent of an order.
 fn event(order: &str) -> String {
     json!({
         "id": format!("evt_{}", Uuid::new_v4().simple()), "object": "event", "api_version": "2024-06-20",
@@ -33,15 +33,15 @@ async fn signature(stack: &Stack, at: Timestamp, body: &str) -> String {
     sign(stack.webhook_secret().await.unwrap().expose_secret(), at, body.as_bytes())
 }
 
-async fn post(stack: &Stack, signature: Option<&str>, body: &str) -> Answer {
+async fn post(stack: &Stack, signature: Option<&str>, body: &str) -> ApiResponse {
     let mut headers = vec![("x-correlation-id", "webhook-test")];
     headers.extend(signature.map(|signature| ("stripe-signature", signature)));
-    stack.raw(Method::POST, "/webhooks/stripe", &headers, Bytes::from(body.to_owned())).await.unwrap()
+    stack.send_raw(Method::POST, "/webhooks/stripe", &headers, Bytes::from(body.to_owned())).await.unwrap()
 }
 
-fn assert_refused(answer: &Answer, why: &str) {
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{why}: {answer:?}");
-    assert_eq!(answer.headers["content-type"], "application/problem+json", "{why}");
+fn assert_signature_rejected(response: &ApiResponse, why: &str) {
+    assert_eq!(response.status, StatusCode::BAD_REQUEST, "{why}: {response:?}");
+    assert_eq!(response.headers["content-type"], "application/problem+json", "{why}");
     let problem = json!({
         "type": "urn:serverless-orders:problem:invalid-request",
         "title": "The request is not valid",
@@ -53,17 +53,17 @@ fn assert_refused(answer: &Answer, why: &str) {
         }],
         "correlation_id": "webhook-test",
     });
-    assert_eq!(answer.body, problem, "{why}");
+    assert_eq!(response.body, problem, "{why}");
 }
 
 #[tokio::test]
-async fn webhooks_are_taken_from_stripe_alone() {
+async fn only_webhooks_signed_by_stripe_are_accepted() {
     let (stack, _guard) = shared().await;
     let order = Uuid::new_v4().to_string();
     let (body, now) = (event(&order), SystemClock.now());
     let good = signature(&stack, now, &body).await;
     assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT, "once more");
+    assert_eq!(post(&stack, Some(&good), &body).await.status, StatusCode::NO_CONTENT, "a repeated event");
 
     let old = signature(&stack, now - SignedDuration::from_secs(400), &body).await;
     let ahead = signature(&stack, now + SignedDuration::from_secs(400), &body).await;
@@ -72,35 +72,35 @@ async fn webhooks_are_taken_from_stripe_alone() {
     for (why, signature, body) in [
         ("tampered with", Some(good.as_str()), &body.replace("pi_of_nobody", "pi_of_somebody")),
         ("replayed", Some(old.as_str()), &body),
-        ("of the future", Some(ahead.as_str()), &body),
-        ("another secret", Some(other.as_str()), &body),
-        ("v0 alone", Some(v0.as_str()), &body),
+        ("signed in the future", Some(ahead.as_str()), &body),
+        ("signed with another secret", Some(other.as_str()), &body),
+        ("only a v0 signature", Some(v0.as_str()), &body),
     ] {
-        assert_refused(&post(&stack, signature, body).await, why);
+        assert_signature_rejected(&post(&stack, signature, body).await, why);
     }
-    // The gateway asks for the header already.
+    // The gateway requires the header.
     let unsigned = post(&stack, None, &body).await;
     assert_eq!(unsigned.status, StatusCode::BAD_REQUEST, "{unsigned:?}");
     assert!(unsigned.body["detail"].as_str().unwrap().contains("Stripe-Signature"), "{unsigned:?}");
 
-    // Of an order that payments does not know: there is nothing to do, and nobody has to look at it.
+    // The payment service does not know the order: it ignores the event, without a dead-letter message.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(stack.dead_letters("ProcessPaymentDeadLetters", &order).await.unwrap().is_empty());
-    assert_eq!(record(&stack, &order).await, None);
+    assert_eq!(payment_record(&stack, &order).await, None);
 }
 
-/// The record of an order's payment, as it is stored.
-async fn record(stack: &Stack, order: &str) -> Option<HashMap<String, AttributeValue>> {
-    let table = stack.table("PaymentsTable").await.unwrap();
+/// Returns the stored payment record of an order.
+async fn payment_record(stack: &Stack, order: &str) -> Option<HashMap<String, AttributeValue>> {
+    let table = stack.table_name("PaymentsTable").await.unwrap();
     let key = AttributeValue::S(order.to_owned());
     let read = stack.aws.dynamodb().get_item().table_name(table).key("order_id", key).consistent_read(true);
     read.send().await.unwrap().item
 }
 
-/// Waits until the provider has sent, or keeps back, so many webhooks about an order.
-async fn webhooks_are(stack: &Stack, order: &str, count: usize, state: &str) -> Vec<Value> {
-    wait_for(&format!("{count} webhooks of {order} to be {state}"), PATIENCE, async || {
-        let all = stack.webhooks(order).await?;
+/// Waits until the provider has `count` webhooks about an order, all in this state.
+async fn wait_for_webhooks(stack: &Stack, order: &str, count: usize, state: &str) -> Vec<Value> {
+    wait_for(&format!("{count} webhooks of {order} to be {state}"), WAIT_TIMEOUT, async || {
+        let all = stack.webhook_deliveries(order).await?;
         Ok((all.len() == count && all.iter().all(|webhook| webhook["state"] == state)).then_some(all))
     })
     .await
@@ -111,26 +111,26 @@ fn ids(webhooks: &[Value]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_webhook_that_comes_after_the_outcome_changes_nothing() {
-    let Some((stack, _guard)) = shared_with(&[Needs::StripeStandIn]).await else { return };
+async fn a_webhook_after_the_outcome_changes_nothing() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
     let cases = [("pm_card_visa", "paid", 1, 1), ("pm_card_visa_chargeDeclined", "payment_failed", 2, 0)];
     let orders = cases.map(async |(card, status, webhooks, captures)| {
-        let product = stack.product(900, 1).await.unwrap();
-        let order = NewOrder::of(&product, 1, card);
-        let id = stack.place(&order).await.unwrap();
-        stack.send_webhooks(&id, "off").await.unwrap();
-        stack.becomes(&id, status).await;
-        stack.mail(&order.email).await;
-        let before = record(&stack, &id).await;
-        let held = webhooks_are(&stack, &id, webhooks, "held").await;
-        // Out of order, and each twice.
+        let product = stack.create_product(900, 1).await.unwrap();
+        let order = NewOrder::new(&product, 1, card);
+        let id = stack.place_order(&order).await.unwrap();
+        stack.set_webhook_mode(&id, "off").await.unwrap();
+        stack.wait_for_status(&id, status).await;
+        stack.wait_for_mail(&order.email).await;
+        let before = payment_record(&stack, &id).await;
+        let held = wait_for_webhooks(&stack, &id, webhooks, "held").await;
+        // Each event twice, and out of order.
         for event in ids(&held).iter().rev().chain(&ids(&held)) {
             stack.resend_webhook(event).await.unwrap();
         }
-        webhooks_are(&stack, &id, webhooks, "delivered").await;
+        wait_for_webhooks(&stack, &id, webhooks, "delivered").await;
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(record(&stack, &id).await, before, "{card}");
-        assert_eq!(stack.status(&id).await.unwrap(), status);
+        assert_eq!(payment_record(&stack, &id).await, before, "{card}");
+        assert_eq!(stack.order_status(&id).await.unwrap(), status);
         assert_eq!(stack.captures(&id).await.unwrap().len(), captures, "{card}");
         assert_eq!(stack.mails(&order.email).await.unwrap().len(), 1, "{card}");
         assert!(stack.dead_letters("ProcessPaymentDeadLetters", &id).await.unwrap().is_empty());
@@ -138,50 +138,50 @@ async fn a_webhook_that_comes_after_the_outcome_changes_nothing() {
     futures::future::join_all(orders).await;
 }
 
-/// The answer is held back, and the webhook is there before it, twice.
+/// The response is delayed, and the webhook arrives before it, twice.
 #[tokio::test]
-async fn a_webhook_that_comes_before_the_outcome_charges_no_second_time() {
-    let Some((stack, _guard)) = shared_with(&[Needs::StripeStandIn]).await else { return };
-    let product = stack.product(700, 1).await.unwrap();
-    let order = NewOrder::of(&product, 1, "pm_card_visa");
-    let id = stack.place(&order).await.unwrap();
-    let late =
+async fn a_webhook_before_the_outcome_does_not_charge_twice() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
+    let product = stack.create_product(700, 1).await.unwrap();
+    let order = NewOrder::new(&product, 1, "pm_card_visa");
+    let id = stack.place_order(&order).await.unwrap();
+    let delayed =
         json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 4000 });
-    stack.fault(Some(&id), late).await.unwrap();
-    stack.send_webhooks(&id, "twice").await.unwrap();
-    webhooks_are(&stack, &id, 1, "delivered").await;
-    stack.becomes(&id, "paid").await;
-    stack.stock_becomes(&product, (0, 0, 1)).await;
+    stack.inject_fault(Some(&id), delayed).await.unwrap();
+    stack.set_webhook_mode(&id, "twice").await.unwrap();
+    wait_for_webhooks(&stack, &id, 1, "delivered").await;
+    stack.wait_for_status(&id, "paid").await;
+    stack.wait_for_stock(&product, (0, 0, 1)).await;
     assert_eq!(stack.captures(&id).await.unwrap(), [700]);
-    let (subject, _) = stack.mail(&order.email).await;
+    let (subject, _) = stack.wait_for_mail(&order.email).await;
     assert!(subject.starts_with("Your order is confirmed"), "{subject}");
 }
 
-/// `process-payment` is killed after the provider took the money. The webhook has the payment finished as soon as the
-/// lease has ended, long before the queue hands the message out again.
+/// `process-payment` is killed after the provider has captured the money. The webhook completes the payment
+/// as soon as the lease expires, long before the queue redelivers the message.
 #[tokio::test]
-async fn a_payment_that_a_killed_function_left_is_finished_by_the_webhook() {
-    // Alone until the kill: it must not strike another test's charge.
-    let Some((stack, guard)) = alone_with(&[Needs::StripeStandIn]).await else { return };
-    let product = stack.product(4300, 1).await.unwrap();
-    let order = NewOrder::of(&product, 1, "pm_card_visa");
-    let id = stack.place(&order).await.unwrap();
-    let late =
+async fn a_webhook_completes_the_payment_of_a_killed_function() {
+    // Exclusive until the kill: it must not interrupt the charge of another test.
+    let Some((stack, guard)) = exclusive_with(&[Requirement::StripeStandIn]).await else { return };
+    let product = stack.create_product(4300, 1).await.unwrap();
+    let order = NewOrder::new(&product, 1, "pm_card_visa");
+    let id = stack.place_order(&order).await.unwrap();
+    let delayed =
         json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 7000 });
-    stack.fault(Some(&id), late).await.unwrap();
-    stack.send_webhooks(&id, "off").await.unwrap();
-    let held = webhooks_are(&stack, &id, 1, "held").await;
-    assert_ne!(stack.status(&id).await.unwrap(), "paid", "nobody knows yet");
+    stack.inject_fault(Some(&id), delayed).await.unwrap();
+    stack.set_webhook_mode(&id, "off").await.unwrap();
+    let held = wait_for_webhooks(&stack, &id, 1, "held").await;
+    assert_ne!(stack.order_status(&id).await.unwrap(), "paid", "the outcome is not recorded yet");
     assert!(kill_functions("-ProcessPayment-") > 0, "no process was found to kill");
     drop(guard);
     stack.resend_webhook(&ids(&held)[0]).await.unwrap();
-    // The lease lasts 45 seconds, the queue keeps the message to itself for 180.
+    // The lease lasts 45 seconds; the visibility timeout is 180.
     wait_for("the order to be paid because of the webhook", Duration::from_secs(140), async || {
-        Ok((stack.status(&id).await? == "paid").then_some(()))
+        Ok((stack.order_status(&id).await? == "paid").then_some(()))
     })
     .await;
     assert_eq!(stack.captures(&id).await.unwrap(), [4300]);
-    stack.stock_becomes(&product, (0, 0, 1)).await;
-    let (subject, _) = stack.mail(&order.email).await;
+    stack.wait_for_stock(&product, (0, 0, 1)).await;
+    let (subject, _) = stack.wait_for_mail(&order.email).await;
     assert!(subject.starts_with("Your order is confirmed"), "{subject}");
 }

@@ -1,11 +1,11 @@
-//! Every request of ours says who sends it: there is one place that sends.
+//! Every outgoing request has a User-Agent: there is a single place that sends requests.
 
 use std::fs;
 
 use architecture::workspace::root;
 use walkdir::WalkDir;
 
-/// The sources of what is deployed, with their paths below the repository's root.
+/// Returns the sources of the deployed code, with their paths relative to the root of the repository.
 fn sources() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for folder in ["lambdas", "shared"] {
@@ -24,17 +24,17 @@ fn sources() -> Vec<(String, String)> {
 const CLIENT: &str = "shared/aws/src/http_client.rs";
 
 #[test]
-fn one_place_sends_requests() {
+fn a_single_function_sends_requests() {
     let sources = sources();
     assert!(sources.len() > 100);
     let (_, client) = sources.iter().find(|(name, _)| name == CLIENT).unwrap();
-    assert_eq!(client.matches("connector.call(").count(), 1, "a second place in {CLIENT} sends");
+    assert_eq!(client.matches("connector.call(").count(), 1, "{CLIENT} sends requests in a second place");
     let (before, _) = client.split_once("connector.call(").unwrap();
     let inside = &before[before.rfind("fn exchange(").unwrap()..];
-    assert!(inside.contains("with_user_agent(request)"), "`exchange` sends without a User-Agent");
+    assert!(inside.contains("with_user_agent(request)"), "`exchange` sends requests without a User-Agent");
     for (name, text) in sources.iter().filter(|(name, _)| name != CLIENT) {
-        assert!(!text.contains("connector.call("), "{name} sends past `exchange` in {CLIENT}");
-        // The SDK's own clients send one of their own.
+        assert!(!text.contains("connector.call("), "{name} sends requests without `exchange` in {CLIENT}");
+        // The clients of the SDK send their own User-Agent.
         for other in [
             "reqwest",
             "ureq",
@@ -44,10 +44,10 @@ fn one_place_sends_requests() {
             "curl::",
             "TcpStream::connect(",
         ] {
-            let is_allowed = name.ends_with("lambdas/media/src/adapters/clamd.rs");
+            let is_exempt = name.ends_with("lambdas/media/src/adapters/clamd.rs");
             assert!(
-                is_allowed || !text.contains(other),
-                "{name} sends with {other}, which sends no User-Agent of ours"
+                is_exempt || !text.contains(other),
+                "{name} sends requests with {other}, which does not set our User-Agent"
             );
         }
     }

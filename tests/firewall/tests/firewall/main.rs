@@ -1,8 +1,8 @@
-//! The firewall lets every honest request through, and none of the attacks that AWS documents.
-#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+//! The firewall allows every legitimate request and blocks the attacks that AWS documents.
+#![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
-mod before;
 mod clients;
+mod previous_acl;
 mod rates;
 mod recorded;
 
@@ -13,10 +13,10 @@ use std::sync::OnceLock;
 use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::root;
-use firewall::acl::{Outcome, Statement, WebAcl, documented};
+use firewall::acl::{Outcome, Statement, WebAcl, matches_documented_condition};
 use firewall::capacity;
 use firewall::exceptions::{EXCEPTIONS, Exception, Treatment};
-use firewall::managed::{GROUPS, all};
+use firewall::managed::{GROUPS, all_rules};
 use firewall::request::Request;
 use firewall::routes::{self, Route};
 
@@ -30,42 +30,42 @@ fn template() -> &'static Template {
 }
 
 fn deployed() -> WebAcl {
-    WebAcl::of(template()).unwrap()
+    WebAcl::from_template(template()).unwrap()
 }
 
 fn corpus() -> Vec<Request> {
-    Request::corpus(&folder("corpus")).unwrap()
+    Request::load_corpus(&folder("corpus")).unwrap()
 }
 
 fn contract() -> Vec<Route> {
     let text = std::fs::read_to_string(root().join("docs/openapi.json")).unwrap();
-    routes::of(&serde_json::from_str(&text).unwrap()).unwrap()
+    routes::from_contract(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 
 fn outcome(acl: &WebAcl, request: &Request) -> Outcome {
-    acl.evaluate(request, &documented).unwrap()
+    acl.evaluate(request, &matches_documented_condition).unwrap()
 }
 
 #[test]
-fn honest_requests_pass() {
+fn legitimate_requests_are_allowed() {
     let acl = deployed();
-    let refused: Vec<_> = corpus()
+    let blocked: Vec<_> = corpus()
         .iter()
-        .filter_map(|request| Some((request.name.clone(), outcome(&acl, request).refused?)))
+        .filter_map(|request| Some((request.name.clone(), outcome(&acl, request).blocked_by?)))
         .collect();
-    assert!(refused.is_empty(), "{refused:#?}");
+    assert!(blocked.is_empty(), "{blocked:#?}");
 }
 
 #[test]
-fn the_corpus_has_every_operation() {
+fn the_corpus_covers_every_operation() {
     let corpus = corpus();
     let missing: Vec<_> =
-        contract().into_iter().filter(|route| !corpus.iter().any(|request| route.takes(request))).collect();
-    assert!(missing.is_empty(), "add an honest request to tests/firewall/corpus for each of {missing:#?}");
+        contract().into_iter().filter(|route| !corpus.iter().any(|request| route.matches(request))).collect();
+    assert!(missing.is_empty(), "add a legitimate request to tests/firewall/corpus for each of {missing:#?}");
 }
 
 #[test]
-fn the_corpus_has_the_largest_bodies() {
+fn the_corpus_contains_the_largest_bodies() {
     let sizes = |route: &str| {
         let all = corpus().into_iter().filter(|request| request.path == route);
         all.map(|request| request.body().unwrap().len()).max().unwrap()
@@ -76,63 +76,65 @@ fn the_corpus_has_the_largest_bodies() {
 }
 
 #[test]
-fn each_managed_rule_refuses_its_attack() {
+fn each_managed_rule_blocks_its_attack() {
     let acl = deployed();
-    let attacks = Request::corpus(&folder("attacks")).unwrap();
+    let attacks = Request::load_corpus(&folder("attacks")).unwrap();
     for attack in &attacks {
         let rule = attack.attacks.clone().unwrap();
-        let (group, managed) = all().find(|(_, managed)| managed.name == rule).unwrap();
-        let refusal = outcome(&acl, attack).refused;
-        let refusal =
-            refusal.unwrap_or_else(|| panic!("{rule} lets {} {} through", attack.method, attack.path));
+        let (group, managed) = all_rules().find(|(_, managed)| managed.name == rule).unwrap();
+        let block = outcome(&acl, attack).blocked_by;
+        let block = block.unwrap_or_else(|| panic!("{rule} allows {} {}", attack.method, attack.path));
         let label = format!("{}{}", group.namespace, managed.label);
-        let met = documented(managed, attack, acl.inspected_bytes().unwrap()).unwrap();
-        assert!(met, "{rule} does not see its attack {} {}", attack.method, attack.path);
-        // Another rule may be faster with some of them.
-        let by_it = refusal.because.iter().any(|because| *because == rule || *because == label);
+        let is_matched =
+            matches_documented_condition(managed, attack, acl.inspected_bytes().unwrap()).unwrap();
+        assert!(is_matched, "{rule} does not match its attack {} {}", attack.method, attack.path);
+        // Some attacks are blocked by an earlier rule.
+        let is_by_this_rule = block.matched_rules.iter().any(|matched| *matched == rule || *matched == label);
         assert!(
-            by_it || attack.path.contains(".."),
-            "{} {} was refused by {refusal:?}",
+            is_by_this_rule || attack.path.contains(".."),
+            "{} {} was blocked by {block:?}",
             attack.method,
             attack.path
         );
     }
     let attacked: BTreeSet<_> = attacks.iter().filter_map(|attack| attack.attacks.as_deref()).collect();
-    let all: BTreeSet<_> = all().filter(|(_, rule)| !rule.counts).map(|(_, rule)| rule.name).collect();
-    assert_eq!(attacked, all);
+    let enforced: BTreeSet<_> =
+        all_rules().filter(|(_, rule)| !rule.is_count_only).map(|(_, rule)| rule.name).collect();
+    assert_eq!(attacked, enforced);
 }
 
 #[test]
-fn without_the_groups_the_attacks_pass() {
+fn without_the_rule_groups_the_attacks_are_allowed() {
     let mut acl = deployed();
     acl.rules.retain(|rule| !matches!(rule.statement, Statement::ManagedRuleGroupStatement { .. }));
-    for attack in Request::corpus(&folder("attacks")).unwrap() {
-        assert_eq!(outcome(&acl, &attack).refused, None, "{}", attack.name);
+    for attack in Request::load_corpus(&folder("attacks")).unwrap() {
+        assert_eq!(outcome(&acl, &attack).blocked_by, None, "{}", attack.name);
     }
 }
 
-/// What the web ACL does where a request meets one managed rule and no other.
+/// Returns how the web ACL treats a request that matches one managed rule and no other; `None` if it is
+/// blocked.
 fn treatment(acl: &WebAcl, rule: &str, request: &Request) -> Result<Option<Treatment>> {
     let outcome = acl.evaluate(request, &|managed, _, _| Ok(managed.name == rule))?;
-    Ok(match (outcome.refused, outcome.labels.is_empty()) {
+    Ok(match (outcome.blocked_by, outcome.labels.is_empty()) {
         (Some(_), _) => None,
-        (None, true) => Some(Treatment::NotAsked),
+        (None, true) => Some(Treatment::ScopedDown),
         (None, false) => Some(Treatment::Counted),
     })
 }
 
 #[test]
-fn rules_are_left_out_where_the_table_says_so() {
+fn the_exceptions_match_the_table() {
     let acl = deployed();
     let mut unused: BTreeMap<_, _> = EXCEPTIONS.iter().map(|one| (one.reason, one)).collect();
     for route in contract() {
-        let request = route.example().unwrap();
-        for (group, rule) in all().filter(|(_, rule)| !rule.counts) {
-            let exception = Exception::of(group, rule, &route);
+        let request = route.example_request().unwrap();
+        for (group, rule) in all_rules().filter(|(_, rule)| !rule.is_count_only) {
+            let exception = Exception::find(group, rule, &route);
             let wanted = exception.map(|exception| exception.treatment);
             let done = treatment(&acl, rule.name, &request).unwrap();
             assert_eq!(done, wanted, "{} {}: {}", route.method, route.path, rule.name);
-            // The same without the stage, as a domain of the shop's own has it; and a page's preflight.
+            // The same without the stage, as on a custom domain, and for a CORS preflight.
             let mut elsewhere = Request::new("OPTIONS", request.path.trim_start_matches("/v1"));
             elsewhere.headers.clone_from(&request.headers);
             assert_eq!(treatment(&acl, rule.name, &elsewhere).unwrap(), wanted, "{}", elsewhere.path);
@@ -141,27 +143,27 @@ fn rules_are_left_out_where_the_table_says_so() {
             }
         }
     }
-    assert!(unused.is_empty(), "no route meets {unused:#?}");
+    assert!(unused.is_empty(), "these exceptions apply to no route: {unused:#?}");
 }
 
 #[test]
-fn what_is_counted_is_refused_elsewhere() {
+fn counted_rules_block_on_the_other_routes() {
     let acl = deployed();
-    for (group, rules) in acl.counted() {
+    for (group, rules) in acl.counted_rules() {
         let group = GROUPS.iter().find(|other| other.name == group).unwrap();
         for rule in rules {
             assert!(group.rules.iter().any(|other| other.name == rule), "{} has no {rule}", group.name);
-            let health = Request::new("GET", "/v1/health").with("user-agent", "shop/1.0");
+            let health = Request::new("GET", "/v1/health").with_header("user-agent", "shop/1.0");
             assert_eq!(treatment(&acl, rule, &health).unwrap(), None, "{rule} is enforced nowhere");
         }
     }
 }
 
 #[test]
-fn paths_are_no_way_around() {
+fn path_variants_do_not_bypass_the_rules() {
     let acl = deployed();
-    // Whatever the gateway makes of them, they are not among the exceptions.
-    let around = [
+    // However the gateway routes these paths, no exception applies to them.
+    let bypasses = [
         "/v1/products/..%2freservations%2f01937a5e-7c1d-7e02-9c0a-3f1b8d2e4a55",
         "/v1/orders/..%2freservations%2f01937a5e/commit",
         "/v1/reservations/../orders",
@@ -175,27 +177,28 @@ fn paths_are_no_way_around() {
         "/v1/x/v1/webhooks/stripe",
         "/v1/webhooks/stripe\n",
     ];
-    for path in around {
+    for path in bypasses {
         let request = Request::new("POST", path);
-        let refusal = outcome(&acl, &request).refused.unwrap_or_else(|| panic!("{path} is not looked at"));
-        assert!(refusal.because.contains(&"NoUserAgent_HEADER".to_owned()), "{path}: {refusal:?}");
+        let block = outcome(&acl, &request).blocked_by.unwrap_or_else(|| panic!("{path} is not inspected"));
+        assert!(block.matched_rules.contains(&"NoUserAgent_HEADER".to_owned()), "{path}: {block:?}");
     }
 }
 
 #[test]
-fn it_costs_no_more_than_the_base_price() {
-    let units = capacity::units(&deployed()).unwrap();
-    assert!(units <= capacity::INCLUDED, "{units} WCU");
-    // What docs/decisions/0020-firewall.md says.
+fn the_capacity_is_within_the_base_price() {
+    let units = capacity::required_units(&deployed()).unwrap();
+    assert!(units <= capacity::INCLUDED_UNITS, "{units} WCU");
+    // The numbers in docs/decisions/0020-firewall.md.
     assert_eq!((units, deployed().rules.len()), (1000, 6));
 }
 
 #[test]
-fn its_patterns_are_within_awss_limits() {
+fn the_patterns_are_within_the_limits_of_aws_waf() {
     for rule in &deployed().rules {
         rule.statement.visit(&mut |statement| {
             if let Statement::RegexMatchStatement { regex_string, .. } = statement {
-                // 200 characters for a pattern; no captures, no counted repetition (waf-regex-pattern-support.html).
+                // Patterns have at most 200 characters, no captures and no counted repetition
+                // (waf-regex-pattern-support.html).
                 assert!(regex_string.len() <= 200, "{regex_string}");
                 assert!(regex_string.starts_with('^') && regex_string.ends_with('$'), "{regex_string}");
                 assert!(!regex_string.replace("(?:", "").contains(['(', '{', '\\']), "{regex_string}");

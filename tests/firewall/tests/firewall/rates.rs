@@ -1,4 +1,4 @@
-//! How many requests an address may send.
+//! The rate limits per IP address.
 
 use firewall::acl::Statement;
 use firewall::request::Request;
@@ -11,7 +11,7 @@ fn counted_by(request: &Request) -> Vec<String> {
 }
 
 #[test]
-fn signed_calls_share_no_limit_with_the_public() {
+fn signed_requests_do_not_count_against_the_public_limit() {
     for route in contract() {
         let expected: &[&str] = match route.path.as_str() {
             path if path.starts_with("/reservations/") => &[],
@@ -23,26 +23,26 @@ fn signed_calls_share_no_limit_with_the_public() {
             }
             _ => &["rate-per-address"],
         };
-        let counted = counted_by(&route.example().unwrap());
+        let counted = counted_by(&route.example_request().unwrap());
         assert_eq!(counted, expected, "{} {}", route.method, route.path);
     }
 }
 
 #[test]
-fn no_header_and_no_spelling_escapes_a_limit() {
+fn neither_headers_nor_path_variants_bypass_a_limit() {
     let plain = Request::new("GET", "/v1/products");
     let forged = plain
         .clone()
-        .with(
+        .with_header(
             "authorization",
             "AWS4-HMAC-SHA256 Credential=AKIA/20261128/eu-central-1/execute-api/aws4_request",
         )
-        .with("x-forwarded-for", "203.0.113.7")
-        .with("user-agent", "serverless-orders/0.1.0 (reserve-inventory)")
-        .with("x-api-key", "guessed");
+        .with_header("x-forwarded-for", "203.0.113.7")
+        .with_header("user-agent", "serverless-orders/0.1.0 (reserve-inventory)")
+        .with_header("x-api-key", "guessed");
     assert_eq!(counted_by(&plain), ["rate-per-address"]);
     assert_eq!(counted_by(&forged), ["rate-per-address"]);
-    // Whatever else a path is, it is counted by one of the two, and with the public unless it is plain.
+    // Every path is counted by one of the two rules: by the public one unless it matches exactly.
     for path in [
         "/v1/reservations/../products",
         "/v1/reservations/%2e%2e/products",
@@ -64,7 +64,7 @@ fn no_header_and_no_spelling_escapes_a_limit() {
 }
 
 #[test]
-fn the_address_is_the_connections_own() {
+fn rate_limits_use_the_source_address_of_the_connection() {
     for rule in deployed().rules {
         if let Statement::RateBasedStatement { aggregate_key_type, evaluation_window_sec, limit, .. } =
             &rule.statement
@@ -77,21 +77,24 @@ fn the_address_is_the_connections_own() {
 }
 
 #[test]
-fn a_partner_can_use_what_the_usage_plan_gives() {
+fn the_rate_limit_is_above_the_usage_plan_of_a_partner() {
     let number = |name: &str| template().parameter(name)["Default"].as_u64().unwrap();
-    let most = 300 * number("PartnerRateLimit") + number("PartnerBurstLimit");
-    assert!(most < number("FirewallServerRateLimit"), "a partner may send {most} requests in five minutes");
+    let max_requests = 300 * number("PartnerRateLimit") + number("PartnerBurstLimit");
+    assert!(
+        max_requests < number("FirewallServerRateLimit"),
+        "a partner can send {max_requests} requests in five minutes"
+    );
 }
 
 #[test]
-fn whoever_is_over_a_limit_is_told_so() {
+fn a_rate_limited_client_gets_429_with_retry_after() {
     let acl = deployed();
     for rule in ["rate-per-address", "rate-per-server"] {
-        let (status, headers, body) = acl.answer(rule).unwrap();
+        let (status, headers, body) = acl.custom_response(rule).unwrap();
         assert_eq!((status, body.content_type.as_str()), (429, "APPLICATION_JSON"));
         let seconds: u32 = headers["Retry-After"].parse().unwrap();
         assert!((1..=300).contains(&seconds));
-        // Pages of any origin may read it: it says nothing of anybody.
+        // Pages of any origin may read it: it contains no personal data.
         assert_eq!(headers["Access-Control-Allow-Origin"], "*");
         assert_eq!(headers["Access-Control-Expose-Headers"], "Retry-After");
         let problem: Value = serde_json::from_str(&body.content).unwrap();

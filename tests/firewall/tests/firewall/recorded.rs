@@ -1,4 +1,5 @@
-//! What really came in at the gateway: the end-to-end tests of a local stack, which `FIREWALL_REQUESTS` names the record of.
+//! The requests that the gateway of a local stack received during the end-to-end tests. `FIREWALL_REQUESTS`
+//! names the file that they were recorded in.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,9 +8,9 @@ use firewall::request::Request;
 
 use super::{deployed, outcome};
 
-/// Whether a refusal would be a fault of the firewall's. What a client did wrong, on purpose or not, was answered with 4xx:
-/// the firewall may be faster with that. What the functions and Stripe send is never wrong.
-fn is_honest(request: &Request) -> bool {
+/// Returns whether blocking the request would be a false positive. The API rejected invalid requests with
+/// 4xx, and the firewall may block those. The requests of the functions and of Stripe are always legitimate.
+fn is_legitimate(request: &Request) -> bool {
     let sender = request.header("user-agent").unwrap_or_default();
     let signed = request.header("authorization").is_some_and(|how| how.starts_with("AWS4-HMAC-SHA256"));
     request.status.is_none_or(|status| !(400..500).contains(&status))
@@ -18,33 +19,33 @@ fn is_honest(request: &Request) -> bool {
         || signed
 }
 
-/// Without the variable there is nothing to look at: `cargo xtask test end-to-end` sets it.
+/// Does nothing unless the variable is set; `cargo xtask test end-to-end` sets it.
 #[test]
-fn nothing_honest_is_refused() {
+fn no_legitimate_request_is_blocked() {
     let Some(file) = std::env::var_os("FIREWALL_REQUESTS") else { return };
     let acl = deployed();
-    let requests = Request::recorded(Path::new(&file)).unwrap();
+    let requests = Request::load_recorded(Path::new(&file)).unwrap();
     assert!(!requests.is_empty(), "no request was recorded");
-    let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for request in requests.iter().filter(|request| is_honest(request)) {
-        if let Some(refusal) = outcome(&acl, request).refused {
-            refused.entry(refusal.because.join(", ")).or_default().push(request.name.clone());
+    let mut blocked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for request in requests.iter().filter(|request| is_legitimate(request)) {
+        if let Some(block) = outcome(&acl, request).blocked_by {
+            blocked.entry(block.matched_rules.join(", ")).or_default().push(request.name.clone());
         }
     }
-    assert!(refused.is_empty(), "of {} requests, the firewall would refuse {refused:#?}", requests.len());
+    assert!(blocked.is_empty(), "of {} requests, the firewall would block {blocked:#?}", requests.len());
 }
 
 #[test]
-fn a_record_is_read() {
+fn a_recorded_request_is_parsed() {
     let line = r#"{"method":"POST","path":"/v1/orders","query":"","headers":[["host","127.0.0.1:4577"],["user-agent","x"]],"body":"{}","source":"127.0.0.1","status":201}"#;
     let folder = std::env::temp_dir().join(format!("firewall-{}.jsonl", std::process::id()));
     std::fs::write(&folder, format!("{line}\n")).unwrap();
-    let requests = Request::recorded(&folder).unwrap();
+    let requests = Request::load_recorded(&folder).unwrap();
     std::fs::remove_file(&folder).unwrap();
-    assert!(is_honest(&requests[0]));
-    assert_eq!(outcome(&deployed(), &requests[0]).refused, None);
+    assert!(is_legitimate(&requests[0]));
+    assert_eq!(outcome(&deployed(), &requests[0]).blocked_by, None);
     assert_eq!(
-        outcome(&deployed(), &requests[0].clone().without("user-agent")).refused.unwrap().rule,
+        outcome(&deployed(), &requests[0].clone().without_header("user-agent")).blocked_by.unwrap().rule,
         "common"
     );
 }

@@ -1,4 +1,4 @@
-//! The program itself: its state file, its signals and its log.
+//! The binary: its state file, signals and log.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -32,7 +32,7 @@ impl Running {
         Self { process, output, api: Api::at(port) }
     }
 
-    /// Sends a signal and waits; returns whether the program ended well, and the rest of its output.
+    /// Sends a signal and waits; returns whether the process exited successfully, and the rest of its output.
     pub(crate) fn stop(mut self, signal: &str) -> (bool, String) {
         let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
         assert!(sent.success());
@@ -43,7 +43,7 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// A test that fails leaves no process behind.
+    /// Kills the process also if the test fails.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -51,17 +51,17 @@ impl Drop for Running {
 }
 
 #[tokio::test]
-async fn the_account_is_there_again_after_a_restart() {
+async fn the_account_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    // A folder that is not there yet is made.
+    // The directory does not exist yet and is created.
     let state = folder.path().join("stand-in/state.json");
     let first = Running::start(&state);
     let form = intent_form("o-1", "pm_card_visa");
     let made = first.api.post_with_key("/v1/payment_intents", &form, "k").await;
     let confirmed = first.api.confirm(&made.id()).await;
-    let waiting = first.api.intent("o-2", "pm_card_mastercard").await;
-    let (well, log) = first.stop("-TERM");
-    assert!(well);
+    let waiting = first.api.create_intent("o-2", "pm_card_mastercard").await;
+    let (success, log) = first.stop("-TERM");
+    assert!(success);
     assert!(log.lines().any(|line| line.contains("succeeded order=o-1")), "{log}");
 
     let second = Running::start(&state);
@@ -70,17 +70,17 @@ async fn the_account_is_there_again_after_a_restart() {
     assert_eq!(second.api.charges("o-1").await.len(), 1);
     let replayed = second.api.post_with_key("/v1/payment_intents", &form, "k").await;
     assert_eq!((replayed.text, replayed.headers.contains_key("idempotent-replayed")), (made.text, true));
-    // The card that was named before the restart is still known behind its id.
+    // The payment method that was created before the restart still has its card.
     assert_eq!(second.api.confirm(&waiting).await.at("/status"), "succeeded");
     assert!(second.stop("-INT").0);
 }
 
 #[tokio::test]
-async fn at_most_a_second_is_lost_when_it_is_killed() {
+async fn a_killed_process_loses_at_most_one_second_of_changes() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.json");
     let first = Running::start(&state);
-    let id = first.api.intent("o-1", "pm_card_visa").await;
+    let id = first.api.create_intent("o-1", "pm_card_visa").await;
     first.api.confirm(&id).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!first.stop("-KILL").0);
@@ -91,31 +91,31 @@ async fn at_most_a_second_is_lost_when_it_is_killed() {
 }
 
 #[tokio::test]
-async fn it_stops_soon_although_a_request_hangs_in_a_fault() {
+async fn the_process_stops_while_a_fault_delays_a_request() {
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(&folder.path().join("state.json"));
-    running.api.fault(serde_json::json!({"operation": "list", "kind": "timeout"})).await;
+    running.api.add_fault(serde_json::json!({"operation": "list", "kind": "timeout"})).await;
     let api = running.api.clone();
     let hanging =
         tokio::spawn(async move { api.send(Method::GET, "/v1/payment_intents", &[bearer()], "").await });
     tokio::time::sleep(Duration::from_millis(200)).await;
     let start = Instant::now();
-    let (well, _) = tokio::task::spawn_blocking(move || running.stop("-TERM")).await.unwrap();
-    assert!(well && start.elapsed() < Duration::from_secs(10));
+    let (success, _) = tokio::task::spawn_blocking(move || running.stop("-TERM")).await.unwrap();
+    assert!(success && start.elapsed() < Duration::from_secs(10));
     assert!(hanging.await.unwrap().is_err());
 }
 
 #[test]
-fn an_error_says_what_to_do() {
+fn startup_errors_suggest_a_fix() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.json");
     std::fs::write(&state, "not JSON").unwrap();
-    let spoilt = Command::new(PROGRAM).args(["--port", "0", "--state"]).arg(&state).output().unwrap();
-    assert!(!spoilt.status.success());
-    assert!(String::from_utf8_lossy(&spoilt.stderr).contains("pass another --state"));
+    let corrupt = Command::new(PROGRAM).args(["--port", "0", "--state"]).arg(&state).output().unwrap();
+    assert!(!corrupt.status.success());
+    assert!(String::from_utf8_lossy(&corrupt.stderr).contains("pass another --state"));
 
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = occupied.local_addr().unwrap().port().to_string();
     let refused = Command::new(PROGRAM).args(["--port", &port]).output().unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("pass another --port"));

@@ -1,4 +1,4 @@
-//! Faults on demand: each kind, before and after the effect.
+//! Fault injection: each kind, before and after the effect.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 
 use crate::support::{Api, intent_form};
 
-async fn ready(api: &Api, order_id: &str) -> (String, String) {
-    let id = api.intent(order_id, "pm_card_visa").await;
+async fn create_intent(api: &Api, order_id: &str) -> (String, String) {
+    let id = api.create_intent(order_id, "pm_card_visa").await;
     let path = format!("/v1/payment_intents/{id}/confirm");
     (id, path)
 }
 
 #[tokio::test]
-async fn a_500_before_the_effect_is_kept_under_the_key() {
+async fn a_500_before_the_effect_is_saved_under_the_key() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
-    api.fault(json!({"operation": "confirm", "effect": "before", "kind": "http_500", "times": 1})).await;
+    let (id, path) = create_intent(&api, "o-1").await;
+    api.add_fault(json!({"operation": "confirm", "effect": "before", "kind": "http_500", "times": 1})).await;
     let failed = api.post_with_key(&path, "", "k").await;
     assert_eq!((failed.status, failed.at("/error/type")), (500, "api_error"));
     assert_eq!(api.status_of(&id).await, "requires_confirmation");
@@ -29,10 +29,10 @@ async fn a_500_before_the_effect_is_kept_under_the_key() {
 }
 
 #[tokio::test]
-async fn a_500_after_the_effect_is_kept_although_the_money_was_taken() {
+async fn a_500_after_the_effect_is_saved_although_the_money_was_captured() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
-    api.fault(json!({"operation": "confirm", "effect": "after", "kind": "http_500", "times": 1})).await;
+    let (id, path) = create_intent(&api, "o-1").await;
+    api.add_fault(json!({"operation": "confirm", "effect": "after", "kind": "http_500", "times": 1})).await;
     assert_eq!(api.post_with_key(&path, "", "k").await.status, 500);
     assert_eq!(api.status_of(&id).await, "succeeded");
     assert_eq!(api.charges("o-1").await.len(), 1);
@@ -44,14 +44,14 @@ async fn a_500_after_the_effect_is_kept_although_the_money_was_taken() {
 }
 
 #[tokio::test]
-async fn a_503_before_the_effect_is_not_kept_and_after_it_hides_the_answer() {
+async fn a_503_is_never_saved_and_after_the_effect_hides_the_response() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
-    api.fault(json!({"operation": "confirm", "effect": "before", "kind": "http_503", "times": 1})).await;
+    let (id, path) = create_intent(&api, "o-1").await;
+    api.add_fault(json!({"operation": "confirm", "effect": "before", "kind": "http_503", "times": 1})).await;
     assert_eq!(api.post_with_key(&path, "", "k").await.status, 503);
     assert_eq!(api.status_of(&id).await, "requires_confirmation");
 
-    api.fault(json!({"operation": "confirm", "effect": "after", "kind": "http_503", "times": 1})).await;
+    api.add_fault(json!({"operation": "confirm", "effect": "after", "kind": "http_503", "times": 1})).await;
     assert_eq!(api.post_with_key(&path, "", "k").await.status, 503);
     assert_eq!(api.status_of(&id).await, "succeeded");
     let replayed = api.post_with_key(&path, "", "k").await;
@@ -60,13 +60,13 @@ async fn a_503_before_the_effect_is_not_kept_and_after_it_hides_the_answer() {
 }
 
 #[tokio::test]
-async fn too_many_requests_and_a_conflict_have_their_own_codes() {
+async fn http_429_and_conflict_409_have_their_own_error_codes() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     for (kind, status, code) in
         [("http_429", 429, "rate_limit"), ("conflict_409", 409, "idempotency_key_in_use")]
     {
-        api.fault(json!({"operation": "confirm", "kind": kind, "times": 1})).await;
+        api.add_fault(json!({"operation": "confirm", "kind": kind, "times": 1})).await;
         let refused = api.post_with_key(&path, "", "k").await;
         assert_eq!((refused.status, refused.at("/error/code")), (status, code));
         assert_eq!(api.status_of(&id).await, "requires_confirmation");
@@ -75,28 +75,28 @@ async fn too_many_requests_and_a_conflict_have_their_own_codes() {
 }
 
 #[tokio::test]
-async fn a_reset_before_the_effect_did_nothing_and_after_it_took_the_money() {
+async fn a_reset_before_the_effect_charges_nothing_and_after_it_charges_once() {
     let api = Api::start().await;
     for (effect, status, charges) in [("before", "requires_confirmation", 0), ("after", "succeeded", 1)] {
-        let (id, path) = ready(&api, effect).await;
-        api.fault(json!({"operation": "confirm", "effect": effect, "kind": "reset", "times": 1})).await;
+        let (id, path) = create_intent(&api, effect).await;
+        api.add_fault(json!({"operation": "confirm", "effect": effect, "kind": "reset", "times": 1})).await;
         api.try_post(&path, "", Some(effect)).await.unwrap_err();
         assert_eq!(api.status_of(&id).await, status);
         assert_eq!(api.charges(effect).await.len(), charges);
-        // The same key then gives the true answer, and takes the money once in all.
+        // A retry with the same key then succeeds, and the money is captured once in total.
         assert_eq!(api.post_with_key(&path, "", effect).await.at("/status"), "succeeded");
         assert_eq!(api.charges(effect).await.len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_timeout_holds_the_request_and_then_gives_no_answer() {
+async fn a_timeout_delays_the_request_and_closes_the_connection() {
     let api = Api::start().await;
     for (effect, status) in [("before", "requires_confirmation"), ("after", "succeeded")] {
-        let (id, path) = ready(&api, effect).await;
+        let (id, path) = create_intent(&api, effect).await;
         let fault =
             json!({"operation": "confirm", "effect": effect, "kind": "timeout", "times": 1, "delay_ms": 300});
-        api.fault(fault).await;
+        api.add_fault(fault).await;
         let start = Instant::now();
         api.try_post(&path, "", None).await.unwrap_err();
         assert!(start.elapsed() >= Duration::from_millis(300));
@@ -108,23 +108,24 @@ async fn a_timeout_holds_the_request_and_then_gives_no_answer() {
 }
 
 #[tokio::test]
-async fn a_timeout_lasts_a_minute_unless_it_is_told_otherwise() {
+async fn a_timeout_lasts_one_minute_by_default() {
     let api = Api::start().await;
-    let (_, path) = ready(&api, "o-1").await;
-    api.fault(json!({"operation": "confirm", "kind": "timeout"})).await;
+    let (_, path) = create_intent(&api, "o-1").await;
+    api.add_fault(json!({"operation": "confirm", "kind": "timeout"})).await;
     assert_eq!(api.control("/_control/faults").await[0]["delay_ms"], 60_000);
-    // The client gives up long before.
+    // The client times out long before.
     let waited = tokio::time::timeout(Duration::from_millis(300), api.try_post(&path, "", None)).await;
     assert!(waited.is_err());
 }
 
 #[tokio::test]
-async fn a_slow_request_takes_effect_although_its_client_has_gone() {
+async fn a_slow_request_takes_effect_after_its_client_disconnects() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
-    api.fault(json!({"operation": "confirm", "kind": "slow", "times": 1, "delay_ms": 400})).await;
-    let gave_up = tokio::time::timeout(Duration::from_millis(150), api.try_post(&path, "", Some("k"))).await;
-    assert!(gave_up.is_err());
+    let (id, path) = create_intent(&api, "o-1").await;
+    api.add_fault(json!({"operation": "confirm", "kind": "slow", "times": 1, "delay_ms": 400})).await;
+    let client_timeout =
+        tokio::time::timeout(Duration::from_millis(150), api.try_post(&path, "", Some("k"))).await;
+    assert!(client_timeout.is_err());
     assert_eq!(api.status_of(&id).await, "requires_confirmation");
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(api.status_of(&id).await, "succeeded");
@@ -132,12 +133,12 @@ async fn a_slow_request_takes_effect_although_its_client_has_gone() {
 }
 
 #[tokio::test]
-async fn a_slow_request_may_take_its_effect_first() {
+async fn a_slow_request_can_take_effect_before_the_delay() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     let fault =
         json!({"operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 500});
-    api.fault(fault).await;
+    api.add_fault(fault).await;
     let (slow_api, slow_path) = (api.clone(), path.clone());
     let slow = tokio::spawn(async move { slow_api.post_with_key(&slow_path, "", "k").await });
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -147,10 +148,11 @@ async fn a_slow_request_may_take_its_effect_first() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_its_operation_its_order_and_as_often_as_was_asked() {
+async fn a_fault_applies_to_its_operation_and_order_the_given_number_of_times() {
     let api = Api::start().await;
-    let id =
-        api.fault(json!({"operation": "create", "kind": "http_503", "times": 2, "order_id": "o-1"})).await;
+    let id = api
+        .add_fault(json!({"operation": "create", "kind": "http_503", "times": 2, "order_id": "o-1"}))
+        .await;
     let create =
         async |order: &str| api.post("/v1/payment_intents", &intent_form(order, "pm_card_visa")).await.status;
     assert_eq!(create("o-2").await, 200);
@@ -165,14 +167,14 @@ async fn a_fault_strikes_its_operation_its_order_and_as_often_as_was_asked() {
 }
 
 #[tokio::test]
-async fn the_order_is_known_from_the_payment_intent() {
+async fn the_order_is_found_through_the_payment_intent() {
     let api = Api::start().await;
-    let (one, _) = ready(&api, "o-1").await;
-    let (two, _) = ready(&api, "o-2").await;
-    // One fault for each operation on an order, so that each is seen to strike by itself.
+    let (one, _) = create_intent(&api, "o-1").await;
+    let (two, _) = create_intent(&api, "o-2").await;
+    // One fault for each operation on an order, so that each is tested separately.
     for operation in ["retrieve", "confirm", "cancel", "refund"] {
         let fault = json!({"operation": operation, "kind": "http_503", "times": 1, "order_id": "o-1"});
-        api.fault(fault).await;
+        api.add_fault(fault).await;
     }
     let read = async |id: &str| api.get(&format!("/v1/payment_intents/{id}")).await.status;
     let confirm = async |id: &str| api.confirm(id).await.status;
@@ -181,19 +183,19 @@ async fn the_order_is_known_from_the_payment_intent() {
     assert_eq!([read(&two).await, read(&one).await, read(&one).await], [200, 503, 200]);
     assert_eq!([confirm(&two).await, confirm(&one).await, confirm(&one).await], [200, 503, 200]);
     assert_eq!([refund(&two).await, refund(&one).await, refund(&one).await], [200, 503, 200]);
-    // Paid ones cannot be canceled; the fault comes before that is seen.
+    // A paid PaymentIntent cannot be canceled; the fault is injected before that check.
     assert_eq!([cancel(&two).await, cancel(&one).await, cancel(&one).await], [400, 503, 400]);
 }
 
 #[tokio::test]
-async fn a_fault_without_times_stays_until_it_is_cleared() {
+async fn a_fault_without_times_applies_until_it_is_cleared() {
     let api = Api::start().await;
-    let (id, path) = ready(&api, "o-1").await;
+    let (id, path) = create_intent(&api, "o-1").await;
     let clear = async |which: &str| {
         api.send(Method::DELETE, &format!("/_control/faults{which}"), &[], "").await.unwrap()
     };
-    let first = api.fault(json!({"operation": "any", "kind": "http_503", "times": null})).await;
-    let second = api.fault(json!({"operation": "confirm", "kind": "http_429"})).await;
+    let first = api.add_fault(json!({"operation": "any", "kind": "http_503", "times": null})).await;
+    let second = api.add_fault(json!({"operation": "confirm", "kind": "http_429"})).await;
     for _ in 0..5 {
         assert_eq!(api.post(&path, "").await.status, 503);
         assert_eq!(api.get("/v1/payment_intents").await.status, 503);
@@ -208,7 +210,7 @@ async fn a_fault_without_times_stays_until_it_is_cleared() {
 }
 
 #[tokio::test]
-async fn a_fault_that_makes_no_sense_is_refused_with_the_reason() {
+async fn an_invalid_fault_is_rejected_with_the_reason() {
     let api = Api::start().await;
     let cases = [
         (r#"{"operation":"confirm","kind":"http_429","effect":"after"}"#, "before"),

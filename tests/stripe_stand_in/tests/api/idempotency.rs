@@ -10,7 +10,7 @@ use crate::support::{Api, bearer, intent_form};
 const CREATE: &str = "/v1/payment_intents";
 
 #[tokio::test]
-async fn the_same_request_with_the_same_key_gets_the_same_answer() {
+async fn a_repeated_request_with_the_same_key_gets_the_same_response() {
     let api = Api::start().await;
     let first = api.post_with_key(CREATE, &intent_form("o-1", "pm_card_visa"), "k").await;
     let again = api.post_with_key(CREATE, &intent_form("o-1", "pm_card_visa"), "k").await;
@@ -21,7 +21,7 @@ async fn the_same_request_with_the_same_key_gets_the_same_answer() {
     assert_ne!(again.header("request-id"), first.header("request-id"));
     assert_eq!(again.header("idempotency-key"), Some("k"));
 
-    // The order of the parameters does not make it another request; another key does.
+    // With the parameters in another order it is still the same request; with another key it is not.
     let shuffled = "metadata[order_id]=o-1&payment_method_types[]=card&payment_method=pm_card_visa&currency=eur&amount=1250";
     assert_eq!(api.post_with_key(CREATE, shuffled, "k").await.text, first.text);
     let other = api.post_with_key(CREATE, &intent_form("o-1", "pm_card_visa"), "another").await;
@@ -29,9 +29,9 @@ async fn the_same_request_with_the_same_key_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_confirmation_is_replayed_as_it_was_and_not_as_things_are_now() {
+async fn a_replayed_confirmation_ignores_later_changes() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_visa_chargeDeclined").await;
+    let id = api.create_intent("o-1", "pm_card_visa_chargeDeclined").await;
     let path = format!("/v1/payment_intents/{id}/confirm");
     let declined = api.post_with_key(&path, "", "k").await;
     assert_eq!(declined.status, 402);
@@ -52,23 +52,23 @@ async fn a_key_belongs_to_its_parameters_and_its_endpoint() {
     let elsewhere = api.post_with_key(&path, "", "k").await;
     assert_eq!((elsewhere.status, elsewhere.at("/error/type")), (400, "idempotency_error"));
     assert!(elsewhere.at("/error/message").contains("same endpoint"));
-    // Neither attempt did anything, or spoilt the key.
+    // Neither attempt had an effect or changed the saved response.
     assert!(api.charges("o-1").await.is_empty());
     assert_eq!(api.get(CREATE).await.body["data"].as_array().unwrap().len(), 1);
     assert_eq!(api.post_with_key(CREATE, &intent_form("o-1", "pm_card_visa"), "k").await.text, made.text);
 }
 
 #[tokio::test]
-async fn a_request_that_never_began_leaves_its_key_free() {
+async fn a_request_that_is_rejected_early_does_not_use_its_key() {
     let api = Api::start().await;
-    // Wrong parameters.
+    // Invalid parameters.
     assert_eq!(api.post_with_key(CREATE, "amount=1250", "k").await.status, 400);
     // No API key.
     let without = [("idempotency-key", "k")];
     assert_eq!(api.send(Method::POST, CREATE, &without, "amount=1").await.unwrap().status, 401);
-    // Too many requests; a conflict; an API that is not there.
+    // Too many requests; a conflict; an unavailable API.
     for kind in ["http_429", "conflict_409", "http_503"] {
-        api.fault(json!({"operation": "create", "kind": kind, "times": 1})).await;
+        api.add_fault(json!({"operation": "create", "kind": kind, "times": 1})).await;
         let refused = api.post_with_key(CREATE, &intent_form("o-x", "pm_card_visa"), "k").await;
         assert!(refused.status > 400, "{kind}");
     }
@@ -77,7 +77,7 @@ async fn a_request_that_never_began_leaves_its_key_free() {
 }
 
 #[tokio::test]
-async fn what_failed_after_it_began_is_replayed() {
+async fn a_failure_of_the_endpoint_is_replayed() {
     let api = Api::start().await;
     let form = intent_form("o-1", "pm_none");
     let first = api.post_with_key(CREATE, &form, "k").await;
@@ -87,11 +87,11 @@ async fn what_failed_after_it_began_is_replayed() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_in_use_is_refused() {
+async fn a_key_in_use_is_rejected() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let path = format!("/v1/payment_intents/{id}/confirm");
-    api.fault(json!({"operation": "confirm", "kind": "slow", "times": 1, "delay_ms": 600})).await;
+    api.add_fault(json!({"operation": "confirm", "kind": "slow", "times": 1, "delay_ms": 600})).await;
     let (slow_api, slow_path) = (api.clone(), path.clone());
     let slow = tokio::spawn(async move { slow_api.post_with_key(&slow_path, "", "k").await });
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -103,14 +103,14 @@ async fn a_key_that_is_in_use_is_refused() {
 
     let first = slow.await.unwrap();
     assert_eq!((first.status, first.at("/status")), (200, "succeeded"));
-    // The conflict was not kept.
+    // The conflict was not saved.
     let again = api.post_with_key(&path, "", "k").await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (200, Some("true")));
     assert_eq!(api.charges("o-1").await.len(), 1);
 }
 
 #[tokio::test]
-async fn keys_can_be_forgotten() {
+async fn keys_can_be_deleted() {
     let api = Api::start().await;
     let forget = async |query: &str| {
         api.send(Method::POST, &format!("/_control/forget_keys{query}"), &[], "").await.unwrap()
@@ -128,14 +128,14 @@ async fn keys_can_be_forgotten() {
 }
 
 #[tokio::test]
-async fn a_key_has_at_most_255_characters_and_means_nothing_on_a_get() {
+async fn a_key_has_at_most_255_characters_and_is_ignored_on_a_get() {
     let api = Api::start().await;
     let form = intent_form("o-1", "pm_card_visa");
     assert_eq!(api.post_with_key(CREATE, &form, &"k".repeat(255)).await.status, 200);
     let long = api.post_with_key(CREATE, &form, &"k".repeat(256)).await;
     assert_eq!((long.status, long.at("/error/type")), (400, "invalid_request_error"));
 
-    let id = api.intent("o-2", "pm_card_visa").await;
+    let id = api.create_intent("o-2", "pm_card_visa").await;
     let read = async || {
         let headers = [bearer(), ("idempotency-key", "read")];
         api.send(Method::GET, &format!("{CREATE}/{id}"), &headers, "").await.unwrap()

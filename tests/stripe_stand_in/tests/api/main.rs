@@ -1,5 +1,5 @@
-//! The stand-in over real HTTP: what it keeps to of Stripe's behaviour, and what its faults do.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+//! The stand-in over HTTP: Stripe's behaviour, and the injected faults.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing helper fails the test")]
 
 mod binary;
 mod faults;

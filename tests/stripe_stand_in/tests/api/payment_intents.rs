@@ -1,4 +1,4 @@
-//! The states of a PaymentIntent and what each card does.
+//! The states of a PaymentIntent, and the outcome of each test card.
 
 use crate::support::{Api, intent_form};
 
@@ -32,7 +32,7 @@ async fn a_payment_is_made_in_two_steps() {
 }
 
 #[tokio::test]
-async fn every_successful_card_takes_the_money_at_once_with_confirm() {
+async fn every_successful_card_is_charged_immediately_with_confirm() {
     let api = Api::start().await;
     for card in ["pm_card_visa", "pm_card_mastercard", "pm_card_amex"] {
         let made =
@@ -43,7 +43,7 @@ async fn every_successful_card_takes_the_money_at_once_with_confirm() {
 }
 
 #[tokio::test]
-async fn every_declined_card_gives_its_documented_code() {
+async fn every_declined_card_returns_its_documented_code() {
     let api = Api::start().await;
     let cases = [
         ("pm_card_visa_chargeDeclined", "card_declined", Some("generic_decline")),
@@ -56,7 +56,7 @@ async fn every_declined_card_gives_its_documented_code() {
         ("pm_card_chargeDeclinedProcessingError", "processing_error", None),
     ];
     for (card, code, decline_code) in cases {
-        let id = api.intent(card, card).await;
+        let id = api.create_intent(card, card).await;
         let declined = api.confirm(&id).await;
         assert_eq!(declined.status, 402, "{card}");
         assert_eq!((declined.at("/error/type"), declined.at("/error/code")), ("card_error", code), "{card}");
@@ -64,7 +64,7 @@ async fn every_declined_card_gives_its_documented_code() {
         assert!(!declined.at("/error/message").is_empty());
         assert!(declined.at("/error/charge").starts_with("ch_"));
 
-        // The error carries the PaymentIntent, which is back where a new card can be tried.
+        // The error contains the PaymentIntent, which requires a new payment method.
         let intent = &declined.body["error"]["payment_intent"];
         assert_eq!(intent["status"], "requires_payment_method", "{card}");
         assert!(intent["payment_method"].is_null());
@@ -77,9 +77,9 @@ async fn every_declined_card_gives_its_documented_code() {
 }
 
 #[tokio::test]
-async fn after_a_decline_another_card_can_be_tried_on_the_same_payment_intent() {
+async fn after_a_decline_the_same_payment_intent_accepts_another_card() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_visa_chargeDeclined").await;
+    let id = api.create_intent("o-1", "pm_card_visa_chargeDeclined").await;
     assert_eq!(api.confirm(&id).await.status, 402);
     let without = api.confirm(&id).await;
     assert_eq!((without.status, without.at("/error/code")), (400, "payment_intent_unexpected_state"));
@@ -93,7 +93,7 @@ async fn after_a_decline_another_card_can_be_tried_on_the_same_payment_intent() 
 }
 
 #[tokio::test]
-async fn a_decline_at_creation_leaves_the_payment_intent_behind() {
+async fn a_decline_at_creation_keeps_the_payment_intent() {
     let api = Api::start().await;
     let form = format!("{}&confirm=true", intent_form("o-1", "pm_card_visa_chargeDeclined"));
     let declined = api.post("/v1/payment_intents", &form).await;
@@ -102,15 +102,15 @@ async fn a_decline_at_creation_leaves_the_payment_intent_behind() {
 }
 
 #[tokio::test]
-async fn a_card_that_needs_authentication_waits_for_the_customer_or_fails() {
+async fn a_card_that_requires_authentication_waits_for_the_customer_or_fails() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_authenticationRequired").await;
+    let id = api.create_intent("o-1", "pm_card_authenticationRequired").await;
     let waiting = api.confirm(&id).await;
     assert_eq!((waiting.status, waiting.at("/status")), (200, "requires_action"));
     assert_eq!(waiting.at("/next_action/type"), "use_stripe_sdk");
 
     for parameter in ["error_on_requires_action", "off_session"] {
-        let id = api.intent("o-1", "pm_card_authenticationRequired").await;
+        let id = api.create_intent("o-1", "pm_card_authenticationRequired").await;
         let failed =
             api.post(&format!("/v1/payment_intents/{id}/confirm"), &format!("{parameter}=true")).await;
         assert_eq!(failed.status, 402, "{parameter}");
@@ -118,17 +118,17 @@ async fn a_card_that_needs_authentication_waits_for_the_customer_or_fails() {
         assert_eq!(failed.at("/error/payment_intent/status"), "requires_payment_method");
     }
     assert!(api.charges("o-1").await.is_empty());
-    // Without the parameter's `true`, the customer is asked.
-    let id = api.intent("o-1", "pm_card_authenticationRequired").await;
+    // With `false`, the customer has to authenticate.
+    let id = api.create_intent("o-1", "pm_card_authenticationRequired").await;
     let asked =
         api.post(&format!("/v1/payment_intents/{id}/confirm"), "error_on_requires_action=false").await;
     assert_eq!(asked.at("/status"), "requires_action");
 }
 
 #[tokio::test]
-async fn money_is_taken_once_however_often_it_is_confirmed() {
+async fn concurrent_confirmations_charge_once() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let all = (0..8).map(|_| {
         let (api, id) = (api.clone(), id.clone());
         tokio::spawn(async move { api.confirm(&id).await })
@@ -149,9 +149,9 @@ async fn money_is_taken_once_however_often_it_is_confirmed() {
 }
 
 #[tokio::test]
-async fn a_canceled_payment_intent_never_takes_money() {
+async fn a_canceled_payment_intent_cannot_be_confirmed() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let path = format!("/v1/payment_intents/{id}/cancel");
     let canceled = api.post(&path, "cancellation_reason=requested_by_customer").await;
     assert_eq!((canceled.status, canceled.at("/status")), (200, "canceled"));
@@ -163,22 +163,22 @@ async fn a_canceled_payment_intent_never_takes_money() {
     assert_eq!((confirmed.status, confirmed.at("/error/code")), (400, "payment_intent_unexpected_state"));
     assert_eq!(confirmed.at("/error/payment_intent/status"), "canceled");
     assert!(api.charges("o-1").await.is_empty());
-    // Canceling again is an error too.
+    // Canceling it again is also an error.
     assert_eq!(api.post(&path, "").await.at("/error/code"), "payment_intent_unexpected_state");
 }
 
 #[tokio::test]
-async fn what_can_be_canceled_and_what_cannot() {
+async fn only_unpaid_payment_intents_can_be_canceled() {
     let api = Api::start().await;
     let without_card = api.post("/v1/payment_intents", "amount=1250&currency=eur").await;
     assert_eq!(without_card.at("/status"), "requires_payment_method");
-    let waiting = api.intent("o-1", "pm_card_authenticationRequired").await;
+    let waiting = api.create_intent("o-1", "pm_card_authenticationRequired").await;
     api.confirm(&waiting).await;
     for id in [without_card.id(), waiting] {
         assert_eq!(api.post(&format!("/v1/payment_intents/{id}/cancel"), "").await.status, 200);
     }
 
-    let paid = api.intent("o-2", "pm_card_visa").await;
+    let paid = api.create_intent("o-2", "pm_card_visa").await;
     api.confirm(&paid).await;
     let refused = api.post(&format!("/v1/payment_intents/{paid}/cancel"), "").await;
     assert_eq!((refused.status, refused.at("/error/code")), (400, "payment_intent_unexpected_state"));
@@ -190,7 +190,7 @@ async fn what_can_be_canceled_and_what_cannot() {
 }
 
 #[tokio::test]
-async fn a_payment_intent_that_may_redirect_needs_a_return_url() {
+async fn a_payment_intent_that_can_redirect_requires_a_return_url() {
     let api = Api::start().await;
     let base = "amount=1250&currency=eur&payment_method=pm_card_visa";
     for form in [base.to_owned(), format!("{base}&automatic_payment_methods[enabled]=true")] {
@@ -210,11 +210,11 @@ async fn a_payment_intent_that_may_redirect_needs_a_return_url() {
 }
 
 #[tokio::test]
-async fn payment_intents_are_listed_newest_first_and_page_by_page() {
+async fn payment_intents_are_listed_in_pages_newest_first() {
     let api = Api::start().await;
     let mut made = Vec::new();
     for number in 0..5 {
-        made.push(api.intent(&format!("o-{number}"), "pm_card_visa").await);
+        made.push(api.create_intent(&format!("o-{number}"), "pm_card_visa").await);
     }
     made.reverse();
     let mut seen: Vec<String> = Vec::new();

@@ -1,15 +1,15 @@
-//! Giving money back.
+//! Refunds.
 
 use crate::support::Api;
 
 async fn paid(api: &Api) -> String {
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     assert_eq!(api.confirm(&id).await.status, 200);
     id
 }
 
 #[tokio::test]
-async fn money_is_given_back_in_parts_but_never_more_than_was_taken() {
+async fn partial_refunds_never_exceed_the_charge() {
     let api = Api::start().await;
     let id = paid(&api).await;
     let part = api
@@ -47,10 +47,10 @@ async fn money_is_given_back_in_parts_but_never_more_than_was_taken() {
 }
 
 #[tokio::test]
-async fn only_what_was_paid_can_be_given_back() {
+async fn only_a_successful_charge_can_be_refunded() {
     let api = Api::start().await;
-    let open = api.intent("o-1", "pm_card_visa").await;
-    let declined = api.intent("o-1", "pm_card_visa_chargeDeclined").await;
+    let open = api.create_intent("o-1", "pm_card_visa").await;
+    let declined = api.create_intent("o-1", "pm_card_visa_chargeDeclined").await;
     api.confirm(&declined).await;
     for id in [open, declined] {
         let refused = api.post("/v1/refunds", &format!("payment_intent={id}")).await;
@@ -63,7 +63,7 @@ async fn only_what_was_paid_can_be_given_back() {
 }
 
 #[tokio::test]
-async fn a_refund_with_the_same_key_is_made_once() {
+async fn a_refund_with_the_same_key_is_created_once() {
     let api = Api::start().await;
     let id = paid(&api).await;
     let form = format!("payment_intent={id}&amount=100");

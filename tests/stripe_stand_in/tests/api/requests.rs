@@ -1,11 +1,11 @@
-//! Keys, parameters, addresses: what is refused, and how; and the log of what was asked.
+//! API keys, parameters and URLs: the errors for invalid requests, and the request log.
 
 use axum::http::Method;
 
 use crate::support::{Api, bearer, intent_form};
 
 #[tokio::test]
-async fn a_request_needs_the_right_key() {
+async fn a_request_requires_a_valid_api_key() {
     let api = Api::start().await;
     let send = async |headers: &[(&str, &str)]| {
         api.send(Method::GET, "/v1/payment_intents", headers, "").await.unwrap()
@@ -22,13 +22,13 @@ async fn a_request_needs_the_right_key() {
     for wrong in ["Bearer sk_test_other", wrong_basic, "Bearer ", "sk_test_local", "Basic %%%"] {
         let refused = send(&[("authorization", wrong)]).await;
         assert_eq!(refused.status, 401, "{wrong}");
-        // The key is a secret, even a wrong one.
+        // An API key is a secret, even a wrong one.
         assert!(!refused.text.contains("sk_test_other"));
     }
 }
 
 #[tokio::test]
-async fn wrong_parameters_are_refused_by_name() {
+async fn invalid_parameters_are_rejected_by_name() {
     let api = Api::start().await;
     let card = "payment_method_types[]=card";
     let cases = [
@@ -62,9 +62,9 @@ async fn wrong_parameters_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_confirmation_is_checked_too() {
+async fn the_parameters_of_a_confirmation_are_validated() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let path = format!("/v1/payment_intents/{id}/confirm");
     for (form, param) in [("payment_method=pm_card_none", "payment_method"), ("amount=1", "amount")] {
         let refused = api.post(&path, form).await;
@@ -74,7 +74,7 @@ async fn a_confirmation_is_checked_too() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_a_404() {
+async fn unknown_ids_and_urls_return_404() {
     let api = Api::start().await;
     for (method, path) in [
         (Method::GET, "/v1/payment_intents/pi_none"),
@@ -110,11 +110,11 @@ async fn a_body_must_be_form_encoded() {
 }
 
 #[tokio::test]
-async fn the_log_tells_what_was_asked_for_each_order() {
+async fn the_log_lists_the_requests_of_each_order() {
     let api = Api::start().await;
     let made = api.post_with_key("/v1/payment_intents", &intent_form("o-1", "pm_card_visa"), "k-1").await;
     let id = made.id();
-    api.intent("o-2", "pm_card_visa").await;
+    api.create_intent("o-2", "pm_card_visa").await;
     api.confirm(&id).await;
     api.confirm(&id).await;
     api.post_with_key("/v1/payment_intents", &intent_form("o-1", "pm_card_visa"), "k-1").await;
@@ -144,9 +144,9 @@ async fn the_log_tells_what_was_asked_for_each_order() {
 #[tokio::test]
 async fn the_state_can_be_reset() {
     let api = Api::start().await;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     api.confirm(&id).await;
-    api.fault(serde_json::json!({"operation": "any", "kind": "http_503"})).await;
+    api.add_fault(serde_json::json!({"operation": "any", "kind": "http_503"})).await;
     let reset = api.send(Method::DELETE, "/_control/state", &[], "").await.unwrap();
     assert_eq!(reset.status, 204);
     assert_eq!(api.get(&format!("/v1/payment_intents/{id}")).await.status, 404);
@@ -156,5 +156,5 @@ async fn the_state_can_be_reset() {
     let health = api.send(Method::GET, "/_control/health", &[], "").await.unwrap();
     assert_eq!((health.status, health.at("/status")), (200, "ok"));
     let typo = api.send(Method::GET, "/_control/charges?order=o-1", &[], "").await.unwrap();
-    assert_eq!(typo.status, 400, "a filter that is not known must not be passed over");
+    assert_eq!(typo.status, 400, "an unknown filter must not be ignored");
 }

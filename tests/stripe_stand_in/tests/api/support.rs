@@ -1,4 +1,4 @@
-//! A server for each test, and a client for it.
+//! A server for each test, and its client.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use stripe_stand_in::{Account, DEFAULT_KEY, StandIn, router, serve};
 use tokio::net::TcpListener;
 
-/// What a test sees of an answer.
+/// A response of the server.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -26,7 +26,7 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The text at a JSON pointer; empty if there is none.
+    /// Returns the string at a JSON pointer; empty if there is none.
     pub(crate) fn at(&self, pointer: &str) -> &str {
         self.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
@@ -37,7 +37,7 @@ impl Reply {
     }
 }
 
-/// The client of one server.
+/// A client of one server.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     base: String,
@@ -45,7 +45,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// A server of its own, on a free port; it ends with the test.
+    /// Starts a new server on a free port; it ends with the test.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = Self::at(listener.local_addr().unwrap().port());
@@ -54,14 +54,14 @@ impl Api {
         api
     }
 
-    /// The client of a server that runs already.
+    /// Returns a client of a running server.
     pub(crate) fn at(port: u16) -> Self {
-        // No pool: each request has a connection of its own, so a closed one concerns no other.
+        // No pool: each request has its own connection, so closing one does not affect the others.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
         Self { base: format!("http://127.0.0.1:{port}"), client }
     }
 
-    /// Sends a request as it is. `Err` when there was no answer.
+    /// Sends a request without changes. Returns `Err` if there is no response.
     pub(crate) async fn send(
         &self,
         method: Method,
@@ -94,7 +94,7 @@ impl Api {
         self.try_post(path, form, Some(key)).await.unwrap()
     }
 
-    /// `Err` when there was no answer.
+    /// Sends a POST request. Returns `Err` if there is no response.
     pub(crate) async fn try_post(&self, path: &str, form: &str, key: Option<&str>) -> Result<Reply, String> {
         let mut headers =
             vec![bearer(), (header::CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")];
@@ -102,8 +102,8 @@ impl Api {
         self.send(Method::POST, path, &headers, form).await
     }
 
-    /// Makes a PaymentIntent of 12.50 EUR for an order, with this card, and does not confirm it.
-    pub(crate) async fn intent(&self, order_id: &str, card: &str) -> String {
+    /// Creates a PaymentIntent of 12.50 EUR for an order, with this card, without confirming it.
+    pub(crate) async fn create_intent(&self, order_id: &str, card: &str) -> String {
         self.post("/v1/payment_intents", &intent_form(order_id, card)).await.id()
     }
 
@@ -115,19 +115,19 @@ impl Api {
         self.get(&format!("/v1/payment_intents/{id}")).await.at("/status").to_owned()
     }
 
-    pub(crate) async fn fault(&self, fault: Value) -> u64 {
+    pub(crate) async fn add_fault(&self, fault: Value) -> u64 {
         let json = [("content-type", "application/json")];
         let reply = self.send(Method::POST, "/_control/faults", &json, &fault.to_string()).await.unwrap();
         assert_eq!(reply.status, 201, "{}", reply.text);
         reply.body["id"].as_u64().unwrap()
     }
 
-    /// The charges of an order, as the control shows them.
+    /// Returns the charges of an order, from the control API.
     pub(crate) async fn charges(&self, order_id: &str) -> Vec<Value> {
         self.control(&format!("/_control/charges?order_id={order_id}")).await
     }
 
-    /// A list of the controls. They need no API key.
+    /// Returns a list from the control API, which needs no API key.
     pub(crate) async fn control(&self, path: &str) -> Vec<Value> {
         let reply = self.send(Method::GET, path, &[], "").await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text);

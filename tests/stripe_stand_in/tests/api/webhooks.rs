@@ -1,4 +1,4 @@
-//! Signed webhooks: what is sent, how often, and that nothing of the API waits for it.
+//! Signed webhooks: the events, their retries, and that no API response waits for them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -16,27 +16,27 @@ use crate::support::Api;
 
 const SECRET: &str = "whsec_test";
 
-/// Who the webhooks are for.
+/// The endpoint that receives the webhooks.
 #[derive(Clone, Default)]
 struct Receiver {
-    got: Arc<Mutex<Vec<(String, String)>>>,
-    answers: Arc<Mutex<VecDeque<StatusCode>>>,
-    silent: Arc<Mutex<bool>>,
+    received: Arc<Mutex<Vec<(String, String)>>>,
+    responses: Arc<Mutex<VecDeque<StatusCode>>>,
+    hangs: Arc<Mutex<bool>>,
 }
 
 async fn receive(State(receiver): State<Receiver>, request: Request) -> StatusCode {
     let signature = request.headers()["stripe-signature"].to_str().unwrap().to_owned();
     let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-    receiver.got.lock().unwrap().push((signature, String::from_utf8(body.to_vec()).unwrap()));
-    if *receiver.silent.lock().unwrap() {
+    receiver.received.lock().unwrap().push((signature, String::from_utf8(body.to_vec()).unwrap()));
+    if *receiver.hangs.lock().unwrap() {
         std::future::pending::<()>().await;
     }
-    receiver.answers.lock().unwrap().pop_front().unwrap_or(StatusCode::NO_CONTENT)
+    receiver.responses.lock().unwrap().pop_front().unwrap_or(StatusCode::NO_CONTENT)
 }
 
 impl Receiver {
-    /// Listens, and has the stand-in told so.
-    async fn of(api: &Api, mode: &str) -> Self {
+    /// Starts the endpoint and registers it with the stand-in.
+    async fn start(api: &Api, mode: &str) -> Self {
         let receiver = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks/stripe", listener.local_addr().unwrap());
@@ -47,24 +47,24 @@ impl Receiver {
         receiver
     }
 
-    /// Waits until there are so many, and gives them back as they are: their signatures hold.
+    /// Waits for `count` events, verifies their signatures, and returns them.
     async fn events(&self, count: usize) -> Vec<Value> {
         for _ in 0..400 {
-            let got = self.got.lock().unwrap().clone();
-            if got.len() >= count {
-                return got.iter().map(|(signature, body)| read(signature, body)).collect();
+            let received = self.received.lock().unwrap().clone();
+            if received.len() >= count {
+                return received.iter().map(|(signature, body)| verify(signature, body)).collect();
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("waited for {count} webhooks, and got {:?}", self.got.lock().unwrap());
+        panic!("waited for {count} webhooks, and received {:?}", self.received.lock().unwrap());
     }
 
     fn count(&self) -> usize {
-        self.got.lock().unwrap().len()
+        self.received.lock().unwrap().len()
     }
 }
 
-fn read(signature: &str, body: &str) -> Value {
+fn verify(signature: &str, body: &str) -> Value {
     let (time, v1) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(format!("{time}.{body}").as_bytes());
@@ -81,12 +81,12 @@ async fn control(api: &Api, method: Method, path: &str, body: &Value) -> u16 {
 async fn deliveries(api: &Api, order: &str) -> Vec<Value> {
     let path = format!("/_control/webhook_endpoint?order_id={order}");
     let shown = api.send(Method::GET, &path, &[], "").await.unwrap();
-    assert!(!shown.text.contains(SECRET), "the secret is told to nobody");
+    assert!(!shown.text.contains(SECRET), "the secret is never returned");
     shown.body["deliveries"].as_array().unwrap().clone()
 }
 
-/// Waits until all deliveries for an order stand so, and gives back the first.
-async fn becomes(api: &Api, order: &str, state: &str) -> Value {
+/// Waits until all deliveries for an order have this state, and returns the first.
+async fn wait_for_state(api: &Api, order: &str, state: &str) -> Value {
     for _ in 0..400 {
         let all = deliveries(api, order).await;
         if !all.is_empty() && all.iter().all(|delivery| delivery["state"] == state) {
@@ -98,10 +98,10 @@ async fn becomes(api: &Api, order: &str, state: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_payment_is_told_in_stripes_form() {
+async fn payment_events_have_stripes_format() {
     let api = Api::start().await;
-    let receiver = Receiver::of(&api, "normal").await;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let receiver = Receiver::start(&api, "normal").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let confirmed = api.confirm(&id).await;
     let event = &receiver.events(1).await[0];
     assert!(event["id"].as_str().unwrap().starts_with("evt_"));
@@ -113,47 +113,47 @@ async fn what_becomes_of_a_payment_is_told_in_stripes_form() {
     for field in ["api_version", "pending_webhooks", "request"] {
         assert!(event.get(field).is_some(), "{field}");
     }
-    assert_eq!(event["data"]["object"], confirmed.body, "as the API shows it");
+    assert_eq!(event["data"]["object"], confirmed.body, "the same object as in the API");
     assert_eq!(event["data"]["object"]["metadata"]["order_id"], "o-1");
 
-    let declined = api.intent("o-2", "pm_card_visa_chargeDeclined").await;
+    let declined = api.create_intent("o-2", "pm_card_visa_chargeDeclined").await;
     api.confirm(&declined).await;
     receiver.events(2).await;
     api.post(&format!("/v1/payment_intents/{declined}/cancel"), "").await;
     receiver.events(3).await;
     api.post("/v1/refunds", &format!("payment_intent={id}&amount=250")).await;
     let events = receiver.events(4).await;
-    let told: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    let after_the_first = ["payment_intent.payment_failed", "payment_intent.canceled", "charge.refunded"];
-    assert_eq!(told[1..], after_the_first);
+    let event_types: Vec<_> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let later_types = ["payment_intent.payment_failed", "payment_intent.canceled", "charge.refunded"];
+    assert_eq!(event_types[1..], later_types);
     assert_eq!(events[1]["data"]["object"]["last_payment_error"]["decline_code"], "generic_decline");
     let charge = &events[3]["data"]["object"];
     assert_eq!(
         (&charge["amount_refunded"], &charge["payment_intent"], &charge["metadata"]["order_id"]),
         (&json!(250), &json!(id), &json!("o-1"))
     );
-    assert_eq!(becomes(&api, "o-1", "delivered").await["attempts"], 1);
+    assert_eq!(wait_for_state(&api, "o-1", "delivered").await["attempts"], 1);
 }
 
 #[tokio::test]
-async fn what_is_not_taken_comes_again_and_is_the_same_event() {
+async fn an_unacknowledged_event_is_retried_unchanged() {
     let api = Api::start().await;
-    let receiver = Receiver::of(&api, "normal").await;
-    receiver.answers.lock().unwrap().extend([StatusCode::SERVICE_UNAVAILABLE, StatusCode::BAD_REQUEST]);
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let receiver = Receiver::start(&api, "normal").await;
+    receiver.responses.lock().unwrap().extend([StatusCode::SERVICE_UNAVAILABLE, StatusCode::BAD_REQUEST]);
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     api.confirm(&id).await;
     let events = receiver.events(3).await;
     assert!(events.iter().all(|event| *event == events[0]), "{events:?}");
-    let delivery = becomes(&api, "o-1", "delivered").await;
+    let delivery = wait_for_state(&api, "o-1", "delivered").await;
     assert_eq!((&delivery["attempts"], &delivery["last_status"]), (&json!(3), &json!(204)));
 }
 
 #[tokio::test]
-async fn the_api_does_not_wait_for_a_receiver_that_does_not_answer() {
+async fn the_api_does_not_wait_for_an_unresponsive_endpoint() {
     let api = Api::start().await;
-    let receiver = Receiver::of(&api, "normal").await;
-    *receiver.silent.lock().unwrap() = true;
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let receiver = Receiver::start(&api, "normal").await;
+    *receiver.hangs.lock().unwrap() = true;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     let answered = tokio::time::timeout(Duration::from_secs(5), api.confirm(&id)).await.unwrap();
     assert_eq!(answered.status, 200);
     receiver.events(1).await;
@@ -161,11 +161,11 @@ async fn the_api_does_not_wait_for_a_receiver_that_does_not_answer() {
 }
 
 #[tokio::test]
-async fn a_webhook_overtakes_an_answer_that_is_late() {
+async fn a_webhook_can_arrive_before_a_delayed_response() {
     let api = Api::start().await;
-    let receiver = Receiver::of(&api, "normal").await;
-    let id = api.intent("o-1", "pm_card_visa").await;
-    api.fault(
+    let receiver = Receiver::start(&api, "normal").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
+    api.add_fault(
         json!({ "operation": "confirm", "effect": "after", "kind": "slow", "times": 1, "delay_ms": 60_000 }),
     )
     .await;
@@ -178,17 +178,17 @@ async fn a_webhook_overtakes_an_answer_that_is_late() {
 }
 
 #[tokio::test]
-async fn events_can_be_held_back_and_sent_twice() {
+async fn events_can_be_held_and_sent_twice() {
     let api = Api::start().await;
-    let receiver = Receiver::of(&api, "normal").await;
+    let receiver = Receiver::start(&api, "normal").await;
     assert_eq!(control(&api, Method::PUT, "webhook_modes/o-1", &json!({ "mode": "off" })).await, 204);
     assert_eq!(control(&api, Method::PUT, "webhook_modes/o-2", &json!({ "mode": "twice" })).await, 204);
     for order in ["o-1", "o-2"] {
-        let id = api.intent(order, "pm_card_visa").await;
+        let id = api.create_intent(order, "pm_card_visa").await;
         api.confirm(&id).await;
     }
     let events = receiver.events(2).await;
-    assert_eq!(events[0], events[1], "the second order's, twice");
+    assert_eq!(events[0], events[1], "the event of the second order is sent twice");
     assert_eq!(events[0]["data"]["object"]["metadata"]["order_id"], "o-2");
     let held = deliveries(&api, "o-1").await.remove(0);
     assert_eq!((&held["state"], &held["attempts"]), (&json!("held"), &json!(0)));
@@ -196,16 +196,16 @@ async fn events_can_be_held_back_and_sent_twice() {
     let event = held["event"].as_str().unwrap();
     assert_eq!(control(&api, Method::POST, &format!("webhooks/{event}/resend"), &json!({})).await, 202);
     assert_eq!(receiver.events(3).await[2]["id"], event);
-    becomes(&api, "o-1", "delivered").await;
+    wait_for_state(&api, "o-1", "delivered").await;
     assert_eq!(control(&api, Method::POST, "webhooks/evt_none/resend", &json!({})).await, 404);
 }
 
 #[tokio::test]
 async fn without_an_endpoint_nothing_is_sent() {
     let api = Api::start().await;
-    let receiver = Receiver::of(&api, "off").await;
+    let receiver = Receiver::start(&api, "off").await;
     assert_eq!(control(&api, Method::DELETE, "webhook_endpoint", &json!(null)).await, 204);
-    let id = api.intent("o-1", "pm_card_visa").await;
+    let id = api.create_intent("o-1", "pm_card_visa").await;
     api.confirm(&id).await;
     assert!(deliveries(&api, "o-1").await.is_empty());
     assert_eq!(receiver.count(), 0);
@@ -223,17 +223,17 @@ async fn without_an_endpoint_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn an_event_that_was_not_taken_outlives_the_process() {
+async fn an_unacknowledged_event_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state.json");
     let first = crate::binary::Running::start(&state);
-    // Nobody listens there yet.
+    // Nothing listens on this port yet.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let endpoint = json!({ "url": format!("http://127.0.0.1:{port}/"), "secret": SECRET });
     assert_eq!(control(&first.api, Method::PUT, "webhook_endpoint", &endpoint).await, 204);
-    let id = first.api.intent("o-1", "pm_card_visa").await;
+    let id = first.api.create_intent("o-1", "pm_card_visa").await;
     first.api.confirm(&id).await;
     assert!(first.stop("-TERM").0);
 
@@ -243,5 +243,5 @@ async fn an_event_that_was_not_taken_outlives_the_process() {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let second = crate::binary::Running::start(&state);
     assert_eq!(receiver.events(1).await[0]["data"]["object"]["id"], id.as_str());
-    becomes(&second.api, "o-1", "delivered").await;
+    wait_for_state(&second.api, "o-1", "delivered").await;
 }

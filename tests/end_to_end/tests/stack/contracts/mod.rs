@@ -1,8 +1,9 @@
-//! The contracts of the ports, on the real adapters: the same that the ports in memory keep, which the simulation
-//! runs on. Each contract gets tables, queues and a bus of its own, so no other test meets it.
+//! The contracts of the ports, checked on the real adapters. The in-memory adapters of the simulation satisfy
+//! the same contracts. Each contract has its own tables, queues and bus, so that it is isolated from the
+//! other tests.
 
+mod resources;
 mod stores;
-mod surroundings;
 
 use std::sync::Arc;
 
@@ -14,104 +15,104 @@ use contracts::{
     reservations, search_index,
 };
 use domain::OrderId;
-use end_to_end::Needs;
+use end_to_end::Requirement;
 use inventory::adapters::memory::InMemoryInventory;
 use tokio::runtime::Runtime;
 
 use crate::shared_with;
+use resources::TestResources;
 use stores::Tables;
-use surroundings::Made;
 
-/// So many random sequences of calls go to the adapter and to the port in memory.
+/// The number of random call sequences that are executed on both adapters.
 const SEQUENCES: u32 = 60;
 
-/// Fails with the contracts that do not hold.
-fn all_hold(violations: anyhow::Result<Violations>) {
+/// Panics with the contracts that are broken.
+fn assert_all_hold(violations: anyhow::Result<Violations>) {
     let violations = violations.unwrap();
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
 #[tokio::test]
 async fn orders_and_outbox_in_dynamodb() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let tables = Tables::of(&stack);
-    all_hold(orders::violations(async || tables.orders().await).await);
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let tables = Tables::new(&stack);
+    assert_all_hold(orders::violations(async || tables.orders().await).await);
     tables.remove().await.unwrap();
 }
 
 #[tokio::test]
 async fn products_and_reservations_in_dynamodb() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let tables = Tables::of(&stack);
-    all_hold(products::violations(async || tables.inventory().await).await);
-    all_hold(reservations::violations(async || tables.inventory().await).await);
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let tables = Tables::new(&stack);
+    assert_all_hold(products::violations(async || tables.inventory().await).await);
+    assert_all_hold(reservations::violations(async || tables.inventory().await).await);
     tables.remove().await.unwrap();
 }
 
 #[tokio::test]
 async fn payment_records_in_dynamodb() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let tables = Tables::of(&stack);
-    all_hold(payments::violations(async || tables.payments().await).await);
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let tables = Tables::new(&stack);
+    assert_all_hold(payments::violations(async || tables.payments().await).await);
     tables.remove().await.unwrap();
 }
 
 #[tokio::test]
 async fn the_search_index_in_dynamodb() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let tables = Tables::of(&stack);
-    all_hold(search_index::violations(async || tables.search_index().await).await);
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let tables = Tables::new(&stack);
+    assert_all_hold(search_index::violations(async || tables.search_index().await).await);
     tables.remove().await.unwrap();
 }
 
 #[tokio::test]
 async fn invoices_in_dynamodb() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let tables = Tables::of(&stack);
-    all_hold(invoices::violations(async || tables.invoices().await).await);
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let tables = Tables::new(&stack);
+    assert_all_hold(invoices::violations(async || tables.invoices().await).await);
     tables.remove().await.unwrap();
 }
 
 #[tokio::test]
 async fn the_payment_provider_over_http() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let made = Made::of(&stack);
-    all_hold(provider::violations(async || made.provider().await).await);
-    made.remove().await.unwrap();
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let resources = TestResources::new(&stack);
+    assert_all_hold(provider::violations(async || resources.provider().await).await);
+    resources.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_bus_of_eventbridge() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let made = Made::of(&stack);
-    all_hold(bus::violations(async || made.bus().await).await);
-    made.remove().await.unwrap();
+async fn the_eventbridge_bus() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let resources = TestResources::new(&stack);
+    assert_all_hold(bus::violations(async || resources.bus().await).await);
+    resources.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_queues_of_sqs() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let made = Made::of(&stack);
-    all_hold(queue::violations(async || made.queue().await).await);
-    made.remove().await.unwrap();
+async fn the_sqs_queues() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let resources = TestResources::new(&stack);
+    assert_all_hold(queue::violations(async || resources.queue().await).await);
+    resources.remove().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_buckets_of_s3() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ThrowawayStack]).await else { return };
-    let made = Made::of(&stack);
-    all_hold(objects::violations(async || made.bucket().await).await);
-    made.remove().await.unwrap();
+async fn the_s3_buckets() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::ThrowawayStack]).await else { return };
+    let resources = TestResources::new(&stack);
+    assert_all_hold(objects::violations(async || resources.bucket().await).await);
+    resources.remove().await.unwrap();
 }
 
-// The runner of random calls is not async: these have a runtime of their own.
+// The runner of random calls is not async, so these tests create a runtime.
 
 #[test]
-fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
+fn the_in_memory_and_dynamodb_orders_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
-    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
-    let tables = Tables::of(&stack);
-    let judged = differential::check_equivalence(SEQUENCES, differential::orders::calls(), |calls| {
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
+    let tables = Tables::new(&stack);
+    let result = differential::check_equivalence(SEQUENCES, differential::orders::calls(), |calls| {
         runtime.block_on(async {
             let memory = Arc::new(InMemoryOrders::default());
             let memory = orders::World { orders: memory.clone(), outbox: memory };
@@ -119,15 +120,15 @@ fn any_calls_to_orders_are_answered_alike_in_memory_and_in_dynamodb() {
         })
     });
     runtime.block_on(tables.remove()).unwrap();
-    judged.unwrap();
+    result.unwrap();
 }
 
 #[test]
-fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
+fn the_in_memory_and_dynamodb_inventories_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
-    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
-    let tables = Tables::of(&stack);
-    let judged = differential::check_equivalence(SEQUENCES, differential::inventory::calls(), |calls| {
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
+    let tables = Tables::new(&stack);
+    let result = differential::check_equivalence(SEQUENCES, differential::inventory::calls(), |calls| {
         runtime.block_on(async {
             let memory = Arc::new(InMemoryInventory::default());
             let memory = products::World { products: memory.clone(), reservations: memory };
@@ -135,47 +136,47 @@ fn any_calls_to_the_inventory_are_answered_alike_in_memory_and_in_dynamodb() {
         })
     });
     runtime.block_on(tables.remove()).unwrap();
-    judged.unwrap();
+    result.unwrap();
 }
 
 #[test]
-fn any_calls_to_the_payments_are_answered_alike_in_memory_and_in_dynamodb() {
+fn the_in_memory_and_dynamodb_payments_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
-    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
-    let tables = Tables::of(&stack);
-    let judged = differential::check_equivalence(SEQUENCES, differential::payments::calls(), |calls| {
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
+    let tables = Tables::new(&stack);
+    let result = differential::check_equivalence(SEQUENCES, differential::payments::calls(), |calls| {
         runtime.block_on(async {
             let memory = payments::World { payments: Arc::new(InMemoryPayments::default()) };
             differential::payments::compare(calls, [memory, tables.payments().await?]).await
         })
     });
     runtime.block_on(tables.remove()).unwrap();
-    judged.unwrap();
+    result.unwrap();
 }
 
 #[test]
-fn any_calls_to_the_provider_are_answered_alike_in_memory_and_over_http() {
+fn the_in_memory_and_http_providers_return_the_same_results() {
     let runtime = Runtime::new().unwrap();
-    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Needs::ThrowawayStack])) else { return };
-    let made = Made::of(&stack);
-    let judged = differential::check_equivalence(SEQUENCES, differential::provider::calls(), |calls| {
+    let Some((stack, _guard)) = runtime.block_on(shared_with(&[Requirement::ThrowawayStack])) else { return };
+    let resources = TestResources::new(&stack);
+    let result = differential::check_equivalence(SEQUENCES, differential::provider::calls(), |calls| {
         runtime.block_on(async {
             let provider = Arc::new(InMemoryProvider::default());
-            let control = Arc::new(InMemory(provider.clone()));
-            let real = made.provider().await?;
+            let control = Arc::new(InMemoryControl(provider.clone()));
+            let real = resources.provider().await?;
             let memory = provider::World { provider, control, order: real.order };
             differential::provider::compare(calls, [memory, real]).await
         })
     });
-    runtime.block_on(made.remove()).unwrap();
-    judged.unwrap();
+    runtime.block_on(resources.remove()).unwrap();
+    result.unwrap();
 }
 
 /// The controls of the in-memory provider.
-struct InMemory(Arc<InMemoryProvider>);
+struct InMemoryControl(Arc<InMemoryProvider>);
 
 #[async_trait]
-impl provider::Control for InMemory {
+impl provider::Control for InMemoryControl {
     async fn captures(&self, order: OrderId) -> anyhow::Result<usize> {
         Ok(usize::try_from(self.0.captures(order))?)
     }

@@ -1,4 +1,4 @@
-//! Stores over tables of their own, with the keys and indexes that `template.yaml` gives them.
+//! Stores on newly created tables, with the keys and indexes of `template.yaml`.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,23 +16,23 @@ use search::postings::PostingsIndex;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// What a table of the template and `CreateTable` have in common, by the same names.
+/// The properties that a table in the template shares with `CreateTable`.
 const SCHEMA: [&str; 4] = ["AttributeDefinitions", "BillingMode", "KeySchema", "GlobalSecondaryIndexes"];
 
-/// Makes tables, and removes those that it made before: one contract at a time.
+/// Creates tables for one contract at a time, after it has deleted those of the previous one.
 pub(super) struct Tables<'a> {
     stack: &'a Stack,
     template: Template,
-    made: Mutex<Vec<String>>,
+    created: Mutex<Vec<String>>,
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn of(stack: &'a Stack) -> Self {
-        Self { stack, template: Template::of_repository().unwrap(), made: Mutex::default() }
+    pub(super) fn new(stack: &'a Stack) -> Self {
+        Self { stack, template: Template::of_repository().unwrap(), created: Mutex::default() }
     }
 
     pub(super) async fn orders(&self) -> anyhow::Result<orders::World> {
-        let [orders, outbox, keys] = self.make(["OrdersTable", "OutboxTable", "IdempotencyTable"]).await?;
+        let [orders, outbox, keys] = self.create(["OrdersTable", "OutboxTable", "IdempotencyTable"]).await?;
         let client = self.stack.aws.dynamodb();
         Ok(orders::World {
             orders: Arc::new(DynamoDbOrders::new(client.clone(), orders, outbox.clone(), keys)),
@@ -42,7 +42,7 @@ impl<'a> Tables<'a> {
 
     pub(super) async fn inventory(&self) -> anyhow::Result<products::World> {
         let [products, deliveries, reservations] =
-            self.make(["ProductsTable", "DeliveriesTable", "ReservationsTable"]).await?;
+            self.create(["ProductsTable", "DeliveriesTable", "ReservationsTable"]).await?;
         let client = self.stack.aws.dynamodb();
         Ok(products::World {
             products: Arc::new(DynamoDbProducts::new(client.clone(), products.clone(), deliveries)),
@@ -51,25 +51,25 @@ impl<'a> Tables<'a> {
     }
 
     pub(super) async fn payments(&self) -> anyhow::Result<payments::World> {
-        let [payments] = self.make(["PaymentsTable"]).await?;
+        let [payments] = self.create(["PaymentsTable"]).await?;
         let client = self.stack.aws.dynamodb();
         Ok(payments::World { payments: Arc::new(DynamoDbPayments::new(client, payments)) })
     }
 
     pub(super) async fn search_index(&self) -> anyhow::Result<search_index::World> {
-        let [records, postings] = self.make(["SearchRecordsTable", "SearchPostingsTable"]).await?;
+        let [records, postings] = self.create(["SearchRecordsTable", "SearchPostingsTable"]).await?;
         let rows = DynamoDbRows::new(self.stack.aws.dynamodb(), records, postings);
         Ok(search_index::World { index: Arc::new(PostingsIndex::new(rows, Arc::new(SystemClock))) })
     }
 
     pub(super) async fn invoices(&self) -> anyhow::Result<invoices::World> {
-        let [table] = self.make(["InvoicesTable"]).await?;
+        let [table] = self.create(["InvoicesTable"]).await?;
         let invoices = DynamoDbInvoices::new(self.stack.aws.dynamodb(), table);
         Ok(invoices::World { invoices: Arc::new(invoices) })
     }
 
-    /// Empty tables like those of these logical names.
-    async fn make<const N: usize>(&self, logical: [&str; N]) -> anyhow::Result<[String; N]> {
+    /// Creates empty tables with the schemas of these logical ids.
+    async fn create<const N: usize>(&self, logical: [&str; N]) -> anyhow::Result<[String; N]> {
         self.remove().await?;
         let definitions = self.template.all("AWS::DynamoDB::Table");
         let names = logical.map(|logical| format!("contracts-{logical}-{}", Uuid::new_v4().simple()));
@@ -83,15 +83,15 @@ impl<'a> Tables<'a> {
                 .collect();
             request.insert("TableName".to_owned(), name.as_str().into());
             self.dynamodb("CreateTable", &Value::Object(request)).await?;
-            self.made.lock().unwrap().push(name.clone());
+            self.created.lock().unwrap().push(name.clone());
         }
         Ok(names)
     }
 
-    /// Removes the tables that were made.
+    /// Deletes the created tables.
     pub(super) async fn remove(&self) -> anyhow::Result<()> {
-        let made = std::mem::take(&mut *self.made.lock().unwrap());
-        for name in made {
+        let created = std::mem::take(&mut *self.created.lock().unwrap());
+        for name in created {
             self.dynamodb("DeleteTable", &json!({ "TableName": name })).await?;
         }
         Ok(())
@@ -100,8 +100,8 @@ impl<'a> Tables<'a> {
     async fn dynamodb(&self, operation: &str, request: &Value) -> anyhow::Result<()> {
         let target = format!("DynamoDB_20120810.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
-        let answer =
+        let response =
             self.stack.aws_request("dynamodb", Method::POST, "/", &headers, &request.to_string()).await?;
-        answer.expect(StatusCode::OK).map(drop)
+        response.expect(StatusCode::OK).map(drop)
     }
 }

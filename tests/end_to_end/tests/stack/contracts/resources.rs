@@ -1,4 +1,4 @@
-//! A provider, a bus, queues and buckets that only the contracts use.
+//! A payment provider, a bus, queues and buckets for the contracts only.
 
 use aws_objects::Bucket;
 use aws_secrets::Secret;
@@ -16,18 +16,18 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use contracts::{bus, objects, provider, queue};
 use domain::{Event, OrderId};
-use end_to_end::{PATIENCE, Stack};
+use end_to_end::{Stack, WAIT_TIMEOUT};
 use http::{Method, Request, StatusCode};
 use platform::http::client::HttpClient;
 use platform::publisher::BusPublisher;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The key that the stand-in for Stripe takes.
+/// The API key of the stand-in for Stripe.
 const STAND_IN_KEY: &str = "sk_test_local";
 
-/// Makes what a contract needs, and removes it in the end.
-pub(super) struct Made<'a> {
+/// Creates the resources of a contract and deletes them at the end.
+pub(super) struct TestResources<'a> {
     stack: &'a Stack,
     queues: Mutex<Vec<String>>,
     buses: Mutex<Vec<String>>,
@@ -35,8 +35,8 @@ pub(super) struct Made<'a> {
     buckets: Mutex<Vec<String>>,
 }
 
-/// What is in a list, which is empty then.
-fn taken(list: &Mutex<Vec<String>>) -> Vec<String> {
+/// Returns the content of a list and clears it.
+fn take_all(list: &Mutex<Vec<String>>) -> Vec<String> {
     std::mem::take(&mut *list.lock().unwrap())
 }
 
@@ -44,8 +44,8 @@ fn name() -> String {
     format!("contracts-{}", Uuid::new_v4().simple())
 }
 
-impl<'a> Made<'a> {
-    pub(super) fn of(stack: &'a Stack) -> Self {
+impl<'a> TestResources<'a> {
+    pub(super) fn new(stack: &'a Stack) -> Self {
         Self {
             stack,
             queues: Mutex::default(),
@@ -59,7 +59,7 @@ impl<'a> Made<'a> {
         aws_sdk_eventbridge::Client::new(self.stack.aws.sdk_config())
     }
 
-    /// The adapter for Stripe, over the stack's stand-in for it.
+    /// Returns the Stripe adapter, connected to the stack's stand-in.
     pub(super) async fn provider(&self) -> anyhow::Result<provider::World> {
         let name = name();
         self.secret("CreateSecret", &json!({ "Name": name, "SecretString": STAND_IN_KEY })).await?;
@@ -78,11 +78,11 @@ impl<'a> Made<'a> {
         let target = format!("secretsmanager.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
         let body = request.to_string();
-        let answer = self.stack.aws_request("secretsmanager", Method::POST, "/", &headers, &body).await?;
-        answer.expect(StatusCode::OK).map(drop)
+        let response = self.stack.aws_request("secretsmanager", Method::POST, "/", &headers, &body).await?;
+        response.expect(StatusCode::OK).map(drop)
     }
 
-    /// A bus of EventBridge, and a queue that gets all of its events.
+    /// Creates an EventBridge bus, and a queue that receives all of its events.
     pub(super) async fn bus(&self) -> anyhow::Result<bus::World> {
         let (events, name) = (self.events(), name());
         events.create_event_bus().name(&name).send().await?;
@@ -104,13 +104,13 @@ impl<'a> Made<'a> {
     }
 
     async fn sqs_queue(&self) -> anyhow::Result<String> {
-        let made = self.stack.sqs().create_queue().queue_name(name()).send().await?;
-        let url = made.queue_url().context("a queue without an address")?.to_owned();
+        let created = self.stack.sqs().create_queue().queue_name(name()).send().await?;
+        let url = created.queue_url().context("a queue without a URL")?.to_owned();
         self.queues.lock().unwrap().push(url.clone());
         Ok(url)
     }
 
-    /// A queue, and one for its dead letters.
+    /// Creates a queue and its dead-letter queue.
     pub(super) async fn queue(&self) -> anyhow::Result<queue::World> {
         let (url, dead_letters) = (self.sqs_queue().await?, self.sqs_queue().await?);
         let queue = Arc::new(self.stack.aws.queue_at(url.clone(), dead_letters.clone()));
@@ -118,7 +118,7 @@ impl<'a> Made<'a> {
         Ok(queue::World { visibility: queue.clone(), dead_letters: queue, broker: Arc::new(broker) })
     }
 
-    /// A bucket of S3.
+    /// Creates an S3 bucket.
     pub(super) async fn bucket(&self) -> anyhow::Result<objects::World> {
         let name = name();
         self.storage().create_bucket().bucket(&name).send().await?;
@@ -134,25 +134,25 @@ impl<'a> Made<'a> {
         aws_sdk_s3::Client::new(self.stack.aws.sdk_config())
     }
 
-    /// Removes all that was made.
+    /// Deletes all created resources.
     pub(super) async fn remove(&self) -> anyhow::Result<()> {
         let events = self.events();
-        for name in taken(&self.buses) {
+        for name in take_all(&self.buses) {
             events.remove_targets().rule(&name).event_bus_name(&name).ids("queue").send().await?;
             events.delete_rule().name(&name).event_bus_name(&name).send().await?;
             events.delete_event_bus().name(&name).send().await?;
         }
-        for name in taken(&self.buckets) {
+        for name in take_all(&self.buckets) {
             let storage = self.storage();
             for file in storage.list_objects_v2().bucket(&name).send().await?.contents() {
                 storage.delete_object().bucket(&name).key(file.key().unwrap_or_default()).send().await?;
             }
             storage.delete_bucket().bucket(&name).send().await?;
         }
-        for url in taken(&self.queues) {
+        for url in take_all(&self.queues) {
             self.stack.sqs().delete_queue().queue_url(url).send().await?;
         }
-        for name in taken(&self.secrets) {
+        for name in take_all(&self.secrets) {
             let request = json!({ "SecretId": name, "ForceDeleteWithoutRecovery": true });
             self.secret("DeleteSecret", &request).await?;
         }
@@ -160,7 +160,7 @@ impl<'a> Made<'a> {
     }
 }
 
-/// The stand-in's controls.
+/// The control API of the stand-in.
 struct StandIn {
     base: String,
     client: UnsignedClient,
@@ -169,9 +169,10 @@ struct StandIn {
 impl StandIn {
     async fn control(&self, method: Method, path: &str) -> anyhow::Result<Value> {
         let uri = format!("{}/_control/{path}", self.base);
-        let answer = self.client.send(Request::builder().method(method).uri(uri).body(Bytes::new())?).await?;
-        anyhow::ensure!(answer.status().is_success(), "{path}: {}", answer.status());
-        Ok(serde_json::from_slice(answer.body())?)
+        let response =
+            self.client.send(Request::builder().method(method).uri(uri).body(Bytes::new())?).await?;
+        anyhow::ensure!(response.status().is_success(), "{path}: {}", response.status());
+        Ok(serde_json::from_slice(response.body())?)
     }
 }
 
@@ -184,8 +185,8 @@ impl provider::Control for StandIn {
 
     async fn forget(&self, key: &str) -> anyhow::Result<()> {
         let query = serde_urlencoded::to_string([("key", key)])?;
-        let answer = self.control(Method::POST, &format!("forget_keys?{query}")).await?;
-        anyhow::ensure!(answer["forgotten"] == 1, "the key {key} was not known: {answer}");
+        let response = self.control(Method::POST, &format!("forget_keys?{query}")).await?;
+        anyhow::ensure!(response["forgotten"] == 1, "the key {key} is unknown: {response}");
         Ok(())
     }
 }
@@ -200,7 +201,7 @@ struct Subscriber {
 impl bus::Subscriber for Subscriber {
     async fn received(&self, least: usize) -> anyhow::Result<Vec<Event>> {
         let start = Instant::now();
-        while self.received.lock().unwrap().len() < least && start.elapsed() < PATIENCE {
+        while self.received.lock().unwrap().len() < least && start.elapsed() < WAIT_TIMEOUT {
             let receive = self.sqs.receive_message().queue_url(&self.url).max_number_of_messages(10);
             for message in receive.wait_time_seconds(1).send().await?.messages() {
                 let envelope: Value = serde_json::from_str(message.body().unwrap_or_default())?;
@@ -208,7 +209,7 @@ impl bus::Subscriber for Subscriber {
                 anyhow::ensure!(envelope["detail-type"] == event.fact.name(), "{envelope}");
                 anyhow::ensure!(envelope["source"] == event.source.as_str(), "{envelope}");
                 self.received.lock().unwrap().push(event);
-                let receipt = message.receipt_handle().context("a message without a receipt")?;
+                let receipt = message.receipt_handle().context("a message without a receipt handle")?;
                 self.sqs.delete_message().queue_url(&self.url).receipt_handle(receipt).send().await?;
             }
         }
@@ -221,9 +222,9 @@ struct Stranger(UnsignedClient);
 #[async_trait]
 impl objects::AnonymousClient for Stranger {
     async fn fetch(&self, link: &str) -> anyhow::Result<Bytes> {
-        let answer = self.0.send(Request::get(link).body(Bytes::new())?).await?;
-        anyhow::ensure!(answer.status() == StatusCode::OK, "{link}: {}", answer.status());
-        Ok(answer.into_body())
+        let response = self.0.send(Request::get(link).body(Bytes::new())?).await?;
+        anyhow::ensure!(response.status() == StatusCode::OK, "{link}: {}", response.status());
+        Ok(response.into_body())
     }
 }
 
@@ -238,16 +239,16 @@ impl queue::Broker for Broker {
     async fn send_and_receive(&self) -> anyhow::Result<String> {
         self.sqs.send_message().queue_url(&self.url).message_body("a message").send().await?;
         let receive = self.sqs.receive_message().queue_url(&self.url).visibility_timeout(600);
-        let answer = receive.wait_time_seconds(5).send().await?;
-        let receipt = answer.messages().first().and_then(|message| message.receipt_handle());
-        Ok(receipt.context("the message did not come")?.to_owned())
+        let response = receive.wait_time_seconds(5).send().await?;
+        let receipt = response.messages().first().and_then(|message| message.receipt_handle());
+        Ok(receipt.context("the message was not received")?.to_owned())
     }
 
     async fn is_redelivered_within(&self, wait: Duration) -> anyhow::Result<bool> {
         let start = Instant::now();
         while start.elapsed() < wait {
-            let answer = self.sqs.receive_message().queue_url(&self.url).send().await?;
-            if !answer.messages().is_empty() {
+            let response = self.sqs.receive_message().queue_url(&self.url).send().await?;
+            if !response.messages().is_empty() {
                 return Ok(true);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -256,15 +257,15 @@ impl queue::Broker for Broker {
     }
 
     async fn dead_letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
-        let mut letters = Vec::new();
+        let mut dead_letters = Vec::new();
         loop {
             let receive = self.sqs.receive_message().queue_url(&self.dead_letters);
             let receive = receive.max_number_of_messages(10).message_attribute_names("All");
             let messages = receive.send().await?.messages.unwrap_or_default();
             if messages.is_empty() {
-                return Ok(letters);
+                return Ok(dead_letters);
             }
-            letters.extend(messages.into_iter().map(|message| {
+            dead_letters.extend(messages.into_iter().map(|message| {
                 let attributes = message.message_attributes.unwrap_or_default();
                 let attributes =
                     attributes.into_iter().filter_map(|(name, set)| Some((name, set.string_value?)));

@@ -1,6 +1,6 @@
-//! What the demo tells, asserted.
+//! The outcomes of an order, as in the demo.
 
-use end_to_end::{Needs, NewOrder, PATIENCE, wait_for};
+use end_to_end::{NewOrder, Requirement, WAIT_TIMEOUT, wait_for};
 use http::{Method, StatusCode};
 use platform::Clock;
 use platform::clock::SystemClock;
@@ -10,14 +10,14 @@ use uuid::Uuid;
 use crate::{shared, shared_with};
 
 #[tokio::test]
-async fn an_order_goes_through_to_its_mail() {
+async fn a_paid_order_is_confirmed_by_mail() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(1250, 10).await.unwrap();
-    let order = NewOrder::of(&product, 2, "pm_card_visa");
-    let id = stack.place(&order).await.unwrap();
-    stack.becomes(&id, "paid").await;
-    stack.stock_becomes(&product, (8, 0, 2)).await;
-    if let Some((subject, text)) = stack.mail_about(&id, "confirmation", &order.email).await {
+    let product = stack.create_product(1250, 10).await.unwrap();
+    let order = NewOrder::new(&product, 2, "pm_card_visa");
+    let id = stack.place_order(&order).await.unwrap();
+    stack.wait_for_status(&id, "paid").await;
+    stack.wait_for_stock(&product, (8, 0, 2)).await;
+    if let Some((subject, text)) = stack.wait_for_mail_about(&id, "confirmation", &order.email).await {
         assert!(subject.starts_with("Your order is confirmed"), "{subject}");
         assert!(
             text.contains("25.00 EUR") && text.contains("Hello Ada Lovelace") && text.contains(&id),
@@ -27,19 +27,19 @@ async fn an_order_goes_through_to_its_mail() {
     }
     assert_eq!(stack.captures(&id).await.unwrap(), [2500]);
     for function in ["ReserveInventory", "ProcessPayment", "SettleReservation", "TrackOrder", "SendEmail"] {
-        let letters = stack.dead_letters(&format!("{function}DeadLetters"), &id).await.unwrap();
-        assert!(letters.is_empty(), "{function}: {letters:?}");
+        let dead_letters = stack.dead_letters(&format!("{function}DeadLetters"), &id).await.unwrap();
+        assert!(dead_letters.is_empty(), "{function}: {dead_letters:?}");
     }
 }
 
 #[tokio::test]
-async fn too_little_stock_is_a_rejection_and_nothing_is_charged() {
+async fn insufficient_stock_rejects_the_order_without_a_charge() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(900, 3).await.unwrap();
-    let order = NewOrder::of(&product, 4, "pm_card_visa");
-    let id = stack.place(&order).await.unwrap();
-    stack.becomes(&id, "rejected").await;
-    if let Some((subject, text)) = stack.mail_about(&id, "rejection", &order.email).await {
+    let product = stack.create_product(900, 3).await.unwrap();
+    let order = NewOrder::new(&product, 4, "pm_card_visa");
+    let id = stack.place_order(&order).await.unwrap();
+    stack.wait_for_status(&id, "rejected").await;
+    if let Some((subject, text)) = stack.wait_for_mail_about(&id, "rejection", &order.email).await {
         assert!(subject.starts_with("We could not accept your order"), "{subject}");
         assert!(text.contains("only 3 left"), "{text}");
     }
@@ -48,32 +48,32 @@ async fn too_little_stock_is_a_rejection_and_nothing_is_charged() {
 }
 
 #[tokio::test]
-async fn a_made_up_price_is_a_rejection() {
+async fn a_wrong_price_rejects_the_order() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(900, 3).await.unwrap();
+    let product = stack.create_product(900, 3).await.unwrap();
     let bargain = end_to_end::Product { cents: 1, ..product.clone() };
-    let id = stack.place(&NewOrder::of(&bargain, 1, "pm_card_visa")).await.unwrap();
-    stack.becomes(&id, "rejected").await;
+    let id = stack.place_order(&NewOrder::new(&bargain, 1, "pm_card_visa")).await.unwrap();
+    stack.wait_for_status(&id, "rejected").await;
     assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
     assert_eq!(stack.stock(&product).await.unwrap(), (3, 0, 0));
 }
 
 #[tokio::test]
-async fn a_declined_card_frees_the_stock() {
+async fn a_declined_card_releases_the_stock() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(700, 5).await.unwrap();
-    for (card, says) in [
+    let product = stack.create_product(700, 5).await.unwrap();
+    for (card, reason) in [
         ("pm_card_visa_chargeDeclined", "declined the payment"),
         ("pm_card_visa_chargeDeclinedInsufficientFunds", "enough funds"),
         ("pm_card_nobody_has", "declined the payment"),
     ] {
-        let order = NewOrder::of(&product, 5, card);
-        let id = stack.place(&order).await.unwrap();
-        stack.becomes(&id, "payment_failed").await;
-        stack.stock_becomes(&product, (5, 0, 0)).await;
-        if let Some((subject, text)) = stack.mail_about(&id, "payment_failure", &order.email).await {
+        let order = NewOrder::new(&product, 5, card);
+        let id = stack.place_order(&order).await.unwrap();
+        stack.wait_for_status(&id, "payment_failed").await;
+        stack.wait_for_stock(&product, (5, 0, 0)).await;
+        if let Some((subject, text)) = stack.wait_for_mail_about(&id, "payment_failure", &order.email).await {
             assert!(
-                subject.starts_with("Your payment was declined") && text.contains(says),
+                subject.starts_with("Your payment was declined") && text.contains(reason),
                 "{subject}\n{text}"
             );
         }
@@ -82,11 +82,11 @@ async fn a_declined_card_frees_the_stock() {
 }
 
 #[tokio::test]
-async fn an_order_of_somebody_elses_service_goes_through_to_its_mail() {
-    let Some((stack, _guard)) = shared_with(&[Needs::ForeignOrders]).await else { return };
-    let product = stack.product(1999, 4).await.unwrap();
+async fn an_order_of_an_external_service_is_confirmed_by_mail() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::ForeignOrders]).await else { return };
+    let product = stack.create_product(1999, 4).await.unwrap();
     let id = Uuid::new_v4().to_string();
-    let order = NewOrder::of(&product, 3, "pm_card_visa");
+    let order = NewOrder::new(&product, 3, "pm_card_visa");
     let mut details = order.body.clone();
     details["total"] = json!({ "amount": 3 * 1999, "currency": "EUR" });
     let now = SystemClock.now().to_string();
@@ -109,32 +109,33 @@ async fn an_order_of_somebody_elses_service_goes_through_to_its_mail() {
         .build();
     let bus = aws_sdk_eventbridge::Client::new(stack.aws.sdk_config());
     assert_eq!(bus.put_events().entries(entry).send().await.unwrap().failed_entry_count(), 0);
-    let (subject, text) = stack.mail(&order.email).await;
+    let (subject, text) = stack.wait_for_mail(&order.email).await;
     assert!(
         subject.starts_with("Your order is confirmed") && text.contains("59.97 EUR"),
         "{subject}\n{text}"
     );
     assert_eq!(stack.captures(&id).await.unwrap(), [5997]);
-    stack.stock_becomes(&product, (1, 0, 3)).await;
-    let answer = stack.api(Method::GET, &format!("/orders/{id}"), &[], None).await.unwrap();
-    assert_eq!(answer.status, StatusCode::NOT_FOUND, "it is not an order of ours");
+    stack.wait_for_stock(&product, (1, 0, 3)).await;
+    let response = stack.api(Method::GET, &format!("/orders/{id}"), &[], None).await.unwrap();
+    assert_eq!(response.status, StatusCode::NOT_FOUND, "the order belongs to another service");
 }
 
 #[tokio::test]
-async fn the_last_piece_is_sold_once() {
+async fn the_last_unit_is_sold_once() {
     let (stack, _guard) = shared().await;
-    let product = stack.product(500, 3).await.unwrap();
-    let orders: Vec<NewOrder> = (0..8).map(|_| NewOrder::of(&product, 1, "pm_card_visa")).collect();
-    let ids = futures::future::try_join_all(orders.iter().map(|order| stack.place(order))).await.unwrap();
+    let product = stack.create_product(500, 3).await.unwrap();
+    let orders: Vec<NewOrder> = (0..8).map(|_| NewOrder::new(&product, 1, "pm_card_visa")).collect();
+    let ids =
+        futures::future::try_join_all(orders.iter().map(|order| stack.place_order(order))).await.unwrap();
     let mut outcomes = Vec::new();
     for id in &ids {
-        let outcome = wait_for(&format!("order {id} to end"), PATIENCE, async || {
-            let status = stack.status(id).await?;
+        let outcome = wait_for(&format!("order {id} to reach a final status"), WAIT_TIMEOUT, async || {
+            let status = stack.order_status(id).await?;
             Ok(["paid", "rejected"].contains(&status.as_str()).then_some(status))
         })
         .await;
         outcomes.push(outcome);
     }
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "paid").count(), 3, "{outcomes:?}");
-    stack.stock_becomes(&product, (0, 0, 3)).await;
+    stack.wait_for_stock(&product, (0, 0, 3)).await;
 }
