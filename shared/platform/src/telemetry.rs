@@ -311,6 +311,6 @@ mod tests {
         assert!(message.starts_with("unknown variant `…`, expected `red`"), "{message}");
         let _ = Colour::Red;
         assert_eq!(redact_values("missing field `sku`"), "missing field `sku`");
-        assert_eq!(redact_values("cut off \"in the midd"), "cut off \"…");
+        assert_eq!(redact_values("truncated \"in the midd"), "truncated \"…");
     }
 }

@@ -15,8 +15,11 @@
 //! | [`events`] | checks that subscriptions and sample events refer to events that exist |
 //! | [`catalogue`] | generates the event catalogue from the types |
 //! | [`packages`] | checks the dependencies between the layers |
+//! | [`documents`] | links and paths in documents exist |
+//! | [`words`] | texts and names use the terms of the field |
 
 pub mod catalogue;
+pub mod documents;
 pub mod events;
 pub mod functions;
 pub mod idempotency;
@@ -25,6 +28,7 @@ pub mod permissions;
 pub mod queues;
 pub mod template;
 pub mod usage;
+pub mod words;
 pub mod workspace;
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use architecture::template::Template;
-use architecture::workspace::{Workspace, samples};
+use architecture::workspace::{Workspace, root, samples};
 use architecture::{
-    Violations, catalogue, events, functions, idempotency, packages, permissions, queues, usage,
+    Violations, catalogue, documents, events, functions, idempotency, packages, permissions, queues, usage,
+    words,
 };
 
 #[track_caller]
@@ -121,5 +122,19 @@ fn the_event_catalogue_is_up_to_date() -> Result<()> {
         let found = std::fs::read_to_string(architecture::workspace::root().join(&path)).unwrap_or_default();
         assert!(found == expected, "{} is out of date: run `cargo xtask catalogue`", path.display());
     }
+    Ok(())
+}
+
+#[test]
+fn texts_use_the_terms_of_the_field() -> Result<()> {
+    let texts = words::texts(root())?;
+    assert_none(&words::phrases_are_of_the_field(&texts));
+    assert_none(&words::doc_comments_say_something(&texts));
+    Ok(())
+}
+
+#[test]
+fn links_and_paths_in_documents_exist() -> Result<()> {
+    assert_none(&documents::links_and_paths_exist(root(), &words::texts(root())?));
     Ok(())
 }

@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let stack = Stack::local(instance.clone())?;
     let tools = Tools::ensure()?;
     let functions = functions(&stack, &args.functions)?;
-    let template = if args.built { built_template(&instance)? } else { instance.build().join("template.yaml") };
+    let template =
+        if args.built { built_template(&instance)? } else { instance.build().join("template.yaml") };
     let host = match &args.host {
         Some(host) => host.clone(),
         None => {
