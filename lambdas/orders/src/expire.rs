@@ -10,8 +10,9 @@ use domain::payment::VoidReason;
 use domain::{Event, OrderId};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use platform::Clock;
 use platform::host::schedule::Job;
-use platform::{Clock, EventHandler};
+use platform::host::stream::OutboxHandler;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -173,7 +174,7 @@ impl Run<'_> {
 
     async fn publish(&self, row: &OutboxRow) -> anyhow::Result<()> {
         match serde_json::from_str::<Event>(&row.event) {
-            Ok(event) => Ok(EventHandler::handle(&self.job.relay, &event).await.map(drop)?),
+            Ok(event) => Ok(self.job.relay.relay(&event).await?),
             Err(error) => Err(anyhow::anyhow!(platform::telemetry::redact_values(&error.to_string()))),
         }
     }

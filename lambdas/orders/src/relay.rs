@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::Event;
-use platform::{EventHandler, Failure, Publisher};
+use platform::host::stream::OutboxHandler;
+use platform::{Failure, Publisher};
 
 use crate::store::Outbox;
 
@@ -17,12 +18,11 @@ pub struct RelayOutbox {
 }
 
 #[async_trait]
-impl EventHandler for RelayOutbox {
+impl OutboxHandler for RelayOutbox {
     /// Publishes the event before removing its row: after a crash in between, the event is published again
     /// with the same id.
-    async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
+    async fn relay(&self, event: &Event) -> Result<(), Failure> {
         self.publisher.publish(std::slice::from_ref(event)).await?;
-        self.outbox.remove(event.id).await?;
-        Ok(Vec::new())
+        Ok(self.outbox.remove(event.id).await?)
     }
 }

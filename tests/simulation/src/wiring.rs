@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use architecture::template::{MAPPING, QUEUE, Template, list, target};
 use heck::ToKebabCase;
 use serde_json::Value;
@@ -111,7 +111,9 @@ impl Wiring {
                 if source != "OutboxTable" {
                     continue;
                 }
-                stream = Some((batch_size, u32::try_from(read(mapping.property("/MaximumRetryAttempts"))?)?));
+                let attempts = u32::try_from(read(mapping.property("/MaximumRetryAttempts"))?)?;
+                let other = stream.replace((batch_size, attempts));
+                ensure!(other.is_none(), "two mappings of the outbox stream: the simulation knows one");
                 continue;
             };
             // Other queues do not receive events of the bus. The tests of their services cover their faults.

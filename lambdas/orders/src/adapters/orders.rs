@@ -31,7 +31,8 @@ const OPEN_ORDERS_PAGE_SIZE: i32 = 100;
 pub struct DynamoDbOrders {
     client: Client,
     orders: String,
-    outbox: String,
+    /// Set only for functions that publish events.
+    outbox: Option<String>,
     /// Set only for the API, which is the only function that places orders.
     idempotency: Option<String>,
 }
@@ -45,18 +46,19 @@ impl DynamoDbOrders {
         Ok(Self {
             client,
             orders: config::required("ORDERS_TABLE")?,
-            outbox: config::optional("OUTBOX_TABLE", String::new())?,
+            outbox: config::required("OUTBOX_TABLE").ok(),
             idempotency: config::required("IDEMPOTENCY_TABLE").ok(),
         })
     }
 
     /// The tables with these names.
     pub fn new(client: Client, orders: String, outbox: String, idempotency: String) -> Self {
-        Self { client, orders, outbox, idempotency: Some(idempotency) }
+        Self { client, orders, outbox: Some(outbox), idempotency: Some(idempotency) }
     }
 
     fn put_outbox(&self, event: &Event) -> anyhow::Result<TransactWriteItem> {
-        let put = Put::builder().table_name(&self.outbox).set_item(Some(outbox_item(event)?)).build()?;
+        let outbox = self.outbox.as_ref().context("OUTBOX_TABLE is not set")?;
+        let put = Put::builder().table_name(outbox).set_item(Some(outbox_item(event)?)).build()?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 

@@ -46,6 +46,7 @@ async fn the_same_key_with_a_different_body_is_rejected() {
         ("/lines/0/quantity", json!(3)),
         ("/payment_method", json!("pm_card_mastercard")),
         ("/customer/email", json!("eve@example.com")),
+        ("/customer/name", json!("Eve")),
     ] {
         let mut other = order();
         *other.pointer_mut(pointer).unwrap() = value;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_lambda_events::event::dynamodb::{Event as DynamoDbEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use domain::Event;
 use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
@@ -21,7 +22,7 @@ use super::payload::Payload;
 use super::queue::time_left;
 use super::record::{DeadLetter, DeadLetters, Labels, RecordOutcome, panic_error, parse_event, run_isolated};
 use crate::clock::{Clock, SystemClock};
-use crate::handler::{EventHandler, Failure};
+use crate::handler::Failure;
 
 /// A change of one item of a table, read from the stream of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,11 +50,17 @@ pub trait ChangeHandler: Send + Sync {
     async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure>;
 }
 
-/// Every [`EventHandler`] handles the rows of an outbox, whose attribute `event` contains an event as JSON
-/// text. The handler publishes the event and removes the row itself, so the events that it returns are
-/// ignored.
+/// Relays the event of an outbox row. This is no [`EventHandler`](crate::EventHandler), because a stream
+/// publishes no events that a handler returns.
 #[async_trait]
-impl<H: EventHandler> ChangeHandler for H {
+pub trait OutboxHandler: Send + Sync {
+    /// Publishes the event and removes its row. Relaying the same event any number of times must be safe.
+    async fn relay(&self, event: &Event) -> Result<(), Failure>;
+}
+
+/// An [`OutboxHandler`] handles the rows of an outbox, whose attribute `event` contains an event as JSON text.
+#[async_trait]
+impl<H: OutboxHandler> ChangeHandler for H {
     fn labels(&self, change: &Change) -> Labels {
         Labels::from_event(&serde_json::from_str(outbox_event(change)).unwrap_or_default())
     }
@@ -66,7 +73,7 @@ impl<H: EventHandler> ChangeHandler for H {
         let event = serde_json::from_str(outbox_event(change))
             .map_err(|error| Failure::poison(format!("the row contains no event: {error}")))?;
         let event = parse_event(event)?;
-        self.handle(&event).await?;
+        self.relay(&event).await?;
         Ok(vec![event.fact.name()])
     }
 }

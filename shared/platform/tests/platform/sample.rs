@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::event::ReservationSettled;
 use domain::{Cause, Event, Fact, OrderId};
 use jiff::Timestamp;
+use platform::host::stream::OutboxHandler;
 use platform::memory::lock;
 use platform::{EventHandler, Failure};
 use serde_json::json;
@@ -65,6 +66,13 @@ impl Handler {
     /// The orders of the handled events, in order.
     pub(crate) fn handled(&self) -> Vec<OrderId> {
         lock(&self.handled).clone()
+    }
+}
+
+#[async_trait]
+impl OutboxHandler for Handler {
+    async fn relay(&self, event: &Event) -> Result<(), Failure> {
+        self.handle(event).await.map(drop)
     }
 }
 
