@@ -153,7 +153,7 @@ fn explore_mutation(mutation: Mutation) -> anyhow::Result<bool> {
     let (scope, stop_at) = (mutation.scope(), Some(mutation.violates()));
     let limits = Limits { threads: 1, max_states: None, stop_at };
     let outcome = check(Protocol::new(scope.clone(), Some(mutation))?, limits, |progress| {
-        print_progress(&scope, progress)
+        print_progress(&scope, progress);
     });
     println!("{} ({}): {}", mutation.name(), mutation.description(), format_progress(&outcome));
     let protocol = Protocol::new(scope, Some(mutation))?;

@@ -279,7 +279,7 @@ impl platform::host::queue::Visibility for QueuePort {
         let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
         let receipt: u64 = receipt.parse()?;
         let extended = self.ports.caller.call("queue.extend_visibility_timeout", move || {
-            lambda::extend_visibility(&world, queue, receipt, wait)
+            lambda::extend_visibility(&world, queue, receipt, wait);
         });
         Ok(extended.await?)
     }

@@ -118,7 +118,7 @@ fn without_a_record_only_recent_requests_are_executed() {
         let later = decided(None, policy, &attempt(FIRST, last + 1));
         match policy {
             Policy::Reconcile => {
-                assert!(matches!(later, Decision::Reconcile(claim) if claim.unknown_outcomes == 1))
+                assert!(matches!(later, Decision::Reconcile(claim) if claim.unknown_outcomes == 1));
             }
             Policy::Retry | Policy::Block => assert_eq!(later, Decision::Refuse(Refusal::TooLate)),
         }

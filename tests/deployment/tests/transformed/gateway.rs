@@ -252,7 +252,7 @@ fn collect_keywords(schema: &Value, found: &mut Vec<String>) {
         found.push(keyword.clone());
         match keyword.as_str() {
             "properties" => {
-                value.as_object().into_iter().flatten().for_each(|(_, it)| collect_keywords(it, found))
+                value.as_object().into_iter().flatten().for_each(|(_, it)| collect_keywords(it, found));
             }
             "items" | "not" | "additionalProperties" => collect_keywords(value, found),
             "allOf" | "anyOf" | "oneOf" => {

@@ -153,7 +153,7 @@ fn apply(value: &mut Value, left: &mut usize, mutation: &Mutation) -> bool {
     if *left == 0 {
         match (mutation, value) {
             (Mutation::Add(name, new), Value::Object(fields)) => {
-                drop(fields.insert(name.clone(), new.clone()))
+                drop(fields.insert(name.clone(), new.clone()));
             }
             (Mutation::Add(_, new), Value::Array(items)) => items.push(items.first().unwrap_or(new).clone()),
             (Mutation::Remove, Value::Object(fields)) => {

@@ -118,7 +118,7 @@ impl Invocation {
                 self.published = Some(*event);
             }
             Step::Wait { until: Some(until) } => {
-                prop_assert!(until > world.now, "waits for a time in the past")
+                prop_assert!(until > world.now, "waits for a time in the past");
             }
             Step::Wait { until: None } => self.release_lease(world),
             step => self.phase = Phase::Perform(self.mutated(step)),
