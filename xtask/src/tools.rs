@@ -1,6 +1,7 @@
 //! The tools that are not written in Rust: pinned in `requirements*.txt`, and installed into Python virtual
 //! environments under `.local/tools`.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -68,6 +69,7 @@ pub(crate) fn lint_tools() -> anyhow::Result<PathBuf> {
 /// Returns the folder of its programs.
 fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -> anyhow::Result<PathBuf> {
     let dir = instance::local_dir().join("tools");
+    let _lock = lock_installation(&dir, name)?;
     let venv = dir.join(name);
     let bin = venv.join("bin");
     let stamp = venv.join("requirements.sha256");
@@ -78,7 +80,6 @@ fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -
     if installed == wanted && alive {
         return Ok(bin);
     }
-    std::fs::create_dir_all(&dir)?;
     let progress = ui::Progress::start(&format!("installing {what}"));
     if !alive {
         make_venv(&venv)?;
@@ -94,6 +95,18 @@ fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -
     std::fs::write(stamp, wanted)?;
     progress.done(&format!("installed {what}"));
     Ok(bin)
+}
+
+/// Waits until no other command installs the tools named `name` into `dir`, and keeps others from it until the
+/// returned file is closed.
+pub(crate) fn lock_installation(dir: &Path, name: &str) -> anyhow::Result<File> {
+    std::fs::create_dir_all(dir)?;
+    let lock = File::create(dir.join(format!("{name}.lock")))?;
+    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        ui::note("another command is installing the same tools: waiting for it");
+        lock.lock()?;
+    }
+    Ok(lock)
 }
 
 fn make_venv(venv: &Path) -> anyhow::Result<()> {
@@ -145,4 +158,23 @@ fn version(python: &Path) -> Option<(u32, u32)> {
 /// Formats bytes as lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_tools_are_installed_by_one_command_at_a_time() {
+        let path = std::env::temp_dir().join(format!("xtask-lock-{}", std::process::id()));
+        let first = lock_installation(&path, "venv").unwrap();
+        drop(lock_installation(&path, "lint").unwrap());
+        let folder = path.clone();
+        let second = std::thread::spawn(move || drop(lock_installation(&folder, "venv").unwrap()));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!second.is_finished(), "the second command waits for the first");
+        drop(first);
+        second.join().unwrap();
+        std::fs::remove_dir_all(path).unwrap();
+    }
 }

@@ -1,4 +1,5 @@
-//! Generates the event catalogue from the types: a JSON Schema for each event, and `docs/EVENTS.md`.
+//! Generates the event catalogue from the types: a JSON Schema for each event, and `docs/EVENTS.md`. The state
+//! machines, `docs/STATES.md`, are written with it.
 //!
 //! `cargo xtask catalogue` writes it; a test fails if it does not match the types and the template.
 
@@ -12,6 +13,7 @@ use heck::ToKebabCase;
 use serde_json::{Map, Value, json};
 
 use crate::events::is_for_external_subscribers;
+use crate::states;
 use crate::template::{Template, list};
 
 /// The files of the catalogue, by path in the repository.
@@ -27,6 +29,7 @@ pub fn files(template: &Template) -> Result<BTreeMap<PathBuf, String>> {
     let sku = json!({ "type": "string", "pattern": sku["pattern"], "maxLength": sku["maxLength"] });
     add(template, &schemars::schema_for!(ProductFact).to_value(), &sku, &mut page, &mut files)?;
     files.insert(PathBuf::from("docs/EVENTS.md"), page);
+    files.insert(PathBuf::from("docs/STATES.md"), states::page()?);
     Ok(files)
 }
 

@@ -14,6 +14,7 @@
 //! | [`usage`] | checks that the granted permissions are exactly those that the adapters' calls need |
 //! | [`events`] | checks that subscriptions and sample events refer to events that exist |
 //! | [`catalogue`] | generates the event catalogue from the types |
+//! | [`states`] | draws the state machines from the rules of `domain` |
 //! | [`packages`] | checks the dependencies between the layers |
 //! | [`documents`] | links and paths in documents exist |
 //! | [`words`] | texts and names use the terms of the field |
@@ -26,6 +27,7 @@ pub mod idempotency;
 pub mod packages;
 pub mod permissions;
 pub mod queues;
+pub mod states;
 pub mod template;
 pub mod usage;
 pub mod words;

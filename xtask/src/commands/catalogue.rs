@@ -8,7 +8,7 @@ use architecture::workspace::root;
 
 use crate::ui;
 
-/// Generate the event catalogue from the types: docs/EVENTS.md and docs/schemas.
+/// Generate the event catalogue from the types (docs/EVENTS.md, docs/schemas) and the state machines (docs/STATES.md).
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 

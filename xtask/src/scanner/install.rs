@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::tools::lock_installation;
 use crate::{instance, process, ui};
 
 /// An executable program.
@@ -25,7 +26,9 @@ pub(super) fn find_or_install() -> anyhow::Result<Program> {
     if let Some(path) = on_path("clamd") {
         return Ok(Program { path, libraries: Vec::new() });
     }
-    let root = instance::local_dir().join("tools").join("clamav");
+    let tools = instance::local_dir().join("tools");
+    let _lock = lock_installation(&tools, "clamav")?;
+    let root = tools.join("clamav");
     if let Some(program) = unpacked(&root) {
         return Ok(program);
     }
