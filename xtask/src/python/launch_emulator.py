@@ -1,4 +1,4 @@
-"""Starts MiniStack with three fixes and a request log.
+"""Starts MiniStack with four fixes and a request log.
 
 MiniStack adds 100 ms to each invocation of a compiled function. Half of it is Nagle's algorithm with delayed acknowledgements in
 the Runtime API that it serves to the function; half is a wait for a first log line, which functions that log every request do
@@ -8,6 +8,9 @@ It drops all response headers but one of HTTP integrations (http_proxy). AWS for
 
 It evaluates policies for PutEvents without the condition keys of AWS, the entries' source and detail-type
 (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html).
+
+It saves how far each function has read a DynamoDB stream, but not the stream: after a restart, the position is beyond the end, and
+changes are not delivered.
 
 The log has a line of JSON for each request to an API Gateway, in the file that GATEWAY_LOG names, which is emptied first. It
 contains what a firewall in front of the gateway would see (tests/firewall reads it) and the status of the response, without
@@ -36,6 +39,18 @@ for worker in [value for value in vars(runtime).values() if isinstance(value, ty
         drain.__defaults__ = tuple(
             SHORT_LOG_WAIT_SECONDS if value == LOG_WAIT_SECONDS else value for value in drain.__defaults__
         )
+
+import ministack.services.lambda_svc as functions
+
+restore_positions = functions._restore_esm_positions
+
+
+def restore_positions_of_saved_streams(store, positions):
+    if store is not functions._dynamodb_stream_positions:
+        restore_positions(store, positions)
+
+
+functions._restore_esm_positions = restore_positions_of_saved_streams
 
 import ministack.services.apigateway_v1 as gateway
 
