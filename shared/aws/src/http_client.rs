@@ -24,7 +24,7 @@ use platform::http::client::{CONNECT_TIMEOUT, HttpClient, NoResponse, with_user_
 
 /// The root certificates of Amazon Trust Services, which sign the certificates of AWS's endpoints
 /// (<https://www.amazontrust.com/repository/>). They are compiled in because loading the 145 roots of a
-/// machine takes 1.2 ms per cold start. `cargo test -p platform` fails a year before the first of them
+/// machine takes 1.2 ms per cold start. `cargo test -p aws` fails a year before the first of them
 /// expires.
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 

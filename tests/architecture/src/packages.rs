@@ -10,6 +10,10 @@ const RUNTIMES: &[&str] =
 /// Words that reveal the emulator of a local stack.
 const EMULATORS: &[&str] = &["ministack", "localstack", "4577"];
 
+/// The AWS SDK, and the crates that implement the ports of `platform` with it.
+const AWS_CRATES: &[&str] =
+    &["aws_sdk_", "use aws::", "use aws_events::", "use aws_objects::", "use aws_secrets::"];
+
 /// Where types of the SDKs may be used: the adapters of a service, and those of the platform.
 const ADAPTERS: &[&str] = &["/src/adapters/", "/src/adapters.rs", "/src/bin/", "shared/aws"];
 
@@ -67,10 +71,10 @@ pub fn sdk_stays_in_adapters(workspace: &Workspace) -> Violations {
         .sources
         .iter()
         .filter(|(path, _)| path.ends_with(".rs") && !ADAPTERS.iter().any(|place| path.contains(place)))
-        .filter(|(_, text)| text.contains("aws_sdk_"))
+        .filter(|(_, text)| AWS_CRATES.iter().any(|name| text.contains(name)))
         .map(|(path, _)| {
             format!(
-                "{path}: do not use aws_sdk_* here: define a trait, and implement it with the SDK in \
+                "{path}: do not use aws* crates here: define a trait, and implement it with the SDK in \
              src/adapters"
             )
         })
@@ -131,11 +135,12 @@ mod tests {
 
     #[test]
     fn an_sdk_outside_the_adapters() {
-        let text = "use aws_sdk_dynamodb::Client;";
-        let workspace = with_file("lambdas/orders/src/place.rs", text);
-        assert_reports(&sdk_stays_in_adapters(&workspace), &["lambdas/orders/src/place.rs"]);
-        for fine in ["lambdas/orders/src/adapters/table.rs", "lambdas/orders/src/bin/x.rs"] {
-            assert_eq!(sdk_stays_in_adapters(&with_file(fine, text)), Violations::new());
+        for text in ["use aws_sdk_dynamodb::Client;", "use aws::Aws;", "use aws_objects::Bucket;"] {
+            let workspace = with_file("lambdas/orders/src/place.rs", text);
+            assert_reports(&sdk_stays_in_adapters(&workspace), &["lambdas/orders/src/place.rs"]);
+            for fine in ["lambdas/orders/src/adapters/table.rs", "lambdas/orders/src/bin/x.rs"] {
+                assert_eq!(sdk_stays_in_adapters(&with_file(fine, text)), Violations::new());
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::Violations;
 
-/// What is not said, and what to say instead. Add what a reader stumbled over. Lower case stands for any case.
+/// Phrases to avoid, and what to say instead. Add any that a reader stumbles over. Lower case matches any case.
 ///
 /// A phrase is found where a word begins with it, so `wish` finds `wishes`, and with `_` for a blank where it is part of a
 /// name. `^` at the end asks for the end of the word as well.
@@ -129,7 +129,7 @@ fn short_doc_comments(texts: &[(String, String)]) -> Violations {
                 && !said.contains(['`', '<'])
             {
                 found.push(format!(
-                    "{path}:{number}: \"{}\": say units, range, source or reason, or leave it away",
+                    "{path}:{number}: \"{}\": say units, range, source or reason, or remove it",
                     said.trim()
                 ));
             }

@@ -199,7 +199,7 @@ fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
     ui::heading("Contract: requests without credentials, of staff and of a partner");
     contract_test(instance)?;
     ui::heading("Container: the tests of clients, with the order service as a container");
-    // The stack is to go on from its saved state, as `cargo xtask down` and `up` promise.
+    // Also tests that a stack resumes from its saved state after `cargo xtask down`.
     super::down::stop(instance)?;
     let binaries = super::up::start(instance, OrdersHost::Container, profile)?;
     run_visible(&mut test_command(instance, &binaries, &CLIENT_TESTS)?)
