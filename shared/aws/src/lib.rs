@@ -4,6 +4,7 @@
 //! service and no requests at startup. `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` are supported as
 //! in every SDK. The reasons, with measurements, are in `docs/decisions/0004-tls-and-sdk.md`.
 
+mod connector;
 mod container;
 mod http_client;
 mod idempotency;
@@ -17,7 +18,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -30,15 +31,17 @@ pub use idempotency::DynamoDbIdempotencyStore;
 pub use public_client::{PublicClient, Unreachable};
 pub use queue::{DeadLetterQueue, Queue};
 
+use connector::{Connector, aws_roots};
 use container::ContainerCredentials;
 use platform::config;
+use platform::http::client::CONNECT_TIMEOUT;
 use queue::Sqs;
 
 /// Creates the adapters of a function, which share one configuration and one HTTPS client.
 #[derive(Debug, Clone)]
 pub struct Aws {
     config: SdkConfig,
-    connector: SharedHttpConnector,
+    connector: Connector,
     credentials: SharedCredentialsProvider,
     region: String,
 }
@@ -73,13 +76,15 @@ impl Aws {
     }
 
     fn new(region: String, credentials: SharedCredentialsProvider, endpoint: Option<String>) -> Self {
-        let connector = http_client::aws_connector();
+        let connector = Connector::new(aws_roots(), CONNECT_TIMEOUT);
+        // All clients share it. By default, each client of the SDK makes its own.
+        let shared = SharedHttpConnector::new(connector.clone());
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .credentials_provider(credentials.clone())
             .service_config(ServiceEndpoints)
-            .http_client(http_client::sdk_client(connector.clone()))
+            .http_client(http_client_fn(move |_, _| shared.clone()))
             .sleep_impl(TokioSleep::new())
             .retry_config(RetryConfig::standard())
             // Leaves time for another attempt within the timeout of a function.

@@ -1,20 +1,21 @@
 //! A client for URLs supplied by clients, which only connects to the public internet.
 
 use std::error::Error as StdError;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_smithy_http_client::tls::TrustStore;
-use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError, SharedDnsResolver};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::{Bytes, BytesMut};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt;
+use hyper_util::client::legacy::connect::dns::Name;
 use tokio::time::{Instant, timeout_at};
 
-use super::http_client::{BoxError, connector_with, exchange};
+use crate::connector::{BoxError, Connector, machine_roots};
+use crate::http_client::exchange;
 use platform::http::client::{HttpClient, NoResponse};
 use platform::net::{LocalReceiver, is_public};
 
@@ -28,7 +29,7 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 /// followed.
 #[derive(Debug, Clone)]
 pub struct PublicClient {
-    connector: SharedHttpConnector,
+    connector: Connector,
     timeout: Duration,
     exempt: Option<LocalReceiver>,
 }
@@ -36,12 +37,8 @@ pub struct PublicClient {
 impl PublicClient {
     /// A client whose requests time out after `timeout`. `exempt` may be called as well, and over plain HTTP.
     pub fn new(timeout: Duration, exempt: Option<LocalReceiver>) -> Self {
-        let resolver = SharedDnsResolver::new(PublicResolver);
-        Self {
-            connector: connector_with(TrustStore::default(), CONNECT_TIMEOUT, Some(resolver)),
-            timeout,
-            exempt,
-        }
+        let connector = Connector::with_resolver(machine_roots(), CONNECT_TIMEOUT, PublicResolver);
+        Self { connector, timeout, exempt }
     }
 
     /// Checks the scheme, and an IP address in the URL, which is connected to without the resolver.
@@ -133,15 +130,22 @@ struct NotPublicName;
 #[derive(Debug, Clone, Copy)]
 struct PublicResolver;
 
-impl ResolveDns for PublicResolver {
-    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
-        DnsFuture::new(async move {
-            let found = tokio::net::lookup_host((name, 0)).await.map_err(ResolveDnsError::new)?;
-            let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
-            if found.iter().copied().all(is_public) {
-                Ok(found)
+impl tower::Service<Name> for PublicResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if found.iter().all(|address| is_public(address.ip())) {
+                Ok(found.into_iter())
             } else {
-                Err(ResolveDnsError::new(NotPublicName))
+                Err(NotPublicName.into())
             }
         })
     }

@@ -5,34 +5,10 @@ use std::sync::mpsc::{Receiver, channel};
 use aws_credential_types::Credentials;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
-use jiff::Timestamp;
-use x509_cert::Certificate;
+use rustls::RootCertStore;
 
 use super::*;
 use crate::PublicClient;
-
-#[test]
-fn amazons_roots_are_valid_for_another_year() {
-    let roots = Certificate::load_pem_chain(AMAZON_ROOTS.as_bytes()).unwrap();
-    assert_eq!(roots.len(), 5, "Amazon Root CA 1 to 4 and Starfield Services Root CA - G2");
-    let year = jiff::SignedDuration::from_hours(365 * 24);
-    for root in &roots {
-        let certificate = &root.tbs_certificate;
-        let end = certificate.validity.not_after.to_unix_duration().as_secs();
-        let end = Timestamp::from_second(i64::try_from(end).unwrap()).unwrap();
-        assert!(
-            SystemClock.now() + year < end,
-            "{} expires at {end}: replace it with the new roots from https://www.amazontrust.com/repository/",
-            certificate.subject
-        );
-        assert_eq!(certificate.subject, certificate.issuer, "a root certificate is self-signed");
-    }
-}
-
-#[test]
-fn the_client_loads_the_roots() {
-    assert!(tls_context(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)).is_some());
-}
 
 /// A server on loopback that accepts requests without a body and returns their headers through the channel.
 fn server() -> (SocketAddr, Receiver<HeaderMap>) {
@@ -69,7 +45,7 @@ fn credentials() -> SharedCredentialsProvider {
 async fn every_client_sends_a_user_agent() {
     let (address, headers) = server();
     let timeout = Duration::from_secs(5);
-    let connector = connector(TrustStore::empty());
+    let connector = Connector::new(RootCertStore::empty(), CONNECT_TIMEOUT);
     let clients: [Box<dyn HttpClient>; 3] = [
         Box::new(UnsignedClient::new(timeout)),
         Box::new(SignedClient::new(connector, credentials(), "eu-central-1", "execute-api")),
@@ -86,8 +62,12 @@ async fn every_client_sends_a_user_agent() {
 #[tokio::test]
 async fn a_signature_matches_the_request_that_is_sent() {
     let (address, headers) = server();
-    let client =
-        SignedClient::new(connector(TrustStore::empty()), credentials(), "eu-central-1", "execute-api");
+    let client = SignedClient::new(
+        Connector::new(RootCertStore::empty(), CONNECT_TIMEOUT),
+        credentials(),
+        "eu-central-1",
+        "execute-api",
+    );
     let url = format!("http://{address}/v1/products/TEA-001");
     let request = Request::get(&url).header(NAME, "request-1").body(Bytes::new()).unwrap();
     client.send(request).await.unwrap();

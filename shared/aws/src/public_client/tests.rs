@@ -2,6 +2,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use http::StatusCode;
+use tower::Service;
 
 use super::*;
 
@@ -46,7 +47,7 @@ async fn host_names_of_non_public_addresses_are_not_called() {
     assert_eq!(found.unwrap_err(), NOT_PUBLIC);
     // Legacy notations of IPv4 addresses that only a resolver accepts.
     for name in ["2130706433", "0x7f.1", "127.1", "017700000001"] {
-        assert!(PublicResolver.resolve_dns(name).await.is_err(), "{name}");
+        assert!(PublicResolver.call(name.parse().unwrap()).await.is_err(), "{name}");
         assert!(send(&client(None), &format!("https://{name}/")).await.is_err(), "{name}");
     }
 }
