@@ -7,11 +7,13 @@
 //! | [`bench`] | the functions and their environment: the library of this package |
 //! | [`tls`] | certificates of the services |
 //! | [`measure`] | the measurement of functions |
+//! | [`instructions`] | the instructions of functions, for comparing builds |
 //! | [`jobs`] | the measurement of work that grows with its input |
 //! | [`statistics`], [`report`] | the evaluation of the measurements |
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod instructions;
 mod jobs;
 mod measure;
 mod report;
@@ -35,6 +37,8 @@ enum Command {
     Functions(FunctionsArgs),
     /// Measures work that grows with its input.
     Jobs(JobsArgs),
+    /// Counts the instructions of functions with valgrind, in one build or in two of them.
+    Instructions(InstructionsArgs),
     /// Runs one job in this process, which another process measures.
     #[command(hide = true)]
     Job {
@@ -59,6 +63,22 @@ struct JobsArgs {
     /// The file to write the report to.
     #[arg(long)]
     out: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct InstructionsArgs {
+    /// The folder with the binaries.
+    #[arg(long)]
+    binaries: PathBuf,
+    /// The folder with the binaries of another build, to compare with.
+    #[arg(long)]
+    baseline: Option<PathBuf>,
+    /// The functions to measure, separated by commas; all by default.
+    #[arg(long, value_delimiter = ',')]
+    functions: Vec<String>,
+    /// The number of invocations of each function.
+    #[arg(long)]
+    calls: usize,
 }
 
 #[derive(clap::Args)]
@@ -88,6 +108,7 @@ async fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Functions(args) => measure_functions(args).await,
         Command::Jobs(args) => measure_jobs(&args).await,
+        Command::Instructions(args) => count_instructions(&args).await,
         Command::Job { name, arguments } => jobs::run_in_process(&name, &arguments).await,
     };
     match result {
@@ -130,6 +151,21 @@ async fn measure_functions(args: FunctionsArgs) -> anyhow::Result<()> {
         print_line(
             "! The times of the floor vary by half or more: the machine was busy. Repeat the measurement on an idle machine.",
         );
+    }
+    Ok(())
+}
+
+async fn count_instructions(args: &InstructionsArgs) -> anyhow::Result<()> {
+    instructions::check()?;
+    print_line("| function | file MB | instructions M | file × baseline | instructions × baseline |");
+    print_line("|---|--:|--:|--:|--:|");
+    for function in Function::of_repository(&args.functions)? {
+        let measured = instructions::Build::measure(&args.binaries, &function, args.calls).await?;
+        let baseline = match &args.baseline {
+            Some(baseline) => Some(instructions::Build::measure(baseline, &function, args.calls).await?),
+            None => None,
+        };
+        print_line(&measured.line(&function.name, baseline));
     }
     Ok(())
 }

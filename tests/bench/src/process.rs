@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
@@ -143,6 +144,17 @@ impl<'a> Process<'a> {
     /// If the signal cannot be sent.
     pub async fn end(mut self) -> anyhow::Result<()> {
         Ok(self.child.kill().await?)
+    }
+
+    /// Asks the process to end and waits for it, so that a profiler that runs it can write its result.
+    ///
+    /// # Errors
+    /// If the signal cannot be sent.
+    pub async fn terminate(mut self) -> anyhow::Result<()> {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        kill_process(pid.context("the process has exited")?, Signal::TERM)?;
+        self.child.wait().await?;
+        Ok(())
     }
 
     /// Waits until the process requests an event.
