@@ -6,7 +6,7 @@
 //! | `process-upload` | [`process`] |
 //!
 //! A client creates an upload and sends the file directly to S3, into a quarantine bucket that no client can
-//! read. A file that the [`scan`]ner finds clean is decoded and re-encoded in the sizes that a shop needs
+//! read. A file that is clean according to the scanner ([`scan`]) is decoded and re-encoded in the sizes that a shop needs
 //! ([`rendition`]). Only these renditions are served.
 
 pub mod adapters;

@@ -21,7 +21,7 @@ use anyhow::Result;
 
 pub use document::document;
 pub use model::model;
-pub use services::{Service, services};
+pub use services::{Api, Service, services};
 
 /// The files that are generated from the contract, by path in the repository.
 ///

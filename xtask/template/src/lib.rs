@@ -4,9 +4,12 @@
 //! A block of a service's template contains what is specific to a function, a table or a bucket; what all of them have in
 //! common is added here. `cargo xtask template` writes the file; a test fails if it is out of date. The reasons are in
 //! docs/decisions/0022-template-sources.md.
+//!
+//! The README of each service is generated from the same sources.
 
 mod function;
 mod queue;
+mod readme;
 mod source;
 mod store;
 mod write;
@@ -51,6 +54,22 @@ const SECTIONS: [&str; 9] = [
     "Globals",
     "Resources",
 ];
+
+/// Generates the README of each service of the repository at `root`, by path.
+///
+/// # Errors
+/// If a source cannot be read or is invalid.
+pub fn readmes(root: &Path) -> Result<BTreeMap<String, String>> {
+    let apis = openapi::services();
+    let apis = apis.iter().flat_map(|service| &service.apis).map(|api| (api.function, api)).collect();
+    let readme = |service: &Service| {
+        let documentation =
+            read(root, &format!("lambdas/{}/src/lib.rs", service.name), |text| Ok(text.to_owned()))?;
+        let text = readme::readme(service, &documentation, &apis)?;
+        Ok((format!("lambdas/{}/README.md", service.name), text))
+    };
+    read_services(root)?.iter().map(readme).collect()
+}
 
 /// Generates the template of the repository at `root`.
 ///

@@ -16,6 +16,15 @@ fn the_template_is_up_to_date() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_readmes_are_up_to_date() -> Result<()> {
+    for (path, text) in template::readmes(root())? {
+        let found = std::fs::read_to_string(root().join(&path)).unwrap_or_default();
+        assert!(found == text, "{path} is out of date: run `cargo xtask template`");
+    }
+    Ok(())
+}
+
 /// The block of a new consumer, as described in CONTRIBUTING.md.
 const BLOCK: &str = "
   CountSales:
