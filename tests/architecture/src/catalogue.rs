@@ -29,7 +29,7 @@ pub fn files(template: &Template) -> Result<BTreeMap<PathBuf, String>> {
     let sku = json!({ "type": "string", "pattern": sku["pattern"], "maxLength": sku["maxLength"] });
     add(template, &schemars::schema_for!(ProductFact).to_value(), &sku, &mut page, &mut files)?;
     files.insert(PathBuf::from("docs/EVENTS.md"), page);
-    files.insert(PathBuf::from("docs/STATES.md"), states::page()?);
+    files.extend(states::files()?);
     Ok(files)
 }
 

@@ -1,6 +1,8 @@
-//! The links and paths in documents exist.
+//! The links and paths in documents exist, and the pictures are those of their sources.
 
 use std::path::Path;
+
+use sha2::{Digest, Sha256};
 
 use crate::Violations;
 
@@ -34,6 +36,28 @@ pub fn links_and_paths_exist(root: &Path, texts: &[(String, String)]) -> Violati
         }
     }
     found
+}
+
+/// Every picture is rendered from its source: its last line has the SHA-256 of the source.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn pictures_are_current(root: &Path) -> anyhow::Result<Violations> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root.join("docs/pictures"))? {
+        let source = entry?.path();
+        if source.extension().is_some_and(|extension| extension == "mmd") {
+            let hash = format!("<!-- {} -->", hex::encode(Sha256::digest(std::fs::read(&source)?)));
+            let picture = std::fs::read_to_string(source.with_extension("svg")).unwrap_or_default();
+            if picture.lines().last() != Some(&hash) {
+                found.push(format!(
+                    "{}: the picture is not of this source: run docs/render-pictures.sh",
+                    source.display()
+                ));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The texts between `open` and `close`, from left to right.

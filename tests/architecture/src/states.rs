@@ -1,9 +1,10 @@
 //! Draws the state machines of orders, reservations and payments, by running the rules of `domain`.
 //!
-//! `cargo xtask catalogue` writes `docs/STATES.md`; a test fails if it does not match the rules.
+//! `cargo xtask catalogue` writes `docs/STATES.md` and the sources of its pictures; a test fails if they do not match the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use domain::order::{Applied, Order};
@@ -18,20 +19,25 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The page, with one diagram per state machine.
+/// The page and the sources of its pictures, one per state machine.
 ///
 /// # Errors
 /// When a sample does not match the types of `domain`.
-pub fn page() -> Result<String> {
+pub fn files() -> Result<Vec<(PathBuf, String)>> {
     let mut page = String::from(HEAD);
+    let mut files = Vec::new();
     for (title, text, edges) in [
         ("Order", ORDER, order()?),
         ("Reservation", RESERVATION, reservation()?),
         ("Payment", PAYMENT, payment()?),
     ] {
-        write!(page, "\n## {title}\n\n{text}\n```mermaid\nstateDiagram-v2\n{}```\n", draw(&edges))?;
+        let name = title.to_lowercase();
+        write!(page, "\n## {title}\n\n{text}\n![The states of the {name}](pictures/{name}-states.svg)\n")?;
+        let source = format!("stateDiagram-v2\n{}", draw(&edges));
+        files.push((PathBuf::from(format!("docs/pictures/{name}-states.mmd")), source));
     }
-    Ok(page)
+    files.push((PathBuf::from("docs/STATES.md"), page));
+    Ok(files)
 }
 
 const HEAD: &str = "# State machines

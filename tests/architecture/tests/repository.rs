@@ -134,6 +134,12 @@ fn texts_use_the_terms_of_the_field() -> Result<()> {
 }
 
 #[test]
+fn pictures_are_rendered_from_their_sources() -> Result<()> {
+    assert_none(&documents::pictures_are_current(root())?);
+    Ok(())
+}
+
+#[test]
 fn links_and_paths_in_documents_exist() -> Result<()> {
     assert_none(&documents::links_and_paths_exist(root(), &words::texts(root())?));
     Ok(())
