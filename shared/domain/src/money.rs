@@ -218,15 +218,29 @@ impl Money {
 /// Writes the amount in the major unit, followed by the code: `12.50 EUR`, `1250 JPY`.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.currency.decimal_places();
-        let code = self.currency.code();
-        match u32::try_from(digits).ok().and_then(|digits| 10_u32.checked_pow(digits)) {
-            Some(unit) if digits > 0 => {
-                write!(f, "{}.{:0digits$} {code}", self.amount.0 / unit, self.amount.0 % unit)
-            }
-            _ => write!(f, "{} {code}", self.amount.0),
-        }
+        let number = format_decimal(self.amount.0.into(), self.currency.decimal_places(), '.', None);
+        write!(f, "{number} {}", self.currency.code())
     }
+}
+
+/// Formats an amount of minor units, which may be negative or above [`MAX_AMOUNT`], in the major unit: `digits` is the
+/// number of decimal places, and `separator` is written between groups of three digits.
+pub fn format_decimal(minor_units: i128, digits: usize, point: char, separator: Option<char>) -> String {
+    // There is at least one digit before the decimal point.
+    let text = format!("{:0width$}", minor_units.unsigned_abs(), width = digits.saturating_add(1));
+    let (whole, fraction) = text.split_at(text.len().saturating_sub(digits));
+    let mut number = String::from(if minor_units < 0 { "-" } else { "" });
+    for (index, digit) in whole.char_indices() {
+        if index > 0 && whole.len().saturating_sub(index).is_multiple_of(3) {
+            number.extend(separator);
+        }
+        number.push(digit);
+    }
+    if digits > 0 {
+        number.push(point);
+        number.push_str(fraction);
+    }
+    number
 }
 
 #[cfg(test)]
@@ -244,6 +258,19 @@ mod tests {
         assert_eq!(money(5, "EUR").to_string(), "0.05 EUR");
         assert_eq!(money(1250, "JPY").to_string(), "1250 JPY");
         assert_eq!(money(1250, "KWD").to_string(), "1.250 KWD");
+    }
+
+    #[test]
+    fn minor_units_are_formatted_as_a_decimal_number() {
+        let plain = |minor_units, digits| format_decimal(minor_units, digits, '.', None);
+        assert_eq!(plain(1250, 2), "12.50");
+        assert_eq!(plain(5, 2), "0.05");
+        assert_eq!(plain(-5, 2), "-0.05");
+        assert_eq!(plain(0, 2), "0.00");
+        assert_eq!(plain(1250, 0), "1250");
+        assert_eq!(plain(1_234_567, 3), "1234.567");
+        assert_eq!(format_decimal(-123_456_789, 2, ',', Some('.')), "-1.234.567,89");
+        assert_eq!(format_decimal(123_456, 0, '.', Some(',')), "123,456");
     }
 
     #[test]

@@ -209,6 +209,20 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
+    /// Returns the status of an order: that of its outcome, or else how far it has come.
+    pub fn from_facts(outcome: Option<Outcome>, cancellation_requested: bool, reserved: bool) -> Self {
+        match outcome {
+            Some(Outcome::Paid) => Self::Paid,
+            Some(Outcome::Rejected) => Self::Rejected,
+            Some(Outcome::PaymentFailed) => Self::PaymentFailed,
+            Some(Outcome::Voided(VoidReason::Expired)) => Self::Expired,
+            Some(Outcome::Voided(VoidReason::CustomerRequest | VoidReason::Provider)) => Self::Cancelled,
+            None if cancellation_requested => Self::Cancelling,
+            None if reserved => Self::Reserved,
+            None => Self::Placed,
+        }
+    }
+
     /// Returns whether the status is final.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Paid | Self::Rejected | Self::PaymentFailed | Self::Cancelled | Self::Expired)
@@ -299,16 +313,7 @@ impl Order {
 
     /// Returns the status, derived from the recorded facts.
     pub fn status(&self) -> OrderStatus {
-        match (self.outcome, self.cancellation) {
-            (Some(Outcome::Paid), _) => OrderStatus::Paid,
-            (Some(Outcome::Rejected), _) => OrderStatus::Rejected,
-            (Some(Outcome::PaymentFailed), _) => OrderStatus::PaymentFailed,
-            (Some(Outcome::Voided(VoidReason::Expired)), _) => OrderStatus::Expired,
-            (Some(Outcome::Voided(_)), _) => OrderStatus::Cancelled,
-            (None, Some(_)) => OrderStatus::Cancelling,
-            (None, None) if self.reserved => OrderStatus::Reserved,
-            (None, None) => OrderStatus::Placed,
-        }
+        OrderStatus::from_facts(self.outcome, self.cancellation.is_some(), self.reserved)
     }
 
     /// Requests cancellation. Returns the order with the event to publish, or `None` if it was already

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::{Context, anyhow};
+use jiff::tz::TimeZone;
 
 /// Reads the required variable `name`.
 ///
@@ -28,4 +29,14 @@ pub fn optional<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
         }
         _ => Ok(default),
     }
+}
+
+/// Reads a time zone, whose IANA name is in the required variable `name`, from the database that is compiled in: the
+/// Lambda runtime has none.
+///
+/// # Errors
+/// When the variable is unset, or the database has no such time zone.
+pub fn time_zone(name: &str) -> anyhow::Result<TimeZone> {
+    let zone = required(name)?;
+    TimeZone::get(&zone).with_context(|| format!("{name}: there is no time zone {zone}"))
 }
