@@ -78,6 +78,7 @@ pub fn readmes(root: &Path) -> Result<BTreeMap<String, String>> {
 pub fn assemble(root: &Path) -> Result<String> {
     let base = read(root, BASE_TEMPLATE, Node::parse)?;
     let services = read_services(root)?;
+    let buckets = source::shared_buckets(&base).context(BASE_TEMPLATE)?;
     let body = gateway_body(&services)?;
     let queues: Vec<String> =
         services.iter().flat_map(|it| &it.functions).flat_map(source::Function::queues).collect();
@@ -104,12 +105,16 @@ pub fn assemble(root: &Path) -> Result<String> {
             text.push_str("Resources:\n");
             text.push_str(&banner("shared", base.get("Shared").and_then(Node::as_text).unwrap_or_default()));
             text.push_str(&resources(&entries(node)));
+            text.push_str(&resources(
+                &buckets.iter().flat_map(source::Bucket::resources).collect::<Vec<_>>(),
+            ));
         } else {
             text.push_str(&write::entry(section, &node, 0));
             text.push('\n');
         }
     }
     let mut outputs = entries(base.get("Outputs").cloned().unwrap_or_default());
+    outputs.extend(buckets.iter().map(|it| name_output(&it.id, &it.content)));
     for service in &services {
         let context = FunctionContext { service: &service.name, queues: &queues, source_of: &source_of };
         let mut generated = Vec::new();
@@ -125,11 +130,8 @@ pub fn assemble(root: &Path) -> Result<String> {
         }
         text.push_str(&banner(&service.name, &service.description));
         text.push_str(&resources(&generated));
-        let contents = service.tables.iter().map(|it| (&it.id, &it.content));
-        for (id, content) in contents.chain(service.buckets.iter().map(|it| (&it.id, &it.content))) {
-            let output = [("Description", Node::text(content)), ("Value", Node::reference(id))];
-            outputs.push((format!("{id}Name"), Node::map(output)));
-        }
+        outputs.extend(service.tables.iter().map(|it| name_output(&it.id, &it.content)));
+        outputs.extend(service.buckets.iter().map(|it| name_output(&it.id, &it.content)));
         outputs.extend(service.outputs.iter().cloned());
     }
     text.push_str("Outputs:\n");
@@ -194,6 +196,12 @@ fn source_of(event: &str) -> Result<&'static str> {
         "there is no event {event}: domain::Fact defines the types"
     );
     domain::event::source_of(event).with_context(|| format!("no service publishes {event}"))
+}
+
+/// The output with the name of a table or a bucket.
+fn name_output(id: &str, content: &str) -> (String, Node) {
+    let output = [("Description", Node::text(content)), ("Value", Node::reference(id))];
+    (format!("{id}Name"), Node::map(output))
 }
 
 fn entries(node: Node) -> Vec<(String, Node)> {

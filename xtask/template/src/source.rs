@@ -137,6 +137,17 @@ impl Service {
     }
 }
 
+/// The buckets of the base template, which several services use.
+///
+/// # Errors
+/// If a key is missing, unknown or invalid. The error names the block and the key.
+pub(crate) fn shared_buckets(base: &Node) -> Result<Vec<Bucket>> {
+    let Some(Content::Mapping { entries, .. }) = base.get("Buckets").map(|node| &node.content) else {
+        return Ok(Vec::new());
+    };
+    entries.iter().cloned().map(Bucket::read).collect()
+}
+
 impl Table {
     fn read((id, mut node): (String, Node)) -> Result<Self> {
         let above = std::mem::take(&mut node.above);
