@@ -137,7 +137,7 @@ const UNGRANTED: &[Ungranted] = &[
         reason: "products of the inventory are public",
     },
     Ungranted {
-        file: "lambdas/documents/src/adapters/invoices.rs",
+        file: "lambdas/invoices/src/bin/issue-invoice.rs",
         action: "execute-api:Invoke",
         reason: "products of the inventory are public",
     },

@@ -1,11 +1,11 @@
-//! `documents::invoice::store::Invoices`: invoices with consecutive numbers.
+//! `invoices::store::Invoices`: invoices with consecutive numbers.
 
 use std::sync::Arc;
 
-use documents::invoice::store::{Invoices, PutResult};
-use documents::invoice::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
 use domain::TaxRate;
 use futures::future::try_join_all;
+use invoices::store::{Invoices, PutResult};
+use invoices::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
 
 use crate::check::{contract_suite, same};
 use crate::sample::{customer, euros, line, name, order_id, sku, time};

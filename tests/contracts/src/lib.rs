@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`orders`] | `orders::store::{Orders, Outbox}` |
 //! | [`products`], [`reservations`] | `inventory::store::{Products, Reservations}` |
-//! | [`invoices`] | `documents::invoice::store::Invoices` |
+//! | [`invoices`] | `invoices::store::Invoices` |
 //! | [`payments`] | `payments::store::Payments` |
 //! | [`provider`] | `payments::provider::Provider` |
 //! | [`search_index`] | `search::store::OrderIndex` |

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use accounts::adapters::memory::InMemoryProfiles;
 use async_trait::async_trait;
 use axum::Router;
-use documents::adapters::invoices::memory::InMemoryInvoices;
-use documents::adapters::memory::{FixedLinkSecret, InMemoryExportQueue, InMemoryExports};
 use inventory::adapters::memory::InMemoryInventory;
+use invoices::adapters::memory::InMemoryInvoices;
 use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use operations::report::{Report, Step, StepReport};
 use operations::store::Reports;
@@ -20,6 +19,8 @@ use platform::Clock;
 use platform::clock::SystemClock;
 use platform::http::Operation;
 use platform::memory::{Bucket, Bus};
+use sales::adapters::memory::{FixedLinkSecret, InMemoryExportQueue, InMemoryExports};
+use sales::report::link::LinkSigner;
 use search::adapters::memory::InMemoryIndex;
 use secrecy::SecretString;
 
@@ -61,7 +62,8 @@ pub fn services() -> Vec<Service> {
         payments(),
         partners(),
         operations(),
-        documents(),
+        invoices(),
+        sales(),
         reference(),
     ]
 }
@@ -151,30 +153,38 @@ fn inventory() -> Service {
     }
 }
 
-fn documents() -> Service {
-    use documents::export::api as exports;
-    use documents::invoice::api as invoices;
-    let invoice_api = invoices::Api {
+fn invoices() -> Service {
+    let api = invoices::api::Api {
         invoices: Arc::new(InMemoryInvoices::default()),
         objects: Arc::new(Bucket::default()),
     };
+    Service {
+        name: "invoices",
+        description: "Invoices of paid orders.",
+        apis: vec![Api { function: "render-invoice", operations: invoices::api::routes().operations() }],
+        router: invoices::api::router(api),
+    }
+}
+
+fn sales() -> Service {
     let clock = Arc::new(SystemClock);
-    let export_api = exports::Api {
+    let exports = sales::export::api::Api {
         exports: Arc::new(InMemoryExports::default()),
         queue: Arc::new(InMemoryExportQueue::default()),
         files: Arc::new(Bucket::default()),
-        links: documents::report::link::LinkSigner::new(Arc::new(FixedLinkSecret), clock.clone()),
-        clock,
+        clock: clock.clone(),
         zone: jiff::tz::TimeZone::UTC,
     };
+    let reports = sales::report::api::Api {
+        files: Arc::new(Bucket::default()),
+        links: LinkSigner::new(Arc::new(FixedLinkSecret), clock.clone()),
+        clock,
+    };
     Service {
-        name: "documents",
-        description: "Invoices of paid orders, exports of orders, and daily sales reports.",
-        apis: vec![
-            Api { function: "render-invoice", operations: invoices::routes().operations() },
-            Api { function: "exports-api", operations: exports::routes().operations() },
-        ],
-        router: invoices::router(invoice_api).merge(exports::router(export_api)),
+        name: "sales",
+        description: "Exports of orders, and daily sales reports.",
+        apis: vec![Api { function: "exports-api", operations: sales::api::operations() }],
+        router: sales::api::router(exports, reports),
     }
 }
 

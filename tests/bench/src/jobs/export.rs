@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use documents::export::{Export, ExportRequest, Format, State};
-use documents::ledger::sale::Sale;
-use documents::ledger::store::Row;
 use jiff::{SignedDuration, Timestamp};
 use platform::memory::lock;
+use sales::export::{Export, ExportRequest, Format, State};
+use sales::ledger::sale::Sale;
+use sales::ledger::store::Row;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

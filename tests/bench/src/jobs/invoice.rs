@@ -202,7 +202,7 @@ fn invoice(kind: Kind, order: OrderId) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use documents::invoice::{Invoice, pdf};
+    use invoices::{Invoice, pdf};
 
     use super::*;
 

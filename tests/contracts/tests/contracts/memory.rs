@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::invoices::adapters::memory::InMemoryInvoices;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use contracts::{
     bus, invoices, objects, orders, payments, products, provider, queue, reservations, search_index,
 };
-use documents::adapters::invoices::memory::InMemoryInvoices;
 use domain::{Event, OrderId};
 use inventory::adapters::memory::InMemoryInventory;
 use platform::clock::SystemClock;

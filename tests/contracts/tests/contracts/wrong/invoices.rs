@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use contracts::invoices::{World, violations};
-use documents::adapters::invoices::memory::InMemoryInvoices;
-use documents::invoice::Invoice;
-use documents::invoice::store::{Invoices, PutResult};
 use domain::OrderId;
+use invoices::Invoice;
+use invoices::adapters::memory::InMemoryInvoices;
+use invoices::store::{Invoices, PutResult};
 
 use super::assert_violations;
 

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use ::invoices::adapters::DynamoDbInvoices;
 use ::orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
 use ::payments::adapters::DynamoDbPayments;
 use architecture::template::Template;
 use contracts::{invoices, orders, payments, products, search_index};
-use documents::adapters::invoices::DynamoDbInvoices;
 use end_to_end::Stack;
 use http::{Method, StatusCode};
 use inventory::adapters::{DynamoDbProducts, DynamoDbReservations};

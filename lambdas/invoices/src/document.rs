@@ -1,0 +1,63 @@
+//! The documents of an invoice. The first rendering is stored and served from then on, so the bytes stay the
+//! same even if a later release renders differently.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use bytes::Bytes;
+use platform::objects::{Object, ObjectStore, read_to_end};
+
+use crate::accept::DocumentFormat;
+use crate::record::Invoice;
+use crate::{page, pdf};
+
+/// The maximum size of a document in bytes. A response of a function is limited to 6 MB, and Base64 takes up
+/// a quarter of that (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Returns the key of the document. It contains the order id, because a number may be assigned again after
+/// the table was restored to an earlier point in time, and must not lead to the document of another order.
+pub fn object_key(invoice: &Invoice, format: DocumentFormat) -> String {
+    let extension = match format {
+        DocumentFormat::Pdf => "pdf",
+        DocumentFormat::Html => "html",
+    };
+    let (year, number, order) = (invoice.number.year(), invoice.number, invoice.order_id);
+    format!("invoices/{year:04}/{number}.{order}.{extension}")
+}
+
+/// Returns the stored document, or renders and stores it.
+///
+/// # Errors
+/// When the bucket is unavailable. A document that cannot be stored is not returned.
+pub async fn load_or_render(
+    objects: &Arc<dyn ObjectStore>,
+    invoice: &Invoice,
+    format: DocumentFormat,
+) -> anyhow::Result<Bytes> {
+    let key = object_key(invoice, format);
+    if let Some(stored) = read(objects, &key).await? {
+        return Ok(stored);
+    }
+    let rendered: Bytes = match format {
+        DocumentFormat::Pdf => pdf::render(invoice)?.into(),
+        DocumentFormat::Html => page::render(invoice)?.into(),
+    };
+    let content_type = match format {
+        DocumentFormat::Pdf => "application/pdf",
+        DocumentFormat::Html => "text/html; charset=utf-8",
+    };
+    let object = Object { key: key.clone(), content_type: content_type.to_owned(), body: rendered.clone() };
+    if objects.write_if_absent(object).await? {
+        tracing::info!(number = %invoice.number, bytes = rendered.len(), key, "invoice rendered");
+        return Ok(rendered);
+    }
+    // Another request, possibly of another release, stored it first.
+    read(objects, &key).await?.with_context(|| format!("{key} exists but could not be read"))
+}
+
+async fn read(objects: &Arc<dyn ObjectStore>, key: &str) -> anyhow::Result<Option<Bytes>> {
+    let Some(stream) = objects.read(key, 0, None).await? else { return Ok(None) };
+    let body = read_to_end(stream, MAX_DOCUMENT_BYTES).await?;
+    Ok(Some(body.with_context(|| format!("{key} is too large"))?))
+}

@@ -1,0 +1,185 @@
+//! The ledger does not depend on the order in which events arrive.
+
+use std::sync::Arc;
+
+use domain::order::OrderStatus;
+use domain::payment::VoidReason;
+use domain::{Event, SYNTHETIC_CUSTOMER_ID};
+use jiff::{SignedDuration, Timestamp};
+use platform::{EventHandler, Failure};
+use proptest::prelude::*;
+use sales::adapters::memory::InMemoryLedger;
+use sales::ledger::booking::Booking;
+use sales::ledger::read::Reader;
+use sales::ledger::record::RecordSale;
+use sales::ledger::sale::Sale;
+use sales::ledger::store::Row;
+
+use crate::support::{OrderEvent, at, cases, details, event, order_id, record, some_orders};
+
+const START: &str = "2026-11-23T10:00:00Z";
+
+/// Every fact at least once; some are repeated with another time, and some contradict each other.
+fn all_events() -> Vec<Event> {
+    let order = details(at(START), "EUR", &[("TEA-001", 2, 1250), ("TEA-002", 1, 499)]);
+    let changes = [
+        OrderEvent::Created,
+        OrderEvent::CancellationRequested,
+        OrderEvent::Confirmed,
+        OrderEvent::OutOfStock(vec![("TEA-001", 1)]),
+        OrderEvent::OutOfStock(vec![("TEA-001", 0)]),
+        OrderEvent::Paid,
+        OrderEvent::Paid,
+        OrderEvent::Declined,
+        OrderEvent::Voided(VoidReason::Expired),
+        OrderEvent::Voided(VoidReason::CustomerRequest),
+        OrderEvent::Refunded("re_1", 100),
+        OrderEvent::Refunded("re_1", 100),
+        OrderEvent::Refunded("re_2", 250),
+    ];
+    let time = |number: usize| at(START) + SignedDuration::from_secs(i64::try_from(number / 2).unwrap());
+    changes
+        .iter()
+        .enumerate()
+        .map(|(number, change)| event(order_id(1), &order, time(number), change))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// For any order of the events, with duplicates and gaps, the sale depends only on the set of events.
+    #[test]
+    fn a_sale_does_not_depend_on_the_order_of_events(
+        picked in prop::collection::vec(0..13_usize, 1..30),
+        seed in prop::collection::vec(any::<prop::sample::Index>(), 30),
+    ) {
+        let events = all_events();
+        let mut shuffled = picked.clone();
+        for (position, index) in seed.iter().enumerate().take(shuffled.len()) {
+            let other = index.index(shuffled.len());
+            shuffled.swap(position, other);
+        }
+        let merged = |order: &[usize]| {
+            let sales = order.iter().map(|number| Sale::from_event(&events[*number]).unwrap());
+            sales.reduce(|one, other| one.merge(&other)).unwrap()
+        };
+        let mut once = picked.clone();
+        once.sort_unstable();
+        once.dedup();
+        let sale = merged(&picked);
+        prop_assert_eq!(&sale, &merged(&shuffled));
+        prop_assert_eq!(&sale, &merged(&once));
+        prop_assert_eq!(&sale.merge(&sale), &sale);
+        let names: Vec<String> = sale.bookings().iter().map(Booking::name).collect();
+        let mut unique = names.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        prop_assert_eq!(unique.len(), names.len());
+        // A sale round-trips through JSON.
+        let read: Sale = serde_json::from_str(&serde_json::to_string(&sale).unwrap()).unwrap();
+        prop_assert_eq!(read, sale);
+    }
+}
+
+fn status(changes: &[OrderEvent]) -> OrderStatus {
+    let order = details(at(START), "EUR", &[("TEA-001", 2, 1250)]);
+    let sales = changes.iter().zip(0..).map(|(change, second)| {
+        Sale::from_event(&event(order_id(1), &order, at(START) + SignedDuration::from_secs(second), change))
+            .unwrap()
+    });
+    sales.reduce(|one, other| one.merge(&other)).unwrap().status()
+}
+
+#[test]
+fn the_status_matches_the_order_service() {
+    let out = || OrderEvent::OutOfStock(vec![("TEA-001", 1)]);
+    let customer = || OrderEvent::Voided(VoidReason::CustomerRequest);
+    for (changes, expected) in [
+        (vec![OrderEvent::Created], OrderStatus::Placed),
+        (vec![OrderEvent::Created, OrderEvent::Confirmed], OrderStatus::Reserved),
+        (
+            vec![OrderEvent::Created, OrderEvent::Confirmed, OrderEvent::CancellationRequested],
+            OrderStatus::Cancelling,
+        ),
+        (vec![OrderEvent::Created, OrderEvent::CancellationRequested, customer()], OrderStatus::Cancelled),
+        (vec![OrderEvent::Created, OrderEvent::Voided(VoidReason::Expired)], OrderStatus::Expired),
+        (vec![OrderEvent::Created, out()], OrderStatus::Rejected),
+        (vec![OrderEvent::Created, out(), customer()], OrderStatus::Rejected),
+        (vec![OrderEvent::Created, customer(), out()], OrderStatus::Cancelled),
+        (vec![OrderEvent::Created, OrderEvent::Confirmed, OrderEvent::Declined], OrderStatus::PaymentFailed),
+        (
+            vec![
+                OrderEvent::Created,
+                OrderEvent::CancellationRequested,
+                OrderEvent::Paid,
+                OrderEvent::Refunded("re_1", 5),
+            ],
+            OrderStatus::Paid,
+        ),
+    ] {
+        assert_eq!(status(&changes), expected);
+    }
+}
+
+#[test]
+fn a_sale_can_be_read_as_of_a_point_in_time() {
+    let order = details(at(START), "EUR", &[("TEA-001", 2, 1250)]);
+    let second = |second| at(START) + SignedDuration::from_secs(second);
+    let sales = [(OrderEvent::Created, 0), (OrderEvent::Paid, 10), (OrderEvent::Refunded("re_1", 500), 20)];
+    let sales =
+        sales.map(|(change, at)| Sale::from_event(&event(order_id(1), &order, second(at), &change)).unwrap());
+    let sale = sales.into_iter().reduce(|one, other| one.merge(&other)).unwrap();
+    let as_of = |at| (sale.as_of(second(at)).status(), sale.as_of(second(at)).refunded());
+    assert_eq!(as_of(9), (OrderStatus::Placed, 0));
+    assert_eq!(as_of(10), (OrderStatus::Paid, 0));
+    assert_eq!(as_of(20), (OrderStatus::Paid, 500));
+}
+
+#[tokio::test]
+async fn synthetic_orders_are_not_recorded() {
+    let ledger = Arc::new(InMemoryLedger::default());
+    let mut order = details(at(START), "EUR", &[("TEA-001", 2, 1250)]);
+    order.customer.id = SYNTHETIC_CUSTOMER_ID.parse().unwrap();
+    record(&ledger, &[event(order_id(1), &order, at(START), &OrderEvent::Created)]).await;
+    assert_eq!(ledger.sales(), []);
+}
+
+#[tokio::test]
+async fn an_unavailable_ledger_is_retried() {
+    let ledger = Arc::new(InMemoryLedger::default());
+    let handler = RecordSale { ledger: ledger.clone() };
+    let event = &all_events()[0];
+    ledger.failures.fail_next(1);
+    assert!(matches!(handler.handle(event).await, Err(Failure::Retry(_))));
+    handler.handle(event).await.unwrap();
+    assert_eq!(ledger.sales().len(), 1);
+}
+
+async fn read<R: Row>(reader: &mut Reader<'_, R>) -> Vec<R> {
+    let mut rows = Vec::new();
+    while let Some(row) = reader.next().await.unwrap() {
+        rows.push(row);
+    }
+    rows
+}
+
+#[tokio::test]
+async fn a_period_is_read_in_time_order_from_any_position() {
+    let start = at("2026-11-22T21:00:00Z");
+    let ledger = some_orders(start, 500, 1).await;
+    let minutes = |minutes| start + SignedDuration::from_mins(minutes);
+    let (from, until) = (minutes(95), minutes(3000));
+    let all = read(&mut Reader::<Sale>::new(ledger.as_ref(), from, until)).await;
+    let times: Vec<Timestamp> = all.iter().map(Row::time).collect();
+    let expected: Vec<Timestamp> = (10..300).map(|number| minutes(number * 10)).collect();
+    assert_eq!(times, expected, "the start is included and the end is excluded");
+    for index in [0, 1, 17, 144, 145, 289] {
+        let position = all[index].position().after();
+        let rest = read(&mut Reader::<Sale>::from_position(ledger.as_ref(), from, until, position)).await;
+        assert_eq!(rest, all[index + 1..], "after {index}");
+    }
+    assert_eq!(read(&mut Reader::<Sale>::new(ledger.as_ref(), until, until)).await, []);
+    let bookings = read(&mut Reader::<Booking>::new(ledger.as_ref(), from, until)).await;
+    assert!(bookings.is_sorted_by_key(Row::position) && bookings.len() > all.len());
+}
