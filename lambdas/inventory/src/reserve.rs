@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::event::{ReservationConfirmed, ReservationRejected};
+use domain::fact::{ReservationConfirmed, ReservationRejected};
 use domain::reservation::ReservationState;
 use domain::{Event, Fact};
 use platform::{Clock, EventHandler, Failure};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::event::ReservationSettled;
+use domain::fact::ReservationSettled;
 use domain::reservation::ReservationState;
 use domain::{Event, Fact};
 use platform::{Clock, EventHandler, Failure};

@@ -101,7 +101,7 @@ fn with_label(language: Language, label: &str, text: &str) -> String {
 
 /// Formats an address, with the postal code before the city, as in most countries.
 fn address_lines(address: &Address) -> Vec<String> {
-    let text = |line: &domain::address::AddressLine| line.as_str().to_owned();
+    let text = |line: &domain::AddressLine| line.as_str().to_owned();
     let code = address.postal_code.as_ref().map(|code| format!("{} ", code.as_str())).unwrap_or_default();
     let region = address.region.as_ref().map(|region| format!(", {}", region.as_str())).unwrap_or_default();
     let mut lines = vec![address.recipient.as_str().to_owned(), text(&address.street)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
-use domain::event::PaymentSucceeded;
+use domain::fact::PaymentSucceeded;
 use domain::{Event, Fact, Line};
 use futures::future::try_join_all;
 use futures::lock::Mutex;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use domain::order::Quantity;
 use domain::{
-    Address, CustomerId, Language, Money, OrderId, PaymentIntentId, PersonName, ProductName, Sku, TaxRate,
+    Address, CustomerId, Language, Money, OrderId, PaymentIntentId, PersonName, ProductName, Quantity, Sku,
+    TaxRate,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;

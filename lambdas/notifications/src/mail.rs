@@ -1,10 +1,9 @@
 //! The emails and their content.
 
 use askama::Template;
-use domain::order::Line;
-use domain::payment::VoidReason;
-use domain::reservation::{Shortage, ShortageKind};
-use domain::{EmailAddress, Event, Fact, Money, OrderDetails, OrderId};
+use domain::{
+    EmailAddress, Event, Fact, Line, Money, OrderDetails, OrderId, Shortage, ShortageKind, VoidReason,
+};
 
 /// An email, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]

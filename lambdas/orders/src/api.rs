@@ -12,9 +12,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::order::{Order, OrderStatus, Outcome};
-use domain::payment::VoidReason;
 use domain::{
-    Address, Customer, CustomerId, EmailAddress, Language, Lines, Money, OrderId, PaymentMethodId, PersonName,
+    Address, Customer, CustomerId, EmailAddress, Language, Lines, Money, OrderId, PaymentMethodId,
+    PersonName, VoidReason,
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};

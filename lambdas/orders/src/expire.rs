@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use domain::payment::VoidReason;
-use domain::{Event, OrderId};
+use domain::{Event, OrderId, VoidReason};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::event::Fact;
-use domain::payment::{DeclineReason, VoidReason};
-use domain::reservation::Shortage;
-use domain::{Event, Money, OrderDetails, OrderId};
+use domain::{DeclineReason, Event, Fact, Money, OrderDetails, OrderId, Shortage, VoidReason};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

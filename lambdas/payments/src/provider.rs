@@ -1,8 +1,8 @@
 //! The port to the payment provider.
 
 use async_trait::async_trait;
-use domain::payment::{DeclineReason, IntentStatus};
-use domain::{Money, OrderId, PaymentIntentId, PaymentMethodId};
+use domain::payment::IntentStatus;
+use domain::{DeclineReason, Money, OrderId, PaymentIntentId, PaymentMethodId};
 
 /// The parameters of a new PaymentIntent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-use domain::event::ReservationSettled;
+use domain::fact::ReservationSettled;
 use domain::{Cause, Fact, OrderId};
 use jiff::Timestamp;
 use serde_json::{Value, json};

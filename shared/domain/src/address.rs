@@ -1,12 +1,10 @@
 //! Postal addresses. `Debug` redacts their contents: see [`crate::person`].
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::person::{PersonName, redacted};
-use crate::text::{InvalidText, check, text_type};
+use crate::person::PersonName;
+use crate::text::{InvalidText, check, redacted, text_type};
 
 text_type! {
     /// A line of an address: a street and house number, a floor, a city or a region. 1 to 100 characters,

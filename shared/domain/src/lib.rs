@@ -11,29 +11,40 @@
 //! | [`payment`] | the arbiter: whether an order is charged or never will be |
 //! | [`claim`] | which worker may perform an effect that has no record of its own, such as sending an e-mail |
 //! | [`product`] | the life cycle of an image that is uploaded for a product |
-//! | [`event`] | the events on the bus and their envelope |
+//! | [`fact`] | what the events on the bus report |
+//! | [`money`] | amounts, currencies and tax rates |
+//!
+//! The rules return [`Event`]s. An event is an envelope for a fact, and a fact consists of the details of the
+//! order and the reasons for its outcome.
 
-pub mod address;
+mod address;
 pub mod claim;
-pub mod event;
-pub mod id;
-pub mod lease;
+mod customer;
+mod details;
+mod event;
+pub mod fact;
+mod id;
+mod lease;
 pub mod money;
 pub mod order;
 pub mod payment;
-pub mod person;
+mod person;
 pub mod product;
+mod reason;
 pub mod reservation;
 mod text;
 
-pub use address::Address;
-pub use event::{Cause, Event, EventPayload, Fact};
+pub use address::{Address, AddressLine, CountryCode, PostalCode};
+pub use customer::{Customer, SYNTHETIC_CUSTOMER_ID};
+pub use details::{InvalidLines, Line, Lines, MAX_LINES, MAX_QUANTITY, OrderDetails, Quantity};
+pub use event::{Cause, Event};
+pub use fact::{EventPayload, Fact};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
     ProviderEventId, RefundId, Sku, UploadId,
 };
 pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};
-pub use order::{Line, Lines, OrderDetails};
-pub use person::{Customer, EmailAddress, Language, PersonName, SYNTHETIC_CUSTOMER_ID};
+pub use person::{EmailAddress, Language, PersonName};
 pub use product::ProductFact;
+pub use reason::{DeclineReason, Shortage, ShortageKind, VoidReason};

@@ -16,46 +16,14 @@
 //! <https://docs.stripe.com/api/idempotent_requests>.
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Cause, Event, Fact, PaymentFailed, PaymentSucceeded, PaymentVoided};
+use crate::details::OrderDetails;
+use crate::event::{Cause, Event};
+use crate::fact::{Fact, PaymentFailed, PaymentSucceeded, PaymentVoided};
 use crate::id::{OrderId, PaymentIntentId};
 use crate::lease::{Attempt, Lease};
-use crate::order::OrderDetails;
-
-/// The reason why an order is not charged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum VoidReason {
-    /// The customer cancelled the order.
-    CustomerRequest,
-    /// The order expired.
-    Expired,
-    /// Someone cancelled the PaymentIntent at the provider.
-    Provider,
-}
-
-impl VoidReason {
-    /// Returns the name that events use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CustomerRequest => "customer_request",
-            Self::Expired => "expired",
-            Self::Provider => "provider",
-        }
-    }
-}
-
-/// The reason why the provider declined the payment, as its codes (<https://docs.stripe.com/declines/codes>).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct DeclineReason {
-    /// The error code: `card_declined`, `expired_card`, `resource_missing`, …
-    pub code: String,
-    /// The decline code of the card issuer, if there is one: `insufficient_funds`, …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decline_code: Option<String>,
-}
+use crate::reason::{DeclineReason, VoidReason};
 
 /// The reason why a payment in progress is to end without a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

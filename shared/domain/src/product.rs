@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Cause, Event, EventPayload};
+use crate::event::{Cause, Event};
+use crate::fact::EventPayload;
 use crate::id::{Sku, UploadId};
 
 /// A fact about a product.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::details::{Line, Lines};
 use crate::id::{OrderId, Sku};
 use crate::money::Money;
-use crate::order::{Line, Lines};
+use crate::reason::{Shortage, ShortageKind};
 
 /// The state of a reservation. All states except `Held` are final.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -50,34 +51,6 @@ pub struct Reservation {
     /// The state of the reservation.
     #[serde(flatten)]
     pub state: ReservationState,
-}
-
-/// A line that could not be reserved, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct Shortage {
-    /// The product.
-    pub sku: Sku,
-    /// The reason.
-    #[serde(flatten)]
-    pub kind: ShortageKind,
-}
-
-/// The reason why a line could not be reserved.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum ShortageKind {
-    /// There is no product with this SKU.
-    UnknownProduct,
-    /// The available quantity is less than the ordered one.
-    OutOfStock {
-        /// The quantity that was available at the time of the check.
-        available: u32,
-    },
-    /// The price is not the one in the order.
-    PriceChanged {
-        /// The current price of one piece.
-        price: Money,
-    },
 }
 
 /// The available stock and the price of a product, as read from the store.

@@ -82,3 +82,15 @@ macro_rules! printable {
     )+};
 }
 pub(crate) use printable;
+
+/// Implements a `Debug` that hides the value of a [`text_type!`].
+macro_rules! redacted {
+    ($($name:ident),+) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(redacted)"))
+            }
+        }
+    )+};
+}
+pub(crate) use redacted;

@@ -72,7 +72,7 @@ fn add(
 
 const HEAD: &str = "# Events
 
-Generated from the types in `shared/domain/src/{event,product}.rs` and the rules in `template.yaml` by
+Generated from the types in `shared/domain/src/{fact,product}.rs` and the rules in `template.yaml` by
 `cargo xtask catalogue`.
 
 An event is a [CloudEvent 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md) in JSON. It is the

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::event::source_of;
+use domain::fact::source_of;
 use domain::{Event, Fact, ProductFact};
 use heck::ToKebabCase;
 use serde_json::Value;

@@ -8,12 +8,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use domain::order::{Applied, Order};
-use domain::payment::{
-    self, DeclineReason, Ending, Goal, IntentStatus, ProviderObservation, Step, VoidReason,
-};
+use domain::payment::{self, Ending, Goal, IntentStatus, ProviderObservation, Step};
 use domain::payment::{Payment, PaymentState};
 use domain::reservation::{self, Decision, ProductStock, Reservation};
-use domain::{Attempt, Cause, Fact, OrderDetails, OrderId};
+use domain::{Attempt, Cause, DeclineReason, Fact, OrderDetails, OrderId, VoidReason};
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::order::{Order, Outcome, Settlement};
-use domain::payment::VoidReason;
-use domain::{Event, OrderId};
+use domain::{Event, OrderId, VoidReason};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use orders::store::{OpenOrdersCursor, Orders, Outbox, Placed, Stored};

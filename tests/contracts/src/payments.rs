@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::Lease;
-use domain::payment::{DeclineReason, Ending, Payment, PaymentState, VoidReason};
+use domain::payment::{Ending, Payment, PaymentState};
+use domain::{DeclineReason, Lease, VoidReason};
 use futures::future::join_all;
 use payments::store::Payments;
 use uuid::Uuid;

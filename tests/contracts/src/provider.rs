@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::payment::{DeclineReason, IntentStatus};
-use domain::{OrderId, PaymentIntentId};
+use domain::payment::IntentStatus;
+use domain::{DeclineReason, OrderId, PaymentIntentId};
 use futures::future::join_all;
 use payments::provider::{NewIntent, Provider, ProviderError};
 

@@ -1,8 +1,7 @@
 //! `inventory::store::Reservations`: reservations, written in one transaction with the stock.
 
-use domain::order::MAX_LINES;
-use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
-use domain::{Money, OrderId, Sku};
+use domain::reservation::{ProductStock, Reservation, ReservationState, StockChange};
+use domain::{MAX_LINES, Money, OrderId, Shortage, ShortageKind, Sku};
 use futures::future::join_all;
 
 use crate::check::{contract_suite, same};

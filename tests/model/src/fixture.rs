@@ -8,15 +8,16 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use domain::claim::{self, Claim, Fingerprint};
-use domain::event::{
+use domain::fact::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided,
     ReservationConfirmed, ReservationRejected, ReservationSettled,
 };
 use domain::order::{Order, Outcome, Settlement};
-use domain::payment::{self, DeclineReason, IntentStatus, Payment, PaymentState, ProviderObservation};
-use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind};
+use domain::payment::{self, IntentStatus, Payment, PaymentState, ProviderObservation};
+use domain::reservation::{ProductStock, Reservation, ReservationState};
 use domain::{
-    Attempt, Cause, Customer, Fact, Lease, Line, Lines, Money, OrderDetails, OrderId, PaymentIntentId, Sku,
+    Attempt, Cause, Customer, DeclineReason, Fact, Lease, Line, Lines, Money, OrderDetails, OrderId,
+    PaymentIntentId, Shortage, ShortageKind, Sku,
 };
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! The implementation of `stateright`'s `Model` for the protocol.
 
-use domain::payment::VoidReason;
+use domain::VoidReason;
 use stateright::{Model, Property as Checked};
 
 use crate::action::Action;

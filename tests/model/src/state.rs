@@ -4,7 +4,7 @@
 //! only what differs between two states; `fixture` converts them to complete records for the rules, and the
 //! results back.
 
-use domain::payment::VoidReason;
+use domain::VoidReason;
 
 /// A Lambda function, or an API route, that executes steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -195,7 +195,7 @@ fn source_of(event: &str) -> Result<&'static str> {
         architecture::events::event_types().contains(event),
         "there is no event {event}: domain::Fact defines the types"
     );
-    domain::event::source_of(event).with_context(|| format!("no service publishes {event}"))
+    domain::fact::source_of(event).with_context(|| format!("no service publishes {event}"))
 }
 
 /// The output with the name of a table or a bucket.

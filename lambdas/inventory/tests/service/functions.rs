@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::event::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided};
-use domain::payment::{DeclineReason, VoidReason};
-use domain::{Cause, Event, Fact, OrderDetails};
+use domain::fact::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided};
+use domain::{Cause, DeclineReason, Event, Fact, OrderDetails, VoidReason};
 use inventory::client::{HttpInventory, Inventory};
 use inventory::reserve::ReserveInventory;
 use inventory::settle::SettleReservation;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use domain::event::EventPayload;
 use domain::product::{ProductFact, RejectReason};
-use domain::{Event, Sku, UploadId};
+use domain::{Event, EventPayload, Sku, UploadId};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};

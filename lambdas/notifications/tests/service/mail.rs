@@ -1,7 +1,6 @@
 //! The content of the emails.
 
-use domain::Event;
-use domain::payment::VoidReason;
+use domain::{Event, VoidReason};
 use notifications::mail::{Email, compose};
 
 use crate::support::{created, details_of, failed, paid, paid_by, rejected, voided};

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::claim::{Claim, DEFAULT_LEASE_DURATION, MAX_REQUEST_AGE, RECORD_LIFETIME, Status};
-use domain::payment::VoidReason;
-use domain::{Attempt, Event, Fact};
+use domain::{Attempt, Event, Fact, VoidReason};
 use jiff::{SignedDuration, Timestamp};
 use notifications::adapters::memory::InMemoryMailer;
 use notifications::mail::EmailKind;

@@ -1,9 +1,7 @@
 //! Sample events, most of which cause an email.
 
-use domain::event::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided, ReservationRejected};
-use domain::payment::{DeclineReason, VoidReason};
-use domain::reservation::{Shortage, ShortageKind};
-use domain::{Cause, Event, Fact, OrderDetails, OrderId};
+use domain::fact::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided, ReservationRejected};
+use domain::{Cause, DeclineReason, Event, Fact, OrderDetails, OrderId, Shortage, ShortageKind, VoidReason};
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;

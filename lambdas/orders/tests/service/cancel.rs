@@ -1,7 +1,6 @@
 //! `POST /orders/{order_id}/cancel`.
 
-use domain::Fact;
-use domain::payment::VoidReason;
+use domain::{Fact, VoidReason};
 use http::StatusCode;
 
 use crate::support::{Service, paid, rejected, voided};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Fact;
-use domain::payment::VoidReason;
+use domain::{Fact, VoidReason};
 use jiff::SignedDuration;
 use orders::expire::ExpireOrders;
 use orders::relay::RelayOutbox;

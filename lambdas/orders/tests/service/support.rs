@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use domain::event::{PaymentSucceeded, PaymentVoided, ReservationRejected};
-use domain::payment::VoidReason;
-use domain::{Cause, Event, Fact, OrderDetails, OrderId};
+use domain::fact::{PaymentSucceeded, PaymentVoided, ReservationRejected};
+use domain::{Cause, Event, Fact, OrderDetails, OrderId, VoidReason};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;

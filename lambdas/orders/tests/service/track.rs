@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::Fact;
-use domain::event::ReservationConfirmed;
-use domain::payment::VoidReason;
+use domain::fact::ReservationConfirmed;
+use domain::{Fact, VoidReason};
 use orders::relay::RelayOutbox;
 use orders::store::Outbox;
 use platform::host::stream::OutboxHandler;

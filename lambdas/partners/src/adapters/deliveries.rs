@@ -144,8 +144,8 @@ impl Deliveries for DynamoDbDeliveries {
 
 #[cfg(test)]
 mod tests {
-    use domain::event::{Fact, OrderCreated};
-    use domain::{Cause, Event};
+    use domain::fact::OrderCreated;
+    use domain::{Cause, Event, Fact};
     use serde_json::json;
     use uuid::Uuid;
 

@@ -1,8 +1,7 @@
 //! `deliver-webhook`: what is sent, to which receivers, and how often.
 
-use domain::Fact;
-use domain::event::{PaymentVoided, ReservationConfirmed};
-use domain::payment::VoidReason;
+use domain::fact::{PaymentVoided, ReservationConfirmed};
+use domain::{Fact, VoidReason};
 use http::StatusCode;
 use jiff::SignedDuration;
 use partners::signature::SigningSecret;

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use domain::event::{
+use domain::fact::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentSucceeded, ReservationRejected,
     ReservationSettled,
 };
-use domain::payment::{DeclineReason, VoidReason};
-use domain::reservation::{Shortage, ShortageKind};
-use domain::{Cause, Event, Fact, OrderDetails, OrderId};
+use domain::{Cause, DeclineReason, Event, Fact, OrderDetails, OrderId, Shortage, ShortageKind, VoidReason};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};

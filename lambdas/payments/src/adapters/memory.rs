@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use domain::payment::{DeclineReason, IntentStatus, Payment};
-use domain::{Money, OrderId, PaymentIntentId, PaymentMethodId};
+use domain::payment::{IntentStatus, Payment};
+use domain::{DeclineReason, Money, OrderId, PaymentIntentId, PaymentMethodId};
 use platform::memory::{InjectedFaults, lock};
 
 use crate::provider::{NewIntent, Provider, ProviderError};

@@ -6,8 +6,8 @@
 use async_trait::async_trait;
 use aws_secrets::Secret;
 use bytes::Bytes;
-use domain::payment::{DeclineReason, IntentStatus};
-use domain::{Money, OrderId, PaymentIntentId};
+use domain::payment::IntentStatus;
+use domain::{DeclineReason, Money, OrderId, PaymentIntentId};
 use http::{Method, Request, StatusCode, header};
 use platform::http::client::HttpClient;
 use secrecy::ExposeSecret;

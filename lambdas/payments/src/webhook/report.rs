@@ -1,6 +1,6 @@
 //! The body of a webhook: an event of Stripe's API (<https://docs.stripe.com/api/events/object>).
 
-use domain::event::{PaymentReported, ReportedStatus};
+use domain::fact::{PaymentReported, ReportedStatus};
 use domain::{Cause, Event, Fact, OrderId, PaymentIntentId, ProviderEventId};
 use jiff::Timestamp;
 use platform::telemetry::redact_values;

@@ -1,6 +1,6 @@
 //! Reports of the provider: the final record is the same whether they or `process-payment` come first.
 
-use domain::event::ReportedStatus::{self, Cancelled, Failed, Processing, Succeeded};
+use domain::fact::ReportedStatus::{self, Cancelled, Failed, Processing, Succeeded};
 use domain::payment::{Payment, PaymentState};
 use jiff::SignedDuration;
 use payments::arbiter::LEASE_DURATION;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::event::{CancellationRequested, PaymentReported, ReportedStatus, ReservationConfirmed};
-use domain::payment::{Payment, VoidReason};
-use domain::{Cause, Event, Fact, OrderDetails, OrderId};
+use domain::fact::{CancellationRequested, PaymentReported, ReportedStatus, ReservationConfirmed};
+use domain::payment::Payment;
+use domain::{Cause, Event, Fact, OrderDetails, OrderId, VoidReason};
 use jiff::Timestamp;
 use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use payments::arbiter::{Arbiter, ProcessPayment, VoidPayment};

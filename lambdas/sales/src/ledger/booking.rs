@@ -1,8 +1,7 @@
 //! Bookings: the events of an order that count in reports. Later events never change the bookings of an
 //! earlier day.
 
-use domain::reservation::Shortage;
-use domain::{Lines, Money, OrderId, RefundId};
+use domain::{Lines, Money, OrderId, RefundId, Shortage};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -6,11 +6,9 @@
 use std::collections::BTreeMap;
 
 use domain::order::{OrderStatus, Outcome};
-use domain::payment::VoidReason;
-use domain::reservation::Shortage;
 use domain::{
     CustomerId, EmailAddress, Event, Fact, Lines, Money, OrderDetails, OrderId, PersonName, RefundId,
-    SYNTHETIC_CUSTOMER_ID,
+    SYNTHETIC_CUSTOMER_ID, Shortage, VoidReason,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

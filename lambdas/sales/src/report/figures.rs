@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Sum;
 
 use domain::money::Currency;
-use domain::reservation::ShortageKind;
-use domain::{Line, Lines, Money, Sku};
+use domain::{Line, Lines, Money, ShortageKind, Sku};
 
 use super::allocation::allocate;
 use super::day::{Hour, LocalDay};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use domain::order::OrderStatus;
-use domain::payment::VoidReason;
-use domain::{Event, SYNTHETIC_CUSTOMER_ID};
+use domain::{Event, SYNTHETIC_CUSTOMER_ID, VoidReason};
 use jiff::{SignedDuration, Timestamp};
 use platform::{EventHandler, Failure};
 use proptest::prelude::*;

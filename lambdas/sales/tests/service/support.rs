@@ -1,12 +1,12 @@
 //! Orders, their events, and a ledger that records them.
 
-use domain::event::{
+use domain::fact::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentRefunded, PaymentSucceeded, PaymentVoided,
     ReservationConfirmed, ReservationRejected,
 };
-use domain::payment::{DeclineReason, VoidReason};
-use domain::reservation::{Shortage, ShortageKind};
-use domain::{Cause, Event, Fact, Money, OrderDetails, OrderId};
+use domain::{
+    Cause, DeclineReason, Event, Fact, Money, OrderDetails, OrderId, Shortage, ShortageKind, VoidReason,
+};
 use jiff::{SignedDuration, Timestamp};
 use platform::EventHandler;
 use proptest::test_runner::{Config, RngSeed};

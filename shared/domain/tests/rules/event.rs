@@ -1,12 +1,10 @@
 //! The JSON of the events on the bus. Changing one of these snapshots changes a contract with other teams.
 
-use domain::event::{
+use domain::fact::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentRefunded, PaymentReported, PaymentSucceeded,
     PaymentVoided, ReportedStatus, ReservationConfirmed, ReservationRejected, ReservationSettled,
 };
-use domain::payment::{DeclineReason, VoidReason};
-use domain::reservation::{Shortage, ShortageKind};
-use domain::{Cause, Event, EventId, Fact};
+use domain::{Cause, DeclineReason, Event, EventId, Fact, Shortage, ShortageKind, VoidReason};
 use serde_json::{Value, json};
 
 use crate::sample::{cause, details, euros, order_id, sku, time};

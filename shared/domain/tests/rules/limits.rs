@@ -1,8 +1,7 @@
 //! The limits of orders: the number of lines, quantities and amounts.
 
 use domain::money::MAX_AMOUNT;
-use domain::order::{InvalidLines, MAX_LINES, MAX_QUANTITY, Quantity};
-use domain::{Line, Lines, OrderDetails};
+use domain::{InvalidLines, Line, Lines, MAX_LINES, MAX_QUANTITY, OrderDetails, Quantity};
 use proptest::prelude::*;
 use serde_json::json;
 

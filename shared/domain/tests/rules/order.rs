@@ -1,12 +1,11 @@
 //! Events are applied to an order in any sequence and any number of times.
 
-use domain::Fact;
-use domain::event::{
+use domain::fact::{
     OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided, ReservationConfirmed, ReservationRejected,
     ReservationSettled,
 };
 use domain::order::{Applied, Order, OrderStatus};
-use domain::payment::{DeclineReason, VoidReason};
+use domain::{DeclineReason, Fact, VoidReason};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::reservation::{
-    Decision, ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange, commit,
-    release, reserve,
+    Decision, ProductStock, Reservation, ReservationState, StockChange, commit, release, reserve,
 };
-use domain::{Lines, Money, OrderId, Sku};
+use domain::{Lines, Money, OrderId, Shortage, ShortageKind, Sku};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 

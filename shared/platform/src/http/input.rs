@@ -6,10 +6,8 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::address::{AddressLine, CountryCode, PostalCode};
 use domain::money::{Amount, Currency};
-use domain::order::Quantity;
-use domain::{Address, Line, Lines, Money, PersonName, Sku};
+use domain::{Address, AddressLine, CountryCode, Line, Lines, Money, PersonName, PostalCode, Quantity, Sku};
 use schemars::JsonSchema;
 
 use super::problem::{FieldError, Problem};

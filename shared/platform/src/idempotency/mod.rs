@@ -32,7 +32,7 @@
 //! # let idempotency = Idempotency::new(Arc::new(InMemoryIdempotencyStore::default()), clock);
 //! # let order = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
 //! # let cause = domain::Cause { correlation_id: "r".parse().unwrap(), causation_id: None, traceparent: None };
-//! # let fact = domain::Fact::ReservationReleased(domain::event::ReservationSettled {});
+//! # let fact = domain::Fact::ReservationReleased(domain::fact::ReservationSettled {});
 //! # let event = domain::Event::new(order, fact, jiff::Timestamp::UNIX_EPOCH, cause);
 //! # let handler = NotifyPartner { idempotency };
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use domain::event::ReservationSettled;
+use domain::fact::ReservationSettled;
 use domain::{Cause, Event, Fact, OrderId};
 use jiff::Timestamp;
 use platform::host::stream::OutboxHandler;

@@ -5,8 +5,8 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use domain::order::{Order, OrderDetails};
-use domain::{Cause, OrderId};
+use domain::order::Order;
+use domain::{Cause, OrderDetails, OrderId};
 use http::{Method, Request};
 use image::ImageFormat;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::Sku;
-use domain::reservation::{ProductStock, Reservation, ReservationState, Shortage, ShortageKind, StockChange};
+use domain::reservation::{ProductStock, Reservation, ReservationState, StockChange};
+use domain::{Shortage, ShortageKind, Sku};
 use inventory::product::{Offer, Product};
 use inventory::store::DeliveryOutcome;
 use platform::http::Precondition;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::Event;
 use domain::order::{Order, Outcome};
-use domain::payment::VoidReason;
+use domain::{Event, VoidReason};
 use jiff::SignedDuration;
 use orders::store::{Placed, Stored};
 use proptest::prelude::*;

@@ -1,8 +1,7 @@
 //! The daily report: from orders and a refund to the page, the CSV table and the mail with its links.
 
-use domain::event::{Event, Fact, OrderCreated, PaymentRefunded, PaymentSucceeded, ReservationRejected};
-use domain::reservation::{Shortage, ShortageKind};
-use domain::{Cause, OrderDetails, OrderId};
+use domain::fact::{OrderCreated, PaymentRefunded, PaymentSucceeded, ReservationRejected};
+use domain::{Cause, Event, Fact, OrderDetails, OrderId, Shortage, ShortageKind};
 use end_to_end::{Requirement, Stack, WAIT_TIMEOUT, wait_for};
 use http::{Method, StatusCode};
 use jiff::Timestamp;

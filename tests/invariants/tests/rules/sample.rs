@@ -1,9 +1,9 @@
 //! Consistent snapshots, which the tests then break.
 
 use domain::order::{Order, Outcome, Settlement};
-use domain::payment::{Payment, VoidReason};
+use domain::payment::Payment;
 use domain::reservation::{Reservation, ReservationState};
-use domain::{Cause, OrderDetails, OrderId, Sku};
+use domain::{Cause, OrderDetails, OrderId, Sku, VoidReason};
 use invariants::{Email, Intent, Phase, Rule, Snapshot, Stock, Violation, check};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -1,9 +1,8 @@
 //! The rules that hold of a single snapshot.
 
 use domain::order::{Outcome, Settlement};
-use domain::payment::VoidReason;
 use domain::reservation::ReservationState;
-use domain::{Event, Fact};
+use domain::{Event, Fact, VoidReason};
 use invariants::{DeadLetterMessage, Phase, Rule, Snapshot, check};
 
 use crate::sample::{
@@ -176,7 +175,7 @@ fn in_a_settled_system_nothing_is_waiting() {
 
 fn created() -> Event {
     let cause = settled().orders[&id(PAID)].cause.clone();
-    let fact = Fact::OrderCreated(domain::event::OrderCreated { order: details() });
+    let fact = Fact::OrderCreated(domain::fact::OrderCreated { order: details() });
     Event::new(id(PAID), fact, at(0), cause)
 }
 

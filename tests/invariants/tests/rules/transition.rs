@@ -1,7 +1,7 @@
 //! The rules that hold of two successive snapshots.
 
+use domain::VoidReason;
 use domain::order::{Outcome, Settlement};
-use domain::payment::VoidReason;
 use domain::reservation::ReservationState;
 use invariants::{Rule, Snapshot, check_transition};
 

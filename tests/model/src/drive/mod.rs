@@ -159,7 +159,7 @@ impl Protocol {
             }
             Action::Cancel { saga } => {
                 state.cancellations -= 1;
-                let event = EventKind::CancellationRequested(domain::payment::VoidReason::CustomerRequest);
+                let event = EventKind::CancellationRequested(domain::VoidReason::CustomerRequest);
                 self.start_attempt(
                     &mut state,
                     saga,
@@ -173,7 +173,7 @@ impl Protocol {
                 if !self.is_idle(&state.sagas[saga]) {
                     state.expiries -= 1;
                 }
-                let event = EventKind::CancellationRequested(domain::payment::VoidReason::Expired);
+                let event = EventKind::CancellationRequested(domain::VoidReason::Expired);
                 self.start_attempt(
                     &mut state,
                     saga,

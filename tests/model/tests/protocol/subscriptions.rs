@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use architecture::template::Template;
-use domain::payment::VoidReason;
+use domain::VoidReason;
 use model::drive::subscribers;
 use model::report::event_type;
 use model::state::EventKind;

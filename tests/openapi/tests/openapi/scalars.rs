@@ -3,10 +3,9 @@
 use std::str::FromStr;
 
 use domain::money::{Amount, Currency};
-use domain::order::Quantity;
 use domain::{
     CorrelationId, CustomerId, DeliveryId, EmailAddress, OrderId, PaymentMethodId, PersonName, ProductName,
-    Sku,
+    Quantity, Sku,
 };
 use jsonschema::Validator;
 use proptest::prelude::*;

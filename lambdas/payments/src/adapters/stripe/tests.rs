@@ -16,7 +16,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use domain::event::ReservationConfirmed;
+use domain::fact::ReservationConfirmed;
 use domain::{Cause, Event, Fact, Money, OrderDetails};
 use jiff::Timestamp;
 use platform::memory::{ManualClock, lock};

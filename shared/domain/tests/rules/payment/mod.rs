@@ -4,7 +4,8 @@
 mod attempt;
 mod world;
 
-use domain::payment::{Goal, PaymentState, VoidReason};
+use domain::VoidReason;
+use domain::payment::{Goal, PaymentState};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::PaymentIntentId;
-use domain::payment::{DeclineReason, IntentStatus, Payment, PaymentState};
+use domain::payment::{IntentStatus, Payment, PaymentState};
+use domain::{DeclineReason, PaymentIntentId};
 use jiff::Timestamp;
 use proptest::prelude::*;
 

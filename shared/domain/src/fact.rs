@@ -1,0 +1,248 @@
+//! The facts that events report, and what each of them tells.
+
+use std::fmt::{Debug, Display};
+use std::hash::Hash;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::details::OrderDetails;
+use crate::id::{OrderId, PaymentIntentId, ProviderEventId, RefundId};
+use crate::money::Money;
+use crate::reason::{DeclineReason, Shortage, VoidReason};
+
+/// The payload of an event: a fact about an order ([`Fact`]) or a product ([`crate::product::ProductFact`]).
+pub trait EventPayload:
+    Debug + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// The id of the subject of a fact.
+    type Subject: Debug + Display + Clone + Eq + Hash + Serialize + DeserializeOwned + Send + Sync;
+
+    /// Returns the event type, as on the bus.
+    fn name(&self) -> &'static str;
+
+    /// Returns the service that owns and publishes the fact.
+    fn source(&self) -> &'static str;
+
+    /// Returns the major version of the schema. Every breaking change increments it.
+    fn schema_version(&self) -> u32;
+
+    /// Returns what distinguishes this fact from all others about the same subject.
+    fn identity(&self) -> String;
+}
+
+/// A fact about an order. The event types are those of the article
+/// "Integrating serverless functions with microservices".
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "data")]
+pub enum Fact {
+    /// An order was placed. Any order service may publish it; it contains everything that consumers need.
+    #[serde(rename = "order.created")]
+    OrderCreated(OrderCreated),
+    /// Cancellation of the order was requested. The payment service decides whether that is still possible.
+    #[serde(rename = "order.cancellation_requested")]
+    CancellationRequested(CancellationRequested),
+    /// The stock is reserved for the order.
+    #[serde(rename = "reservation.confirmed")]
+    ReservationConfirmed(ReservationConfirmed),
+    /// The stock is unavailable or a price has changed, and nothing is reserved.
+    #[serde(rename = "reservation.rejected")]
+    ReservationRejected(ReservationRejected),
+    /// The reserved stock is sold.
+    #[serde(rename = "reservation.committed")]
+    ReservationCommitted(ReservationSettled),
+    /// The reserved stock is available again, or will never be reserved.
+    #[serde(rename = "reservation.released")]
+    ReservationReleased(ReservationSettled),
+    /// The customer was charged.
+    #[serde(rename = "payment.succeeded")]
+    PaymentSucceeded(PaymentSucceeded),
+    /// The payment was declined. The customer was not charged and will not be.
+    #[serde(rename = "payment.failed")]
+    PaymentFailed(PaymentFailed),
+    /// The payment was voided. The customer was not charged and never will be.
+    #[serde(rename = "payment.voided")]
+    PaymentVoided(PaymentVoided),
+    /// The payment provider reported, by webhook, that the status of the PaymentIntent changed. It prompts a
+    /// retrieval of the PaymentIntent and is not an outcome, unlike `payment.succeeded`, `payment.failed` and
+    /// `payment.voided`.
+    #[serde(rename = "payment.reported")]
+    PaymentReported(PaymentReported),
+    /// A refund was made, of the whole amount or a part of it. An order can have any number of refunds.
+    #[serde(rename = "payment.refunded")]
+    PaymentRefunded(PaymentRefunded),
+}
+
+/// `order.created`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct OrderCreated {
+    /// The details of the order.
+    pub order: OrderDetails,
+}
+
+/// `order.cancellation_requested`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct CancellationRequested {
+    /// The details of the order.
+    pub order: OrderDetails,
+    /// The reason for the cancellation.
+    pub reason: VoidReason,
+}
+
+/// `reservation.confirmed`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct ReservationConfirmed {
+    /// The details of the order.
+    pub order: OrderDetails,
+}
+
+/// `reservation.rejected`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct ReservationRejected {
+    /// The details of the order.
+    pub order: OrderDetails,
+    /// The lines that could not be reserved, with the reasons. At least one.
+    pub shortages: Vec<Shortage>,
+}
+
+/// `reservation.committed` and `reservation.released`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct ReservationSettled {}
+
+/// `payment.succeeded`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentSucceeded {
+    /// The details of the order.
+    pub order: OrderDetails,
+    /// The provider's id of the PaymentIntent.
+    pub payment_intent: PaymentIntentId,
+    /// The amount that was charged.
+    pub amount: Money,
+}
+
+/// `payment.failed`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentFailed {
+    /// The details of the order.
+    pub order: OrderDetails,
+    /// The reason for the decline.
+    pub reason: DeclineReason,
+}
+
+/// `payment.voided`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentVoided {
+    /// The details of the order.
+    pub order: OrderDetails,
+    /// The reason for voiding the payment.
+    pub reason: VoidReason,
+}
+
+/// `payment.reported`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentReported {
+    /// The provider's id of the PaymentIntent.
+    pub payment_intent: PaymentIntentId,
+    /// The provider's id of the webhook event, which it resends until it is acknowledged.
+    pub report: ProviderEventId,
+    /// The reported status. It is informational: reports can be delayed and out of order, so no decision
+    /// depends on it.
+    pub status: ReportedStatus,
+}
+
+/// `payment.refunded`
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PaymentRefunded {
+    /// The details of the order.
+    pub order: OrderDetails,
+    /// The provider's id of the refund, which is the same however often the refund is reported.
+    pub refund: RefundId,
+    /// The refunded amount, in the currency of the order. The refunds of an order add up to at most the
+    /// charge.
+    pub amount: Money,
+}
+
+/// The status of a PaymentIntent, as the provider reported it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportedStatus {
+    /// The provider is processing it.
+    Processing,
+    /// The customer was charged.
+    Succeeded,
+    /// A charge was declined.
+    Failed,
+    /// It can no longer be charged.
+    Cancelled,
+}
+
+impl Fact {
+    /// Returns the event type, as on the bus.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OrderCreated(_) => "order.created",
+            Self::CancellationRequested(_) => "order.cancellation_requested",
+            Self::ReservationConfirmed(_) => "reservation.confirmed",
+            Self::ReservationRejected(_) => "reservation.rejected",
+            Self::ReservationCommitted(_) => "reservation.committed",
+            Self::ReservationReleased(_) => "reservation.released",
+            Self::PaymentSucceeded(_) => "payment.succeeded",
+            Self::PaymentFailed(_) => "payment.failed",
+            Self::PaymentVoided(_) => "payment.voided",
+            Self::PaymentReported(_) => "payment.reported",
+            Self::PaymentRefunded(_) => "payment.refunded",
+        }
+    }
+}
+
+impl EventPayload for Fact {
+    type Subject = OrderId;
+
+    fn name(&self) -> &'static str {
+        Self::name(self)
+    }
+
+    fn source(&self) -> &'static str {
+        match self {
+            Self::OrderCreated(_) | Self::CancellationRequested(_) => "orders",
+            Self::ReservationConfirmed(_)
+            | Self::ReservationRejected(_)
+            | Self::ReservationCommitted(_)
+            | Self::ReservationReleased(_) => "inventory",
+            Self::PaymentSucceeded(_)
+            | Self::PaymentFailed(_)
+            | Self::PaymentVoided(_)
+            | Self::PaymentReported(_)
+            | Self::PaymentRefunded(_) => "payments",
+        }
+    }
+
+    fn schema_version(&self) -> u32 {
+        1
+    }
+
+    /// Each fact occurs once per order, except cancellation requests, which can come from the customer and
+    /// from the expiry, reports of the provider, and refunds.
+    fn identity(&self) -> String {
+        match self {
+            Self::CancellationRequested(requested) => format!("{}/{}", self.name(), requested.reason.name()),
+            Self::PaymentReported(reported) => format!("{}/{}", self.name(), reported.report),
+            Self::PaymentRefunded(refunded) => format!("{}/{}", self.name(), refunded.refund),
+            _ => self.name().to_owned(),
+        }
+    }
+}
+
+/// Returns the service that publishes events of the type `name`, such as `order.created`. The prefix of an
+/// event type names the kind of subject, and each kind is owned by one service. `None` if the prefix is
+/// unknown.
+pub fn source_of(name: &str) -> Option<&'static str> {
+    match name.split_once('.')?.0 {
+        "order" => Some("orders"),
+        "reservation" => Some("inventory"),
+        "payment" => Some("payments"),
+        "product" => Some("media"),
+        _ => None,
+    }
+}
