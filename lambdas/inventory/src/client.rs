@@ -5,7 +5,7 @@ use bytes::Bytes;
 use domain::reservation::Reservation;
 use domain::{Lines, OrderId};
 use http::{Method, Request, StatusCode, header};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use serde_json::json;
 
 /// Reserves stock, and commits and releases reservations.

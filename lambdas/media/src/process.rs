@@ -8,9 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::product::{Image, ProcessingResult, ProductFact, RejectReason, Rendition, Upload, UploadState};
 use domain::{Event, Sku, UploadId};
-use platform::host::record::Labels;
 use platform::objects::{Object, ObjectStore};
-use platform::{Clock, Failure, MessageHandler};
+use platform::{Clock, Failure, Labels, MessageHandler};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

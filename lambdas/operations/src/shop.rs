@@ -16,7 +16,7 @@ use domain::{OrderId, SYNTHETIC_CUSTOMER_ID, Sku};
 use http::{Method, Request, StatusCode, header};
 use jiff::Timestamp;
 use platform::Clock;
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -175,7 +175,7 @@ impl<C: HttpClient, S: ClientSecret> HttpShop<C, S> {
             "{path} responded with {status}"
         );
         serde_json::from_slice(response.body()).map_err(|error| {
-            let error = platform::telemetry::redact_values(&error.to_string());
+            let error = platform::redact_values(&error.to_string());
             anyhow::anyhow!("the response of {path} cannot be parsed: {error}")
         })
     }

@@ -174,7 +174,7 @@ impl Run<'_> {
     async fn publish(&self, row: &OutboxRow) -> anyhow::Result<()> {
         match serde_json::from_str::<Event>(&row.event) {
             Ok(event) => Ok(self.job.relay.relay(&event).await?),
-            Err(error) => Err(anyhow::anyhow!(platform::telemetry::redact_values(&error.to_string()))),
+            Err(error) => Err(anyhow::anyhow!(platform::redact_values(&error.to_string()))),
         }
     }
 

@@ -8,7 +8,7 @@ use domain::{Attempt, CustomerId, Event};
 use futures::future::join_all;
 use http::{Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use platform::{Clock, EventHandler, Failure};
 
 use crate::delivery::{Backoff, Delivery, MAX_EVENT_AGE, NextAction, Outcome};

@@ -31,9 +31,7 @@ impl OrderImage {
     /// # Errors
     /// If the row is invalid. The message contains no values of the row.
     pub fn from_row(row: Value) -> Result<Self, ParseImageError> {
-        let invalid = |error: serde_json::Error| {
-            ParseImageError(platform::telemetry::redact_values(&error.to_string()))
-        };
+        let invalid = |error: serde_json::Error| ParseImageError(platform::redact_values(&error.to_string()));
         let row: Row = serde_json::from_value(row).map_err(invalid)?;
         Ok(Self { order: serde_json::from_str(&row.order).map_err(invalid)?, version: row.version })
     }

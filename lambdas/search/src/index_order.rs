@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::{OrderId, Sku};
-use platform::Failure;
-use platform::host::record::Labels;
 use platform::host::stream::{Change, ChangeHandler};
+use platform::{Failure, Labels};
 use serde_json::{Value, json};
 
 use crate::document::Document;

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::http_client::UnsignedClient;
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 
 /// The endpoint of a task's credentials, without the path.
 const TASK_HOST: &str = "http://169.254.170.2";
@@ -62,7 +62,7 @@ struct AgentResponse {
 
 fn parse(body: &[u8]) -> anyhow::Result<Credentials> {
     let response: AgentResponse = serde_json::from_slice(body)
-        .map_err(|error| anyhow::anyhow!(platform::telemetry::redact_values(&error.to_string())))?;
+        .map_err(|error| anyhow::anyhow!(platform::redact_values(&error.to_string())))?;
     let expires = response.expiration.map(SystemTime::try_from).transpose()?;
     Ok(Credentials::new(
         response.access_key_id,

@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use platform::clock::{Clock, SystemClock};
-use platform::http::client::{CONNECT_TIMEOUT, HttpClient, NoResponse, with_user_agent};
+use platform::http_client::{CONNECT_TIMEOUT, HttpClient, NoResponse, with_user_agent};
 
 use crate::connector::{BoxError, Connector, machine_roots};
 

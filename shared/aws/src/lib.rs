@@ -34,7 +34,7 @@ pub use queue::{DeadLetterQueue, Queue};
 use connector::{Connector, aws_roots};
 use container::ContainerCredentials;
 use platform::config;
-use platform::http::client::CONNECT_TIMEOUT;
+use platform::http_client::CONNECT_TIMEOUT;
 use queue::Sqs;
 
 /// Creates the adapters of a function, which share one configuration and one HTTPS client.

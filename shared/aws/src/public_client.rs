@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connector::{BoxError, Connector, machine_roots};
 use crate::http_client::exchange;
-use platform::http::client::{HttpClient, NoResponse};
+use platform::http_client::{HttpClient, NoResponse};
 use platform::net::{LocalReceiver, is_public};
 
 /// The connect timeout. It is longer than that for AWS because other servers are further away.

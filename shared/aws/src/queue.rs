@@ -9,8 +9,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_types::SdkConfig;
 
-use platform::host::queue::Visibility;
-use platform::host::record::{DeadLetter, DeadLetters};
+use platform::queue::{DeadLetter, DeadLetters, Visibility};
 
 /// The SQS client. It is created on the first failure, so that it does not slow down cold starts.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use serde_json::Value;
 
-use platform::memory::lock;
+use platform::lock;
 
 /// Returns the given statuses and JSON bodies in order.
 #[derive(Debug, Clone, Default)]

@@ -1,13 +1,14 @@
-//! The handler traits. A handler does not know what invoked it.
+//! The handler traits, and how a handler identifies and parses what it handles. It does not know what invoked it.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Event, EventPayload, Fact};
-use jiff::Timestamp;
 use serde_json::Value;
+use tracing::field::Empty;
 
-use crate::host::record::{Labels, parse_event};
+use crate::failure::Failure;
+use crate::redact::redact_values;
 
 /// Handles one event.
 #[async_trait]
@@ -44,57 +45,64 @@ impl<H: EventHandler> MessageHandler for H {
     }
 }
 
-/// Why an event was not handled, which decides what happens to it next.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// May succeed later: the event is redelivered with increasing delays, and sent to the DLQ after the last
-    /// attempt.
-    #[error("{0:#}")]
-    Retry(anyhow::Error),
-    /// Another worker holds the lease: the event is redelivered when the lease has expired.
-    #[error("leased by another worker until {until}")]
-    Leased {
-        /// When the lease expires.
-        until: Timestamp,
-    },
-    /// Can never succeed: the event is sent to the DLQ at once and needs manual intervention.
-    #[error("{0:#}")]
-    Reject(anyhow::Error),
-    /// Cannot be parsed: the event is sent to the DLQ at once. Either the sender is wrong, or this code is
-    /// older than the format of the event.
-    #[error("{0:#}")]
-    Poison(anyhow::Error),
+/// The fields that identify a message in logs, as far as they can be read without parsing all of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// The type of the event.
+    pub event_type: Option<String>,
+    /// The id of the event.
+    pub event_id: Option<String>,
+    /// The order that is the subject of the event.
+    pub order_id: Option<String>,
+    /// The correlation id of the request that caused the event.
+    pub correlation_id: Option<String>,
 }
 
-impl Failure {
-    /// A failure that may not recur.
-    pub fn retry(why: impl Into<anyhow::Error>) -> Self {
-        Self::Retry(why.into())
-    }
-
-    /// A failure that always recurs.
-    pub fn reject(why: impl std::fmt::Display) -> Self {
-        Self::Reject(anyhow::anyhow!("{why}"))
-    }
-
-    /// A failure to parse the event.
-    pub fn poison(why: impl std::fmt::Display) -> Self {
-        Self::Poison(anyhow::anyhow!("{why}"))
-    }
-
-    /// The name in logs and dead-letter messages.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Retry(_) | Self::Leased { .. } => "retry",
-            Self::Reject(_) => "reject",
-            Self::Poison(_) => "poison",
+impl Labels {
+    /// Reads the available fields of a CloudEvent, at most 128 characters of each.
+    pub fn from_event(event: &Value) -> Self {
+        let text =
+            |name: &str| event.get(name).and_then(Value::as_str).map(|text| text.chars().take(128).collect());
+        Self {
+            event_type: text("type"),
+            event_id: text("id"),
+            order_id: text("subject"),
+            correlation_id: text("correlationid"),
         }
     }
+
+    /// The span in which the message is handled. Each of its log lines carries these fields.
+    pub fn span(&self, attempt: u32, request_id: &str) -> tracing::Span {
+        // At level `error`, so that a filter that keeps a warning also keeps the fields of its span.
+        let span = tracing::error_span!(
+            "record",
+            attempt,
+            request_id,
+            event_type = Empty,
+            event_id = Empty,
+            order_id = Empty,
+            correlation_id = Empty
+        );
+        for (name, value) in [
+            ("event_type", &self.event_type),
+            ("event_id", &self.event_id),
+            ("order_id", &self.order_id),
+            ("correlation_id", &self.correlation_id),
+        ] {
+            if let Some(value) = value {
+                span.record(name, value.as_str());
+            }
+        }
+        span
+    }
 }
 
-/// A call that failed for a reason unknown to the handler may succeed later.
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Retry(error)
-    }
+/// Parses an event from JSON.
+///
+/// # Errors
+/// [`Failure::Poison`], with a reason that quotes no value of the event.
+pub(crate) fn parse_event(event: Value) -> Result<Event, Failure> {
+    serde_json::from_value(event).map_err(|error| {
+        Failure::poison(format!("the event cannot be parsed: {}", redact_values(&error.to_string())))
+    })
 }

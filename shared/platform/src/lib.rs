@@ -1,33 +1,37 @@
 //! The infrastructure that every function uses, behind ports that tests and simulations can replace.
 //!
-//! | module | contents |
+//! A module uses only modules of the floors below its own:
+//!
+//! | floor | modules |
 //! |---|---|
-//! | [`handler`] | the handler traits: one event in, the resulting events or a failure out |
-//! | [`host`] | the hosts that invoke a handler: from a queue, a stream, HTTP or a schedule |
-//! | [`publisher`] | publishing events to the bus |
-//! | [`idempotency`] | idempotent execution of effects that no domain record protects |
-//! | [`retry`] | exponential backoff with jitter |
-//! | [`http`] | requests, problems (RFC 9457) and the HTTP client |
-//! | [`objects`] | objects in a bucket |
-//! | [`net`] | which addresses are on the public internet |
-//! | [`clock`] | time, ids and randomness |
-//! | [`config`], [`telemetry`], [`metrics`] | environment variables; JSON logs; metrics |
-//! | [`memory`] | in-memory implementations of the ports, for tests and simulations |
+//! | a function's main | [`host`] invokes the handler: from a queue, a stream, HTTP or a schedule; [`telemetry`] writes logs as JSON |
+//! | effects and responses | [`idempotency`] of effects that no domain record protects; [`http`]: routes, callers, problems (RFC 9457) |
+//! | handlers | `handler`: one event in, the resulting events or a failure out; [`retry`] with exponential backoff; `memory`: ports for tests |
+//! | ports | [`clock`]: time, ids, randomness; [`publisher`] of events; [`queue`]; [`objects`] in a bucket; [`http_client`] |
+//! | ground | [`config`] from the environment; [`metrics`]; [`net`]: which addresses are public; `failure`; `redact`; `sync` |
 
 pub mod clock;
 pub mod config;
-pub mod handler;
+mod failure;
+mod handler;
 pub mod host;
 pub mod http;
+pub mod http_client;
 pub mod idempotency;
 pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod objects;
 pub mod publisher;
+pub mod queue;
+mod redact;
 pub mod retry;
+mod sync;
 pub mod telemetry;
 
 pub use clock::Clock;
-pub use handler::{EventHandler, Failure, MessageHandler};
+pub use failure::Failure;
+pub use handler::{EventHandler, Labels, MessageHandler};
 pub use publisher::Publisher;
+pub use redact::redact_values;
+pub use sync::lock;

@@ -1,9 +1,9 @@
 //! In-memory implementations of the ports, for tests and simulations of handlers. They record their output
-//! and can inject faults. Deployed code does not use them, except [`lock`].
+//! and can inject faults.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,15 +15,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::host::queue::Visibility;
-use crate::host::record::{DeadLetter, DeadLetters};
 use crate::objects::{MIN_PART_BYTES, MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 use crate::publisher::Publisher;
-
-/// Locks a mutex, and ignores the poisoning that a panicked test leaves behind.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::queue::{DeadLetter, DeadLetters, Visibility};
+use crate::sync::lock;
 
 /// A countdown of calls that are to fail.
 #[derive(Debug, Default)]

@@ -10,8 +10,8 @@ use futures::Stream;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::handler::Failure;
-use crate::telemetry::redact_values;
+use crate::failure::Failure;
+use crate::redact::redact_values;
 
 /// The minimum size of a part, except the last one, in bytes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).

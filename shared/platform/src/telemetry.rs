@@ -2,7 +2,7 @@
 //!
 //! Every line carries the function. Every line written while a record is handled also carries
 //! `correlation_id`, `order_id`, `attempt` and the other fields of its span. Personal data cannot get into
-//! the logs by accident: the types of `domain::person` redact their `Debug` output, and [`redact_values`]
+//! the logs by accident: the types of `domain::person` redact their `Debug` output, and [`crate::redact_values`]
 //! removes the quoted values from the message of a parser.
 
 use json_subscriber::JsonLayer;
@@ -24,7 +24,7 @@ use crate::{idempotency, metrics};
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>).
 pub fn init(name: &'static str) {
     // It identifies the function in the logs of the servers that it calls, as it does in our own.
-    crate::http::client::set_function_name(name);
+    crate::http_client::set_function_name(name);
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
@@ -66,38 +66,6 @@ where
     lines.with_filter(filter)
 }
 
-/// Removes the values that a parser quotes in its error message, since a value that it could not parse may be
-/// personal data. The names of fields and of the expected types stay.
-pub fn redact_values(message: &str) -> String {
-    /// The text in front of a value in backticks, in serde's messages.
-    const VALUES: [&str; 6] =
-        ["integer ", "floating point ", "boolean ", "character ", "unknown variant ", "unknown field "];
-    let mut redacted = String::with_capacity(message.len());
-    let mut characters = message.chars();
-    while let Some(character) = characters.next() {
-        let value = match character {
-            '"' => true,
-            '`' => VALUES.iter().any(|prefix| redacted.ends_with(prefix)),
-            _ => false,
-        };
-        redacted.push(character);
-        if value {
-            redacted.push('…');
-            while let Some(inside) = characters.next() {
-                match inside {
-                    '\\' => drop(characters.next()),
-                    end if end == character => {
-                        redacted.push(end);
-                        break;
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-    redacted
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -107,9 +75,10 @@ mod tests {
     use tracing::Instrument;
 
     use super::*;
-    use crate::host::record::Labels;
+    use crate::handler::Labels;
     use crate::idempotency::{Idempotency, InMemoryIdempotencyStore, Key, OnUnknown, Task};
-    use crate::memory::{ManualClock, lock};
+    use crate::memory::ManualClock;
+    use crate::sync::lock;
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -290,27 +259,5 @@ mod tests {
             assert_eq!((&line["subject"], &line["effect"]), (&"o-1".into(), &"mail".into()));
         }
         assert_eq!(lines[3]["level"], "WARN", "logged as a warning");
-    }
-
-    #[test]
-    fn values_are_redacted_and_the_rest_of_a_message_is_kept() {
-        #[derive(Debug, serde::Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        enum Colour {
-            Red,
-        }
-        let redact = |error: serde_json::Error| redact_values(&error.to_string());
-        let number = |json: &str| redact(serde_json::from_str::<Vec<u8>>(json).unwrap_err());
-        let message = number(r#""x \" ada@example.com \\""#);
-        assert!(
-            !message.contains("ada") && message.starts_with("invalid type: string \"…\", expected"),
-            "{message}"
-        );
-        assert!(number("491701234567").starts_with("invalid type: integer `…`, expected"));
-        let message = redact(serde_json::from_str::<Colour>(r#""ada""#).unwrap_err());
-        assert!(message.starts_with("unknown variant `…`, expected `red`"), "{message}");
-        let _ = Colour::Red;
-        assert_eq!(redact_values("missing field `sku`"), "missing field `sku`");
-        assert_eq!(redact_values("truncated \"in the midd"), "truncated \"…");
     }
 }

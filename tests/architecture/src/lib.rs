@@ -16,6 +16,7 @@
 //! | [`catalogue`] | generates the event catalogue from the types |
 //! | [`states`] | draws the state machines from the rules of `domain` |
 //! | [`packages`] | checks the dependencies between the layers |
+//! | [`modules`] | checks the imports between the modules of a crate |
 //! | [`documents`] | links and paths in documents exist |
 //! | [`words`] | texts and names use the terms of the field |
 
@@ -24,6 +25,7 @@ pub mod documents;
 pub mod events;
 pub mod functions;
 pub mod idempotency;
+pub mod modules;
 pub mod packages;
 pub mod permissions;
 pub mod queues;

@@ -4,8 +4,8 @@ use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::{Workspace, root, samples};
 use architecture::{
-    Violations, catalogue, documents, events, functions, idempotency, packages, permissions, queues, usage,
-    words,
+    Violations, catalogue, documents, events, functions, idempotency, modules, packages, permissions, queues,
+    usage, words,
 };
 
 #[track_caller]
@@ -113,6 +113,14 @@ fn the_layers_are_separate() -> Result<()> {
     assert_none(&packages::emulator_is_not_mentioned(&workspace));
     assert_none(&packages::sdk_stays_in_adapters(&workspace));
     assert_none(&packages::files_are_short(&workspace));
+    Ok(())
+}
+
+#[test]
+fn modules_import_no_circles_and_no_higher_floors() -> Result<()> {
+    let workspace = Workspace::of_repository()?;
+    assert_none(&modules::import_no_circles(&workspace));
+    assert_none(&modules::import_lower_floors(&workspace));
     Ok(())
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use platform::host::queue::Visibility;
-use platform::host::record::{DeadLetter, DeadLetters};
+use platform::queue::{DeadLetter, DeadLetters, Visibility};
 
 use crate::check::{contract_suite, same};
 use crate::sample::time;

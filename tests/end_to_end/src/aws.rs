@@ -6,7 +6,7 @@ use anyhow::Context;
 use aws_sdk_sqs::types::{Message, SendMessageBatchRequestEntry};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use serde_json::Value;
 
 use crate::stack::{ApiResponse, Stack};

@@ -4,7 +4,7 @@ use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use http::Method;
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use serde_json::Value;
 
 use crate::stack::{ApiResponse, Stack};

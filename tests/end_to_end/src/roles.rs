@@ -3,7 +3,7 @@
 use anyhow::Context;
 use aws::Aws;
 use http::Method;
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 
 use crate::cloudformation::element;
 use crate::stack::{ApiResponse, Stack};

@@ -4,7 +4,7 @@ use anyhow::Context;
 use aws::{Aws, SignedClient, UnsignedClient};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use uuid::Uuid;

@@ -5,7 +5,7 @@ use aws_secrets::Secret;
 use http::Method;
 use platform::Clock;
 use platform::clock::SystemClock;
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 

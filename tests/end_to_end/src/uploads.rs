@@ -3,7 +3,7 @@
 use anyhow::Context;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use serde_json::{Value, json};
 
 use crate::stack::{ApiResponse, Stack};

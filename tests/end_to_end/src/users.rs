@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

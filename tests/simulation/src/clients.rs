@@ -10,10 +10,9 @@ use futures::FutureExt;
 use http::{Method, Request, StatusCode};
 use inventory::product::Offer;
 use inventory::store::Products;
-use platform::Clock;
 use platform::clock::timeout;
 use platform::http::{Caller, Precondition, Scope};
-use platform::memory::lock;
+use platform::{Clock, lock};
 use serde_json::{Value, json};
 
 use crate::functions::Api;

@@ -10,7 +10,7 @@ use notifications::mail::Email;
 use notifications::send::SendEmail;
 use notifications::store::Mailer;
 use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
-use platform::memory::lock;
+use platform::lock;
 
 use crate::mutation::Mutation;
 use crate::ports::{Ports, now};

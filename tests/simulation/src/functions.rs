@@ -26,7 +26,7 @@ use platform::host::record::DEADLINE_MARGIN;
 use platform::host::schedule::Job;
 use platform::host::stream::{Change, StreamHost};
 use platform::http::Caller;
-use platform::http::client::{HttpClient, NoResponse};
+use platform::http_client::{HttpClient, NoResponse};
 use platform::publisher::{BusPublisher, PutEvents};
 use platform::retry::RetryPolicy;
 use platform::{EventHandler, Failure, Publisher};
@@ -274,7 +274,7 @@ struct QueuePort {
 }
 
 #[async_trait]
-impl platform::host::queue::Visibility for QueuePort {
+impl platform::queue::Visibility for QueuePort {
     async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()> {
         let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
         let receipt: u64 = receipt.parse()?;
@@ -286,8 +286,8 @@ impl platform::host::queue::Visibility for QueuePort {
 }
 
 #[async_trait]
-impl platform::host::record::DeadLetters for QueuePort {
-    async fn send_to_dlq(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
+impl platform::queue::DeadLetters for QueuePort {
+    async fn send_to_dlq(&self, letter: &platform::queue::DeadLetter) -> anyhow::Result<()> {
         let (world, queue) = (Arc::clone(&self.ports.world), self.queue);
         let letter =
             DeadLetter { body: letter.body.as_str().into(), kind: letter.kind, error: letter.error.clone() };
@@ -304,8 +304,8 @@ impl platform::host::record::DeadLetters for QueuePort {
 struct RelayDeadLetters(Ports);
 
 #[async_trait]
-impl platform::host::record::DeadLetters for RelayDeadLetters {
-    async fn send_to_dlq(&self, letter: &platform::host::record::DeadLetter) -> anyhow::Result<()> {
+impl platform::queue::DeadLetters for RelayDeadLetters {
+    async fn send_to_dlq(&self, letter: &platform::queue::DeadLetter) -> anyhow::Result<()> {
         self.0.world.report_violation(format!("the relay sent a row to the DLQ: {}", letter.error));
         Ok(())
     }

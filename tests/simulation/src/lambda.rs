@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 use http::{Request, Response};
 use platform::host::queue::Message;
-use platform::memory::lock;
+use platform::lock;
 
 use crate::functions::{self, Answer, Api};
 use crate::mutation::Mutation;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Parser;
 use domain::order::OrderStatus;
-use platform::memory::lock;
+use platform::lock;
 use simulation::mutation::Mutation;
 use simulation::run::{Outcome, Setup, run};
 use simulation::wiring::Wiring;

@@ -17,7 +17,7 @@ use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxR
 use payments::provider::{NewIntent, Provider, ProviderError};
 use payments::store::Payments;
 use platform::http::Precondition;
-use platform::memory::lock;
+use platform::lock;
 
 use crate::mutation::Mutation;
 use crate::sim::Caller;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::order::OrderStatus;
 use invariants::{Phase, Snapshot, check, check_transition};
-use platform::memory::lock;
+use platform::lock;
 
 use crate::clients::{self, ClientLog, OrderRequest};
 use crate::faults::{FaultRates, Plan};

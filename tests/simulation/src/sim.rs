@@ -8,8 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::channel::oneshot;
 use jiff::{SignedDuration, Timestamp};
-use platform::Clock;
-use platform::memory::lock;
+use platform::{Clock, lock};
 use uuid::Uuid;
 
 use crate::faults::{Fault, FaultRates, Plan};

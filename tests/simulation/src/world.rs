@@ -15,7 +15,7 @@ use orders::store::Orders;
 use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use payments::store::Payments;
 use platform::host::stream::Change;
-use platform::memory::lock;
+use platform::lock;
 use serde_json::json;
 
 use crate::lambda;

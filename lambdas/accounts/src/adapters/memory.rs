@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::CustomerId;
-use platform::memory::{InjectedFaults, lock};
+use platform::lock;
+use platform::memory::InjectedFaults;
 
 use crate::profile::Profile;
 use crate::store::Profiles;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{DeliveryId, OrderId, Sku};
 use platform::http::Precondition;
-use platform::memory::{InjectedFaults, lock};
+use platform::lock;
+use platform::memory::InjectedFaults;
 use serde_json::Value;
 
 use crate::import::apply::{Change, CurrentState, DedupMarker, Stock};

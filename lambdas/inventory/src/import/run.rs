@@ -9,9 +9,8 @@ use domain::{Attempt, DeliveryId, Event};
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use jiff::SignedDuration;
-use platform::host::record::Labels;
 use platform::objects::{MIN_PART_BYTES, ObjectStore};
-use platform::{Clock, Failure, MessageHandler};
+use platform::{Clock, Failure, Labels, MessageHandler};
 use serde_json::Value;
 
 use super::apply::{Applier, Stock};

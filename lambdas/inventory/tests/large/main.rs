@@ -16,9 +16,9 @@ use inventory::adapters::memory::InMemoryImports;
 use inventory::import::ImportStock;
 use inventory::import::apply::{Change, CurrentState, Stock};
 use platform::clock::SystemClock;
-use platform::memory::{Bucket, lock};
+use platform::memory::Bucket;
 use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
-use platform::{Clock, MessageHandler};
+use platform::{Clock, MessageHandler, lock};
 use serde_json::{Value, json};
 
 /// The maximum peak memory of an import, in KiB. The function has 1 GiB.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Sku;
 use http::{Request, StatusCode};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use serde::Deserialize;
 
 use crate::store::{Catalogue, ProductInfo};
@@ -60,7 +60,7 @@ fn is_problem(body: &[u8]) -> bool {
 mod tests {
     use domain::TaxRate;
     use http::Response;
-    use platform::http::client::NoResponse;
+    use platform::http_client::NoResponse;
 
     use super::*;
 

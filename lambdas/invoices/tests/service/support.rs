@@ -12,7 +12,8 @@ use invoices::store::{Catalogue, ProductInfo};
 use invoices::{Invoice, Seller};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use platform::memory::{InjectedFaults, ManualClock, lock};
+use platform::lock;
+use platform::memory::{InjectedFaults, ManualClock};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

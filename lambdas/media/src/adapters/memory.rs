@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::product::{Upload, UploadState};
 use domain::{Sku, UploadId};
-use platform::Failure;
-use platform::memory::{InjectedFaults, lock};
+use platform::memory::InjectedFaults;
+use platform::{Failure, lock};
 use serde_json::Value;
 
 use crate::scan::{ScanRequest, Scanner, Verdict};

@@ -8,8 +8,9 @@ use domain::order::OrderStatus;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use operations::shop::{ClientSecret, HttpShop, OAuthClient, Shop};
-use platform::http::client::{HttpClient, NoResponse};
-use platform::memory::{ManualClock, lock};
+use platform::http_client::{HttpClient, NoResponse};
+use platform::lock;
+use platform::memory::ManualClock;
 use secrecy::SecretString;
 use serde_json::Value;
 

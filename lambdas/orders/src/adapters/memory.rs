@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use domain::order::Order;
 use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
-use platform::memory::{InjectedFaults, lock};
+use platform::lock;
+use platform::memory::InjectedFaults;
 
 use super::item::{shard_of, sortable};
 use super::outbox::MAX_ROWS;

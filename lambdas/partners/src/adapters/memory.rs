@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{CustomerId, Event, EventId};
 use http::{Request, Response, StatusCode};
-use platform::http::client::{HttpClient, NoResponse};
-use platform::memory::{InjectedFaults, lock};
+use platform::http_client::{HttpClient, NoResponse};
+use platform::lock;
+use platform::memory::InjectedFaults;
 
 use crate::delivery::Delivery;
 use crate::signature::{SECRET_BYTES, SigningSecret};

@@ -238,11 +238,11 @@ async fn a_crash_between_sending_and_recording_sends_again_with_the_same_id() {
 struct NeverResponds(std::sync::Arc<partners::adapters::memory::InMemoryReceivers>);
 
 #[async_trait::async_trait]
-impl platform::http::client::HttpClient for NeverResponds {
+impl platform::http_client::HttpClient for NeverResponds {
     async fn send(
         &self,
         request: http::Request<bytes::Bytes>,
-    ) -> Result<http::Response<bytes::Bytes>, platform::http::client::NoResponse> {
+    ) -> Result<http::Response<bytes::Bytes>, platform::http_client::NoResponse> {
         self.0.send(request).await?;
         std::future::pending().await
     }

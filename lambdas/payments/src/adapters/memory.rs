@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use domain::payment::{IntentStatus, Payment};
 use domain::{DeclineReason, Money, OrderId, PaymentIntentId, PaymentMethodId};
-use platform::memory::{InjectedFaults, lock};
+use platform::lock;
+use platform::memory::InjectedFaults;
 
 use crate::provider::{NewIntent, Provider, ProviderError};
 use crate::store::Payments;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use domain::payment::IntentStatus;
 use domain::{DeclineReason, Money, OrderId, PaymentIntentId};
 use http::{Method, Request, StatusCode, header};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;

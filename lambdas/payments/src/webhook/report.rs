@@ -3,7 +3,7 @@
 use domain::fact::{PaymentReported, ReportedStatus};
 use domain::{Cause, Event, Fact, OrderId, PaymentIntentId, ProviderEventId};
 use jiff::Timestamp;
-use platform::telemetry::redact_values;
+use platform::redact_values;
 use serde::Deserialize;
 use serde_json::Value;
 

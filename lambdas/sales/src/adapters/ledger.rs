@@ -59,7 +59,7 @@ fn item<R: Row + Serialize>(row: &R, name: String, version: u64) -> anyhow::Resu
 fn read<R: DeserializeOwned>(item: Item) -> anyhow::Result<Versioned<R>> {
     let item: LedgerItem = serde_dynamo::from_item(item).context("an item of the ledger cannot be parsed")?;
     let value = serde_json::from_str(&item.content).map_err(|error| {
-        let reason = platform::telemetry::redact_values(&error.to_string());
+        let reason = platform::redact_values(&error.to_string());
         anyhow::anyhow!("an item of the ledger cannot be parsed: {reason}")
     })?;
     Ok(Versioned { value, version: item.version })

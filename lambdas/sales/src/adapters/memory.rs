@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::OrderId;
-use platform::memory::{InjectedFaults, lock};
+use platform::lock;
+use platform::memory::InjectedFaults;
 use secrecy::SecretString;
 
 use crate::export::store::{CreateResult, ExportQueue, Exports};

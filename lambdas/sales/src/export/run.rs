@@ -15,9 +15,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Attempt, Event};
 use jiff::SignedDuration;
-use platform::host::record::Labels;
 use platform::objects::{MAX_PARTS, MultipartUpload, Object, ObjectStore, Part, read_to_end};
-use platform::{Clock, Failure, MessageHandler};
+use platform::{Clock, Failure, Labels, MessageHandler};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -227,7 +226,7 @@ impl ExportOrders {
         let file = file.with_context(|| format!("the checkpoint {checkpoint} does not exist"))?;
         let json = read_to_end(file, MAX_CHECKPOINT_BYTES).await?.context("the checkpoint is too large")?;
         serde_json::from_slice(&json).map_err(|error| {
-            let reason = platform::telemetry::redact_values(&error.to_string());
+            let reason = platform::redact_values(&error.to_string());
             anyhow::anyhow!("the checkpoint {checkpoint} cannot be parsed: {reason}")
         })
     }

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use domain::{OrderId, ProductName, Sku};
-use platform::memory::{InjectedFaults, lock};
+use platform::lock;
+use platform::memory::InjectedFaults;
 
 use crate::document::Document;
 use crate::image::OrderImage;

@@ -10,10 +10,9 @@ use bytes::Bytes;
 use domain::{ProductName, Sku};
 use futures::stream::{StreamExt, iter};
 use http::{Request, StatusCode};
-use platform::Clock;
 use platform::clock::timeout;
-use platform::http::client::HttpClient;
-use platform::memory::lock;
+use platform::http_client::HttpClient;
+use platform::{Clock, lock};
 use serde::Deserialize;
 
 use crate::store::ProductNames;

@@ -142,7 +142,7 @@ fn parse_record(item: &Item) -> anyhow::Result<Record> {
     let record = record.context("a row of the search index has no record")?;
     let parsed = serde_json::from_str(record);
     parsed.map_err(|error| {
-        let reason = platform::telemetry::redact_values(&error.to_string());
+        let reason = platform::redact_values(&error.to_string());
         anyhow::anyhow!("a record of the search index is invalid: {reason}")
     })
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::Clock;
-use platform::host::record::DeadLetters;
 use platform::host::stream::{Change, StreamHost};
 use platform::memory::Queue;
+use platform::queue::DeadLetters;
 use search::adapters::memory::{InMemoryIndex, InMemoryNames};
 use search::image::OrderImage;
 use search::index_order::IndexOrder;

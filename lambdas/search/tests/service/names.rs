@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use jiff::SignedDuration;
-use platform::http::client::{HttpClient, NoResponse};
-use platform::memory::lock;
+use platform::http_client::{HttpClient, NoResponse};
+use platform::lock;
 use search::adapters::HttpProductNames;
 use search::store::ProductNames;
 

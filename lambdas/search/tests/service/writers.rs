@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use domain::OrderId;
-use platform::memory::lock;
+use platform::lock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use search::adapters::memory::{InMemoryIndex, InMemoryRows};

@@ -10,7 +10,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::region::Region;
 use jiff::Timestamp;
 use platform::clock::{Clock, SystemClock};
-use platform::memory::lock;
+use platform::lock;
 use x509_cert::Certificate;
 
 use super::*;

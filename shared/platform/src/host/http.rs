@@ -16,8 +16,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use crate::clock::{Clock, SystemClock, timeout};
 use crate::config;
 use crate::http::bearer::{TokenVerifier, authenticate};
-use crate::http::client::HttpClient;
 use crate::http::{Problem, observe};
+use crate::http_client::HttpClient;
 
 use super::gateway::{ProxyEvent, ProxyResponse, refuse};
 use super::payload::Payload;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use crate::telemetry::redact_values;
+use crate::redact::redact_values;
 
 /// A payload whose deserialization neither panics nor quotes values. `lambda_runtime` deserializes payloads
 /// outside of its panic guard, and returns the full message of the parser to the invoker.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
-use async_trait::async_trait;
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::{EventPayload, Fact};
 use futures::FutureExt;
@@ -21,12 +20,13 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::payload::Payload;
-use super::record::{
-    DEADLINE_MARGIN, DeadLetter, DeadLetters, Labels, RecordOutcome, panic_error, run_isolated,
-};
+use super::record::{DEADLINE_MARGIN, RecordOutcome, panic_error, run_isolated};
 use crate::clock::{Clock, SystemClock};
-use crate::handler::{Failure, MessageHandler};
+use crate::failure::Failure;
+use crate::handler::{Labels, MessageHandler};
 use crate::publisher::Publisher;
+use crate::queue::{DeadLetter, DeadLetters, Visibility};
+use crate::redact::redact_values;
 use crate::retry::RetryPolicy;
 
 /// One message of a batch.
@@ -40,13 +40,6 @@ pub struct Message {
     pub body: String,
     /// The number of deliveries including this one, at least 1.
     pub attempt: u32,
-}
-
-/// The source queue of a batch.
-#[async_trait]
-pub trait Visibility: Send + Sync {
-    /// Hides a message for `wait` before it is redelivered.
-    async fn extend_visibility_timeout(&self, receipt: &str, wait: Duration) -> anyhow::Result<()>;
 }
 
 /// Runs the handler `H` on the batches of a queue.
@@ -174,10 +167,10 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
         let start = self.clock.elapsed();
         let handled = match body {
             Ok(body) => run_isolated(self.clock.as_ref(), time, self.handle(body, time)).await,
-            Err(error) => Err(Failure::poison(format!(
-                "the message is not JSON: {}",
-                crate::telemetry::redact_values(&error.to_string())
-            ))),
+            Err(error) => {
+                let error = redact_values(&error.to_string());
+                Err(Failure::poison(format!("the message is not JSON: {error}")))
+            }
         };
         let (published, failure) = match handled {
             Ok(published) => (published, None),

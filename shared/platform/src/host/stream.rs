@@ -20,9 +20,11 @@ use tracing::Instrument;
 
 use super::payload::Payload;
 use super::queue::time_left;
-use super::record::{DeadLetter, DeadLetters, Labels, RecordOutcome, panic_error, parse_event, run_isolated};
+use super::record::{RecordOutcome, panic_error, run_isolated};
 use crate::clock::{Clock, SystemClock};
-use crate::handler::Failure;
+use crate::failure::Failure;
+use crate::handler::{Labels, parse_event};
+use crate::queue::{DeadLetter, DeadLetters};
 
 /// A change of one item of a table, read from the stream of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use super::payload::Payload;
 use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
-use crate::telemetry::redact_values;
+use crate::redact::redact_values;
 
 /// A handler of synchronous events.
 #[async_trait]

@@ -13,10 +13,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use super::access::Caller;
-use super::client::HttpClient;
 use super::problem::Problem;
-use crate::Clock;
-use crate::memory::lock;
+use crate::clock::Clock;
+use crate::http_client::HttpClient;
+use crate::sync::lock;
 
 /// The minimum time between two fetches of the keys because of an unknown key id, which any client can send.
 const KEYS_REFRESH_INTERVAL: Duration = Duration::from_secs(60);

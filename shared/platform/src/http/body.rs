@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::problem::{FieldError, FieldLocation, Problem};
-use crate::telemetry::redact_values;
+use crate::redact::redact_values;
 
 /// The maximum size of a request body. An order with the maximum number of lines has about 8 KB.
 const MAX_BODY_BYTES: usize = 64 * 1024;

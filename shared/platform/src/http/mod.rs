@@ -1,9 +1,8 @@
-//! Building blocks of HTTP servers and clients.
+//! Building blocks of HTTP servers.
 
 pub mod access;
 pub mod bearer;
 mod body;
-pub mod client;
 mod customer_scope;
 pub mod input;
 mod key;

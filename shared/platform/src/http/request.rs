@@ -18,7 +18,7 @@ use tracing::field::Empty;
 
 use super::problem::{FieldError, Problem};
 use crate::clock::{Clock, timeout};
-use crate::host::record::panic_message;
+use crate::failure::panic_message;
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 

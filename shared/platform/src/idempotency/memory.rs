@@ -8,7 +8,8 @@ use domain::claim::Claim;
 use jiff::Timestamp;
 
 use super::{IdempotencyStore, Key};
-use crate::memory::{InjectedFaults, lock};
+use crate::memory::InjectedFaults;
+use crate::sync::lock;
 
 /// An idempotency store with the same conditions as the real one. Claims only expire by
 /// [`Self::remove_expired`].

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::metrics::EffectEvent;
 use super::{EffectError, IdempotencyStore, Key, OnUnknown, Task};
 use crate::clock::Clock;
-use crate::handler::Failure;
-use crate::memory::lock;
+use crate::failure::Failure;
+use crate::sync::lock;
 
 /// The number of attempts to record a completion. If all of them fail, the effect may be executed twice.
 const MAX_COMPLETION_WRITES: usize = 2;

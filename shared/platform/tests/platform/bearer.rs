@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use platform::Clock;
 use platform::http::access::Scopes;
 use platform::http::bearer::TokenVerifier;
-use platform::http::client::{HttpClient, NoResponse};
 use platform::http::{Caller, Scope};
-use platform::memory::{ManualClock, lock};
+use platform::http_client::{HttpClient, NoResponse};
+use platform::memory::ManualClock;
+use platform::{Clock, lock};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use domain::Event;
 use jiff::SignedDuration;
 use platform::clock::Clock;
-use platform::host::queue::{Message, QueueHost, Visibility};
-use platform::host::record::{DeadLetter, DeadLetters, Labels};
-use platform::memory::{Bus, ManualClock, Queue, lock};
+use platform::host::queue::{Message, QueueHost};
+use platform::memory::{Bus, ManualClock, Queue};
 use platform::publisher::{NoPublisher, Publisher};
+use platform::queue::{DeadLetter, DeadLetters, Visibility};
 use platform::retry::RetryPolicy;
-use platform::{Failure, MessageHandler};
+use platform::{Failure, Labels, MessageHandler, lock};
 use serde_json::{Value, json};
 
 use crate::sample::{Fate, Handler, body, caused, event, now, order_id};

@@ -8,8 +8,7 @@ use domain::fact::ReservationSettled;
 use domain::{Cause, Event, Fact, OrderId};
 use jiff::Timestamp;
 use platform::host::stream::OutboxHandler;
-use platform::memory::lock;
-use platform::{EventHandler, Failure};
+use platform::{EventHandler, Failure, lock};
 use serde_json::json;
 use uuid::Uuid;
 

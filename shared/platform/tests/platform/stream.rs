@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::clock::Clock;
-use platform::host::record::DeadLetters;
 use platform::host::stream::{Change, StreamHost};
 use platform::memory::{ManualClock, Queue};
+use platform::queue::DeadLetters;
 use serde_json::json;
 
 use crate::sample::{Fate, Handler, event, now, order_id};

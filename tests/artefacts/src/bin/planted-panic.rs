@@ -6,10 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws::Aws;
 use domain::{Event, Fact};
-use platform::handler::{Failure, MessageHandler};
-use platform::host::record::Labels;
 use platform::publisher::NoPublisher;
-use platform::{host, telemetry};
+use platform::{Failure, Labels, MessageHandler, host, telemetry};
 use serde_json::Value;
 
 struct PanicOnRequest;

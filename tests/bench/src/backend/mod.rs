@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
-use platform::memory::lock;
+use platform::lock;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::functions::Function;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use platform::memory::lock;
+use platform::lock;
 use sales::export::{Export, ExportRequest, Format, State};
 use sales::ledger::sale::Sale;
 use sales::ledger::store::Row;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use platform::memory::lock;
+use platform::lock;
 use serde_json::{Value, json};
 
 use super::services::{JobRun, Services, Tables};

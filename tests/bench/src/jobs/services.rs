@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, RANGE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use platform::memory::lock;
+use platform::lock;
 use serde_json::{Value, json};
 
 use bench::backend::Service;

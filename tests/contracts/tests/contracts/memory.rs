@@ -85,7 +85,7 @@ impl queue::Broker for RecordedQueue {
     }
 
     async fn dead_letters(&self) -> anyhow::Result<Vec<(String, BTreeMap<String, String>)>> {
-        let attributes = |letter: &platform::host::record::DeadLetter| {
+        let attributes = |letter: &platform::queue::DeadLetter| {
             let mut set = BTreeMap::from([
                 ("error".to_owned(), letter.error.clone()),
                 ("kind".to_owned(), letter.kind.to_owned()),

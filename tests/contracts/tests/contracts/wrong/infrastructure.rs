@@ -8,10 +8,9 @@ use bytes::Bytes;
 use contracts::{bus, objects, queue};
 use domain::Event;
 use platform::Publisher;
-use platform::host::queue::Visibility;
-use platform::host::record::{DeadLetter, DeadLetters};
 use platform::memory::{Bucket, Bus, Queue};
 use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
+use platform::queue::{DeadLetter, DeadLetters, Visibility};
 
 use super::assert_violations;
 use crate::memory::{LinkReader, Published, RecordedQueue};

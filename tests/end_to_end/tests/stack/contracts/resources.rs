@@ -18,7 +18,7 @@ use contracts::{bus, objects, provider, queue};
 use domain::{Event, OrderId};
 use end_to_end::{Stack, WAIT_TIMEOUT};
 use http::{Method, Request, StatusCode};
-use platform::http::client::HttpClient;
+use platform::http_client::HttpClient;
 use platform::publisher::BusPublisher;
 use serde_json::{Value, json};
 use uuid::Uuid;
