@@ -18,6 +18,7 @@ pub mod host;
 pub mod http;
 pub mod http_client;
 pub mod idempotency;
+#[cfg(feature = "test-support")]
 pub mod memory;
 pub mod metrics;
 pub mod net;

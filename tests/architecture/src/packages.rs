@@ -1,7 +1,7 @@
 //! Checks the dependencies between the layers.
 
 use crate::Violations;
-use crate::workspace::Workspace;
+use crate::workspace::{Dependency, Workspace};
 
 /// Prefixes of packages that `domain` must not depend on: runtimes, SDKs and network libraries.
 const RUNTIMES: &[&str] =
@@ -16,6 +16,9 @@ const AWS_CRATES: &[&str] =
 
 /// Where types of the SDKs may be used: the adapters of a service, and those of the platform.
 const ADAPTERS: &[&str] = &["/src/adapters/", "/src/adapters.rs", "/src/bin/", "shared/aws"];
+
+/// The feature of a crate with what only tests need, such as ports in memory.
+const TEST_SUPPORT: &str = "test-support";
 
 /// The maximum number of lines of a file. A file of about 400 should be split; the rest is for its tests.
 const MAX_FILE_LINES: usize = 450;
@@ -42,13 +45,31 @@ pub fn services_are_independent(workspace: &Workspace) -> Violations {
     let is_service = |name: &str| workspace.services().any(|service| service.name == name);
     let mut found = Violations::new();
     for service in workspace.services() {
-        // A service depends on itself to enable features for its tests.
-        let others = service.dependencies.iter().filter(|name| **name != service.name);
-        for other in others.filter(|name| is_service(name)) {
+        let others = service.dependencies.iter().map(|dependency| &dependency.name);
+        for other in others.filter(|name| is_service(name) && **name != service.name) {
             found.push(format!(
                 "{}: remove the dependency on {other}: move what both need to domain or platform, or call \
                  the API of {other}",
                 service.folder
+            ));
+        }
+    }
+    found
+}
+
+/// Deployed code does not contain what only tests need: only dev-dependencies enable it.
+pub fn test_support_is_not_deployed(workspace: &Workspace) -> Violations {
+    let mut found = Violations::new();
+    for package in workspace
+        .packages
+        .iter()
+        .filter(|it| ["lambdas/", "shared/"].iter().any(|root| it.folder.starts_with(root)))
+    {
+        let enables = |dependency: &&Dependency| dependency.features.iter().any(|it| it == TEST_SUPPORT);
+        for dependency in package.dependencies.iter().filter(|it| !it.is_dev).filter(enables) {
+            found.push(format!(
+                "{}: enable {TEST_SUPPORT} of {} in dev-dependencies only",
+                package.folder, dependency.name
             ));
         }
     }
@@ -125,8 +146,13 @@ mod tests {
     fn a_service_that_depends_on_another() {
         let mut workspace = workspace();
         let payments = workspace.packages.iter_mut().find(|package| package.name == "payments").unwrap();
-        payments.dependencies.push("orders".into());
+        payments.dependencies.push(Dependency {
+            name: "orders".into(),
+            is_dev: false,
+            features: vec![TEST_SUPPORT.into()],
+        });
         assert_reports(&services_are_independent(&workspace), &["lambdas/payments", "orders"]);
+        assert_reports(&test_support_is_not_deployed(&workspace), &["lambdas/payments", "orders"]);
     }
 
     #[test]

@@ -30,7 +30,18 @@ pub struct Package {
     /// The names of its binaries.
     pub binaries: Vec<String>,
     /// The packages that it depends on, including dev-dependencies.
-    pub dependencies: Vec<String>,
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A dependency of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The name of the package.
+    pub name: String,
+    /// Whether only tests use it.
+    pub is_dev: bool,
+    /// The features that it enables, besides the default ones.
+    pub features: Vec<String>,
 }
 
 /// The root folder of the repository.
@@ -115,7 +126,13 @@ fn package(root: &Path, metadata: &Value) -> Package {
             .filter(|target| items(&target["kind"]).any(|kind| kind == "bin"))
             .map(|target| text(&target["name"]))
             .collect(),
-        dependencies: items(&metadata["dependencies"]).map(|dependency| text(&dependency["name"])).collect(),
+        dependencies: items(&metadata["dependencies"])
+            .map(|dependency| Dependency {
+                name: text(&dependency["name"]),
+                is_dev: dependency["kind"] == "dev",
+                features: items(&dependency["features"]).map(text).collect(),
+            })
+            .collect(),
     }
 }
 

@@ -110,6 +110,7 @@ fn the_layers_are_separate() -> Result<()> {
     let workspace = Workspace::of_repository()?;
     assert_none(&packages::domain_is_pure(&workspace));
     assert_none(&packages::services_are_independent(&workspace));
+    assert_none(&packages::test_support_is_not_deployed(&workspace));
     assert_none(&packages::emulator_is_not_mentioned(&workspace));
     assert_none(&packages::sdk_stays_in_adapters(&workspace));
     assert_none(&packages::files_are_short(&workspace));

@@ -1,4 +1,4 @@
-//! An in-memory implementation of the port, for tests. Deployed code does not use it.
+//! An in-memory implementation of the port, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

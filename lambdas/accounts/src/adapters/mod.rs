@@ -1,5 +1,6 @@
-//! The implementations of the port: over DynamoDB, and in [`memory`].
+//! The implementations of the port: over DynamoDB, and in memory for tests.
 
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod profiles;
 

@@ -1,4 +1,4 @@
-//! In-memory implementations of the ports, for tests and simulations. Deployed code does not use them.
+//! In-memory implementations of the ports, for tests and simulations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;

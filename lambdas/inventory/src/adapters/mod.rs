@@ -1,6 +1,7 @@
-//! The implementations of the ports: over DynamoDB and SQS, and in [`memory`].
+//! The implementations of the ports: over DynamoDB and SQS, and in memory for tests.
 
 mod imports;
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod products;
 mod reservations;

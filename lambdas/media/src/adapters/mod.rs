@@ -1,8 +1,9 @@
-//! Implementations of the ports over DynamoDB, S3, GuardDuty and `clamd`, and in [`memory`].
+//! Implementations of the ports over DynamoDB, S3, GuardDuty and `clamd`, and in memory for tests.
 
 mod clamd;
 mod guard_duty;
 mod images;
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod post;
 mod quarantine;

@@ -1,4 +1,4 @@
-//! An in-memory implementation of the port, for tests and simulations. Deployed functions do not use it.
+//! An in-memory implementation of the port, for tests and simulations.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

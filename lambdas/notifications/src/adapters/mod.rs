@@ -1,5 +1,6 @@
-//! Implementations of the port with SES, and in [`memory`] for tests.
+//! Implementations of the port with SES, and in memory for tests.
 
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod ses;
 

@@ -1,4 +1,4 @@
-//! In-memory implementations of the ports, for tests. Deployed functions do not use them.
+//! In-memory implementations of the ports, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

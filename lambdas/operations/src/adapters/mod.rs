@@ -1,6 +1,7 @@
-//! Implementations of the ports with SQS, CloudWatch, DynamoDB and Secrets Manager, and in [`memory`] for
+//! Implementations of the ports with SQS, CloudWatch, DynamoDB and Secrets Manager, and in memory for
 //! tests.
 
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod queues;
 mod reports;

@@ -1,6 +1,7 @@
-//! The implementations of the ports: over DynamoDB, and in [`memory`].
+//! The implementations of the ports: over DynamoDB, and in memory for tests.
 
 mod item;
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod orders;
 mod outbox;

@@ -1,4 +1,4 @@
-//! In-memory implementations of the ports, for tests and simulations. Deployed functions do not use them.
+//! In-memory implementations of the ports, for tests and simulations.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;

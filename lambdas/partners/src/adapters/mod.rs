@@ -1,6 +1,7 @@
-//! Implementations of the ports with DynamoDB and SQS, and in [`memory`] for tests.
+//! Implementations of the ports with DynamoDB and SQS, and in memory for tests.
 
 mod deliveries;
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod partners;
 mod queue;

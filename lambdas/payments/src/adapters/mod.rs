@@ -1,5 +1,6 @@
-//! Implementations of the ports with DynamoDB and Stripe, and in [`memory`] for tests.
+//! Implementations of the ports with DynamoDB and Stripe, and in memory for tests.
 
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod payments;
 mod stripe;

@@ -79,7 +79,8 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// Returns the header that Stripe sends with `body`, for tests and simulations.
+/// Returns the header that Stripe sends with `body`.
+#[cfg(feature = "test-support")]
 pub fn sign(secret: &str, at: Timestamp, body: &[u8]) -> String {
     let time = at.as_second().to_string();
     let bytes = mac(secret, &time, body).map(|mac| mac.finalize().into_bytes());

@@ -1,4 +1,4 @@
-//! The ports in memory.
+//! The ports in memory, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! In-memory implementations of the ports, for tests only.
+//! In-memory implementations of the ports, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;

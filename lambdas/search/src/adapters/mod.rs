@@ -1,5 +1,6 @@
-//! Implementations of the ports over DynamoDB and HTTP, and in [`memory`].
+//! Implementations of the ports over DynamoDB and HTTP, and in memory for tests.
 
+#[cfg(feature = "test-support")]
 pub mod memory;
 mod orders;
 mod products;

@@ -1,4 +1,4 @@
-//! An in-memory idempotency store for tests and simulations. Deployed code does not use it.
+//! An in-memory idempotency store for tests and simulations.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -39,6 +39,7 @@
 //! # assert!(runtime.block_on(handler.handle(&event)).unwrap().is_empty());
 //! ```
 
+#[cfg(feature = "test-support")]
 mod memory;
 pub(crate) mod metrics;
 mod runner;
@@ -51,6 +52,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+#[cfg(feature = "test-support")]
 pub use memory::InMemoryIdempotencyStore;
 pub use runner::{CompletedEffect, Idempotency, LeaseHandle};
 
