@@ -2,79 +2,68 @@
 
 use std::collections::BTreeSet;
 
-use domain::{DeclineReason, Event, Fact, Money, OrderDetails, OrderId, Shortage, VoidReason};
+use domain::{DeclineReason, Event, Fact, FactKind, Money, OrderDetails, OrderId, Shortage, VoidReason};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The events that partners can subscribe to, and their descriptions in the contract.
+const TYPES: [(FactKind, &str); 7] = [
+    (FactKind::OrderCreated, "The order was placed."),
+    (FactKind::CancellationRequested, "The cancellation of the order was requested."),
+    (FactKind::ReservationConfirmed, "Stock was reserved for the order."),
+    (
+        FactKind::ReservationRejected,
+        "The stock could not be reserved: a product is out of stock, unknown or has another price.",
+    ),
+    (FactKind::PaymentSucceeded, "The customer was charged."),
+    (FactKind::PaymentFailed, "The charge was declined."),
+    (FactKind::PaymentVoided, "The payment was voided: the customer was not and will not be charged."),
+];
 
 /// A type of event. Partners can subscribe to the events of the bus that contain the order, and thus its
 /// customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum EventType {
-    /// The order was placed.
-    #[serde(rename = "order.created")]
-    OrderCreated,
-    /// The cancellation of the order was requested.
-    #[serde(rename = "order.cancellation_requested")]
-    CancellationRequested,
-    /// Stock was reserved for the order.
-    #[serde(rename = "reservation.confirmed")]
-    ReservationConfirmed,
-    /// The stock could not be reserved: a product is out of stock, unknown or has another price.
-    #[serde(rename = "reservation.rejected")]
-    ReservationRejected,
-    /// The customer was charged.
-    #[serde(rename = "payment.succeeded")]
-    PaymentSucceeded,
-    /// The charge was declined.
-    #[serde(rename = "payment.failed")]
-    PaymentFailed,
-    /// The payment was voided: the customer was not and will not be charged.
-    #[serde(rename = "payment.voided")]
-    PaymentVoided,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(with = "Value", extend("oneOf" = described_types()))]
+pub struct EventType(FactKind);
+
+/// The schema of each type.
+fn described_types() -> Vec<Value> {
+    let schema =
+        |(kind, text): (FactKind, &str)| json!({"type": "string", "const": kind, "description": text});
+    TYPES.map(schema).into()
 }
 
 impl EventType {
-    /// All event types.
-    pub const ALL: [Self; 7] = [
-        Self::OrderCreated,
-        Self::CancellationRequested,
-        Self::ReservationConfirmed,
-        Self::ReservationRejected,
-        Self::PaymentSucceeded,
-        Self::PaymentFailed,
-        Self::PaymentVoided,
-    ];
+    /// Returns all event types.
+    pub fn all() -> [Self; TYPES.len()] {
+        TYPES.map(|(kind, _)| Self(kind))
+    }
 
     /// Returns the name, on the bus and for partners.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::OrderCreated => "order.created",
-            Self::CancellationRequested => "order.cancellation_requested",
-            Self::ReservationConfirmed => "reservation.confirmed",
-            Self::ReservationRejected => "reservation.rejected",
-            Self::PaymentSucceeded => "payment.succeeded",
-            Self::PaymentFailed => "payment.failed",
-            Self::PaymentVoided => "payment.voided",
-        }
+        self.0.name()
     }
 
     /// Returns the type of `fact` and the order in it, or `None` if it contains no order or is a refund,
     /// which is not delivered to partners.
     pub fn classify(fact: &Fact) -> Option<(Self, &OrderDetails)> {
-        match fact {
-            Fact::OrderCreated(it) => Some((Self::OrderCreated, &it.order)),
-            Fact::CancellationRequested(it) => Some((Self::CancellationRequested, &it.order)),
-            Fact::ReservationConfirmed(it) => Some((Self::ReservationConfirmed, &it.order)),
-            Fact::ReservationRejected(it) => Some((Self::ReservationRejected, &it.order)),
-            Fact::PaymentSucceeded(it) => Some((Self::PaymentSucceeded, &it.order)),
-            Fact::PaymentFailed(it) => Some((Self::PaymentFailed, &it.order)),
-            Fact::PaymentVoided(it) => Some((Self::PaymentVoided, &it.order)),
+        let order = match fact {
+            Fact::OrderCreated(it) => &it.order,
+            Fact::CancellationRequested(it) => &it.order,
+            Fact::ReservationConfirmed(it) => &it.order,
+            Fact::ReservationRejected(it) => &it.order,
+            Fact::PaymentSucceeded(it) => &it.order,
+            Fact::PaymentFailed(it) => &it.order,
+            Fact::PaymentVoided(it) => &it.order,
             Fact::ReservationCommitted(_)
             | Fact::ReservationReleased(_)
             | Fact::PaymentReported(_)
-            | Fact::PaymentRefunded(_) => None,
-        }
+            | Fact::PaymentRefunded(_) => return None,
+        };
+        Self::all().into_iter().find(|kind| kind.0 == fact.kind()).zip(Some(order))
     }
 }
 
@@ -94,7 +83,7 @@ impl EventTypes {
 /// All event types.
 impl Default for EventTypes {
     fn default() -> Self {
-        Self(EventType::ALL.into())
+        Self(EventType::all().into())
     }
 }
 
@@ -104,7 +93,7 @@ impl TryFrom<Vec<String>> for EventTypes {
     type Error = String;
 
     fn try_from(names: Vec<String>) -> Result<Self, String> {
-        let known = |name: &String| EventType::ALL.into_iter().find(|kind| kind.name() == name);
+        let known = |name: &String| EventType::all().into_iter().find(|kind| kind.name() == name);
         let types: Option<BTreeSet<EventType>> = names.iter().map(known).collect();
         match types {
             Some(types) if types.is_empty() => {
@@ -113,7 +102,7 @@ impl TryFrom<Vec<String>> for EventTypes {
             Some(types) if types.len() < names.len() => Err("must name each type once".into()),
             Some(types) => Ok(Self(types)),
             None => {
-                let all: Vec<&str> = EventType::ALL.into_iter().map(EventType::name).collect();
+                let all: Vec<&str> = EventType::all().into_iter().map(EventType::name).collect();
                 Err(format!("may only contain these types: {}", all.join(", ")))
             }
         }
@@ -222,9 +211,9 @@ mod tests {
 
     #[test]
     fn types_are_serialized_as_their_names() {
-        for kind in EventType::ALL {
+        for kind in EventType::all() {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
-            let parsed: EventTypes = serde_json::from_value(serde_json::json!([kind.name()])).unwrap();
+            let parsed: EventTypes = serde_json::from_value(json!([kind.name()])).unwrap();
             assert!(parsed.contains(kind));
         }
     }

@@ -32,46 +32,80 @@ pub trait EventPayload:
     fn identity(&self) -> String;
 }
 
-/// A fact about an order. The event types are those of the article
-/// "Integrating serverless functions with microservices".
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", content = "data")]
-pub enum Fact {
-    /// An order was placed. Any order service may publish it; it contains everything that consumers need.
-    #[serde(rename = "order.created")]
-    OrderCreated(OrderCreated),
-    /// Cancellation of the order was requested. The payment service decides whether that is still possible.
-    #[serde(rename = "order.cancellation_requested")]
-    CancellationRequested(CancellationRequested),
-    /// The stock is reserved for the order.
-    #[serde(rename = "reservation.confirmed")]
-    ReservationConfirmed(ReservationConfirmed),
-    /// The stock is unavailable or a price has changed, and nothing is reserved.
-    #[serde(rename = "reservation.rejected")]
-    ReservationRejected(ReservationRejected),
-    /// The reserved stock is sold.
-    #[serde(rename = "reservation.committed")]
-    ReservationCommitted(ReservationSettled),
-    /// The reserved stock is available again, or will never be reserved.
-    #[serde(rename = "reservation.released")]
-    ReservationReleased(ReservationSettled),
-    /// The customer was charged.
-    #[serde(rename = "payment.succeeded")]
-    PaymentSucceeded(PaymentSucceeded),
-    /// The payment was declined. The customer was not charged and will not be.
-    #[serde(rename = "payment.failed")]
-    PaymentFailed(PaymentFailed),
-    /// The payment was voided. The customer was not charged and never will be.
-    #[serde(rename = "payment.voided")]
-    PaymentVoided(PaymentVoided),
-    /// The payment provider reported, by webhook, that the status of the PaymentIntent changed. It prompts a
-    /// retrieval of the PaymentIntent and is not an outcome, unlike `payment.succeeded`, `payment.failed` and
-    /// `payment.voided`.
-    #[serde(rename = "payment.reported")]
-    PaymentReported(PaymentReported),
-    /// A refund was made, of the whole amount or a part of it. An order can have any number of refunds.
-    #[serde(rename = "payment.refunded")]
-    PaymentRefunded(PaymentRefunded),
+/// Defines the facts about one kind of subject, and their kinds. An event type is written here only: the JSON
+/// of the facts, their schema and the rest of the code derive it.
+macro_rules! facts {
+    ($(#[$meta:meta])* enum $facts:ident, $kinds:ident {
+        $($(#[$about:meta])* $fact:ident($payload:ident) = $name:literal,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(tag = "type", content = "data")]
+        pub enum $facts {
+            $($(#[$about])* #[serde(rename = $name)] $fact($payload),)+
+        }
+
+        #[doc = concat!("The kind of a [`", stringify!($facts), "`].")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        pub enum $kinds {
+            $(#[doc = concat!("`", $name, "`")] #[serde(rename = $name)] $fact,)+
+        }
+
+        impl $kinds {
+            /// Returns the event type, as on the bus.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$fact => $name,)+
+                }
+            }
+        }
+
+        impl $facts {
+            /// Returns the kind of the fact.
+            pub fn kind(&self) -> $kinds {
+                match self {
+                    $(Self::$fact(_) => $kinds::$fact,)+
+                }
+            }
+
+            /// Returns the event type, as on the bus.
+            pub fn name(&self) -> &'static str {
+                self.kind().name()
+            }
+        }
+    };
+}
+pub(crate) use facts;
+
+facts! {
+    /// A fact about an order. The event types are those of the article
+    /// "Integrating serverless functions with microservices".
+    enum Fact, FactKind {
+        /// An order was placed. Any order service may publish it; it contains everything that consumers need.
+        OrderCreated(OrderCreated) = "order.created",
+        /// Cancellation of the order was requested. The payment service decides whether that is still possible.
+        CancellationRequested(CancellationRequested) = "order.cancellation_requested",
+        /// The stock is reserved for the order.
+        ReservationConfirmed(ReservationConfirmed) = "reservation.confirmed",
+        /// The stock is unavailable or a price has changed, and nothing is reserved.
+        ReservationRejected(ReservationRejected) = "reservation.rejected",
+        /// The reserved stock is sold.
+        ReservationCommitted(ReservationSettled) = "reservation.committed",
+        /// The reserved stock is available again, or will never be reserved.
+        ReservationReleased(ReservationSettled) = "reservation.released",
+        /// The customer was charged.
+        PaymentSucceeded(PaymentSucceeded) = "payment.succeeded",
+        /// The payment was declined. The customer was not charged and will not be.
+        PaymentFailed(PaymentFailed) = "payment.failed",
+        /// The payment was voided. The customer was not charged and never will be.
+        PaymentVoided(PaymentVoided) = "payment.voided",
+        /// The payment provider reported, by webhook, that the status of the PaymentIntent changed. It prompts a
+        /// retrieval of the PaymentIntent and is not an outcome, unlike `payment.succeeded`, `payment.failed` and
+        /// `payment.voided`.
+        PaymentReported(PaymentReported) = "payment.reported",
+        /// A refund was made, of the whole amount or a part of it. An order can have any number of refunds.
+        PaymentRefunded(PaymentRefunded) = "payment.refunded",
+    }
 }
 
 /// `order.created`
@@ -175,25 +209,6 @@ pub enum ReportedStatus {
     Failed,
     /// It can no longer be charged.
     Cancelled,
-}
-
-impl Fact {
-    /// Returns the event type, as on the bus.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::OrderCreated(_) => "order.created",
-            Self::CancellationRequested(_) => "order.cancellation_requested",
-            Self::ReservationConfirmed(_) => "reservation.confirmed",
-            Self::ReservationRejected(_) => "reservation.rejected",
-            Self::ReservationCommitted(_) => "reservation.committed",
-            Self::ReservationReleased(_) => "reservation.released",
-            Self::PaymentSucceeded(_) => "payment.succeeded",
-            Self::PaymentFailed(_) => "payment.failed",
-            Self::PaymentVoided(_) => "payment.voided",
-            Self::PaymentReported(_) => "payment.reported",
-            Self::PaymentRefunded(_) => "payment.refunded",
-        }
-    }
 }
 
 impl EventPayload for Fact {

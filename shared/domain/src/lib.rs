@@ -38,7 +38,7 @@ pub use address::{Address, AddressLine, CountryCode, PostalCode};
 pub use customer::{Customer, SYNTHETIC_CUSTOMER_ID};
 pub use details::{InvalidLines, Line, Lines, MAX_LINES, MAX_QUANTITY, OrderDetails, Quantity};
 pub use event::{Cause, Event};
-pub use fact::{EventPayload, Fact};
+pub use fact::{EventPayload, Fact, FactKind};
 pub use id::{
     CorrelationId, CustomerId, DeliveryId, EventId, OrderId, PaymentIntentId, PaymentMethodId, ProductName,
     ProviderEventId, RefundId, Sku, UploadId,
@@ -46,5 +46,5 @@ pub use id::{
 pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};
 pub use person::{EmailAddress, Language, PersonName};
-pub use product::ProductFact;
+pub use product::{ProductFact, ProductFactKind};
 pub use reason::{DeclineReason, Shortage, ShortageKind, VoidReason};

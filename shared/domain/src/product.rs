@@ -8,19 +8,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Cause, Event};
-use crate::fact::EventPayload;
+use crate::fact::{EventPayload, facts};
 use crate::id::{Sku, UploadId};
 
-/// A fact about a product.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "type", content = "data")]
-pub enum ProductFact {
-    /// An image that was uploaded for the product is ready to be shown.
-    #[serde(rename = "product.image_ready")]
-    ImageReady(ImageReady),
-    /// An image that was uploaded for the product was rejected and will never be shown.
-    #[serde(rename = "product.image_rejected")]
-    ImageRejected(ImageRejected),
+facts! {
+    /// A fact about a product.
+    enum ProductFact, ProductFactKind {
+        /// An image that was uploaded for the product is ready to be shown.
+        ImageReady(ImageReady) = "product.image_ready",
+        /// An image that was uploaded for the product was rejected and will never be shown.
+        ImageRejected(ImageRejected) = "product.image_rejected",
+    }
 }
 
 /// `product.image_ready`
@@ -46,10 +44,7 @@ impl EventPayload for ProductFact {
     type Subject = Sku;
 
     fn name(&self) -> &'static str {
-        match self {
-            Self::ImageReady(_) => "product.image_ready",
-            Self::ImageRejected(_) => "product.image_rejected",
-        }
+        Self::name(self)
     }
 
     fn source(&self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::fact::source_of;
-use domain::{Event, Fact, ProductFact};
+use domain::{Event, Fact, ProductFact, ProductFactKind};
 use heck::ToKebabCase;
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ use crate::template::{FUNCTION, RULE, Template, list};
 
 /// Events without a subscriber in this repository, and who may subscribe to them.
 const EXTERNAL_EVENTS: &[(&str, &str)] = &[
-    ("product.image_ready", "a shop's web pages, a search index, another store of images"),
-    ("product.image_rejected", "a service that notifies the user who uploaded the image"),
+    (ProductFactKind::ImageReady.name(), "a shop's web pages, a search index, another store of images"),
+    (ProductFactKind::ImageRejected.name(), "a service that notifies the user who uploaded the image"),
 ];
 
 /// The event types of the domain, read from its schema.

@@ -1,5 +1,6 @@
 //! Describes counterexamples for people.
 
+use domain::FactKind;
 use domain::payment::Step;
 
 use crate::action::{Action, Fault};
@@ -9,17 +10,18 @@ use crate::state::{Attempt, EventKind, Function, Message, ReservationStatus, Sta
 
 /// The event type on the bus.
 pub fn event_type(event: EventKind) -> &'static str {
-    match event {
-        EventKind::Created => "order.created",
-        EventKind::CancellationRequested(_) => "order.cancellation_requested",
-        EventKind::Confirmed => "reservation.confirmed",
-        EventKind::Rejected => "reservation.rejected",
-        EventKind::Committed => "reservation.committed",
-        EventKind::Released => "reservation.released",
-        EventKind::Succeeded => "payment.succeeded",
-        EventKind::Failed => "payment.failed",
-        EventKind::Voided(_) => "payment.voided",
-    }
+    let kind = match event {
+        EventKind::Created => FactKind::OrderCreated,
+        EventKind::CancellationRequested(_) => FactKind::CancellationRequested,
+        EventKind::Confirmed => FactKind::ReservationConfirmed,
+        EventKind::Rejected => FactKind::ReservationRejected,
+        EventKind::Committed => FactKind::ReservationCommitted,
+        EventKind::Released => FactKind::ReservationReleased,
+        EventKind::Succeeded => FactKind::PaymentSucceeded,
+        EventKind::Failed => FactKind::PaymentFailed,
+        EventKind::Voided(_) => FactKind::PaymentVoided,
+    };
+    kind.name()
 }
 
 /// The letter of an order: A, B, …

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use domain::product::{ProductFact, RejectReason};
-use domain::{Event, EventPayload, Sku, UploadId};
+use domain::{Event, Sku, UploadId};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
