@@ -10,13 +10,11 @@ use platform::http::precondition::with_etag;
 use platform::http::{
     Access, Caller, Json, Operation, OperationDescription, Precondition, Problem, Routes, Scope,
 };
+use platform::optimistic::Attempts;
 
 use crate::profile::Profile;
 use crate::request::PutProfile;
 use crate::store::Profiles;
-
-/// The maximum number of attempts to write a profile that is changed concurrently.
-const MAX_ATTEMPTS: usize = 5;
 
 /// The dependencies of the routes.
 pub struct Api {
@@ -70,7 +68,9 @@ async fn put(
 ) -> Result<Response, Problem> {
     let id = require_user(&caller)?;
     body.0.validate()?;
-    for _ in 0..MAX_ATTEMPTS {
+    let mut attempts = Attempts::at(format!("the profile of {id}"));
+    loop {
+        attempts.start()?;
         let current = api.get_or_create_profile(&id).await?;
         if !condition.is_met_by(Some(current.revision)) {
             return Err(Problem::precondition_failed(
@@ -82,10 +82,6 @@ async fn put(
             return Ok(with_etag(profile.revision, Json(profile)));
         }
     }
-    Err(anyhow::anyhow!(
-        "{MAX_ATTEMPTS} attempts to write the profile of {id} failed because of concurrent changes"
-    )
-    .into())
 }
 
 fn require_user(caller: &Caller) -> Result<CustomerId, Problem> {
@@ -99,7 +95,9 @@ fn require_user(caller: &Caller) -> Result<CustomerId, Problem> {
 impl Api {
     /// Gets the profile of a user. Creates an empty one if `grant-scopes` failed to do so.
     async fn get_or_create_profile(&self, id: &CustomerId) -> anyhow::Result<Profile> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::at(format!("the profile of {id}"));
+        loop {
+            attempts.start()?;
             if let Some(profile) = self.profiles.get(id).await? {
                 return Ok(profile);
             }
@@ -108,8 +106,5 @@ impl Api {
                 return Ok(first);
             }
         }
-        anyhow::bail!(
-            "{MAX_ATTEMPTS} attempts to create the profile of {id} failed because of concurrent changes"
-        )
     }
 }

@@ -86,7 +86,7 @@ fn scope_changes(is_staff: bool, scopes: &[String]) -> (Vec<&'static str>, Vec<&
     let is_client_request = scopes.iter().any(|scope| scope != PASSWORD_SIGN_IN_SCOPE);
     let allowed =
         if is_staff { [&CUSTOMER_SCOPES[..], &STAFF_SCOPES].concat() } else { CUSTOMER_SCOPES.to_vec() };
-    let forbidden: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| !allowed.contains(scope)).collect();
+    let forbidden: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| !allowed.contains(scope)).collect();
     (if is_client_request { Vec::new() } else { names(&allowed) }, names(&forbidden))
 }
 

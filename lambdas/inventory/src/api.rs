@@ -1,7 +1,6 @@
 //! `inventory-api`: products, stock and reservations.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -14,15 +13,13 @@ use platform::http::precondition::{IfMatch, IfNoneMatch, with_etag};
 use platform::http::{
     Access, Json, Operation, OperationDescription, Precondition, Problem, Routes, Scope, parse_path_parameter,
 };
+use platform::optimistic::Attempts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::product::{MAX_STOCK, Product};
 use crate::request::{PutDelivery, PutProduct, PutReservation};
 use crate::store::{DeliveryOutcome, Products, Reservations};
-
-/// The maximum number of attempts to write a reservation while other orders change the same stock.
-const MAX_ATTEMPTS: u32 = 8;
 
 /// The dependencies of the routes.
 pub struct Api {
@@ -293,7 +290,9 @@ enum Command {
 impl Api {
     /// Executes a command with optimistic locking. Repeating a command returns the same response.
     async fn execute(&self, order: OrderId, command: Command) -> Result<Response, Problem> {
-        for attempt in 1..=MAX_ATTEMPTS {
+        let mut attempts = Attempts::at_contended(format!("the reservation of order {order}"));
+        loop {
+            attempts.start_after_backoff(self.clock.as_ref()).await?;
             let read = self.reservations.get(order).await?;
             let decision = match &command {
                 Command::Reserve(lines) => {
@@ -321,19 +320,7 @@ impl Api {
                     }
                 }
             }
-            self.back_off(attempt).await;
         }
-        Err(anyhow::anyhow!(
-            "{MAX_ATTEMPTS} attempts to write the reservation failed because of concurrent changes"
-        )
-        .into())
-    }
-
-    /// Waits before the next attempt: at most 20 ms, doubled with each attempt, with full jitter, so that
-    /// orders for the same product do not conflict again.
-    async fn back_off(&self, attempt: u32) {
-        let max_delay = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
-        self.clock.sleep(max_delay.mul_f64(self.clock.random())).await;
     }
 }
 

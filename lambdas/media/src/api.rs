@@ -87,7 +87,7 @@ async fn create(
     let (id, now) = (UploadId::from(api.clock.new_id()), api.clock.now());
     let policy = UploadPolicy {
         key: quarantine_key(&sku, id),
-        content_type: body.0.content_type.name().to_owned(),
+        content_type: body.0.content_type.as_ref().to_owned(),
         max_bytes: MAX_UPLOAD_BYTES,
         valid_from: now,
         validity: FORM_VALIDITY,

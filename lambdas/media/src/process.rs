@@ -20,9 +20,8 @@ use crate::store::{Images, Quarantine, ReadOutcome};
 
 /// The key prefix of files in quarantine.
 const UPLOAD_PREFIX: &str = "uploads";
-/// The number of hexadecimal digits of the content hash in the key of a rendition: 128 bits make collisions
-/// negligible.
-const HASH_DIGITS: usize = 32;
+/// The number of bytes of the content hash in the key of a rendition: 128 bits make collisions negligible.
+const HASH_BYTES: usize = 16;
 
 /// The message handler.
 #[expect(missing_docs, reason = "the fields say it")]
@@ -79,16 +78,8 @@ impl MessageHandler<ProductFact> for ProcessUpload {
         } else {
             upload
         };
-        tracing::info!(%sku, upload_id = %id, state = ?state_name(&upload), "the upload is completed");
+        tracing::info!(%sku, upload_id = %id, state = ?upload.state.as_ref(), "the upload is completed");
         Ok(upload.event().into_iter().collect())
-    }
-}
-
-fn state_name(upload: &Upload) -> &'static str {
-    match &upload.state {
-        UploadState::Pending => "pending",
-        UploadState::Ready { .. } => "ready",
-        UploadState::Rejected { .. } => "rejected",
     }
 }
 
@@ -125,9 +116,8 @@ impl ProcessUpload {
     /// and clients may cache the file indefinitely.
     async fn store_rendition(&self, sku: &Sku, file: RenderedFile) -> anyhow::Result<Rendition> {
         let RenderedFile { size, format, width, height, content } = file;
-        let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        let hash: String = hash.chars().take(HASH_DIGITS).collect();
-        let key = format!("products/{sku}/{}-{hash}.{}", size.name(), format.extension());
+        let hash = hex::encode(&Sha256::digest(&content)[..HASH_BYTES]);
+        let key = format!("products/{sku}/{}-{hash}.{}", size.as_ref(), format.extension());
         let bytes = u64::try_from(content.len())?;
         let content_type = format.media_type().to_owned();
         self.renditions

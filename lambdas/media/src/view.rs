@@ -7,6 +7,7 @@ use domain::{Sku, UploadId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use strum::AsRefStr;
 
 /// The body of `POST /products/{sku}/image`.
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
@@ -17,7 +18,8 @@ pub(crate) struct CreateImageUpload {
 }
 
 /// The media types that are accepted.
-#[derive(Debug, Clone, Copy, eserde::Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, eserde::Deserialize, JsonSchema, AsRefStr)]
+#[strum(prefix = "image/", serialize_all = "snake_case")]
 pub(crate) enum ContentType {
     /// JPEG.
     #[serde(rename = "image/jpeg")]
@@ -31,17 +33,6 @@ pub(crate) enum ContentType {
     /// WebP. Of an animation, only the first frame is shown.
     #[serde(rename = "image/webp")]
     Webp,
-}
-
-impl ContentType {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::Gif => "image/gif",
-            Self::Webp => "image/webp",
-        }
-    }
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

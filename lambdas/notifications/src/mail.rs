@@ -4,6 +4,7 @@ use askama::Template;
 use domain::{
     EmailAddress, Event, Fact, Line, Money, OrderDetails, OrderId, Shortage, ShortageKind, VoidReason,
 };
+use strum::AsRefStr;
 
 /// An email, ready to be sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub struct Email {
 }
 
 /// The kinds of emails about an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum EmailKind {
     /// The order is paid.
     Confirmation,
@@ -31,18 +33,6 @@ pub enum EmailKind {
     PaymentFailure,
     /// The order was cancelled before the customer was charged.
     Cancellation,
-}
-
-impl EmailKind {
-    /// Returns the name in the table and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Confirmation => "confirmation",
-            Self::Rejection => "rejection",
-            Self::PaymentFailure => "payment_failure",
-            Self::Cancellation => "cancellation",
-        }
-    }
 }
 
 /// A line of the order as the email shows it.

@@ -27,7 +27,7 @@ impl EventHandler for SendEmail {
         let (Some(email), Some(order)) = (email, order_details(&event.fact)) else {
             return Err(Failure::poison(format!("no email is sent for {}", event.fact.name())));
         };
-        let key = Key::new(event.subject, email.kind.name());
+        let key = Key::new(event.subject, email.kind.as_ref());
         // The fingerprint is that of the fact, not of the email, so that a new template or shop name does not
         // count as another email. The time is that of the order, not of the event: a republished rejection
         // has a new time.
@@ -35,7 +35,7 @@ impl EventHandler for SendEmail {
         // SES has no idempotency key, and cannot be queried. Two emails are better than none.
         let sent = self.idempotency.run_once(&task, OnUnknown::Retry, |_| self.mailer.send(&email)).await?;
         if !sent.is_replay {
-            tracing::info!(mail = email.kind.name(), "email sent");
+            tracing::info!(mail = email.kind.as_ref(), "email sent");
         }
         Ok(Vec::new())
     }

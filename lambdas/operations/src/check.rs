@@ -104,7 +104,7 @@ impl CheckHealth {
             match &last {
                 Ok(_) => break,
                 Err(error) => {
-                    tracing::warn!(step = step.name(), error = %format!("{error:#}"), "an attempt of a step failed");
+                    tracing::warn!(step = step.as_ref(), error = %format!("{error:#}"), "an attempt of a step failed");
                 }
             }
         }
@@ -121,10 +121,10 @@ impl CheckHealth {
         let duration = self.clock.elapsed().saturating_sub(start);
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         if let Err(error) = &outcome {
-            tracing::error!(step = step.name(), error = %format!("{error:#}"), "the step failed");
+            tracing::error!(step = step.as_ref(), error = %format!("{error:#}"), "the step failed");
         }
         let ok = outcome.is_ok();
-        tracing::info!(target: TARGET, StepMilliseconds = duration_ms, StepFailures = u32::from(!ok), step = step.name(), "step");
+        tracing::info!(target: TARGET, StepMilliseconds = duration_ms, StepFailures = u32::from(!ok), step = step.as_ref(), "step");
         steps.push(StepReport { step, ok, duration_ms });
         outcome.ok()
     }

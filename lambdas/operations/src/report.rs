@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 
 /// The interval between two health checks. The schedule in `template.yaml` has to be the same.
 pub const CHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
@@ -12,8 +13,9 @@ pub const MAX_REPORT_AGE: SignedDuration = SignedDuration::from_mins(15);
 pub const MAX_MESSAGE_AGE: SignedDuration = SignedDuration::from_mins(15);
 
 /// The steps of a customer, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, AsRefStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Step {
     /// Get an access token.
     SignIn,
@@ -28,17 +30,6 @@ pub enum Step {
 }
 
 impl Step {
-    /// Returns the name in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SignIn => "sign_in",
-            Self::ListProducts => "list_products",
-            Self::ReadProduct => "read_product",
-            Self::PlaceOrder => "place_order",
-            Self::DecideOrder => "decide_order",
-        }
-    }
-
     /// Returns the public message for a failure of the step.
     pub fn failure_message(self) -> &'static str {
         match self {

@@ -24,6 +24,7 @@ use platform::http::{
     Access, Caller, CustomerScope, FieldError, IdempotencyKey, Json, Operation, OperationDescription,
     Problem, RequestCause, Routes, Scope, parse_path_parameter,
 };
+use platform::optimistic::Attempts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -33,8 +34,6 @@ use crate::store::{IdempotencyRecord, Orders, Placed, Stored};
 
 /// How long an idempotency key is stored: no client retries for longer than a week.
 const IDEMPOTENCY_KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The maximum number of attempts to write an order that is changed concurrently.
-const MAX_ATTEMPTS: usize = 5;
 
 /// The dependencies of the routes.
 pub struct Api {
@@ -249,7 +248,7 @@ async fn get_order(
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
     let stored = api.find(&scope, parse_order_id(&order_id)?).await?;
-    Ok(Json(OrderView::from_order(&stored.order, &scope)).into_response())
+    Ok(Json(OrderView::from_order(&stored.value, &scope)).into_response())
 }
 
 fn parse_order_id(text: &str) -> Result<OrderId, Problem> {
@@ -264,7 +263,7 @@ impl Api {
     async fn find(&self, scope: &CustomerScope, id: OrderId) -> Result<Stored, Problem> {
         let found = self.orders.get(id).await?;
         found
-            .filter(|stored| scope.includes(&stored.order.details.customer.id))
+            .filter(|stored| scope.includes(&stored.value.details.customer.id))
             .ok_or_else(|| Problem::not_found(format!("There is no order {id}.")))
     }
 }
@@ -316,15 +315,17 @@ async fn cancel(
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
     let id = parse_order_id(&order_id)?;
-    for _ in 0..MAX_ATTEMPTS {
+    let mut attempts = Attempts::at(format!("order {id}"));
+    loop {
+        attempts.start()?;
         let stored = api.find(&scope, id).await?;
         let cancelling =
-            stored.order.request_cancellation(VoidReason::CustomerRequest, api.clock.now(), cause.clone());
+            stored.value.request_cancellation(VoidReason::CustomerRequest, api.clock.now(), cause.clone());
         let Some((order, event)) = cancelling else {
-            return match stored.order.outcome {
+            return match stored.value.outcome {
                 // Cancellation was requested before, or the order has been voided: nothing is left to do.
                 None | Some(Outcome::Voided(_)) => {
-                    Ok(Json(OrderView::from_order(&stored.order, &scope)).with_status(StatusCode::ACCEPTED))
+                    Ok(Json(OrderView::from_order(&stored.value, &scope)).with_status(StatusCode::ACCEPTED))
                 }
                 Some(Outcome::Paid | Outcome::Rejected | Outcome::PaymentFailed) => Err(Problem::conflict(
                     "order-final",
@@ -337,6 +338,4 @@ async fn cancel(
             return Ok(Json(OrderView::from_order(&order, &scope)).with_status(StatusCode::ACCEPTED));
         }
     }
-    Err(anyhow::anyhow!("{MAX_ATTEMPTS} attempts to cancel order {id} failed because of concurrent changes")
-        .into())
 }

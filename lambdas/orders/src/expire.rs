@@ -181,7 +181,7 @@ impl Run<'_> {
     async fn expire_one(&self, id: OrderId) -> Progress {
         let mut progress = Progress::default();
         match self.job.orders.get(id).await {
-            Ok(Some(stored)) if stored.order.details.placed_at <= self.before => {
+            Ok(Some(stored)) if stored.value.details.placed_at <= self.before => {
                 self.expire(&stored, &mut progress).await;
             }
             Ok(_) => {}
@@ -207,7 +207,7 @@ impl Run<'_> {
                 }
             };
             for stored in &page {
-                let placed_at = stored.order.details.placed_at;
+                let placed_at = stored.value.details.placed_at;
                 progress.open = progress.open.saturating_add(1);
                 progress.oldest = Some(progress.oldest.map_or(placed_at, |oldest| oldest.min(placed_at)));
                 if placed_at < self.before {
@@ -221,7 +221,7 @@ impl Run<'_> {
 
     /// Requests the cancellation of an order. If the order has just changed, it is left to the next run.
     async fn expire(&self, stored: &Stored, progress: &mut Progress) {
-        let order = &stored.order;
+        let order = &stored.value;
         let cancelling = order.request_cancellation(VoidReason::Expired, self.now, order.cause.clone());
         let Some((cancelling, event)) = cancelling else { return };
         match self.job.orders.replace(stored, &cancelling, Some(&event)).await {

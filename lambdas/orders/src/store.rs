@@ -4,16 +4,11 @@ use async_trait::async_trait;
 use domain::order::Order;
 use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
+use platform::optimistic::Versioned;
 use serde::{Deserialize, Serialize};
 
-/// An order as read from the store, with the version for optimistic locking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// The order.
-    pub order: Order,
-    /// Starts at 1 and is incremented by each write.
-    pub version: u64,
-}
+/// An order as read from the store. Its version is 1 after the first write.
+pub type Stored = Versioned<Order>;
 
 /// The record of a request to place an order, stored under its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::Event;
 use domain::order::Applied;
+use platform::optimistic::Attempts;
 use platform::{EventHandler, Failure};
 
 use crate::store::Orders;
-
-/// The maximum number of attempts to write an order that other events change concurrently.
-const MAX_ATTEMPTS: usize = 5;
 
 /// Applies each event to its order.
 pub struct TrackOrder {
@@ -21,25 +19,24 @@ pub struct TrackOrder {
 #[async_trait]
 impl EventHandler for TrackOrder {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::at(format!("order {}", event.subject));
+        loop {
+            attempts.start()?;
             // An order of another order service is not in this table and is ignored.
             let Some(stored) = self.orders.get(event.subject).await? else {
                 tracing::debug!("the order belongs to another order service");
                 return Ok(Vec::new());
             };
-            match stored.order.apply(&event.fact) {
+            match stored.value.apply(&event.fact) {
                 Applied::Unchanged => return Ok(Vec::new()),
                 Applied::Conflict(reason) => return Err(Failure::reject(reason)),
                 Applied::Changed(order) => {
                     if self.orders.replace(&stored, &order, None).await? {
-                        tracing::info!(from = ?stored.order.status(), to = ?order.status(), "status changed");
+                        tracing::info!(from = ?stored.value.status(), to = ?order.status(), "status changed");
                         return Ok(Vec::new());
                     }
                 }
             }
         }
-        Err(Failure::retry(anyhow::anyhow!(
-            "{MAX_ATTEMPTS} attempts to write the order failed because of concurrent changes"
-        )))
     }
 }

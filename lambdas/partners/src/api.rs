@@ -15,6 +15,7 @@ use platform::http::{
     Access, Caller, FieldError, IdempotencyKey, Json, Operation, Problem, Routes, Scope, parse_path_parameter,
 };
 use platform::net::LocalReceiver;
+use platform::optimistic::{Attempts, Versioned};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -22,12 +23,9 @@ use crate::contract;
 use crate::delivery::{Delivery, MAX_EVENT_AGE};
 use crate::owner;
 use crate::request::{ChangeWebhook, CreateWebhook, NewSubscription};
-use crate::store::{Deliveries, DeliveryQueue, Partners, Position, SecretGenerator, Versioned};
+use crate::store::{Deliveries, DeliveryQueue, Partners, Position, SecretGenerator};
 use crate::view::{DeliveryPage, DeliveryView, NewWebhookView, WebhookPage, WebhookView};
 use crate::webhook::{Creation, MAX_WEBHOOKS, Subscribed, Webhook, WebhookId, parse_uuid};
-
-/// The maximum number of attempts of a conditional write that conflicts with others.
-const MAX_WRITE_ATTEMPTS: usize = 5;
 
 /// The dependencies of the routes.
 pub struct Api {
@@ -99,7 +97,9 @@ async fn subscribe(
         failing_since: None,
         disabled: None,
     };
-    for _ in 0..MAX_WRITE_ATTEMPTS {
+    let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+    loop {
+        attempts.start()?;
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         match subscriptions.subscribe(&new) {
@@ -116,20 +116,12 @@ async fn subscribe(
             }
         }
     }
-    Err(write_conflicts(partner))
 }
 
 fn created(webhook: &Webhook) -> Result<Response, Problem> {
     let location = format!("/v1/webhooks/{}", webhook.id);
     let body = Json(NewWebhookView { webhook: WebhookView::new(webhook), secret: webhook.secret.expose() });
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
-}
-
-fn write_conflicts(partner: &CustomerId) -> Problem {
-    anyhow::anyhow!(
-        "the webhooks of {partner} changed {MAX_WRITE_ATTEMPTS} times while they were being written"
-    )
-    .into()
 }
 
 fn hash(text: &str) -> String {
@@ -184,7 +176,9 @@ async fn change(
     let partner = owner::calling_partner(&caller)?;
     let id = parse_path_parameter("webhook_id", &webhook_id)?;
     let change = body.0.validate(api.exempt)?;
-    for _ in 0..MAX_WRITE_ATTEMPTS {
+    let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+    loop {
+        attempts.start()?;
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         let changed =
@@ -193,7 +187,6 @@ async fn change(
             return Ok(Json(WebhookView::new(&changed)).into_response());
         }
     }
-    Err(write_conflicts(partner))
 }
 
 async fn remove(
@@ -203,7 +196,9 @@ async fn remove(
 ) -> Result<Response, Problem> {
     let partner = owner::calling_partner(&caller)?;
     let id = parse_path_parameter("webhook_id", &webhook_id)?;
-    for _ in 0..MAX_WRITE_ATTEMPTS {
+    let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+    loop {
+        attempts.start()?;
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         if !subscriptions.remove(id) {
@@ -213,7 +208,6 @@ async fn remove(
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
-    Err(write_conflicts(partner))
 }
 
 fn no_webhook(id: WebhookId) -> Problem {
@@ -280,7 +274,9 @@ async fn resend_delivery(
     let partner = owner::calling_partner(&caller)?;
     let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, parse_event_id(&event_id)?);
     let webhook = api.find(partner, id).await?;
-    for _ in 0..MAX_WRITE_ATTEMPTS {
+    let mut attempts = Attempts::at(format!("the delivery of event {event} to webhook {id}"));
+    loop {
+        attempts.start()?;
         let found = api.find_delivery(id, event).await?;
         let now = api.clock.now();
         if webhook.disabled.is_some() {
@@ -307,8 +303,4 @@ async fn resend_delivery(
         }
         return Ok(Json(DeliveryView::new(&pending)).with_status(StatusCode::ACCEPTED));
     }
-    Err(anyhow::anyhow!(
-        "the delivery changed {MAX_WRITE_ATTEMPTS} times while its redelivery was being requested"
-    )
-    .into())
 }

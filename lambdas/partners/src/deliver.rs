@@ -9,16 +9,15 @@ use futures::future::join_all;
 use http::{Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::http_client::HttpClient;
+use platform::optimistic::{Attempts, Versioned};
 use platform::{Clock, EventHandler, Failure};
 
 use crate::delivery::{Backoff, Delivery, MAX_EVENT_AGE, NextAction, Outcome};
 use crate::event::{EventType, Payload, without_personal_data};
 use crate::owner::split_customer_id;
-use crate::store::{Deliveries, Partners, Versioned};
+use crate::store::{Deliveries, Partners};
 use crate::webhook::{AttemptResult, Webhook};
 
-/// The maximum number of attempts of a conditional write that conflicts with others.
-const MAX_WRITE_ATTEMPTS: usize = 5;
 /// The duration of the lease on a delivery. It exceeds the timeout of the function, which is 30 seconds.
 const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(45);
 
@@ -84,7 +83,9 @@ impl DeliverWebhook {
     /// one.
     async fn deliver(&self, webhook: &Webhook, message: &Message<'_>) -> anyhow::Result<Option<Timestamp>> {
         let event = message.event;
-        for _ in 0..MAX_WRITE_ATTEMPTS {
+        let mut attempts = Attempts::at(format!("the delivery to webhook {}", webhook.id));
+        loop {
+            attempts.start()?;
             let read = self.deliveries.get(webhook.id, event.id).await?;
             let delivery = match &read {
                 Some(read) => read.value.clone(),
@@ -110,10 +111,6 @@ impl DeliverWebhook {
                 }
             }
         }
-        anyhow::bail!(
-            "the delivery to {} changed {MAX_WRITE_ATTEMPTS} times while it was being written",
-            webhook.id
-        )
     }
 
     /// Sends the request and records the outcome. After a crash in between, the event is sent again with the
@@ -180,7 +177,9 @@ impl DeliverWebhook {
         if result == AttemptResult::Succeeded && webhook.failing_since.is_none() {
             return Ok(());
         }
-        for _ in 0..MAX_WRITE_ATTEMPTS {
+        let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+        loop {
+            attempts.start()?;
             let read = self.partners.get(partner).await?;
             let mut subscriptions = read.value.clone();
             if !subscriptions.record_attempt(
@@ -199,8 +198,5 @@ impl DeliverWebhook {
                 return Ok(());
             }
         }
-        anyhow::bail!(
-            "the subscriptions of {partner} changed {MAX_WRITE_ATTEMPTS} times while they were being written"
-        )
     }
 }

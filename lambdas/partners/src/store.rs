@@ -6,19 +6,11 @@ use std::str::FromStr;
 use async_trait::async_trait;
 use domain::{CustomerId, Event, EventId};
 use jiff::Timestamp;
+use platform::optimistic::Versioned;
 
 use crate::delivery::Delivery;
 use crate::signature::SigningSecret;
 use crate::webhook::{Subscriptions, WebhookId, parse_uuid};
-
-/// A stored value with its version, which is the condition of the next write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versioned<T> {
-    /// The stored value.
-    pub value: T,
-    /// Incremented by every write; 0 if there is no stored value.
-    pub version: u64,
-}
 
 /// The subscriptions of partners.
 #[async_trait]

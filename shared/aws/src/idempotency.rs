@@ -4,11 +4,11 @@ use anyhow::Context;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::claim::Claim;
 use jiff::Timestamp;
-
 use platform::idempotency::{IdempotencyStore, Key};
+
+use crate::dynamodb::{number, put_if, text};
 
 /// A table with one row per effect: its key in `subject` and `effect`, the claim as JSON in `claim`, copies
 /// of the fields for conditions and operators (`version`, `owner`, `status`), and the time to live in
@@ -24,10 +24,6 @@ impl DynamoDbIdempotencyStore {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
 }
 
 #[async_trait]
@@ -67,11 +63,11 @@ impl IdempotencyStore for DynamoDbIdempotencyStore {
             .table_name(&self.table)
             .item("subject", text(&key.subject))
             .item("effect", text(&key.effect))
-            .item("version", AttributeValue::N(claim.version.to_string()))
-            .item("owner", text(&claim.owner().to_string()))
-            .item("status", text(claim.status.name()))
-            .item("claim", text(&serde_json::to_string(claim)?))
-            .item("expires_at", AttributeValue::N(expires_at.as_second().to_string()));
+            .item("version", number(claim.version))
+            .item("owner", text(claim.owner()))
+            .item("status", text(claim.status.as_ref()))
+            .item("claim", text(serde_json::to_string(claim)?))
+            .item("expires_at", number(expires_at.as_second()));
         put = match previous {
             None => put.condition_expression("attribute_not_exists(subject)"),
             // `owner` is a reserved word. The version alone does not suffice: it restarts at 1 after a row is
@@ -79,16 +75,10 @@ impl IdempotencyStore for DynamoDbIdempotencyStore {
             Some(previous) => put
                 .condition_expression("version = :version AND #owner = :owner")
                 .expression_attribute_names("#owner", "owner")
-                .expression_attribute_values(":version", AttributeValue::N(previous.version.to_string()))
-                .expression_attribute_values(":owner", text(&previous.owner().to_string())),
+                .expression_attribute_values(":version", number(previous.version))
+                .expression_attribute_values(":owner", text(previous.owner())),
         };
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => {
-                Err(anyhow::Error::new(error).context(format!("the claim on {key} could not be written")))
-            }
-        }
+        put_if(put).await.with_context(|| format!("the claim on {key} could not be written"))
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod connector;
 mod container;
+pub mod dynamodb;
 mod http_client;
 mod idempotency;
 mod public_client;

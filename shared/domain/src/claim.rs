@@ -22,6 +22,7 @@ mod retention;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 use uuid::Uuid;
 
 use crate::lease::{Attempt, Lease};
@@ -39,7 +40,7 @@ pub struct Fingerprint(String);
 
 impl From<[u8; 32]> for Fingerprint {
     fn from(digest: [u8; 32]) -> Self {
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex::encode(digest))
     }
 }
 
@@ -59,8 +60,9 @@ pub struct Claim {
 }
 
 /// The status of an effect.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, AsRefStr)]
 #[serde(tag = "status", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// An attempt is in progress; once its lease has expired, its outcome is unknown.
     InProgress {
@@ -83,17 +85,6 @@ pub enum Status {
         /// The result of the effect, such as the id of a sent e-mail.
         receipt: String,
     },
-}
-
-impl Status {
-    /// Returns the name of the status in records and logs.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::InProgress { .. } => "in_progress",
-            Self::NotDone { .. } => "not_done",
-            Self::Completed { .. } => "completed",
-        }
-    }
 }
 
 /// The policy for attempts whose outcome is unknown.

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 
 use crate::details::OrderDetails;
 use crate::event::{Cause, Event};
@@ -72,8 +73,9 @@ pub enum Outcome {
 }
 
 /// How the reservation of the stock was settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, AsRefStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Settlement {
     /// The stock was sold.
     Committed,

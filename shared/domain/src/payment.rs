@@ -17,6 +17,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 
 use crate::details::OrderDetails;
 use crate::event::{Cause, Event};
@@ -36,8 +37,9 @@ pub enum Ending {
 }
 
 /// The state of a payment. All states except `Charging` are final. Refunds do not change the state.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, AsRefStr)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum PaymentState {
     /// The payment is in progress, or was interrupted.
     Charging {

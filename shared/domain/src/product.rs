@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 
 use crate::event::{Cause, Event};
 use crate::fact::{EventPayload, facts};
@@ -140,8 +141,11 @@ pub struct Rendition {
 
 /// The size of a rendition, named by its use. A rendition fits into a square and is never larger than the
 /// original.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, AsRefStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RenditionSize {
     /// For lists and shopping carts: at most 160 × 160 pixels.
     Thumbnail,
@@ -161,15 +165,6 @@ impl RenditionSize {
             Self::Thumbnail => 160,
             Self::Card => 480,
             Self::Full => 1600,
-        }
-    }
-
-    /// Returns the name that file names use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Thumbnail => "thumbnail",
-            Self::Card => "card",
-            Self::Full => "full",
         }
     }
 }
@@ -265,8 +260,9 @@ pub struct Upload {
 }
 
 /// The state of an upload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, AsRefStr)]
 #[serde(tag = "status", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum UploadState {
     /// The file has not been processed yet.
     Pending,

@@ -2,13 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 
 use crate::id::Sku;
 use crate::money::Money;
 
 /// The reason why an order is not charged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, AsRefStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum VoidReason {
     /// The customer cancelled the order.
     CustomerRequest,
@@ -16,17 +20,6 @@ pub enum VoidReason {
     Expired,
     /// Someone cancelled the PaymentIntent at the provider.
     Provider,
-}
-
-impl VoidReason {
-    /// Returns the name that events use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CustomerRequest => "customer_request",
-            Self::Expired => "expired",
-            Self::Provider => "provider",
-        }
-    }
 }
 
 /// The reason why the provider declined the payment, as its codes (<https://docs.stripe.com/declines/codes>).

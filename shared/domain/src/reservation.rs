@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 use crate::details::{Line, Lines};
 use crate::id::{OrderId, Sku};
@@ -11,8 +12,9 @@ use crate::money::Money;
 use crate::reason::{Shortage, ShortageKind};
 
 /// The state of a reservation. All states except `Held` are final.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ReservationState {
     /// The stock is reserved.
     Held,
@@ -32,12 +34,7 @@ pub enum ReservationState {
 impl ReservationState {
     /// Returns the name of the state, as in JSON.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Committed => "committed",
-            Self::Released => "released",
-            Self::Rejected { .. } => "rejected",
-        }
+        self.into()
     }
 }
 

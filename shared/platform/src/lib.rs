@@ -6,7 +6,7 @@
 //! |---|---|
 //! | a function's main | [`host`] invokes the handler: from a queue, a stream, HTTP or a schedule; [`telemetry`] writes logs as JSON |
 //! | effects and responses | [`idempotency`] of effects that no domain record protects; [`http`]: routes, callers, problems (RFC 9457) |
-//! | handlers | `handler`: one event in, the resulting events or a failure out; [`retry`] with exponential backoff; `memory`: ports for tests |
+//! | handlers | `handler`: one event in, the resulting events or a failure out; [`retry`] with exponential backoff; [`optimistic`] locking; `memory`: ports for tests |
 //! | ports | [`clock`]: time, ids, randomness; [`publisher`] of events; [`queue`]; [`objects`] in a bucket; [`http_client`] |
 //! | ground | [`config`] from the environment; [`metrics`]; [`net`]: which addresses are public; `failure`; `redact`; `sync` |
 
@@ -23,6 +23,7 @@ pub mod memory;
 pub mod metrics;
 pub mod net;
 pub mod objects;
+pub mod optimistic;
 pub mod publisher;
 pub mod queue;
 mod redact;

@@ -138,9 +138,7 @@ impl Bucket {
 
 /// A quoted hash of the content, like S3's entity tag of an object uploaded in one piece, but not MD5.
 fn etag(body: &[u8]) -> String {
-    let hash = Sha256::digest(body);
-    let digits: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+    format!("\"{}\"", hex::encode(&Sha256::digest(body)[..16]))
 }
 
 #[async_trait]

@@ -47,7 +47,7 @@ impl World {
         let key = idempotency_record(&format!("key-{number}"), order.id, 60);
         let placed = self.orders.place(&order, &event, &key, time(0)?).await?;
         same("a new order with a new key", placed, Placed::Created)?;
-        Ok((Stored { order, version: 1 }, event))
+        Ok((Stored { value: order, version: 1 }, event))
     }
 
     /// The ids of all events in the outbox.
@@ -63,7 +63,7 @@ impl World {
         // Fails if the pages never end.
         for _ in 0..1000 {
             let (page, more) = self.orders.list_open(before, next).await?;
-            found.extend(page.into_iter().map(|stored| stored.order.id));
+            found.extend(page.into_iter().map(|stored| stored.value.id));
             next = more;
             if next.is_none() {
                 found.sort_unstable();
@@ -80,13 +80,13 @@ fn ids(events: &[&Event]) -> BTreeSet<String> {
 
 /// The order after a cancellation request, and its event.
 fn cancelled(stored: &Stored) -> anyhow::Result<(Order, Event)> {
-    let asked = stored.order.request_cancellation(VoidReason::CustomerRequest, time(5)?, cause()?);
+    let asked = stored.value.request_cancellation(VoidReason::CustomerRequest, time(5)?, cause()?);
     asked.ok_or_else(|| anyhow::anyhow!("the sample order cannot be cancelled"))
 }
 
 async fn placing_writes_order_event_and_key_atomically(world: &World) -> anyhow::Result<()> {
     let (stored, event) = world.place_order(1, 1, time(0)?).await?;
-    same("the order", world.orders.get(stored.order.id).await?, Some(stored.clone()))?;
+    same("the order", world.orders.get(stored.value.id).await?, Some(stored.clone()))?;
     same("another", world.orders.get(order_id(2)).await?, None)?;
     same("the outbox", world.outbox_event_ids().await?, ids(&[&event]))?;
     let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
@@ -97,16 +97,16 @@ async fn placing_writes_order_event_and_key_atomically(world: &World) -> anyhow:
 
 async fn reusing_a_key_returns_the_first_response_and_writes_nothing(world: &World) -> anyhow::Result<()> {
     let (stored, event) = world.place_order(1, 1, time(0)?).await?;
-    let first = idempotency_record("key-1", stored.order.id, 60);
+    let first = idempotency_record("key-1", stored.value.id, 60);
     // The same request again, and another request with the same key, which has another fingerprint.
     let (other, other_event) = order(2, 1, time(0)?)?;
-    for (order, event) in [(&stored.order, &event), (&other, &other_event)] {
+    for (order, event) in [(&stored.value, &event), (&other, &other_event)] {
         let again = idempotency_record("key-1", order.id, 90);
         let placed = world.orders.place(order, event, &again, time(1)?).await?;
         same("the same key again", placed, Placed::Replayed(first.clone()))?;
     }
     same("the other order", world.orders.get(other.id).await?, None)?;
-    same("the first order", world.orders.get(stored.order.id).await?, Some(stored))?;
+    same("the first order", world.orders.get(stored.value.id).await?, Some(stored))?;
     same("the outbox", world.outbox_event_ids().await?, ids(&[&event]))
 }
 
@@ -129,7 +129,7 @@ async fn concurrent_requests_with_one_key_place_one_order(world: &World) -> anyh
     same("rows in the outbox", world.outbox_event_ids().await?.len(), 1)?;
     let mut there = BTreeSet::new();
     for number in 1..=20 {
-        there.extend(world.orders.get(order_id(number)).await?.map(|stored| stored.order.id.to_string()));
+        there.extend(world.orders.get(order_id(number)).await?.map(|stored| stored.value.id.to_string()));
     }
     same("the existing order", there, replayed)
 }
@@ -161,7 +161,7 @@ async fn a_duplicate_order_id_is_an_error_and_writes_nothing(world: &World) -> a
     let placed = world.orders.place(&same_id, &event, &key, time(0)?).await;
     anyhow::ensure!(placed.is_err(), "overwrote an order: {placed:?}");
     let now = world.orders.get(same_id.id).await?;
-    same("the first order", now, Some(Stored { order: cancelling, version: 2 }))?;
+    same("the first order", now, Some(Stored { value: cancelling, version: 2 }))?;
     same("the outbox", world.outbox_event_ids().await?, BTreeSet::new())?;
     let (other, event) = order(2, 1, time(0)?)?;
     let key = idempotency_record("another key", other.id, 60);
@@ -171,19 +171,19 @@ async fn a_duplicate_order_id_is_an_error_and_writes_nothing(world: &World) -> a
 
 async fn an_order_is_replaced_only_at_the_version_that_was_read(world: &World) -> anyhow::Result<()> {
     let (first, _) = world.place_order(1, 1, time(0)?).await?;
-    let reserved = Order { reserved: true, ..first.order.clone() };
+    let reserved = Order { reserved: true, ..first.value.clone() };
     same("the first write", world.orders.replace(&first, &reserved, None).await?, true)?;
-    let second = Stored { order: reserved, version: 2 };
-    same("version 2", world.orders.get(second.order.id).await?, Some(second.clone()))?;
-    let paid = Order { outcome: Some(Outcome::Paid), ..first.order.clone() };
+    let second = Stored { value: reserved, version: 2 };
+    same("version 2", world.orders.get(second.value.id).await?, Some(second.clone()))?;
+    let paid = Order { outcome: Some(Outcome::Paid), ..first.value.clone() };
     same("a write on an old version", world.orders.replace(&first, &paid, None).await?, false)?;
     // Also if the write would change nothing.
-    same("the same write again", world.orders.replace(&first, &second.order, None).await?, false)?;
+    same("the same write again", world.orders.replace(&first, &second.value, None).await?, false)?;
     let future = Stored { version: 3, ..second.clone() };
     same("a future version", world.orders.replace(&future, &paid, None).await?, false)?;
-    same("still version 2", world.orders.get(second.order.id).await?, Some(second))?;
+    same("still version 2", world.orders.get(second.value.id).await?, Some(second))?;
     let (missing, event) = order(2, 1, time(0)?)?;
-    let read = Stored { order: missing.clone(), version: 1 };
+    let read = Stored { value: missing.clone(), version: 1 };
     same("a missing order", world.orders.replace(&read, &missing, Some(&event)).await?, false)?;
     same("still missing", world.orders.get(missing.id).await?, None)
 }
@@ -197,16 +197,16 @@ async fn reads_return_what_was_written(world: &World) -> anyhow::Result<()> {
         cancellation_requested_at: Some(nanoseconds),
         outcome: Some(Outcome::Voided(VoidReason::Expired)),
         settlement: Some(Settlement::Released),
-        ..stored.order.clone()
+        ..stored.value.clone()
     };
     for outcome in [Outcome::Paid, Outcome::Rejected, Outcome::PaymentFailed] {
         let order = Order { outcome: Some(outcome), ..full.clone() };
         same("written", world.orders.replace(&stored, &order, None).await?, true)?;
-        stored = Stored { order, version: stored.version + 1 };
+        stored = Stored { value: order, version: stored.version + 1 };
         same("read", world.orders.get(full.id).await?, Some(stored.clone()))?;
     }
     same("written", world.orders.replace(&stored, &full, None).await?, true)?;
-    let now = world.orders.get(full.id).await?.map(|stored| stored.order);
+    let now = world.orders.get(full.id).await?.map(|stored| stored.value);
     same("read", now, Some(full))
 }
 
@@ -221,7 +221,7 @@ async fn an_event_is_written_atomically_with_its_order(world: &World) -> anyhow:
     same("after it was published", world.outbox_event_ids().await?, ids(&[&created]))?;
     same("a late write", world.orders.replace(&first, &order, Some(&request_event)).await?, false)?;
     same("writes no event", world.outbox_event_ids().await?, ids(&[&created]))?;
-    same("writes no order", world.orders.get(order.id).await?, Some(Stored { order, version: 2 }))
+    same("writes no order", world.orders.get(order.id).await?, Some(Stored { value: order, version: 2 }))
 }
 
 async fn concurrent_replacements_of_one_version_have_one_winner(world: &World) -> anyhow::Result<()> {
@@ -238,7 +238,7 @@ async fn concurrent_replacements_of_one_version_have_one_winner(world: &World) -
     let (_, request_event) = cancelled(&first)?;
     let expected = if winner % 2 == 0 { ids(&[&created, &request_event]) } else { ids(&[&created]) };
     same("the outbox", world.outbox_event_ids().await?, expected)?;
-    let version = world.orders.get(first.order.id).await?.map(|stored| stored.version);
+    let version = world.orders.get(first.value.id).await?.map(|stored| stored.version);
     same("the version", version, Some(2))
 }
 
@@ -271,7 +271,7 @@ async fn every_open_order_is_listed_exactly_once(world: &World) -> anyhow::Resul
     // same time.
     let numbers = (1..=115).map(|number| number << 4).chain(2001..=2020);
     let place = |number: u32| async move {
-        world.place_order(number, 1, time(i64::from(number % 7))?).await.map(|(stored, _)| stored.order.id)
+        world.place_order(number, 1, time(i64::from(number % 7))?).await.map(|(stored, _)| stored.value.id)
     };
     let mut placed = Vec::new();
     for chunk in numbers.collect::<Vec<_>>().chunks(10) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::OrderId;
-use domain::order::{Order, Outcome, Settlement};
+use domain::order::{Order, Outcome};
 use domain::payment::{Payment, PaymentState};
 use domain::reservation::{Reservation, ReservationState};
 use jiff::Timestamp;
@@ -172,13 +172,7 @@ impl View<'_> {
         if let Some(intent) = self.intents.iter().find(other).filter(|_| recorded.is_some()) {
             disagree(format!("was charged with {}, which its payment record does not contain", intent.id));
         }
-        let ended = self.payment.map(|payment| match &payment.state {
-            PaymentState::Charging { .. } => "charging",
-            PaymentState::Succeeded { .. } => "succeeded",
-            PaymentState::Declined { .. } => "declined",
-            PaymentState::Voided { .. } => "voided",
-        });
-        let ended = ended.unwrap_or("missing");
+        let ended = self.payment.map_or("missing", |payment| payment.state.as_ref());
         if let Some(outcome) = self.order.and_then(|order| order.outcome) {
             let fits = match outcome {
                 Outcome::Paid => ended == "succeeded",
@@ -193,17 +187,13 @@ impl View<'_> {
                 ));
             }
         }
-        if let Some(settlement) = self.order.and_then(|order| order.settlement) {
-            let wanted = match settlement {
-                Settlement::Committed => "committed",
-                Settlement::Released => "released",
-            };
-            if self.reservation_state() != wanted {
-                disagree(format!(
-                    "its stock is recorded as {settlement:?}, but its reservation is {}",
-                    self.reservation_state()
-                ));
-            }
+        if let Some(settlement) = self.order.and_then(|order| order.settlement)
+            && self.reservation_state() != settlement.as_ref()
+        {
+            disagree(format!(
+                "its stock is recorded as {settlement:?}, but its reservation is {}",
+                self.reservation_state()
+            ));
         }
         match self.reservation_state() {
             "committed" if ended != "succeeded" => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
+use strum::VariantArray;
 
 use crate::action::Action;
 use crate::drive::Protocol;
@@ -49,7 +50,7 @@ pub struct Outcome {
     pub progress: Progress,
     /// Whether every reachable state within the scope was visited.
     pub complete: bool,
-    /// The violated properties, in the order of [`Property::ALL`].
+    /// The violated properties, in the order of [`Property`].
     pub counterexamples: Vec<Counterexample>,
     /// The outcomes that some order has in some state, sorted: `cancelled`, `expired`, `paid`,
     /// `payment-failed`, `rejected`.
@@ -84,7 +85,7 @@ pub fn check(protocol: Protocol, limits: Limits, mut report: impl FnMut(Progress
         }
     }
     let mut found = checker.discoveries();
-    let counterexamples: Vec<Counterexample> = Property::ALL
+    let counterexamples: Vec<Counterexample> = Property::VARIANTS
         .into_iter()
         .filter_map(|property| {
             let path = found.remove(property.name())?;

@@ -15,6 +15,7 @@ use model::property::Property;
 use model::report::{describe_final_state, describe_steps};
 use model::scope::{Scope, Size};
 use model::termination;
+use strum::VariantArray;
 
 /// Explores the protocol as a state machine over the domain rules that ship, and prints counterexamples.
 ///
@@ -81,8 +82,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         }
         return Ok(holds);
     };
-    let mutations: Vec<Mutation> =
-        Mutation::ALL.into_iter().filter(|mutation| name == "all" || mutation.name() == name).collect();
+    let mutations: Vec<Mutation> = Mutation::VARIANTS
+        .iter()
+        .copied()
+        .filter(|mutation| name == "all" || mutation.name() == name)
+        .collect();
     anyhow::ensure!(!mutations.is_empty(), "unknown mutation {name}; --list shows all mutations");
     let mut found = true;
     for mutation in mutations {
@@ -100,11 +104,11 @@ fn list() {
         }
     }
     println!("Properties:");
-    for property in Property::ALL {
+    for property in Property::VARIANTS {
         println!("  {:22} {}", property.name(), property.statement());
     }
     println!("Mutations:");
-    for mutation in Mutation::ALL {
+    for mutation in Mutation::VARIANTS {
         println!(
             "  {:31} {} (violates {})",
             mutation.name(),
@@ -119,7 +123,7 @@ fn explore(scope: &Scope, size: Size, arguments: &Arguments) -> anyhow::Result<b
     let outcome =
         check(Protocol::new(scope.clone(), None)?, limits, |progress| print_progress(scope, progress));
     println!("{}: {}", scope.name, format_progress(&outcome));
-    for property in Property::ALL {
+    for property in Property::VARIANTS {
         let broken = outcome.counterexamples.iter().find(|found| found.property == property);
         let verdict = match (broken, outcome.complete) {
             (Some(_), _) => "DOES NOT HOLD",

@@ -1,11 +1,14 @@
 //! Mutations that each switch off one protection, to show that the checker detects it.
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::property::Property;
 use crate::scope::{BASE, Card, FaultKind, Scope};
 use crate::state::Function;
 
 /// A protection that is switched off, in how the rules are driven or in the input that they get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Mutation {
     /// A payment record is written unconditionally.
     UnconditionalPayment,
@@ -52,52 +55,9 @@ const FAULT: Scope = Scope { faults: 1, ..BASE };
 const CANCELLED: Scope = Scope { cancellations: 1, ..BASE };
 
 impl Mutation {
-    /// All mutations.
-    pub const ALL: [Self; 19] = [
-        Self::UnconditionalPayment,
-        Self::ChargeWithoutLookup,
-        Self::ConfirmBeforeStoring,
-        Self::VoidWithoutCancelling,
-        Self::DeclineWithoutCancelling,
-        Self::NoTombstone,
-        Self::UnconditionalReservation,
-        Self::UnconditionalStock,
-        Self::ReleaseOnCancellationRequest,
-        Self::IgnoreLeases,
-        Self::UnconditionalCompletion,
-        Self::UnconditionalRelease,
-        Self::AcknowledgeBeforePublish,
-        Self::IgnoreFailedEntries,
-        Self::ReportFailureAsSuccess,
-        Self::UnconditionalOrder,
-        Self::TornOutbox,
-        Self::RemoveBeforePublish,
-        Self::RequestCancellationOnce,
-    ];
-
     /// The name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::UnconditionalPayment => "unconditional-payment",
-            Self::ChargeWithoutLookup => "charge-without-lookup",
-            Self::ConfirmBeforeStoring => "confirm-before-storing",
-            Self::VoidWithoutCancelling => "void-without-cancelling",
-            Self::DeclineWithoutCancelling => "decline-without-cancelling",
-            Self::NoTombstone => "no-tombstone",
-            Self::UnconditionalReservation => "unconditional-reservation",
-            Self::UnconditionalStock => "unconditional-stock",
-            Self::ReleaseOnCancellationRequest => "release-on-cancellation-request",
-            Self::IgnoreLeases => "ignore-leases",
-            Self::UnconditionalCompletion => "unconditional-completion",
-            Self::UnconditionalRelease => "unconditional-release",
-            Self::AcknowledgeBeforePublish => "acknowledge-before-publish",
-            Self::IgnoreFailedEntries => "ignore-failed-entries",
-            Self::ReportFailureAsSuccess => "report-failure-as-success",
-            Self::UnconditionalOrder => "unconditional-order",
-            Self::TornOutbox => "torn-outbox",
-            Self::RemoveBeforePublish => "remove-before-publish",
-            Self::RequestCancellationOnce => "request-cancellation-once",
-        }
+        self.into()
     }
 
     /// The mutation in words.

@@ -1,12 +1,15 @@
 //! The properties that every reachable state must satisfy.
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::drive::Protocol;
 use crate::state::{
     Email, EventKind, Function, OrderOutcome, PaymentStatus, ReservationStatus, Saga, State, Status,
 };
 
 /// A property of every reachable state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Property {
     /// An order is charged at most once.
     OneCapture,
@@ -34,36 +37,9 @@ pub enum Property {
 }
 
 impl Property {
-    /// All properties.
-    pub const ALL: [Self; 11] = [
-        Self::OneCapture,
-        Self::CapturedIsHeld,
-        Self::StockIsConserved,
-        Self::StockIsReserved,
-        Self::MailTellsTheTruth,
-        Self::OneEmail,
-        Self::RecordsAgree,
-        Self::FinalStays,
-        Self::EventIsNotLost,
-        Self::OrdersTerminate,
-        Self::NothingHangs,
-    ];
-
     /// The name, as the report shows it.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::OneCapture => "one-capture",
-            Self::CapturedIsHeld => "captured-is-held",
-            Self::StockIsConserved => "stock-is-conserved",
-            Self::StockIsReserved => "stock-is-reserved",
-            Self::MailTellsTheTruth => "mail-tells-the-truth",
-            Self::OneEmail => "one-email",
-            Self::RecordsAgree => "records-agree",
-            Self::FinalStays => "final-stays",
-            Self::EventIsNotLost => "event-is-not-lost",
-            Self::OrdersTerminate => "orders-terminate",
-            Self::NothingHangs => "nothing-hangs",
-        }
+        self.into()
     }
 
     /// The property in words.

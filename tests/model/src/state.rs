@@ -5,9 +5,11 @@
 //! results back.
 
 use domain::VoidReason;
+use strum::IntoStaticStr;
 
 /// A Lambda function, or an API route, that executes steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Function {
     /// `relay-outbox`, and `expire-orders` where it publishes rows that the stream missed.
     RelayOutbox,
@@ -32,17 +34,7 @@ pub enum Function {
 impl Function {
     /// The name of the function in `template.yaml`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::RelayOutbox => "relay-outbox",
-            Self::ReserveInventory => "reserve-inventory",
-            Self::ProcessPayment => "process-payment",
-            Self::VoidPayment => "void-payment",
-            Self::SettleReservation => "settle-reservation",
-            Self::SendEmail => "send-email",
-            Self::TrackOrder => "track-order",
-            Self::OrdersApi => "orders-api",
-            Self::ExpireOrders => "expire-orders",
-        }
+        self.into()
     }
 }
 

@@ -88,7 +88,7 @@ fn headers() -> Value {
 }
 
 fn security_schemes() -> Value {
-    let client_scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
+    let client_scopes = Scope::ALL.iter().copied().filter(|scope| *scope != Scope::HealthCheck);
     let scopes: Vec<&str> = client_scopes.map(Scope::name).collect();
     json!({
         // Not `oauth2`: its token URL differs from stack to stack.

@@ -70,7 +70,7 @@ struct Outgoing {
 #[async_trait]
 impl Mailer for Outgoing {
     async fn send(&self, email: &Email) -> Result<String, EffectError> {
-        let (world, kind) = (Arc::clone(&self.ports.world), email.kind.name());
+        let (world, kind) = (Arc::clone(&self.ports.world), email.kind.as_ref().to_owned());
         // Every order of a run has a different customer.
         let orders = world.orders.all().into_values();
         let order = orders
@@ -81,7 +81,7 @@ impl Mailer for Outgoing {
             return Err(anyhow::anyhow!("no such customer").into());
         };
         let claims = world.claims.claims();
-        let claim = claims.get(&Key::new(order, kind)).map(|(claim, _)| claim);
+        let claim = claims.get(&Key::new(order, &kind)).map(|(claim, _)| claim);
         // An attempt that has stalled since it acquired the claim cannot know that another one has sent the
         // email: SES does not support fencing tokens.
         if is_completed(claim) && !self.ports.caller.has_stalled() {
@@ -90,7 +90,7 @@ impl Mailer for Outgoing {
             ));
         }
         let sent = self.ports.caller.call("mailer.send", move || {
-            lock(&world.emails).push(SentEmail { order_id: order, kind: kind.to_owned() });
+            lock(&world.emails).push(SentEmail { order_id: order, kind: kind.clone() });
             world.check_order(order);
             "sent".to_owned()
         });

@@ -221,7 +221,7 @@ impl World {
         let stored = now(Orders::get(&self.orders, order)).ok().flatten();
         let reservation = now(Reservations::get(&self.inventory, order)).ok().flatten();
         Snapshot {
-            orders: stored.map(|stored| (order, stored.order)).into_iter().collect(),
+            orders: stored.map(|stored| (order, stored.value)).into_iter().collect(),
             reservations: reservation.map(|found| (order, found)).into_iter().collect(),
             payments: payment.map(|payment| (order, payment)).into_iter().collect(),
             intents: self.intents(Some(order)),

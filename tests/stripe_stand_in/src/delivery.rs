@@ -67,8 +67,7 @@ fn sign(secret: &str, at: Timestamp, body: &str) -> String {
     // HMAC accepts keys of any length, so this does not fail.
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
     let bytes = mac.map(|mac| mac.chain_update(format!("{time}.{body}")).finalize().into_bytes());
-    let hex: String = bytes.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
-    format!("t={time},v1={hex}")
+    format!("t={time},v1={}", bytes.map(hex::encode).unwrap_or_default())
 }
 
 #[cfg(test)]

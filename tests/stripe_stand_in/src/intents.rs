@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use strum::AsRefStr;
 
 use crate::account::{Account, Charge, new_id};
 use crate::cards::{Behaviour, Card};
@@ -15,8 +16,9 @@ use crate::error::{Result, StripeError};
 
 /// The status of a PaymentIntent. (`processing` and `requires_capture` do not occur with the cards and
 /// parameters that the stand-in supports.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, AsRefStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// There is no card yet, or the last one was declined.
     RequiresPaymentMethod,
@@ -31,17 +33,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// Returns Stripe's name for the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RequiresPaymentMethod => "requires_payment_method",
-            Self::RequiresConfirmation => "requires_confirmation",
-            Self::RequiresAction => "requires_action",
-            Self::Succeeded => "succeeded",
-            Self::Canceled => "canceled",
-        }
-    }
-
     fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Canceled)
     }
@@ -322,7 +313,7 @@ pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Time
     if intent.status.is_final() {
         return Err(intent.unexpected_state(format!(
             "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.",
-            intent.status.as_str()
+            intent.status.as_ref()
         )));
     }
     intent.status = Status::Canceled;

@@ -2,9 +2,8 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::CustomerId;
 use platform::config;
 
@@ -40,7 +39,7 @@ impl Profiles for DynamoDbProfiles {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("customer_id", AttributeValue::S(customer.to_string()))
+            .key("customer_id", text(customer))
             .consistent_read(true)
             .send()
             .await
@@ -59,19 +58,15 @@ impl Profiles for DynamoDbProfiles {
             .client
             .put_item()
             .table_name(&self.table)
-            .item("customer_id", AttributeValue::S(profile.id.to_string()))
-            .item("revision", AttributeValue::N(profile.revision.to_string()))
-            .item("profile", AttributeValue::S(serde_json::to_string(profile)?));
+            .item("customer_id", text(&profile.id))
+            .item("revision", number(profile.revision))
+            .item("profile", text(serde_json::to_string(profile)?));
         put = if previous == 0 {
             put.condition_expression("attribute_not_exists(customer_id)")
         } else {
             put.condition_expression("revision = :before")
-                .expression_attribute_values(":before", AttributeValue::N(previous.to_string()))
+                .expression_attribute_values(":before", number(previous))
         };
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("failed to write the profile")),
-        }
+        put_if(put).await.context("failed to write the profile")
     }
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use aws::Aws;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws::dynamodb::{number, put_if, text};
 use jiff::SignedDuration;
 use platform::config;
 use serde_json::Value;
@@ -44,7 +43,7 @@ impl Imports for DynamoDbImports {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("import_id", AttributeValue::S(id.to_owned()))
+            .key("import_id", text(id))
             .consistent_read(true)
             .send()
             .await
@@ -69,23 +68,19 @@ impl Imports for DynamoDbImports {
             .client
             .put_item()
             .table_name(&self.table)
-            .item("import_id", AttributeValue::S(import.id.clone()))
-            .item("file", AttributeValue::S(import.file.clone()))
-            .item("status", AttributeValue::S(status.to_owned()))
-            .item("version", AttributeValue::N(import.version.to_string()))
-            .item("import", AttributeValue::S(serde_json::to_string(import)?))
-            .item("expires_at", AttributeValue::N(expires_at.to_string()));
+            .item("import_id", text(&import.id))
+            .item("file", text(&import.file))
+            .item("status", text(status))
+            .item("version", number(import.version))
+            .item("import", text(serde_json::to_string(import)?))
+            .item("expires_at", number(expires_at));
         let put = match read {
             None => put.condition_expression("attribute_not_exists(import_id)"),
-            Some(read) => put
-                .condition_expression("version = :read")
-                .expression_attribute_values(":read", AttributeValue::N(read.to_string())),
+            Some(read) => {
+                put.condition_expression("version = :read").expression_attribute_values(":read", number(read))
+            }
         };
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("failed to write the import")),
-        }
+        put_if(put).await.context("failed to write the import")
     }
 }
 

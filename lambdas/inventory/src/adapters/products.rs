@@ -2,10 +2,11 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
 use domain::{DeliveryId, Sku};
 use platform::config;
 use platform::http::Precondition;
@@ -41,8 +42,8 @@ impl DynamoDbProducts {
             .client
             .get_item()
             .table_name(&self.deliveries)
-            .key("sku", AttributeValue::S(sku.to_string()))
-            .key("delivery_id", AttributeValue::S(delivery.to_string()))
+            .key("sku", text(sku))
+            .key("delivery_id", text(delivery))
             .consistent_read(true)
             .send()
             .await
@@ -63,7 +64,7 @@ impl Products for DynamoDbProducts {
             .client
             .get_item()
             .table_name(&self.products)
-            .key("sku", AttributeValue::S(sku.to_string()))
+            .key("sku", text(sku))
             .consistent_read(true)
             .send()
             .await
@@ -78,7 +79,7 @@ impl Products for DynamoDbProducts {
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
         let mut scan = self.client.scan().table_name(&self.products).limit(i32::try_from(limit)?);
         if let Some(after) = after {
-            scan = scan.exclusive_start_key("sku", AttributeValue::S(after.to_string()));
+            scan = scan.exclusive_start_key("sku", text(after));
         }
         let response = scan.send().await.context("failed to list products")?;
         let has_more = response.last_evaluated_key.is_some();
@@ -94,25 +95,24 @@ impl Products for DynamoDbProducts {
         offer: &Offer,
         condition: Precondition,
     ) -> anyhow::Result<Option<Product>> {
-        let number = |number: u64| AttributeValue::N(number.to_string());
         let tax = offer.tax_rate.map_or(" REMOVE tax_rate", |_| ", tax_rate = :tax_rate");
         let mut update = self
             .client
             .update_item()
             .table_name(&self.products)
-            .key("sku", AttributeValue::S(sku.to_string()))
+            .key("sku", text(sku))
             .update_expression(format!(
                 "SET #name = :name, price = :price, available = if_not_exists(available, :zero), \
                  held = if_not_exists(held, :zero), sold = if_not_exists(sold, :zero){tax} ADD revision :one",
             ))
             .expression_attribute_names("#name", "name")
-            .expression_attribute_values(":name", AttributeValue::S(offer.name.to_string()))
+            .expression_attribute_values(":name", text(&offer.name))
             .expression_attribute_values(":price", serde_dynamo::to_attribute_value(offer.price)?)
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew);
         if let Some(rate) = offer.tax_rate {
-            update = update.expression_attribute_values(":tax_rate", number(rate.basis_points().into()));
+            update = update.expression_attribute_values(":tax_rate", number(rate.basis_points()));
         }
         update = match condition {
             Precondition::None => update,
@@ -137,17 +137,16 @@ impl Products for DynamoDbProducts {
         delivery: &DeliveryId,
         quantity: u32,
     ) -> anyhow::Result<DeliveryOutcome> {
-        let number = |number: u32| AttributeValue::N(number.to_string());
         let put = Put::builder()
             .table_name(&self.deliveries)
-            .item("sku", AttributeValue::S(sku.to_string()))
-            .item("delivery_id", AttributeValue::S(delivery.to_string()))
+            .item("sku", text(sku))
+            .item("delivery_id", text(delivery))
             .item("quantity", number(quantity))
             .condition_expression("attribute_not_exists(delivery_id)")
             .build()?;
         let add = Update::builder()
             .table_name(&self.products)
-            .key("sku", AttributeValue::S(sku.to_string()))
+            .key("sku", text(sku))
             .update_expression("SET available = available + :quantity")
             .condition_expression("attribute_exists(sku) AND available <= :room")
             .expression_attribute_values(":quantity", number(quantity))

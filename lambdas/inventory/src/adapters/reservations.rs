@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem, Update};
 use domain::reservation::{ProductStock, Reservation, StockChange};
 use domain::{OrderId, Sku};
 use platform::config;
@@ -57,12 +58,11 @@ impl DynamoDbReservations {
     }
 
     fn update_stock(&self, change: &StockChange) -> anyhow::Result<TransactWriteItem> {
-        let number = |number: i64| AttributeValue::N(number.to_string());
         // No counter may become negative, and reserved stock must still have the expected price.
         let mut condition = vec!["attribute_exists(sku)"];
         let mut update = Update::builder()
             .table_name(&self.products)
-            .key("sku", AttributeValue::S(change.sku.to_string()))
+            .key("sku", text(&change.sku))
             .update_expression(
                 "SET available = available + :available, held = held + :held, sold = sold + :sold",
             )
@@ -97,7 +97,7 @@ impl Reservations for DynamoDbReservations {
             .client
             .get_item()
             .table_name(&self.reservations)
-            .key("order_id", AttributeValue::S(order.to_string()))
+            .key("order_id", text(order))
             .consistent_read(true)
             .send()
             .await
@@ -112,8 +112,7 @@ impl Reservations for DynamoDbReservations {
     }
 
     async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
-        let keys =
-            skus.iter().map(|sku| [("sku".to_owned(), AttributeValue::S(sku.to_string()))].into()).collect();
+        let keys = skus.iter().map(|sku| [("sku".to_owned(), text(sku))].into()).collect();
         let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build()?;
         let response = self
             .client
@@ -146,7 +145,7 @@ impl Reservations for DynamoDbReservations {
             Some(read) => put
                 .condition_expression("#state = :read")
                 .expression_attribute_names("#state", "state")
-                .expression_attribute_values(":read", AttributeValue::S(read.state.name().to_owned())),
+                .expression_attribute_values(":read", text(read.state.name())),
         };
         let mut items = vec![TransactWriteItem::builder().put(put.build()?).build()];
         for change in changes {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{KeysAndAttributes, Put, TransactWriteItem, Update};
 use domain::{DeliveryId, Sku};
 use platform::config;
 use serde::{Deserialize, Serialize};
@@ -29,14 +30,6 @@ struct MarkerItem {
     delivery_id: String,
     #[serde(flatten)]
     marker: DedupMarker,
-}
-
-fn text(text: impl ToString) -> AttributeValue {
-    AttributeValue::S(text.to_string())
-}
-
-fn number(number: impl ToString) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }
 
 impl DynamoDbStock {

@@ -5,11 +5,11 @@
 //! the SKU and the content of the file.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{DeliveryId, Sku};
 use platform::Clock;
+use platform::optimistic::Attempts;
 use serde::{Deserialize, Serialize};
 
 use super::row::{Row, RowError, Tax};
@@ -19,8 +19,6 @@ use crate::product::{MAX_STOCK, Offer, Product};
 /// more rows a transaction has, the more likely it conflicts with an order
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html>).
 pub const BATCH_SIZE: usize = 25;
-/// The maximum number of attempts to apply a row whose product is changed concurrently.
-const MAX_ATTEMPTS: u32 = 8;
 
 /// Records that a row of a file has been processed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,19 +198,15 @@ impl Applier<'_> {
     }
 
     async fn apply_one(&self, row: &(u64, Row)) -> anyhow::Result<Outcome> {
-        for attempt in 1..=MAX_ATTEMPTS {
+        let mut attempts = Attempts::at_contended(format!("the row on line {}", row.0));
+        loop {
+            attempts.start_after_backoff(self.clock).await?;
             if let Some(outcome) =
                 self.try_apply(std::slice::from_ref(row)).await?.and_then(|mut outcomes| outcomes.pop())
             {
                 return Ok(outcome);
             }
-            let max_delay = Duration::from_millis(10).saturating_mul(1 << attempt.min(6));
-            self.clock.sleep(max_delay.mul_f64(self.clock.random())).await;
         }
-        anyhow::bail!(
-            "{MAX_ATTEMPTS} attempts to apply the row on line {} failed because of write conflicts",
-            row.0
-        )
     }
 
     /// Reads, decides and writes once. Returns `None` if there is a write conflict.

@@ -5,13 +5,15 @@ use std::fmt;
 use domain::money::Currency;
 use domain::{Money, ProductName, Sku, TaxRate};
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 
 use super::records::{MAX_FIELDS, MAX_ROW_BYTES, Record, Truncation};
 use crate::request::MAX_DELIVERY_QUANTITY;
 
 /// A column of a file. The format is documented in `docs/IMPORT.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumIter, EnumString, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Column {
     /// The SKU of the product.
     Sku,
@@ -27,22 +29,14 @@ pub enum Column {
     Quantity,
     /// A column that `rejected.csv` adds. It is ignored, so that the file can be corrected and uploaded
     /// again.
+    #[strum(disabled)]
     Ignored,
 }
-
-const COLUMNS: [(&str, Column); 6] = [
-    ("sku", Column::Sku),
-    ("name", Column::Name),
-    ("price", Column::Price),
-    ("currency", Column::Currency),
-    ("tax_rate", Column::TaxRate),
-    ("quantity", Column::Quantity),
-];
 
 impl Column {
     /// The name of the column in the header; `None` for an ignored column.
     pub fn name(self) -> Option<&'static str> {
-        COLUMNS.iter().find(|(_, column)| *column == self).map(|(name, _)| *name)
+        (self != Self::Ignored).then(|| self.into())
     }
 }
 
@@ -121,7 +115,7 @@ impl Header {
     /// # Errors
     /// When a column is unknown, occurs twice, or is missing.
     pub fn parse(separator: u8, record: &Record) -> Result<Self, RowError> {
-        let known = COLUMNS.map(|(name, _)| name).join(", ");
+        let known = Column::iter().filter_map(Column::name).collect::<Vec<_>>().join(", ");
         let expected = format!("the first line must name the columns, which are {known}");
         if record.truncation.is_some() {
             return Err(RowError::of_row(expected));
@@ -129,7 +123,7 @@ impl Header {
         let mut columns = Vec::with_capacity(record.fields.len());
         for field in &record.fields {
             let name = String::from_utf8_lossy(field).trim().to_lowercase();
-            let found = COLUMNS.iter().find(|(known, _)| *known == name).map(|(_, column)| *column);
+            let found = name.parse().ok();
             let ignored = REJECTED_COLUMNS.contains(&name.as_str()).then_some(Column::Ignored);
             let Some(column) = found.or(ignored) else {
                 let shown: String = name.chars().take(40).collect();
@@ -140,9 +134,9 @@ impl Header {
             }
             columns.push(column);
         }
-        let missing = |(_, column): &&(&str, Column)| *column != Column::TaxRate && !columns.contains(column);
-        match COLUMNS.iter().find(missing) {
-            Some((name, _)) => Err(RowError::new(name, format!("the column is missing: {expected}"))),
+        let missing = |column: &Column| *column != Column::TaxRate && !columns.contains(column);
+        match Column::iter().find(missing).and_then(Column::name) {
+            Some(name) => Err(RowError::new(name, format!("the column is missing: {expected}"))),
             None => Ok(Self { separator, columns }),
         }
     }

@@ -1,6 +1,10 @@
 //! The ClamAV daemon, over TCP: the command `INSTREAM` of
 //! <https://docs.clamav.net/manual/Usage/Scanning.html#clamd>, see `clamd(8)`. The client sends any number of
 //! chunks, each prefixed by its length; a length of zero ends the stream.
+//!
+//! The crate `clamav-client` (2.3) does not fit: when clamd closes the connection because a file is too long, it
+//! fails without reading the response, so that the file would be scanned again instead of being rejected; it
+//! limits neither the time nor the size of the response; and it leaves parsing the response to its caller.
 
 use std::time::Duration;
 

@@ -2,11 +2,12 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use domain::product::{Upload, UploadState};
+use domain::product::Upload;
 use domain::{Sku, UploadId};
 use jiff::SignedDuration;
 use platform::config;
@@ -47,16 +48,11 @@ impl ImageItem {
     }
 
     fn new(upload: &Upload, item: String) -> anyhow::Result<Self> {
-        let status = match upload.state {
-            UploadState::Pending => PENDING,
-            UploadState::Ready { .. } => "ready",
-            UploadState::Rejected { .. } => "rejected",
-        };
         Ok(Self {
             sku: upload.sku.clone(),
             item,
             upload_id: upload.id,
-            status: status.to_owned(),
+            status: upload.state.as_ref().to_owned(),
             record: serde_json::to_string(upload)?,
             expires_at: None,
         })
@@ -86,8 +82,8 @@ impl DynamoDbImages {
     async fn get_item(&self, sku: &Sku, item: String) -> anyhow::Result<Option<Upload>> {
         let get = self.client.get_item().table_name(&self.table).consistent_read(true);
         let response = get
-            .key("sku", AttributeValue::S(sku.to_string()))
-            .key("item", AttributeValue::S(item))
+            .key("sku", text(sku))
+            .key("item", text(item))
             .send()
             .await
             .context("the upload could not be read")?;
@@ -101,7 +97,7 @@ impl DynamoDbImages {
             .set_item(Some(serde_dynamo::to_item(ImageItem::for_upload(upload)?)?))
             .condition_expression("#status = :pending")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":pending", AttributeValue::S(PENDING.to_owned()))
+            .expression_attribute_values(":pending", text(PENDING))
             .build()?)
     }
 
@@ -111,7 +107,7 @@ impl DynamoDbImages {
             .table_name(&self.table)
             .set_item(Some(serde_dynamo::to_item(ImageItem::new(upload, CURRENT.to_owned())?)?))
             .condition_expression("attribute_not_exists(upload_id) OR upload_id < :id")
-            .expression_attribute_values(":id", AttributeValue::S(upload.id.to_string()))
+            .expression_attribute_values(":id", text(upload.id))
             .build()?)
     }
 
@@ -143,13 +139,9 @@ impl Images for DynamoDbImages {
         let item = serde_dynamo::to_item(ImageItem::for_upload(upload)?)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         // A retry by the SDK can arrive after the upload was completed, and must not overwrite it.
-        match put.condition_expression("attribute_not_exists(sku)").send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.into_service_error() {
-                error if error.is_conditional_check_failed_exception() => Ok(()),
-                error => Err(anyhow::Error::new(error).context("the upload could not be created")),
-            },
-        }
+        let put = put.condition_expression("attribute_not_exists(sku)");
+        put_if(put).await.context("the upload could not be created")?;
+        Ok(())
     }
 
     async fn get(&self, sku: &Sku, id: UploadId) -> anyhow::Result<Option<Upload>> {
@@ -161,8 +153,8 @@ impl Images for DynamoDbImages {
         let response = query
             .key_condition_expression("sku = :sku AND begins_with(#item, :upload)")
             .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":sku", AttributeValue::S(sku.to_string()))
-            .expression_attribute_values(":upload", AttributeValue::S(UPLOAD_PREFIX.to_owned()))
+            .expression_attribute_values(":sku", text(sku))
+            .expression_attribute_values(":upload", text(UPLOAD_PREFIX))
             .scan_index_forward(false)
             .limit(1)
             .send()

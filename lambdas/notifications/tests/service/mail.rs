@@ -15,7 +15,7 @@ fn each_kind_as_text_and_html() {
     {
         let email = email(&event);
         assert_eq!(email.to.as_str(), "ada@example.com");
-        let name = email.kind.name();
+        let name = email.kind.as_ref();
         insta::assert_snapshot!(
             format!("{name}.txt"),
             format!("Subject: {}\n\n{}", email.subject, email.text)

@@ -40,7 +40,7 @@ fn world() -> World {
 }
 
 fn key() -> Key {
-    Key::new(order_id(), EmailKind::Confirmation.name())
+    Key::new(order_id(), EmailKind::Confirmation.as_ref())
 }
 
 impl World {

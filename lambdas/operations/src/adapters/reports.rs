@@ -2,9 +2,8 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use platform::config;
 
 use crate::report::Report;
@@ -38,7 +37,7 @@ impl Reports for DynamoDbReports {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("name", AttributeValue::S(ITEM_NAME.to_owned()))
+            .key("name", text(ITEM_NAME))
             .send()
             .await
             .context("the report could not be read")?;
@@ -49,20 +48,17 @@ impl Reports for DynamoDbReports {
     }
 
     async fn save(&self, report: &Report) -> anyhow::Result<()> {
-        let checked_at = AttributeValue::N(report.checked_at.as_millisecond().to_string());
+        let checked_at = number(report.checked_at.as_millisecond());
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .item("name", AttributeValue::S(ITEM_NAME.to_owned()))
+            .item("name", text(ITEM_NAME))
             .item("checked_at", checked_at.clone())
-            .item("report", AttributeValue::S(serde_json::to_string(report)?))
+            .item("report", text(serde_json::to_string(report)?))
             .condition_expression("attribute_not_exists(checked_at) OR checked_at < :this")
             .expression_attribute_values(":this", checked_at);
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(anyhow::Error::new(error).context("the report could not be written")),
-        }
+        put_if(put).await.context("the report could not be written")?;
+        Ok(())
     }
 }

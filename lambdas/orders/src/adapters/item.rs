@@ -59,7 +59,7 @@ pub(super) fn parse_order(item: Item) -> anyhow::Result<Stored> {
     let item: OrderItem =
         serde_dynamo::from_item(item).context("a row of the orders table could not be parsed")?;
     let order = serde_json::from_str(&item.order).context("an order in the table could not be parsed")?;
-    Ok(Stored { order, version: item.version })
+    Ok(Stored { value: order, version: item.version })
 }
 
 /// An item of the outbox table.

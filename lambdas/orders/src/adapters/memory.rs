@@ -37,7 +37,7 @@ impl InMemoryOrders {
     /// All orders.
     pub fn all(&self) -> BTreeMap<OrderId, Order> {
         let tables = lock(&self.tables);
-        tables.orders.iter().map(|(id, stored)| (*id, stored.order.clone())).collect()
+        tables.orders.iter().map(|(id, stored)| (*id, stored.value.clone())).collect()
     }
 
     /// The events that have not been published yet.
@@ -64,7 +64,7 @@ impl Orders for InMemoryOrders {
         }
         anyhow::ensure!(!tables.orders.contains_key(&order.id), "order {} already exists", order.id);
         tables.idempotency.insert(record.key.clone(), record.clone());
-        tables.orders.insert(order.id, Stored { order: order.clone(), version: 1 });
+        tables.orders.insert(order.id, Stored { value: order.clone(), version: 1 });
         tables.outbox.insert(event.id, event.clone());
         Ok(Placed::Created)
     }
@@ -81,7 +81,7 @@ impl Orders for InMemoryOrders {
             .orders
             .values()
             .rev()
-            .map(|stored| &stored.order)
+            .map(|stored| &stored.value)
             .filter(|order| order.details.customer.id == *customer)
             .filter(|order| after.is_none_or(|after| order.id < after));
         let orders: Vec<Order> = remaining.by_ref().take(usize::try_from(limit)?).cloned().collect();
@@ -98,7 +98,7 @@ impl Orders for InMemoryOrders {
         let Some(stored) = tables.orders.get_mut(&order.id).filter(|now| now.version == read.version) else {
             return Ok(false);
         };
-        *stored = Stored { order: order.clone(), version: read.version.saturating_add(1) };
+        *stored = Stored { value: order.clone(), version: read.version.saturating_add(1) };
         if let Some(event) = event {
             tables.outbox.insert(event.id, event.clone());
         }
@@ -113,14 +113,14 @@ impl Orders for InMemoryOrders {
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
         self.failures.check("listing open orders")?;
         let OpenOrdersCursor { shard, after } = next.unwrap_or(OpenOrdersCursor { shard: 0, after: None });
-        let position = |stored: &Stored| (sortable(stored.order.details.placed_at), stored.order.id);
+        let position = |stored: &Stored| (sortable(stored.value.details.placed_at), stored.value.id);
         let after = after.map(|(order, placed_at)| (sortable(placed_at), order));
         let before = sortable(before);
         let tables = lock(&self.tables);
         let mut open: Vec<&Stored> = tables
             .orders
             .values()
-            .filter(|stored| !stored.order.status().is_final() && shard_of(stored.order.id) == shard)
+            .filter(|stored| !stored.value.status().is_final() && shard_of(stored.value.id) == shard)
             .filter(|stored| position(stored).0 < before)
             .filter(|stored| after.as_ref().is_none_or(|after| position(stored) > *after))
             .collect();
@@ -128,7 +128,7 @@ impl Orders for InMemoryOrders {
         let page: Vec<Stored> = open.first().map(|stored| (*stored).clone()).into_iter().collect();
         let next = match page.last() {
             Some(last) if open.len() > 1 => {
-                Some(OpenOrdersCursor { shard, after: Some((last.order.id, last.order.details.placed_at)) })
+                Some(OpenOrdersCursor { shard, after: Some((last.value.id, last.value.details.placed_at)) })
             }
             _ if shard + 1 < OPEN_SHARDS => Some(OpenOrdersCursor { shard: shard + 1, after: None }),
             _ => None,

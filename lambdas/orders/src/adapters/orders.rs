@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::order::Order;
 use domain::{CustomerId, Event, OrderId};
 use jiff::Timestamp;
@@ -67,7 +68,7 @@ impl DynamoDbOrders {
             .client
             .get_item()
             .table_name(table)
-            .key("key", AttributeValue::S(key.to_owned()))
+            .key("key", text(key))
             .consistent_read(true)
             .send()
             .await
@@ -96,7 +97,7 @@ impl Orders for DynamoDbOrders {
             .set_item(Some(serde_dynamo::to_item(record)?))
             .condition_expression("attribute_not_exists(#key) OR expires_at < :now")
             .expression_attribute_names("#key", "key")
-            .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()))
+            .expression_attribute_values(":now", number(now.as_second()))
             .build()?;
         let order = Put::builder()
             .table_name(&self.orders)
@@ -132,7 +133,7 @@ impl Orders for DynamoDbOrders {
             .client
             .get_item()
             .table_name(&self.orders)
-            .key("order_id", AttributeValue::S(id.to_string()))
+            .key("order_id", text(id))
             .consistent_read(true)
             .send()
             .await
@@ -147,13 +148,13 @@ impl Orders for DynamoDbOrders {
             .table_name(&self.orders)
             .index_name("by_customer")
             .key_condition_expression("customer_id = :customer")
-            .expression_attribute_values(":customer", AttributeValue::S(customer.to_string()))
+            .expression_attribute_values(":customer", text(customer))
             .scan_index_forward(false)
             .limit(i32::try_from(limit)?);
         if let Some(after) = after {
             query = query
-                .exclusive_start_key("customer_id", AttributeValue::S(customer.to_string()))
-                .exclusive_start_key("order_id", AttributeValue::S(after.to_string()));
+                .exclusive_start_key("customer_id", text(customer))
+                .exclusive_start_key("order_id", text(after));
         }
         let response = query.send().await.context("failed to list the orders of the customer")?;
         let has_more = response.last_evaluated_key.is_some();
@@ -161,7 +162,7 @@ impl Orders for DynamoDbOrders {
             .items
             .unwrap_or_default()
             .into_iter()
-            .map(|item| Ok(parse_order(item)?.order))
+            .map(|item| Ok(parse_order(item)?.value))
             .collect::<anyhow::Result<_>>()?;
         let next = orders.last().filter(|_| has_more).map(|order| order.id);
         Ok(Page { orders, next })
@@ -172,23 +173,17 @@ impl Orders for DynamoDbOrders {
             .table_name(&self.orders)
             .set_item(Some(order_item(order, read.version.saturating_add(1))?))
             .condition_expression("version = :read")
-            .expression_attribute_values(":read", AttributeValue::N(read.version.to_string()))
+            .expression_attribute_values(":read", number(read.version))
             .build()?;
         let Some(event) = event else {
-            let response = self
+            let put = self
                 .client
                 .put_item()
                 .table_name(put.table_name())
                 .set_item(Some(put.item().clone()))
                 .set_condition_expression(put.condition_expression().map(str::to_owned))
-                .set_expression_attribute_values(put.expression_attribute_values().cloned())
-                .send()
-                .await;
-            return match response.map_err(SdkError::into_service_error) {
-                Ok(_) => Ok(true),
-                Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-                Err(error) => Err(anyhow::Error::new(error).context("failed to write the order")),
-            };
+                .set_expression_attribute_values(put.expression_attribute_values().cloned());
+            return put_if(put).await.context("failed to write the order");
         };
         let response = self
             .client
@@ -216,14 +211,14 @@ impl Orders for DynamoDbOrders {
             .table_name(&self.orders)
             .index_name("by_open")
             .key_condition_expression("open_shard = :shard AND placed_at < :before")
-            .expression_attribute_values(":shard", AttributeValue::S(shard_name(shard)))
-            .expression_attribute_values(":before", AttributeValue::S(sortable(before)))
+            .expression_attribute_values(":shard", text(shard_name(shard)))
+            .expression_attribute_values(":before", text(sortable(before)))
             .limit(OPEN_ORDERS_PAGE_SIZE);
         if let Some((order, placed_at)) = &after {
             query = query
-                .exclusive_start_key("open_shard", AttributeValue::S(shard_name(shard)))
-                .exclusive_start_key("placed_at", AttributeValue::S(sortable(*placed_at)))
-                .exclusive_start_key("order_id", AttributeValue::S(order.to_string()));
+                .exclusive_start_key("open_shard", text(shard_name(shard)))
+                .exclusive_start_key("placed_at", text(sortable(*placed_at)))
+                .exclusive_start_key("order_id", text(order));
         }
         let response = query.send().await.context("failed to list the open orders")?;
         let has_more = response.last_evaluated_key.is_some();
@@ -231,7 +226,7 @@ impl Orders for DynamoDbOrders {
             response.items.unwrap_or_default().into_iter().map(parse_order).collect::<anyhow::Result<_>>()?;
         let next = match page.last() {
             Some(last) if has_more => {
-                Some(OpenOrdersCursor { shard, after: Some((last.order.id, last.order.details.placed_at)) })
+                Some(OpenOrdersCursor { shard, after: Some((last.value.id, last.value.details.placed_at)) })
             }
             _ if shard + 1 < OPEN_SHARDS => Some(OpenOrdersCursor { shard: shard + 1, after: None }),
             _ => None,

@@ -2,8 +2,8 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::text;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::EventId;
 use jiff::Timestamp;
 use platform::config;
@@ -39,7 +39,7 @@ impl DynamoDbOutbox {
 #[async_trait]
 impl Outbox for DynamoDbOutbox {
     async fn remove(&self, event: EventId) -> anyhow::Result<()> {
-        let key = AttributeValue::S(event.to_string());
+        let key = text(event);
         let response = self.client.delete_item().table_name(&self.table).key("event_id", key).send().await;
         response.context("failed to remove the row from the outbox")?;
         Ok(())
@@ -52,7 +52,7 @@ impl Outbox for DynamoDbOutbox {
             .scan()
             .table_name(&self.table)
             .filter_expression("created_at < :before")
-            .expression_attribute_values(":before", AttributeValue::S(sortable(before)))
+            .expression_attribute_values(":before", text(sortable(before)))
             .into_paginator()
             .items()
             .send();

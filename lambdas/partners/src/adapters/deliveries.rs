@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::EventId;
 use jiff::Timestamp;
 use platform::config;
+use platform::optimistic::Versioned;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Delivery, DeliveryState, RETENTION};
-use crate::store::{Deliveries, Page, Position, Versioned};
+use crate::store::{Deliveries, Page, Position};
 use crate::webhook::WebhookId;
 
 /// The table of deliveries, and its index that lists them by time.
@@ -57,10 +58,6 @@ fn read_item(item: Item) -> anyhow::Result<Versioned<Delivery>> {
     Ok(Versioned { value, version: item.version })
 }
 
-fn string(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
 impl DynamoDbDeliveries {
     /// The table in `WEBHOOK_DELIVERIES_TABLE`.
     ///
@@ -83,8 +80,8 @@ impl Deliveries for DynamoDbDeliveries {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("webhook_id", string(webhook))
-            .key("event_id", string(event))
+            .key("webhook_id", text(webhook))
+            .key("event_id", text(event))
             .consistent_read(true)
             .send()
             .await
@@ -104,13 +101,10 @@ impl Deliveries for DynamoDbDeliveries {
             None => put.condition_expression("attribute_not_exists(webhook_id)"),
             Some(read) => put
                 .condition_expression("version = :read")
-                .expression_attribute_values(":read", AttributeValue::N(read.version.to_string())),
+                .expression_attribute_values(":read", number(read.version)),
         };
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(Some(Versioned { value: delivery.clone(), version })),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(None),
-            Err(error) => Err(anyhow::Error::new(error).context("the delivery could not be written")),
-        }
+        let is_written = put_if(put).await.context("the delivery could not be written")?;
+        Ok(is_written.then(|| Versioned { value: delivery.clone(), version }))
     }
 
     async fn list(&self, webhook: WebhookId, after: Option<&Position>, limit: u32) -> anyhow::Result<Page> {
@@ -120,14 +114,14 @@ impl Deliveries for DynamoDbDeliveries {
             .table_name(&self.table)
             .index_name("by_time")
             .key_condition_expression("webhook_id = :webhook")
-            .expression_attribute_values(":webhook", string(webhook))
+            .expression_attribute_values(":webhook", text(webhook))
             .scan_index_forward(false)
             .limit(i32::try_from(limit)?);
         if let Some(after) = after {
             query = query
-                .exclusive_start_key("webhook_id", string(webhook))
-                .exclusive_start_key("event_id", string(after.event))
-                .exclusive_start_key("position", string(after));
+                .exclusive_start_key("webhook_id", text(webhook))
+                .exclusive_start_key("event_id", text(after.event))
+                .exclusive_start_key("position", text(after));
         }
         let response = query.send().await.context("the deliveries could not be listed")?;
         let has_more = response.last_evaluated_key.is_some();
@@ -168,8 +162,8 @@ mod tests {
         let event = Event::new(Uuid::from_u128(1).into(), fact, now, cause);
         let delivery = Delivery::new(Uuid::from_u128(2).into(), without_personal_data(&event).unwrap(), now);
         let item = write_item(&delivery, 7).unwrap();
-        assert_eq!(item["position"], string(format!("2026-11-23T10:15:30.123456Z#{}", event.id)));
-        assert_eq!(item["webhook_id"], string(Uuid::from_u128(2)));
+        assert_eq!(item["position"], text(format!("2026-11-23T10:15:30.123456Z#{}", event.id)));
+        assert_eq!(item["webhook_id"], text(Uuid::from_u128(2)));
         assert_eq!(item["expires_at"], AttributeValue::N("1798020930".to_owned()));
         assert!(!format!("{item:?}").contains("Ada"));
         assert_eq!(read_item(item).unwrap(), Versioned { value: delivery.clone(), version: 7 });

@@ -11,10 +11,11 @@ use http::{Request, Response, StatusCode};
 use platform::http_client::{HttpClient, NoResponse};
 use platform::lock;
 use platform::memory::InjectedFaults;
+use platform::optimistic::Versioned;
 
 use crate::delivery::Delivery;
 use crate::signature::{SECRET_BYTES, SigningSecret};
-use crate::store::{Deliveries, DeliveryQueue, Page, Partners, Position, SecretGenerator, Versioned};
+use crate::store::{Deliveries, DeliveryQueue, Page, Partners, Position, SecretGenerator};
 use crate::webhook::{Subscriptions, WebhookId};
 
 /// A store of subscriptions.

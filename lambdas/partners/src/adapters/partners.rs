@@ -2,14 +2,14 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::CustomerId;
 use platform::config;
+use platform::optimistic::Versioned;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Partners, Versioned};
+use crate::store::Partners;
 use crate::webhook::Subscriptions;
 
 /// The table of subscriptions.
@@ -49,7 +49,7 @@ impl Partners for DynamoDbPartners {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("partner_id", AttributeValue::S(partner.to_string()))
+            .key("partner_id", text(partner))
             .consistent_read(true)
             .send()
             .await
@@ -80,12 +80,8 @@ impl Partners for DynamoDbPartners {
             put.condition_expression("attribute_not_exists(partner_id)")
         } else {
             put.condition_expression("version = :read")
-                .expression_attribute_values(":read", AttributeValue::N(read.version.to_string()))
+                .expression_attribute_values(":read", number(read.version))
         };
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("the subscriptions could not be written")),
-        }
+        put_if(put).await.context("the subscriptions could not be written")
     }
 }

@@ -2,11 +2,10 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::OrderId;
-use domain::payment::{Payment, PaymentState};
+use domain::payment::Payment;
 use platform::config;
 
 use crate::store::Payments;
@@ -40,7 +39,7 @@ impl Payments for DynamoDbPayments {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("order_id", AttributeValue::S(order.to_string()))
+            .key("order_id", text(order))
             .consistent_read(true)
             .send()
             .await
@@ -52,31 +51,21 @@ impl Payments for DynamoDbPayments {
     }
 
     async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {
-        let state = match payment.state {
-            PaymentState::Charging { .. } => "charging",
-            PaymentState::Succeeded { .. } => "succeeded",
-            PaymentState::Declined { .. } => "declined",
-            PaymentState::Voided { .. } => "voided",
-        };
         let previous = payment.version.saturating_sub(1);
         let mut put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .item("order_id", AttributeValue::S(payment.order_id.to_string()))
-            .item("version", AttributeValue::N(payment.version.to_string()))
-            .item("state", AttributeValue::S(state.to_owned()))
-            .item("payment", AttributeValue::S(serde_json::to_string(payment)?));
+            .item("order_id", text(payment.order_id))
+            .item("version", number(payment.version))
+            .item("state", text(payment.state.as_ref()))
+            .item("payment", text(serde_json::to_string(payment)?));
         put = if previous == 0 {
             put.condition_expression("attribute_not_exists(order_id)")
         } else {
             put.condition_expression("version = :before")
-                .expression_attribute_values(":before", AttributeValue::N(previous.to_string()))
+                .expression_attribute_values(":before", number(previous))
         };
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("the payment could not be written")),
-        }
+        put_if(put).await.context("the payment could not be written")
     }
 }

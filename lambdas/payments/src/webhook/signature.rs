@@ -51,7 +51,7 @@ impl<'a> Signature<'a> {
         let at = time.and_then(|time| Some((time, Timestamp::from_second(time.parse().ok()?).ok()?)));
         let (time, at) = at.ok_or(SignatureError::Malformed)?;
         let candidates: Vec<_> =
-            fields().filter(|(name, _)| *name == "v1").filter_map(|(_, hex)| decode_hex(hex)).collect();
+            fields().filter(|(name, _)| *name == "v1").filter_map(|(_, text)| decode_mac(text)).collect();
         if candidates.is_empty() {
             return Err(SignatureError::Malformed);
         }
@@ -83,9 +83,8 @@ impl<'a> Signature<'a> {
 #[cfg(feature = "test-support")]
 pub fn sign(secret: &str, at: Timestamp, body: &[u8]) -> String {
     let time = at.as_second().to_string();
-    let bytes = mac(secret, &time, body).map(|mac| mac.finalize().into_bytes());
-    let hex: String = bytes.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
-    format!("t={time},v1={hex}")
+    let v1 = mac(secret, &time, body).map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default();
+    format!("t={time},v1={v1}")
 }
 
 /// `None` if the key has an invalid length, which cannot happen: HMAC accepts keys of any length.
@@ -97,17 +96,9 @@ fn mac(secret: &str, time: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
     Some(mac)
 }
 
-fn decode_hex(hex: &str) -> Option<[u8; MAC_BYTES]> {
+fn decode_mac(text: &str) -> Option<[u8; MAC_BYTES]> {
     let mut bytes = [0; MAC_BYTES];
-    if hex.len() != 2 * MAC_BYTES {
-        return None;
-    }
-    let nibbles = hex.chars().map(|digit| digit.to_digit(16).and_then(|nibble| u8::try_from(nibble).ok()));
-    for (index, nibble) in nibbles.enumerate() {
-        let byte = bytes.get_mut(index / 2)?;
-        *byte = (*byte << 4) | nibble?;
-    }
-    Some(bytes)
+    hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
 }
 
 #[cfg(test)]

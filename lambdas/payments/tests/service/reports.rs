@@ -14,7 +14,7 @@ fn end(record: Option<Payment>) -> String {
     match record.unwrap().state {
         PaymentState::Succeeded { intent, .. } => format!("succeeded with {intent}"),
         PaymentState::Declined { reason, .. } => format!("declined: {}", reason.code),
-        PaymentState::Voided { reason, .. } => format!("voided: {}", reason.name()),
+        PaymentState::Voided { reason, .. } => format!("voided: {}", reason.as_ref()),
         PaymentState::Charging { .. } => "charging".to_owned(),
     }
 }

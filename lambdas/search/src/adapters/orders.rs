@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::text;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::OrderId;
@@ -58,7 +59,7 @@ impl OrderImages for DynamoDbImages {
             .projection_expression("order_id, version, #order")
             .expression_attribute_names("#order", "order");
         if let Some(after) = after {
-            scan = scan.exclusive_start_key("order_id", AttributeValue::S(after.to_string()));
+            scan = scan.exclusive_start_key("order_id", text(after));
         }
         let response = scan.send().await.context("the orders table could not be read")?;
         let next = response.last_evaluated_key.as_ref().map(parse_order_id).transpose()?;
@@ -77,8 +78,7 @@ impl OrderImages for DynamoDbImages {
     async fn find_missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>> {
         let mut missing: BTreeSet<OrderId> = orders.iter().copied().collect();
         for batch in orders.chunks(MAX_KEYS) {
-            let key =
-                |order: &OrderId| Item::from([("order_id".to_owned(), AttributeValue::S(order.to_string()))]);
+            let key = |order: &OrderId| Item::from([("order_id".to_owned(), text(order))]);
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(batch.iter().map(key).collect()))
                 .projection_expression("order_id")

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -112,14 +113,6 @@ impl DynamoDbRows {
     }
 }
 
-fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
 fn posting_key(posting: &Posting) -> Item {
     [("partition".to_owned(), text(&posting.partition)), ("sort".to_owned(), text(&posting.sort))].into()
 }
@@ -196,11 +189,7 @@ impl Rows for DynamoDbRows {
                 put.condition_expression("stamp = :read").expression_attribute_values(":read", number(stamp))
             }
         };
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
-            Err(error) => Err(anyhow::Error::new(error).context("the search index could not be written")),
-        }
+        put_if(put).await.context("the search index could not be written")
     }
 
     async fn put_postings(&self, postings: &[Posting]) -> anyhow::Result<()> {

@@ -2,22 +2,22 @@
 
 use domain::OrderId;
 use jiff::{SignedDuration, Timestamp};
+use platform::optimistic::Attempts;
 
 use super::keys::Posting;
 use super::rows::{MAX_REMOVALS, Record, Rows};
 use crate::document::Document;
 use crate::store::IndexOutcome;
 
-/// The maximum number of attempts when other writers change the record concurrently. Each conflict means that
-/// another writer made progress.
-const MAX_ATTEMPTS: u32 = 16;
 /// The lifetime of the tombstone of a removed order: longer than the retention of the stream (a day) and the
 /// duration of a rebuild, either of which could restore the order.
 const TOMBSTONE_TTL: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 pub(super) async fn index(rows: &impl Rows, document: Document) -> anyhow::Result<IndexOutcome> {
     let order = document.order_id;
-    for _ in 0..MAX_ATTEMPTS {
+    let mut attempts = Attempts::at_contended(format!("the record of order {order}"));
+    loop {
+        attempts.start()?;
         let read = rows.record(order).await?;
         let stamp = read.as_ref().map(|record| record.stamp);
         let next_stamp = stamp.unwrap_or_default().saturating_add(1);
@@ -47,11 +47,12 @@ pub(super) async fn index(rows: &impl Rows, document: Document) -> anyhow::Resul
             return Ok(IndexOutcome::Written);
         }
     }
-    anyhow::bail!("other writers changed order {order} during all {MAX_ATTEMPTS} attempts to index it")
 }
 
 pub(super) async fn remove(rows: &impl Rows, order: OrderId, now: Timestamp) -> anyhow::Result<()> {
-    for _ in 0..MAX_ATTEMPTS {
+    let mut attempts = Attempts::at_contended(format!("the record of order {order}"));
+    loop {
+        attempts.start()?;
         let read = rows.record(order).await?;
         let stamp = read.as_ref().map(|record| record.stamp);
         match &read {
@@ -75,7 +76,6 @@ pub(super) async fn remove(rows: &impl Rows, order: OrderId, now: Timestamp) -> 
             return remove_debris(rows, tombstone).await;
         }
     }
-    anyhow::bail!("other writers changed order {order} during all {MAX_ATTEMPTS} attempts to remove it")
 }
 
 /// Removes the postings that a record lists as debris, and stops once the record has changed: another writer

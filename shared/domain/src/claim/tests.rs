@@ -105,7 +105,7 @@ fn another_payload_is_refused_in_every_state() {
         for second in [1, 1000] {
             let intent = Intent { fingerprint: &other, requested_at: at(0), policy: Policy::Retry };
             let decision = decide(Some(read), &intent, &attempt(SECOND, second));
-            assert_eq!(decision, Decision::Refuse(Refusal::PayloadMismatch), "{}", read.status.name());
+            assert_eq!(decision, Decision::Refuse(Refusal::PayloadMismatch), "{}", read.status.as_ref());
         }
     }
 }

@@ -8,61 +8,51 @@ use axum::extract::FromRequestParts;
 use domain::CustomerId;
 use http::request::Parts;
 use serde_json::{Map, Value};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::problem::Problem;
 
 /// A scope of an access token (RFC 6749 §3.3). The resource servers in `template.yaml` define the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
 pub enum Scope {
     /// Read orders: customers their own, staff and the shop's own machines all orders.
+    #[strum(serialize = "orders/read")]
     OrdersRead,
     /// Place and cancel orders.
+    #[strum(serialize = "orders/write")]
     OrdersWrite,
     /// Update products and record stock deliveries.
+    #[strum(serialize = "inventory/write")]
     InventoryWrite,
     /// Read the caller's own profile.
+    #[strum(serialize = "profile/read")]
     ProfileRead,
     /// Update the caller's own profile.
+    #[strum(serialize = "profile/write")]
     ProfileWrite,
     /// Place, read and cancel orders for a partner's customers.
+    #[strum(serialize = "partner/orders")]
     PartnerOrders,
     /// Subscribe to a partner's order events.
+    #[strum(serialize = "partner/webhooks")]
     PartnerWebhooks,
     /// Export orders and read sales reports.
+    #[strum(serialize = "reports/read")]
     ReportsRead,
     /// Check the health of the shop: place, read and list orders of the synthetic customer. It restricts the
     /// token of a machine to that, whatever other scopes the token has. It has no effect in the token of a
     /// user.
+    #[strum(serialize = "health/check")]
     HealthCheck,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 9] = [
-        Self::OrdersRead,
-        Self::OrdersWrite,
-        Self::InventoryWrite,
-        Self::ProfileRead,
-        Self::ProfileWrite,
-        Self::PartnerOrders,
-        Self::PartnerWebhooks,
-        Self::ReportsRead,
-        Self::HealthCheck,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The name in a token.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::OrdersRead => "orders/read",
-            Self::OrdersWrite => "orders/write",
-            Self::InventoryWrite => "inventory/write",
-            Self::ProfileRead => "profile/read",
-            Self::ProfileWrite => "profile/write",
-            Self::PartnerOrders => "partner/orders",
-            Self::PartnerWebhooks => "partner/webhooks",
-            Self::ReportsRead => "reports/read",
-            Self::HealthCheck => "health/check",
-        }
+        self.into()
     }
 }
 
@@ -74,7 +64,7 @@ impl Scopes {
     /// Parses the claim `scope`, a space-separated list of names. Unknown names are ignored.
     pub fn parse(claim: &str) -> Self {
         let named = |scope: &Scope| claim.split(' ').any(|name| name == scope.name());
-        Self(Scope::ALL.into_iter().filter(named).collect())
+        Self(Scope::ALL.iter().copied().filter(named).collect())
     }
 
     /// Whether the token has `scope`.
@@ -304,9 +294,9 @@ mod tests {
         let alone = Scopes::from_iter([Scope::HealthCheck]);
         let status =
             |access: Access, caller: &Caller| access.authorize(caller).err().map(|problem| problem.status());
-        for scopes in [alone.clone(), Scopes::from_iter(Scope::ALL)] {
+        for scopes in [alone.clone(), Scopes::from_iter(Scope::ALL.iter().copied())] {
             let machine = Caller::Machine { id: id.clone(), scopes };
-            for scope in Scope::ALL {
+            for &scope in Scope::ALL {
                 assert_eq!(status(Access::ScopeOrHealthCheck(scope), &machine), None);
                 assert_eq!(status(Access::Scope(scope), &machine), Some(StatusCode::FORBIDDEN), "{scope:?}");
                 assert_eq!(

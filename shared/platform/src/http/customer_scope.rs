@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn the_health_check_accesses_the_synthetic_customer_only() {
-        for scopes in [Scopes::from_iter([Scope::HealthCheck]), Scopes::from_iter(Scope::ALL)] {
+        for scopes in [Scopes::from_iter([Scope::HealthCheck]), Scopes::from_iter(Scope::ALL.iter().copied())]
+        {
             let scope = CustomerScope::of_caller(&Caller::Machine { id: id("m"), scopes }).unwrap();
             assert_eq!(scope, CustomerScope::Own(id(SYNTHETIC_CUSTOMER_ID)));
             assert!(scope.includes(&id(SYNTHETIC_CUSTOMER_ID)));
@@ -152,7 +153,7 @@ mod tests {
             }
         }
         // The scope has no effect in the token of a user, who may be staff or not.
-        let scopes = Scopes::from_iter(Scope::ALL);
+        let scopes = Scopes::from_iter(Scope::ALL.iter().copied());
         let user = CustomerScope::of_caller(&Caller::User {
             id: id("u-1"),
             is_staff: false,

@@ -5,6 +5,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::optimistic::WriteConflicts;
+
 /// An error response, which says what is wrong and what to do about it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
@@ -232,6 +234,13 @@ impl From<anyhow::Error> for Problem {
     fn from(error: anyhow::Error) -> Self {
         tracing::error!(error = %format!("{error:#}"), "a call failed");
         Self::unavailable()
+    }
+}
+
+/// A 503, like a failed call: the same request may succeed later.
+impl From<WriteConflicts> for Problem {
+    fn from(error: WriteConflicts) -> Self {
+        anyhow::Error::from(error).into()
     }
 }
 

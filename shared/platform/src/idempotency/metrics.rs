@@ -9,6 +9,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use strum::AsRefStr;
 use tracing::Metadata;
 
 use super::Key;
@@ -17,7 +18,8 @@ use super::Key;
 pub(crate) const TARGET: &str = "platform::idempotency::metrics";
 
 /// What happened to a requested effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum EffectEvent {
     /// The lease was acquired to execute the effect.
     Claimed,
@@ -46,27 +48,9 @@ pub(super) enum EffectEvent {
 }
 
 impl EffectEvent {
-    /// The value of the log field and metric dimension `idempotency`.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Claimed => "claimed",
-            Self::Duplicate => "duplicate",
-            Self::InProgress => "in_progress",
-            Self::UnknownRetried => "unknown_retried",
-            Self::UnknownBlocked => "unknown_blocked",
-            Self::UnknownReconciled => "unknown_reconciled",
-            Self::Mismatch => "mismatch",
-            Self::TooLate => "too_late",
-            Self::NotDone => "not_done",
-            Self::Unknown => "unknown",
-            Self::Lost => "lost",
-            Self::Completed => "completed",
-        }
-    }
-
     /// Writes the log line: a warning if an operator may have to act.
     pub(super) fn log(self, key: &Key) {
-        let (idempotency, subject, effect) = (self.name(), key.subject.as_str(), key.effect.as_str());
+        let (idempotency, subject, effect) = (self.as_ref(), key.subject.as_str(), key.effect.as_str());
         match self {
             Self::Claimed | Self::Duplicate | Self::InProgress | Self::NotDone | Self::Completed => {
                 tracing::info!(target: TARGET, IdempotentEffects = 1, idempotency, subject, effect, "effect");

@@ -15,9 +15,10 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::functions::Function;
 use crate::server::{Handler, Server};
 use responses::Body;
+use strum::VariantArray;
 
 /// A service that functions call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 #[expect(missing_docs, reason = "the variants have the names of the services")]
 pub enum Service {
     CloudWatch,
@@ -34,20 +35,6 @@ pub enum Service {
 }
 
 impl Service {
-    const ALL: [Self; 11] = [
-        Self::CloudWatch,
-        Self::DynamoDb,
-        Self::EventBridge,
-        Self::SecretsManager,
-        Self::S3,
-        Self::Ses,
-        Self::Sqs,
-        Self::Inventory,
-        Self::Shop,
-        Self::SignIn,
-        Self::Stripe,
-    ];
-
     /// The environment variable with the URL of the service.
     pub fn variable(self) -> &'static str {
         match self {
@@ -97,7 +84,7 @@ impl Backend {
     pub async fn start(tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<Self> {
         let traffic = Arc::new(Mutex::new(Traffic::default()));
         let mut servers = Vec::new();
-        for service in Service::ALL {
+        for service in Service::VARIANTS {
             let handler = Arc::new(ServiceHandler { service, traffic: Arc::clone(&traffic) });
             servers.push((service, Server::start(tls.cloned(), handler).await?));
         }

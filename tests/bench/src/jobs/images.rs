@@ -79,7 +79,7 @@ fn magick_arguments(path: &str, folder: &Path) -> Vec<String> {
     for size in RenditionSize::ALL {
         arguments.extend(["-resize".to_owned(), format!("{0}x{0}>", size.max_side())]);
         for (quality, extension) in [(WEBP_QUALITY, "webp"), (JPEG_QUALITY, "jpg")] {
-            let file = folder.join(format!("{}.{extension}", size.name())).to_string_lossy().into_owned();
+            let file = folder.join(format!("{}.{extension}", size.as_ref())).to_string_lossy().into_owned();
             arguments.extend(["-quality".to_owned(), quality.to_owned(), "-write".to_owned(), file]);
         }
     }

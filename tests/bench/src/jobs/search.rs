@@ -19,6 +19,7 @@ use search::postings::rows::Rows;
 use search::postings::{Posting, PostingsIndex, Range};
 use search::store::OrderIndex;
 use serde_json::{Value, json};
+use strum::VariantArray;
 use uuid::Uuid;
 
 use super::Section;
@@ -89,7 +90,7 @@ async fn rows(binary: &Path, orders: usize, searches: usize) -> anyhow::Result<V
             process.invoke().await?;
             let mut all = Vec::new();
             let mut table = Vec::new();
-            for kind in Kind::ALL {
+            for kind in Kind::VARIANTS {
                 let mut measured = Measurements::default();
                 for number in 0..searches {
                     // A pseudo-random order.
@@ -150,7 +151,7 @@ fn format_range(values: &[usize]) -> String {
 }
 
 /// A kind of search.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, VariantArray)]
 enum Kind {
     Email,
     OrderId,
@@ -165,19 +166,6 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
-        Self::Email,
-        Self::OrderId,
-        Self::FullName,
-        Self::NameAndTea,
-        Self::PartOfAName,
-        Self::CommonWord,
-        Self::CommonWords,
-        Self::NameAndStatus,
-        Self::Day,
-        Self::Newest,
-    ];
-
     fn name(self) -> &'static str {
         match self {
             Self::Email => "an email address",
@@ -370,7 +358,7 @@ mod tests {
     async fn each_kind_of_search_has_hits() {
         let rows = build_index(500).await.unwrap();
         let index = PostingsIndex::new(rows, Arc::new(SystemClock));
-        for kind in Kind::ALL {
+        for kind in Kind::VARIANTS {
             let query = kind.query(250, 500);
             let words = query.iter().find(|(name, _)| *name == "q").map_or("", |(_, words)| words);
             let found = index

@@ -126,7 +126,7 @@ impl Script {
             Call::Replace { order: number, version, change, event } => {
                 let (order, _) = order(number, 1, seconds(0)?)?;
                 let (new, requested) = changed(&order, change)?;
-                let read = Stored { order, version };
+                let read = Stored { value: order, version };
                 Answer::Replaced(orders.replace(&read, &new, event.then_some(&requested)).await?)
             }
             Call::List { customer: number, after, limit } => {
@@ -137,7 +137,7 @@ impl Script {
                 let (mut found, mut next) = (BTreeMap::new(), None);
                 loop {
                     let (page, more) = orders.list_open(seconds(before)?, next).await?;
-                    found.extend(page.into_iter().map(|stored| (stored.order.id.to_string(), stored)));
+                    found.extend(page.into_iter().map(|stored| (stored.value.id.to_string(), stored)));
                     next = more;
                     if next.is_none() {
                         break Answer::Open(found);

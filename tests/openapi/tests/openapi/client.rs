@@ -70,7 +70,7 @@ fn build_clients() -> Rc<[Client]> {
 
 /// A caller that is allowed to use an operation.
 fn allowed_caller(access: Access) -> Caller {
-    let all = Scope::ALL.into_iter().filter(|scope| *scope != Scope::HealthCheck);
+    let all = Scope::ALL.iter().copied().filter(|scope| *scope != Scope::HealthCheck);
     let (id, scopes) = ("u-1".parse().unwrap(), Scopes::from_iter(all));
     match access {
         Access::Public => Caller::Anonymous,

@@ -151,7 +151,7 @@ proptest! {
             Some(Caller::User { is_staff, scopes, .. }) => {
                 prop_assert!(is_access_token);
                 prop_assert!(!is_staff || groups.to_string().contains("staff"));
-                for one in Scope::ALL {
+                for &one in Scope::ALL {
                     prop_assert_eq!(scopes.contains(one), scope.split(' ').any(|it| it == one.name()));
                 }
             }

@@ -68,8 +68,7 @@ fn verify(signature: &str, body: &str) -> Value {
     let (time, v1) = signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(format!("{time}.{body}").as_bytes());
-    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(v1, hex);
+    assert_eq!(v1, hex::encode(mac.finalize().into_bytes()));
     serde_json::from_str(body).unwrap()
 }
 

@@ -56,7 +56,7 @@ impl Wrong {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
         let Some(stored) = self.store.get(event.subject).await? else { return Ok(()) };
         let id = OrderId::from(Uuid::from_u128(number.into()));
-        let order = Order { id, ..stored.order };
+        let order = Order { id, ..stored.value };
         let record = IdempotencyRecord {
             key: format!("extra {number}"),
             fingerprint: String::new(),
@@ -119,7 +119,7 @@ impl Orders for Wrong {
             // In the contracts, one customer has all orders.
             let all = self.store.list(&"cust-1".parse()?, None, 1000).await?.orders;
             let ended = all.into_iter().filter(|order| order.status().is_final());
-            page.extend(ended.map(|order| Stored { order, version: 2 }));
+            page.extend(ended.map(|order| Stored { value: order, version: 2 }));
             return Ok((page, next));
         }
         let (page, next) = self.store.list_open(before, next).await?;
