@@ -1,131 +1,107 @@
-//! `cargo xtask …`: the command line for developers and operators. One module per command.
+//! `cargo xtask …`: the command line for developers. Commands that need the AWS SDK, or a compiler of their own, are
+//! in other programs: see [`programs`].
 
-use clap::{Parser, Subcommand};
-
-mod api;
-mod audit;
-mod aws;
-mod binaries;
-mod buckets;
-mod chaos;
 mod commands;
-mod container;
-mod contract;
-mod deploy;
-mod duration;
-mod emulator;
-mod follow;
-mod http;
-mod instance;
-mod logs;
-mod mail;
-mod names;
-mod ports;
-mod process;
-mod products;
-mod queues;
-mod release;
-mod scanner;
-mod signals;
-mod stack;
-mod stand_in;
-mod timeline;
-mod token;
-mod tools;
-mod ui;
-mod verify;
-mod webhooks;
 
-use commands::{
-    audit as audit_command, bench, catalogue, chaos as chaos_command, demo, dlq, down, env, invoke, order,
-    program, remove, search as search_command, status, test, timeline as timeline_command, up,
-    verify as verify_command,
-};
+use std::process::ExitCode;
 
-/// The command line for developers and operators: run the whole system on this machine, follow orders,
-/// diagnose and redrive failed messages, test and audit.
-#[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
-struct Cli {
-    /// The CloudFormation stack for `order`, `timeline`, `dlq`, `audit`, `search`, `env`, `verify` and
-    /// `remove`. The default is the stack on this machine; any other is on AWS, and accessed with your AWS
-    /// credentials and region.
-    #[arg(long, global = true, env = "XTASK_STACK", default_value = names::LOCAL_STACK, value_name = "NAME")]
-    stack: String,
-    #[command(subcommand)]
-    command: Command,
-}
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches as _, Subcommand};
+use terminal::ui;
+use xtask::programs::{self, FORWARDED, Program};
 
+use commands::{bench, test};
+
+/// The commands of this program.
 #[derive(Subcommand)]
-enum Command {
-    Up(up::Args),
-    Down(down::Args),
-    Status(status::Args),
-    Env(env::Args),
-    Invoke(invoke::Args),
-    Demo(demo::Args),
-    Order(order::Args),
-    Timeline(timeline_command::Args),
-    Dlq(dlq::Args),
-    Audit(audit_command::Args),
-    Search(search_command::Args),
+enum Own {
     Test(test::Args),
-    Verify(verify_command::Args),
-    Remove(remove::Args),
-    /// Run the functions in virtual time with faults at any call: thousands of seeds, or one seed with its
-    /// trace.
-    Simulate(program::Args),
-    /// Explore the protocol with a model checker, or a variant with one protection switched off.
-    Model(program::Args),
     Bench(bench::Args),
-    Chaos(chaos_command::Args),
-    Catalogue(catalogue::Args),
-    /// Generate the API contract from the routes: docs/openapi.json, docs/API.md, the reference.
-    Contract(program::Args),
-    /// Generate template.yaml from the services' templates and the routes.
-    Template(program::Args),
 }
 
-fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
-        Command::Up(args) => local_only(&cli.stack).and_then(|()| up::run(&args)),
-        Command::Down(args) => local_only(&cli.stack).and_then(|()| down::run(&args)),
-        Command::Status(args) => local_only(&cli.stack).and_then(|()| status::run(&args)),
-        Command::Env(args) => env::run(&cli.stack, &args),
-        Command::Invoke(args) => local_only(&cli.stack).and_then(|()| invoke::run(&args)),
-        Command::Demo(args) => local_only(&cli.stack).and_then(|()| demo::run(&args)),
-        Command::Order(args) => order::run(&cli.stack, &args),
-        Command::Timeline(args) => timeline_command::run(&cli.stack, &args),
-        Command::Audit(args) => audit_command::run(&cli.stack, &args),
-        Command::Search(args) => search_command::run(&cli.stack, &args),
-        Command::Dlq(args) => dlq::run(&cli.stack, &args),
-        Command::Test(args) => test::run(&args),
-        Command::Verify(args) => verify_command::run(&cli.stack, &args),
-        Command::Remove(args) => remove::run(&cli.stack, &args),
-        Command::Simulate(args) => program::run("simulate", &args),
-        Command::Model(args) => program::run("model", &args),
-        Command::Bench(args) => bench::run(&args),
-        Command::Chaos(args) => chaos_command::run(&args),
-        Command::Catalogue(args) => catalogue::run(&args),
-        Command::Contract(args) => program::run("contract", &args),
-        Command::Template(args) => program::run("template", &args),
-    };
-    match done {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+fn main() -> ExitCode {
+    match run(&cli().get_matches()) {
+        Ok(code) => code,
         Err(error) => {
             ui::failure(&format!("{error:#}"));
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
 }
 
-/// Rejects `--stack` with a stack on AWS, for commands that support local stacks only.
-fn local_only(stack: &str) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        stack == names::LOCAL_STACK,
-        "this command supports the local stack only: omit `--stack {stack}`.\n\
-         To deploy to AWS: sam build && sam deploy --config-env staging"
-    );
-    Ok(())
+fn cli() -> Command {
+    let options = Arg::new("options").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+    let options = options.help("Options of the command; `--help` shows them");
+    let forwarded = FORWARDED.iter().map(|forwarded| {
+        Command::new(forwarded.name).about(forwarded.about).disable_help_flag(true).arg(&options)
+    });
+    let stack = Arg::new("stack").long("stack").value_name("NAME").action(ArgAction::Set);
+    let cli = Command::new("cargo xtask")
+        .bin_name("cargo xtask")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(
+            "The command line for developers: run the whole system on this machine, test it, generate files",
+        )
+        .after_help("For a stack on AWS, without a checkout: shopctl, see docs/SHOPCTL.md")
+        .arg(stack.help("For commands that work on any stack: its name. The default is the local one"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(forwarded);
+    Own::augment_subcommands(cli)
+}
+
+fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let found = matches.subcommand().and_then(|(name, options)| {
+        Some((FORWARDED.iter().find(|forwarded| forwarded.name == name)?, options))
+    });
+    let Some((forwarded, options)) = found else {
+        match Own::from_arg_matches(matches)? {
+            Own::Test(args) => test::run(&args)?,
+            Own::Bench(args) => bench::run(&args)?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut all: Vec<&str> = Vec::new();
+    let program = match forwarded.program {
+        Program::Own => forwarded.name,
+        Program::LocalStack => {
+            all.push(forwarded.name);
+            if let Some(stack) = matches.get_one::<String>("stack") {
+                all.extend(["--stack", stack]);
+            }
+            "local-stack"
+        }
+    };
+    all.extend(options.get_many::<String>("options").into_iter().flatten().map(String::as_str));
+    let code = programs::run(program, &all)?.code();
+    Ok(code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> (String, Vec<String>) {
+        let matches = cli().try_get_matches_from(line.split(' ')).unwrap();
+        let (name, options) = matches.subcommand().unwrap();
+        let options = options.get_many::<String>("options").into_iter().flatten();
+        (name.to_owned(), options.cloned().collect())
+    }
+
+    #[test]
+    fn this_program_does_without_the_aws_sdk() {
+        let tree = ["tree", "--package", "xtask", "--edges", "normal,build", "--prefix", "none"];
+        let tree = xtask::process::cargo().args(tree).output().unwrap();
+        let tree = String::from_utf8(tree.stdout).unwrap();
+        assert!(tree.contains("clap ") && !tree.lines().any(|line| line.starts_with("aws")), "{tree}");
+    }
+
+    #[test]
+    fn the_options_of_forwarded_commands_are_not_parsed() {
+        cli().debug_assert();
+        for line in ["dlq list --stack shop --reason x", "up --help", "model --version --stack -h"] {
+            let (name, options) = parse(&format!("xtask {line}"));
+            assert_eq!(format!("{name} {}", options.join(" ")), line);
+        }
+        assert_eq!(parse("xtask --stack shop audit --settled"), ("audit".into(), vec!["--settled".into()]));
+    }
 }

@@ -1,25 +1,23 @@
-//! Child processes: run to completion with their output logged, or started as services that run until `down`.
+//! Child processes of the developer's commands: cargo and the installed tools.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use terminal::process::{command_text, run};
+use terminal::ui::DIM;
 
-use crate::{instance::display_path, signals};
-use std::os::unix::process::CommandExt as _;
+use crate::paths::{display_path, repo_root};
 
-/// The polling interval.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How many lines of a log an error quotes.
 const TAIL_LINES: usize = 30;
 
 /// Runs `command` with its output in `log`. If it fails, the error quotes the end of the log.
-pub(crate) fn run_logged(command: &mut Command, log: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When the command fails or cannot be started.
+pub fn run_logged(command: &mut Command, log: &Path) -> anyhow::Result<()> {
     let file = File::create(log).with_context(|| format!("cannot write {}", display_path(log)))?;
     command.stdout(file.try_clone()?).stderr(file);
     let status = run(command)?;
@@ -29,91 +27,21 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path) -> anyhow::Result<()
     Ok(())
 }
 
-/// Runs `command` to completion. A request to stop is forwarded to it and its children.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<ExitStatus> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start `{}`", command_text(command)))?;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        if let Err(stop) = signals::check() {
-            terminate_group(&mut child);
-            return Err(stop);
-        }
-        std::thread::sleep(POLL_INTERVAL);
+/// Runs a command with its output on the terminal.
+///
+/// # Errors
+/// When the command fails or cannot be started.
+pub fn run_visible(command: &mut Command) -> anyhow::Result<()> {
+    anstream::println!("{DIM}$ {}{DIM:#}", command_text(command));
+    let status = run(command)?;
+    if !status.success() {
+        bail!("`{}` failed ({status}), see above", command_text(command));
     }
-}
-
-/// Runs `command` like [`run`], and passes each line of its standard output to `on_line` as it arrives.
-pub(crate) fn run_with_lines(
-    command: &mut Command,
-    mut on_line: impl FnMut(&str),
-) -> anyhow::Result<ExitStatus> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start `{}`", command_text(command)))?;
-    let output = child.stdout.take().context("the output of a child process is unavailable")?;
-    let (sender, lines) = std::sync::mpsc::channel();
-    let reader = std::thread::spawn(move || {
-        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                return;
-            }
-        }
-    });
-    loop {
-        match lines.recv_timeout(POLL_INTERVAL) {
-            Ok(line) => on_line(&line),
-            Err(RecvTimeoutError::Timeout) => {
-                if let Err(stop) = signals::check() {
-                    terminate_group(&mut child);
-                    return Err(stop);
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    let _ = reader.join();
-    Ok(child.wait()?)
-}
-
-/// Terminates a child and its children: with SIGTERM, and after five seconds with SIGKILL.
-fn terminate_group(child: &mut Child) {
-    let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
-    let _ = kill_process_group(group, Signal::TERM);
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            break;
-        }
-        std::thread::sleep(POLL_INTERVAL);
-    }
-    // Processes of the group that outlived its leader.
-    let _ = kill_process_group(group, Signal::KILL);
-    let _ = child.wait();
-}
-
-/// The command line in short form: without the directory of the program, and with paths relative to the
-/// repository.
-pub(crate) fn command_text(command: &Command) -> String {
-    let name = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
-    let mut text = name.to_string_lossy().into_owned();
-    for argument in command.get_args() {
-        text.push(' ');
-        text.push_str(&display_path(Path::new(argument)));
-    }
-    text
+    Ok(())
 }
 
 /// The last lines of a log, and the path of the file.
-pub(crate) fn log_tail(log: &Path) -> String {
+pub fn log_tail(log: &Path) -> String {
     let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = text.unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -124,7 +52,7 @@ pub(crate) fn log_tail(log: &Path) -> String {
 
 /// A `cargo` command without the variables that the surrounding `cargo run` set for this process: they would
 /// make build scripts run again.
-pub(crate) fn cargo() -> Command {
+pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
@@ -132,204 +60,21 @@ pub(crate) fn cargo() -> Command {
             command.env_remove(&*name);
         }
     }
-    command.current_dir(crate::instance::repo_root());
+    command.current_dir(repo_root());
     command
-}
-
-/// A program that keeps running after this one. A file holds its process id; the marker tells whether the
-/// process with that id is still the same program.
-pub(crate) struct Service {
-    /// Its name in messages.
-    pub(crate) name: &'static str,
-    /// The file that holds the process id.
-    pub(crate) pid_file: PathBuf,
-    /// A part of its command line that identifies it.
-    pub(crate) marker: String,
-    /// The file that receives its output.
-    pub(crate) log: PathBuf,
-}
-
-impl Service {
-    /// The process id, if it is running.
-    pub(crate) fn pid(&self) -> Option<Pid> {
-        let pid = std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?;
-        let is_ours = command_line(pid).is_some_and(|line| line.contains(&self.marker));
-        if is_ours { Pid::from_raw(pid) } else { None }
-    }
-
-    /// Whether it was started and ended without [`Service::stop`].
-    pub(crate) fn has_crashed(&self) -> bool {
-        self.pid_file.exists() && self.pid().is_none()
-    }
-
-    /// Starts it in its own process group, which the terminal's Ctrl-C does not reach.
-    pub(crate) fn start(&self, command: &mut Command) -> anyhow::Result<Child> {
-        let log =
-            File::create(&self.log).with_context(|| format!("cannot write {}", display_path(&self.log)))?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot start {} (`{}`)", self.name, command_text(command)))?;
-        std::fs::write(&self.pid_file, child.id().to_string())?;
-        Ok(child)
-    }
-
-    /// Waits until `ready` returns true. If the process ends before that, the error quotes its log.
-    pub(crate) fn wait_until_ready(
-        &self,
-        mut child: Child,
-        limit: Duration,
-        ready: impl Fn() -> bool,
-    ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + limit;
-        while !ready() {
-            if let Some(status) = child.try_wait()? {
-                let _ = std::fs::remove_file(&self.pid_file);
-                bail!(
-                    "{} exited during startup ({status}). The end of its output:\n{}",
-                    self.name,
-                    log_tail(&self.log)
-                );
-            }
-            if Instant::now() > deadline {
-                bail!(
-                    "{} was not ready within {} s. The end of its output:\n{}\nStop it: cargo xtask down",
-                    self.name,
-                    limit.as_secs(),
-                    log_tail(&self.log)
-                );
-            }
-            signals::check()?;
-            std::thread::sleep(POLL_INTERVAL);
-        }
-        Ok(())
-    }
-
-    /// Stops it: with SIGTERM, and after `grace` with SIGKILL. Returns whether it was running.
-    pub(crate) fn stop(&self, grace: Duration) -> anyhow::Result<bool> {
-        let Some(pid) = self.pid() else {
-            let _ = std::fs::remove_file(&self.pid_file);
-            return Ok(false);
-        };
-        kill_process(pid, Signal::TERM).with_context(|| format!("cannot stop {}", self.name))?;
-        let deadline = Instant::now() + grace;
-        while self.pid().is_some() {
-            if Instant::now() > deadline {
-                // The pid file stays, so that the next start detects the unclean stop.
-                kill_process_group(pid, Signal::KILL)?;
-                return Ok(true);
-            }
-            std::thread::sleep(POLL_INTERVAL);
-        }
-        let _ = std::fs::remove_file(&self.pid_file);
-        Ok(true)
-    }
-}
-
-/// Kills every process whose command line contains `marker`.
-pub(crate) fn kill_leftovers(marker: &str) {
-    kill_matching(marker, |_| true);
-}
-
-/// Kills (SIGKILL) the processes whose command line contains `marker` and whose id satisfies `filter`.
-/// Returns their number.
-pub(crate) fn kill_matching(marker: &str, filter: impl Fn(i32) -> bool) -> usize {
-    let found = processes().into_iter().filter(|(pid, line)| line.contains(marker) && filter(*pid));
-    let pids = found.filter_map(|(pid, _)| Pid::from_raw(pid));
-    pids.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
-}
-
-/// The command line of a process; `None` if there is no such process, or it is a zombie.
-pub(crate) fn command_line(pid: i32) -> Option<String> {
-    let line = if Path::new("/proc/self/cmdline").exists() {
-        let raw = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        String::from_utf8_lossy(&raw).replace('\0', " ")
-    } else {
-        let output = Command::new("ps").args(["-o", "command=", "-p", &pid.to_string()]).output().ok()?;
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    let line = line.trim();
-    (!line.is_empty()).then(|| line.to_owned())
-}
-
-/// The processes that are visible to this user, except this one, with their command lines.
-fn processes() -> Vec<(i32, String)> {
-    let own = i32::try_from(std::process::id()).unwrap_or_default();
-    let mut found = Vec::new();
-    if let Ok(entries) = std::fs::read_dir("/proc") {
-        for entry in entries.flatten() {
-            let pid = entry.file_name().to_string_lossy().parse().ok().filter(|pid| *pid != own);
-            found.extend(pid.and_then(|pid| Some((pid, command_line(pid)?))));
-        }
-    } else if let Ok(output) = Command::new("ps").args(["-axo", "pid=,command="]).output() {
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let (pid, command) = line.trim().split_once(' ').unwrap_or_default();
-            found.extend(pid.parse().ok().filter(|pid| *pid != own).map(|pid| (pid, command.to_owned())));
-        }
-    }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn service(dir: &Path, marker: &str) -> Service {
-        Service {
-            name: "the sleeper",
-            pid_file: dir.join("pid"),
-            marker: marker.to_owned(),
-            log: dir.join("log"),
-        }
-    }
-
-    fn scratch(name: &str) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        dir
-    }
-
-    #[test]
-    fn a_service_is_found_by_its_pid_and_stopped() {
-        let dir = scratch("stop");
-        let service = service(&dir, "sleep 61.5");
-        let mut child = service.start(Command::new("sleep").arg("61.5")).unwrap();
-        // Between fork and exec the process still has the command line of the test.
-        while service.pid().is_none() {
-            std::thread::sleep(POLL_INTERVAL);
-        }
-        assert!(service.stop(Duration::from_secs(5)).unwrap());
-        assert!(service.pid().is_none());
-        assert!(!service.has_crashed());
-        assert!(!child.wait().unwrap().success());
-        std::fs::remove_dir_all(dir).unwrap();
-    }
-
-    #[test]
-    fn another_process_that_reuses_the_pid_is_not_stopped() {
-        let dir = scratch("reused-pid");
-        let mut other = Command::new("sleep").arg("62.5").spawn().unwrap();
-        let service = service(&dir, "some-other-program");
-        std::fs::write(&service.pid_file, other.id().to_string()).unwrap();
-        assert!(service.has_crashed());
-        assert!(!service.stop(Duration::from_secs(1)).unwrap());
-        assert!(other.try_wait().unwrap().is_none());
-        other.kill().unwrap();
-        other.wait().unwrap();
-        std::fs::remove_dir_all(dir).unwrap();
-    }
-
     #[test]
     fn a_failed_command_quotes_the_end_of_its_log() {
-        let dir = scratch("quote");
-        let log = dir.join("log");
+        let log = std::env::temp_dir().join(format!("xtask-quote-{}.log", std::process::id()));
         let error = run_logged(Command::new("sh").args(["-c", "echo no luck; exit 3"]), &log).unwrap_err();
+        std::fs::remove_file(&log).unwrap();
         let text = format!("{error:#}");
         assert!(text.contains("  | no luck\n"), "{text}");
-        assert!(text.contains("log"), "{text}");
-        std::fs::remove_dir_all(dir).unwrap();
+        assert!(text.contains(".log"), "{text}");
     }
 }

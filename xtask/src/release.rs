@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
+use terminal::process;
 
-use crate::instance::{display_path, repo_root};
-use crate::process;
+use crate::paths::{display_path, repo_root};
+use crate::process::cargo;
 use crate::tools::Tools;
 
 /// This machine's architecture, as Lambda names it; also the name of a folder in `build/`.
-pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 /// The corresponding flag of `cargo lambda`.
 const FLAG: &str = if cfg!(target_arch = "aarch64") { "--arm64" } else { "--x86-64" };
 
@@ -20,7 +21,7 @@ const FLAG: &str = if cfg!(target_arch = "aarch64") { "--arm64" } else { "--x86-
 ///
 /// # Errors
 /// When `make` is missing, or the build fails; cargo prints the reason.
-pub(crate) fn build(tools: &Tools) -> anyhow::Result<()> {
+pub fn build(tools: &Tools) -> anyhow::Result<()> {
     let mut make = tool("make", tools)?;
     make.args(["--makefile", &format!("build/{ARCHITECTURE}/Makefile"), "functions"]);
     let status = process::run(&mut make).context("`sam build` also needs make: install it")?;
@@ -32,7 +33,7 @@ pub(crate) fn build(tools: &Tools) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the build fails.
-pub(crate) fn build_package(tools: &Tools, package: &str) -> anyhow::Result<()> {
+pub fn build_package(tools: &Tools, package: &str) -> anyhow::Result<()> {
     let mut cargo = tool("cargo", tools)?;
     cargo.args(["lambda", "build", "--release", FLAG, "--locked", "--bins", "--package", package]);
     cargo.arg("--lambda-dir").arg(lambda_dir());
@@ -45,7 +46,7 @@ pub(crate) fn build_package(tools: &Tools, package: &str) -> anyhow::Result<()> 
 ///
 /// # Errors
 /// When nothing has been built.
-pub(crate) fn binaries() -> anyhow::Result<BTreeMap<String, PathBuf>> {
+pub fn binaries() -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let folder = lambda_dir();
     let entries = std::fs::read_dir(&folder)
         .with_context(|| format!("nothing is built in {}", display_path(&folder)))?;
@@ -64,7 +65,7 @@ pub(crate) fn binaries() -> anyhow::Result<BTreeMap<String, PathBuf>> {
 ///
 /// # Errors
 /// When nothing has been built, or the folder cannot be written.
-pub(crate) fn copy_binaries(folder: &Path) -> anyhow::Result<()> {
+pub fn copy_binaries(folder: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", display_path(folder)))?;
     for (name, binary) in binaries()? {
         std::fs::copy(&binary, folder.join(name)).with_context(|| {
@@ -76,7 +77,7 @@ pub(crate) fn copy_binaries(folder: &Path) -> anyhow::Result<()> {
 
 /// Where `cargo lambda` puts each binary, as in `build/functions.mk`: in a folder with its name, as
 /// `bootstrap`.
-pub(crate) fn lambda_dir() -> PathBuf {
+pub fn lambda_dir() -> PathBuf {
     repo_root().join(target_dir()).join("lambda").join(ARCHITECTURE)
 }
 
@@ -87,7 +88,7 @@ fn target_dir() -> OsString {
 /// A command that finds the tools, without the variables that cargo set for this process.
 fn tool(program: &str, tools: &Tools) -> anyhow::Result<Command> {
     let mut command = Command::new(program);
-    for (name, value) in process::cargo().get_envs() {
+    for (name, value) in cargo().get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),

@@ -7,8 +7,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
+use terminal::ui;
 
-use crate::{instance, process, ui};
+use crate::paths::{local_dir, repo_root};
+use crate::process;
 
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const CONTRACT_REQUIREMENTS: &str = include_str!("../requirements-contract.txt");
@@ -17,50 +19,50 @@ const LINT_REQUIREMENTS: &str = include_str!("../requirements-lint.txt");
 const MIN_PYTHON: (u32, u32) = (3, 10);
 
 /// The installed tools of `requirements.txt`.
-pub(crate) struct Tools {
+pub struct Tools {
     bin: PathBuf,
 }
 
 impl Tools {
     /// Installs what `requirements.txt` pins, unless it is installed.
-    pub(crate) fn ensure() -> anyhow::Result<Self> {
+    pub fn ensure() -> anyhow::Result<Self> {
         let what = "the emulator, SAM CLI, cargo-lambda and zig into .local/tools";
         Ok(Self { bin: install("venv", "requirements.txt", REQUIREMENTS, what, "about 300 MB")? })
     }
 
     /// The Python interpreter with the tools' libraries.
-    pub(crate) fn python(&self) -> PathBuf {
+    pub fn python(&self) -> PathBuf {
         self.bin.join("python")
     }
 
     /// cfn-lint, which comes with the SAM CLI.
-    pub(crate) fn cfn_lint(&self) -> Command {
+    pub fn cfn_lint(&self) -> Command {
         let mut command = Command::new(self.bin.join("cfn-lint"));
-        command.current_dir(instance::repo_root());
+        command.current_dir(repo_root());
         command
     }
 
     /// The SAM CLI, with the other tools on its path.
-    pub(crate) fn sam(&self) -> anyhow::Result<Command> {
+    pub fn sam(&self) -> anyhow::Result<Command> {
         let mut command = Command::new(self.bin.join("sam"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(path)?);
         command.env("SAM_CLI_TELEMETRY", "0").env("SAM_CLI_CHECK_FOR_UPDATES", "0");
-        command.current_dir(instance::repo_root());
+        command.current_dir(repo_root());
         Ok(command)
     }
 }
 
 /// Installs what `requirements-contract.txt` pins, unless it is installed. Returns the folder of its
 /// programs.
-pub(crate) fn contract_tools() -> anyhow::Result<PathBuf> {
+pub fn contract_tools() -> anyhow::Result<PathBuf> {
     let what = "schemathesis into .local/tools";
     install("contract", "requirements-contract.txt", CONTRACT_REQUIREMENTS, what, "about 100 MB")
 }
 
 /// Installs what `requirements-lint.txt` pins, unless it is installed. Returns the folder of its programs.
-pub(crate) fn lint_tools() -> anyhow::Result<PathBuf> {
+pub fn lint_tools() -> anyhow::Result<PathBuf> {
     let what = "checkov into .local/tools";
     install("lint", "requirements-lint.txt", LINT_REQUIREMENTS, what, "about 300 MB")
 }
@@ -68,7 +70,7 @@ pub(crate) fn lint_tools() -> anyhow::Result<PathBuf> {
 /// Installs `requirements`, the content of `file`, into a virtual environment, unless they are installed.
 /// Returns the folder of its programs.
 fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -> anyhow::Result<PathBuf> {
-    let dir = instance::local_dir().join("tools");
+    let dir = local_dir().join("tools");
     let _lock = lock_installation(&dir, name)?;
     let venv = dir.join(name);
     let bin = venv.join("bin");
@@ -88,7 +90,7 @@ fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -
     process::run_logged(
         Command::new(bin.join("python"))
             .args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"])
-            .arg(instance::repo_root().join("xtask").join(file)),
+            .arg(repo_root().join("xtask").join(file)),
         &dir.join("install.log"),
     )
     .context("the tools could not be installed. Is PyPI reachable from this machine?")?;
@@ -99,7 +101,7 @@ fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -
 
 /// Waits until no other command installs the tools named `name` into `dir`, and keeps others from it until the
 /// returned file is closed.
-pub(crate) fn lock_installation(dir: &Path, name: &str) -> anyhow::Result<File> {
+pub fn lock_installation(dir: &Path, name: &str) -> anyhow::Result<File> {
     std::fs::create_dir_all(dir)?;
     let lock = File::create(dir.join(format!("{name}.lock")))?;
     if let Err(TryLockError::WouldBlock) = lock.try_lock() {
@@ -111,7 +113,7 @@ pub(crate) fn lock_installation(dir: &Path, name: &str) -> anyhow::Result<File> 
 
 fn make_venv(venv: &Path) -> anyhow::Result<()> {
     let python = find_python()?;
-    let log = instance::local_dir().join("tools").join("venv.log");
+    let log = local_dir().join("tools").join("venv.log");
     process::run_logged(Command::new(&python).args(["-m", "venv", "--clear"]).arg(venv), &log).with_context(
         || {
             format!(
@@ -156,7 +158,7 @@ fn version(python: &Path) -> Option<(u32, u32)> {
 }
 
 /// Formats bytes as lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::Violations;
 
 /// Folders at the root whose files documents name in backticks.
-const NAMED: &[&str] = &["build/", "docs/", "events/", "lambdas/", "shared/", "tests/", "xtask/"];
+const NAMED: &[&str] = &["build/", "docs/", "events/", "lambdas/", "shared/", "shopctl/", "tests/", "xtask/"];
 
 /// Links and paths in Markdown lead to files and headings that exist. Paths may have `{a,b}`, and `<…>` for any name.
 pub fn links_and_paths_exist(root: &Path, texts: &[(String, String)]) -> Violations {

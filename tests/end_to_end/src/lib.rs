@@ -1,7 +1,7 @@
 //! A deployed stack as the end-to-end tests see it: the API, the payment provider, the mailbox, the queues.
 //!
-//! `cargo xtask test end-to-end` starts a stack and passes its location in environment variables. `cargo
-//! xtask verify` does the same for any deployed stack; the tests then use only its public interface and the
+//! `cargo xtask test end-to-end` starts a stack and passes its location in environment variables. `shopctl
+//! verify` does the same for any deployed stack; the tests then use only its public interface and the
 //! AWS APIs: see [`Requirement`].
 
 mod aws;

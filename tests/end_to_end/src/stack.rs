@@ -77,7 +77,7 @@ impl NewOrder {
 
 pub(crate) fn env_variable(name: &str) -> anyhow::Result<String> {
     std::env::var(name).with_context(|| {
-        format!("{name} is not set. Run these tests with `cargo xtask test end-to-end`, which starts a stack for them, or with `cargo xtask verify`")
+        format!("{name} is not set. Run these tests with `cargo xtask test end-to-end`, which starts a stack for them, or with `shopctl verify`")
     })
 }
 

@@ -90,7 +90,7 @@ impl Request {
     }
 
     /// Loads the requests that the emulator's gateway recorded, one per line
-    /// (`xtask/src/python/launch_emulator.py`). Their host is replaced by that of an API on AWS.
+    /// (`xtask/local_stack/src/python/launch_emulator.py`). Their host is replaced by that of an API on AWS.
     ///
     /// # Errors
     /// When the file cannot be read, or a line is not a request.

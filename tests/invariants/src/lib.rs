@@ -1,7 +1,7 @@
 //! The invariants of the whole system, which hold whatever fails.
 //!
 //! All checks that look at the system from outside share this list of rules: the simulation checks it after
-//! every step, `cargo xtask audit` on any deployed stack, and `cargo xtask chaos` after its faults have
+//! every step, `shopctl audit` on any deployed stack, and `cargo xtask chaos` after its faults have
 //! stopped. This crate does no I/O: the caller fills a [`Snapshot`].
 
 mod check;

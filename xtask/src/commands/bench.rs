@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
-
-use crate::instance::{display_path, repo_root};
-use crate::process::cargo;
-use crate::tools::Tools;
-use crate::{release, signals, ui};
-
-use super::test::run_visible;
+use terminal::{signals, ui};
+use xtask::paths::{display_path, repo_root};
+use xtask::process::{cargo, run_visible};
+use xtask::release;
+use xtask::tools::Tools;
 
 /// Measure cold start, latency, memory and size of each function, with an empty function as the baseline; and
 /// the duration and memory of jobs that grow with their input, such as images or a million rows.

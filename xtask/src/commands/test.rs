@@ -5,19 +5,18 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::ValueEnum;
 use serde_json::Value;
+use terminal::signals;
+use terminal::ui::{self, DIM};
+use xtask::paths::{local_dir, repo_root};
+use xtask::process::{cargo, run_visible};
+use xtask::programs;
+use xtask::tools::{Tools, lint_tools};
 
-use super::up::{OrdersHost, Profile};
-use crate::aws::{LOCAL_KEY, LOCAL_REGION};
-use crate::binaries::Binaries;
-use crate::instance::{self, Instance, repo_root};
-use crate::process::{self, cargo, command_text};
-use crate::stack::Stack;
-use crate::tools::{Tools, lint_tools};
-use crate::ui::{self, DIM};
-use crate::{contract, names, release, signals, token};
+/// The region for the checks that depend on one.
+const REGION: &str = "us-east-1";
 
 /// Run all checks: format, lints, docs, tests, the template, and end-to-end tests of the whole system.
 ///
@@ -115,18 +114,18 @@ impl Step {
                 run_visible(&mut tests)
             }
             Self::Template => template(),
-            Self::EndToEnd => end_to_end(args.only.as_deref(), Profile::from_flag(args.release)),
+            Self::EndToEnd => end_to_end(args),
         }
     }
 }
 
-/// Runs a command with its output on the terminal.
-pub(super) fn run_visible(command: &mut Command) -> anyhow::Result<()> {
-    anstream::println!("{DIM}$ {}{DIM:#}", command_text(command));
-    let status = process::run(command)?;
-    if !status.success() {
-        bail!("`{}` failed ({status}), see above", command_text(command));
-    }
+/// Runs the end-to-end tests with `local-stack`, the program that starts and stops a stack.
+fn end_to_end(args: &Args) -> anyhow::Result<()> {
+    let mut options = vec!["end-to-end"];
+    options.extend(args.only.iter().flat_map(|only| ["--only", only]));
+    options.extend(args.release.then_some("--release"));
+    let status = programs::run("local-stack", &options)?;
+    anyhow::ensure!(status.success(), "the end-to-end tests failed ({status}), see above");
     Ok(())
 }
 
@@ -134,15 +133,15 @@ pub(super) fn run_visible(command: &mut Command) -> anyhow::Result<()> {
 fn template() -> anyhow::Result<()> {
     let tools = Tools::ensure()?;
     // Some checks depend on the region; none of them calls AWS.
-    run_visible(tools.sam()?.env("AWS_DEFAULT_REGION", LOCAL_REGION).args(["validate", "--lint"]))?;
+    run_visible(tools.sam()?.env("AWS_DEFAULT_REGION", REGION).args(["validate", "--lint"]))?;
     let mut lint = tools.cfn_lint();
     // Including informational rules. Rules that are switched off are in the template's Metadata, with the
     // reasons.
-    run_visible(lint.args(["--include-checks", "I", "--regions", LOCAL_REGION, "--", "template.yaml"]))?;
+    run_visible(lint.args(["--include-checks", "I", "--regions", REGION, "--", "template.yaml"]))?;
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--test", "transformed"]).env("SAM_PYTHON", tools.python());
     run_visible(&mut tests)?;
-    let transformed = instance::local_dir().join("transformed.json");
+    let transformed = local_dir().join("transformed.json");
     transform(&tools, &transformed)?;
     let mut checkov = Command::new(lint_tools()?.join("checkov"));
     checkov
@@ -165,130 +164,4 @@ fn transform(tools: &Tools, to: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(output.status.success(), "SAM cannot transform the template: {errors}");
     let cases: Value = serde_json::from_slice(&output.stdout)?;
     Ok(std::fs::write(to, cases.get("aws").unwrap_or(&Value::Null).to_string())?)
-}
-
-fn end_to_end(only: Option<&str>, profile: Profile) -> anyhow::Result<()> {
-    let instance = Instance::test();
-    // An interrupted run may have left a stack behind.
-    super::down::stop(&instance)?;
-    super::up::delete_state(&instance)?;
-    let stack = Running(instance);
-    let tested = match only {
-        Some(only) => test_some(&stack.0, only, profile),
-        None => test_all(&stack.0, profile),
-    };
-    let stopped = super::down::stop(&stack.0);
-    tested.and(stopped.map(drop))
-}
-
-/// The tests of the API as clients use it: they must also pass if the order service runs as a container.
-const CLIENT_TESTS: [&str; 2] = ["api::", "front_door::"];
-
-/// Runs all tests with the order service on Lambda, then those of clients again with it as a container.
-fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersHost::Lambda, profile)?;
-    run_visible(&mut test_command(instance, &binaries, &[])?)?;
-    ui::heading("Firewall: the rules, applied to all recorded requests");
-    run_visible(
-        cargo()
-            .args(["test", "--workspace", "--test", "firewall", "--", "recorded"])
-            .env("FIREWALL_REQUESTS", instance.gateway_log()),
-    )?;
-    ui::heading("Artefacts: every kind of event, sent to each function");
-    artefacts(&binaries, profile)?;
-    ui::heading("Contract: requests without credentials, of staff and of a partner");
-    contract_test(instance)?;
-    ui::heading("Container: the tests of clients, with the order service as a container");
-    // Also tests that a stack resumes from its saved state after `cargo xtask down`.
-    super::down::stop(instance)?;
-    let binaries = super::up::start(instance, OrdersHost::Container, profile)?;
-    run_visible(&mut test_command(instance, &binaries, &CLIENT_TESTS)?)
-}
-
-/// Tests the binaries with every kind of event, and with a panic in one of them.
-fn artefacts(binaries: &Binaries, profile: Profile) -> anyhow::Result<()> {
-    let folder = match profile {
-        Profile::Dev => binaries.dir()?.to_path_buf(),
-        Profile::Release => {
-            release::build_package(&Tools::ensure()?, "artefacts")?;
-            release::lambda_dir()
-        }
-    };
-    run_visible(cargo().args(["test", "--workspace", "--test", "artefacts"]).env("ARTEFACTS_DIR", folder))
-}
-
-fn test_some(instance: &Instance, only: &str, profile: Profile) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersHost::Lambda, profile)?;
-    run_visible(&mut test_command(instance, &binaries, &[only])?)
-}
-
-/// Tests the stack against the contract, without credentials, as a staff user and as a partner.
-fn contract_test(instance: &Instance) -> anyhow::Result<()> {
-    let stack = Stack::local(instance.clone())?;
-    let tokens = contract::Tokens {
-        staff: Some(token::staff_token(&stack)?),
-        partner: Some(token::create_partner(&stack)?),
-    };
-    contract::test(&stack.api_url()?, &tokens)
-}
-
-/// The command that runs the end-to-end tests, with their configuration in the environment. `only` selects
-/// tests whose path contains one of the texts; all if it is empty.
-fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyhow::Result<Command> {
-    let outputs = Stack::local(instance.clone())?.outputs().context("the test stack is not deployed")?;
-    let webhook_secret = outputs.get(names::WEBHOOK_SECRET_OUTPUT).cloned().unwrap_or_default();
-    let api = outputs.get(names::API_URL_OUTPUT).context("the test stack has no API")?;
-    let mut command = cargo();
-    // Not `--package end_to_end`: cargo would select other features for that package alone, and compile all
-    // of its dependencies again.
-    command.args(["test", "--workspace"]);
-    for test in test_targets("end_to_end")? {
-        command.args(["--test", &test]);
-    }
-    command.arg("--").args(only);
-    command
-        .env("E2E_API_URL", api)
-        .env("E2E_OUTPUTS", serde_json::to_string(&outputs)?)
-        .env("E2E_STACK_NAME", names::LOCAL_STACK)
-        .env("E2E_EMULATOR_URL", instance.endpoint())
-        .env("E2E_STRIPE_URL", instance.stand_in_url())
-        .env("E2E_WEBHOOK_SECRET_ID", webhook_secret)
-        .env("E2E_WEBHOOK_RECEIVER", instance.receiver_address())
-        .env("E2E_BINARIES_DIR", binaries.dir()?)
-        .env("E2E_REPO_ROOT", repo_root())
-        .env("AWS_ENDPOINT_URL", instance.endpoint())
-        .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", LOCAL_KEY)
-        .env("AWS_REGION", LOCAL_REGION)
-        .env_remove("AWS_PROFILE")
-        .env_remove("AWS_SESSION_TOKEN");
-    Ok(command)
-}
-
-/// The names of the integration tests of a package.
-fn test_targets(package: &str) -> anyhow::Result<Vec<String>> {
-    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("`cargo metadata` failed")?;
-    let list =
-        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let names: Vec<String> = list(&metadata, "packages")
-        .iter()
-        .filter(|found| found.get("name").and_then(Value::as_str) == Some(package))
-        .flat_map(|found| list(found, "targets"))
-        .filter(|target| list(target, "kind").contains(&Value::from("test")))
-        .filter_map(|target| target.get("name")?.as_str().map(str::to_owned))
-        .collect();
-    anyhow::ensure!(!names.is_empty(), "package {package} has no integration tests");
-    Ok(names)
-}
-
-/// A stack that is stopped when dropped: also after an error, an interruption or a panic.
-struct Running(Instance);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = super::down::stop(&self.0) {
-            ui::failure(&format!("{error:#}"));
-        }
-    }
 }

@@ -178,7 +178,7 @@ impl DeadLetters<'_> {
             ("Name", Node::text("QueueName")),
             ("Value", Node::attribute(&queue, "QueueName")),
         ]);
-        let description = format!("{meaning} Run \"cargo xtask dlq show {name}\" to see why.");
+        let description = format!("{meaning} Run \"shopctl dlq show {name}\" to see why.");
         let alarm = Node::map([
             ("Type", Node::text("AWS::CloudWatch::Alarm")),
             (

@@ -1,5 +1,5 @@
 //! End-to-end tests of the whole system: the real template and the real binaries on the local stack, accessed
-//! through the API. `cargo xtask test end-to-end` runs all of them; `cargo xtask verify` runs those without
+//! through the API. `cargo xtask test end-to-end` runs all of them; `shopctl verify` runs those without
 //! local requirements against any deployed stack.
 
 #![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]

@@ -261,7 +261,7 @@ async fn pages_stay_consistent_while_orders_are_placed() {
     }
 }
 
-/// Rebuilds the index, as an operator does with `cargo xtask search rebuild` after rows were lost.
+/// Rebuilds the index, as an operator does with `shopctl search rebuild` after rows were lost.
 async fn rebuild(stack: &Stack) -> Counts {
     let client = stack.aws.dynamodb();
     let [orders, records, postings] =

@@ -14,7 +14,7 @@ fn is_legitimate(request: &Request) -> bool {
     let sender = request.header("user-agent").unwrap_or_default();
     let signed = request.header("authorization").is_some_and(|how| how.starts_with("AWS4-HMAC-SHA256"));
     request.status.is_none_or(|status| !(400..500).contains(&status))
-        || sender.starts_with("serverless-orders/") && sender.contains('(') && !sender.contains("(xtask)")
+        || sender.starts_with("serverless-orders/") && sender.contains('(') && !sender.contains("(shopctl)")
         || sender.starts_with("Stripe/")
         || signed
 }

@@ -1,0 +1,7 @@
+//! What the developer's commands share: paths, pinned tools, builds, and the other programs of the workspace.
+
+pub mod paths;
+pub mod process;
+pub mod programs;
+pub mod release;
+pub mod tools;
