@@ -75,7 +75,7 @@ fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -
     let venv = dir.join(name);
     let bin = venv.join("bin");
     let stamp = venv.join("requirements.sha256");
-    let wanted = hex(&Sha256::digest(requirements));
+    let wanted = hex::encode(Sha256::digest(requirements));
     let installed = std::fs::read_to_string(&stamp).unwrap_or_default();
     // A virtual environment stops working when the Python that created it is removed.
     let alive = version(&bin.join("python")).is_some();
@@ -155,11 +155,6 @@ fn version(python: &Path) -> Option<(u32, u32)> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut numbers = text.trim().strip_prefix("Python ")?.split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
-/// Formats bytes as lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

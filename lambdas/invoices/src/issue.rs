@@ -1,9 +1,7 @@
 //! `issue-invoice`: issues an invoice for each paid order.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::anyhow;
 use async_trait::async_trait;
 use domain::fact::PaymentSucceeded;
 use domain::{Event, Fact, Line};
@@ -11,19 +9,12 @@ use futures::future::try_join_all;
 use futures::lock::Mutex;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use platform::optimistic::Attempts;
 use platform::{Clock, EventHandler, Failure};
 
 use crate::record::{Buyer, Invoice, InvoiceLine, InvoiceNumber};
 use crate::settings::Settings;
 use crate::store::{Catalogue, Invoices, PutResult};
-
-/// The number of attempts to assign a number in one invocation. Of concurrent attempts, one succeeds in each
-/// round.
-const MAX_ATTEMPTS: u32 = 12;
-/// The maximum wait after the first conflict. It doubles with each further one, up to [`MAX_BACKOFF`].
-const INITIAL_BACKOFF: Duration = Duration::from_millis(20);
-/// The maximum wait between two attempts: the duration of a few transactions.
-const MAX_BACKOFF: Duration = Duration::from_millis(320);
 
 /// Issues an invoice with the next number of the year for each `payment.succeeded`.
 ///
@@ -86,8 +77,9 @@ impl IssueInvoice {
     async fn assign_number(&self, mut invoice: Invoice) -> Result<(), Failure> {
         // Invoices of the same process are numbered one at a time, so they do not conflict with each other.
         let _guard = self.numbering.lock().await;
-        let mut backoff = INITIAL_BACKOFF;
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::at_contended("the next invoice number");
+        loop {
+            attempts.start_after_backoff(self.clock.as_ref()).await?;
             let year = invoice.number.year();
             let last = self.invoices.last_serial(year).await?;
             invoice.number = InvoiceNumber::after(year, last)
@@ -98,15 +90,9 @@ impl IssueInvoice {
                     return Ok(());
                 }
                 PutResult::OrderHasInvoice => return Ok(()),
-                PutResult::NumberConflict => {
-                    self.clock.sleep(backoff.mul_f64(self.clock.random())).await;
-                    backoff = backoff.saturating_mul(2).min(MAX_BACKOFF);
-                }
+                PutResult::NumberConflict => {}
             }
         }
-        Err(Failure::Retry(anyhow!(
-            "the next invoice number was taken by another invoice {MAX_ATTEMPTS} times"
-        )))
     }
 }
 

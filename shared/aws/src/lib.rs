@@ -19,7 +19,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -32,7 +32,7 @@ pub use idempotency::DynamoDbIdempotencyStore;
 pub use public_client::{PublicClient, Unreachable};
 pub use queue::{DeadLetterQueue, Queue};
 
-use connector::{Connector, aws_roots};
+use connector::{Connector, aws_roots, machine_roots};
 use container::ContainerCredentials;
 use platform::config;
 use platform::http_client::CONNECT_TIMEOUT;
@@ -78,14 +78,12 @@ impl Aws {
 
     fn new(region: String, credentials: SharedCredentialsProvider, endpoint: Option<String>) -> Self {
         let connector = Connector::new(aws_roots(), CONNECT_TIMEOUT);
-        // All clients share it. By default, each client of the SDK makes its own.
-        let shared = SharedHttpConnector::new(connector.clone());
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .credentials_provider(credentials.clone())
             .service_config(ServiceEndpoints)
-            .http_client(http_client_fn(move |_, _| shared.clone()))
+            .http_client(sdk_client(connector.clone()))
             .sleep_impl(TokioSleep::new())
             .retry_config(RetryConfig::standard())
             // Leaves time for another attempt within the timeout of a function.
@@ -138,6 +136,17 @@ impl Aws {
     pub fn signed_client(&self, service: &'static str) -> SignedClient {
         SignedClient::new(self.connector.clone(), self.credentials.clone(), &self.region, service)
     }
+}
+
+/// The HTTPS client for the SDK of a program outside of Lambda: it trusts the root certificates of the machine.
+pub fn https_client() -> SharedHttpClient {
+    sdk_client(Connector::new(machine_roots(), CONNECT_TIMEOUT))
+}
+
+/// All clients of the SDK share `connector`. By default, each makes its own.
+fn sdk_client(connector: Connector) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
 }
 
 /// Service-specific endpoints such as `AWS_ENDPOINT_URL_DYNAMODB`, which override `AWS_ENDPOINT_URL`

@@ -241,7 +241,9 @@ impl EventPayload for Fact {
     /// from the expiry, reports of the provider, and refunds.
     fn identity(&self) -> String {
         match self {
-            Self::CancellationRequested(requested) => format!("{}/{}", self.name(), requested.reason.as_ref()),
+            Self::CancellationRequested(requested) => {
+                format!("{}/{}", self.name(), requested.reason.as_ref())
+            }
             Self::PaymentReported(reported) => format!("{}/{}", self.name(), reported.report),
             Self::PaymentRefunded(refunded) => format!("{}/{}", self.name(), refunded.refund),
             _ => self.name().to_owned(),

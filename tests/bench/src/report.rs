@@ -201,7 +201,7 @@ pub(crate) fn environment(repo: &Path) -> String {
     let rustc =
         rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     let lock = std::fs::read_to_string(repo.join("Cargo.lock")).unwrap_or_default();
-    let crates = ["lambda_runtime", "aws-sdk-dynamodb", "aws-smithy-http-client", "rustls", "tokio"];
+    let crates = ["lambda_runtime", "aws-sdk-dynamodb", "hyper", "rustls", "tokio"];
     let versions: Vec<String> =
         crates.iter().filter_map(|name| Some(format!("{name} {}", locked_version(&lock, name)?))).collect();
     format!(

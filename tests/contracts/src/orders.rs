@@ -252,7 +252,7 @@ async fn open_orders_are_not_final_and_placed_before_the_cutoff(world: &World) -
     let all = time(0)? + FAR;
     let (cancelling, _) = cancelled(&stored[0])?;
     same("cancelling", world.orders.replace(&stored[0], &cancelling, None).await?, true)?;
-    let paid = Order { outcome: Some(Outcome::Paid), ..stored[1].order.clone() };
+    let paid = Order { outcome: Some(Outcome::Paid), ..stored[1].value.clone() };
     same("paid", world.orders.replace(&stored[1], &paid, None).await?, true)?;
     same(
         "a final one is not open",

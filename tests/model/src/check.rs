@@ -86,8 +86,8 @@ pub fn check(protocol: Protocol, limits: Limits, mut report: impl FnMut(Progress
     }
     let mut found = checker.discoveries();
     let counterexamples: Vec<Counterexample> = Property::VARIANTS
-        .into_iter()
-        .filter_map(|property| {
+        .iter()
+        .filter_map(|&property| {
             let path = found.remove(property.name())?;
             let mut actions = Vec::new();
             // Steps after the first violating state are of no interest.

@@ -124,7 +124,7 @@ fn explore(scope: &Scope, size: Size, arguments: &Arguments) -> anyhow::Result<b
         check(Protocol::new(scope.clone(), None)?, limits, |progress| print_progress(scope, progress));
     println!("{}: {}", scope.name, format_progress(&outcome));
     for property in Property::VARIANTS {
-        let broken = outcome.counterexamples.iter().find(|found| found.property == property);
+        let broken = outcome.counterexamples.iter().find(|found| found.property == *property);
         let verdict = match (broken, outcome.complete) {
             (Some(_), _) => "DOES NOT HOLD",
             (None, true) => "holds",

@@ -10,7 +10,7 @@ use shopctl::aws::{LOCAL_KEY, LOCAL_REGION};
 use terminal::ui;
 use xtask::paths::{display_path, repo_root};
 use xtask::process;
-use xtask::tools::{Tools, hex};
+use xtask::tools::Tools;
 
 use crate::binaries::Binaries;
 use crate::commands::up::OrdersHost;
@@ -122,7 +122,7 @@ impl Plan {
         hash.update(text);
         hash.update(COMPLETE);
         hash.update(versions.join("\n"));
-        Ok(Self { template, config, stamp: hex(&hash.finalize()) })
+        Ok(Self { template, config, stamp: hex::encode(hash.finalize()) })
     }
 }
 

@@ -64,7 +64,7 @@ fn laid_out(invoice: &Invoice) -> String {
 }
 
 fn hash(invoice: &Invoice) -> String {
-    Sha256::digest(render(invoice).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(render(invoice).unwrap()))
 }
 
 /// For visual inspection, run `INVOICES=<folder> cargo test -p invoices pdf::samples`, then `pdftoppm -png`.

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use operations::adapters::memory::{InMemoryQueues, InMemoryReports};
 use operations::api::{Api, router};
 use operations::check::CheckHealth;
+use operations::report::Step;
 use operations::shop::{Shop, SyntheticOrder};
 use operations::store::{Depth, Reports};
 use platform::host::http::build_app;
@@ -94,9 +95,9 @@ impl World {
         (parts.status, serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap())
     }
 
-    async fn steps(&self) -> Vec<(&'static str, bool)> {
+    async fn steps(&self) -> Vec<(Step, bool)> {
         let report = self.reports.last().await.unwrap().unwrap();
-        report.steps.iter().map(|step| (step.step.name(), step.ok)).collect()
+        report.steps.iter().map(|step| (step.step, step.ok)).collect()
     }
 }
 
@@ -130,7 +131,10 @@ async fn the_first_step_that_fails_twice_is_published_without_internal_details()
     world.shop.read.fail_next(2);
     let result = world.check().await.unwrap();
     assert_eq!(result["problems"], json!(["Products cannot be read."]));
-    assert_eq!(world.steps().await, [("sign_in", true), ("list_products", true), ("read_product", false)]);
+    assert_eq!(
+        world.steps().await,
+        [(Step::SignIn, true), (Step::ListProducts, true), (Step::ReadProduct, false)]
+    );
     let (status, problem) = world.health().await;
     assert_eq!(
         (status, &problem["detail"]),

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::export::store::{CreateResult, ExportQueue, Exports};
 use crate::export::{Export, ExportId, RECORD_RETENTION};
-use crate::ledger::store::Versioned;
+use platform::optimistic::Versioned;
 
 /// The DynamoDB table of exports.
 #[derive(Debug, Clone)]

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::booking::Booking;
 use crate::ledger::sale::Sale;
-use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row, Versioned};
+use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row};
+use platform::optimistic::Versioned;
 
 /// The sort key of the item that holds the sale of an order.
 const SALE_ITEM: &str = "sale";

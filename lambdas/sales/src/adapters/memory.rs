@@ -13,8 +13,9 @@ use crate::export::store::{CreateResult, ExportQueue, Exports};
 use crate::export::{Export, ExportId};
 use crate::ledger::booking::Booking;
 use crate::ledger::sale::Sale;
-use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row, Versioned};
+use crate::ledger::store::{Ledger, LedgerTable, Page, Partition, Position, Row};
 use crate::report::store::{LinkSecret, Mail, Mailer};
+use platform::optimistic::Versioned;
 
 /// The number of rows per page, small enough for tests to read several pages.
 const PAGE_SIZE: usize = 3;

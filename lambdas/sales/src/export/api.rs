@@ -27,7 +27,7 @@ use super::request::CreateExport;
 use super::store::{CreateResult, ExportQueue, Exports};
 use super::{Export, ExportId, FILE_RETENTION, Format, State};
 use crate::download::DownloadView;
-use crate::ledger::store::Versioned;
+use platform::optimistic::Versioned;
 
 /// The namespace of export ids, which are derived from the caller and the idempotency key (UUID version 5,
 /// RFC 9562).

@@ -25,7 +25,8 @@ use super::store::{ExportQueue, Exports};
 use super::{Export, ExportId, State};
 use crate::ledger::read::Reader;
 use crate::ledger::sale::Sale;
-use crate::ledger::store::{LedgerTable, Position, Row, Versioned};
+use crate::ledger::store::{LedgerTable, Position, Row};
+use platform::optimistic::Versioned;
 
 /// The duration of the lease. It exceeds the function's timeout of 60 seconds, so Lambda has terminated the
 /// worker by the time the lease expires.

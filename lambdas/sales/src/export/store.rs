@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Export, ExportId};
-use crate::ledger::store::Versioned;
+use platform::optimistic::Versioned;
 
 /// The result of creating an export.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::Event;
+use platform::optimistic::Attempts;
 use platform::{EventHandler, Failure};
 
 use super::sale::Sale;
 use super::store::Ledger;
-
-/// The number of attempts to write a sale that concurrent events change.
-const MAX_ATTEMPTS: usize = 5;
 
 /// Merges each event into the sale of its order.
 #[expect(missing_docs, reason = "the fields say it")]
@@ -25,7 +23,9 @@ impl EventHandler for RecordSale {
             tracing::debug!("the ledger does not record this event");
             return Ok(Vec::new());
         };
-        for _ in 0..MAX_ATTEMPTS {
+        let mut attempts = Attempts::at("the sale");
+        loop {
+            attempts.start()?;
             let read = self.ledger.get(update.order_id).await?;
             let sale = read.as_ref().map_or_else(|| update.clone(), |read| read.value.merge(&update));
             let is_unchanged = read.as_ref().is_some_and(|read| read.value == sale);
@@ -33,8 +33,5 @@ impl EventHandler for RecordSale {
                 return Ok(Vec::new());
             }
         }
-        Err(Failure::retry(anyhow::anyhow!(
-            "the sale changed {MAX_ATTEMPTS} times while it was being written"
-        )))
     }
 }

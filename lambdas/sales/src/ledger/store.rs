@@ -11,6 +11,7 @@ use domain::OrderId;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use platform::optimistic::Versioned;
 use serde::{Deserialize, Serialize};
 
 use super::booking::Booking;
@@ -18,15 +19,6 @@ use super::sale::Sale;
 
 /// The number of partitions of a table per day.
 pub const SHARDS: u8 = 8;
-
-/// A value with the version that a conditional write expects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields say it")]
-pub struct Versioned<T> {
-    pub value: T,
-    /// The version, incremented by each write.
-    pub version: u64,
-}
 
 /// The position of a row in its table: a text whose order is the time order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -47,7 +47,7 @@ fn the_client_loads_amazons_roots() {
 fn server(responses: &[Option<&'static str>]) -> (String, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let responses = Arc::new(Mutex::new(responses.to_vec().into_iter()));
+    let responses = Arc::new(Mutex::new(responses.iter().rev().copied().collect::<Vec<_>>()));
     let (sender, connections) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -56,7 +56,7 @@ fn server(responses: &[Option<&'static str>]) -> (String, Receiver<()>) {
             std::thread::spawn(move || {
                 // Each request of these tests fits in one read.
                 while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {
-                    let Some(Some(response)) = lock(&responses).next() else { return };
+                    let Some(Some(response)) = lock(&responses).pop() else { return };
                     stream.write_all(response.as_bytes()).unwrap();
                 }
             });

@@ -84,7 +84,7 @@ impl Backend {
     pub async fn start(tls: Option<&Arc<ServerConfig>>) -> anyhow::Result<Self> {
         let traffic = Arc::new(Mutex::new(Traffic::default()));
         let mut servers = Vec::new();
-        for service in Service::VARIANTS {
+        for &service in Service::VARIANTS {
             let handler = Arc::new(ServiceHandler { service, traffic: Arc::clone(&traffic) });
             servers.push((service, Server::start(tls.cloned(), handler).await?));
         }

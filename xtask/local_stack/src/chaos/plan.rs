@@ -3,7 +3,6 @@
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use xtask::tools::hex;
 
 use super::faults::{self, Fault};
 
@@ -115,7 +114,7 @@ impl Plan {
 
     /// SHA-256 of the plan, in hexadecimal: runs with the same hash have the same plan.
     pub(crate) fn hash(&self) -> anyhow::Result<String> {
-        Ok(hex(&Sha256::digest(serde_json::to_vec(self)?)))
+        Ok(hex::encode(Sha256::digest(serde_json::to_vec(self)?)))
     }
 }
 
