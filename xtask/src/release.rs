@@ -17,7 +17,7 @@ pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else
 /// The corresponding flag of `cargo lambda`.
 const FLAG: &str = if cfg!(target_arch = "aarch64") { "--arm64" } else { "--x86-64" };
 
-/// Builds all functions. The first build takes about 20 minutes.
+/// Builds all functions. The first build takes about 10 minutes.
 ///
 /// # Errors
 /// When `make` is missing, or the build fails; cargo prints the reason.

@@ -4,8 +4,9 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::JoinHandle;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use sha2::{Digest as _, Sha256};
 use terminal::ui;
 
@@ -26,8 +27,16 @@ pub struct Tools {
 impl Tools {
     /// Installs what `requirements.txt` pins, unless it is installed.
     pub fn ensure() -> anyhow::Result<Self> {
+        Self::start_installation().join()
+    }
+
+    /// Starts to install what `requirements.txt` pins, unless it is installed, while this process does something else:
+    /// the downloads take a minute, in which functions can be compiled.
+    pub fn start_installation() -> Installation {
         let what = "the emulator, SAM CLI, cargo-lambda and zig into .local/tools";
-        Ok(Self { bin: install("venv", "requirements.txt", REQUIREMENTS, what, "about 300 MB")? })
+        Installation(std::thread::spawn(move || {
+            Ok(Self { bin: install("venv", "requirements.txt", REQUIREMENTS, what, "about 300 MB")? })
+        }))
     }
 
     /// The Python interpreter with the tools' libraries.
@@ -51,6 +60,19 @@ impl Tools {
         command.env("SAM_CLI_TELEMETRY", "0").env("SAM_CLI_CHECK_FOR_UPDATES", "0");
         command.current_dir(repo_root());
         Ok(command)
+    }
+}
+
+/// An installation of the tools in the background.
+pub struct Installation(JoinHandle<anyhow::Result<Tools>>);
+
+impl Installation {
+    /// Waits until the tools are installed.
+    ///
+    /// # Errors
+    /// When they cannot be installed.
+    pub fn join(self) -> anyhow::Result<Tools> {
+        self.0.join().map_err(|_| anyhow!("the installation of the tools panicked"))?
     }
 }
 

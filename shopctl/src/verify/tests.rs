@@ -87,9 +87,7 @@ fn configure(
     };
     let provider = stack.parameter("StripeApiBase")?.context("the stack has no StripeApiBase")?;
     program.args(["--test-threads", THREADS]).args(only);
-    for local in
-        ["E2E_EMULATOR_URL", "E2E_WEBHOOK_RECEIVER", "E2E_BINARIES_DIR", "AWS_PROFILE", "AWS_SESSION_TOKEN"]
-    {
+    for local in ["E2E_EMULATOR_URL", "E2E_WEBHOOK_RECEIVER", "AWS_PROFILE", "AWS_SESSION_TOKEN"] {
         program.env_remove(local);
     }
     program

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 use shopctl::names;
 use terminal::process;
-use xtask::paths::display_path;
+use xtask::paths::{display_path, repo_root};
 use xtask::process::cargo;
 use xtask::tools::Tools;
 
@@ -24,12 +24,15 @@ pub(crate) const STAND_IN: &str = "stripe-stand-in";
 pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
 
 impl Binaries {
-    /// Builds all binaries; cargo shows its own progress. It builds the whole workspace, so that cargo
+    /// Builds the functions and the stand-in; cargo shows its own progress. It selects the whole workspace, so that cargo
     /// selects the same features of dependencies as for `cargo test --workspace`, and compiles them once.
     pub(crate) fn build(instance: &Instance) -> anyhow::Result<Self> {
         let messages = instance.build().join("cargo.jsonl");
         let mut command = cargo();
-        command.args(["build", "--workspace", "--bins", "--message-format", "json-render-diagnostics"]);
+        command.args(["build", "--workspace", "--message-format", "json-render-diagnostics"]);
+        for binary in functions()?.iter().map(String::as_str).chain([STAND_IN]) {
+            command.args(["--bin", binary]);
+        }
         command.stdout(File::create(&messages)?).stderr(Stdio::inherit());
         if !process::run(&mut command)?.success() {
             bail!("the build failed, see above. To run it alone: cargo build --workspace --bins");
@@ -95,6 +98,18 @@ impl Binaries {
             format!("`cargo build` produced no binary `{name}`: is there a src/bin/{name}.rs?")
         })
     }
+}
+
+/// The names of the functions: those of their binaries, `lambdas/<service>/src/bin/<name>.rs`.
+fn functions() -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for service in std::fs::read_dir(repo_root().join("lambdas"))? {
+        let Ok(binaries) = std::fs::read_dir(service?.path().join("src/bin")) else { continue };
+        for binary in binaries {
+            found.extend(binary?.path().file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(found)
 }
 
 /// Parses the name and the path of an executable from a line of cargo's messages.

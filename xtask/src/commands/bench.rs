@@ -14,7 +14,7 @@ use xtask::tools::Tools;
 /// Measure cold start, latency, memory and size of each function, with an empty function as the baseline; and
 /// the duration and memory of jobs that grow with their input, such as images or a million rows.
 ///
-/// First builds the functions as `sam build` does, which takes about 20 minutes on two cores the first time.
+/// First builds the functions as `sam build` does, which takes about 10 minutes on two cores the first time.
 /// Run it on an otherwise idle machine.
 #[derive(clap::Args)]
 pub(crate) struct Args {

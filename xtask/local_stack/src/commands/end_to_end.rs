@@ -50,7 +50,7 @@ const CLIENT_TESTS: [&str; 2] = ["api::", "front_door::"];
 /// Runs all tests with the order service on Lambda, then those of clients again with it as a container.
 fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
     let binaries = super::up::start(instance, OrdersHost::Lambda, profile)?;
-    run_visible(&mut test_command(instance, &binaries, &[])?)?;
+    run_visible(&mut test_command(instance, &[])?)?;
     ui::heading("Firewall: the rules, applied to all recorded requests");
     run_visible(
         cargo()
@@ -64,8 +64,8 @@ fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
     ui::heading("Container: the tests of clients, with the order service as a container");
     // Also tests that a stack resumes from its saved state after `cargo xtask down`.
     super::down::stop(instance)?;
-    let binaries = super::up::start(instance, OrdersHost::Container, profile)?;
-    run_visible(&mut test_command(instance, &binaries, &CLIENT_TESTS)?)
+    super::up::start(instance, OrdersHost::Container, profile)?;
+    run_visible(&mut test_command(instance, &CLIENT_TESTS)?)
 }
 
 /// Tests the binaries with every kind of event, and with a panic in one of them.
@@ -81,8 +81,8 @@ fn artefacts(binaries: &Binaries, profile: Profile) -> anyhow::Result<()> {
 }
 
 fn test_some(instance: &Instance, only: &str, profile: Profile) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersHost::Lambda, profile)?;
-    run_visible(&mut test_command(instance, &binaries, &[only])?)
+    super::up::start(instance, OrdersHost::Lambda, profile)?;
+    run_visible(&mut test_command(instance, &[only])?)
 }
 
 /// Tests the stack against the contract, without credentials, as a staff user and as a partner.
@@ -97,7 +97,7 @@ fn contract_test(instance: &Instance) -> anyhow::Result<()> {
 
 /// The command that runs the end-to-end tests, with their configuration in the environment. `only` selects
 /// tests whose path contains one of the texts; all if it is empty.
-fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyhow::Result<Command> {
+fn test_command(instance: &Instance, only: &[&str]) -> anyhow::Result<Command> {
     let outputs = instance.open()?.outputs().context("the test stack is not deployed")?;
     let webhook_secret = outputs.get(names::WEBHOOK_SECRET_OUTPUT).cloned().unwrap_or_default();
     let api = outputs.get(names::API_URL_OUTPUT).context("the test stack has no API")?;
@@ -117,7 +117,6 @@ fn test_command(instance: &Instance, binaries: &Binaries, only: &[&str]) -> anyh
         .env("E2E_STRIPE_URL", instance.stand_in_url())
         .env("E2E_WEBHOOK_SECRET_ID", webhook_secret)
         .env("E2E_WEBHOOK_RECEIVER", instance.receiver_address())
-        .env("E2E_BINARIES_DIR", binaries.dir()?)
         .env("E2E_REPO_ROOT", repo_root())
         .env("AWS_ENDPOINT_URL", instance.endpoint())
         .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long)]
     container: bool,
     /// Run release builds of the functions, as deployed, made with the command of `sam build`; the first
-    /// takes about 20 minutes.
+    /// takes about 10 minutes.
     #[arg(long)]
     release: bool,
 }
@@ -69,8 +69,9 @@ impl Profile {
 /// Starts a local stack. Returns the binaries that it runs.
 pub(crate) fn start(instance: &Instance, orders: OrdersHost, profile: Profile) -> anyhow::Result<Binaries> {
     instance.create_dirs()?;
-    let tools = Tools::ensure()?;
+    let installation = Tools::start_installation();
     let mut binaries = Binaries::build(instance)?;
+    let tools = installation.join()?;
     if profile == Profile::Release {
         release::build(&tools)?;
         binaries.replace(release::binaries()?);
