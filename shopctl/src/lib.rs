@@ -29,7 +29,7 @@ use terminal::ui;
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done; a check found nothing
-  1  done; a check found something: dead-letter messages, violations, a failed verification, an unfinished order
+  1  done; a check found something, such as dead-letter messages or violations
   2  wrong command line
   3  not done: no credentials or permissions, no such stack, AWS unavailable, interrupted";
 

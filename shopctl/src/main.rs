@@ -51,6 +51,9 @@ struct VerifyArgs {
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = terminal::signals::end_with_reader() {
+        return shopctl::exit_code(Err(error));
+    }
     let Cli { stack, region, command } = Cli::parse();
     let run = |on_stack: &dyn Fn(Target) -> anyhow::Result<shopctl::Exit>| {
         let Some(stack) = stack else {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -71,13 +71,18 @@ fn resources(queue: &str) -> String {
     )
 }
 
-/// Runs `shopctl` with AWS at `endpoint`, and nothing else from the environment.
-fn shopctl(endpoint: &str, arguments: &[&str]) -> Output {
+/// `shopctl` with AWS at `endpoint`, and nothing else from the environment.
+fn command(endpoint: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shopctl"));
     command.env_clear().args(arguments);
     command.env("HOME", std::env::temp_dir()).env("AWS_EC2_METADATA_DISABLED", "true");
     command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    command.env("AWS_ENDPOINT_URL", endpoint).output().unwrap()
+    command.env("AWS_ENDPOINT_URL", endpoint);
+    command
+}
+
+fn shopctl(endpoint: &str, arguments: &[&str]) -> Output {
+    command(endpoint, arguments).output().unwrap()
 }
 
 fn stdout(output: &Output) -> String {
@@ -133,4 +138,13 @@ fn completions_need_no_stack() {
         assert_eq!(completions.status.code(), Some(0), "{completions:?}");
         assert!(stdout(&completions).contains("redrive"), "{shell}");
     }
+}
+
+#[test]
+fn a_reader_that_ends_early_causes_no_panic() {
+    let mut completions = command(NOWHERE, &["completions", "bash"]);
+    let mut child = completions.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.code() != Some(101) && ended.stderr.is_empty(), "{ended:?}");
 }

@@ -5,13 +5,13 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches as _, Subcommand};
+use clap::{Arg, ArgMatches, Command, FromArgMatches as _, Subcommand};
 use terminal::ui;
 use xtask::programs::{self, FORWARDED, Program};
 
 use commands::{bench, test};
 
-/// The commands of this program.
+// The commands of this program. A doc comment would replace the description of `cli`.
 #[derive(Subcommand)]
 enum Own {
     Test(test::Args),
@@ -34,13 +34,11 @@ fn cli() -> Command {
     let forwarded = FORWARDED.iter().map(|forwarded| {
         Command::new(forwarded.name).about(forwarded.about).disable_help_flag(true).arg(&options)
     });
-    let stack = Arg::new("stack").long("stack").value_name("NAME").action(ArgAction::Set);
+    let stack = Arg::new("stack").long("stack").value_name("NAME");
     let cli = Command::new("cargo xtask")
         .bin_name("cargo xtask")
         .version(env!("CARGO_PKG_VERSION"))
-        .about(
-            "The command line for developers: run the whole system on this machine, test it, generate files",
-        )
+        .about("The developer's command line: run the whole system on this machine, test it, generate files")
         .after_help("For a stack on AWS, without a checkout: shopctl, see docs/SHOPCTL.md")
         .arg(stack.help("For commands that work on any stack: its name. The default is the local one"))
         .subcommand_required(true)

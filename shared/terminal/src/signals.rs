@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 
 static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
@@ -17,6 +17,15 @@ pub fn catch() -> anyhow::Result<()> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(flag))?;
     }
+    Ok(())
+}
+
+/// Ends this process when the reader of its output has ended, as in `… | head`. Otherwise printing panics.
+///
+/// # Errors
+/// When the handler cannot be installed.
+pub fn end_with_reader() -> anyhow::Result<()> {
+    signal_hook::flag::register_conditional_default(SIGPIPE, Arc::new(AtomicBool::new(true)))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shopctl::{EXIT_CODES, Exit, Target};
+use shopctl::{Exit, Target};
 use terminal::ui;
 
 mod binaries;
@@ -29,7 +29,7 @@ use xtask::paths::local_dir;
 
 /// Run the whole system on this machine, and operate this or any other stack.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = EXIT_CODES)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Cli {
     /// The CloudFormation stack for the commands that work on any. The default is the stack on this machine; any
     /// other is on AWS, and accessed with your AWS credentials and region.
