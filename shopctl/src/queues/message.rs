@@ -31,7 +31,7 @@ pub struct DeadLetterMessage {
     pub id: String,
     /// The message as it was sent.
     pub body: String,
-    /// The reason, as the failed function recorded it: see [`REASON_ATTRIBUTES`].
+    /// The reason, as the failed function recorded it: see `REASON_ATTRIBUTES`.
     pub attributes: BTreeMap<String, String>,
     /// When it was sent to the dead-letter queue; if SQS moved it, when it was first sent.
     pub sent_at: Option<Timestamp>,

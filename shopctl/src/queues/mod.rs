@@ -100,7 +100,7 @@ impl DeadLetterQueue {
         count(stack, &self.name, &self.url)
     }
 
-    /// Applies `act` to the messages that are in the queue now; see [`sweep`].
+    /// Applies `act` to the messages that are in the queue now; see the module `sweep`.
     pub fn sweep(
         &self,
         stack: &Stack,
