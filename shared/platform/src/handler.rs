@@ -1,4 +1,4 @@
-//! The handler traits, and how a handler identifies and parses what it handles. It does not know what invoked it.
+//! The handler traits, and the labels of what is handled. A handler does not know what invoked it.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! Every line carries the function. Every line written while a record is handled also carries
 //! `correlation_id`, `order_id`, `attempt` and the other fields of its span. Personal data cannot get into
-//! the logs by accident: the types of `domain::person` redact their `Debug` output, and [`crate::redact_values`]
+//! the logs by accident: the types of `domain` redact their `Debug` output, and [`crate::redact_values`]
 //! removes the quoted values from the message of a parser.
 
 use json_subscriber::JsonLayer;

@@ -220,8 +220,8 @@ mod tests {
 
     #[test]
     fn an_import_that_climbs() {
-        let climbs = with_line("shared/platform/src/clock.rs", "use crate::Failure;");
-        assert_reports(&import_lower_floors(&climbs), &["platform/src/clock", "failure"]);
+        let climbs = with_line("shared/platform/src/failure.rs", "use crate::Clock;");
+        assert_reports(&import_lower_floors(&climbs), &["platform/src/failure", "clock"]);
         let mut unlisted = workspace();
         unlisted.sources.insert("shared/platform/src/new.rs".to_owned(), String::new());
         assert_reports(&import_lower_floors(&unlisted), &["platform/src/lib.rs", "new"]);
