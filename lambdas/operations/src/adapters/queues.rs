@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use async_trait::async_trait;
 use aws::Aws;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
@@ -44,8 +44,15 @@ impl SqsQueues {
             cloudwatch: aws_sdk_cloudwatch::Client::new(aws.sdk_config()),
             clock,
             base: base.to_owned(),
-            names: config::required("QUEUES")?.split_whitespace().map(str::to_owned).collect(),
+            // Nor does it resolve a list: the checks of the queues fail then.
+            names: config::optional("QUEUES", String::new())?.split_whitespace().map(str::to_owned).collect(),
         })
+    }
+
+    /// The names of the queues; at least one.
+    fn names(&self) -> anyhow::Result<&[String]> {
+        ensure!(!self.names.is_empty(), "the environment variable QUEUES is not set: template.yaml sets it");
+        Ok(&self.names)
     }
 
     async fn depth(&self, name: &str) -> anyhow::Result<Depth> {
@@ -75,8 +82,12 @@ fn logical_id(name: &str) -> String {
 #[async_trait]
 impl Queues for SqsQueues {
     async fn depths(&self) -> BTreeMap<String, anyhow::Result<Depth>> {
-        let depths = join_all(self.names.iter().map(|name| self.depth(name))).await;
-        self.names.iter().map(|name| logical_id(name)).zip(depths).collect()
+        let names = match self.names() {
+            Ok(names) => names,
+            Err(error) => return BTreeMap::from([("QUEUES".to_owned(), Err(error))]),
+        };
+        let depths = join_all(names.iter().map(|name| self.depth(name))).await;
+        names.iter().map(|name| logical_id(name)).zip(depths).collect()
     }
 
     async fn oldest_message_ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>> {
@@ -87,7 +98,7 @@ impl Queues for SqsQueues {
             .get_metric_data()
             .start_time(DateTime::from_secs(start.as_second()))
             .end_time(DateTime::from_secs(now.as_second()));
-        for (index, name) in self.names.iter().enumerate() {
+        for (index, name) in self.names()?.iter().enumerate() {
             let metric = Metric::builder()
                 .namespace("AWS/SQS")
                 .metric_name("ApproximateAgeOfOldestMessage")
