@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -35,7 +36,7 @@ impl DynamoDbInvoices {
     }
 
     async fn read_attribute(&self, key: String, attribute: &str) -> anyhow::Result<Option<AttributeValue>> {
-        let get = self.client.get_item().table_name(&self.table).key("id", AttributeValue::S(key));
+        let get = self.client.get_item().table_name(&self.table).key("id", text(key));
         let response = get.consistent_read(true).send().await.context("an invoice could not be read")?;
         Ok(response.item.and_then(|mut item| item.remove(attribute)))
     }
@@ -53,8 +54,8 @@ fn year_key(year: i16) -> String {
 impl Invoices for DynamoDbInvoices {
     async fn get(&self, order: OrderId) -> anyhow::Result<Option<Invoice>> {
         let Some(value) = self.read_attribute(order_key(order), "invoice").await? else { return Ok(None) };
-        let text = value.as_s().ok().context("an invoice in the table is not a string")?;
-        Ok(Some(serde_json::from_str(text).context("an invoice in the table cannot be parsed")?))
+        let content = value.as_s().ok().context("an invoice in the table is not a string")?;
+        Ok(Some(serde_json::from_str(content).context("an invoice in the table cannot be parsed")?))
     }
 
     async fn last_serial(&self, year: i16) -> anyhow::Result<u32> {
@@ -64,11 +65,10 @@ impl Invoices for DynamoDbInvoices {
     }
 
     async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult> {
-        let number = |number: u32| AttributeValue::N(number.to_string());
         let serial = invoice.number.serial();
         let counter = Update::builder()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(year_key(invoice.number.year())))
+            .key("id", text(year_key(invoice.number.year())))
             .update_expression("SET #last = :this")
             .expression_attribute_names("#last", "last")
             .expression_attribute_values(":this", number(serial));
@@ -80,11 +80,11 @@ impl Invoices for DynamoDbInvoices {
         };
         let put = PutItem::builder()
             .table_name(&self.table)
-            .item("id", AttributeValue::S(order_key(invoice.order_id)))
+            .item("id", text(order_key(invoice.order_id)))
             // The key of the index in which operators and auditors look up the invoices of a year.
             .item("year", number(u32::try_from(invoice.number.year())?))
             .item("serial", number(serial))
-            .item("invoice", AttributeValue::S(serde_json::to_string(invoice)?))
+            .item("invoice", text(serde_json::to_string(invoice)?))
             .condition_expression("attribute_not_exists(id)");
         let sent = self
             .client

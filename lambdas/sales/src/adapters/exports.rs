@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::Context;
 use async_trait::async_trait;
 use aws::Aws;
+use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use platform::config;
@@ -74,15 +74,11 @@ impl Exports for DynamoDbExports {
             .table_name(&self.table)
             .set_item(Some(write_item(export, 1)?))
             .condition_expression("attribute_not_exists(export_id)");
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(CreateResult::Created),
-            Err(error) if error.is_conditional_check_failed_exception() => {
-                let existing =
-                    self.get(export.id).await?.context("the export exists but could not be read")?;
-                Ok(CreateResult::AlreadyExists(Box::new(existing)))
-            }
-            Err(error) => Err(anyhow::Error::new(error).context("the export could not be written")),
+        if put_if(put).await.context("the export could not be written")? {
+            return Ok(CreateResult::Created);
         }
+        let existing = self.get(export.id).await?.context("the export exists but could not be read")?;
+        Ok(CreateResult::AlreadyExists(Box::new(existing)))
     }
 
     async fn get(&self, id: ExportId) -> anyhow::Result<Option<Versioned<Export>>> {
@@ -90,7 +86,7 @@ impl Exports for DynamoDbExports {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("export_id", AttributeValue::S(id.to_string()))
+            .key("export_id", text(id))
             .consistent_read(true)
             .send()
             .await
@@ -110,12 +106,9 @@ impl Exports for DynamoDbExports {
             .table_name(&self.table)
             .set_item(Some(write_item(&export, version)?))
             .condition_expression("version = :read")
-            .expression_attribute_values(":read", AttributeValue::N(read.version.to_string()));
-        match put.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(Some(Versioned { value: export, version })),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(None),
-            Err(error) => Err(anyhow::Error::new(error).context("the export could not be written")),
-        }
+            .expression_attribute_values(":read", number(read.version));
+        let is_written = put_if(put).await.context("the export could not be written")?;
+        Ok(is_written.then_some(Versioned { value: export, version }))
     }
 }
 

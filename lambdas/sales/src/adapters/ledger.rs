@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use aws::dynamodb::{number, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -66,10 +67,6 @@ fn read<R: DeserializeOwned>(item: Item) -> anyhow::Result<Versioned<R>> {
     Ok(Versioned { value, version: item.version })
 }
 
-fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
 impl DynamoDbLedger {
     /// Uses the table in `LEDGER_TABLE`.
     ///
@@ -112,7 +109,7 @@ impl Ledger for DynamoDbLedger {
             None => put.condition_expression("attribute_not_exists(order_id)"),
             Some(known) => put
                 .condition_expression("version = :known")
-                .expression_attribute_values(":known", AttributeValue::N(known.version.to_string())),
+                .expression_attribute_values(":known", number(known.version)),
         };
         let mut writes = vec![TransactWriteItem::builder().put(put.build()?).build()];
         let known_bookings = known.map(|known| known.value.bookings()).unwrap_or_default();
