@@ -13,6 +13,7 @@ use terminal::ui;
 use crate::paths::{local_dir, repo_root};
 use crate::process;
 
+const INSTALLER_REQUIREMENTS: &str = include_str!("../requirements-installer.txt");
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
 const CONTRACT_REQUIREMENTS: &str = include_str!("../requirements-contract.txt");
 const LINT_REQUIREMENTS: &str = include_str!("../requirements-lint.txt");
@@ -92,33 +93,77 @@ pub fn lint_tools() -> anyhow::Result<PathBuf> {
 /// Installs `requirements`, the content of `file`, into a virtual environment, unless they are installed.
 /// Returns the folder of its programs.
 fn install(name: &str, file: &str, requirements: &str, what: &str, size: &str) -> anyhow::Result<PathBuf> {
-    let dir = local_dir().join("tools");
-    let _lock = lock_installation(&dir, name)?;
-    let venv = dir.join(name);
-    let bin = venv.join("bin");
-    let stamp = venv.join("requirements.sha256");
-    let wanted = hex::encode(Sha256::digest(requirements));
-    let installed = std::fs::read_to_string(&stamp).unwrap_or_default();
-    // A virtual environment stops working when the Python that created it is removed.
-    let alive = version(&bin.join("python")).is_some();
-    if installed == wanted && alive {
-        return Ok(bin);
+    let environment = Environment::open(name, requirements)?;
+    if !environment.is_current() {
+        let progress = ui::Progress::start(&format!("installing {what}"));
+        let installer = Environment::open("installer", INSTALLER_REQUIREMENTS)?;
+        if !installer.is_current() {
+            installer.create()?;
+            installer.fill(&mut installer.pip(), "requirements-installer.txt")?;
+        }
+        environment.create()?;
+        progress.detail(&format!("downloading {size} from PyPI, the first time only"));
+        let mut uv = Command::new(installer.bin().join("uv"));
+        uv.args(["pip", "install", "--python"]).arg(environment.bin().join("python"));
+        // uv installs in a tenth of the time of pip, but it does not read pip's configuration, which may name a mirror.
+        environment
+            .fill(&mut uv, file)
+            .or_else(|_| environment.fill(&mut environment.pip(), file))
+            .context("the tools could not be installed. Is PyPI reachable from this machine?")?;
+        progress.done(&format!("installed {what}"));
     }
-    let progress = ui::Progress::start(&format!("installing {what}"));
-    if !alive {
-        make_venv(&venv)?;
+    Ok(environment.bin())
+}
+
+/// A Python virtual environment under `.local/tools`, which no other process changes meanwhile.
+struct Environment {
+    path: PathBuf,
+    /// A hash of what is to be installed.
+    wanted: String,
+    _lock: File,
+}
+
+impl Environment {
+    fn open(name: &str, requirements: &str) -> anyhow::Result<Self> {
+        let tools = local_dir().join("tools");
+        let lock = lock_installation(&tools, name)?;
+        let wanted = hex::encode(Sha256::digest(requirements));
+        Ok(Self { path: tools.join(name), wanted, _lock: lock })
     }
-    progress.detail(&format!("downloading {size} from PyPI, the first time only"));
-    process::run_logged(
-        Command::new(bin.join("python"))
-            .args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"])
-            .arg(repo_root().join("xtask").join(file)),
-        &dir.join("install.log"),
-    )
-    .context("the tools could not be installed. Is PyPI reachable from this machine?")?;
-    std::fs::write(stamp, wanted)?;
-    progress.done(&format!("installed {what}"));
-    Ok(bin)
+
+    fn bin(&self) -> PathBuf {
+        self.path.join("bin")
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.path.join("requirements.sha256")
+    }
+
+    /// A virtual environment stops working when the Python that created it is removed.
+    fn works(&self) -> bool {
+        version(&self.bin().join("python")).is_some()
+    }
+
+    fn is_current(&self) -> bool {
+        std::fs::read_to_string(self.stamp()).is_ok_and(|installed| installed == self.wanted) && self.works()
+    }
+
+    fn create(&self) -> anyhow::Result<()> {
+        if self.works() { Ok(()) } else { make_venv(&self.path) }
+    }
+
+    fn pip(&self) -> Command {
+        let mut pip = Command::new(self.bin().join("python"));
+        pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
+        pip
+    }
+
+    /// Installs the requirements of `file` with `installer`.
+    fn fill(&self, installer: &mut Command, file: &str) -> anyhow::Result<()> {
+        installer.arg("--requirement").arg(repo_root().join("xtask").join(file));
+        process::run_logged(installer, &local_dir().join("tools").join("install.log"))?;
+        Ok(std::fs::write(self.stamp(), &self.wanted)?)
+    }
 }
 
 /// Waits until no other command installs the tools named `name` into `dir`, and keeps others from it until the

@@ -108,8 +108,8 @@ impl Plan {
     ) -> anyhow::Result<Self> {
         let functions_dir = instance.build().join("functions");
         let template = instance.build().join("template.yaml");
-        let functions = prepare_template(instance, tools, &template, &functions_dir)?;
-        let versions = binaries.package(tools, &functions, &functions_dir)?;
+        let versions = binaries.package(tools, &functions_dir)?;
+        prepare_template(instance, tools, &template, &functions_dir)?;
         let config = instance.build().join("samconfig.toml");
         let original = std::fs::read_to_string(repo_root().join("samconfig.toml"))
             .context("cannot read samconfig.toml at the root of the repository")?;
@@ -127,13 +127,13 @@ impl Plan {
 }
 
 /// Writes a copy of the template whose functions take their code from `functions_dir` and have the local AWS
-/// endpoint. Returns the functions' logical ids.
+/// endpoint.
 fn prepare_template(
     instance: &Instance,
     tools: &Tools,
     copy: &Path,
     functions_dir: &Path,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<()> {
     let template = repo_root().join("template.yaml");
     let script = instance.build().join("prepare_template.py");
     std::fs::write(&script, PREPARE)?;
@@ -143,7 +143,7 @@ fn prepare_template(
     if !output.status.success() {
         bail!("cannot prepare {}:\n{}", display_path(&template), String::from_utf8_lossy(&output.stderr));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    Ok(())
 }
 
 /// The repository's `samconfig.toml` with this stack's ports instead of the developer stack's. For the

@@ -35,6 +35,7 @@ use recorder::Recorder;
 use report::Findings;
 use settle::Queues;
 
+use crate::binaries::Selection;
 use crate::commands::{down, up};
 use crate::instance::Instance;
 
@@ -83,7 +84,7 @@ pub(crate) fn run(config: &ChaosConfig) -> anyhow::Result<Outcome> {
     instance.create_dirs()?;
     let proxy = Proxy::new(instance)?;
     proxy.start(&Tools::ensure()?)?;
-    up::start(instance, up::OrdersHost::Lambda, up::Profile::Dev)?;
+    up::start(instance, up::OrdersHost::Lambda, up::Profile::Dev, Selection::All)?;
 
     let stack = instance.open()?;
     let shop = stack.shop()?;

@@ -13,6 +13,7 @@ use terminal::signals;
 use terminal::ui::{self, BOLD, DIM};
 
 use super::up::{OrdersHost, Profile};
+use crate::binaries::Selection;
 use crate::emulator;
 use crate::instance::Instance;
 use crate::products::{MUG, POT, Product, TEA};
@@ -25,7 +26,8 @@ const DEAD_LETTER_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Watch five orders on the local stack: one without problems, and four with typical failures.
 ///
-/// Starts the stack if it is not running. Fails if an order does not have the expected outcome.
+/// Starts the stack if it is not running; functions that do not process orders are only built by `cargo xtask up`, and their
+/// events wait until then. Fails if an order does not have the expected outcome.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -33,7 +35,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     signals::catch()?;
     let instance = Instance::developer();
     if emulator::Emulator::new(&instance).service.pid().is_none() {
-        super::up::start(&instance, OrdersHost::Lambda, Profile::Dev)?;
+        super::up::start(&instance, OrdersHost::Lambda, Profile::Dev, Selection::Pipeline)?;
     }
     let demo = Demo::prepare(&instance)?;
     let result = demo.run();
@@ -42,6 +44,10 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     result?;
     ui::heading("All five orders ended as expected. What next?");
     ui::field("cargo xtask order", "place an order yourself; see --help for products and cards");
+    ui::field(
+        "cargo xtask up",
+        "add the functions around the orders: invoices, search, sales, images, webhooks",
+    );
     ui::field("cargo xtask timeline", "show the history of any order");
     ui::field("cargo xtask down", "stop the local stack");
     Ok(())

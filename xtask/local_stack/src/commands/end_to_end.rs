@@ -13,7 +13,7 @@ use xtask::release;
 use xtask::tools::Tools;
 
 use super::up::{OrdersHost, Profile};
-use crate::binaries::Binaries;
+use crate::binaries::{Binaries, Selection};
 use crate::instance::{Instance, LOCAL_STACK};
 use crate::{contract, token};
 
@@ -49,7 +49,7 @@ const CLIENT_TESTS: [&str; 2] = ["api::", "front_door::"];
 
 /// Runs all tests with the order service on Lambda, then those of clients again with it as a container.
 fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
-    let binaries = super::up::start(instance, OrdersHost::Lambda, profile)?;
+    let binaries = super::up::start(instance, OrdersHost::Lambda, profile, Selection::All)?;
     run_visible(&mut test_command(instance, &[])?)?;
     ui::heading("Firewall: the rules, applied to all recorded requests");
     run_visible(
@@ -64,7 +64,7 @@ fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
     ui::heading("Container: the tests of clients, with the order service as a container");
     // Also tests that a stack resumes from its saved state after `cargo xtask down`.
     super::down::stop(instance)?;
-    super::up::start(instance, OrdersHost::Container, profile)?;
+    super::up::start(instance, OrdersHost::Container, profile, Selection::All)?;
     run_visible(&mut test_command(instance, &CLIENT_TESTS)?)
 }
 
@@ -81,7 +81,7 @@ fn artefacts(binaries: &Binaries, profile: Profile) -> anyhow::Result<()> {
 }
 
 fn test_some(instance: &Instance, only: &str, profile: Profile) -> anyhow::Result<()> {
-    super::up::start(instance, OrdersHost::Lambda, profile)?;
+    super::up::start(instance, OrdersHost::Lambda, profile, Selection::All)?;
     run_visible(&mut test_command(instance, &[only])?)
 }
 

@@ -5,7 +5,7 @@ use xtask::paths::display_path;
 use xtask::release;
 use xtask::tools::Tools;
 
-use crate::binaries::{Binaries, STAND_IN};
+use crate::binaries::{Binaries, STAND_IN, Selection};
 use crate::container::Container;
 use crate::emulator::Emulator;
 use crate::instance::Instance;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         delete_state(&instance)?;
     }
     let orders = if args.container { OrdersHost::Container } else { OrdersHost::Lambda };
-    start(&instance, orders, Profile::from_flag(args.release))?;
+    start(&instance, orders, Profile::from_flag(args.release), Selection::All)?;
     print_urls(&instance)
 }
 
@@ -67,10 +67,15 @@ impl Profile {
 }
 
 /// Starts a local stack. Returns the binaries that it runs.
-pub(crate) fn start(instance: &Instance, orders: OrdersHost, profile: Profile) -> anyhow::Result<Binaries> {
+pub(crate) fn start(
+    instance: &Instance,
+    orders: OrdersHost,
+    profile: Profile,
+    selection: Selection,
+) -> anyhow::Result<Binaries> {
     instance.create_dirs()?;
     let installation = Tools::start_installation();
-    let mut binaries = Binaries::build(instance)?;
+    let mut binaries = Binaries::build(instance, selection)?;
     let tools = installation.join()?;
     if profile == Profile::Release {
         release::build(&tools)?;
