@@ -1,5 +1,6 @@
 //! What the developer's commands share: paths, pinned tools, builds, and the other programs of the workspace.
 
+pub mod functions;
 pub mod paths;
 pub mod process;
 pub mod programs;

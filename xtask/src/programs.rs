@@ -1,11 +1,13 @@
 //! The other programs of this workspace, which `cargo xtask` builds when they are needed: the AWS SDK takes minutes
 //! to compile, and most commands do without it.
 
+use std::ffi::OsStr;
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, ensure};
 use terminal::{process, signals};
 
+use crate::functions::{STAND_IN, Selection};
 use crate::process::cargo;
 
 /// A command that another program runs, with its own options.
@@ -67,15 +69,24 @@ const fn own(name: &'static str, about: &'static str) -> Forwarded {
     Forwarded { name, program: Program::Own, about }
 }
 
-/// Builds a program and runs it in the foreground. Cargo shows its progress on standard error.
+/// Builds a program and what it will build first, and runs it in the foreground. Cargo shows its progress on standard
+/// error.
 ///
 /// # Errors
 /// When the program cannot be built or started.
-pub fn run(program: &str, options: &[impl AsRef<std::ffi::OsStr>]) -> anyhow::Result<ExitStatus> {
+pub fn run(program: &str, options: &[impl AsRef<OsStr>]) -> anyhow::Result<ExitStatus> {
     signals::catch()?;
     // Not with `--package`: cargo would select other features for that package alone, and compile all of its
     // dependencies again.
-    let built = process::run(cargo().args(["build", "--bin", program]))?;
+    let mut build = cargo();
+    build.args(["build", "--bin", program]);
+    if options.iter().map(AsRef::as_ref).eq([OsStr::new("demo")]) {
+        // In one build with the program, which keeps all processors busy.
+        for binary in Selection::Pipeline.functions()?.iter().map(String::as_str).chain([STAND_IN]) {
+            build.args(["--bin", binary]);
+        }
+    }
+    let built = process::run(&mut build)?;
     ensure!(built.success(), "{program} could not be built, see above");
     // Cargo puts it next to this program: both have the same profile.
     let path =

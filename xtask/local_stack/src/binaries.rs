@@ -1,7 +1,6 @@
 //! Builds the functions and the stand-in with the fast profile, and packages them for the deployment.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +9,8 @@ use std::time::SystemTime;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 use terminal::process;
-use xtask::paths::{display_path, repo_root};
+use xtask::functions::{STAND_IN, Selection};
+use xtask::paths::display_path;
 use xtask::process::cargo;
 use xtask::tools::Tools;
 
@@ -19,26 +19,6 @@ use crate::instance::Instance;
 const PACKAGE: &str = include_str!("python/package_function.py");
 /// What the stack runs in place of a function that was never built.
 const NOT_BUILT: &str = "#!/bin/sh\necho 'This function is not built: run `cargo xtask up`.' >&2\nexit 1\n";
-/// The binary of the Stripe stand-in.
-pub(crate) const STAND_IN: &str = "stripe-stand-in";
-
-/// The services that process an order from its placement to its email.
-const PIPELINE: [&str; 5] = ["accounts", "inventory", "notifications", "orders", "payments"];
-
-/// The functions to build.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Selection {
-    /// All.
-    All,
-    /// Those of the services that process an order, which compile in a fifth of the time.
-    Pipeline,
-}
-
-impl Selection {
-    fn includes(self, service: &OsStr) -> bool {
-        self == Self::All || PIPELINE.iter().any(|name| service == *name)
-    }
-}
 
 /// The binaries that `cargo build` produced, by name.
 pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
@@ -50,7 +30,7 @@ impl Binaries {
         let messages = instance.build().join("cargo.jsonl");
         let mut command = cargo();
         command.args(["build", "--workspace", "--message-format", "json-render-diagnostics"]);
-        for binary in functions(selection)?.iter().map(String::as_str).chain([STAND_IN]) {
+        for binary in selection.functions()?.iter().map(String::as_str).chain([STAND_IN]) {
             command.args(["--bin", binary]);
         }
         command.stdout(File::create(&messages)?).stderr(Stdio::inherit());
@@ -115,22 +95,6 @@ impl Binaries {
             format!("`cargo build` produced no binary `{name}`: is there a src/bin/{name}.rs?")
         })
     }
-}
-
-/// The names of functions: those of their binaries, `lambdas/<service>/src/bin/<name>.rs`.
-fn functions(selection: Selection) -> anyhow::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for service in std::fs::read_dir(repo_root().join("lambdas"))? {
-        let service = service?;
-        let Ok(binaries) = std::fs::read_dir(service.path().join("src/bin")) else { continue };
-        if !selection.includes(&service.file_name()) {
-            continue;
-        }
-        for binary in binaries {
-            found.extend(binary?.path().file_stem().map(|name| name.to_string_lossy().into_owned()));
-        }
-    }
-    Ok(found)
 }
 
 /// Parses the name and the path of an executable from a line of cargo's messages.

@@ -155,7 +155,7 @@ impl Instance {
 
     /// The copy of the stand-in's binary that runs, so that builds can replace the original.
     pub(crate) fn stand_in_binary(&self) -> PathBuf {
-        self.build().join("stand_in").join(crate::binaries::STAND_IN)
+        self.build().join("stand_in").join(xtask::functions::STAND_IN)
     }
 
     /// The URL of the order service, if it runs as a container.

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use shopctl::http::Http;
 use terminal::ui;
+use xtask::functions::STAND_IN;
 
-use crate::binaries::STAND_IN;
 use crate::instance::Instance;
 use crate::ports;
 use crate::service::Service;

@@ -23,6 +23,7 @@ use shopctl::api::Shop;
 use shopctl::audit::{self, AuditMode};
 use shopctl::logs::Reader;
 use terminal::{signals, ui};
+use xtask::functions::Selection;
 use xtask::paths::display_path;
 use xtask::tools::Tools;
 
@@ -35,7 +36,6 @@ use recorder::Recorder;
 use report::Findings;
 use settle::Queues;
 
-use crate::binaries::Selection;
 use crate::commands::{down, up};
 use crate::instance::Instance;
 

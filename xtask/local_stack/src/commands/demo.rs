@@ -1,6 +1,7 @@
 //! `cargo xtask demo`
 
 use std::time::Duration;
+use xtask::functions::Selection;
 
 use anyhow::{Context as _, ensure};
 use shopctl::Stack;
@@ -13,7 +14,6 @@ use terminal::signals;
 use terminal::ui::{self, BOLD, DIM};
 
 use super::up::{OrdersHost, Profile};
-use crate::binaries::Selection;
 use crate::emulator;
 use crate::instance::Instance;
 use crate::products::{MUG, POT, Product, TEA};

@@ -7,13 +7,14 @@ use serde_json::Value;
 use shopctl::aws::{LOCAL_KEY, LOCAL_REGION};
 use shopctl::names;
 use terminal::{signals, ui};
+use xtask::functions::Selection;
 use xtask::paths::repo_root;
 use xtask::process::{cargo, run_visible};
 use xtask::release;
 use xtask::tools::Tools;
 
 use super::up::{OrdersHost, Profile};
-use crate::binaries::{Binaries, Selection};
+use crate::binaries::Binaries;
 use crate::instance::{Instance, LOCAL_STACK};
 use crate::{contract, token};
 

@@ -1,11 +1,12 @@
 //! `cargo xtask up`
 
 use terminal::{signals, ui};
+use xtask::functions::{STAND_IN, Selection};
 use xtask::paths::display_path;
 use xtask::release;
 use xtask::tools::Tools;
 
-use crate::binaries::{Binaries, STAND_IN, Selection};
+use crate::binaries::Binaries;
 use crate::container::Container;
 use crate::emulator::Emulator;
 use crate::instance::Instance;
@@ -88,7 +89,9 @@ pub(crate) fn start(
         ui::note(&format!("restarting {STAND_IN}: its code changed"));
     }
     stand_in.start()?;
-    Scanner::new(instance).start()?;
+    if selection == Selection::All {
+        Scanner::new(instance).start()?;
+    }
     deploy::deploy(instance, &tools, &binaries, orders)?;
     let stack = instance.open()?;
     let container = Container::new(instance);
