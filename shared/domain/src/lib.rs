@@ -9,6 +9,7 @@
 //! | [`order`] | the order, and how events are applied to it, in any sequence |
 //! | [`reservation`] | how stock is reserved, committed and released, once per order |
 //! | [`payment`] | the arbiter: whether an order is charged or never will be |
+//! | [`charge`] | which amounts the payment provider charges |
 //! | [`claim`] | which worker may perform an effect that has no record of its own, such as sending an e-mail |
 //! | [`product`] | the life cycle of an image that is uploaded for a product |
 //! | [`fact`] | what the events on the bus report |
@@ -18,6 +19,7 @@
 //! order and the reasons for its outcome.
 
 mod address;
+pub mod charge;
 pub mod claim;
 mod customer;
 mod details;

@@ -25,7 +25,7 @@ pub enum OrderStatus {
     Reserved,
     /// Cancellation was requested; it takes effect unless the order has already been charged.
     Cancelling,
-    /// The customer was charged. Final.
+    /// The customer was charged, or the total is 0 and there was nothing to charge. Final.
     Paid,
     /// A product is unavailable or its price has changed. Final.
     Rejected,
@@ -62,7 +62,7 @@ impl OrderStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "reason")]
 pub enum Outcome {
-    /// The customer was charged.
+    /// The customer was charged, or there was nothing to charge.
     Paid,
     /// The stock could not be reserved.
     Rejected,
