@@ -1,6 +1,9 @@
 //! Request bodies and their validation.
 
-use domain::{Customer, CustomerId, EmailAddress, Language, OrderDetails, PaymentMethodId, PersonName};
+use domain::charge::check_total;
+use domain::{
+    Customer, CustomerId, EmailAddress, Language, Lines, OrderDetails, PaymentMethodId, PersonName,
+};
 use jiff::Timestamp;
 use platform::http::input::{AddressInput, LineInput, parse_lines};
 use platform::http::{CustomerScope, FieldError, Problem};
@@ -12,10 +15,11 @@ use schemars::JsonSchema;
 pub(crate) struct PlaceOrder {
     /// The customer.
     customer: OrderCustomer,
-    /// The lines of the order, with each product at most once.
+    /// The lines of the order, with each product at most once. Their total is 0, or an amount that the payment
+    /// provider charges, such as 0.50 EUR or more.
     #[schemars(length(min = 1, max = 50))]
     lines: Vec<LineInput>,
-    /// The id of the Stripe payment method to charge.
+    /// The id of the Stripe payment method to charge. It is not used if the total is 0.
     #[eserde(compat)]
     payment_method: PaymentMethodId,
 }
@@ -50,7 +54,7 @@ impl PlaceOrder {
         let id = scope
             .resolve_customer(id.as_ref().map(CustomerId::as_str))
             .map_err(|reason| FieldError::pointer("/customer/id", reason));
-        let (id, lines) = match (id, parse_lines(self.lines)) {
+        let (id, lines) = match (id, parse_lines(self.lines).and_then(chargeable)) {
             (Ok(id), Ok(lines)) => (id, lines),
             (id, lines) => {
                 let lines = lines.err().map(|problem| problem.errors().to_vec()).unwrap_or_default();
@@ -59,5 +63,13 @@ impl PlaceOrder {
         };
         let customer = Customer { id, name, email, address: address.map(Into::into), language };
         Ok(OrderDetails::new(customer, lines, self.payment_method, now))
+    }
+}
+
+/// Refuses lines whose total the payment provider is known to refuse, before anything is reserved.
+fn chargeable(lines: Lines) -> Result<Lines, Problem> {
+    match check_total(lines.total()) {
+        Ok(()) => Ok(lines),
+        Err(error) => Err(Problem::invalid(vec![FieldError::pointer("/lines", error)])),
     }
 }

@@ -12,7 +12,7 @@ const FUNCTION_ONLY_RULES: [&str; 9] = [
     "must have a public host name",
     "must name each product once",
     "all prices must be in one currency",
-    "the total must be at most",
+    "the total must be",
     "is missing: say which customer",
     "must be a date such as 2026-11-01, or a time",
     "must be after from",
