@@ -23,7 +23,7 @@ pub struct Content {
     /// The rate, net, tax and gross amounts for each tax rate.
     pub taxes: Vec<[String; 4]>,
     pub total: String,
-    /// When and how the invoice was paid.
+    /// When and how the invoice was paid, or that there was nothing to pay.
     pub payment_note: String,
 }
 
@@ -79,7 +79,10 @@ impl Content {
             rows: rows.collect(),
             taxes: taxes.collect(),
             total: language.format_money(invoice.total),
-            payment_note: language.payment_note(invoice.paid_on, invoice.payment_intent.as_str()),
+            payment_note: match &invoice.payment_intent {
+                Some(payment) => language.payment_note(invoice.paid_on, payment.as_str()),
+                None => language.nothing_to_pay_note().to_owned(),
+            },
         }
     }
 

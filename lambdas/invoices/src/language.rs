@@ -171,6 +171,16 @@ impl Language {
         }
     }
 
+    /// Returns the note about the payment of an invoice of 0.
+    pub fn nothing_to_pay_note(self) -> &'static str {
+        match self {
+            Self::English => "There is nothing to pay.",
+            Self::German => "Es ist nichts zu bezahlen.",
+            Self::French => "Aucun montant n’est à payer.",
+            Self::Japanese => "お支払いいただく金額はありません。",
+        }
+    }
+
     /// Returns the number of a page, such as "Page 1 of 2".
     pub fn page_label(self, page: usize, count: usize) -> String {
         match self {

@@ -2,7 +2,8 @@
 
 use askama::Template;
 use domain::{
-    EmailAddress, Event, Fact, Line, Money, OrderDetails, OrderId, Shortage, ShortageKind, VoidReason,
+    DeclineReason, EmailAddress, Event, Fact, Line, Money, OrderDetails, OrderId, Shortage, ShortageKind,
+    VoidReason,
 };
 use strum::AsRefStr;
 
@@ -82,7 +83,11 @@ pub fn compose(event: &Event, shop: &str) -> Result<Option<Email>, askama::Error
             &paid.order,
             "Your order is confirmed",
             "Thank you for your order",
-            vec![format!("We have received your payment of {} and are packing your order.", paid.amount)],
+            vec![if paid.amount.is_zero() {
+                "There is nothing to pay. We are packing your order.".to_owned()
+            } else {
+                format!("We have received your payment of {} and are packing your order.", paid.amount)
+            }],
         ),
         Fact::ReservationRejected(rejected) => (
             EmailKind::Rejection,
@@ -100,11 +105,7 @@ pub fn compose(event: &Event, shop: &str) -> Result<Option<Email>, askama::Error
             &failed.order,
             "Your payment was declined",
             "Your payment was declined",
-            vec![
-                decline_message(failed.reason.decline_code.as_deref().unwrap_or(&failed.reason.code))
-                    .to_owned(),
-                "You have not been charged. You are welcome to order again with another card.".to_owned(),
-            ],
+            decline_paragraphs(&failed.reason).map(str::to_owned).into(),
         ),
         Fact::PaymentVoided(voided) => (
             EmailKind::Cancellation,
@@ -161,6 +162,35 @@ fn describe_shortage(shortage: &Shortage) -> String {
         ShortageKind::OutOfStock { available } => format!("{sku}: only {available} left."),
         ShortageKind::PriceChanged { price } => format!("{sku} now costs {price}."),
     }
+}
+
+/// Returns the explanation of a decline for the customer, and what to do.
+fn decline_paragraphs(reason: &DeclineReason) -> [&'static str; 2] {
+    let refusal = match (reason.code.as_str(), &reason.decline_code) {
+        (DeclineReason::AMOUNT_TOO_SMALL, _) => {
+            "The total of your order is less than our payment provider can charge."
+        }
+        (DeclineReason::AMOUNT_TOO_LARGE, _) => {
+            "The total of your order is more than our payment provider can charge."
+        }
+        (DeclineReason::AMOUNT_NOT_SUPPORTED | DeclineReason::CURRENCY_NOT_SUPPORTED, _) => {
+            "Our payment provider cannot charge the total of your order in this currency."
+        }
+        (code, None) if !is_card_error(code) => "Our payment provider could not accept the payment.",
+        (code, decline_code) => {
+            return [
+                decline_message(decline_code.as_deref().unwrap_or(code)),
+                "You have not been charged. You are welcome to order again with another card.",
+            ];
+        }
+    };
+    [refusal, "You have not been charged."]
+}
+
+/// Returns whether another card may help: <https://docs.stripe.com/error-codes>.
+fn is_card_error(code: &str) -> bool {
+    matches!(code, "authentication_required" | "expired_card" | "processing_error" | "resource_missing")
+        || ["card_", "incorrect_", "payment_method_"].iter().any(|start| code.starts_with(start))
 }
 
 /// Returns the explanation of a decline code for the customer. Some codes must not be revealed:

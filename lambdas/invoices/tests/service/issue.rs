@@ -59,6 +59,18 @@ async fn a_deleted_product_is_named_by_its_sku_with_the_standard_rate() {
 }
 
 #[tokio::test]
+async fn an_order_of_nothing_gets_an_invoice_without_a_payment_reference() {
+    let shop = Shop::at(NOON);
+    let mut free = serde_json::to_value(paid(id(1), NOON, &[line("TEA-001", 1, 0)])).unwrap();
+    free["data"].as_object_mut().unwrap().remove("payment_intent");
+    shop.issuer().handle(&serde_json::from_value(free).unwrap()).await.unwrap();
+    let invoice = shop.invoices.all().remove(0);
+    assert_eq!((invoice.total.to_string().as_str(), &invoice.payment_intent), ("0.00 EUR", &None));
+    let content = invoices::content::Content::from_invoice(&invoice);
+    assert_eq!(content.payment_note, "Es ist nichts zu bezahlen.");
+}
+
+#[tokio::test]
 async fn an_unavailable_inventory_is_retried_without_a_gap_in_the_numbers() {
     let shop = Shop::at(NOON);
     shop.products.failures.fail_next(1);

@@ -3,7 +3,7 @@
 use domain::{Event, VoidReason};
 use notifications::mail::{Email, compose};
 
-use crate::support::{created, details_of, failed, paid, paid_by, rejected, voided};
+use crate::support::{created, details_of, failed, failed_with, paid, paid_by, rejected, voided};
 
 fn email(event: &Event) -> Email {
     compose(event, "Tea & Co").unwrap().unwrap()
@@ -39,6 +39,42 @@ fn an_email_explains_the_cancellation_or_the_decline() {
         assert!(email.text.contains("You have not been charged."), "{}", email.text);
         assert!(!email.text.contains("stolen"), "{}", email.text);
     }
+}
+
+#[test]
+fn a_refusal_of_the_provider_is_not_blamed_on_the_bank() {
+    for (code, sentence) in [
+        ("amount_too_small", "less than our payment provider can charge"),
+        ("amount_too_large", "more than our payment provider can charge"),
+        ("currency_not_supported", "in this currency"),
+        ("amount_not_supported", "in this currency"),
+        ("invalid_request_error", "could not accept the payment"),
+        ("something_new", "could not accept the payment"),
+    ] {
+        let email = email(&failed_with(code));
+        assert!(email.text.contains(sentence) && email.html.contains(sentence), "{code}: {}", email.text);
+        assert!(email.text.contains("You have not been charged."), "{code}: {}", email.text);
+        assert!(
+            !email.text.contains("bank") && !email.text.contains("another card"),
+            "{code}: {}",
+            email.text
+        );
+    }
+    for code in ["card_declined", "resource_missing", "payment_method_unactivated"] {
+        assert!(email(&failed_with(code)).text.contains("another card"), "{code}");
+    }
+}
+
+#[test]
+fn an_order_of_nothing_is_confirmed_without_a_payment() {
+    let mut order = serde_json::to_value(details_of("Ada")).unwrap();
+    for line in order["lines"].as_array_mut().unwrap() {
+        line["unit_price"]["amount"] = 0.into();
+    }
+    order["total"]["amount"] = 0.into();
+    let email = email(&paid_by(serde_json::from_value(order).unwrap()));
+    assert!(email.text.contains("There is nothing to pay."), "{}", email.text);
+    assert!(!email.text.contains("your payment"), "{}", email.text);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn created() -> Event {
 }
 
 pub(crate) fn paid_by(order: OrderDetails) -> Event {
-    let (amount, payment_intent) = (order.total, "pi_1".parse().unwrap());
+    let (amount, payment_intent) = (order.total, "pi_1".parse().ok());
     event(Fact::PaymentSucceeded(PaymentSucceeded { order, payment_intent, amount }))
 }
 
@@ -62,6 +62,11 @@ pub(crate) fn rejected() -> Event {
 pub(crate) fn failed(decline_code: Option<&str>) -> Event {
     let reason =
         DeclineReason { code: "card_declined".into(), decline_code: decline_code.map(str::to_owned) };
+    event(Fact::PaymentFailed(PaymentFailed { order: details(), reason }))
+}
+
+pub(crate) fn failed_with(code: &str) -> Event {
+    let reason = DeclineReason::from_code(code);
     event(Fact::PaymentFailed(PaymentFailed { order: details(), reason }))
 }
 
