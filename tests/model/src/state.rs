@@ -138,10 +138,10 @@ pub enum PaymentStatus {
         /// Set once the payment must not be charged any more.
         ending: Option<Ending>,
     },
-    /// The customer was charged.
+    /// The customer was charged, or there was nothing to charge.
     Succeeded {
-        /// The PaymentIntent that was charged.
-        intent: u8,
+        /// The PaymentIntent that was charged; `None` if the total of the order is 0.
+        intent: Option<u8>,
     },
     /// The provider declined the charge.
     Declined,
