@@ -33,6 +33,18 @@ async fn a_paid_order_is_confirmed_by_mail() {
 }
 
 #[tokio::test]
+async fn an_order_of_nothing_is_paid_without_a_charge() {
+    let (stack, _guard) = shared().await;
+    let product = stack.create_product(0, 3).await.unwrap();
+    let order = NewOrder::new(&product, 2, "pm_card_visa");
+    let id = stack.place_order(&order).await.unwrap();
+    stack.wait_for_status(&id, "paid").await;
+    stack.wait_for_stock(&product, (1, 0, 2)).await;
+    stack.wait_for_mail_about(&id, "confirmation", &order.email).await;
+    assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
+}
+
+#[tokio::test]
 async fn insufficient_stock_rejects_the_order_without_a_charge() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(900, 3).await.unwrap();
@@ -51,7 +63,7 @@ async fn insufficient_stock_rejects_the_order_without_a_charge() {
 async fn a_wrong_price_rejects_the_order() {
     let (stack, _guard) = shared().await;
     let product = stack.create_product(900, 3).await.unwrap();
-    let bargain = end_to_end::Product { cents: 1, ..product.clone() };
+    let bargain = end_to_end::Product { cents: 100, ..product.clone() };
     let id = stack.place_order(&NewOrder::new(&bargain, 1, "pm_card_visa")).await.unwrap();
     stack.wait_for_status(&id, "rejected").await;
     assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
