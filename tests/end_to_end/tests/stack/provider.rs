@@ -57,7 +57,8 @@ async fn a_refusal_without_a_code_ends_the_payment_at_once() {
     for operation in ["create", "confirm"] {
         let product = stack.create_product(1100, 1).await.unwrap();
         let order = NewOrder::new(&product, 1, "pm_card_visa");
-        let refusal = json!({ "operation": operation, "kind": "error", "error": { "type": "invalid_request_error" } });
+        let refusal =
+            json!({ "operation": operation, "kind": "error", "error": { "type": "invalid_request_error" } });
         let (id, _) = place_with_fault(&stack, &product, &order, &[refusal]).await;
         stack.wait_for_status(&id, "payment_failed").await;
         stack.wait_for_stock(&product, (1, 0, 0)).await;

@@ -18,7 +18,7 @@ pub(super) struct ErrorBody {
 }
 
 /// The fields of an error that are used. An error may have none of them.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct ApiError {
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -81,7 +81,7 @@ impl ApiError {
 
     /// Returns the reason why the payment is declined: the code, or else what is known of the error.
     pub(super) fn reason(&self) -> DeclineReason {
-        let code = match (&self.code, self.param.as_deref(), &self.kind) {
+        let code = match (self.code.as_deref(), self.param.as_deref(), self.kind.as_deref()) {
             (Some(code), ..) => code,
             // An error about a currency that is not enabled has no code.
             (None, Some("currency"), _) => DeclineReason::CURRENCY_NOT_SUPPORTED,
@@ -101,7 +101,7 @@ impl ApiError {
     /// # Errors
     /// When it cannot be parsed: the outcome of the request is unknown.
     pub(super) fn payment_intent<T: DeserializeOwned>(&self) -> anyhow::Result<Option<T>> {
-        Ok(self.payment_intent.as_ref().map(T::deserialize).transpose()?)
+        Ok(self.payment_intent.clone().map(serde_json::from_value).transpose()?)
     }
 
     /// Returns the error for an operator. Stripe's message is not part of it: it may quote the request.
