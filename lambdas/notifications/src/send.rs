@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Event, Fact, OrderDetails};
+use domain::{Event, Fact, OrderDetails, ShortageKind};
 use platform::idempotency::{Idempotency, Key, OnUnknown, Task};
-use platform::{EventHandler, Failure};
+use platform::{EventHandler, Failure, metrics};
 
 use crate::mail::compose;
-use crate::store::Mailer;
+use crate::store::{Delivery, Mailer};
 
 /// Sends the email about an event.
 pub struct SendEmail {
@@ -23,6 +23,10 @@ pub struct SendEmail {
 #[async_trait]
 impl EventHandler for SendEmail {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
+        if names_unknown_product(&event.fact) {
+            tracing::info!("no email is sent about an order of a product that does not exist");
+            return Ok(Vec::new());
+        }
         let email = compose(event, &self.shop).map_err(Failure::reject)?;
         let (Some(email), Some(order)) = (email, order_details(&event.fact)) else {
             return Err(Failure::poison(format!("no email is sent for {}", event.fact.name())));
@@ -33,12 +37,28 @@ impl EventHandler for SendEmail {
         // has a new time.
         let task = Task::new(key, &event.fact, order.placed_at)?;
         // SES has no idempotency key, and cannot be queried. Two emails are better than none.
-        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, |_| self.mailer.send(&email)).await?;
-        if !sent.is_replay {
-            tracing::info!(mail = email.kind.as_ref(), "email sent");
+        let send = |_| async { Ok(self.mailer.send(&email).await?.into_receipt()) };
+        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, send).await?;
+        let mail = email.kind.as_ref();
+        if sent.is_replay {
+            return Ok(Vec::new());
+        }
+        if Delivery::is_undeliverable(&sent.receipt) {
+            let reason = sent.receipt.as_str();
+            tracing::warn!(mail, reason, "the address cannot receive email");
+            tracing::warn!(target: metrics::TARGET, UndeliverableEmails = 1, mail, "an undeliverable email");
+        } else {
+            tracing::info!(mail, "email sent");
         }
         Ok(Vec::new())
     }
+}
+
+/// Whether an order was rejected because of a product that does not exist. No page of the shop offers one, so the
+/// order is a mistake or an attempt to have the shop send email; the API tells its client the reason.
+fn names_unknown_product(fact: &Fact) -> bool {
+    let Fact::ReservationRejected(rejected) = fact else { return false };
+    rejected.shortages.iter().any(|shortage| shortage.kind == ShortageKind::UnknownProduct)
 }
 
 /// Returns the order of a fact that causes an email.

@@ -8,7 +8,7 @@ use invariants::Email as SentEmail;
 use jiff::Timestamp;
 use notifications::mail::Email;
 use notifications::send::SendEmail;
-use notifications::store::Mailer;
+use notifications::store::{Delivery, Mailer};
 use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
 use platform::lock;
 
@@ -69,7 +69,7 @@ struct Outgoing {
 
 #[async_trait]
 impl Mailer for Outgoing {
-    async fn send(&self, email: &Email) -> Result<String, EffectError> {
+    async fn send(&self, email: &Email) -> Result<Delivery, EffectError> {
         let (world, kind) = (Arc::clone(&self.ports.world), email.kind.as_ref().to_owned());
         // Every order of a run has a different customer.
         let orders = world.orders.all().into_values();
@@ -94,6 +94,7 @@ impl Mailer for Outgoing {
             world.check_order(order);
             "sent".to_owned()
         });
-        Ok(sent.await.map_err(anyhow::Error::from)?)
+        let message_id = sent.await.map_err(anyhow::Error::from)?;
+        Ok(Delivery::Accepted { message_id })
     }
 }

@@ -15,7 +15,7 @@ use platform::memory::ManualClock;
 use platform::{Clock, EventHandler, Failure};
 use uuid::Uuid;
 
-use crate::support::{created, details_of, order_id, paid, paid_by, voided};
+use crate::support::{created, details_of, order_id, paid, paid_by, rejected, sold_out, voided};
 
 struct World {
     claims: Arc<InMemoryIdempotencyStore>,
@@ -134,6 +134,32 @@ async fn a_rejected_email_needs_manual_intervention() {
     // It is redriven from the DLQ once the cause is fixed.
     world.mailer.rejects_all.store(false, Ordering::SeqCst);
     world.send().await.unwrap();
+    assert_eq!(world.mailer.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn an_undeliverable_email_is_recorded_and_not_sent_again() {
+    let world = world();
+    world.mailer.refuses_addresses.store(true, Ordering::SeqCst);
+    world.send().await.unwrap();
+    let claim = world.claim().await.unwrap();
+    assert!(
+        matches!(&claim.status, Status::Completed { receipt, .. } if receipt == "undeliverable: BadRequestException"),
+        "{claim:?}"
+    );
+    world.mailer.refuses_addresses.store(false, Ordering::SeqCst);
+    world.send().await.unwrap();
+    assert!(world.mailer.sent().is_empty());
+    world.handle(&voided(VoidReason::Expired)).await.unwrap();
+    assert_eq!(world.mailer.sent().len(), 1, "another email of the order is not affected");
+}
+
+#[tokio::test]
+async fn no_email_is_sent_about_a_product_that_does_not_exist() {
+    let world = world();
+    world.handle(&rejected()).await.unwrap();
+    assert!(world.mailer.sent().is_empty() && world.claims.claims().is_empty());
+    world.handle(&sold_out()).await.unwrap();
     assert_eq!(world.mailer.sent().len(), 1);
 }
 

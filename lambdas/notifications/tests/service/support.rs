@@ -59,6 +59,12 @@ pub(crate) fn rejected() -> Event {
     event(Fact::ReservationRejected(ReservationRejected { order: details(), shortages }))
 }
 
+pub(crate) fn sold_out() -> Event {
+    let kind = ShortageKind::OutOfStock { available: 0 };
+    let shortages = vec![Shortage { sku: "TEA-001".parse().unwrap(), kind }];
+    event(Fact::ReservationRejected(ReservationRejected { order: details(), shortages }))
+}
+
 pub(crate) fn failed(decline_code: Option<&str>) -> Event {
     let reason =
         DeclineReason { code: "card_declined".into(), decline_code: decline_code.map(str::to_owned) };
