@@ -11,6 +11,7 @@ use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use operations::report::{Report, Step, StepReport};
 use operations::store::Reports;
 use orders::adapters::memory::InMemoryOrders;
+use orders::quota::OrderLimit;
 use partners::adapters::memory::{
     InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners, SequentialSecretGenerator,
 };
@@ -122,7 +123,11 @@ fn partners() -> Service {
 }
 
 fn orders() -> Service {
-    let api = orders::api::Api { orders: Arc::new(InMemoryOrders::default()), clock: Arc::new(SystemClock) };
+    let api = orders::api::Api {
+        orders: Arc::new(InMemoryOrders::default()),
+        limit: OrderLimit { max_orders: 20, window_seconds: 600 },
+        clock: Arc::new(SystemClock),
+    };
     Service {
         name: "orders",
         description: "Place, track and cancel orders.",

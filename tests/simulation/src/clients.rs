@@ -11,6 +11,7 @@ use http::{Method, Request, StatusCode};
 use inventory::product::Offer;
 use inventory::store::Products;
 use platform::clock::timeout;
+use platform::http::access::VerifiedEmail;
 use platform::http::{Caller, Precondition, Scope};
 use platform::{Clock, lock};
 use serde_json::{Value, json};
@@ -162,7 +163,7 @@ async fn place(ports: &Ports, number: usize, order_request: &OrderRequest) -> Op
             }
         }
         ports.caller.log(|| format!("POST /orders returned {status}"));
-        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        if status.is_client_error() {
             ports.world.report_violation(format!("POST /orders returned {status}: {body}"));
             return None;
         }
@@ -197,7 +198,8 @@ async fn send_request(
 ) -> Option<(StatusCode, Value)> {
     let scopes = [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect();
     let caller = Caller::User { id: format!("c-{number}").parse().ok()?, is_staff: false, scopes };
-    let request = request.header("content-type", "application/json").extension(caller);
+    let email = VerifiedEmail(format!("c-{number}@example.com").parse().ok());
+    let request = request.header("content-type", "application/json").extension(caller).extension(email);
     let request = request.body(Bytes::from(body)).ok()?;
     let answer = timeout(&ports.caller, CLIENT_TIMEOUT, ports.request(Api::Orders, request)).await?.ok()?;
     Some((answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default()))

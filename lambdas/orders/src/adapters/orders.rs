@@ -8,22 +8,29 @@ use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use domain::order::Order;
 use domain::{CustomerId, Event, OrderId};
 use jiff::Timestamp;
 use platform::config;
 
 use super::item::{order_item, outbox_item, parse_order, shard_name, sortable};
+use crate::quota::Quota;
 use crate::store::{IdempotencyRecord, OPEN_SHARDS, OpenOrdersCursor, Orders, Page, Placed, Stored};
 
-/// The delays between the attempts to place an order that conflicts with another request with the same key.
-const RETRY_DELAYS: [Duration; 4] = [
+/// The delays between the attempts to place an order that conflicts with another request: with the same key, or of
+/// the same customer, whose orders share a counter.
+const RETRY_DELAYS: [Duration; 7] = [
     Duration::from_millis(20),
     Duration::from_millis(60),
     Duration::from_millis(150),
     Duration::from_millis(300),
+    Duration::from_millis(300),
+    Duration::from_millis(600),
+    Duration::from_millis(600),
 ];
+/// The position of the counter in the transaction that places an order.
+const COUNTER_POSITION: usize = 3;
 /// The page size when listing open orders.
 const OPEN_ORDERS_PAGE_SIZE: i32 = 100;
 
@@ -36,10 +43,12 @@ pub struct DynamoDbOrders {
     outbox: Option<String>,
     /// Set only for the API, which is the only function that places orders.
     idempotency: Option<String>,
+    /// Set only for the API.
+    counts: Option<String>,
 }
 
 impl DynamoDbOrders {
-    /// The tables in `ORDERS_TABLE`, `OUTBOX_TABLE` and `IDEMPOTENCY_TABLE`.
+    /// The tables in `ORDERS_TABLE`, `OUTBOX_TABLE`, `IDEMPOTENCY_TABLE` and `ORDER_COUNTS_TABLE`.
     ///
     /// # Errors
     /// When `ORDERS_TABLE` is not set.
@@ -49,12 +58,28 @@ impl DynamoDbOrders {
             orders: config::required("ORDERS_TABLE")?,
             outbox: config::required("OUTBOX_TABLE").ok(),
             idempotency: config::required("IDEMPOTENCY_TABLE").ok(),
+            counts: config::required("ORDER_COUNTS_TABLE").ok(),
         })
     }
 
     /// The tables with these names.
-    pub fn new(client: Client, orders: String, outbox: String, idempotency: String) -> Self {
-        Self { client, orders, outbox: Some(outbox), idempotency: Some(idempotency) }
+    pub fn new(client: Client, orders: String, outbox: String, idempotency: String, counts: String) -> Self {
+        Self { client, orders, outbox: Some(outbox), idempotency: Some(idempotency), counts: Some(counts) }
+    }
+
+    /// Increments the counter of the customer's orders, on condition that it is below the limit.
+    fn count_order(&self, quota: &Quota) -> anyhow::Result<TransactWriteItem> {
+        let update = Update::builder()
+            .table_name(self.counts.as_ref().context("ORDER_COUNTS_TABLE is not set")?)
+            .key("customer_id", text(&quota.customer))
+            .key("window", text(quota.window))
+            .update_expression("SET expires_at = :end ADD order_count :one")
+            .condition_expression("attribute_not_exists(order_count) OR order_count < :max")
+            .expression_attribute_values(":end", number(quota.ends_at))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":max", number(quota.max_orders))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     fn put_outbox(&self, event: &Event) -> anyhow::Result<TransactWriteItem> {
@@ -81,6 +106,14 @@ impl DynamoDbOrders {
     }
 }
 
+/// A delay of 50 to 150 percent, which depends on the random end of the order's id, so that concurrent orders do
+/// not conflict again.
+fn spread(delay: Duration, order: OrderId) -> Duration {
+    let random =
+        order.to_string().bytes().rev().take(2).fold(0, |sum, digit| sum * 16 + u32::from(digit % 16));
+    delay.saturating_mul(128 + random) / 256
+}
+
 #[async_trait]
 impl Orders for DynamoDbOrders {
     async fn place(
@@ -88,6 +121,7 @@ impl Orders for DynamoDbOrders {
         order: &Order,
         event: &Event,
         record: &IdempotencyRecord,
+        quota: Option<&Quota>,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
         let table = self.idempotency.as_deref().context("IDEMPOTENCY_TABLE is not set")?;
@@ -99,31 +133,38 @@ impl Orders for DynamoDbOrders {
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":now", number(now.as_second()))
             .build()?;
-        let order = Put::builder()
+        let put = Put::builder()
             .table_name(&self.orders)
             .set_item(Some(order_item(order, 1)?))
             .condition_expression("attribute_not_exists(order_id)")
             .build()?;
-        let writes = [
+        let mut writes = vec![
             TransactWriteItem::builder().put(key).build(),
-            TransactWriteItem::builder().put(order).build(),
+            TransactWriteItem::builder().put(put).build(),
             self.put_outbox(event)?,
         ];
+        if let Some(quota) = quota {
+            writes.insert(COUNTER_POSITION, self.count_order(quota)?);
+        }
         for delay in RETRY_DELAYS {
             let response =
-                self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await;
+                self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
             match response.map_err(SdkError::into_service_error) {
                 Ok(_) => return Ok(Placed::Created),
-                // The key has been used, or a concurrent request with the same key is being written.
-                Err(TransactWriteItemsError::TransactionCanceledException(_)) => {
+                // The key has been used, the limit is reached, or a concurrent request is being written.
+                Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     let existing = self.idempotency_record(table, &record.key).await?;
                     if let Some(existing) = existing.filter(|record| record.expires_at >= now.as_second()) {
                         return Ok(Placed::Replayed(existing));
                     }
+                    let reason = cancelled.cancellation_reasons().get(COUNTER_POSITION);
+                    if reason.and_then(|reason| reason.code()) == Some("ConditionalCheckFailed") {
+                        return Ok(Placed::LimitReached);
+                    }
                 }
                 Err(error) => return Err(anyhow::Error::new(error).context("failed to write the order")),
             }
-            tokio::time::sleep(delay).await;
+            tokio::time::sleep(spread(delay, order.id)).await;
         }
         anyhow::bail!("{} attempts to place the order failed because of write conflicts", RETRY_DELAYS.len())
     }

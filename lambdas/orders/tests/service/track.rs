@@ -8,6 +8,7 @@ use orders::relay::RelayOutbox;
 use orders::store::Outbox;
 use platform::host::stream::OutboxHandler;
 use platform::{EventHandler, Failure, Publisher};
+use serde_json::json;
 
 use crate::support::{Service, details, event, paid, rejected, voided};
 
@@ -32,6 +33,19 @@ async fn a_contradicting_event_is_rejected() {
     let failure = service.track_order().handle(&paid(id)).await.unwrap_err();
     assert!(matches!(failure, Failure::Reject(_)), "{failure}");
     assert_eq!(service.status(id).await, "rejected");
+}
+
+#[tokio::test]
+async fn a_rejected_order_shows_the_reason() {
+    let service = Service::new();
+    let id = service.create_order("key-1").await;
+    let path = format!("/orders/{id}");
+    assert!(service.get(&path).await.body.get("shortages").is_none());
+    for _ in 0..2 {
+        service.track(&rejected(id)).await;
+        let order = service.get(&path).await.body;
+        assert_eq!(order["shortages"], json!([{ "sku": "TEA-001", "kind": "unknown_product" }]));
+    }
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::http::access::VerifiedEmail;
 use crate::http::{Caller, FieldError, GatewayRequestId, Problem};
 
 /// The fields of the event that are used. An event without `httpMethod` comes from another service or an HTTP
@@ -94,6 +95,7 @@ impl From<ProxyEvent> for Request {
         }
         let claims = context.authorizer.and_then(|authorizer| authorizer.claims);
         let signed = context.identity.and_then(|identity| identity.user_arn);
+        request.extensions_mut().insert(claims.as_ref().map(VerifiedEmail::from_claims).unwrap_or_default());
         let caller = claims.as_ref().and_then(Caller::from_claims);
         let caller = caller.or(signed.map(|arn| Caller::Service { arn })).unwrap_or_default();
         request.extensions_mut().insert(caller);

@@ -193,6 +193,19 @@ impl Problem {
         )
     }
 
+    /// 429: the caller has reached a limit of the service (RFC 6585 §4), and may send the same request again after
+    /// `retry_after` seconds. `name` is the end of the problem's `type`.
+    pub fn too_many_requests(
+        name: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+        retry_after: u64,
+    ) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, name, title, detail);
+        problem.0.header = Some((header::RETRY_AFTER, HeaderValue::from(retry_after)));
+        problem
+    }
+
     /// 503: a dependency does not respond. The same request may succeed later.
     pub fn unavailable() -> Self {
         let detail = "A required service did not respond. Send the same request again later.";

@@ -1,4 +1,4 @@
-"""Starts MiniStack with four fixes and a request log.
+"""Starts MiniStack with five fixes and a request log.
 
 MiniStack adds 100 ms to each invocation of a compiled function. Half of it is Nagle's algorithm with delayed acknowledgements in
 the Runtime API that it serves to the function; half is a wait for a first log line, which functions that log every request do
@@ -11,6 +11,9 @@ It evaluates policies for PutEvents without the condition keys of AWS, the entri
 
 It saves how far each function has read a DynamoDB stream, but not the stream: after a restart, the position is beyond the end, and
 changes are not delivered.
+
+It does not set email_verified: ConfirmSignUp does on AWS, and a user who changes their address loses it until they verify it
+(https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html).
 
 The log has a line of JSON for each request to an API Gateway, in the file that GATEWAY_LOG names, which is emptied first. It
 contains what a firewall in front of the gateway would see (tests/firewall reads it) and the status of the response, without
@@ -84,6 +87,34 @@ async def http_proxy(integration, path, method, headers, body, query_params, pat
 
 
 gateway._invoke_http_proxy_v1 = http_proxy
+
+import ministack.services.cognito as cognito
+
+confirm_sign_up, update_user_attributes = cognito._confirm_sign_up, cognito._update_user_attributes
+
+
+def set_email_verified(user, value):
+    others = [it for it in user.get("Attributes", []) if it.get("Name") != "email_verified"]
+    user["Attributes"] = [*others, {"Name": "email_verified", "Value": value}]
+
+
+def confirm_sign_up_and_email(data):
+    response = confirm_sign_up(data)
+    pool = next((it for it in cognito._user_pools.values() if data.get("ClientId") in it["_clients"]), None)
+    if response[0] == 200 and pool:
+        set_email_verified(cognito._resolve_user(pool, data["Username"])[0], "true")
+    return response
+
+
+def update_user_attributes_and_email(data):
+    response = update_user_attributes(data)
+    if response[0] == 200 and any(it.get("Name") == "email" for it in data.get("UserAttributes", [])):
+        set_email_verified(cognito._user_pool_for_access_token(data["AccessToken"])[0], "false")
+    return response
+
+
+cognito._confirm_sign_up = confirm_sign_up_and_email
+cognito._update_user_attributes = update_user_attributes_and_email
 
 import ministack.core.iam_actions as actions
 
