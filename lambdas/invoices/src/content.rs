@@ -2,7 +2,7 @@
 
 use domain::Address;
 
-use crate::language::{Labels, Language};
+use crate::language::{InvoiceTexts, Labels, Language};
 use crate::record::Invoice;
 use crate::tax::totals_by_rate;
 

@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use platform::optimistic::Attempts;
 use platform::{Clock, EventHandler, Failure};
+use product_catalogue::Catalogue;
 
 use crate::record::{Buyer, Invoice, InvoiceLine, InvoiceNumber};
 use crate::settings::Settings;
-use crate::store::{Catalogue, Invoices, PutResult};
+use crate::store::{Invoices, PutResult};
 
 /// Issues an invoice with the next number of the year for each `payment.succeeded`.
 ///

@@ -8,6 +8,7 @@ use std::fmt;
 use super::fonts::Weight;
 use super::text::{Line, Style, shape_line, wrap};
 use crate::content::Content;
+use crate::language::InvoiceTexts;
 
 /// A4 (ISO 216), in points.
 pub(super) const PAGE_SIZE: (f32, f32) = (595.28, 841.89);

@@ -28,7 +28,7 @@ async fn a_paid_order_gets_a_complete_invoice() {
     assert_eq!(invoice.seller.tax_id, "DE123456789");
     assert_eq!(invoice.buyer.address.as_ref().unwrap().city.as_str(), "London");
     // Later changes do not affect the invoice.
-    shop.products.put("TEA-001", "Darjeeling, old", Some(0));
+    shop.products.put("TEA-001", "Darjeeling, old", Some(0)).unwrap();
     shop.issuer().handle(&tea(id(1))).await.unwrap();
     assert_eq!(shop.invoices.all(), all);
 }
