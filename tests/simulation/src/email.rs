@@ -7,10 +7,12 @@ use domain::claim::{Claim, Status};
 use invariants::Email as SentEmail;
 use jiff::Timestamp;
 use notifications::mail::Email;
+use notifications::names::ProductNames;
 use notifications::send::SendEmail;
 use notifications::store::Mailer;
 use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
 use platform::lock;
+use product_catalogue::HttpCatalogue;
 
 use crate::mutation::Mutation;
 use crate::ports::{Ports, now};
@@ -18,9 +20,11 @@ use crate::ports::{Ports, now};
 impl Ports {
     /// Assembles the handler as its `main` does.
     pub fn send_email(&self) -> SendEmail {
+        let catalogue = HttpCatalogue::new(self.clone(), "http://inventory-api");
         SendEmail {
             idempotency: Idempotency::new(Arc::new(self.clone()), Arc::new(self.caller.clone())),
             mailer: Arc::new(Outgoing { ports: self.clone() }),
+            names: ProductNames::new(Arc::new(catalogue), Arc::new(self.caller.clone())),
             shop: "The Tea Shop".to_owned(),
         }
     }
