@@ -207,8 +207,8 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "Unhealthy", detail)
     }
 
-    /// 500: a bug in the service.
-    pub(crate) fn internal() -> Self {
+    /// 500: a bug in the service, which the same request meets again.
+    pub fn internal() -> Self {
         let detail = "This is a bug in the service. The correlation id helps to find it.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
