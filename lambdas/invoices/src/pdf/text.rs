@@ -445,21 +445,6 @@ mod tests {
     }
 
     #[test]
-    fn the_labels_need_no_replacement() {
-        for language in crate::language::Language::ALL {
-            let labels = language.labels();
-            let single =
-                [labels.invoice, labels.buyer, labels.total, labels.tax_id, labels.number, labels.issued];
-            let rest = [labels.paid, labels.order, labels.ordered, labels.tax_included_note];
-            let all = single.iter().chain(&rest).chain(&labels.columns).chain(&labels.tax_columns);
-            for (label, weight) in all.flat_map(|label| [(label, Weight::Regular), (label, Weight::Bold)]) {
-                let line = shape_line(label, Style { weight, ..STYLE }).unwrap();
-                assert!(!line.has_replacements, "{label}");
-            }
-        }
-    }
-
-    #[test]
     fn hebrew_runs_right_to_left_and_its_digits_left_to_right() {
         let line = shape_line("שלום 12", STYLE).unwrap();
         let order: String = line
