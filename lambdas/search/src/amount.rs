@@ -1,8 +1,8 @@
 //! Amounts of money: how the total of an order is indexed, and which words of a query write it.
 //!
 //! Mails and reports print `12.50 EUR`, exports `12.50`, and invoices, by language, `€12.50`, `EUR 12.50`,
-//! `12,50 €`, `1.234,50 €`, `1 234,50 €`, `￥1,234`. A query is not told its language, so a number that can
-//! be read in two ways (`1.234`) is looked up in both.
+//! `12,50 €`, `1.234,50 €`, `1 234,50 €`, `￥1,234`. A query does not say its language, so a number that
+//! can be read in two ways (`1.234`) is looked up in both.
 
 use std::ops::Range;
 

@@ -1,9 +1,9 @@
 //! The forms in which orders may be indexed by the words of a query.
 //!
-//! A word is looked up as it is typed, and besides in the forms that an order with the same name or total may
-//! have: joined with its neighbours (`van der berg` for `Vanderberg`), as a total (`€12.50`), or as a part of
-//! a text without spaces. An order matches a word if it matches one of its forms. The lookups of a query are
-//! limited: what exceeds [`MAX_FORMS`] is left out.
+//! A word is looked up as it is typed, and in the other forms that the same name or total may have: joined
+//! with its neighbours (`van der berg` for `Vanderberg`), as a total (`€12.50`), or as a part of a text without
+//! spaces. An order matches a word if it matches one of its forms. The lookups of a query are limited: what
+//! exceeds [`MAX_FORMS`] is left out.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -17,7 +17,7 @@ pub const MAX_RECORDS: usize = 100;
 pub const MAX_REMOVALS: usize = 99;
 
 /// The maximum number of postings that become debris in one write. They are part of the record, and the
-/// largest record has about 300 KB without them: DynamoDB's limit is 400 KB per item.
+/// largest record has almost 300 KB without them: DynamoDB's limit is 400 KB per item.
 pub const MAX_DEBRIS: usize = 500;
 
 /// The record of an order in the index.
