@@ -293,6 +293,7 @@ async fn a_customers_orders_are_listed_newest_first_and_exactly_once(world: &Wor
         loop {
             let page = world.orders.list(&customer(1)?, after, limit).await?;
             anyhow::ensure!(page.orders.len() <= usize::try_from(limit)?, "more than {limit} on a page");
+            anyhow::ensure!(!page.orders.is_empty(), "an empty page follows a page of {limit}");
             found.extend(page.orders.iter().map(|order| order.id));
             anyhow::ensure!(found.len() <= mine.len(), "orders are repeated: {found:?}");
             after = page.next;

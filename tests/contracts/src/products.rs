@@ -139,6 +139,7 @@ async fn every_product_is_listed_exactly_once(world: &World) -> anyhow::Result<(
         loop {
             let page = world.products.list(after.as_ref(), limit).await?;
             anyhow::ensure!(page.products.len() <= usize::try_from(limit)?, "more than {limit} on a page");
+            anyhow::ensure!(!page.products.is_empty(), "an empty page follows a page of {limit}");
             found.extend(page.products.into_iter().map(|product| product.sku));
             anyhow::ensure!(found.len() <= all.len(), "products are repeated: {found:?}");
             after = page.next;

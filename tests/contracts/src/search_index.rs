@@ -162,6 +162,7 @@ async fn pages_are_ordered_by_rank_and_time(world: &World) -> anyhow::Result<()>
             loop {
                 let page = world.index.search(&next).await?;
                 anyhow::ensure!(page.hits.len() <= limit && !page.truncated, "{page:?}");
+                anyhow::ensure!(!page.hits.is_empty(), "an empty page follows a page of {limit}");
                 found.extend(ids(&page));
                 anyhow::ensure!(found.len() <= 7, "orders are repeated: {found:?}");
                 next.after = page.next;

@@ -225,7 +225,9 @@ impl Stack {
         let id = created["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?.to_owned();
         record_created("client", &id, Some(pool))?;
         let token = self.machine_token(&id, None).await?;
-        let key = self.call_api_gateway("/apikeys", &json!({ "name": name, "enabled": true })).await?;
+        let value = format!("{id}{}", Uuid::new_v4().simple());
+        let key = json!({ "name": name, "enabled": true, "value": value });
+        let key = self.call_api_gateway("/apikeys", &key).await?;
         let key_id = key["id"].as_str().context("a key without an id")?;
         record_created("api_key", key_id, None)?;
         self.call_api_gateway(

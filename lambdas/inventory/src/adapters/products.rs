@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, text};
+use aws::dynamodb::{cut_to_page, number, page_limit, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -77,14 +77,16 @@ impl Products for DynamoDbProducts {
     }
 
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
-        let mut scan = self.client.scan().table_name(&self.products).limit(i32::try_from(limit)?);
+        let mut scan = self.client.scan().table_name(&self.products).limit(page_limit(limit));
         if let Some(after) = after {
             scan = scan.exclusive_start_key("sku", text(after));
         }
         let response = scan.send().await.context("failed to list products")?;
-        let has_more = response.last_evaluated_key.is_some();
-        let products: Vec<Product> = serde_dynamo::from_items(response.items.unwrap_or_default())
-            .context("a product in the table could not be parsed")?;
+        let was_cut_off = response.last_evaluated_key.is_some();
+        let mut items = response.items.unwrap_or_default();
+        let has_more = cut_to_page(&mut items, limit, was_cut_off);
+        let products: Vec<Product> =
+            serde_dynamo::from_items(items).context("a product in the table could not be parsed")?;
         let next = products.last().filter(|_| has_more).map(|product| product.sku.clone());
         Ok(Page { products, next })
     }

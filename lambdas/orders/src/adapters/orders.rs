@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{cut_to_page, number, page_limit, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -150,17 +150,17 @@ impl Orders for DynamoDbOrders {
             .key_condition_expression("customer_id = :customer")
             .expression_attribute_values(":customer", text(customer))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit)?);
+            .limit(page_limit(limit));
         if let Some(after) = after {
             query = query
                 .exclusive_start_key("customer_id", text(customer))
                 .exclusive_start_key("order_id", text(after));
         }
         let response = query.send().await.context("failed to list the orders of the customer")?;
-        let has_more = response.last_evaluated_key.is_some();
-        let orders: Vec<Order> = response
-            .items
-            .unwrap_or_default()
+        let was_cut_off = response.last_evaluated_key.is_some();
+        let mut items = response.items.unwrap_or_default();
+        let has_more = cut_to_page(&mut items, limit, was_cut_off);
+        let orders: Vec<Order> = items
             .into_iter()
             .map(|item| Ok(parse_order(item)?.value))
             .collect::<anyhow::Result<_>>()?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{cut_to_page, number, page_limit, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::EventId;
@@ -116,7 +116,7 @@ impl Deliveries for DynamoDbDeliveries {
             .key_condition_expression("webhook_id = :webhook")
             .expression_attribute_values(":webhook", text(webhook))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit)?);
+            .limit(page_limit(limit));
         if let Some(after) = after {
             query = query
                 .exclusive_start_key("webhook_id", text(webhook))
@@ -124,10 +124,10 @@ impl Deliveries for DynamoDbDeliveries {
                 .exclusive_start_key("position", text(after));
         }
         let response = query.send().await.context("the deliveries could not be listed")?;
-        let has_more = response.last_evaluated_key.is_some();
-        let deliveries: Vec<Delivery> = response
-            .items
-            .unwrap_or_default()
+        let was_cut_off = response.last_evaluated_key.is_some();
+        let mut items = response.items.unwrap_or_default();
+        let has_more = cut_to_page(&mut items, limit, was_cut_off);
+        let deliveries: Vec<Delivery> = items
             .into_iter()
             .map(|item| Ok(read_item(item)?.value))
             .collect::<anyhow::Result<_>>()?;

@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::http::access::ApiKeys;
 use crate::http::{Caller, FieldError, GatewayRequestId, Problem};
 
 /// The fields of the event that are used. An event without `httpMethod` comes from another service or an HTTP
@@ -82,6 +83,7 @@ impl From<ProxyEvent> for Request {
             Ok((method, uri, body))
         });
         let mut request = Request::default();
+        request.extensions_mut().insert(ApiKeys::from_headers(&headers));
         *request.headers_mut() = headers;
         match converted {
             Ok((method, uri, body)) => {
@@ -220,6 +222,10 @@ impl ProxyResponse {
         };
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in &parts.headers {
+            // API Gateway computes it from the body, which a response to HEAD does not have.
+            if name == header::CONTENT_LENGTH {
+                continue;
+            }
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             headers.entry(name.to_string()).or_default().push(value);
         }

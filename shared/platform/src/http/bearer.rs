@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use super::access::Caller;
+use super::access::{ApiKeys, Caller};
 use super::problem::Problem;
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
@@ -115,7 +115,9 @@ pub(crate) async fn authenticate(
 ) -> Response {
     match verifier.authenticate(request.headers()).await {
         Ok(caller) => {
+            let keys = ApiKeys::from_headers(request.headers());
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(keys);
             next.run(request).await
         }
         Err(error) => {

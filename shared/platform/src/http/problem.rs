@@ -7,6 +7,10 @@ use serde::Serialize;
 
 use crate::optimistic::WriteConflicts;
 
+/// The maximum number of errors that a problem lists. A body of the maximum size can have 30,000, and the response
+/// would be larger than what Lambda may return.
+pub(super) const MAX_ERRORS: usize = 100;
+
 /// An error response, which says what is wrong and what to do about it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
@@ -93,12 +97,16 @@ impl Problem {
         }))
     }
 
-    /// 400: the request has these errors.
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    /// 400: the request has these errors, of which the first [`MAX_ERRORS`] are listed.
+    pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.len() {
             1 => "The request has 1 error: see errors.".to_owned(),
+            n if n > MAX_ERRORS => {
+                format!("The request has {n} errors: errors lists the first {MAX_ERRORS}.")
+            }
             n => format!("The request has {n} errors: see errors."),
         };
+        errors.truncate(MAX_ERRORS);
         let title = "The request is not valid";
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title, detail);
         problem.0.errors = errors;
@@ -173,7 +181,7 @@ impl Problem {
 
     /// 415: the body is not JSON.
     pub fn unsupported_media_type() -> Self {
-        let detail = "Send JSON, with the header Content-Type: application/json.";
+        let detail = "Send JSON in UTF-8, uncompressed, with the header Content-Type: application/json.";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",

@@ -11,7 +11,10 @@ use http_body_util::BodyExt;
 use platform::clock::SystemClock;
 use platform::host::http::build_app;
 use platform::http::input::{LineInput, parse_lines};
-use platform::http::{Json, Problem, RequestCause, parse_path_parameter};
+use platform::http::precondition::with_etag;
+use platform::http::{
+    Access, Json, Operation, OperationDescription, Problem, RequestCause, Routes, parse_path_parameter,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -104,7 +107,11 @@ async fn fetch(path: &str) -> Reply {
 }
 
 async fn send(body: impl Into<Body>) -> Reply {
-    let request = request("POST", "/orders").header("content-type", "application/json; charset=utf-8");
+    send_as("application/json; charset=utf-8", body).await
+}
+
+async fn send_as(media_type: &str, body: impl Into<Body>) -> Reply {
+    let request = request("POST", "/orders").header("content-type", media_type);
     call(request.body(body.into()).unwrap()).await
 }
 
@@ -124,6 +131,182 @@ async fn a_list_is_not_a_body() {
     let list = json!(["a note", [{"sku": "TEA-001", "quantity": 1, "unit_price": {"amount": 1, "currency": "EUR"}}]]);
     let reply = send(list.to_string()).await;
     assert_eq!((reply.status, reply.locations()), (StatusCode::BAD_REQUEST, vec![""]));
+}
+
+#[tokio::test]
+async fn an_array_is_not_an_object_at_any_depth() {
+    let mut body = valid();
+    body["lines"][0]["unit_price"] = json!([5, "EUR"]);
+    assert_eq!(send(body.to_string()).await.locations(), ["/lines/0/unit_price"]);
+    body["lines"][0] = json!(["A", 2, [5, "EUR"]]);
+    assert_eq!(send(body.to_string()).await.locations(), ["/lines/0"]);
+    // The errors behind it still have the right pointers.
+    body["lines"] = json!([["A", 2, {"amount": 5, "currency": "EUR"}], {"sku": "B"}]);
+    let reply = send(body.to_string()).await;
+    assert_eq!(reply.locations(), ["/lines/0", "/lines/1/quantity", "/lines/1/unit_price"]);
+    assert_eq!(reply.body["errors"][0]["detail"], "must be an object");
+}
+
+#[tokio::test]
+async fn repeated_keys_are_refused_with_their_pointers() {
+    let price = r#"{"amount": 5, "currency": "EUR"}"#;
+    let line = format!(r#"{{"sku": "A", "quantity": 2, "unit_price": {price}}}"#);
+    let cases = [
+        (format!(r#"{{"note": "n", "lines": [{line}], "note": "m"}}"#), vec!["/note"]),
+        (format!(r#"{{"note": "n", "note": "n", "note": "n", "lines": [{line}]}}"#), vec!["/note"]),
+        // The same key, written in two ways.
+        (format!(r#"{{"note": "n", "n\u006fte": "m", "lines": [{line}]}}"#), vec!["/note"]),
+        (
+            r#"{"note": "n", "lines": [{"sku": "A", "sku": "B", "quantity": 2, "unit_price": {"amount": 5, "amount": 5, "currency": "EUR"}}]}"#
+                .to_owned(),
+            vec!["/lines/0/sku", "/lines/0/unit_price/amount"],
+        ),
+        // Together with other errors, of which the last value decides.
+        (format!(r#"{{"lines": [{line}, 7], "note": "n", "note": 7}}"#), vec!["/lines/1", "/note", "/note"]),
+        (format!(r#"{{"note": "n", "lines": [{line}], "x": {{"a/b": 1, "a/b": 2}}}}"#), vec!["/x", "/x/a~1b"]),
+    ];
+    for (body, expected) in cases {
+        let reply = send(body.clone()).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{body}");
+        let mut locations = reply.locations();
+        locations.sort_unstable();
+        assert_eq!(locations, expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_are_integers_by_value() {
+    let send_quantity = async |number: &str| {
+        send(valid().to_string().replace("\"quantity\":2", &format!("\"quantity\":{number}"))).await
+    };
+    for number in ["2", "2.0", "20e-1", "0.2e1", "2E+0", "2.000000"] {
+        let reply = send_quantity(number).await;
+        assert_eq!((reply.status, &reply.body["total"]), (StatusCode::OK, &json!("0.10 EUR")), "{number}");
+    }
+    for number in [
+        "0",
+        "-0",
+        "-0.0",
+        "-2",
+        "2.5",
+        "1e30",
+        "1e-1",
+        "9007199254740993.0",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "123456789012345678901234567890",
+        "1e400",
+        "02",
+        "2.",
+        ".2",
+        "+2",
+        "0x2",
+        "NaN",
+        "Infinity",
+        "\"2\"",
+        "true",
+        "null",
+        "[2]",
+        "{}",
+    ] {
+        let reply = send_quantity(number).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{number}");
+        assert_eq!(reply.locations(), ["/lines/0/quantity"], "{number}: {}", reply.body);
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_json_is_located() {
+    let deep = "[".repeat(1000);
+    let nested = format!(r#"{{"note": {}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    for (body, location) in [
+        ("", ""),
+        (" \r\n\t", ""),
+        ("\u{feff}{}", ""),
+        ("{", ""),
+        ("{\"note\"", "/note"),
+        ("{\"note\": ", "/note"),
+        ("{\"note\": \"n\", }", ""),
+        ("{\"note\": n}", "/note"),
+        ("{note: 1}", ""),
+        ("{'note': 1}", ""),
+        ("{\"note\": \"\\ud800\"}", "/note"),
+        ("{\"note\": \"\\udc00\\ud800\"}", "/note"),
+        ("{\"note\": \"\\x41\"}", "/note"),
+        ("{\"note\": \"a\nb\"}", "/note"),
+        ("{\"note\": \"n\", \"lines\": [1 2]}", "/lines/1"),
+        ("{\"note\": \"n\", \"lines\": [1, /* no */ 2]}", "/lines/1"),
+        ("{\"note\": 1e999}", "/note"),
+        ("note=n", ""),
+        ("<note/>", ""),
+        ("null", ""),
+        ("\"note\"", ""),
+        ("7", ""),
+        ("true", ""),
+    ] {
+        let reply = send(body).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{body:?}");
+        assert_eq!(reply.locations(), [location], "{body:?}: {}", reply.body);
+    }
+    for body in [deep, nested] {
+        let reply = send(body).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+        let detail = reply.body["errors"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains("recursion limit"), "{detail}");
+    }
+    for bytes in [&b"{\"note\": \"\xff\"}"[..], b"\xff\xfe{\0}\0", b"{\"note\": \"\xed\xa0\x80\"}"] {
+        let reply = send(bytes.to_vec()).await;
+        assert_eq!((reply.status, reply.locations()), (StatusCode::BAD_REQUEST, vec![""]));
+        assert!(reply.body["errors"][0]["detail"].as_str().unwrap().starts_with("must be UTF-8"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_utf_8_without_compression() {
+    for media_type in [
+        "application/json",
+        "APPLICATION/JSON",
+        "application/json;charset=UTF-8",
+        "application/json; charset=\"utf-8\"",
+        "application/json; Charset=utf8 ; x=y",
+    ] {
+        assert_eq!(send_as(media_type, valid().to_string()).await.status, StatusCode::OK, "{media_type}");
+    }
+    for media_type in [
+        "application/json; charset=iso-8859-1",
+        "application/json; charset=utf-16",
+        "application/json; charset=utf-8; charset=latin1",
+        "application/json; charset=",
+        "application/json, text/plain",
+        "application/problem+json",
+    ] {
+        let reply = send_as(media_type, valid().to_string()).await;
+        assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{media_type}");
+    }
+    for (coding, status) in [
+        ("gzip", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("br", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("identity", StatusCode::OK),
+    ] {
+        let request = request("POST", "/orders")
+            .header("content-type", "application/json")
+            .header("content-encoding", coding);
+        assert_eq!(call(request.body(valid().to_string().into()).unwrap()).await.status, status, "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn a_problem_lists_a_hundred_errors() {
+    let body = json!({"note": "n", "lines": vec![0; 20_000]}).to_string();
+    let reply = send(body).await;
+    assert_eq!(reply.locations().len(), 100);
+    assert_eq!(reply.body["detail"], "The request has 20000 errors: errors lists the first 100.");
+    let repeated = "\"a\":0,".repeat(5000);
+    let unknown: String = (0..3000).map(|number| format!("\"x{number}\":0,\"x{number}\":0,")).collect();
+    for fields in [repeated, unknown] {
+        let reply = send(format!("{{{fields}\"note\":\"n\",\"lines\":[]}}")).await;
+        assert!((1..=100).contains(&reply.locations().len()));
+    }
 }
 
 #[tokio::test]
@@ -259,6 +442,70 @@ async fn unknown_paths_and_methods_are_problems() {
     assert_eq!(reply.header("content-type"), "application/problem+json");
     let allowed = reply.header("allow");
     assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+}
+
+#[tokio::test]
+async fn an_empty_path_segment_is_not_an_unknown_path() {
+    for path in ["/numbers/", "/numbers//", "//numbers/1", "/numbers/1/", "/orders/"] {
+        let reply = fetch(path).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(reply.body["type"], "urn:serverless-orders:problem:unreadable-address", "{path}");
+    }
+    assert_eq!(fetch("/numbers/%2F").await.locations(), ["number"]);
+    assert_eq!(fetch("/").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn head_is_get_without_a_body() {
+    for (path, status) in [
+        ("/cause", StatusCode::OK),
+        ("/numbers/7", StatusCode::OK),
+        ("/numbers/300", StatusCode::BAD_REQUEST),
+        ("/numbers/%FF", StatusCode::BAD_REQUEST),
+        ("/away", StatusCode::SERVICE_UNAVAILABLE),
+        ("/bug", StatusCode::INTERNAL_SERVER_ERROR),
+        ("/nowhere", StatusCode::NOT_FOUND),
+    ] {
+        let get = fetch(path).await;
+        let request = request("HEAD", path).body(Body::empty()).unwrap();
+        let (head, body) = app().oneshot(request).await.unwrap().into_parts();
+        assert_eq!((head.status, get.status), (status, status), "{path}");
+        assert_eq!(head.headers.get("content-type"), get.headers.get("content-type"), "{path}");
+        assert_eq!(head.headers["x-correlation-id"], "request-1");
+        assert!(body.collect().await.unwrap().to_bytes().is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_route_with_an_etag_honours_if_match() {
+    let describe = |_: &mut OperationDescription| {};
+    let routes = Routes::<()>::default()
+        .add(Operation::get("/tagged", "readTagged", Access::Public, describe), async || {
+            with_etag(7, Json(json!({})))
+        })
+        .add(Operation::get("/plain", "readPlain", Access::Public, describe), async || Json(json!({})));
+    let app = build_app(routes.router(()), Arc::new(SystemClock));
+    for (path, tags, expected) in [
+        ("/tagged", &["\"7\""][..], StatusCode::OK),
+        ("/tagged", &["*"], StatusCode::OK),
+        ("/tagged", &["\"6\", \"7\""], StatusCode::OK),
+        ("/tagged", &["\"6\"", "\"7\""], StatusCode::OK),
+        ("/tagged", &["\"6\""], StatusCode::PRECONDITION_FAILED),
+        ("/tagged", &["W/\"7\""], StatusCode::PRECONDITION_FAILED),
+        ("/tagged", &["7"], StatusCode::PRECONDITION_FAILED),
+        ("/tagged", &[""], StatusCode::PRECONDITION_FAILED),
+        // Without an ETag in the response there is nothing to compare.
+        ("/plain", &["\"6\""], StatusCode::OK),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let mut request = request(method, path);
+            for tag in tags {
+                request = request.header("if-match", *tag);
+            }
+            let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), expected, "{method} {path} {tags:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -291,6 +291,23 @@ async fn a_partner_needs_an_api_key_and_sees_only_its_own_customers() {
 }
 
 #[tokio::test]
+async fn a_partner_needs_its_own_api_key() {
+    let (stack, _guard) = shared().await;
+    let (partner, other) = (stack.create_partner().await.unwrap(), stack.create_partner().await.unwrap());
+    let headers = [("authorization", partner.bearer.as_str()), ("x-api-key", other.api_key.as_str())];
+    for (method, path) in [
+        (Method::GET, "/partner/orders?customer_id=42"),
+        (Method::GET, "/webhooks"),
+        (Method::GET, "/partner/search/orders"),
+    ] {
+        let response = stack.api(method.clone(), path, &headers, None).await.unwrap();
+        assert_problem(&response, StatusCode::FORBIDDEN, "forbidden");
+        let own = stack.api(method, path, &partner.headers(), None).await.unwrap();
+        assert_eq!(own.status, StatusCode::OK, "{path}: {own:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_partner_over_its_rate_limit_gets_retry_after() {
     let Some((stack, _guard)) = shared_with(&[Requirement::ExactUsagePlans]).await else { return };
     let plan = json!({ "throttle": { "rateLimit": 0.01, "burstLimit": 3 } });

@@ -1,4 +1,4 @@
-"""Starts MiniStack with four fixes and a request log.
+"""Starts MiniStack with five fixes and a request log.
 
 MiniStack adds 100 ms to each invocation of a compiled function. Half of it is Nagle's algorithm with delayed acknowledgements in
 the Runtime API that it serves to the function; half is a wait for a first log line, which functions that log every request do
@@ -11,6 +11,9 @@ It evaluates policies for PutEvents without the condition keys of AWS, the entri
 
 It saves how far each function has read a DynamoDB stream, but not the stream: after a restart, the position is beyond the end, and
 changes are not delivered.
+
+It decodes a path before it looks for the resource, so that `%2F` in a parameter is taken for a separator. A REST API of AWS does
+not, and passes the encoded path to the function.
 
 The log has a line of JSON for each request to an API Gateway, in the file that GATEWAY_LOG names, which is emptied first. It
 contains what a firewall in front of the gateway would see (tests/firewall reads it) and the status of the response, without
@@ -146,6 +149,19 @@ def recording(handle, log):
 
     return handle_and_record
 
+
+def keeping_encoded_slashes(handle):
+    async def handle_encoded(host, path, method, headers, body, query_params, raw_path=None, raw_query_string=None):
+        if "%2f" in (raw_path or "").lower():
+            path = raw_path
+        return await handle(
+            host, path, method, headers, body, query_params, raw_path=raw_path, raw_query_string=raw_query_string
+        )
+
+    return handle_encoded
+
+
+app._handle_execute_api_request = keeping_encoded_slashes(app._handle_execute_api_request)
 
 if os.environ.get("GATEWAY_LOG"):
     # Line-buffered, so that readers see complete lines while the emulator runs.
