@@ -14,15 +14,16 @@ pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The `Limit` of a request that reads a page of `size` items: one more than the page, because DynamoDB returns a
-/// `LastEvaluatedKey` for a full page even if no item follows it
+/// The `Limit` of a request that reads a page of `size` items: one more than the page, because DynamoDB
+/// returns a `LastEvaluatedKey` for a full page even if no item follows it
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html>).
 pub fn page_limit(size: u32) -> i32 {
     i32::try_from(size.saturating_add(1)).unwrap_or(i32::MAX)
 }
 
-/// Removes from `items`, which were read with [`page_limit`], what does not belong to the page. Returns whether items
-/// follow the page; `was_cut_off` is whether the response has a `LastEvaluatedKey`, because it has reached 1 MB.
+/// Removes from `items`, which were read with [`page_limit`], what does not belong to the page. Returns
+/// whether items follow the page; `was_cut_off` is whether the response has a `LastEvaluatedKey`, because it
+/// has reached 1 MB.
 pub fn cut_to_page<T>(items: &mut Vec<T>, size: u32, was_cut_off: bool) -> bool {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let has_more = was_cut_off || items.len() > size;

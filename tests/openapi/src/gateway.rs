@@ -57,12 +57,9 @@ pub fn definition(services: &[Service], wiring: &BTreeMap<String, Wiring>) -> Re
             )
         })?;
         for operation in &api.operations {
-            let methods: &[Method] = match operation.method {
-                Method::GET => &[Method::GET, Method::HEAD],
-                ref other => std::slice::from_ref(other),
-            };
-            for method in methods {
-                let item = describe(operation, method, api, wired);
+            let head = (operation.method == Method::GET).then_some(Method::HEAD);
+            for method in std::iter::once(operation.method.clone()).chain(head) {
+                let item = describe(operation, &method, api, wired);
                 paths.entry(operation.path).or_default().insert(method.as_str().to_lowercase(), item);
             }
             if wired.cross_origin && is_for_browsers(operation.access) {

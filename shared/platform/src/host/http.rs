@@ -162,8 +162,8 @@ fn with_fallbacks(router: Router) -> Router {
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
 }
 
-/// The problem of a path without a route. No route has an empty segment, so that is an empty parameter or a slash too
-/// many.
+/// The problem of a path without a route. No route has an empty segment, so that is an empty parameter or a
+/// slash too many.
 fn unknown_path(path: &str) -> Problem {
     if path.split('/').skip(1).any(str::is_empty) && path != "/" {
         return Problem::unreadable(

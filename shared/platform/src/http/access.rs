@@ -149,8 +149,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The API keys of a request that came through a host, none for most requests. API Gateway has checked only that a
-/// key exists and belongs to a usage plan.
+/// The API keys of a request that came through a host, none for most requests. API Gateway has checked only
+/// that a key exists and belongs to a usage plan.
 #[derive(Debug, Clone, Default)]
 pub struct ApiKeys(Vec<String>);
 
@@ -164,8 +164,8 @@ impl ApiKeys {
         Self(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect())
     }
 
-    /// Whether the request has a key, and every key is one of the client with this id: its value is the id, followed
-    /// by [`KEY_SECRET_LENGTH`] characters.
+    /// Whether the request has a key, and every key is one of the client with this id: its value is the id,
+    /// followed by [`KEY_SECRET_LENGTH`] characters.
     fn belong_to(&self, client: &CustomerId) -> bool {
         let is_own = |key: &String| {
             key.strip_prefix(client.as_str()).is_some_and(|secret| secret.len() == KEY_SECRET_LENGTH)
@@ -201,8 +201,9 @@ impl Access {
         }
     }
 
-    /// Checks that a caller who is authorized for the route sent an API key of their own: otherwise the requests of one
-    /// partner would use up the limits of another. `keys` is missing only where no host has received the request.
+    /// Checks that a caller who is authorized for the route sent an API key of their own: otherwise the
+    /// requests of one partner would use up the limits of another. `keys` is missing only where no host has
+    /// received the request.
     ///
     /// # Errors
     /// A 403 if a partner sent no key, or that of another client.

@@ -45,8 +45,9 @@ impl<S: Send + Sync, T: for<'de> EDeserialize<'de>> FromRequest<S> for Json<T> {
     }
 }
 
-/// Whether the body is uncompressed JSON in UTF-8, the only encoding of JSON (RFC 8259 §8.1). The media type has no
-/// parameter `charset`, but many clients send it: any value other than UTF-8 says that the body is not JSON.
+/// Whether the body is uncompressed JSON in UTF-8, the only encoding of JSON (RFC 8259 §8.1). The media type
+/// has no parameter `charset`, but many clients send it: any value other than UTF-8 says that the body is not
+/// JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = text(header::CONTENT_TYPE).split(';').map(str::trim);

@@ -1,16 +1,17 @@
-//! Parses JSON request bodies, more strictly than `serde_json` does, and lists every error with a pointer to it.
+//! Parses JSON request bodies, more strictly than `serde_json` does, and lists every error with a pointer to
+//! it.
 //!
-//! A body is first read into a tree and then deserialized from it. Deserializing from the text has two flaws: `serde`
-//! takes an array for a struct and an object for an enum, and after an error the parser stands somewhere in the text, so
-//! that further errors get pointers to fields that do not exist. What is accepted is what the contract's schemas
-//! accept, which a test in `tests/openapi` shows.
+//! A body is first read into a tree and then deserialized from it. Deserializing from the text has two flaws:
+//! `serde` takes an array for a struct and an object for an enum, and after an error the parser stands
+//! somewhere in the text, so that further errors get pointers to fields that do not exist. What is accepted
+//! is what the contract's schemas accept, which a test in `tests/openapi` shows.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
-use eserde::path::{self, Path, Segment};
+use eserde::EDeserialize;
 use eserde::reporter::ErrorReporter;
-use eserde::{DeserializationError, EDeserialize};
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, forward_to_deserialize_any};
@@ -25,7 +26,7 @@ use crate::redact::redact_values;
 /// Every invalid field. For a body that is not JSON, the field at which it stops being JSON.
 pub(super) fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
     let (body, mut errors) = read(bytes).map_err(|error| vec![error])?;
-    match T::deserialize(Strict { value: &body, is_collecting: false }) {
+    match T::deserialize(Strict { value: &body, place: None }) {
         Ok(value) if errors.is_empty() => return Ok(value),
         Ok(_) => {}
         Err(error) => {
@@ -37,8 +38,8 @@ pub(super) fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Ve
     Err(errors)
 }
 
-/// Reads a JSON text (RFC 8259), and lists the keys that occur more than once in their object. Parsers disagree about
-/// which of the values is meant (§4), so no request may depend on it.
+/// Reads a JSON text (RFC 8259), and lists the keys that occur more than once in their object. Parsers
+/// disagree about which of the values is meant (§4), so no request may depend on it.
 fn read(bytes: &[u8]) -> Result<(Value, Vec<FieldError>), FieldError> {
     let text = str::from_utf8(bytes).map_err(|error| {
         FieldError::pointer("", format!("must be UTF-8: byte {} is not", error.valid_up_to()))
@@ -141,33 +142,103 @@ impl<'de> Visitor<'de> for Tree<'_> {
 }
 
 /// Deserializes from a tree: a struct only from an object, and an enum only from a string.
-#[derive(Clone, Copy)]
 struct Strict<'de> {
     value: &'de Value,
-    /// Whether errors are collected by `eserde`. Then unknown fields are reported and skipped: every request type
-    /// denies them, but would end at the first one.
-    is_collecting: bool,
+    /// Where the value is, if errors are collected. Then unknown fields are reported and skipped: every
+    /// request type denies them, but would end at the first one.
+    place: Option<Place<'de>>,
+}
+
+#[derive(Clone)]
+struct Place<'de> {
+    pointer: String,
+    trail: &'de Trail,
+}
+
+impl Place<'_> {
+    fn child(&self, token: &str) -> Self {
+        Self { pointer: format!("{}{token}", self.pointer), trail: self.trail }
+    }
+
+    fn enter(&self) {
+        self.trail.enter(&self.pointer);
+    }
+}
+
+/// Where errors occurred. `eserde` reports an error while its value is being deserialized, and a missing
+/// field when the fields of its object have been, but does not track the place for deserializers other than
+/// its own.
+#[derive(Default)]
+struct Trail(RefCell<Vec<(usize, String)>>);
+
+impl Trail {
+    /// Notes that the value at `pointer` is deserialized from now on.
+    fn enter(&self, pointer: &str) {
+        let errors = ErrorReporter::n_errors();
+        let mut steps = self.0.borrow_mut();
+        match steps.last_mut() {
+            Some((before, last)) if *before == errors => pointer.clone_into(last),
+            _ => steps.push((errors, pointer.to_owned())),
+        }
+    }
+
+    /// Returns the pointer to the value that was being deserialized when the error with this index was
+    /// reported.
+    fn place_of(&self, error: usize) -> String {
+        let steps = self.0.borrow();
+        let step = steps.iter().rev().find(|(before, _)| *before <= error);
+        step.map(|(_, pointer)| pointer.clone()).unwrap_or_default()
+    }
 }
 
 impl<'de> IntoDeserializer<'de, Error> for Strict<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
+        if let Some(place) = &self.place {
+            place.enter();
+        }
         self
     }
 }
 
 impl<'de> Strict<'de> {
+    fn visit_items<V: Visitor<'de>>(self, items: &'de [Value], visitor: V) -> Result<V::Value, Error> {
+        let place = self.place.as_ref();
+        let strict = items.iter().enumerate().map(|(index, value)| Self {
+            value,
+            place: place.map(|place| place.child(&format!("/{index}"))),
+        });
+        let mut items = SeqDeserializer::new(strict.chain(self.leaving()));
+        let value = visitor.visit_seq(&mut items)?;
+        items.end()?;
+        Ok(value)
+    }
+
     fn visit_fields<V: Visitor<'de>>(
-        self,
+        &self,
         fields: impl Iterator<Item = (&'de String, &'de Value)>,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let mut fields =
-            MapDeserializer::new(fields.map(|(name, value)| (name.as_str(), Self { value, ..self })));
+        let place = self.place.as_ref();
+        let strict = fields.map(|(name, value)| {
+            (name.as_str(), Self { value, place: place.map(|place| place.child(&token(name))) })
+        });
+        let mut fields = MapDeserializer::new(strict.chain(self.leaving()));
         let value = visitor.visit_map(&mut fields)?;
         fields.end()?;
         Ok(value)
+    }
+
+    /// The end of the items or fields, behind which errors are those of this value again.
+    fn leaving<T>(&self) -> impl Iterator<Item = T> {
+        let place = self.place.as_ref();
+        std::iter::from_fn(move || {
+            if let Some(place) = place {
+                place.enter();
+            }
+            None
+        })
     }
 }
 
@@ -180,12 +251,7 @@ impl<'de> Deserializer<'de> for Strict<'de> {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Number(number) => visit_number(number, visitor),
             Value::String(text) => visitor.visit_borrowed_str(text),
-            Value::Array(items) => {
-                let mut items = SeqDeserializer::new(items.iter().map(|value| Self { value, ..self }));
-                let value = visitor.visit_seq(&mut items)?;
-                items.end()?;
-                Ok(value)
-            }
+            Value::Array(items) => self.visit_items(items, visitor),
             Value::Object(fields) => self.visit_fields(fields.iter(), visitor),
         }
     }
@@ -212,12 +278,12 @@ impl<'de> Deserializer<'de> for Strict<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let Value::Object(fields) = self.value else { return Err(Error::custom("must be an object")) };
-        if !self.is_collecting {
+        if self.place.is_none() {
             return self.visit_fields(fields.iter(), visitor);
         }
         let (known, unknown): (Vec<_>, Vec<_>) =
             fields.iter().partition(|(name, _)| names.contains(&name.as_str()));
-        for (name, _) in unknown.into_iter().take(MAX_ERRORS) {
+        for (name, _) in unknown {
             ErrorReporter::report(format!("{UNKNOWN_FIELD}{name}"));
         }
         self.visit_fields(known.into_iter(), visitor)
@@ -257,22 +323,24 @@ fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::
     }
 }
 
+/// Lists the errors of a body that cannot be deserialized.
 fn field_errors<T: for<'de> EDeserialize<'de>>(body: &Value) -> Vec<FieldError> {
-    let _guard = ErrorReporter::start_deserialization();
-    let strict = Strict { value: body, is_collecting: true };
-    // Unknown fields are errors of which the deserializer does not know.
-    let _ = T::deserialize_for_errors(path::Deserializer::new(strict));
-    ErrorReporter::take_errors().iter().map(field_error).collect()
+    let (_guard, trail) = (ErrorReporter::start_deserialization(), Trail::default());
+    let place = Place { pointer: String::new(), trail: &trail };
+    let strict = Strict { value: body, place: Some(place) }.into_deserializer();
+    // The result does not tell of unknown fields.
+    let _ = T::deserialize_for_errors(strict);
+    let errors = ErrorReporter::take_errors();
+    let located = errors.iter().enumerate();
+    located.map(|(index, error)| field_error(trail.place_of(index), error.message())).collect()
 }
 
 /// The start of the message about an unknown field, which is followed by its name.
 const UNKNOWN_FIELD: &str = "unknown field: ";
 
-/// Converts an error of `eserde`. A missing or unknown field is reported at its parent object: here the pointer names
-/// the field itself.
-fn field_error(error: &DeserializationError) -> FieldError {
-    let location = error.path().map(pointer).unwrap_or_default();
-    let message = error.message();
+/// Converts an error of the value at `location`. A missing or unknown field is an error of its object: here
+/// the pointer names the field itself.
+fn field_error(location: String, message: &str) -> FieldError {
     if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
         return FieldError::pointer(location + &token(field), "is missing");
     }
@@ -280,17 +348,6 @@ fn field_error(error: &DeserializationError) -> FieldError {
         Some(field) => FieldError::pointer(location + &token(field), "is not a known field"),
         None => FieldError::pointer(location, redact_values(message)),
     }
-}
-
-/// Converts a path to a JSON Pointer (RFC 6901).
-fn pointer(path: &Path) -> String {
-    path.iter()
-        .filter_map(|segment| match segment {
-            Segment::Map { key } => Some(token(key)),
-            Segment::Seq { index } => Some(format!("/{index}")),
-            Segment::Enum { .. } => None,
-        })
-        .collect()
 }
 
 /// A reference token of a JSON Pointer, with its slash.

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::optimistic::WriteConflicts;
 
-/// The maximum number of errors that a problem lists. A body of the maximum size can have 30,000, and the response
-/// would be larger than what Lambda may return.
+/// The maximum number of errors that a problem lists. A body of the maximum size can have 30,000, and the
+/// response would be larger than what Lambda may return.
 pub(super) const MAX_ERRORS: usize = 100;
 
 /// An error response, which says what is wrong and what to do about it.
