@@ -26,7 +26,7 @@ use crate::redact::redact_values;
 /// Every invalid field. For a body that is not JSON, the field at which it stops being JSON.
 pub(super) fn parse<T: for<'de> EDeserialize<'de>>(bytes: &[u8]) -> Result<T, Vec<FieldError>> {
     let (body, mut errors) = read(bytes).map_err(|error| vec![error])?;
-    match T::deserialize(Strict { value: &body, place: None }) {
+    match T::deserialize(Strict { value: &body, location: None }) {
         Ok(value) if errors.is_empty() => return Ok(value),
         Ok(_) => {}
         Err(error) => {
@@ -146,32 +146,32 @@ struct Strict<'de> {
     value: &'de Value,
     /// Where the value is, if errors are collected. Then unknown fields are reported and skipped: every
     /// request type denies them, but would end at the first one.
-    place: Option<Place<'de>>,
+    location: Option<Location<'de>>,
 }
 
 #[derive(Clone)]
-struct Place<'de> {
+struct Location<'de> {
     pointer: String,
-    trail: &'de Trail,
+    log: &'de LocationLog,
 }
 
-impl Place<'_> {
+impl Location<'_> {
     fn child(&self, token: &str) -> Self {
-        Self { pointer: format!("{}{token}", self.pointer), trail: self.trail }
+        Self { pointer: format!("{}{token}", self.pointer), log: self.log }
     }
 
     fn enter(&self) {
-        self.trail.enter(&self.pointer);
+        self.log.enter(&self.pointer);
     }
 }
 
 /// Where errors occurred. `eserde` reports an error while its value is being deserialized, and a missing
-/// field when the fields of its object have been, but does not track the place for deserializers other than
-/// its own.
+/// field when the fields of its object have been, but tracks the location only for its own deserializers.
+/// Each entry is the number of errors before it, in ascending order, and a pointer.
 #[derive(Default)]
-struct Trail(RefCell<Vec<(usize, String)>>);
+struct LocationLog(RefCell<Vec<(usize, String)>>);
 
-impl Trail {
+impl LocationLog {
     /// Notes that the value at `pointer` is deserialized from now on.
     fn enter(&self, pointer: &str) {
         let errors = ErrorReporter::n_errors();
@@ -184,10 +184,10 @@ impl Trail {
 
     /// Returns the pointer to the value that was being deserialized when the error with this index was
     /// reported.
-    fn place_of(&self, error: usize) -> String {
+    fn location_of(&self, error: usize) -> String {
         let steps = self.0.borrow();
-        let step = steps.iter().rev().find(|(before, _)| *before <= error);
-        step.map(|(_, pointer)| pointer.clone()).unwrap_or_default()
+        let (before, _) = steps.split_at(steps.partition_point(|(errors, _)| *errors <= error));
+        before.last().map(|(_, pointer)| pointer.clone()).unwrap_or_default()
     }
 }
 
@@ -195,8 +195,8 @@ impl<'de> IntoDeserializer<'de, Error> for Strict<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
-        if let Some(place) = &self.place {
-            place.enter();
+        if let Some(location) = &self.location {
+            location.enter();
         }
         self
     }
@@ -204,10 +204,10 @@ impl<'de> IntoDeserializer<'de, Error> for Strict<'de> {
 
 impl<'de> Strict<'de> {
     fn visit_items<V: Visitor<'de>>(self, items: &'de [Value], visitor: V) -> Result<V::Value, Error> {
-        let place = self.place.as_ref();
+        let location = self.location.as_ref();
         let strict = items.iter().enumerate().map(|(index, value)| Self {
             value,
-            place: place.map(|place| place.child(&format!("/{index}"))),
+            location: location.map(|location| location.child(&format!("/{index}"))),
         });
         let mut items = SeqDeserializer::new(strict.chain(self.leaving()));
         let value = visitor.visit_seq(&mut items)?;
@@ -220,9 +220,9 @@ impl<'de> Strict<'de> {
         fields: impl Iterator<Item = (&'de String, &'de Value)>,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let place = self.place.as_ref();
+        let location = self.location.as_ref();
         let strict = fields.map(|(name, value)| {
-            (name.as_str(), Self { value, place: place.map(|place| place.child(&token(name))) })
+            (name.as_str(), Self { value, location: location.map(|location| location.child(&token(name))) })
         });
         let mut fields = MapDeserializer::new(strict.chain(self.leaving()));
         let value = visitor.visit_map(&mut fields)?;
@@ -232,10 +232,10 @@ impl<'de> Strict<'de> {
 
     /// The end of the items or fields, behind which errors are those of this value again.
     fn leaving<T>(&self) -> impl Iterator<Item = T> {
-        let place = self.place.as_ref();
+        let location = self.location.as_ref();
         std::iter::from_fn(move || {
-            if let Some(place) = place {
-                place.enter();
+            if let Some(location) = location {
+                location.enter();
             }
             None
         })
@@ -278,7 +278,7 @@ impl<'de> Deserializer<'de> for Strict<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let Value::Object(fields) = self.value else { return Err(Error::custom("must be an object")) };
-        if self.place.is_none() {
+        if self.location.is_none() {
             return self.visit_fields(fields.iter(), visitor);
         }
         let (known, unknown): (Vec<_>, Vec<_>) =
@@ -325,14 +325,14 @@ fn visit_number<'de, V: Visitor<'de>>(number: &Number, visitor: V) -> Result<V::
 
 /// Lists the errors of a body that cannot be deserialized.
 fn field_errors<T: for<'de> EDeserialize<'de>>(body: &Value) -> Vec<FieldError> {
-    let (_guard, trail) = (ErrorReporter::start_deserialization(), Trail::default());
-    let place = Place { pointer: String::new(), trail: &trail };
-    let strict = Strict { value: body, place: Some(place) }.into_deserializer();
+    let (_guard, log) = (ErrorReporter::start_deserialization(), LocationLog::default());
+    let location = Location { pointer: String::new(), log: &log };
+    let strict = Strict { value: body, location: Some(location) }.into_deserializer();
     // The result does not tell of unknown fields.
     let _ = T::deserialize_for_errors(strict);
     let errors = ErrorReporter::take_errors();
     let located = errors.iter().enumerate();
-    located.map(|(index, error)| field_error(trail.place_of(index), error.message())).collect()
+    located.map(|(index, error)| field_error(log.location_of(index), error.message())).collect()
 }
 
 /// The start of the message about an unknown field, which is followed by its name.

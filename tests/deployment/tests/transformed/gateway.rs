@@ -134,7 +134,7 @@ fn each_route_invokes_its_function_and_has_the_permission_to() {
                 let function = operations()
                     .into_iter()
                     .find(|(_, operation)| {
-                        let method = if method == "head" { "get" } else { method };
+                        let method = if method == "head" { "get" } else { method.as_str() };
                         operation.path == path
                             && (method == "options" || operation.method.as_str().eq_ignore_ascii_case(method))
                     })
