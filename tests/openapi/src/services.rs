@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use inventory::adapters::memory::InMemoryInventory;
 use invoices::adapters::memory::InMemoryInvoices;
+use jiff::Timestamp;
 use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use operations::report::{Report, Step, StepReport};
 use operations::store::Reports;
@@ -211,6 +212,9 @@ fn operations() -> Service {
         async fn last(&self) -> anyhow::Result<Option<Report>> {
             let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
             Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false }))
+        }
+        async fn awaited_since(&self, now: Timestamp) -> anyhow::Result<Timestamp> {
+            Ok(now)
         }
         async fn save(&self, _: &Report) -> anyhow::Result<()> {
             Ok(())
