@@ -290,9 +290,9 @@ enum Command {
 impl Api {
     /// Executes a command with optimistic locking. Repeating a command returns the same response.
     async fn execute(&self, order: OrderId, command: Command) -> Result<Response, Problem> {
-        let mut attempts = Attempts::at_contended(format!("the reservation of order {order}"));
+        let mut attempts = Attempts::at(format!("the reservation of order {order}"), self.clock.as_ref());
         loop {
-            attempts.start_after_backoff(self.clock.as_ref()).await?;
+            attempts.start().await?;
             let read = self.reservations.get(order).await?;
             let decision = match &command {
                 Command::Reserve(lines) => {

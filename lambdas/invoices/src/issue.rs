@@ -77,9 +77,9 @@ impl IssueInvoice {
     async fn assign_number(&self, mut invoice: Invoice) -> Result<(), Failure> {
         // Invoices of the same process are numbered one at a time, so they do not conflict with each other.
         let _guard = self.numbering.lock().await;
-        let mut attempts = Attempts::at_contended("the next invoice number");
+        let mut attempts = Attempts::at("the next invoice number", self.clock.as_ref());
         loop {
-            attempts.start_after_backoff(self.clock.as_ref()).await?;
+            attempts.start().await?;
             let year = invoice.number.year();
             let last = self.invoices.last_serial(year).await?;
             invoice.number = InvoiceNumber::after(year, last)

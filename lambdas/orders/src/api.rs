@@ -315,9 +315,9 @@ async fn cancel(
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
     let id = parse_order_id(&order_id)?;
-    let mut attempts = Attempts::at(format!("order {id}"));
+    let mut attempts = Attempts::at(format!("order {id}"), api.clock.as_ref());
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let stored = api.find(&scope, id).await?;
         let cancelling =
             stored.value.request_cancellation(VoidReason::CustomerRequest, api.clock.now(), cause.clone());

@@ -83,9 +83,9 @@ impl DeliverWebhook {
     /// one.
     async fn deliver(&self, webhook: &Webhook, message: &Message<'_>) -> anyhow::Result<Option<Timestamp>> {
         let event = message.event;
-        let mut attempts = Attempts::at(format!("the delivery to webhook {}", webhook.id));
+        let mut attempts = Attempts::at(format!("the delivery to webhook {}", webhook.id), self.clock.as_ref());
         loop {
-            attempts.start()?;
+            attempts.start().await?;
             let read = self.deliveries.get(webhook.id, event.id).await?;
             let delivery = match &read {
                 Some(read) => read.value.clone(),
@@ -177,9 +177,9 @@ impl DeliverWebhook {
         if result == AttemptResult::Succeeded && webhook.failing_since.is_none() {
             return Ok(());
         }
-        let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+        let mut attempts = Attempts::at(format!("the webhooks of {partner}"), self.clock.as_ref());
         loop {
-            attempts.start()?;
+            attempts.start().await?;
             let read = self.partners.get(partner).await?;
             let mut subscriptions = read.value.clone();
             if !subscriptions.record_attempt(

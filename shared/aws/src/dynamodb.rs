@@ -14,14 +14,20 @@ pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Sends a conditional write. Returns false if its condition was not met, in which case nothing was written.
+/// Sends a conditional write. Returns false if nothing was written because its condition was not met, or because
+/// a transaction is changing the item at this moment
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling>).
 ///
 /// # Errors
 /// When the call fails for any other reason.
 pub async fn put_if(put: PutItemFluentBuilder) -> anyhow::Result<bool> {
     match put.send().await.map_err(SdkError::into_service_error) {
         Ok(_) => Ok(true),
-        Err(error) if error.is_conditional_check_failed_exception() => Ok(false),
+        Err(error)
+            if error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception() =>
+        {
+            Ok(false)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -70,7 +70,8 @@ pub fn services() -> Vec<Service> {
 }
 
 fn accounts() -> Service {
-    let api = accounts::api::Api { profiles: Arc::new(InMemoryProfiles::default()) };
+    let api =
+        accounts::api::Api { profiles: Arc::new(InMemoryProfiles::default()), clock: Arc::new(SystemClock) };
     Service {
         name: "accounts",
         description: "The customer's own profile.",

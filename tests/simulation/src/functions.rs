@@ -79,7 +79,7 @@ fn handler(function: &str, ports: &Ports) -> AnyHandler {
             Box::new(ReleaseFirst(inventory, VoidPayment(arbiter())))
         }
         "VoidPayment" => Box::new(VoidPayment(arbiter())),
-        "TrackOrder" => Box::new(TrackOrder { orders: Arc::new(ports.clone()) }),
+        "TrackOrder" => Box::new(TrackOrder { orders: Arc::new(ports.clone()), clock }),
         "SendEmail" => Box::new(ports.send_email()),
         other => unreachable!(
             "the simulation does not know the function {other}: assemble its handler here, or set `Observer: true` in its \

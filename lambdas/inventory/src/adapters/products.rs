@@ -8,8 +8,10 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
 use domain::{DeliveryId, Sku};
+use platform::clock::SystemClock;
 use platform::config;
 use platform::http::Precondition;
+use platform::optimistic::Attempts;
 
 use crate::product::{MAX_STOCK, Offer, Product};
 use crate::store::{DeliveryOutcome, Page, Products};
@@ -122,10 +124,16 @@ impl Products for DynamoDbProducts {
                 .condition_expression("revision = :revision")
                 .expression_attribute_values(":revision", number(revision)),
         };
-        let response = match update.send().await.map_err(SdkError::into_service_error) {
-            Ok(response) => response,
-            Err(error) if error.is_conditional_check_failed_exception() => return Ok(None),
-            Err(error) => return Err(anyhow::Error::new(error).context("failed to write the product")),
+        let mut attempts = Attempts::at(format!("the product {sku}"), &SystemClock);
+        let response = loop {
+            attempts.start().await?;
+            match update.clone().send().await.map_err(SdkError::into_service_error) {
+                Ok(response) => break response,
+                Err(error) if error.is_conditional_check_failed_exception() => return Ok(None),
+                // A transaction is changing the stock.
+                Err(error) if error.is_transaction_conflict_exception() => {}
+                Err(error) => return Err(anyhow::Error::new(error).context("failed to write the product")),
+            }
         };
         let item = response.attributes.context("DynamoDB did not return the product")?;
         serde_dynamo::from_item(item).map(Some).context("a product in the table could not be parsed")
@@ -152,32 +160,33 @@ impl Products for DynamoDbProducts {
             .expression_attribute_values(":quantity", number(quantity))
             .expression_attribute_values(":room", number(MAX_STOCK.saturating_sub(quantity)))
             .build()?;
-        let response = self
+        let write = self
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(TransactWriteItem::builder().update(add).build())
-            .send()
-            .await;
-        let cancelled = match response.map_err(SdkError::into_service_error) {
-            Ok(_) => return Ok(DeliveryOutcome::Recorded),
-            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
-            Err(error) => return Err(anyhow::Error::new(error).context("failed to write the delivery")),
-        };
-        if let Some(recorded) = self.recorded_quantity(sku, delivery).await? {
-            return Ok(if recorded == quantity {
-                DeliveryOutcome::Recorded
-            } else {
-                DeliveryOutcome::QuantityMismatch
-            });
+            .transact_items(TransactWriteItem::builder().update(add).build());
+        let mut attempts = Attempts::at(format!("the stock of {sku}"), &SystemClock);
+        loop {
+            attempts.start().await?;
+            let cancelled = match write.clone().send().await.map_err(SdkError::into_service_error) {
+                Ok(_) => return Ok(DeliveryOutcome::Recorded),
+                Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
+                Err(error) => return Err(anyhow::Error::new(error).context("failed to write the delivery")),
+            };
+            if let Some(recorded) = self.recorded_quantity(sku, delivery).await? {
+                return Ok(if recorded == quantity {
+                    DeliveryOutcome::Recorded
+                } else {
+                    DeliveryOutcome::QuantityMismatch
+                });
+            }
+            let codes: Vec<_> = cancelled.cancellation_reasons().iter().filter_map(|it| it.code()).collect();
+            if codes.contains(&"ConditionalCheckFailed") {
+                return Ok(DeliveryOutcome::Rejected);
+            }
+            if !codes.contains(&"TransactionConflict") {
+                return Err(anyhow::Error::new(cancelled).context("failed to write the delivery"));
+            }
         }
-        let is_rejected = cancelled
-            .cancellation_reasons()
-            .iter()
-            .any(|reason| reason.code() == Some("ConditionalCheckFailed"));
-        if is_rejected {
-            return Ok(DeliveryOutcome::Rejected);
-        }
-        Err(anyhow::Error::new(cancelled).context("write conflict while recording the delivery"))
     }
 }

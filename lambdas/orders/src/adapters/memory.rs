@@ -40,6 +40,11 @@ impl InMemoryOrders {
         tables.orders.iter().map(|(id, stored)| (*id, stored.value.clone())).collect()
     }
 
+    /// All idempotency records.
+    pub fn idempotency_records(&self) -> Vec<IdempotencyRecord> {
+        lock(&self.tables).idempotency.values().cloned().collect()
+    }
+
     /// The events that have not been published yet.
     pub fn pending_events(&self) -> Vec<Event> {
         lock(&self.tables).outbox.values().cloned().collect()

@@ -1,7 +1,5 @@
 //! Orders in DynamoDB.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use async_trait::async_trait;
 use aws::dynamodb::{number, put_if, text};
@@ -12,18 +10,13 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use domain::order::Order;
 use domain::{CustomerId, Event, OrderId};
 use jiff::Timestamp;
+use platform::clock::SystemClock;
 use platform::config;
+use platform::optimistic::Attempts;
 
 use super::item::{order_item, outbox_item, parse_order, shard_name, sortable};
 use crate::store::{IdempotencyRecord, OPEN_SHARDS, OpenOrdersCursor, Orders, Page, Placed, Stored};
 
-/// The delays between the attempts to place an order that conflicts with another request with the same key.
-const RETRY_DELAYS: [Duration; 4] = [
-    Duration::from_millis(20),
-    Duration::from_millis(60),
-    Duration::from_millis(150),
-    Duration::from_millis(300),
-];
 /// The page size when listing open orders.
 const OPEN_ORDERS_PAGE_SIZE: i32 = 100;
 
@@ -109,7 +102,9 @@ impl Orders for DynamoDbOrders {
             TransactWriteItem::builder().put(order).build(),
             self.put_outbox(event)?,
         ];
-        for delay in RETRY_DELAYS {
+        let mut attempts = Attempts::at("the order", &SystemClock);
+        loop {
+            attempts.start().await?;
             let response =
                 self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await;
             match response.map_err(SdkError::into_service_error) {
@@ -123,9 +118,7 @@ impl Orders for DynamoDbOrders {
                 }
                 Err(error) => return Err(anyhow::Error::new(error).context("failed to write the order")),
             }
-            tokio::time::sleep(delay).await;
         }
-        anyhow::bail!("{} attempts to place the order failed because of write conflicts", RETRY_DELAYS.len())
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {

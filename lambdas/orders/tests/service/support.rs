@@ -121,7 +121,7 @@ impl Service {
     }
 
     pub(crate) fn track_order(&self) -> TrackOrder {
-        TrackOrder { orders: Arc::clone(&self.orders) as Arc<dyn Orders> }
+        TrackOrder { orders: Arc::clone(&self.orders) as Arc<dyn Orders>, clock: self.clock.clone() }
     }
 
     /// Handles an event with `track-order`.

@@ -45,9 +45,10 @@ async fn events_of_unknown_orders_are_ignored() {
 async fn persistent_write_conflicts_are_retried() {
     let service = Service::new();
     let id = service.create_order("key-1").await;
-    service.orders.conflicts.fail_next(5);
+    service.orders.conflicts.fail_next(u32::MAX);
     let failure = service.track_order().handle(&voided(id, VoidReason::Expired)).await.unwrap_err();
     assert!(matches!(failure, Failure::Retry(_)), "{failure}");
+    service.orders.conflicts.fail_next(0);
     service.track(&voided(id, VoidReason::Expired)).await;
     assert_eq!(service.status(id).await, "expired");
 }

@@ -2,6 +2,7 @@
 
 use domain::OrderId;
 use jiff::{SignedDuration, Timestamp};
+use platform::Clock;
 use platform::optimistic::Attempts;
 
 use super::keys::Posting;
@@ -13,11 +14,15 @@ use crate::store::IndexOutcome;
 /// duration of a rebuild, either of which could restore the order.
 const TOMBSTONE_TTL: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-pub(super) async fn index(rows: &impl Rows, document: Document) -> anyhow::Result<IndexOutcome> {
+pub(super) async fn index(
+    rows: &impl Rows,
+    document: Document,
+    clock: &dyn Clock,
+) -> anyhow::Result<IndexOutcome> {
     let order = document.order_id;
-    let mut attempts = Attempts::at_contended(format!("the record of order {order}"));
+    let mut attempts = Attempts::at(format!("the record of order {order}"), clock);
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let read = rows.record(order).await?;
         let stamp = read.as_ref().map(|record| record.stamp);
         let next_stamp = stamp.unwrap_or_default().saturating_add(1);
@@ -49,10 +54,10 @@ pub(super) async fn index(rows: &impl Rows, document: Document) -> anyhow::Resul
     }
 }
 
-pub(super) async fn remove(rows: &impl Rows, order: OrderId, now: Timestamp) -> anyhow::Result<()> {
-    let mut attempts = Attempts::at_contended(format!("the record of order {order}"));
+pub(super) async fn remove(rows: &impl Rows, order: OrderId, clock: &dyn Clock) -> anyhow::Result<()> {
+    let mut attempts = Attempts::at(format!("the record of order {order}"), clock);
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let read = rows.record(order).await?;
         let stamp = read.as_ref().map(|record| record.stamp);
         match &read {
@@ -70,7 +75,7 @@ pub(super) async fn remove(rows: &impl Rows, order: OrderId, now: Timestamp) -> 
             audiences: Default::default(),
             terms: Default::default(),
             debris: read.as_ref().map(Record::postings).unwrap_or_default(),
-            expires_at: Some(now.saturating_add(TOMBSTONE_TTL).unwrap_or(Timestamp::MAX).as_second()),
+            expires_at: Some(clock.now().saturating_add(TOMBSTONE_TTL).unwrap_or(Timestamp::MAX).as_second()),
         };
         if rows.write_record(stamp, &tombstone).await? {
             return remove_debris(rows, tombstone).await;
