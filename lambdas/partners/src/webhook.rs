@@ -145,6 +145,7 @@ pub struct Webhook {
     /// The id of the webhook.
     pub id: WebhookId,
     /// The URL that events are sent to.
+    #[serde(deserialize_with = "EndpointUrl::deserialize_stored")]
     pub url: EndpointUrl,
     /// The event types that are sent.
     pub events: EventTypes,
