@@ -82,7 +82,10 @@ impl OrderRequest {
             })
             .collect();
         json!({
-            "customer": { "id": format!("c-{number}"), "name": "Ada Lovelace", "email": format!("c-{number}@example.com") },
+            "customer": {
+                "id": format!("c-{number}"), "name": "Ada Lovelace", "email": format!("c-{number}@example.com"),
+                "address": { "recipient": "Ada", "street": "1 High St", "city": "London", "country": "GB" },
+            },
             "payment_method": self.payment_method,
             "lines": lines,
         })

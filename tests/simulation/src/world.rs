@@ -271,6 +271,24 @@ impl World {
         }
     }
 
+    /// The content of the tables by logical id, as JSON.
+    pub fn stored(&self) -> BTreeMap<&'static str, String> {
+        let claims: Vec<_> = self.claims.claims().into_values().map(|(claim, _)| claim).collect();
+        let reservations: Vec<_> = self.inventory.reservations().into_values().collect();
+        BTreeMap::from([
+            ("OrdersTable", json!(self.orders.all().into_values().collect::<Vec<_>>())),
+            ("OutboxTable", json!(self.orders.pending_events())),
+            ("IdempotencyTable", json!(self.orders.idempotency_records())),
+            ("ReservationsTable", json!(reservations)),
+            ("ProductsTable", json!(self.inventory.products())),
+            ("PaymentsTable", json!(self.payments.all().into_values().collect::<Vec<_>>())),
+            ("EmailsTable", json!(claims)),
+        ])
+        .into_iter()
+        .map(|(table, rows)| (table, rows.to_string()))
+        .collect()
+    }
+
     /// Whether any order is not final yet.
     pub fn has_open_orders(&self) -> bool {
         self.orders.all().into_values().any(|order| !order.status().is_final())

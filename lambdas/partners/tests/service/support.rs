@@ -22,13 +22,14 @@ use platform::host::http::build_app;
 use platform::http::access::Scopes;
 use platform::http::{Caller, Scope};
 use platform::memory::ManualClock;
-use platform::{Clock, EventHandler, Failure};
+use platform::{Clock, Failure, MessageHandler};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
 pub(crate) const PARTNER: &str = "client1";
-pub(crate) const URL: &str = "https://partner.example/hook";
+pub(crate) const URL: &str = "https://partner.example.com/hook";
 
 pub(crate) struct Service {
     pub(crate) partners: Arc<InMemoryPartners>,
@@ -154,12 +155,12 @@ impl Service {
         }
     }
 
-    pub(crate) async fn deliver(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        self.function().handle(event).await
+    pub(crate) async fn deliver(&self, event: &impl Serialize) -> Result<Vec<Event>, Failure> {
+        handle(&self.function(), event).await
     }
 
     /// Delivers as the queue would: redelivers the message when it is due, until there is nothing left to do.
-    pub(crate) async fn deliver_until_final(&self, event: &Event) {
+    pub(crate) async fn deliver_until_final(&self, event: &impl Serialize) {
         for _ in 0..200 {
             match self.deliver(event).await {
                 Ok(caused) => return assert!(caused.is_empty()),
@@ -198,13 +199,21 @@ impl Service {
     }
 }
 
+/// Handles a message of the queue with this event.
+pub(crate) async fn handle(function: &DeliverWebhook, event: &impl Serialize) -> Result<Vec<Event>, Failure> {
+    function.handle_message(json!({ "detail": event }), Duration::from_secs(30)).await
+}
+
 pub(crate) fn order_id(number: u128) -> OrderId {
     OrderId::from(Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_0000_0000 + number))
 }
 
 pub(crate) fn order(customer: &str) -> OrderDetails {
     serde_json::from_value(json!({
-        "customer": {"id": customer, "name": "Ada Lovelace", "email": "ada@example.com"},
+        "customer": {
+            "id": customer, "name": "Ada Lovelace", "email": "ada@example.com", "language": "de",
+            "address": {"recipient": "Ada", "street": "1 High St", "city": "London", "country": "GB"},
+        },
         "payment_method": "pm_card_visa",
         "lines": [{"sku": "TEA-001", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
         "total": {"amount": 2500, "currency": "EUR"},
