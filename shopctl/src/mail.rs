@@ -15,7 +15,7 @@ pub struct Mailbox {
     url: String,
 }
 
-/// An email.
+/// An email in the mailbox of the emulator.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "PascalCase")]
 #[expect(missing_docs, reason = "the fields say it")]

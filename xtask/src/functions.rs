@@ -13,7 +13,7 @@ const PIPELINE: [&str; 5] = ["accounts", "inventory", "notifications", "orders",
 /// The functions to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// All.
+    /// Every function there is.
     All,
     /// Those of the services that process an order, which compile in a fifth of the time.
     Pipeline,

@@ -12,7 +12,7 @@ use crate::process::cargo;
 
 /// A command that another program runs, with its own options.
 pub struct Forwarded {
-    /// The command.
+    /// The name of the command.
     pub name: &'static str,
     /// The binary that runs it.
     pub program: Program,

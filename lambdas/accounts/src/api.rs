@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use domain::CustomerId;
+use platform::Clock;
 use platform::http::precondition::with_etag;
 use platform::http::{
     Access, Caller, Json, Operation, OperationDescription, Precondition, Problem, Routes, Scope,
@@ -20,6 +21,8 @@ use crate::store::Profiles;
 pub struct Api {
     /// The store of profiles.
     pub profiles: Arc<dyn Profiles>,
+    /// The source of time and random numbers.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Builds the router of the API.
@@ -68,9 +71,9 @@ async fn put(
 ) -> Result<Response, Problem> {
     let id = require_user(&caller)?;
     body.0.validate()?;
-    let mut attempts = Attempts::at(format!("the profile of {id}"));
+    let mut attempts = Attempts::at(format!("the profile of {id}"), api.clock.as_ref());
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let current = api.get_or_create_profile(&id).await?;
         if !condition.is_met_by(Some(current.revision)) {
             return Err(Problem::precondition_failed(
@@ -95,9 +98,9 @@ fn require_user(caller: &Caller) -> Result<CustomerId, Problem> {
 impl Api {
     /// Gets the profile of a user. Creates an empty one if `grant-scopes` failed to do so.
     async fn get_or_create_profile(&self, id: &CustomerId) -> anyhow::Result<Profile> {
-        let mut attempts = Attempts::at(format!("the profile of {id}"));
+        let mut attempts = Attempts::at(format!("the profile of {id}"), self.clock.as_ref());
         loop {
-            attempts.start()?;
+            attempts.start().await?;
             if let Some(profile) = self.profiles.get(id).await? {
                 return Ok(profile);
             }

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use domain::CustomerId;
 use platform::host::trigger::Trigger;
 use platform::http::Scope;
-use platform::http::access::STAFF_GROUP;
+use platform::http::access::{STAFF_GROUP, VERIFIED_EMAIL_CLAIM};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -71,13 +71,23 @@ impl Trigger for GrantScopes {
         let groups = trigger.request.group_configuration.unwrap_or_default().groups_to_override;
         let is_staff = groups.unwrap_or_default().iter().any(|group| group == STAFF_GROUP);
         let (add, suppress) = scope_changes(is_staff, &trigger.request.scopes);
-        let details =
-            json!({ "accessTokenGeneration": { "scopesToAdd": add, "scopesToSuppress": suppress } });
+        let claims = verified_email_claim(&trigger.request.user_attributes);
+        let details = json!({ "accessTokenGeneration": {
+            "claimsToAddOrOverride": claims, "scopesToAdd": add, "scopesToSuppress": suppress,
+        } });
         if let Some(event) = event.as_object_mut() {
             event.insert("response".to_owned(), json!({ "claimsAndScopeOverrideDetails": details }));
         }
         Ok(event)
     }
+}
+
+/// The claim with the email address of the user, if it is verified. `orders-api` sends emails to it and to no other
+/// address.
+fn verified_email_claim(attributes: &BTreeMap<String, String>) -> BTreeMap<&'static str, &str> {
+    let is_verified = attributes.get("email_verified").is_some_and(|verified| verified == "true");
+    let email = attributes.get("email").filter(|_| is_verified);
+    email.map(|email| (VERIFIED_EMAIL_CLAIM, email.as_str())).into_iter().collect()
 }
 
 /// The scopes to add to a token that has `scopes`, and those to suppress.
@@ -138,6 +148,23 @@ mod tests {
             [&[PASSWORD_SIGN_IN_SCOPE][..], &customer, &["inventory/write", "reports/read"]].concat()
         );
         assert_eq!(granted(false, &[]), customer);
+    }
+
+    #[test]
+    fn only_a_verified_email_address_is_a_claim() {
+        let claim = |attributes: &[(&str, &str)]| {
+            let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            json!(verified_email_claim(&attributes.collect()))
+        };
+        let email = ("email", "ada@example.com");
+        assert_eq!(
+            claim(&[email, ("email_verified", "true")]),
+            json!({ "verified_email": "ada@example.com" })
+        );
+        for attributes in [&[email][..], &[email, ("email_verified", "false")], &[("email_verified", "true")]]
+        {
+            assert_eq!(claim(attributes), json!({}), "{attributes:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Request bodies and their validation.
 
 use domain::{Address, EmailAddress, PersonName};
-use platform::http::input::AddressInput;
+use platform::http::input::{AddressInput, TextInput};
 use platform::http::{FieldError, Problem};
 use schemars::JsonSchema;
 
@@ -13,10 +13,10 @@ use crate::profile::{MAX_ADDRESSES, Profile};
 pub(crate) struct PutProfile {
     /// Your name.
     #[eserde(compat)]
-    name: PersonName,
+    name: TextInput<PersonName>,
     /// Your contact email address.
     #[eserde(compat)]
-    email: EmailAddress,
+    email: TextInput<EmailAddress>,
     /// Your delivery addresses.
     #[schemars(length(max = 10))]
     addresses: Vec<AddressInput>,
@@ -27,8 +27,8 @@ impl PutProfile {
     pub(crate) fn apply_to(&self, current: &Profile) -> Profile {
         Profile {
             id: current.id.clone(),
-            name: Some(self.name.clone()),
-            email: Some(self.email.clone()),
+            name: Some(self.name.0.clone()),
+            email: Some(self.email.0.clone()),
             addresses: self.addresses.iter().cloned().map(Address::from).collect(),
             revision: current.revision.saturating_add(1),
         }

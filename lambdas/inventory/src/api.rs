@@ -120,12 +120,14 @@ fn describe_delivery(it: &mut OperationDescription) {
         "delivery_id",
         "The unique id of the delivery for this product, chosen by the client.",
     )
+    .header::<IfMatch>("If-Match", "Records the delivery only if the product's `ETag` matches.")
     .body::<PutDelivery>()
     .response::<Product>(200, "The updated product.")
     .with_header("ETag", REVISION)
     .problem(404, "not-found", "The product does not exist.")
     .problem(409, "delivery-differs", "The delivery was recorded before with another quantity.")
-    .problem(409, "stock-too-large", "The stock would exceed the maximum.");
+    .problem(409, "stock-too-large", "The stock would exceed the maximum.")
+    .problem(412, "precondition-failed", "The product does not meet the precondition: get it again.");
 }
 
 const ORDER_ID: &str = "The id of the order.";
@@ -213,20 +215,30 @@ async fn put_product(
 ) -> Result<Response, Problem> {
     let sku: Sku = parse_path_parameter("sku", &sku)?;
     let put = api.products.put(&sku, &body.0.into(), condition).await?;
-    let product = put.ok_or_else(|| {
-        Problem::precondition_failed(format!("{sku} does not meet If-Match or If-None-Match. Get it again."))
-    })?;
-    Ok(product_response(product))
+    Ok(product_response(put.ok_or_else(|| precondition_failed(&sku))?))
+}
+
+fn precondition_failed(sku: &Sku) -> Problem {
+    Problem::precondition_failed(format!("{sku} does not meet If-Match or If-None-Match. Get it again."))
 }
 
 async fn put_delivery(
     State(api): State<Arc<Api>>,
     Path((sku, delivery)): Path<(String, String)>,
+    condition: Precondition,
     body: Json<PutDelivery>,
 ) -> Result<Response, Problem> {
     let sku: Sku = parse_path_parameter("sku", &sku)?;
     let delivery: DeliveryId = parse_path_parameter("delivery_id", &delivery)?;
     let quantity = body.0.quantity()?;
+    // A delivery changes only the stock and an update of the product everything else, so an update between the check
+    // and the delivery has the same result as one behind the delivery.
+    if condition != Precondition::None {
+        let product = api.products.get(&sku).await?.ok_or_else(|| product_not_found(&sku))?;
+        if !condition.is_met_by(Some(product.revision)) {
+            return Err(precondition_failed(&sku));
+        }
+    }
     match api.products.record_delivery(&sku, &delivery, quantity).await? {
         DeliveryOutcome::Recorded => {}
         DeliveryOutcome::QuantityMismatch => {
@@ -290,9 +302,9 @@ enum Command {
 impl Api {
     /// Executes a command with optimistic locking. Repeating a command returns the same response.
     async fn execute(&self, order: OrderId, command: Command) -> Result<Response, Problem> {
-        let mut attempts = Attempts::at_contended(format!("the reservation of order {order}"));
+        let mut attempts = Attempts::at(format!("the reservation of order {order}"), self.clock.as_ref());
         loop {
-            attempts.start_after_backoff(self.clock.as_ref()).await?;
+            attempts.start().await?;
             let read = self.reservations.get(order).await?;
             let decision = match &command {
                 Command::Reserve(lines) => {

@@ -1,7 +1,7 @@
 //! Request bodies and their validation.
 
 use domain::{Lines, ProductName, TaxRate};
-use platform::http::input::{LineInput, MoneyInput, parse_lines};
+use platform::http::input::{LineInput, MoneyInput, TextInput, parse_lines};
 use platform::http::{FieldError, Problem};
 use schemars::JsonSchema;
 
@@ -16,7 +16,7 @@ pub(crate) const MAX_DELIVERY_QUANTITY: u32 = 1_000_000;
 pub(crate) struct PutProduct {
     /// The name of the product.
     #[eserde(compat)]
-    name: ProductName,
+    name: TextInput<ProductName>,
     /// The price of one piece, including tax.
     price: MoneyInput,
     /// The rate of the tax included in the price, in basis points: 1900 is 19 %. The default is the shop's
@@ -28,7 +28,7 @@ pub(crate) struct PutProduct {
 
 impl From<PutProduct> for Offer {
     fn from(put: PutProduct) -> Self {
-        Self { name: put.name, price: put.price.into(), tax_rate: put.tax_rate }
+        Self { name: put.name.0, price: put.price.into(), tax_rate: put.tax_rate }
     }
 }
 

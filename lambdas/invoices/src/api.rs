@@ -4,8 +4,8 @@
 //! media type, which is one of the API's binary media types. For any other header, even `*/*`, the client
 //! gets the Base64 text
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/lambda-proxy-binary-media.html>). With
-//! `*/*` as a binary media type, clients would get the bytes, but all request bodies would arrive as Base64
-//! and bypass the models that validate them. So a client that accepts only `application/pdf` gets the bytes,
+//! `*/*` as a binary media type, clients would get the bytes, but all request bodies would arrive as Base64, a
+//! third larger. So a client that accepts only `application/pdf` gets the bytes,
 //! and a client that accepts anything is redirected to the same bytes in the bucket.
 
 use std::sync::Arc;

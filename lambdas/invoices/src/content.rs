@@ -1,8 +1,7 @@
 //! The content of an invoice in the customer's language, which the PDF and the page share.
 
-use domain::Address;
-
-use crate::language::{Labels, Language};
+use crate::address::{address_lines, country_name};
+use crate::language::{InvoiceTexts, Labels, Language};
 use crate::record::Invoice;
 use crate::tax::totals_by_rate;
 
@@ -18,12 +17,12 @@ pub struct Content {
     pub buyer: Vec<String>,
     /// The number, the dates and the order, each with its label.
     pub details: Vec<(&'static str, String)>,
-    /// The lines.
+    /// One row for each line of the order.
     pub rows: Vec<Row>,
     /// The rate, net, tax and gross amounts for each tax rate.
     pub taxes: Vec<[String; 4]>,
     pub total: String,
-    /// When and how the invoice was paid.
+    /// When and how the invoice was paid, or that there was nothing to pay.
     pub payment_note: String,
 }
 
@@ -64,9 +63,13 @@ impl Content {
         Self {
             language,
             number: invoice.number.to_string(),
-            seller: [seller.name.clone()].into_iter().chain(seller.address.clone()).chain(tax_id).collect(),
+            seller: [seller.name.clone()]
+                .into_iter()
+                .chain(seller_lines(&seller.address, language))
+                .chain(tax_id)
+                .collect(),
             buyer: match &invoice.buyer.address {
-                Some(address) => address_lines(address),
+                Some(address) => address_lines(address, language),
                 None => vec![invoice.buyer.name.as_str().to_owned()],
             },
             details: vec![
@@ -79,7 +82,10 @@ impl Content {
             rows: rows.collect(),
             taxes: taxes.collect(),
             total: language.format_money(invoice.total),
-            payment_note: language.payment_note(invoice.paid_on, invoice.payment_intent.as_str()),
+            payment_note: match &invoice.payment_intent {
+                Some(payment) => language.payment_note(invoice.paid_on, payment.as_str()),
+                None => language.nothing_to_pay_note().to_owned(),
+            },
         }
     }
 
@@ -99,14 +105,13 @@ fn with_label(language: Language, label: &str, text: &str) -> String {
     format!("{label}{space}: {text}")
 }
 
-/// Formats an address, with the postal code before the city, as in most countries.
-fn address_lines(address: &Address) -> Vec<String> {
-    let text = |line: &domain::AddressLine| line.as_str().to_owned();
-    let code = address.postal_code.as_ref().map(|code| format!("{} ", code.as_str())).unwrap_or_default();
-    let region = address.region.as_ref().map(|region| format!(", {}", region.as_str())).unwrap_or_default();
-    let mut lines = vec![address.recipient.as_str().to_owned(), text(&address.street)];
-    lines.extend(address.addition.as_ref().map(text));
-    lines.push(format!("{code}{}{region}", address.city.as_str()));
-    lines.push(address.country.as_str().to_owned());
+/// The lines of the seller's address. A country code as the last line becomes the country's name.
+fn seller_lines(lines: &[String], language: Language) -> Vec<String> {
+    let mut lines = lines.to_vec();
+    if let Some(last) = lines.last_mut()
+        && let Some(name) = country_name(last, language)
+    {
+        *last = name.to_owned();
+    }
     lines
 }

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use bytes::Bytes;
+use platform::http::Problem;
 use platform::objects::{Object, ObjectStore, read_to_end};
 
 use crate::accept::DocumentFormat;
@@ -14,6 +15,30 @@ use crate::{page, pdf};
 /// The maximum size of a document in bytes. A response of a function is limited to 6 MB, and Base64 takes up
 /// a quarter of that (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// The bucket is unavailable. The same request may succeed later.
+    #[error(transparent)]
+    Unavailable(#[from] anyhow::Error),
+    /// The document cannot be rendered or is too large, which only another release changes.
+    #[error("the document cannot be made: {0:#}")]
+    Unrenderable(anyhow::Error),
+}
+
+/// Only an unavailable bucket is a 503, because clients repeat the request after one.
+impl From<DocumentError> for Problem {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::Unavailable(error) => error.into(),
+            error @ DocumentError::Unrenderable(_) => {
+                tracing::error!(%error, "an invoice cannot be rendered");
+                Self::internal()
+            }
+        }
+    }
+}
 
 /// Returns the key of the document. It contains the order id, because a number may be assigned again after
 /// the table was restored to an earlier point in time, and must not lead to the document of another order.
@@ -29,19 +54,20 @@ pub fn object_key(invoice: &Invoice, format: DocumentFormat) -> String {
 /// Returns the stored document, or renders and stores it.
 ///
 /// # Errors
-/// When the bucket is unavailable. A document that cannot be stored is not returned.
+/// When the bucket is unavailable, or the document cannot be rendered. A document that cannot be stored is not
+/// returned.
 pub async fn load_or_render(
     objects: &Arc<dyn ObjectStore>,
     invoice: &Invoice,
     format: DocumentFormat,
-) -> anyhow::Result<Bytes> {
+) -> Result<Bytes, DocumentError> {
     let key = object_key(invoice, format);
     if let Some(stored) = read(objects, &key).await? {
         return Ok(stored);
     }
     let rendered: Bytes = match format {
-        DocumentFormat::Pdf => pdf::render(invoice)?.into(),
-        DocumentFormat::Html => page::render(invoice)?.into(),
+        DocumentFormat::Pdf => pdf::render(invoice).map_err(DocumentError::Unrenderable)?.into(),
+        DocumentFormat::Html => page::render(invoice).map_err(DocumentError::Unrenderable)?.into(),
     };
     let content_type = match format {
         DocumentFormat::Pdf => "application/pdf",
@@ -53,11 +79,13 @@ pub async fn load_or_render(
         return Ok(rendered);
     }
     // Another request, possibly of another release, stored it first.
-    read(objects, &key).await?.with_context(|| format!("{key} exists but could not be read"))
+    let stored = read(objects, &key).await?;
+    Ok(stored.with_context(|| format!("{key} exists but could not be read"))?)
 }
 
-async fn read(objects: &Arc<dyn ObjectStore>, key: &str) -> anyhow::Result<Option<Bytes>> {
+async fn read(objects: &Arc<dyn ObjectStore>, key: &str) -> Result<Option<Bytes>, DocumentError> {
     let Some(stream) = objects.read(key, 0, None).await? else { return Ok(None) };
     let body = read_to_end(stream, MAX_DOCUMENT_BYTES).await?;
-    Ok(Some(body.with_context(|| format!("{key} is too large"))?))
+    let too_large = || DocumentError::Unrenderable(anyhow!("{key} is too large"));
+    body.ok_or_else(too_large).map(Some)
 }

@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use platform::optimistic::Attempts;
 use platform::{Clock, EventHandler, Failure};
+use product_catalogue::Catalogue;
 
 use crate::record::{Buyer, Invoice, InvoiceLine, InvoiceNumber};
 use crate::settings::Settings;
-use crate::store::{Catalogue, Invoices, PutResult};
+use crate::store::{Invoices, PutResult};
 
 /// Issues an invoice with the next number of the year for each `payment.succeeded`.
 ///
@@ -77,9 +78,9 @@ impl IssueInvoice {
     async fn assign_number(&self, mut invoice: Invoice) -> Result<(), Failure> {
         // Invoices of the same process are numbered one at a time, so they do not conflict with each other.
         let _guard = self.numbering.lock().await;
-        let mut attempts = Attempts::at_contended("the next invoice number");
+        let mut attempts = Attempts::at("the next invoice number", self.clock.as_ref());
         loop {
-            attempts.start_after_backoff(self.clock.as_ref()).await?;
+            attempts.start().await?;
             let year = invoice.number.year();
             let last = self.invoices.last_serial(year).await?;
             invoice.number = InvoiceNumber::after(year, last)

@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod adapters;
+mod address;
 pub mod api;
 pub mod content;
 pub mod document;

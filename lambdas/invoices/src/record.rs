@@ -25,8 +25,9 @@ pub struct Invoice {
     pub ordered_on: Date,
     /// The date of payment in the shop's time zone, which is also taken as the date of supply.
     pub paid_on: Date,
-    /// The id of the payment at the payment provider.
-    pub payment_intent: PaymentIntentId,
+    /// The id of the payment at the payment provider; `None` if the total is 0, which is not charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_intent: Option<PaymentIntentId>,
     pub seller: Seller,
     pub buyer: Buyer,
     /// The lines, in the order of the order's lines.
@@ -46,7 +47,7 @@ pub struct Seller {
     pub tax_id: String,
 }
 
-/// The buyer.
+/// Whom the invoice is addressed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct Buyer {

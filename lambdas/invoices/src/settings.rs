@@ -19,8 +19,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads `SHOP_NAME`, `SHOP_ADDRESS` (lines separated by `|`), `SHOP_TAX_ID`, `SHOP_TIME_ZONE` (an IANA
-    /// name) and `STANDARD_TAX_RATE` (in hundredths of a percent).
+    /// Reads `SHOP_NAME`, `SHOP_ADDRESS` (lines separated by `|`, of which the last may be a country code),
+    /// `SHOP_TAX_ID`, `SHOP_TIME_ZONE` (an IANA name) and `STANDARD_TAX_RATE` (in hundredths of a percent).
     ///
     /// # Errors
     /// When the time zone or the tax rate is missing or invalid. The address and the tax id are optional;

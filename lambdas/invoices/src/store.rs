@@ -1,8 +1,7 @@
-//! The ports to the table of invoices and to the inventory.
+//! The port to the table of invoices.
 
 use async_trait::async_trait;
-use domain::{OrderId, ProductName, Sku, TaxRate};
-use serde::Deserialize;
+use domain::OrderId;
 
 use crate::record::Invoice;
 
@@ -29,21 +28,4 @@ pub trait Invoices: Send + Sync {
     /// Writes an invoice and increments the last serial of its year, in one transaction. The conditions are
     /// that its number is the next one and that its order has no invoice.
     async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult>;
-}
-
-/// The data of a product that an invoice shows.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[expect(missing_docs, reason = "the fields say it")]
-pub struct ProductInfo {
-    pub name: ProductName,
-    /// The tax rate, if it differs from the standard rate of the shop.
-    #[serde(default)]
-    pub tax_rate: Option<TaxRate>,
-}
-
-/// The product catalogue.
-#[async_trait]
-pub trait Catalogue: Send + Sync {
-    /// Returns a product, or `None` if it does not exist any more.
-    async fn product(&self, sku: &Sku, correlation_id: &str) -> anyhow::Result<Option<ProductInfo>>;
 }

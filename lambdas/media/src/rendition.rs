@@ -19,6 +19,7 @@ mod animation;
 mod colors;
 mod decode;
 mod encode;
+mod exif;
 mod jpeg;
 mod resize;
 

@@ -13,7 +13,7 @@ use crate::store::FileVersion;
 /// A file to scan, or one that has been scanned already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScanRequest {
-    /// The file.
+    /// The version of the file to scan.
     pub file: FileVersion,
     /// The verdict, if the message contains it.
     pub verdict: Option<Verdict>,

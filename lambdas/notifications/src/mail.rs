@@ -1,176 +1,154 @@
-//! The emails and their content.
+//! The content of the emails, in the language of the customer.
+
+use std::collections::BTreeMap;
 
 use askama::Template;
-use domain::{
-    EmailAddress, Event, Fact, Line, Money, OrderDetails, OrderId, Shortage, ShortageKind, VoidReason,
-};
-use strum::AsRefStr;
+use domain::{Event, Fact, Line, OrderDetails, ProductName, Sku};
+use localization::Language;
 
-/// An email, ready to be sent.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Email {
-    /// The kind of the email. A customer receives each kind at most once per order.
-    pub kind: EmailKind,
-    /// The recipient.
-    pub to: EmailAddress,
-    /// The subject line.
-    pub subject: String,
-    /// The body as plain text.
-    pub text: String,
-    /// The body as HTML, with the same content.
-    pub html: String,
-}
+use crate::bidi::{isolate, to_elements};
+use crate::decline::Decline;
+use crate::phrase::Phrase;
 
-/// The kinds of emails about an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr)]
-#[strum(serialize_all = "snake_case")]
-pub enum EmailKind {
-    /// The order is paid.
-    Confirmation,
-    /// The order was rejected because of its products: out of stock, discontinued or with another price.
-    Rejection,
-    /// The payment was declined.
-    PaymentFailure,
-    /// The order was cancelled before the customer was charged.
-    Cancellation,
-}
+pub use crate::email::{Email, EmailKind};
 
 /// A line of the order as the email shows it.
 struct Row {
-    sku: String,
-    quantity: u32,
-    price: Money,
+    product: String,
+    quantity: String,
+    unit_price: String,
+    /// All of it, in plain text.
+    text: String,
 }
 
-impl From<&Line> for Row {
-    fn from(line: &Line) -> Self {
-        Self { sku: line.sku.to_string(), quantity: line.quantity.get(), price: line.unit_price }
-    }
-}
-
-/// The input of both templates.
-struct Content<'a> {
-    shop: &'a str,
-    order: OrderId,
-    name: &'a str,
-    heading: &'static str,
+/// The input of both templates. Names are isolated with the characters for plain text.
+struct Content {
+    language: Language,
+    shop: String,
+    heading: String,
+    greeting: String,
     paragraphs: Vec<String>,
+    columns: [String; 3],
     rows: Vec<Row>,
-    total: Money,
+    total_label: String,
+    total: String,
+    /// The number of the order as a label, and as the line above the rows in plain text.
+    order: String,
+    your_order: String,
+    /// The label of the total with its value, in plain text.
+    total_text: String,
 }
 
 #[derive(Template)]
 #[template(path = "mail.txt")]
 struct Text<'a> {
-    mail: &'a Content<'a>,
+    mail: &'a Content,
 }
 
 #[derive(Template)]
 #[template(path = "mail.html")]
 struct Html<'a> {
-    mail: &'a Content<'a>,
+    mail: &'a Content,
 }
 
-/// Composes the email about an event, in the name of `shop`. Returns `None` if the event causes no email.
+/// Composes the email about an event, in the name of `shop` and in the language of the customer. A product
+/// that is not in `names` is shown with its SKU. Returns `None` if the event causes no email.
 ///
 /// # Errors
 /// When a template cannot be rendered.
-pub fn compose(event: &Event, shop: &str) -> Result<Option<Email>, askama::Error> {
-    let (kind, order, subject, heading, paragraphs) = match &event.fact {
-        Fact::PaymentSucceeded(paid) => (
-            EmailKind::Confirmation,
-            &paid.order,
-            "Your order is confirmed",
-            "Thank you for your order",
-            vec![format!("We have received your payment of {} and are packing your order.", paid.amount)],
-        ),
-        Fact::ReservationRejected(rejected) => (
-            EmailKind::Rejection,
-            &rejected.order,
-            "We could not accept your order",
-            "We are sorry",
-            std::iter::once(
-                "We could not accept your order as you placed it. You have not been charged.".to_owned(),
-            )
-            .chain(rejected.shortages.iter().map(describe_shortage))
-            .collect(),
-        ),
-        Fact::PaymentFailed(failed) => (
-            EmailKind::PaymentFailure,
-            &failed.order,
-            "Your payment was declined",
-            "Your payment was declined",
-            vec![
-                decline_message(failed.reason.decline_code.as_deref().unwrap_or(&failed.reason.code))
-                    .to_owned(),
-                "You have not been charged. You are welcome to order again with another card.".to_owned(),
-            ],
-        ),
-        Fact::PaymentVoided(voided) => (
-            EmailKind::Cancellation,
-            &voided.order,
-            "Your order is cancelled",
-            "Your order is cancelled",
-            vec![
-                match voided.reason {
-                    VoidReason::CustomerRequest => "As you requested, we have cancelled your order.",
-                    VoidReason::Expired => "We could not complete your order in time and have cancelled it.",
-                    VoidReason::Provider => "The payment was cancelled, so we have cancelled your order.",
-                }
-                .to_owned(),
-                "You have not been charged.".to_owned(),
-            ],
-        ),
-        _ => return Ok(None),
-    };
-    render(event.subject, kind, order, shop, subject, heading, paragraphs).map(Some)
-}
-
-fn render(
-    id: OrderId,
-    kind: EmailKind,
-    order: &OrderDetails,
+pub fn compose(
+    event: &Event,
     shop: &str,
-    subject: &str,
-    heading: &'static str,
-    paragraphs: Vec<String>,
-) -> Result<Email, askama::Error> {
+    names: &BTreeMap<Sku, ProductName>,
+) -> Result<Option<Email>, askama::Error> {
+    let Some((kind, order)) = kind_and_order(&event.fact) else { return Ok(None) };
+    let language = Language::from_preference(order.customer.language.as_ref());
+    let writer = Writer { language, names };
+    let pieces = order.lines.iter().map(|line| line.quantity.get()).fold(0, u32::saturating_add);
+    let total_label = writer.say(Phrase::Total { pieces });
+    let total = language.format_money(order.total);
     let content = Content {
-        shop,
-        order: id,
-        name: order.customer.name.as_str(),
-        heading,
-        paragraphs,
-        rows: order.lines.iter().map(Row::from).collect(),
-        total: order.total,
+        language,
+        shop: isolate(shop),
+        heading: writer.say(Phrase::Heading(kind)),
+        greeting: writer.say(Phrase::Greeting { name: &isolate(order.customer.name.as_str()) }),
+        paragraphs: writer.paragraphs(&event.fact),
+        columns: [Phrase::Product, Phrase::Quantity, Phrase::UnitPrice].map(|column| writer.say(column)),
+        rows: order.lines.iter().map(|line| writer.row(line)).collect(),
+        total_text: writer.say(Phrase::Labelled(&total_label, &total)),
+        total_label,
+        total,
+        order: writer.say(Phrase::Order(event.subject)),
+        your_order: writer.say(Phrase::YourOrder(event.subject)),
     };
-    Ok(Email {
+    Ok(Some(Email {
         kind,
         to: order.customer.email.clone(),
-        subject: format!("{subject} ({shop})"),
+        // The name of the shop needs no isolation here: nothing but a parenthesis follows it.
+        subject: format!("{} ({shop})", writer.say(Phrase::Subject(kind))),
         text: Text { mail: &content }.render()?,
-        html: Html { mail: &content }.render()?,
-    })
+        html: to_elements(&Html { mail: &content }.render()?),
+    }))
 }
 
-fn describe_shortage(shortage: &Shortage) -> String {
-    let sku = &shortage.sku;
-    match &shortage.kind {
-        ShortageKind::UnknownProduct => format!("{sku} is no longer available."),
-        ShortageKind::OutOfStock { available: 0 } => format!("{sku} is sold out."),
-        ShortageKind::OutOfStock { available } => format!("{sku}: only {available} left."),
-        ShortageKind::PriceChanged { price } => format!("{sku} now costs {price}."),
+/// Returns the kind of the email that a fact causes, and the order that it is about.
+pub(crate) fn kind_and_order(fact: &Fact) -> Option<(EmailKind, &OrderDetails)> {
+    match fact {
+        Fact::PaymentSucceeded(paid) => Some((EmailKind::Confirmation, &paid.order)),
+        Fact::ReservationRejected(rejected) => Some((EmailKind::Rejection, &rejected.order)),
+        Fact::PaymentFailed(failed) => Some((EmailKind::PaymentFailure, &failed.order)),
+        Fact::PaymentVoided(voided) => Some((EmailKind::Cancellation, &voided.order)),
+        _ => None,
     }
 }
 
-/// Returns the explanation of a decline code for the customer. Some codes must not be revealed:
-/// <https://docs.stripe.com/declines/codes>.
-fn decline_message(code: &str) -> &'static str {
-    match code {
-        "insufficient_funds" => "Your card does not have enough funds for this payment.",
-        "expired_card" => "Your card has expired.",
-        "incorrect_cvc" => "The security code of your card was incorrect.",
-        "authentication_required" => "Your bank requires you to authenticate the payment.",
-        _ => "Your bank declined the payment.",
+/// Writes the parts of one email.
+struct Writer<'a> {
+    language: Language,
+    names: &'a BTreeMap<Sku, ProductName>,
+}
+
+impl Writer<'_> {
+    fn say(&self, phrase: Phrase<'_>) -> String {
+        phrase.say_in(self.language)
+    }
+
+    /// Returns the isolated name of a product, or its SKU.
+    fn product(&self, sku: &Sku) -> String {
+        isolate(self.names.get(sku).map_or(sku.as_str(), ProductName::as_str))
+    }
+
+    fn row(&self, line: &Line) -> Row {
+        let (product, quantity) = (self.product(&line.sku), line.quantity.get());
+        Row {
+            quantity: self.language.format_count(quantity),
+            unit_price: self.language.format_money(line.unit_price),
+            text: self.say(Phrase::Row { quantity, product: &product, unit_price: line.unit_price }),
+            product,
+        }
+    }
+
+    /// Returns what the email says above the order.
+    fn paragraphs(&self, fact: &Fact) -> Vec<String> {
+        match fact {
+            Fact::PaymentSucceeded(paid) => vec![self.say(Phrase::Paid(paid.amount))],
+            Fact::ReservationRejected(rejected) => {
+                let shortages = rejected.shortages.iter().map(|shortage| {
+                    let product = self.product(&shortage.sku);
+                    self.say(Phrase::Shortage { product: &product, kind: &shortage.kind })
+                });
+                std::iter::once(self.say(Phrase::Rejected)).chain(shortages).collect()
+            }
+            Fact::PaymentFailed(failed) => {
+                let decline = Decline::from(&failed.reason);
+                let said = [Phrase::Declined(decline), Phrase::NotCharged].map(|phrase| self.say(phrase));
+                let remedy = decline.remedy().map(|remedy| self.say(Phrase::Remedy(remedy)));
+                said.into_iter().chain(remedy).collect()
+            }
+            Fact::PaymentVoided(voided) => {
+                vec![self.say(Phrase::Cancelled(voided.reason)), self.say(Phrase::NotCharged)]
+            }
+            _ => Vec::new(),
+        }
     }
 }

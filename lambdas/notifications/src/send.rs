@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Event, Fact, OrderDetails};
+use domain::{Event, Fact, ShortageKind};
 use platform::idempotency::{Idempotency, Key, OnUnknown, Task};
-use platform::{EventHandler, Failure};
+use platform::{EventHandler, Failure, metrics};
 
-use crate::mail::compose;
-use crate::store::Mailer;
+use crate::mail::{compose, kind_and_order};
+use crate::names::ProductNames;
+use crate::store::{Delivery, Mailer};
 
 /// Sends the email about an event.
 pub struct SendEmail {
@@ -16,6 +17,8 @@ pub struct SendEmail {
     pub idempotency: Idempotency,
     /// Sends the emails.
     pub mailer: Arc<dyn Mailer>,
+    /// Looks up the names of the ordered products.
+    pub names: ProductNames,
     /// The name of the shop.
     pub shop: String,
 }
@@ -23,31 +26,40 @@ pub struct SendEmail {
 #[async_trait]
 impl EventHandler for SendEmail {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let email = compose(event, &self.shop).map_err(Failure::reject)?;
-        let (Some(email), Some(order)) = (email, order_details(&event.fact)) else {
-            return Err(Failure::poison(format!("no email is sent for {}", event.fact.name())));
-        };
+        if names_unknown_product(&event.fact) {
+            tracing::info!("no email is sent about an order of a product that does not exist");
+            return Ok(Vec::new());
+        }
+        let causes_none = || Failure::poison(format!("no email is sent for {}", event.fact.name()));
+        let (_, order) = kind_and_order(&event.fact).ok_or_else(causes_none)?;
+        let names = self.names.of_order(order, event.cause.correlation_id.as_str()).await;
+        let email = compose(event, &self.shop, &names).map_err(Failure::reject)?.ok_or_else(causes_none)?;
         let key = Key::new(event.subject, email.kind.as_ref());
-        // The fingerprint is that of the fact, not of the email, so that a new template or shop name does not
-        // count as another email. The time is that of the order, not of the event: a republished rejection
+        // The fingerprint is that of the fact, not of the email, so that a new template, shop name or product
+        // name does not count as another email. The time is that of the order, not of the event: a republished rejection
         // has a new time.
         let task = Task::new(key, &event.fact, order.placed_at)?;
         // SES has no idempotency key, and cannot be queried. Two emails are better than none.
-        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, |_| self.mailer.send(&email)).await?;
-        if !sent.is_replay {
-            tracing::info!(mail = email.kind.as_ref(), "email sent");
+        let send = |_| async { Ok(self.mailer.send(&email).await?.into_receipt()) };
+        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, send).await?;
+        let mail = email.kind.as_ref();
+        if sent.is_replay {
+            return Ok(Vec::new());
+        }
+        if Delivery::is_undeliverable(&sent.receipt) {
+            let reason = sent.receipt.as_str();
+            tracing::warn!(mail, reason, "the address cannot receive email");
+            tracing::warn!(target: metrics::TARGET, UndeliverableEmails = 1, mail, "an undeliverable email");
+        } else {
+            tracing::info!(mail, "email sent");
         }
         Ok(Vec::new())
     }
 }
 
-/// Returns the order of a fact that causes an email.
-fn order_details(fact: &Fact) -> Option<&OrderDetails> {
-    match fact {
-        Fact::PaymentSucceeded(paid) => Some(&paid.order),
-        Fact::ReservationRejected(rejected) => Some(&rejected.order),
-        Fact::PaymentFailed(failed) => Some(&failed.order),
-        Fact::PaymentVoided(voided) => Some(&voided.order),
-        _ => None,
-    }
+/// Whether an order was rejected because of a product that does not exist. No page of the shop offers one, so the
+/// order is a mistake or an attempt to have the shop send email; the API tells its client the reason.
+fn names_unknown_product(fact: &Fact) -> bool {
+    let Fact::ReservationRejected(rejected) = fact else { return false };
+    rejected.shortages.iter().any(|shortage| shortage.kind == ShortageKind::UnknownProduct)
 }

@@ -1,4 +1,9 @@
 //! `health-api`: serves the latest result of the health check.
+//!
+//! The status follows the Internet-Draft on health checks (<https://datatracker.ietf.org/doc/draft-inadarei-api-health-check>):
+//! 5xx only for a shop that is known to fail. A new stack, whose first check has not finished yet, is not: a 503
+//! would raise the alarms of monitors at each first deployment. But if the first check does not come, nobody
+//! knows the health of the shop, and that is a failure too.
 
 use std::sync::Arc;
 
@@ -12,11 +17,13 @@ use platform::http::{Access, Json, Operation, OperationDescription, Problem, Rou
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::report::StepReport;
+use crate::report::{MAX_REPORT_AGE, StepReport};
 use crate::store::Reports;
 
 /// The caching of responses: the result changes every five minutes, and frequent clients must not cause load.
 const CACHE_CONTROL: &str = "public, max-age=30";
+/// The caching of a response without a result, which changes at any moment.
+const NO_STORE: &str = "no-store";
 
 /// The dependencies of the routes.
 pub struct Api {
@@ -39,10 +46,10 @@ pub fn routes() -> Routes<Arc<Api>> {
 fn describe_health(operation: &mut OperationDescription) {
     operation.about(
         "Get the health of the shop",
-        "Every five minutes, a synthetic customer signs in, reads a product, and places an order that is never \
-         charged. This operation returns the latest result.",
+        "After each deployment, and every five minutes, a synthetic customer signs in, reads a product, and places \
+         an order that is never charged. This operation returns the latest result.",
     )
-    .response::<HealthView>(200, "All steps succeeded.")
+    .response::<HealthView>(200, "All steps succeeded, or the stack is new and is being checked: see `status`.")
     .with_header("Cache-Control", "How long the response may be cached.")
     .problem(503, "unhealthy", "A step failed, or there was no health check for 15 minutes: see `detail`.");
 }
@@ -50,23 +57,40 @@ fn describe_health(operation: &mut OperationDescription) {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Health")]
 struct HealthView<'a> {
-    /// Always `ok`: a failed health check is returned as a problem.
-    status: &'static str,
-    /// The time of the health check (RFC 3339, UTC).
+    /// The status. A failed health check is returned as a problem.
+    status: HealthStatus,
+    /// The time of the health check (RFC 3339, UTC); absent if `status` is `starting`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String", extend("format" = "date-time"))]
-    checked_at: Timestamp,
-    /// The result of each step.
+    checked_at: Option<Timestamp>,
+    /// The result of each step; empty if `status` is `starting`.
     steps: &'a [StepReport],
 }
 
+/// The status of a shop that is not known to fail.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum HealthStatus {
+    /// All steps of the latest check succeeded.
+    Ok,
+    /// The stack is new, and its first check has not finished yet.
+    Starting,
+}
+
 async fn health(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+    let now = api.clock.now();
     let Some(report) = api.reports.last().await? else {
-        return Err(Problem::unhealthy("There has been no health check yet."));
+        if now.duration_since(api.reports.awaited_since(now).await?) > MAX_REPORT_AGE {
+            return Err(Problem::unhealthy("There has been no health check yet."));
+        }
+        let view = HealthView { status: HealthStatus::Starting, checked_at: None, steps: &[] };
+        return Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(view)).into_response());
     };
-    let problems = report.problems(api.clock.now());
+    let problems = report.problems(now);
     if !problems.is_empty() {
         return Err(Problem::unhealthy(problems.join(" ")));
     }
-    let view = HealthView { status: "ok", checked_at: report.checked_at, steps: &report.steps };
+    let view =
+        HealthView { status: HealthStatus::Ok, checked_at: Some(report.checked_at), steps: &report.steps };
     Ok(([(header::CACHE_CONTROL, CACHE_CONTROL)], Json(view)).into_response())
 }

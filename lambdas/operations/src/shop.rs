@@ -214,7 +214,7 @@ impl<C: HttpClient, S: ClientSecret> Shop for HttpShop<C, S> {
         let body = json!({
             "customer": { "id": SYNTHETIC_CUSTOMER_ID, "name": "Synthetic check", "email": SIMULATOR_ADDRESS },
             "payment_method": "pm_none",
-            "lines": [{ "sku": UNKNOWN_SKU, "quantity": 1, "unit_price": { "amount": 1, "currency": "EUR" } }],
+            "lines": [{ "sku": UNKNOWN_SKU, "quantity": 1, "unit_price": { "amount": 100, "currency": "EUR" } }],
         });
         let placed: PlacedOrder = self.call(Method::POST, "/orders", Some(key), Some(body)).await?;
         Ok(placed.id)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::report::Report;
 
@@ -31,6 +31,9 @@ pub trait Queues: Send + Sync {
 pub trait Reports: Send + Sync {
     /// Returns the latest report, if there is one.
     async fn last(&self) -> anyhow::Result<Option<Report>>;
+
+    /// Returns since when the first report has been awaited: the time `now` of the first call.
+    async fn awaited_since(&self, now: Timestamp) -> anyhow::Result<Timestamp>;
 
     /// Stores a report, unless a later one is stored.
     async fn save(&self, report: &Report) -> anyhow::Result<()>;

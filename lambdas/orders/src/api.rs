@@ -14,11 +14,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::order::{Order, OrderStatus, Outcome};
 use domain::{
     Address, Customer, CustomerId, EmailAddress, Language, Lines, Money, OrderId, PaymentMethodId,
-    PersonName, VoidReason,
+    PersonName, Shortage, VoidReason,
 };
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
+use platform::http::access::VerifiedEmail;
 use platform::http::input::{Cursor, Limit, PageInput, encode_cursor};
 use platform::http::{
     Access, Caller, CustomerScope, FieldError, IdempotencyKey, Json, Operation, OperationDescription,
@@ -29,6 +30,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::quota::OrderLimit;
+use crate::recipient::Recipient;
 use crate::request::PlaceOrder;
 use crate::store::{IdempotencyRecord, Orders, Placed, Stored};
 
@@ -39,6 +42,8 @@ const IDEMPOTENCY_KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 
 pub struct Api {
     /// The store of orders.
     pub orders: Arc<dyn Orders>,
+    /// The limit on the orders of a customer who orders for themselves.
+    pub limit: OrderLimit,
     /// Supplies the time and new ids.
     pub clock: Arc<dyn Clock>,
 }
@@ -55,7 +60,7 @@ pub fn routes() -> Routes<Arc<Api>> {
     let write = Access::Scope(Scope::OrdersWrite);
     let partner = Access::Partner(Scope::PartnerOrders);
     Routes::default()
-        .add(Operation::post("/orders", "placeOrder", place_access, describe_place), place)
+        .add(Operation::post("/orders", "placeOrder", place_access, describe_place_own), place)
         .add(Operation::get("/orders", "listOrders", read, describe_list), list)
         .add(Operation::get("/orders/{order_id}", "readOrder", read, describe_get), get_order)
         .add(Operation::post("/orders/{order_id}/cancel", "cancelOrder", write, describe_cancel), cancel)
@@ -93,6 +98,15 @@ fn describe_place(it: &mut OperationDescription) {
     .response::<OrderView<'_>>(201, "The order was placed.")
     .with_header("Location", "The path of the order.")
     .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for a different order.");
+}
+
+fn describe_place_own(it: &mut OperationDescription) {
+    describe_place(it);
+    it.problem(403, "forbidden", "Your account has no verified email address.").problem(
+        429,
+        "order-limit-reached",
+        "You have placed too many orders. Retry after the time in `Retry-After`.",
+    );
 }
 
 fn describe_list(it: &mut OperationDescription) {
@@ -137,6 +151,9 @@ struct OrderView<'a> {
     /// Why cancellation was requested. Absent if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancellation: Option<VoidReason>,
+    /// The products because of which the order was rejected. Absent if it was not.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    shortages: &'a [Shortage],
     /// The customer.
     customer: CustomerView<'a>,
     /// The lines of the order.
@@ -175,6 +192,7 @@ impl<'a> OrderView<'a> {
             id: order.id,
             status: order.status(),
             cancellation: order.cancellation,
+            shortages: &order.shortages,
             customer: CustomerView {
                 id: scope.external_id(id),
                 name,
@@ -194,16 +212,25 @@ async fn place(
     State(api): State<Arc<Api>>,
     RequestCause(cause): RequestCause,
     caller: Caller,
+    verified_email: VerifiedEmail,
     headers: HeaderMap,
     body: Result<Json<PlaceOrder>, Problem>,
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
     let now = api.clock.now();
-    let details = body.and_then(|body| body.0.into_details(&scope, now));
+    let details = body.and_then(|body| {
+        let recipient = Recipient::of_caller(&caller, verified_email)?;
+        body.0.into_details(&scope, recipient, now)
+    });
     let (key, details) = IdempotencyKey::from_headers_and_body(&headers, "order", details)?;
     let fingerprint = fingerprint(&details)?;
     // Different clients may use the same key, so it is scoped to the caller.
     let key = hash(&[scope.caller_id(), key.as_str()]);
+    // Staff are trusted, the gateway limits partners, and the health check places an order every few minutes.
+    let quota = match &caller {
+        Caller::User { id, is_staff: false, .. } => Some(api.limit.quota(id.clone(), now)),
+        _ => None,
+    };
     let location = if scope.is_partner() { "/v1/partner/orders" } else { "/v1/orders" };
     let (order, event) = Order::place(OrderId::from(api.clock.new_id()), details, cause);
     tracing::Span::current().record("order_id", order.id.to_string());
@@ -211,8 +238,12 @@ async fn place(
         serde_json::to_string(&OrderView::from_order(&order, &scope)).map_err(anyhow::Error::from)?;
     let expires_at = now.saturating_add(IDEMPOTENCY_KEY_LIFETIME).unwrap_or(Timestamp::MAX).as_second();
     let record = IdempotencyRecord { key, fingerprint, order_id: order.id, response_body, expires_at };
-    let record = match api.orders.place(&order, &event, &record, now).await? {
+    let placed = api.orders.place(&order, &event, &record, quota.as_ref(), now).await?;
+    let record = match placed {
         Placed::Created => record,
+        Placed::LimitReached => {
+            return Err(quota.map_or_else(Problem::unavailable, |quota| quota.problem(now)));
+        }
         Placed::Replayed(existing) if existing.fingerprint == record.fingerprint => existing,
         Placed::Replayed(_) => return Err(Problem::idempotency_key_reused()),
     };
@@ -315,9 +346,9 @@ async fn cancel(
 ) -> Result<Response, Problem> {
     let scope = CustomerScope::of_caller(&caller)?;
     let id = parse_order_id(&order_id)?;
-    let mut attempts = Attempts::at(format!("order {id}"));
+    let mut attempts = Attempts::at(format!("order {id}"), api.clock.as_ref());
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let stored = api.find(&scope, id).await?;
         let cancelling =
             stored.value.request_cancellation(VoidReason::CustomerRequest, api.clock.now(), cause.clone());

@@ -13,6 +13,8 @@
 pub mod adapters;
 pub mod api;
 pub mod expire;
+pub mod quota;
+mod recipient;
 pub mod relay;
 mod request;
 pub mod store;

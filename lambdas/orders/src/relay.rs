@@ -13,7 +13,7 @@ use crate::store::Outbox;
 pub struct RelayOutbox {
     /// Publishes to the event bus.
     pub publisher: Arc<dyn Publisher>,
-    /// The outbox.
+    /// The outbox that is emptied.
     pub outbox: Arc<dyn Outbox>,
 }
 

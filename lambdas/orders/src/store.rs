@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use platform::optimistic::Versioned;
 use serde::{Deserialize, Serialize};
 
+use crate::quota::Quota;
+
 /// An order as read from the store. Its version is 1 after the first write.
 pub type Stored = Versioned<Order>;
 
@@ -33,6 +35,8 @@ pub enum Placed {
     Created,
     /// The key has been used before, for this request or another one: nothing was written.
     Replayed(IdempotencyRecord),
+    /// The customer has placed as many orders as the quota allows, and the key is new: nothing was written.
+    LimitReached,
 }
 
 /// A page of a customer's orders.
@@ -47,12 +51,14 @@ pub struct Page {
 /// The store of orders.
 #[async_trait]
 pub trait Orders: Send + Sync {
-    /// Writes the order, the outbox row of its event and the idempotency record in one transaction.
+    /// Writes the order, the outbox row of its event and the idempotency record in one transaction, which also
+    /// counts the order towards `quota`, if there is one. A replay is not counted.
     async fn place(
         &self,
         order: &Order,
         event: &Event,
         record: &IdempotencyRecord,
+        quota: Option<&Quota>,
         now: Timestamp,
     ) -> anyhow::Result<Placed>;
 

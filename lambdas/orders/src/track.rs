@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::Event;
 use domain::order::Applied;
 use platform::optimistic::Attempts;
-use platform::{EventHandler, Failure};
+use platform::{Clock, EventHandler, Failure};
 
 use crate::store::Orders;
 
@@ -14,14 +14,16 @@ use crate::store::Orders;
 pub struct TrackOrder {
     /// The store of orders.
     pub orders: Arc<dyn Orders>,
+    /// The source of time and random numbers.
+    pub clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
 impl EventHandler for TrackOrder {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let mut attempts = Attempts::at(format!("order {}", event.subject));
+        let mut attempts = Attempts::at(format!("order {}", event.subject), self.clock.as_ref());
         loop {
-            attempts.start()?;
+            attempts.start().await?;
             // An order of another order service is not in this table and is ignored.
             let Some(stored) = self.orders.get(event.subject).await? else {
                 tracing::debug!("the order belongs to another order service");

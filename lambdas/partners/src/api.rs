@@ -97,9 +97,9 @@ async fn subscribe(
         failing_since: None,
         disabled: None,
     };
-    let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+    let mut attempts = Attempts::at(format!("the webhooks of {partner}"), api.clock.as_ref());
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         match subscriptions.subscribe(&new) {
@@ -176,9 +176,9 @@ async fn change(
     let partner = owner::calling_partner(&caller)?;
     let id = parse_path_parameter("webhook_id", &webhook_id)?;
     let change = body.0.validate(api.exempt)?;
-    let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+    let mut attempts = Attempts::at(format!("the webhooks of {partner}"), api.clock.as_ref());
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         let changed =
@@ -196,9 +196,9 @@ async fn remove(
 ) -> Result<Response, Problem> {
     let partner = owner::calling_partner(&caller)?;
     let id = parse_path_parameter("webhook_id", &webhook_id)?;
-    let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+    let mut attempts = Attempts::at(format!("the webhooks of {partner}"), api.clock.as_ref());
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let stored = api.partners.get(partner).await?;
         let mut subscriptions = stored.value.clone();
         if !subscriptions.remove(id) {
@@ -274,9 +274,10 @@ async fn resend_delivery(
     let partner = owner::calling_partner(&caller)?;
     let (id, event) = (parse_path_parameter("webhook_id", &webhook_id)?, parse_event_id(&event_id)?);
     let webhook = api.find(partner, id).await?;
-    let mut attempts = Attempts::at(format!("the delivery of event {event} to webhook {id}"));
+    let mut attempts =
+        Attempts::at(format!("the delivery of event {event} to webhook {id}"), api.clock.as_ref());
     loop {
-        attempts.start()?;
+        attempts.start().await?;
         let found = api.find_delivery(id, event).await?;
         let now = api.clock.now();
         if webhook.disabled.is_some() {

@@ -1,6 +1,7 @@
 //! `deliver-webhook`: delivers events about the orders of partners' customers to the subscribed URLs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,10 +11,11 @@ use http::{Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::http_client::HttpClient;
 use platform::optimistic::{Attempts, Versioned};
-use platform::{Clock, EventHandler, Failure};
+use platform::{Clock, Failure, Labels, MessageHandler, redact_values};
+use serde_json::Value;
 
 use crate::delivery::{Backoff, Delivery, MAX_EVENT_AGE, NextAction, Outcome};
-use crate::event::{EventType, Payload, without_personal_data};
+use crate::event::{PartnerEvent, Payload};
 use crate::owner::split_customer_id;
 use crate::store::{Deliveries, Partners};
 use crate::webhook::{AttemptResult, Webhook};
@@ -23,9 +25,9 @@ const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(45);
 
 /// Delivers events to the webhooks that subscribe to them.
 pub struct DeliverWebhook {
-    /// The subscriptions.
+    /// The subscriptions of the partners.
     pub partners: Arc<dyn Partners>,
-    /// The deliveries.
+    /// The records of the deliveries.
     pub deliveries: Arc<dyn Deliveries>,
     /// The HTTP client that sends the requests.
     pub client: Arc<dyn HttpClient>,
@@ -39,58 +41,69 @@ pub struct DeliverWebhook {
 
 /// An event to deliver, and the partner it is for.
 struct Message<'a> {
-    event: &'a Event,
-    kind: EventType,
+    event: &'a PartnerEvent,
     partner: &'a CustomerId,
     body: String,
     run: Attempt,
 }
 
+/// Messages contain an event of the bus, or the event of a delivery that is requested again.
 #[async_trait]
-impl EventHandler for DeliverWebhook {
-    async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let Some((kind, order)) = EventType::classify(&event.fact) else {
-            return Err(Failure::poison(format!("{} is not an event for partners", event.fact.name())));
-        };
-        let Some((partner, customer)) = split_customer_id(&order.customer.id) else { return Ok(Vec::new()) };
+impl MessageHandler for DeliverWebhook {
+    fn labels(&self, message: &Value) -> Labels {
+        Labels::from_event(message.get("detail").unwrap_or(&Value::Null))
+    }
+
+    async fn handle_message(&self, mut message: Value, _: Duration) -> Result<Vec<Event>, Failure> {
+        let event = PartnerEvent::from_json(message.get_mut("detail").map_or(Value::Null, Value::take));
+        let event = event.map_err(|error| {
+            Failure::poison(format!("the event cannot be delivered: {}", redact_values(&error.to_string())))
+        })?;
+        self.handle(&event).await?;
+        Ok(Vec::new())
+    }
+}
+
+impl DeliverWebhook {
+    /// Attempts all deliveries of an event that are due.
+    async fn handle(&self, event: &PartnerEvent) -> Result<(), Failure> {
+        let Some((partner, customer)) = split_customer_id(&event.customer_id) else { return Ok(()) };
         let now = self.clock.now();
         if now.duration_since(event.time) > MAX_EVENT_AGE {
             tracing::warn!(
                 "the event is too old to be delivered: the records of earlier deliveries may have been deleted"
             );
-            return Ok(Vec::new());
+            return Ok(());
         }
         let subscriptions = self.partners.get(&partner).await?.value;
         if subscriptions.all().is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let payload = Payload::from_event(event, customer).map(|payload| serde_json::to_string(&payload));
-        let body = payload.transpose().map_err(Failure::reject)?.unwrap_or_default();
+        let body = serde_json::to_string(&Payload::new(event, customer)).map_err(Failure::reject)?;
         let run = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE_DURATION };
-        let message = Message { event, kind, partner: &partner, body, run };
+        let message = Message { event, partner: &partner, body, run };
         let all = join_all(subscriptions.all().iter().map(|webhook| self.deliver(webhook, &message))).await;
         // All attempts finish before the first failure is returned.
         let retry_times: Vec<Option<Timestamp>> = all.into_iter().collect::<Result<_, _>>()?;
         match retry_times.into_iter().flatten().min() {
             Some(until) => Err(Failure::Leased { until }),
-            None => Ok(Vec::new()),
+            None => Ok(()),
         }
     }
-}
 
-impl DeliverWebhook {
     /// Attempts the delivery to one webhook if it is due. Returns the time of the next attempt, if there is
     /// one.
     async fn deliver(&self, webhook: &Webhook, message: &Message<'_>) -> anyhow::Result<Option<Timestamp>> {
         let event = message.event;
-        let mut attempts = Attempts::at(format!("the delivery to webhook {}", webhook.id));
+        let mut attempts =
+            Attempts::at(format!("the delivery to webhook {}", webhook.id), self.clock.as_ref());
         loop {
-            attempts.start()?;
+            attempts.start().await?;
             let read = self.deliveries.get(webhook.id, event.id).await?;
             let delivery = match &read {
                 Some(read) => read.value.clone(),
-                None if webhook.is_subscribed_to(message.kind, event.time) => {
-                    Delivery::new(webhook.id, without_personal_data(event)?, message.run.now)
+                None if webhook.is_subscribed_to(event.kind, event.time) => {
+                    Delivery::new(webhook.id, event.clone(), message.run.now)
                 }
                 None => return Ok(None),
             };
@@ -177,9 +190,9 @@ impl DeliverWebhook {
         if result == AttemptResult::Succeeded && webhook.failing_since.is_none() {
             return Ok(());
         }
-        let mut attempts = Attempts::at(format!("the webhooks of {partner}"));
+        let mut attempts = Attempts::at(format!("the webhooks of {partner}"), self.clock.as_ref());
         loop {
-            attempts.start()?;
+            attempts.start().await?;
             let read = self.partners.get(partner).await?;
             let mut subscriptions = read.value.clone();
             if !subscriptions.record_attempt(

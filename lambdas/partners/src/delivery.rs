@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use domain::{Event, EventId, Lease};
+use domain::{EventId, Lease};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::event::PartnerEvent;
 use crate::webhook::WebhookId;
 
 /// The maximum number of attempts.
@@ -91,8 +92,9 @@ impl Backoff {
 pub struct Delivery {
     /// The webhook that the event is delivered to.
     pub webhook: WebhookId,
-    /// The event, without personal data.
-    pub event: Event,
+    /// What the delivery needs of the event.
+    #[serde(deserialize_with = "PartnerEvent::deserialize_any")]
+    pub event: PartnerEvent,
     /// The time of creation, at which the first attempt was due.
     pub created_at: Timestamp,
     /// The state of the delivery.
@@ -123,7 +125,7 @@ pub enum NextAction {
 
 impl Delivery {
     /// A new delivery that is due now.
-    pub fn new(webhook: WebhookId, event: Event, now: Timestamp) -> Self {
+    pub fn new(webhook: WebhookId, event: PartnerEvent, now: Timestamp) -> Self {
         Self {
             webhook,
             event,

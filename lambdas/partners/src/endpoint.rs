@@ -6,17 +6,81 @@ use std::fmt;
 use platform::config;
 use platform::net::LocalReceiver;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use url::{Host, Url};
 
 /// The maximum length of a URL.
 pub const MAX_URL_LENGTH: usize = 2048;
 
-/// Domains that are never on the public internet, with all their subdomains (RFC 6761, RFC 6762, RFC 8375,
-/// and
-/// <https://www.icann.org/en/board-activities-and-meetings/materials/approved-resolutions-special-meeting-of-the-icann-board-29-07-2024-en>
-/// for `internal`).
-const NON_PUBLIC_SUFFIXES: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
+/// Domains that are never on the public internet, with all their subdomains.
+const NON_PUBLIC_TOP_LEVEL_DOMAINS: [&str; 56] = [
+    // Special-use domain names (<https://www.iana.org/assignments/special-use-domain-names>), among them those
+    // of RFC 6761, RFC 6762, RFC 7686 and RFC 9476. `arpa` has no hosts for the public: most of its special-use
+    // names are below it, such as `home.arpa` (RFC 8375).
+    "alt",
+    "arpa",
+    "example",
+    "invalid",
+    "local",
+    "localhost",
+    "onion",
+    "test",
+    // Reserved for private use by ICANN
+    // (<https://www.icann.org/en/board-activities-and-meetings/materials/approved-resolutions-special-meeting-of-the-icann-board-29-07-2024-en>).
+    "internal",
+    // Never delegated, because networks use them
+    // (<https://www.icann.org/en/board-activities-and-meetings/materials/approved-board-resolutions-regular-meeting-of-the-icann-board-04-02-2018-en>).
+    "corp",
+    "home",
+    "mail",
+    // Used in private networks (RFC 6762 appendix G), and names that routers, directory services, container
+    // platforms and other software use by default. None of them is a top-level domain.
+    "cluster",
+    "consul",
+    "containers",
+    "dhcp",
+    "dmz",
+    "docker",
+    "dom",
+    "domain",
+    "gateway",
+    "homenet",
+    "homestation",
+    "hosts",
+    "intern",
+    "intra",
+    "intranet",
+    "isatap",
+    "k8s",
+    "kube",
+    "kubernetes",
+    "lab",
+    "lan",
+    "local-network",
+    "localdomain",
+    "localnet",
+    "loopback",
+    "mdns",
+    "mshome",
+    "netbird",
+    "nomad",
+    "priv",
+    "private",
+    "pvt",
+    "router",
+    "server",
+    "station",
+    "svc",
+    "tailscale",
+    "vpn",
+    "wan",
+    "workgroup",
+    "wpad",
+    // Other systems of names than the DNS.
+    "bit",
+    "eth",
+    "i2p",
+];
 
 /// A URL that webhooks can be sent to: `https`, a host name, any port and path. It must not contain a user
 /// name or an IP address, nor any notation of the host that parsers may interpret differently.
@@ -49,6 +113,12 @@ impl EndpointUrl {
     /// Returns the URL as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Deserializes a stored URL. It was valid when it was stored: a webhook whose URL no longer is has to remain
+    /// readable, so that the partner can change it. Nothing is sent to an address that is not public.
+    pub(crate) fn deserialize_stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
     }
 
     /// Checks that webhooks may be sent to the URL: it is on the public internet, or is `exempt`.
@@ -137,16 +207,13 @@ fn is_public_name(name: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let has_suffix =
-        |suffix: &&str| name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     name.len() <= 253
         && name.contains('.')
         && name.split('.').all(is_label)
-        && name
-            .rsplit('.')
-            .next()
-            .is_some_and(|last| last.starts_with(|first: char| first.is_ascii_alphabetic()))
-        && !NON_PUBLIC_SUFFIXES.iter().any(has_suffix)
+        && name.rsplit('.').next().is_some_and(|last| {
+            last.starts_with(|first: char| first.is_ascii_alphabetic())
+                && !NON_PUBLIC_TOP_LEVEL_DOMAINS.contains(&last)
+        })
 }
 
 /// Returns the receiver in `WEBHOOK_TEST_RECEIVER`, which is exempt from the rule that webhooks are sent only

@@ -1,11 +1,15 @@
-//! The events that partners can subscribe to, and their payload.
+//! The events that partners can subscribe to, what is stored of them, and their payload.
 
 use std::collections::BTreeSet;
 
-use domain::{DeclineReason, Event, Fact, FactKind, Money, OrderDetails, OrderId, Shortage, VoidReason};
+use domain::{
+    CorrelationId, CustomerId, DeclineReason, Event, EventId, Fact, FactKind, Money, OrderDetails, OrderId,
+    Shortage, VoidReason,
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 /// The events that partners can subscribe to, and their descriptions in the contract.
@@ -24,8 +28,8 @@ const TYPES: [(FactKind, &str); 7] = [
 
 /// A type of event. Partners can subscribe to the events of the bus that contain the order, and thus its
 /// customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
 #[schemars(with = "Value", extend("oneOf" = described_types()))]
 pub struct EventType(FactKind);
 
@@ -67,6 +71,16 @@ impl EventType {
     }
 }
 
+/// Parses a name.
+impl TryFrom<String> for EventType {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = Self::all().into_iter().find(|kind| kind.name() == name);
+        known.ok_or_else(|| format!("{name:?} is not an event for partners"))
+    }
+}
+
 /// A set of event types: at least one, each at most once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<String>", into = "Vec<EventType>")]
@@ -93,15 +107,14 @@ impl TryFrom<Vec<String>> for EventTypes {
     type Error = String;
 
     fn try_from(names: Vec<String>) -> Result<Self, String> {
-        let known = |name: &String| EventType::all().into_iter().find(|kind| kind.name() == name);
-        let types: Option<BTreeSet<EventType>> = names.iter().map(known).collect();
+        let types: Result<BTreeSet<EventType>, _> = names.iter().cloned().map(EventType::try_from).collect();
         match types {
-            Some(types) if types.is_empty() => {
+            Ok(types) if types.is_empty() => {
                 Err("must name at least one type; omit the field for all types".into())
             }
-            Some(types) if types.len() < names.len() => Err("must name each type once".into()),
-            Some(types) => Ok(Self(types)),
-            None => {
+            Ok(types) if types.len() < names.len() => Err("must name each type once".into()),
+            Ok(types) => Ok(Self(types)),
+            Err(_) => {
                 let all: Vec<&str> = EventType::all().into_iter().map(EventType::name).collect();
                 Err(format!("may only contain these types: {}", all.join(", ")))
             }
@@ -113,6 +126,96 @@ impl From<EventTypes> for Vec<EventType> {
     fn from(types: EventTypes) -> Self {
         types.0.into_iter().collect()
     }
+}
+
+/// What a delivery needs to know of an event. It is stored with the delivery, and contains no data about the
+/// customer but their id.
+///
+/// The fields that identify an event have the names of CloudEvents, like in the events of the bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerEvent {
+    /// The id of the event on the bus.
+    pub id: EventId,
+    /// The type of the event.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// The order that the event is about.
+    #[serde(rename = "subject")]
+    pub order_id: OrderId,
+    /// The time at which the fact became true.
+    pub time: Timestamp,
+    /// The correlation id of the request that started the chain of events.
+    #[serde(rename = "correlationid")]
+    pub correlation_id: CorrelationId,
+    /// The customer of the order, whose id contains that of the partner ([`crate::owner`]).
+    pub customer_id: CustomerId,
+    /// The total of the order.
+    pub total: Money,
+    /// The reason, for event types that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The products that could not be reserved; empty unless the type is `reservation.rejected`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortages: Vec<Shortage>,
+}
+
+impl PartnerEvent {
+    /// Returns what a delivery needs of `event`, or `None` if partners cannot subscribe to such events.
+    pub fn from_event(event: &Event) -> Option<Self> {
+        let (kind, order) = EventType::classify(&event.fact)?;
+        let reason = match &event.fact {
+            Fact::CancellationRequested(it) => Some(Reason::Cancellation(it.reason)),
+            Fact::PaymentVoided(it) => Some(Reason::Cancellation(it.reason)),
+            Fact::PaymentFailed(it) => Some(Reason::Decline(it.reason.clone())),
+            _ => None,
+        };
+        let shortages = match &event.fact {
+            Fact::ReservationRejected(it) => it.shortages.clone(),
+            _ => Vec::new(),
+        };
+        Some(Self {
+            id: event.id,
+            kind,
+            order_id: event.subject,
+            time: event.time,
+            correlation_id: event.cause.correlation_id.clone(),
+            customer_id: order.customer.id.clone(),
+            total: order.total,
+            reason,
+            shortages,
+        })
+    }
+
+    /// Parses an event of the bus, from which the rest is removed, or the JSON of a `PartnerEvent`.
+    ///
+    /// # Errors
+    /// When `json` is neither, or partners cannot subscribe to such events.
+    pub fn from_json(json: Value) -> Result<Self, serde_json::Error> {
+        if json.get("specversion").is_none() {
+            return serde_json::from_value(json);
+        }
+        let event: Event = serde_json::from_value(json)?;
+        Self::from_event(&event).ok_or_else(|| {
+            serde_json::Error::custom(format_args!("{} is not an event for partners", event.fact.name()))
+        })
+    }
+
+    /// Deserializes what [`from_json`](Self::from_json) parses: older deliveries were stored with the event of
+    /// the bus.
+    pub(crate) fn deserialize_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_json(Value::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// The reason for an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "WebhookReason")]
+#[serde(untagged)]
+pub enum Reason {
+    /// The reason for the cancellation, for `order.cancellation_requested` and `payment.voided`.
+    Cancellation(VoidReason),
+    /// The decline of the payment provider, for `payment.failed`.
+    Decline(DeclineReason),
 }
 
 /// The body of a webhook request. It contains no name and no address: read the order for details.
@@ -141,68 +244,24 @@ pub struct PayloadData<'a> {
     pub total: Money,
     /// The reason, for event types that have one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason<'a>>,
+    pub reason: Option<&'a Reason>,
     /// The products that could not be reserved, for `reservation.rejected`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shortages: Option<&'a [Shortage]>,
 }
 
-/// The reason for an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(rename = "WebhookReason")]
-#[serde(untagged)]
-pub enum Reason<'a> {
-    /// The reason for the cancellation, for `order.cancellation_requested` and `payment.voided`.
-    Cancellation(VoidReason),
-    /// The decline of the payment provider, for `payment.failed`.
-    Decline(&'a DeclineReason),
-}
-
 impl<'a> Payload<'a> {
-    /// Returns the payload of `event` for the partner whose id of the customer is `customer_id`, or `None` if
-    /// partners cannot subscribe to such events.
-    pub fn from_event(event: &'a Event, customer_id: &'a str) -> Option<Self> {
-        let (kind, order) = EventType::classify(&event.fact)?;
-        let reason = match &event.fact {
-            Fact::CancellationRequested(it) => Some(Reason::Cancellation(it.reason)),
-            Fact::PaymentVoided(it) => Some(Reason::Cancellation(it.reason)),
-            Fact::PaymentFailed(it) => Some(Reason::Decline(&it.reason)),
-            _ => None,
+    /// Returns the payload of `event` for the partner whose id of the customer is `customer_id`.
+    pub fn new(event: &'a PartnerEvent, customer_id: &'a str) -> Self {
+        let data = PayloadData {
+            order_id: event.order_id,
+            customer_id,
+            total: event.total,
+            reason: event.reason.as_ref(),
+            shortages: Some(event.shortages.as_slice()).filter(|shortages| !shortages.is_empty()),
         };
-        let shortages = match &event.fact {
-            Fact::ReservationRejected(it) => Some(it.shortages.as_slice()),
-            _ => None,
-        };
-        let data =
-            PayloadData { order_id: event.subject, customer_id, total: order.total, reason, shortages };
-        Some(Self { kind, timestamp: event.time, data })
+        Self { kind: event.kind, timestamp: event.time, data }
     }
-}
-
-/// Returns the event without the name, email address and payment method, so that it can be stored. None of
-/// these is sent to a partner.
-///
-/// # Errors
-/// Never, unless the domain rejects the placeholders.
-pub fn without_personal_data(event: &Event) -> anyhow::Result<Event> {
-    let mut event = event.clone();
-    let order = match &mut event.fact {
-        Fact::OrderCreated(it) => &mut it.order,
-        Fact::CancellationRequested(it) => &mut it.order,
-        Fact::ReservationConfirmed(it) => &mut it.order,
-        Fact::ReservationRejected(it) => &mut it.order,
-        Fact::PaymentSucceeded(it) => &mut it.order,
-        Fact::PaymentFailed(it) => &mut it.order,
-        Fact::PaymentVoided(it) => &mut it.order,
-        Fact::PaymentRefunded(it) => &mut it.order,
-        Fact::ReservationCommitted(_) | Fact::ReservationReleased(_) | Fact::PaymentReported(_) => {
-            return Ok(event);
-        }
-    };
-    order.customer.name = "-".parse()?;
-    order.customer.email = "nobody@example.invalid".parse()?;
-    order.payment_method = "-".parse()?;
-    Ok(event)
 }
 
 #[cfg(test)]
@@ -213,6 +272,7 @@ mod tests {
     fn types_are_serialized_as_their_names() {
         for kind in EventType::all() {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+            assert_eq!(serde_json::from_value::<EventType>(json!(kind.name())).unwrap(), kind);
             let parsed: EventTypes = serde_json::from_value(json!([kind.name()])).unwrap();
             assert!(parsed.contains(kind));
         }

@@ -1,5 +1,6 @@
 //! The request bodies of the API and their validation.
 
+use platform::http::input::TextInput;
 use platform::http::{FieldError, Problem};
 use platform::net::LocalReceiver;
 use schemars::JsonSchema;
@@ -22,7 +23,7 @@ pub(crate) struct CreateWebhook {
     /// A description for your own use.
     #[eserde(compat)]
     #[serde(default)]
-    description: Option<Description>,
+    description: Option<TextInput<Description>>,
 }
 
 /// A valid request to create a webhook.
@@ -39,7 +40,7 @@ impl CreateWebhook {
         Ok(NewSubscription {
             url,
             events: events.unwrap_or_default(),
-            description: description.and_then(Description::non_empty),
+            description: description.and_then(|text| text.0.non_empty()),
         })
     }
 }
@@ -59,7 +60,7 @@ pub(crate) struct ChangeWebhook {
     /// A description for your own use. An empty one removes it.
     #[eserde(compat)]
     #[serde(default)]
-    description: Option<Description>,
+    description: Option<TextInput<Description>>,
     /// Whether events are sent. `true` also enables a webhook that was disabled because of failures.
     #[eserde(compat)]
     #[serde(default)]
@@ -72,7 +73,7 @@ impl ChangeWebhook {
         if let Some(url) = &url {
             check_url(url, exempt)?;
         }
-        Ok(Change { url, events, description, enabled })
+        Ok(Change { url, events, description: description.map(|text| text.0), enabled })
     }
 }
 

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use domain::{CustomerId, Event, EventId};
+use domain::{CustomerId, EventId};
 use jiff::Timestamp;
 use platform::optimistic::Versioned;
 
 use crate::delivery::Delivery;
+use crate::event::PartnerEvent;
 use crate::signature::SigningSecret;
 use crate::webhook::{Subscriptions, WebhookId, parse_uuid};
 
@@ -69,7 +70,7 @@ impl FromStr for Position {
 /// A page of deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Newest first.
+    /// The page, newest first.
     pub deliveries: Vec<Delivery>,
     /// The position after which the next page starts, if there is one.
     pub next: Option<Position>,
@@ -98,7 +99,7 @@ pub trait Deliveries: Send + Sync {
 #[async_trait]
 pub trait DeliveryQueue: Send + Sync {
     /// Sends an event to the queue, so that its pending deliveries are attempted.
-    async fn send(&self, event: &Event) -> anyhow::Result<()>;
+    async fn send(&self, event: &PartnerEvent) -> anyhow::Result<()>;
 }
 
 /// A generator of signing secrets.

@@ -105,8 +105,8 @@ impl<'a> DeliveryView<'a> {
         Self {
             id: delivery.webhook.message_id(delivery.event_id()),
             event_id: delivery.event_id(),
-            event_type: EventType::classify(&delivery.event.fact).map(|(kind, _)| kind),
-            order_id: delivery.event.subject,
+            event_type: Some(delivery.event.kind),
+            order_id: delivery.event.order_id,
             state: delivery.state,
             attempts: &delivery.attempts,
             next_attempt_at: delivery.next_attempt_at,

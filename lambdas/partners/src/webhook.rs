@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use domain::EventId;
+use domain::{EventId, InvalidText, OPTIONAL_TEXT_PATTERN, check_readable};
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use crate::endpoint::EndpointUrl;
@@ -15,6 +15,9 @@ use crate::signature::SigningSecret;
 
 /// The maximum number of webhooks of a partner.
 pub const MAX_WEBHOOKS: usize = 10;
+
+/// The maximum number of characters of a description.
+const MAX_DESCRIPTION_LENGTH: usize = 200;
 
 /// The maximum difference between the clocks of two functions.
 const CLOCK_SKEW_MARGIN: SignedDuration = SignedDuration::from_secs(15);
@@ -70,13 +73,14 @@ impl fmt::Debug for WebhookId {
     }
 }
 
-/// A description of a webhook: at most 200 characters, without control characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+/// A description of a webhook: at most 200 characters, without control and invisible ones. Deserialization also
+/// accepts descriptions that were stored before that rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(into = "String")]
 #[schemars(
     rename = "WebhookDescription",
     with = "String",
-    extend("maxLength" = 200, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$")
+    extend("maxLength" = 200, "pattern" = OPTIONAL_TEXT_PATTERN)
 )]
 pub struct Description(String);
 
@@ -87,18 +91,19 @@ impl Description {
     }
 }
 
-impl TryFrom<String> for Description {
-    type Error = &'static str;
+impl<'de> Deserialize<'de> for Description {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        if text.chars().count() > 200 {
-            return Err("may have at most 200 characters");
-        }
-        if text.chars().any(char::is_control) {
-            Err("must not contain control characters")
-        } else {
-            Ok(Self(text))
-        }
+impl TryFrom<String> for Description {
+    type Error = InvalidText;
+
+    fn try_from(text: String) -> Result<Self, InvalidText> {
+        let is_blank = text.chars().count() <= MAX_DESCRIPTION_LENGTH && text.trim_matches(' ').is_empty();
+        let text = if is_blank { "" } else { check_readable(&text, MAX_DESCRIPTION_LENGTH)? };
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -123,7 +128,7 @@ pub enum DisabledReason {
 /// Why and since when a webhook is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Disabled {
-    /// The reason.
+    /// Why it is disabled.
     pub reason: DisabledReason,
     /// The time at which the webhook was disabled (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -145,6 +150,7 @@ pub struct Webhook {
     /// The id of the webhook.
     pub id: WebhookId,
     /// The URL that events are sent to.
+    #[serde(deserialize_with = "EndpointUrl::deserialize_stored")]
     pub url: EndpointUrl,
     /// The event types that are sent.
     pub events: EventTypes,

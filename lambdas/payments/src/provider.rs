@@ -25,7 +25,7 @@ pub trait Provider: Send + Sync {
     /// Returns the status of a PaymentIntent.
     async fn retrieve(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError>;
     /// Confirms a PaymentIntent, which charges the customer unless it is already final, and returns its
-    /// status.
+    /// status: [`IntentStatus::Declined`] also if the provider refuses to confirm it, and always will.
     async fn confirm(
         &self,
         intent: &PaymentIntentId,

@@ -9,7 +9,6 @@
 
 pub mod adapters;
 pub mod api;
-mod csv;
 mod download;
 pub mod export;
 pub mod ledger;

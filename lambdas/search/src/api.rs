@@ -24,7 +24,7 @@ use crate::term::Field;
 
 /// The dependencies of the routes.
 pub struct Api {
-    /// The index.
+    /// The index of orders.
     pub index: Arc<dyn OrderIndex>,
 }
 
@@ -50,9 +50,13 @@ fn describe_search(it: &mut OperationDescription) {
         "Search orders",
         "Returns the orders that match all words of `q`. The searchable fields are the order id, the \
          customer's id, name and e-mail address (the whole address, the local part, and the domain), the \
-         total (`12.50`), and the SKUs and names of the products. A word of two or more characters matches by \
-         prefix; a single character matches only a whole word. Case and accents are ignored; parts joined by \
-         - . _ @ + or ' are one word.\n\nResults are sorted by relevance. Fields rank in this order: order \
+         total, and the SKUs and names of the products. A word of two or more characters matches by prefix; a \
+         single character matches only a whole word. In scripts without spaces, such as those of Chinese, \
+         Japanese and Thai, and in Korean, any part of a name matches. Case and accents are ignored, and so \
+         are the variants of apostrophes, hyphens, and wide and narrow letters; parts joined by - . _ @ + or \
+         ' are one word. A name is also found without its spaces and hyphens, or with others (`vanderberg`), \
+         and a total in each form in which it is printed (`12.50`, `12.50 EUR`, `€12.50`, `1.234,50 \
+         €`).\n\nResults are sorted by relevance. Fields rank in this order: order \
          id, e-mail address, customer id, customer name, total, SKU, product name. Within a field, an exact \
          match ranks before a prefix match. Orders of equal rank are sorted by time, newest first. Without \
          `q`, all orders are listed, newest first. The search is eventually consistent: a new or changed \

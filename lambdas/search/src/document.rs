@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use platform::http::CustomerScope;
 use serde::{Deserialize, Serialize};
 
-use crate::term::{Field, Term};
-use crate::text;
+use crate::segment::name_words;
+use crate::term::{Field, Term, is_prefix};
+use crate::{amount, text};
 
 /// The searchable and displayed data of an order.
 #[expect(missing_docs, reason = "the fields say it")]
@@ -95,33 +96,31 @@ impl Document {
         // Without the top-level domain, which is shared by most addresses.
         let names = host.rsplit_once('.').map_or("", |(names, _)| names);
         for word in whole(names) {
-            text::parts(&word).for_each(|part| add(Field::Email, part));
+            later_parts(&word).for_each(|part| add(Field::Email, part));
         }
         let id = self.customer_id.as_str();
         let external_id = id.split_once('.').map_or("", |(_, external)| external);
         for word in [id, external_id].into_iter().flat_map(whole) {
             add(Field::CustomerId, &word);
         }
-        // "12.50 EUR" is indexed as "12.50".
-        let total = self.total.to_string();
-        if let Some(word) = total.split(' ').next().and_then(|number| whole(number).next()) {
-            add(Field::Total, &word);
-        }
-        let mut text = |field: Field, text: &str| {
-            for word in text::words(text) {
-                text::parts(&word).for_each(|part| add(field, part));
-                add(field, &word);
-            }
-        };
-        text(Field::CustomerName, self.customer_name.as_str());
+        amount::total_words(self.total).for_each(|word| add(Field::Total, &word));
+        name_words(self.customer_name.as_str()).iter().for_each(|word| add(Field::CustomerName, word));
         for (sku, name) in &self.products {
-            text(Field::Sku, sku.as_str());
+            for word in whole(sku.as_str()) {
+                later_parts(&word).for_each(|part| add(Field::Sku, part));
+                add(Field::Sku, &word);
+            }
             if let Some(name) = name {
-                text(Field::ProductName, name.as_str());
+                name_words(name.as_str()).iter().for_each(|word| add(Field::ProductName, word));
             }
         }
         terms
     }
+}
+
+/// Returns the parts of a word that it is not found by anyway, as its start. Each entry costs a write.
+fn later_parts(word: &str) -> impl Iterator<Item = &str> {
+    text::parts(word).filter(move |part| !is_prefix(part) || !word.starts_with(part))
 }
 
 /// A group of callers that see the same orders. Searches are restricted to one audience.

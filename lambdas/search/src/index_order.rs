@@ -14,7 +14,7 @@ use crate::store::{IndexOutcome, OrderIndex, ProductNames};
 
 /// Indexes the changes from the stream of the orders table. Changes may be redelivered, and in any order.
 pub struct IndexOrder {
-    /// The index.
+    /// The index of orders.
     pub index: Arc<dyn OrderIndex>,
     /// The source of product names.
     pub names: Arc<dyn ProductNames>,

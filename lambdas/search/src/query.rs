@@ -131,7 +131,7 @@ impl FromStr for Position {
 /// An order that matches a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
-    /// The order.
+    /// The order that was found.
     pub document: Document,
     /// The fields that the words matched in.
     pub fields: BTreeSet<Field>,

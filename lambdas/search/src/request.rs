@@ -1,5 +1,7 @@
 //! Parsing and validation of the query parameters.
 
+use std::collections::BTreeSet;
+
 use domain::money::{Amount, Currency};
 use domain::order::OrderStatus;
 use jiff::civil::Date;
@@ -11,13 +13,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::document::Audience;
+use crate::forms::MAX_WORDS;
 use crate::query::{Filters, Position, Query};
 use crate::term::QueryWord;
+use crate::text;
 
 /// The maximum number of characters in `q`.
 const MAX_QUERY_CHARS: usize = 200;
-/// The maximum number of words in `q`: each costs a read.
-const MAX_WORDS: usize = 8;
 
 /// The unparsed query parameters of `GET /search/orders`.
 #[derive(Debug, Default, Deserialize)]
@@ -76,20 +78,20 @@ impl SearchQuery {
         }
     }
 
-    fn words(&self, errors: &mut Vec<FieldError>) -> std::collections::BTreeSet<QueryWord> {
-        let text = self.q.as_deref().unwrap_or_default();
-        let length = text.chars().count();
+    fn words(&self, errors: &mut Vec<FieldError>) -> BTreeSet<QueryWord> {
+        let query = self.q.as_deref().unwrap_or_default();
+        let length = query.chars().count();
         if length > MAX_QUERY_CHARS {
             let why = format!("must have at most {MAX_QUERY_CHARS} characters, has {length}");
             errors.push(FieldError::parameter("q", why));
             return Default::default();
         }
-        let words = QueryWord::parse_all(text);
-        if words.len() > MAX_WORDS {
-            let why = format!("must have at most {MAX_WORDS} different words, has {}", words.len());
+        let words = text::words(query).into_iter().collect::<BTreeSet<_>>().len();
+        if words > MAX_WORDS {
+            let why = format!("must have at most {MAX_WORDS} different words, has {words}");
             errors.push(FieldError::parameter("q", why));
         }
-        words
+        QueryWord::parse_all(query)
     }
 
     fn filters(&self, errors: &mut Vec<FieldError>) -> Filters {

@@ -6,6 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{forms, segment};
+
 /// A searchable field of an order. The order of the variants is that of relevance: a match in a field ranks
 /// before one in any later field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -77,7 +79,7 @@ impl Field {
 pub struct Term {
     /// The field that contains the word.
     pub field: Field,
-    /// The word, normalised by [`crate::text::words`].
+    /// The word, normalised by [`crate::text::words`], or one that [`crate::segment`] makes of several.
     pub word: String,
 }
 
@@ -108,10 +110,11 @@ impl TryFrom<String> for Term {
     }
 }
 
-/// A word of a query. With two or more characters it matches every term that starts with it; a single
-/// character matches only a term that equals it.
+/// A word of a query, or a part of one, in the forms ([`crate::forms`]) in which orders may be indexed by it. With
+/// two or more characters a form matches every term that starts with it; a single character matches only a
+/// term that equals it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QueryWord(String);
+pub struct QueryWord(Vec<String>);
 
 impl fmt::Debug for QueryWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,26 +125,29 @@ impl fmt::Debug for QueryWord {
 impl QueryWord {
     /// Returns the distinct words of a query.
     pub fn parse_all(query: &str) -> BTreeSet<Self> {
-        crate::text::words(query).into_iter().map(Self).collect()
+        forms::parse(query).into_iter().map(Self).collect()
     }
 
-    /// Returns the normalised word.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// Returns the forms, the most usual first.
+    pub fn forms(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
-    /// Returns whether the word matches by prefix.
-    pub fn is_prefix(&self) -> bool {
-        self.0.chars().nth(1).is_some()
-    }
-
-    /// Returns the score of `term`, or `None` if it does not match. The weight of the field counts first;
-    /// within a field, an exact match scores higher than a prefix match.
+    /// Returns the score of `term`, or `None` if it matches no form. The weight of the field counts first;
+    /// within a field, an exact match scores higher than a prefix match or a part of a word.
     pub fn score(&self, term: &Term) -> Option<u32> {
-        let is_exact = term.word == self.0;
-        let is_match = is_exact || (self.is_prefix() && term.word.starts_with(&self.0));
-        is_match.then(|| term.field.weight() * 2 + u32::from(is_exact))
+        let score = |form: &str| {
+            let is_match = term.word == form || (is_prefix(form) && term.word.starts_with(form));
+            let is_exact = term.word == form && !segment::is_gram(form);
+            is_match.then(|| term.field.weight() * 2 + u32::from(is_exact))
+        };
+        self.forms().filter_map(score).max()
     }
+}
+
+/// Returns whether a form of a query word matches by prefix.
+pub fn is_prefix(form: &str) -> bool {
+    form.chars().nth(1).is_some()
 }
 
 /// A match of a query: its rank, and the fields that matched.

@@ -4,22 +4,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::person::PersonName;
+use crate::readable::{READABLE_PATTERN, check_readable, read_stored};
 use crate::text::{InvalidText, check, redacted, text_type};
 
 text_type! {
-    /// A line of an address: a street and house number, a floor, a city or a region. 1 to 100 characters,
-    /// without control characters.
+    /// A line of an address: a street and house number, a floor, a city or a region. 1 to 100 characters, with
+    /// a visible one and without control and invisible ones.
     AddressLine,
     max_length: 100,
-    pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
-    check: |text| check(text, 100, |c| !c.is_control(), "printable characters")
+    pattern: READABLE_PATTERN,
+    check: |text| check_readable(text, 100),
+    stored: |text| read_stored(text, 100)
 }
 text_type! {
-    /// A postal code in the format of its country. 1 to 12 letters, digits, spaces and hyphens.
+    /// A postal code in the format of its country. 1 to 12 letters, digits, spaces and hyphens, with at least one
+    /// letter or digit.
     PostalCode,
     max_length: 12,
-    pattern: r"^[A-Za-z0-9 -]+$",
-    check: |text| check(text, 12, |c| c.is_ascii_alphanumeric() || c == ' ' || c == '-', "letters, digits, spaces and -")
+    pattern: "^[A-Za-z0-9 -]*[A-Za-z0-9][A-Za-z0-9 -]*$",
+    check: check_postal_code,
+    stored: |text| read_stored(text, 12)
 }
 text_type! {
     /// A country code: two capital letters (ISO 3166-1 alpha-2). Only the format is checked: the list of
@@ -32,9 +36,18 @@ text_type! {
 
 redacted!(AddressLine, PostalCode, CountryCode);
 
-fn check_country(text: &str) -> Result<(), InvalidText> {
+fn check_postal_code(text: &str) -> Result<&str, InvalidText> {
+    check(text, 12, |c| c.is_ascii_alphanumeric() || c == ' ' || c == '-', "letters, digits, spaces and -")?;
+    if text.contains(|c: char| c.is_ascii_alphanumeric()) {
+        Ok(text.trim())
+    } else {
+        Err(InvalidText("must have a letter or a digit: omit it where there are no postal codes".into()))
+    }
+}
+
+fn check_country(text: &str) -> Result<&str, InvalidText> {
     if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        Ok(())
+        Ok(text)
     } else {
         Err(InvalidText("must be two capital letters such as DE (ISO 3166-1)".into()))
     }
@@ -75,7 +88,10 @@ mod tests {
         for good in ["10115", "SW1A 1AA", "K1A-0B1"] {
             assert!(good.parse::<PostalCode>().is_ok(), "{good}");
         }
-        assert!("10115\n".parse::<PostalCode>().is_err());
+        for bad in ["10115\n", " ", "-", "- -"] {
+            assert!(bad.parse::<PostalCode>().is_err(), "{bad:?}");
+        }
+        assert_eq!(" 10115 ".parse::<PostalCode>().unwrap().as_str(), "10115");
     }
 
     #[test]

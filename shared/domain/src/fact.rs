@@ -93,7 +93,7 @@ facts! {
         ReservationCommitted(ReservationSettled) = "reservation.committed",
         /// The reserved stock is available again, or will never be reserved.
         ReservationReleased(ReservationSettled) = "reservation.released",
-        /// The customer was charged.
+        /// The order is paid: the customer was charged, or the total is 0 and there was nothing to charge.
         PaymentSucceeded(PaymentSucceeded) = "payment.succeeded",
         /// The payment was declined. The customer was not charged and will not be.
         PaymentFailed(PaymentFailed) = "payment.failed",
@@ -149,9 +149,10 @@ pub struct ReservationSettled {}
 pub struct PaymentSucceeded {
     /// The details of the order.
     pub order: OrderDetails,
-    /// The provider's id of the PaymentIntent.
-    pub payment_intent: PaymentIntentId,
-    /// The amount that was charged.
+    /// The provider's id of the PaymentIntent. Absent if the amount is 0: such an order is not charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_intent: Option<PaymentIntentId>,
+    /// The amount that was charged: the total of the order.
     pub amount: Money,
 }
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::readable::{READABLE_PATTERN, check_readable, read_stored};
 use crate::text::{InvalidText, check, printable, text_type};
 
 /// The namespace of the event ids, which are UUIDs of version 5 (RFC 9562). Changing it changes every event
@@ -16,7 +17,23 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_3a52_9c1e_5b7a_8e44_20f3_7a51_c0d
 fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
-const TOKEN_CHARACTERS: &str = "letters, digits and - _ .";
+const TOKEN_PATTERN: &str = "^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$";
+
+/// Checks an id that appears in paths, where `.` and `..` are removed (RFC 3986 §5.2.4).
+fn check_token(text: &str, max_length: usize) -> Result<&str, InvalidText> {
+    check(text, max_length, is_token, "letters, digits and - _ .")?;
+    if text.contains(|c| c != '.') {
+        Ok(text)
+    } else {
+        Err(InvalidText("must have a letter, a digit, - or _, because paths cannot contain . and ..".into()))
+    }
+}
+
+/// Reads an id that may consist of dots, from before these were refused.
+fn read_token(text: String, max_length: usize) -> Result<String, InvalidText> {
+    check(&text, max_length, is_token, "letters, digits and - _ .")?;
+    Ok(text)
+}
 
 /// The id of an order. The order service of this shop creates UUIDs of version 7, so that ids sort by time;
 /// other order services may use any UUID.
@@ -113,59 +130,67 @@ text_type! {
     /// The id of a customer, assigned by the operator of the shop. 1 to 64 characters.
     CustomerId,
     max_length: 64,
-    pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 64, is_token, TOKEN_CHARACTERS)
+    pattern: TOKEN_PATTERN,
+    check: |text| check_token(text, 64),
+    stored: |text| read_token(text, 64)
 }
 text_type! {
     /// A stock keeping unit (SKU), which identifies a product. 1 to 40 characters.
     Sku,
     max_length: 40,
-    pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 40, is_token, TOKEN_CHARACTERS)
+    pattern: TOKEN_PATTERN,
+    check: |text| check_token(text, 40),
+    stored: |text| read_token(text, 40)
 }
 text_type! {
     /// The payment provider's id of a payment method (`pm_…` at Stripe). It represents a card without
     /// containing card data. 1 to 255 characters.
     PaymentMethodId,
     max_length: 255,
-    pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
+    pattern: TOKEN_PATTERN,
+    check: |text| check_token(text, 255),
+    stored: |text| read_token(text, 255)
 }
 text_type! {
     /// The payment provider's id of a PaymentIntent (`pi_…` at Stripe). 1 to 255 characters.
     PaymentIntentId,
     max_length: 255,
-    pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
+    pattern: TOKEN_PATTERN,
+    check: |text| check_token(text, 255),
+    stored: |text| read_token(text, 255)
 }
 text_type! {
     /// The payment provider's id of a webhook event (`evt_…` at Stripe). 1 to 255 characters.
     ProviderEventId,
     max_length: 255,
-    pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
+    pattern: TOKEN_PATTERN,
+    check: |text| check_token(text, 255),
+    stored: |text| read_token(text, 255)
 }
 text_type! {
     /// The payment provider's id of a refund (`re_…` at Stripe). 1 to 255 characters.
     RefundId,
     max_length: 255,
-    pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 255, is_token, TOKEN_CHARACTERS)
+    pattern: TOKEN_PATTERN,
+    check: |text| check_token(text, 255),
+    stored: |text| read_token(text, 255)
 }
 text_type! {
     /// The id of a stock delivery, which makes recording it idempotent: its quantity is added once. 1 to 64
     /// characters.
     DeliveryId,
     max_length: 64,
-    pattern: r"^[A-Za-z0-9._-]+$",
-    check: |text| check(text, 64, is_token, TOKEN_CHARACTERS)
+    pattern: TOKEN_PATTERN,
+    check: |text| check_token(text, 64),
+    stored: |text| read_token(text, 64)
 }
 text_type! {
-    /// The name of a product. 1 to 200 characters, without control characters.
+    /// The name of a product. 1 to 200 characters, with a visible one and without control and invisible ones.
     ProductName,
     max_length: 200,
-    pattern: r"^[^\u0000-\u001f\u007f-\u009f]+$",
-    check: |text| check(text, 200, |c| !c.is_control(), "printable characters")
+    pattern: READABLE_PATTERN,
+    check: |text| check_readable(text, 200),
+    stored: |text| read_stored(text, 200)
 }
 printable!(
     ProductName,
@@ -194,10 +219,30 @@ mod tests {
     #[test]
     fn characters_that_are_unsafe_in_keys_and_paths_are_rejected() {
         assert!("TEA-001".parse::<Sku>().is_ok());
-        for bad in ["", "a b", "a/b", "ü", &"x".repeat(41)] {
+        for bad in ["", "a b", "a/b", "ü", ".", "..", "...", &"x".repeat(41)] {
             assert!(bad.parse::<Sku>().is_err(), "{bad:?}");
+        }
+        for good in [".a", "a.", "-", "_", "1..2"] {
+            assert!(good.parse::<Sku>().is_ok(), "{good:?}");
         }
         assert!("01890A5D-AC96-774B-BCCE-B302099A8057".parse::<OrderId>().is_ok());
         assert!("{01890a5d-ac96-774b-bcce-b302099a8057}".parse::<OrderId>().is_err());
+    }
+
+    #[test]
+    fn no_id_in_a_path_consists_of_dots_and_those_that_are_stored_stay_readable() {
+        fn check<T: FromStr + serde::de::DeserializeOwned>() {
+            for dots in [".", ".."] {
+                assert!(dots.parse::<T>().is_err(), "{} {dots}", std::any::type_name::<T>());
+                assert!(serde_json::from_value::<T>(dots.into()).is_ok(), "{}", std::any::type_name::<T>());
+            }
+        }
+        check::<Sku>();
+        check::<CustomerId>();
+        check::<DeliveryId>();
+        check::<PaymentMethodId>();
+        check::<PaymentIntentId>();
+        check::<ProviderEventId>();
+        check::<RefundId>();
     }
 }

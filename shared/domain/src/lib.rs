@@ -9,6 +9,7 @@
 //! | [`order`] | the order, and how events are applied to it, in any sequence |
 //! | [`reservation`] | how stock is reserved, committed and released, once per order |
 //! | [`payment`] | the arbiter: whether an order is charged or never will be |
+//! | [`charge`] | which amounts the payment provider charges |
 //! | [`claim`] | which worker may perform an effect that has no record of its own, such as sending an e-mail |
 //! | [`product`] | the life cycle of an image that is uploaded for a product |
 //! | [`fact`] | what the events on the bus report |
@@ -18,6 +19,7 @@
 //! order and the reasons for its outcome.
 
 mod address;
+pub mod charge;
 pub mod claim;
 mod customer;
 mod details;
@@ -30,6 +32,7 @@ pub mod order;
 pub mod payment;
 mod person;
 pub mod product;
+mod readable;
 mod reason;
 pub mod reservation;
 mod text;
@@ -47,4 +50,6 @@ pub use lease::{Attempt, Lease};
 pub use money::{Money, TaxRate};
 pub use person::{EmailAddress, Language, PersonName};
 pub use product::{ProductFact, ProductFactKind};
+pub use readable::{OPTIONAL_TEXT_PATTERN, check_readable};
 pub use reason::{DeclineReason, Shortage, ShortageKind, VoidReason};
+pub use text::InvalidText;

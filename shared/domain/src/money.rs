@@ -99,6 +99,12 @@ impl Currency {
     pub fn decimal_places(self) -> usize {
         usize::from(self.0.exponent().unwrap_or(0))
     }
+
+    /// Returns whether ISO 4217 gives it a minor unit. Gold, the units of bond markets and the codes for tests
+    /// have none.
+    pub fn has_minor_unit(self) -> bool {
+        self.0.exponent().is_some()
+    }
 }
 
 /// Parses a decimal number without sign, exponent or grouping, such as `12.5`, as an integer scaled by
@@ -168,6 +174,11 @@ impl Money {
         self.amount.0
     }
 
+    /// Returns whether the amount is 0.
+    pub fn is_zero(self) -> bool {
+        self.amount.0 == 0
+    }
+
     /// Parses an amount in the major unit of the currency, such as `12.50`, in the format that `Display`
     /// writes. A decimal comma is accepted as well, except for currencies with three decimal places: there it
     /// could be a thousands separator.
@@ -205,6 +216,11 @@ impl Money {
             return Err(MoneyError::CurrencyMismatch(self.currency.code(), other.currency.code()));
         }
         self.with_minor_units(self.amount.0.checked_add(other.amount.0))
+    }
+
+    /// Returns `minor_units` in the same currency; at most [`MAX_AMOUNT`].
+    pub(crate) fn of_same_currency(self, minor_units: u32) -> Self {
+        Self { amount: Amount(minor_units.min(MAX_AMOUNT)), currency: self.currency }
     }
 
     fn with_minor_units(self, units: Option<u32>) -> Result<Self, MoneyError> {

@@ -9,7 +9,7 @@ use crate::details::OrderDetails;
 use crate::event::{Cause, Event};
 use crate::fact::{CancellationRequested, Fact, OrderCreated};
 use crate::id::OrderId;
-use crate::reason::VoidReason;
+use crate::reason::{Shortage, VoidReason};
 
 /// The time after which an unanswered cancellation request may be published again: 1 hour, which is longer
 /// than the retries of the payment service take.
@@ -25,7 +25,7 @@ pub enum OrderStatus {
     Reserved,
     /// Cancellation was requested; it takes effect unless the order has already been charged.
     Cancelling,
-    /// The customer was charged. Final.
+    /// The customer was charged, or the total is 0 and there was nothing to charge. Final.
     Paid,
     /// A product is unavailable or its price has changed. Final.
     Rejected,
@@ -62,7 +62,7 @@ impl OrderStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "reason")]
 pub enum Outcome {
-    /// The customer was charged.
+    /// The customer was charged, or there was nothing to charge.
     Paid,
     /// The stock could not be reserved.
     Rejected,
@@ -105,6 +105,9 @@ pub struct Order {
     /// The outcome, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// The products because of which the order was rejected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortages: Vec<Shortage>,
     /// How the reservation was settled, once it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settlement: Option<Settlement>,
@@ -135,6 +138,7 @@ impl Order {
                 cancellation: None,
                 cancellation_requested_at: None,
                 outcome: None,
+                shortages: Vec::new(),
                 settlement: None,
             },
             event,
@@ -184,7 +188,12 @@ impl Order {
                 order.reserved = true;
                 None
             }
-            Fact::ReservationRejected(_) => order.record_outcome(Outcome::Rejected),
+            Fact::ReservationRejected(rejected) => {
+                if order.outcome.is_none() {
+                    order.shortages.clone_from(&rejected.shortages);
+                }
+                order.record_outcome(Outcome::Rejected)
+            }
             Fact::PaymentSucceeded(_) => order.record_outcome(Outcome::Paid),
             Fact::PaymentFailed(_) => order.record_outcome(Outcome::PaymentFailed),
             Fact::PaymentVoided(voided) => order.record_outcome(Outcome::Voided(voided.reason)),

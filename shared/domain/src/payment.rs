@@ -12,6 +12,10 @@
 //!   anything else. A PaymentIntent is cancelled at the provider before the record says that the customer
 //!   will never be charged, so that a confirmation still in flight fails.
 //!
+//! An order with a total of 0 has nothing to charge, and the provider accepts no such amount. Its record goes
+//! through the same states, so that a cancellation competes with it as with any other, but it has no
+//! PaymentIntent.
+//!
 //! Sources: <https://docs.stripe.com/payments/paymentintents/lifecycle>,
 //! <https://docs.stripe.com/api/idempotent_requests>.
 
@@ -54,10 +58,11 @@ pub enum PaymentState {
         /// cancelled.
         ending: Option<Ending>,
     },
-    /// The customer was charged.
+    /// The customer was charged, or there was nothing to charge.
     Succeeded {
-        /// The id of the PaymentIntent.
-        intent: PaymentIntentId,
+        /// The id of the PaymentIntent; `None` if the total of the order is 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        intent: Option<PaymentIntentId>,
         /// The time at which the state was written.
         at: Timestamp,
     },
@@ -220,6 +225,9 @@ pub fn decide(
     match (intent, observation) {
         // A PaymentIntent whose id is not in the record is never confirmed, so there is nothing to cancel.
         (None, _) if let Some(ending) = ending => end(ending),
+        (None, _) if payment.order.total.is_zero() => {
+            write(PaymentState::Succeeded { intent: None, at: attempt.now })
+        }
         (None, ProviderObservation::Created(id)) => charging(Some(id.clone()), None),
         (None, ProviderObservation::Refused(reason)) => end(&Ending::Decline(reason.clone())),
         (None, ProviderObservation::Nothing | ProviderObservation::Status(_)) => {
@@ -234,7 +242,7 @@ pub fn decide(
         ) => Step::Retrieve(id.clone()),
         (Some(id), ProviderObservation::Status(status)) => match (status, ending) {
             (IntentStatus::Succeeded, _) => {
-                write(PaymentState::Succeeded { intent: id.clone(), at: attempt.now })
+                write(PaymentState::Succeeded { intent: Some(id.clone()), at: attempt.now })
             }
             (IntentStatus::Processing, _) => Step::Wait { until: None },
             (IntentStatus::Unconfirmed, None) => confirm(id, *count),

@@ -22,14 +22,34 @@ pub enum VoidReason {
     Provider,
 }
 
-/// The reason why the provider declined the payment, as its codes (<https://docs.stripe.com/declines/codes>).
+/// The reason why the provider declined the payment, as its codes (<https://docs.stripe.com/error-codes>,
+/// <https://docs.stripe.com/declines/codes>).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct DeclineReason {
-    /// The error code: `card_declined`, `expired_card`, `resource_missing`, …
+    /// The error code: `card_declined`, `expired_card`, `resource_missing`, `amount_too_small`, … If the
+    /// provider gives none, it is the type of the error, such as `invalid_request_error`. The codes
+    /// `currency_not_supported` and `amount_not_supported` are the shop's own.
     pub code: String,
     /// The decline code of the card issuer, if there is one: `insufficient_funds`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decline_code: Option<String>,
+}
+
+impl DeclineReason {
+    /// The amount is below what the provider charges. Only it knows the limit if it converts the amount into
+    /// another currency.
+    pub const AMOUNT_TOO_SMALL: &str = "amount_too_small";
+    /// The amount is above what the provider charges.
+    pub const AMOUNT_TOO_LARGE: &str = "amount_too_large";
+    /// The provider does not charge amounts with these decimal places.
+    pub const AMOUNT_NOT_SUPPORTED: &str = "amount_not_supported";
+    /// The provider does not charge in the currency.
+    pub const CURRENCY_NOT_SUPPORTED: &str = "currency_not_supported";
+
+    /// Creates a reason that the card issuer has no part in.
+    pub fn from_code(code: impl Into<String>) -> Self {
+        Self { code: code.into(), decline_code: None }
+    }
 }
 
 /// A line that could not be reserved, and why.

@@ -8,10 +8,11 @@
 //! | effects and responses | [`idempotency`] of effects that no domain record protects; [`http`]: routes, callers, problems (RFC 9457) |
 //! | handlers | `handler`: one event in, the resulting events or a failure out; [`retry`] with exponential backoff; [`optimistic`] locking; `memory`: ports for tests |
 //! | ports | [`clock`]: time, ids, randomness; [`publisher`] of events; [`queue`]; [`objects`] in a bucket; [`http_client`] |
-//! | ground | [`config`] from the environment; [`metrics`]; [`net`]: which addresses are public; `failure`; `redact`; `sync` |
+//! | ground | [`config`] from the environment; [`csv`] for spreadsheets; [`metrics`]; [`net`]: which addresses are public; `failure`; `redact`; `sync` |
 
 pub mod clock;
 pub mod config;
+pub mod csv;
 mod failure;
 mod handler;
 pub mod host;

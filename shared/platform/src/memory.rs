@@ -263,7 +263,9 @@ impl Clock for ManualClock {
     }
 
     async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
+        }
     }
 
     /// Ids in ascending order, like those of the system clock.
@@ -274,5 +276,49 @@ impl Clock for ManualClock {
 
     fn random(&self) -> f64 {
         self.random
+    }
+}
+
+/// A clock over tokio's time, which a test can pause, with random numbers that depend on a seed only.
+#[derive(Debug)]
+pub struct SeededClock {
+    started: tokio::time::Instant,
+    random: Mutex<Option<fastrand::Rng>>,
+}
+
+impl SeededClock {
+    /// A clock that starts at the Unix epoch.
+    pub fn new(seed: u64) -> Self {
+        let random = Mutex::new(Some(fastrand::Rng::with_seed(seed)));
+        Self { started: tokio::time::Instant::now(), random }
+    }
+
+    /// A clock whose random number is always 0, which gives no delays.
+    pub fn without_jitter() -> Self {
+        Self { started: tokio::time::Instant::now(), random: Mutex::new(None) }
+    }
+}
+
+#[async_trait]
+impl Clock for SeededClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH.saturating_add(self.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    fn new_id(&self) -> Uuid {
+        let bits = lock(&self.random).as_mut().map(|random| random.u128(..));
+        Uuid::from_u128(bits.unwrap_or_default())
+    }
+
+    fn random(&self) -> f64 {
+        lock(&self.random).as_mut().map(fastrand::Rng::f64).unwrap_or_default()
     }
 }

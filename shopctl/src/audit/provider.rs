@@ -67,7 +67,7 @@ impl Provider {
         // A PaymentIntent created since the first read is in the payment's record only.
         let recorded = snapshot.payments.get(&order).and_then(|payment| match &payment.state {
             PaymentState::Charging { intent, .. } => intent.clone(),
-            PaymentState::Succeeded { intent, .. } => Some(intent.clone()),
+            PaymentState::Succeeded { intent, .. } => intent.clone(),
             PaymentState::Declined { .. } | PaymentState::Voided { .. } => None,
         });
         let known = snapshot.intents.iter().filter(|intent| intent.order_id == order);
@@ -131,7 +131,7 @@ impl Provider {
 /// The PaymentIntents as the payments' records imply them, for an audit without the provider.
 pub(super) fn recorded_intents(snapshot: &Snapshot) -> Vec<Intent> {
     let paid = snapshot.payments.values().filter_map(|payment| match &payment.state {
-        PaymentState::Succeeded { intent, .. } => Some(Intent {
+        PaymentState::Succeeded { intent: Some(intent), .. } => Some(Intent {
             id: intent.clone(),
             order_id: payment.order_id,
             captured: i64::from(payment.order.total.amount),

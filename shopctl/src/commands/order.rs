@@ -16,7 +16,7 @@ pub struct Args {
     /// The product, such as TEA-001, MUG-001 or POT-001 on the local stack.
     #[arg(long, default_value = "TEA-001")]
     sku: String,
-    /// The quantity.
+    /// The number of pieces.
     #[arg(long, default_value_t = 1)]
     quantity: u32,
     /// The card, one of Stripe's test payment methods (<https://docs.stripe.com/testing>): pm_card_visa

@@ -134,6 +134,10 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
             )
         }
         Step::Write(_) => match (state, goal) {
+            (None, Goal::Charge) if order.total.is_zero() => {
+                "there is no payment yet: records the order as paid, since there is nothing to charge"
+                    .to_owned()
+            }
             (None, Goal::Charge) => "there is no payment yet: charges the customer".to_owned(),
             (None, Goal::Void(_)) => {
                 "there is no payment yet: ensures that there is never a charge".to_owned()

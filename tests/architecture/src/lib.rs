@@ -17,6 +17,7 @@
 //! | [`states`] | draws the state machines from the rules of `domain` |
 //! | [`packages`] | checks the dependencies between the layers |
 //! | [`modules`] | checks the imports between the modules of a crate |
+//! | [`personal_data`] | where personal data may be stored |
 //! | [`documents`] | links and paths in documents exist |
 //! | [`words`] | texts and names use the terms of the field |
 
@@ -28,6 +29,7 @@ pub mod idempotency;
 pub mod modules;
 pub mod packages;
 pub mod permissions;
+pub mod personal_data;
 pub mod queues;
 pub mod states;
 pub mod template;

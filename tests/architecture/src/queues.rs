@@ -137,12 +137,18 @@ pub fn streams_are_not_blocked(template: &Template) -> Violations {
 }
 
 /// The target of each rule is a queue that triggers a function and accepts messages only from that rule. Events that
-/// cannot be delivered go to the queue's dead-letter queue, which accepts them too.
+/// cannot be delivered go to the queue's dead-letter queue, which accepts them too. A function with a schedule may be
+/// the target of AWS's own events: its next run makes up for a lost one.
 pub fn rules_deliver_to_queues(template: &Template) -> Violations {
     let sources = source_queues(template);
     let mut found = Violations::new();
     for (id, rule) in template.all("AWS::Events::Rule") {
         for rule_target in list(rule.property("/Targets")) {
+            let function = target(&rule_target["Arn"]).and_then(|id| template.all(FUNCTION).remove(id));
+            let is_of_aws = rule.property("/EventBusName").is_null();
+            if is_of_aws && function.is_some_and(|function| schedule_of(&function).is_some()) {
+                continue;
+            }
             let Some((queue, _)) = target(&rule_target["Arn"]).and_then(|id| sources.get(id)) else {
                 found.push(format!(
                     "{id}: set its target to a queue that triggers a function: a function that is invoked \
@@ -182,13 +188,15 @@ fn accepts_from(template: &Template, queue: &str, rule: &str) -> bool {
     })
 }
 
+/// The properties of a function's schedule.
+fn schedule_of(function: &Resource<'_>) -> Option<Value> {
+    let events = function.property("/Events").as_object();
+    let schedule = events?.values().find(|event| event["Type"] == "ScheduleV2")?;
+    Some(schedule["Properties"].clone())
+}
+
 /// Failures of a schedule to invoke its function, and failed invocations, are sent to a dead-letter queue.
 pub fn schedules_have_dead_letter_queues(template: &Template) -> Violations {
-    let schedule_of = |function: &Resource<'_>| {
-        let events = function.property("/Events").as_object();
-        let schedule = events?.values().find(|event| event["Type"] == "ScheduleV2")?;
-        Some(schedule["Properties"].clone())
-    };
     let is_queue = |value: &Value| target(value).is_some_and(|id| template.all(QUEUE).contains_key(id));
     let mut found = Violations::new();
     for (id, function) in template.all(FUNCTION) {

@@ -52,7 +52,8 @@ const RESERVATION: &str =
 tombstone, so that\na delayed order reserves nothing.
 ";
 const PAYMENT: &str = "The arbiter: the first write wins. Labels are the goal of the caller, and what the provider reports of the
-PaymentIntent. A payment that is to end without a charge has its PaymentIntent cancelled first.
+PaymentIntent. A payment that is to end without a charge has its PaymentIntent cancelled first. That of an order of 0 goes from
+`charging` to `succeeded` without one.
 ";
 
 /// The labels of the transitions between two states.

@@ -56,7 +56,7 @@ const LIST: &str = "tests/architecture/src/words.rs";
 /// The words a doc comment needs to say more than the name below it, unless it has code or a link.
 const MIN_WORDS: usize = 3;
 /// The shorter ones that there are. Lower it when one of them is improved; a new one fails.
-const KNOWN_SHORT_COMMENTS: usize = 89;
+const KNOWN_SHORT_COMMENTS: usize = 49;
 
 /// The files below `root` that people read, by path from there.
 ///

@@ -4,8 +4,8 @@ use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::{Workspace, root, samples};
 use architecture::{
-    Violations, catalogue, documents, events, functions, idempotency, modules, packages, permissions, queues,
-    usage, words,
+    Violations, catalogue, documents, events, functions, idempotency, modules, packages, permissions,
+    personal_data, queues, usage, words,
 };
 
 #[track_caller]
@@ -93,6 +93,13 @@ fn each_permission_is_used_by_an_adapter() -> Result<()> {
     assert_none(&usage::operations_are_mapped(&workspace));
     assert_none(&usage::no_permission_is_unused(&template, &workspace));
     assert_none(&usage::no_permission_is_missing(&template, &workspace));
+    Ok(())
+}
+
+#[test]
+fn the_list_of_personal_data_has_each_store() -> Result<()> {
+    let places = personal_data::documented()?;
+    assert_none(&personal_data::every_store_is_listed(&Template::of_repository()?, &places));
     Ok(())
 }
 

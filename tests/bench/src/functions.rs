@@ -34,7 +34,7 @@ pub struct Function {
     pub variables: BTreeMap<String, String>,
     /// Its sample event.
     pub sample: Bytes,
-    /// Its trigger.
+    /// What invokes the function.
     pub trigger: Trigger,
 }
 

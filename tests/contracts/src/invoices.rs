@@ -39,7 +39,7 @@ fn invoice(order: u32, year: i16, serial: u32) -> anyhow::Result<Invoice> {
         issued_on: day,
         ordered_on: day,
         paid_on: day,
-        payment_intent: "pi_1".parse()?,
+        payment_intent: Some("pi_1".parse()?),
         seller: Seller { name: "The shop".into(), address: vec!["Straße 1".into()], tax_id: String::new() },
         buyer: Buyer {
             id: customer(1)?,

@@ -7,6 +7,7 @@ use domain::order::{Order, Outcome, Settlement};
 use domain::{Event, OrderId, VoidReason};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use orders::quota::Quota;
 use orders::store::{OpenOrdersCursor, Orders, Outbox, Placed, Stored};
 
 use crate::check::{contract_suite, same};
@@ -27,6 +28,9 @@ contract_suite!(World:
     concurrent_requests_with_one_key_place_one_order,
     an_expired_key_can_be_reused,
     a_duplicate_order_id_is_an_error_and_writes_nothing,
+    a_customer_places_at_most_as_many_orders_as_the_quota_allows,
+    a_replay_does_not_count_towards_the_quota,
+    concurrent_orders_do_not_exceed_the_quota,
     an_order_is_replaced_only_at_the_version_that_was_read,
     reads_return_what_was_written,
     an_event_is_written_atomically_with_its_order,
@@ -45,7 +49,7 @@ impl World {
     async fn place_order(&self, number: u32, by: u32, at: Timestamp) -> anyhow::Result<(Stored, Event)> {
         let (order, event) = order(number, by, at)?;
         let key = idempotency_record(&format!("key-{number}"), order.id, 60);
-        let placed = self.orders.place(&order, &event, &key, time(0)?).await?;
+        let placed = self.orders.place(&order, &event, &key, None, time(0)?).await?;
         same("a new order with a new key", placed, Placed::Created)?;
         Ok((Stored { value: order, version: 1 }, event))
     }
@@ -102,7 +106,7 @@ async fn reusing_a_key_returns_the_first_response_and_writes_nothing(world: &Wor
     let (other, other_event) = order(2, 1, time(0)?)?;
     for (order, event) in [(&stored.value, &event), (&other, &other_event)] {
         let again = idempotency_record("key-1", order.id, 90);
-        let placed = world.orders.place(order, event, &again, time(1)?).await?;
+        let placed = world.orders.place(order, event, &again, None, time(1)?).await?;
         same("the same key again", placed, Placed::Replayed(first.clone()))?;
     }
     same("the other order", world.orders.get(other.id).await?, None)?;
@@ -113,7 +117,7 @@ async fn reusing_a_key_returns_the_first_response_and_writes_nothing(world: &Wor
 async fn concurrent_requests_with_one_key_place_one_order(world: &World) -> anyhow::Result<()> {
     let requests = (1..=20).map(async |number| {
         let (order, event) = order(number, 1, time(0)?)?;
-        world.orders.place(&order, &event, &idempotency_record("key", order.id, 60), time(0)?).await
+        world.orders.place(&order, &event, &idempotency_record("key", order.id, 60), None, time(0)?).await
     });
     let answers = join_all(requests).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     let now = answers.iter().filter(|placed| **placed == Placed::Created).count();
@@ -122,7 +126,7 @@ async fn concurrent_requests_with_one_key_place_one_order(world: &World) -> anyh
         .iter()
         .filter_map(|placed| match placed {
             Placed::Replayed(before) => Some(before.order_id.to_string()),
-            Placed::Created => None,
+            Placed::Created | Placed::LimitReached => None,
         })
         .collect();
     same("orders that the others got", replayed.len(), 1)?;
@@ -137,16 +141,16 @@ async fn concurrent_requests_with_one_key_place_one_order(world: &World) -> anyh
 async fn an_expired_key_can_be_reused(world: &World) -> anyhow::Result<()> {
     let (first, first_event) = order(1, 1, time(0)?)?;
     let key = idempotency_record("key", first.id, 10);
-    same("new", world.orders.place(&first, &first_event, &key, time(0)?).await?, Placed::Created)?;
+    same("new", world.orders.place(&first, &first_event, &key, None, time(0)?).await?, Placed::Created)?;
     let (second, second_event) = order(2, 1, time(0)?)?;
     let again = idempotency_record("key", second.id, 100);
-    let last = world.orders.place(&second, &second_event, &again, time(10_999_999)?).await?;
+    let last = world.orders.place(&second, &second_event, &again, None, time(10_999_999)?).await?;
     same("in its last second", last, Placed::Replayed(key))?;
-    let after = world.orders.place(&second, &second_event, &again, time(11_000_000)?).await?;
+    let after = world.orders.place(&second, &second_event, &again, None, time(11_000_000)?).await?;
     same("after it", after, Placed::Created)?;
     let (third, third_event) = order(3, 1, time(0)?)?;
     let key = idempotency_record("key", third.id, 100);
-    let before = world.orders.place(&third, &third_event, &key, time(12_000_000)?).await?;
+    let before = world.orders.place(&third, &third_event, &key, None, time(12_000_000)?).await?;
     same("the key now belongs to the second order", before, Placed::Replayed(again))?;
     same("the outbox", world.outbox_event_ids().await?, ids(&[&first_event, &second_event]))
 }
@@ -158,15 +162,80 @@ async fn a_duplicate_order_id_is_an_error_and_writes_nothing(world: &World) -> a
     world.outbox.remove(event.id).await?;
     let (same_id, event) = order(1, 2, time(0)?)?;
     let key = idempotency_record("another key", same_id.id, 60);
-    let placed = world.orders.place(&same_id, &event, &key, time(0)?).await;
+    let placed = world.orders.place(&same_id, &event, &key, None, time(0)?).await;
     anyhow::ensure!(placed.is_err(), "overwrote an order: {placed:?}");
     let now = world.orders.get(same_id.id).await?;
     same("the first order", now, Some(Stored { value: cancelling, version: 2 }))?;
     same("the outbox", world.outbox_event_ids().await?, BTreeSet::new())?;
     let (other, event) = order(2, 1, time(0)?)?;
     let key = idempotency_record("another key", other.id, 60);
-    let placed = world.orders.place(&other, &event, &key, time(0)?).await?;
+    let placed = world.orders.place(&other, &event, &key, None, time(0)?).await?;
     same("its key is still free", placed, Placed::Created)
+}
+
+/// A quota of a customer in a window.
+fn quota(of: u32, window: i64, max_orders: u32) -> anyhow::Result<Quota> {
+    Ok(Quota { customer: customer(of)?, window, ends_at: window + 600, max_orders })
+}
+
+async fn a_customer_places_at_most_as_many_orders_as_the_quota_allows(world: &World) -> anyhow::Result<()> {
+    let steps = [
+        (1, quota(1, 0, 2)?, Placed::Created),
+        (2, quota(1, 0, 2)?, Placed::Created),
+        (3, quota(1, 0, 2)?, Placed::LimitReached),
+        (4, quota(2, 0, 2)?, Placed::Created),
+        (5, quota(1, 600, 2)?, Placed::Created),
+        (6, quota(1, 0, 2)?, Placed::LimitReached),
+        (7, quota(1, 0, 3)?, Placed::Created),
+    ];
+    let mut events = Vec::new();
+    for (number, quota, expected) in steps {
+        let (order, event) = order(number, 1, time(0)?)?;
+        let key = idempotency_record(&format!("key-{number}"), order.id, 60);
+        let placed = world.orders.place(&order, &event, &key, Some(&quota), time(0)?).await?;
+        let stored = world.orders.get(order.id).await?.is_some();
+        same("whether the order is stored", stored, expected == Placed::Created)?;
+        events.extend(stored.then_some(event));
+        same("the order", placed, expected)?;
+    }
+    same("the outbox", world.outbox_event_ids().await?, ids(&events.iter().collect::<Vec<_>>()))?;
+    // Without a quota, nothing is counted. The key of a refused order is still free.
+    let (order, event) = order(3, 1, time(0)?)?;
+    let key = idempotency_record("key-3", order.id, 60);
+    same("no quota", world.orders.place(&order, &event, &key, None, time(0)?).await?, Placed::Created)
+}
+
+async fn a_replay_does_not_count_towards_the_quota(world: &World) -> anyhow::Result<()> {
+    let quota = quota(1, 0, 2)?;
+    let place = async |number: u32, key: &str| {
+        let (order, event) = order(number, 1, time(0)?)?;
+        let key = idempotency_record(key, order.id, 60);
+        world.orders.place(&order, &event, &key, Some(&quota), time(0)?).await
+    };
+    same("new", place(1, "key").await?, Placed::Created)?;
+    for number in 2..=5 {
+        anyhow::ensure!(matches!(place(number, "key").await?, Placed::Replayed(_)), "it is a replay");
+    }
+    same("the second", place(6, "another").await?, Placed::Created)?;
+    anyhow::ensure!(
+        matches!(place(7, "key").await?, Placed::Replayed(_)),
+        "a replay is possible at the limit"
+    );
+    same("the third", place(8, "third").await?, Placed::LimitReached)
+}
+
+async fn concurrent_orders_do_not_exceed_the_quota(world: &World) -> anyhow::Result<()> {
+    let quota = quota(1, 0, 3)?;
+    let requests = (1..=8).map(async |number| {
+        let (order, event) = order(number, 1, time(0)?)?;
+        let key = idempotency_record(&format!("key-{number}"), order.id, 60);
+        world.orders.place(&order, &event, &key, Some(&quota), time(0)?).await
+    });
+    let answers = join_all(requests).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let placed = answers.iter().filter(|placed| **placed == Placed::Created).count();
+    same("placed, of 8", placed, 3)?;
+    same("refused", answers.iter().filter(|placed| **placed == Placed::LimitReached).count(), 5)?;
+    same("rows in the outbox", world.outbox_event_ids().await?.len(), 3)
 }
 
 async fn an_order_is_replaced_only_at_the_version_that_was_read(world: &World) -> anyhow::Result<()> {
@@ -293,6 +362,7 @@ async fn a_customers_orders_are_listed_newest_first_and_exactly_once(world: &Wor
         loop {
             let page = world.orders.list(&customer(1)?, after, limit).await?;
             anyhow::ensure!(page.orders.len() <= usize::try_from(limit)?, "more than {limit} on a page");
+            anyhow::ensure!(!page.orders.is_empty(), "an empty page follows a page of {limit}");
             found.extend(page.orders.iter().map(|order| order.id));
             anyhow::ensure!(found.len() <= mine.len(), "orders are repeated: {found:?}");
             after = page.next;

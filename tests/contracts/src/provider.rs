@@ -38,6 +38,7 @@ contract_suite!(World:
     reusing_a_key_creates_no_second_intent,
     a_key_cannot_be_reused_for_another_request,
     an_unknown_payment_method_is_refused,
+    an_amount_below_the_minimum_is_refused,
     repeated_confirmations_charge_once,
     concurrent_confirmations_charge_once,
     a_cancelled_intent_is_never_charged,
@@ -135,6 +136,23 @@ async fn an_unknown_payment_method_is_refused(world: &World) -> anyhow::Result<(
         same("why", code, "resource_missing")?;
     }
     world.ensure_charges(0).await
+}
+
+async fn an_amount_below_the_minimum_is_refused(world: &World) -> anyhow::Result<()> {
+    for (cents, expected) in
+        [(0, "parameter_invalid_integer"), (1, "amount_too_small"), (49, "amount_too_small")]
+    {
+        let answer = world.try_create(VISA, cents, "create").await;
+        let code = match &answer {
+            Err(ProviderError::Refused(reason)) => reason.code.as_str(),
+            _ => anyhow::bail!("{cents} cents are not refused: {answer:?}"),
+        };
+        same(&format!("why {cents} cents are refused"), code, expected)?;
+    }
+    world.ensure_charges(0).await?;
+    // A refused request does not use up its key.
+    world.try_create(VISA, 50, "create").await?;
+    Ok(())
 }
 
 async fn repeated_confirmations_charge_once(world: &World) -> anyhow::Result<()> {

@@ -67,14 +67,25 @@ impl World {
 
 async fn an_order_is_found_by_its_words(world: &World) -> anyhow::Result<()> {
     same("before", world.search("ada").await?, vec![])?;
-    let document = document(1, 1, 1, &[(1, "Thé Vert")])?;
+    let document = document(1, 1, 1, &[(1, "Thé Vert 静岡緑茶")])?;
     same("a new one", world.index.index(document.clone()).await?, IndexOutcome::Written)?;
-    for words in
-        ["ada", "LOVE", "ada@example.com", "tea-001", "the ver", "cust-1", "37.50", &order_id(1).to_string()]
-    {
+    for words in [
+        "ada",
+        "LOVE",
+        "ada@example.com",
+        "tea-001",
+        "the ver",
+        "cust-1",
+        "37.50",
+        "€37.50",
+        "adalovelace",
+        "緑茶",
+        "茶",
+        &order_id(1).to_string(),
+    ] {
         same(words, world.search(words).await?, vec![order_id(1)])?;
     }
-    for words in ["a", "vertx", "ada nobody", "tea-003"] {
+    for words in ["a", "vertx", "ada nobody", "tea-003", "岡茶"] {
         same(words, world.search(words).await?, vec![])?;
     }
     let page = world.index.search(&query("ada vert")).await?;
@@ -162,6 +173,7 @@ async fn pages_are_ordered_by_rank_and_time(world: &World) -> anyhow::Result<()>
             loop {
                 let page = world.index.search(&next).await?;
                 anyhow::ensure!(page.hits.len() <= limit && !page.truncated, "{page:?}");
+                anyhow::ensure!(!page.hits.is_empty(), "an empty page follows a page of {limit}");
                 found.extend(ids(&page));
                 anyhow::ensure!(found.len() <= 7, "orders are repeated: {found:?}");
                 next.after = page.next;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::requirements::is_local;
-use crate::stack::{ApiResponse, Stack};
+use crate::stack::{ApiResponse, NewOrder, Stack};
 use crate::test_data::{record_created, simulator_address, unique_name};
 use crate::{WAIT_TIMEOUT, wait_for};
 
@@ -48,6 +48,18 @@ impl Partner {
 }
 
 const PASSWORD: &str = "correct horse battery";
+
+impl NewOrder {
+    /// Changes the order to one that `user` places for themselves.
+    #[must_use]
+    pub fn by(mut self, user: &User) -> Self {
+        if let Some(customer) = self.body["customer"].as_object_mut() {
+            customer.remove("id");
+            customer.insert("email".to_owned(), user.email.as_str().into());
+        }
+        Self { email: user.email.clone(), ..self }
+    }
+}
 
 impl Stack {
     /// Returns an output of the stack.
@@ -99,7 +111,7 @@ impl Stack {
         Ok(response.expect(StatusCode::OK)?.body)
     }
 
-    /// Creates a customer and signs them in.
+    /// Creates a customer, whose email address is verified, and signs them in.
     ///
     /// # Errors
     /// When the user pool rejects a request.
@@ -119,7 +131,7 @@ impl Stack {
         let email = simulator_address(&Uuid::new_v4().simple().to_string());
         let (client, pool) = (self.output("ShopClientId")?, self.output("UserPoolId")?);
         record_created("user", &email, Some(pool))?;
-        let attributes =
+        let mut attributes =
             json!([{ "Name": "email", "Value": email }, { "Name": "name", "Value": "Ada Lovelace" }]);
         let mut user = json!({ "UserPoolId": pool, "Username": email });
         if is_local() {
@@ -128,12 +140,20 @@ impl Stack {
             });
             self.call_cognito_unsigned("SignUp", &sign_up).await?.expect(StatusCode::OK)?;
             self.call_cognito("AdminConfirmSignUp", &user).await?;
+            let verified = json!({
+                "UserPoolId": pool, "Username": email,
+                "UserAttributes": [{ "Name": "email_verified", "Value": "true" }],
+            });
+            self.call_cognito("AdminUpdateUserAttributes", &verified).await?;
         } else {
             // Signing up sends a confirmation mail, of which a sandbox account has a small quota.
             let password = json!({
                 "UserPoolId": pool, "Username": email, "Password": PASSWORD, "Permanent": true,
             });
             user["MessageAction"] = "SUPPRESS".into();
+            if let Some(attributes) = attributes.as_array_mut() {
+                attributes.push(json!({ "Name": "email_verified", "Value": "true" }));
+            }
             user["UserAttributes"] = attributes;
             self.call_cognito("AdminCreateUser", &user).await?;
             self.call_cognito("AdminSetUserPassword", &password).await?;
@@ -225,7 +245,9 @@ impl Stack {
         let id = created["UserPoolClient"]["ClientId"].as_str().context("a client without an id")?.to_owned();
         record_created("client", &id, Some(pool))?;
         let token = self.machine_token(&id, None).await?;
-        let key = self.call_api_gateway("/apikeys", &json!({ "name": name, "enabled": true })).await?;
+        let value = format!("{id}{}", Uuid::new_v4().simple());
+        let key = json!({ "name": name, "enabled": true, "value": value });
+        let key = self.call_api_gateway("/apikeys", &key).await?;
         let key_id = key["id"].as_str().context("a key without an id")?;
         record_created("api_key", key_id, None)?;
         self.call_api_gateway(

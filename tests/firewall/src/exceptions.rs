@@ -33,7 +33,7 @@ const COMMON: &str = "AWSManagedRulesCommonRuleSet";
 const BAD_INPUTS: &str = "AWSManagedRulesKnownBadInputsRuleSet";
 const REPUTATION: &str = "AWSManagedRulesAmazonIpReputationList";
 
-/// All exceptions.
+/// Every exception to a managed rule.
 pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         rules: &[COMMON, BAD_INPUTS, REPUTATION],

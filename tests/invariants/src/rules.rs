@@ -8,16 +8,17 @@ use jiff::{SignedDuration, Timestamp};
 /// An invariant of the system. The name of the variant is part of the audit's JSON output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
-    /// At most one capture per order, of the order's total.
+    /// At most one capture per order, of the order's total. An order of 0 has none.
     OneCapture,
-    /// A captured payment's stock is committed, or still held while the order is in progress, or the payment
-    /// is refunded.
+    /// The stock of a paid order is committed, or still held while the order is in progress, or the payment is
+    /// refunded.
     CapturedIsCommitted,
     /// Stock is never negative, and available + held + sold equals what was delivered.
     StockIsConserved,
     /// The held and sold counters equal the sums over the reservations.
     StockIsReserved,
-    /// A confirmation is sent only after the capture, the email of any other outcome only without one.
+    /// A confirmation is sent only after the capture, or for an order of 0 after its payment record says so; the
+    /// email of any other outcome only without one.
     MailTellsTheTruth,
     /// The services do not contradict each other or the provider.
     RecordsAgree,

@@ -14,7 +14,7 @@ pub struct Stock {
     pub available: i64,
     /// Units reserved for orders in progress.
     pub held: i64,
-    /// Units sold.
+    /// How many units are sold.
     pub sold: i64,
 }
 

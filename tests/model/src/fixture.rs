@@ -45,11 +45,11 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Creates the orders of a scope, from the quantities of the two products.
-    pub(crate) fn new(units: &[[u8; 2]]) -> anyhow::Result<Self> {
+    /// Creates the orders of a scope, from the quantities of the two products and their price in cents.
+    pub(crate) fn new(units: &[[u8; 2]], cents: u32) -> anyhow::Result<Self> {
         let now = Timestamp::from_second(1_800_000_000)?;
         let skus: [Sku; 2] = ["TEA-001".parse()?, "TEA-002".parse()?];
-        let price: Money = serde_json::from_str(r#"{"amount": 1250, "currency": "EUR"}"#)?;
+        let price: Money = serde_json::from_str(&format!(r#"{{"amount": {cents}, "currency": "EUR"}}"#))?;
         let customer: Customer =
             serde_json::from_str(r#"{"id": "c", "name": "Ada", "email": "ada@example.com"}"#)?;
         let mut orders = Vec::new();
@@ -154,7 +154,7 @@ impl Fixture {
                 }),
             },
             PaymentStatus::Succeeded { intent } => {
-                PaymentState::Succeeded { intent: self.intent(intent), at }
+                PaymentState::Succeeded { intent: intent.map(|number| self.intent(number)), at }
             }
             PaymentStatus::Declined => PaymentState::Declined { reason: declined(), at },
             PaymentStatus::Voided(reason) => PaymentState::Voided { reason, at },
@@ -179,7 +179,7 @@ impl Fixture {
                 }
             }
             PaymentState::Succeeded { intent, .. } => {
-                PaymentStatus::Succeeded { intent: self.number(intent) }
+                PaymentStatus::Succeeded { intent: intent.as_ref().map(|intent| self.number(intent)) }
             }
             PaymentState::Declined { .. } => PaymentStatus::Declined,
             PaymentState::Voided { reason, .. } => PaymentStatus::Voided(*reason),
@@ -217,6 +217,8 @@ impl Fixture {
                 OrderOutcome::Voided(reason) => Outcome::Voided(reason),
             }),
             settlement: row.sold.map(|sold| if sold { Settlement::Committed } else { Settlement::Released }),
+            // They are only shown to clients; no rule depends on them.
+            shortages: Vec::new(),
         }
     }
 
@@ -282,7 +284,8 @@ impl Fixture {
             EventKind::Committed => Fact::ReservationCommitted(ReservationSettled {}),
             EventKind::Released => Fact::ReservationReleased(ReservationSettled {}),
             EventKind::Succeeded => {
-                let (payment_intent, amount) = (self.intent(0), order.total);
+                let amount = order.total;
+                let payment_intent = (!amount.is_zero()).then(|| self.intent(0));
                 Fact::PaymentSucceeded(PaymentSucceeded { order, payment_intent, amount })
             }
             EventKind::Failed => Fact::PaymentFailed(PaymentFailed { order, reason: declined() }),

@@ -11,15 +11,15 @@ use crate::state::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Property {
-    /// An order is charged at most once.
+    /// An order is charged at most once, and never if its total is 0.
     OneCapture,
-    /// The stock of a charged order is held or sold.
+    /// The stock of a paid order is held or sold.
     CapturedIsHeld,
     /// No counter is negative, and available + held + sold equals the initial stock.
     StockIsConserved,
     /// The held and sold counters equal the sums over the reservations.
     StockIsReserved,
-    /// A confirmation is sent only after the capture, any other email only without one.
+    /// A confirmation is sent only for a paid order, any other email only for one that is not.
     MailTellsTheTruth,
     /// An email is sent once, except for duplicates that no protocol could prevent.
     OneEmail,
@@ -67,9 +67,12 @@ impl Property {
     pub fn holds(self, protocol: &Protocol, state: &State) -> bool {
         let each = |rule: fn(&Saga) -> bool| state.sagas.iter().all(rule);
         match self {
-            Self::OneCapture => each(|saga| saga.captures() <= 1),
+            Self::OneCapture => {
+                let captures = u32::from(protocol.scope.unit_price > 0);
+                state.sagas.iter().all(|saga| saga.captures() <= captures)
+            }
             Self::CapturedIsHeld => each(|saga| {
-                saga.captures() == 0
+                !saga.is_paid()
                     || matches!(
                         saga.reservation,
                         Some(ReservationStatus::Held | ReservationStatus::Committed)
@@ -88,13 +91,12 @@ impl Property {
                 let confirmed = saga.queues.iter().any(|message| {
                     message.to == Function::SendEmail && message.event == EventKind::Succeeded
                 });
-                (!(confirmed || sent(Email::Confirmation)) || saga.captures() > 0)
-                    && (!other || saga.captures() == 0)
+                (!(confirmed || sent(Email::Confirmation)) || saga.is_paid()) && (!other || !saga.is_paid())
             }),
             Self::OneEmail => each(|saga| {
                 saga.emails.iter().all(|email| email.sent <= email.allowed_duplicates.saturating_add(1))
             }),
-            Self::RecordsAgree => each(records_agree),
+            Self::RecordsAgree => state.sagas.iter().all(|saga| records_agree(protocol, saga)),
             Self::FinalStays => each(|saga| !saga.history.final_state_changed),
             Self::EventIsNotLost => each(|saga| {
                 let Some(order) = saga.order else { return true };
@@ -141,11 +143,14 @@ fn stock_is_reserved(protocol: &Protocol, state: &State) -> bool {
     })
 }
 
-fn records_agree(saga: &Saga) -> bool {
+fn records_agree(protocol: &Protocol, saga: &Saga) -> bool {
     let charge = saga.payment.map(|row| row.status);
     let payment = match charge {
-        Some(PaymentStatus::Succeeded { intent }) => {
+        Some(PaymentStatus::Succeeded { intent: Some(intent) }) => {
             saga.intents.get(usize::from(intent)).is_some_and(|intent| intent.status == Status::Succeeded)
+        }
+        Some(PaymentStatus::Succeeded { intent: None }) => {
+            protocol.scope.unit_price == 0 && saga.intents.is_empty()
         }
         Some(PaymentStatus::Declined | PaymentStatus::Voided(_)) => saga.captures() == 0,
         Some(PaymentStatus::Charging { .. }) | None => true,

@@ -8,6 +8,13 @@ impl Saga {
         self.intents.iter().map(|intent| u32::from(intent.captures)).sum()
     }
 
+    /// Whether the order is paid: the customer was charged, or the record says that there was nothing to
+    /// charge.
+    pub fn is_paid(&self) -> bool {
+        let status = self.payment.map(|row| row.status);
+        self.captures() > 0 || matches!(status, Some(PaymentStatus::Succeeded { intent: None }))
+    }
+
     /// Whether the attempt that owns a lease is still running and has not stalled past its expiry.
     pub fn is_owner_active(&self, owner: Owner) -> bool {
         owner != DEAD_OWNER

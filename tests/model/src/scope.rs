@@ -49,6 +49,8 @@ pub struct Scope {
     pub name: &'static str,
     /// The quantities of the two products, for each order.
     pub orders: &'static [[u8; 2]],
+    /// The price of one unit of each product, in cents. If it is 0, there is nothing to charge.
+    pub unit_price: u32,
     /// The initial stock of the two products.
     pub stock: [i8; 2],
     /// The possible reactions of the provider.
@@ -76,6 +78,7 @@ pub const SINKS: &[Function] = &[Function::TrackOrder, Function::SendEmail];
 pub const BASE: Scope = Scope {
     name: "fault-free",
     orders: &[[1, 1]],
+    unit_price: 1250,
     stock: [1, 1],
     cards: &[Card::Succeeds],
     faults: 0,
@@ -106,6 +109,13 @@ const SMALL: &[Scope] = &[
     Scope { name: "one order, a fault, a cancellation", faults: 1, cancellations: 1, ..ONE },
     Scope { name: "one order, a fault, an expiry", faults: 1, expiries: 1, ..BASE },
     Scope { name: "one order, every card, a fault", cards: ALL_CARDS, faults: 1, ..BASE },
+    Scope {
+        name: "one free order, a fault, a cancellation",
+        unit_price: 0,
+        faults: 1,
+        cancellations: 1,
+        ..BASE
+    },
     Scope { name: "one order, two faults", faults: 2, ..BASE },
     Scope { name: "one order, a fault, identical messages", faults: 1, max_identical_messages: 2, ..ONE },
     Scope {

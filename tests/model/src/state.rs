@@ -138,10 +138,10 @@ pub enum PaymentStatus {
         /// Set once the payment must not be charged any more.
         ending: Option<Ending>,
     },
-    /// The customer was charged.
+    /// The customer was charged, or there was nothing to charge.
     Succeeded {
-        /// The PaymentIntent that was charged.
-        intent: u8,
+        /// The PaymentIntent that was charged; `None` if the total of the order is 0.
+        intent: Option<u8>,
     },
     /// The provider declined the charge.
     Declined,
@@ -165,7 +165,7 @@ pub enum Status {
     Unconfirmed,
     /// Confirmed; the provider has not decided yet.
     Processing,
-    /// Captured.
+    /// The charge was captured.
     Succeeded,
     /// Declined. It can be confirmed again.
     Declined,
@@ -395,7 +395,7 @@ pub struct Stock {
     pub available: i8,
     /// Units reserved for orders in progress.
     pub held: i8,
-    /// Units sold.
+    /// How many units are sold.
     pub sold: i8,
 }
 

@@ -65,6 +65,12 @@ pub fn document(services: &[Service]) -> Result<Value> {
                                     invalid one is replaced by a generated id.",
                     "schema": { "type": "string" },
                 },
+                "IfMatch": {
+                    "name": "If-Match",
+                    "in": "header",
+                    "description": "Returns the resource only if this list contains its `ETag`; `*` matches any.",
+                    "schema": { "type": "string" },
+                },
             },
             "securitySchemes": security_schemes(),
         },
@@ -102,7 +108,8 @@ fn security_schemes() -> Value {
             "type": "apiKey",
             "in": "header",
             "name": "X-Api-Key",
-            "description": "The API key of a partner. Its usage plan sets the partner's rate limit and quota.",
+            "description": "The API key that was issued with the partner's client id. Its usage plan sets the partner's \
+                            rate limit and quota.",
         },
         "signature": {
             "type": "apiKey",
@@ -174,6 +181,11 @@ impl Writer {
     fn operation(&mut self, tag: &str, operation: &Operation) -> Value {
         let description = operation.description();
         let mut parameters: Vec<Value> = description.parameters.iter().map(|it| self.parameter(it)).collect();
+        if problems::returns_etag(&description)
+            && !description.parameters.iter().any(|it| it.name == "If-Match")
+        {
+            parameters.push(json!({ "$ref": "#/components/parameters/IfMatch" }));
+        }
         parameters.push(json!({ "$ref": "#/components/parameters/CorrelationId" }));
         let mut item = json!({
             "tags": [tag],

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use heck::ToUpperCamelCase as _;
+use http::Method;
 use platform::http::route::ParameterLocation;
 use platform::http::{Access, Operation};
 use serde_json::{Map, Value, json};
 
 use crate::gateway_responses::responses;
-use crate::model::model;
 use crate::services::{Api, Service};
 
 /// The name of the security scheme of access tokens: a Cognito authorizer.
@@ -20,9 +20,7 @@ pub const TOKEN: &str = "CognitoAuthorizer";
 pub const SIGNATURE: &str = "AWS_IAM";
 /// The name of the security scheme of API keys.
 pub const KEY: &str = "api_key";
-/// The name of the request validator for operations with a body.
-pub const BODY: &str = "body-and-parameters";
-/// The name of the request validator for operations without a body, but with required parameters.
+/// The name of the request validator for operations without a body, but with required headers.
 pub const PARAMETERS: &str = "parameters";
 
 /// The template's settings of a function that serves routes.
@@ -37,15 +35,13 @@ pub struct Wiring {
 /// Generates the definition for the routes of `services`. `wiring` contains each function that serves routes, by the
 /// name of its binary.
 ///
+/// Each path that supports GET also supports HEAD (RFC 9110 §9.1). The definition has no models: the functions validate
+/// bodies, since the gateway's response to an invalid one names no field (docs/decisions/0012-contract.md).
+///
 /// # Errors
-/// If a function is only in `services` or only in `wiring`, or a body's schema cannot be converted to a model.
-pub fn definition(
-    services: &[Service],
-    document: &Value,
-    wiring: &BTreeMap<String, Wiring>,
-) -> Result<Value> {
+/// If a function is only in `services` or only in `wiring`.
+pub fn definition(services: &[Service], wiring: &BTreeMap<String, Wiring>) -> Result<Value> {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    let mut models = BTreeMap::new();
     let apis = || services.iter().flat_map(|service| &service.apis);
     for name in wiring.keys() {
         anyhow::ensure!(
@@ -61,13 +57,11 @@ pub fn definition(
             )
         })?;
         for operation in &api.operations {
-            if let Some(body) = operation.description().body {
-                let schema = &document["components"]["schemas"][&body.name];
-                models.insert(body.name, model(schema, document)?);
+            let head = (operation.method == Method::GET).then_some(Method::HEAD);
+            for method in std::iter::once(operation.method.clone()).chain(head) {
+                let item = describe(operation, &method, api, wired);
+                paths.entry(operation.path).or_default().insert(method.as_str().to_lowercase(), item);
             }
-            let method = operation.method.as_str().to_lowercase();
-            let item = describe(operation, api, wired);
-            paths.entry(operation.path).or_default().insert(method, item);
             if wired.cross_origin && is_for_browsers(operation.access) {
                 let preflight = preflight(operation.path, api, wired);
                 paths.entry(operation.path).or_default().insert("options".to_owned(), preflight);
@@ -77,9 +71,8 @@ pub fn definition(
     Ok(json!({
         "openapi": "3.0.1",
         "info": { "title": { "Ref": "AWS::StackName" }, "version": "1.0" },
-        "components": { "securitySchemes": schemes(), "schemas": models },
+        "components": { "securitySchemes": schemes() },
         "x-amazon-apigateway-request-validators": {
-            BODY: { "validateRequestBody": true, "validateRequestParameters": true },
             PARAMETERS: { "validateRequestBody": false, "validateRequestParameters": true },
         },
         "x-amazon-apigateway-gateway-responses": responses(),
@@ -116,7 +109,7 @@ pub fn security(access: Access) -> Value {
     }
 }
 
-fn describe(operation: &Operation, api: &Api, wired: &Wiring) -> Value {
+fn describe(operation: &Operation, method: &Method, api: &Api, wired: &Wiring) -> Value {
     let description = operation.description();
     let is_checked = |location| matches!(location, ParameterLocation::Path | ParameterLocation::Header);
     let parameters: Vec<Value> = description
@@ -134,17 +127,12 @@ fn describe(operation: &Operation, api: &Api, wired: &Wiring) -> Value {
     if !parameters.is_empty() {
         item["parameters"] = parameters.into();
     }
-    if let Some(body) = &description.body {
-        let schema = json!({ "$ref": format!("#/components/schemas/{}", body.name) });
-        item["requestBody"] =
-            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
-        item["x-amazon-apigateway-request-validator"] = BODY.into();
-    } else if needs_header {
+    // The problem of a function also lists the errors of the body.
+    if needs_header && description.body.is_none() {
         item["x-amazon-apigateway-request-validator"] = PARAMETERS.into();
     }
     item["responses"] = json!({});
-    item["x-amazon-apigateway-integration"] =
-        integration(operation.path, operation.method.as_str(), api, wired);
+    item["x-amazon-apigateway-integration"] = integration(operation.path, method.as_str(), api, wired);
     item
 }
 

@@ -13,20 +13,11 @@ const INVALID: &str = "The request is not valid";
 const FORBIDDEN: &str = "Forbidden";
 const BUG: &str = "This is a bug in the service. The correlation id helps to find it.";
 
-// The gateway knows what is wrong with a body (`$context.error.validationErrorString`). But it is not documented to be
-// escaped, and contains what the client sent: in a template it could break out of its quotes.
-const RESPONSES: [GatewayResponse; 19] = [
+const RESPONSES: [GatewayResponse; 18] = [
     ("ACCESS_DENIED", 403, "forbidden", FORBIDDEN, "You may not use this operation."),
     ("API_CONFIGURATION_ERROR", 500, "internal", "Internal error", BUG),
     ("AUTHORIZER_CONFIGURATION_ERROR", 500, "internal", "Internal error", BUG),
     ("AUTHORIZER_FAILURE", 500, "internal", "Internal error", BUG),
-    (
-        "BAD_REQUEST_BODY",
-        400,
-        "invalid-request",
-        INVALID,
-        "The body does not match the schema of this operation. The reference is at /v1/reference.",
-    ),
     ("BAD_REQUEST_PARAMETERS", 400, "invalid-request", INVALID, MESSAGE),
     (
         "DEFAULT_4XX",

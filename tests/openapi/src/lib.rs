@@ -8,7 +8,6 @@ mod fields;
 pub mod gateway;
 mod gateway_responses;
 mod markdown;
-mod model;
 mod page;
 mod problems;
 
@@ -20,7 +19,6 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use document::document;
-pub use model::model;
 pub use services::{Api, Service, services};
 
 /// The files that are generated from the contract, by path in the repository.

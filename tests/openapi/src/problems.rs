@@ -21,12 +21,13 @@ const fn kind(status: u16, name: &'static str, description: &'static str) -> Kin
     Kind { status, name, description }
 }
 
-const INVALID: Kind = kind(
+const INVALID: Kind =
+    kind(400, "invalid-request", "The request does not match this contract. `errors` lists the reasons.");
+const UNREADABLE: Kind = kind(
     400,
-    "invalid-request",
-    "The request does not match this contract. `errors` lists the reasons, if a function rejected the request.",
+    "unreadable-address",
+    "The path or the query cannot be parsed, or a segment of the path is empty.",
 );
-const UNREADABLE: Kind = kind(400, "unreadable-address", "The path or the query cannot be parsed.");
 const UNAUTHORIZED: Kind = kind(
     401,
     "unauthorized",
@@ -36,7 +37,7 @@ const INSUFFICIENT: Kind = kind(403, "insufficient-scope", "The access token lac
 const FORBIDDEN: Kind = kind(403, "forbidden", "The caller may not use this operation.");
 const TOO_LARGE: Kind = kind(413, "too-large", "The body is too large.");
 const MEDIA_TYPE: Kind =
-    kind(415, "unsupported-media-type", "The `Content-Type` of the body is not `application/json`.");
+    kind(415, "unsupported-media-type", "The body is not uncompressed `application/json` in UTF-8.");
 const TOO_MANY: Kind =
     kind(429, "too-many-requests", "The rate limit is exceeded. Retry after the time in `Retry-After`.");
 const QUOTA: Kind = kind(429, "quota-exceeded", "The API key has used up its quota for this period.");
@@ -62,9 +63,13 @@ const NOT_FOUND: Kind = kind(
     "The resource does not exist or is not visible to the caller, or the path accepts signed requests only.",
 );
 
+const PRECONDITION: Kind =
+    kind(412, "precondition-failed", "The resource does not have the `ETag` in `If-Match`: get it again.");
+
 /// The problems that are not specific to one operation.
-pub(crate) const GENERAL: [Kind; 15] = [
+pub(crate) const GENERAL: [Kind; 16] = [
     NOT_FOUND,
+    PRECONDITION,
     INVALID,
     UNREADABLE,
     UNAUTHORIZED,
@@ -80,6 +85,11 @@ pub(crate) const GENERAL: [Kind; 15] = [
     UNAVAILABLE,
     TIMEOUT,
 ];
+
+/// Whether a response has an `ETag`, so that a request can have the condition `If-Match`.
+pub(crate) fn returns_etag(description: &OperationDescription) -> bool {
+    description.responses.iter().any(|response| response.headers.iter().any(|(name, _)| *name == "ETag"))
+}
 
 /// The general problems of an operation with this access, these parameters and this body.
 pub(crate) fn common(access: Access, description: &OperationDescription) -> Vec<Kind> {
@@ -97,6 +107,9 @@ pub(crate) fn common(access: Access, description: &OperationDescription) -> Vec<
             kinds.extend([UNAUTHORIZED, INSUFFICIENT, FORBIDDEN]);
         }
         Access::Service => kinds.push(FORBIDDEN),
+    }
+    if returns_etag(description) {
+        kinds.push(PRECONDITION);
     }
     if description.body.is_some() {
         kinds.extend([TOO_LARGE, MEDIA_TYPE]);

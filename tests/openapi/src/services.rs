@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use axum::Router;
 use inventory::adapters::memory::InMemoryInventory;
 use invoices::adapters::memory::InMemoryInvoices;
+use jiff::Timestamp;
 use media::adapters::memory::{InMemoryImages, UnsignedForms};
 use operations::report::{Report, Step, StepReport};
 use operations::store::Reports;
 use orders::adapters::memory::InMemoryOrders;
+use orders::quota::OrderLimit;
 use partners::adapters::memory::{
     InMemoryDeliveries, InMemoryDeliveryQueue, InMemoryPartners, SequentialSecretGenerator,
 };
@@ -69,7 +71,8 @@ pub fn services() -> Vec<Service> {
 }
 
 fn accounts() -> Service {
-    let api = accounts::api::Api { profiles: Arc::new(InMemoryProfiles::default()) };
+    let api =
+        accounts::api::Api { profiles: Arc::new(InMemoryProfiles::default()), clock: Arc::new(SystemClock) };
     Service {
         name: "accounts",
         description: "The customer's own profile.",
@@ -122,7 +125,11 @@ fn partners() -> Service {
 }
 
 fn orders() -> Service {
-    let api = orders::api::Api { orders: Arc::new(InMemoryOrders::default()), clock: Arc::new(SystemClock) };
+    let api = orders::api::Api {
+        orders: Arc::new(InMemoryOrders::default()),
+        limit: OrderLimit { max_orders: 20, window_seconds: 600 },
+        clock: Arc::new(SystemClock),
+    };
     Service {
         name: "orders",
         description: "Place, track and cancel orders.",
@@ -211,6 +218,9 @@ fn operations() -> Service {
         async fn last(&self) -> anyhow::Result<Option<Report>> {
             let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
             Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false }))
+        }
+        async fn awaited_since(&self, now: Timestamp) -> anyhow::Result<Timestamp> {
+            Ok(now)
         }
         async fn save(&self, _: &Report) -> anyhow::Result<()> {
             Ok(())

@@ -11,6 +11,7 @@ use http::{Method, Request, StatusCode};
 use inventory::product::Offer;
 use inventory::store::Products;
 use platform::clock::timeout;
+use platform::http::access::VerifiedEmail;
 use platform::http::{Caller, Precondition, Scope};
 use platform::{Clock, lock};
 use serde_json::{Value, json};
@@ -21,7 +22,9 @@ use crate::world::World;
 
 /// The SKUs of the two products.
 const SKUS: [&str; 2] = ["TEA", "MUG"];
-/// The unit price of both products, in cents.
+/// The SKU of a free sample of the first product, with the same stock.
+const SAMPLE: &str = "SAMPLE";
+/// The unit price of the two products, in cents.
 const UNIT_PRICE: i64 = 500;
 /// How long a client waits for a response: the integration timeout of API Gateway.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(29);
@@ -35,7 +38,8 @@ pub struct OrderRequest {
     pub at: Duration,
     /// The quantity of each product.
     pub quantities: [u32; 2],
-    /// The unit price that the client sends, in cents.
+    /// The unit price that the client sends, in cents. If it is 0, the order is for samples in place of the
+    /// first product.
     pub unit_price: i64,
     /// The payment method: `pm_visa`, `pm_declined`, `pm_slow` or `pm_unknown`.
     pub payment_method: &'static str,
@@ -61,7 +65,11 @@ impl OrderRequest {
         Self {
             at: Duration::from_millis(rng.u64(0..60_000)),
             quantities: if quantities == [0, 0] { [1, 0] } else { quantities },
-            unit_price: if rng.u8(0..20) == 0 { UNIT_PRICE - 1 } else { UNIT_PRICE },
+            unit_price: match rng.u8(0..20) {
+                0 => UNIT_PRICE - 1,
+                1 => 0,
+                _ => UNIT_PRICE,
+            },
             payment_method: ["pm_visa", "pm_visa", "pm_visa", "pm_declined", "pm_slow", "pm_unknown"]
                 [rng.usize(0..6)],
             cancel_after: match rng.u8(0..10) {
@@ -73,16 +81,23 @@ impl OrderRequest {
     }
 
     fn body(&self, number: usize) -> Value {
-        let lines: Vec<Value> = SKUS
-            .iter()
-            .zip(self.quantities)
+        let ordered: Vec<(&str, u32)> = if self.unit_price == 0 {
+            vec![(SAMPLE, self.quantities[0].max(1))]
+        } else {
+            SKUS.into_iter().zip(self.quantities).collect()
+        };
+        let lines: Vec<Value> = ordered
+            .into_iter()
             .filter(|(_, quantity)| *quantity > 0)
             .map(|(sku, quantity)| {
                 json!({ "sku": sku, "quantity": quantity, "unit_price": { "amount": self.unit_price, "currency": "EUR" } })
             })
             .collect();
         json!({
-            "customer": { "id": format!("c-{number}"), "name": "Ada Lovelace", "email": format!("c-{number}@example.com") },
+            "customer": {
+                "id": format!("c-{number}"), "name": "Ada Lovelace", "email": format!("c-{number}@example.com"),
+                "address": { "recipient": "Ada", "street": "1 High St", "city": "London", "country": "GB" },
+            },
             "payment_method": self.payment_method,
             "lines": lines,
         })
@@ -100,8 +115,9 @@ pub struct ClientLog {
 
 /// Creates the products and delivers their stock.
 pub fn stock_up(world: &World, quantities: [u32; 2]) {
-    for (sku, quantity) in SKUS.iter().zip(quantities) {
-        let price = serde_json::from_value(json!({ "amount": UNIT_PRICE, "currency": "EUR" }));
+    let sold = SKUS.into_iter().zip(quantities).map(|(sku, quantity)| (sku, quantity, UNIT_PRICE));
+    for (sku, quantity, cents) in sold.chain([(SAMPLE, quantities[0], 0)]) {
+        let price = serde_json::from_value(json!({ "amount": cents, "currency": "EUR" }));
         let (Ok(sku), Ok(name), Ok(delivery), Ok(price)) =
             (sku.parse::<Sku>(), "Something".parse::<ProductName>(), "first".parse::<DeliveryId>(), price)
         else {
@@ -162,7 +178,7 @@ async fn place(ports: &Ports, number: usize, order_request: &OrderRequest) -> Op
             }
         }
         ports.caller.log(|| format!("POST /orders returned {status}"));
-        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        if status.is_client_error() {
             ports.world.report_violation(format!("POST /orders returned {status}: {body}"));
             return None;
         }
@@ -197,7 +213,8 @@ async fn send_request(
 ) -> Option<(StatusCode, Value)> {
     let scopes = [Scope::OrdersRead, Scope::OrdersWrite].into_iter().collect();
     let caller = Caller::User { id: format!("c-{number}").parse().ok()?, is_staff: false, scopes };
-    let request = request.header("content-type", "application/json").extension(caller);
+    let email = VerifiedEmail(format!("c-{number}@example.com").parse().ok());
+    let request = request.header("content-type", "application/json").extension(caller).extension(email);
     let request = request.body(Bytes::from(body)).ok()?;
     let answer = timeout(&ports.caller, CLIENT_TIMEOUT, ports.request(Api::Orders, request)).await?.ok()?;
     Some((answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default()))

@@ -7,10 +7,12 @@ use domain::claim::{Claim, Status};
 use invariants::Email as SentEmail;
 use jiff::Timestamp;
 use notifications::mail::Email;
+use notifications::names::ProductNames;
 use notifications::send::SendEmail;
-use notifications::store::Mailer;
+use notifications::store::{Delivery, Mailer};
 use platform::idempotency::{EffectError, Idempotency, IdempotencyStore, Key};
 use platform::lock;
+use product_catalogue::HttpCatalogue;
 
 use crate::mutation::Mutation;
 use crate::ports::{Ports, now};
@@ -18,9 +20,11 @@ use crate::ports::{Ports, now};
 impl Ports {
     /// Assembles the handler as its `main` does.
     pub fn send_email(&self) -> SendEmail {
+        let catalogue = HttpCatalogue::new(self.clone(), "http://inventory-api");
         SendEmail {
             idempotency: Idempotency::new(Arc::new(self.clone()), Arc::new(self.caller.clone())),
             mailer: Arc::new(Outgoing { ports: self.clone() }),
+            names: ProductNames::new(Arc::new(catalogue), Arc::new(self.caller.clone())),
             shop: "The Tea Shop".to_owned(),
         }
     }
@@ -69,7 +73,7 @@ struct Outgoing {
 
 #[async_trait]
 impl Mailer for Outgoing {
-    async fn send(&self, email: &Email) -> Result<String, EffectError> {
+    async fn send(&self, email: &Email) -> Result<Delivery, EffectError> {
         let (world, kind) = (Arc::clone(&self.ports.world), email.kind.as_ref().to_owned());
         // Every order of a run has a different customer.
         let orders = world.orders.all().into_values();
@@ -94,6 +98,7 @@ impl Mailer for Outgoing {
             world.check_order(order);
             "sent".to_owned()
         });
-        Ok(sent.await.map_err(anyhow::Error::from)?)
+        let message_id = sent.await.map_err(anyhow::Error::from)?;
+        Ok(Delivery::Accepted { message_id })
     }
 }

@@ -16,6 +16,7 @@ use inventory::reserve::ReserveInventory;
 use inventory::settle::SettleReservation;
 use jiff::SignedDuration;
 use orders::expire::ExpireOrders;
+use orders::quota::OrderLimit;
 use orders::relay::RelayOutbox;
 use orders::track::TrackOrder;
 use payments::arbiter::{Arbiter, ProcessPayment, VoidPayment};
@@ -79,7 +80,7 @@ fn handler(function: &str, ports: &Ports) -> AnyHandler {
             Box::new(ReleaseFirst(inventory, VoidPayment(arbiter())))
         }
         "VoidPayment" => Box::new(VoidPayment(arbiter())),
-        "TrackOrder" => Box::new(TrackOrder { orders: Arc::new(ports.clone()) }),
+        "TrackOrder" => Box::new(TrackOrder { orders: Arc::new(ports.clone()), clock }),
         "SendEmail" => Box::new(ports.send_email()),
         other => unreachable!(
             "the simulation does not know the function {other}: assemble its handler here, or set `Observer: true` in its \
@@ -168,6 +169,8 @@ impl Api {
         let router = match self {
             Self::Orders => orders::api::router(orders::api::Api {
                 orders: Arc::new(ports.clone()),
+                // Each customer places one order: a retry that counted as another one would exceed the limit.
+                limit: OrderLimit { max_orders: 1, window_seconds: u32::MAX },
                 clock: Arc::clone(&clock) as Arc<_>,
             }),
             Self::Inventory => inventory::api::router(inventory::api::Api {

@@ -13,6 +13,7 @@ use futures::FutureExt;
 use inventory::product::{Offer, Product};
 use inventory::store::{DeliveryOutcome, Products, Reservations};
 use jiff::Timestamp;
+use orders::quota::Quota;
 use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxRow, Placed, Stored};
 use payments::provider::{NewIntent, Provider, ProviderError};
 use payments::store::Payments;
@@ -91,11 +92,12 @@ impl Orders for Ports {
         order: &Order,
         event: &Event,
         record: &IdempotencyRecord,
+        quota: Option<&Quota>,
         time: Timestamp,
     ) -> anyhow::Result<Placed> {
-        let (order, event, record) = (order.clone(), event.clone(), record.clone());
+        let (order, event, record, quota) = (order.clone(), event.clone(), record.clone(), quota.cloned());
         self.write("orders.place", order.id, move |world| {
-            let placed = now(world.orders.place(&order, &event, &record, time))?;
+            let placed = now(world.orders.place(&order, &event, &record, quota.as_ref(), time))?;
             if placed == Placed::Created {
                 world.row_inserted(&event);
             }

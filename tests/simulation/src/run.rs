@@ -35,7 +35,7 @@ const REPLAYS: [(Duration, &str); 2] =
 pub struct Setup {
     /// The seed of all randomness.
     pub seed: u64,
-    /// The faults.
+    /// The faults to inject.
     pub plan: Plan,
     /// The protection that is switched off, if any.
     pub mutation: Option<Mutation>,
@@ -104,6 +104,15 @@ pub struct Outcome {
 
 /// Executes a run.
 pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
+    run_and_inspect(setup, wiring, |_| ()).0
+}
+
+/// Executes a run, and returns what `inspect` finds in the world at its end.
+pub fn run_and_inspect<T>(
+    setup: &Setup,
+    wiring: &Arc<Wiring>,
+    inspect: impl FnOnce(&World) -> T,
+) -> (Outcome, T) {
     let sim = Sim::new(setup.seed, setup.plan, setup.trace);
     let world = World::new(sim, Arc::clone(wiring), setup.mutation, setup.redeliver_after);
     clients::stock_up(&world, setup.stock);
@@ -129,13 +138,14 @@ pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
     for order in final_snapshot.orders.values() {
         *order_statuses.entry(order.status()).or_default() += 1;
     }
-    Outcome {
+    let outcome = Outcome {
         violations: world.violations(),
         trace: world.sim.trace(),
         calls: world.sim.calls(),
         order_statuses,
         final_snapshot,
-    }
+    };
+    (outcome, inspect(&world))
 }
 
 /// Runs for a minute, then invokes the scheduled function.

@@ -27,7 +27,7 @@ use crate::wiring::Wiring;
 
 /// Everything outside the functions.
 pub struct World {
-    /// The run.
+    /// The run that it belongs to.
     pub sim: Arc<Sim>,
     /// The wiring from `template.yaml`.
     pub wiring: Arc<Wiring>,
@@ -35,7 +35,7 @@ pub struct World {
     pub orders: InMemoryOrders,
     /// Products and reservations.
     pub inventory: InMemoryInventory,
-    /// Payment records.
+    /// The records of the payments service.
     pub payments: InMemoryPayments,
     /// The payment provider.
     pub provider: InMemoryProvider,
@@ -269,6 +269,24 @@ impl World {
                 .collect(),
             dead_letters: Vec::new(),
         }
+    }
+
+    /// The content of the tables by logical id, as JSON.
+    pub fn stored(&self) -> BTreeMap<&'static str, String> {
+        let claims: Vec<_> = self.claims.claims().into_values().map(|(claim, _)| claim).collect();
+        let reservations: Vec<_> = self.inventory.reservations().into_values().collect();
+        BTreeMap::from([
+            ("OrdersTable", json!(self.orders.all().into_values().collect::<Vec<_>>())),
+            ("OutboxTable", json!(self.orders.pending_events())),
+            ("IdempotencyTable", json!(self.orders.idempotency_records())),
+            ("ReservationsTable", json!(reservations)),
+            ("ProductsTable", json!(self.inventory.products())),
+            ("PaymentsTable", json!(self.payments.all().into_values().collect::<Vec<_>>())),
+            ("EmailsTable", json!(claims)),
+        ])
+        .into_iter()
+        .map(|(table, rows)| (table, rows.to_string()))
+        .collect()
     }
 
     /// Whether any order is not final yet.

@@ -42,6 +42,7 @@ fn scenarios() -> Vec<(&'static str, Setup)> {
             "unknown card",
             Setup::without_faults([5, 5], vec![OrderRequest { payment_method: "pm_unknown", ..simple() }]),
         ),
+        ("free", Setup::without_faults([5, 5], vec![OrderRequest { unit_price: 0, ..simple() }])),
         ("out of stock", Setup::without_faults([0, 5], vec![simple()])),
         ("changed price", Setup::without_faults([5, 5], vec![OrderRequest { unit_price: 499, ..simple() }])),
         ("two orders", Setup::without_faults([3, 1], vec![simple(), two])),
@@ -150,4 +151,16 @@ fn delivering_every_message_twice_does_not_change_the_final_state() {
             assert!(twice.calls > once.calls, "{name}: the messages were handled again");
         }
     }
+}
+
+#[test]
+fn a_free_order_is_paid_without_a_payment_intent() {
+    let wiring = Arc::new(Wiring::from_repository().unwrap());
+    let free = OrderRequest { unit_price: 0, ..OrderRequest::simple() };
+    let outcome = run(&Setup::without_faults([5, 5], vec![free]), &wiring);
+    assert_eq!(outcome.violations, [""; 0]);
+    assert!(outcome.final_snapshot.intents.is_empty(), "{:?}", outcome.final_snapshot.intents);
+    let ended = end(&outcome);
+    assert!(ended[0].contains("Paid Some(Committed)") && ended[0].contains("0 captured"), "{ended:?}");
+    assert_eq!(emails(&outcome).len(), 1);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::operation::Operation;
 
@@ -18,7 +19,7 @@ pub enum Target {
     Retrieve,
     /// Canceling a PaymentIntent.
     Cancel,
-    /// Listing PaymentIntents.
+    /// Listing the PaymentIntents of an order.
     List,
     /// Creating a refund.
     Refund,
@@ -67,6 +68,9 @@ pub enum Kind {
     /// The idempotency key is in use. Always before the effect; not saved.
     #[serde(rename = "conflict_409")]
     Conflict409,
+    /// The request is refused with `status` and the error object `error`. Always before the effect; not saved.
+    #[serde(rename = "error")]
+    Error,
     /// The connection is closed after `delay_ms`, without a response.
     #[serde(rename = "timeout")]
     Timeout,
@@ -113,6 +117,12 @@ pub struct NewFault {
     /// The delay in milliseconds; by default 60 000 for `timeout`, 1 000 for `slow` and 0 for the others.
     #[serde(default)]
     pub delay_ms: Option<u64>,
+    /// The HTTP status of an `error`; by default 400.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// The error object of an `error`, such as `{"type": "invalid_request_error"}`.
+    #[serde(default)]
+    pub error: Option<Value>,
 }
 
 /// A fault, and how many times it has been injected.
@@ -134,6 +144,9 @@ pub struct Fault {
     pub delay_ms: u64,
     /// How many times it has been injected.
     pub fired: u32,
+    /// The HTTP status and the error object of an `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<(u16, Value)>,
 }
 
 impl Fault {
@@ -146,7 +159,9 @@ impl Fault {
         match (self.kind, self.effect) {
             (Kind::Http500 | Kind::Slow, Effect::Before) => FaultPoint::BeforeEffect,
             (Kind::Http500 | Kind::Slow, Effect::After) => FaultPoint::AfterEffect,
-            (Kind::Http429 | Kind::Conflict409, _) | (_, Effect::Before) => FaultPoint::OnRequest,
+            (Kind::Http429 | Kind::Conflict409 | Kind::Error, _) | (_, Effect::Before) => {
+                FaultPoint::OnRequest
+            }
             (_, Effect::After) => FaultPoint::OnResponse,
         }
     }
@@ -175,8 +190,20 @@ impl Faults {
         if new.times == Some(0) {
             return Err("`times` must be at least 1; omit it for a fault that stays until it is cleared");
         }
-        if matches!(new.kind, Kind::Http429 | Kind::Conflict409) && new.effect == Effect::After {
-            return Err("http_429 and conflict_409 reject the request: their `effect` can only be `before`");
+        let rejects = matches!(new.kind, Kind::Http429 | Kind::Conflict409 | Kind::Error);
+        if rejects && new.effect == Effect::After {
+            return Err(
+                "http_429, conflict_409 and error reject the request: their `effect` can only be `before`",
+            );
+        }
+        let response = match (new.kind, new.status, new.error) {
+            (Kind::Error, status, Some(error)) => Some((status.unwrap_or(400), error)),
+            (Kind::Error, _, None) => return Err("`error` must be the error object of the response"),
+            (_, None, None) => None,
+            _ => return Err("`status` and `error` are only for the kind `error`"),
+        };
+        if response.as_ref().is_some_and(|(status, _)| !(400..=599).contains(status)) {
+            return Err("`status` must be 400 to 599");
         }
         let delay_ms = new.delay_ms.unwrap_or(match new.kind {
             Kind::Timeout => 60_000,
@@ -193,6 +220,7 @@ impl Faults {
             order_id: new.order_id,
             delay_ms,
             fired: 0,
+            response,
         };
         self.faults.push(fault.clone());
         Ok(fault)

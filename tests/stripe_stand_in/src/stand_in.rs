@@ -295,11 +295,16 @@ impl LoggedRequest {
 
 /// Returns the reply for a fault that is injected before or after the endpoint.
 async fn respond_with_fault(fault: &Fault) -> Reply {
+    if let Some((status, error)) = &fault.response {
+        sleep(fault.delay()).await;
+        let body = serde_json::json!({ "error": error }).to_string();
+        return Reply::Response(ApiResponse { status: *status, body, replay_of: None });
+    }
     let error = match fault.kind {
         Kind::Timeout | Kind::Reset => return Reply::Close(fault.delay()),
         Kind::Http429 => StripeError::rate_limit(),
         Kind::Conflict409 => StripeError::key_in_use(),
-        Kind::Http503 | Kind::Http500 | Kind::Slow => StripeError::api_error(503),
+        Kind::Http503 | Kind::Http500 | Kind::Slow | Kind::Error => StripeError::api_error(503),
     };
     sleep(fault.delay()).await;
     Reply::Response(ApiResponse::from_result(Err(error)))

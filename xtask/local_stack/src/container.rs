@@ -53,6 +53,7 @@ impl<'a> Container<'a> {
             .env("ORDERS_TABLE", output("OrdersTableName")?)
             .env("OUTBOX_TABLE", output("OutboxTableName")?)
             .env("IDEMPOTENCY_TABLE", output("IdempotencyTableName")?)
+            .env("ORDER_COUNTS_TABLE", output("OrderCountsTableName")?)
             .env("ALLOWED_ORIGINS", stack.parameter("AllowedOrigins")?.unwrap_or_default())
             .env("TOKEN_ISSUER", issuer)
             // The emulator issues tokens with AWS's issuer, but serves the keys itself.

@@ -14,6 +14,7 @@ mod container;
 mod contract;
 mod deploy;
 mod emulator;
+mod health;
 mod instance;
 mod ports;
 mod products;

@@ -171,9 +171,7 @@ fn gateway_body(services: &[Service]) -> Result<Node> {
             wiring.insert(function.binary(), Wiring { cross_origin, container: container.clone() });
         }
     }
-    let routes = openapi::services();
-    let document = openapi::document(&routes)?;
-    let body = gateway::definition(&routes, &document, &wiring)?;
+    let body = gateway::definition(&openapi::services(), &wiring)?;
     let mut node = Node::from_json(&body);
     as_blocks(&mut node, 4);
     Ok(node)

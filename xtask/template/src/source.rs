@@ -101,7 +101,7 @@ pub(crate) enum Trigger {
     Queue { mapping: Vec<(String, Node)> },
     /// The stream of a table.
     Stream { table: String, mapping: Vec<(String, Node)> },
-    /// A schedule.
+    /// A schedule of EventBridge Scheduler.
     Schedule { properties: Vec<(String, Node)>, retries: Vec<(String, Node)> },
     /// Direct invocation by an AWS service, whose permission is among the other resources.
     Invoke,

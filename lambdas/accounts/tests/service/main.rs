@@ -2,19 +2,24 @@
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use accounts::adapters::memory::InMemoryProfiles;
 use accounts::api::{Api, router};
 use accounts::grant::GrantScopes;
 use accounts::profile::Profile;
 use accounts::store::Profiles;
+use async_trait::async_trait;
 use axum::body::Body;
+use domain::CustomerId;
+use futures::future::join_all;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use platform::clock::SystemClock;
 use platform::host::http::build_app;
 use platform::host::trigger::Trigger;
 use platform::http::{Caller, Scope};
+use platform::memory::SeededClock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -54,7 +59,8 @@ impl Service {
             }
             None => Body::empty(),
         };
-        let app = build_app(router(Api { profiles: Arc::clone(&self.0) as Arc<_> }), Arc::new(SystemClock));
+        let api = Api { profiles: Arc::clone(&self.0) as Arc<_>, clock: Arc::new(SystemClock) };
+        let app = build_app(router(api), Arc::new(SystemClock));
         let (parts, body) = app.oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
         let tag = parts.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned());
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -123,6 +129,40 @@ async fn a_profile_is_replaced_and_supports_conditional_requests() {
     assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);
     let unconditional = service.call(ada(), "PUT", &[], Some(profile())).await;
     assert_eq!((unconditional.status, unconditional.tag.as_deref()), (StatusCode::OK, Some("\"3\"")));
+}
+
+/// A store in which each call takes a few milliseconds, so that parallel writers conflict.
+struct RemoteProfiles(InMemoryProfiles);
+
+#[async_trait]
+impl Profiles for RemoteProfiles {
+    async fn get(&self, customer: &CustomerId) -> anyhow::Result<Option<Profile>> {
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        self.0.get(customer).await
+    }
+
+    async fn write(&self, profile: &Profile) -> anyhow::Result<bool> {
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        self.0.write(profile).await
+    }
+}
+
+#[tokio::test]
+async fn parallel_updates_all_succeed() {
+    for updates in [20, 50] {
+        let profiles = Arc::new(RemoteProfiles(InMemoryProfiles::default()));
+        let clock = Arc::new(SeededClock::new(2026));
+        let app = build_app(router(Api { profiles: profiles.clone(), clock: clock.clone() }), clock);
+        let put = || {
+            let request = Request::put("/me").extension(ada()).header("content-type", "application/json");
+            app.clone().oneshot(request.body(Body::from(profile().to_string())).unwrap())
+        };
+        for response in join_all((0..updates).map(|_| put())).await {
+            assert_eq!(response.unwrap().status(), StatusCode::OK);
+        }
+        let stored = profiles.0.get(&"ada".parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(stored.revision, 1 + updates);
+    }
 }
 
 #[tokio::test]

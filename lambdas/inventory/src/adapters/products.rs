@@ -2,14 +2,16 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, text};
+use aws::dynamodb::{cut_to_page, number, page_limit, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem, Update};
 use domain::{DeliveryId, Sku};
+use platform::clock::SystemClock;
 use platform::config;
 use platform::http::Precondition;
+use platform::optimistic::Attempts;
 
 use crate::product::{MAX_STOCK, Offer, Product};
 use crate::store::{DeliveryOutcome, Page, Products};
@@ -77,14 +79,16 @@ impl Products for DynamoDbProducts {
     }
 
     async fn list(&self, after: Option<&Sku>, limit: u32) -> anyhow::Result<Page> {
-        let mut scan = self.client.scan().table_name(&self.products).limit(i32::try_from(limit)?);
+        let mut scan = self.client.scan().table_name(&self.products).limit(page_limit(limit));
         if let Some(after) = after {
             scan = scan.exclusive_start_key("sku", text(after));
         }
         let response = scan.send().await.context("failed to list products")?;
-        let has_more = response.last_evaluated_key.is_some();
-        let products: Vec<Product> = serde_dynamo::from_items(response.items.unwrap_or_default())
-            .context("a product in the table could not be parsed")?;
+        let is_incomplete = response.last_evaluated_key.is_some();
+        let mut items = response.items.unwrap_or_default();
+        let has_more = cut_to_page(&mut items, limit, is_incomplete);
+        let products: Vec<Product> =
+            serde_dynamo::from_items(items).context("a product in the table could not be parsed")?;
         let next = products.last().filter(|_| has_more).map(|product| product.sku.clone());
         Ok(Page { products, next })
     }
@@ -122,10 +126,16 @@ impl Products for DynamoDbProducts {
                 .condition_expression("revision = :revision")
                 .expression_attribute_values(":revision", number(revision)),
         };
-        let response = match update.send().await.map_err(SdkError::into_service_error) {
-            Ok(response) => response,
-            Err(error) if error.is_conditional_check_failed_exception() => return Ok(None),
-            Err(error) => return Err(anyhow::Error::new(error).context("failed to write the product")),
+        let mut attempts = Attempts::at(format!("the product {sku}"), &SystemClock);
+        let response = loop {
+            attempts.start().await?;
+            match update.clone().send().await.map_err(SdkError::into_service_error) {
+                Ok(response) => break response,
+                Err(error) if error.is_conditional_check_failed_exception() => return Ok(None),
+                // A transaction is changing the stock.
+                Err(error) if error.is_transaction_conflict_exception() => {}
+                Err(error) => return Err(anyhow::Error::new(error).context("failed to write the product")),
+            }
         };
         let item = response.attributes.context("DynamoDB did not return the product")?;
         serde_dynamo::from_item(item).map(Some).context("a product in the table could not be parsed")
@@ -152,32 +162,33 @@ impl Products for DynamoDbProducts {
             .expression_attribute_values(":quantity", number(quantity))
             .expression_attribute_values(":room", number(MAX_STOCK.saturating_sub(quantity)))
             .build()?;
-        let response = self
+        let write = self
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(TransactWriteItem::builder().update(add).build())
-            .send()
-            .await;
-        let cancelled = match response.map_err(SdkError::into_service_error) {
-            Ok(_) => return Ok(DeliveryOutcome::Recorded),
-            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
-            Err(error) => return Err(anyhow::Error::new(error).context("failed to write the delivery")),
-        };
-        if let Some(recorded) = self.recorded_quantity(sku, delivery).await? {
-            return Ok(if recorded == quantity {
-                DeliveryOutcome::Recorded
-            } else {
-                DeliveryOutcome::QuantityMismatch
-            });
+            .transact_items(TransactWriteItem::builder().update(add).build());
+        let mut attempts = Attempts::at(format!("the stock of {sku}"), &SystemClock);
+        loop {
+            attempts.start().await?;
+            let cancelled = match write.clone().send().await.map_err(SdkError::into_service_error) {
+                Ok(_) => return Ok(DeliveryOutcome::Recorded),
+                Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
+                Err(error) => return Err(anyhow::Error::new(error).context("failed to write the delivery")),
+            };
+            if let Some(recorded) = self.recorded_quantity(sku, delivery).await? {
+                return Ok(if recorded == quantity {
+                    DeliveryOutcome::Recorded
+                } else {
+                    DeliveryOutcome::QuantityMismatch
+                });
+            }
+            let codes: Vec<_> = cancelled.cancellation_reasons().iter().filter_map(|it| it.code()).collect();
+            if codes.contains(&"ConditionalCheckFailed") {
+                return Ok(DeliveryOutcome::Rejected);
+            }
+            if !codes.contains(&"TransactionConflict") {
+                return Err(anyhow::Error::new(cancelled).context("failed to write the delivery"));
+            }
         }
-        let is_rejected = cancelled
-            .cancellation_reasons()
-            .iter()
-            .any(|reason| reason.code() == Some("ConditionalCheckFailed"));
-        if is_rejected {
-            return Ok(DeliveryOutcome::Rejected);
-        }
-        Err(anyhow::Error::new(cancelled).context("write conflict while recording the delivery"))
     }
 }

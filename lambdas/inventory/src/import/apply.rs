@@ -48,7 +48,7 @@ pub struct CurrentState {
 /// A marker to write, and the change of the product that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The product.
+    /// The product that the row is about.
     pub sku: Sku,
     /// The marker, which must not exist yet.
     pub marker: DedupMarker,
@@ -198,9 +198,9 @@ impl Applier<'_> {
     }
 
     async fn apply_one(&self, row: &(u64, Row)) -> anyhow::Result<Outcome> {
-        let mut attempts = Attempts::at_contended(format!("the row on line {}", row.0));
+        let mut attempts = Attempts::at(format!("the row on line {}", row.0), self.clock);
         loop {
-            attempts.start_after_backoff(self.clock).await?;
+            attempts.start().await?;
             if let Some(outcome) =
                 self.try_apply(std::slice::from_ref(row)).await?.and_then(|mut outcomes| outcomes.pop())
             {

@@ -53,14 +53,14 @@ impl Source {
         }
         self.buffer = start.into();
         let sample = self.buffer.get(..sniff::SNIFF_BYTES).unwrap_or(&self.buffer);
-        let empty = Record { line: 1, end: Position::START, fields: Vec::new(), truncation: None };
-        if let Err(reason) = sniff::check_is_text(sample) {
-            return Ok(Err((empty, RowError::of_row(reason))));
-        }
-        let bom_len = if sample.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let separator = sniff::detect_separator(sample);
-        self.buffer.advance(bom_len);
-        let position = Position { offset: u64::try_from(bom_len)?, ..Position::START };
+        let empty = Record { line: 1, end: Position::START, fields: Vec::new(), defect: None };
+        let (separator, preamble_len) =
+            match sniff::check_is_text(sample).and_then(|()| sniff::detect_separator(sample)) {
+                Ok(found) => found,
+                Err(reason) => return Ok(Err((empty, RowError::of_row(reason)))),
+            };
+        self.buffer.advance(preamble_len);
+        let position = Position { offset: u64::try_from(preamble_len)?, ..Position::START };
         let mut reader = RecordReader::new(separator, position);
         loop {
             if !self.fill().await? {
@@ -70,7 +70,7 @@ impl Source {
             if let Some(record) = self.next(&mut reader) {
                 return Ok(parse_header(separator, record));
             }
-            if reader.pending_bytes() > MAX_SKIPPED_ROW_BYTES {
+            if reader.skipped_bytes() > MAX_SKIPPED_ROW_BYTES {
                 return Ok(Err((empty, RowError::of_row("the first line is too long"))));
             }
         }
@@ -138,7 +138,7 @@ impl BatchReader {
                 }
             } else if let Some(record) = self.source.next(&mut self.records) {
                 self.add(record, &mut batch);
-            } else if self.records.pending_bytes() > MAX_SKIPPED_ROW_BYTES || is_past_deadline() {
+            } else if self.records.skipped_bytes() > MAX_SKIPPED_ROW_BYTES || is_past_deadline() {
                 // In the middle of a row: the rows before it are processed first.
                 break;
             }
@@ -146,7 +146,7 @@ impl BatchReader {
         if batch.end.is_some() {
             return Ok(ReadResult::Batch(batch));
         }
-        let is_too_long = self.records.pending_bytes() > MAX_SKIPPED_ROW_BYTES;
+        let is_too_long = self.records.skipped_bytes() > MAX_SKIPPED_ROW_BYTES;
         Ok(if is_too_long {
             ReadResult::RowTooLong { line: self.records.line() }
         } else {

@@ -3,7 +3,7 @@
 //! | module | purpose |
 //! |---|---|
 //! | [`upload`] | parses the S3 event of an uploaded file |
-//! | [`sniff`] | detects files that are not CSV |
+//! | [`sniff`] | detects files that are not CSV, and the separator |
 //! | [`records`] | splits a byte stream into records, in bounded memory |
 //! | [`row`] | parses the header and the rows into the domain's types |
 //! | [`apply`] | decides and applies the effect of each row exactly once, in batches |

@@ -26,7 +26,7 @@ pub struct Import {
     pub lease: Lease,
     /// When the first run started.
     pub started_at: Timestamp,
-    /// The progress.
+    /// How far the import has come.
     pub progress: Progress,
 }
 

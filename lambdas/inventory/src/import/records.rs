@@ -1,13 +1,21 @@
-//! Splits a byte stream into CSV records. Whatever the input, at most [`MAX_ROW_BYTES`] are buffered.
+//! Splits a byte stream into CSV records, in bounded memory.
+//!
+//! The rules are those of RFC 4180: a field with quotation marks is enclosed in them, and those inside are
+//! doubled. Common readers (`csv-core` among them) find a meaning for any text; this one says what is wrong
+//! instead, because a wrong meaning would go unnoticed. Two liberties have only one meaning: blanks around a
+//! quoted field, and lines that end in LF, CRLF or CR.
+//!
+//! A record that is not valid ends with its line, so that the rows after it are read on their own: after a
+//! quotation mark that is not closed, too.
 
-use csv_core::{ReadRecordResult, ReaderBuilder};
 use serde::{Deserialize, Serialize};
 
-/// The maximum size of a row. The longest valid row has a tenth of it.
+/// The maximum size of a row in bytes, including its line terminator. The longest valid row has a tenth of
+/// it.
 pub const MAX_ROW_BYTES: usize = 16 * 1024;
-/// The maximum number of fields of a row.
+/// The maximum number of fields of a row. Empty ones at its end do not count.
 pub const MAX_FIELDS: usize = 32;
-/// The number of bytes that are kept of an oversized row: enough to identify it.
+/// The number of bytes that are kept of a row with too many bytes or fields: enough to identify it.
 const TRUNCATED_BYTES: usize = 256;
 
 /// A position in a file from which reading can resume.
@@ -24,6 +32,19 @@ pub struct Position {
 impl Position {
     /// The start of a file.
     pub const START: Self = Self { offset: 0, line: 1, after_return: false };
+
+    /// Moves the position to the end of these bytes. A line ends with `\n`, `\r` or `\r\n`.
+    fn advance(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'\n' if self.after_return => {}
+                b'\n' | b'\r' => self.line = self.line.saturating_add(1),
+                _ => {}
+            }
+            self.after_return = *byte == b'\r';
+        }
+        self.offset = self.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
 }
 
 /// A record of a CSV file.
@@ -33,227 +54,274 @@ pub struct Record {
     pub line: u64,
     /// The position after the record.
     pub end: Position,
-    /// The fields, not yet decoded.
+    /// The fields, not yet decoded. With a defect, the text of the line as one field, possibly truncated.
     pub fields: Vec<Vec<u8>>,
-    /// The reason why the record was truncated, if it was.
-    pub truncation: Option<Truncation>,
+    /// The reason why the record has no fields, if it has none.
+    pub defect: Option<Defect>,
 }
 
-/// The reason why a record was truncated.
+/// The reason why a record cannot be split into fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Truncation {
+pub struct Defect {
+    /// The index of the field with the defect, from 0.
+    pub field: usize,
+    /// The kind of defect.
+    pub kind: DefectKind,
+}
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefectKind {
     /// The record is larger than [`MAX_ROW_BYTES`].
     TooLong,
     /// The record has more than [`MAX_FIELDS`].
     TooManyFields,
+    /// An unquoted field contains a quotation mark.
+    QuoteInField,
+    /// The closing quotation mark of a field is followed by text.
+    TextAfterQuote,
+    /// The quotation mark at the start of a field is not closed, neither on its line nor by a later one.
+    UnclosedQuote,
 }
 
 /// Reads records from a byte stream.
 pub struct RecordReader {
-    reader: csv_core::Reader,
-    text: Vec<u8>,
-    text_len: usize,
-    field_ends: Vec<usize>,
-    field_count: usize,
-    truncation: Option<Truncation>,
-    prefix: Vec<u8>,
-    in_record: bool,
-    start: Position,
+    separator: u8,
+    /// The position of the first byte that belongs to no record yet.
     position: Position,
+    /// The bytes from that position on that have been read, fewer than [`MAX_ROW_BYTES`].
+    buffer: Vec<u8>,
+    /// An oversized record, whose line is being skipped.
+    oversized: Option<Record>,
 }
 
 impl RecordReader {
     /// Creates a reader that starts at `position`, which is the start of the file or the end of a record.
     pub fn new(separator: u8, position: Position) -> Self {
-        // The parser would strip a byte order mark here, which may be the middle of the file. Feeding it a
-        // line first prevents that; the caller strips the mark at the start of the file.
-        let mut reader = ReaderBuilder::new().delimiter(separator).build();
-        let (_, _, _, _) = reader.read_record(b"\n", &mut [0], &mut [0]);
-        Self {
-            reader,
-            text: vec![0; MAX_ROW_BYTES],
-            text_len: 0,
-            field_ends: vec![0; MAX_FIELDS + 1],
-            field_count: 0,
-            truncation: None,
-            prefix: Vec::new(),
-            in_record: false,
-            start: position,
-            position,
-        }
+        Self { separator, position, buffer: Vec::new(), oversized: None }
     }
 
-    /// The number of bytes read of an incomplete record.
-    pub fn pending_bytes(&self) -> u64 {
-        if self.in_record { self.position.offset.saturating_sub(self.start.offset) } else { 0 }
+    /// The number of bytes read of an oversized record.
+    pub fn skipped_bytes(&self) -> u64 {
+        let start = self.oversized.as_ref().map_or(self.position.offset, |record| record.end.offset);
+        self.position.offset.saturating_sub(start)
     }
 
     /// The number of the line on which the current record starts.
     pub fn line(&self) -> u64 {
-        if self.in_record { self.start.line } else { self.position.line }
+        self.oversized.as_ref().map_or(self.position.line, |record| record.line)
     }
 
     /// Returns the next record, if `input` contains its end. Otherwise, consumes all of `input`.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Record> {
-        if !self.in_record {
-            let blank = input.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-            self.consume(input, blank);
+        while !self.buffer.is_empty() {
+            if let Some(record) = self.read_buffer(false) {
+                return Some(record);
+            }
             if input.is_empty() {
                 return None;
             }
-            (self.in_record, self.start) = (true, self.position);
+            // A record ends with a line, so that the bytes after it need not be copied.
+            let line_len = line_end(input).map_or(input.len(), |end| end.saturating_add(1));
+            let room = MAX_ROW_BYTES.saturating_sub(self.buffer.len());
+            let (line, rest) = input.split_at_checked(line_len.min(room)).unwrap_or((input, &[]));
+            self.buffer.extend_from_slice(line);
+            *input = rest;
         }
-        while !input.is_empty() {
-            if let Some(record) = self.read(input) {
-                return Some(record);
-            }
+        let record = self.read(input, false);
+        if record.is_none() {
+            self.buffer.extend_from_slice(input);
+            *input = &[];
         }
-        None
+        record
     }
 
-    /// Returns the last record, if the file does not end with a line terminator.
+    /// Returns the next record at the end of the file. To be called until there is none.
     pub fn finish(&mut self) -> Option<Record> {
-        if self.in_record { self.read(&mut &[][..]) } else { None }
+        self.read_buffer(true)
     }
 
-    fn read(&mut self, input: &mut &[u8]) -> Option<Record> {
-        let text = self.text.get_mut(self.text_len..).unwrap_or_default();
-        let ends = self.field_ends.get_mut(self.field_count..).unwrap_or_default();
-        let (result, read, written, ended) = self.reader.read_record(input, text, ends);
-        self.consume(input, read);
-        self.text_len += written;
-        self.field_count += ended;
-        match result {
-            ReadRecordResult::InputEmpty => None,
-            ReadRecordResult::OutputFull => self.truncate(Truncation::TooLong),
-            ReadRecordResult::OutputEndsFull => self.truncate(Truncation::TooManyFields),
-            ReadRecordResult::Record | ReadRecordResult::End => Some(self.take_record()),
-        }
+    fn read_buffer(&mut self, is_end: bool) -> Option<Record> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut rest = buffer.as_slice();
+        let record = self.read(&mut rest, is_end);
+        let read = buffer.len().saturating_sub(rest.len());
+        buffer.drain(..read);
+        self.buffer = buffer;
+        record
     }
 
-    /// Discards the current record except for its prefix, and continues.
-    fn truncate<T>(&mut self, reason: Truncation) -> Option<T> {
-        if self.truncation.is_none() {
-            self.truncation = Some(reason);
-            self.prefix = self.text.get(..TRUNCATED_BYTES.min(self.text_len)).unwrap_or_default().to_vec();
-        }
-        (self.text_len, self.field_count) = (0, 0);
-        None
-    }
-
-    fn take_record(&mut self) -> Record {
-        let mut fields = Vec::with_capacity(self.field_count);
-        if self.truncation.is_some() {
-            fields.push(std::mem::take(&mut self.prefix));
-        } else {
-            let mut from = 0;
-            for end in self.field_ends.iter().take(self.field_count) {
-                fields.push(self.text.get(from..*end).unwrap_or_default().to_vec());
-                from = *end;
+    /// Reads the next record from the start of `bytes`. `is_end`: whether the file ends with them. If it does
+    /// not, returns `None` if the record may continue after them: they are then fewer than [`MAX_ROW_BYTES`].
+    fn read(&mut self, bytes: &mut &[u8], is_end: bool) -> Option<Record> {
+        if self.oversized.is_none() {
+            let blank = bytes.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            self.consume(bytes, blank);
+            if bytes.is_empty() {
+                return None;
+            }
+            let window = bytes.get(..MAX_ROW_BYTES).unwrap_or(bytes);
+            let extent = match window.len() {
+                MAX_ROW_BYTES => Extent::Full,
+                _ if is_end => Extent::End,
+                _ => Extent::Partial,
+            };
+            let line = self.position.line;
+            match split(window, self.separator, extent) {
+                Ok(Split { len, fields, defect }) => {
+                    self.consume(bytes, len);
+                    return Some(Record { line, end: self.position, fields, defect });
+                }
+                Err(_) if extent == Extent::Partial => return None,
+                Err(Incomplete { field }) => {
+                    let defect = Some(Defect { field, kind: DefectKind::TooLong });
+                    let fields = vec![truncated(window)];
+                    self.oversized = Some(Record { line, end: self.position, fields, defect });
+                }
             }
         }
-        (self.text_len, self.field_count, self.in_record) = (0, 0, false);
-        Record { line: self.start.line, end: self.position, fields, truncation: self.truncation.take() }
+        let end = line_end(bytes);
+        self.consume(bytes, end.map_or(bytes.len(), |end| end.saturating_add(1)));
+        if end.is_none() && !is_end {
+            return None;
+        }
+        let record = self.oversized.take()?;
+        Some(Record { end: self.position, ..record })
     }
 
-    /// Consumes bytes and advances the position. A line ends with `\n`, `\r` or `\r\n`.
-    fn consume(&mut self, input: &mut &[u8], count: usize) {
-        let (consumed, rest) = input.split_at_checked(count).unwrap_or((input, &[]));
-        let position = &mut self.position;
-        for byte in consumed {
-            match byte {
-                b'\n' if position.after_return => {}
-                b'\n' | b'\r' => position.line = position.line.saturating_add(1),
-                _ => {}
-            }
-            position.after_return = *byte == b'\r';
-        }
-        position.offset = position.offset.saturating_add(u64::try_from(consumed.len()).unwrap_or(u64::MAX));
-        *input = rest;
+    fn consume(&mut self, bytes: &mut &[u8], count: usize) {
+        let (consumed, rest) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
+        self.position.advance(consumed);
+        *bytes = rest;
     }
+}
+
+/// What follows the bytes that are being split.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Possibly more bytes of the record.
+    Partial,
+    /// More bytes, but the record has reached its maximum size.
+    Full,
+    /// The end of the file.
+    End,
+}
+
+/// The first record of a text.
+struct Split {
+    /// The length in bytes, including the line terminator.
+    len: usize,
+    fields: Vec<Vec<u8>>,
+    defect: Option<Defect>,
+}
+
+/// The end of the record is not in the text.
+struct Incomplete {
+    /// The index of the field in which the text ends.
+    field: usize,
+}
+
+/// Splits the first record of `bytes`, which do not start with a line terminator, into its fields.
+fn split(bytes: &[u8], separator: u8, extent: Extent) -> Result<Split, Incomplete> {
+    let (mut fields, mut index, mut at) = (Vec::new(), 0_usize, 0_usize);
+    let mut defect = None;
+    let len = loop {
+        let field = match parse_field(bytes.get(at..).unwrap_or_default(), separator) {
+            Ok(field) => field,
+            Err(FieldError::Unclosed) if extent == Extent::Partial => {
+                return Err(Incomplete { field: index });
+            }
+            // The record ends with its first line, so that the rows after it are not lost.
+            Err(error) => {
+                let kind = match error {
+                    FieldError::Unclosed => DefectKind::UnclosedQuote,
+                    FieldError::Invalid(kind) => kind,
+                };
+                let (line, len) = match (line_end(bytes), extent) {
+                    (Some(end), _) => (bytes.get(..end), end.saturating_add(1)),
+                    (None, Extent::End) => (Some(bytes), bytes.len()),
+                    (None, _) => return Err(Incomplete { field: index }),
+                };
+                let fields = vec![line.unwrap_or_default().to_vec()];
+                return Ok(Split { len, fields, defect: Some(Defect { field: index, kind }) });
+            }
+        };
+        if index < MAX_FIELDS {
+            fields.push(field.value);
+        } else if !field.value.trim_ascii().is_empty() {
+            defect = defect.or(Some(Defect { field: index, kind: DefectKind::TooManyFields }));
+        }
+        at = at.saturating_add(field.len);
+        match bytes.get(at) {
+            Some(b'\n' | b'\r') => break at.saturating_add(1),
+            Some(_) => (at, index) = (at.saturating_add(1), index.saturating_add(1)),
+            None if extent == Extent::End => break at,
+            None => return Err(Incomplete { field: index }),
+        }
+    };
+    if defect.is_some() {
+        fields = vec![truncated(bytes)];
+    }
+    Ok(Split { len, fields, defect })
+}
+
+struct Field {
+    value: Vec<u8>,
+    /// The length in bytes, without the separator or line terminator after it.
+    len: usize,
+}
+
+enum FieldError {
+    Invalid(DefectKind),
+    /// The closing quotation mark is not in the text.
+    Unclosed,
+}
+
+/// Parses the field at the start of `bytes`, which ends at a separator, a line terminator or with `bytes`.
+fn parse_field(bytes: &[u8], separator: u8) -> Result<Field, FieldError> {
+    let is_end = |byte: &u8| *byte == separator || matches!(byte, b'\n' | b'\r');
+    let count_blanks = |bytes: &[u8]| {
+        bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t') && **byte != separator).count()
+    };
+    let blanks = count_blanks(bytes);
+    if bytes.get(blanks) != Some(&b'"') {
+        let len = bytes.iter().position(is_end).unwrap_or(bytes.len());
+        let value = bytes.get(..len).unwrap_or_default();
+        if value.contains(&b'"') {
+            return Err(FieldError::Invalid(DefectKind::QuoteInField));
+        }
+        return Ok(Field { value: value.to_vec(), len });
+    }
+    let (mut value, mut len) = (Vec::new(), blanks.saturating_add(1));
+    loop {
+        let rest = bytes.get(len..).unwrap_or_default();
+        let quote = rest.iter().position(|byte| *byte == b'"').ok_or(FieldError::Unclosed)?;
+        value.extend_from_slice(rest.get(..quote).unwrap_or_default());
+        len = len.saturating_add(quote).saturating_add(1);
+        if bytes.get(len) != Some(&b'"') {
+            break;
+        }
+        value.push(b'"');
+        len = len.saturating_add(1);
+    }
+    len = len.saturating_add(count_blanks(bytes.get(len..).unwrap_or_default()));
+    match bytes.get(len) {
+        None => Ok(Field { value, len }),
+        Some(byte) if is_end(byte) => Ok(Field { value, len }),
+        // On another line, it is more likely the opening quotation mark of another field.
+        Some(_) if line_end(&value).is_some() => Err(FieldError::Invalid(DefectKind::UnclosedQuote)),
+        Some(_) => Err(FieldError::Invalid(DefectKind::TextAfterQuote)),
+    }
+}
+
+/// The position of the first line terminator.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
+fn truncated(bytes: &[u8]) -> Vec<u8> {
+    bytes.get(..TRUNCATED_BYTES.min(bytes.len())).unwrap_or_default().to_vec()
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Reads all records of a text in chunks of `chunk_len` bytes.
-    fn records(text: &[u8], chunk_len: usize) -> Vec<Record> {
-        records_from(text, chunk_len, Position::START)
-    }
-
-    fn records_from(text: &[u8], chunk_len: usize, position: Position) -> Vec<Record> {
-        let mut reader = RecordReader::new(b',', position);
-        let mut records = Vec::new();
-        for mut input in text[usize::try_from(position.offset).unwrap()..].chunks(chunk_len) {
-            while let Some(record) = reader.next(&mut input) {
-                records.push(record);
-            }
-        }
-        records.extend(reader.finish());
-        records
-    }
-
-    fn summaries(records: &[Record]) -> Vec<(u64, String)> {
-        let fields = |record: &Record| String::from_utf8_lossy(&record.fields.join(&b'|')).into_owned();
-        records.iter().map(|record| (record.line, fields(record))).collect()
-    }
-
-    #[test]
-    fn records_have_the_number_of_their_first_line() {
-        let text = b"a,b\r\n\r\n\"x\ny\",\"say \"\"hi\"\"\"\r\nc,\n\n\rd,e";
-        let expected = [(1, "a|b"), (3, "x\ny|say \"hi\""), (5, "c|"), (8, "d|e")];
-        for chunk_len in 1..text.len() {
-            let found = summaries(&records(text, chunk_len));
-            assert_eq!(
-                found,
-                expected.map(|(line, text)| (line, text.to_owned())),
-                "in chunks of {chunk_len}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_oversized_row_is_truncated_and_skipped() {
-        let long = [b"A,".to_vec(), vec![b'x'; 3 * MAX_ROW_BYTES], b"\nB,1\n".to_vec()].concat();
-        let found = records(&long, 1000);
-        assert_eq!(
-            (found[0].truncation, found[0].fields[0].len()),
-            (Some(Truncation::TooLong), TRUNCATED_BYTES)
-        );
-        assert_eq!(summaries(&found[1..]), [(2, "B|1".to_owned())]);
-        let wide = [vec![b','; 1000], b"\nB,1\n".to_vec()].concat();
-        let found = records(&wide, 1000);
-        assert_eq!((found[0].truncation, found.len()), (Some(Truncation::TooManyFields), 2));
-        let longest = [vec![b'x'; MAX_ROW_BYTES - 1], b"\nB,1".to_vec()].concat();
-        assert_eq!(records(&longest, 1000)[0].truncation, None);
-    }
-
-    #[test]
-    fn a_byte_order_mark_in_the_middle_of_a_file_is_text() {
-        assert_eq!(
-            summaries(&records_from(
-                b"a\n\xef\xbb\xbfb\n",
-                9,
-                Position { offset: 2, line: 2, after_return: false }
-            )),
-            [(2, "\u{feff}b".to_owned())]
-        );
-    }
-
-    proptest! {
-        /// Resuming after any record yields the same remaining records.
-        #[test]
-        fn reading_can_resume_after_each_record(
-            text in prop::collection::vec(prop::sample::select(b"ab,,\"\"\r\n\n\0\xff".to_vec()), 0..60),
-            chunk_len in 1_usize..9,
-        ) {
-            let all = records(&text, chunk_len);
-            for (index, record) in all.iter().enumerate() {
-                prop_assert_eq!(&records_from(&text, chunk_len, record.end), &all[index + 1..]);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! The results of an import: the rejected rows and a summary.
 
 use jiff::Timestamp;
+use platform::csv::{Csv, unescape_formulas};
 use platform::objects::{MIN_PART_BYTES, Object, ObjectStore};
 use serde::Serialize;
 
@@ -43,36 +44,22 @@ impl RejectedRows {
         let separator = header.map_or(b',', |header| header.separator);
         let columns = header.map(|header| header.columns.as_slice()).unwrap_or_default();
         if is_first {
-            let names = columns.iter().filter_map(|column| column.name());
-            self.write_line(separator, REJECTED_COLUMNS.into_iter().chain(names).map(str::as_bytes));
+            let names = columns.iter().filter(|column| **column != Column::Ignored);
+            let names = names.map(|column| column.name().unwrap_or_default());
+            let names: Vec<&str> = REJECTED_COLUMNS.into_iter().chain(names).collect();
+            Csv::start_file(&mut self.text, separator).write_row(&names);
         }
-        let line = record.line.to_string();
-        let details = [line.as_bytes(), error.column.as_bytes(), error.reason.as_bytes()];
+        let is_escaped = header.is_some_and(Header::is_escaped);
         let keep = |(index, field): (usize, &'_ Vec<u8>)| {
-            let is_ignored = columns.get(index) == Some(&Column::Ignored);
-            (!is_ignored).then(|| String::from_utf8_lossy(field).into_owned())
+            let is_ignored = record.defect.is_none() && columns.get(index) == Some(&Column::Ignored);
+            let text = String::from_utf8_lossy(field);
+            (!is_ignored).then(|| if is_escaped { unescape_formulas(&text) } else { text.into_owned() })
         };
         let row: Vec<String> = record.fields.iter().enumerate().filter_map(keep).collect();
-        self.write_line(separator, details.into_iter().chain(row.iter().map(String::as_bytes)));
-    }
-
-    fn write_line<'a>(&mut self, separator: u8, fields: impl Iterator<Item = &'a [u8]>) {
-        for (index, field) in fields.enumerate() {
-            if index > 0 {
-                self.text.push(separator);
-            }
-            let needs_quotes = |byte: &u8| *byte == separator || matches!(byte, b'"' | b'\r' | b'\n');
-            if field.iter().any(needs_quotes) {
-                self.text.push(b'"');
-                for byte in field {
-                    self.text.extend(std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 }));
-                }
-                self.text.push(b'"');
-            } else {
-                self.text.extend_from_slice(field);
-            }
-        }
-        self.text.extend_from_slice(b"\r\n");
+        let line = record.line.to_string();
+        let details = [line.as_str(), &error.column, &error.reason];
+        let cells: Vec<&str> = details.into_iter().chain(row.iter().map(String::as_str)).collect();
+        Csv::append(&mut self.text, separator).write_row(&cells);
     }
 
     /// Writes the buffered rows to an object with this key. Returns `None` if there are none.

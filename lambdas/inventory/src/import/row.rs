@@ -1,13 +1,15 @@
 //! Parses the header and the rows into the domain's types.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use domain::money::Currency;
 use domain::{Money, ProductName, Sku, TaxRate};
+use platform::csv::unescape_formulas;
 use serde::{Deserialize, Serialize};
 use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 
-use super::records::{MAX_FIELDS, MAX_ROW_BYTES, Record, Truncation};
+use super::records::{Defect, DefectKind, MAX_FIELDS, MAX_ROW_BYTES, Record};
 use crate::request::MAX_DELIVERY_QUANTITY;
 
 /// A column of a file. The format is documented in `docs/IMPORT.md`.
@@ -31,32 +33,42 @@ pub enum Column {
     /// again.
     #[strum(disabled)]
     Ignored,
+    /// A column without a name, between others. All of its fields must be empty.
+    #[strum(disabled)]
+    Unnamed,
 }
 
 impl Column {
-    /// The name of the column in the header; `None` for an ignored column.
+    /// The name of the column in the header; `None` for an ignored column and one without a name.
     pub fn name(self) -> Option<&'static str> {
-        (self != Self::Ignored).then(|| self.into())
+        (!matches!(self, Self::Ignored | Self::Unnamed)).then(|| self.into())
     }
 }
 
 /// The columns that `rejected.csv` adds before those of the file.
 pub const REJECTED_COLUMNS: [&str; 3] = ["rejected_line", "rejected_column", "rejected_reason"];
 
+/// What spreadsheets write in place of a value that they could not calculate, such as that of a name that
+/// starts with `=`.
+const SPREADSHEET_ERRORS: [&str; 7] = ["#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"];
+
 /// The header of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The separator between fields.
     pub separator: u8,
-    /// The column of each field of a row.
+    /// The column of each field of a row, without the unnamed ones at the end.
     pub columns: Vec<Column>,
+    /// The number of columns with those.
+    #[serde(default)]
+    pub width: usize,
 }
 
 /// The reason why a row or a file is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowError {
-    /// The name of the column; several names are separated by spaces. Empty if the error concerns the whole
-    /// row.
+    /// The name of the column, or its number if it has no name, such as `column 7`; several names are
+    /// separated by spaces. Empty if the error concerns the whole file.
     pub column: String,
     /// What is wrong, and how to correct it.
     pub reason: String,
@@ -68,7 +80,7 @@ impl RowError {
         Self { column: column.to_owned(), reason: reason.to_string() }
     }
 
-    /// An error that concerns the whole row.
+    /// An error that concerns no column.
     pub fn of_row(reason: impl fmt::Display) -> Self {
         Self::new("", reason)
     }
@@ -117,33 +129,51 @@ impl Header {
     pub fn parse(separator: u8, record: &Record) -> Result<Self, RowError> {
         let known = Column::iter().filter_map(Column::name).collect::<Vec<_>>().join(", ");
         let expected = format!("the first line must name the columns, which are {known}");
-        if record.truncation.is_some() {
-            return Err(RowError::of_row(expected));
+        if let Some(defect) = record.defect {
+            let column = format!("column {}", defect.field.saturating_add(1));
+            return Err(RowError::new(&column, format!("{}: {expected}", describe(defect.kind))));
         }
         let mut columns = Vec::with_capacity(record.fields.len());
         for field in &record.fields {
             let name = String::from_utf8_lossy(field).trim().to_lowercase();
             let found = name.parse().ok();
-            let ignored = REJECTED_COLUMNS.contains(&name.as_str()).then_some(Column::Ignored);
-            let Some(column) = found.or(ignored) else {
-                let shown: String = name.chars().take(40).collect();
-                return Err(RowError::new(&shown, format!("unknown column: {expected}")));
+            let column = match name.as_str() {
+                "" => Column::Unnamed,
+                name if REJECTED_COLUMNS.contains(&name) => Column::Ignored,
+                name => found.ok_or_else(|| {
+                    let shown: String = name.chars().take(40).collect();
+                    RowError::new(&shown, format!("unknown column: {expected}"))
+                })?,
             };
-            if column != Column::Ignored && columns.contains(&column) {
+            if column.name().is_some() && columns.contains(&column) {
                 return Err(RowError::new(&name, "the column occurs twice"));
             }
             columns.push(column);
         }
+        let width = columns.len();
+        while columns.pop_if(|column| *column == Column::Unnamed).is_some() {}
         let missing = |column: &Column| *column != Column::TaxRate && !columns.contains(column);
         match Column::iter().find(missing).and_then(Column::name) {
             Some(name) => Err(RowError::new(name, format!("the column is missing: {expected}"))),
-            None => Ok(Self { separator, columns }),
+            None => Ok(Self { separator, columns, width }),
         }
     }
 
     /// Whether a record is a row. Spreadsheets also write lines that consist of separators only.
     pub fn is_row(record: &Record) -> bool {
-        record.truncation.is_some() || record.fields.iter().any(|field| !field.trim_ascii().is_empty())
+        record.defect.is_some() || !record.fields.iter().all(|field| is_blank(field))
+    }
+
+    /// Whether the file is one of rejected rows, in which formulas are escaped. The columns that were added to
+    /// it say so.
+    pub fn is_escaped(&self) -> bool {
+        self.columns.contains(&Column::Ignored)
+    }
+
+    /// The name of a column, or its number if it has none. `index` starts at 0.
+    fn column_name(&self, index: usize) -> String {
+        let name = self.columns.get(index).and_then(|column| column.name());
+        name.map_or_else(|| format!("column {}", index.saturating_add(1)), str::to_owned)
     }
 
     /// Parses a row.
@@ -151,32 +181,16 @@ impl Header {
     /// # Errors
     /// All errors of the row.
     pub fn parse_row(&self, record: &Record) -> Result<Row, RowError> {
-        match record.truncation {
-            Some(Truncation::TooLong) => {
-                return Err(RowError::of_row(format!(
-                    "the row has more than {MAX_ROW_BYTES} bytes, up to line {}: \
-                     check for an unclosed quotation mark",
-                    record.end.line
-                )));
-            }
-            Some(Truncation::TooManyFields) => {
-                return Err(RowError::of_row(format!("the row has more than {MAX_FIELDS} fields")));
-            }
-            None => {}
-        }
-        if record.fields.len() != self.columns.len() {
-            return Err(RowError::of_row(format!(
-                "the row has {} fields, the first line has {}: check for a separator in an unquoted field",
-                record.fields.len(),
-                self.columns.len()
-            )));
-        }
+        self.check_shape(record)?;
         let mut errors = Vec::new();
         let sku = self.parse_field(record, Column::Sku, &mut errors, |text| text.parse::<Sku>());
         let name = self.parse_field(record, Column::Name, &mut errors, |text| {
             // Programs write this in place of a character that they could not decode.
             if text.contains(char::REPLACEMENT_CHARACTER) {
                 return Err("has characters that were lost in an earlier conversion: retype them".to_owned());
+            }
+            if SPREADSHEET_ERRORS.contains(&text) {
+                return Err("is the error of a formula in a spreadsheet: retype it".to_owned());
             }
             text.parse::<ProductName>().map_err(|error| error.to_string())
         });
@@ -203,6 +217,37 @@ impl Header {
         }
     }
 
+    /// Checks that a record has exactly the fields of the named columns.
+    fn check_shape(&self, record: &Record) -> Result<(), RowError> {
+        if let Some(Defect { field, kind }) = record.defect {
+            return Err(RowError::new(&self.column_name(field), describe(kind)));
+        }
+        let (found, expected) = (record.fields.len(), self.columns.len());
+        let surplus = record.fields.iter().rposition(|field| !is_blank(field));
+        if let Some(last) = surplus.filter(|last| *last >= expected) {
+            let reason = format!(
+                "the row has {} fields, the first line has {expected}: check for a separator in an unquoted field",
+                last.saturating_add(1)
+            );
+            return Err(RowError::new(&self.column_name(expected), reason));
+        }
+        // An empty field at the end is one of a column without a name if all fields have moved to the left.
+        let has_moved = found < self.width && record.fields.get(..expected).is_some_and(ends_blank);
+        if found < expected || has_moved {
+            let reason = format!(
+                "the row has {found} fields, the first line has {}: check for a missing separator",
+                self.width.max(expected)
+            );
+            return Err(RowError::new(&self.column_name(found.min(expected.saturating_sub(1))), reason));
+        }
+        let mut fields = self.columns.iter().zip(&record.fields);
+        if let Some(index) = fields.position(|(column, field)| *column == Column::Unnamed && !is_blank(field))
+        {
+            return Err(RowError::new(&self.column_name(index), "the column has no name in the first line"));
+        }
+        Ok(())
+    }
+
     /// Parses a field, without surrounding blanks.
     fn parse_field<T, E: fmt::Display>(
         &self,
@@ -216,13 +261,53 @@ impl Header {
         let field = fields.find(|(known, _)| **known == column).map(|(_, field)| field.as_slice());
         let text = std::str::from_utf8(field.unwrap_or_default())
             .map_err(|_| "has bytes that are not valid UTF-8: export the file as \"CSV UTF-8\"".to_owned());
-        match text.and_then(|text| parse(text.trim()).map_err(|error| error.to_string())) {
+        let parsed = text.and_then(|text| {
+            let text =
+                if self.is_escaped() { Cow::Owned(unescape_formulas(text)) } else { Cow::Borrowed(text) };
+            let text = text.trim();
+            parse(text).map_err(|error| {
+                let hint = if text.contains(['\r', '\n']) {
+                    ": the field has several lines, check for an unclosed quotation mark"
+                } else {
+                    ""
+                };
+                format!("{error}{hint}")
+            })
+        });
+        match parsed {
             Ok(value) => Some(value),
             Err(reason) => {
                 errors.push(RowError::new(name, reason));
                 None
             }
         }
+    }
+}
+
+fn ends_blank(fields: &[Vec<u8>]) -> bool {
+    fields.last().is_some_and(|field| is_blank(field))
+}
+
+fn is_blank(field: &[u8]) -> bool {
+    field.trim_ascii().is_empty()
+}
+
+/// Says what is wrong with a row, and how to correct it.
+fn describe(defect: DefectKind) -> String {
+    match defect {
+        DefectKind::TooLong => format!("the row has more than {MAX_ROW_BYTES} bytes"),
+        DefectKind::TooManyFields => format!("the row has more than {MAX_FIELDS} fields"),
+        DefectKind::QuoteInField => "has a quotation mark inside: enclose the field in quotation marks, and \
+                                     double those inside it (\"Tea \"\"Best\"\"\")"
+            .to_owned(),
+        DefectKind::TextAfterQuote => {
+            "has text after its closing quotation mark: double the quotation marks \
+                                       inside the field (\"Tea \"\"Best\"\"\")"
+                .to_owned()
+        }
+        DefectKind::UnclosedQuote => "has a quotation mark that is not closed on this line: close it, and \
+                                      double those inside the field (\"Tea \"\"Best\"\"\")"
+            .to_owned(),
     }
 }
 
@@ -235,76 +320,4 @@ fn parse_quantity(text: &str) -> Result<u32, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::import::records::{Position, RecordReader};
-
-    fn record(text: &str) -> Record {
-        record_of(text.as_bytes())
-    }
-
-    fn record_of(mut text: &[u8]) -> Record {
-        let mut reader = RecordReader::new(b',', Position::START);
-        reader.next(&mut text).or_else(|| reader.finish()).unwrap()
-    }
-
-    fn header(text: &str) -> Result<Header, String> {
-        Header::parse(b',', &record(text)).map_err(|error| format!("{}: {}", error.column, error.reason))
-    }
-
-    fn row_error(row: &[u8]) -> (String, String) {
-        let header = header("sku,name,price,currency,tax_rate,quantity").unwrap();
-        let error = header.parse_row(&record_of(row)).unwrap_err();
-        (error.column, error.reason)
-    }
-
-    #[test]
-    fn columns_may_be_in_any_order_and_case() {
-        let header = header("Quantity, NAME ,sku,currency,price,rejected_line").unwrap();
-        let row = header.parse_row(&record("3, Tee ,T-1,EUR,\"12,5\",17")).unwrap();
-        assert_eq!((row.sku.as_str(), row.name.as_str(), row.quantity), ("T-1", "Tee", 3));
-        assert_eq!((row.price.to_string(), row.tax), ("12.50 EUR".to_owned(), Tax::Unchanged));
-    }
-
-    #[test]
-    fn an_invalid_header_is_rejected() {
-        for (text, why) in [
-            ("T-1,Tea,12.50,EUR,19,5", "t-1: unknown column"),
-            ("sku,name,price,currency,quantity,colour", "colour: unknown column"),
-            ("sku,name,price,currency", "quantity: the column is missing"),
-            ("sku,name,price,currency,quantity,SKU", "sku: the column occurs twice"),
-        ] {
-            let error = header(text).unwrap_err();
-            assert!(error.starts_with(why), "{text}: {error}");
-        }
-        assert!(header(&"x".repeat(MAX_ROW_BYTES + 1)).unwrap_err().contains("first line"));
-    }
-
-    #[test]
-    fn all_errors_of_a_row_are_reported() {
-        for (row, column, why) in [
-            (b"T 1,Tea,1,EUR,19,5".as_slice(), "sku", "may contain only letters"),
-            (b"T-1,T\0a,1,EUR,19,5", "name", "printable"),
-            (b"T-1,Gr\xfcner Tee,1,EUR,19,5", "name", "UTF-8"),
-            ("T-1,Gr\u{fffd}ner Tee,1,EUR,19,5".as_bytes(), "name", "lost"),
-            (b"T-1,Tea,-1,EUR,19,5", "price", "must be 0 to 999999.99 EUR"),
-            (b"T-1,Tea,99999999999999999999,EUR,19,5", "price", "must be"),
-            (b"T-1,Tea,1,Euro,19,5", "currency", "ISO 4217"),
-            (b"T-1,Tea,1,EUR,101,5", "tax_rate", "percent"),
-            (b"T-1,Tea,1,EUR,19,-5", "quantity", "must be a whole number from 0 to 1000000"),
-            (b"T-1,Tea,1,EUR,19,4294967297", "quantity", "must be"),
-            (b"T-1,Tea,1,EUR,19,5.0", "quantity", "whole"),
-            (b"T-1,Tea,1,EUR,19", "", "has 5 fields, the first line has 6"),
-            (b"T-1,Tea,1,5,EUR,19,5", "", "has 7 fields"),
-            (b",,1,EUR,19,x", "sku name quantity", "sku: must have 1 to 40 characters, has 0; name:"),
-        ] {
-            let found = row_error(row);
-            assert!(
-                found.0 == column && found.1.contains(why),
-                "{}: {found:?}",
-                String::from_utf8_lossy(row)
-            );
-        }
-        assert!(!Header::is_row(&record(", ,,,,")) && Header::is_row(&record(",,,,,1")));
-    }
-}
+mod tests;

@@ -253,8 +253,8 @@ impl ImportStock {
                     ReadResult::End => end = Some(Some(Ending::Read)),
                     ReadResult::RowTooLong { line } => {
                         end = Some(Some(Ending::Refused(format!(
-                            "the row on line {line} is too long, and the rest of the file was not read: \
-                             check for an unclosed quotation mark"
+                            "line {line} is too long, and the rest of the file was not read: check the \
+                             line breaks"
                         ))));
                     }
                 }

@@ -3,6 +3,8 @@
 /// The number of bytes that are inspected.
 pub const SNIFF_BYTES: usize = 4096;
 
+/// The byte order mark of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The supported separators.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
@@ -50,13 +52,45 @@ fn every_other_is_nul(start: &[u8]) -> bool {
     start.len() >= 4 && (nuls(0) > threshold || nuls(1) > threshold)
 }
 
-/// Detects the separator: the one that occurs most often in the first line.
-pub fn detect_separator(start: &[u8]) -> u8 {
+/// Detects the separator, and returns it with the number of bytes before the header: those of byte order
+/// marks, and of a line such as `sep=;`, which Excel understands. Without such a line, it is the separator that
+/// occurs most often in the first line.
+///
+/// # Errors
+/// When the first line sets another separator.
+pub fn detect_separator(start: &[u8]) -> Result<(u8, usize), String> {
+    let mut text = start;
+    // Programs that do not know the mark keep it as text, and write another one before it.
+    while let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
+        text = rest;
+    }
+    let bom_len = start.len().saturating_sub(text.len());
     let line =
-        start.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
+        text.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
+    if let Some((separator, len)) = set_separator(text) {
+        return match SEPARATORS.contains(&separator) {
+            true => Ok((separator, bom_len.saturating_add(len))),
+            false => Err(format!(
+                "the first line sets the separator to {:?}: it must be a comma, a semicolon or a tab",
+                char::from(separator)
+            )),
+        };
+    }
     let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
     // `max_by_key` returns the last maximum, which is the comma if there is no separator at all.
-    SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+    let separator = SEPARATORS.into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(b',');
+    Ok((separator, bom_len))
+}
+
+/// Parses a first line such as `sep=;`, possibly enclosed in quotation marks. Returns the separator and the
+/// length of the line, without its terminator.
+fn set_separator(text: &[u8]) -> Option<(u8, usize)> {
+    let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next()?;
+    let (name, rest) = line.strip_prefix(b"\"").unwrap_or(line).split_first_chunk::<4>()?;
+    let (separator, rest) = rest.split_first()?;
+    // A program that does not know the line adds separators for the other columns.
+    let is_padding = |byte: &u8| *byte == *separator || matches!(byte, b' ' | b'"');
+    (name.eq_ignore_ascii_case(b"sep=") && rest.iter().all(is_padding)).then_some((*separator, line.len()))
 }
 
 #[cfg(test)]
@@ -87,13 +121,20 @@ mod tests {
     #[test]
     fn the_separator_is_detected_in_the_first_line() {
         for (start, expected) in [
-            (b"sku,name,price".as_slice(), b','),
-            (b"sku;name;price\nA;\"b,c,d,e\";1,5", b';'),
-            (b"\r\nsku\tname", b'\t'),
-            (b"sku", b','),
-            (b"", b','),
+            (b"sku,name,price".as_slice(), (b',', 0)),
+            (b"sku;name;price\nA;\"b,c,d,e\";1,5", (b';', 0)),
+            (b"\r\nsku\tname", (b'\t', 0)),
+            (b"\xef\xbb\xbfsku\tname", (b'\t', 3)),
+            (b"\xef\xbb\xbf\xef\xbb\xbfsku\tname", (b'\t', 6)),
+            (b"sku", (b',', 0)),
+            (b"", (b',', 0)),
+            (b"sep=;\r\nsku,name;price", (b';', 5)),
+            (b"\xef\xbb\xbfSEP=\t\nsku,name,price", (b'\t', 8)),
+            (b"\"sep=,\",,\nsku;name", (b',', 9)),
+            (b"sep=;sku;name", (b';', 0)),
         ] {
-            assert_eq!(detect_separator(start), expected, "{start:?}");
+            assert_eq!(detect_separator(start), Ok(expected), "{start:?}");
         }
+        assert!(detect_separator(b"sep=|\nsku|name").unwrap_err().contains("'|'"));
     }
 }

@@ -93,13 +93,13 @@ impl World {
         self.result("rejected.csv").concat()
     }
 
-    fn product(&self, sku: &str) -> Option<Product> {
+    pub(crate) fn product(&self, sku: &str) -> Option<Product> {
         self.inventory.products().into_iter().find(|product| product.sku.as_str() == sku)
     }
 }
 
 /// Imports a file, and returns the status and the counts of the summary.
-async fn import(body: impl Into<Vec<u8>>) -> (World, String, [u64; 3]) {
+pub(crate) async fn import(body: impl Into<Vec<u8>>) -> (World, String, [u64; 3]) {
     let world = World::new();
     let message = world.upload("a.csv", body).await;
     world.handle(&message).await;
@@ -163,23 +163,25 @@ async fn invalid_files_are_refused_with_the_reason() {
 
 #[tokio::test]
 async fn an_invalid_row_is_rejected_and_the_others_are_applied() {
-    for (row, line, expected) in [
-        (b"T-2,Gr\xfcner Tee,1,EUR,19,5".to_vec(), 3, "UTF-8"),
-        (b"T-2,Tea\0,1,EUR,19,5".to_vec(), 3, "printable"),
-        (b"T-2,\"two\r\nlines\",1,EUR,19,5".to_vec(), 3, "printable"),
-        (b"T-2,Tea,-1,EUR,19,5".to_vec(), 3, "999999.99"),
-        (b"T-2,Tea,1,EUR,19,-5".to_vec(), 3, "1000000"),
-        (b"T-2,Tea,1,EUR,19,99999999999999999999999".to_vec(), 3, "1000000"),
-        (b"T-2,Tea,1,EUR,19".to_vec(), 3, "has 5 fields"),
-        (b"T-2,Tea,1,EUR,19,5,6".to_vec(), 3, "has 7 fields"),
-        (b"T-1,Tea,1,EUR,19,5".to_vec(), 3, "is already on line 2"),
-        (b"T-2,Tea,1,EUR,19,5\r\nT-2,Tea,1,EUR,19,5".to_vec(), 4, "is already on line 3"),
+    for (row, line, column, expected) in [
+        (b"T-2,Gr\xfcner Tee,1,EUR,19,5".to_vec(), 3, "name", "UTF-8"),
+        (b"T-2,Tea\0,1,EUR,19,5".to_vec(), 3, "name", "printable"),
+        (b"T-2,\"two\r\nlines\",1,EUR,19,5".to_vec(), 3, "name", "printable"),
+        (b"T-2,Tea,-1,EUR,19,5".to_vec(), 3, "price", "999999.99"),
+        (b"T-2,Tea,1,EUR,19,-5".to_vec(), 3, "quantity", "1000000"),
+        (b"T-2,Tea,1,EUR,19,99999999999999999999999".to_vec(), 3, "quantity", "1000000"),
+        (b"T-2,Tea,1,EUR,19".to_vec(), 3, "quantity", "has 5 fields"),
+        (b"T-2,Tea,1,EUR,19,5,6".to_vec(), 3, "column 7", "has 7 fields"),
+        (b"T-2,\"Tea \\\"Best\\\"\",1,EUR,19,5".to_vec(), 3, "name", "text after its closing quotation mark"),
+        (b"T-1,Tea,1,EUR,19,5".to_vec(), 3, "sku", "is already on line 2"),
+        (b"T-2,Tea,1,EUR,19,5\r\nT-2,Tea,1,EUR,19,5".to_vec(), 4, "sku", "is already on line 3"),
         (
             [b"T-2,".to_vec(), vec![b'x'; 1 << 20], b",1,EUR,19,5".to_vec()].concat(),
             3,
+            "name",
             "more than 16384 bytes",
         ),
-        (vec![b','; 5000], 3, "more than 32 fields"),
+        ([vec![b','; 5000], b"x".to_vec()].concat(), 3, "column 5001", "more than 32 fields"),
     ] {
         let body = [HEADER.as_bytes(), b"T-1,Tea,1,EUR,19,5\n", &row, b"\nT-9,Tea,1,EUR,19,5"].concat();
         let (world, status, [rows, applied, rejected]) = import(body).await;
@@ -187,22 +189,24 @@ async fn an_invalid_row_is_rejected_and_the_others_are_applied() {
         assert_eq!((status.as_str(), rows - applied, rejected), ("imported_in_part", 1, 1), "{shown}");
         let text = world.rejected();
         let rejected = text.split("\r\n").nth(1).unwrap();
-        assert!(rejected.starts_with(&format!("{line},")) && rejected.contains(expected), "{shown}: {text}");
+        let start = format!("{line},{column},");
+        assert!(rejected.starts_with(&start) && rejected.contains(expected), "{shown}: {text}");
         assert!(text.len() < 1000, "an oversized row is truncated");
         assert!(world.product("T-9").is_some() && world.product("T-1").is_some(), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn the_error_of_an_unclosed_quotation_mark_has_its_last_line() {
+async fn the_rows_after_an_unclosed_quotation_mark_are_applied() {
     let rows: String = (0..2000).map(|number| format!("T-{number},Tea,1,EUR,19,5\n")).collect();
     let (world, _, counts) = import(format!("{HEADER}T,Tea,1,EUR,19,5\nU,\"Tea,1,EUR,19,5\n{rows}")).await;
-    assert_eq!(counts, [2, 1, 1]);
+    assert_eq!(counts, [2002, 2001, 1]);
     assert!(
-        world.rejected().contains("up to line 2004: check for an unclosed quotation mark"),
+        world.rejected().contains("\r\n3,name,\"has a quotation mark that is not closed"),
         "{}",
         world.rejected()
     );
+    assert!(world.product("T-1999").is_some() && world.product("U").is_none());
 }
 
 #[tokio::test]
@@ -314,6 +318,7 @@ fn rows() -> impl Strategy<Value = String> {
         1 => Just("T-1,Tea,x,EUR,19,5\n".to_owned()),
         1 => Just("only,three,fields\r\n".to_owned()),
         1 => Just("\"T-7\",\"a\nb\",1,EUR,19,1\n\n".to_owned()),
+        1 => Just("T-8,\"Tea,1,EUR,19,1\n".to_owned()),
     ];
     prop::collection::vec(row, 0..160).prop_map(|rows| format!("{HEADER}{}", rows.concat()))
 }

@@ -94,6 +94,27 @@ async fn products_support_conditional_requests() {
 }
 
 #[tokio::test]
+async fn every_request_for_a_product_honours_if_match() {
+    let service = Service::with_stock(&[("TEA-001", 5)]).await;
+    let call = async |method: &str, path: &str, tag: &str| {
+        let body = (method == "PUT").then(|| json!({"quantity": 1}));
+        service.call_as(staff(), method, path, &[("if-match", tag)], body).await.status
+    };
+    let delivery = "/products/TEA-001/deliveries/d-2";
+    for (method, path) in [("PUT", delivery), ("GET", "/products/TEA-001"), ("HEAD", "/products/TEA-001")] {
+        assert_eq!(call(method, path, "\"9\"").await, StatusCode::PRECONDITION_FAILED, "{method}");
+        assert_eq!(service.stock("TEA-001").await, [5, 0, 0], "{method}");
+    }
+    for (method, path) in [("GET", "/products/TEA-001"), ("HEAD", "/products/TEA-001"), ("PUT", delivery)] {
+        assert_eq!(call(method, path, "\"1\"").await, StatusCode::OK, "{method}");
+        assert_eq!(call(method, path, "*").await, StatusCode::OK, "{method}");
+    }
+    assert_eq!(service.stock("TEA-001").await, [6, 0, 0]);
+    assert_eq!(call("GET", "/products/TEA-002", "\"1\"").await, StatusCode::NOT_FOUND);
+    assert_eq!(call("PUT", "/products/TEA-002/deliveries/d-1", "\"1\"").await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn routes_require_their_callers_and_scopes() {
     let service = Service::with_stock(&[("A", 1)]).await;
     let call = async |caller: Caller, method: &str, path: &str| {

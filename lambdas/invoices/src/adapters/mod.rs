@@ -1,9 +1,7 @@
-//! Implementations of the ports: DynamoDB and the API of the inventory.
+//! Implementations of the port with DynamoDB, and in memory for tests.
 
-mod catalogue;
 mod invoices;
 #[cfg(feature = "test-support")]
 pub mod memory;
 
-pub use catalogue::HttpCatalogue;
 pub use invoices::DynamoDbInvoices;

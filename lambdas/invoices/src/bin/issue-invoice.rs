@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use aws::Aws;
-use invoices::adapters::{DynamoDbInvoices, HttpCatalogue};
+use invoices::adapters::DynamoDbInvoices;
 use invoices::issue::IssueInvoice;
 use invoices::settings::Settings;
 use platform::clock::SystemClock;
 use platform::publisher::NoPublisher;
 use platform::{config, host, telemetry};
+use product_catalogue::HttpCatalogue;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {

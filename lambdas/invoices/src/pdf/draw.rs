@@ -21,6 +21,7 @@ use krilla::tagging::{
 use krilla::{Document, SerializeSettings};
 
 use super::layout::{BOTTOM, Item, Layout, Mark, PAGE_SIZE, Role, Table, lay_out};
+use super::text::printable;
 use crate::Invoice;
 use crate::content::Content;
 
@@ -28,7 +29,8 @@ use crate::content::Content;
 /// time.
 ///
 /// # Errors
-/// When a font cannot be read, or the document would not conform to PDF/A or PDF/UA.
+/// When a font cannot be read, or the document would not conform to PDF/A or PDF/UA, which no text causes: it is
+/// the same each time.
 pub fn render(invoice: &Invoice) -> anyhow::Result<Vec<u8>> {
     let content = Content::from_invoice(invoice);
     let layout = lay_out(&content)?;
@@ -67,7 +69,7 @@ fn metadata(invoice: &Invoice, content: &Content) -> anyhow::Result<Metadata> {
     Ok(Metadata::new()
         .title(content.title())
         .language(content.language.code().to_owned())
-        .authors(vec![invoice.seller.name.clone()])
+        .authors(vec![printable(&invoice.seller.name)])
         .document_id(format!("{}/{}", invoice.order_id, invoice.number))
         .creation_date(issued))
 }

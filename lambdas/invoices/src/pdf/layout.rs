@@ -8,6 +8,7 @@ use std::fmt;
 use super::fonts::Weight;
 use super::text::{Line, Style, shape_line, wrap};
 use crate::content::Content;
+use crate::language::InvoiceTexts;
 
 /// A4 (ISO 216), in points.
 pub(super) const PAGE_SIZE: (f32, f32) = (595.28, 841.89);
@@ -152,12 +153,17 @@ impl Composer {
         is_full
     }
 
-    /// Places wrapped texts one below the other as one paragraph. Returns the position of the end.
+    /// Places wrapped texts one below the other as one paragraph, which continues on the next page if it has to.
+    /// Returns the position of the end.
     fn write_block(&mut self, texts: &[String], place: (f32, f32, f32), style: Style) -> anyhow::Result<f32> {
         let (x, mut y, width) = place;
         self.paragraphs += 1;
         for text in texts {
             for line in wrap(text, style, width)? {
+                if y + style.size * LEADING > BOTTOM {
+                    self.next_page();
+                    y = self.y;
+                }
                 y += style.size * LEADING;
                 self.place_text(x, y, Role::Paragraph(self.paragraphs), line);
             }
@@ -165,8 +171,8 @@ impl Composer {
         Ok(y)
     }
 
-    /// Places a table row, with each cell wrapped to the width of its column. A row is never split between
-    /// pages; when it starts a new page, the header of the table is repeated.
+    /// Places a table row, with each cell wrapped to the width of its column. A row is split between pages only
+    /// if it is higher than one. At the top of a new page, the header of the table is repeated.
     fn write_row(
         &mut self,
         columns: &[Column],
@@ -175,34 +181,47 @@ impl Composer {
         place: Option<(Table, usize)>,
         header: Option<&[&str]>,
     ) -> anyhow::Result<()> {
-        let wrapped: Vec<Vec<Line>> = columns
+        let mut wrapped: Vec<Vec<Line>> = columns
             .iter()
             .zip(cells)
             .map(|(column, cell)| wrap(cell, style, column.width))
             .collect::<anyhow::Result<_>>()?;
         let step = style.size * LEADING;
-        let lines = wrapped.iter().map(Vec::len).max().unwrap_or_default();
+        let mut lines = wrapped.iter().map(Vec::len).max().unwrap_or_default();
         let height: f32 = (0..lines).map(|_| step).sum();
-        if self.ensure_space(height + 6.0)
-            && let Some(header) = header
-        {
-            self.write_header(columns, header, None)?;
-        }
-        for (index, (column, lines)) in columns.iter().zip(wrapped).enumerate() {
-            let mut y = self.y;
-            for line in lines {
-                y += step;
-                let x = if column.is_right_aligned {
-                    column.left + column.width - line.width
-                } else {
-                    column.left
-                };
-                let role = place.map_or(Role::Artifact, |(table, row)| Role::Cell(table, row, index));
-                self.place_text(x, y, role, line);
+        let mut is_new_page = self.ensure_space(height + 6.0);
+        loop {
+            if is_new_page && let Some(header) = header {
+                self.write_header(columns, header, None)?;
             }
+            let mut end = self.y;
+            let fits = |_: &usize| {
+                end += step;
+                end <= BOTTOM
+            };
+            let fitting = (0..lines).take_while(fits).count().max(1);
+            for (index, (column, lines)) in columns.iter().zip(&mut wrapped).enumerate() {
+                let mut y = self.y;
+                for line in lines.drain(..fitting.min(lines.len())) {
+                    y += step;
+                    let x = if column.is_right_aligned {
+                        column.left + column.width - line.width
+                    } else {
+                        column.left
+                    };
+                    let role = place.map_or(Role::Artifact, |(table, row)| Role::Cell(table, row, index));
+                    self.place_text(x, y, role, line);
+                }
+            }
+            self.y += (0..fitting).map(|_| step).sum::<f32>();
+            lines = lines.saturating_sub(fitting);
+            if lines == 0 {
+                self.y += 5.0;
+                return Ok(());
+            }
+            self.next_page();
+            is_new_page = true;
         }
-        self.y += height + 5.0;
-        Ok(())
     }
 
     /// `table` is `None` for a repeated header, which is an artifact.
@@ -261,14 +280,18 @@ fn write_head(composer: &mut Composer, content: &Content) -> anyhow::Result<()> 
         .map_or((&[][..], &[][..]), |(name, rest)| (std::slice::from_ref(name), rest));
     let under_name = composer.write_block(name, (right, top - 14.0 - TITLE.size, half), STRONG)?;
     let seller_end = composer.write_block(address, (right, under_name, half), BODY)?;
+    // What continues on another page has nothing beside it.
+    let top = if composer.finished.is_empty() { top } else { seller_end };
+    let pages = composer.finished.len();
 
     let label = composer.write_block(&[labels.buyer.to_owned()], (MARGIN, top, half), SMALL)?;
     let buyer_end = composer.write_block(&content.buyer, (MARGIN, label, half), BODY)?;
 
-    composer.y = seller_end.max(buyer_end) + 18.0;
+    composer.y = if composer.finished.len() > pages { buyer_end } else { buyer_end.max(seller_end) } + 18.0;
     for (label, value) in &content.details {
         composer.paragraphs += 1;
         let role = Role::Paragraph(composer.paragraphs);
+        composer.ensure_space(BODY.size * LEADING);
         composer.y += BODY.size * LEADING;
         composer.place_text(MARGIN, composer.y, role, shape_line(label, BODY)?);
         composer.place_text(MARGIN + 170.0, composer.y, role, shape_line(value, BODY)?);

@@ -1,7 +1,7 @@
 //! Text shaping: font selection, bidirectional text (UAX #9), line breaking (UAX #14) and glyphs (rustybuzz).
 //!
 //! A character that no font has, such as an emoji, is drawn as U+FFFD and never as an empty box. Text that is
-//! copied from the document contains the original character.
+//! copied from the document contains the original character, unless PDF/A forbids it.
 
 #![expect(clippy::float_arithmetic, reason = "lengths on paper, in points")]
 
@@ -13,15 +13,15 @@ use unicode_bidi::BidiInfo;
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::fonts::{FontFace, Weight, default_face, face_for_cluster};
+use super::fonts::{FontFace, Weight, default_face, face_for, is_invisible};
 
-/// The text that is drawn instead of a character that no font has.
-const REPLACEMENT: &str = "\u{fffd}";
+/// What is drawn instead of a character that no font has.
+const REPLACEMENT: char = '\u{fffd}';
 
 /// The style of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Style {
-    /// In points.
+    /// In points, a 72nd of an inch.
     pub(super) size: f32,
     pub(super) weight: Weight,
 }
@@ -32,8 +32,10 @@ pub(super) struct Run {
     pub(super) font: Font,
     /// Their ranges refer to the text of the line.
     pub(super) glyphs: Vec<KrillaGlyph>,
-    /// In points.
+    /// In points, a 72nd of an inch.
     pub(super) width: f32,
+    /// Whether it is drawn as a replacement, because no font has it.
+    is_replaced: bool,
 }
 
 /// A shaped line.
@@ -42,7 +44,7 @@ pub(super) struct Line {
     pub(super) text: String,
     /// From left to right.
     pub(super) runs: Vec<Run>,
-    /// In points.
+    /// In points, a 72nd of an inch.
     pub(super) width: f32,
     pub(super) size: f32,
     /// Whether a character was replaced, because no font has it.
@@ -93,10 +95,29 @@ pub(super) fn wrap(text: &str, style: Style, width: f32) -> anyhow::Result<Vec<L
     Ok(lines)
 }
 
-/// Normalizes to composed characters, which more fonts have, and replaces line breaks and control characters
-/// with spaces.
-fn printable(text: &str) -> String {
-    text.nfc().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect()
+/// Normalizes to composed characters, which more fonts have, and replaces what must not be drawn.
+pub(super) fn printable(text: &str) -> String {
+    text.nfc().map(printable_char).collect()
+}
+
+/// Replaces line breaks, control characters and blank letters with spaces, and what has no meaning outside of
+/// the sender's software with U+FFFD: PDF/A-2a forbids private use (ISO 19005-2 §6.2.11.7.3), and text may not
+/// be mapped to U+FEFF or U+FFFE (§6.2.11.7.2).
+fn printable_char(c: char) -> char {
+    match c {
+        '\u{2028}' | '\u{2029}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => ' ',
+        // The word joiner has taken over the meaning of U+FEFF within a text.
+        '\u{feff}' => '\u{2060}',
+        '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}' => REPLACEMENT,
+        c if c.is_control() => ' ',
+        c if is_noncharacter(c) => REPLACEMENT,
+        c => c,
+    }
+}
+
+/// Whether Unicode never assigns `c` (<https://www.unicode.org/faq/private_use.html#noncharacters>).
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 struct Paragraph<'a> {
@@ -136,7 +157,7 @@ impl Paragraph<'_> {
             runs: Vec::new(),
             width: 0.0,
             size: self.style.size,
-            has_replacements: false,
+            has_replacements: self.slice(&range).contains(REPLACEMENT),
         };
         let Some(paragraph) = self.bidi.paragraphs.first().filter(|_| !range.is_empty()) else {
             return Ok(line);
@@ -149,9 +170,9 @@ impl Paragraph<'_> {
                 segments.reverse();
             }
             for segment in segments {
-                line.has_replacements |= segment.is_replaced;
                 let offset = segment.range.start - range.start;
-                let run = segment.shape(self.slice(&segment.range), offset, is_ltr, self.style.size);
+                let run = segment.shape(self.slice(&segment.range), offset, is_ltr, self.style)?;
+                line.has_replacements |= run.is_replaced;
                 line.width += run.width;
                 line.runs.push(run);
             }
@@ -162,62 +183,144 @@ impl Paragraph<'_> {
     /// Splits `range` into parts that a single font can draw, in logical order.
     fn segments(&self, range: &Range<usize>) -> anyhow::Result<Vec<Segment>> {
         let mut segments: Vec<Segment> = Vec::new();
-        for (at, cluster) in self.slice(range).grapheme_indices(true) {
-            let at = range.start + at..range.start + at + cluster.len();
-            let found = face_for_cluster(self.style.weight, cluster);
-            let is_replaced = found.is_none();
-            let face = match found {
-                Some(face) => face,
-                None => default_face(self.style.weight)?,
+        let mut start = range.start;
+        let parts = self.slice(range).graphemes(true).flat_map(|cluster| divide(self.style.weight, cluster));
+        for (length, drawing) in parts {
+            let range = start..start + length;
+            start = range.end;
+            let face = match drawing {
+                Drawing::With(face) => Some(face),
+                Drawing::Nothing => match segments.last_mut() {
+                    Some(last) => {
+                        last.range.end = range.end;
+                        continue;
+                    }
+                    None => Some(default_face(self.style.weight)?),
+                },
+                Drawing::Replacement => None,
             };
-            match segments.last_mut() {
-                Some(last) if !is_replaced && !last.is_replaced && std::ptr::eq(last.face, face) => {
-                    last.range.end = at.end;
+            match (segments.last_mut(), face) {
+                (Some(Segment { face: Some(last), range: before }), Some(face))
+                    if std::ptr::eq(*last, face) =>
+                {
+                    before.end = range.end;
                 }
-                _ => segments.push(Segment { face, range: at, is_replaced }),
+                _ => segments.push(Segment { face, range }),
             }
         }
         Ok(segments)
     }
 }
 
+/// How a part of a text is drawn.
+#[derive(Clone, Copy)]
+enum Drawing {
+    With(&'static FontFace),
+    /// It only affects what is around it.
+    Nothing,
+    /// No font has it.
+    Replacement,
+}
+
+/// Divides a grapheme cluster into parts, given as their lengths in bytes. It is one part if a font has all of
+/// it, or if no font has its base, like that of a family of emoji. Otherwise, its base is kept.
+fn divide(weight: Weight, cluster: &str) -> Vec<(usize, Drawing)> {
+    if cluster.chars().all(is_invisible) {
+        return vec![(cluster.len(), Drawing::Nothing)];
+    }
+    if let Some(face) = face_for(weight, cluster) {
+        return vec![(cluster.len(), Drawing::With(face))];
+    }
+    let mut parts: Vec<(usize, Drawing)> = Vec::new();
+    for c in cluster.chars() {
+        let has_base = parts.iter().any(|(_, drawing)| matches!(drawing, Drawing::With(_)));
+        let drawing = if is_invisible(c) || has_base && is_decoration(c) {
+            Drawing::Nothing
+        } else {
+            face_for(weight, c.encode_utf8(&mut [0; 4])).map_or(Drawing::Replacement, Drawing::With)
+        };
+        match (drawing, parts.last_mut()) {
+            (Drawing::Replacement, _) if !has_base => return vec![(cluster.len(), Drawing::Replacement)],
+            (Drawing::Replacement, Some((length, Drawing::Replacement))) => *length += c.len_utf8(),
+            _ => parts.push((c.len_utf8(), drawing)),
+        }
+    }
+    parts
+}
+
+/// Whether `c` makes a keycap of a digit, or sets the colour of an emoji's skin: its base means the same
+/// without it.
+fn is_decoration(c: char) -> bool {
+    matches!(c, '\u{20e3}' | '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+/// A part of a text. It is replaced if it has no font.
 struct Segment {
-    face: &'static FontFace,
+    face: Option<&'static FontFace>,
     range: Range<usize>,
-    is_replaced: bool,
 }
 
 impl Segment {
     /// Shapes `text`, which starts at `offset` in its line.
-    fn shape(&self, text: &str, offset: usize, is_ltr: bool, size: f32) -> Run {
-        let mut buffer = UnicodeBuffer::new();
-        buffer.push_str(if self.is_replaced { REPLACEMENT } else { text });
-        buffer.guess_segment_properties();
-        buffer.set_direction(if is_ltr { Direction::LeftToRight } else { Direction::RightToLeft });
-        let shaped = rustybuzz::shape(&self.face.shaper, &[], buffer);
-        let mut starts: Vec<usize> =
-            shaped.glyph_infos().iter().filter_map(|info| usize::try_from(info.cluster).ok()).collect();
-        starts.sort_unstable();
-        let unit = 1.0 / self.face.font.units_per_em();
-        let mut width = 0.0;
-        let glyphs = shaped.glyph_infos().iter().zip(shaped.glyph_positions()).map(|(info, position)| {
-            let start = usize::try_from(info.cluster).unwrap_or_default();
-            let next = starts.get(starts.partition_point(|other| *other <= start)).copied();
-            let range = if self.is_replaced { 0..text.len() } else { start..next.unwrap_or(text.len()) };
-            width += font_units(position.x_advance) * unit * size;
-            KrillaGlyph::new(
-                GlyphId::new(info.glyph_id),
-                font_units(position.x_advance) * unit,
-                font_units(position.x_offset) * unit,
-                font_units(position.y_offset) * unit,
-                font_units(position.y_advance) * unit,
-                range.start + offset..range.end + offset,
-                None,
-            )
-        });
-        let glyphs = glyphs.collect();
-        Run { font: self.face.font.clone(), glyphs, width }
+    fn shape(&self, text: &str, offset: usize, is_ltr: bool, style: Style) -> anyhow::Result<Run> {
+        if let Some(face) = self.face {
+            let run = shape_run(face, text, false, offset, is_ltr, style.size)?;
+            // Shaping may ask for a glyph that the text does not name, and krilla refuses to write a missing one.
+            if run.glyphs.iter().all(|glyph| glyph.glyph_id.to_u32() != 0) {
+                return Ok(run);
+            }
+        }
+        shape_run(default_face(style.weight)?, text, true, offset, is_ltr, style.size)
     }
+}
+
+fn shape_run(
+    face: &FontFace,
+    text: &str,
+    is_replaced: bool,
+    offset: usize,
+    is_ltr: bool,
+    size: f32,
+) -> anyhow::Result<Run> {
+    let mut buffer = UnicodeBuffer::new();
+    if is_replaced {
+        buffer.add(REPLACEMENT, 0);
+    } else {
+        for (at, c) in text.char_indices().filter(|(_, c)| face.has(*c) || !is_left_out(*c)) {
+            buffer.add(c, u32::try_from(at)?);
+        }
+    }
+    buffer.guess_segment_properties();
+    buffer.set_direction(if is_ltr { Direction::LeftToRight } else { Direction::RightToLeft });
+    let shaped = rustybuzz::shape(&face.shaper, &[], buffer);
+    let mut starts: Vec<usize> =
+        shaped.glyph_infos().iter().filter_map(|info| usize::try_from(info.cluster).ok()).collect();
+    starts.sort_unstable();
+    let unit = 1.0 / face.font.units_per_em();
+    let mut width = 0.0;
+    let glyphs = shaped.glyph_infos().iter().zip(shaped.glyph_positions()).map(|(info, position)| {
+        let start = usize::try_from(info.cluster).unwrap_or_default();
+        let next = starts.get(starts.partition_point(|other| *other <= start)).copied();
+        let range = start..next.unwrap_or(text.len());
+        width += font_units(position.x_advance) * unit * size;
+        KrillaGlyph::new(
+            GlyphId::new(info.glyph_id),
+            font_units(position.x_advance) * unit,
+            font_units(position.x_offset) * unit,
+            font_units(position.y_offset) * unit,
+            font_units(position.y_advance) * unit,
+            range.start + offset..range.end + offset,
+            None,
+        )
+    });
+    let glyphs = glyphs.collect();
+    Ok(Run { font: face.font.clone(), glyphs, width, is_replaced })
+}
+
+/// Whether `c` is not shaped unless the font has it: a decoration, or the one invisible character that
+/// rustybuzz does not know to be one.
+fn is_left_out(c: char) -> bool {
+    is_decoration(c) || c == '\u{180f}'
 }
 
 /// Converts a length in font units, which is at most a few thousand.
@@ -226,88 +329,4 @@ fn font_units(units: i32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STYLE: Style = Style { size: 10.0, weight: Weight::Regular };
-
-    fn glyphs(line: &Line) -> Vec<u32> {
-        line.runs.iter().flat_map(|run| run.glyphs.iter().map(|glyph| glyph.glyph_id.to_u32())).collect()
-    }
-
-    #[test]
-    fn every_script_has_glyphs() {
-        for text in [
-            "Ådám Nguyễn Thị Ánh",
-            "Ελένη Παπαδοπούλου",
-            "Наталія Ґалаґан",
-            "王小明 張偉",
-            "さくら カタカナ 山田太郎",
-            "김민준 박서연",
-            "محمد علي",
-            "שלום כהן",
-            "ปิยะพงษ์",
-            "प्रिया शर्मा",
-            "Արմեն",
-            "გიორგი",
-        ] {
-            for weight in [Weight::Regular, Weight::Bold] {
-                let line = shape_line(text, Style { weight, ..STYLE }).unwrap();
-                assert!(!line.has_replacements && line.width > 20.0, "{text}");
-                assert!(glyphs(&line).iter().all(|glyph| *glyph != 0), "{text} has a .notdef");
-            }
-        }
-    }
-
-    #[test]
-    fn a_missing_glyph_is_replaced_and_its_text_is_kept() {
-        let line = shape_line("Ada 👩‍👩‍👧 😀", STYLE).unwrap();
-        assert!(line.has_replacements && glyphs(&line).iter().all(|glyph| *glyph != 0));
-        let replaced: Vec<&str> = line
-            .runs
-            .iter()
-            .flat_map(|run| &run.glyphs)
-            .filter_map(|glyph| line.text.get(glyph.text_range.clone()))
-            .filter(|text| !text.is_ascii())
-            .collect();
-        assert_eq!(replaced, ["👩‍👩‍👧", "😀"], "a family is one character");
-    }
-
-    #[test]
-    fn hebrew_runs_right_to_left_and_its_digits_left_to_right() {
-        let line = shape_line("שלום 12", STYLE).unwrap();
-        let order: String = line
-            .runs
-            .iter()
-            .flat_map(|run| &run.glyphs)
-            .filter_map(|glyph| line.text.get(glyph.text_range.clone()))
-            .collect();
-        assert_eq!(order, "12 םולש");
-    }
-
-    #[test]
-    fn arabic_letters_join() {
-        let (joined, apart) = (shape_line("محمد", STYLE).unwrap(), shape_line("م ح م د", STYLE).unwrap());
-        let isolated: Vec<u32> = glyphs(&apart);
-        assert!(glyphs(&joined).iter().filter(|glyph| isolated.contains(glyph)).count() < 4);
-    }
-
-    #[test]
-    fn lines_break_between_words_or_else_within_a_word() {
-        let lines = |text: &str, width| -> Vec<String> {
-            let lines = wrap(text, STYLE, width).unwrap();
-            assert!(lines.iter().all(|line| line.width <= width), "{text}");
-            lines.into_iter().map(|line| line.text).collect()
-        };
-        assert_eq!(lines("one two three", 1000.0), ["one two three"]);
-        assert_eq!(lines("one two three", 45.0), ["one two", "three"]);
-        let long = "W".repeat(200);
-        let broken = lines(&long, 100.0);
-        assert!(broken.len() > 10 && broken.concat() == long);
-        assert!(lines("王小明王小明王小明", 50.0).len() > 1, "Chinese breaks without spaces");
-        assert_eq!(lines("", 100.0), Vec::<String>::new());
-        assert_eq!(lines("a\u{2028}b", 100.0), ["a b"]);
-        // A width less than one letter still results in one letter per line, and in termination.
-        assert_eq!(wrap("WWW", STYLE, 1.0).unwrap().len(), 3);
-    }
-}
+mod tests;

@@ -172,3 +172,15 @@ async fn a_document_that_cannot_be_stored_is_not_returned() {
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.status, StatusCode::OK);
 }
+
+/// A failure that the same request meets again is not a 503, after which clients repeat it.
+#[tokio::test]
+async fn a_document_that_cannot_be_rendered_is_an_internal_error() {
+    let shop = Shop::at("-000001-06-01T00:00:00Z");
+    shop.issuer().handle(&tea(id(1))).await.unwrap();
+    let service = Service { shop, files: Arc::default() };
+    let response = service.get(&ada(), id(1), &[PDF]).await;
+    assert_eq!(response.status, StatusCode::INTERNAL_SERVER_ERROR, "a PDF has no dates before our era");
+    assert_eq!(response.header("retry-after"), "");
+    assert!(service.files.keys().is_empty());
+}

@@ -28,7 +28,7 @@ async fn a_paid_order_gets_a_complete_invoice() {
     assert_eq!(invoice.seller.tax_id, "DE123456789");
     assert_eq!(invoice.buyer.address.as_ref().unwrap().city.as_str(), "London");
     // Later changes do not affect the invoice.
-    shop.products.put("TEA-001", "Darjeeling, old", Some(0));
+    shop.products.put("TEA-001", "Darjeeling, old", Some(0)).unwrap();
     shop.issuer().handle(&tea(id(1))).await.unwrap();
     assert_eq!(shop.invoices.all(), all);
 }
@@ -56,6 +56,18 @@ async fn a_deleted_product_is_named_by_its_sku_with_the_standard_rate() {
     shop.issuer().handle(&paid(id(1), NOON, &[line("GONE-1", 1, 100)])).await.unwrap();
     let line = shop.invoices.all().remove(0).lines.remove(0);
     assert_eq!((line.name, line.tax_rate), (None, TaxRate::try_from(1900).unwrap()));
+}
+
+#[tokio::test]
+async fn an_order_of_nothing_gets_an_invoice_without_a_payment_reference() {
+    let shop = Shop::at(NOON);
+    let mut free = serde_json::to_value(paid(id(1), NOON, &[line("TEA-001", 1, 0)])).unwrap();
+    free["data"].as_object_mut().unwrap().remove("payment_intent");
+    shop.issuer().handle(&serde_json::from_value(free).unwrap()).await.unwrap();
+    let invoice = shop.invoices.all().remove(0);
+    assert_eq!((invoice.total.to_string().as_str(), &invoice.payment_intent), ("0.00 EUR", &None));
+    let content = invoices::content::Content::from_invoice(&invoice);
+    assert_eq!(content.payment_note, "Es ist nichts zu bezahlen.");
 }
 
 #[tokio::test]

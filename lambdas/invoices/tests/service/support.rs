@@ -1,43 +1,18 @@
 //! Paid orders, a shop, and its products.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use domain::{Event, OrderId, Sku, TaxRate};
+use domain::{Event, OrderId, TaxRate};
 use invoices::adapters::memory::InMemoryInvoices;
 use invoices::issue::IssueInvoice;
 use invoices::settings::Settings;
-use invoices::store::{Catalogue, ProductInfo};
 use invoices::{Invoice, Seller};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use platform::lock;
-use platform::memory::{InjectedFaults, ManualClock};
+use platform::memory::ManualClock;
+use product_catalogue::memory::InMemoryCatalogue;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-/// A product catalogue in memory.
-#[derive(Default)]
-pub(crate) struct Products {
-    known: Mutex<BTreeMap<String, ProductInfo>>,
-    pub(crate) failures: InjectedFaults,
-}
-
-impl Products {
-    pub(crate) fn put(&self, sku: &str, name: &str, tax_rate: Option<u16>) {
-        let product = serde_json::from_value(json!({ "name": name, "tax_rate": tax_rate })).unwrap();
-        lock(&self.known).insert(sku.to_owned(), product);
-    }
-}
-
-#[async_trait]
-impl Catalogue for Products {
-    async fn product(&self, sku: &Sku, _: &str) -> anyhow::Result<Option<ProductInfo>> {
-        self.failures.check("asking for a product")?;
-        Ok(lock(&self.known).get(sku.as_str()).cloned())
-    }
-}
 
 pub(crate) fn settings() -> Settings {
     Settings {
@@ -53,16 +28,16 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) struct Shop {
     pub(crate) invoices: Arc<InMemoryInvoices>,
-    pub(crate) products: Arc<Products>,
+    pub(crate) products: Arc<InMemoryCatalogue>,
     pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Shop {
     /// Creates a shop with this current time.
     pub(crate) fn at(now: &str) -> Self {
-        let products = Products::default();
-        products.put("TEA-001", "Darjeeling First Flush", Some(700));
-        products.put("POT-001", "Teapot", None);
+        let products = InMemoryCatalogue::default();
+        products.put("TEA-001", "Darjeeling First Flush", Some(700)).unwrap();
+        products.put("POT-001", "Teapot", None).unwrap();
         let clock = Arc::new(ManualClock::new(now.parse().unwrap()));
         Self { invoices: Arc::default(), products: Arc::new(products), clock }
     }

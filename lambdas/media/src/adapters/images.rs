@@ -10,7 +10,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use domain::product::Upload;
 use domain::{Sku, UploadId};
 use jiff::SignedDuration;
+use platform::clock::SystemClock;
 use platform::config;
+use platform::optimistic::Attempts;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Images;
@@ -115,21 +117,27 @@ impl DynamoDbImages {
     /// failed.
     async fn write_all(&self, puts: Vec<Put>) -> anyhow::Result<Result<(), Vec<bool>>> {
         let items = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect();
-        let response = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        let cancelled = match response.map_err(SdkError::into_service_error) {
-            Ok(_) => return Ok(Ok(())),
-            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
-            Err(error) => return Err(anyhow::Error::new(error).context("the upload could not be written")),
-        };
-        let failed_conditions: Vec<bool> = cancelled
-            .cancellation_reasons()
-            .iter()
-            .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
-            .collect();
-        if failed_conditions.contains(&true) {
-            return Ok(Err(failed_conditions));
+        let write = self.client.transact_write_items().set_transact_items(Some(items));
+        let mut attempts = Attempts::at("the upload", &SystemClock);
+        loop {
+            attempts.start().await?;
+            let cancelled = match write.clone().send().await.map_err(SdkError::into_service_error) {
+                Ok(_) => return Ok(Ok(())),
+                Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled,
+                Err(error) => {
+                    return Err(anyhow::Error::new(error).context("the upload could not be written"));
+                }
+            };
+            let codes = || cancelled.cancellation_reasons().iter().map(|reason| reason.code());
+            let failed_conditions: Vec<bool> =
+                codes().map(|code| code == Some("ConditionalCheckFailed")).collect();
+            if failed_conditions.contains(&true) {
+                return Ok(Err(failed_conditions));
+            }
+            if !codes().any(|code| code == Some("TransactionConflict")) {
+                return Err(anyhow::Error::new(cancelled).context("the upload could not be written"));
+            }
         }
-        Err(anyhow::Error::new(cancelled).context("the upload conflicted with other writes"))
     }
 }
 

@@ -11,7 +11,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
 
 use super::colors::{self, Profile};
-use super::{MAX_PIXELS, animation, jpeg};
+use super::{MAX_PIXELS, animation, exif, jpeg};
 
 /// A decoded image.
 pub(super) struct Decoded {
@@ -67,8 +67,7 @@ fn decode_with<D: ImageDecoder>(
         return Err(RejectReason::TooManyPixels);
     }
     decoder.set_limits(limits()).map_err(reject_reason)?;
-    // Invalid metadata is no reason to reject the image.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = exif::orientation(content, format);
     let (profile, colors) = colors::parse_profile(decoder.icc_profile().ok().flatten().as_deref());
     let animated = is_animated(&decoder);
     let pixels = DynamicImage::from_decoder(decoder).map_err(reject_reason)?;

@@ -1,4 +1,4 @@
-//! Checks of the markers of a JPEG before it is decoded (ITU-T T.81, Annex B).
+//! The markers of a JPEG (ITU-T T.81, Annex B), which are checked before it is decoded.
 
 use domain::product::RejectReason;
 
@@ -35,6 +35,26 @@ pub(super) fn check(content: &[u8]) -> Result<(), RejectReason> {
             }
         }
     }
+}
+
+/// Returns the content of the segments with this marker before the image data.
+pub(super) fn segments(content: &[u8], wanted: u8) -> Vec<&[u8]> {
+    let mut rest = content;
+    let next = || {
+        loop {
+            match next_marker(&mut rest)? {
+                SOS | EOI => return None,
+                SOI | 0xD0..=0xD7 | 0x01 => {}
+                marker => {
+                    let segment = rest;
+                    skip_segment(&mut rest)?;
+                    let length = segment.len().saturating_sub(rest.len());
+                    return Some((marker, segment.get(2..length).unwrap_or_default()));
+                }
+            }
+        }
+    };
+    std::iter::from_fn(next).filter(|(marker, _)| *marker == wanted).map(|(_, segment)| segment).collect()
 }
 
 /// Returns the next marker. In the compressed data before it, each `FF` is followed by `00`.

@@ -1,4 +1,4 @@
-//! Resizing.
+//! Resizes images to the sizes of renditions.
 
 use domain::product::RejectReason;
 use fast_image_resize::Resizer;

@@ -6,7 +6,7 @@ use domain::product::RejectReason;
 use image::ImageFormat;
 use media::rendition::render;
 
-use crate::support::{corpus, file, jpeg, png, quarters};
+use crate::support::{corpus, crc, file, jpeg, png, quarters};
 
 #[track_caller]
 fn rejection(name: &str, content: &[u8]) -> RejectReason {
@@ -52,13 +52,6 @@ fn other_file_formats_are_rejected() {
     ] {
         assert_eq!(rejection(name, content), RejectReason::NotAnImage, "{name}");
     }
-}
-
-fn crc(bytes: &[u8]) -> [u8; 4] {
-    let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & 0_u32.wrapping_sub(crc & 1)))
-    });
-    (!crc).to_be_bytes()
 }
 
 /// A valid PNG, except that its header claims a different size.

@@ -38,6 +38,14 @@ pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     file(quarters(width, height), ImageFormat::Png)
 }
 
+/// The checksum of the name and the data of a PNG chunk.
+pub(crate) fn crc(bytes: &[u8]) -> [u8; 4] {
+    let crc = bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & 0_u32.wrapping_sub(crc & 1)))
+    });
+    (!crc).to_be_bytes()
+}
+
 pub(crate) fn corpus(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
     std::fs::read(format!("{folder}/{name}")).unwrap()

@@ -9,7 +9,7 @@ use platform::lock;
 use platform::memory::InjectedFaults;
 
 use crate::mail::Email;
-use crate::store::Mailer;
+use crate::store::{Delivery, Mailer};
 
 /// A mailer that stores what it sends.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub struct InMemoryMailer {
     pub lost_responses: InjectedFaults,
     /// Whether every email is rejected permanently.
     pub rejects_all: AtomicBool,
+    /// Whether every recipient's address is refused.
+    pub refuses_addresses: AtomicBool,
 }
 
 impl InMemoryMailer {
@@ -32,17 +34,20 @@ impl InMemoryMailer {
 
 #[async_trait]
 impl Mailer for InMemoryMailer {
-    async fn send(&self, email: &Email) -> Result<String, EffectError> {
+    async fn send(&self, email: &Email) -> Result<Delivery, EffectError> {
         self.failures.check("sending").map_err(EffectError::NotDone)?;
         if self.rejects_all.load(Ordering::SeqCst) {
             return Err(EffectError::Refused(anyhow::anyhow!("the email was rejected: MessageRejected")));
         }
-        let receipt = {
+        if self.refuses_addresses.load(Ordering::SeqCst) {
+            return Ok(Delivery::Undeliverable { code: "BadRequestException".to_owned() });
+        }
+        let message_id = {
             let mut sent = lock(&self.sent);
             sent.push(email.clone());
             format!("mail-{}", sent.len())
         };
         self.lost_responses.check("receiving the response").map_err(EffectError::Unknown)?;
-        Ok(receipt)
+        Ok(Delivery::Accepted { message_id })
     }
 }

@@ -8,18 +8,24 @@ use domain::{Attempt, Event, Fact, VoidReason};
 use jiff::{SignedDuration, Timestamp};
 use notifications::adapters::memory::InMemoryMailer;
 use notifications::mail::EmailKind;
+use notifications::names::ProductNames;
 use notifications::send::SendEmail;
 use notifications::store::Mailer;
 use platform::idempotency::{Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, Task};
 use platform::memory::ManualClock;
 use platform::{Clock, EventHandler, Failure};
+use product_catalogue::Catalogue;
+use product_catalogue::memory::InMemoryCatalogue;
 use uuid::Uuid;
 
-use crate::support::{created, details_of, order_id, paid, paid_by, voided};
+use crate::support::{
+    created, details_in, details_of, order_id, paid, paid_by, rejected, shortages, sold_out, voided,
+};
 
 struct World {
     claims: Arc<InMemoryIdempotencyStore>,
     mailer: Arc<InMemoryMailer>,
+    catalogue: Arc<InMemoryCatalogue>,
     clock: Arc<ManualClock>,
     function: SendEmail,
 }
@@ -27,6 +33,8 @@ struct World {
 fn world() -> World {
     let claims = Arc::new(InMemoryIdempotencyStore::default());
     let mailer = Arc::new(InMemoryMailer::default());
+    let catalogue = Arc::new(InMemoryCatalogue::default());
+    catalogue.put("TEA-001", "Darjeeling", None).unwrap();
     let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_795_428_930).unwrap()));
     let function = SendEmail {
         idempotency: Idempotency::new(
@@ -34,9 +42,13 @@ fn world() -> World {
             Arc::clone(&clock) as Arc<dyn Clock>,
         ),
         mailer: Arc::clone(&mailer) as Arc<dyn Mailer>,
+        names: ProductNames::new(
+            Arc::clone(&catalogue) as Arc<dyn Catalogue>,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        ),
         shop: "Tea & Co".to_owned(),
     };
-    World { claims, mailer, clock, function }
+    World { claims, mailer, catalogue, clock, function }
 }
 
 fn key() -> Key {
@@ -84,7 +96,7 @@ async fn an_email_is_sent_once_however_often_its_event_is_delivered() {
 async fn each_kind_of_email_has_its_own_claim() {
     let world = world();
     world.send().await.unwrap();
-    world.function.handle(&voided(VoidReason::Expired)).await.unwrap();
+    world.function.handle(&voided(details_in(None), VoidReason::Expired)).await.unwrap();
     let kinds: Vec<_> = world.mailer.sent().iter().map(|email| email.kind).collect();
     assert_eq!(kinds, [EmailKind::Confirmation, EmailKind::Cancellation]);
 }
@@ -138,6 +150,32 @@ async fn a_rejected_email_needs_manual_intervention() {
 }
 
 #[tokio::test]
+async fn an_undeliverable_email_is_recorded_and_not_sent_again() {
+    let world = world();
+    world.mailer.refuses_addresses.store(true, Ordering::SeqCst);
+    world.send().await.unwrap();
+    let claim = world.claim().await.unwrap();
+    assert!(
+        matches!(&claim.status, Status::Completed { receipt, .. } if receipt == "undeliverable: BadRequestException"),
+        "{claim:?}"
+    );
+    world.mailer.refuses_addresses.store(false, Ordering::SeqCst);
+    world.send().await.unwrap();
+    assert!(world.mailer.sent().is_empty());
+    world.handle(&voided(details_in(None), VoidReason::Expired)).await.unwrap();
+    assert_eq!(world.mailer.sent().len(), 1, "another email of the order is not affected");
+}
+
+#[tokio::test]
+async fn no_email_is_sent_about_a_product_that_does_not_exist() {
+    let world = world();
+    world.handle(&rejected(details_in(None), &shortages())).await.unwrap();
+    assert!(world.mailer.sent().is_empty() && world.claims.claims().is_empty());
+    world.handle(&sold_out()).await.unwrap();
+    assert_eq!(world.mailer.sent().len(), 1);
+}
+
+#[tokio::test]
 async fn an_email_that_may_have_been_sent_is_sent_again_when_the_lease_expires() {
     let world = world();
     world.mailer.lost_responses.fail_next(1);
@@ -184,6 +222,41 @@ async fn a_republished_event_is_as_old_as_its_order() {
     let republished = Event::new(event.subject, event.fact, world.clock.now(), cause);
     assert!(matches!(world.handle(&republished).await, Err(Failure::Reject(_))));
     assert!(world.mailer.sent().is_empty());
+}
+
+#[tokio::test]
+async fn an_email_names_the_products() {
+    let world = world();
+    // One failed request is no reason to show a SKU.
+    world.catalogue.failures.fail_next(1);
+    world.send().await.unwrap();
+    let text = &world.mailer.sent()[0].text;
+    assert!(text.contains("2 × \u{2068}Darjeeling\u{2069}"), "{text}");
+    // This product does not exist any more.
+    assert!(text.contains("1 × \u{2068}CUP-007\u{2069}"), "{text}");
+}
+
+#[tokio::test]
+async fn an_email_is_sent_without_names_if_the_catalogue_is_unavailable() {
+    let down = world();
+    down.catalogue.failures.fail_next(u32::MAX);
+    let silent = world();
+    silent.catalogue.hangs.store(true, Ordering::SeqCst);
+    for world in [down, silent] {
+        world.send().await.unwrap();
+        let sent = world.mailer.sent();
+        assert_eq!(sent.len(), 1);
+        assert!(sent[0].text.contains("2 × \u{2068}TEA-001\u{2069}"), "{}", sent[0].text);
+    }
+}
+
+#[tokio::test]
+async fn a_redelivery_after_a_product_was_renamed_sends_no_second_email() {
+    let world = world();
+    world.send().await.unwrap();
+    world.catalogue.put("TEA-001", "Darjeeling First Flush", None).unwrap();
+    world.send().await.unwrap();
+    assert_eq!(world.mailer.sent().len(), 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use platform::lock;
 use platform::memory::InjectedFaults;
 
@@ -15,6 +15,7 @@ use crate::store::{Depth, Queues, Reports};
 #[derive(Debug, Default)]
 pub struct InMemoryReports {
     last: Mutex<Option<Report>>,
+    awaited_since: Mutex<Option<Timestamp>>,
     /// Faults of any call.
     pub failures: InjectedFaults,
 }
@@ -24,6 +25,11 @@ impl Reports for InMemoryReports {
     async fn last(&self) -> anyhow::Result<Option<Report>> {
         self.failures.check("reading the report")?;
         Ok(lock(&self.last).clone())
+    }
+
+    async fn awaited_since(&self, now: Timestamp) -> anyhow::Result<Timestamp> {
+        self.failures.check("recording the wait for the first report")?;
+        Ok(*lock(&self.awaited_since).get_or_insert(now))
     }
 
     async fn save(&self, report: &Report) -> anyhow::Result<()> {

@@ -4,16 +4,20 @@ use anyhow::Context;
 use async_trait::async_trait;
 use aws::dynamodb::{number, put_if, text};
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ReturnValue;
+use jiff::Timestamp;
 use platform::config;
 
 use crate::report::Report;
 use crate::store::Reports;
 
-/// The key of the only item.
+/// The key of the latest report.
 const ITEM_NAME: &str = "last";
+/// The key of the time since which the first report has been awaited.
+const AWAITED_NAME: &str = "awaited";
 
-/// A table with one item: the latest report as JSON in `report`, and its time in `checked_at` (Unix
-/// milliseconds).
+/// A table with the latest report: as JSON in `report`, and its time in `checked_at` (Unix milliseconds).
+/// Another item has the time in `awaited_since` (Unix milliseconds).
 #[derive(Debug, Clone)]
 pub struct DynamoDbReports {
     client: Client,
@@ -45,6 +49,24 @@ impl Reports for DynamoDbReports {
         let report =
             item.get("report").and_then(|value| value.as_s().ok()).context("the item has no report")?;
         Ok(Some(serde_json::from_str(report).context("the report cannot be parsed")?))
+    }
+
+    async fn awaited_since(&self, now: Timestamp) -> anyhow::Result<Timestamp> {
+        let response = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("name", text(AWAITED_NAME))
+            .update_expression("SET awaited_since = if_not_exists(awaited_since, :now)")
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .context("the wait for the first report could not be recorded")?;
+        let item = response.attributes.unwrap_or_default();
+        let since = item.get("awaited_since").and_then(|value| value.as_n().ok());
+        let since: i64 = since.context("the item has no time")?.parse()?;
+        Ok(Timestamp::from_millisecond(since)?)
     }
 
     async fn save(&self, report: &Report) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use platform::memory::InjectedFaults;
 
 use super::item::{shard_of, sortable};
 use super::outbox::MAX_ROWS;
+use crate::quota::Quota;
 use crate::store::{
     IdempotencyRecord, OPEN_SHARDS, OpenOrdersCursor, Orders, Outbox, OutboxRow, Page, Placed, Stored,
 };
@@ -31,6 +32,8 @@ struct Tables {
     orders: BTreeMap<OrderId, Stored>,
     outbox: BTreeMap<EventId, Event>,
     idempotency: BTreeMap<String, IdempotencyRecord>,
+    /// The number of orders by customer and start of the window.
+    counts: BTreeMap<(CustomerId, i64), u32>,
 }
 
 impl InMemoryOrders {
@@ -40,10 +43,20 @@ impl InMemoryOrders {
         tables.orders.iter().map(|(id, stored)| (*id, stored.value.clone())).collect()
     }
 
+    /// All idempotency records.
+    pub fn idempotency_records(&self) -> Vec<IdempotencyRecord> {
+        lock(&self.tables).idempotency.values().cloned().collect()
+    }
+
     /// The events that have not been published yet.
     pub fn pending_events(&self) -> Vec<Event> {
         lock(&self.tables).outbox.values().cloned().collect()
     }
+}
+
+fn ensure_is_new(tables: &Tables, order: &Order) -> anyhow::Result<()> {
+    anyhow::ensure!(!tables.orders.contains_key(&order.id), "order {} already exists", order.id);
+    Ok(())
 }
 
 #[async_trait]
@@ -53,6 +66,7 @@ impl Orders for InMemoryOrders {
         order: &Order,
         event: &Event,
         record: &IdempotencyRecord,
+        quota: Option<&Quota>,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
         self.failures.check("placing an order")?;
@@ -62,7 +76,16 @@ impl Orders for InMemoryOrders {
         {
             return Ok(Placed::Replayed(existing.clone()));
         }
-        anyhow::ensure!(!tables.orders.contains_key(&order.id), "order {} already exists", order.id);
+        if let Some(Quota { customer, window, max_orders, .. }) = quota {
+            let counter = (customer.clone(), *window);
+            let count = tables.counts.get(&counter).copied().unwrap_or_default();
+            if count >= *max_orders {
+                return Ok(Placed::LimitReached);
+            }
+            ensure_is_new(&tables, order)?;
+            tables.counts.insert(counter, count.saturating_add(1));
+        }
+        ensure_is_new(&tables, order)?;
         tables.idempotency.insert(record.key.clone(), record.clone());
         tables.orders.insert(order.id, Stored { value: order.clone(), version: 1 });
         tables.outbox.insert(event.id, event.clone());

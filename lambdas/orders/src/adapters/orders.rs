@@ -1,29 +1,25 @@
 //! Orders in DynamoDB.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{cut_to_page, number, page_limit, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 use domain::order::Order;
 use domain::{CustomerId, Event, OrderId};
 use jiff::Timestamp;
+use platform::clock::SystemClock;
 use platform::config;
+use platform::optimistic::Attempts;
 
 use super::item::{order_item, outbox_item, parse_order, shard_name, sortable};
+use crate::quota::Quota;
 use crate::store::{IdempotencyRecord, OPEN_SHARDS, OpenOrdersCursor, Orders, Page, Placed, Stored};
 
-/// The delays between the attempts to place an order that conflicts with another request with the same key.
-const RETRY_DELAYS: [Duration; 4] = [
-    Duration::from_millis(20),
-    Duration::from_millis(60),
-    Duration::from_millis(150),
-    Duration::from_millis(300),
-];
+/// The position of the counter in the transaction that places an order.
+const COUNTER_POSITION: usize = 3;
 /// The page size when listing open orders.
 const OPEN_ORDERS_PAGE_SIZE: i32 = 100;
 
@@ -36,10 +32,12 @@ pub struct DynamoDbOrders {
     outbox: Option<String>,
     /// Set only for the API, which is the only function that places orders.
     idempotency: Option<String>,
+    /// Set only for the API.
+    counts: Option<String>,
 }
 
 impl DynamoDbOrders {
-    /// The tables in `ORDERS_TABLE`, `OUTBOX_TABLE` and `IDEMPOTENCY_TABLE`.
+    /// The tables in `ORDERS_TABLE`, `OUTBOX_TABLE`, `IDEMPOTENCY_TABLE` and `ORDER_COUNTS_TABLE`.
     ///
     /// # Errors
     /// When `ORDERS_TABLE` is not set.
@@ -49,12 +47,28 @@ impl DynamoDbOrders {
             orders: config::required("ORDERS_TABLE")?,
             outbox: config::required("OUTBOX_TABLE").ok(),
             idempotency: config::required("IDEMPOTENCY_TABLE").ok(),
+            counts: config::required("ORDER_COUNTS_TABLE").ok(),
         })
     }
 
     /// The tables with these names.
-    pub fn new(client: Client, orders: String, outbox: String, idempotency: String) -> Self {
-        Self { client, orders, outbox: Some(outbox), idempotency: Some(idempotency) }
+    pub fn new(client: Client, orders: String, outbox: String, idempotency: String, counts: String) -> Self {
+        Self { client, orders, outbox: Some(outbox), idempotency: Some(idempotency), counts: Some(counts) }
+    }
+
+    /// Increments the counter of the customer's orders, on condition that it is below the limit.
+    fn count_order(&self, quota: &Quota) -> anyhow::Result<TransactWriteItem> {
+        let update = Update::builder()
+            .table_name(self.counts.as_ref().context("ORDER_COUNTS_TABLE is not set")?)
+            .key("customer_id", text(&quota.customer))
+            .key("window", text(quota.window))
+            .update_expression("SET expires_at = :end ADD order_count :one")
+            .condition_expression("attribute_not_exists(order_count) OR order_count < :max")
+            .expression_attribute_values(":end", number(quota.ends_at))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":max", number(quota.max_orders))
+            .build()?;
+        Ok(TransactWriteItem::builder().update(update).build())
     }
 
     fn put_outbox(&self, event: &Event) -> anyhow::Result<TransactWriteItem> {
@@ -88,6 +102,7 @@ impl Orders for DynamoDbOrders {
         order: &Order,
         event: &Event,
         record: &IdempotencyRecord,
+        quota: Option<&Quota>,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
         let table = self.idempotency.as_deref().context("IDEMPOTENCY_TABLE is not set")?;
@@ -99,33 +114,40 @@ impl Orders for DynamoDbOrders {
             .expression_attribute_names("#key", "key")
             .expression_attribute_values(":now", number(now.as_second()))
             .build()?;
-        let order = Put::builder()
+        let put = Put::builder()
             .table_name(&self.orders)
             .set_item(Some(order_item(order, 1)?))
             .condition_expression("attribute_not_exists(order_id)")
             .build()?;
-        let writes = [
+        let mut writes = vec![
             TransactWriteItem::builder().put(key).build(),
-            TransactWriteItem::builder().put(order).build(),
+            TransactWriteItem::builder().put(put).build(),
             self.put_outbox(event)?,
         ];
-        for delay in RETRY_DELAYS {
+        if let Some(quota) = quota {
+            writes.insert(COUNTER_POSITION, self.count_order(quota)?);
+        }
+        let mut attempts = Attempts::at("the order", &SystemClock);
+        loop {
+            attempts.start().await?;
             let response =
-                self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await;
+                self.client.transact_write_items().set_transact_items(Some(writes.clone())).send().await;
             match response.map_err(SdkError::into_service_error) {
                 Ok(_) => return Ok(Placed::Created),
-                // The key has been used, or a concurrent request with the same key is being written.
-                Err(TransactWriteItemsError::TransactionCanceledException(_)) => {
+                // The key has been used, the limit is reached, or a concurrent request is being written.
+                Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     let existing = self.idempotency_record(table, &record.key).await?;
                     if let Some(existing) = existing.filter(|record| record.expires_at >= now.as_second()) {
                         return Ok(Placed::Replayed(existing));
                     }
+                    let reason = cancelled.cancellation_reasons().get(COUNTER_POSITION);
+                    if reason.and_then(|reason| reason.code()) == Some("ConditionalCheckFailed") {
+                        return Ok(Placed::LimitReached);
+                    }
                 }
                 Err(error) => return Err(anyhow::Error::new(error).context("failed to write the order")),
             }
-            tokio::time::sleep(delay).await;
         }
-        anyhow::bail!("{} attempts to place the order failed because of write conflicts", RETRY_DELAYS.len())
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
@@ -150,20 +172,18 @@ impl Orders for DynamoDbOrders {
             .key_condition_expression("customer_id = :customer")
             .expression_attribute_values(":customer", text(customer))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit)?);
+            .limit(page_limit(limit));
         if let Some(after) = after {
             query = query
                 .exclusive_start_key("customer_id", text(customer))
                 .exclusive_start_key("order_id", text(after));
         }
         let response = query.send().await.context("failed to list the orders of the customer")?;
-        let has_more = response.last_evaluated_key.is_some();
-        let orders: Vec<Order> = response
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| Ok(parse_order(item)?.value))
-            .collect::<anyhow::Result<_>>()?;
+        let is_incomplete = response.last_evaluated_key.is_some();
+        let mut items = response.items.unwrap_or_default();
+        let has_more = cut_to_page(&mut items, limit, is_incomplete);
+        let orders: Vec<Order> =
+            items.into_iter().map(|item| Ok(parse_order(item)?.value)).collect::<anyhow::Result<_>>()?;
         let next = orders.last().filter(|_| has_more).map(|order| order.id);
         Ok(Page { orders, next })
     }

@@ -6,5 +6,7 @@ mod expire;
 mod list;
 mod owner;
 mod place;
+mod quota;
+mod recipient;
 mod support;
 mod track;

@@ -7,13 +7,9 @@ use orders::api::routes;
 use platform::http::{Caller, Scope};
 use serde_json::{Value, json};
 
-use crate::support::{Service, TestResponse, customer, order, partner, staff};
-
-fn without_customer_id() -> Value {
-    let mut order = order();
-    order["customer"].as_object_mut().unwrap().remove("id");
-    order
-}
+use crate::support::{
+    Service, TestResponse, customer, health_check, order, own_order, partner, staff, synthetic_order,
+};
 
 async fn place(service: &Service, caller: &Caller, path: &str, key: &str, body: &Value) -> TestResponse {
     let request =
@@ -34,7 +30,7 @@ async fn cancel(service: &Service, caller: &Caller, path: &str) -> StatusCode {
 async fn customers_access_only_their_own_orders() {
     let service = Service::new();
     let (ada, eve) = (customer("ada"), customer("eve"));
-    let placed = place(&service, &ada, "/orders", "k", &without_customer_id()).await;
+    let placed = place(&service, &ada, "/orders", "k", &own_order()).await;
     assert_eq!((placed.status, &placed.body["customer"]["id"]), (StatusCode::CREATED, &json!("ada")));
     let path = format!("/orders/{}", placed.id());
     assert_eq!(get(&service, &ada, &path).await.status, StatusCode::OK);
@@ -64,7 +60,7 @@ async fn customers_access_only_their_own_orders() {
 #[tokio::test]
 async fn idempotency_keys_are_scoped_to_the_caller() {
     let service = Service::new();
-    let body = without_customer_id();
+    let body = own_order();
     let first = place(&service, &customer("ada"), "/orders", "1", &body).await;
     let second = place(&service, &customer("eve"), "/orders", "1", &body).await;
     assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::CREATED));
@@ -74,7 +70,7 @@ async fn idempotency_keys_are_scoped_to_the_caller() {
 #[tokio::test]
 async fn staff_must_specify_the_customer() {
     let service = Service::new();
-    let response = place(&service, &staff(), "/orders", "k", &without_customer_id()).await;
+    let response = place(&service, &staff(), "/orders", "k", &own_order()).await;
     assert_eq!(response.error_locations(), ["/customer/id"]);
     assert_eq!(get(&service, &staff(), "/orders").await.error_locations(), ["customer_id"]);
 }
@@ -112,7 +108,7 @@ async fn each_route_requires_its_scope() {
         scopes: [Scope::OrdersRead].into_iter().collect(),
     };
     assert_eq!(get(&service, &reader, "/orders").await.status, StatusCode::OK);
-    let refused = place(&service, &reader, "/orders", "k", &without_customer_id()).await;
+    let refused = place(&service, &reader, "/orders", "k", &own_order()).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(refused.body["type"], "urn:serverless-orders:problem:insufficient-scope");
     for (caller, path, status) in [
@@ -126,21 +122,10 @@ async fn each_route_requires_its_scope() {
     }
 }
 
-fn health_check(scopes: impl IntoIterator<Item = Scope>) -> Caller {
-    Caller::Machine { id: "m".parse().unwrap(), scopes: scopes.into_iter().collect() }
-}
-
-/// The order that `check-health` places.
-fn synthetic_order() -> Value {
-    let mut order = order();
-    order["customer"]["id"] = json!(SYNTHETIC_CUSTOMER_ID);
-    order
-}
-
 #[tokio::test]
 async fn the_health_check_cannot_access_any_other_order() {
     let service = Service::new();
-    let ada = place(&service, &customer("ada"), "/orders", "k", &without_customer_id()).await.id();
+    let ada = place(&service, &customer("ada"), "/orders", "k", &own_order()).await.id();
     let partners = place(&service, &partner("client1"), "/partner/orders", "k", &order()).await.id();
     let pending = service.pending_count();
     let absent: OrderId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();

@@ -89,6 +89,45 @@ async fn all_errors_in_key_and_body_are_reported_together() {
     assert!(service.orders.pending_events().is_empty());
 }
 
+/// An order of one piece at a price.
+fn order_at(amount: u32, currency: &str) -> serde_json::Value {
+    let mut order = order();
+    order["lines"][0]["quantity"] = json!(1);
+    order["lines"][0]["unit_price"] = json!({"amount": amount, "currency": currency});
+    order
+}
+
+#[tokio::test]
+async fn a_total_that_the_payment_provider_refuses_is_refused_with_the_least_amount() {
+    for (amount, currency, detail) in [
+        (49, "EUR", "the total must be 0 or at least 0.50 EUR, is 0.49 EUR"),
+        (49, "JPY", "the total must be 0 or at least 50 JPY, is 49 JPY"),
+        (17_499, "HUF", "the total must be 0 or at least 175.00 HUF, is 174.99 HUF"),
+        (1255, "KWD", "the total must be a multiple of 0.010 KWD, is 1.255 KWD"),
+    ] {
+        let service = Service::new();
+        let response = service.place("key-1", &order_at(amount, currency)).await;
+        assert_eq!((response.status, response.error_locations()), (StatusCode::BAD_REQUEST, vec!["/lines"]));
+        assert_eq!(response.body["errors"][0]["detail"], detail);
+        assert_eq!(service.pending_count(), 0);
+    }
+    let response = Service::new().place("key-1", &order_at(500, "ISK")).await;
+    assert_eq!((response.status, response.error_locations()), (StatusCode::BAD_REQUEST, vec!["/lines"]));
+    // The whole order counts, not a line.
+    let mut cheap = order_at(5, "EUR");
+    cheap["lines"][0]["quantity"] = json!(10);
+    assert_eq!(Service::new().place("key-1", &cheap).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn an_order_of_nothing_is_accepted_in_any_currency() {
+    for currency in ["EUR", "KWD", "ISK"] {
+        let response = Service::new().place("key-1", &order_at(0, currency)).await;
+        assert_eq!(response.status, StatusCode::CREATED, "{}", response.text);
+        assert_eq!(response.body["total"]["amount"], 0);
+    }
+}
+
 #[tokio::test]
 async fn keys_that_are_empty_too_long_or_contain_spaces_are_rejected() {
     let service = Service::new();

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use domain::fact::{PaymentSucceeded, PaymentVoided, ReservationRejected};
-use domain::{Cause, Event, Fact, OrderDetails, OrderId, VoidReason};
+use domain::{
+    Cause, Event, Fact, OrderDetails, OrderId, SYNTHETIC_CUSTOMER_ID, Shortage, ShortageKind, VoidReason,
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use orders::adapters::memory::InMemoryOrders;
 use orders::api::{Api, router};
+use orders::quota::OrderLimit;
 use orders::store::Orders;
 use orders::track::TrackOrder;
 use platform::host::http::build_app;
-use platform::http::access::Scopes;
+use platform::http::access::{Scopes, VerifiedEmail};
 use platform::http::{Caller, Scope};
 use platform::memory::{Bus, ManualClock};
 use platform::{Clock, EventHandler};
@@ -31,6 +34,8 @@ pub(crate) struct Service {
 pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) location: Option<String>,
+    /// `Retry-After`, in seconds.
+    pub(crate) retry_after: Option<i64>,
     pub(crate) text: String,
     pub(crate) body: Value,
 }
@@ -40,7 +45,15 @@ impl TestResponse {
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let location = parts.headers.get("location").map(|value| value.to_str().unwrap().to_owned());
-        Self { status: parts.status, location, body: serde_json::from_str(&text).unwrap_or_default(), text }
+        let retry_after =
+            parts.headers.get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
+        Self {
+            status: parts.status,
+            location,
+            retry_after,
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
     }
 
     pub(crate) fn id(&self) -> OrderId {
@@ -57,12 +70,29 @@ impl TestResponse {
     }
 }
 
+/// The limit on the orders of a customer.
+pub(crate) const LIMIT: OrderLimit = OrderLimit { max_orders: 5, window_seconds: 600 };
+
 pub(crate) fn order() -> Value {
     json!({
         "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
         "payment_method": "pm_card_visa",
         "lines": [{"sku": "TEA-001", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
     })
+}
+
+/// The order of a customer who orders for themselves.
+pub(crate) fn own_order() -> Value {
+    let mut order = order();
+    order["customer"].as_object_mut().unwrap().remove("id");
+    order
+}
+
+/// The order that `check-health` places.
+pub(crate) fn synthetic_order() -> Value {
+    let mut order = order();
+    order["customer"]["id"] = json!(SYNTHETIC_CUSTOMER_ID);
+    order
 }
 
 impl Service {
@@ -75,12 +105,24 @@ impl Service {
         self.call_as(staff(), request).await
     }
 
-    /// Sends a request as a caller that the gateway has authenticated.
-    pub(crate) async fn call_as(&self, caller: Caller, mut request: Request<Body>) -> TestResponse {
+    /// Sends a request as a caller that the gateway has authenticated. The verified address of a user is that of
+    /// [`order`].
+    pub(crate) async fn call_as(&self, caller: Caller, request: Request<Body>) -> TestResponse {
+        self.call_with_email(caller, Some("ada@example.com"), request).await
+    }
+
+    /// Sends a request as a caller with this verified address.
+    pub(crate) async fn call_with_email(
+        &self,
+        caller: Caller,
+        email: Option<&str>,
+        mut request: Request<Body>,
+    ) -> TestResponse {
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(VerifiedEmail(email.map(|email| email.parse().unwrap())));
         let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let app = build_app(router(Api { orders, clock: Arc::clone(&clock) }), clock);
+        let app = build_app(router(Api { orders, limit: LIMIT, clock: Arc::clone(&clock) }), clock);
         TestResponse::from_response(app.oneshot(request).await.unwrap()).await
     }
 
@@ -121,7 +163,7 @@ impl Service {
     }
 
     pub(crate) fn track_order(&self) -> TrackOrder {
-        TrackOrder { orders: Arc::clone(&self.orders) as Arc<dyn Orders> }
+        TrackOrder { orders: Arc::clone(&self.orders) as Arc<dyn Orders>, clock: self.clock.clone() }
     }
 
     /// Handles an event with `track-order`.
@@ -146,6 +188,10 @@ pub(crate) fn partner(id: &str) -> Caller {
     Caller::Machine { id: id.parse().unwrap(), scopes: [Scope::PartnerOrders].into_iter().collect() }
 }
 
+pub(crate) fn health_check(scopes: impl IntoIterator<Item = Scope>) -> Caller {
+    Caller::Machine { id: "m".parse().unwrap(), scopes: scopes.into_iter().collect() }
+}
+
 pub(crate) fn details() -> OrderDetails {
     let mut details = order();
     details["total"] = json!({"amount": 2500, "currency": "EUR"});
@@ -160,12 +206,13 @@ pub(crate) fn event(id: OrderId, fact: Fact) -> Event {
 
 pub(crate) fn paid(id: OrderId) -> Event {
     let order = details();
-    let (amount, payment_intent) = (order.total, "pi_1".parse().unwrap());
+    let (amount, payment_intent) = (order.total, "pi_1".parse().ok());
     event(id, Fact::PaymentSucceeded(PaymentSucceeded { order, payment_intent, amount }))
 }
 
 pub(crate) fn rejected(id: OrderId) -> Event {
-    event(id, Fact::ReservationRejected(ReservationRejected { order: details(), shortages: Vec::new() }))
+    let shortages = vec![Shortage { sku: "TEA-001".parse().unwrap(), kind: ShortageKind::UnknownProduct }];
+    event(id, Fact::ReservationRejected(ReservationRejected { order: details(), shortages }))
 }
 
 pub(crate) fn voided(id: OrderId, reason: VoidReason) -> Event {

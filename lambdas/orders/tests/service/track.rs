@@ -8,6 +8,7 @@ use orders::relay::RelayOutbox;
 use orders::store::Outbox;
 use platform::host::stream::OutboxHandler;
 use platform::{EventHandler, Failure, Publisher};
+use serde_json::json;
 
 use crate::support::{Service, details, event, paid, rejected, voided};
 
@@ -35,6 +36,19 @@ async fn a_contradicting_event_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_rejected_order_shows_the_reason() {
+    let service = Service::new();
+    let id = service.create_order("key-1").await;
+    let path = format!("/orders/{id}");
+    assert!(service.get(&path).await.body.get("shortages").is_none());
+    for _ in 0..2 {
+        service.track(&rejected(id)).await;
+        let order = service.get(&path).await.body;
+        assert_eq!(order["shortages"], json!([{ "sku": "TEA-001", "kind": "unknown_product" }]));
+    }
+}
+
+#[tokio::test]
 async fn events_of_unknown_orders_are_ignored() {
     let service = Service::new();
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
@@ -45,9 +59,10 @@ async fn events_of_unknown_orders_are_ignored() {
 async fn persistent_write_conflicts_are_retried() {
     let service = Service::new();
     let id = service.create_order("key-1").await;
-    service.orders.conflicts.fail_next(5);
+    service.orders.conflicts.fail_next(u32::MAX);
     let failure = service.track_order().handle(&voided(id, VoidReason::Expired)).await.unwrap_err();
     assert!(matches!(failure, Failure::Retry(_)), "{failure}");
+    service.orders.conflicts.fail_next(0);
     service.track(&voided(id, VoidReason::Expired)).await;
     assert_eq!(service.status(id).await, "expired");
 }

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::{CustomerId, Event, EventId};
+use domain::{CustomerId, EventId};
 use http::{Request, Response, StatusCode};
 use platform::http_client::{HttpClient, NoResponse};
 use platform::lock;
 use platform::memory::InjectedFaults;
 use platform::optimistic::Versioned;
+use serde_json::{Value, json};
 
 use crate::delivery::Delivery;
+use crate::event::PartnerEvent;
 use crate::signature::{SECRET_BYTES, SigningSecret};
 use crate::store::{Deliveries, DeliveryQueue, Page, Partners, Position, SecretGenerator};
 use crate::webhook::{Subscriptions, WebhookId};
@@ -26,6 +28,14 @@ pub struct InMemoryPartners {
     pub failures: InjectedFaults,
     /// Calls of `replace` that report a conflict.
     pub conflicts: InjectedFaults,
+}
+
+impl InMemoryPartners {
+    /// Returns all rows as JSON, as far as the table contains them.
+    pub fn to_json(&self) -> Value {
+        let rows = lock(&self.rows);
+        rows.iter().map(|(id, row)| json!({ "partner_id": id, "webhooks": row.value })).collect()
+    }
 }
 
 #[async_trait]
@@ -66,6 +76,13 @@ pub struct InMemoryDeliveries {
     pub write_failures: InjectedFaults,
     /// Calls of `write` that report a conflict.
     pub conflicts: InjectedFaults,
+}
+
+impl InMemoryDeliveries {
+    /// Returns all rows as JSON, as far as the table contains them.
+    pub fn to_json(&self) -> Value {
+        lock(&self.rows).values().map(|row| json!(row.value)).collect()
+    }
 }
 
 #[async_trait]
@@ -112,21 +129,21 @@ impl Deliveries for InMemoryDeliveries {
 /// A queue that records what is sent.
 #[derive(Debug, Default)]
 pub struct InMemoryDeliveryQueue {
-    sent: Mutex<Vec<Event>>,
+    sent: Mutex<Vec<PartnerEvent>>,
     /// Faults of `send`.
     pub failures: InjectedFaults,
 }
 
 impl InMemoryDeliveryQueue {
     /// Returns all events sent so far.
-    pub fn sent(&self) -> Vec<Event> {
+    pub fn sent(&self) -> Vec<PartnerEvent> {
         lock(&self.sent).clone()
     }
 }
 
 #[async_trait]
 impl DeliveryQueue for InMemoryDeliveryQueue {
-    async fn send(&self, event: &Event) -> anyhow::Result<()> {
+    async fn send(&self, event: &PartnerEvent) -> anyhow::Result<()> {
         self.failures.check("sending")?;
         lock(&self.sent).push(event.clone());
         Ok(())

@@ -4,13 +4,13 @@ use anyhow::Context;
 use async_trait::async_trait;
 use aws::Aws;
 use aws_sdk_sqs::Client;
-use domain::Event;
 use platform::config;
 use serde_json::json;
 
+use crate::event::PartnerEvent;
 use crate::store::DeliveryQueue;
 
-/// The SQS queue. Messages have the same format as those of EventBridge.
+/// The SQS queue. Messages have the same envelope as those of EventBridge.
 #[derive(Debug, Clone)]
 pub struct SqsDeliveryQueue {
     client: Client,
@@ -29,8 +29,8 @@ impl SqsDeliveryQueue {
 
 #[async_trait]
 impl DeliveryQueue for SqsDeliveryQueue {
-    async fn send(&self, event: &Event) -> anyhow::Result<()> {
-        let body = json!({ "detail-type": event.fact.name(), "source": "partners", "detail": event });
+    async fn send(&self, event: &PartnerEvent) -> anyhow::Result<()> {
+        let body = json!({ "detail-type": event.kind.name(), "source": "partners", "detail": event });
         let sent =
             self.client.send_message().queue_url(&self.url).message_body(body.to_string()).send().await;
         sent.context("the event could not be sent to the delivery queue")?;

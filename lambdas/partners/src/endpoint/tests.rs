@@ -15,7 +15,12 @@ fn public_host_names_are_allowed() {
         "https://example.com/hooks",
         "https://example.com/",
         "https://a.b.example.co.uk:8443/x?y=z&a=%20",
-        "https://xn--bcher-kva.example/",
+        "https://xn--bcher-kva.example.com/",
+        "https://corp.example.com/",
+        "https://hooks.test.example.net/",
+        "https://mycorp.com/",
+        "https://hooks.notlocal/",
+        "https://hooks.xn--p1ai/",
         "https://10.0.0.1.example.com/",
         "https://internal.example.com/",
         "https://notlocal.local.example.com/",
@@ -52,7 +57,12 @@ fn all_other_urls_are_rejected() {
         "https://example.com:65536/",
         "https://example.com:/",
         "https://example.com:080/",
+        // Single labels.
         "https://example/",
+        "https://com/",
+        "https://intranet/",
+        "https://corp/",
+        "https://partner-server:8443/",
         "https://localhost/",
         "https://LOCALHOST/",
         "https://localhost./",
@@ -60,6 +70,23 @@ fn all_other_urls_are_rejected() {
         "https://printer.local/",
         "https://metadata.google.internal/",
         "https://router.home.arpa/",
+        "https://1.0.0.127.in-addr.arpa/",
+        "https://api.default.svc/",
+        "https://api.default.svc.cluster.local/",
+        "https://HOOKS.Corp/",
+        "https://hooks.corp:8443/x",
+        // Other notations of such names.
+        "https://hooks.corp./",
+        "https://hooks.corp%2e/",
+        "https://hooks.c%6frp/",
+        "https://hooks%2ecorp/",
+        "https://hooks.\u{ff43}\u{ff4f}\u{ff52}\u{ff50}/",
+        "https://hooks\u{3002}corp/",
+        "https://hooks\u{ff0e}corp/",
+        "https://hooks\u{ff61}corp/",
+        "https://hooks.co\u{ad}rp/",
+        "https://hooks.xn--corp-/",
+        "https://hooks.xn--lan-/",
         "https://example.com./",
         "https://-a.example.com/",
         "https://a_b.example.com/",
@@ -126,6 +153,22 @@ proptest! {
             let uri: http::Uri = url.parse().unwrap();
             prop_assert_eq!(uri.host(), parsed.host_str());
         }
+    }
+
+    /// A name is allowed or not because of its last label only, in any case.
+    #[test]
+    fn special_names_are_rejected(
+        labels in "([a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?\\.){1,3}",
+        special in proptest::sample::select(&NON_PUBLIC_TOP_LEVEL_DOMAINS[..]),
+        public in proptest::sample::select(&["com", "org", "dev", "co.uk", "host"][..]),
+        port in prop_oneof![Just(""), Just(":8443")],
+    ) {
+        prop_assume!(!labels.starts_with("xn--") && !labels.contains(".xn--"));
+        for name in [format!("{labels}{special}"), format!("{labels}{special}").to_ascii_uppercase()] {
+            prop_assert!(allowed(&format!("https://{name}{port}/hook"), None).is_err(), "{}", name);
+        }
+        let name = format!("{labels}{special}.{public}");
+        prop_assert!(allowed(&format!("https://{name}{port}/hook"), None).is_ok(), "{}", name);
     }
 
     /// No notation of an IPv4 address is allowed.

@@ -19,8 +19,8 @@ async fn omitted_fields_stay_unchanged() {
     );
     assert_eq!(changed.body["url"], before["url"]);
     let changed =
-        service.patch(&webhook, &json!({"url": "https://new.example/", "description": ""})).await.body;
-    assert_eq!((&changed["url"], changed.get("description")), (&json!("https://new.example/"), None));
+        service.patch(&webhook, &json!({"url": "https://new.example.com/", "description": ""})).await.body;
+    assert_eq!((&changed["url"], changed.get("description")), (&json!("https://new.example.com/"), None));
     assert_eq!(service.get(&webhook).await.body, changed);
     assert_eq!(
         service.patch(&webhook, &json!({"url": "https://10.0.0.1/"})).await.error_locations(),

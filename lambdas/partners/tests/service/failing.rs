@@ -130,6 +130,7 @@ async fn a_late_attempt_changes_nothing() {
 #[tokio::test]
 async fn a_delayed_attempt_does_not_overwrite_its_successor() {
     use partners::delivery::{Delivery, DeliveryState, NextAction, Outcome};
+    use partners::event::PartnerEvent;
     use partners::store::Deliveries;
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
@@ -140,8 +141,8 @@ async fn a_delayed_attempt_does_not_overwrite_its_successor() {
         now: service.now(),
         lease_duration: SignedDuration::from_secs(45),
     };
-    let NextAction::Attempt(claimed) = Delivery::new(id, event.clone(), run.now).next_action(true, &run)
-    else {
+    let stored = PartnerEvent::from_event(&event).unwrap();
+    let NextAction::Attempt(claimed) = Delivery::new(id, stored, run.now).next_action(true, &run) else {
         panic!()
     };
     let delayed = service.deliveries.write(None, &claimed).await.unwrap().unwrap();

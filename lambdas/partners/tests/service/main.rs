@@ -6,5 +6,6 @@ mod change;
 mod deliver;
 mod deliveries;
 mod failing;
+mod parallel;
 mod subscribe;
 mod support;

@@ -22,13 +22,14 @@ use platform::host::http::build_app;
 use platform::http::access::Scopes;
 use platform::http::{Caller, Scope};
 use platform::memory::ManualClock;
-use platform::{Clock, EventHandler, Failure};
+use platform::{Clock, Failure, MessageHandler};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
 pub(crate) const PARTNER: &str = "client1";
-pub(crate) const URL: &str = "https://partner.example/hook";
+pub(crate) const URL: &str = "https://partner.example.com/hook";
 
 pub(crate) struct Service {
     pub(crate) partners: Arc<InMemoryPartners>,
@@ -154,12 +155,12 @@ impl Service {
         }
     }
 
-    pub(crate) async fn deliver(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        self.function().handle(event).await
+    pub(crate) async fn deliver(&self, event: &impl Serialize) -> Result<Vec<Event>, Failure> {
+        handle(&self.function(), event).await
     }
 
     /// Delivers as the queue would: redelivers the message when it is due, until there is nothing left to do.
-    pub(crate) async fn deliver_until_final(&self, event: &Event) {
+    pub(crate) async fn deliver_until_final(&self, event: &impl Serialize) {
         for _ in 0..200 {
             match self.deliver(event).await {
                 Ok(caused) => return assert!(caused.is_empty()),
@@ -193,9 +194,14 @@ impl Service {
 
     pub(crate) fn paid(&self) -> Event {
         let order = order("client1.42");
-        let (amount, payment_intent) = (order.total, "pi_1".parse().unwrap());
+        let (amount, payment_intent) = (order.total, "pi_1".parse().ok());
         self.event(Fact::PaymentSucceeded(PaymentSucceeded { order, payment_intent, amount }))
     }
+}
+
+/// Handles a message of the queue with this event.
+pub(crate) async fn handle(function: &DeliverWebhook, event: &impl Serialize) -> Result<Vec<Event>, Failure> {
+    function.handle_message(json!({ "detail": event }), Duration::from_secs(30)).await
 }
 
 pub(crate) fn order_id(number: u128) -> OrderId {
@@ -204,7 +210,10 @@ pub(crate) fn order_id(number: u128) -> OrderId {
 
 pub(crate) fn order(customer: &str) -> OrderDetails {
     serde_json::from_value(json!({
-        "customer": {"id": customer, "name": "Ada Lovelace", "email": "ada@example.com"},
+        "customer": {
+            "id": customer, "name": "Ada Lovelace", "email": "ada@example.com", "language": "de",
+            "address": {"recipient": "Ada", "street": "1 High St", "city": "London", "country": "GB"},
+        },
         "payment_method": "pm_card_visa",
         "lines": [{"sku": "TEA-001", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
         "total": {"amount": 2500, "currency": "EUR"},

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use domain::charge::check_charge;
 use domain::payment::{IntentStatus, Payment};
 use domain::{DeclineReason, Money, OrderId, PaymentIntentId, PaymentMethodId};
 use platform::lock;
@@ -200,6 +201,14 @@ fn reason(code: &str, decline_code: Option<&str>) -> DeclineReason {
     DeclineReason { code: code.to_owned(), decline_code: decline_code.map(str::to_owned) }
 }
 
+/// Returns why no PaymentIntent of an amount is created, or `None` if one is.
+fn refusal(amount: Money) -> Option<DeclineReason> {
+    if amount.is_zero() {
+        return Some(DeclineReason::from_code("parameter_invalid_integer"));
+    }
+    check_charge(amount).err().map(|error| error.to_decline_reason())
+}
+
 /// Returns why a card is declined, or `None` if it is not:
 /// <https://docs.stripe.com/testing#declined-payments>
 fn decline(payment_method: &str) -> Option<DeclineReason> {
@@ -226,6 +235,10 @@ impl Provider for InMemoryProvider {
         self.call("create", |account| {
             let request = Request::Create(order, amount, payment_method.clone());
             let stored = account.idempotent(idempotency_key, request, |account| {
+                // Nothing is stored for a request with invalid parameters.
+                if let Some(reason) = refusal(amount) {
+                    return Err(ProviderError::Refused(reason));
+                }
                 if payment_method.as_str() == "pm_unknown" {
                     return Ok(StoredResponse::Refused(reason("resource_missing", None)));
                 }

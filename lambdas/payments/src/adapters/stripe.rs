@@ -6,15 +6,18 @@
 use async_trait::async_trait;
 use aws_secrets::Secret;
 use bytes::Bytes;
+use domain::charge::{NotChargeable, check_charge};
 use domain::payment::IntentStatus;
-use domain::{DeclineReason, Money, OrderId, PaymentIntentId};
+use domain::{DeclineReason, OrderId, PaymentIntentId};
 use http::{Method, Request, StatusCode, header};
 use platform::http_client::HttpClient;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::Value;
 
+use self::error::{ApiError, Cause, ErrorBody};
 use crate::provider::{NewIntent, Provider, ProviderError};
+
+mod error;
 
 /// The API version that this code was written for. Stripe uses it instead of the account's default version.
 const API_VERSION: &str = "2024-06-20";
@@ -34,45 +37,25 @@ struct Intent {
     last_payment_error: Option<ApiError>,
 }
 
-#[derive(Deserialize)]
-struct ErrorBody {
-    error: ApiError,
-}
-
-#[derive(Deserialize)]
-struct ApiError {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    code: Option<String>,
-    decline_code: Option<String>,
-    param: Option<String>,
-    payment_intent: Option<Value>,
-}
-
-impl ApiError {
-    fn reason(self) -> DeclineReason {
-        let code = self.code.or(self.kind).unwrap_or_else(|| "declined".to_owned());
-        DeclineReason { code, decline_code: self.decline_code }
-    }
-}
-
 impl Intent {
-    fn status(self) -> Result<IntentStatus, ProviderError> {
+    /// Returns the status. `refusal` is why a confirmation was refused, if it was: then the PaymentIntent is as
+    /// it was before, and confirming it again would be refused again.
+    fn status(self, refusal: Option<DeclineReason>) -> Result<IntentStatus, ProviderError> {
         Ok(match self.status.as_str() {
-            "requires_confirmation" => IntentStatus::Unconfirmed,
+            "requires_confirmation" => refusal.map_or(IntentStatus::Unconfirmed, IntentStatus::Declined),
             "processing" => IntentStatus::Processing,
             "succeeded" => IntentStatus::Succeeded,
             "canceled" => IntentStatus::Cancelled,
             // A confirmation failed: Stripe expects another payment method, and there is none.
-            "requires_payment_method" => IntentStatus::Declined(match self.last_payment_error {
-                Some(error) => error.reason(),
-                None => DeclineReason { code: "payment_method_missing".to_owned(), decline_code: None },
-            }),
-            // The customer would have to authenticate, and is not present to do so.
-            "requires_action" => {
-                let code = "authentication_required".to_owned();
-                IntentStatus::Declined(DeclineReason { code, decline_code: None })
+            "requires_payment_method" => {
+                let last = self.last_payment_error.map(|error| error.reason());
+                let reason = last.or(refusal);
+                IntentStatus::Declined(
+                    reason.unwrap_or_else(|| DeclineReason::from_code("payment_method_missing")),
+                )
             }
+            // The customer would have to authenticate, and is not present to do so.
+            "requires_action" => IntentStatus::Declined(DeclineReason::from_code("authentication_required")),
             status => {
                 return Err(ProviderError::InvalidRequest(format!(
                     "a PaymentIntent has the unknown status {status}"
@@ -82,7 +65,7 @@ impl Intent {
     }
 }
 
-/// A response that allows a decision: a PaymentIntent, or an error that will not go away.
+/// A response that allows a decision: a PaymentIntent, or the final refusal of the request.
 enum ApiResponse {
     Intent(Intent),
     Error(StatusCode, ApiError),
@@ -123,62 +106,50 @@ impl<C: HttpClient> Stripe<C> {
         if status == StatusCode::UNAUTHORIZED {
             self.key.invalidate();
         }
-        // 5xx, 429, 409 (a concurrent request with the same key) and 401 (the key is being rotated) are
-        // transient.
-        let is_permanent =
-            matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYMENT_REQUIRED | StatusCode::NOT_FOUND);
-        match serde_json::from_slice::<ErrorBody>(response.body()) {
-            Ok(body) if is_permanent && body.error.kind.as_deref() != Some("idempotency_error") => {
-                Ok(ApiResponse::Error(status, body.error))
+        // Something other than the API responded, such as a proxy.
+        let Ok(ErrorBody { error }) = serde_json::from_slice(response.body()) else {
+            return Err(ProviderError::Unknown(anyhow::anyhow!("Stripe responded with {status}")));
+        };
+        match error.cause(status) {
+            Cause::Order => Ok(ApiResponse::Error(status, error)),
+            Cause::Configuration(why) => Err(error.invalid_request(status, why)),
+            Cause::Transient => {
+                Err(ProviderError::Unknown(anyhow::anyhow!("Stripe responded with {status}")))
             }
-            _ => Err(ProviderError::Unknown(anyhow::anyhow!("Stripe responded with {status}"))),
         }
     }
 
-    /// Returns the status of an existing PaymentIntent from a response.
+    /// Returns the status of an existing PaymentIntent from the response to a request that charges nothing.
     fn status(response: ApiResponse) -> Result<IntentStatus, ProviderError> {
         match response {
-            ApiResponse::Intent(intent) => intent.status(),
-            // A decline, or a request that the state does not allow: the error includes the PaymentIntent.
-            ApiResponse::Error(_, ApiError { payment_intent: Some(intent), .. }) => {
-                serde_json::from_value::<Intent>(intent).map_err(anyhow::Error::from)?.status()
-            }
-            ApiResponse::Error(StatusCode::PAYMENT_REQUIRED, error) => {
-                Ok(IntentStatus::Declined(error.reason()))
-            }
-            ApiResponse::Error(status, error) => Err(invalid_request(status, error)),
+            ApiResponse::Intent(intent) => intent.status(None),
+            ApiResponse::Error(status, error) => match error.payment_intent::<Intent>()? {
+                // A request that the state does not allow: the error includes the PaymentIntent.
+                Some(intent) => intent.status(None),
+                // It says nothing of the PaymentIntent, so the customer may have been charged.
+                None => Err(error.invalid_request(status, "the PaymentIntent is unknown")),
+            },
         }
     }
-}
-
-fn invalid_request(status: StatusCode, error: ApiError) -> ProviderError {
-    let param = error.param.clone().map(|param| format!(" (parameter {param})")).unwrap_or_default();
-    ProviderError::InvalidRequest(format!("{status} {}{param}", error.reason().code))
 }
 
 #[async_trait]
 impl<C: HttpClient> Provider for Stripe<C> {
     async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
         let NewIntent { order_id, amount, payment_method, idempotency_key } = intent;
-        if !has_iso_minor_units(amount) {
-            let code = "currency_not_supported".to_owned();
-            return Err(ProviderError::Refused(DeclineReason { code, decline_code: None }));
+        // Stripe would charge another sum. Whether an amount is too small is for Stripe to say, because that
+        // depends on the account's settlement currency.
+        if let Err(error @ (NotChargeable::Currency(_) | NotChargeable::Fraction { .. })) =
+            check_charge(amount)
+        {
+            return Err(ProviderError::Refused(error.to_decline_reason()));
         }
         let form =
             create_form(order_id, amount.minor_units(), amount.currency.code(), payment_method.as_str());
         let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         match self.call(Method::POST, "", &form, Some(&idempotency_key)).await? {
             ApiResponse::Intent(intent) => Ok(intent.id),
-            ApiResponse::Error(StatusCode::PAYMENT_REQUIRED, error) => {
-                Err(ProviderError::Refused(error.reason()))
-            }
-            // Only parameters that come from the order make the order invalid.
-            ApiResponse::Error(_, error)
-                if matches!(error.param.as_deref(), Some("payment_method" | "amount" | "currency")) =>
-            {
-                Err(ProviderError::Refused(error.reason()))
-            }
-            ApiResponse::Error(status, error) => Err(invalid_request(status, error)),
+            ApiResponse::Error(_, error) => Err(ProviderError::Refused(error.reason())),
         }
     }
 
@@ -192,27 +163,22 @@ impl<C: HttpClient> Provider for Stripe<C> {
         idempotency_key: &str,
     ) -> Result<IntentStatus, ProviderError> {
         let form = [("error_on_requires_action", "true")];
-        Self::status(
-            self.call(Method::POST, &format!("/{intent}/confirm"), &form, Some(idempotency_key)).await?,
-        )
+        match self.call(Method::POST, &format!("/{intent}/confirm"), &form, Some(idempotency_key)).await? {
+            ApiResponse::Intent(intent) => intent.status(None),
+            ApiResponse::Error(status, error) => match error.payment_intent::<Intent>()? {
+                Some(intent) => intent.status(Some(error.reason())),
+                None if error.is_about_unknown_intent(status) => {
+                    Err(error.invalid_request(status, "the PaymentIntent is unknown"))
+                }
+                // The PaymentIntent is cancelled next, which finds out if it was charged nevertheless.
+                None => Ok(IntentStatus::Declined(error.reason())),
+            },
+        }
     }
 
     async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
         let form = [("cancellation_reason", "abandoned")];
         Self::status(self.call(Method::POST, &format!("/{intent}/cancel"), &form, None).await?)
-    }
-}
-
-/// Returns whether Stripe counts this amount in the same minor units as ISO 4217. Stripe takes the Malagasy
-/// ariary as a zero-decimal currency, the Icelandic króna and the Ugandan shilling as two-decimal ones, and
-/// requires amounts in three-decimal currencies to be multiples of ten
-/// (<https://docs.stripe.com/currencies#special-cases>). Other amounts are not sent, because Stripe would
-/// charge a different sum.
-fn has_iso_minor_units(amount: Money) -> bool {
-    match amount.currency.code() {
-        "MGA" | "ISK" | "UGX" => false,
-        "BHD" | "JOD" | "KWD" | "OMR" | "TND" => amount.minor_units().is_multiple_of(10),
-        _ => true,
     }
 }
 

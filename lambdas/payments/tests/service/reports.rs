@@ -12,7 +12,8 @@ use crate::support::Service;
 /// Describes the final state of a record without its time.
 fn end(record: Option<Payment>) -> String {
     match record.unwrap().state {
-        PaymentState::Succeeded { intent, .. } => format!("succeeded with {intent}"),
+        PaymentState::Succeeded { intent: Some(intent), .. } => format!("succeeded with {intent}"),
+        PaymentState::Succeeded { intent: None, .. } => "succeeded".to_owned(),
         PaymentState::Declined { reason, .. } => format!("declined: {}", reason.code),
         PaymentState::Voided { reason, .. } => format!("voided: {}", reason.as_ref()),
         PaymentState::Charging { .. } => "charging".to_owned(),

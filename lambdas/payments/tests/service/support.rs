@@ -20,6 +20,7 @@ pub(crate) struct Service {
     pub(crate) provider: Arc<InMemoryProvider>,
     pub(crate) clock: Arc<ManualClock>,
     payment_method: &'static str,
+    unit_price: u32,
 }
 
 pub(crate) fn order_id() -> OrderId {
@@ -27,10 +28,15 @@ pub(crate) fn order_id() -> OrderId {
 }
 
 pub(crate) fn details(payment_method: &str) -> OrderDetails {
+    details_at(payment_method, 1250)
+}
+
+/// An order of two pieces at `unit_price` cents.
+fn details_at(payment_method: &str, unit_price: u32) -> OrderDetails {
     serde_json::from_value(json!({
         "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
-        "lines": [{"sku": "A", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
-        "total": {"amount": 2500, "currency": "EUR"},
+        "lines": [{"sku": "A", "quantity": 2, "unit_price": {"amount": unit_price, "currency": "EUR"}}],
+        "total": {"amount": 2 * unit_price, "currency": "EUR"},
         "payment_method": payment_method,
         "placed_at": "2026-11-23T10:15:30Z",
     }))
@@ -43,8 +49,12 @@ pub(crate) fn cause() -> Cause {
 
 impl Service {
     pub(crate) fn new(payment_method: &'static str) -> Self {
+        Self::with_price(payment_method, 1250)
+    }
+
+    pub(crate) fn with_price(payment_method: &'static str, unit_price: u32) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_795_428_930).unwrap()));
-        Self { payments: Arc::default(), provider: Arc::default(), clock, payment_method }
+        Self { payments: Arc::default(), provider: Arc::default(), clock, payment_method, unit_price }
     }
 
     fn arbiter(&self) -> Arbiter {
@@ -56,13 +66,13 @@ impl Service {
     }
 
     pub(crate) fn reservation_confirmed(&self) -> Event {
-        let order = details(self.payment_method);
+        let order = details_at(self.payment_method, self.unit_price);
         let fact = Fact::ReservationConfirmed(ReservationConfirmed { order });
         Event::new(order_id(), fact, self.clock.now(), cause())
     }
 
     pub(crate) fn cancellation_requested(&self) -> Event {
-        let (order, reason) = (details(self.payment_method), VoidReason::CustomerRequest);
+        let (order, reason) = (details_at(self.payment_method, self.unit_price), VoidReason::CustomerRequest);
         let fact = Fact::CancellationRequested(CancellationRequested { order, reason });
         Event::new(order_id(), fact, self.clock.now(), cause())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws::Aws;
+use platform::clock::SystemClock;
 use platform::publisher::NoPublisher;
 use platform::{host, telemetry};
 use sales::adapters::DynamoDbLedger;
@@ -12,6 +13,7 @@ use sales::ledger::record::RecordSale;
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
-    let handler = RecordSale { ledger: Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?) };
+    let ledger = Arc::new(DynamoDbLedger::from_env(aws.dynamodb())?);
+    let handler = RecordSale { ledger, clock: Arc::new(SystemClock) };
     host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await
 }

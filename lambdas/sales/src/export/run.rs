@@ -55,7 +55,7 @@ impl Default for Limits {
     }
 }
 
-/// Writes exports.
+/// Writes exports to the bucket.
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct ExportOrders {
     pub exports: Arc<dyn Exports>,

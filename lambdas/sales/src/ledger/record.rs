@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::Event;
 use platform::optimistic::Attempts;
-use platform::{EventHandler, Failure};
+use platform::{Clock, EventHandler, Failure};
 
 use super::sale::Sale;
 use super::store::Ledger;
@@ -14,6 +14,7 @@ use super::store::Ledger;
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct RecordSale {
     pub ledger: Arc<dyn Ledger>,
+    pub clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -23,9 +24,9 @@ impl EventHandler for RecordSale {
             tracing::debug!("the ledger does not record this event");
             return Ok(Vec::new());
         };
-        let mut attempts = Attempts::at("the sale");
+        let mut attempts = Attempts::at("the sale", self.clock.as_ref());
         loop {
-            attempts.start()?;
+            attempts.start().await?;
             let read = self.ledger.get(update.order_id).await?;
             let sale = read.as_ref().map_or_else(|| update.clone(), |read| read.value.merge(&update));
             let is_unchanged = read.as_ref().is_some_and(|read| read.value == sale);

@@ -56,7 +56,7 @@ pub struct Paid {
     pub amount: Money,
 }
 
-/// A refund.
+/// A refund of a sale, of all or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct Refunded {

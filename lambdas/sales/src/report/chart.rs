@@ -1,4 +1,4 @@
-//! Charts, as coordinates in an SVG: integers, in units of its view box.
+//! Charts: columns, as coordinates in an SVG (integers, in units of its view box), and rows.
 
 use super::money::format_grouped;
 
@@ -12,13 +12,6 @@ const PLOT_HEIGHT: u64 = 200;
 const TOP_MARGIN: u64 = 10;
 /// The maximum number of bars in a chart of products.
 const MAX_ROWS: usize = 15;
-/// The height of a row.
-const ROW_HEIGHT: u64 = 26;
-/// The width of the product names.
-const NAME_WIDTH: u64 = 310;
-/// The width of the value after the longest bar.
-const VALUE_WIDTH: u64 = 150;
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bar {
     pub(super) x: u64,
@@ -121,22 +114,17 @@ impl ColumnChart {
 /// A horizontal bar with a name and a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RowBar {
-    pub(super) y: u64,
-    pub(super) text_y: u64,
-    pub(super) width: u64,
-    pub(super) value_x: u64,
+    /// The length of the bar, in percent of the longest.
+    pub(super) percent: u64,
     pub(super) name: String,
     pub(super) value: String,
 }
 
-/// A chart of horizontal bars with the largest values of a list.
+/// A chart of horizontal bars with the largest values of a list. It is a list in the page, which adapts to the
+/// width of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RowChart {
     pub(super) rows: Vec<RowBar>,
-    pub(super) width: u64,
-    pub(super) height: u64,
-    pub(super) left: u64,
-    pub(super) bar_height: u64,
 }
 
 impl RowChart {
@@ -145,21 +133,12 @@ impl RowChart {
         let shown: Vec<&(String, u64)> =
             values.iter().filter(|(_, value)| *value > 0).take(MAX_ROWS).collect();
         let max = shown.iter().map(|(_, value)| *value).max().unwrap_or_default();
-        let row = |(number, (name, value)): (u64, &&(String, u64))| {
-            let width = scale(*value, max, WIDTH - NAME_WIDTH - VALUE_WIDTH).max(1);
-            let y = number * ROW_HEIGHT;
-            RowBar {
-                y: y + 4,
-                text_y: y + 17,
-                width,
-                value_x: NAME_WIDTH + width + 8,
-                name: name.clone(),
-                value: format_grouped((*value).into(), digits),
-            }
+        let row = |(name, value): &&(String, u64)| RowBar {
+            percent: scale(*value, max, 100),
+            name: name.clone(),
+            value: format_grouped((*value).into(), digits),
         };
-        let height = u64::try_from(shown.len()).unwrap_or_default() * ROW_HEIGHT;
-        let rows = (0_u64..).zip(&shown).map(row).collect();
-        Self { rows, width: WIDTH, height, left: NAME_WIDTH, bar_height: ROW_HEIGHT - 8 }
+        Self { rows: shown.iter().map(row).collect() }
     }
 }
 
@@ -191,9 +170,16 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_in_proportion_to_the_longest() {
+        let chart = RowChart::new(&[("a".to_owned(), 900), ("b".to_owned(), 450), ("c".to_owned(), 0)], 2);
+        let rows: Vec<(u64, &str)> = chart.rows.iter().map(|row| (row.percent, row.value.as_str())).collect();
+        assert_eq!(rows, [(100, "9.00"), (50, "4.50")]);
+    }
+
+    #[test]
     fn a_day_without_sales_has_an_empty_chart() {
         let chart = ColumnChart::new(&["00:00".to_owned()], &[("a", vec![0])], 0);
         assert!(chart.bars.is_empty() && chart.ticks.len() == 2);
-        assert_eq!(RowChart::new(&[], 2).height, 0);
+        assert!(RowChart::new(&[], 2).rows.is_empty());
     }
 }

@@ -26,7 +26,7 @@ use crate::ledger::booking::Booking;
 use crate::ledger::read::Reader;
 use crate::ledger::store::LedgerTable;
 
-/// Creates reports.
+/// Creates the report of a day.
 #[expect(missing_docs, reason = "the fields say it")]
 pub struct DailyReport {
     /// The bookings in the sales ledger.

@@ -11,7 +11,7 @@ pub struct Mail {
     pub text: String,
 }
 
-/// Sends emails.
+/// Sends the emails about reports.
 #[async_trait]
 pub trait Mailer: Send + Sync {
     /// Sends an email.

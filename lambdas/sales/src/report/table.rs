@@ -2,14 +2,14 @@
 //! the page.
 
 use domain::money::format_decimal;
+use platform::csv::Csv;
 
 use super::figures::Figures;
-use crate::csv::{Csv, escape_formula};
 
 /// Renders the table.
 pub fn render(figures: &Figures) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut csv = Csv::start_file(&mut out);
+    let mut csv = Csv::start_file(&mut out, b',');
     csv.write_row(&[
         "hour",
         "sku",
@@ -24,7 +24,7 @@ pub fn render(figures: &Figures) -> Vec<u8> {
     for (hour, sku, unit, sales) in figures.rows() {
         csv.write_row(&[
             &hour.local,
-            &escape_formula(sku.as_str()),
+            sku.as_str(),
             unit.code,
             &sales.orders.to_string(),
             &sales.pieces.to_string(),

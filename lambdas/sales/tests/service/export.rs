@@ -23,7 +23,7 @@ use sales::ledger::store::{LedgerTable, Page, Partition, Position};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::support::{at, cases, some_orders};
+use crate::support::{OrderEvent, at, cases, details, event, order_id, record, some_orders};
 
 const START: &str = "2026-11-20T00:00:00Z";
 
@@ -236,6 +236,23 @@ async fn an_export_excludes_orders_and_events_after_its_request() {
     assert_eq!(text.lines().count(), 1, "{text}");
     // It was paid five seconds after it was placed, which is before the request.
     assert!(text.contains("\"status\":\"paid\""), "{text}");
+}
+
+#[tokio::test]
+async fn no_cell_is_a_formula_wherever_a_spreadsheet_splits_it() {
+    let ledger = Arc::new(InMemoryLedger::default());
+    for (name, number) in ["=1+1", "Ada;=1+1", "Ada; \"＝1", "Ada,@x", "\"-1"].into_iter().zip(1..) {
+        let mut order = details(at(START), "EUR", &[("TEA-1", 1, 100)]);
+        order.customer.name = name.parse().unwrap();
+        record(&ledger, &[event(order_id(number), &order, at(START), &OrderEvent::Created)]).await;
+    }
+    let file = World::uninterrupted(&ledger, Format::Csv, &[]).await;
+    let text = std::str::from_utf8(&file).unwrap();
+    assert!(text.contains(",Ada;'=1+1,"), "{text}");
+    for cell in text.split([',', ';', '\r', '\n']) {
+        let start = cell.trim_start_matches([' ', '"']);
+        assert!(!start.starts_with(['=', '+', '-', '@', '＝']), "{cell}");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::order::OrderStatus;
 use domain::{Event, SYNTHETIC_CUSTOMER_ID, VoidReason};
 use jiff::{SignedDuration, Timestamp};
+use platform::clock::SystemClock;
 use platform::{EventHandler, Failure};
 use proptest::prelude::*;
 use sales::adapters::memory::InMemoryLedger;
@@ -147,7 +148,7 @@ async fn synthetic_orders_are_not_recorded() {
 #[tokio::test]
 async fn an_unavailable_ledger_is_retried() {
     let ledger = Arc::new(InMemoryLedger::default());
-    let handler = RecordSale { ledger: ledger.clone() };
+    let handler = RecordSale { ledger: ledger.clone(), clock: Arc::new(SystemClock) };
     let event = &all_events()[0];
     ledger.failures.fail_next(1);
     assert!(matches!(handler.handle(event).await, Err(Failure::Retry(_))));

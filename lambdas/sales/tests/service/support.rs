@@ -9,6 +9,7 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use platform::EventHandler;
+use platform::clock::SystemClock;
 use proptest::test_runner::{Config, RngSeed};
 use sales::adapters::memory::InMemoryLedger;
 use sales::ledger::record::RecordSale;
@@ -90,7 +91,7 @@ pub(crate) fn event(id: OrderId, order: &OrderDetails, time: Timestamp, change: 
                 .collect(),
         }),
         OrderEvent::Paid => Fact::PaymentSucceeded(PaymentSucceeded {
-            payment_intent: "pi_1".parse().unwrap(),
+            payment_intent: "pi_1".parse().ok(),
             amount: order.total,
             order,
         }),
@@ -111,7 +112,7 @@ pub(crate) fn event(id: OrderId, order: &OrderDetails, time: Timestamp, change: 
 
 /// Records all events in the ledger.
 pub(crate) async fn record(ledger: &Arc<InMemoryLedger>, events: &[Event]) {
-    let handler = RecordSale { ledger: ledger.clone() };
+    let handler = RecordSale { ledger: ledger.clone(), clock: Arc::new(SystemClock) };
     for event in events {
         assert!(handler.handle(event).await.unwrap().is_empty());
     }

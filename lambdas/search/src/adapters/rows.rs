@@ -14,7 +14,9 @@ use aws_sdk_dynamodb::types::{
 };
 use domain::OrderId;
 use futures::stream::{StreamExt, TryStreamExt};
+use platform::clock::SystemClock;
 use platform::config;
+use platform::optimistic::Attempts;
 
 use crate::postings::rows::{PostingPage, Record, Rows};
 use crate::postings::{Posting, Range};
@@ -23,8 +25,7 @@ use crate::postings::{Posting, Range};
 const MAX_WRITES: usize = 25;
 /// The number of batches that are written concurrently.
 const CONCURRENCY: usize = 4;
-/// The delays between attempts for items that DynamoDB returned as unprocessed, or that conflicted with
-/// another transaction.
+/// The delays between attempts for items that DynamoDB returned as unprocessed.
 const RETRY_DELAYS: [Duration; 6] = [
     Duration::from_millis(20),
     Duration::from_millis(50),
@@ -215,7 +216,10 @@ impl Rows for DynamoDbRows {
                 Delete::builder().table_name(&self.postings).set_key(Some(posting_key(posting))).build()?;
             items.push(TransactWriteItem::builder().delete(delete).build());
         }
-        for delay in RETRY_DELAYS {
+        let mut attempts = Attempts::at("the obsolete postings", &SystemClock);
+        loop {
+            // Unless the condition failed, the transaction conflicted with another one.
+            attempts.start().await?;
             let call = self.client.transact_write_items().set_transact_items(Some(items.clone()));
             let cancelled = match call.send().await.map_err(SdkError::into_service_error) {
                 Ok(_) => return Ok(true),
@@ -228,13 +232,7 @@ impl Rows for DynamoDbRows {
             if reason == Some("ConditionalCheckFailed") {
                 return Ok(false);
             }
-            // The transaction conflicted with another one.
-            tokio::time::sleep(delay).await;
         }
-        anyhow::bail!(
-            "the removal of postings conflicted with other writes in {} attempts",
-            RETRY_DELAYS.len()
-        )
     }
 
     async fn read_postings(

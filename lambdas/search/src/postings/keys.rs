@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use crate::document::{Audience, Document};
 use crate::query::Position;
-use crate::term::{Field, QueryWord, Term};
+use crate::term::{Field, Term, is_prefix};
 
 /// The value that times are counted down from: the microseconds from 1970 to the year 2286, in 16 digits.
 const COUNTDOWN_START: i64 = 9_999_999_999_999_999;
@@ -95,28 +95,27 @@ pub struct Range {
 }
 
 impl Range {
-    /// The postings of a query word, which include all words that start with it if it [matches by
-    /// prefix](QueryWord::is_prefix).
-    pub(super) fn for_word(audience: &Audience, word: &QueryWord) -> Self {
-        let text = word.as_str();
-        let first = if word.is_prefix() { text.to_owned() } else { format!("{text} ") };
-        Self { partition: partition(audience, text), last: format!("{first}{MAX_CHAR}"), first }
+    /// The postings of a form of a query word, which include all words that start with it if it [matches by
+    /// prefix](is_prefix).
+    pub(super) fn for_form(audience: &Audience, form: &str) -> Self {
+        let first = if is_prefix(form) { form.to_owned() } else { format!("{form} ") };
+        Self { partition: partition(audience, form), last: format!("{first}{MAX_CHAR}"), first }
     }
 
     /// The postings of exactly this word in one field, for orders placed at or after `from` and before
     /// `before`. Keys have no nanoseconds, so the range includes up to a microsecond more.
     pub(super) fn for_field(
         audience: &Audience,
-        word: &QueryWord,
+        word: &str,
         field: Field,
         from: Option<Timestamp>,
         before: Option<Timestamp>,
     ) -> Self {
-        let start = format!("{} {}", word.as_str(), field.key_letter());
+        let start = format!("{word} {}", field.key_letter());
         let newest = before.map_or(0, |before| countdown(before.as_microsecond()));
         let oldest = countdown(from.map_or(0, Timestamp::as_microsecond));
         Self {
-            partition: partition(audience, word.as_str()),
+            partition: partition(audience, word),
             first: format!("{start} {newest:016}"),
             last: format!("{start} {:016} {MAX_CHAR}", oldest.max(newest)),
         }
@@ -171,8 +170,7 @@ mod tests {
     fn exact_words_and_new_orders_sort_first() {
         let sorts = ["tea a 1 x", "tea g 1 x", "tea g 2 x", "tea-001 a 1 x", "teapot a 1 x", "teé a 1 x"];
         assert!(sorts.is_sorted());
-        let word = QueryWord::parse_all("tea").pop_first().unwrap();
-        let range = Range::for_word(&Audience::All, &word);
+        let range = Range::for_form(&Audience::All, "tea");
         assert_eq!(range.partition, "all#te");
         let is_within = |sort: &&str| *sort >= range.first.as_str() && *sort <= range.last.as_str();
         assert_eq!(sorts.iter().filter(|sort| is_within(sort)).count(), 5);

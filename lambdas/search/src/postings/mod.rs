@@ -59,11 +59,11 @@ impl<R: Rows> PostingsIndex<R> {
 #[async_trait]
 impl<R: Rows> OrderIndex for PostingsIndex<R> {
     async fn index(&self, document: Document) -> anyhow::Result<IndexOutcome> {
-        write::index(&self.rows, document).await
+        write::index(&self.rows, document, self.clock.as_ref()).await
     }
 
     async fn remove(&self, order: OrderId) -> anyhow::Result<()> {
-        write::remove(&self.rows, order, self.clock.now()).await
+        write::remove(&self.rows, order, self.clock.as_ref()).await
     }
 
     async fn search(&self, query: &Query) -> anyhow::Result<Page> {

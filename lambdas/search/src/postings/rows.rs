@@ -16,6 +16,10 @@ pub const MAX_RECORDS: usize = 100;
 /// items, one of which is the check of the record.
 pub const MAX_REMOVALS: usize = 99;
 
+/// The maximum number of postings that become debris in one write. They are part of the record, and the
+/// largest record has almost 300 KB without them: DynamoDB's limit is 400 KB per item.
+pub const MAX_DEBRIS: usize = 500;
+
 /// The record of an order in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -50,14 +54,30 @@ impl Record {
         }
     }
 
+    /// Returns the next state of the record without these terms, whose postings become debris.
+    pub(super) fn without(&self, terms: &BTreeSet<Term>) -> Self {
+        Self {
+            terms: self.terms.difference(terms).cloned().collect(),
+            stamp: self.stamp.saturating_add(1),
+            debris: self.postings_of(terms).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Returns the postings that the record needs.
     pub fn postings(&self) -> BTreeSet<Posting> {
-        let Some(document) = &self.document else { return BTreeSet::new() };
-        let for_audience = |audience| {
-            let terms = self.terms.iter().map(move |term| Posting::for_term(audience, term, document));
-            terms.chain([Posting::for_list(audience, document)])
-        };
-        self.audiences.iter().flat_map(for_audience).collect()
+        let document = self.document.iter();
+        let lists = document
+            .flat_map(|document| self.audiences.iter().map(|audience| Posting::for_list(audience, document)));
+        self.postings_of(&self.terms).chain(lists).collect()
+    }
+
+    fn postings_of(&self, terms: &BTreeSet<Term>) -> impl Iterator<Item = Posting> {
+        self.document.iter().flat_map(move |document| {
+            self.audiences.iter().flat_map(move |audience| {
+                terms.iter().map(move |term| Posting::for_term(audience, term, document))
+            })
+        })
     }
 }
 

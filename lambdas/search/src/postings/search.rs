@@ -1,8 +1,9 @@
 //! Searching: the postings of the words yield candidates, and the record of each candidate decides whether it
 //! is a hit.
 //!
-//! The reads of a request are bounded: [`MAX_PAGES`] pages of postings for each word; if there are dates, one
-//! more page for each field and one of the list by date; and [`MAX_CANDIDATES`] records.
+//! The reads of a request are bounded: [`MAX_PAGES`] pages of postings for each form of a word, of which there
+//! are [a limited number](crate::forms); if there are dates, one more page for each field and one of the list
+//! by date; and [`MAX_CANDIDATES`] records.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::term::{Field, Match, QueryWord};
 /// The number of postings on a page. A posting has about 100 bytes, so a page is far below DynamoDB's limit
 /// of 1 MB per query.
 const PAGE_SIZE: usize = 1000;
-/// The maximum number of pages that are read of each word until the postings of one word are complete.
+/// The maximum number of pages that are read of each form until the postings of one word are complete.
 const MAX_PAGES: usize = 4;
 /// The maximum of [`Query::limit`]: this many orders that match all words fill any page.
 const MAX_HITS_PER_PAGE: usize = 100;
@@ -47,9 +48,9 @@ async fn list_orders(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
     }
 }
 
-/// The posting list of a word, as far as it has been read.
+/// The posting list of a form of a word, as far as it has been read.
 struct PostingList<'a> {
-    word: &'a QueryWord,
+    form: &'a str,
     range: Range,
     postings: Vec<Posting>,
     has_more: bool,
@@ -68,21 +69,63 @@ impl PostingList<'_> {
     async fn read_within_dates(&mut self, rows: &impl Rows, query: &Query) -> anyhow::Result<()> {
         let (from, before) = (query.filters.from, query.filters.before);
         let ranges =
-            Field::ALL.map(|field| Range::for_field(&query.audience, self.word, field, from, before));
+            Field::ALL.map(|field| Range::for_field(&query.audience, self.form, field, from, before));
         let pages =
             try_join_all(ranges.iter().map(|range| rows.read_postings(range, None, PAGE_SIZE))).await?;
         self.postings.extend(pages.into_iter().flat_map(|page| page.postings));
         Ok(())
     }
+}
 
-    /// Returns the orders in the list, each ranked by the score of its best posting.
-    fn orders(&self) -> BTreeMap<OrderId, Position> {
+/// The posting lists of all forms of the words of a query. Words can have forms in common.
+struct PostingLists<'a>(BTreeMap<&'a str, PostingList<'a>>);
+
+impl<'a> PostingLists<'a> {
+    fn new(query: &'a Query) -> Self {
+        let list = |form: &'a str| {
+            let range = Range::for_form(&query.audience, form);
+            (form, PostingList { form, range, postings: Vec::new(), has_more: true })
+        };
+        Self(query.words.iter().flat_map(QueryWord::forms).map(list).collect())
+    }
+
+    fn of(&self, word: &QueryWord) -> impl Iterator<Item = &PostingList<'a>> {
+        word.forms().filter_map(|form| self.0.get(form))
+    }
+
+    /// Returns the lists of which more can be read.
+    fn incomplete(&mut self) -> impl Iterator<Item = &mut PostingList<'a>> {
+        self.0.values_mut().filter(|list| list.has_more)
+    }
+
+    fn is_complete(&self, word: &QueryWord) -> bool {
+        self.of(word).all(|list| !list.has_more)
+    }
+
+    /// Returns the orders that match a word, each ranked by the score of its best posting.
+    fn orders(&self, word: &QueryWord) -> BTreeMap<OrderId, Position> {
         let mut orders: BTreeMap<OrderId, Position> = BTreeMap::new();
-        for posting in &self.postings {
+        for posting in self.of(word).flat_map(|list| &list.postings) {
             let (Some(order), Some(term)) = (posting.position(), posting.term()) else { continue };
-            let rank = self.word.score(&term).unwrap_or_default();
+            let rank = word.score(&term).unwrap_or_default();
             let best = orders.entry(order.order_id).or_insert(order);
             best.rank = best.rank.max(rank);
+        }
+        orders
+    }
+
+    /// Returns the orders that match all of these words, each with the sum of its scores.
+    fn intersect<'w>(&self, mut words: impl Iterator<Item = &'w QueryWord>) -> BTreeMap<OrderId, Position> {
+        let mut orders = words.next().map(|word| self.orders(word)).unwrap_or_default();
+        for word in words {
+            let others = self.orders(word);
+            orders.retain(|order, position| match others.get(order) {
+                Some(other) => {
+                    position.rank = position.rank.saturating_add(other.rank);
+                    true
+                }
+                None => false,
+            });
         }
         orders
     }
@@ -90,32 +133,24 @@ impl PostingList<'_> {
 
 /// Searches the orders that match all words.
 async fn search_words(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
-    let mut lists: Vec<PostingList<'_>> = query
-        .words
-        .iter()
-        .map(|word| PostingList {
-            word,
-            range: Range::for_word(&query.audience, word),
-            postings: Vec::new(),
-            has_more: true,
-        })
-        .collect();
-    // One complete list is enough to know all candidates, so reading stops at the first.
+    let mut lists = PostingLists::new(query);
+    // The complete lists of one word are enough to know all candidates, so reading stops at the first.
     for _ in 0..MAX_PAGES {
-        if lists.iter().all(|list| list.has_more) {
-            try_join_all(lists.iter_mut().map(|list| list.read_next_page(rows))).await?;
+        if !query.words.iter().any(|word| lists.is_complete(word)) {
+            try_join_all(lists.incomplete().map(|list| list.read_next_page(rows))).await?;
         }
     }
     let is_possible = |candidate: &Position| may_be_within_dates(query, candidate);
     // Complete lists determine the candidates; their records are checked for the words whose lists are
     // incomplete.
-    let are_all_complete = lists.iter().all(|list| !list.has_more);
-    let complete = lists.iter().filter(|list| !list.has_more);
-    let candidates: Vec<Position> = intersect(complete).into_values().filter(is_possible).collect();
-    if are_all_complete {
+    let (complete, incomplete): (Vec<&QueryWord>, Vec<&QueryWord>) =
+        query.words.iter().partition(|word| lists.is_complete(word));
+    let candidates: Vec<Position> =
+        lists.intersect(complete.iter().copied()).into_values().filter(is_possible).collect();
+    if incomplete.is_empty() {
         return page_in_order(rows, query, candidates, false).await;
     }
-    if lists.iter().any(|list| !list.has_more) && candidates.len() <= MAX_CANDIDATES {
+    if !complete.is_empty() && candidates.len() <= MAX_CANDIDATES {
         return rank_and_page(rows, query, candidates, false).await;
     }
     if let Some(dated) = list_within_dates(rows, query).await? {
@@ -124,18 +159,22 @@ async fn search_words(rows: &impl Rows, query: &Query) -> anyhow::Result<Page> {
     // There are too many candidates to examine, and the first of them may all be later than the dates of the
     // query.
     if query.filters.has_dates() {
-        let incomplete = lists.iter_mut().filter(|list| list.has_more);
-        try_join_all(incomplete.map(|list| list.read_within_dates(rows, query))).await?;
+        try_join_all(lists.incomplete().map(|list| list.read_within_dates(rows, query))).await?;
     }
     // Orders in the intersection of the lists, as far as they were read, match all words.
-    let matching: Vec<Position> = intersect(lists.iter()).into_values().filter(is_possible).collect();
-    if matching.len() >= MAX_HITS_PER_PAGE || lists.len() == 1 {
+    let matching: Vec<Position> =
+        lists.intersect(query.words.iter()).into_values().filter(is_possible).collect();
+    if matching.len() >= MAX_HITS_PER_PAGE || query.words.len() == 1 {
         return page_in_order(rows, query, matching, true).await;
     }
     // The longest word is probably the rarest: the records of its orders are checked for the other words.
-    let longest = lists.iter().max_by_key(|list| list.word.as_str().len());
-    let mut others: Vec<Position> =
-        longest.map(PostingList::orders).unwrap_or_default().into_values().filter(is_possible).collect();
+    let longest = query.words.iter().max_by_key(|word| word.forms().next().map_or(0, str::len));
+    let mut others: Vec<Position> = longest
+        .map(|word| lists.orders(word))
+        .unwrap_or_default()
+        .into_values()
+        .filter(is_possible)
+        .collect();
     others.retain(|other| !matching.iter().any(|known| known.order_id == other.order_id));
     others.sort_unstable();
     others.truncate(MAX_CANDIDATES.saturating_sub(matching.len()));
@@ -189,24 +228,6 @@ async fn ranked_hits(rows: &impl Rows, query: &Query, candidates: &[Position]) -
     hits.retain(|hit| query.after.is_none_or(|after| hit.position > after));
     hits.sort_unstable_by_key(|hit| hit.position);
     Ok(hits)
-}
-
-/// Returns the intersection of the lists: each order with the sum of its scores.
-fn intersect<'a, 'b: 'a>(
-    mut lists: impl Iterator<Item = &'a PostingList<'b>>,
-) -> BTreeMap<OrderId, Position> {
-    let mut orders = lists.next().map(PostingList::orders).unwrap_or_default();
-    for list in lists {
-        let others = list.orders();
-        orders.retain(|order, position| match others.get(order) {
-            Some(other) => {
-                position.rank = position.rank.saturating_add(other.rank);
-                true
-            }
-            None => false,
-        });
-    }
-    orders
 }
 
 /// Returns the orders within the dates of the query, or `None` if it has no dates or the orders exceed one

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod api;
+mod entries;
 mod find;
 mod index;
 mod names;
 mod rebuild;
+mod spellings;
 mod support;
 mod writers;

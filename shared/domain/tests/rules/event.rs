@@ -7,7 +7,7 @@ use domain::fact::{
 use domain::{Cause, DeclineReason, Event, EventId, Fact, Shortage, ShortageKind, VoidReason};
 use serde_json::{Value, json};
 
-use crate::sample::{cause, details, euros, order_id, sku, time};
+use crate::sample::{cause, details, details_at, euros, order_id, sku, time};
 
 /// One event of each type.
 fn one_of_each() -> Vec<Event> {
@@ -31,7 +31,7 @@ fn one_of_each() -> Vec<Event> {
         Fact::ReservationReleased(ReservationSettled {}),
         Fact::PaymentSucceeded(PaymentSucceeded {
             amount: order.total,
-            payment_intent: "pi_3Q".parse().unwrap(),
+            payment_intent: "pi_3Q".parse().ok(),
             order: order.clone(),
         }),
         Fact::PaymentFailed(PaymentFailed { order: order.clone(), reason }),
@@ -73,6 +73,16 @@ fn json_of_each_type() {
     for event in one_of_each() {
         insta::assert_json_snapshot!(event.fact.name(), event);
     }
+}
+
+#[test]
+fn an_order_that_is_not_charged_has_no_payment_intent() {
+    let order = details_at(0, 0);
+    let fact = Fact::PaymentSucceeded(PaymentSucceeded { amount: order.total, payment_intent: None, order });
+    let event = Event::new(order_id(1), fact, time(5), cause());
+    let json = serde_json::to_value(&event).unwrap();
+    assert_eq!(json["data"].get("payment_intent"), None);
+    assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
 }
 
 #[test]

@@ -8,3 +8,4 @@ mod order;
 mod payment;
 mod reservation;
 mod sample;
+mod text;

@@ -26,7 +26,7 @@ fn rejected() -> Fact {
 }
 fn paid() -> Fact {
     let (order, amount) = (details(), details().total);
-    Fact::PaymentSucceeded(PaymentSucceeded { order, amount, payment_intent: "pi_1".parse().unwrap() })
+    Fact::PaymentSucceeded(PaymentSucceeded { order, amount, payment_intent: "pi_1".parse().ok() })
 }
 fn failed() -> Fact {
     let reason = DeclineReason { code: "card_declined".into(), decline_code: None };

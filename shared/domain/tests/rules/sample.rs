@@ -41,9 +41,14 @@ pub(crate) fn line(sku: Sku, quantity: i64, price: Money) -> Line {
 }
 
 pub(crate) fn details() -> OrderDetails {
+    details_at(1250, 499)
+}
+
+/// An order with these prices.
+pub(crate) fn details_at(first: i64, second: i64) -> OrderDetails {
     let customer: Customer =
         serde_json::from_value(json!({"id": "cust-1", "name": "Ada Lovelace", "email": "ada@example.com"}))
             .unwrap();
-    let lines = vec![line(sku(1), 2, euros(1250)), line(sku(2), 1, euros(499))];
+    let lines = vec![line(sku(1), 2, euros(first)), line(sku(2), 1, euros(second))];
     OrderDetails::new(customer, Lines::try_from(lines).unwrap(), "pm_card_visa".parse().unwrap(), time(0))
 }

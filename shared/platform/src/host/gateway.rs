@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::http::access::{ApiKeys, VerifiedEmail};
 use crate::http::{Caller, FieldError, GatewayRequestId, Problem};
 
 /// The fields of the event that are used. An event without `httpMethod` comes from another service or an HTTP
@@ -82,6 +83,7 @@ impl From<ProxyEvent> for Request {
             Ok((method, uri, body))
         });
         let mut request = Request::default();
+        request.extensions_mut().insert(ApiKeys::from_headers(&headers));
         *request.headers_mut() = headers;
         match converted {
             Ok((method, uri, body)) => {
@@ -94,6 +96,7 @@ impl From<ProxyEvent> for Request {
         }
         let claims = context.authorizer.and_then(|authorizer| authorizer.claims);
         let signed = context.identity.and_then(|identity| identity.user_arn);
+        request.extensions_mut().insert(claims.as_ref().map(VerifiedEmail::from_claims).unwrap_or_default());
         let caller = claims.as_ref().and_then(Caller::from_claims);
         let caller = caller.or(signed.map(|arn| Caller::Service { arn })).unwrap_or_default();
         request.extensions_mut().insert(caller);
@@ -220,6 +223,10 @@ impl ProxyResponse {
         };
         let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in &parts.headers {
+            // API Gateway computes it from the body, which a response to HEAD does not have.
+            if name == header::CONTENT_LENGTH {
+                continue;
+            }
             let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
             headers.entry(name.to_string()).or_default().push(value);
         }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Uri};
 use lambda_runtime::{LambdaEvent, service_fn};
 use tower::ServiceExt;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -120,7 +120,14 @@ fn with_cors(router: Router, origins: &str) -> anyhow::Result<Router> {
     Ok(router.layer(
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
-            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+            .allow_methods([
+                Method::GET,
+                Method::HEAD,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ])
             .allow_headers(sent.map(HeaderName::from_static))
             .expose_headers(read.map(HeaderName::from_static))
             .max_age(PREFLIGHT_MAX_AGE),
@@ -151,8 +158,19 @@ pub fn build_app(router: Router, clock: Arc<dyn Clock>) -> Router {
 /// fallback that is added later.
 fn with_fallbacks(router: Router) -> Router {
     router
-        .fallback(|| async { Problem::not_found("There is nothing at this path.") })
+        .fallback(|uri: Uri| async move { unknown_path(uri.path()) })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+}
+
+/// The problem of a path without a route. No route has an empty segment, so that is an empty parameter or a
+/// slash too many.
+fn unknown_path(path: &str) -> Problem {
+    if path.split('/').skip(1).any(str::is_empty) && path != "/" {
+        return Problem::unreadable(
+            "A segment of the path is empty: a parameter has at least one character, and no slash follows the last segment.",
+        );
+    }
+    Problem::not_found("There is nothing at this path.")
 }
 
 fn with_observability(router: Router, clock: Arc<dyn Clock>) -> Router {

@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use super::access::Caller;
+use super::access::{ApiKeys, Caller, VerifiedEmail};
 use super::problem::Problem;
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
@@ -52,9 +52,13 @@ impl TokenVerifier {
     /// # Errors
     /// When the keys cannot be fetched.
     pub async fn authenticate(&self, headers: &HeaderMap) -> anyhow::Result<Caller> {
-        let Some(token) = token(headers) else { return Ok(Caller::Anonymous) };
-        let claims = self.claims(token).await?;
-        Ok(claims.as_ref().and_then(Caller::from_claims).unwrap_or_default())
+        Ok(self.identify(headers).await?.0)
+    }
+
+    async fn identify(&self, headers: &HeaderMap) -> anyhow::Result<(Caller, VerifiedEmail)> {
+        let Some(token) = token(headers) else { return Ok(Default::default()) };
+        let Some(claims) = self.claims(token).await? else { return Ok(Default::default()) };
+        Ok((Caller::from_claims(&claims).unwrap_or_default(), VerifiedEmail::from_claims(&claims)))
     }
 
     async fn claims(&self, token: &str) -> anyhow::Result<Option<Map<String, Value>>> {
@@ -113,9 +117,12 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match verifier.authenticate(request.headers()).await {
-        Ok(caller) => {
+    match verifier.identify(request.headers()).await {
+        Ok((caller, email)) => {
+            let keys = ApiKeys::from_headers(request.headers());
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(email);
+            request.extensions_mut().insert(keys);
             next.run(request).await
         }
         Err(error) => {

@@ -1,6 +1,7 @@
 //! Request types shared by several services. Unlike event types they are strict: a client needs to know that
 //! it misspelt a field, while an event consumer has to ignore fields that it does not know yet.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -8,9 +9,40 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::money::{Amount, Currency};
 use domain::{Address, AddressLine, CountryCode, Line, Lines, Money, PersonName, PostalCode, Quantity, Sku};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, de};
 
 use super::problem::{FieldError, Problem};
+
+/// A text that a client sends, which has to meet the current rules. The types of `domain` themselves also
+/// deserialize text from before a rule, because tables and queues have it.
+#[derive(Debug, Clone)]
+pub struct TextInput<T>(pub T);
+
+impl<'de, T: TryFrom<String, Error: Display>> Deserialize<'de> for TextInput<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::try_from(String::deserialize(deserializer)?).map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// The schema of the text.
+impl<T: JsonSchema> JsonSchema for TextInput<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
 
 /// An amount of money.
 #[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
@@ -37,7 +69,7 @@ impl From<MoneyInput> for Money {
 pub struct LineInput {
     /// The SKU of the product.
     #[eserde(compat)]
-    sku: Sku,
+    sku: TextInput<Sku>,
     /// The number of units.
     #[eserde(compat)]
     quantity: Quantity,
@@ -50,8 +82,11 @@ pub struct LineInput {
 /// # Errors
 /// A 400 that says why the lines are not valid together.
 pub fn parse_lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
-    let line =
-        |line: LineInput| Line { sku: line.sku, quantity: line.quantity, unit_price: line.unit_price.into() };
+    let line = |line: LineInput| Line {
+        sku: line.sku.0,
+        quantity: line.quantity,
+        unit_price: line.unit_price.into(),
+    };
     let lines: Vec<Line> = lines.into_iter().map(line).collect();
     Lines::try_from(lines).map_err(|error| Problem::invalid(vec![FieldError::pointer("/lines", error)]))
 }
@@ -62,25 +97,25 @@ pub fn parse_lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
 pub struct AddressInput {
     /// The name of the recipient.
     #[eserde(compat)]
-    recipient: PersonName,
+    recipient: TextInput<PersonName>,
     /// Street and number.
     #[eserde(compat)]
-    street: AddressLine,
+    street: TextInput<AddressLine>,
     /// A floor, company or building.
     #[eserde(compat)]
     #[serde(default)]
-    addition: Option<AddressLine>,
+    addition: Option<TextInput<AddressLine>>,
     /// The postal code, if the country uses them.
     #[eserde(compat)]
     #[serde(default)]
-    postal_code: Option<PostalCode>,
+    postal_code: Option<TextInput<PostalCode>>,
     /// The city.
     #[eserde(compat)]
-    city: AddressLine,
+    city: TextInput<AddressLine>,
     /// The state or province, if addresses of the country include one.
     #[eserde(compat)]
     #[serde(default)]
-    region: Option<AddressLine>,
+    region: Option<TextInput<AddressLine>>,
     /// The country (ISO 3166-1 alpha-2).
     #[eserde(compat)]
     country: CountryCode,
@@ -89,7 +124,15 @@ pub struct AddressInput {
 impl From<AddressInput> for Address {
     fn from(input: AddressInput) -> Self {
         let AddressInput { recipient, street, addition, postal_code, city, region, country } = input;
-        Self { recipient, street, addition, postal_code, city, region, country }
+        Self {
+            recipient: recipient.0,
+            street: street.0,
+            addition: addition.map(|line| line.0),
+            postal_code: postal_code.map(|code| code.0),
+            city: city.0,
+            region: region.map(|line| line.0),
+            country,
+        }
     }
 }
 

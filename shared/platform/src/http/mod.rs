@@ -5,6 +5,7 @@ pub mod bearer;
 mod body;
 mod customer_scope;
 pub mod input;
+mod json;
 mod key;
 pub mod precondition;
 mod problem;

@@ -1,7 +1,8 @@
 //! Conditional requests (RFC 9110 §13.1) with `ETag`, `If-Match` and `If-None-Match`, which prevent lost
 //! updates.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -77,6 +78,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Precondition {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Self::read(&parts.headers)
     }
+}
+
+/// Middleware that evaluates `If-Match` for the response to a GET, if it has an `ETag` (RFC 9110 §13.1.1).
+/// `If-None-Match` is evaluated by those routes whose ETag changes with every byte of the response: that of a
+/// product does not change with its stock.
+pub(super) async fn evaluate_if_match(request: Request, next: Next) -> Response {
+    let values = request.headers().get_all(header::IF_MATCH).into_iter();
+    let sent: Vec<HeaderValue> = values.cloned().collect();
+    let response = next.run(request).await;
+    let tag = response.headers().get(header::ETAG).filter(|_| response.status().is_success());
+    let Some(tag) = tag.and_then(|tag| tag.to_str().ok()).filter(|_| !sent.is_empty()) else {
+        return response;
+    };
+    let mut tags = sent.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    if tags.any(|sent| matches!(sent.trim(), "*") || sent.trim() == tag) {
+        return response;
+    }
+    Problem::precondition_failed("The resource does not have the ETag in If-Match. Get it again.")
+        .into_response()
 }
 
 /// Adds the `ETag` of a revision to a response.

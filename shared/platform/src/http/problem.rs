@@ -7,6 +7,10 @@ use serde::Serialize;
 
 use crate::optimistic::WriteConflicts;
 
+/// The maximum number of errors that a problem lists. A body of the maximum size can have 30,000, and the
+/// response would be larger than what Lambda may return.
+pub(super) const MAX_ERRORS: usize = 100;
+
 /// An error response, which says what is wrong and what to do about it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(transparent)]
@@ -93,12 +97,16 @@ impl Problem {
         }))
     }
 
-    /// 400: the request has these errors.
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    /// 400: the request has these errors, of which the first [`MAX_ERRORS`] are listed.
+    pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.len() {
             1 => "The request has 1 error: see errors.".to_owned(),
+            n if n > MAX_ERRORS => {
+                format!("The request has {n} errors: errors lists the first {MAX_ERRORS}.")
+            }
             n => format!("The request has {n} errors: see errors."),
         };
+        errors.truncate(MAX_ERRORS);
         let title = "The request is not valid";
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title, detail);
         problem.0.errors = errors;
@@ -173,7 +181,7 @@ impl Problem {
 
     /// 415: the body is not JSON.
     pub fn unsupported_media_type() -> Self {
-        let detail = "Send JSON, with the header Content-Type: application/json.";
+        let detail = "Send JSON in UTF-8, uncompressed, with the header Content-Type: application/json.";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",
@@ -193,6 +201,19 @@ impl Problem {
         )
     }
 
+    /// 429: the caller has reached a limit of the service (RFC 6585 §4), and may send the same request again after
+    /// `retry_after` seconds. `name` is the end of the problem's `type`.
+    pub fn too_many_requests(
+        name: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+        retry_after: u64,
+    ) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, name, title, detail);
+        problem.0.header = Some((header::RETRY_AFTER, HeaderValue::from(retry_after)));
+        problem
+    }
+
     /// 503: a dependency does not respond. The same request may succeed later.
     pub fn unavailable() -> Self {
         let detail = "A required service did not respond. Send the same request again later.";
@@ -207,8 +228,8 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "Unhealthy", detail)
     }
 
-    /// 500: a bug in the service.
-    pub(crate) fn internal() -> Self {
+    /// 500: a bug in the service, which the same request meets again.
+    pub fn internal() -> Self {
         let detail = "This is a bug in the service. The correlation id helps to find it.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }

@@ -6,13 +6,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::{Cause, CorrelationId};
 use futures::FutureExt;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use tracing::Instrument;
 use tracing::field::Empty;
 
@@ -96,6 +97,10 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
         if let Some(allow) = allow {
             response.headers_mut().insert(http::header::ALLOW, allow);
         }
+    }
+    // The problem was serialized again, behind axum, which removes the body of a response to HEAD.
+    if method == Method::HEAD {
+        response = response.map(|_| Body::empty());
     }
     if let Ok(id) = HeaderValue::from_str(cause.correlation_id.as_str()) {
         response.headers_mut().insert(CORRELATION_ID, id);

@@ -4,14 +4,15 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use http::Method;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 
-use super::access::{Access, Caller};
+use super::access::{Access, ApiKeys, Caller};
+use super::precondition::evaluate_if_match;
 
 /// An HTTP method on a path. Its description for the contract is created on demand, and exists only with the
 /// feature `contract`.
@@ -119,7 +120,7 @@ pub struct Parameter {
 /// A JSON request body.
 #[derive(Debug, Clone)]
 pub struct Body {
-    /// The name of its type, which is also the name of the gateway's model.
+    /// The name of its type, which is also the name of its schema in the contract.
     pub name: String,
     /// The schema of its values.
     pub schema: SchemaFn,
@@ -259,8 +260,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         H: Handler<T, S>,
         T: 'static,
     {
-        let guarded =
-            on(operation.filter, handler).route_layer(from_fn_with_state(operation.access, authorize));
+        // A GET handler also handles HEAD: the response is the same without its body.
+        let mut guarded = on(operation.filter, handler);
+        if operation.method == Method::GET {
+            guarded = guarded.route_layer(from_fn(evaluate_if_match));
+        }
+        let guarded = guarded.route_layer(from_fn_with_state(operation.access, authorize));
         self.router = self.router.route(operation.path, guarded);
         self.operations.push(operation);
         self
@@ -278,7 +283,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 async fn authorize(State(access): State<Access>, caller: Caller, request: Request, next: Next) -> Response {
-    match access.authorize(&caller) {
+    let keys = request.extensions().get::<ApiKeys>();
+    match access.authorize(&caller).and_then(|()| access.check_api_key(&caller, keys)) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             tracing::info!(?caller, ?access, "access denied");

@@ -11,7 +11,10 @@ use http_body_util::BodyExt;
 use platform::clock::SystemClock;
 use platform::host::http::build_app;
 use platform::http::input::{LineInput, parse_lines};
-use platform::http::{Json, Problem, RequestCause, parse_path_parameter};
+use platform::http::precondition::with_etag;
+use platform::http::{
+    Access, Json, Operation, OperationDescription, Problem, RequestCause, Routes, parse_path_parameter,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -60,19 +63,19 @@ fn app() -> Router {
     )
 }
 
-struct Reply {
-    status: StatusCode,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
     headers: http::HeaderMap,
-    body: Value,
+    pub(crate) body: Value,
 }
 
 impl Reply {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// The locations of the errors.
-    fn locations(&self) -> Vec<&str> {
+    pub(crate) fn locations(&self) -> Vec<&str> {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.body);
         let errors = self.body["errors"].as_array().unwrap();
         errors
@@ -85,7 +88,7 @@ impl Reply {
     }
 }
 
-async fn call(request: Request<Body>) -> Reply {
+pub(crate) async fn call(request: Request<Body>) -> Reply {
     let (parts, body) = app().oneshot(request).await.unwrap().into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     Reply {
@@ -95,7 +98,7 @@ async fn call(request: Request<Body>) -> Reply {
     }
 }
 
-fn request(method: &str, path: &str) -> http::request::Builder {
+pub(crate) fn request(method: &str, path: &str) -> http::request::Builder {
     Request::builder().method(method).uri(path).header("x-correlation-id", "request-1")
 }
 
@@ -103,139 +106,17 @@ async fn fetch(path: &str) -> Reply {
     call(request("GET", path).body(Body::empty()).unwrap()).await
 }
 
-async fn send(body: impl Into<Body>) -> Reply {
-    let request = request("POST", "/orders").header("content-type", "application/json; charset=utf-8");
+pub(crate) async fn send(body: impl Into<Body>) -> Reply {
+    send_as("application/json; charset=utf-8", body).await
+}
+
+pub(crate) async fn send_as(media_type: &str, body: impl Into<Body>) -> Reply {
+    let request = request("POST", "/orders").header("content-type", media_type);
     call(request.body(body.into()).unwrap()).await
 }
 
-fn valid() -> Value {
+pub(crate) fn valid() -> Value {
     json!({"note": "n", "lines": [{"sku": "A", "quantity": 2, "unit_price": {"amount": 5, "currency": "EUR"}}]})
-}
-
-#[tokio::test]
-async fn a_valid_body_is_accepted() {
-    let reply = send(valid().to_string()).await;
-    assert_eq!((reply.status, &reply.body), (StatusCode::OK, &json!({"note": "n", "total": "0.10 EUR"})));
-    assert_eq!(reply.header("content-type"), "application/json");
-}
-
-#[tokio::test]
-async fn a_list_is_not_a_body() {
-    let list = json!(["a note", [{"sku": "TEA-001", "quantity": 1, "unit_price": {"amount": 1, "currency": "EUR"}}]]);
-    let reply = send(list.to_string()).await;
-    assert_eq!((reply.status, reply.locations()), (StatusCode::BAD_REQUEST, vec![""]));
-}
-
-#[tokio::test]
-async fn nothing_may_follow_a_body() {
-    for suffix in ["{", "x", "{}", "\u{0}", ","] {
-        let reply = send(valid().to_string() + suffix).await;
-        assert_eq!((reply.status, reply.locations()), (StatusCode::BAD_REQUEST, vec![""]), "{suffix}");
-    }
-    assert_eq!(send(valid().to_string() + " \r\n\t").await.status, StatusCode::OK);
-}
-
-#[tokio::test]
-async fn every_invalid_field_is_reported_at_once() {
-    let body = json!({
-        "note": 7,
-        "lines": [
-            {"sku": "a b", "quantity": 0, "unit_price": {"amount": -1, "currency": "eur"}},
-            {"sku": "B", "quantity": "two", "unit_price": {"amount": 1.5}},
-            {"quantity": 1_000_000, "unit_price": null},
-        ],
-    });
-    let reply = send(body.to_string()).await;
-    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    let mut locations = reply.locations();
-    locations.sort_unstable();
-    assert_eq!(
-        locations,
-        [
-            "/lines/0/quantity",
-            "/lines/0/sku",
-            "/lines/0/unit_price/amount",
-            "/lines/0/unit_price/currency",
-            "/lines/1/quantity",
-            "/lines/1/unit_price/amount",
-            "/lines/1/unit_price/currency",
-            "/lines/2/quantity",
-            "/lines/2/sku",
-            "/lines/2/unit_price",
-            "/note",
-        ]
-    );
-}
-
-#[tokio::test]
-async fn unknown_fields_are_reported_together_with_invalid_ones() {
-    let mut body = valid();
-    body["a/b~c"] = json!("x");
-    body["coupon"] = json!({"code": 1});
-    body["note"] = json!(1);
-    body["lines"][0]["unit_price"]["tax"] = json!(1);
-    body["lines"][0]["zzz"] = json!(1);
-    body["lines"][0]["sku"] = json!("");
-    let reply = send(body.to_string()).await;
-    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    let mut locations = reply.locations();
-    locations.sort_unstable();
-    assert_eq!(
-        locations,
-        ["/a~1b~0c", "/coupon", "/lines/0/sku", "/lines/0/unit_price/tax", "/lines/0/zzz", "/note"]
-    );
-}
-
-#[tokio::test]
-async fn lines_that_are_invalid_together_are_one_error() {
-    let mut body = valid();
-    let line = body["lines"][0].clone();
-    body["lines"].as_array_mut().unwrap().push(line);
-    assert_eq!(send(body.to_string()).await.locations(), ["/lines"]);
-}
-
-#[tokio::test]
-async fn invalid_json_is_an_error_of_the_whole_body() {
-    for body in ["", "{", "[]", "null", "{\"note\":\"n\"", "\u{0}", "{\"note\":\"n\",\"lines\":[]} x"] {
-        let reply = send(body).await;
-        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{body:?}");
-        assert!(!reply.locations().is_empty(), "{body:?}");
-    }
-    assert_eq!(send(vec![b'"', 0xff, b'"']).await.status, StatusCode::BAD_REQUEST);
-}
-
-#[tokio::test]
-async fn problems_do_not_repeat_values_of_the_request() {
-    let secret = "ada@example.com";
-    for body in [
-        json!({"note": [secret], "lines": secret}),
-        json!({"note": "n", "lines": [{"sku": secret, "quantity": secret, "unit_price": secret}]}),
-        json!({"note": "n", "lines": [{"sku": "A", "quantity": 1, "unit_price": {"amount": secret, "currency": secret}}]}),
-        json!(secret),
-    ] {
-        let reply = send(body.to_string()).await;
-        assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-        assert!(!reply.body.to_string().contains("ada"), "{}", reply.body);
-    }
-}
-
-#[tokio::test]
-async fn large_bodies_and_other_media_types_have_their_own_statuses() {
-    let large = send(vec![b' '; 64 * 1024 + 1]).await;
-    assert_eq!(
-        (large.status, &large.body["type"]),
-        (StatusCode::PAYLOAD_TOO_LARGE, &json!("urn:serverless-orders:problem:too-large"))
-    );
-    for kind in
-        [None, Some("text/plain"), Some("application/jsonp"), Some("multipart/form-data; x=application/json")]
-    {
-        let mut request = request("POST", "/orders");
-        if let Some(kind) = kind {
-            request = request.header("content-type", kind);
-        }
-        let reply = call(request.body(Body::from(valid().to_string())).unwrap()).await;
-        assert_eq!(reply.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind:?}");
-    }
 }
 
 #[tokio::test]
@@ -259,6 +140,70 @@ async fn unknown_paths_and_methods_are_problems() {
     assert_eq!(reply.header("content-type"), "application/problem+json");
     let allowed = reply.header("allow");
     assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+}
+
+#[tokio::test]
+async fn an_empty_path_segment_is_not_an_unknown_path() {
+    for path in ["/numbers/", "/numbers//", "//numbers/1", "/numbers/1/", "/orders/"] {
+        let reply = fetch(path).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(reply.body["type"], "urn:serverless-orders:problem:unreadable-address", "{path}");
+    }
+    assert_eq!(fetch("/numbers/%2F").await.locations(), ["number"]);
+    assert_eq!(fetch("/").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn head_is_get_without_a_body() {
+    for (path, status) in [
+        ("/cause", StatusCode::OK),
+        ("/numbers/7", StatusCode::OK),
+        ("/numbers/300", StatusCode::BAD_REQUEST),
+        ("/numbers/%FF", StatusCode::BAD_REQUEST),
+        ("/away", StatusCode::SERVICE_UNAVAILABLE),
+        ("/bug", StatusCode::INTERNAL_SERVER_ERROR),
+        ("/nowhere", StatusCode::NOT_FOUND),
+    ] {
+        let get = fetch(path).await;
+        let request = request("HEAD", path).body(Body::empty()).unwrap();
+        let (head, body) = app().oneshot(request).await.unwrap().into_parts();
+        assert_eq!((head.status, get.status), (status, status), "{path}");
+        assert_eq!(head.headers.get("content-type"), get.headers.get("content-type"), "{path}");
+        assert_eq!(head.headers["x-correlation-id"], "request-1");
+        assert!(body.collect().await.unwrap().to_bytes().is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_route_with_an_etag_honours_if_match() {
+    let describe = |_: &mut OperationDescription| {};
+    let routes = Routes::<()>::default()
+        .add(Operation::get("/tagged", "readTagged", Access::Public, describe), async || {
+            with_etag(7, Json(json!({})))
+        })
+        .add(Operation::get("/plain", "readPlain", Access::Public, describe), async || Json(json!({})));
+    let app = build_app(routes.router(()), Arc::new(SystemClock));
+    for (path, tags, expected) in [
+        ("/tagged", &["\"7\""][..], StatusCode::OK),
+        ("/tagged", &["*"], StatusCode::OK),
+        ("/tagged", &["\"6\", \"7\""], StatusCode::OK),
+        ("/tagged", &["\"6\"", "\"7\""], StatusCode::OK),
+        ("/tagged", &["\"6\""], StatusCode::PRECONDITION_FAILED),
+        ("/tagged", &["W/\"7\""], StatusCode::PRECONDITION_FAILED),
+        ("/tagged", &["7"], StatusCode::PRECONDITION_FAILED),
+        ("/tagged", &[""], StatusCode::PRECONDITION_FAILED),
+        // Without an ETag in the response there is nothing to compare.
+        ("/plain", &["\"6\""], StatusCode::OK),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let mut request = request(method, path);
+            for tag in tags {
+                request = request.header("if-match", *tag);
+            }
+            let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), expected, "{method} {path} {tags:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -98,6 +98,9 @@ fn a_rule_that_loses_events() {
     let function = json!({ "Fn::GetAtt": ["SendEmail", "Arn"] });
     let direct = with("SendEmailRule/Properties/Targets/0/Arn", function);
     assert_reports(&rules_deliver_to_queues(&direct), &["SendEmailRule", "queue"]);
+    let scheduled =
+        with("SendEmailRule/Properties/Targets/0/Arn", json!({ "Fn::GetAtt": ["CheckHealth", "Arn"] }));
+    assert_reports(&rules_deliver_to_queues(&scheduled), &["SendEmailRule", "queue"]);
     let lost = with("SendEmailRule/Properties/Targets/0/DeadLetterConfig", Value::Null);
     assert_reports(&rules_deliver_to_queues(&lost), &["SendEmailRule", "DeadLetterConfig"]);
 }

@@ -91,7 +91,7 @@ fn an_operation_without_actions() {
     let other = edited(file, ".get_item()", ".execute_statement()");
     assert_reports(&operations_are_mapped(&other), &[file, "execute_statement"]);
     let file = "lambdas/orders/src/adapters/orders.rs";
-    let other = edited(file, "builder().put(order)", "builder().get(order)");
+    let other = edited(file, "builder().put(put)", "builder().get(put)");
     assert_reports(&operations_are_mapped(&other), &[file, "TransactWriteItem::get"]);
 }
 

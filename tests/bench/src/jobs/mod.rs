@@ -23,7 +23,7 @@ use child::{Run, run};
 /// The result of a measurement: a section of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Section {
-    /// The heading.
+    /// The heading of its table.
     pub(crate) title: &'static str,
     /// A description of the measured work.
     pub(crate) description: String,
@@ -53,9 +53,9 @@ impl Section {
 pub(crate) struct Candidate {
     /// Its name in the report.
     pub(crate) name: String,
-    /// The executable.
+    /// The executable to measure.
     pub(crate) program: PathBuf,
-    /// Its arguments.
+    /// Its command-line arguments.
     pub(crate) arguments: Vec<String>,
     /// The amount of work.
     pub(crate) work: u64,
@@ -81,7 +81,7 @@ pub(crate) struct Comparison {
     pub(crate) unit: &'static str,
     /// The amount of `work` in one unit: 1,000,000 if `work` is in bytes and the unit is MB.
     pub(crate) per_unit: u64,
-    /// The programs.
+    /// The programs to compare.
     pub(crate) candidates: Vec<Candidate>,
 }
 

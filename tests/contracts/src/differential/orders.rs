@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::order::{Order, Outcome};
 use domain::{Event, VoidReason};
 use jiff::SignedDuration;
+use orders::quota::Quota;
 use orders::store::{Placed, Stored};
 use proptest::prelude::*;
 
@@ -24,6 +25,8 @@ pub enum Call {
         key: u8,
         customer: u32,
         now: i64,
+        /// The maximum number of orders of the customer, if it is limited.
+        max_orders: Option<u32>,
         /// The time at which the key expires.
         valid_for: i64,
     },
@@ -61,11 +64,12 @@ pub enum Change {
 pub fn calls() -> impl Strategy<Value = Call> {
     let change = prop_oneof![Just(Change::Reserved), Just(Change::Cancelling), Just(Change::Paid)];
     // Duplicate ids are rare: the adapter retries for half a second before it fails.
-    let place = (prop::bool::weighted(0.03), 0..4_u8, 1..=2_u32, 0..4_i64, 0..4_i64);
+    let max_orders = prop::option::weighted(0.3, 1..=4_u32);
+    let place = (prop::bool::weighted(0.03), 0..4_u8, 1..=2_u32, 0..4_i64, max_orders, 0..4_i64);
     let replace = (1..=4_u32, 1..=3_u64, change, any::<bool>());
     let list = (1..=2_u32, prop::option::of(1..=5_u32), 1..=3_u32);
     prop_oneof![
-        6 => place.prop_map(|(again, key, customer, now, valid_for)| Call::Place { again, key, customer, now, valid_for }),
+        6 => place.prop_map(|(again, key, customer, now, max_orders, valid_for)| Call::Place { again, key, customer, now, max_orders, valid_for }),
         1 => (1..=5_u32).prop_map(Call::Get),
         6 => replace.prop_map(|(order, version, change, event)| Call::Replace { order, version, change, event }),
         2 => list.prop_map(|(customer, after, limit)| Call::List { customer, after, limit }),
@@ -117,10 +121,19 @@ impl Script {
         let seconds = |seconds: i64| Ok::<_, anyhow::Error>(time(0)? + SignedDuration::from_secs(seconds));
         let orders = &world.orders;
         Ok(match *call {
-            Call::Place { again: _, key, customer, now, valid_for } => {
-                let (order, event) = order(self.placed, customer, seconds(now)?)?;
+            Call::Place { again: _, key, customer: number, now, max_orders, valid_for } => {
+                let (order, event) = order(self.placed, number, seconds(now)?)?;
+                let quota = |max_orders| {
+                    Ok::<_, anyhow::Error>(Quota {
+                        customer: customer(number)?,
+                        window: 0,
+                        ends_at: 600,
+                        max_orders,
+                    })
+                };
+                let quota = max_orders.map(quota).transpose()?;
                 let record = idempotency_record(&format!("key-{key}"), order.id, valid_for);
-                Answer::Placed(orders.place(&order, &event, &record, seconds(now)?).await?)
+                Answer::Placed(orders.place(&order, &event, &record, quota.as_ref(), seconds(now)?).await?)
             }
             Call::Get(number) => Answer::Got(orders.get(order_id(number)).await?),
             Call::Replace { order: number, version, change, event } => {

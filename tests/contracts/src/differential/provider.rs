@@ -35,7 +35,11 @@ pub fn calls() -> impl Strategy<Value = Call> {
         1 => Just("pm_card_authenticationRequired"),
         1 => Just("pm_unknown"),
     ];
-    let create = (0..4_u8, cards, prop_oneof![3 => Just(1250_u32), 1 => Just(1300)]);
+    let create = (
+        0..4_u8,
+        cards,
+        prop_oneof![6 => Just(1250_u32), 2 => Just(1300), 1 => prop::sample::select(vec![0, 1, 49, 50])],
+    );
     prop_oneof![
         4 => create.prop_map(|(key, card, cents)| Call::Create(key, card, cents)),
         6 => (0..3_usize, 0..6_u8).prop_map(|(intent, key)| Call::Confirm(intent, key)),

@@ -74,6 +74,23 @@ fn buckets_are_retained_except_after_a_failed_creation() {
     }
 }
 
+/// After a redirect from the API to the bucket, both foreign to the page, a browser sends `Origin: null`
+/// (<https://fetch.spec.whatwg.org/#http-redirect-fetch>).
+#[test]
+fn browsers_can_read_the_documents_that_the_api_redirects_to() {
+    let rules =
+        |case: &str| cases()[case].resources["DocumentsBucket"]["Properties"]["CorsConfiguration"].clone();
+    let allowed = rules("production");
+    assert_eq!(allowed["CorsRules"].as_array().map(Vec::len), Some(1), "{allowed}");
+    let rule = &allowed["CorsRules"][0];
+    assert_eq!(rule["AllowedOrigins"], json!(["*"]));
+    assert_eq!(rule["AllowedMethods"], json!(["GET", "HEAD"]), "a document is only read");
+    for header in ["Content-Disposition", "ETag"] {
+        assert!(rule["ExposedHeaders"].as_array().unwrap().contains(&json!(header)), "{header}");
+    }
+    assert!(rules("container")["CorsRules"].is_null(), "without allowed origins, none may read");
+}
+
 /// GuardDuty tests the role when the plan is created. Therefore the role is the documented one, and other resources are
 /// created between the two, to give it time to take effect.
 #[test]

@@ -47,7 +47,7 @@ async fn export(stack: &Stack, body: &Value) -> (Value, Bytes) {
 async fn paid_order(stack: &Stack) -> (String, String) {
     let product = stack.create_product(1250, 10).await.unwrap();
     let mut order = NewOrder::new(&product, 2, "pm_card_visa");
-    order.body["customer"]["name"] = "=HYPERLINK(\"http://evil.example\",\"Ada\")".into();
+    order.body["customer"]["name"] = "=CONCAT(\"Ada\",A1)".into();
     let id = stack.place_order(&order).await.unwrap();
     stack.wait_for_status(&id, "paid").await;
     (id, product.sku)
@@ -77,7 +77,7 @@ async fn an_order_is_exported_in_each_format() {
     let (stack, _guard) = shared().await;
     let (order, sku) = paid_order(&stack).await;
     let line = wait_for_ledger(&stack, &order, "paid").await;
-    assert_eq!(line["customer"]["name"], "=HYPERLINK(\"http://evil.example\",\"Ada\")");
+    assert_eq!(line["customer"]["name"], "=CONCAT(\"Ada\",A1)");
     assert_eq!(line["total"], json!({ "amount": 2500, "currency": "EUR" }));
     assert_eq!(line["lines"][0]["sku"], sku.as_str());
     assert!(line["paid_at"].is_string());
@@ -89,7 +89,7 @@ async fn an_order_is_exported_in_each_format() {
     let text = std::str::from_utf8(&csv).unwrap();
     assert!(text.starts_with("\u{feff}order_id,placed_at,status,"), "{text}");
     let row = text.lines().find(|row| row.starts_with(&order)).unwrap();
-    assert!(row.contains(r#","'=HYPERLINK(""http://evil.example"",""Ada"")","#), "{row}");
+    assert!(row.contains(r#","'=CONCAT(""Ada"",A1)","#), "{row}");
     assert!(row.contains(&format!(",1,{sku},2,12.50,25.00")), "{row}");
     assert!(!text.contains(",=") && !text.contains(",\"="), "no cell is a formula");
 
@@ -150,7 +150,5 @@ async fn unauthorized_and_invalid_requests_are_rejected() {
     assert_eq!(rejected.error_locations(), ["/to"]);
     let too_long = json!({ "from": "2020-02-01", "to": "2026-01-31", "format": "csv", "statuses": [] });
     let rejected = request_export(&stack, "k", &too_long).await.expect(StatusCode::BAD_REQUEST).unwrap();
-    // The gateway's model requires at least one status, but its error does not name the field.
-    let by_gateway = rejected.headers.contains_key("x-amzn-errortype");
-    assert!(by_gateway || rejected.error_locations().contains(&"/statuses".to_owned()), "{rejected:?}");
+    assert!(rejected.error_locations().contains(&"/statuses".to_owned()), "{rejected:?}");
 }

@@ -20,8 +20,7 @@ async fn call(stack: &Stack, user: &User, method: Method, path: &str, body: Opti
 /// Places an order as a customer does, without a customer id in the body.
 async fn place(stack: &Stack, user: &User) -> String {
     let product = stack.create_product(1000, 5).await.unwrap();
-    let mut order = NewOrder::new(&product, 1, "pm_card_visa").body;
-    order["customer"].as_object_mut().unwrap().remove("id");
+    let order = NewOrder::new(&product, 1, "pm_card_visa").by(user).body;
     let key = Uuid::new_v4().to_string();
     let headers = [("authorization", user.bearer.as_str()), ("idempotency-key", &key)];
     let response = stack.api(Method::POST, "/orders", &headers, Some(&order)).await.unwrap();
@@ -164,6 +163,53 @@ async fn an_order_is_visible_to_its_customer_and_to_staff() {
 }
 
 #[tokio::test]
+async fn an_order_of_a_customer_is_emailed_to_their_verified_address_only() {
+    let (stack, _guard) = shared().await;
+    let ada = stack.create_customer().await.unwrap();
+    let product = stack.create_product(1000, 5).await.unwrap();
+    let mut order = NewOrder::new(&product, 1, "pm_card_visa").by(&ada).body;
+    order["customer"]["email"] = json!("victim@example.com");
+    let key = Uuid::new_v4().to_string();
+    let headers = [("authorization", ada.bearer.as_str()), ("idempotency-key", &key)];
+    let refused = stack.api(Method::POST, "/orders", &headers, Some(&order)).await.unwrap();
+    assert_problem(&refused, StatusCode::BAD_REQUEST, "invalid-request");
+    assert_eq!(refused.error_locations(), ["/customer/email"]);
+    order["customer"].as_object_mut().unwrap().remove("email");
+    let placed = stack.api(Method::POST, "/orders", &headers, Some(&order)).await.unwrap();
+    let placed = placed.expect(StatusCode::CREATED).unwrap();
+    assert_eq!(placed.body["customer"]["email"], ada.email);
+    stack.wait_for_status(placed.body["id"].as_str().unwrap(), "paid").await;
+}
+
+#[tokio::test]
+async fn a_customer_cannot_place_any_number_of_orders() {
+    let (stack, _guard) = shared().await;
+    let ada = stack.create_customer().await.unwrap();
+    let product = stack.create_product(1000, 5).await.unwrap();
+    // An invented price: nothing is reserved or charged.
+    let mut order = NewOrder::new(&product, 1, "pm_card_visa").by(&ada).body;
+    order["lines"][0]["unit_price"]["amount"] = 100.into();
+    let place = async || {
+        let key = Uuid::new_v4().to_string();
+        let headers = [("authorization", ada.bearer.as_str()), ("idempotency-key", &key)];
+        stack.api(Method::POST, "/orders", &headers, Some(&order)).await.unwrap()
+    };
+    // Twice the limit, in case that a window ends meanwhile, and the order that is refused.
+    let mut refused = None;
+    for _ in 0..=40 {
+        let response = place().await;
+        if response.status != StatusCode::CREATED {
+            refused = Some(response);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert_problem(&refused, StatusCode::TOO_MANY_REQUESTS, "order-limit-reached");
+    let wait: u32 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=600).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
 async fn a_profile_exists_from_the_first_sign_in() {
     let (stack, _guard) = shared().await;
     let ada = stack.create_customer().await.unwrap();
@@ -288,6 +334,23 @@ async fn a_partner_needs_an_api_key_and_sees_only_its_own_customers() {
     }
     assert_eq!(partner_orders(&stack, &partner).await.body["orders"][0]["id"], id);
     assert_eq!(partner_orders(&stack, &other).await.body["orders"], json!([]));
+}
+
+#[tokio::test]
+async fn a_partner_needs_its_own_api_key() {
+    let (stack, _guard) = shared().await;
+    let (partner, other) = (stack.create_partner().await.unwrap(), stack.create_partner().await.unwrap());
+    let headers = [("authorization", partner.bearer.as_str()), ("x-api-key", other.api_key.as_str())];
+    for (method, path) in [
+        (Method::GET, "/partner/orders?customer_id=42"),
+        (Method::GET, "/webhooks"),
+        (Method::GET, "/partner/search/orders"),
+    ] {
+        let response = stack.api(method.clone(), path, &headers, None).await.unwrap();
+        assert_problem(&response, StatusCode::FORBIDDEN, "forbidden");
+        let own = stack.api(method, path, &partner.headers(), None).await.unwrap();
+        assert_eq!(own.status, StatusCode::OK, "{path}: {own:?}");
+    }
 }
 
 #[tokio::test]

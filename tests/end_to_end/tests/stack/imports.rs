@@ -71,10 +71,10 @@ async fn a_repeated_import_is_applied_once() {
     assert_eq!(
         read_result(&stack, &name, "rejected.csv").await.unwrap(),
         format!(
-            "rejected_line;rejected_column;rejected_reason;sku;name;price;currency;tax_rate;quantity\r\n\
+            "\u{feff}rejected_line;rejected_column;rejected_reason;sku;name;price;currency;tax_rate;quantity\r\n\
              4;sku;is already on line 2: a file may have only one row per SKU;{new};Grüner Tee;1,50;EUR;7;10\r\n\
              5;price quantity;\"price: must be 0 to 999999.99 EUR, in digits with at most 2 decimal places after a point and \
-             no other characters; quantity: must be a whole number from 0 to 1000000, in digits only\";{new};Grüner Tee;x;EUR;7;-1\r\n"
+             no other characters; quantity: must be a whole number from 0 to 1000000, in digits only\";{new};Grüner Tee;x;EUR;7;'-1\r\n"
         )
     );
     let imported = product(&stack, &new).await;
@@ -146,7 +146,7 @@ async fn a_large_file_with_an_oversized_row_is_imported_completely() {
     );
     assert_eq!(product(&stack, &format!("B-{run}-1999")).await["available"], 1999 % 7);
     let rejected = read_result(&stack, &name, "rejected.csv").await.unwrap();
-    assert!(rejected.len() < 1000 && rejected.contains("\n2,,"), "{rejected}");
+    assert!(rejected.len() < 1000 && rejected.contains("\n2,name,"), "{rejected}");
     let absent = stack.api(Method::GET, &format!("/products/L-{run}"), &[], None).await.unwrap();
     assert_eq!(absent.status, StatusCode::NOT_FOUND);
 }

@@ -39,9 +39,8 @@ async fn order(stack: &Stack, user: &User) -> String {
     });
     let path = format!("/products/{}", product.sku);
     stack.api(Method::PUT, &path, &[], Some(&offer)).await.unwrap().expect(StatusCode::OK).unwrap();
-    let mut order = NewOrder::new(&product, 2, "pm_card_visa").body;
+    let mut order = NewOrder::new(&product, 2, "pm_card_visa").by(user).body;
     let customer = order["customer"].as_object_mut().unwrap();
-    customer.remove("id");
     customer.insert("language".to_owned(), "de".into());
     let address = json!({
         "recipient": "Наталія Ґалаґан", "street": "вул. Хрещатик, 1", "postal_code": "01001", "city": "Київ", "country": "UA",

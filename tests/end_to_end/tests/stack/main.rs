@@ -16,6 +16,7 @@ mod imports;
 mod invoices;
 mod order_flow;
 mod partners;
+mod personal_data;
 mod provider;
 mod reports;
 mod search;

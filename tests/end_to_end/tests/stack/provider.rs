@@ -52,6 +52,23 @@ async fn a_provider_that_recovers_charges_once() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_a_code_ends_the_payment_at_once() {
+    let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
+    for operation in ["create", "confirm"] {
+        let product = stack.create_product(1100, 1).await.unwrap();
+        let order = NewOrder::new(&product, 1, "pm_card_visa");
+        let refusal =
+            json!({ "operation": operation, "kind": "error", "error": { "type": "invalid_request_error" } });
+        let (id, _) = place_with_fault(&stack, &product, &order, &[refusal]).await;
+        stack.wait_for_status(&id, "payment_failed").await;
+        stack.wait_for_stock(&product, (1, 0, 0)).await;
+        let (_, text) = stack.wait_for_mail(&order.email).await;
+        assert!(text.contains("could not be processed"), "{text}");
+        assert_eq!(stack.captures(&id).await.unwrap(), [0; 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_provider_outage_leads_to_a_dead_letter_that_can_be_redriven() {
     let Some((stack, _guard)) = shared_with(&[Requirement::StripeStandIn]).await else { return };
     let product = stack.create_product(2300, 2).await.unwrap();

@@ -1,9 +1,10 @@
 //! The rules that hold of a single snapshot.
 
 use domain::order::{Outcome, Settlement};
-use domain::reservation::ReservationState;
-use domain::{Event, Fact, VoidReason};
+use domain::reservation::{Reservation, ReservationState};
+use domain::{Event, Fact, OrderDetails, VoidReason};
 use invariants::{DeadLetterMessage, Phase, Rule, Snapshot, check};
+use serde_json::json;
 
 use crate::sample::{
     CANCELLED, DECLINED, PAID, REJECTED, TOTAL, assert_breaks, at, charging, details, email, id, in_progress,
@@ -30,6 +31,47 @@ fn an_order_is_charged_once_and_for_its_total() {
     // A PaymentIntent that was never confirmed: its attempt crashed before it could store the id.
     assert_settled_breaks(&[], |all| all.intents.push(intent("pi_9", PAID, 0)));
     assert_settled_breaks(&[], |all| all.intents.push(intent("pi_9", 77, 0)));
+}
+
+/// Makes the paid order one of 0, which is not charged.
+fn make_free(all: &mut Snapshot) {
+    let mut free = json!(details());
+    free["lines"][0]["unit_price"]["amount"] = 0.into();
+    free["total"]["amount"] = 0.into();
+    let details: OrderDetails = serde_json::from_value(free).unwrap();
+    let mut payment = payment(PAID, json!({"state": "succeeded", "at": at(0)}));
+    payment.order = details.clone();
+    all.payments.insert(id(PAID), payment);
+    all.reservations.get_mut(&id(PAID)).unwrap().lines = Vec::from(details.lines.clone());
+    all.orders.get_mut(&id(PAID)).unwrap().details = details;
+    all.intents.remove(0);
+}
+
+#[test]
+fn an_order_of_nothing_is_paid_without_a_charge() {
+    assert_settled_breaks(&[], make_free);
+    assert_settled_breaks(&[Rule::OneCapture, Rule::RecordsAgree], |all| {
+        make_free(all);
+        all.intents.push(intent("pi_9", PAID, TOTAL));
+    });
+    assert_settled_breaks(&[Rule::MailTellsTheTruth], |all| {
+        make_free(all);
+        all.emails.push(email(PAID, "payment_failure"));
+    });
+    assert_settled_breaks(&[Rule::CapturedIsCommitted, Rule::RecordsAgree], |all| {
+        make_free(all);
+        let lines = all.reservations.remove(&id(PAID)).unwrap().lines;
+        let released = Reservation { order_id: id(PAID), lines, state: ReservationState::Released };
+        all.reservations.insert(id(PAID), released);
+        all.orders.get_mut(&id(PAID)).unwrap().settlement = Some(Settlement::Released);
+        let stock = all.stock.get_mut(&sku()).unwrap();
+        (stock.available, stock.sold) = (10, 0);
+    });
+    // The total is not 0.
+    assert_settled_breaks(&[Rule::MailTellsTheTruth, Rule::RecordsAgree], |all| {
+        all.payments.insert(id(PAID), payment(PAID, json!({"state": "succeeded", "at": at(0)})));
+        all.intents.remove(0);
+    });
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Protocol {
     /// # Errors
     /// If the scope contains an invalid order.
     pub fn new(scope: Scope, mutation: Option<Mutation>) -> anyhow::Result<Self> {
-        let fixture = Fixture::new(scope.orders)?;
+        let fixture = Fixture::new(scope.orders, scope.unit_price)?;
         Ok(Self { scope, mutation, fixture })
     }
 

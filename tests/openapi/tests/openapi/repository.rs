@@ -30,7 +30,7 @@ fn schemas(document: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn all_schemas_and_models_are_valid() -> Result<()> {
+fn all_schemas_are_valid() -> Result<()> {
     let document = document(&services())?;
     for mut schema in schemas(&document) {
         if let Some(schema) = schema.as_object_mut() {
@@ -38,13 +38,6 @@ fn all_schemas_and_models_are_valid() -> Result<()> {
         }
         assert!(jsonschema::draft202012::meta::is_valid(&schema), "{schema:#}");
         jsonschema::draft202012::new(&schema)?;
-    }
-    for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
-        if name.starts_with("Put") || name.starts_with("Place") {
-            let model = openapi::model(schema, &document)?;
-            assert!(jsonschema::draft4::meta::is_valid(&model), "{model:#}");
-            jsonschema::draft4::new(&model)?;
-        }
     }
     Ok(())
 }

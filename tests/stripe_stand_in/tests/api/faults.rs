@@ -75,6 +75,33 @@ async fn http_429_and_conflict_409_have_their_own_error_codes() {
 }
 
 #[tokio::test]
+async fn an_error_is_returned_verbatim_and_not_saved() {
+    let api = Api::start().await;
+    let (id, path) = create_intent(&api, "o-1").await;
+    let error = json!({"type": "invalid_request_error", "message": "No."});
+    for (status, sent) in [(json!(null), 400), (json!(404), 404)] {
+        api.add_fault(
+            json!({"operation": "confirm", "kind": "error", "status": status, "error": error, "times": 1}),
+        )
+        .await;
+        let refused = api.post_with_key(&path, "", "k").await;
+        assert_eq!((refused.status, &refused.body), (sent, &json!({ "error": error })));
+        assert_eq!(api.status_of(&id).await, "requires_confirmation");
+    }
+    assert_eq!(api.post_with_key(&path, "", "k").await.status, 200);
+    let json_type = [("content-type", "application/json")];
+    for bad in [
+        json!({"operation": "confirm", "kind": "error"}),
+        json!({"operation": "confirm", "kind": "error", "error": error, "effect": "after"}),
+        json!({"operation": "confirm", "kind": "error", "error": error, "status": 200}),
+        json!({"operation": "confirm", "kind": "reset", "error": error}),
+    ] {
+        let refused = api.send(Method::POST, "/_control/faults", &json_type, &bad.to_string()).await.unwrap();
+        assert_eq!(refused.status, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn a_reset_before_the_effect_charges_nothing_and_after_it_charges_once() {
     let api = Api::start().await;
     for (effect, status, charges) in [("before", "requires_confirmation", 0), ("after", "succeeded", 1)] {

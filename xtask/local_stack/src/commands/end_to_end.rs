@@ -60,7 +60,7 @@ fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
     )?;
     ui::heading("Artefacts: every kind of event, sent to each function");
     artefacts(&binaries, profile)?;
-    ui::heading("Contract: requests without credentials, of staff and of a partner");
+    ui::heading("Contract: requests without credentials, of staff, of a customer and of a partner");
     contract_test(instance)?;
     ui::heading("Container: the tests of clients, with the order service as a container");
     // Also tests that a stack resumes from its saved state after `cargo xtask down`.
@@ -86,11 +86,12 @@ fn test_some(instance: &Instance, only: &str, profile: Profile) -> anyhow::Resul
     run_visible(&mut test_command(instance, &[only])?)
 }
 
-/// Tests the stack against the contract, without credentials, as a staff user and as a partner.
+/// Tests the stack against the contract, without credentials, as a staff user, a customer and a partner.
 fn contract_test(instance: &Instance) -> anyhow::Result<()> {
     let stack = instance.open()?;
     let tokens = contract::Tokens {
         staff: Some(token::staff_token(&stack)?),
+        customer: Some(token::token_of_paying_customer(&stack)?),
         partner: Some(token::create_partner(&stack)?),
     };
     contract::test(&stack.api_url()?, &tokens)

@@ -12,7 +12,7 @@ use crate::emulator::Emulator;
 use crate::instance::Instance;
 use crate::scanner::Scanner;
 use crate::stand_in::{Control, StandIn};
-use crate::{deploy, products, webhooks};
+use crate::{deploy, health, products, webhooks};
 
 /// Start the whole system on this machine: tools, build, AWS emulator, payment provider, malware scanner,
 /// deployment, stock.
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let orders = if args.container { OrdersHost::Container } else { OrdersHost::Lambda };
     start(&instance, orders, Profile::from_flag(args.release), Selection::All)?;
+    health::check(&instance.open()?, &instance)?;
     print_urls(&instance)
 }
 

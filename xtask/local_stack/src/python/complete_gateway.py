@@ -1,8 +1,8 @@
 """Configures the parts of an API Gateway that MiniStack ignores when it imports the template.
 
 usage: complete_gateway.py STACK
-These are request validators and models, required parameters, the parameters of integrations, and gateway responses, so that a
-client of the local stack sees the same behaviour as on AWS. All of them are read from the deployed definition. Other properties
+These are request validators, required parameters, the parameters of integrations, and gateway responses, so that a client of
+the local stack sees the same behaviour as on AWS. All of them are read from the deployed definition. Other properties
 of a method are kept. Running the script again changes nothing.
 """
 
@@ -95,7 +95,6 @@ class Api:
 
     def complete(self):
         self.set_gateway_responses()
-        self.set_models()
         validators = self.validators()
         resources = {it["path"]: it for it in pages("get_resources", restApiId=self.id, embed=["methods"])}
         for path, item in self.body.get("paths", {}).items():
@@ -123,17 +122,6 @@ class Api:
                 gateway.put_gateway_response(restApiId=self.id, responseType=kind, **wanted)
                 self.changed = True
 
-    def set_models(self):
-        existing = {it["name"]: it["schema"] for it in pages("get_models", restApiId=self.id)}
-        for name, schema in self.body.get("components", {}).get("schemas", {}).items():
-            schema = json.dumps(schema, sort_keys=True)
-            if existing.get(name) == schema:
-                continue
-            if name in existing:
-                gateway.delete_model(restApiId=self.id, modelName=name)
-            gateway.create_model(restApiId=self.id, name=name, contentType="application/json", schema=schema)
-            self.changed = True
-
     def validators(self):
         """Creates missing request validators, and returns the ids of all by name."""
         ids = {it.get("name"): it["id"] for it in pages("get_request_validators", restApiId=self.id)}
@@ -144,28 +132,23 @@ class Api:
         return ids
 
     def set_method(self, resource, name, method, operation, validators):
-        models = {
-            media_type: content["schema"]["$ref"].rsplit("/", 1)[-1]
-            for media_type, content in operation.get("requestBody", {}).get("content", {}).items()
-        }
         parameters = {
             f"method.request.{LOCATIONS[it['in']]}.{it['name']}": it.get("required", False)
             for it in operation.get("parameters", [])
             if it["in"] in LOCATIONS
         }
         validator = operation.get("x-amazon-apigateway-request-validator")
-        wanted = {"requestModels": models, "requestParameters": parameters}
-        if validator:
-            wanted["requestValidatorId"] = validators[validator]
+        wanted = {"requestParameters": parameters, "requestValidatorId": validators[validator] if validator else None}
         integration = method.get("methodIntegration", {})
         mapped = operation.get("x-amazon-apigateway-integration", {}).get("requestParameters", {})
-        unchanged = all(method.get(key, {}) == value for key, value in wanted.items())
+        unchanged = all((method.get(key) or None) == (value or None) for key, value in wanted.items())
         if unchanged and integration.get("requestParameters", {}) == mapped:
             return
         target = {"restApiId": self.id, "resourceId": resource, "httpMethod": name}
         # put_method replaces the method, so its other properties are repeated.
         keep = ("authorizationType", "authorizerId", "authorizationScopes", "apiKeyRequired", "operationName")
-        gateway.put_method(**target, **wanted, **{key: method[key] for key in keep if method.get(key)})
+        kept = {key: method[key] for key in keep if method.get(key)}
+        gateway.put_method(**target, **{key: value for key, value in wanted.items() if value}, **kept)
         for status, response in method.get("methodResponses", {}).items():
             keep = ("responseParameters", "responseModels")
             kept = {key: response[key] for key in keep if response.get(key)}

@@ -1,4 +1,4 @@
-"""Starts MiniStack with four fixes and a request log.
+"""Starts MiniStack with five fixes and a request log.
 
 MiniStack adds 100 ms to each invocation of a compiled function. Half of it is Nagle's algorithm with delayed acknowledgements in
 the Runtime API that it serves to the function; half is a wait for a first log line, which functions that log every request do
@@ -11,6 +11,12 @@ It evaluates policies for PutEvents without the condition keys of AWS, the entri
 
 It saves how far each function has read a DynamoDB stream, but not the stream: after a restart, the position is beyond the end, and
 changes are not delivered.
+
+It decodes a path before it looks for the resource, so that `%2F` in a parameter is taken for a separator. A REST API of AWS does
+not, and passes the encoded path to the function.
+
+It does not set email_verified: ConfirmSignUp does on AWS, and a user who changes their address loses it until they verify it
+(https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html).
 
 The log has a line of JSON for each request to an API Gateway, in the file that GATEWAY_LOG names, which is emptied first. It
 contains what a firewall in front of the gateway would see (tests/firewall reads it) and the status of the response, without
@@ -85,6 +91,34 @@ async def http_proxy(integration, path, method, headers, body, query_params, pat
 
 gateway._invoke_http_proxy_v1 = http_proxy
 
+import ministack.services.cognito as cognito
+
+confirm_sign_up, update_user_attributes = cognito._confirm_sign_up, cognito._update_user_attributes
+
+
+def set_email_verified(user, value):
+    others = [it for it in user.get("Attributes", []) if it.get("Name") != "email_verified"]
+    user["Attributes"] = [*others, {"Name": "email_verified", "Value": value}]
+
+
+def confirm_sign_up_and_email(data):
+    response = confirm_sign_up(data)
+    pool = next((it for it in cognito._user_pools.values() if data.get("ClientId") in it["_clients"]), None)
+    if response[0] == 200 and pool:
+        set_email_verified(cognito._resolve_user(pool, data["Username"])[0], "true")
+    return response
+
+
+def update_user_attributes_and_email(data):
+    response = update_user_attributes(data)
+    if response[0] == 200 and any(it.get("Name") == "email" for it in data.get("UserAttributes", [])):
+        set_email_verified(cognito._user_pool_for_access_token(data["AccessToken"])[0], "false")
+    return response
+
+
+cognito._confirm_sign_up = confirm_sign_up_and_email
+cognito._update_user_attributes = update_user_attributes_and_email
+
 import ministack.core.iam_actions as actions
 
 request_tag_context = actions.request_tag_context
@@ -146,6 +180,19 @@ def recording(handle, log):
 
     return handle_and_record
 
+
+def keeping_encoded_slashes(handle):
+    async def handle_encoded(host, path, method, headers, body, query_params, raw_path=None, raw_query_string=None):
+        if "%2f" in (raw_path or "").lower():
+            path = raw_path
+        return await handle(
+            host, path, method, headers, body, query_params, raw_path=raw_path, raw_query_string=raw_query_string
+        )
+
+    return handle_encoded
+
+
+app._handle_execute_api_request = keeping_encoded_slashes(app._handle_execute_api_request)
 
 if os.environ.get("GATEWAY_LOG"):
     # Line-buffered, so that readers see complete lines while the emulator runs.

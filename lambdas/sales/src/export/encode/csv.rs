@@ -1,10 +1,12 @@
 //! CSV: one row per order line. Amounts are in the major unit with a decimal point, times are RFC 3339 in UTC.
 
 use domain::money::format_decimal;
+use platform::csv::Csv;
 
 use super::order_lines;
-use crate::csv::{Csv, escape_formula};
 use crate::ledger::sale::Sale;
+
+const SEPARATOR: u8 = b',';
 
 const COLUMNS: [&str; 15] = [
     "order_id",
@@ -25,30 +27,26 @@ const COLUMNS: [&str; 15] = [
 ];
 
 pub(super) fn write_header(out: &mut Vec<u8>) {
-    Csv::start_file(out).write_row(&COLUMNS);
+    Csv::start_file(out, SEPARATOR).write_row(&COLUMNS);
 }
 
 pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) {
-    let mut csv = Csv::append(out);
+    let mut csv = Csv::append(out, SEPARATOR);
     for line in order_lines(sale) {
         let amount = |minor_units: u64| format_decimal(minor_units.into(), line.digits, '.', None);
-        // These texts come from customers, or from a third-party order service.
-        let customer =
-            [&line.customer_id, &line.customer_name, &line.customer_email].map(|text| escape_formula(text));
-        let [customer_id, customer_name, customer_email] = &customer;
         csv.write_row(&[
             &line.order_id,
             &line.placed_at.to_string(),
             &line.status,
-            customer_id,
-            customer_name,
-            customer_email,
+            &line.customer_id,
+            &line.customer_name,
+            &line.customer_email,
             &line.currency,
             &amount(line.order_total),
             &line.paid_at.map(|at| at.to_string()).unwrap_or_default(),
             &amount(line.refunded),
             &line.line_number.to_string(),
-            &escape_formula(&line.sku),
+            &line.sku,
             &line.quantity.to_string(),
             &amount(line.unit_price),
             &amount(line.line_total),

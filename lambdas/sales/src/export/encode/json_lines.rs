@@ -1,8 +1,13 @@
-//! JSON Lines (<https://jsonlines.org>): one order per line, with the notation of the API.
+//! JSON Lines (<https://jsonlines.org>): one order per line, with the notation of the API. Readers that split at
+//! any line break of Unicode find the same lines.
+
+use std::io;
 
 use domain::{Lines, Money};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::Formatter;
 
 use super::status_name;
 use crate::ledger::sale::Sale;
@@ -50,7 +55,61 @@ pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) -> anyhow::Result<()> {
         paid_at: sale.paid.as_ref().map(|paid| paid.at),
         refunded: Total { amount: sale.refunded(), currency: total.currency.code() },
     };
-    serde_json::to_writer(&mut *out, &order)?;
+    order.serialize(&mut Serializer::with_formatter(&mut *out, OneLine))?;
     out.push(b'\n');
     Ok(())
+}
+
+/// Escapes the line breaks that JSON allows in strings: U+0085, U+2028 and U+2029 (Unicode Standard, 5.8). It
+/// requires the escaping of those below U+0020 anyway (RFC 8259, 7).
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let is_break = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
+        for part in fragment.split_inclusive(is_break) {
+            let text = part.trim_end_matches(is_break);
+            writer.write_all(text.as_bytes())?;
+            if let Some(c) = part.chars().last().filter(|c| is_break(*c)) {
+                write!(writer, "\\u{:04x}", u32::from(c))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line(text: &str) -> String {
+        let mut out = Vec::new();
+        text.serialize(&mut Serializer::with_formatter(&mut out, OneLine)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn line_breaks_are_escaped() {
+        assert_eq!(
+            line("a\u{2028}b\u{2029}\u{85}\u{b}\u{c}\r\n\u{1e}ü\""),
+            r#""a\u2028b\u2029\u0085\u000b\f\r\n\u001eü\"""#
+        );
+    }
+
+    proptest! {
+        /// Any text is on one line, by any definition, and a reader gets it back.
+        #[test]
+        fn text_is_on_one_line(text in prop_oneof!["(?s).{0,60}", "[a\"\\\\\u{85}\u{2028}\u{2029}\u{b}\u{1c}]{0,12}"]) {
+            let line = line(&text);
+            let breaks = ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+            prop_assert!(!line.contains(breaks), "{line:?}");
+            prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::world::{Fault, World};
-use crate::sample::{cause, details, order_id};
+use crate::sample::{cause, order_id};
 
 pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(45);
 
@@ -103,8 +103,8 @@ impl Invocation {
     }
 
     fn decide(&mut self, world: &World) -> Result<(), TestCaseError> {
-        let (order, cause) = (details(), cause());
-        let request = Request { order_id: order_id(1), order: &order, cause: &cause };
+        let cause = cause();
+        let request = Request { order_id: order_id(1), order: &world.order, cause: &cause };
         let attempt = self.attempt(world);
         let step = decide(self.read.as_ref(), self.goal, &self.observation, &request, &attempt);
         match step {

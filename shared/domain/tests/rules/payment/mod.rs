@@ -71,8 +71,7 @@ fn cards() -> impl Strategy<Value = Vec<Card>> {
     ]
 }
 
-fn play(cards: Vec<Card>, actions: &[Action], last: Goal, driver: Driver) -> Result<(), TestCaseError> {
-    let mut world = World::new(cards);
+fn play(mut world: World, actions: &[Action], last: Goal, driver: Driver) -> Result<(), TestCaseError> {
     let mut attempts: Vec<Invocation> = Vec::new();
     for action in actions {
         match action {
@@ -125,7 +124,12 @@ proptest! {
     fn never_charged_twice_or_after_the_outcome_and_always_completed(
         cards in cards(), actions in actions(), last in goal()
     ) {
-        play(cards, &actions, last, Driver::FollowsTheRules)?;
+        play(World::new(cards), &actions, last, Driver::FollowsTheRules)?;
+    }
+
+    #[test]
+    fn an_order_of_nothing_ends_without_the_provider(actions in actions(), last in goal()) {
+        play(World::free(), &actions, last, Driver::FollowsTheRules)?;
     }
 }
 
@@ -141,8 +145,9 @@ fn an_attempt_that_breaks_a_rule_is_detected() {
         (Driver::NeverTakesOver, "not final"),
     ] {
         let config = Config { max_shrink_iters: 0, ..cases(20_000) };
-        let outcome = TestRunner::new(config)
-            .run(&(cards(), actions(), goal()), |(cards, actions, last)| play(cards, &actions, last, driver));
+        let outcome = TestRunner::new(config).run(&(cards(), actions(), goal()), |(cards, actions, last)| {
+            play(World::new(cards), &actions, last, driver)
+        });
         let Err(TestError::Fail(reason, _)) = outcome else { panic!("{driver:?} was not detected") };
         assert!(reason.message().contains(violation), "{driver:?}: {reason}");
     }
@@ -186,4 +191,20 @@ fn an_undisturbed_payment_follows_the_card_and_later_attempts_get_the_same_outco
     settle(&mut voided, Goal::Charge);
     assert!(matches!(voided.state(), PaymentState::Voided { reason, .. } if *reason == customer));
     assert_eq!(voided.intents(), 0, "the provider was not called");
+}
+
+#[test]
+fn an_order_of_nothing_is_paid_without_a_payment_intent_unless_it_is_voided_first() {
+    let mut free = World::free();
+    settle(&mut free, Goal::Charge);
+    settle(&mut free, Goal::Void(VoidReason::CustomerRequest));
+    assert!(matches!(free.state(), PaymentState::Succeeded { intent: None, .. }), "too late to cancel");
+    let event = free.record.as_ref().unwrap().outcome_event().unwrap();
+    let domain::Fact::PaymentSucceeded(paid) = &event.fact else { panic!("{event:?}") };
+    assert_eq!((paid.payment_intent.as_ref(), paid.amount.minor_units()), (None, 0));
+
+    let mut voided = World::free();
+    settle(&mut voided, Goal::Void(VoidReason::CustomerRequest));
+    settle(&mut voided, Goal::Charge);
+    assert!(matches!(voided.state(), PaymentState::Voided { .. }));
 }

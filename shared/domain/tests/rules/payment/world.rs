@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::payment::{IntentStatus, Payment, PaymentState};
-use domain::{DeclineReason, PaymentIntentId};
+use domain::{DeclineReason, OrderDetails, PaymentIntentId};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::sample::time;
+use crate::sample::{details, details_at, time};
 
 /// A fault injected into a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ struct Intent {
 /// The state that outlives an attempt.
 #[derive(Debug)]
 pub(super) struct World {
+    /// The order to be paid.
+    pub(super) order: OrderDetails,
     pub(super) now: Timestamp,
     pub(super) record: Option<Payment>,
     /// The record when it became final.
@@ -61,6 +63,7 @@ fn declined() -> DeclineReason {
 impl World {
     pub(super) fn new(cards: Vec<Card>) -> Self {
         Self {
+            order: details(),
             now: time(0),
             record: None,
             final_record: None,
@@ -70,6 +73,11 @@ impl World {
             cards,
             attempts: 0,
         }
+    }
+
+    /// A world in which the order costs nothing.
+    pub(super) fn free() -> Self {
+        Self { order: details_at(0, 0), ..Self::new(vec![Card::Succeeds]) }
     }
 
     /// Returns the number of the next attempt.
@@ -98,10 +106,17 @@ impl World {
     pub(super) fn check(&mut self) -> Result<(), TestCaseError> {
         let captures: u32 = self.intents.iter().map(|intent| intent.captures).sum();
         prop_assert!(captures <= 1, "charged {} times: {:?}", captures, self.intents);
+        prop_assert!(
+            !self.order.total.is_zero() || self.intents.is_empty(),
+            "an order of 0 has a PaymentIntent"
+        );
         let Some(record) = &self.record else { return Ok(()) };
         match &record.state {
             PaymentState::Charging { .. } => {}
-            PaymentState::Succeeded { intent, .. } => {
+            PaymentState::Succeeded { intent: None, .. } => {
+                prop_assert!(self.order.total.is_zero(), "succeeded without a PaymentIntent");
+            }
+            PaymentState::Succeeded { intent: Some(intent), .. } => {
                 let index = index(intent);
                 prop_assert_eq!(self.intents[index].captures, 1, "succeeded without a charge");
             }

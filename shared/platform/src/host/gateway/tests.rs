@@ -51,6 +51,20 @@ fn the_caller_comes_from_the_gateways_context() {
 }
 
 #[test]
+fn the_verified_email_comes_from_the_claims() {
+    let email = |claims: Value| {
+        let context = json!({ "authorizer": { "claims": claims } });
+        let request = with(json!({ "requestContext": context }));
+        request.extensions().get::<VerifiedEmail>().cloned().unwrap().0
+    };
+    assert_eq!(email(json!({ "verified_email": "ada@example.com" })), "ada@example.com".parse().ok());
+    for claims in [json!({}), json!({ "email": "ada@example.com" }), json!({ "verified_email": "a..b@c.de" })]
+    {
+        assert_eq!(email(claims.clone()), None, "{claims}");
+    }
+}
+
+#[test]
 fn a_header_does_not_identify_the_caller() {
     let request = with(json!({ "requestContext": null, "headers": { "Authorization": "Bearer x" } }));
     assert_eq!(request.extensions().get::<Caller>(), Some(&Caller::Anonymous));

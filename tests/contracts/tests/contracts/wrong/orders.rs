@@ -9,6 +9,7 @@ use contracts::orders::{World, violations};
 use domain::order::Order;
 use domain::{CustomerId, Event, EventId, OrderId};
 use jiff::Timestamp;
+use orders::quota::Quota;
 use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxRow, Page, Placed, Stored};
 use uuid::Uuid;
 
@@ -27,6 +28,8 @@ enum Fault {
     ForgetsKeys,
     /// Never lets a key expire.
     KeepsKeys,
+    /// Places any number of orders.
+    IgnoresQuotas,
     /// Returns only the first page of open orders.
     LosesPages,
     /// Repeats the last order of a page on the next one.
@@ -64,7 +67,7 @@ impl Wrong {
             response_body: String::new(),
             expires_at: 0,
         };
-        self.store.place(&order, event, &record, event.time).await.map(drop)
+        self.store.place(&order, event, &record, None, event.time).await.map(drop)
     }
 }
 
@@ -75,6 +78,7 @@ impl Orders for Wrong {
         order: &Order,
         event: &Event,
         record: &IdempotencyRecord,
+        quota: Option<&Quota>,
         now: Timestamp,
     ) -> anyhow::Result<Placed> {
         let mut record = record.clone();
@@ -82,7 +86,8 @@ impl Orders for Wrong {
             record.key = format!("{} {}", record.key, self.calls.fetch_add(1, Ordering::SeqCst));
         }
         let now = if self.has(Fault::KeepsKeys) { Timestamp::UNIX_EPOCH } else { now };
-        self.store.place(order, event, &record, now).await
+        let quota = quota.filter(|_| !self.has(Fault::IgnoresQuotas));
+        self.store.place(order, event, &record, quota, now).await
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
@@ -169,9 +174,18 @@ async fn each_fault_violates_the_expected_contracts() {
                 "reusing_a_key_returns_the_first_response_and_writes_nothing",
                 "concurrent_requests_with_one_key_place_one_order",
                 "an_expired_key_can_be_reused",
+                "a_replay_does_not_count_towards_the_quota",
             ],
         ),
         (Fault::KeepsKeys, &["an_expired_key_can_be_reused"]),
+        (
+            Fault::IgnoresQuotas,
+            &[
+                "a_customer_places_at_most_as_many_orders_as_the_quota_allows",
+                "a_replay_does_not_count_towards_the_quota",
+                "concurrent_orders_do_not_exceed_the_quota",
+            ],
+        ),
         (
             Fault::LosesPages,
             &[
@@ -196,6 +210,7 @@ fn random_calls_detect_a_wrong_store() {
     };
     assert_detected(check(|| world(Fault::IgnoresVersions)), "Replace");
     assert_detected(check(|| world(Fault::ForgetsKeys)), "Place");
+    assert_detected(check(|| world(Fault::IgnoresQuotas)), "Place");
     assert_detected(check(|| world(Fault::LosesEvents)), "Left");
     check(orders_world).unwrap();
 }

@@ -32,10 +32,11 @@ impl<'a> Tables<'a> {
     }
 
     pub(super) async fn orders(&self) -> anyhow::Result<orders::World> {
-        let [orders, outbox, keys] = self.create(["OrdersTable", "OutboxTable", "IdempotencyTable"]).await?;
+        let tables = ["OrdersTable", "OutboxTable", "IdempotencyTable", "OrderCountsTable"];
+        let [orders, outbox, keys, counts] = self.create(tables).await?;
         let client = self.stack.aws.dynamodb();
         Ok(orders::World {
-            orders: Arc::new(DynamoDbOrders::new(client.clone(), orders, outbox.clone(), keys)),
+            orders: Arc::new(DynamoDbOrders::new(client.clone(), orders, outbox.clone(), keys, counts)),
             outbox: Arc::new(DynamoDbOutbox::new(client, outbox)),
         })
     }

@@ -1,4 +1,4 @@
-//! The product data of the inventory's public API.
+//! The catalogue over the public API of the inventory.
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use platform::http_client::HttpClient;
 use serde::Deserialize;
 
-use crate::store::{Catalogue, ProductInfo};
+use crate::{Catalogue, ProductInfo};
 
 /// The product catalogue over HTTP.
 pub struct HttpCatalogue<C> {
