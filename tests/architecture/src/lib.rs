@@ -18,6 +18,7 @@
 //! | [`packages`] | checks the dependencies between the layers |
 //! | [`modules`] | checks the imports between the modules of a crate |
 //! | [`personal_data`] | where personal data may be stored |
+//! | [`requests`] | checks that requests meet the current rules for text |
 //! | [`documents`] | links and paths in documents exist |
 //! | [`words`] | texts and names use the terms of the field |
 
@@ -31,6 +32,7 @@ pub mod packages;
 pub mod permissions;
 pub mod personal_data;
 pub mod queues;
+pub mod requests;
 pub mod states;
 pub mod template;
 pub mod usage;

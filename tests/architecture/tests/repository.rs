@@ -5,7 +5,7 @@ use architecture::template::Template;
 use architecture::workspace::{Workspace, root, samples};
 use architecture::{
     Violations, catalogue, documents, events, functions, idempotency, modules, packages, permissions,
-    personal_data, queues, usage, words,
+    personal_data, queues, requests, usage, words,
 };
 
 #[track_caller]
@@ -138,6 +138,12 @@ fn the_event_catalogue_is_up_to_date() -> Result<()> {
         let found = std::fs::read_to_string(architecture::workspace::root().join(&path)).unwrap_or_default();
         assert!(found == expected, "{} is out of date: run `cargo xtask catalogue`", path.display());
     }
+    Ok(())
+}
+
+#[test]
+fn requests_meet_the_current_rules_for_text() -> Result<()> {
+    assert_none(&requests::texts_of_requests_meet_the_current_rules(&words::texts(root())?));
     Ok(())
 }
 
