@@ -60,6 +60,10 @@ fn user_token(stack: &Stack, email: &str, is_staff: bool) -> anyhow::Result<Stri
     cognito(stack, "SignUp", &sign_up)?;
     let user = json!({ "UserPoolId": pool, "Username": email });
     cognito(stack, "AdminConfirmSignUp", &user)?;
+    // That does not verify the address, to which the emails about the user's orders are sent.
+    let verified = json!([{ "Name": "email_verified", "Value": "true" }]);
+    let update = json!({ "UserPoolId": pool, "Username": email, "UserAttributes": verified });
+    cognito(stack, "AdminUpdateUserAttributes", &update)?;
     if is_staff {
         let group = json!({ "UserPoolId": pool, "Username": email, "GroupName": "staff" });
         cognito(stack, "AdminAddUserToGroup", &group)?;
