@@ -57,11 +57,6 @@ pub fn routes() -> Routes<Arc<Api>> {
         )
 }
 
-/// The schema of `If-None-Match`.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-pub struct EntityTags(#[schemars(length(min = 1, max = 1000))] pub String);
-
 /// The schema of a document.
 #[derive(JsonSchema)]
 #[schemars(inline)]
@@ -76,7 +71,7 @@ fn describe(it: &mut OperationDescription) {
          is valid for one minute.",
     )
     .path::<OrderId>("order_id", "The `id` of the order.")
-    .header::<EntityTags>(
+    .header::<String>(
         "If-None-Match",
         "The `ETag` of the document that you have. If it has not changed, the response is a 304.",
     )
