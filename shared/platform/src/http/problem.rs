@@ -97,7 +97,7 @@ impl Problem {
         }))
     }
 
-    /// 400: the request has these errors, of which the first [`MAX_ERRORS`] are listed.
+    /// 400: the request has these errors, of which the first `MAX_ERRORS` are listed.
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.len() {
             1 => "The request has 1 error: see errors.".to_owned(),
