@@ -66,7 +66,8 @@ fn function_and_contract_agree_on_bodies() {
             validate_response(client, &response).map_err(TestCaseError::fail)?;
             let is_accepted = response.status != 400;
             // No pattern can express which names are valid Punycode.
-            let is_valid = contract.is_valid(&value) && !value.to_string().contains("xn--");
+            let has_punycode = value.to_string().to_ascii_lowercase().contains("xn--");
+            let is_valid = contract.is_valid(&value) && !has_punycode;
             if is_accepted {
                 accepted.set(accepted.get() + 1);
                 prop_assert!(
