@@ -35,6 +35,10 @@ fn each_email_in_each_language() {
         for (name, event) in outcomes(Some(language)) {
             let email = email(&event);
             assert_eq!(email.to.as_str(), "ada@example.com");
+            if let Some(folder) = std::env::var_os("MAILS") {
+                let file = format!("{}.{language}.html", name.replace([' ', ','], "_"));
+                std::fs::write(std::path::Path::new(&folder).join(file), &email.html).unwrap();
+            }
             let text = if kinds.insert(email.kind.as_ref().to_owned()) {
                 format!("Subject: {}\n\n{}", email.subject, email.text.trim())
             } else {
