@@ -9,13 +9,14 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches as _, Subcommand};
 use terminal::ui;
 use xtask::programs::{self, FORWARDED, Program};
 
-use commands::{bench, test};
+use commands::{bench, mutants, test};
 
 // The commands of this program. A doc comment would replace the description of `cli`.
 #[derive(Subcommand)]
 enum Own {
     Test(test::Args),
     Bench(bench::Args),
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +56,7 @@ fn run(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         match Own::from_arg_matches(matches)? {
             Own::Test(args) => test::run(&args)?,
             Own::Bench(args) => bench::run(&args)?,
+            Own::Mutants(args) => mutants::run(&args)?,
         }
         return Ok(ExitCode::SUCCESS);
     };
