@@ -3,7 +3,7 @@
 //! The token has the scope `health/check`, which authorizes only the routes that are used here, and only
 //! orders of the synthetic customer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,8 +15,8 @@ use domain::order::OrderStatus;
 use domain::{OrderId, SYNTHETIC_CUSTOMER_ID, Sku};
 use http::{Method, Request, StatusCode, header};
 use jiff::Timestamp;
-use platform::Clock;
 use platform::http_client::HttpClient;
+use platform::{Clock, lock};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -132,11 +132,11 @@ impl<C: HttpClient, S: ClientSecret> HttpShop<C, S> {
     }
 
     fn cached_token(&self) -> Option<CachedToken> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.token).clone()
     }
 
     fn cache_token(&self, token: Option<CachedToken>) {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
+        *lock(&self.token) = token;
     }
 
     async fn call<T: for<'a> Deserialize<'a>>(
