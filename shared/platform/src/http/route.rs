@@ -11,7 +11,8 @@ use http::Method;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 
-use super::access::{Access, ApiKeys, Caller};
+use super::access::{Access, Caller};
+use super::api_keys::ApiKeys;
 use super::precondition::evaluate_if_match;
 
 /// An HTTP method on a path. Its description for the contract is created on demand, and exists only with the
@@ -92,13 +93,14 @@ pub struct OperationDescription {
 }
 
 /// The location of a parameter: OpenAPI's `in`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::AsRefStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ParameterLocation {
     /// A segment of the path.
     Path,
     /// The query string.
     Query,
-    /// A header.
+    /// A header of the request.
     Header,
 }
 
