@@ -19,11 +19,10 @@ use domain::{
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
-use platform::http::access::VerifiedEmail;
 use platform::http::input::{Cursor, Limit, PageInput, encode_cursor};
 use platform::http::{
     Access, Caller, CustomerScope, FieldError, IdempotencyKey, Json, Operation, OperationDescription,
-    Problem, RequestCause, Routes, Scope, parse_path_parameter,
+    Problem, RequestCause, Routes, Scope, VerifiedEmail, parse_path_parameter,
 };
 use platform::optimistic::Attempts;
 use schemars::JsonSchema;
@@ -140,7 +139,7 @@ fn describe_cancel(it: &mut OperationDescription) {
     .problem(409, "order-final", "The order is in another final status and can no longer be cancelled.");
 }
 
-/// An order.
+/// An order and its current status.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Order")]
 struct OrderView<'a> {
@@ -154,7 +153,7 @@ struct OrderView<'a> {
     /// The products because of which the order was rejected. Absent if it was not.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     shortages: &'a [Shortage],
-    /// The customer.
+    /// The customer, as of the time of the order.
     customer: CustomerView<'a>,
     /// The lines of the order.
     lines: &'a Lines,

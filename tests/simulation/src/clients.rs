@@ -11,7 +11,7 @@ use http::{Method, Request, StatusCode};
 use inventory::product::Offer;
 use inventory::store::Products;
 use platform::clock::timeout;
-use platform::http::access::VerifiedEmail;
+use platform::http::VerifiedEmail;
 use platform::http::{Caller, Precondition, Scope};
 use platform::{Clock, lock};
 use serde_json::{Value, json};

@@ -12,8 +12,10 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use super::access::{ApiKeys, Caller, VerifiedEmail};
+use super::access::Caller;
+use super::api_keys::ApiKeys;
 use super::problem::Problem;
+use super::verified_email::VerifiedEmail;
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
 use crate::sync::lock;

@@ -1,6 +1,7 @@
 //! Building blocks of HTTP servers.
 
 pub mod access;
+mod api_keys;
 pub mod bearer;
 mod body;
 mod customer_scope;
@@ -11,8 +12,10 @@ pub mod precondition;
 mod problem;
 mod request;
 pub mod route;
+mod verified_email;
 
 pub use access::{Access, Caller, Scope};
+pub use api_keys::ApiKeys;
 pub use body::Json;
 pub use customer_scope::CustomerScope;
 pub use key::IdempotencyKey;
@@ -20,3 +23,4 @@ pub use precondition::Precondition;
 pub use problem::{FieldError, Problem};
 pub use request::{GatewayRequestId, RequestCause, observe, parse_path_parameter};
 pub use route::{Operation, OperationDescription, Routes};
+pub use verified_email::{VERIFIED_EMAIL_CLAIM, VerifiedEmail};
