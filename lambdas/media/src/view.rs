@@ -21,10 +21,10 @@ pub(crate) struct CreateImageUpload {
 #[derive(Debug, Clone, Copy, eserde::Deserialize, JsonSchema, AsRefStr)]
 #[strum(prefix = "image/", serialize_all = "snake_case")]
 pub(crate) enum ContentType {
-    /// JPEG.
+    /// JPEG (ITU-T T.81).
     #[serde(rename = "image/jpeg")]
     Jpeg,
-    /// PNG.
+    /// PNG (ISO/IEC 15948).
     #[serde(rename = "image/png")]
     Png,
     /// GIF. Of an animation, only the first frame is shown.

@@ -20,7 +20,7 @@ pub struct Workspace {
     pub domain_dependencies: Vec<String>,
 }
 
-/// A package.
+/// A package of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     /// Its name in `Cargo.toml`.

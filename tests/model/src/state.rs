@@ -323,7 +323,7 @@ pub enum Work {
     },
     /// An event is published, and the message is acknowledged.
     Publish(
-        /// The event.
+        /// The event that the handler returned.
         EventKind,
     ),
 }

@@ -134,7 +134,7 @@ impl FaultRates {
 pub enum Plan {
     /// No faults. Every call takes the same time.
     NoFaults,
-    /// Random faults.
+    /// Faults at random calls, at the given rates.
     Random(FaultRates),
     /// A single fault, at one call.
     Once {

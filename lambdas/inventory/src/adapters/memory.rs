@@ -34,12 +34,12 @@ struct Tables {
 }
 
 impl InMemoryInventory {
-    /// All reservations.
+    /// Returns all reservations by order.
     pub fn reservations(&self) -> BTreeMap<OrderId, Reservation> {
         lock(&self.tables).reservations.clone()
     }
 
-    /// All products.
+    /// Returns all products, sorted by SKU.
     pub fn products(&self) -> Vec<Product> {
         lock(&self.tables).products.values().cloned().collect()
     }
@@ -226,7 +226,7 @@ pub struct InMemoryImports {
 }
 
 impl InMemoryImports {
-    /// All imports.
+    /// Returns all imports, in the order of their ids.
     pub fn all(&self) -> Vec<Import> {
         lock(&self.imports).values().cloned().collect()
     }

@@ -96,7 +96,7 @@ struct ExportView {
     id: ExportId,
     /// Status of the export.
     status: ExportStatus,
-    /// File format.
+    /// Format of the file.
     format: Format,
     /// Start of the period, inclusive (RFC 3339, UTC).
     #[schemars(with = "String", extend("format" = "date-time"))]

@@ -21,7 +21,7 @@ enum Action {
     Start(Goal),
     /// An attempt advances by one decision or one effect.
     Advance { attempt: usize, fault: Fault },
-    /// Time passes.
+    /// The clock advances, so that leases expire.
     Wait(SignedDuration),
     /// The provider finishes processing.
     Process { succeeds: bool },
