@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{number, parse_json, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -19,7 +19,7 @@ use platform::optimistic::Attempts;
 use platform::retry::Retries;
 
 use super::UNPROCESSED_RETRY;
-use crate::postings::rows::{PostingPage, Record, Rows};
+use crate::postings::store::{PostingPage, Record, Rows};
 use crate::postings::{Posting, Range};
 
 /// The limit of items per `BatchWriteItem`.
@@ -124,13 +124,7 @@ fn parse_order_id(item: &Item) -> anyhow::Result<OrderId> {
 }
 
 fn parse_record(item: &Item) -> anyhow::Result<Record> {
-    let record = item.get("record").and_then(|record| record.as_s().ok());
-    let record = record.context("a row of the search index has no record")?;
-    let parsed = serde_json::from_str(record);
-    parsed.map_err(|error| {
-        let reason = platform::redact_values(&error.to_string());
-        anyhow::anyhow!("a record of the search index is invalid: {reason}")
-    })
+    parse_json(item, "record").context("a record of the search index is invalid")
 }
 
 #[async_trait]
