@@ -20,6 +20,13 @@ pub struct InMemoryReports {
     pub failures: InjectedFaults,
 }
 
+impl InMemoryReports {
+    /// Creates a store whose latest report is `report`.
+    pub fn with(report: Report) -> Self {
+        Self { last: Mutex::new(Some(report)), ..Self::default() }
+    }
+}
+
 #[async_trait]
 impl Reports for InMemoryReports {
     async fn last(&self) -> anyhow::Result<Option<Report>> {
