@@ -13,9 +13,11 @@
 pub mod adapters;
 pub mod api;
 pub mod client;
+mod contract;
 pub mod import;
 pub mod product;
 mod request;
 pub mod reserve;
 pub mod settle;
 pub mod store;
+mod view;

@@ -16,6 +16,7 @@
 //! | [`catalogue`] | generates the event catalogue from the types |
 //! | [`states`] | draws the state machines from the rules of `domain` |
 //! | [`packages`] | checks the dependencies between the layers |
+//! | [`services`] | checks that each service has the same files for the same things |
 //! | [`modules`] | checks the imports between the modules of a crate |
 //! | [`personal_data`] | where personal data may be stored |
 //! | [`requests`] | checks that requests meet the current rules for text |
@@ -33,6 +34,7 @@ pub mod permissions;
 pub mod personal_data;
 pub mod queues;
 pub mod requests;
+pub mod services;
 pub mod states;
 pub mod template;
 pub mod usage;

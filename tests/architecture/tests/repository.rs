@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use architecture::template::Template;
-use architecture::workspace::{Workspace, root, samples};
+use architecture::workspace::{Workspace, root, samples, selected_features};
 use architecture::{
     Violations, catalogue, documents, events, functions, idempotency, modules, packages, permissions,
-    personal_data, queues, requests, usage, words,
+    personal_data, queues, requests, services, usage, words,
 };
 
 #[track_caller]
@@ -121,6 +121,20 @@ fn the_layers_are_separate() -> Result<()> {
     assert_none(&packages::emulator_is_not_mentioned(&workspace));
     assert_none(&packages::sdk_stays_in_adapters(&workspace));
     assert_none(&packages::files_are_short(&workspace));
+    Ok(())
+}
+
+#[test]
+fn tests_and_builds_select_the_same_features() -> Result<()> {
+    let (built, tested) = (selected_features(root(), false)?, selected_features(root(), true)?);
+    assert!(built.len() > 100, "{built:?}");
+    assert_none(&packages::tests_select_no_other_features(&built, &tested));
+    Ok(())
+}
+
+#[test]
+fn services_have_the_same_files() -> Result<()> {
+    assert_none(&services::have_the_same_files(&Workspace::of_repository()?));
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use platform::lock;
 use platform::memory::InjectedFaults;
 use serde_json::Value;
 
-use crate::import::apply::{Change, CurrentState, DedupMarker, Stock};
-use crate::import::progress::{Import, Imports, ResumeQueue};
+use crate::import::progress::Import;
+use crate::import::store::{Change, CurrentState, DedupMarker, Imports, ResumeQueue, Stock};
 use crate::product::{MAX_STOCK, Offer, Product};
 use crate::store::{DeliveryOutcome, Page, Products, Reservations};
 

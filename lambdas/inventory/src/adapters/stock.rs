@@ -13,7 +13,7 @@ use domain::{DeliveryId, Sku};
 use platform::config;
 use serde::{Deserialize, Serialize};
 
-use crate::import::apply::{Change, CurrentState, DedupMarker, ProductChange, Stock};
+use crate::import::store::{Change, CurrentState, DedupMarker, ProductChange, Stock};
 use crate::product::{MAX_STOCK, Product};
 
 /// The tables of products and of deliveries. A deduplication marker is an item of the table of deliveries.

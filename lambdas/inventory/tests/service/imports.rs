@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use inventory::adapters::memory::{InMemoryImports, InMemoryInventory};
 use inventory::import::ImportStock;
-use inventory::import::apply::Stock;
-use inventory::import::progress::{Imports, ResumeQueue};
+use inventory::import::store::{Imports, ResumeQueue, Stock};
 use inventory::product::Product;
 use inventory::store::{DeliveryOutcome, Products};
 use jiff::SignedDuration;

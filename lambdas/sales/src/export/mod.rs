@@ -13,10 +13,12 @@
 //! reached the ledger when it was read, are missing. That affects a few seconds, unless an event was delayed.
 
 pub mod api;
+mod contract;
 pub mod encode;
 mod request;
 pub mod run;
 pub mod store;
+mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;

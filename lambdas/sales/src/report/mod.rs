@@ -18,6 +18,7 @@
 pub mod allocation;
 pub mod api;
 mod chart;
+mod contract;
 pub mod day;
 pub mod figures;
 pub mod job;
@@ -25,8 +26,10 @@ pub mod link;
 mod mail;
 mod money;
 pub mod page;
+mod request;
 pub mod store;
 pub mod table;
+mod view;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::UNPROCESSED_RETRY;
 use crate::image::OrderImage;
-use crate::rebuild::{ImagePage, OrderImages};
+use crate::store::{ImagePage, OrderImages};
 
 /// The limit of keys per `BatchGetItem`.
 const MAX_KEYS: usize = 100;

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use platform::clock::SystemClock;
 use search::adapters::memory::InMemoryRows;
 use search::document::Document;
-use search::postings::rows::Rows;
+use search::postings::store::Rows;
 use search::postings::{Posting, PostingsIndex, Range};
 use search::store::OrderIndex;
 use serde_json::{Value, json};
