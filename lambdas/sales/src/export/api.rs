@@ -71,16 +71,7 @@ async fn create(
     let id = ExportId::from(Uuid::new_v5(&EXPORT_ID_NAMESPACE, name.as_bytes()));
     let request_json = serde_json::to_string(&request).map_err(anyhow::Error::from)?;
     let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(request_json.as_bytes()));
-    let export = Export {
-        id,
-        request,
-        fingerprint,
-        requested_at: now,
-        state: State::Queued,
-        lease: None,
-        attempts: 0,
-        updated_at: now,
-    };
+    let export = Export::new(id, request, fingerprint, now);
     let export = match api.exports.create(&export).await? {
         CreateResult::Created => export,
         CreateResult::AlreadyExists(existing) if existing.value.fingerprint == export.fingerprint => {

@@ -166,6 +166,20 @@ pub enum State {
 }
 
 impl Export {
+    /// Creates an export that is to be processed. `fingerprint` is that of the request.
+    pub fn new(id: ExportId, request: ExportRequest, fingerprint: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            request,
+            fingerprint,
+            requested_at: now,
+            state: State::Queued,
+            lease: None,
+            attempts: 0,
+            updated_at: now,
+        }
+    }
+
     /// Whether the state is final.
     pub fn is_final(&self) -> bool {
         matches!(self.state, State::Done { .. } | State::Failed { .. })

@@ -82,17 +82,7 @@ impl World {
             statuses: statuses.iter().copied().collect::<BTreeSet<_>>(),
             format,
         };
-        let now = clock.now();
-        let export = Export {
-            id,
-            request,
-            fingerprint: String::new(),
-            requested_at: now,
-            state: State::Queued,
-            lease: None,
-            attempts: 0,
-            updated_at: now,
-        };
+        let export = Export::new(id, request, String::new(), clock.now());
         assert_eq!(exports.create(&export).await.unwrap(), CreateResult::Created);
         Self { exports, queue, files, ledger, clock, handler, id }
     }
@@ -361,16 +351,7 @@ async fn a_run_that_is_out_of_time_queues_the_rest() {
 fn file_names_contain_the_request_time() {
     let now: Timestamp = at("2026-11-25T01:02:03Z");
     let request = ExportRequest { from: now, until: now, statuses: BTreeSet::new(), format: Format::Parquet };
-    let export = Export {
-        id: Uuid::from_u128(1).into(),
-        request,
-        fingerprint: String::new(),
-        requested_at: now,
-        state: State::Queued,
-        lease: None,
-        attempts: 0,
-        updated_at: now,
-    };
+    let export = Export::new(Uuid::from_u128(1).into(), request, String::new(), now);
     assert_eq!(export.file_name(), "orders-20261125-010203.parquet");
     assert!(!export.is_overdue(now) && export.is_overdue(now + SignedDuration::from_mins(4)));
 }
