@@ -100,7 +100,7 @@ fn function_and_contract_agree_on_bodies() {
             Ok(())
         });
         assert!(
-            accepted.get() > 30 && rejected.get() > 30,
+            accepted.get() > 15 && rejected.get() > 15,
             "{}: {} bodies were accepted and {} rejected",
             client.operation.id,
             accepted.get(),
