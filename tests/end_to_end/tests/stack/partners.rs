@@ -11,6 +11,7 @@ use end_to_end::{ApiResponse, Partner, Product, Requirement, Stack, WAIT_TIMEOUT
 use futures::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
+use platform::lock;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
