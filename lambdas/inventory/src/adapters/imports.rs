@@ -32,7 +32,12 @@ impl DynamoDbImports {
     /// # Errors
     /// When the variable is not set.
     pub fn from_env(client: aws_sdk_dynamodb::Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("IMPORTS_TABLE")? })
+        Ok(Self::new(client, config::required("IMPORTS_TABLE")?))
+    }
+
+    /// The table with this name.
+    pub fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
+        Self { client, table }
     }
 }
 

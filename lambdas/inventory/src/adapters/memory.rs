@@ -12,7 +12,7 @@ use platform::lock;
 use platform::memory::InjectedFaults;
 use serde_json::Value;
 
-use crate::import::apply::{Change, CurrentState, DedupMarker, Stock};
+use crate::import::apply::{Change, CurrentState, DedupMarker, ProductChange, Stock};
 use crate::import::progress::{Import, Imports, ResumeQueue};
 use crate::product::{MAX_STOCK, Offer, Product};
 use crate::store::{DeliveryOutcome, Page, Products, Reservations};
@@ -42,6 +42,11 @@ impl InMemoryInventory {
     /// All products.
     pub fn products(&self) -> Vec<Product> {
         lock(&self.tables).products.values().cloned().collect()
+    }
+
+    /// Stores a product as it is, such as one of an earlier release.
+    pub fn insert_product(&self, product: Product) {
+        lock(&self.tables).products.insert(product.sku.clone(), product);
     }
 
     /// The total quantity of the deliveries of each product.
@@ -198,7 +203,11 @@ impl Stock for InMemoryInventory {
             if tables.markers.contains_key(&key) || tables.deliveries.contains_key(&key) {
                 return Ok(false);
             }
-            let Some(update) = &change.product else { continue };
+            // A row that changes nothing has no condition on the product.
+            let changes_nothing = |update: &&ProductChange| update.offer.is_none() && update.quantity == 0;
+            let Some(update) = change.product.as_ref().filter(|update| !changes_nothing(update)) else {
+                continue;
+            };
             let current = tables.products.get(&change.sku);
             if current.map(|product| product.revision) != update.expected_revision {
                 return Ok(false);

@@ -96,7 +96,7 @@ pub trait Stock: Send + Sync {
     async fn read(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, CurrentState>>;
 
     /// Writes changes of distinct products in one transaction. Returns false and writes nothing if a product
-    /// has changed since it was read, would exceed [`MAX_STOCK`], or has a marker.
+    /// that a change affects has changed since it was read, would exceed [`MAX_STOCK`], or has a marker.
     async fn write(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool>;
 }
 

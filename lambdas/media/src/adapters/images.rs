@@ -78,7 +78,12 @@ impl DynamoDbImages {
     /// # Errors
     /// If it is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("IMAGES_TABLE")? })
+        Ok(Self::new(client, config::required("IMAGES_TABLE")?))
+    }
+
+    /// Creates the adapter for the table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
     }
 
     async fn get_item(&self, sku: &Sku, item: String) -> anyhow::Result<Option<Upload>> {

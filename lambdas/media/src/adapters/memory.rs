@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::product::{Upload, UploadState};
@@ -48,7 +49,8 @@ impl Images for InMemoryImages {
         self.failures.check("completing")?;
         let mut uploads = lock(&self.uploads);
         let key = (completed.sku.clone(), completed.id);
-        if let Some(stored) = uploads.get(&key).filter(|stored| stored.state != UploadState::Pending) {
+        let stored = uploads.get(&key).context("the upload does not exist")?;
+        if stored.state != UploadState::Pending {
             return Ok(stored.clone());
         }
         uploads.insert(key, completed.clone());

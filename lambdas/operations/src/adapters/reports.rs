@@ -30,7 +30,12 @@ impl DynamoDbReports {
     /// # Errors
     /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("HEALTH_TABLE")? })
+        Ok(Self::new(client, config::required("HEALTH_TABLE")?))
+    }
+
+    /// The table with the given name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
     }
 }
 

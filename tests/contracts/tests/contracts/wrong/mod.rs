@@ -1,11 +1,16 @@
 //! Wrong implementations, each with one protection switched off, which the contracts detect.
 
+mod imports;
 mod infrastructure;
 mod inventory;
 mod invoices;
+mod media;
 mod orders;
+mod partners;
 mod payments;
 mod provider;
+mod records;
+mod sales;
 
 use contracts::Violations;
 
