@@ -13,6 +13,7 @@
 //! | [`permissions`] | checks that each function has least privilege |
 //! | [`usage`] | checks that the granted permissions are exactly those that the adapters' calls need |
 //! | [`events`] | checks that subscriptions and sample events refer to events that exist |
+//! | [`contracts`] | checks that each adapter with a conditional request has a contract |
 //! | [`catalogue`] | generates the event catalogue from the types |
 //! | [`states`] | draws the state machines from the rules of `domain` |
 //! | [`packages`] | checks the dependencies between the layers |
@@ -23,6 +24,7 @@
 //! | [`words`] | texts and names use the terms of the field |
 
 pub mod catalogue;
+pub mod contracts;
 pub mod documents;
 pub mod events;
 pub mod functions;
