@@ -30,7 +30,7 @@ pub enum Program {
 }
 
 /// All commands that other programs run.
-pub const FORWARDED: [Forwarded; 19] = [
+pub const FORWARDED: [Forwarded; 20] = [
     local("up", "Start the whole system on this machine, or deploy what changed"),
     local("down", "Stop the local stack. Its state is kept for the next `up`"),
     local("status", "Show which parts of the local stack are running"),
@@ -48,6 +48,7 @@ pub const FORWARDED: [Forwarded; 19] = [
     local("verify", "Verify a deployed stack: end-to-end tests that work on any stack, and an audit"),
     local("remove", "Delete a stack and its data"),
     local("chaos", "Place orders on a stack of its own while faults are injected, and check the result"),
+    local("mutants", "Drop each condition of the adapters' requests: a contract has to notice"),
     own(
         "simulate",
         "Run the functions in virtual time with faults at any call: thousands of seeds, or one with its trace",
