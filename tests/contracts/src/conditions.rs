@@ -34,7 +34,7 @@ impl fmt::Display for Condition {
 /// A condition and what is dropped of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mutation {
-    /// The condition.
+    /// The condition that is mutated.
     pub condition: Condition,
     /// The index of the dropped clause; `None` if the whole condition is dropped.
     pub clause: Option<usize>,
@@ -182,7 +182,12 @@ impl Superfluous {
 }
 
 /// The mutations that no contract can notice. `cargo xtask mutants conditions` fails if one of them is noticed.
-pub const SUPERFLUOUS: &[Superfluous] = &[];
+pub const SUPERFLUOUS: &[Superfluous] = &[Superfluous {
+    adapter: "lambdas/inventory/src/adapters/reservations.rs",
+    expression: "attribute_exists(sku)",
+    clause: None,
+    reason: "the update of a missing product is refused anyway, because it adds to counters that do not exist",
+}];
 
 #[cfg(test)]
 mod tests {

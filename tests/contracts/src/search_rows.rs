@@ -11,7 +11,7 @@ use search::postings::{Posting, Range};
 use crate::check::{contract_suite, same};
 use crate::sample::{order, order_id, time};
 
-/// Empty tables.
+/// The empty tables of an index.
 #[derive(Clone)]
 pub struct World {
     /// The rows under test.
