@@ -1,12 +1,13 @@
 //! `inventory-api`: products, stock and reservations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::reservation::{self, Decision, Reservation};
-use domain::{DeliveryId, Lines, OrderId, Sku};
+use domain::reservation::{Decision, Reservation};
+use domain::{DeliveryId, OrderId, Sku};
 use platform::Clock;
 use platform::http::input::{Cursor, Limit, PageInput, encode_cursor};
 use platform::http::precondition::{IfMatch, IfNoneMatch, with_etag};
@@ -17,6 +18,7 @@ use platform::optimistic::Attempts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::command::Command;
 use crate::product::{MAX_STOCK, Product};
 use crate::request::{PutDelivery, PutProduct, PutReservation};
 use crate::store::{DeliveryOutcome, Products, Reservations};
@@ -275,7 +277,7 @@ async fn reserve(
 ) -> Result<Response, Problem> {
     let order = parse_order_id(&order)?;
     let lines = body.0.lines()?;
-    api.execute(order, Command::Reserve(lines)).await
+    api.execute(order, Command::Reserve(&lines)).await
 }
 
 async fn commit(State(api): State<Arc<Api>>, Path(order): Path<String>) -> Result<Response, Problem> {
@@ -292,35 +294,20 @@ fn parse_order_id(text: &str) -> Result<OrderId, Problem> {
     Ok(order)
 }
 
-/// A command to a reservation.
-enum Command {
-    Reserve(Lines),
-    Commit,
-    Release,
-}
-
 impl Api {
     /// Executes a command with optimistic locking. Repeating a command returns the same response.
-    async fn execute(&self, order: OrderId, command: Command) -> Result<Response, Problem> {
+    async fn execute(&self, order: OrderId, command: Command<'_>) -> Result<Response, Problem> {
         let mut attempts = Attempts::at(format!("the reservation of order {order}"), self.clock.as_ref());
         loop {
             attempts.start().await?;
             let read = self.reservations.get(order).await?;
-            let decision = match &command {
-                Command::Reserve(lines) => {
-                    // An existing reservation does not depend on the stock.
-                    let skus: Vec<Sku> = lines.iter().map(|line| line.sku.clone()).collect();
-                    let stock = if read.is_none() {
-                        self.reservations.load_stock(&skus).await?
-                    } else {
-                        Default::default()
-                    };
-                    reservation::reserve(read.as_ref(), order, lines, &stock)
-                }
-                Command::Commit => reservation::commit(read.as_ref(), order),
-                Command::Release => reservation::release(read.as_ref(), order),
+            let products = command.products(read.as_ref());
+            let stock = if products.is_empty() {
+                BTreeMap::new()
+            } else {
+                self.reservations.load_stock(&products).await?
             };
-            match decision {
+            match command.decide(order, read.as_ref(), &stock) {
                 Decision::Unchanged(reservation) => return Ok(reservation_response(&reservation)),
                 Decision::Refuse(why) => {
                     tracing::error!(why, "the command contradicts the reservation");

@@ -13,6 +13,7 @@
 pub mod adapters;
 pub mod api;
 pub mod client;
+pub mod command;
 pub mod import;
 pub mod product;
 mod request;

@@ -50,8 +50,8 @@ impl Payments for InMemoryPayments {
 }
 
 /// A payment provider that behaves like Stripe's PaymentIntents. The payment method decides the outcome of a
-/// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`;
-/// `pm_slow` stays in processing, `pm_unknown` does not exist, and all others are charged.
+/// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`; `pm_slow` and
+/// the stand-in's `pm_card_processing` stay in processing, `pm_unknown` does not exist, and all others are charged.
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
     account: Mutex<Account>,
@@ -166,15 +166,20 @@ impl InMemoryProvider {
 
     /// Completes all PaymentIntents that are being processed: they succeed.
     pub fn complete_processing(&self) {
+        self.finish_processing(&IntentStatus::Succeeded);
+    }
+
+    /// Ends the processing of all PaymentIntents that are being processed, with this status.
+    pub fn finish_processing(&self, status: &IntentStatus) {
         let mut account = lock(&self.account);
         let Account { intents, updates, .. } = &mut *account;
         for (index, intent) in intents.iter_mut().enumerate() {
             let (IntentStatus::Processing, Ok(id)) = (&intent.status, format!("pi_{index}").parse()) else {
                 continue;
             };
-            intent.status = IntentStatus::Succeeded;
-            intent.captures += 1;
-            updates.push(IntentUpdate { intent: id, order: intent.order, status: IntentStatus::Succeeded });
+            intent.status = status.clone();
+            intent.captures += u32::from(*status == IntentStatus::Succeeded);
+            updates.push(IntentUpdate { intent: id, order: intent.order, status: status.clone() });
         }
     }
 
@@ -274,7 +279,7 @@ impl Provider for InMemoryProvider {
                 if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
                     intent.status = match (intent.method.as_str(), decline(&intent.method)) {
                         (_, Some(reason)) => IntentStatus::Declined(reason),
-                        ("pm_slow", None) => IntentStatus::Processing,
+                        ("pm_slow" | "pm_card_processing", None) => IntentStatus::Processing,
                         _ => {
                             intent.captures += 1;
                             IntentStatus::Succeeded
