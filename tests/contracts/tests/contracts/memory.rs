@@ -11,7 +11,8 @@ use bytes::Bytes;
 use contracts::{
     bus, invoices, objects, orders, payments, products, provider, queue, reservations, search_index,
 };
-use domain::{Event, OrderId};
+use domain::payment::IntentStatus;
+use domain::{DeclineReason, Event, OrderId, PaymentIntentId};
 use inventory::adapters::memory::InMemoryInventory;
 use platform::clock::SystemClock;
 use platform::memory::{Bucket, Bus, Queue};
@@ -52,6 +53,13 @@ impl provider::Control for InMemoryControl {
 
     async fn forget(&self, _: &str) -> anyhow::Result<()> {
         self.0.forget_keys();
+        Ok(())
+    }
+
+    async fn finish_processing(&self, _: &PaymentIntentId, is_charged: bool) -> anyhow::Result<()> {
+        let failed =
+            IntentStatus::Declined(DeclineReason::from_code("payment_intent_payment_attempt_failed"));
+        self.0.finish_processing(if is_charged { &IntentStatus::Succeeded } else { &failed });
         Ok(())
     }
 }

@@ -14,7 +14,8 @@ use contracts::{
     Violations, bus, differential, invoices, objects, orders, payments, products, provider, queue,
     reservations, search_index,
 };
-use domain::OrderId;
+use domain::payment::IntentStatus;
+use domain::{DeclineReason, OrderId, PaymentIntentId};
 use end_to_end::Requirement;
 use inventory::adapters::memory::InMemoryInventory;
 use tokio::runtime::Runtime;
@@ -183,6 +184,13 @@ impl provider::Control for InMemoryControl {
 
     async fn forget(&self, _: &str) -> anyhow::Result<()> {
         self.0.forget_keys();
+        Ok(())
+    }
+
+    async fn finish_processing(&self, _: &PaymentIntentId, is_charged: bool) -> anyhow::Result<()> {
+        let failed =
+            IntentStatus::Declined(DeclineReason::from_code("payment_intent_payment_attempt_failed"));
+        self.0.finish_processing(if is_charged { &IntentStatus::Succeeded } else { &failed });
         Ok(())
     }
 }

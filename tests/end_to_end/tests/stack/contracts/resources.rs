@@ -15,7 +15,7 @@ use aws_sdk_eventbridge::types::Target;
 use aws_sdk_sqs::types::QueueAttributeName;
 use bytes::Bytes;
 use contracts::{bus, objects, provider, queue};
-use domain::{Event, OrderId};
+use domain::{Event, OrderId, PaymentIntentId};
 use end_to_end::{Stack, WAIT_TIMEOUT};
 use http::{Method, Request, StatusCode};
 use platform::http_client::HttpClient;
@@ -188,6 +188,16 @@ impl provider::Control for StandIn {
         let response = self.control(Method::POST, &format!("forget_keys?{query}")).await?;
         // None, if its request was refused: then it was not stored.
         anyhow::ensure!(response["forgotten"].as_u64().is_some_and(|keys| keys <= 1), "{response}");
+        Ok(())
+    }
+
+    async fn finish_processing(&self, intent: &PaymentIntentId, is_charged: bool) -> anyhow::Result<()> {
+        let status = if is_charged { "succeeded" } else { "requires_payment_method" };
+        let request = Request::put(format!("{}/_control/payment_intents/{intent}/status", self.base))
+            .header("content-type", "application/json")
+            .body(Bytes::from(json!({ "status": status }).to_string()))?;
+        let response = self.client.send(request).await?;
+        anyhow::ensure!(response.status().is_success(), "{intent}: {}", response.status());
         Ok(())
     }
 }
