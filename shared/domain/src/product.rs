@@ -16,9 +16,9 @@ facts! {
     /// A fact about a product.
     enum ProductFact, ProductFactKind {
         /// An image that was uploaded for the product is ready to be shown.
-        ImageReady(ImageReady) = "product.image_ready",
+        ImageReady(ImageReady) = "product.image_ready" from "media",
         /// An image that was uploaded for the product was rejected and will never be shown.
-        ImageRejected(ImageRejected) = "product.image_rejected",
+        ImageRejected(ImageRejected) = "product.image_rejected" from "media",
     }
 }
 
@@ -49,7 +49,7 @@ impl EventPayload for ProductFact {
     }
 
     fn source(&self) -> &'static str {
-        "media"
+        self.kind().source()
     }
 
     fn schema_version(&self) -> u32 {
