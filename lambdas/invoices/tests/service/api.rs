@@ -11,7 +11,7 @@ use invoices::api::{Api, router};
 use platform::EventHandler;
 use platform::host::http::build_app;
 use platform::http::{Caller, Scope};
-use platform::memory::Bucket;
+use platform::memory::{Bucket, set_caller};
 use platform::objects::{Object, ObjectStore};
 use tower::ServiceExt;
 
@@ -50,7 +50,7 @@ impl Service {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(caller.clone());
+        set_caller(&mut request, caller.clone());
         let api = Api { invoices: self.shop.invoices.clone(), objects: self.files.clone() };
         let response = build_app(router(api), self.shop.clock.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

@@ -6,8 +6,8 @@
 
 use axum::extract::FromRequestParts;
 use domain::{CustomerId, EmailAddress};
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 use strum::{IntoStaticStr, VariantArray};
 
@@ -149,29 +149,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The API keys of a request that came through a host, none for most requests. API Gateway has checked only
-/// that a key exists and belongs to a usage plan.
-#[derive(Debug, Clone, Default)]
-pub struct ApiKeys(Vec<String>);
-
 /// The length of the random part of an API key: 128 bits in hexadecimal.
-const KEY_SECRET_LENGTH: usize = 32;
+pub(crate) const KEY_SECRET_LENGTH: usize = 32;
 
-impl ApiKeys {
-    /// Reads the header `X-Api-Key`. API Gateway also accepts it more than once.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        let values = headers.get_all("x-api-key").into_iter();
-        Self(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect())
-    }
-
-    /// Whether the request has a key, and every key is one of the client with this id: its value is the id,
-    /// followed by [`KEY_SECRET_LENGTH`] characters.
-    fn belong_to(&self, client: &CustomerId) -> bool {
-        let is_own = |key: &String| {
-            key.strip_prefix(client.as_str()).is_some_and(|secret| secret.len() == KEY_SECRET_LENGTH)
-        };
-        !self.0.is_empty() && self.0.iter().all(is_own)
-    }
+/// Whether a request has an API key in `X-Api-Key`, and every key is one of the client with this id: its value is the
+/// id, followed by [`KEY_SECRET_LENGTH`] characters. API Gateway accepts the header more than once, and has checked
+/// only that a key exists and belongs to a usage plan.
+fn has_own_api_key(headers: &HeaderMap, client: &CustomerId) -> bool {
+    let is_own = |key: &HeaderValue| {
+        key.as_bytes()
+            .strip_prefix(client.as_str().as_bytes())
+            .is_some_and(|secret| secret.len() == KEY_SECRET_LENGTH)
+    };
+    let mut keys = headers.get_all("x-api-key").into_iter().peekable();
+    keys.peek().is_some() && keys.all(is_own)
 }
 
 /// The claim of an access token with the email address of the user. `grant-scopes` adds it if the user has proved
@@ -226,20 +217,20 @@ impl Access {
     }
 
     /// Checks that a caller who is authorized for the route sent an API key of their own: otherwise the
-    /// requests of one partner would use up the limits of another. `keys` is missing only where no host has
-    /// received the request.
+    /// requests of one partner would use up the limits of another.
     ///
     /// # Errors
     /// A 403 if a partner sent no key, or that of another client.
-    pub(super) fn check_api_key(self, caller: &Caller, keys: Option<&ApiKeys>) -> Result<(), Problem> {
-        match (self, caller, keys) {
-            (Self::Partner(_), Caller::User { id, .. } | Caller::Machine { id, .. }, Some(keys))
-                if !keys.belong_to(id) =>
+    pub(super) fn check_api_key(self, caller: &Caller, headers: &HeaderMap) -> Result<(), Problem> {
+        match (self, caller) {
+            (Self::Partner(_), Caller::User { id, .. } | Caller::Machine { id, .. })
+                if has_own_api_key(headers, id) =>
             {
-                Err(Problem::forbidden(
-                    "The API key in X-Api-Key is not one of the client to which the access token was issued.",
-                ))
+                Ok(())
             }
+            (Self::Partner(_), _) => Err(Problem::forbidden(
+                "The API key in X-Api-Key is not one of the client to which the access token was issued.",
+            )),
             _ => Ok(()),
         }
     }
@@ -363,7 +354,7 @@ mod tests {
         let caller = Caller::Machine { id: "client1".parse().unwrap(), scopes: Scopes::default() };
         let is_allowed = |access: Access, keys: &[&str]| {
             let headers = keys.iter().map(|key| (HeaderName::from_static("x-api-key"), key.parse().unwrap()));
-            access.check_api_key(&caller, Some(&ApiKeys::from_headers(&headers.collect()))).is_ok()
+            access.check_api_key(&caller, &headers.collect()).is_ok()
         };
         let partner = Access::Partner(Scope::PartnerOrders);
         let (own, other) = (format!("client1{secret}"), format!("client2{secret}"));
