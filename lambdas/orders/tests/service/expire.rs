@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::order::CANCELLATION_RETRY_INTERVAL;
 use domain::{Fact, VoidReason};
 use jiff::SignedDuration;
 use orders::expire::ExpireOrders;
@@ -12,7 +13,7 @@ use platform::host::schedule::Job;
 use platform::{Clock, Publisher};
 use serde_json::{Value, json};
 
-use crate::support::{Service, paid};
+use crate::support::{Service, paid, voided};
 
 const EXPIRE_AFTER: SignedDuration = SignedDuration::from_mins(30);
 
@@ -109,6 +110,30 @@ async fn an_unanswered_cancellation_request_is_repeated_each_hour_with_the_same_
         .map(|event| event.id)
         .collect();
     assert_eq!(ids.len(), 1);
+}
+
+#[tokio::test]
+async fn an_expiry_repeats_the_request_of_the_customer_with_its_reason() {
+    let service = Service::new();
+    let id = service.create_order("a").await;
+    service.cancel(id).await;
+    for _ in 0..3 {
+        service.clock.advance(EXPIRE_AFTER.max(CANCELLATION_RETRY_INTERVAL));
+        service.clock.advance(SignedDuration::from_secs(1));
+        assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], 1);
+        let requests = cancellation_requests(&service);
+        assert!(!requests.is_empty());
+        for request in requests {
+            assert_eq!(request, (id.to_string(), VoidReason::CustomerRequest));
+        }
+        let order = service.get(&format!("/orders/{id}")).await.body;
+        assert_eq!(
+            (&order["status"], &order["cancellation"]),
+            (&json!("cancelling"), &json!("customer_request"))
+        );
+    }
+    service.track(&voided(id, VoidReason::CustomerRequest)).await;
+    assert_eq!(service.status(id).await, "cancelled");
 }
 
 #[tokio::test]

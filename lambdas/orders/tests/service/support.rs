@@ -18,7 +18,7 @@ use orders::track::TrackOrder;
 use platform::host::http::build_app;
 use platform::http::access::{Scopes, VerifiedEmail};
 use platform::http::{Caller, Scope};
-use platform::memory::{Bus, ManualClock};
+use platform::memory::{Bus, ManualClock, set_caller};
 use platform::{Clock, EventHandler};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -118,7 +118,7 @@ impl Service {
         email: Option<&str>,
         mut request: Request<Body>,
     ) -> TestResponse {
-        request.extensions_mut().insert(caller);
+        set_caller(&mut request, caller);
         request.extensions_mut().insert(VerifiedEmail(email.map(|email| email.parse().unwrap())));
         let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
