@@ -75,6 +75,11 @@ impl Protocol {
         self.mutation == Some(mutation)
     }
 
+    /// Whether the mutation `remove-before-publish` is active.
+    pub(crate) fn removes_before_publishing(&self) -> bool {
+        self.has_mutation(Mutation::RemoveBeforePublish)
+    }
+
     fn is_included(&self, function: Function) -> bool {
         !self.scope.excluded.contains(&function)
     }

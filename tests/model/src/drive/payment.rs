@@ -393,9 +393,4 @@ impl Protocol {
     pub(crate) fn intent_number(&self, intent: &PaymentIntentId) -> usize {
         usize::from(self.fixture.number(intent))
     }
-
-    /// Whether the mutation `remove-before-publish` is active.
-    pub(crate) fn removes_before_publishing(&self) -> bool {
-        self.has_mutation(Mutation::RemoveBeforePublish)
-    }
 }
