@@ -35,7 +35,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Decides what becomes of a reservation; `read` is the stored one, if there is one, and `stock` that of
+    /// Decides on a reservation; `read` is the stored one, if there is one, and `stock` that of
     /// [`Command::products`].
     pub fn decide(
         self,

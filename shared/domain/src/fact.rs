@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::details::OrderDetails;
 use crate::id::{OrderId, PaymentIntentId, ProviderEventId, RefundId};
 use crate::money::Money;
-use crate::product::ProductFactKind;
 use crate::reason::{DeclineReason, Shortage, VoidReason};
 
 /// The payload of an event: a fact about an order ([`Fact`]) or a product ([`crate::product::ProductFact`]).
@@ -251,12 +250,4 @@ impl EventPayload for Fact {
             _ => self.name().to_owned(),
         }
     }
-}
-
-/// Returns the service that publishes events of the type `name`, such as `order.created`; `None` if there is no such
-/// type.
-pub fn source_of(name: &str) -> Option<&'static str> {
-    let of_orders = FactKind::ALL.iter().map(|kind| (kind.name(), kind.source()));
-    let of_products = ProductFactKind::ALL.iter().map(|kind| (kind.name(), kind.source()));
-    of_orders.chain(of_products).find(|(known, _)| *known == name).map(|(_, source)| source)
 }

@@ -10,14 +10,11 @@ use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Event;
-use http::{HeaderValue, Request};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::http::Caller;
-use crate::http::access::KEY_SECRET_LENGTH;
 use crate::objects::{MIN_PART_BYTES, MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 use crate::publisher::Publisher;
 use crate::queue::{DeadLetter, DeadLetters, Visibility};
@@ -107,16 +104,6 @@ impl DeadLetters for Queue {
         lock(&self.dead_letters).push(dead_letter.clone());
         Ok(())
     }
-}
-
-/// Gives a request this caller, as a gateway that has authenticated them does, and an API key of theirs.
-pub fn set_caller<B>(request: &mut Request<B>, caller: Caller) {
-    if let Caller::User { id, .. } | Caller::Machine { id, .. } = &caller
-        && let Ok(key) = HeaderValue::from_str(&format!("{id}{}", "0".repeat(KEY_SECRET_LENGTH)))
-    {
-        request.headers_mut().insert("x-api-key", key);
-    }
-    request.extensions_mut().insert(caller);
 }
 
 /// A bucket that keeps its objects in memory. A presigned URL contains the key of the object.

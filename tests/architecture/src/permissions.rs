@@ -160,8 +160,7 @@ pub fn publish_only_declared_events(template: &Template) -> Violations {
             let texts =
                 |key: &str| list(&condition[key]).iter().filter_map(Value::as_str).collect::<BTreeSet<_>>();
             let (types, sources) = (texts("events:detail-type"), texts("events:source"));
-            let owners: BTreeSet<&str> =
-                types.iter().filter_map(|name| domain::fact::source_of(name)).collect();
+            let owners: BTreeSet<&str> = types.iter().filter_map(|name| domain::source_of(name)).collect();
             let are_required = required("events:detail-type") && required("events:source");
             if types.is_empty() || sources != owners || !are_required {
                 found.push(format!(

@@ -189,7 +189,7 @@ fn as_blocks(node: &mut Node, depth: usize) {
 
 /// The service that publishes events of a type.
 fn source_of(event: &str) -> Result<&'static str> {
-    domain::fact::source_of(event)
+    domain::source_of(event)
         .with_context(|| format!("there is no event {event}: domain::Fact defines the types"))
 }
 

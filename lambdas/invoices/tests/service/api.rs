@@ -10,8 +10,9 @@ use http_body_util::BodyExt;
 use invoices::api::{Api, router};
 use platform::EventHandler;
 use platform::host::http::build_app;
+use platform::http::testing::set_caller;
 use platform::http::{Caller, Scope};
-use platform::memory::{Bucket, set_caller};
+use platform::memory::Bucket;
 use platform::objects::{Object, ObjectStore};
 use tower::ServiceExt;
 

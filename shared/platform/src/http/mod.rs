@@ -11,6 +11,8 @@ pub mod precondition;
 mod problem;
 mod request;
 pub mod route;
+#[cfg(feature = "test-support")]
+pub mod testing;
 
 pub use access::{Access, Caller, Scope};
 pub use body::Json;
