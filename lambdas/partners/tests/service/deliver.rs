@@ -208,6 +208,22 @@ async fn a_failed_attempt_is_retried_with_backoff_until_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_message_that_arrives_before_the_next_attempt_is_due_waits() {
+    let service = Service::new();
+    service.subscribed("key-1").await;
+    service.receivers.respond_with([None]);
+    let event = service.paid();
+    let Err(Failure::Leased { until }) = service.deliver(&event).await else { panic!("it is retried") };
+    service.clock.advance(until.duration_since(service.now()) - SignedDuration::from_secs(1));
+    let early = service.deliver(&event).await;
+    assert!(matches!(early, Err(Failure::Leased { until: again }) if again == until), "{early:?}");
+    assert_eq!(service.receivers.requests().len(), 1);
+    service.clock.advance(SignedDuration::from_secs(1));
+    service.deliver(&event).await.unwrap();
+    assert_eq!(service.receivers.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn a_delivery_fails_after_ten_attempts_and_is_not_sent_to_the_dlq() {
     let service = Service::new();
     let webhook = service.subscribed("key-1").await;
@@ -268,7 +284,7 @@ async fn a_crash_between_sending_and_recording_sends_again_with_the_same_id() {
 }
 
 /// Receives the request, and never responds.
-struct NeverResponds(std::sync::Arc<partners::adapters::memory::InMemoryReceivers>);
+pub(crate) struct NeverResponds(pub(crate) std::sync::Arc<partners::adapters::memory::InMemoryReceivers>);
 
 #[async_trait::async_trait]
 impl platform::http_client::HttpClient for NeverResponds {

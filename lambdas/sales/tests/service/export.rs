@@ -372,5 +372,12 @@ fn file_names_contain_the_request_time() {
         updated_at: now,
     };
     assert_eq!(export.file_name(), "orders-20261125-010203.parquet");
-    assert!(!export.is_overdue(now) && export.is_overdue(now + SignedDuration::from_mins(4)));
+    let later = now + SignedDuration::from_mins(4);
+    assert!(!export.is_overdue(now) && export.is_overdue(later));
+    let leased = |until| Export {
+        lease: Some(domain::Lease { owner: Uuid::from_u128(7), expires_at: until }),
+        ..export.clone()
+    };
+    assert!(!leased(later + SignedDuration::from_secs(1)).is_overdue(later), "a worker makes progress");
+    assert!(leased(later).is_overdue(later));
 }
