@@ -111,7 +111,7 @@ pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
 pub fn run_and_inspect<T>(
     setup: &Setup,
     wiring: &Arc<Wiring>,
-    inspect: impl FnOnce(&World) -> T,
+    inspect: impl FnOnce(&Arc<World>) -> T,
 ) -> (Outcome, T) {
     let sim = Sim::new(setup.seed, setup.plan, setup.trace);
     let world = World::new(sim, Arc::clone(wiring), setup.mutation, setup.redeliver_after);
@@ -145,7 +145,9 @@ pub fn run_and_inspect<T>(
         order_statuses,
         final_snapshot,
     };
-    (outcome, inspect(&world))
+    let inspected = inspect(&world);
+    world.sim.scheduler.shut_down();
+    (outcome, inspected)
 }
 
 /// Runs for a minute, then invokes the scheduled function.
