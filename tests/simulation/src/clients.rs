@@ -17,6 +17,7 @@ use platform::{Clock, lock};
 use serde_json::{Value, json};
 
 use crate::functions::Api;
+use crate::history::Recording;
 use crate::ports::Ports;
 use crate::world::World;
 
@@ -80,7 +81,7 @@ impl OrderRequest {
         }
     }
 
-    fn body(&self, number: usize) -> Value {
+    pub(crate) fn body(&self, number: usize) -> Value {
         let ordered: Vec<(&str, u32)> = if self.unit_price == 0 {
             vec![(SAMPLE, self.quantities[0].max(1))]
         } else {
@@ -204,8 +205,9 @@ async fn cancel(ports: &Ports, number: usize, order: OrderId) {
     }
 }
 
-/// Sends one request as an authenticated customer. `None` if no response arrives in time.
-async fn send_request(
+/// Sends one request as an authenticated customer, and records it in the history. `None` if no response arrives in
+/// time.
+pub(crate) async fn send_request(
     ports: &Ports,
     number: usize,
     request: http::request::Builder,
@@ -216,6 +218,11 @@ async fn send_request(
     let email = VerifiedEmail(format!("c-{number}@example.com").parse().ok());
     let request = request.header("content-type", "application/json").extension(caller).extension(email);
     let request = request.body(Bytes::from(body)).ok()?;
+    let recording = Recording::start(ports, number, &request);
     let answer = timeout(&ports.caller, CLIENT_TIMEOUT, ports.request(Api::Orders, request)).await?.ok()?;
-    Some((answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default()))
+    let (status, body) = (answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default());
+    if let Some(recording) = recording {
+        recording.complete(ports, status, &body);
+    }
+    Some((status, body))
 }

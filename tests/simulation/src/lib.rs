@@ -11,6 +11,7 @@
 //! | [`lambda`] | the Lambda service, which invokes the functions |
 //! | [`functions`], [`ports`], [`email`] | the functions and their ports |
 //! | [`clients`] | the clients, which place and cancel orders |
+//! | [`history`] | the history of the clients' requests, and their reads |
 //! | [`webhooks`] | the provider's webhooks |
 //! | [`run`], [`mutation`] | one run, as the system ships or with a protection switched off |
 
@@ -18,6 +19,7 @@ pub mod clients;
 pub mod email;
 pub mod faults;
 pub mod functions;
+pub mod history;
 pub mod lambda;
 pub mod mutation;
 pub mod ports;

@@ -20,6 +20,8 @@ pub enum Mutation {
     UnconditionalCompletion,
     /// An order is written unconditionally.
     UnconditionalOrderUpdate,
+    /// An order is read with eventual consistency: for a while after a write, with its previous state.
+    StaleRead,
     /// A batch is reported as a success although some of its records failed.
     ReportFailureAsSuccess,
 }

@@ -107,7 +107,11 @@ impl Orders for Ports {
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
-        self.read("orders.get", move |world| now(Orders::get(&world.orders, id))).await
+        self.read("orders.get", move |world| {
+            let stale = if world.has_mutation(Mutation::StaleRead) { world.stale(id) } else { None };
+            stale.map_or_else(|| now(Orders::get(&world.orders, id)), |stored| Ok(Some(stored)))
+        })
+        .await
     }
 
     async fn list(
@@ -133,6 +137,9 @@ impl Orders for Ports {
                 read.version = found.version;
             }
             let done = now(world.orders.replace(&read, &order, event.as_ref()))?;
+            if done && world.has_mutation(Mutation::StaleRead) {
+                world.record_replaced(read);
+            }
             if let Some(event) = event.as_ref().filter(|_| done) {
                 world.row_inserted(event);
             }

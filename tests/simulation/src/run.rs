@@ -12,6 +12,7 @@ use platform::lock;
 
 use crate::clients::{self, ClientLog, OrderRequest};
 use crate::faults::{FaultRates, Plan};
+use crate::history;
 use crate::lambda;
 use crate::mutation::Mutation;
 use crate::sim::Sim;
@@ -43,6 +44,8 @@ pub struct Setup {
     pub stock: [u32; 2],
     /// The orders that clients place.
     pub requests: Vec<OrderRequest>,
+    /// How often each client reads or lists orders at random moments.
+    pub reads: u32,
     /// For how many minutes faults occur.
     pub fault_minutes: u32,
     /// After which time every delivered message is delivered a second time, if at all.
@@ -65,6 +68,7 @@ impl Setup {
             stock: [rng.u32(0..=8), rng.u32(0..=4)],
             requests: (0..rng.usize(1..=4)).map(|_| OrderRequest::random(&mut rng)).collect(),
             fault_minutes: rng.u32(2..=90),
+            reads: rng.u32(0..=8),
             redeliver_after: None,
             replay: true,
             trace: false,
@@ -80,6 +84,7 @@ impl Setup {
             stock,
             requests,
             fault_minutes: 5,
+            reads: 0,
             redeliver_after: None,
             replay: false,
             trace: false,
@@ -94,7 +99,8 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// The trace, if one was recorded.
     pub trace: Vec<String>,
-    /// The number of calls by the functions and clients.
+    /// The number of calls by the functions and clients, without the reads of the settled orders, which no fault
+    /// can reach.
     pub calls: u64,
     /// The number of orders by final status.
     pub order_statuses: BTreeMap<OrderStatus, u32>,
@@ -119,6 +125,7 @@ pub fn run_and_inspect<T>(
     let client_log = Arc::new(Mutex::new(ClientLog::default()));
     for (number, order_request) in setup.requests.iter().enumerate() {
         clients::start(&world, number, order_request.clone(), &client_log);
+        history::start_reading(&world, number, order_request.at, setup.reads);
     }
     for _ in 0..setup.fault_minutes {
         run_minute(&world);
@@ -130,6 +137,9 @@ pub fn run_and_inspect<T>(
     settle(&world, &client_log);
     let settled = world.snapshot();
     check_settled(&world, &client_log, &settled);
+    let calls = world.sim.calls();
+    history::check_settled(&world, setup.requests.len());
+    let last_reads = world.sim.calls().saturating_sub(calls);
     if setup.replay {
         replay(&world, &settled);
     }
@@ -141,7 +151,7 @@ pub fn run_and_inspect<T>(
     let outcome = Outcome {
         violations: world.violations(),
         trace: world.sim.trace(),
-        calls: world.sim.calls(),
+        calls: world.sim.calls().saturating_sub(last_reads),
         order_statuses,
         final_snapshot,
     };

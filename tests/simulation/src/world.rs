@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use domain::{Event, OrderId, PaymentIntentId, Sku};
+use invariants::history::History;
 use invariants::{Email, Intent, Phase, Snapshot, Stock, check, check_transition};
 use inventory::adapters::memory::InMemoryInventory;
 use inventory::store::Reservations;
 use jiff::SignedDuration;
 use orders::adapters::memory::InMemoryOrders;
-use orders::store::Orders;
+use orders::store::{Orders, Stored};
 use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use payments::store::Payments;
 use platform::host::stream::Change;
@@ -54,6 +55,10 @@ pub struct World {
     pub released: Mutex<BTreeSet<OrderId>>,
     /// The number of webhooks that the provider has created.
     pub webhook_count: AtomicU64,
+    /// What the clients requested and saw, and the states that the orders had.
+    pub history: Mutex<History>,
+    /// The last replaced state of each order, for [`Mutation::StaleRead`].
+    pub(crate) replaced: Mutex<BTreeMap<OrderId, (Duration, Stored)>>,
     mutation: Option<Mutation>,
     redeliver_after: Option<Duration>,
     rule_log: Mutex<RuleLog>,
@@ -102,6 +107,8 @@ impl World {
             email_replay_expired: AtomicBool::new(false),
             released: Mutex::default(),
             webhook_count: AtomicU64::new(0),
+            history: Mutex::default(),
+            replaced: Mutex::default(),
             mutation,
             redeliver_after,
             rule_log: Mutex::default(),
@@ -190,6 +197,9 @@ impl World {
     /// Checks the rules after a change of an order's records.
     pub fn check_order(&self, order: OrderId) {
         let snapshot = self.snapshot_of(order);
+        if let Some(stored) = snapshot.orders.get(&order) {
+            self.record_state(order, stored.into());
+        }
         let before = lock(&self.rule_log).last.insert(order, snapshot.clone()).unwrap_or_default();
         let mut found = check_transition(&before, &snapshot);
         let is_held = |snapshot: &Snapshot| {
