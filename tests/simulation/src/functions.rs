@@ -36,7 +36,9 @@ use tower::ServiceExt;
 use crate::lambda;
 use crate::mutation::Mutation;
 use crate::ports::Ports;
+use crate::publisher::stated_order;
 use crate::queue::DeadLetter;
+use crate::world::World;
 
 /// The binary name of a function, by its logical id.
 pub fn binary(function: &str) -> &'static str {
@@ -75,6 +77,9 @@ fn handler(function: &str, ports: &Ports) -> AnyHandler {
     AnyHandler(match function {
         "ReserveInventory" => Box::new(ReserveInventory { inventory, clock }),
         "SettleReservation" => Box::new(SettleReservation { inventory, clock }),
+        "ProcessPayment" if ports.world.has_mutation(Mutation::AmountFromEvent) => {
+            Box::new(NoteTotal(Arc::clone(&ports.world), ProcessPayment(arbiter())))
+        }
         "ProcessPayment" => Box::new(ProcessPayment(arbiter())),
         "VoidPayment" if ports.world.has_mutation(Mutation::ReleaseWithoutArbiter) => {
             Box::new(ReleaseFirst(inventory, VoidPayment(arbiter())))
@@ -97,6 +102,19 @@ impl EventHandler for ReleaseFirst {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
         if matches!(event.fact, Fact::CancellationRequested(_)) {
             self.0.release(event.subject, event.cause.correlation_id.as_str()).await?;
+        }
+        self.1.handle(event).await
+    }
+}
+
+/// The handler for [`Mutation::AmountFromEvent`].
+struct NoteTotal(Arc<World>, ProcessPayment);
+
+#[async_trait]
+impl EventHandler for NoteTotal {
+    async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
+        if let Some(order) = stated_order(&event.fact) {
+            self.0.observed.stated_total(event.subject, order.total);
         }
         self.1.handle(event).await
     }
@@ -200,6 +218,9 @@ impl Api {
 impl HttpClient for Ports {
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, NoResponse> {
         request.extensions_mut().insert(Caller::Service { arn: self.caller.function.to_owned() });
+        if self.world.has_mutation(Mutation::AcceptAnyPrice) {
+            self.world.observed.requested_prices(request.body());
+        }
         self.request(Api::Inventory, request)
             .await
             .map_err(|error| NoResponse { host: "inventory-api".to_owned(), source: error.into() })

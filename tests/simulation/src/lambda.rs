@@ -184,6 +184,11 @@ pub fn send_to_dlq(world: &Arc<World>, queue: usize, letter: DeadLetter) {
     let function = lock(&world.queues).get(queue).map(|queue| queue.subscription.function.clone());
     let too_late =
         world.email_replay_expired.load(Ordering::Relaxed) && function.as_deref() == Some("SendEmail");
+    let contradicts = letter.kind != "exhausted" && world.contradicts_order(&letter.body);
+    if contradicts {
+        // To redrive it would have the same result.
+        return world.sim.log(|| format!("a contradiction is refused: {}", letter.error));
+    }
     if letter.kind != "exhausted" && !too_late {
         world.report_violation(format!("a message went to the DLQ as {}: {}", letter.kind, letter.error));
     }

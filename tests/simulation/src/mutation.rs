@@ -1,7 +1,13 @@
 //! Mutations, each of which switches off one protection, at a port or in the environment of the functions. The
 //! functions themselves run as they ship. A test asserts that the simulation detects every mutation.
 
+use std::collections::BTreeMap;
+
+use domain::Sku;
 use domain::payment::{Payment, PaymentState};
+use domain::reservation::ProductStock;
+
+use crate::world::World;
 
 /// A protection that is switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -22,6 +28,40 @@ pub enum Mutation {
     UnconditionalOrderUpdate,
     /// A batch is reported as a success although some of its records failed.
     ReportFailureAsSuccess,
+    /// A PaymentIntent counts as cancelled although the response to its cancellation was lost.
+    UnknownCountsAsCancelled,
+    /// The amount to charge is that of the event, not that of the record.
+    AmountFromEvent,
+    /// The rules deliver events of any source.
+    IgnoreEventSource,
+    /// Stock is reserved at the price that the order states.
+    AcceptAnyPrice,
+    /// One unit of each product counts as sold out.
+    UnderstateStock,
+    /// Only the first attempt to charge can succeed.
+    RetriedChargesFail,
+}
+
+impl Mutation {
+    /// Whether the mutation shows only with two faults in a certain order, which random faults rarely have. The
+    /// crash pass with two faults detects it.
+    pub fn needs_two_faults(self) -> bool {
+        self == Self::UnknownCountsAsCancelled
+    }
+}
+
+/// Changes the stock that was read, for [`Mutation::AcceptAnyPrice`] and [`Mutation::UnderstateStock`].
+pub fn distort_stock(world: &World, stock: &mut BTreeMap<Sku, ProductStock>) {
+    for (sku, product) in stock {
+        if world.has_mutation(Mutation::AcceptAnyPrice)
+            && let Some(price) = world.observed.requested_price(sku)
+        {
+            product.price = price;
+        }
+        if world.has_mutation(Mutation::UnderstateStock) {
+            product.available = product.available.saturating_sub(1);
+        }
+    }
 }
 
 /// Removes the PaymentIntent from a record that was read, for [`Mutation::ChargeWithoutLookup`].

@@ -20,6 +20,7 @@ use payments::store::Payments;
 use platform::http::Precondition;
 use platform::lock;
 
+use crate::expectations::check_reservation;
 use crate::mutation::Mutation;
 use crate::sim::Caller;
 use crate::webhooks;
@@ -206,8 +207,14 @@ impl Reservations for Ports {
     }
 
     async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
-        let skus = skus.to_vec();
-        self.read("reservations.load_stock", move |world| now(world.inventory.load_stock(&skus))).await
+        let (skus, invocation) = (skus.to_vec(), self.caller.invocation);
+        self.read("reservations.load_stock", move |world| {
+            let mut stock = now(world.inventory.load_stock(&skus))?;
+            world.observed.stock_read(invocation, stock.clone());
+            crate::mutation::distort_stock(world, &mut stock);
+            Ok(stock)
+        })
+        .await
     }
 
     async fn write(
@@ -216,7 +223,11 @@ impl Reservations for Ports {
         new: &Reservation,
         changes: &[StockChange],
     ) -> anyhow::Result<bool> {
-        let (read, new, changes) = (read.cloned(), new.clone(), changes.to_vec());
+        let (read, new, mut changes) = (read.cloned(), new.clone(), changes.to_vec());
+        if self.world.has_mutation(Mutation::AcceptAnyPrice) {
+            changes.iter_mut().for_each(|change| change.expected_price = None);
+        }
+        let invocation = self.caller.invocation;
         self.write("reservations.write", new.order_id, move |world| {
             if world.sim.should_inject(|rates| rates.conflict) {
                 return Ok(false);
@@ -227,6 +238,9 @@ impl Reservations for Ports {
             } else {
                 now(Reservations::write(&world.inventory, read.as_ref(), &new, &changes))?
             };
+            if done {
+                check_reservation(world, invocation, &new);
+            }
             if done && new.state.name() == "released" {
                 lock(&world.released).insert(new.order_id);
             }
@@ -263,8 +277,13 @@ impl Payments for Ports {
 
 #[async_trait]
 impl Provider for Ports {
-    async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
+    async fn create(&self, mut intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
         let order = Some(intent.order_id);
+        if self.world.has_mutation(Mutation::AmountFromEvent)
+            && let Some(stated) = self.world.observed.last_stated_total(intent.order_id)
+        {
+            intent.amount = stated;
+        }
         self.provider("provider.create", order, move |world| now(world.provider.create(intent.clone()))).await
     }
 
@@ -276,6 +295,10 @@ impl Provider for Ports {
     async fn confirm(&self, intent: &PaymentIntentId, key: &str) -> Result<IntentStatus, ProviderError> {
         let (intent, key) = (intent.clone(), key.to_owned());
         let order = self.world.order_of(&intent);
+        let is_first = key.ends_with("/confirm/1");
+        if !is_first && self.world.has_mutation(Mutation::RetriedChargesFail) {
+            return Err(anyhow::anyhow!("the second attempt to charge fails").into());
+        }
         self.provider("provider.confirm", order, move |world| now(world.provider.confirm(&intent, &key)))
             .await
     }
@@ -283,6 +306,9 @@ impl Provider for Ports {
     async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
         let intent = intent.clone();
         let order = self.world.order_of(&intent);
-        self.provider("provider.cancel", order, move |world| now(world.provider.cancel(&intent))).await
+        let answer =
+            self.provider("provider.cancel", order, move |world| now(world.provider.cancel(&intent))).await;
+        let is_cancelled = self.world.has_mutation(Mutation::UnknownCountsAsCancelled);
+        if is_cancelled { answer.or(Ok(IntentStatus::Cancelled)) } else { answer }
     }
 }

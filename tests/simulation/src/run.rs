@@ -6,15 +6,21 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use domain::PaymentIntentId;
 use domain::order::OrderStatus;
 use invariants::{Phase, Snapshot, check, check_transition};
+use payments::provider::Provider;
 use platform::lock;
 
 use crate::clients::{self, ClientLog, OrderRequest};
+use crate::expectations;
 use crate::faults::{FaultRates, Plan};
+use crate::foreign_reports;
 use crate::lambda;
 use crate::mutation::Mutation;
+use crate::ports::now;
 use crate::sim::Sim;
+use crate::staff;
 use crate::webhooks;
 use crate::wiring::Wiring;
 use crate::world::World;
@@ -43,6 +49,8 @@ pub struct Setup {
     pub stock: [u32; 2],
     /// The orders that clients place.
     pub requests: Vec<OrderRequest>,
+    /// What the staff do meanwhile.
+    pub tasks: Vec<staff::Task>,
     /// For how many minutes faults occur.
     pub fault_minutes: u32,
     /// After which time every delivered message is delivered a second time, if at all.
@@ -57,14 +65,16 @@ impl Setup {
     /// The random run of a seed.
     pub fn from_seed(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        let rates = FaultRates::random(&mut rng);
+        let is_short = rng.u8(0..4) == 0;
+        let rates = FaultRates::random(&mut rng, is_short);
         Self {
             seed,
             plan: Plan::Random(rates),
             mutation: None,
             stock: [rng.u32(0..=8), rng.u32(0..=4)],
             requests: (0..rng.usize(1..=4)).map(|_| OrderRequest::random(&mut rng)).collect(),
-            fault_minutes: rng.u32(2..=90),
+            tasks: (0..rng.usize(0..=3)).map(|_| staff::Task::random(&mut rng)).collect(),
+            fault_minutes: if is_short { rng.u32(2..=4) } else { rng.u32(2..=90) },
             redeliver_after: None,
             replay: true,
             trace: false,
@@ -79,6 +89,7 @@ impl Setup {
             mutation: None,
             stock,
             requests,
+            tasks: Vec::new(),
             fault_minutes: 5,
             redeliver_after: None,
             replay: false,
@@ -94,8 +105,8 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// The trace, if one was recorded.
     pub trace: Vec<String>,
-    /// The number of calls by the functions and clients.
-    pub calls: u64,
+    /// The names of the calls by the functions and clients, in their order: the first has the number 1.
+    pub calls: Vec<&'static str>,
     /// The number of orders by final status.
     pub order_statuses: BTreeMap<OrderStatus, u32>,
     /// The state of the system at the end.
@@ -113,12 +124,15 @@ pub fn run_and_inspect<T>(
     wiring: &Arc<Wiring>,
     inspect: impl FnOnce(&World) -> T,
 ) -> (Outcome, T) {
-    let sim = Sim::new(setup.seed, setup.plan, setup.trace);
+    let sim = Sim::new(setup.seed, setup.plan.clone(), setup.trace);
     let world = World::new(sim, Arc::clone(wiring), setup.mutation, setup.redeliver_after);
     clients::stock_up(&world, setup.stock);
     let client_log = Arc::new(Mutex::new(ClientLog::default()));
     for (number, order_request) in setup.requests.iter().enumerate() {
         clients::start(&world, number, order_request.clone(), &client_log);
+    }
+    for (number, task) in setup.tasks.iter().enumerate() {
+        staff::start(&world, number, *task);
     }
     for _ in 0..setup.fault_minutes {
         run_minute(&world);
@@ -151,12 +165,35 @@ pub fn run_and_inspect<T>(
 /// Runs for a minute, then invokes the scheduled function.
 fn run_minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
-    world.provider.complete_processing();
-    webhooks::send_webhooks(world);
+    provider_minute(world);
     // Without open orders and outbox rows, the scheduled function would find nothing to do.
     if world.has_open_orders() || !world.orders.pending_events().is_empty() {
         lambda::run_schedule(world);
     }
+}
+
+/// What happens at the provider within a minute: payments are processed, a person may cancel one, and webhooks
+/// are sent, some of them not by the provider.
+fn provider_minute(world: &Arc<World>) {
+    if world.sim.should_inject(|rates| rates.slow_processing) {
+        world.sim.disturb(MINUTE);
+    } else {
+        world.provider.complete_processing();
+    }
+    if world.sim.should_inject(|rates| rates.cancel_intent) {
+        let intents = world.provider.intents();
+        let chosen = world.sim.random(|rng| rng.choice(intents));
+        if let Some((intent, order)) =
+            chosen.and_then(|(intent, order, _)| Some((intent.parse::<PaymentIntentId>().ok()?, order)))
+        {
+            world.sim.log(|| format!("a person cancels {intent} at the provider"));
+            world.observed.cancelled_at_provider(order);
+            drop(now(world.provider.cancel(&intent)));
+            world.check_order(order);
+        }
+    }
+    webhooks::send_webhooks(world);
+    foreign_reports::may_send(world);
 }
 
 /// Runs without faults until nothing is in progress any more. Dead-letter messages are redriven.
@@ -176,6 +213,7 @@ fn settle(world: &Arc<World>, client_log: &Arc<Mutex<ClientLog>>) {
 }
 
 fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapshot) {
+    expectations::check_settled(world, settled);
     for violation in check(settled, Phase::Settled) {
         world.report_violation(violation.to_string());
     }
@@ -185,6 +223,11 @@ fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapsho
             world.report_violation(format!(
                 "client {number} got the id of order {order}, which does not exist"
             ));
+        }
+    }
+    for (number, body) in &client_log.refused {
+        if client_log.accepted.get(number) == Some(body) {
+            world.report_violation(format!("the request of client {number} was refused as another one"));
         }
     }
     let customers: std::collections::BTreeSet<_> =

@@ -8,6 +8,9 @@ use architecture::template::{MAPPING, QUEUE, Template, list, target};
 use heck::ToKebabCase;
 use serde_json::Value;
 
+/// The logical id of the function that reads the stream of the outbox.
+const RELAY: &str = "RelayOutbox";
+
 /// A queue and the function that reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
@@ -17,6 +20,8 @@ pub struct Subscription {
     pub is_observer: bool,
     /// The types of the events that the bus delivers to the queue.
     pub event_types: Vec<String>,
+    /// The sources whose events the bus delivers to the queue.
+    pub sources: Vec<String>,
     /// The maximum number of messages per invocation.
     pub batch_size: usize,
     /// The visibility timeout.
@@ -56,6 +61,22 @@ fn number(value: &Value, template: &Template) -> anyhow::Result<u64> {
     value.as_u64().with_context(|| format!("{value} in template.yaml is not a number"))
 }
 
+/// The sources that a pattern matches: a list, or parameters and names in one text that is split at commas.
+fn sources(pattern: &Value, template: &Template) -> Vec<String> {
+    let Some(text) = pattern["Fn::Split"][1]["Fn::Sub"].as_str() else {
+        return list(pattern).iter().filter_map(|source| Some(source.as_str()?.to_owned())).collect();
+    };
+    let value = |source: &str| {
+        let parameter = source.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let default = parameter.and_then(|name| template.parameter(name)["Default"].as_str());
+        default.unwrap_or(source).to_owned()
+    };
+    text.split(',')
+        .map(value)
+        .flat_map(|value| value.split(',').map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
 fn publishes(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
     let allowed = |id: &str| {
         let puts = |it: &&&Value| list(&it["Action"]).iter().any(|action| action == "events:PutEvents");
@@ -87,15 +108,16 @@ impl Wiring {
     pub fn from_template(template: &Template) -> anyhow::Result<Self> {
         let read = |value: &Value| number(value, template);
         let parameter = |name: &str| read(&template.parameter(name)["Default"]);
-        let mut event_types_by_queue: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut patterns_by_queue: BTreeMap<&str, (Vec<String>, Vec<String>)> = BTreeMap::new();
         let observers = template.observers();
         for rule in template.subscriptions().values() {
             let types = list(rule.property("/EventPattern/detail-type"));
+            let types: Vec<String> =
+                types.iter().filter_map(|name| Some(name.as_str()?.to_owned())).collect();
+            let sources = sources(rule.property("/EventPattern/source"), template);
             for queue in list(rule.property("/Targets")).iter().filter_map(|found| target(&found["Arn"])) {
-                event_types_by_queue
-                    .entry(queue)
-                    .or_default()
-                    .extend(types.iter().filter_map(|name| Some(name.as_str()?.to_owned())));
+                let other = patterns_by_queue.insert(queue, (types.clone(), sources.clone()));
+                ensure!(other.is_none(), "two rules deliver to {queue}: the simulation knows one");
             }
         }
         let queues = template.all(QUEUE);
@@ -107,27 +129,29 @@ impl Wiring {
                 target(mapping.property("/FunctionName")).context("a mapping without a function")?;
             let batch_size = usize::try_from(read(mapping.property("/BatchSize"))?)?;
             let Some(queue) = queues.get(source) else {
-                // The stream of the orders table does not affect orders: it feeds the search index.
-                if source != "OutboxTable" {
+                // The other stream feeds the search index, which does not affect orders.
+                if function != RELAY {
                     continue;
                 }
                 let attempts = u32::try_from(read(mapping.property("/MaximumRetryAttempts"))?)?;
                 let other = stream.replace((batch_size, attempts));
-                ensure!(other.is_none(), "two mappings of the outbox stream: the simulation knows one");
+                ensure!(other.is_none(), "{RELAY} has two mappings: the simulation knows one");
                 continue;
             };
             // Other queues do not receive events of the bus. The tests of their services cover their faults.
-            let Some(types) = event_types_by_queue.remove(source) else { continue };
+            let Some((event_types, sources)) = patterns_by_queue.remove(source) else { continue };
             subscriptions.push(Subscription {
                 function: function.to_owned(),
                 is_observer: observers.contains(function),
-                event_types: types,
+                event_types,
+                sources,
                 batch_size,
                 visibility: Duration::from_secs(read(queue.property("/VisibilityTimeout"))?),
                 max_receive_count: u32::try_from(read(queue.property("/RedrivePolicy/maxReceiveCount"))?)?,
             });
         }
-        let (stream_batch, stream_max_attempts) = stream.context("template.yaml maps no stream")?;
+        let (stream_batch, stream_max_attempts) =
+            stream.with_context(|| format!("template.yaml maps no stream to {RELAY}"))?;
         let functions = template.all(architecture::template::FUNCTION);
         let api = functions.get("OrdersApi").context("template.yaml has no OrdersApi")?;
         Ok(Self {

@@ -16,11 +16,13 @@ use payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
 use payments::store::Payments;
 use platform::host::stream::Change;
 use platform::lock;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::lambda;
 use crate::mutation::Mutation;
+use crate::observed::Observed;
 use crate::ports::now;
+use crate::publisher;
 use crate::queue::Queue;
 use crate::sim::Sim;
 use crate::wiring::Wiring;
@@ -54,6 +56,8 @@ pub struct World {
     pub released: Mutex<BTreeSet<OrderId>>,
     /// The number of webhooks that the provider has created.
     pub webhook_count: AtomicU64,
+    /// What happened that the tables do not show.
+    pub observed: Observed,
     mutation: Option<Mutation>,
     redeliver_after: Option<Duration>,
     rule_log: Mutex<RuleLog>,
@@ -102,6 +106,7 @@ impl World {
             email_replay_expired: AtomicBool::new(false),
             released: Mutex::default(),
             webhook_count: AtomicU64::new(0),
+            observed: Observed::default(),
             mutation,
             redeliver_after,
             rule_log: Mutex::default(),
@@ -120,6 +125,7 @@ impl World {
 
     /// Adds a new row of the outbox to its stream.
     pub fn row_inserted(&self, event: &Event) {
+        self.observed.written(event);
         if self.sim.should_inject(|rates| rates.skip_row) {
             self.sim.log(|| format!("the stream skips {} of {}", event.fact.name(), event.subject));
             return;
@@ -128,7 +134,7 @@ impl World {
         stream.last_number = stream.last_number.saturating_add(1);
         let sequence_number = stream.last_number.to_string();
         let event = serde_json::to_string(event).unwrap_or_default();
-        let image = Some(serde_json::json!({ "event": event }));
+        let image = Some(json!({ "event": event }));
         stream.rows.push_back(Change { sequence_number, keys: serde_json::Value::Null, new_image: image });
         drop(stream);
         lambda::poll_stream(&self.me(), self.sim.random_delay(Duration::from_secs(1)));
@@ -136,9 +142,27 @@ impl World {
 
     /// Puts an event onto the bus, which delivers it at least once to every queue that subscribes to it.
     pub fn route(&self, event: &Event) {
-        let body: Arc<str> = json!({ "detail-type": event.fact.name(), "detail": event }).to_string().into();
+        self.observed.accepted(event.id);
+        let mut detail = json!(event);
+        if self.sim.should_inject(|rates| rates.old_schema) {
+            detail = publisher::in_old_schema(detail);
+        }
+        self.deliver_to_subscribers(event.fact.name(), &event.source, &detail);
+        publisher::may_contradict(&self.me(), event);
+    }
+
+    /// The message with an event of this type, as a queue gets it from the bus.
+    pub fn message(name: &str, detail: &Value) -> Arc<str> {
+        json!({ "detail-type": name, "detail": detail }).to_string().into()
+    }
+
+    /// Delivers an event to every queue whose rule matches its type and its source.
+    pub fn deliver_to_subscribers(&self, name: &str, source: &str, detail: &Value) {
+        let body = Self::message(name, detail);
         for (index, subscription) in self.wiring.subscriptions.iter().enumerate() {
-            let wants = subscription.event_types.iter().any(|name| name == event.fact.name());
+            let has_source = subscription.sources.iter().any(|owner| owner == source)
+                || self.has_mutation(Mutation::IgnoreEventSource);
+            let wants = has_source && subscription.event_types.iter().any(|wanted| wanted == name);
             if wants && !subscription.is_observer {
                 self.deliver(index, &body);
                 if let Some(later) = self.redeliver_after {
@@ -146,8 +170,7 @@ impl World {
                     self.sim.scheduler.schedule_in_flight(later, move || world.send(index, body));
                 }
                 if self.sim.should_inject(|rates| rates.duplicate) {
-                    self.sim
-                        .log(|| format!("{} receives {} twice", subscription.function, event.fact.name()));
+                    self.sim.log(|| format!("{} receives {name} twice", subscription.function));
                     self.deliver(index, &body);
                 }
             }
@@ -156,10 +179,28 @@ impl World {
 
     fn deliver(&self, queue: usize, body: &Arc<str>) {
         let late = self.sim.should_inject(|rates| rates.delay);
-        let delay =
-            self.sim.random_delay(if late { Duration::from_secs(3600) } else { Duration::from_millis(500) });
+        let delay = self.sim.random_delay(if late { self.max_delay() } else { Duration::from_millis(500) });
+        if late {
+            self.sim.disturb(delay);
+        }
         let (world, body) = (self.me(), Arc::clone(body));
         self.sim.scheduler.schedule_in_flight(delay, move || world.send(queue, body));
+    }
+
+    fn max_delay(&self) -> Duration {
+        self.sim.rates().map_or(Duration::ZERO, |rates| rates.max_delay)
+    }
+
+    /// Whether a message states something else about an order than what was ordered.
+    pub fn contradicts_order(&self, body: &str) -> bool {
+        let event = serde_json::from_str::<Value>(body).unwrap_or_default()["detail"].take();
+        let Ok(event) = serde_json::from_value::<Event>(event) else {
+            return self.observed.is_contradiction(body);
+        };
+        let own = self.orders.all().remove(&event.subject).map(|order| order.details);
+        let ordered = own.or_else(|| self.observed.foreign_orders().remove(&event.subject));
+        let stated = publisher::stated_order(&event.fact);
+        self.observed.is_contradiction(body) || stated.is_some_and(|stated| ordered.as_ref() != Some(stated))
     }
 
     /// Puts a message into a queue.

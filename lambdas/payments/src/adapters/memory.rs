@@ -51,7 +51,7 @@ impl Payments for InMemoryPayments {
 
 /// A payment provider that behaves like Stripe's PaymentIntents. The payment method decides the outcome of a
 /// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`;
-/// `pm_slow` stays in processing, `pm_unknown` does not exist, and all others are charged.
+/// `pm_slow` and `pm_slow_declined` stay in processing, `pm_unknown` does not exist, and all others are charged.
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
     account: Mutex<Account>,
@@ -164,7 +164,7 @@ impl InMemoryProvider {
         lock(&self.account).keys.clear();
     }
 
-    /// Completes all PaymentIntents that are being processed: they succeed.
+    /// Completes all PaymentIntents that are being processed: they succeed, except those of `pm_slow_declined`.
     pub fn complete_processing(&self) {
         let mut account = lock(&self.account);
         let Account { intents, updates, .. } = &mut *account;
@@ -172,9 +172,13 @@ impl InMemoryProvider {
             let (IntentStatus::Processing, Ok(id)) = (&intent.status, format!("pi_{index}").parse()) else {
                 continue;
             };
-            intent.status = IntentStatus::Succeeded;
-            intent.captures += 1;
-            updates.push(IntentUpdate { intent: id, order: intent.order, status: IntentStatus::Succeeded });
+            if intent.method == "pm_slow_declined" {
+                intent.status = IntentStatus::Declined(reason("card_declined", None));
+            } else {
+                intent.status = IntentStatus::Succeeded;
+                intent.captures += 1;
+            }
+            updates.push(IntentUpdate { intent: id, order: intent.order, status: intent.status.clone() });
         }
     }
 
@@ -274,7 +278,7 @@ impl Provider for InMemoryProvider {
                 if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
                     intent.status = match (intent.method.as_str(), decline(&intent.method)) {
                         (_, Some(reason)) => IntentStatus::Declined(reason),
-                        ("pm_slow", None) => IntentStatus::Processing,
+                        ("pm_slow" | "pm_slow_declined", None) => IntentStatus::Processing,
                         _ => {
                             intent.captures += 1;
                             IntentStatus::Succeeded
