@@ -43,10 +43,10 @@ pub enum Mutation {
 }
 
 impl Mutation {
-    /// Whether the mutation shows only with two faults in a certain order, which random faults rarely have. The
-    /// crash pass with two faults detects it.
-    pub fn needs_two_faults(self) -> bool {
-        self == Self::UnknownCountsAsCancelled
+    /// Whether the mutation shows only with certain faults in a certain order, which random faults rarely have.
+    /// The crash pass detects it.
+    pub fn needs_crash_pass(self) -> bool {
+        matches!(self, Self::UnknownCountsAsCancelled | Self::AmountFromEvent)
     }
 }
 

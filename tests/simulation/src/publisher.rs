@@ -22,7 +22,7 @@ use crate::ports::now;
 use crate::world::World;
 
 /// How long after the event its contradiction arrives at most, usually and in rare cases.
-const USUAL_DELAY: Duration = Duration::from_secs(30);
+const USUAL_DELAY: Duration = Duration::from_secs(1);
 const LONG_DELAY: Duration = Duration::from_secs(3600);
 /// How often, and how many times, it is tried again if the records do not exist yet.
 const WAIT: Duration = Duration::from_secs(1);
@@ -30,18 +30,18 @@ const MAX_WAITS: u32 = 120;
 
 /// How an event differs from the one that it repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Contradiction {
+pub enum Contradiction {
     /// Another price, and so another total.
     Total,
     /// A total that is not the sum of the lines.
     Sum,
-    /// Another quantity.
+    /// Another quantity in the first line.
     Lines,
-    /// Another customer.
+    /// Another customer, with another address.
     Customer,
-    /// Another payment method.
+    /// Another payment method than the one in the order.
     PaymentMethod,
-    /// Another currency.
+    /// Another currency in all amounts.
     Currency,
     /// Another reason, PaymentIntent or status.
     Reason,
@@ -109,10 +109,11 @@ pub fn in_old_schema(mut event: Value) -> Value {
 
 /// May repeat an event that the bus has accepted, with other contents.
 pub fn may_contradict(world: &Arc<World>, event: &Event) {
-    if !world.sim.should_inject(|rates| rates.contradict) {
+    if world.contradict.is_none() && !world.sim.should_inject(|rates| rates.contradict) {
         return;
     }
-    let (what, is_late) = world.sim.random(|rng| (ALL[rng.usize(0..ALL.len())], rng.u8(0..4) == 0));
+    let (any, is_late) = world.sim.random(|rng| (ALL[rng.usize(0..ALL.len())], rng.u8(0..4) == 0));
+    let what = world.contradict.unwrap_or(any);
     let delay = world.sim.random_delay(if is_late { LONG_DELAY } else { USUAL_DELAY });
     let (world, event) = (Arc::clone(world), event.clone());
     world.sim.clone().scheduler.schedule_in_flight(delay, move || {

@@ -19,6 +19,7 @@ use crate::foreign_reports;
 use crate::lambda;
 use crate::mutation::Mutation;
 use crate::ports::now;
+use crate::publisher::Contradiction;
 use crate::sim::Sim;
 use crate::staff;
 use crate::webhooks;
@@ -55,6 +56,8 @@ pub struct Setup {
     pub fault_minutes: u32,
     /// After which time every delivered message is delivered a second time, if at all.
     pub redeliver_after: Option<Duration>,
+    /// How a publisher contradicts each event on the bus, if it always does.
+    pub contradict: Option<Contradiction>,
     /// Whether every message is sent again at the end.
     pub replay: bool,
     /// Whether a trace is recorded.
@@ -76,6 +79,7 @@ impl Setup {
             tasks: (0..rng.usize(0..=3)).map(|_| staff::Task::random(&mut rng)).collect(),
             fault_minutes: if is_short { rng.u32(2..=4) } else { rng.u32(2..=90) },
             redeliver_after: None,
+            contradict: None,
             replay: true,
             trace: false,
         }
@@ -92,6 +96,7 @@ impl Setup {
             tasks: Vec::new(),
             fault_minutes: 5,
             redeliver_after: None,
+            contradict: None,
             replay: false,
             trace: false,
         }
@@ -125,7 +130,7 @@ pub fn run_and_inspect<T>(
     inspect: impl FnOnce(&World) -> T,
 ) -> (Outcome, T) {
     let sim = Sim::new(setup.seed, setup.plan.clone(), setup.trace);
-    let world = World::new(sim, Arc::clone(wiring), setup.mutation, setup.redeliver_after);
+    let world = World::new(sim, Arc::clone(wiring), setup);
     clients::stock_up(&world, setup.stock);
     let client_log = Arc::new(Mutex::new(ClientLog::default()));
     for (number, order_request) in setup.requests.iter().enumerate() {

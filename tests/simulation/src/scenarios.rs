@@ -7,6 +7,7 @@ use domain::order::Order;
 use domain::payment::PaymentState;
 
 use crate::clients::OrderRequest;
+use crate::publisher::Contradiction;
 use crate::run::{Outcome, Setup};
 
 /// A run whose end is known.
@@ -51,7 +52,7 @@ const CANCELLED: &[&str] = &[
     "available, held, sold: MUG 5 0 0, SAMPLE 5 0 0, TEA 5 0 0",
 ];
 
-/// The scenarios.
+/// Returns the scenarios of the crash pass.
 pub fn all() -> Vec<Scenario> {
     let simple = OrderRequest::simple;
     let paid_by = |payment_method| OrderRequest { payment_method, ..simple() };
@@ -64,6 +65,9 @@ pub fn all() -> Vec<Scenario> {
         ends: ends.to_vec(),
     };
     let enough = [5, 5];
+    // A publisher repeats each event with another total, as soon as there is a record that says otherwise.
+    let mut contradicted = scenario("another total on the bus", enough, vec![simple()], &[PAID]);
+    contradicted.setup.contradict = Some(Contradiction::Total);
     vec![
         scenario("paid", enough, vec![simple()], &[PAID]),
         scenario("declined", enough, vec![paid_by("pm_declined")], &[DECLINED]),
@@ -80,7 +84,8 @@ pub fn all() -> Vec<Scenario> {
         ),
         scenario("two orders", [3, 1], vec![simple(), two], &[BOTH_PAID]),
         scenario("cancelled at once", enough, vec![cancelled_after(0.01)], &[CANCELLED, PAID]),
-        scenario("cancelled in the first minute", enough, vec![cancelled_after(50.0)], &[PAID, CANCELLED]),
+        scenario("cancelled after ten seconds", enough, vec![cancelled_after(10.0)], &[PAID, CANCELLED]),
+        contradicted,
         scenario("too late to cancel", enough, vec![cancelled_after(3000.0)], &[PAID]),
     ]
 }

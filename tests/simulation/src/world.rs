@@ -22,8 +22,9 @@ use crate::lambda;
 use crate::mutation::Mutation;
 use crate::observed::Observed;
 use crate::ports::now;
-use crate::publisher;
+use crate::publisher::{self, Contradiction};
 use crate::queue::Queue;
+use crate::run::Setup;
 use crate::sim::Sim;
 use crate::wiring::Wiring;
 
@@ -58,6 +59,8 @@ pub struct World {
     pub webhook_count: AtomicU64,
     /// What happened that the tables do not show.
     pub observed: Observed,
+    /// How a publisher contradicts each event, if it always does.
+    pub contradict: Option<Contradiction>,
     mutation: Option<Mutation>,
     redeliver_after: Option<Duration>,
     rule_log: Mutex<RuleLog>,
@@ -85,12 +88,7 @@ struct RuleLog {
 
 impl World {
     /// Creates an empty world.
-    pub fn new(
-        sim: Arc<Sim>,
-        wiring: Arc<Wiring>,
-        mutation: Option<Mutation>,
-        redeliver_after: Option<Duration>,
-    ) -> Arc<Self> {
+    pub fn new(sim: Arc<Sim>, wiring: Arc<Wiring>, setup: &Setup) -> Arc<Self> {
         let queues = wiring.subscriptions.iter().cloned().map(Queue::new).collect();
         Arc::new_cyclic(|me| Self {
             sim,
@@ -107,8 +105,9 @@ impl World {
             released: Mutex::default(),
             webhook_count: AtomicU64::new(0),
             observed: Observed::default(),
-            mutation,
-            redeliver_after,
+            contradict: setup.contradict,
+            mutation: setup.mutation,
+            redeliver_after: setup.redeliver_after,
             rule_log: Mutex::default(),
             me: Weak::clone(me),
         })

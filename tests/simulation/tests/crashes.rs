@@ -51,6 +51,16 @@ fn a_cancellation_that_was_lost_after_a_late_confirmation_is_detected() {
 }
 
 #[test]
+fn an_amount_that_is_not_that_of_the_record_is_detected() {
+    let wiring = Arc::new(Wiring::from_repository().unwrap());
+    let contradicted: Vec<_> =
+        scenarios::all().into_iter().filter(|scenario| scenario.setup.contradict.is_some()).collect();
+    let report = crash_pass(&contradicted, Pairs::None, Some(Mutation::AmountFromEvent), &wiring);
+    let is_it = |failure: &String| failure.contains("OneCapture: was charged 600, but its total is 500");
+    assert!(report.failures.iter().any(is_it), "{:?}", report.failures);
+}
+
+#[test]
 fn delivering_every_message_twice_does_not_change_the_final_state() {
     let wiring = Arc::new(Wiring::from_repository().unwrap());
     for scenario in scenarios::all() {
