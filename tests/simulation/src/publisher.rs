@@ -22,7 +22,7 @@ use crate::ports::now;
 use crate::world::World;
 
 /// How long after the event its contradiction arrives at most, usually and in rare cases.
-const USUAL_DELAY: Duration = Duration::from_secs(1);
+const USUAL_DELAY: Duration = Duration::from_secs(30);
 const LONG_DELAY: Duration = Duration::from_secs(3600);
 /// How often, and how many times, it is tried again if the records do not exist yet.
 const WAIT: Duration = Duration::from_secs(1);
