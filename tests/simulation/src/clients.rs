@@ -24,6 +24,8 @@ const SKUS: [&str; 2] = ["TEA", "MUG"];
 const SAMPLE: &str = "SAMPLE";
 /// The unit price of the two products, in cents.
 const UNIT_PRICE: i64 = 500;
+/// The preferred languages of customers: none, those of emails and documents, and one that they do not have.
+const LANGUAGES: [Option<&str>; 4] = [None, Some("de"), Some("ja"), Some("pt")];
 /// The maximum number of attempts of a client.
 const MAX_ATTEMPTS: u32 = 12;
 
@@ -92,6 +94,7 @@ impl OrderRequest {
         json!({
             "customer": {
                 "id": format!("c-{number}"), "name": "Ada Lovelace", "email": format!("c-{number}@example.com"),
+                "language": LANGUAGES[number % LANGUAGES.len()],
                 "address": { "recipient": "Ada", "street": "1 High St", "city": "London", "country": "GB" },
             },
             "payment_method": self.payment_method,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::OrderDetails;
 use domain::claim::{Claim, Status};
 use invariants::Email as SentEmail;
 use jiff::Timestamp;
+use localization::Language;
 use notifications::mail::Email;
 use notifications::names::ProductNames;
 use notifications::send::SendEmail;
@@ -71,6 +73,20 @@ struct Outgoing {
     ports: Ports,
 }
 
+impl Outgoing {
+    /// An email is in the language of the customer, and states the total as that language writes it.
+    fn check_language(&self, details: &OrderDetails, email: &Email) {
+        let language = Language::from_preference(details.customer.language.as_ref());
+        let attribute = format!("lang=\"{}\"", language.code());
+        if !email.html.contains(&attribute) || !email.text.contains(&language.format_money(details.total)) {
+            let (to, language) = (&email.to, language.code());
+            self.ports
+                .world
+                .report_violation(format!("the email to {to:?} is not in {language}: {}", email.text));
+        }
+    }
+}
+
 #[async_trait]
 impl Mailer for Outgoing {
     async fn send(&self, email: &Email) -> Result<Delivery, EffectError> {
@@ -78,9 +94,9 @@ impl Mailer for Outgoing {
         // Every order of a run has a different customer.
         let orders = world.orders.all().into_values();
         let order = orders
-            .map(|order| (order.id, order.details.customer.email))
-            .find(|(_, address)| *address == email.to);
-        let Some((order, _)) = order else {
+            .map(|order| (order.id, order.details))
+            .find(|(_, details)| details.customer.email == email.to);
+        let Some((order, details)) = order else {
             world.report_violation(format!("an email is sent to {:?}, who has no order", email.to));
             return Err(anyhow::anyhow!("no such customer").into());
         };
@@ -93,6 +109,7 @@ impl Mailer for Outgoing {
                 "the email `{kind}` of order {order} is sent again, although it is recorded as sent"
             ));
         }
+        self.check_language(&details, email);
         let sent = self.ports.caller.call("mailer.send", move || {
             lock(&world.emails).push(SentEmail { order_id: order, kind: kind.clone() });
             world.check_order(order);

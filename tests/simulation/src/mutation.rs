@@ -22,6 +22,14 @@ pub enum Mutation {
     UnconditionalOrderUpdate,
     /// A batch is reported as a success although some of its records failed.
     ReportFailureAsSuccess,
+    /// An email is composed without the language of the customer.
+    ForgetLanguage,
+    /// An invoice is written although its number is not the next one.
+    InvoiceNumberWithoutCondition,
+    /// A sale is written although it has changed since it was read.
+    UnconditionalSale,
+    /// The second page of a partition of the ledger lacks its first row.
+    PageSkipsRow,
 }
 
 /// Removes the PaymentIntent from a record that was read, for [`Mutation::ChargeWithoutLookup`].

@@ -79,6 +79,9 @@ pub fn run_and_inspect<T>(
     if !world.services.is_empty() {
         next_morning(&world);
         settle(&world, &client_log);
+        if run_failed_jobs(&world) {
+            settle(&world, &client_log);
+        }
     }
     let settled = world.snapshot();
     check_settled(&world, &client_log, &settled);
@@ -127,12 +130,16 @@ fn next_morning(world: &Arc<World>) {
         run_minute(world);
     }
     world.sim.stop_faults();
-    // The alarm of a scheduled function tells an operator to run it again.
-    for name in std::mem::take(&mut *lock(&world.failed_jobs)) {
-        if let Some(function) = services::function(name) {
-            lambda::run_job(world, function, serde_json::Value::Null, 0);
-        }
+}
+
+/// Runs the scheduled functions again whose runs have failed, as operators do whom an alarm tells. Returns
+/// whether there were any.
+fn run_failed_jobs(world: &Arc<World>) -> bool {
+    let failed = std::mem::take(&mut *lock(&world.failed_jobs));
+    for function in failed.iter().filter_map(|name| services::function(name)) {
+        lambda::run_job(world, function, serde_json::Value::Null, 0);
     }
+    !failed.is_empty()
 }
 
 /// Runs without faults until nothing is in progress any more. Dead-letter messages are redriven.

@@ -24,6 +24,8 @@ use crate::lambda;
 use crate::mutation::Mutation;
 use crate::ports::now;
 use crate::queue::Queue;
+use crate::services::invoices::Invoices;
+use crate::services::sales::Sales;
 use crate::services::{self, Function, Service};
 use crate::setup::Setup;
 use crate::sim::Sim;
@@ -53,6 +55,10 @@ pub struct World {
     pub failed_jobs: Mutex<BTreeSet<&'static str>>,
     /// The services that run besides the order process.
     pub services: Vec<&'static dyn Service>,
+    /// The part of the invoices service.
+    pub invoices: Invoices,
+    /// The part of the sales service.
+    pub sales: Sales,
     /// The emails sent so far.
     pub emails: Mutex<Vec<Email>>,
     /// The idempotency records of emails.
@@ -119,6 +125,8 @@ impl World {
             schedules_run_at,
             failed_jobs: Mutex::default(),
             services,
+            invoices: Invoices::default(),
+            sales: Sales::default(),
             emails: Mutex::default(),
             claims: Default::default(),
             email_replay_expired: AtomicBool::new(false),
@@ -150,7 +158,8 @@ impl World {
 
     /// The bucket with this logical id.
     pub fn bucket(&self, name: &'static str) -> Arc<Bucket> {
-        Arc::clone(lock(&self.buckets).entry(name).or_default())
+        let new = || Arc::new(Bucket::with_min_part_bytes(1));
+        Arc::clone(lock(&self.buckets).entry(name).or_insert_with(new))
     }
 
     /// Whether this mutation is active.

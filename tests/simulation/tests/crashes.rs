@@ -11,6 +11,7 @@ use domain::payment::PaymentState;
 use simulation::clients::OrderRequest;
 use simulation::faults::{Fault, Plan};
 use simulation::run::{Outcome, Setup, run};
+use simulation::services::optional;
 use simulation::wiring::Wiring;
 
 const FAULTS: [Fault; 9] = [
@@ -28,7 +29,7 @@ const FAULTS: [Fault; 9] = [
 fn scenarios() -> Vec<(&'static str, Setup)> {
     let simple = OrderRequest::simple;
     let two = OrderRequest { quantities: [2, 1], at: Duration::from_secs(1), ..simple() };
-    vec![
+    let order_process = vec![
         ("paid", Setup::without_faults([5, 5], vec![simple()])),
         (
             "declined",
@@ -52,7 +53,13 @@ fn scenarios() -> Vec<(&'static str, Setup)> {
                 vec![OrderRequest { cancel_after: Some(Duration::from_secs(3000)), ..simple() }],
             )
         }),
-    ]
+    ];
+    // One for each service besides the order process.
+    let with_service = optional().map(|service| {
+        let setup = Setup::without_faults([5, 5], vec![simple()]);
+        (service, Setup { services: vec![service], ..setup })
+    });
+    order_process.into_iter().chain(with_service).collect()
 }
 
 /// The final state of a run, without ids and times.

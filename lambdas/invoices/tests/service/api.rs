@@ -103,6 +103,23 @@ async fn a_document_rendered_by_an_earlier_release_is_kept() {
 }
 
 #[tokio::test]
+async fn a_document_that_another_request_stores_meanwhile_is_returned() {
+    let service = Service::with_invoice().await;
+    service.get(&ada(), id(1), &[PDF]).await;
+    let key = service.files.keys().remove(0);
+    let other = Object {
+        key: key.clone(),
+        content_type: "application/pdf".to_owned(),
+        body: Bytes::from_static(b"%PDF-1.4 of another release"),
+    };
+    service.files.write(other.clone()).await.unwrap();
+    // The first look finds nothing yet.
+    service.files.missed_reads.fail_next(1);
+    assert_eq!(service.get(&ada(), id(1), &[PDF]).await.body, other.body);
+    assert_eq!(service.files.get(&key), Some(other), "it is not replaced");
+}
+
+#[tokio::test]
 async fn a_browser_gets_the_page() {
     let service = Service::with_invoice().await;
     let page = service.get(&ada(), id(1), &[PAGE]).await;

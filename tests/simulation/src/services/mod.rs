@@ -7,7 +7,9 @@
 
 pub mod bucket;
 pub mod handler;
+pub mod invoices;
 pub mod order_process;
+pub mod sales;
 
 use std::sync::Arc;
 
@@ -65,25 +67,20 @@ pub trait Service: Sync {
 pub type Assemble = fn(&Ports) -> Handler;
 
 /// The services, each once.
-pub static SERVICES: &[&dyn Service] = &[&order_process::OrderProcess];
+pub static SERVICES: &[&dyn Service] =
+    &[&order_process::OrderProcess, &invoices::InvoiceService, &sales::SalesService];
 
 /// The functions that the simulation does not run, and why.
 pub const NOT_RUN: &[(&str, &str)] = &[
     ("accounts-api", "no order depends on profiles"),
     ("check-health", "it measures the deployed stack"),
-    ("daily-report", "not simulated yet"),
     ("deliver-webhook", "not simulated yet"),
-    ("export-orders", "not simulated yet"),
-    ("exports-api", "not simulated yet"),
     ("grant-scopes", "not simulated yet"),
     ("health-api", "not simulated yet"),
     ("import-stock", "not simulated yet"),
     ("index-order", "not simulated yet"),
-    ("issue-invoice", "not simulated yet"),
     ("media-api", "not simulated yet"),
     ("process-upload", "not simulated yet"),
-    ("record-sale", "not simulated yet"),
-    ("render-invoice", "not simulated yet"),
     ("search-orders", "not simulated yet"),
     ("serve-reference", "it returns constant files, and calls nothing"),
     ("webhooks-api", "not simulated yet"),

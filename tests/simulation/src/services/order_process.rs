@@ -9,6 +9,7 @@ use inventory::client::{HttpInventory, Inventory};
 use inventory::reserve::ReserveInventory;
 use inventory::settle::SettleReservation;
 use jiff::SignedDuration;
+use notifications::send::SendEmail;
 use orders::expire::ExpireOrders;
 use orders::quota::OrderLimit;
 use orders::relay::RelayOutbox;
@@ -63,7 +64,13 @@ impl Service for OrderProcess {
                 }
             }),
             ("stripe-webhook", stripe_webhook),
-            ("send-email", |ports| events(ports, ports.send_email())),
+            ("send-email", |ports| {
+                if ports.world.has_mutation(Mutation::ForgetLanguage) {
+                    events(ports, WithoutLanguage(ports.send_email()))
+                } else {
+                    events(ports, ports.send_email())
+                }
+            }),
         ]
     }
 
@@ -149,5 +156,23 @@ impl EventHandler for ReleaseFirst {
             self.0.release(event.subject, event.cause.correlation_id.as_str()).await?;
         }
         self.1.handle(event).await
+    }
+}
+
+/// The handler for [`Mutation::ForgetLanguage`].
+struct WithoutLanguage(SendEmail);
+
+#[async_trait]
+impl EventHandler for WithoutLanguage {
+    async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
+        let mut event = event.clone();
+        match &mut event.fact {
+            Fact::PaymentSucceeded(it) => it.order.customer.language = None,
+            Fact::ReservationRejected(it) => it.order.customer.language = None,
+            Fact::PaymentFailed(it) => it.order.customer.language = None,
+            Fact::PaymentVoided(it) => it.order.customer.language = None,
+            _ => {}
+        }
+        self.0.handle(&event).await
     }
 }
