@@ -1,14 +1,15 @@
 //! The invoices: one for each paid order, with numbers without gaps, and documents that never change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::fact::PaymentSucceeded;
 use domain::order::{Order, OrderStatus};
 use domain::payment::PaymentState;
-use domain::{CustomerId, OrderId, TaxRate};
+use domain::{Cause, CustomerId, Event, Fact, OrderDetails, OrderId, TaxRate};
 use http::{Request, StatusCode};
 use invoices::adapters::memory::InMemoryInvoices;
 use invoices::issue::IssueInvoice;
@@ -23,6 +24,7 @@ use platform::publisher::NoPublisher;
 use platform::{Clock, lock};
 use product_catalogue::HttpCatalogue;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::handler::Handler;
 use super::{Assemble, Service};
@@ -40,6 +42,8 @@ pub struct Invoices {
     table: InMemoryInvoices,
     /// What is written although a condition does not hold, for [`Mutation::InvoiceNumberWithoutCondition`].
     unconditional: Mutex<Vec<Invoice>>,
+    /// The orders of earlier days whose payments arrive together, so that their invoices compete for numbers.
+    burst: Mutex<BTreeSet<OrderId>>,
     /// The documents that customers have read, by order and media type.
     documents: Mutex<BTreeMap<(OrderId, &'static str), Bytes>>,
 }
@@ -62,8 +66,9 @@ impl Service for InvoiceService {
         &[("issue-invoice", issue_invoice), ("render-invoice", render_invoice)]
     }
 
-    /// Customers look for their invoices while orders run.
+    /// Orders of earlier days are paid, and customers look for their invoices while orders run.
     fn start(&self, world: &Arc<World>) {
+        pay_earlier_orders(world);
         let ports = client(world);
         world.sim.scheduler.spawn(async move {
             for _ in 0..3 {
@@ -116,6 +121,12 @@ impl Service for InvoiceService {
                 }
             }
         }
+        for order in lock(&world.invoices.burst).iter() {
+            let count = all.iter().filter(|invoice| invoice.order_id == *order).count();
+            if count != 1 {
+                found.push(format!("order {order} of an earlier day has {count} invoices"));
+            }
+        }
         let mut serials: BTreeMap<i16, Vec<u32>> = BTreeMap::new();
         for invoice in &all {
             serials.entry(invoice.number.year()).or_default().push(invoice.number.serial());
@@ -130,6 +141,33 @@ impl Service for InvoiceService {
 
     fn final_state(&self, world: &World) -> String {
         json!(world.invoices.all()).to_string()
+    }
+}
+
+/// Sends the payments of up to five orders of earlier days, within a second.
+fn pay_earlier_orders(world: &Arc<World>) {
+    let start = world.sim.random_delay(Duration::from_secs(60));
+    for number in 0..world.sim.random(|rng| rng.u8(0..=5)) {
+        let id = OrderId::from(Uuid::from_u128(world.sim.random(|rng| rng.u128(..))));
+        let total = json!({ "amount": 500, "currency": "EUR" });
+        let order = serde_json::from_value::<OrderDetails>(json!({
+            "customer": { "id": "earlier", "name": "Grace Hopper", "email": "earlier@example.com" },
+            "lines": [{ "sku": "TEA", "quantity": 1, "unit_price": total }],
+            "total": total,
+            "payment_method": "pm_visa",
+            "placed_at": "2026-01-04T12:00:00Z",
+        }));
+        let (Ok(order), Ok(correlation_id)) = (order, format!("earlier-{number}").parse()) else {
+            unreachable!("the order is valid")
+        };
+        let fact = PaymentSucceeded { payment_intent: None, amount: order.total, order };
+        let cause = Cause { correlation_id, causation_id: None, traceparent: None };
+        let event = Event::new(id, Fact::PaymentSucceeded(fact), world.sim.now(), cause);
+        let body = json!({ "detail-type": event.fact.name(), "detail": event }).to_string();
+        lock(&world.invoices.burst).insert(id);
+        let wait = start.saturating_add(world.sim.random_delay(Duration::from_secs(1)));
+        let later = Arc::clone(world);
+        world.sim.scheduler.schedule_in_flight(wait, move || later.send_to("issue-invoice", &body));
     }
 }
 
