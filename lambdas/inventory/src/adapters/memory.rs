@@ -52,6 +52,18 @@ impl InMemoryInventory {
         }
         delivered
     }
+
+    /// The quantity of a product in a delivery; 0 if it is not recorded.
+    pub fn delivered_by(&self, sku: &Sku, delivery: &DeliveryId) -> u32 {
+        lock(&self.tables).deliveries.get(&(sku.clone(), delivery.clone())).copied().unwrap_or_default()
+    }
+
+    /// Forgets that a delivery was recorded, but keeps its effect, as if nothing prevented its repetition.
+    pub fn forget_delivery(&self, sku: &Sku, delivery: &DeliveryId) {
+        let (mut tables, key) = (lock(&self.tables), (sku.clone(), delivery.clone()));
+        tables.deliveries.remove(&key);
+        tables.markers.remove(&key);
+    }
 }
 
 #[async_trait]

@@ -19,7 +19,7 @@ use crate::store::Images;
 
 /// The retention of uploads: longer than a message can be redelivered from a queue and from its dead-letter
 /// queue, each of which retains it for 14 days. The current image does not expire.
-const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The prefix of the sort keys of uploads. The id follows, so that they sort by time.
 const UPLOAD_PREFIX: &str = "upload#";
 /// The sort key of the current image.

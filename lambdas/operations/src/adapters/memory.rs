@@ -20,6 +20,13 @@ pub struct InMemoryReports {
     pub failures: InjectedFaults,
 }
 
+impl InMemoryReports {
+    /// Forgets the latest report, so that any other one is saved.
+    pub fn forget(&self) {
+        *lock(&self.last) = None;
+    }
+}
+
 #[async_trait]
 impl Reports for InMemoryReports {
     async fn last(&self) -> anyhow::Result<Option<Report>> {

@@ -7,7 +7,7 @@ use domain::{Fact, VoidReason};
 use jiff::SignedDuration;
 use orders::expire::ExpireOrders;
 use orders::relay::RelayOutbox;
-use orders::store::{Orders, Outbox};
+use orders::store::{OPEN_SHARDS, Orders, Outbox};
 use platform::host::schedule::Job;
 use platform::{Clock, Publisher};
 use serde_json::{Value, json};
@@ -160,4 +160,16 @@ async fn a_failure_in_one_shard_does_not_affect_the_others() {
             .len(),
         8
     );
+}
+
+#[tokio::test]
+async fn the_further_pages_of_a_shard_are_processed_too() {
+    let service = Service::new();
+    // More orders than shards, and the store returns one order per page.
+    let orders = usize::from(OPEN_SHARDS) + 1;
+    for key in 0..orders {
+        service.create_order(&key.to_string()).await;
+    }
+    service.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], orders);
 }
