@@ -10,13 +10,11 @@ use futures::FutureExt;
 use http::{Method, Request, StatusCode};
 use inventory::product::Offer;
 use inventory::store::Products;
-use platform::clock::timeout;
 use platform::http::access::VerifiedEmail;
 use platform::http::{Caller, Precondition, Scope};
 use platform::{Clock, lock};
 use serde_json::{Value, json};
 
-use crate::functions::Api;
 use crate::ports::Ports;
 use crate::world::World;
 
@@ -26,8 +24,6 @@ const SKUS: [&str; 2] = ["TEA", "MUG"];
 const SAMPLE: &str = "SAMPLE";
 /// The unit price of the two products, in cents.
 const UNIT_PRICE: i64 = 500;
-/// How long a client waits for a response: the integration timeout of API Gateway.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(29);
 /// The maximum number of attempts of a client.
 const MAX_ATTEMPTS: u32 = 12;
 
@@ -216,6 +212,6 @@ async fn send_request(
     let email = VerifiedEmail(format!("c-{number}@example.com").parse().ok());
     let request = request.header("content-type", "application/json").extension(caller).extension(email);
     let request = request.body(Bytes::from(body)).ok()?;
-    let answer = timeout(&ports.caller, CLIENT_TIMEOUT, ports.request(Api::Orders, request)).await?.ok()?;
+    let answer = ports.request_in_time("orders-api", request).await?;
     Some((answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default()))
 }

@@ -7,12 +7,13 @@
 //! | [`sim`] | randomness, faults and the trace; how a function calls its dependencies |
 //! | [`faults`] | the faults, and their probabilities |
 //! | [`wiring`] | the subscriptions, from `template.yaml` |
-//! | [`world`], [`queue`] | tables, provider, bus, queues, stream |
+//! | [`world`], [`queue`] | tables, provider, bus, queues, streams |
 //! | [`lambda`] | the Lambda service, which invokes the functions |
-//! | [`functions`], [`ports`], [`email`] | the functions and their ports |
+//! | [`services`] | the functions of each service, its invariants and its clients |
+//! | [`functions`], [`ports`], [`email`] | the ports of the functions |
 //! | [`clients`] | the clients, which place and cancel orders |
 //! | [`webhooks`] | the provider's webhooks |
-//! | [`run`], [`mutation`] | one run, as the system ships or with a protection switched off |
+//! | [`setup`], [`run`], [`mutation`] | one run, as the system ships or with a protection switched off |
 
 pub mod clients;
 pub mod email;
@@ -24,6 +25,8 @@ pub mod ports;
 pub mod queue;
 pub mod run;
 pub mod scheduler;
+pub mod services;
+pub mod setup;
 pub mod sim;
 pub mod webhooks;
 pub mod wiring;

@@ -67,8 +67,8 @@ fn try_main(cli: &Cli) -> anyhow::Result<bool> {
 fn one(seed: u64, mutation: Option<Mutation>, wiring: &Arc<Wiring>) -> bool {
     let setup = Setup { mutation, trace: true, ..Setup::from_seed(seed) };
     say(&format!(
-        "seed {seed}: stock {:?}, faults for {} minutes, {:?}",
-        setup.stock, setup.fault_minutes, setup.plan
+        "seed {seed}: stock {:?}, services {:?}, faults for {} minutes, {:?}",
+        setup.stock, setup.services, setup.fault_minutes, setup.plan
     ));
     for (number, order_request) in setup.requests.iter().enumerate() {
         say(&format!("client {number}: {order_request:?}"));

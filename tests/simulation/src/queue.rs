@@ -23,6 +23,8 @@ pub struct Message {
 /// A dead-letter message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// The binary name of the function that reads the queue; empty if the queue moved the message itself.
+    pub function: &'static str,
     /// The body as it was sent.
     pub body: Arc<str>,
     /// Why it was moved: `reject`, `poison` or `exhausted`.
@@ -89,6 +91,7 @@ impl Queue {
         if message.receive_count >= self.subscription.max_receive_count {
             let message = self.messages.remove(&id)?;
             self.dead_letters.push(DeadLetter {
+                function: "",
                 body: message.body,
                 kind: "exhausted",
                 error: "the maximum receive count is exceeded".to_owned(),

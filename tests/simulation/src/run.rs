@@ -10,10 +10,10 @@ use domain::order::OrderStatus;
 use invariants::{Phase, Snapshot, check, check_transition};
 use platform::lock;
 
-use crate::clients::{self, ClientLog, OrderRequest};
-use crate::faults::{FaultRates, Plan};
+use crate::clients::{self, ClientLog};
 use crate::lambda;
-use crate::mutation::Mutation;
+use crate::services;
+pub use crate::setup::Setup;
 use crate::sim::Sim;
 use crate::webhooks;
 use crate::wiring::Wiring;
@@ -24,68 +24,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The maximum time until the system has settled after the last fault: up to ten retries wait up to 15 minutes
 /// each, and an order that expires, or whose cancellation request is repeated, waits for hours.
 const MAX_SETTLING_MINUTES: u32 = 12 * 60;
+/// For how many minutes faults occur on the next morning.
+const MORNING_MINUTES: u32 = 10;
 const DAY: u64 = 24 * 3600;
 /// When every message is sent again: later than Stripe keeps idempotency keys and than a queue keeps
 /// messages; and later than the idempotency records of emails are kept.
 const REPLAYS: [(Duration, &str); 2] =
     [(Duration::from_secs(20 * DAY), "20 days later"), (Duration::from_secs(60 * DAY), "80 days later")];
-
-/// The parameters of a run.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The seed of all randomness.
-    pub seed: u64,
-    /// The faults to inject.
-    pub plan: Plan,
-    /// The protection that is switched off, if any.
-    pub mutation: Option<Mutation>,
-    /// The initial stock of each product.
-    pub stock: [u32; 2],
-    /// The orders that clients place.
-    pub requests: Vec<OrderRequest>,
-    /// For how many minutes faults occur.
-    pub fault_minutes: u32,
-    /// After which time every delivered message is delivered a second time, if at all.
-    pub redeliver_after: Option<Duration>,
-    /// Whether every message is sent again at the end.
-    pub replay: bool,
-    /// Whether a trace is recorded.
-    pub trace: bool,
-}
-
-impl Setup {
-    /// The random run of a seed.
-    pub fn from_seed(seed: u64) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        let rates = FaultRates::random(&mut rng);
-        Self {
-            seed,
-            plan: Plan::Random(rates),
-            mutation: None,
-            stock: [rng.u32(0..=8), rng.u32(0..=4)],
-            requests: (0..rng.usize(1..=4)).map(|_| OrderRequest::random(&mut rng)).collect(),
-            fault_minutes: rng.u32(2..=90),
-            redeliver_after: None,
-            replay: true,
-            trace: false,
-        }
-    }
-
-    /// A run of these orders without faults.
-    pub fn without_faults(stock: [u32; 2], requests: Vec<OrderRequest>) -> Self {
-        Self {
-            seed: 0,
-            plan: Plan::NoFaults,
-            mutation: None,
-            stock,
-            requests,
-            fault_minutes: 5,
-            redeliver_after: None,
-            replay: false,
-            trace: false,
-        }
-    }
-}
 
 /// The result of a run.
 #[derive(Debug, Clone)]
@@ -114,11 +59,14 @@ pub fn run_and_inspect<T>(
     inspect: impl FnOnce(&World) -> T,
 ) -> (Outcome, T) {
     let sim = Sim::new(setup.seed, setup.plan, setup.trace);
-    let world = World::new(sim, Arc::clone(wiring), setup.mutation, setup.redeliver_after);
+    let world = World::new(sim, Arc::clone(wiring), setup);
     clients::stock_up(&world, setup.stock);
     let client_log = Arc::new(Mutex::new(ClientLog::default()));
     for (number, order_request) in setup.requests.iter().enumerate() {
         clients::start(&world, number, order_request.clone(), &client_log);
+    }
+    for service in &world.services {
+        service.start(&world);
     }
     for _ in 0..setup.fault_minutes {
         run_minute(&world);
@@ -128,6 +76,10 @@ pub fn run_and_inspect<T>(
     }
     world.sim.stop_faults();
     settle(&world, &client_log);
+    if !world.services.is_empty() {
+        next_morning(&world);
+        settle(&world, &client_log);
+    }
     let settled = world.snapshot();
     check_settled(&world, &client_log, &settled);
     if setup.replay {
@@ -148,14 +100,38 @@ pub fn run_and_inspect<T>(
     (outcome, inspect(&world))
 }
 
-/// Runs for a minute, then invokes the scheduled function.
+/// Runs for a minute, then invokes the scheduled functions.
 fn run_minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
     world.provider.complete_processing();
     webhooks::send_webhooks(world);
-    // Without open orders and outbox rows, the scheduled function would find nothing to do.
-    if world.has_open_orders() || !world.orders.pending_events().is_empty() {
-        lambda::run_schedule(world);
+    lambda::run_schedules(world);
+}
+
+/// The next morning, shortly before the daily schedules, faults occur again, and the services do what they do
+/// when all orders have settled.
+fn next_morning(world: &Arc<World>) {
+    let running =
+        world.wiring.schedules.iter().filter(|schedule| world.running(&schedule.function).is_some());
+    let now = world.sim.now();
+    if let Some(daily) = running.filter_map(|schedule| schedule.times.next_daily(now)).min() {
+        let wait =
+            Duration::try_from(daily.duration_since(now)).unwrap_or_default().saturating_sub(2 * MINUTE);
+        world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(wait));
+    }
+    world.sim.resume_faults();
+    for service in &world.services {
+        service.finish(world);
+    }
+    for _ in 0..MORNING_MINUTES {
+        run_minute(world);
+    }
+    world.sim.stop_faults();
+    // The alarm of a scheduled function tells an operator to run it again.
+    for name in std::mem::take(&mut *lock(&world.failed_jobs)) {
+        if let Some(function) = services::function(name) {
+            lambda::run_job(world, function, serde_json::Value::Null, 0);
+        }
     }
 }
 
@@ -179,6 +155,7 @@ fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapsho
     for violation in check(settled, Phase::Settled) {
         world.report_violation(violation.to_string());
     }
+    check_services(world, "");
     let client_log = lock(client_log);
     for (number, order) in &client_log.orders {
         if !settled.orders.contains_key(order) {
@@ -194,10 +171,23 @@ fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapsho
     }
 }
 
+/// Checks the invariants of the services besides the order process.
+fn check_services(world: &World, when: &str) {
+    for service in &world.services {
+        for violation in service.check(world) {
+            world.report_violation(format!("{when}{violation}"));
+        }
+    }
+}
+
 /// Sends every message again, once after the provider has forgotten its idempotency keys, and once after the
 /// idempotency records of emails have expired too. Nothing may change: an email that late goes to the
 /// dead-letter queue.
 fn replay(world: &Arc<World>, settled: &Snapshot) {
+    let states = |world: &World| -> Vec<String> {
+        world.services.iter().map(|service| service.final_state(world)).collect()
+    };
+    let before = states(world);
     for (later, what) in REPLAYS {
         world.sim.log(|| format!("{what}: every message is sent again"));
         world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(later));
@@ -221,8 +211,13 @@ fn replay(world: &Arc<World>, settled: &Snapshot) {
         for violation in check_transition(settled, &after).into_iter().chain(check(&after, Phase::Settled)) {
             world.report_violation(format!("{what}, after every message was sent again: {violation}"));
         }
-        if *settled != after {
-            let parts = difference(settled, &after);
+        check_services(world, &format!("{what}, after every message was sent again: "));
+        let changed = world.services.iter().zip(states(world)).zip(&before);
+        let changed =
+            changed.filter(|((_, now), before)| now != *before).map(|((service, _), _)| service.name());
+        let changed: Vec<_> = changed.collect();
+        if *settled != after || !changed.is_empty() {
+            let parts: Vec<_> = difference(settled, &after).into_iter().chain(changed).collect();
             world.report_violation(format!(
                 "FinalStays: {what}, sending every message again changed {parts:?}"
             ));

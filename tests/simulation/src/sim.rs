@@ -28,6 +28,8 @@ pub struct Sim {
 
 struct State {
     rng: fastrand::Rng,
+    /// The faults of the run, and those that occur at the moment.
+    setup: Plan,
     plan: Plan,
     calls: u64,
     invocations: u64,
@@ -43,7 +45,7 @@ impl Sim {
     /// Creates a run with this seed and these faults. With `trace`, a trace is recorded.
     pub fn new(seed: u64, plan: Plan, trace: bool) -> Arc<Self> {
         let rng = fastrand::Rng::with_seed(seed);
-        let state = State { rng, plan, calls: 0, invocations: 0, trace: trace.then(Vec::new) };
+        let state = State { rng, setup: plan, plan, calls: 0, invocations: 0, trace: trace.then(Vec::new) };
         Arc::new(Self { scheduler: Scheduler::default(), state: Mutex::new(state) })
     }
 
@@ -72,6 +74,14 @@ impl Sim {
     pub fn stop_faults(&self) {
         lock(&self.state).plan = Plan::NoFaults;
         self.log(|| "faults stop".to_owned());
+    }
+
+    /// Lets faults occur again from now on.
+    pub fn resume_faults(&self) {
+        let mut state = lock(&self.state);
+        state.plan = state.setup;
+        drop(state);
+        self.log(|| "faults occur again".to_owned());
     }
 
     /// Appends a line to the trace, if one is recorded.

@@ -16,7 +16,6 @@ use platform::clock::timeout;
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::functions::Api;
 use crate::ports::Ports;
 use crate::world::World;
 
@@ -100,6 +99,6 @@ fn send(world: &Arc<World>, body: Bytes) {
 async fn deliver(ports: &Ports, body: Bytes) -> Option<StatusCode> {
     let signature = sign(SECRET, ports.world.sim.now(), &body);
     let request = Request::post("/webhooks/stripe").header("stripe-signature", signature).body(body).ok()?;
-    let answer = timeout(&ports.caller, RESPONSE_TIMEOUT, ports.request(Api::StripeWebhook, request)).await?;
+    let answer = timeout(&ports.caller, RESPONSE_TIMEOUT, ports.request("stripe-webhook", request)).await?;
     Some(answer.ok()?.status())
 }
