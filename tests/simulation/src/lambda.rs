@@ -345,3 +345,26 @@ pub fn invoke_api(world: &Arc<World>, name: &'static str, request: Request<Bytes
     );
     answer
 }
+
+/// Invokes a function as an AWS service that waits for its result. The receiver gets the result, or is cancelled if
+/// there is none.
+pub fn invoke_trigger(world: &Arc<World>, name: &'static str, event: Value) -> oneshot::Receiver<Value> {
+    let (sender, answer) = oneshot::channel();
+    let Some(function) = services::function(name) else {
+        unreachable!("the simulation has no function {name}")
+    };
+    invoke(
+        world,
+        function,
+        |handler, _| match handler {
+            Handler::Trigger(trigger) => async move { trigger.handle(event).await }.boxed(),
+            _ => unreachable!("{name} is not a trigger"),
+        },
+        move |result: Option<anyhow::Result<Value>>| {
+            if let Some(Ok(result)) = result {
+                drop(sender.send(result));
+            }
+        },
+    );
+    answer
+}

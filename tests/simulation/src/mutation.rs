@@ -22,6 +22,18 @@ pub enum Mutation {
     UnconditionalOrderUpdate,
     /// A batch is reported as a success although some of its records failed.
     ReportFailureAsSuccess,
+    /// A delivery to a partner is recorded as delivered, although the receiver did not accept it.
+    RecordFailureAsDelivered,
+    /// A record of the search index is written regardless of a concurrent change.
+    UnconditionalIndexWrite,
+    /// A row of an imported file is applied, although its marker exists.
+    ImportWithoutMarker,
+    /// The result of an upload overwrites an earlier one.
+    OverwriteUploadResult,
+    /// A report on the health replaces a newer one.
+    OlderReportWins,
+    /// A profile is written regardless of its revision.
+    UnconditionalProfileWrite,
 }
 
 /// Removes the PaymentIntent from a record that was read, for [`Mutation::ChargeWithoutLookup`].

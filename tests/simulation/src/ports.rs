@@ -21,6 +21,7 @@ use platform::http::Precondition;
 use platform::lock;
 
 use crate::mutation::Mutation;
+use crate::services::search;
 use crate::sim::Caller;
 use crate::webhooks;
 use crate::world::World;
@@ -106,6 +107,7 @@ impl Orders for Ports {
             let placed = now(world.orders.place(&order, &event, &record, quota.as_ref(), time))?;
             if placed == Placed::Created {
                 world.row_inserted(&event);
+                search::order_written(world, order.id);
             }
             Ok(placed)
         })
@@ -139,6 +141,9 @@ impl Orders for Ports {
                 read.version = found.version;
             }
             let done = now(world.orders.replace(&read, &order, event.as_ref()))?;
+            if done {
+                search::order_written(world, order.id);
+            }
             if let Some(event) = event.as_ref().filter(|_| done) {
                 world.row_inserted(event);
             }

@@ -16,6 +16,8 @@ pub struct Message {
     pub visible_at: Duration,
     /// How often the message was received.
     pub receive_count: u32,
+    /// When the message was sent.
+    pub sent_at: Duration,
     /// The receipt handle of the last receive.
     pub receipt: u64,
 }
@@ -68,7 +70,8 @@ impl Queue {
     pub fn send(&mut self, body: Arc<str>, now: Duration) {
         let id = self.next_number();
         self.history.push(Arc::clone(&body));
-        self.messages.insert(id, Message { body, visible_at: now, receive_count: 0, receipt: 0 });
+        self.messages
+            .insert(id, Message { body, visible_at: now, sent_at: now, receive_count: 0, receipt: 0 });
     }
 
     /// Every distinct message that was ever sent to the queue, in the order of its first send.

@@ -53,6 +53,8 @@ pub struct World {
     pub failed_jobs: Mutex<BTreeSet<&'static str>>,
     /// The services that run besides the order process.
     pub services: Vec<&'static dyn Service>,
+    /// The parts that belong to these services.
+    pub parts: services::Parts,
     /// The emails sent so far.
     pub emails: Mutex<Vec<Email>>,
     /// The idempotency records of emails.
@@ -119,6 +121,7 @@ impl World {
             schedules_run_at,
             failed_jobs: Mutex::default(),
             services,
+            parts: services::Parts::default(),
             emails: Mutex::default(),
             claims: Default::default(),
             email_replay_expired: AtomicBool::new(false),
