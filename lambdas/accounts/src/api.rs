@@ -8,11 +8,10 @@ use axum::response::Response;
 use domain::CustomerId;
 use platform::Clock;
 use platform::http::precondition::with_etag;
-use platform::http::{
-    Access, Caller, Json, Operation, OperationDescription, Precondition, Problem, Routes, Scope,
-};
+use platform::http::{Access, Caller, Json, Operation, Precondition, Problem, Routes, Scope};
 use platform::optimistic::Attempts;
 
+use crate::contract;
 use crate::profile::Profile;
 use crate::request::PutProfile;
 use crate::store::Profiles;
@@ -33,29 +32,14 @@ pub fn router(api: Api) -> Router {
 /// The routes, with their descriptions for the OpenAPI document.
 pub fn routes() -> Routes<Arc<Api>> {
     Routes::default()
-        .add(Operation::get("/me", "readProfile", Access::Scope(Scope::ProfileRead), describe_get), read)
-        .add(Operation::put("/me", "putProfile", Access::Scope(Scope::ProfileWrite), describe_put), put)
-}
-
-const REVISION: &str = "The profile's revision, for `If-Match`.";
-const NOT_A_USER: &str = "Only users have profiles: this token belongs to a machine client.";
-
-fn describe_get(it: &mut OperationDescription) {
-    it.about("Get your profile", "The profile is created at the first sign-in.")
-        .response::<Profile>(200, "Your profile.")
-        .with_header("ETag", REVISION)
-        .problem(403, "forbidden", NOT_A_USER);
-}
-
-fn describe_put(it: &mut OperationDescription) {
-    it.about("Update your profile", "Replaces the whole profile.")
-        .header::<String>("If-Match", "Updates the profile only if its `ETag` matches; `*` always matches.")
-        .header::<String>("If-None-Match", "Not useful here, because the profile always exists.")
-        .body::<PutProfile>()
-        .response::<Profile>(200, "Your updated profile.")
-        .with_header("ETag", REVISION)
-        .problem(403, "forbidden", NOT_A_USER)
-        .problem(412, "precondition-failed", "The profile has changed: get it again.");
+        .add(
+            Operation::get("/me", "readProfile", Access::Scope(Scope::ProfileRead), contract::describe_get),
+            read,
+        )
+        .add(
+            Operation::put("/me", "putProfile", Access::Scope(Scope::ProfileWrite), contract::describe_put),
+            put,
+        )
 }
 
 async fn read(State(api): State<Arc<Api>>, caller: Caller) -> Result<Response, Problem> {
@@ -90,7 +74,7 @@ async fn put(
 fn require_user(caller: &Caller) -> Result<CustomerId, Problem> {
     match caller {
         Caller::User { id, .. } => Ok(id.clone()),
-        Caller::Machine { .. } => Err(Problem::forbidden(NOT_A_USER)),
+        Caller::Machine { .. } => Err(Problem::forbidden(contract::NOT_A_USER)),
         Caller::Anonymous | Caller::Service { .. } => Err(Problem::unauthorized()),
     }
 }

@@ -17,7 +17,8 @@ use async_trait::async_trait;
 use domain::CustomerId;
 use platform::host::trigger::Trigger;
 use platform::http::Scope;
-use platform::http::access::{STAFF_GROUP, VERIFIED_EMAIL_CLAIM};
+use platform::http::VERIFIED_EMAIL_CLAIM;
+use platform::http::access::STAFF_GROUP;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

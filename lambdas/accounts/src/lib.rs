@@ -8,6 +8,7 @@
 
 pub mod adapters;
 pub mod api;
+mod contract;
 pub mod grant;
 pub mod profile;
 mod request;

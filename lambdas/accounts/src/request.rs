@@ -11,7 +11,7 @@ use crate::profile::{MAX_ADDRESSES, Profile};
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PutProfile {
-    /// Your name.
+    /// Your full name.
     #[eserde(compat)]
     name: TextInput<PersonName>,
     /// Your contact email address.

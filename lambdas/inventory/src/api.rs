@@ -1,25 +1,26 @@
 //! `inventory-api`: products, stock and reservations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::reservation::{self, Decision, Reservation};
-use domain::{DeliveryId, Lines, OrderId, Sku};
+use domain::reservation::{Decision, Reservation};
+use domain::{DeliveryId, OrderId, Sku};
 use platform::Clock;
-use platform::http::input::{Cursor, Limit, PageInput, encode_cursor};
-use platform::http::precondition::{IfMatch, IfNoneMatch, with_etag};
-use platform::http::{
-    Access, Json, Operation, OperationDescription, Precondition, Problem, Routes, Scope, parse_path_parameter,
-};
+use platform::http::input::{PageInput, encode_cursor};
+use platform::http::precondition::with_etag;
+use platform::http::{Access, Json, Operation, Precondition, Problem, Routes, Scope, parse_path_parameter};
 use platform::optimistic::Attempts;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use crate::command::Command;
+use crate::contract;
 use crate::product::{MAX_STOCK, Product};
 use crate::request::{PutDelivery, PutProduct, PutReservation};
 use crate::store::{DeliveryOutcome, Products, Reservations};
+use crate::view::ListView;
 
 /// The dependencies of the routes.
 pub struct Api {
@@ -41,29 +42,43 @@ pub fn routes() -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::InventoryWrite);
     let reservation = "/reservations/{order_id}";
     Routes::default()
-        .add(Operation::get("/products", "listProducts", Access::Public, describe_list), list_products)
-        .add(Operation::get("/products/{sku}", "readProduct", Access::Public, describe_get), get_product)
-        .add(Operation::put("/products/{sku}", "putProduct", staff, describe_put), put_product)
+        .add(
+            Operation::get("/products", "listProducts", Access::Public, contract::describe_list),
+            list_products,
+        )
+        .add(
+            Operation::get("/products/{sku}", "readProduct", Access::Public, contract::describe_get),
+            get_product,
+        )
+        .add(Operation::put("/products/{sku}", "putProduct", staff, contract::describe_put), put_product)
         .add(
             Operation::put(
                 "/products/{sku}/deliveries/{delivery_id}",
                 "putDelivery",
                 staff,
-                describe_delivery,
+                contract::describe_delivery,
             ),
             put_delivery,
         )
         .add(
-            Operation::get(reservation, "readReservation", Access::Service, describe_get_reservation),
+            Operation::get(
+                reservation,
+                "readReservation",
+                Access::Service,
+                contract::describe_get_reservation,
+            ),
             get_reservation,
         )
-        .add(Operation::put(reservation, "putReservation", Access::Service, describe_reserve), reserve)
+        .add(
+            Operation::put(reservation, "putReservation", Access::Service, contract::describe_reserve),
+            reserve,
+        )
         .add(
             Operation::post(
                 "/reservations/{order_id}/commit",
                 "commitReservation",
                 Access::Service,
-                describe_commit,
+                contract::describe_commit,
             ),
             commit,
         )
@@ -72,115 +87,16 @@ pub fn routes() -> Routes<Arc<Api>> {
                 "/reservations/{order_id}/release",
                 "releaseReservation",
                 Access::Service,
-                describe_release,
+                contract::describe_release,
             ),
             release,
         )
-}
-
-const REVISION: &str = "The product's revision, for `If-Match`.";
-
-fn describe_list(it: &mut OperationDescription) {
-    it.about("List products", "The order is unspecified.")
-        .query::<Limit>("limit", "The maximum number of products per page. The default is 20.")
-        .query::<Cursor>("cursor", "The `next_cursor` of the previous page.")
-        .response::<ListView>(200, "A page of products.");
-}
-
-fn describe_get(it: &mut OperationDescription) {
-    it.about("Get a product", "The product with its price and stock.")
-        .path::<Sku>("sku", "The SKU of the product.")
-        .response::<Product>(200, "The product.")
-        .with_header("ETag", REVISION)
-        .problem(404, "not-found", "The product does not exist.");
-}
-
-fn describe_put(it: &mut OperationDescription) {
-    it.about(
-        "Update a product",
-        "Creates the product if it does not exist. The `ETag` changes with the name, price and \
-         tax rate, not with the stock.",
-    )
-    .path::<Sku>("sku", "The SKU of the product.")
-    .header::<IfMatch>("If-Match", "Updates the product only if its `ETag` matches; `*` matches any product.")
-    .header::<IfNoneMatch>("If-None-Match", "`*` creates the product only if it does not exist.")
-    .body::<PutProduct>()
-    .response::<Product>(200, "The updated product.")
-    .with_header("ETag", REVISION)
-    .problem(412, "precondition-failed", "The product does not meet the precondition: get it again.");
-}
-
-fn describe_delivery(it: &mut OperationDescription) {
-    it.about(
-        "Record a stock delivery",
-        "Adds the quantity to the available stock. Retries with the same id have no effect.",
-    )
-    .path::<Sku>("sku", "The SKU of the product.")
-    .path::<DeliveryId>(
-        "delivery_id",
-        "The unique id of the delivery for this product, chosen by the client.",
-    )
-    .header::<IfMatch>("If-Match", "Records the delivery only if the product's `ETag` matches.")
-    .body::<PutDelivery>()
-    .response::<Product>(200, "The updated product.")
-    .with_header("ETag", REVISION)
-    .problem(404, "not-found", "The product does not exist.")
-    .problem(409, "delivery-differs", "The delivery was recorded before with another quantity.")
-    .problem(409, "stock-too-large", "The stock would exceed the maximum.")
-    .problem(412, "precondition-failed", "The product does not meet the precondition: get it again.");
-}
-
-const ORDER_ID: &str = "The id of the order.";
-
-fn describe_get_reservation(it: &mut OperationDescription) {
-    it.about("Get a reservation", "")
-        .path::<OrderId>("order_id", ORDER_ID)
-        .response::<Reservation>(200, "The reservation.")
-        .problem(404, "not-found", "The order has no reservation.");
-}
-
-fn describe_reserve(it: &mut OperationDescription) {
-    it.about(
-        "Reserve stock",
-        "Reserves all lines of the order or none: the `state` of the reservation is `held` or `rejected`. \
-         The operation is idempotent.",
-    )
-    .path::<OrderId>("order_id", ORDER_ID)
-    .body::<PutReservation>()
-    .response::<Reservation>(200, "The reservation.");
-}
-
-fn describe_commit(it: &mut OperationDescription) {
-    it.about("Commit a reservation", "Marks the reserved stock as sold. The operation is idempotent.")
-        .path::<OrderId>("order_id", ORDER_ID)
-        .response::<Reservation>(200, "The committed reservation.")
-        .problem(409, "reservation-final", "No stock is reserved for the order.");
-}
-
-fn describe_release(it: &mut OperationDescription) {
-    it.about(
-        "Release a reservation",
-        "Makes the reserved stock available again. If the order has no reservation yet, stock can no longer \
-         be reserved for it. The operation is idempotent.",
-    )
-    .path::<OrderId>("order_id", ORDER_ID)
-    .response::<Reservation>(200, "The released reservation.")
-    .problem(409, "reservation-final", "The reservation is committed.");
 }
 
 #[derive(Debug, Deserialize)]
 struct ListQuery {
     limit: Option<String>,
     cursor: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "ProductPage")]
-struct ListView {
-    /// The products, in no particular order.
-    products: Vec<Product>,
-    /// The cursor of the next page; null on the last page.
-    next_cursor: Option<String>,
 }
 
 async fn list_products(
@@ -275,7 +191,7 @@ async fn reserve(
 ) -> Result<Response, Problem> {
     let order = parse_order_id(&order)?;
     let lines = body.0.lines()?;
-    api.execute(order, Command::Reserve(lines)).await
+    api.execute(order, Command::Reserve(&lines)).await
 }
 
 async fn commit(State(api): State<Arc<Api>>, Path(order): Path<String>) -> Result<Response, Problem> {
@@ -292,35 +208,20 @@ fn parse_order_id(text: &str) -> Result<OrderId, Problem> {
     Ok(order)
 }
 
-/// A command to a reservation.
-enum Command {
-    Reserve(Lines),
-    Commit,
-    Release,
-}
-
 impl Api {
     /// Executes a command with optimistic locking. Repeating a command returns the same response.
-    async fn execute(&self, order: OrderId, command: Command) -> Result<Response, Problem> {
+    async fn execute(&self, order: OrderId, command: Command<'_>) -> Result<Response, Problem> {
         let mut attempts = Attempts::at(format!("the reservation of order {order}"), self.clock.as_ref());
         loop {
             attempts.start().await?;
             let read = self.reservations.get(order).await?;
-            let decision = match &command {
-                Command::Reserve(lines) => {
-                    // An existing reservation does not depend on the stock.
-                    let skus: Vec<Sku> = lines.iter().map(|line| line.sku.clone()).collect();
-                    let stock = if read.is_none() {
-                        self.reservations.load_stock(&skus).await?
-                    } else {
-                        Default::default()
-                    };
-                    reservation::reserve(read.as_ref(), order, lines, &stock)
-                }
-                Command::Commit => reservation::commit(read.as_ref(), order),
-                Command::Release => reservation::release(read.as_ref(), order),
+            let products = command.products(read.as_ref());
+            let stock = if products.is_empty() {
+                BTreeMap::new()
+            } else {
+                self.reservations.load_stock(&products).await?
             };
-            match decision {
+            match command.decide(order, read.as_ref(), &stock) {
                 Decision::Unchanged(reservation) => return Ok(reservation_response(&reservation)),
                 Decision::Refuse(why) => {
                     tracing::error!(why, "the command contradicts the reservation");

@@ -13,9 +13,12 @@
 pub mod adapters;
 pub mod api;
 pub mod client;
+pub mod command;
+mod contract;
 pub mod import;
 pub mod product;
 mod request;
 pub mod reserve;
 pub mod settle;
 pub mod store;
+mod view;

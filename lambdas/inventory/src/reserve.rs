@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::fact::{ReservationConfirmed, ReservationRejected};
 use domain::reservation::ReservationState;
-use domain::{Event, Fact};
+use domain::{Event, Fact, OrderDetails};
+use jiff::Timestamp;
 use platform::{Clock, EventHandler, Failure};
 
 use crate::client::Inventory;
@@ -24,20 +25,30 @@ impl EventHandler for ReserveInventory {
         let Fact::OrderCreated(created) = &event.fact else {
             return Err(Failure::poison(format!("unexpected event type {}", event.fact.name())));
         };
-        let order = created.order.clone();
         let correlation_id = event.cause.correlation_id.as_str();
-        let reservation = self.inventory.reserve(event.subject, &order.lines, correlation_id).await?;
-        let fact = match reservation.state {
-            // A committed reservation means a late redelivery: the event is published again with the same id.
-            ReservationState::Held | ReservationState::Committed => {
-                Fact::ReservationConfirmed(ReservationConfirmed { order })
-            }
-            ReservationState::Rejected { shortages } => {
-                Fact::ReservationRejected(ReservationRejected { order, shortages })
-            }
-            // The order was voided before this event arrived, or this is a late redelivery.
-            ReservationState::Released => return Ok(Vec::new()),
-        };
-        Ok(vec![Event::new(event.subject, fact, self.clock.now(), event.to_cause())])
+        let reservation = self.inventory.reserve(event.subject, &created.order.lines, correlation_id).await?;
+        Ok(outcome(event, &created.order, reservation.state, self.clock.now()).into_iter().collect())
     }
+}
+
+/// Returns the event that reports the state of the reservation after `event`, which created `order`. `None` if the
+/// order was voided before `event` arrived, or `event` is a late redelivery.
+pub fn outcome(
+    event: &Event,
+    order: &OrderDetails,
+    state: ReservationState,
+    now: Timestamp,
+) -> Option<Event> {
+    let order = order.clone();
+    let fact = match state {
+        // A committed reservation means a late redelivery: the event is published again with the same id.
+        ReservationState::Held | ReservationState::Committed => {
+            Fact::ReservationConfirmed(ReservationConfirmed { order })
+        }
+        ReservationState::Rejected { shortages } => {
+            Fact::ReservationRejected(ReservationRejected { order, shortages })
+        }
+        ReservationState::Released => return None,
+    };
+    Some(Event::new(event.subject, fact, now, event.to_cause()))
 }

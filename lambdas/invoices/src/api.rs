@@ -17,14 +17,13 @@ use axum::response::{IntoResponse, Response};
 use domain::OrderId;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use platform::http::{
-    Access, Caller, CustomerScope, Operation, OperationDescription, Problem, Routes, Scope,
-    parse_path_parameter,
+    Access, Caller, CustomerScope, Operation, Problem, Routes, Scope, parse_path_parameter,
 };
 use platform::objects::ObjectStore;
-use schemars::JsonSchema;
 use sha2::{Digest, Sha256};
 
 use crate::accept::DocumentFormat;
+use crate::contract;
 use crate::document::{load_or_render, object_key};
 use crate::record::Invoice;
 use crate::store::Invoices;
@@ -50,44 +49,16 @@ pub fn routes() -> Routes<Arc<Api>> {
     let read = Access::Scope(Scope::OrdersRead);
     let partner = Access::Partner(Scope::PartnerOrders);
     Routes::default()
-        .add(Operation::get("/orders/{order_id}/invoice", "readInvoice", read, describe), invoice)
+        .add(Operation::get("/orders/{order_id}/invoice", "readInvoice", read, contract::describe), invoice)
         .add(
-            Operation::get("/partner/orders/{order_id}/invoice", "readPartnerInvoice", partner, describe),
+            Operation::get(
+                "/partner/orders/{order_id}/invoice",
+                "readPartnerInvoice",
+                partner,
+                contract::describe,
+            ),
             invoice,
         )
-}
-
-/// The schema of a document.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-pub struct Document(pub String);
-
-fn describe(it: &mut OperationDescription) {
-    it.about(
-        "Get an invoice",
-        "Returns the invoice of a paid order. It is issued shortly after the payment and never changes, not \
-         even by a byte. `Accept: application/pdf` returns the PDF, and a preference for `text/html` the \
-         page. Otherwise, for example with `*/*`, the response is a redirect (303) to a URL of the PDF that \
-         is valid for one minute.",
-    )
-    .path::<OrderId>("order_id", "The `id` of the order.")
-    .header::<String>(
-        "If-None-Match",
-        "The `ETag` of the document that you have. If it has not changed, the response is a 304.",
-    )
-    .response_as::<Document>(200, "application/pdf", "The invoice as PDF.")
-    .with_header("ETag", "Entity tag of the document, for `If-None-Match`.")
-    .with_header("Content-Disposition", "File name of the document: the number of the invoice.")
-    .response_as::<Document>(200, "text/html", "The invoice as HTML.")
-    .empty_response(303, "The PDF is at `Location` for one minute. It needs no token there.")
-    .with_header("Location", "URL of the PDF.")
-    .empty_response(304, "The document has not changed.")
-    .problem(
-        404,
-        "not-found",
-        "You have no such order, or it has no invoice yet: it is unpaid, or was paid just now.",
-    )
-    .problem(406, "not-acceptable", "Invoices are available as PDF and HTML only.");
 }
 
 async fn invoice(

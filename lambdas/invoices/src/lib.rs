@@ -14,6 +14,7 @@ pub mod adapters;
 mod address;
 pub mod api;
 pub mod content;
+mod contract;
 pub mod document;
 pub mod issue;
 pub mod language;
@@ -23,6 +24,7 @@ mod record;
 pub mod settings;
 pub mod store;
 mod tax;
+mod view;
 
 pub use record::{Buyer, Invoice, InvoiceLine, InvoiceNumber, Seller};
 pub use tax::{TaxTotal, totals_by_rate};

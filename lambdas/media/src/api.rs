@@ -10,21 +10,19 @@ use domain::product::{Upload, UploadState};
 use domain::{Sku, UploadId};
 use http::{StatusCode, header};
 use platform::Clock;
-use platform::http::{
-    Access, Json, Operation, OperationDescription, Problem, RequestCause, Routes, Scope, parse_path_parameter,
-};
+use platform::http::{Access, Json, Operation, Problem, RequestCause, Routes, Scope, parse_path_parameter};
 use platform::objects::ObjectStore;
 
-use crate::MAX_UPLOAD_BYTES;
 use crate::process::quarantine_key;
 use crate::rendition::MAX_PIXELS;
+use crate::request::CreateImageUpload;
 use crate::store::{Images, UploadForms, UploadPolicy};
-use crate::view::{
-    CreateImageUpload, ImageView, Limits, ProductImageView, RenditionView, Status, UploadFormView,
-};
+use crate::view::{ImageView, Limits, ProductImageView, RenditionView, Status, UploadFormView};
+use crate::{MAX_UPLOAD_BYTES, contract};
 
 /// The validity of a form: long enough for a slow connection, too short to be shared.
 const FORM_VALIDITY: Duration = Duration::from_secs(10 * 60);
+
 /// The validity of a link to a rendition. It ends earlier if the credentials of the function expire.
 const LINK_VALIDITY: Duration = Duration::from_secs(60 * 60);
 
@@ -48,33 +46,8 @@ pub fn routes() -> Routes<Arc<Api>> {
     let image = "/products/{sku}/image";
     let staff = Access::Scope(Scope::InventoryWrite);
     Routes::default()
-        .add(Operation::post(image, "createImageUpload", staff, describe_create), create)
-        .add(Operation::get(image, "readProductImage", Access::Public, describe_get), get)
-}
-
-fn describe_create(it: &mut OperationDescription) {
-    it.about(
-        "Create an image upload",
-        "Returns a form for uploading the file. POST the file to the form's `url` as `multipart/form-data`, \
-         with the unchanged `fields`, followed by the field `file`. Then poll the product's image until its \
-         `status` is no longer `pending`. The format is detected from the content of the file, regardless of \
-         its name and media type. The file itself is never served: it is scanned for malware, and the served \
-         images are encoded from its pixels, without its metadata.",
-    )
-    .path::<Sku>("sku", "The SKU of the product.")
-    .body::<CreateImageUpload>()
-    .response::<UploadFormView>(201, "The upload form.")
-    .with_header("Location", "The URL of the product's image, which shows the status of the upload.");
-}
-
-fn describe_get(it: &mut OperationDescription) {
-    it.about(
-        "Get a product's image",
-        "Returns the status of the latest upload, and the image of the newest upload that is ready.",
-    )
-    .path::<Sku>("sku", "The SKU of the product.")
-    .response::<ProductImageView>(200, "The status of the latest upload, and the current image.")
-    .problem(404, "not-found", "No image has been uploaded for this product.");
+        .add(Operation::post(image, "createImageUpload", staff, contract::describe_create), create)
+        .add(Operation::get(image, "readProductImage", Access::Public, contract::describe_get), get)
 }
 
 async fn create(

@@ -11,8 +11,10 @@
 
 pub mod adapters;
 pub mod api;
+mod contract;
 pub mod process;
 pub mod rendition;
+mod request;
 pub mod scan;
 pub mod store;
 mod view;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::MAX_UPLOAD_BYTES;
-use crate::rendition::{Rendered, RenderedFile, render};
+use crate::rendition::{Rendered, RenderedFile, Renderer};
 use crate::scan::{Scanner, Verdict};
 use crate::store::{Images, Quarantine, ReadOutcome};
 
@@ -29,6 +29,7 @@ pub struct ProcessUpload {
     pub images: Arc<dyn Images>,
     pub quarantine: Arc<dyn Quarantine>,
     pub scanner: Arc<dyn Scanner>,
+    pub renderer: Arc<dyn Renderer>,
     /// The bucket of the renditions.
     pub renditions: Arc<dyn ObjectStore>,
     pub clock: Arc<dyn Clock>,
@@ -93,18 +94,10 @@ impl ProcessUpload {
 
     /// Renders the image and stores the renditions, before any record or event refers to them.
     async fn store_renditions(&self, sku: &Sku, content: Bytes) -> anyhow::Result<ProcessingResult> {
-        // Decoding takes seconds. It runs on a thread of its own, so that the host can enforce its deadline.
-        let rendered = match tokio::task::spawn_blocking(move || render(&content)).await {
-            Ok(Ok(rendered)) => rendered,
-            Ok(Err(reason)) => return Ok(ProcessingResult::Rejected(reason)),
-            // A retry would panic again.
-            Err(error) if error.is_panic() => {
-                tracing::error!(%sku, %error, "a decoder panicked");
-                return Ok(ProcessingResult::Rejected(RejectReason::Malformed));
-            }
-            Err(error) => return Err(error.into()),
+        let Rendered { original, files } = match self.renderer.render(content).await? {
+            Ok(rendered) => rendered,
+            Err(reason) => return Ok(ProcessingResult::Rejected(reason)),
         };
-        let Rendered { original, files } = rendered;
         let mut renditions = Vec::with_capacity(files.len());
         for file in files {
             renditions.push(self.store_rendition(sku, file).await?);

@@ -23,6 +23,8 @@ mod exif;
 mod jpeg;
 mod resize;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use domain::product::{Original, RejectReason, RenditionFormat, RenditionSize};
 
 /// The maximum number of pixels of an image: the resolution of a high-end phone camera (8160 × 6120). The
@@ -49,6 +51,13 @@ pub struct RenderedFile {
     /// The height in pixels.
     pub height: u32,
     pub content: Vec<u8>,
+}
+
+/// Renders images without blocking its caller.
+#[async_trait]
+pub trait Renderer: Send + Sync {
+    /// Renders an image, or returns the reason why the file is rejected. An error says nothing about the file.
+    async fn render(&self, content: Bytes) -> anyhow::Result<Result<Rendered, RejectReason>>;
 }
 
 /// Decodes an image and encodes it in all sizes and formats. This can take seconds, so it must not run on a

@@ -1,4 +1,4 @@
-//! The request and response bodies of the API.
+//! The response bodies of the API.
 
 use std::collections::BTreeMap;
 
@@ -7,33 +7,6 @@ use domain::{Sku, UploadId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use strum::AsRefStr;
-
-/// The body of `POST /products/{sku}/image`.
-#[derive(Debug, eserde::Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateImageUpload {
-    /// The media type that the file is uploaded with. The format is detected from the content regardless.
-    pub(crate) content_type: ContentType,
-}
-
-/// The media types that are accepted.
-#[derive(Debug, Clone, Copy, eserde::Deserialize, JsonSchema, AsRefStr)]
-#[strum(prefix = "image/", serialize_all = "snake_case")]
-pub(crate) enum ContentType {
-    /// JPEG.
-    #[serde(rename = "image/jpeg")]
-    Jpeg,
-    /// PNG.
-    #[serde(rename = "image/png")]
-    Png,
-    /// GIF. Of an animation, only the first frame is shown.
-    #[serde(rename = "image/gif")]
-    Gif,
-    /// WebP. Of an animation, only the first frame is shown.
-    #[serde(rename = "image/webp")]
-    Webp,
-}
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "UploadForm")]

@@ -8,7 +8,7 @@ use domain::{OrderDetails, ProductName, Sku};
 use futures::stream::{StreamExt, iter};
 use platform::Clock;
 use platform::clock::timeout;
-use platform::retry::RetryPolicy;
+use platform::retry::{Retries, RetryPolicy};
 use product_catalogue::Catalogue;
 
 /// The time limit for all lookups of one email together. An email is not delayed for longer: it shows the
@@ -51,18 +51,15 @@ impl ProductNames {
     }
 
     async fn name(&self, sku: &Sku, correlation_id: &str) -> Option<ProductName> {
-        let mut attempt = 1;
+        let mut retries = Retries::new(RETRY, self.clock.as_ref());
         loop {
             match self.catalogue.product(sku, correlation_id).await {
                 Ok(product) => return product.map(|product| product.name),
-                Err(_) if attempt < RETRY.max_attempts => {
-                    self.clock.sleep(RETRY.backoff(attempt, self.clock.random())).await;
-                    attempt = attempt.saturating_add(1);
-                }
-                Err(error) => {
+                Err(error) if !retries.wait().await => {
                     tracing::warn!(%sku, error = %format!("{error:#}"), "the email shows a SKU");
                     return None;
                 }
+                Err(_) => {}
             }
         }
     }

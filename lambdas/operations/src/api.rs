@@ -11,17 +11,17 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use jiff::Timestamp;
 use platform::Clock;
-use platform::http::{Access, Json, Operation, OperationDescription, Problem, Routes};
-use schemars::JsonSchema;
-use serde::Serialize;
+use platform::http::{Access, Json, Operation, Problem, Routes};
 
-use crate::report::{MAX_REPORT_AGE, StepReport};
+use crate::contract;
+use crate::report::MAX_REPORT_AGE;
 use crate::store::Reports;
+use crate::view::{HealthStatus, HealthView};
 
 /// The caching of responses: the result changes every five minutes, and frequent clients must not cause load.
 const CACHE_CONTROL: &str = "public, max-age=30";
+
 /// The caching of a response without a result, which changes at any moment.
 const NO_STORE: &str = "no-store";
 
@@ -40,41 +40,8 @@ pub fn router(api: Api) -> Router {
 
 /// Returns the routes with their descriptions for the contract.
 pub fn routes() -> Routes<Arc<Api>> {
-    Routes::default().add(Operation::get("/health", "readHealth", Access::Public, describe_health), health)
-}
-
-fn describe_health(operation: &mut OperationDescription) {
-    operation.about(
-        "Get the health of the shop",
-        "After each deployment, and every five minutes, a synthetic customer signs in, reads a product, and places \
-         an order that is never charged. This operation returns the latest result.",
-    )
-    .response::<HealthView>(200, "All steps succeeded, or the stack is new and is being checked: see `status`.")
-    .with_header("Cache-Control", "How long the response may be cached.")
-    .problem(503, "unhealthy", "A step failed, or there was no health check for 15 minutes: see `detail`.");
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Health")]
-struct HealthView<'a> {
-    /// The status. A failed health check is returned as a problem.
-    status: HealthStatus,
-    /// The time of the health check (RFC 3339, UTC); absent if `status` is `starting`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    checked_at: Option<Timestamp>,
-    /// The result of each step; empty if `status` is `starting`.
-    steps: &'a [StepReport],
-}
-
-/// The status of a shop that is not known to fail.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum HealthStatus {
-    /// All steps of the latest check succeeded.
-    Ok,
-    /// The stack is new, and its first check has not finished yet.
-    Starting,
+    Routes::default()
+        .add(Operation::get("/health", "readHealth", Access::Public, contract::describe_health), health)
 }
 
 async fn health(State(api): State<Arc<Api>>) -> Result<Response, Problem> {

@@ -8,6 +8,8 @@
 pub mod adapters;
 pub mod api;
 pub mod check;
+mod contract;
 pub mod report;
 pub mod shop;
 pub mod store;
+mod view;

@@ -45,7 +45,7 @@ impl Step {
 /// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepReport {
-    /// The step.
+    /// The step that was performed.
     pub step: Step,
     /// Whether the step succeeded.
     pub ok: bool,

@@ -11,29 +11,26 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::order::{Order, OrderStatus, Outcome};
-use domain::{
-    Address, Customer, CustomerId, EmailAddress, Language, Lines, Money, OrderId, PaymentMethodId,
-    PersonName, Shortage, VoidReason,
-};
+use domain::order::{Order, Outcome};
+use domain::{OrderId, VoidReason};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
-use platform::http::access::VerifiedEmail;
-use platform::http::input::{Cursor, Limit, PageInput, encode_cursor};
+use platform::http::input::{PageInput, encode_cursor};
 use platform::http::{
-    Access, Caller, CustomerScope, FieldError, IdempotencyKey, Json, Operation, OperationDescription,
-    Problem, RequestCause, Routes, Scope, parse_path_parameter,
+    Access, Caller, CustomerScope, FieldError, IdempotencyKey, Json, Operation, Problem, RequestCause,
+    Routes, Scope, VerifiedEmail, parse_path_parameter,
 };
 use platform::optimistic::Attempts;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::contract;
 use crate::quota::OrderLimit;
 use crate::recipient::Recipient;
 use crate::request::PlaceOrder;
 use crate::store::{IdempotencyRecord, Orders, Placed, Stored};
+use crate::view::{ListView, OrderView};
 
 /// How long an idempotency key is stored: no client retries for longer than a week.
 const IDEMPOTENCY_KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -60,14 +57,20 @@ pub fn routes() -> Routes<Arc<Api>> {
     let write = Access::Scope(Scope::OrdersWrite);
     let partner = Access::Partner(Scope::PartnerOrders);
     Routes::default()
-        .add(Operation::post("/orders", "placeOrder", place_access, describe_place_own), place)
-        .add(Operation::get("/orders", "listOrders", read, describe_list), list)
-        .add(Operation::get("/orders/{order_id}", "readOrder", read, describe_get), get_order)
-        .add(Operation::post("/orders/{order_id}/cancel", "cancelOrder", write, describe_cancel), cancel)
-        .add(Operation::post("/partner/orders", "placePartnerOrder", partner, describe_place), place)
-        .add(Operation::get("/partner/orders", "listPartnerOrders", partner, describe_list), list)
+        .add(Operation::post("/orders", "placeOrder", place_access, contract::describe_place_own), place)
+        .add(Operation::get("/orders", "listOrders", read, contract::describe_list), list)
+        .add(Operation::get("/orders/{order_id}", "readOrder", read, contract::describe_get), get_order)
         .add(
-            Operation::get("/partner/orders/{order_id}", "readPartnerOrder", partner, describe_get),
+            Operation::post("/orders/{order_id}/cancel", "cancelOrder", write, contract::describe_cancel),
+            cancel,
+        )
+        .add(
+            Operation::post("/partner/orders", "placePartnerOrder", partner, contract::describe_place),
+            place,
+        )
+        .add(Operation::get("/partner/orders", "listPartnerOrders", partner, contract::describe_list), list)
+        .add(
+            Operation::get("/partner/orders/{order_id}", "readPartnerOrder", partner, contract::describe_get),
             get_order,
         )
         .add(
@@ -75,137 +78,10 @@ pub fn routes() -> Routes<Arc<Api>> {
                 "/partner/orders/{order_id}/cancel",
                 "cancelPartnerOrder",
                 partner,
-                describe_cancel,
+                contract::describe_cancel,
             ),
             cancel,
         )
-}
-
-const ORDER_ID: &str = "The id of the order.";
-
-fn describe_place(it: &mut OperationDescription) {
-    it.about(
-        "Place an order",
-        "Accepts the order. It is then processed asynchronously: stock is reserved at the given unit prices, \
-         the payment method is charged, and the customer is notified by email. Get the order for its status.",
-    )
-    .required_header::<IdempotencyKey<'_>>(
-        "Idempotency-Key",
-        "A unique key, such as a UUID, for each order. A retry with the same key and body returns the \
-         original response and does not place a second order. Keys are stored for a week.",
-    )
-    .body::<PlaceOrder>()
-    .response::<OrderView<'_>>(201, "The order was placed.")
-    .with_header("Location", "The path of the order.")
-    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for a different order.");
-}
-
-fn describe_place_own(it: &mut OperationDescription) {
-    describe_place(it);
-    it.problem(403, "forbidden", "Your account has no verified email address.").problem(
-        429,
-        "order-limit-reached",
-        "You have placed too many orders. Retry after the time in `Retry-After`.",
-    );
-}
-
-fn describe_list(it: &mut OperationDescription) {
-    it.about("List orders", "The orders of a customer, the newest first.")
-        .query::<CustomerId>(
-            "customer_id",
-            "The id of the customer. Required, except for customers: they omit it and get their own orders.",
-        )
-        .query::<Limit>("limit", "The maximum number of orders per page. The default is 20.")
-        .query::<Cursor>("cursor", "The `next_cursor` of the previous page.")
-        .response::<ListView<'_>>(200, "A page of orders.");
-}
-
-fn describe_get(it: &mut OperationDescription) {
-    it.about("Get an order", "An order that you may not access is reported as not found.")
-        .path::<OrderId>("order_id", ORDER_ID)
-        .response::<OrderView<'_>>(200, "The order.")
-        .problem(404, "not-found", "The order does not exist, or you may not access it.");
-}
-
-fn describe_cancel(it: &mut OperationDescription) {
-    it.about(
-        "Cancel an order",
-        "Requests the cancellation of the order. The final status shows whether the request came in time: \
-         `cancelled` if it did, `paid` if the order had already been charged. The operation is idempotent \
-         and needs no Idempotency-Key.",
-    )
-    .path::<OrderId>("order_id", ORDER_ID)
-    .response::<OrderView<'_>>(202, "Cancellation was requested, or the order is already cancelled.")
-    .problem(404, "not-found", "The order does not exist, or you may not access it.")
-    .problem(409, "order-final", "The order is in another final status and can no longer be cancelled.");
-}
-
-/// An order.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Order")]
-struct OrderView<'a> {
-    /// The id of the order.
-    id: OrderId,
-    /// The status of the order.
-    status: OrderStatus,
-    /// Why cancellation was requested. Absent if it was not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cancellation: Option<VoidReason>,
-    /// The products because of which the order was rejected. Absent if it was not.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    shortages: &'a [Shortage],
-    /// The customer.
-    customer: CustomerView<'a>,
-    /// The lines of the order.
-    lines: &'a Lines,
-    /// The total price, including tax.
-    total: Money,
-    /// The id of the Stripe payment method.
-    payment_method: &'a PaymentMethodId,
-    /// When the order was placed (RFC 3339, UTC).
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    placed_at: Timestamp,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Customer")]
-struct CustomerView<'a> {
-    /// The id of the customer. For a partner, the partner's own id of the customer.
-    id: &'a str,
-    /// The name of the customer.
-    name: &'a PersonName,
-    /// The address to which emails about the order are sent.
-    email: &'a EmailAddress,
-    /// The billing address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<&'a Address>,
-    /// The preferred language of the customer (ISO 639-1).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    language: Option<&'a Language>,
-}
-
-impl<'a> OrderView<'a> {
-    fn from_order(order: &'a Order, scope: &CustomerScope) -> Self {
-        let details = &order.details;
-        let Customer { id, name, email, address, language } = &details.customer;
-        Self {
-            id: order.id,
-            status: order.status(),
-            cancellation: order.cancellation,
-            shortages: &order.shortages,
-            customer: CustomerView {
-                id: scope.external_id(id),
-                name,
-                email,
-                address: address.as_ref(),
-                language: language.as_ref(),
-            },
-            lines: &details.lines,
-            total: details.total,
-            payment_method: &details.payment_method,
-            placed_at: details.placed_at,
-        }
-    }
 }
 
 async fn place(
@@ -304,15 +180,6 @@ struct ListQuery {
     customer_id: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "OrderPage")]
-struct ListView<'a> {
-    /// The orders, the newest first.
-    orders: Vec<OrderView<'a>>,
-    /// The cursor of the next page; null on the last page.
-    next_cursor: Option<String>,
 }
 
 async fn list(

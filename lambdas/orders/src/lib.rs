@@ -12,6 +12,7 @@
 
 pub mod adapters;
 pub mod api;
+mod contract;
 pub mod expire;
 pub mod quota;
 mod recipient;
@@ -19,3 +20,4 @@ pub mod relay;
 mod request;
 pub mod store;
 pub mod track;
+mod view;

@@ -1,8 +1,7 @@
 //! Who receives the emails about an order.
 
 use domain::EmailAddress;
-use platform::http::access::VerifiedEmail;
-use platform::http::{Caller, FieldError, Problem};
+use platform::http::{Caller, FieldError, Problem, VerifiedEmail};
 
 /// The rule for the address of an order. If customers could choose it, anyone who signs in could have the shop
 /// send email to anybody.

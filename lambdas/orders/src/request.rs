@@ -15,7 +15,7 @@ use crate::recipient::Recipient;
 #[derive(Debug, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlaceOrder {
-    /// The customer.
+    /// The customer who is charged and notified.
     customer: OrderCustomer,
     /// The lines of the order, with each product at most once. Their total is 0, or an amount that the payment
     /// provider charges, such as 0.50 EUR or more.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::Event;
-use domain::order::Applied;
+use domain::order::{Applied, Order};
+use domain::{Event, Fact};
 use platform::optimistic::Attempts;
 use platform::{Clock, EventHandler, Failure};
 
@@ -24,21 +24,23 @@ impl EventHandler for TrackOrder {
         let mut attempts = Attempts::at(format!("order {}", event.subject), self.clock.as_ref());
         loop {
             attempts.start().await?;
-            // An order of another order service is not in this table and is ignored.
-            let Some(stored) = self.orders.get(event.subject).await? else {
-                tracing::debug!("the order belongs to another order service");
-                return Ok(Vec::new());
-            };
-            match stored.value.apply(&event.fact) {
-                Applied::Unchanged => return Ok(Vec::new()),
-                Applied::Conflict(reason) => return Err(Failure::reject(reason)),
-                Applied::Changed(order) => {
-                    if self.orders.replace(&stored, &order, None).await? {
+            let stored = self.orders.get(event.subject).await?;
+            match (apply(stored.as_ref().map(|stored| &stored.value), &event.fact), &stored) {
+                (Applied::Conflict(reason), _) => return Err(Failure::reject(reason)),
+                (Applied::Changed(order), Some(stored)) => {
+                    if self.orders.replace(stored, &order, None).await? {
                         tracing::info!(from = ?stored.value.status(), to = ?order.status(), "status changed");
                         return Ok(Vec::new());
                     }
                 }
+                (Applied::Unchanged | Applied::Changed(_), _) => return Ok(Vec::new()),
             }
         }
     }
+}
+
+/// Applies a fact to the stored order. An order that is not in the table belongs to another order service, and is
+/// left alone.
+pub fn apply(stored: Option<&Order>, fact: &Fact) -> Applied {
+    stored.map_or(Applied::Unchanged, |order| order.apply(fact))
 }

@@ -43,7 +43,8 @@ pub struct DeliverWebhook {
 struct Message<'a> {
     event: &'a PartnerEvent,
     partner: &'a CustomerId,
-    body: String,
+    /// The partner's own id of the customer.
+    customer: &'a str,
     run: Attempt,
 }
 
@@ -79,9 +80,8 @@ impl DeliverWebhook {
         if subscriptions.all().is_empty() {
             return Ok(());
         }
-        let body = serde_json::to_string(&Payload::new(event, customer)).map_err(Failure::reject)?;
         let run = Attempt { owner: self.clock.new_id(), now, lease_duration: LEASE_DURATION };
-        let message = Message { event, partner: &partner, body, run };
+        let message = Message { event, partner: &partner, customer, run };
         let all = join_all(subscriptions.all().iter().map(|webhook| self.deliver(webhook, &message))).await;
         // All attempts finish before the first failure is returned.
         let retry_times: Vec<Option<Timestamp>> = all.into_iter().collect::<Result<_, _>>()?;
@@ -135,7 +135,7 @@ impl DeliverWebhook {
         message: &Message<'_>,
     ) -> anyhow::Result<Option<Timestamp>> {
         let started_at = self.clock.now();
-        let outcome = self.send(webhook, message, started_at).await?;
+        let outcome = self.send(webhook, &claimed.value.event, message.customer, started_at).await?;
         let now = self.clock.now();
         let delay = self.backoff.delay(claimed.value.attempts_started, self.clock.random());
         let after = claimed.value.with_outcome(started_at, &outcome, now, delay);
@@ -155,20 +155,24 @@ impl DeliverWebhook {
         Ok(after.next_attempt_at)
     }
 
+    /// Sends the recorded event: the publisher may have repeated it with a later time, and every attempt with one
+    /// id has the same body.
     async fn send(
         &self,
         webhook: &Webhook,
-        message: &Message<'_>,
+        event: &PartnerEvent,
+        customer: &str,
         now: Timestamp,
     ) -> anyhow::Result<Outcome> {
-        let id = webhook.id.message_id(message.event.id);
-        let signature = webhook.secret.sign(&id, now.as_second(), &message.body)?;
+        let id = webhook.id.message_id(event.id);
+        let body = serde_json::to_string(&Payload::new(event, customer))?;
+        let signature = webhook.secret.sign(&id, now.as_second(), &body)?;
         let request = Request::post(webhook.url.as_str())
             .header(header::CONTENT_TYPE, "application/json")
             .header("webhook-id", id)
             .header("webhook-timestamp", now.as_second())
             .header("webhook-signature", signature)
-            .body(Bytes::from(message.body.clone()))?;
+            .body(Bytes::from(body))?;
         Ok(match self.client.send(request).await {
             Ok(response) if response.status().is_success() => Outcome::Accepted(response.status().as_u16()),
             Ok(response) if response.status() == StatusCode::GONE => {

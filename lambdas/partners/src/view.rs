@@ -10,7 +10,7 @@ use crate::endpoint::EndpointUrl;
 use crate::event::{EventType, EventTypes};
 use crate::webhook::{Description, Disabled, Webhook, WebhookId};
 
-/// A webhook.
+/// A webhook and its state.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Webhook")]
 pub(crate) struct WebhookView<'a> {
@@ -68,7 +68,7 @@ pub(crate) struct NewWebhookView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookPage")]
 pub(crate) struct WebhookPage<'a> {
-    /// Newest first.
+    /// The webhooks, the newest first.
     pub(crate) webhooks: Vec<WebhookView<'a>>,
     /// The cursor of the next page; null on the last page.
     pub(crate) next_cursor: Option<String>,
@@ -119,7 +119,7 @@ impl<'a> DeliveryView<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DeliveryPage")]
 pub(crate) struct DeliveryPage<'a> {
-    /// Newest first.
+    /// The deliveries, the newest first.
     pub(crate) deliveries: Vec<DeliveryView<'a>>,
     /// The cursor of the next page; null on the last page.
     pub(crate) next_cursor: Option<String>,

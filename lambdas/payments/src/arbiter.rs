@@ -1,21 +1,18 @@
-//! Performs the steps that [`domain::payment::decide`] returns, until a payment is final.
+//! Makes the calls of a [`Finalization`], until a payment is final.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::payment::{Goal, Payment, ProviderObservation, Request, Step, decide};
-use domain::{Attempt, Event, Fact, OrderId, PaymentIntentId};
-use jiff::SignedDuration;
+use domain::payment::{Goal, ProviderObservation, Request};
+use domain::{Event, Fact, OrderId, PaymentIntentId};
 use platform::{Clock, EventHandler, Failure};
 
-use crate::provider::{NewIntent, Provider, ProviderError};
+use crate::finalization::{Finalization, Next, Progress, ProviderRequest, goal_of};
+use crate::provider::{Provider, ProviderError};
 use crate::store::Payments;
 
-/// The duration of a lease. It exceeds the timeout of the functions (30 seconds in template.yaml), so that a
-/// lease expires only after its owner has ended.
-pub const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(45);
-/// More steps than any payment needs: a payment that exceeds them is in a loop.
-const MAX_STEPS: usize = 24;
+/// More calls than any payment needs: a payment that exceeds them is in a loop.
+const MAX_CALLS: usize = 32;
 
 /// Drives payments to a final state.
 pub struct Arbiter {
@@ -28,6 +25,17 @@ pub struct Arbiter {
 }
 
 impl Arbiter {
+    /// Works towards the goal of `event` until the payment is final, and returns the event that reports the
+    /// outcome.
+    ///
+    /// # Errors
+    /// Those of [`Arbiter::finalize`], and [`Failure::Poison`] for an event without a goal.
+    async fn handle(&self, event: &Event) -> Result<Event, Failure> {
+        let Some((goal, order)) = goal_of(&event.fact) else { return Err(unexpected(event)) };
+        let cause = event.to_cause();
+        self.finalize(goal, Request { order_id: event.subject, order, cause: &cause }).await
+    }
+
     /// Works towards `goal` until the payment is final, and returns the event that reports the outcome.
     ///
     /// # Errors
@@ -35,68 +43,54 @@ impl Arbiter {
     /// the payment, [`Failure::Leased`] when another attempt holds the lease, [`Failure::Reject`] when the
     /// provider rejects a request as invalid.
     pub async fn finalize(&self, goal: Goal, request: Request<'_>) -> Result<Event, Failure> {
-        let owner = self.clock.new_id();
-        let mut stored = self.payments.get(request.order_id).await?;
-        let mut observation = ProviderObservation::Nothing;
-        for _ in 0..MAX_STEPS {
-            let attempt = Attempt { owner, now: self.clock.now(), lease_duration: LEASE_DURATION };
-            let step = decide(stored.as_ref(), goal, &observation, &request, &attempt);
-            tracing::debug!(step = step_name(&step), "payment step");
-            let result = match step {
-                Step::Publish(event) => return Ok(*event),
-                Step::Wait { until: Some(until) } => return Err(Failure::Leased { until }),
-                Step::Wait { until: None } => Err(ProviderError::Unknown(anyhow::anyhow!(
-                    "the provider is still processing the payment"
-                ))),
-                Step::Write(payment) => {
-                    if self.payments.write(&payment).await? {
-                        stored = Some(*payment);
-                    } else {
-                        // Another attempt has written the record: start again from what it wrote.
-                        stored = self.payments.get(request.order_id).await?;
-                        observation = ProviderObservation::Nothing;
+        let finalization = Finalization { owner: self.clock.new_id(), goal, request };
+        let mut progress = Progress::Unread;
+        let mut calls = 0_usize;
+        loop {
+            if calls == MAX_CALLS {
+                let why = anyhow::anyhow!("the payment is not final after {MAX_CALLS} calls");
+                progress = progress.stopped(Failure::retry(why));
+            }
+            let next = finalization.next(progress, self.clock.now());
+            tracing::debug!(step = next.name(), "payment step");
+            progress = match next {
+                Next::Read => Progress::after_read(self.payments.get(request.order_id).await),
+                Next::Write(write) => {
+                    let written = self.payments.write(&write.payment).await;
+                    write.answered(written)
+                }
+                Next::Ask(query) => {
+                    let response = self.ask(query.request.clone()).await;
+                    query.answered(response)
+                }
+                Next::Release(release) => {
+                    // This is an optimization: the lease expires anyway.
+                    if let Err(error) = self.payments.write(&release.payment).await {
+                        tracing::warn!(error = %format!("{error:#}"), "the lease could not be released");
                     }
-                    continue;
+                    release.done()
                 }
-                Step::CreateIntent { idempotency_key } => {
-                    let order = stored.as_ref().map_or(request.order, |payment| &payment.order);
-                    let intent = NewIntent {
-                        order_id: request.order_id,
-                        amount: order.total,
-                        payment_method: order.payment_method.clone(),
-                        idempotency_key,
-                    };
-                    self.provider.create(intent).await.map(ProviderObservation::Created)
-                }
-                Step::Retrieve(intent) => {
-                    self.provider.retrieve(&intent).await.map(ProviderObservation::Status)
-                }
-                Step::Confirm { intent, idempotency_key } => {
-                    self.provider.confirm(&intent, &idempotency_key).await.map(ProviderObservation::Status)
-                }
-                Step::Cancel(intent) => self.provider.cancel(&intent).await.map(ProviderObservation::Status),
+                Next::End(result) => return result,
             };
-            observation = match result {
-                Ok(observation) => observation,
-                Err(ProviderError::Refused(reason)) => ProviderObservation::Refused(reason),
-                Err(ProviderError::InvalidRequest(why)) => {
-                    self.release_lease(stored.as_ref(), &attempt).await;
-                    return Err(Failure::reject(format!(
-                        "the provider rejected the request as invalid: {why}"
-                    )));
-                }
-                Err(ProviderError::Unknown(error)) => {
-                    self.release_lease(stored.as_ref(), &attempt).await;
-                    return Err(Failure::Retry(error));
-                }
-            };
+            calls = calls.saturating_add(1);
         }
-        self.release_lease(
-            stored.as_ref(),
-            &Attempt { owner, now: self.clock.now(), lease_duration: LEASE_DURATION },
-        )
-        .await;
-        Err(Failure::retry(anyhow::anyhow!("the payment is not final after {MAX_STEPS} steps")))
+    }
+
+    async fn ask(&self, request: ProviderRequest) -> Result<ProviderObservation, ProviderError> {
+        match request {
+            ProviderRequest::Create(intent) => {
+                self.provider.create(intent).await.map(ProviderObservation::Created)
+            }
+            ProviderRequest::Retrieve(intent) => {
+                self.provider.retrieve(&intent).await.map(ProviderObservation::Status)
+            }
+            ProviderRequest::Confirm { intent, idempotency_key } => {
+                self.provider.confirm(&intent, &idempotency_key).await.map(ProviderObservation::Status)
+            }
+            ProviderRequest::Cancel(intent) => {
+                self.provider.cancel(&intent).await.map(ProviderObservation::Status)
+            }
+        }
     }
 
     /// Advances a payment after a report of the provider, and returns the event that reports the outcome.
@@ -123,27 +117,10 @@ impl Arbiter {
         let request = Request { order_id: order, order: &payment.order, cause: &payment.cause };
         self.finalize(Goal::Charge, request).await.map(Some)
     }
-
-    /// Releases the lease, so that the next attempt need not wait for it to expire. This is an optimization:
-    /// a failure is only logged, because the lease expires anyway.
-    async fn release_lease(&self, stored: Option<&Payment>, attempt: &Attempt) {
-        let Some(released) = stored.and_then(|payment| payment.release_lease(attempt)) else { return };
-        if let Err(error) = self.payments.write(&released).await {
-            tracing::warn!(error = %format!("{error:#}"), "the lease could not be released");
-        }
-    }
 }
 
-fn step_name(step: &Step) -> &'static str {
-    match step {
-        Step::Write(_) => "write",
-        Step::CreateIntent { .. } => "create",
-        Step::Retrieve(_) => "retrieve",
-        Step::Confirm { .. } => "confirm",
-        Step::Cancel(_) => "cancel",
-        Step::Publish(_) => "publish",
-        Step::Wait { .. } => "wait",
-    }
+fn unexpected(event: &Event) -> Failure {
+    Failure::poison(format!("this function does not handle {}", event.fact.name()))
 }
 
 /// `process-payment`: charges the customer once the stock is reserved, and resumes when the provider reports.
@@ -156,16 +133,12 @@ pub struct ProcessPayment(
 impl EventHandler for ProcessPayment {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
         match &event.fact {
-            Fact::ReservationConfirmed(confirmed) => {
-                let cause = event.to_cause();
-                let request = Request { order_id: event.subject, order: &confirmed.order, cause: &cause };
-                Ok(vec![self.0.finalize(Goal::Charge, request).await?])
-            }
+            Fact::ReservationConfirmed(_) => Ok(vec![self.0.handle(event).await?]),
             Fact::PaymentReported(reported) => {
                 let outcome = self.0.handle_report(event.subject, &reported.payment_intent).await?;
                 Ok(outcome.into_iter().collect())
             }
-            other => Err(Failure::poison(format!("this function does not handle {}", other.name()))),
+            _ => Err(unexpected(event)),
         }
     }
 }
@@ -179,11 +152,9 @@ pub struct VoidPayment(
 #[async_trait]
 impl EventHandler for VoidPayment {
     async fn handle(&self, event: &Event) -> Result<Vec<Event>, Failure> {
-        let Fact::CancellationRequested(cancellation) = &event.fact else {
-            return Err(Failure::poison(format!("this function does not handle {}", event.fact.name())));
-        };
-        let cause = event.to_cause();
-        let request = Request { order_id: event.subject, order: &cancellation.order, cause: &cause };
-        Ok(vec![self.0.finalize(Goal::Void(cancellation.reason), request).await?])
+        match &event.fact {
+            Fact::CancellationRequested(_) => Ok(vec![self.0.handle(event).await?]),
+            _ => Err(unexpected(event)),
+        }
     }
 }

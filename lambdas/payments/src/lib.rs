@@ -6,11 +6,12 @@
 //! | `void-payment` | [`arbiter::VoidPayment`] |
 //! | `stripe-webhook` | [`webhook`] |
 //!
-//! The first two run the same [`arbiter::Arbiter`], which performs the steps that [`domain::payment::decide`]
-//! returns.
+//! The first two run the same [`arbiter::Arbiter`], which makes the calls of a [`finalization::Finalization`] until
+//! [`domain::payment::decide`] is satisfied.
 
 pub mod adapters;
 pub mod arbiter;
+pub mod finalization;
 pub mod provider;
 pub mod store;
 pub mod webhook;

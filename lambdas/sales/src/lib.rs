@@ -9,7 +9,7 @@
 
 pub mod adapters;
 pub mod api;
-mod download;
 pub mod export;
 pub mod ledger;
 pub mod report;
+mod view;

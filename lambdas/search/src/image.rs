@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A current or former image of an order in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderImage {
-    /// The order.
+    /// The order, as of this version.
     pub order: Order,
     /// The version of the row, which every write increments by one.
     pub version: u64,

@@ -13,6 +13,7 @@
 pub mod adapters;
 mod amount;
 pub mod api;
+mod contract;
 pub mod document;
 pub mod forms;
 pub mod image;
@@ -25,3 +26,4 @@ pub mod segment;
 pub mod store;
 pub mod term;
 pub mod text;
+mod view;

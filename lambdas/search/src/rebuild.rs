@@ -2,39 +2,11 @@
 //! removes those that the table no longer contains. It is safe to run at any time, concurrently with the
 //! stream, and repeatedly: it does not write entries that are up to date, so a second run costs only reads.
 
-use async_trait::async_trait;
 use domain::OrderId;
 use futures::stream::{StreamExt, TryStreamExt, iter};
 
-use crate::image::OrderImage;
 use crate::index_order::IndexOrder;
-use crate::store::{IndexOutcome, OrderIndex};
-
-/// A page of the orders table.
-#[derive(Debug, Clone, Default)]
-pub struct ImagePage {
-    /// The orders on the page.
-    pub images: Vec<OrderImage>,
-    /// The errors of rows that are not valid orders, one line for each row.
-    pub invalid_rows: Vec<String>,
-    /// The order after which the next page starts; `None` on the last page.
-    pub next: Option<OrderId>,
-}
-
-/// Read access to the orders table.
-#[async_trait]
-pub trait OrderImages: Send + Sync {
-    /// Reads a page of one of `total_segments` segments of the table.
-    async fn read_page(
-        &self,
-        segment: u32,
-        total_segments: u32,
-        after: Option<&OrderId>,
-    ) -> anyhow::Result<ImagePage>;
-
-    /// Returns the orders that the table does not contain.
-    async fn find_missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>>;
-}
+use crate::store::{IndexOutcome, OrderImages, OrderIndex};
 
 /// The result of a rebuild, or of a part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

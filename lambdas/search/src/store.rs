@@ -1,4 +1,4 @@
-//! The ports to the index and to the inventory.
+//! The ports to the index, the inventory and the orders table.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use domain::{OrderId, ProductName, Sku};
 
 use crate::document::Document;
+use crate::image::OrderImage;
 use crate::query::{Page, Query};
 
 /// The outcome of indexing a document.
@@ -43,4 +44,30 @@ pub trait ProductNames: Send + Sync {
     /// if the product does not exist yet or the inventory does not respond; the order is then indexed without
     /// it until it is indexed again.
     async fn names(&self, skus: &[Sku]) -> BTreeMap<Sku, ProductName>;
+}
+
+/// A page of the orders table.
+#[derive(Debug, Clone, Default)]
+pub struct ImagePage {
+    /// The orders on the page.
+    pub images: Vec<OrderImage>,
+    /// The errors of rows that are not valid orders, one line for each row.
+    pub invalid_rows: Vec<String>,
+    /// The order after which the next page starts; `None` on the last page.
+    pub next: Option<OrderId>,
+}
+
+/// Read access to the orders table.
+#[async_trait]
+pub trait OrderImages: Send + Sync {
+    /// Reads a page of one of `total_segments` segments of the table.
+    async fn read_page(
+        &self,
+        segment: u32,
+        total_segments: u32,
+        after: Option<&OrderId>,
+    ) -> anyhow::Result<ImagePage>;
+
+    /// Returns the orders that the table does not contain.
+    async fn find_missing(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderId>>;
 }

@@ -1,8 +1,13 @@
 //! Attribute values and conditional writes of DynamoDB.
 
+use std::collections::HashMap;
+
+use anyhow::Context;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use platform::redact_values;
+use serde::de::DeserializeOwned;
 
 /// A value of the type String.
 pub fn text(value: impl ToString) -> AttributeValue {
@@ -12,6 +17,22 @@ pub fn text(value: impl ToString) -> AttributeValue {
 /// A value of the type Number.
 pub fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+/// Parses the JSON in the attribute `name` of an item.
+///
+/// # Errors
+/// When the item has no such text, or it cannot be parsed. The message contains no value of the item.
+pub fn parse_json<T: DeserializeOwned>(
+    item: &HashMap<String, AttributeValue>,
+    name: &str,
+) -> anyhow::Result<T> {
+    let text = item.get(name).and_then(|value| value.as_s().ok());
+    let text = text.with_context(|| format!("an item has no text attribute {name}"))?;
+    serde_json::from_str(text).map_err(|error| {
+        let reason = redact_values(&error.to_string());
+        anyhow::anyhow!("the attribute {name} of an item cannot be parsed: {reason}")
+    })
 }
 
 /// The `Limit` of a request that reads a page of `size` items: one more than the page, because DynamoDB
@@ -52,6 +73,20 @@ pub async fn put_if(put: PutItemFluentBuilder) -> anyhow::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_item_that_cannot_be_parsed_is_not_repeated_in_the_error() {
+        let item = HashMap::from([
+            ("count".to_owned(), text("7")),
+            ("name".to_owned(), text("\"Ada\"")),
+            ("version".to_owned(), number(7)),
+        ]);
+        assert_eq!(parse_json::<u8>(&item, "count").unwrap(), 7);
+        for (name, why) in [("name", "cannot be parsed"), ("version", "no text"), ("missing", "no text")] {
+            let error = format!("{:#}", parse_json::<u8>(&item, name).unwrap_err());
+            assert!(error.contains(name) && error.contains(why) && !error.contains("Ada"), "{error}");
+        }
+    }
 
     #[test]
     fn only_an_item_behind_the_page_shows_that_more_follow() {

@@ -8,7 +8,7 @@ use domain::claim::Claim;
 use jiff::Timestamp;
 use platform::idempotency::{IdempotencyStore, Key};
 
-use crate::dynamodb::{number, put_if, text};
+use crate::dynamodb::{number, parse_json, put_if, text};
 
 /// A table with one row per effect: its key in `subject` and `effect`, the claim as JSON in `claim`, copies
 /// of the fields for conditions and operators (`version`, `owner`, `status`), and the time to live in
@@ -43,11 +43,7 @@ impl IdempotencyStore for DynamoDbIdempotencyStore {
             .map_err(SdkError::into_service_error)
             .with_context(|| format!("the claim on {key} could not be read"))?;
         let Some(item) = response.item else { return Ok(None) };
-        let claim = item.get("claim").and_then(|value| value.as_s().ok());
-        let claim = claim.with_context(|| format!("the row of {key} has no claim"))?;
-        let claim =
-            serde_json::from_str(claim).with_context(|| format!("the claim on {key} cannot be parsed"))?;
-        Ok(Some(claim))
+        Ok(Some(parse_json(&item, "claim").with_context(|| format!("the claim on {key} is invalid"))?))
     }
 
     async fn write(

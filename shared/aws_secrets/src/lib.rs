@@ -1,10 +1,11 @@
 //! Secrets in AWS Secrets Manager.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::Context;
 use aws_sdk_secretsmanager::Client;
 use aws_types::SdkConfig;
+use platform::lock;
 use secrecy::SecretString;
 
 /// A secret in Secrets Manager. Its value is cached until [`Secret::invalidate`] is called.
@@ -26,7 +27,7 @@ impl Secret {
     /// # Errors
     /// When the secret cannot be read or is binary.
     pub async fn get(&self) -> anyhow::Result<SecretString> {
-        if let Some(cached) = self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(cached) = lock(&self.cached).clone() {
             return Ok(cached);
         }
         let id = &self.id;
@@ -34,12 +35,12 @@ impl Secret {
         let response = response.with_context(|| format!("the secret {id} could not be read"))?;
         let text = response.secret_string().with_context(|| format!("the secret {id} is not text"))?;
         let secret = SecretString::from(text.trim().to_owned());
-        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.clone());
+        *lock(&self.cached) = Some(secret.clone());
         Ok(secret)
     }
 
     /// Clears the cache. Call it when the secret was rejected, because it may have been rotated.
     pub fn invalidate(&self) {
-        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.cached) = None;
     }
 }

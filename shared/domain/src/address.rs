@@ -66,12 +66,12 @@ pub struct Address {
     /// The postal code, in countries that use them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<PostalCode>,
-    /// The city.
+    /// The city or town.
     pub city: AddressLine,
     /// The state or province, in countries whose addresses include one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<AddressLine>,
-    /// The country.
+    /// The country (ISO 3166-1 alpha-2).
     pub country: CountryCode,
 }
 

@@ -52,7 +52,7 @@ pub enum NotChargeable {
     /// The provider does not charge the last decimal place.
     #[error("the total must be a multiple of {step}, is {amount}")]
     Fraction {
-        /// The amount.
+        /// The total of the order.
         amount: Money,
         /// The smallest amount that the provider counts in.
         step: Money,
@@ -60,7 +60,7 @@ pub enum NotChargeable {
     /// The amount is below the minimum.
     #[error("the total must be 0 or at least {min}, is {amount}")]
     TooSmall {
-        /// The amount.
+        /// The total of the order.
         amount: Money,
         /// The minimum of the currency.
         min: Money,

@@ -52,7 +52,7 @@ impl From<Quantity> for u32 {
 /// reserves stock only at its current price, so an order with an invented price is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Line {
-    /// The product.
+    /// The SKU of the product.
     pub sku: Sku,
     /// The ordered quantity.
     pub quantity: Quantity,

@@ -32,11 +32,12 @@ pub trait EventPayload:
     fn identity(&self) -> String;
 }
 
-/// Defines the facts about one kind of subject, and their kinds. An event type is written here only: the JSON
-/// of the facts, their schema and the rest of the code derive it.
+/// Defines the facts about one kind of subject, and their kinds, each with its event type and the service that
+/// publishes it. An event type is written here only: the JSON of the facts, their schema and the rest of the code
+/// derive it.
 macro_rules! facts {
     ($(#[$meta:meta])* enum $facts:ident, $kinds:ident {
-        $($(#[$about:meta])* $fact:ident($payload:ident) = $name:literal,)+
+        $($(#[$about:meta])* $fact:ident($payload:ident) = $name:literal from $source:literal,)+
     }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -52,10 +53,20 @@ macro_rules! facts {
         }
 
         impl $kinds {
+            /// All kinds, in the order of their definition.
+            pub const ALL: &[Self] = &[$(Self::$fact),+];
+
             /// Returns the event type, as on the bus.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$fact => $name,)+
+                }
+            }
+
+            /// Returns the service that owns and publishes facts of this kind.
+            pub const fn source(self) -> &'static str {
+                match self {
+                    $(Self::$fact => $source,)+
                 }
             }
         }
@@ -82,29 +93,29 @@ facts! {
     /// "Integrating serverless functions with microservices".
     enum Fact, FactKind {
         /// An order was placed. Any order service may publish it; it contains everything that consumers need.
-        OrderCreated(OrderCreated) = "order.created",
+        OrderCreated(OrderCreated) = "order.created" from "orders",
         /// Cancellation of the order was requested. The payment service decides whether that is still possible.
-        CancellationRequested(CancellationRequested) = "order.cancellation_requested",
+        CancellationRequested(CancellationRequested) = "order.cancellation_requested" from "orders",
         /// The stock is reserved for the order.
-        ReservationConfirmed(ReservationConfirmed) = "reservation.confirmed",
+        ReservationConfirmed(ReservationConfirmed) = "reservation.confirmed" from "inventory",
         /// The stock is unavailable or a price has changed, and nothing is reserved.
-        ReservationRejected(ReservationRejected) = "reservation.rejected",
+        ReservationRejected(ReservationRejected) = "reservation.rejected" from "inventory",
         /// The reserved stock is sold.
-        ReservationCommitted(ReservationSettled) = "reservation.committed",
+        ReservationCommitted(ReservationSettled) = "reservation.committed" from "inventory",
         /// The reserved stock is available again, or will never be reserved.
-        ReservationReleased(ReservationSettled) = "reservation.released",
+        ReservationReleased(ReservationSettled) = "reservation.released" from "inventory",
         /// The order is paid: the customer was charged, or the total is 0 and there was nothing to charge.
-        PaymentSucceeded(PaymentSucceeded) = "payment.succeeded",
+        PaymentSucceeded(PaymentSucceeded) = "payment.succeeded" from "payments",
         /// The payment was declined. The customer was not charged and will not be.
-        PaymentFailed(PaymentFailed) = "payment.failed",
+        PaymentFailed(PaymentFailed) = "payment.failed" from "payments",
         /// The payment was voided. The customer was not charged and never will be.
-        PaymentVoided(PaymentVoided) = "payment.voided",
+        PaymentVoided(PaymentVoided) = "payment.voided" from "payments",
         /// The payment provider reported, by webhook, that the status of the PaymentIntent changed. It prompts a
         /// retrieval of the PaymentIntent and is not an outcome, unlike `payment.succeeded`, `payment.failed` and
         /// `payment.voided`.
-        PaymentReported(PaymentReported) = "payment.reported",
+        PaymentReported(PaymentReported) = "payment.reported" from "payments",
         /// A refund was made, of the whole amount or a part of it. An order can have any number of refunds.
-        PaymentRefunded(PaymentRefunded) = "payment.refunded",
+        PaymentRefunded(PaymentRefunded) = "payment.refunded" from "payments",
     }
 }
 
@@ -220,18 +231,7 @@ impl EventPayload for Fact {
     }
 
     fn source(&self) -> &'static str {
-        match self {
-            Self::OrderCreated(_) | Self::CancellationRequested(_) => "orders",
-            Self::ReservationConfirmed(_)
-            | Self::ReservationRejected(_)
-            | Self::ReservationCommitted(_)
-            | Self::ReservationReleased(_) => "inventory",
-            Self::PaymentSucceeded(_)
-            | Self::PaymentFailed(_)
-            | Self::PaymentVoided(_)
-            | Self::PaymentReported(_)
-            | Self::PaymentRefunded(_) => "payments",
-        }
+        self.kind().source()
     }
 
     fn schema_version(&self) -> u32 {
@@ -249,18 +249,5 @@ impl EventPayload for Fact {
             Self::PaymentRefunded(refunded) => format!("{}/{}", self.name(), refunded.refund),
             _ => self.name().to_owned(),
         }
-    }
-}
-
-/// Returns the service that publishes events of the type `name`, such as `order.created`. The prefix of an
-/// event type names the kind of subject, and each kind is owned by one service. `None` if the prefix is
-/// unknown.
-pub fn source_of(name: &str) -> Option<&'static str> {
-    match name.split_once('.')?.0 {
-        "order" => Some("orders"),
-        "reservation" => Some("inventory"),
-        "payment" => Some("payments"),
-        "product" => Some("media"),
-        _ => None,
     }
 }

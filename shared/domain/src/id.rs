@@ -1,4 +1,4 @@
-//! Identifiers.
+//! Identifiers: UUIDs of our own, and texts that others assign.
 
 use std::fmt;
 use std::str::FromStr;

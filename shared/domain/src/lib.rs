@@ -35,6 +35,7 @@ pub mod product;
 mod readable;
 mod reason;
 pub mod reservation;
+mod source;
 mod text;
 
 pub use address::{Address, AddressLine, CountryCode, PostalCode};
@@ -52,4 +53,5 @@ pub use person::{EmailAddress, Language, PersonName};
 pub use product::{ProductFact, ProductFactKind};
 pub use readable::{OPTIONAL_TEXT_PATTERN, check_readable};
 pub use reason::{DeclineReason, Shortage, ShortageKind, VoidReason};
+pub use source::source_of;
 pub use text::InvalidText;

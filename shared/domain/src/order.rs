@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::AsRefStr;
+use strum::{AsRefStr, IntoStaticStr};
 
 use crate::details::OrderDetails;
 use crate::event::{Cause, Event};
@@ -16,8 +16,22 @@ use crate::reason::{Shortage, VoidReason};
 pub const CANCELLATION_RETRY_INTERVAL: SignedDuration = SignedDuration::from_hours(1);
 
 /// The status of an order, as shown to users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum OrderStatus {
     /// The order is accepted and being processed.
     Placed,
@@ -38,6 +52,11 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
+    /// Returns the name of the status, as in JSON.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// Returns the status of an order: that of its outcome, or else how far it has come.
     pub fn from_facts(outcome: Option<Outcome>, cancellation_requested: bool, reserved: bool) -> Self {
         match outcome {

@@ -16,9 +16,9 @@ facts! {
     /// A fact about a product.
     enum ProductFact, ProductFactKind {
         /// An image that was uploaded for the product is ready to be shown.
-        ImageReady(ImageReady) = "product.image_ready",
+        ImageReady(ImageReady) = "product.image_ready" from "media",
         /// An image that was uploaded for the product was rejected and will never be shown.
-        ImageRejected(ImageRejected) = "product.image_rejected",
+        ImageRejected(ImageRejected) = "product.image_rejected" from "media",
     }
 }
 
@@ -28,7 +28,7 @@ pub struct ImageReady {
     /// The id of the upload. A consumer that stores the image of a product keeps the one with the greatest
     /// id.
     pub upload_id: UploadId,
-    /// The image.
+    /// The image, with all of its renditions.
     pub image: Image,
 }
 
@@ -49,7 +49,7 @@ impl EventPayload for ProductFact {
     }
 
     fn source(&self) -> &'static str {
-        "media"
+        self.kind().source()
     }
 
     fn schema_version(&self) -> u32 {
@@ -102,11 +102,11 @@ pub struct Original {
 pub enum OriginalFormat {
     /// JPEG (ITU-T T.81).
     Jpeg,
-    /// PNG.
+    /// PNG (ISO/IEC 15948).
     Png,
-    /// GIF.
+    /// GIF (version 87a or 89a).
     Gif,
-    /// WebP.
+    /// WebP (RFC 9649).
     Webp,
 }
 
@@ -246,7 +246,7 @@ impl RejectReason {
 /// An upload that a client requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
-    /// The product.
+    /// The SKU of the product.
     pub sku: Sku,
     /// The id of the upload.
     pub id: UploadId,
@@ -270,7 +270,7 @@ pub enum UploadState {
     Ready {
         /// The time of completion.
         at: Timestamp,
-        /// The image.
+        /// The image, with all of its renditions.
         image: Image,
     },
     /// The image was rejected and will never be shown.

@@ -55,9 +55,9 @@ impl DeclineReason {
 /// A line that could not be reserved, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Shortage {
-    /// The product.
+    /// The SKU of the product.
     pub sku: Sku,
-    /// The reason.
+    /// The reason, with the available quantity or the current price.
     #[serde(flatten)]
     pub kind: ShortageKind,
 }

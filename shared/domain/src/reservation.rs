@@ -63,7 +63,7 @@ pub struct ProductStock {
 /// and, if `expected_price` is set, that the price has not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StockChange {
-    /// The product.
+    /// The SKU of the product.
     pub sku: Sku,
     /// The change of the available quantity.
     pub available: i64,

@@ -9,16 +9,21 @@ mod plural;
 
 use domain::{Money, TaxRate};
 use jiff::civil::Date;
+use strum::IntoStaticStr;
 
 pub use plural::PluralCategory;
 
 /// A language of documents and emails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Language {
+    #[strum(serialize = "en")]
     English,
+    #[strum(serialize = "de")]
     German,
+    #[strum(serialize = "fr")]
     French,
+    #[strum(serialize = "ja")]
     Japanese,
 }
 
@@ -38,12 +43,7 @@ impl Language {
 
     /// Returns the language code (ISO 639-1).
     pub fn code(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::German => "de",
-            Self::French => "fr",
-            Self::Japanese => "ja",
-        }
+        self.into()
     }
 
     /// Returns the base direction of its text, as the value of the HTML attribute `dir`.

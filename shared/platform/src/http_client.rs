@@ -24,7 +24,7 @@ pub trait HttpClient: Send + Sync {
 pub struct NoResponse {
     /// The host that the request was sent to.
     pub host: String,
-    /// The cause.
+    /// The cause, such as a refused connection or a timeout.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }

@@ -107,19 +107,41 @@ impl DeadLetters for Queue {
 }
 
 /// A bucket that keeps its objects in memory. A presigned URL contains the key of the object.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bucket {
+    min_part_bytes: usize,
     objects: Mutex<BTreeMap<String, Object>>,
     uploads: Mutex<BTreeMap<String, PendingUpload>>,
     ids: AtomicU64,
     /// Faults of all calls.
     pub failures: InjectedFaults,
+    /// Reads that find no object, as if it was written right afterwards.
+    pub missed_reads: InjectedFaults,
 }
 
 /// A multipart upload, the media type of its object, and the parts uploaded so far.
 type PendingUpload = (MultipartUpload, String, BTreeMap<u32, Bytes>);
 
+impl Default for Bucket {
+    fn default() -> Self {
+        Self::with_min_part_bytes(MIN_PART_BYTES)
+    }
+}
+
 impl Bucket {
+    /// An empty bucket with this minimum size of a part, except the last one. With a small one, small objects can
+    /// have several parts.
+    pub fn with_min_part_bytes(min_part_bytes: usize) -> Self {
+        Self {
+            min_part_bytes,
+            objects: Mutex::default(),
+            uploads: Mutex::default(),
+            ids: AtomicU64::default(),
+            failures: InjectedFaults::default(),
+            missed_reads: InjectedFaults::default(),
+        }
+    }
+
     /// The object with this key.
     pub fn get(&self, key: &str) -> Option<Object> {
         lock(&self.objects).get(key).cloned()
@@ -145,6 +167,9 @@ fn etag(body: &[u8]) -> String {
 impl ObjectStore for Bucket {
     async fn read(&self, key: &str, from: u64, wanted: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
         self.failures.check("reading an object")?;
+        if self.missed_reads.check("the read").is_err() {
+            return Ok(None);
+        }
         let Some(object) = self.get(key) else { return Ok(None) };
         let etag = etag(&object.body);
         if wanted.is_some_and(|wanted| wanted != etag) {
@@ -208,7 +233,7 @@ impl ObjectStore for Bucket {
             let bytes = parts.get(&part.number).context("there is no such part")?;
             anyhow::ensure!(etag(bytes) == part.etag, "the part has another ETag");
             anyhow::ensure!(
-                bytes.len() >= MIN_PART_BYTES || index + 1 == wanted.len(),
+                bytes.len() >= self.min_part_bytes || index + 1 == wanted.len(),
                 "a part is too small"
             );
             body.extend_from_slice(bytes);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::config;
 
 /// The maximum delay between two attempts. Longer delays would only postpone the alarm.
@@ -40,9 +41,48 @@ impl RetryPolicy {
     }
 }
 
+/// Limits and paces a loop that makes a call again until it succeeds.
+pub struct Retries<'a> {
+    policy: RetryPolicy,
+    clock: &'a dyn Clock,
+    attempt: u32,
+}
+
+impl<'a> Retries<'a> {
+    /// Creates the state of a loop whose first attempt starts now. `clock` waits, and has the randomness of the
+    /// waits.
+    pub fn new(policy: RetryPolicy, clock: &'a dyn Clock) -> Self {
+        Self { policy, clock, attempt: 1 }
+    }
+
+    /// Waits until the next attempt may start. Returns false at once if the last attempt has been made.
+    pub async fn wait(&mut self) -> bool {
+        if self.attempt >= self.policy.max_attempts {
+            return false;
+        }
+        self.clock.sleep(self.policy.backoff(self.attempt, self.clock.random())).await;
+        self.attempt = self.attempt.saturating_add(1);
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::SeededClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_ends_with_the_last_attempt() {
+        let policy = RetryPolicy { base_delay: Duration::from_secs(2), max_attempts: 4 };
+        let clock = SeededClock::new(1);
+        let mut retries = Retries::new(policy, &clock);
+        for _ in 0..3 {
+            assert!(retries.wait().await);
+        }
+        let waited = clock.elapsed();
+        assert!((7..=14).contains(&waited.as_secs()), "{waited:?}");
+        assert!(!retries.wait().await && clock.elapsed() == waited);
+    }
 
     #[test]
     fn the_delay_doubles_up_to_the_maximum() {

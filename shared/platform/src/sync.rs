@@ -1,4 +1,4 @@
-//! Mutexes.
+//! Mutexes that outlive the panic of a holder.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,12 +1,13 @@
 //! `search`
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws::UnsignedClient;
 use domain::OrderId;
 use platform::clock::SystemClock;
+use platform::lock;
 use search::adapters::{DynamoDbImages, DynamoDbRows, HttpProductNames};
 use search::index_order::IndexOrder;
 use search::postings::PostingsIndex;
@@ -128,11 +129,11 @@ struct RebuildJob {
 
 impl RebuildJob {
     fn counts(&self) -> Counts {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.counts).clone()
     }
 
     fn add(&self, more: Counts) {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).add(more);
+        lock(&self.counts).add(more);
     }
 
     async fn index_all(&self) -> anyhow::Result<()> {

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::fact::source_of;
-use domain::{Event, Fact, ProductFact, ProductFactKind};
+use domain::{Event, Fact, ProductFact, ProductFactKind, source_of};
 use heck::ToKebabCase;
 use serde_json::Value;
 

@@ -13,9 +13,11 @@
 //! | [`permissions`] | checks that each function has least privilege |
 //! | [`usage`] | checks that the granted permissions are exactly those that the adapters' calls need |
 //! | [`events`] | checks that subscriptions and sample events refer to events that exist |
+//! | [`contracts`] | checks that each adapter with a conditional request has a contract |
 //! | [`catalogue`] | generates the event catalogue from the types |
 //! | [`states`] | draws the state machines from the rules of `domain` |
 //! | [`packages`] | checks the dependencies between the layers |
+//! | [`services`] | checks that each service has the same files for the same things |
 //! | [`modules`] | checks the imports between the modules of a crate |
 //! | [`personal_data`] | where personal data may be stored |
 //! | [`requests`] | checks that requests meet the current rules for text |
@@ -23,6 +25,7 @@
 //! | [`words`] | texts and names use the terms of the field |
 
 pub mod catalogue;
+pub mod contracts;
 pub mod documents;
 pub mod events;
 pub mod functions;
@@ -33,6 +36,7 @@ pub mod permissions;
 pub mod personal_data;
 pub mod queues;
 pub mod requests;
+pub mod services;
 pub mod states;
 pub mod template;
 pub mod usage;

@@ -8,7 +8,7 @@ use crate::Violations;
 use crate::template::Template;
 use crate::workspace::root;
 
-/// The document.
+/// The document that lists the stores with personal data.
 const DOCUMENT: &str = "docs/PERSONAL_DATA.md";
 /// The types of the resources that store data.
 const STORES: [&str; 2] = ["AWS::DynamoDB::Table", "AWS::S3::Bucket"];

@@ -17,6 +17,9 @@
 //! [`operations_are_mapped`] reports calls that are not recognised. Resources and conditions are checked in
 //! [`permissions`](crate::permissions).
 
+mod operations;
+mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use heck::ToKebabCase;
@@ -25,52 +28,8 @@ use serde_json::Value;
 use crate::Violations;
 use crate::template::{FUNCTION, Template, list};
 use crate::workspace::Workspace;
-
-/// Operations of the SDK, and the IAM actions that they require. A transaction requires the actions of its items
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>), and so do the steps
-/// of a multipart upload (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>).
-const OPERATIONS: &[(&str, &[&str])] = &[
-    ("get_item", &["dynamodb:GetItem"]),
-    ("put_item", &["dynamodb:PutItem"]),
-    ("update_item", &["dynamodb:UpdateItem"]),
-    ("delete_item", &["dynamodb:DeleteItem"]),
-    ("query", &["dynamodb:Query"]),
-    ("scan", &["dynamodb:Scan"]),
-    ("batch_get_item", &["dynamodb:BatchGetItem"]),
-    ("batch_write_item", &["dynamodb:BatchWriteItem"]),
-    ("transact_write_items", &[]),
-    ("TransactWriteItem::put", &["dynamodb:PutItem"]),
-    ("TransactWriteItem::update", &["dynamodb:UpdateItem"]),
-    ("TransactWriteItem::delete", &["dynamodb:DeleteItem"]),
-    ("TransactWriteItem::condition_check", &["dynamodb:ConditionCheckItem"]),
-    ("get_object", &["s3:GetObject"]),
-    ("head_object", &["s3:GetObject"]),
-    (OBJECT_VERSION, &["s3:GetObjectVersion"]),
-    ("put_object", &["s3:PutObject"]),
-    ("delete_object", &["s3:DeleteObject"]),
-    ("create_multipart_upload", &["s3:PutObject"]),
-    ("upload_part", &["s3:PutObject"]),
-    ("complete_multipart_upload", &["s3:PutObject"]),
-    ("abort_multipart_upload", &["s3:AbortMultipartUpload"]),
-    (PRESIGNED_POST, &["s3:PutObject"]),
-    ("send_message", &["sqs:SendMessage"]),
-    ("change_message_visibility", &["sqs:ChangeMessageVisibility"]),
-    ("get_queue_attributes", &["sqs:GetQueueAttributes"]),
-    ("put_events", &["events:PutEvents"]),
-    ("get_secret_value", &["secretsmanager:GetSecretValue"]),
-    ("send_email", &["ses:SendEmail"]),
-    ("get_metric_data", &["cloudwatch:GetMetricData"]),
-    (SIGNED_REQUEST, &["execute-api:Invoke"]),
-];
-
-/// Requests a version of an object.
-const OBJECT_VERSION: &str = ".set_version_id(";
-/// Signs a form with which a client uploads a file (presigned POST), which the SDK does not support.
-const PRESIGNED_POST: &str = "generate_signing_key(";
-/// Signs requests to the gateway.
-const SIGNED_REQUEST: &str = "aws.signed_client(\"execute-api\"";
-/// Calls that count as operations on any receiver.
-const ANY_RECEIVER: &[&str] = &[OBJECT_VERSION, PRESIGNED_POST, SIGNED_REQUEST];
+use operations::actions_of;
+use source::{Item, items, mentions};
 
 /// Permissions that a function needs for calls that are not in its own code: a function that uses `with` may have
 /// `actions`. An empty `with` applies to every function.
@@ -232,27 +191,6 @@ pub fn operations_are_mapped(workspace: &Workspace) -> Violations {
     found
 }
 
-/// A named part of the source, and the operations that it calls.
-#[derive(Debug, Clone)]
-struct Item {
-    file: String,
-    /// A type, or a function in the form of its calls: `arbiter(`, `aws.bucket(`, `host::queue::run`.
-    name: String,
-    /// Its code, with method chains on one line.
-    text: String,
-    operations: BTreeSet<String>,
-}
-
-impl Item {
-    fn actions(&self) -> BTreeSet<&'static str> {
-        self.operations.iter().filter_map(|name| actions_of(name)).flatten().copied().collect()
-    }
-}
-
-fn actions_of(operation: &str) -> Option<&'static [&'static str]> {
-    OPERATIONS.iter().find(|(name, _)| *name == operation).map(|(_, actions)| *actions)
-}
-
 fn exception(file: &str, action: &str) -> Option<&'static Ungranted> {
     UNGRANTED.iter().find(|it| it.file == file && it.action == action)
 }
@@ -297,112 +235,6 @@ fn is_adapter(path: &str) -> bool {
     path.ends_with(".rs")
         && inside.iter().any(|part| path.contains(part))
         && !["/memory.rs", "/tests.rs"].iter().any(|end| path.ends_with(end))
-}
-
-/// Whether `text` contains `name`, and not only as a part of a longer name.
-fn mentions(text: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].chars().next_back().is_some_and(|c| is_word(c) || c == '.');
-        let after = text[at + name.len()..].chars().next().is_some_and(is_word);
-        !before && (name.ends_with('(') || !after)
-    })
-}
-
-/// The top-level items of a file; for `impl Aws`, each method is an item.
-fn items(file: &str, text: &str) -> Vec<Item> {
-    let clients = clients(text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    let mut found: Vec<Item> = Vec::new();
-    let mut index = 0;
-    while let Some(line) = lines.get(index) {
-        let Some(name) = item_name(file, line) else {
-            index += 1;
-            continue;
-        };
-        let (end, self_prefix) = if line.starts_with(' ') { ("    }", "aws.") } else { ("}", "self.") };
-        let is_one_line = line.ends_with(';') || line.ends_with('}');
-        let rest = &lines[index..];
-        let length = if is_one_line { 0 } else { rest.iter().position(|it| *it == end).unwrap_or_default() };
-        let mut text = String::new();
-        for line in rest.iter().take(length + 1).map(|line| line.trim()) {
-            let separator = if line.starts_with('.') { "" } else { " " };
-            text.extend([separator, line]);
-        }
-        let text = text.replace("Aws::from_env()?.", "aws.").replace("self.", self_prefix);
-        let operations = operations(&text, &clients);
-        match found.iter_mut().find(|item| item.name == name) {
-            Some(item) => {
-                item.text.push_str(&text);
-                item.operations.extend(operations);
-            }
-            None => found.push(Item { file: file.to_owned(), name, text, operations }),
-        }
-        index += length + 1;
-    }
-    found
-}
-
-/// The name of the item that begins with `line`.
-fn item_name(file: &str, line: &str) -> Option<String> {
-    if file == "shared/aws/src/lib.rs" {
-        if let Some((name, _)) = line.strip_prefix("    pub fn ").and_then(|rest| rest.split_once("(&self")) {
-            return Some(format!("aws.{name}("));
-        }
-        if line == "impl Aws {" {
-            return None;
-        }
-    }
-    let line = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(super) ")).unwrap_or(line);
-    let (kind, rest) = line.strip_prefix("async ").unwrap_or(line).split_once([' ', '<'])?;
-    let rest = match kind {
-        "struct" | "enum" | "type" | "trait" | "fn" => rest,
-        "impl" if line.starts_with("impl<") => rest.split_once("> ")?.1,
-        "impl" => rest,
-        _ => return None,
-    };
-    let rest = rest.split_once(" for ").filter(|_| kind == "impl").map_or(rest, |(_, owner)| owner);
-    let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let host = file.strip_prefix("shared/platform/src/host/").and_then(|file| file.strip_suffix(".rs"));
-    match (kind, host) {
-        ("fn", Some(host)) if name == "run" => Some(format!("host::{host}::run")),
-        ("fn", _) => Some(format!("{name}(")),
-        _ => Some(name),
-    }
-}
-
-/// The names of the fields that hold an SDK client.
-fn clients(text: &str) -> BTreeSet<&str> {
-    let uses_sdk = text.contains("aws_sdk_");
-    let fields = text.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once(": "));
-    fields
-        .filter(|(_, kind)| {
-            let last = kind.trim_end_matches('>').rsplit(|c: char| !c.is_alphanumeric()).next();
-            uses_sdk && last == Some("Client")
-        })
-        .map(|(name, _)| name.trim_start_matches("pub "))
-        .collect()
-}
-
-/// The operations that `text` calls: methods without arguments of a client, and the items of transactions.
-fn operations(text: &str, clients: &BTreeSet<&str>) -> BTreeSet<String> {
-    let called = |receiver: &str, end: &str| -> BTreeSet<String> {
-        let calls = text.split(receiver).skip(1).filter_map(|rest| rest.split_once(end));
-        calls
-            .map(|(name, _)| name.to_owned())
-            .filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'))
-            .collect()
-    };
-    let mut found = BTreeSet::new();
-    for client in clients {
-        found.extend(called(&format!("{client}."), "()"));
-        found.extend(called(&format!("{client}()."), "()"));
-    }
-    found.retain(|name| name != "clone" && name != "as_ref");
-    let items = called("TransactWriteItem::builder().", "(");
-    found.extend(items.into_iter().map(|name| format!("TransactWriteItem::{name}")));
-    found.extend(ANY_RECEIVER.iter().filter(|call| text.contains(**call)).map(|call| (*call).to_owned()));
-    found
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The packages of the repository and their files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ pub struct Workspace {
     pub domain_dependencies: Vec<String>,
 }
 
-/// A package.
+/// A package of the workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     /// Its name in `Cargo.toml`.
@@ -89,6 +89,17 @@ impl Workspace {
     pub fn services(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.folder.starts_with("lambdas/"))
     }
+}
+
+/// The packages of a build of the whole workspace in the repository at `root`, without its tests or with them: a line for
+/// each, with the features that cargo selects.
+///
+/// # Errors
+/// If cargo fails.
+pub fn selected_features(root: &Path, with_tests: bool) -> Result<BTreeSet<String>> {
+    let edges = if with_tests { "normal,build,dev" } else { "normal,build" };
+    let tree = cargo(root, &["tree", "--workspace", "-e", edges, "--prefix", "none", "-f", "{p} {f}"])?;
+    Ok(tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect())
 }
 
 /// The sample events of this repository, by file name without `.json`.

@@ -1,11 +1,12 @@
 //! Runs all checks on the repository: it has no violations.
 
+use ::contracts::PORTS;
 use anyhow::Result;
 use architecture::template::Template;
-use architecture::workspace::{Workspace, root, samples};
+use architecture::workspace::{Workspace, root, samples, selected_features};
 use architecture::{
-    Violations, catalogue, documents, events, functions, idempotency, modules, packages, permissions,
-    personal_data, queues, requests, usage, words,
+    Violations, catalogue, contracts, documents, events, functions, idempotency, modules, packages,
+    permissions, personal_data, queues, requests, services, usage, words,
 };
 
 #[track_caller]
@@ -125,10 +126,33 @@ fn the_layers_are_separate() -> Result<()> {
 }
 
 #[test]
+fn tests_and_builds_select_the_same_features() -> Result<()> {
+    let (built, tested) = (selected_features(root(), false)?, selected_features(root(), true)?);
+    assert!(built.len() > 100, "{built:?}");
+    assert_none(&packages::tests_select_no_other_features(&built, &tested));
+    Ok(())
+}
+
+#[test]
+fn services_have_the_same_files() -> Result<()> {
+    assert_none(&services::have_the_same_files(&Workspace::of_repository()?));
+    Ok(())
+}
+
+#[test]
 fn modules_import_no_circles_and_no_higher_floors() -> Result<()> {
     let workspace = Workspace::of_repository()?;
     assert_none(&modules::import_no_circles(&workspace));
     assert_none(&modules::import_lower_floors(&workspace));
+    Ok(())
+}
+
+#[test]
+fn each_conditional_request_has_a_contract() -> Result<()> {
+    let adapters: Vec<&str> = PORTS.iter().flat_map(|port| port.adapters).copied().collect();
+    assert_none(&contracts::cover_conditional_requests(&Workspace::of_repository()?, &adapters));
+    let suites: Vec<&str> = PORTS.iter().map(|port| port.suite).collect();
+    assert_none(&contracts::are_listed(&words::texts(root())?, &suites));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Generates images.
+//! Generates images that compress like photographs.
 
 use image::{Rgb, RgbImage};
 

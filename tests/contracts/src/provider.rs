@@ -1,6 +1,6 @@
 //! `payments::provider::Provider`: the behaviour of Stripe's PaymentIntents that the payment service relies
-//! on. The payment methods are Stripe's test cards (<https://docs.stripe.com/testing>), which every
-//! implementation supports.
+//! on. The payment methods are Stripe's test cards (<https://docs.stripe.com/testing>) and the stand-in's card whose
+//! charges are processed, which every implementation supports.
 
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub trait Control: Send + Sync {
     async fn captures(&self, order: OrderId) -> anyhow::Result<usize>;
     /// Lets an idempotency key expire, as Stripe may do after 24 hours.
     async fn forget(&self, key: &str) -> anyhow::Result<()>;
+    /// Ends the processing of a PaymentIntent: the charge succeeds or fails.
+    async fn finish_processing(&self, intent: &PaymentIntentId, is_charged: bool) -> anyhow::Result<()>;
 }
 
 /// A provider, and an order without PaymentIntents.
@@ -44,6 +46,7 @@ contract_suite!(World:
     a_cancelled_intent_is_never_charged,
     a_charged_intent_cannot_be_cancelled,
     a_declined_intent_is_not_charged_and_can_be_cancelled,
+    an_intent_in_processing_can_be_neither_confirmed_nor_cancelled_until_it_ends,
     reusing_a_key_returns_the_first_response,
     an_unknown_intent_is_a_client_error,
     an_expired_key_creates_another_intent_and_charges_no_intent_twice,
@@ -221,6 +224,33 @@ async fn a_declined_intent_is_not_charged_and_can_be_cancelled(world: &World) ->
         same("confirmed after that", after, IntentStatus::Cancelled)?;
     }
     world.ensure_charges(0).await
+}
+
+async fn an_intent_in_processing_can_be_neither_confirmed_nor_cancelled_until_it_ends(
+    world: &World,
+) -> anyhow::Result<()> {
+    for is_charged in [true, false] {
+        let card = "pm_card_processing";
+        let intent = world.create(card, &format!("{is_charged}/create")).await?;
+        for key in ["a", "a", "b"] {
+            let status = world.confirm(&intent, &format!("{is_charged}/{key}")).await?;
+            same("confirmed", status, IntentStatus::Processing)?;
+            same("cancelled", world.provider.cancel(&intent).await?, IntentStatus::Processing)?;
+            world.ensure_status(&intent, IntentStatus::Processing).await?;
+        }
+        world.control.finish_processing(&intent, is_charged).await?;
+        let after = world.provider.retrieve(&intent).await?;
+        if is_charged {
+            same("after a charge", after, IntentStatus::Succeeded)?;
+            same("cancelled too late", world.provider.cancel(&intent).await?, IntentStatus::Succeeded)?;
+        } else {
+            anyhow::ensure!(matches!(after, IntentStatus::Declined(_)), "after a failure: {after:?}");
+            same("cancelled", world.provider.cancel(&intent).await?, IntentStatus::Cancelled)?;
+        }
+        // The charge of the first of the two PaymentIntents.
+        world.ensure_charges(1).await?;
+    }
+    Ok(())
 }
 
 /// Even if the PaymentIntent has changed since: a repeated key returns the stored response.

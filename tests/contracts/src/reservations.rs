@@ -159,6 +159,11 @@ async fn no_counter_becomes_negative(world: &World) -> anyhow::Result<()> {
     )?;
     let free = change(&tea, 1, -1, 0, None);
     same("released and never held", world.reservations.write(None, &new, &[free]).await?, false)?;
+    let returned = change(&tea, 1, 0, -1, None);
+    same("returned and never sold", world.reservations.write(None, &new, &[returned]).await?, false)?;
+    let unknown = change(&sku(2)?, 1, 0, 0, None);
+    same("an unknown product", world.reservations.write(None, &new, &[unknown]).await?, false)?;
+    same("it was not created", world.products.get(&sku(2)?).await?, None)?;
     world.ensure_stock(&tea, [3, 0, 0]).await?;
     same("no reservation", world.reservations.get(order_id(1)).await?, None)?;
     world.hold_stock(order_id(1), &tea, 3).await?;

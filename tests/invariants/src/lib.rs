@@ -3,8 +3,11 @@
 //! All checks that look at the system from outside share this list of rules: the simulation checks it after
 //! every step, `shopctl audit` on any deployed stack, and `cargo xtask chaos` after its faults have
 //! stopped. This crate does no I/O: the caller fills a [`Snapshot`].
+//!
+//! [`history`] has the rules for what clients see, which the simulation and the chaos test record.
 
 mod check;
+pub mod history;
 mod rules;
 mod snapshot;
 mod transition;

@@ -16,7 +16,7 @@ use domain::order::{Order, Outcome, Settlement};
 use domain::payment::{self, IntentStatus, Payment, PaymentState, ProviderObservation};
 use domain::reservation::{ProductStock, Reservation, ReservationState};
 use domain::{
-    Attempt, Cause, Customer, DeclineReason, Fact, Lease, Line, Lines, Money, OrderDetails, OrderId,
+    Attempt, Cause, Customer, DeclineReason, Event, Fact, Lease, Line, Lines, Money, OrderDetails, OrderId,
     PaymentIntentId, Shortage, ShortageKind, Sku,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -37,6 +37,8 @@ const MAX_INTENTS: u8 = 32;
 #[derive(Debug)]
 pub(crate) struct Fixture {
     orders: Vec<(OrderId, OrderDetails)>,
+    /// The events about each order.
+    events: Vec<BTreeMap<EventKind, Event>>,
     intents: Vec<PaymentIntentId>,
     skus: [Sku; 2],
     price: Money,
@@ -66,7 +68,13 @@ impl Fixture {
         let intents = (0..MAX_INTENTS).map(|number| Ok(format!("pi_{number}").parse()?));
         let intents = intents.collect::<anyhow::Result<_>>()?;
         let cause = Cause { correlation_id: "request".parse()?, causation_id: None, traceparent: None };
-        Ok(Self { orders, intents, skus, price, cause, now })
+        let mut fixture = Self { orders, events: Vec::new(), intents, skus, price, cause, now };
+        fixture.events = (0..fixture.orders.len())
+            .map(|saga| {
+                EventKind::ALL.into_iter().map(|kind| (kind, fixture.new_event(saga, kind))).collect()
+            })
+            .collect();
+        Ok(fixture)
     }
 
     /// A time at which every unreleased lease is active.
@@ -137,6 +145,22 @@ impl Fixture {
                 Status::Succeeded => IntentStatus::Succeeded,
                 Status::Declined => IntentStatus::Declined(declined()),
                 Status::Cancelled => IntentStatus::Cancelled,
+            }),
+        }
+    }
+
+    /// The compact form of a response of the provider.
+    pub(crate) fn observed(&self, observation: &ProviderObservation) -> Observation {
+        match observation {
+            ProviderObservation::Nothing => Observation::Nothing,
+            ProviderObservation::Created(intent) => Observation::Created(self.number(intent)),
+            ProviderObservation::Refused(_) => Observation::Refused,
+            ProviderObservation::Status(status) => Observation::Status(match status {
+                IntentStatus::Unconfirmed => Status::Unconfirmed,
+                IntentStatus::Processing => Status::Processing,
+                IntentStatus::Succeeded => Status::Succeeded,
+                IntentStatus::Declined(_) => Status::Declined,
+                IntentStatus::Cancelled => Status::Cancelled,
             }),
         }
     }
@@ -269,8 +293,16 @@ impl Fixture {
         }
     }
 
-    /// The fact that an event carries.
-    pub(crate) fn fact(&self, saga: usize, event: EventKind) -> Fact {
+    /// The event of this kind about an order.
+    pub(crate) fn event(&self, saga: usize, kind: EventKind) -> &Event {
+        &self.events[saga][&kind]
+    }
+
+    fn new_event(&self, saga: usize, kind: EventKind) -> Event {
+        Event::new(self.id(saga), self.new_fact(saga, kind), self.now, self.cause.clone())
+    }
+
+    fn new_fact(&self, saga: usize, event: EventKind) -> Fact {
         let order = self.details(saga).clone();
         match event {
             EventKind::Created => Fact::OrderCreated(OrderCreated { order }),
@@ -311,7 +343,7 @@ impl Fixture {
     }
 }
 
-fn declined() -> DeclineReason {
+pub(crate) fn declined() -> DeclineReason {
     DeclineReason { code: "card_declined".to_owned(), decline_code: None }
 }
 

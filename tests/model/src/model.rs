@@ -72,6 +72,7 @@ impl Model for Protocol {
             OneEmail,
             RecordsAgree,
             FinalStays,
+            FirstReasonStays,
             EventIsNotLost,
             OrdersTerminate,
             NothingHangs

@@ -3,7 +3,7 @@
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::property::Property;
-use crate::scope::{BASE, Card, FaultKind, Scope};
+use crate::scope::{BASE, Card, FaultKind, LATE_CONFIRMATION, Scope};
 use crate::state::Function;
 
 /// A protection that is switched off, in how the rules are driven or in the input that they get.
@@ -21,6 +21,8 @@ pub enum Mutation {
     VoidWithoutCancelling,
     /// A payment is declined without its PaymentIntent being cancelled at the provider.
     DeclineWithoutCancelling,
+    /// A request to cancel a PaymentIntent that got no response counts as done.
+    UnknownIsCancelled,
     /// Releasing a missing reservation leaves no tombstone.
     NoTombstone,
     /// A reservation is written unconditionally.
@@ -49,6 +51,8 @@ pub enum Mutation {
     RemoveBeforePublish,
     /// A cancellation request is not repeated.
     RequestCancellationOnce,
+    /// A repeated cancellation request has its own reason instead of that of the first.
+    NewestReason,
 }
 
 const FAULT: Scope = Scope { faults: 1, ..BASE };
@@ -68,6 +72,7 @@ impl Mutation {
             Self::ConfirmBeforeStoring => "a PaymentIntent is confirmed before its id is stored",
             Self::VoidWithoutCancelling => "a payment is voided without cancelling its PaymentIntent",
             Self::DeclineWithoutCancelling => "a payment is declined without cancelling its PaymentIntent",
+            Self::UnknownIsCancelled => "a cancellation without a response counts as done",
             Self::NoTombstone => "releasing a missing reservation leaves no tombstone",
             Self::UnconditionalReservation => "a reservation is written unconditionally",
             Self::UnconditionalStock => "stock is taken without checking that enough is available",
@@ -82,6 +87,7 @@ impl Mutation {
             Self::TornOutbox => "the order and its outbox row are written separately",
             Self::RemoveBeforePublish => "an outbox row is removed before it is published",
             Self::RequestCancellationOnce => "a cancellation request is not repeated",
+            Self::NewestReason => "a repeated cancellation request has a reason of its own",
         }
     }
 
@@ -89,9 +95,10 @@ impl Mutation {
     pub fn violates(self) -> Property {
         match self {
             Self::ChargeWithoutLookup | Self::ConfirmBeforeStoring => Property::OneCapture,
-            Self::VoidWithoutCancelling | Self::DeclineWithoutCancelling | Self::NoTombstone => {
-                Property::RecordsAgree
-            }
+            Self::VoidWithoutCancelling
+            | Self::DeclineWithoutCancelling
+            | Self::UnknownIsCancelled
+            | Self::NoTombstone => Property::RecordsAgree,
             Self::UnconditionalReservation => Property::StockIsReserved,
             Self::UnconditionalStock => Property::StockIsConserved,
             Self::ReleaseOnCancellationRequest => Property::CapturedIsHeld,
@@ -105,6 +112,7 @@ impl Mutation {
             | Self::UnconditionalOrder => Property::FinalStays,
             Self::TornOutbox | Self::RemoveBeforePublish => Property::EventIsNotLost,
             Self::RequestCancellationOnce => Property::OrdersTerminate,
+            Self::NewestReason => Property::FirstReasonStays,
         }
     }
 
@@ -113,6 +121,7 @@ impl Mutation {
         let scope = match self {
             Self::UnconditionalPayment | Self::NoTombstone | Self::ReleaseOnCancellationRequest => CANCELLED,
             Self::VoidWithoutCancelling => Scope { faults: 1, fault_kinds: &[FaultKind::Stall], ..CANCELLED },
+            Self::UnknownIsCancelled => LATE_CONFIRMATION,
             Self::DeclineWithoutCancelling => {
                 Scope { cards: &[Card::Succeeds, Card::Declines], fault_kinds: &[FaultKind::Stall], ..FAULT }
             }
@@ -126,6 +135,7 @@ impl Mutation {
             Self::RequestCancellationOnce => {
                 Scope { faults: 2, fault_kinds: &[FaultKind::DeadLetter], ..BASE }
             }
+            Self::NewestReason => Scope { faults: 1, fault_kinds: &[FaultKind::DeadLetter], ..CANCELLED },
             Self::UnconditionalOrder => Scope { deferred: &[Function::SendEmail], ..CANCELLED },
             _ => FAULT,
         };

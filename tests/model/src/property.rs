@@ -1,10 +1,11 @@
 //! The properties that every reachable state must satisfy.
 
+use domain::VoidReason;
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::drive::Protocol;
 use crate::state::{
-    Email, EventKind, Function, OrderOutcome, PaymentStatus, ReservationStatus, Saga, State, Status,
+    Email, Ending, EventKind, Function, OrderOutcome, PaymentStatus, ReservationStatus, Saga, State, Status,
 };
 
 /// A property of every reachable state.
@@ -27,6 +28,8 @@ pub enum Property {
     RecordsAgree,
     /// A final state does not change.
     FinalStays,
+    /// Every record and every event has the reason of the first cancellation request.
+    FirstReasonStays,
     /// The event of a write stays in the outbox until it is published.
     EventIsNotLost,
     /// When nothing is left to do, every order is final, even if dead-letter messages were never redriven.
@@ -55,6 +58,7 @@ impl Property {
             Self::OneEmail => "an email is sent once, except after a lost response or a lost sender",
             Self::RecordsAgree => "records, provider and events do not contradict each other",
             Self::FinalStays => "a final state does not change",
+            Self::FirstReasonStays => "records and events have the reason of the first cancellation request",
             Self::EventIsNotLost => "the event of a write is in the outbox or was published",
             Self::OrdersTerminate => "when nothing is left to do, every order is final",
             Self::NothingHangs => {
@@ -98,6 +102,9 @@ impl Property {
             }),
             Self::RecordsAgree => state.sagas.iter().all(|saga| records_agree(protocol, saga)),
             Self::FinalStays => each(|saga| !saga.history.final_state_changed),
+            Self::FirstReasonStays => {
+                each(|saga| reasons(saga).all(|reason| Some(reason) == saga.history.first_reason))
+            }
             Self::EventIsNotLost => each(|saga| {
                 let Some(order) = saga.order else { return true };
                 let created = saga.outbox.contains(&EventKind::Created) || saga.history.created_published;
@@ -128,6 +135,28 @@ fn is_at_rest(protocol: &Protocol, state: &State) -> bool {
         at_rest
     });
     at_rest
+}
+
+/// The reasons for not charging an order, in its records and in the messages about it.
+fn reasons(saga: &Saga) -> impl Iterator<Item = VoidReason> {
+    let event = |event: &EventKind| match event {
+        EventKind::CancellationRequested(reason) | EventKind::Voided(reason) => Some(*reason),
+        _ => None,
+    };
+    let payment = match saga.payment.map(|row| row.status) {
+        Some(
+            PaymentStatus::Charging { ending: Some(Ending::Void(reason)), .. }
+            | PaymentStatus::Voided(reason),
+        ) => Some(reason),
+        _ => None,
+    };
+    let outcome = match saga.order.and_then(|order| order.outcome) {
+        Some(OrderOutcome::Voided(reason)) => Some(reason),
+        _ => None,
+    };
+    let requested = saga.order.and_then(|order| order.cancellation);
+    let messages = saga.queues.iter().chain(&saga.dead_letters).map(|message| &message.event);
+    messages.chain(&saga.outbox).filter_map(event).chain([payment, outcome, requested].into_iter().flatten())
 }
 
 fn stock_is_reserved(protocol: &Protocol, state: &State) -> bool {

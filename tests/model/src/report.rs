@@ -1,7 +1,7 @@
 //! Describes counterexamples for people.
 
 use domain::FactKind;
-use domain::payment::Step;
+use payments::finalization::{Next, ProviderRequest};
 
 use crate::action::{Action, Fault};
 use crate::drive::Protocol;
@@ -157,9 +157,9 @@ fn describe_payment_step(
     card: Option<Card>,
 ) -> String {
     let number = |intent: &domain::PaymentIntentId| protocol.intent_number(intent) + 1;
-    match protocol.next_payment_step(saga, attempt) {
-        Some(Step::Write(written)) => {
-            let row = protocol.payment_row(&written);
+    let query = match protocol.pending_payment_call(saga, attempt) {
+        Some(Next::Write(write)) => {
+            let row = protocol.payment_row(&write.payment);
             let overwrites =
                 state.sagas[saga].payment.is_some_and(|before| before.version + 1 != row.version);
             let says = match row.status {
@@ -175,16 +175,20 @@ fn describe_payment_step(
                 crate::state::PaymentStatus::Charging { .. } => "charging",
             };
             let over = if overwrites { ", overwriting a concurrent change" } else { "" };
-            format!("writes the payment: {says}{over}")
+            return format!("writes the payment: {says}{over}");
         }
-        Some(Step::CreateIntent { .. }) if card == Some(Card::Unknown) => {
+        Some(Next::Ask(query)) => query,
+        other => return other.map_or("ends", |next| next.name()).to_owned(),
+    };
+    match query.request {
+        ProviderRequest::Create(_) if card == Some(Card::Unknown) => {
             "requests a PaymentIntent: the provider refuses the card".to_owned()
         }
-        Some(Step::CreateIntent { .. }) => {
+        ProviderRequest::Create(_) => {
             format!("creates PaymentIntent {}", state.sagas[saga].intents.len() + 1)
         }
-        Some(Step::Retrieve(intent)) => format!("retrieves PaymentIntent {}", number(&intent)),
-        Some(Step::Confirm { intent, .. }) => {
+        ProviderRequest::Retrieve(intent) => format!("retrieves PaymentIntent {}", number(&intent)),
+        ProviderRequest::Confirm { intent, .. } => {
             let how = match card {
                 Some(Card::Succeeds) => "the customer is charged",
                 Some(Card::Declines) => "it is declined",
@@ -193,8 +197,10 @@ fn describe_payment_step(
             };
             format!("confirms PaymentIntent {}: {how}", number(&intent))
         }
-        Some(Step::Cancel(intent)) => format!("cancels PaymentIntent {}", number(&intent)),
-        _ => "treats its PaymentIntent as cancelled".to_owned(),
+        ProviderRequest::Cancel(_) if protocol.skips_pending_cancellation(attempt) => {
+            "treats its PaymentIntent as cancelled".to_owned()
+        }
+        ProviderRequest::Cancel(intent) => format!("cancels PaymentIntent {}", number(&intent)),
     }
 }
 

@@ -76,7 +76,7 @@ impl Saga {
         }
         for attempt in &mut self.attempts {
             match &mut attempt.work {
-                Work::Pay { read: Some(row), .. } | Work::ReleasePaymentLease { read: row } => {
+                Work::Pay { read: Some(row), .. } | Work::ReleasePaymentLease { read: row, .. } => {
                     expire_lease(row);
                 }
                 _ => {}

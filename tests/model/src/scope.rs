@@ -59,6 +59,8 @@ pub struct Scope {
     pub faults: u8,
     /// The kinds of fault that may happen.
     pub fault_kinds: &'static [FaultKind],
+    /// The functions whose attempts suffer faults; all of them if it is empty.
+    pub faulty: &'static [Function],
     /// The maximum number of cancellations by customers, each at any time.
     pub cancellations: u8,
     /// The maximum number of expiries of orders in progress, each at any time.
@@ -83,6 +85,7 @@ pub const BASE: Scope = Scope {
     cards: &[Card::Succeeds],
     faults: 0,
     fault_kinds: ALL_FAULT_KINDS,
+    faulty: &[],
     cancellations: 0,
     expiries: 0,
     max_identical_messages: 1,
@@ -103,6 +106,18 @@ pub enum Size {
 
 const ONE: Scope = Scope { cards: &[Card::Succeeds, Card::Declines], ..BASE };
 const TWO: Scope = Scope { orders: &[[1, 0], [1, 1]], deferred: SINKS, ..BASE };
+
+/// A confirmation that arrives late, and a cancellation whose request or response is lost: two faults, both of the
+/// payment functions. The settlement and the email follow the outcome of the payment, which this scope is about.
+pub const LATE_CONFIRMATION: Scope = Scope {
+    name: "one payment, two faults of it, a cancellation",
+    faults: 2,
+    fault_kinds: &[FaultKind::Stall, FaultKind::NoResponse],
+    faulty: &[Function::ProcessPayment, Function::VoidPayment],
+    cancellations: 1,
+    excluded: &[Function::SettleReservation, Function::SendEmail],
+    ..BASE
+};
 
 const SMALL: &[Scope] = &[
     BASE,
@@ -125,6 +140,7 @@ const SMALL: &[Scope] = &[
         ..BASE
     },
     Scope { name: "one order, out of stock, two faults", stock: [1, 0], faults: 2, ..BASE },
+    LATE_CONFIRMATION,
     Scope { name: "two orders for one unit", ..TWO },
 ];
 

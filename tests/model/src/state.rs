@@ -61,6 +61,25 @@ pub enum EventKind {
     Voided(VoidReason),
 }
 
+impl EventKind {
+    /// All kinds, with every reason.
+    pub const ALL: [Self; 13] = [
+        Self::Created,
+        Self::CancellationRequested(VoidReason::CustomerRequest),
+        Self::CancellationRequested(VoidReason::Expired),
+        Self::CancellationRequested(VoidReason::Provider),
+        Self::Confirmed,
+        Self::Rejected,
+        Self::Committed,
+        Self::Released,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Voided(VoidReason::CustomerRequest),
+        Self::Voided(VoidReason::Expired),
+        Self::Voided(VoidReason::Provider),
+    ];
+}
+
 /// A message in the queue of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Message {
@@ -290,6 +309,8 @@ pub enum Work {
     ReleasePaymentLease {
         /// The record that was read.
         read: PaymentRow,
+        /// Whether the message then goes to the dead-letter queue at once.
+        is_refused: bool,
     },
     /// `track-order` applies the event to the order.
     Track {
@@ -323,7 +344,7 @@ pub enum Work {
     },
     /// An event is published, and the message is acknowledged.
     Publish(
-        /// The event.
+        /// The event that the handler returned.
         EventKind,
     ),
 }
@@ -386,6 +407,8 @@ pub struct History {
     pub final_state_changed: bool,
     /// A rule refused a request, which happens only if two records contradict each other.
     pub contradiction: bool,
+    /// The reason of the first cancellation request that was written.
+    pub first_reason: Option<VoidReason>,
 }
 
 /// The counters of one product.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use heck::ToUpperCamelCase;
 use partners::event::Payload;
-use platform::http::route::{Parameter, ParameterLocation, ResponseDescription};
+use platform::http::route::{Parameter, ResponseDescription};
 use platform::http::{Access, Operation, OperationDescription, Problem, Scope};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -207,14 +207,9 @@ impl Writer {
     }
 
     fn parameter(&mut self, parameter: &Parameter) -> Value {
-        let location = match parameter.location {
-            ParameterLocation::Path => "path",
-            ParameterLocation::Query => "query",
-            ParameterLocation::Header => "header",
-        };
         json!({
             "name": parameter.name,
-            "in": location,
+            "in": parameter.location.as_ref(),
             "required": parameter.required,
             "description": parameter.description,
             "schema": (parameter.schema)(&mut self.request_schemas),

@@ -117,7 +117,7 @@ fn describe(operation: &Operation, method: &Method, api: &Api, wired: &Wiring) -
         .iter()
         .filter(|parameter| parameter.required && is_checked(parameter.location))
         .map(|parameter| {
-            let location = if parameter.location == ParameterLocation::Path { "path" } else { "header" };
+            let location = parameter.location.as_ref();
             json!({ "name": parameter.name, "in": location, "required": true, "schema": { "type": "string" } })
         })
         .collect();

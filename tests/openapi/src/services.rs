@@ -7,10 +7,9 @@ use async_trait::async_trait;
 use axum::Router;
 use inventory::adapters::memory::InMemoryInventory;
 use invoices::adapters::memory::InMemoryInvoices;
-use jiff::Timestamp;
 use media::adapters::memory::{InMemoryImages, UnsignedForms};
+use operations::adapters::memory::InMemoryReports;
 use operations::report::{Report, Step, StepReport};
-use operations::store::Reports;
 use orders::adapters::memory::InMemoryOrders;
 use orders::quota::OrderLimit;
 use partners::adapters::memory::{
@@ -212,21 +211,12 @@ fn media() -> Service {
 
 /// The health check, with a report that was written just now and found everything healthy.
 fn operations() -> Service {
-    struct Healthy;
-    #[async_trait]
-    impl Reports for Healthy {
-        async fn last(&self) -> anyhow::Result<Option<Report>> {
-            let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
-            Ok(Some(Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false }))
-        }
-        async fn awaited_since(&self, now: Timestamp) -> anyhow::Result<Timestamp> {
-            Ok(now)
-        }
-        async fn save(&self, _: &Report) -> anyhow::Result<()> {
-            Ok(())
-        }
-    }
-    let api = operations::api::Api { reports: Arc::new(Healthy), clock: Arc::new(SystemClock) };
+    let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
+    let report = Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false };
+    let api = operations::api::Api {
+        reports: Arc::new(InMemoryReports::with(report)),
+        clock: Arc::new(SystemClock),
+    };
     Service {
         name: "operations",
         description: "The health of the shop.",
@@ -239,7 +229,7 @@ fn reference() -> Service {
     Service {
         name: "reference",
         description: "The API contract itself.",
-        apis: vec![Api { function: "serve-reference", operations: reference::routes().operations() }],
-        router: reference::router(),
+        apis: vec![Api { function: "serve-reference", operations: reference::api::routes().operations() }],
+        router: reference::api::router(),
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::claim::{Claim, Status};
+use domain::{OrderDetails, OrderId};
 use invariants::Email as SentEmail;
 use jiff::Timestamp;
+use localization::Language;
 use notifications::mail::Email;
 use notifications::names::ProductNames;
 use notifications::send::SendEmail;
@@ -71,16 +73,31 @@ struct Outgoing {
     ports: Ports,
 }
 
+impl Outgoing {
+    /// An email is in the language of the customer, and states the total as that language writes it.
+    fn check_language(&self, details: &OrderDetails, email: &Email) {
+        let language = Language::from_preference(details.customer.language.as_ref());
+        let attribute = format!("lang=\"{}\"", language.code());
+        if !email.html.contains(&attribute) || !email.text.contains(&language.format_money(details.total)) {
+            let (to, language) = (&email.to, language.code());
+            self.ports
+                .world
+                .report_violation(format!("the email to {to:?} is not in {language}: {}", email.text));
+        }
+    }
+}
+
 #[async_trait]
 impl Mailer for Outgoing {
     async fn send(&self, email: &Email) -> Result<Delivery, EffectError> {
         let (world, kind) = (Arc::clone(&self.ports.world), email.kind.as_ref().to_owned());
-        // Every order of a run has a different customer.
-        let orders = world.orders.all().into_values();
-        let order = orders
-            .map(|order| (order.id, order.details.customer.email))
-            .find(|(_, address)| *address == email.to);
-        let Some((order, _)) = order else {
+        // The health check places several orders as one customer, so the address is not enough.
+        let is_about = |(id, details): &(OrderId, OrderDetails)| {
+            details.customer.email == email.to && email.text.contains(&id.to_string())
+        };
+        let own = world.orders.all().into_values().map(|order| (order.id, order.details));
+        let found = own.chain(world.observed.foreign_orders()).find(is_about);
+        let Some((order, details)) = found else {
             world.report_violation(format!("an email is sent to {:?}, who has no order", email.to));
             return Err(anyhow::anyhow!("no such customer").into());
         };
@@ -93,6 +110,7 @@ impl Mailer for Outgoing {
                 "the email `{kind}` of order {order} is sent again, although it is recorded as sent"
             ));
         }
+        self.check_language(&details, email);
         let sent = self.ports.caller.call("mailer.send", move || {
             lock(&world.emails).push(SentEmail { order_id: order, kind: kind.clone() });
             world.check_order(order);

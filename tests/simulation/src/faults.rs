@@ -64,15 +64,50 @@ pub struct FaultRates {
     pub lose_webhook: f64,
     /// The provider sends a webhook much later.
     pub delay_webhook: f64,
+    /// Somebody sends a forged webhook, or the provider sends one about a PaymentIntent that is not ours.
+    pub foreign_report: f64,
+    /// A person cancels a PaymentIntent at the provider.
+    pub cancel_intent: f64,
+    /// The provider processes a payment for another minute.
+    pub slow_processing: f64,
+    /// A publisher repeats an event of the bus with other contents.
+    pub contradict: f64,
+    /// An event has the schema of an earlier release.
+    pub old_schema: f64,
+    /// The clock of a function is set, forwards or backwards, while it runs.
+    pub clock_jump: f64,
     /// The maximum latency of a call without a fault, in microseconds.
     pub latency: u64,
     /// The maximum clock skew of a function in either direction, in milliseconds.
     pub skew: i64,
+    /// The prefix of the calls that fail more often than all others, such as `provider.`.
+    pub focus: Option<&'static str>,
+    /// The maximum duration of a delay or a stall.
+    pub max_delay: Duration,
+}
+
+/// The maximum clock skew that the services assume, in milliseconds: less than a quarter of a minute.
+const MAX_SKEW: i64 = 14_900;
+/// The probability of a fault of a call in the focus.
+const FOCUSED: f64 = 0.3;
+/// The maximum duration of a delay or a stall in a run with short faults.
+const SHORT_DELAY: Duration = Duration::from_secs(60);
+/// The maximum duration of a delay or a stall in any other run.
+const LONG_DELAY: Duration = Duration::from_secs(3600);
+
+impl Fault {
+    /// How long the fault lasts: the delay or the stall, otherwise zero.
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::Delayed(time) | Self::Stall(time) => time,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 impl FaultRates {
-    /// Draws random probabilities.
-    pub fn random(rng: &mut fastrand::Rng) -> Self {
+    /// Draws random probabilities. `is_short` limits the duration of each fault to a minute.
+    pub fn random(rng: &mut fastrand::Rng, is_short: bool) -> Self {
         let mut rate = || match rng.u8(0..10) {
             0..=4 => 0.0,
             5..=6 => 0.01,
@@ -95,52 +130,75 @@ impl FaultRates {
             skip_row: rate(),
             disconnect: rate(),
             delay_webhook: rate(),
+            foreign_report: rate(),
+            cancel_intent: rate() / 4.0,
+            slow_processing: rate() * 2.0,
+            contradict: rate() * 2.0,
+            old_schema: rate(),
+            clock_jump: rate(),
             lose_webhook: [0.0, 0.5, 1.0][rng.usize(0..3)],
             latency: [5_000, 50_000, 2_000_000][rng.usize(0..3)],
-            skew: [0, 500, 5_000][rng.usize(0..3)],
+            skew: [0, 500, 5_000, MAX_SKEW][rng.usize(0..4)],
+            focus: [None, None, Some("provider."), Some("payments."), Some("reservations."), Some("bus.")]
+                [rng.usize(0..6)],
+            max_delay: if is_short { SHORT_DELAY } else { LONG_DELAY },
         }
     }
 
     /// Draws the fault of one call.
-    pub fn fault(&self, rng: &mut fastrand::Rng) -> Fault {
+    pub fn fault(&self, call: &str, rng: &mut fastrand::Rng) -> Fault {
+        if self.focus.is_some_and(|prefix| call.starts_with(prefix)) && rng.f64() < FOCUSED {
+            let kind = rng.usize(0..7);
+            return self.fault_of_kind(kind, rng);
+        }
         let mut roll = rng.f64();
-        let mut hit = |rate: f64| {
+        let rates = [
+            self.fail_before,
+            self.fail_after,
+            self.sdk_retry,
+            self.hang,
+            self.delayed_effect,
+            self.kill,
+            self.stall,
+        ];
+        let drawn = rates.into_iter().position(|rate| {
             roll -= rate;
             roll < 0.0
-        };
-        if hit(self.fail_before) {
-            Fault::FailBefore
-        } else if hit(self.fail_after) {
-            Fault::FailAfter
-        } else if hit(self.sdk_retry) {
-            Fault::RetriedBySdk
-        } else if hit(self.hang) {
-            let client_timeout = rng.bool().then(|| Duration::from_millis(rng.u64(1_000..20_000)));
-            Fault::Hang { takes_effect: rng.bool(), client_timeout }
-        } else if hit(self.delayed_effect) {
-            Fault::Delayed(Duration::from_millis(rng.u64(100..600_000)))
-        } else if hit(self.kill) {
-            Fault::Kill { takes_effect: rng.bool() }
-        } else if hit(self.stall) {
-            Fault::Stall(Duration::from_millis(rng.u64(1_000..900_000)))
-        } else {
-            Fault::None
+        });
+        drawn.map_or(Fault::None, |kind| self.fault_of_kind(kind, rng))
+    }
+
+    fn fault_of_kind(&self, kind: usize, rng: &mut fastrand::Rng) -> Fault {
+        let mut up_to = |max: u64| Duration::from_millis(rng.u64(100..max)).min(self.max_delay);
+        match kind {
+            0 => Fault::FailBefore,
+            1 => Fault::FailAfter,
+            2 => Fault::RetriedBySdk,
+            3 => {
+                let client_timeout = rng.bool().then(|| Duration::from_millis(rng.u64(1_000..20_000)));
+                Fault::Hang { takes_effect: rng.bool(), client_timeout }
+            }
+            4 => Fault::Delayed(up_to(600_000)),
+            5 => Fault::Kill { takes_effect: rng.bool() },
+            _ => Fault::Stall(up_to(900_000)),
         }
     }
 }
 
 /// The faults of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
     /// No faults. Every call takes the same time.
     NoFaults,
-    /// Random faults.
+    /// Faults at random calls, at the given rates.
     Random(FaultRates),
-    /// A single fault, at one call.
-    Once {
-        /// The number of the call, from 1.
-        call: u64,
-        /// The fault of this call.
-        fault: Fault,
-    },
+    /// These faults, each at the call with this number, from 1. Every call takes the same time.
+    At(Vec<(u64, Fault)>),
+}
+
+impl Plan {
+    /// A single fault, at the call with this number, from 1.
+    pub fn once(call: u64, fault: Fault) -> Self {
+        Self::At(vec![(call, fault)])
+    }
 }

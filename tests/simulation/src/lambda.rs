@@ -1,38 +1,43 @@
-//! The Lambda service: it invokes the functions with messages and rows, ends invocations that time out, and
-//! processes their responses.
+//! The Lambda service: it invokes the functions with messages, changes and requests, ends invocations that time
+//! out, and processes their responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::channel::oneshot;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use platform::host::queue::Message;
 use platform::lock;
 
-use crate::functions::{self, Answer, Api};
+use serde_json::Value;
+
 use crate::mutation::Mutation;
 use crate::ports::Ports;
 use crate::queue::DeadLetter;
+use crate::services::handler::{Batch, Changes, Handler, respond};
+use crate::services::{self, Function};
 use crate::world::World;
 
 /// After which time an abandoned invocation is killed.
 const MAX_ZOMBIE_LIFETIME: Duration = Duration::from_secs(1800);
 
-/// Starts an invocation, and ends it after `limit`. `done` gets the response; or `None` after a timeout, or
+/// Starts an invocation, and ends it after the function's timeout. `done` gets the response; or `None` after a timeout, or
 /// if the function is killed. A function that is stalled at the timeout may resume later; its response is
 /// discarded.
 fn invoke<T: Send + 'static>(
     world: &Arc<World>,
-    function: &'static str,
-    limit: Duration,
-    work: impl FnOnce(Ports) -> futures::future::BoxFuture<'static, T>,
+    function: Function,
+    work: impl FnOnce(Handler, Duration) -> BoxFuture<'static, T>,
     done: impl FnOnce(Option<T>) + Send + 'static,
 ) {
-    let caller = world.sim.new_caller(function);
+    let limit = world.wiring.timeout_of(function.name);
+    let caller = world.sim.new_caller(function.name);
     let ports = Ports { caller: caller.clone(), world: Arc::clone(world) };
-    let work = work(ports);
+    let work = work((function.assemble)(&ports), limit);
     let completion = Completion::new(world, done);
     let at_end = completion.clone();
     let task = world.sim.scheduler.spawn(async move {
@@ -115,6 +120,7 @@ pub fn poll_queue(world: &Arc<World>, queue: usize, wait: Duration) {
 }
 
 fn deliver_messages(world: &Arc<World>, index: usize) {
+    let Some(function) = world.queue_function(index) else { return };
     let now = world.sim.scheduler.now();
     let mut queues = lock(&world.queues);
     let Some(queue) = queues.get_mut(index) else { return };
@@ -133,8 +139,7 @@ fn deliver_messages(world: &Arc<World>, index: usize) {
             attempt: message.receive_count,
         })
         .collect();
-    let (function, visibility) =
-        (functions::binary(&queue.subscription.function), queue.subscription.visibility);
+    let visibility = queue.subscription.visibility;
     drop(queues);
     if more {
         poll_queue(world, index, world.sim.random_delay(Duration::from_millis(200)));
@@ -147,13 +152,14 @@ fn deliver_messages(world: &Arc<World>, index: usize) {
         .iter()
         .filter_map(|message| Some((message.id.clone(), message.receipt_handle.parse().ok()?)))
         .collect();
-    let limit = world.wiring.timeout;
     let answered = Arc::clone(world);
     invoke(
         world,
         function,
-        limit,
-        |ports| Box::pin(functions::batch(ports, index, batch, limit)),
+        |handler, timeout| match handler {
+            Handler::Queue(run) => run(Batch { queue: index, messages: batch, timeout }),
+            _ => unreachable!("{} reads no queue", function.name),
+        },
         move |failures: Option<Vec<String>>| {
             let Some(mut failures) = failures else { return };
             if answered.has_mutation(Mutation::ReportFailureAsSuccess) {
@@ -181,11 +187,16 @@ pub fn extend_visibility(world: &Arc<World>, queue: usize, receipt: u64, wait: D
 
 /// Sends a message to the dead-letter queue.
 pub fn send_to_dlq(world: &Arc<World>, queue: usize, letter: DeadLetter) {
-    let function = lock(&world.queues).get(queue).map(|queue| queue.subscription.function.clone());
-    let too_late =
-        world.email_replay_expired.load(Ordering::Relaxed) && function.as_deref() == Some("SendEmail");
-    if letter.kind != "exhausted" && !too_late {
-        world.report_violation(format!("a message went to the DLQ as {}: {}", letter.kind, letter.error));
+    let is_refused = letter.kind != "exhausted";
+    if is_refused && world.contradicts_order(&letter.body) {
+        // To redrive it would have the same result.
+        return world.sim.log(|| format!("a contradiction is refused: {}", letter.error));
+    }
+    let service = services::function(letter.function).map(|function| function.service);
+    let may_reject = service.is_some_and(|service| service.may_reject(world, &letter));
+    if is_refused && !may_reject {
+        let DeadLetter { function, kind, error, .. } = &letter;
+        world.report_violation(format!("{function} sent a message to the DLQ as {kind}: {error}"));
     }
     if let Some(queue) = lock(&world.queues).get_mut(queue) {
         queue.dead_letters.push(letter);
@@ -210,78 +221,155 @@ pub fn redrive(world: &Arc<World>) -> usize {
     count
 }
 
-/// Invokes the relay with the rows of the stream, after `wait`.
-pub fn poll_stream(world: &Arc<World>, wait: Duration) {
+/// Invokes the function of a stream with its changes, after `wait`.
+pub fn poll_stream(world: &Arc<World>, stream: usize, wait: Duration) {
     let polled = Arc::clone(world);
-    world.sim.scheduler.schedule(wait, move || deliver_rows(&polled));
+    world.sim.scheduler.schedule(wait, move || deliver_changes(&polled, stream));
 }
 
-fn deliver_rows(world: &Arc<World>) {
-    let mut stream = lock(&world.stream);
-    if stream.is_processing || stream.rows.is_empty() {
+fn deliver_changes(world: &Arc<World>, index: usize) {
+    let (Some(function), Some(mapping)) = (world.stream_function(index), world.wiring.streams.get(index))
+    else {
+        return;
+    };
+    let mut streams = lock(&world.streams);
+    let Some(stream) = streams.get_mut(index) else { return };
+    if stream.is_processing || stream.changes.is_empty() {
         return;
     }
-    // The first row has exhausted its attempts: the stream skips it, and it stays in the table.
-    if stream.attempts > world.wiring.stream_max_attempts {
-        stream.rows.pop_front();
+    // The first change has exhausted its attempts: the stream skips it.
+    if stream.attempts > mapping.max_attempts {
+        stream.exhausted.extend(stream.changes.pop_front());
         stream.attempts = 0;
     }
-    let rows: Vec<_> = stream.rows.iter().take(world.wiring.stream_batch).cloned().collect();
-    if rows.is_empty() {
+    let changes: Vec<_> = stream.changes.iter().take(mapping.batch_size).cloned().collect();
+    if changes.is_empty() {
         return;
     }
     stream.is_processing = true;
     stream.attempts = stream.attempts.saturating_add(1);
-    drop(stream);
-    let limit = world.wiring.timeout;
+    drop(streams);
     let answered = Arc::clone(world);
-    let count = rows.len();
+    let count = changes.len();
     invoke(
         world,
-        "relay-outbox",
-        limit,
-        |ports| Box::pin(functions::relay(ports, rows, limit)),
+        function,
+        |handler, timeout| match handler {
+            Handler::Stream(run) => run(Changes { changes, timeout }),
+            _ => unreachable!("{} reads no stream", function.name),
+        },
         move |failed: Option<Option<String>>| {
-            let mut stream = lock(&answered.stream);
+            let mut streams = lock(&answered.streams);
+            let Some(stream) = streams.get_mut(index) else { return };
             stream.is_processing = false;
             if let Some(failed) = failed {
                 for _ in 0..count {
-                    if stream.rows.front().is_none_or(|row| Some(&row.sequence_number) == failed.as_ref()) {
+                    if stream.changes.front().is_none_or(|row| Some(&row.sequence_number) == failed.as_ref())
+                    {
                         break;
                     }
-                    stream.rows.pop_front();
+                    stream.changes.pop_front();
                     stream.attempts = 0;
                 }
             }
             let wait = Duration::from_secs(1).saturating_mul(stream.attempts.clamp(1, 60));
-            let more = !stream.rows.is_empty();
-            drop(stream);
+            let more = !stream.changes.is_empty();
+            drop(streams);
             if more {
-                poll_stream(&answered, wait);
+                poll_stream(&answered, index, wait);
             }
         },
     );
 }
 
-/// Invokes the scheduled function.
-pub fn run_schedule(world: &Arc<World>) {
-    let limit = world.wiring.timeout;
-    invoke(world, "expire-orders", limit, |ports| Box::pin(functions::expire(ports)), drop);
+/// Invokes the functions whose schedules fell due since the last call.
+pub fn run_schedules(world: &Arc<World>) {
+    let now = world.sim.now();
+    let last = std::mem::replace(&mut *lock(&world.schedules_run_at), now);
+    for schedule in &world.wiring.schedules {
+        let Some(function) = world.running(&schedule.function) else { continue };
+        if schedule.times.fell_due(last, now) && function.service.has_work(world, function.name) {
+            run_job(world, function, Value::Null, schedule.max_retries);
+        }
+    }
 }
 
-/// Invokes a function behind the API. The receiver gets the response, or is cancelled if the invocation ends
-/// without one.
-pub fn invoke_api(world: &Arc<World>, api: Api, request: Request<Bytes>) -> Answer {
-    let (sender, answer) = oneshot::channel();
-    let limit = world.wiring.api_timeout;
+/// Invokes a scheduled function asynchronously: after a failure, Lambda waits one minute, then two, and retries
+/// <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html>.
+pub fn run_job(world: &Arc<World>, function: Function, input: Value, retries: u32) {
+    attempt_job(world, function, input, retries, 1);
+}
+
+fn attempt_job(world: &Arc<World>, function: Function, input: Value, retries: u32, attempt: u32) {
+    let (answered, again) = (Arc::clone(world), input.clone());
+    world.running_jobs.fetch_add(1, Ordering::Relaxed);
     invoke(
         world,
-        api.binary(),
-        limit,
-        |ports| Box::pin(api.answer(ports, request)),
+        function,
+        |handler, _| match handler {
+            Handler::Job(job) => async move { job.run(input).await }.boxed(),
+            _ => unreachable!("{} runs on no schedule", function.name),
+        },
+        move |result: Option<anyhow::Result<Value>>| {
+            answered.running_jobs.fetch_sub(1, Ordering::Relaxed);
+            if let Some(Ok(_)) = result {
+                lock(&answered.failed_jobs).remove(function.name);
+            } else if attempt <= retries {
+                let wait = Duration::from_secs(60).saturating_mul(attempt);
+                let later = Arc::clone(&answered);
+                answered.sim.scheduler.schedule_in_flight(wait, move || {
+                    attempt_job(&later, function, again, retries, attempt.saturating_add(1));
+                });
+            } else {
+                lock(&answered.failed_jobs).insert(function.name);
+            }
+        },
+    );
+}
+
+/// The receiving end of a response.
+pub type Answer = oneshot::Receiver<Response<Bytes>>;
+
+/// Invokes a function behind the API, by the name of its binary. The receiver gets the response, or is cancelled
+/// if the invocation ends without one.
+pub fn invoke_api(world: &Arc<World>, name: &'static str, request: Request<Bytes>) -> Answer {
+    let (sender, answer) = oneshot::channel();
+    let Some(function) = services::function(name) else {
+        unreachable!("the simulation has no function {name}")
+    };
+    invoke(
+        world,
+        function,
+        |handler, _| match handler {
+            Handler::Api(router) => respond(router, request).boxed(),
+            _ => unreachable!("{name} is not behind the API"),
+        },
         move |answered: Option<anyhow::Result<Response<Bytes>>>| {
             if let Some(Ok(response)) = answered {
                 drop(sender.send(response));
+            }
+        },
+    );
+    answer
+}
+
+/// Invokes a function as an AWS service that waits for its result. The receiver gets the result, or is cancelled if
+/// there is none.
+pub fn invoke_trigger(world: &Arc<World>, name: &'static str, event: Value) -> oneshot::Receiver<Value> {
+    let (sender, answer) = oneshot::channel();
+    let Some(function) = services::function(name) else {
+        unreachable!("the simulation has no function {name}")
+    };
+    invoke(
+        world,
+        function,
+        |handler, _| match handler {
+            Handler::Trigger(trigger) => async move { trigger.handle(event).await }.boxed(),
+            _ => unreachable!("{name} is not a trigger"),
+        },
+        move |result: Option<anyhow::Result<Value>>| {
+            if let Some(Ok(result)) = result {
+                drop(sender.send(result));
             }
         },
     );

@@ -11,8 +11,10 @@ use anyhow::Context;
 use clap::Parser;
 use domain::order::OrderStatus;
 use platform::lock;
+use simulation::crash_pass::{Pairs, crash_pass};
 use simulation::mutation::Mutation;
 use simulation::run::{Outcome, Setup, run};
+use simulation::scenarios;
 use simulation::wiring::Wiring;
 
 /// Run the functions with in-memory ports, in virtual time, with faults at every call, and check the
@@ -35,6 +37,13 @@ struct Cli {
     /// Switch a protection off. The simulation should then find a violation.
     #[arg(long, value_enum)]
     mutation: Option<Mutation>,
+    /// Instead of random faults, inject one fault, or two, at every call of a few scenarios.
+    #[arg(long, value_name = "FAULTS", value_parser = clap::value_parser!(u8).range(1..=2), conflicts_with_all = ["seeds", "seed", "from"])]
+    crash_pass: Option<u8>,
+    /// In a crash pass with two faults, inject the second one at any call, and not only if one of the two is a
+    /// call of the payment provider. Takes much longer.
+    #[arg(long, requires = "crash_pass")]
+    all_pairs: bool,
     /// The number of threads. The default is one per processor.
     #[arg(long)]
     threads: Option<usize>,
@@ -57,18 +66,38 @@ fn say(line: &str) {
 
 fn try_main(cli: &Cli) -> anyhow::Result<bool> {
     let wiring = Arc::new(Wiring::from_repository()?);
+    if let Some(faults) = cli.crash_pass {
+        return Ok(crashes(cli, faults, &wiring));
+    }
     match cli.seed {
         Some(seed) => Ok(one(seed, cli.mutation, &wiring)),
         None => many(cli, &wiring),
     }
 }
 
+/// Runs the crash pass. Returns whether every run had an end that is right.
+fn crashes(cli: &Cli, faults: u8, wiring: &Arc<Wiring>) -> bool {
+    let start = Instant::now();
+    let pairs = match faults {
+        1 => Pairs::None,
+        _ if cli.all_pairs => Pairs::All,
+        _ => Pairs::WithProvider,
+    };
+    let report = crash_pass(&scenarios::all(), pairs, cli.mutation, wiring);
+    for failure in &report.failures {
+        say(failure);
+    }
+    say(&format!("{} runs in {:.1} s", report.runs, start.elapsed().as_secs_f64()));
+    say(if report.failures.is_empty() { "✓ every end is right" } else { "✗ an end is wrong" });
+    report.failures.is_empty()
+}
+
 /// Runs a seed and prints its trace. Returns whether every invariant held.
 fn one(seed: u64, mutation: Option<Mutation>, wiring: &Arc<Wiring>) -> bool {
     let setup = Setup { mutation, trace: true, ..Setup::from_seed(seed) };
     say(&format!(
-        "seed {seed}: stock {:?}, faults for {} minutes, {:?}",
-        setup.stock, setup.fault_minutes, setup.plan
+        "seed {seed}: stock {:?}, services {:?}, faults for {} minutes, {:?}",
+        setup.stock, setup.services, setup.fault_minutes, setup.plan
     ));
     for (number, order_request) in setup.requests.iter().enumerate() {
         say(&format!("client {number}: {order_request:?}"));
@@ -77,7 +106,7 @@ fn one(seed: u64, mutation: Option<Mutation>, wiring: &Arc<Wiring>) -> bool {
     for line in &outcome.trace {
         say(line);
     }
-    say(&format!("{} calls, orders: {:?}", outcome.calls, outcome.order_statuses));
+    say(&format!("{} calls, orders: {:?}", outcome.calls.len(), outcome.order_statuses));
     for violation in &outcome.violations {
         say(&format!("✗ {violation}"));
     }
@@ -90,14 +119,14 @@ fn one(seed: u64, mutation: Option<Mutation>, wiring: &Arc<Wiring>) -> bool {
 /// The combined results of all seeds.
 #[derive(Default)]
 struct Sum {
-    calls: u64,
+    calls: usize,
     order_statuses: BTreeMap<OrderStatus, u32>,
     failed: BTreeMap<u64, Vec<String>>,
 }
 
 impl Sum {
     fn add(&mut self, seed: u64, outcome: Outcome) {
-        self.calls = self.calls.saturating_add(outcome.calls);
+        self.calls += outcome.calls.len();
         for (status, count) in outcome.order_statuses {
             *self.order_statuses.entry(status).or_default() += count;
         }

@@ -20,7 +20,9 @@ use payments::store::Payments;
 use platform::http::Precondition;
 use platform::lock;
 
+use crate::expectations::check_reservation;
 use crate::mutation::Mutation;
+use crate::services::search;
 use crate::sim::Caller;
 use crate::webhooks;
 use crate::world::World;
@@ -34,9 +36,15 @@ pub struct Ports {
     pub world: Arc<World>,
 }
 
-/// The result of an in-memory port, which never waits.
+/// The result of an in-memory port, which never waits, but may yield to other tasks.
 pub(crate) fn now<T>(answer: impl Future<Output = T>) -> T {
-    answer.now_or_never().unwrap_or_else(|| unreachable!("an in-memory port returns at once"))
+    let mut answer = std::pin::pin!(answer);
+    for _ in 0..10 {
+        if let Some(answer) = answer.as_mut().now_or_never() {
+            return answer;
+        }
+    }
+    unreachable!("an in-memory port returns at once")
 }
 
 impl Ports {
@@ -100,6 +108,7 @@ impl Orders for Ports {
             let placed = now(world.orders.place(&order, &event, &record, quota.as_ref(), time))?;
             if placed == Placed::Created {
                 world.row_inserted(&event);
+                search::order_written(world, order.id);
             }
             Ok(placed)
         })
@@ -107,7 +116,11 @@ impl Orders for Ports {
     }
 
     async fn get(&self, id: OrderId) -> anyhow::Result<Option<Stored>> {
-        self.read("orders.get", move |world| now(Orders::get(&world.orders, id))).await
+        self.read("orders.get", move |world| {
+            let stale = if world.has_mutation(Mutation::StaleRead) { world.stale(id) } else { None };
+            stale.map_or_else(|| now(Orders::get(&world.orders, id)), |stored| Ok(Some(stored)))
+        })
+        .await
     }
 
     async fn list(
@@ -133,6 +146,12 @@ impl Orders for Ports {
                 read.version = found.version;
             }
             let done = now(world.orders.replace(&read, &order, event.as_ref()))?;
+            if done {
+                search::order_written(world, order.id);
+            }
+            if done && world.has_mutation(Mutation::StaleRead) {
+                world.record_replaced(read);
+            }
             if let Some(event) = event.as_ref().filter(|_| done) {
                 world.row_inserted(event);
             }
@@ -206,8 +225,14 @@ impl Reservations for Ports {
     }
 
     async fn load_stock(&self, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, ProductStock>> {
-        let skus = skus.to_vec();
-        self.read("reservations.load_stock", move |world| now(world.inventory.load_stock(&skus))).await
+        let (skus, invocation) = (skus.to_vec(), self.caller.invocation);
+        self.read("reservations.load_stock", move |world| {
+            let mut stock = now(world.inventory.load_stock(&skus))?;
+            world.observed.stock_read(invocation, stock.clone());
+            crate::mutation::distort_stock(world, &mut stock);
+            Ok(stock)
+        })
+        .await
     }
 
     async fn write(
@@ -216,7 +241,11 @@ impl Reservations for Ports {
         new: &Reservation,
         changes: &[StockChange],
     ) -> anyhow::Result<bool> {
-        let (read, new, changes) = (read.cloned(), new.clone(), changes.to_vec());
+        let (read, new, mut changes) = (read.cloned(), new.clone(), changes.to_vec());
+        if self.world.has_mutation(Mutation::AcceptAnyPrice) {
+            changes.iter_mut().for_each(|change| change.expected_price = None);
+        }
+        let invocation = self.caller.invocation;
         self.write("reservations.write", new.order_id, move |world| {
             if world.sim.should_inject(|rates| rates.conflict) {
                 return Ok(false);
@@ -227,6 +256,9 @@ impl Reservations for Ports {
             } else {
                 now(Reservations::write(&world.inventory, read.as_ref(), &new, &changes))?
             };
+            if done {
+                check_reservation(world, invocation, &new);
+            }
             if done && new.state.name() == "released" {
                 lock(&world.released).insert(new.order_id);
             }
@@ -263,8 +295,13 @@ impl Payments for Ports {
 
 #[async_trait]
 impl Provider for Ports {
-    async fn create(&self, intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
+    async fn create(&self, mut intent: NewIntent) -> Result<PaymentIntentId, ProviderError> {
         let order = Some(intent.order_id);
+        if self.world.has_mutation(Mutation::AmountFromEvent)
+            && let Some(stated) = self.world.observed.last_stated_total(intent.order_id)
+        {
+            intent.amount = stated;
+        }
         self.provider("provider.create", order, move |world| now(world.provider.create(intent.clone()))).await
     }
 
@@ -276,6 +313,10 @@ impl Provider for Ports {
     async fn confirm(&self, intent: &PaymentIntentId, key: &str) -> Result<IntentStatus, ProviderError> {
         let (intent, key) = (intent.clone(), key.to_owned());
         let order = self.world.order_of(&intent);
+        let is_first = key.ends_with("/confirm/1");
+        if !is_first && self.world.has_mutation(Mutation::RetriedChargesFail) {
+            return Err(anyhow::anyhow!("the second attempt to charge fails").into());
+        }
         self.provider("provider.confirm", order, move |world| now(world.provider.confirm(&intent, &key)))
             .await
     }
@@ -283,6 +324,9 @@ impl Provider for Ports {
     async fn cancel(&self, intent: &PaymentIntentId) -> Result<IntentStatus, ProviderError> {
         let intent = intent.clone();
         let order = self.world.order_of(&intent);
-        self.provider("provider.cancel", order, move |world| now(world.provider.cancel(&intent))).await
+        let answer =
+            self.provider("provider.cancel", order, move |world| now(world.provider.cancel(&intent))).await;
+        let is_cancelled = self.world.has_mutation(Mutation::UnknownCountsAsCancelled);
+        if is_cancelled { answer.or(Ok(IntentStatus::Cancelled)) } else { answer }
     }
 }

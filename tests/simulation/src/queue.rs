@@ -16,6 +16,8 @@ pub struct Message {
     pub visible_at: Duration,
     /// How often the message was received.
     pub receive_count: u32,
+    /// When the message was sent.
+    pub sent_at: Duration,
     /// The receipt handle of the last receive.
     pub receipt: u64,
 }
@@ -23,6 +25,8 @@ pub struct Message {
 /// A dead-letter message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
+    /// The binary name of the function that reads the queue; empty if the queue moved the message itself.
+    pub function: &'static str,
     /// The body as it was sent.
     pub body: Arc<str>,
     /// Why it was moved: `reject`, `poison` or `exhausted`.
@@ -66,7 +70,8 @@ impl Queue {
     pub fn send(&mut self, body: Arc<str>, now: Duration) {
         let id = self.next_number();
         self.history.push(Arc::clone(&body));
-        self.messages.insert(id, Message { body, visible_at: now, receive_count: 0, receipt: 0 });
+        self.messages
+            .insert(id, Message { body, visible_at: now, sent_at: now, receive_count: 0, receipt: 0 });
     }
 
     /// Every distinct message that was ever sent to the queue, in the order of its first send.
@@ -89,6 +94,7 @@ impl Queue {
         if message.receive_count >= self.subscription.max_receive_count {
             let message = self.messages.remove(&id)?;
             self.dead_letters.push(DeadLetter {
+                function: "",
                 body: message.body,
                 kind: "exhausted",
                 error: "the maximum receive count is exceeded".to_owned(),

@@ -7,14 +7,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::order::OrderStatus;
+use domain::{PaymentIntentId, SYNTHETIC_CUSTOMER_ID};
 use invariants::{Phase, Snapshot, check, check_transition};
+use payments::provider::Provider;
 use platform::lock;
 
-use crate::clients::{self, ClientLog, OrderRequest};
-use crate::faults::{FaultRates, Plan};
+use crate::clients::{self, ClientLog};
+use crate::expectations;
+use crate::foreign_reports;
+use crate::history;
 use crate::lambda;
-use crate::mutation::Mutation;
+use crate::ports::now;
+use crate::services;
+pub use crate::setup::Setup;
 use crate::sim::Sim;
+use crate::staff;
 use crate::webhooks;
 use crate::wiring::Wiring;
 use crate::world::World;
@@ -22,70 +29,16 @@ use crate::world::World;
 /// The interval of the schedule.
 const MINUTE: Duration = Duration::from_secs(60);
 /// The maximum time until the system has settled after the last fault: up to ten retries wait up to 15 minutes
-/// each, and an order that expires, or whose cancellation request is repeated, waits for hours.
-const MAX_SETTLING_MINUTES: u32 = 12 * 60;
+/// each, an order that expires, or whose cancellation request is repeated, waits for hours, and the attempts of a
+/// delivery to a partner take up to 42 hours.
+const MAX_SETTLING_MINUTES: u32 = 48 * 60;
+/// For how many minutes faults occur on the next morning.
+pub const MORNING_MINUTES: u32 = 10;
 const DAY: u64 = 24 * 3600;
 /// When every message is sent again: later than Stripe keeps idempotency keys and than a queue keeps
 /// messages; and later than the idempotency records of emails are kept.
 const REPLAYS: [(Duration, &str); 2] =
     [(Duration::from_secs(20 * DAY), "20 days later"), (Duration::from_secs(60 * DAY), "80 days later")];
-
-/// The parameters of a run.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The seed of all randomness.
-    pub seed: u64,
-    /// The faults to inject.
-    pub plan: Plan,
-    /// The protection that is switched off, if any.
-    pub mutation: Option<Mutation>,
-    /// The initial stock of each product.
-    pub stock: [u32; 2],
-    /// The orders that clients place.
-    pub requests: Vec<OrderRequest>,
-    /// For how many minutes faults occur.
-    pub fault_minutes: u32,
-    /// After which time every delivered message is delivered a second time, if at all.
-    pub redeliver_after: Option<Duration>,
-    /// Whether every message is sent again at the end.
-    pub replay: bool,
-    /// Whether a trace is recorded.
-    pub trace: bool,
-}
-
-impl Setup {
-    /// The random run of a seed.
-    pub fn from_seed(seed: u64) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        let rates = FaultRates::random(&mut rng);
-        Self {
-            seed,
-            plan: Plan::Random(rates),
-            mutation: None,
-            stock: [rng.u32(0..=8), rng.u32(0..=4)],
-            requests: (0..rng.usize(1..=4)).map(|_| OrderRequest::random(&mut rng)).collect(),
-            fault_minutes: rng.u32(2..=90),
-            redeliver_after: None,
-            replay: true,
-            trace: false,
-        }
-    }
-
-    /// A run of these orders without faults.
-    pub fn without_faults(stock: [u32; 2], requests: Vec<OrderRequest>) -> Self {
-        Self {
-            seed: 0,
-            plan: Plan::NoFaults,
-            mutation: None,
-            stock,
-            requests,
-            fault_minutes: 5,
-            redeliver_after: None,
-            replay: false,
-            trace: false,
-        }
-    }
-}
 
 /// The result of a run.
 #[derive(Debug, Clone)]
@@ -94,8 +47,9 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// The trace, if one was recorded.
     pub trace: Vec<String>,
-    /// The number of calls by the functions and clients.
-    pub calls: u64,
+    /// The names of the calls by the functions and clients, in their order: the first has the number 1. Without the
+    /// reads of the settled orders, which no fault can reach.
+    pub calls: Vec<&'static str>,
     /// The number of orders by final status.
     pub order_statuses: BTreeMap<OrderStatus, u32>,
     /// The state of the system at the end.
@@ -111,14 +65,21 @@ pub fn run(setup: &Setup, wiring: &Arc<Wiring>) -> Outcome {
 pub fn run_and_inspect<T>(
     setup: &Setup,
     wiring: &Arc<Wiring>,
-    inspect: impl FnOnce(&World) -> T,
+    inspect: impl FnOnce(&Arc<World>) -> T,
 ) -> (Outcome, T) {
-    let sim = Sim::new(setup.seed, setup.plan, setup.trace);
-    let world = World::new(sim, Arc::clone(wiring), setup.mutation, setup.redeliver_after);
+    let sim = Sim::new(setup.seed, setup.plan.clone(), setup.trace);
+    let world = World::new(sim, Arc::clone(wiring), setup);
     clients::stock_up(&world, setup.stock);
     let client_log = Arc::new(Mutex::new(ClientLog::default()));
     for (number, order_request) in setup.requests.iter().enumerate() {
         clients::start(&world, number, order_request.clone(), &client_log);
+        history::start_reading(&world, number, order_request.at, setup.reads);
+    }
+    for (number, task) in setup.tasks.iter().enumerate() {
+        staff::start(&world, number, *task);
+    }
+    for service in &world.services {
+        service.start(&world);
     }
     for _ in 0..setup.fault_minutes {
         run_minute(&world);
@@ -128,11 +89,22 @@ pub fn run_and_inspect<T>(
     }
     world.sim.stop_faults();
     settle(&world, &client_log);
+    if !world.services.is_empty() {
+        next_morning(&world);
+        settle(&world, &client_log);
+        if run_failed_jobs(&world) {
+            settle(&world, &client_log);
+        }
+    }
     let settled = world.snapshot();
     check_settled(&world, &client_log, &settled);
+    let mut calls = world.sim.calls();
+    history::check_settled(&world, setup.requests.len());
+    let before_replay = world.sim.calls().len();
     if setup.replay {
         replay(&world, &settled);
     }
+    calls.extend(world.sim.calls().into_iter().skip(before_replay));
     let final_snapshot = world.snapshot();
     let mut order_statuses = BTreeMap::new();
     for order in final_snapshot.orders.values() {
@@ -141,22 +113,75 @@ pub fn run_and_inspect<T>(
     let outcome = Outcome {
         violations: world.violations(),
         trace: world.sim.trace(),
-        calls: world.sim.calls(),
+        calls,
         order_statuses,
         final_snapshot,
     };
-    (outcome, inspect(&world))
+    let inspected = inspect(&world);
+    world.sim.scheduler.shut_down();
+    (outcome, inspected)
 }
 
-/// Runs for a minute, then invokes the scheduled function.
+/// Runs for a minute, then invokes the scheduled functions.
 fn run_minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
-    world.provider.complete_processing();
-    webhooks::send_webhooks(world);
-    // Without open orders and outbox rows, the scheduled function would find nothing to do.
-    if world.has_open_orders() || !world.orders.pending_events().is_empty() {
-        lambda::run_schedule(world);
+    provider_minute(world);
+    lambda::run_schedules(world);
+}
+
+/// The next morning, shortly before the daily schedules, faults occur again, and the services do what they do
+/// when all orders have settled.
+fn next_morning(world: &Arc<World>) {
+    let running =
+        world.wiring.schedules.iter().filter(|schedule| world.running(&schedule.function).is_some());
+    let now = world.sim.now();
+    if let Some(daily) = running.filter_map(|schedule| schedule.times.next_daily(now)).min() {
+        let wait =
+            Duration::try_from(daily.duration_since(now)).unwrap_or_default().saturating_sub(2 * MINUTE);
+        world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(wait));
     }
+    world.sim.resume_faults();
+    for service in &world.services {
+        service.finish(world);
+    }
+    for _ in 0..MORNING_MINUTES {
+        run_minute(world);
+    }
+    world.sim.stop_faults();
+}
+
+/// Runs the scheduled functions again whose runs have failed, as operators do whom an alarm tells. Returns
+/// whether there were any.
+fn run_failed_jobs(world: &Arc<World>) -> bool {
+    let failed = std::mem::take(&mut *lock(&world.failed_jobs));
+    for function in failed.iter().filter_map(|name| services::function(name)) {
+        lambda::run_job(world, function, serde_json::Value::Null, 0);
+    }
+    !failed.is_empty()
+}
+
+/// What happens at the provider within a minute: payments are processed, a person may cancel one, and webhooks
+/// are sent, some of them not by the provider.
+fn provider_minute(world: &Arc<World>) {
+    if world.sim.should_inject(|rates| rates.slow_processing) {
+        world.sim.disturb(MINUTE);
+    } else {
+        world.provider.complete_processing();
+    }
+    if world.sim.should_inject(|rates| rates.cancel_intent) {
+        let intents = world.provider.intents();
+        let chosen = world.sim.random(|rng| rng.choice(intents));
+        if let Some((intent, order)) =
+            chosen.and_then(|(intent, order, _)| Some((intent.parse::<PaymentIntentId>().ok()?, order)))
+        {
+            world.sim.log(|| format!("a person cancels {intent} at the provider"));
+            world.observed.cancelled_at_provider(order);
+            drop(now(world.provider.cancel(&intent)));
+            world.check_order(order);
+        }
+    }
+    webhooks::send_webhooks(world);
+    foreign_reports::may_send(world);
 }
 
 /// Runs without faults until nothing is in progress any more. Dead-letter messages are redriven.
@@ -176,9 +201,11 @@ fn settle(world: &Arc<World>, client_log: &Arc<Mutex<ClientLog>>) {
 }
 
 fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapshot) {
+    expectations::check_settled(world, settled);
     for violation in check(settled, Phase::Settled) {
         world.report_violation(violation.to_string());
     }
+    check_services(world, "");
     let client_log = lock(client_log);
     for (number, order) in &client_log.orders {
         if !settled.orders.contains_key(order) {
@@ -187,10 +214,25 @@ fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapsho
             ));
         }
     }
-    let customers: std::collections::BTreeSet<_> =
-        settled.orders.values().map(|order| &order.details.customer.id).collect();
-    if customers.len() < settled.orders.len() {
+    for (number, body) in &client_log.refused {
+        if client_log.accepted.get(number) == Some(body) {
+            world.report_violation(format!("the request of client {number} was refused as another one"));
+        }
+    }
+    // The health check places several orders as one customer.
+    let customers: Vec<_> = settled.orders.values().map(|order| order.details.customer.id.as_str()).collect();
+    let customers: Vec<_> = customers.into_iter().filter(|id| *id != SYNTHETIC_CUSTOMER_ID).collect();
+    if customers.iter().collect::<std::collections::BTreeSet<_>>().len() < customers.len() {
         world.report_violation("one idempotency key created two orders".to_owned());
+    }
+}
+
+/// Checks the invariants of the services besides the order process.
+fn check_services(world: &World, when: &str) {
+    for service in &world.services {
+        for violation in service.check(world) {
+            world.report_violation(format!("{when}{violation}"));
+        }
     }
 }
 
@@ -198,11 +240,16 @@ fn check_settled(world: &World, client_log: &Mutex<ClientLog>, settled: &Snapsho
 /// idempotency records of emails have expired too. Nothing may change: an email that late goes to the
 /// dead-letter queue.
 fn replay(world: &Arc<World>, settled: &Snapshot) {
+    let states = |world: &World| -> Vec<String> {
+        world.services.iter().map(|service| service.final_state(world)).collect()
+    };
+    let before = states(world);
     for (later, what) in REPLAYS {
         world.sim.log(|| format!("{what}: every message is sent again"));
         world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(later));
         world.provider.forget_keys();
         world.claims.remove_expired(world.sim.now());
+        world.services.iter().for_each(|service| service.expire_rows(world));
         world.email_replay_expired.store(world.claims.claims().is_empty(), Ordering::Relaxed);
         let histories: Vec<_> =
             lock(&world.queues).iter().map(|queue| queue.distinct_history()).enumerate().collect();
@@ -221,8 +268,13 @@ fn replay(world: &Arc<World>, settled: &Snapshot) {
         for violation in check_transition(settled, &after).into_iter().chain(check(&after, Phase::Settled)) {
             world.report_violation(format!("{what}, after every message was sent again: {violation}"));
         }
-        if *settled != after {
-            let parts = difference(settled, &after);
+        check_services(world, &format!("{what}, after every message was sent again: "));
+        let changed = world.services.iter().zip(states(world)).zip(&before);
+        let changed =
+            changed.filter(|((_, now), before)| now != *before).map(|((service, _), _)| service.name());
+        let changed: Vec<_> = changed.collect();
+        if *settled != after || !changed.is_empty() {
+            let parts: Vec<_> = difference(settled, &after).into_iter().chain(changed).collect();
             world.report_violation(format!(
                 "FinalStays: {what}, sending every message again changed {parts:?}"
             ));

@@ -164,6 +164,22 @@ impl Scheduler {
         core.tasks.is_empty() && core.jobs == 0
     }
 
+    /// Drops every task and timer. They hold what they work on, which holds this scheduler: without this
+    /// call, neither would ever be freed.
+    pub fn shut_down(&self) {
+        loop {
+            let mut core = lock(&self.core);
+            let rest = (std::mem::take(&mut core.tasks), std::mem::take(&mut core.timers));
+            core.jobs = 0;
+            // Dropped outside the lock: destructors may use the scheduler.
+            drop(core);
+            lock(&self.ready).clear();
+            if rest.0.is_empty() && rest.1.is_empty() {
+                return;
+            }
+        }
+    }
+
     /// Waits for `time`.
     pub fn sleep(&self, time: Duration) -> Sleep {
         let until = self.now().saturating_add(time);
@@ -298,5 +314,22 @@ mod tests {
         scheduler.stall(stalled, Duration::from_secs(60));
         scheduler.run_until(Duration::from_secs(100));
         assert_eq!(*lock(&seen), [("stalled", 60)]);
+    }
+    #[test]
+    fn nothing_that_a_task_or_a_timer_holds_outlives_the_shutdown() {
+        let scheduler = Scheduler::default();
+        let held = Arc::new(());
+        let sleeping = (scheduler.clone(), Arc::clone(&held));
+        scheduler.spawn(async move {
+            sleeping.0.sleep(Duration::from_secs(60)).await;
+            drop(sleeping);
+        });
+        let due = (scheduler.clone(), Arc::clone(&held));
+        scheduler.schedule(Duration::from_secs(60), move || drop(due));
+        scheduler.run_until(Duration::from_secs(1));
+        assert_eq!(Arc::strong_count(&held), 3);
+        scheduler.shut_down();
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(scheduler.is_idle());
     }
 }

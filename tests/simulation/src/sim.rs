@@ -28,9 +28,12 @@ pub struct Sim {
 
 struct State {
     rng: fastrand::Rng,
+    /// The faults of the run, and those that occur at the moment.
+    setup: Plan,
     plan: Plan,
-    calls: u64,
+    calls: Vec<&'static str>,
     invocations: u64,
+    disturbed_until: Duration,
     trace: Option<Vec<String>>,
 }
 
@@ -43,7 +46,15 @@ impl Sim {
     /// Creates a run with this seed and these faults. With `trace`, a trace is recorded.
     pub fn new(seed: u64, plan: Plan, trace: bool) -> Arc<Self> {
         let rng = fastrand::Rng::with_seed(seed);
-        let state = State { rng, plan, calls: 0, invocations: 0, trace: trace.then(Vec::new) };
+        let state = State {
+            rng,
+            setup: plan.clone(),
+            plan,
+            calls: Vec::new(),
+            invocations: 0,
+            disturbed_until: Duration::ZERO,
+            trace: trace.then(Vec::new),
+        };
         Arc::new(Self { scheduler: Scheduler::default(), state: Mutex::new(state) })
     }
 
@@ -56,7 +67,7 @@ impl Sim {
     pub fn rates(&self) -> Option<FaultRates> {
         match lock(&self.state).plan {
             Plan::Random(rates) => Some(rates),
-            Plan::NoFaults | Plan::Once { .. } => None,
+            Plan::NoFaults | Plan::At(_) => None,
         }
     }
 
@@ -65,13 +76,42 @@ impl Sim {
         let mut state = lock(&self.state);
         let Plan::Random(rates) = state.plan else { return false };
         let rate = rate(&rates);
-        rate > 0.0 && state.rng.f64() < rate
+        let occurs = rate > 0.0 && state.rng.f64() < rate;
+        drop(state);
+        if occurs {
+            self.disturb(Duration::ZERO);
+        }
+        occurs
+    }
+
+    /// Records that a fault lasts for this time from now.
+    pub fn disturb(&self, time: Duration) {
+        let until = self.scheduler.now().saturating_add(time);
+        let mut state = lock(&self.state);
+        state.disturbed_until = state.disturbed_until.max(until);
+    }
+
+    /// The end of the last fault so far.
+    pub fn disturbed_until(&self) -> Duration {
+        lock(&self.state).disturbed_until
     }
 
     /// Stops all faults from now on.
     pub fn stop_faults(&self) {
+        // Latencies of seconds alone can make a function time out.
+        if self.rates().is_some_and(|rates| rates.latency > 1_000_000) {
+            self.disturb(Duration::ZERO);
+        }
         lock(&self.state).plan = Plan::NoFaults;
         self.log(|| "faults stop".to_owned());
+    }
+
+    /// Lets faults occur again from now on.
+    pub fn resume_faults(&self) {
+        let mut state = lock(&self.state);
+        state.plan = state.setup.clone();
+        drop(state);
+        self.log(|| "faults occur again".to_owned());
     }
 
     /// Appends a line to the trace, if one is recorded.
@@ -88,18 +128,20 @@ impl Sim {
         lock(&self.state).trace.clone().unwrap_or_default()
     }
 
-    /// The number of calls so far.
-    pub fn calls(&self) -> u64 {
-        lock(&self.state).calls
+    /// The names of the calls so far, in their order: the first has the number 1.
+    pub fn calls(&self) -> Vec<&'static str> {
+        lock(&self.state).calls.clone()
+    }
+
+    /// The time at which the run began.
+    pub fn began_at(&self) -> Timestamp {
+        Timestamp::from_second(BEGIN).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The current time, without clock skew.
     pub fn now(&self) -> Timestamp {
         let passed = SignedDuration::try_from(self.scheduler.now()).unwrap_or(SignedDuration::MAX);
-        Timestamp::from_second(BEGIN)
-            .unwrap_or(Timestamp::UNIX_EPOCH)
-            .saturating_add(passed)
-            .unwrap_or(Timestamp::MAX)
+        self.began_at().saturating_add(passed).unwrap_or(Timestamp::MAX)
     }
 
     /// A random delay of up to `max`, or a fixed short one if nothing is random.
@@ -109,45 +151,61 @@ impl Sim {
             Plan::Random(_) => Duration::from_micros(
                 state.rng.u64(100..=u64::try_from(max.as_micros()).unwrap_or(100).max(100)),
             ),
-            Plan::NoFaults | Plan::Once { .. } => USUAL_LATENCY,
+            Plan::NoFaults | Plan::At(_) => USUAL_LATENCY,
         }
     }
 
     /// Creates a new invocation of a function, with its own clock skew.
     pub fn new_caller(self: &Arc<Self>, function: &'static str) -> Caller {
+        let now = self.scheduler.now();
         let mut state = lock(&self.state);
         state.invocations = state.invocations.saturating_add(1);
-        let skew = match state.plan {
-            Plan::Random(rates) if rates.skew > 0 => state.rng.i64(-rates.skew..=rates.skew),
-            _ => 0,
-        };
+        let mut skew = SignedDuration::ZERO;
+        let mut jump = None;
+        if let Plan::Random(rates) = state.plan
+            && rates.skew > 0
+        {
+            let mut draw = || SignedDuration::from_millis(state.rng.i64(-rates.skew..=rates.skew));
+            skew = draw();
+            let after = draw();
+            if state.rng.f64() < rates.clock_jump {
+                jump = Some((now.saturating_add(Duration::from_millis(state.rng.u64(0..30_000))), after));
+            }
+        }
         Caller {
             sim: Arc::clone(self),
             function,
             invocation: state.invocations,
-            skew: SignedDuration::from_millis(skew),
+            skew,
+            jump,
             killable: true,
             stalled: Arc::default(),
         }
     }
 
     /// Draws the number, the fault, and the latencies of the request and the response of the next call.
-    fn decide(&self) -> (u64, Fault, Duration, Duration) {
+    fn decide(&self, what: &'static str) -> (u64, Fault, Duration, Duration) {
         let mut state = lock(&self.state);
-        state.calls = state.calls.saturating_add(1);
-        let State { rng, plan, calls, .. } = &mut *state;
-        match plan {
-            Plan::NoFaults => (*calls, Fault::None, USUAL_LATENCY, USUAL_LATENCY),
-            Plan::Once { call, fault } => {
-                let fault = if call == calls { *fault } else { Fault::None };
-                (*calls, fault, USUAL_LATENCY, USUAL_LATENCY)
+        state.calls.push(what);
+        let number = u64::try_from(state.calls.len()).unwrap_or(u64::MAX);
+        let State { rng, plan, .. } = &mut *state;
+        let decided = match plan {
+            Plan::NoFaults => (number, Fault::None, USUAL_LATENCY, USUAL_LATENCY),
+            Plan::At(faults) => {
+                let planned = faults.iter().find(|(call, _)| *call == number);
+                (number, planned.map_or(Fault::None, |(_, fault)| *fault), USUAL_LATENCY, USUAL_LATENCY)
             }
             Plan::Random(rates) => {
-                let fault = rates.fault(rng);
+                let fault = rates.fault(what, rng);
                 let mut latency = || Duration::from_micros(rng.u64(100..=rates.latency));
-                (*calls, fault, latency(), latency())
+                (number, fault, latency(), latency())
             }
+        };
+        drop(state);
+        if decided.1 != Fault::None {
+            self.disturb(decided.1.duration());
         }
+        decided
     }
 }
 
@@ -161,6 +219,8 @@ pub struct Caller {
     /// The number of the invocation, counted over all functions.
     pub invocation: u64,
     skew: SignedDuration,
+    /// When the clock is set, and its skew from then on.
+    jump: Option<(Duration, SignedDuration)>,
     killable: bool,
     stalled: Arc<AtomicBool>,
 }
@@ -192,7 +252,7 @@ impl Caller {
         what: &'static str,
         effect: impl Fn() -> T + Send + 'static,
     ) -> Result<T, CallFailed> {
-        let (number, fault, there, back) = self.sim.decide();
+        let (number, fault, there, back) = self.sim.decide(what);
         let fault = match fault {
             Fault::Kill { takes_effect } if !self.killable => {
                 Fault::Hang { takes_effect, client_timeout: None }
@@ -276,7 +336,9 @@ impl Caller {
 #[async_trait]
 impl Clock for Caller {
     fn now(&self) -> Timestamp {
-        self.sim.now().saturating_add(self.skew).unwrap_or(Timestamp::MAX)
+        let jumped = self.jump.filter(|(at, _)| *at <= self.sim.scheduler.now());
+        let skew = jumped.map_or(self.skew, |(_, skew)| skew);
+        self.sim.now().saturating_add(skew).unwrap_or(Timestamp::MAX)
     }
 
     fn elapsed(&self) -> Duration {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::payment::IntentStatus;
 use http::{Request, StatusCode};
+use jiff::Timestamp;
 use payments::adapters::memory::IntentUpdate;
 use payments::webhook::{SecretSource, signature::sign};
 use platform::Clock;
@@ -16,12 +17,11 @@ use platform::clock::timeout;
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::functions::Api;
 use crate::ports::Ports;
 use crate::world::World;
 
 /// The signing secret.
-const SECRET: &str = "whsec_simulated";
+pub(crate) const SECRET: &str = "whsec_simulated";
 /// How long the provider waits for a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The maximum number of attempts to deliver a webhook, and the wait before the second one; it grows with
@@ -83,7 +83,8 @@ fn send(world: &Arc<World>, body: Bytes) {
     world.sim.scheduler.spawn(async move {
         ports.caller.sleep(wait).await;
         for attempt in 1..=MAX_ATTEMPTS {
-            match deliver(&ports, body.clone()).await {
+            let now = ports.world.sim.now();
+            match deliver(&ports, SECRET, now, &body, body.clone()).await {
                 Some(StatusCode::NO_CONTENT) => return,
                 // The webhook is valid, so a client error would be a defect. Any other error is transient.
                 Some(status) if status.is_client_error() => {
@@ -96,10 +97,16 @@ fn send(world: &Arc<World>, body: Bytes) {
     });
 }
 
-/// Sends a webhook once, with a new signature. `None` if no response arrives in time.
-async fn deliver(ports: &Ports, body: Bytes) -> Option<StatusCode> {
-    let signature = sign(SECRET, ports.world.sim.now(), &body);
+/// Sends a webhook once, with the signature of `signed`. `None` if no response arrives in time.
+pub(crate) async fn deliver(
+    ports: &Ports,
+    secret: &str,
+    signed_at: Timestamp,
+    signed: impl AsRef<[u8]>,
+    body: Bytes,
+) -> Option<StatusCode> {
+    let signature = sign(secret, signed_at, signed.as_ref());
     let request = Request::post("/webhooks/stripe").header("stripe-signature", signature).body(body).ok()?;
-    let answer = timeout(&ports.caller, RESPONSE_TIMEOUT, ports.request(Api::StripeWebhook, request)).await?;
+    let answer = timeout(&ports.caller, RESPONSE_TIMEOUT, ports.request("stripe-webhook", request)).await?;
     Some(answer.ok()?.status())
 }

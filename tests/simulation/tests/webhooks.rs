@@ -49,7 +49,7 @@ fn either_may_come_first() {
         // Killed after the provider has decided, before the result is stored: the webhook comes first, as
         // soon as the lease has expired, and not only when the queue redelivers the message.
         let call = call(&first, "process-payment", "provider.confirm").unwrap();
-        let killed = Plan::Once { call, fault: Fault::Kill { takes_effect: true } };
+        let killed = Plan::once(call, Fault::Kill { takes_effect: true });
         let second = run(&Setup { plan: killed, ..setup }, &wiring);
         let (seconds, ended) = end(&second);
         assert!(

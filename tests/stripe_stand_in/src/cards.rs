@@ -1,4 +1,4 @@
-//! Stripe's test payment methods: <https://docs.stripe.com/testing>.
+//! Stripe's test payment methods (<https://docs.stripe.com/testing>), and one of the stand-in's own.
 
 use serde_json::{Value, json};
 
@@ -18,6 +18,9 @@ pub enum Behaviour {
     },
     /// The customer has to authenticate (3D Secure).
     RequiresAuthentication,
+    /// The charge is processed until the control API decides it, as that of a payment method whose processing
+    /// takes days.
+    Processes,
 }
 
 /// A test card.
@@ -127,4 +130,6 @@ pub const CARDS: &[Card] = &[
         ),
     ),
     card("pm_card_authenticationRequired", "visa", "3184", Behaviour::RequiresAuthentication),
+    // Stripe has no such card: there, only other kinds of payment methods are processed for long.
+    card("pm_card_processing", "visa", "4242", Behaviour::Processes),
 ];

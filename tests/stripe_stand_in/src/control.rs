@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::account::Charge;
+use crate::delivery::dispatch;
 use crate::faults::{Fault, NewFault};
-use crate::stand_in::{LoggedRequest, StandIn, State as ServerState};
+use crate::intents::Status;
+use crate::stand_in::{LoggedRequest, StandIn, State as ServerState, now};
+use crate::transitions;
 
 pub(crate) type App = State<Arc<StandIn>>;
 /// An error response: the status and `{"error": "how to fix it"}`.
@@ -30,6 +33,12 @@ struct ForgetQuery {
     key: Option<String>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewStatus {
+    status: Status,
+}
+
 pub(crate) fn routes() -> Router<Arc<StandIn>> {
     Router::new()
         .route("/_control/health", get(async || Json(json!({ "status": "ok" }))))
@@ -37,6 +46,7 @@ pub(crate) fn routes() -> Router<Arc<StandIn>> {
         .route("/_control/faults/{id}", delete(clear_fault))
         .route("/_control/forget_keys", post(forget_keys))
         .route("/_control/charges", get(list_charges))
+        .route("/_control/payment_intents/{id}/status", put(set_status))
         .route("/_control/requests", get(list_requests))
         .route("/_control/state", delete(reset))
 }
@@ -77,6 +87,20 @@ async fn forget_keys(
     let forgotten = stand_in.state().account.keys.forget(forget.key.as_deref());
     stand_in.changed.notify_one();
     Ok(Json(json!({ "forgotten": forgotten })))
+}
+
+/// Sets the status of a PaymentIntent.
+async fn set_status(
+    State(stand_in): App,
+    Path(id): Path<String>,
+    status: Result<Json<NewStatus>, JsonRejection>,
+) -> Result<StatusCode, ErrorResponse> {
+    let Json(NewStatus { status }) = status.map_err(|rejection| bad_request(&rejection.body_text()))?;
+    transitions::set_status(&mut stand_in.state().account, &id, status, now())
+        .map_err(|error| (StatusCode::CONFLICT, Json(json!({ "error": error }))))?;
+    dispatch(&stand_in);
+    stand_in.changed.notify_one();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn list_charges(

@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strum::AsRefStr;
 
-use crate::account::{Account, Charge, new_id};
+use crate::account::{Account, new_id};
 use crate::cards::{Behaviour, Card};
 use crate::error::{Result, StripeError};
+use crate::transitions;
 
-/// The status of a PaymentIntent. (`processing` and `requires_capture` do not occur with the cards and
-/// parameters that the stand-in supports.)
+/// The status of a PaymentIntent. (`requires_capture` occurs only if the control API sets it: the stand-in does not
+/// support manual capture.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, AsRefStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -26,6 +27,10 @@ pub enum Status {
     RequiresConfirmation,
     /// The customer has to authenticate.
     RequiresAction,
+    /// The charge is being processed, which can take days. It ends in `succeeded` or `requires_payment_method`.
+    Processing,
+    /// The money is authorized and has to be captured.
+    RequiresCapture,
     /// The money was captured. Final.
     Succeeded,
     /// The PaymentIntent can no longer be confirmed. Final.
@@ -33,7 +38,8 @@ pub enum Status {
 }
 
 impl Status {
-    fn is_final(self) -> bool {
+    /// Returns whether the status never changes again.
+    pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Canceled)
     }
 }
@@ -101,7 +107,7 @@ impl PaymentIntent {
             "id": self.id,
             "object": "payment_intent",
             "amount": self.amount,
-            "amount_capturable": 0,
+            "amount_capturable": if self.status == Status::RequiresCapture { self.amount } else { 0 },
             "amount_details": { "tip": {} },
             "amount_received": received,
             "application": null,
@@ -126,7 +132,7 @@ impl PaymentIntent {
             "payment_method_configuration_details": null,
             "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
             "payment_method_types": ["card"],
-            "processing": null,
+            "processing": (self.status == Status::Processing).then(|| json!({ "type": "card", "card": {} })),
             "receipt_email": self.receipt_email,
             "review": null,
             "setup_future_usage": null,
@@ -241,6 +247,13 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
             let message = "This PaymentIntent's payment_method could not be updated because it has a status of canceled. You may only update the payment_method of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.";
             return Err(intent.unexpected_state(message.to_owned()));
         }
+        Status::Processing | Status::RequiresCapture => {
+            let message = format!(
+                "You cannot confirm this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be confirmed: requires_confirmation, requires_action, requires_payment_method.",
+                intent.status.as_ref()
+            );
+            return Err(intent.unexpected_state(message));
+        }
         Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::RequiresAction => {}
     }
     if intent.accepts == (AcceptedPaymentMethods::Automatic { redirects: true })
@@ -265,22 +278,15 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
     let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
     match card.behaviour {
         Behaviour::Succeeds => {
-            let charge = Charge {
-                id: new_id("ch"),
-                payment_intent: intent.id.clone(),
-                order_id: intent.order_id().map(str::to_owned),
-                amount: intent.amount,
-                amount_refunded: 0,
-                currency: intent.currency.clone(),
-                at: now,
-            };
-            intent.status = Status::Succeeded;
             intent.payment_method = Some(method);
-            intent.last_payment_error = None;
-            intent.latest_charge = Some(charge.id.clone());
-            charges.insert(charge.id.clone(), charge);
+            transitions::succeed(intent, charges, webhooks, now);
+            Ok(intent.render())
+        }
+        Behaviour::Processes => {
+            intent.payment_method = Some(method);
+            intent.status = Status::Processing;
             let rendered = intent.render();
-            webhooks.record_event("payment_intent.succeeded", &rendered, now);
+            webhooks.record_event("payment_intent.processing", &rendered, now);
             Ok(rendered)
         }
         Behaviour::RequiresAuthentication if !confirmation.fail_on_action => {
@@ -306,22 +312,19 @@ pub fn confirm(account: &mut Account, id: &str, confirmation: Confirmation, now:
 /// Cancels a PaymentIntent: `POST /v1/payment_intents/{id}/cancel`.
 ///
 /// # Errors
-/// 400 when it is already succeeded or canceled; 404 when it does not exist.
+/// 400 when it is already succeeded or canceled, or is being processed (Stripe cancels it even then "in rare
+/// cases"); 404 when it does not exist.
 pub fn cancel(account: &mut Account, id: &str, reason: Option<String>, now: Timestamp) -> Result<Value> {
     let Account { payment_intents, webhooks, .. } = account;
     let intent = payment_intents.get_mut(id).ok_or_else(|| no_such_intent(404, id, "intent"))?;
-    if intent.status.is_final() {
+    if intent.status.is_final() || intent.status == Status::Processing {
         return Err(intent.unexpected_state(format!(
-            "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, processing.",
+            "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action.",
             intent.status.as_ref()
         )));
     }
-    intent.status = Status::Canceled;
-    intent.canceled_at = Some(now);
-    intent.cancellation_reason = reason;
-    let rendered = intent.render();
-    webhooks.record_event("payment_intent.canceled", &rendered, now);
-    Ok(rendered)
+    transitions::cancel(intent, reason, webhooks, now);
+    Ok(intent.render())
 }
 
 /// Records a declined attempt: the PaymentIntent requires a new payment method and keeps the error.

@@ -22,6 +22,7 @@ pub mod refunds;
 mod server;
 mod stand_in;
 pub mod storage;
+pub mod transitions;
 mod webhook_control;
 pub mod webhooks;
 

@@ -24,7 +24,7 @@ mod stand_in;
 mod token;
 mod webhooks;
 
-use commands::{chaos as chaos_command, demo, down, end_to_end, invoke, status, up, verify};
+use commands::{chaos as chaos_command, demo, down, end_to_end, invoke, mutants, status, up, verify};
 use instance::{Instance, LOCAL_STACK};
 use xtask::paths::local_dir;
 
@@ -49,6 +49,8 @@ enum Command {
     Demo(demo::Args),
     Chaos(chaos_command::Args),
     #[command(hide = true)]
+    Mutants(mutants::Args),
+    #[command(hide = true)]
     EndToEnd(end_to_end::Args),
     Verify(shopctl::commands::verify::Args),
     #[command(flatten)]
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::AnyStack(command) => return exit(target(&stack), |target| command.run(target)),
         Command::Verify(args) => return exit(target(&stack), |target| verify::run(target, &args)),
         Command::Chaos(args) => chaos_command::run(&args),
+        Command::Mutants(args) => mutants::run(&args),
         Command::EndToEnd(args) => end_to_end::run(&args),
         Command::Up(args) => local_only(&stack).and_then(|()| up::run(&args)),
         Command::Down(args) => local_only(&stack).and_then(|()| down::run(&args)),

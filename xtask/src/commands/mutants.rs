@@ -12,6 +12,7 @@ use terminal::signals;
 use terminal::ui::{self, BOLD, DIM};
 use xtask::paths::{display_path, local_dir, repo_root};
 use xtask::process::{cargo, run_visible};
+use xtask::programs;
 use xtask::tools::lock_installation;
 
 /// The version of [cargo-mutants](https://mutants.rs) that is installed.
@@ -25,9 +26,13 @@ const SYSTEM_TESTS: [&str; 4] = ["contracts", "invariants", "model", "simulation
 ///
 /// Each change (a mutant) is compiled and tested by itself, first with the tests of its package, then with the model, the
 /// simulation and the contracts. docs/MUTANTS.md says how long it takes and lists the known survivors; the command fails
-/// for any other one, and for one in the list that is detected now.
+/// for any other one, and for one in the list that is detected now. `mutants conditions` changes the requests of the
+/// adapters instead.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Only mutants of these packages. The default is all that .cargo/mutants.toml selects.
     #[arg(long = "package", short, value_name = "NAME")]
     packages: Vec<String>,
@@ -45,8 +50,21 @@ pub(crate) struct Args {
     list: bool,
 }
 
+#[derive(clap::Subcommand)]
+enum What {
+    /// Drop each condition of the adapters' requests to DynamoDB and S3: a contract has to fail.
+    Conditions {
+        /// Only the conditions of adapters whose path contains this, such as `inventory`.
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+    },
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     signals::catch()?;
+    if let Some(What::Conditions { only }) = &args.what {
+        return conditions(only.as_deref());
+    }
     let program = install()?;
     let mut selection = vec!["--output".to_owned(), output().display().to_string()];
     for package in &args.packages {
@@ -73,6 +91,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     summarize(&outcomes);
     compare(&outcomes, args.diff.is_none() && args.shard.is_none() && !args.own_tests_only)
+}
+
+/// Runs the program that knows the local stack.
+fn conditions(only: Option<&str>) -> anyhow::Result<()> {
+    let mut options = vec!["mutants", "conditions"];
+    options.extend(only.into_iter().flat_map(|text| ["--only", text]));
+    let status = programs::run("local-stack", &options)?;
+    ensure!(status.success(), "`local-stack {}` failed ({status}), see above", options.join(" "));
+    Ok(())
 }
 
 /// The folder of cargo-mutants' results, which are in `mutants.out` in it.

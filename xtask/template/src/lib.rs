@@ -189,11 +189,8 @@ fn as_blocks(node: &mut Node, depth: usize) {
 
 /// The service that publishes events of a type.
 fn source_of(event: &str) -> Result<&'static str> {
-    ensure!(
-        architecture::events::event_types().contains(event),
-        "there is no event {event}: domain::Fact defines the types"
-    );
-    domain::fact::source_of(event).with_context(|| format!("no service publishes {event}"))
+    domain::source_of(event)
+        .with_context(|| format!("there is no event {event}: domain::Fact defines the types"))
 }
 
 /// The output with the name of a table or a bucket.

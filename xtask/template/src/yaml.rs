@@ -31,7 +31,7 @@ pub(crate) enum Content {
         /// Whether it is quoted: a string, even if it looks like another type.
         quoted: bool,
     },
-    /// A list.
+    /// A list, in block or flow style.
     Sequence {
         /// The items, in order.
         items: Vec<Node>,
@@ -69,7 +69,7 @@ impl Node {
         }
     }
 
-    /// A string.
+    /// A string. It is quoted if it would otherwise not be read as one.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         let quoted = !is_plain(&text, false);

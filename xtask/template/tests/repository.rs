@@ -6,6 +6,7 @@ use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::{Workspace, root, samples_at};
 use architecture::{Violations, events, functions, permissions, queues};
+use simulation::services::by_logical_id;
 use simulation::wiring::Wiring;
 use walkdir::WalkDir;
 
@@ -107,10 +108,13 @@ fn a_consumer_needs_a_block_a_binary_and_a_sample() -> Result<()> {
     assert_none(events::have_subscribers(&template, &events::event_types()));
     assert_none(events::samples_match_subscriptions(&template, &samples_at(copied)?));
 
-    // The simulation includes its subscription. The model does not need it, because it only observes.
+    // The simulation reads its subscription, and says that it does not know the function. The model does not need it,
+    // because it only observes.
     let wiring = Wiring::from_template(&template)?;
     let found = wiring.subscriptions.iter().find(|it| it.function == "CountSales");
-    assert!(found.is_some_and(|it| it.is_observer && it.event_types == ["payment.succeeded"]), "{found:?}");
+    assert!(found.is_some_and(|it| it.event_types == ["payment.succeeded"]), "{found:?}");
+    let unknown = by_logical_id("CountSales").unwrap_err().to_string();
+    assert!(unknown.contains("add it to the functions of its service"), "{unknown}");
     let participants = Template::of_repository()?.participants();
     assert_eq!(template.participants(), participants);
 

@@ -19,6 +19,15 @@ pub struct InMemoryProfiles {
     pub failures: InjectedFaults,
 }
 
+impl InMemoryProfiles {
+    /// Sets the stored revision, as if the next one could be written regardless of what is stored.
+    pub fn set_revision(&self, customer: &CustomerId, revision: u64) {
+        if let Some(stored) = lock(&self.profiles).get_mut(customer) {
+            stored.revision = revision;
+        }
+    }
+}
+
 #[async_trait]
 impl Profiles for InMemoryProfiles {
     async fn get(&self, customer: &CustomerId) -> anyhow::Result<Option<Profile>> {

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{number, parse_json, put_if, text};
 use aws_sdk_dynamodb::Client;
 use domain::CustomerId;
 use platform::config;
@@ -45,11 +45,7 @@ impl Profiles for DynamoDbProfiles {
             .await
             .context("failed to read the profile")?;
         let Some(item) = response.item else { return Ok(None) };
-        let profile = item
-            .get("profile")
-            .and_then(|value| value.as_s().ok())
-            .context("an item of the profiles table has no profile")?;
-        Ok(Some(serde_json::from_str(profile).context("a profile in the table could not be parsed")?))
+        Ok(Some(parse_json(&item, "profile").context("a profile in the table is invalid")?))
     }
 
     async fn write(&self, profile: &Profile) -> anyhow::Result<bool> {

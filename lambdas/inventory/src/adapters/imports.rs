@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::Context;
 use async_trait::async_trait;
 use aws::Aws;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{number, parse_json, put_if, text};
 use jiff::SignedDuration;
 use platform::config;
 use serde_json::Value;
 
-use crate::import::progress::Stage;
-use crate::import::progress::{Import, Imports, ResumeQueue};
+use crate::import::progress::{Import, Stage};
 use crate::import::results::status;
+use crate::import::store::{Imports, ResumeQueue};
 
 /// How long the record of an import is kept. The deduplication markers are kept forever, so that a file is
 /// not applied again after that time either.
@@ -32,7 +32,12 @@ impl DynamoDbImports {
     /// # Errors
     /// When the variable is not set.
     pub fn from_env(client: aws_sdk_dynamodb::Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("IMPORTS_TABLE")? })
+        Ok(Self::new(client, config::required("IMPORTS_TABLE")?))
+    }
+
+    /// The table with this name.
+    pub fn new(client: aws_sdk_dynamodb::Client, table: String) -> Self {
+        Self { client, table }
     }
 }
 
@@ -49,11 +54,7 @@ impl Imports for DynamoDbImports {
             .await
             .context("failed to read the import")?;
         let Some(item) = response.item else { return Ok(None) };
-        let import = item
-            .get("import")
-            .and_then(|value| value.as_s().ok())
-            .context("an item of the imports table has no import")?;
-        Ok(Some(serde_json::from_str(import).context("an import in the table could not be parsed")?))
+        Ok(Some(parse_json(&item, "import").context("an import in the table is invalid")?))
     }
 
     async fn write(&self, import: &Import, read: Option<u64>) -> anyhow::Result<bool> {

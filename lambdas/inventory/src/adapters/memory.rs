@@ -12,8 +12,8 @@ use platform::lock;
 use platform::memory::InjectedFaults;
 use serde_json::Value;
 
-use crate::import::apply::{Change, CurrentState, DedupMarker, Stock};
-use crate::import::progress::{Import, Imports, ResumeQueue};
+use crate::import::progress::Import;
+use crate::import::store::{Change, CurrentState, DedupMarker, Imports, ProductChange, ResumeQueue, Stock};
 use crate::product::{MAX_STOCK, Offer, Product};
 use crate::store::{DeliveryOutcome, Page, Products, Reservations};
 
@@ -34,14 +34,19 @@ struct Tables {
 }
 
 impl InMemoryInventory {
-    /// All reservations.
+    /// Returns all reservations by order.
     pub fn reservations(&self) -> BTreeMap<OrderId, Reservation> {
         lock(&self.tables).reservations.clone()
     }
 
-    /// All products.
+    /// Returns all products, sorted by SKU.
     pub fn products(&self) -> Vec<Product> {
         lock(&self.tables).products.values().cloned().collect()
+    }
+
+    /// Stores a product as it is, such as one of an earlier release.
+    pub fn insert_product(&self, product: Product) {
+        lock(&self.tables).products.insert(product.sku.clone(), product);
     }
 
     /// The total quantity of the deliveries of each product.
@@ -51,6 +56,18 @@ impl InMemoryInventory {
             *delivered.entry(sku.clone()).or_default() += u64::from(*quantity);
         }
         delivered
+    }
+
+    /// The quantity of a product in a delivery; 0 if it is not recorded.
+    pub fn delivered_by(&self, sku: &Sku, delivery: &DeliveryId) -> u32 {
+        lock(&self.tables).deliveries.get(&(sku.clone(), delivery.clone())).copied().unwrap_or_default()
+    }
+
+    /// Forgets that a delivery was recorded, but keeps its effect, as if nothing prevented its repetition.
+    pub fn forget_delivery(&self, sku: &Sku, delivery: &DeliveryId) {
+        let (mut tables, key) = (lock(&self.tables), (sku.clone(), delivery.clone()));
+        tables.deliveries.remove(&key);
+        tables.markers.remove(&key);
     }
 }
 
@@ -198,7 +215,11 @@ impl Stock for InMemoryInventory {
             if tables.markers.contains_key(&key) || tables.deliveries.contains_key(&key) {
                 return Ok(false);
             }
-            let Some(update) = &change.product else { continue };
+            // A row that changes nothing has no condition on the product.
+            let changes_nothing = |update: &&ProductChange| update.offer.is_none() && update.quantity == 0;
+            let Some(update) = change.product.as_ref().filter(|update| !changes_nothing(update)) else {
+                continue;
+            };
             let current = tables.products.get(&change.sku);
             if current.map(|product| product.revision) != update.expected_revision {
                 return Ok(false);
@@ -226,7 +247,7 @@ pub struct InMemoryImports {
 }
 
 impl InMemoryImports {
-    /// All imports.
+    /// Returns all imports, in the order of their ids.
     pub fn all(&self) -> Vec<Import> {
         lock(&self.imports).values().cloned().collect()
     }

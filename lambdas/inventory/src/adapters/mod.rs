@@ -1,5 +1,6 @@
-//! The implementations of the ports: over DynamoDB and SQS, and in memory for tests.
+//! The implementations of the ports: over DynamoDB, SQS and HTTP, and in memory for tests.
 
+mod client;
 mod imports;
 #[cfg(feature = "test-support")]
 pub mod memory;
@@ -7,6 +8,7 @@ mod products;
 mod reservations;
 mod stock;
 
+pub use client::HttpInventory;
 pub use imports::{DynamoDbImports, SqsResumeQueue};
 pub use products::DynamoDbProducts;
 pub use reservations::DynamoDbReservations;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use aws::Aws;
 use platform::config;
 
-use crate::client::{HttpInventory, Inventory};
+use crate::client::Inventory;
 
 /// A client of the inventory API at `INVENTORY_API_URL`. Requests are signed with AWS Signature Version 4.
 ///

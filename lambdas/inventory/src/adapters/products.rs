@@ -158,7 +158,8 @@ impl Products for DynamoDbProducts {
             .table_name(&self.products)
             .key("sku", text(sku))
             .update_expression("SET available = available + :quantity")
-            .condition_expression("attribute_exists(sku) AND available <= :room")
+            // False for a missing product, too.
+            .condition_expression("available <= :room")
             .expression_attribute_values(":quantity", number(quantity))
             .expression_attribute_values(":room", number(MAX_STOCK.saturating_sub(quantity)))
             .build()?;

@@ -58,8 +58,9 @@ impl DynamoDbReservations {
     }
 
     fn update_stock(&self, change: &StockChange) -> anyhow::Result<TransactWriteItem> {
-        // No counter may become negative, and reserved stock must still have the expected price.
-        let mut condition = vec!["attribute_exists(sku)"];
+        // No counter may become negative, and reserved stock must still have the expected price. A comparison with an
+        // attribute of a missing product is false.
+        let mut condition = Vec::new();
         let mut update = Update::builder()
             .table_name(&self.products)
             .key("sku", text(&change.sku))
@@ -84,6 +85,9 @@ impl DynamoDbReservations {
         if let Some(price) = change.expected_price {
             condition.push("price = :price");
             update = update.expression_attribute_values(":price", serde_dynamo::to_attribute_value(price)?);
+        }
+        if condition.is_empty() {
+            condition.push("attribute_exists(sku)");
         }
         let update = update.condition_expression(condition.join(" AND ")).build()?;
         Ok(TransactWriteItem::builder().update(update).build())

@@ -13,7 +13,7 @@ use domain::{DeliveryId, Sku};
 use platform::config;
 use serde::{Deserialize, Serialize};
 
-use crate::import::apply::{Change, CurrentState, DedupMarker, ProductChange, Stock};
+use crate::import::store::{Change, CurrentState, DedupMarker, ProductChange, Stock};
 use crate::product::{MAX_STOCK, Product};
 
 /// The tables of products and of deliveries. A deduplication marker is an item of the table of deliveries.
@@ -95,11 +95,9 @@ impl DynamoDbStock {
         }
         update = match change.expected_revision {
             None => update.condition_expression("attribute_not_exists(sku)"),
-            // An item from before revisions were introduced has no revision.
+            // An item from before revisions were introduced has no revision. A missing one has no stock.
             Some(0) => update
-                .condition_expression(
-                    "attribute_exists(sku) AND attribute_not_exists(revision) AND available <= :room",
-                )
+                .condition_expression("attribute_not_exists(revision) AND available <= :room")
                 .expression_attribute_values(":room", number(MAX_STOCK.saturating_sub(change.quantity))),
             Some(revision) => update
                 .condition_expression("revision = :read AND available <= :room")

@@ -9,6 +9,7 @@
 //! | [`apply`] | decides and applies the effect of each row exactly once, in batches |
 //! | `batches` | reads batches of rows and records their outcomes |
 //! | [`progress`] | the checkpoint of an import between two runs |
+//! | [`store`] | the ports |
 //! | [`results`] | writes the rejected rows and the summary |
 //! | [`run`] | one run: resumes from the checkpoint and continues until the function's time is up |
 //!
@@ -25,6 +26,7 @@ pub mod results;
 pub mod row;
 pub mod run;
 pub mod sniff;
+pub mod store;
 pub mod upload;
 
 pub use run::ImportStock;

@@ -1,12 +1,9 @@
 //! The checkpoint of an import, from which the next run resumes.
 
-use async_trait::async_trait;
 use domain::Lease;
 use jiff::Timestamp;
 use platform::objects::{MultipartUpload, Part};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::time::Duration;
 
 use super::records::Position;
 use super::row::Header;
@@ -119,22 +116,4 @@ pub enum Ending {
     Refused(String),
     /// The file was replaced or removed. The replacement is a separate import.
     Gone,
-}
-
-/// The store of imports.
-#[async_trait]
-pub trait Imports: Send + Sync {
-    /// Gets an import.
-    async fn get(&self, id: &str) -> anyhow::Result<Option<Import>>;
-
-    /// Writes an import if the stored one has the version `read`, or if none is stored and `read` is `None`.
-    /// Otherwise, returns false and writes nothing.
-    async fn write(&self, import: &Import, read: Option<u64>) -> anyhow::Result<bool>;
-}
-
-/// The queue that triggers the function, to which a run sends a message to be resumed.
-#[async_trait]
-pub trait ResumeQueue: Send + Sync {
-    /// Sends a message, which becomes visible after `delay`.
-    async fn send(&self, message: &Value, delay: Duration) -> anyhow::Result<()>;
 }

@@ -13,10 +13,11 @@ use platform::objects::{MIN_PART_BYTES, ObjectStore};
 use platform::{Clock, Failure, Labels, MessageHandler};
 use serde_json::Value;
 
-use super::apply::{Applier, Stock};
+use super::apply::Applier;
 use super::batches::{BatchReader, ReadResult, Source};
-use super::progress::{Ending, Import, Imports, Progress, ResumeQueue, Stage};
+use super::progress::{Ending, Import, Progress, Stage};
 use super::results::{self, RejectedRows, WORK_PREFIX};
+use super::store::{Imports, ResumeQueue, Stock};
 use super::upload::UploadedFile;
 
 /// The number of batches that are applied concurrently.

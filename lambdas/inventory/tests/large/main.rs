@@ -14,7 +14,7 @@ use domain::{DeliveryId, Sku};
 use futures::stream::unfold;
 use inventory::adapters::memory::InMemoryImports;
 use inventory::import::ImportStock;
-use inventory::import::apply::{Change, CurrentState, Stock};
+use inventory::import::store::{Change, CurrentState, Stock};
 use platform::clock::SystemClock;
 use platform::memory::Bucket;
 use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use domain::fact::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided};
 use domain::{Cause, DeclineReason, Event, Fact, OrderDetails, VoidReason};
-use inventory::client::{HttpInventory, Inventory};
+use inventory::adapters::HttpInventory;
+use inventory::client::Inventory;
 use inventory::reserve::ReserveInventory;
 use inventory::settle::SettleReservation;
 use jiff::Timestamp;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use inventory::adapters::memory::{InMemoryImports, InMemoryInventory};
 use inventory::import::ImportStock;
-use inventory::import::apply::Stock;
-use inventory::import::progress::{Imports, ResumeQueue};
+use inventory::import::store::{Imports, ResumeQueue, Stock};
 use inventory::product::Product;
 use inventory::store::{DeliveryOutcome, Products};
 use jiff::SignedDuration;
@@ -19,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::faults::{FaultInjector, Faulty};
 
-const TIME: Duration = Duration::from_secs(100);
+pub(crate) const TIME: Duration = Duration::from_secs(100);
 pub(crate) const HEADER: &str = "sku,name,price,currency,tax_rate,quantity\n";
 
 /// The in-memory ports of an import.
@@ -36,12 +35,12 @@ impl World {
         Self { clock: Some(Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))), ..Self::default() }
     }
 
-    fn clock(&self) -> &Arc<ManualClock> {
+    pub(crate) fn clock(&self) -> &Arc<ManualClock> {
         self.clock.as_ref().unwrap()
     }
 
     /// The function, with ports that inject faults.
-    fn function(&self, injector: &Arc<FaultInjector>) -> ImportStock {
+    pub(crate) fn function(&self, injector: &Arc<FaultInjector>) -> ImportStock {
         ImportStock {
             files: Arc::new(Faulty::new(Arc::clone(&self.files), injector)) as Arc<dyn ObjectStore>,
             imports: Arc::new(Faulty::new(Arc::clone(&self.imports), injector)) as Arc<dyn Imports>,

@@ -6,6 +6,7 @@ mod dialects;
 mod faults;
 mod functions;
 mod imports;
+mod overtaken;
 mod products;
 mod reservations;
 mod support;

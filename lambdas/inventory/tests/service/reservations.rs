@@ -143,10 +143,13 @@ async fn a_failed_read_returns_503_and_can_be_retried() {
 async fn invalid_requests_are_rejected_with_locations() {
     let service = Service::new();
     let path = format!("/reservations/{}", order_id(1));
+    let mut two_prices = lines(&[("A", 1), ("A", 1)]);
+    two_prices[1]["unit_price"]["amount"] = json!(1251);
     for (body, pointer) in [
         (json!({}), "/lines"),
         (json!({"lines": []}), "/lines"),
         (json!({"lines": lines(&[("A", 1), ("A", 1)])}), "/lines"),
+        (json!({ "lines": two_prices }), "/lines"),
         (json!({"lines": lines(&[("A", 1000)])}), "/lines/0/quantity"),
     ] {
         let response = service.put(&path, body.clone()).await;

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use invoices::api::{Api, router};
 use platform::EventHandler;
 use platform::host::http::build_app;
+use platform::http::testing::set_caller;
 use platform::http::{Caller, Scope};
 use platform::memory::Bucket;
 use platform::objects::{Object, ObjectStore};
@@ -50,7 +51,7 @@ impl Service {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::empty()).unwrap();
-        request.extensions_mut().insert(caller.clone());
+        set_caller(&mut request, caller.clone());
         let api = Api { invoices: self.shop.invoices.clone(), objects: self.files.clone() };
         let response = build_app(router(api), self.shop.clock.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -100,6 +101,23 @@ async fn a_document_rendered_by_an_earlier_release_is_kept() {
         Object { key, content_type: "application/pdf".to_owned(), body: Bytes::from_static(b"%PDF-1.4 old") };
     service.files.write(old).await.unwrap();
     assert_eq!(service.get(&ada(), id(1), &[PDF]).await.body, "%PDF-1.4 old");
+}
+
+#[tokio::test]
+async fn a_document_that_another_request_stores_meanwhile_is_returned() {
+    let service = Service::with_invoice().await;
+    service.get(&ada(), id(1), &[PDF]).await;
+    let key = service.files.keys().remove(0);
+    let other = Object {
+        key: key.clone(),
+        content_type: "application/pdf".to_owned(),
+        body: Bytes::from_static(b"%PDF-1.4 of another release"),
+    };
+    service.files.write(other.clone()).await.unwrap();
+    // The first look finds nothing yet.
+    service.files.missed_reads.fail_next(1);
+    assert_eq!(service.get(&ada(), id(1), &[PDF]).await.body, other.body);
+    assert_eq!(service.files.get(&key), Some(other), "it is not replaced");
 }
 
 #[tokio::test]

@@ -1,10 +1,17 @@
 //! Issuing invoices: their content, and the handling of failures.
 
-use domain::TaxRate;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::{OrderId, TaxRate};
+use invoices::Invoice;
+use invoices::adapters::memory::InMemoryInvoices;
+use invoices::issue::IssueInvoice;
+use invoices::store::{Invoices, PutResult};
 use platform::{EventHandler, Failure};
 use serde_json::json;
 
-use crate::support::{Shop, event, id, line, paid, tea, time};
+use crate::support::{Shop, event, id, line, paid, settings, tea, time};
 
 const NOON: &str = "2026-11-23T11:00:00Z";
 
@@ -94,4 +101,36 @@ async fn an_order_that_cannot_be_invoiced_is_rejected() {
     let failed = shop.issuer().handle(&committed).await;
     assert!(matches!(failed, Err(Failure::Poison(_))), "{failed:?}");
     assert_eq!(shop.invoices.all(), []);
+}
+
+/// Invoices of which a reader sees nothing, as if they were issued right after it has looked.
+struct IssuedMeanwhile(Arc<InMemoryInvoices>);
+
+#[async_trait]
+impl Invoices for IssuedMeanwhile {
+    async fn get(&self, _: OrderId) -> anyhow::Result<Option<Invoice>> {
+        Ok(None)
+    }
+
+    async fn last_serial(&self, year: i16) -> anyhow::Result<u32> {
+        self.0.last_serial(year).await
+    }
+
+    async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult> {
+        self.0.put(invoice).await
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_gets_its_invoice_meanwhile_gets_no_other() {
+    let shop = Shop::at(NOON);
+    shop.issuer().handle(&tea(id(1))).await.unwrap();
+    let issued = shop.invoices.all();
+    let late = Arc::new(IssuedMeanwhile(shop.invoices.clone()));
+    let issuer = IssueInvoice::new(late, shop.products.clone(), settings(), shop.clock.clone());
+    assert_eq!(issuer.handle(&tea(id(1))).await.unwrap(), vec![]);
+    assert_eq!(shop.invoices.all(), issued);
+    // No number was used up.
+    shop.issuer().handle(&tea(id(2))).await.unwrap();
+    assert_eq!(shop.invoices.all()[1].number.serial(), 2);
 }

@@ -19,7 +19,7 @@ use crate::store::Images;
 
 /// The retention of uploads: longer than a message can be redelivered from a queue and from its dead-letter
 /// queue, each of which retains it for 14 days. The current image does not expire.
-const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(super) const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The prefix of the sort keys of uploads. The id follows, so that they sort by time.
 const UPLOAD_PREFIX: &str = "upload#";
 /// The sort key of the current image.
@@ -78,7 +78,12 @@ impl DynamoDbImages {
     /// # Errors
     /// If it is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("IMAGES_TABLE")? })
+        Ok(Self::new(client, config::required("IMAGES_TABLE")?))
+    }
+
+    /// Creates the adapter for the table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
     }
 
     async fn get_item(&self, sku: &Sku, item: String) -> anyhow::Result<Option<Upload>> {

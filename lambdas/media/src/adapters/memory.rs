@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::product::{Upload, UploadState};
 use domain::{Sku, UploadId};
+use jiff::Timestamp;
 use platform::memory::InjectedFaults;
 use platform::{Failure, lock};
 use serde_json::Value;
 
+use super::images::RETENTION;
 use crate::scan::{ScanRequest, Scanner, Verdict};
 use crate::store::{FileVersion, Images, Quarantine, ReadOutcome, UploadForm, UploadForms, UploadPolicy};
 
@@ -23,6 +26,25 @@ pub struct InMemoryImages {
     pub failures: InjectedFaults,
     /// Faults of `complete` after its effect.
     pub lost_responses: InjectedFaults,
+}
+
+impl InMemoryImages {
+    /// Returns all uploads.
+    pub fn all(&self) -> Vec<Upload> {
+        lock(&self.uploads).values().cloned().collect()
+    }
+
+    /// Removes the uploads whose time to live has passed. The current images stay.
+    pub fn remove_expired(&self, now: Timestamp) {
+        lock(&self.uploads).retain(|_, upload| now.duration_since(upload.requested_at) < RETENTION);
+    }
+
+    /// Makes an upload pending again, as if nothing protected its result.
+    pub fn forget_result(&self, sku: &Sku, id: UploadId) {
+        if let Some(upload) = lock(&self.uploads).get_mut(&(sku.clone(), id)) {
+            upload.state = UploadState::Pending;
+        }
+    }
 }
 
 #[async_trait]
@@ -48,7 +70,8 @@ impl Images for InMemoryImages {
         self.failures.check("completing")?;
         let mut uploads = lock(&self.uploads);
         let key = (completed.sku.clone(), completed.id);
-        if let Some(stored) = uploads.get(&key).filter(|stored| stored.state != UploadState::Pending) {
+        let stored = uploads.get(&key).context("the upload does not exist")?;
+        if stored.state != UploadState::Pending {
             return Ok(stored.clone());
         }
         uploads.insert(key, completed.clone());

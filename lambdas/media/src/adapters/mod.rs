@@ -7,12 +7,14 @@ mod images;
 pub mod memory;
 mod post;
 mod quarantine;
+mod renderer;
 
 pub use clamd::Clamd;
 pub use guard_duty::GuardDuty;
 pub use images::DynamoDbImages;
 pub use post::PresignedPost;
 pub use quarantine::S3Quarantine;
+pub use renderer::BlockingRenderer;
 
 use std::sync::Arc;
 

@@ -27,11 +27,16 @@ impl S3Quarantine {
     /// # Errors
     /// If it is not set.
     pub fn from_env(config: &SdkConfig) -> anyhow::Result<Self> {
+        Ok(Self::new(config, config::required("UPLOADS_BUCKET")?))
+    }
+
+    /// Creates the adapter for the bucket of this name.
+    pub fn new(config: &SdkConfig, bucket: String) -> Self {
         let timeouts = aws_sdk_s3::config::timeout::TimeoutConfig::builder()
             .operation_attempt_timeout(CALL_TIMEOUT)
             .build();
         let config = aws_sdk_s3::config::Builder::from(config).timeout_config(timeouts).build();
-        Ok(Self { client: Client::from_conf(config), bucket: config::required("UPLOADS_BUCKET")? })
+        Self { client: Client::from_conf(config), bucket }
     }
 }
 

@@ -5,7 +5,7 @@ use aws_objects::Bucket;
 use std::sync::Arc;
 
 use aws::Aws;
-use media::adapters::{DynamoDbImages, S3Quarantine, scanner};
+use media::adapters::{BlockingRenderer, DynamoDbImages, S3Quarantine, scanner};
 use media::process::ProcessUpload;
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
@@ -18,6 +18,7 @@ async fn main() -> Result<(), host::Error> {
         images: Arc::new(DynamoDbImages::from_env(aws.dynamodb())?),
         quarantine: Arc::new(S3Quarantine::from_env(aws.sdk_config())?),
         scanner: scanner()?,
+        renderer: Arc::new(BlockingRenderer),
         renditions: Arc::new(Bucket::new(aws.sdk_config(), config::required("RENDITIONS_BUCKET")?)),
         clock: Arc::new(SystemClock),
     };

@@ -10,6 +10,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use media::MAX_UPLOAD_BYTES;
+use media::adapters::BlockingRenderer;
 use media::adapters::memory::{InMemoryImages, InMemoryQuarantine, InMemoryScanner, UnsignedForms};
 use media::api::{Api, router};
 use media::process::{ProcessUpload, quarantine_key};
@@ -93,6 +94,7 @@ impl Service {
             images: self.images.clone(),
             quarantine: self.quarantine.clone(),
             scanner: self.scanner.clone(),
+            renderer: Arc::new(BlockingRenderer),
             renditions: self.renditions.clone(),
             clock: self.clock.clone(),
         };

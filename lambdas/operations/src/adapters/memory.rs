@@ -20,6 +20,18 @@ pub struct InMemoryReports {
     pub failures: InjectedFaults,
 }
 
+impl InMemoryReports {
+    /// Creates a store whose latest report is `report`.
+    pub fn with(report: Report) -> Self {
+        Self { last: Mutex::new(Some(report)), ..Self::default() }
+    }
+
+    /// Forgets the latest report, so that any other one is saved.
+    pub fn forget(&self) {
+        *lock(&self.last) = None;
+    }
+}
+
 #[async_trait]
 impl Reports for InMemoryReports {
     async fn last(&self) -> anyhow::Result<Option<Report>> {

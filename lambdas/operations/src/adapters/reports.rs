@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{number, parse_json, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValue;
 use jiff::Timestamp;
@@ -30,7 +30,12 @@ impl DynamoDbReports {
     /// # Errors
     /// When the variable is not set.
     pub fn from_env(client: Client) -> anyhow::Result<Self> {
-        Ok(Self { client, table: config::required("HEALTH_TABLE")? })
+        Ok(Self::new(client, config::required("HEALTH_TABLE")?))
+    }
+
+    /// The table with the given name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
     }
 }
 
@@ -46,9 +51,7 @@ impl Reports for DynamoDbReports {
             .await
             .context("the report could not be read")?;
         let Some(item) = response.item else { return Ok(None) };
-        let report =
-            item.get("report").and_then(|value| value.as_s().ok()).context("the item has no report")?;
-        Ok(Some(serde_json::from_str(report).context("the report cannot be parsed")?))
+        Ok(Some(parse_json(&item, "report").context("the report in the table is invalid")?))
     }
 
     async fn awaited_since(&self, now: Timestamp) -> anyhow::Result<Timestamp> {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::{Aws, UnsignedClient};
-use operations::adapters::{DynamoDbReports, SqsQueues};
+use operations::adapters::{DynamoDbReports, HttpShop, OAuthClient, SqsQueues};
 use operations::check::CheckHealth;
-use operations::shop::{HttpShop, OAuthClient};
 use platform::clock::SystemClock;
 use platform::{config, host, telemetry};
 

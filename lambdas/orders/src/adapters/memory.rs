@@ -37,7 +37,7 @@ struct Tables {
 }
 
 impl InMemoryOrders {
-    /// All orders.
+    /// Returns all orders by id.
     pub fn all(&self) -> BTreeMap<OrderId, Order> {
         let tables = lock(&self.tables);
         tables.orders.iter().map(|(id, stored)| (*id, stored.value.clone())).collect()

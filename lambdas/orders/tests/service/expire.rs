@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::order::CANCELLATION_RETRY_INTERVAL;
 use domain::{Fact, VoidReason};
 use jiff::SignedDuration;
 use orders::expire::ExpireOrders;
 use orders::relay::RelayOutbox;
-use orders::store::{Orders, Outbox};
+use orders::store::{OPEN_SHARDS, Orders, Outbox};
 use platform::host::schedule::Job;
 use platform::{Clock, Publisher};
 use serde_json::{Value, json};
 
-use crate::support::{Service, paid};
+use crate::support::{Service, paid, voided};
 
 const EXPIRE_AFTER: SignedDuration = SignedDuration::from_mins(30);
 
@@ -51,7 +52,9 @@ async fn overdue_orders_are_expired_once() {
     service.track(&paid(done)).await;
     service.clock.advance(EXPIRE_AFTER);
     service.clock.advance(SignedDuration::from_secs(1));
-    service.create_order("d").await;
+    let young = service.create_order("d").await;
+    // Only orders from before a run are listed.
+    service.clock.advance(SignedDuration::from_secs(1));
 
     let report = run(&service, json!({"source": "aws.scheduler"})).await.unwrap();
     assert_eq!(
@@ -65,7 +68,10 @@ async fn overdue_orders_are_expired_once() {
     let mut requested = cancellation_requests(&service);
     requested.sort();
     assert_eq!(requested, expected);
-    assert_eq!(service.status(overdue).await, "cancelling");
+    assert_eq!(
+        (service.status(overdue).await, service.status(young).await),
+        ("cancelling".into(), "placed".into())
+    );
     assert_eq!(
         run(&service, Value::Null).await.unwrap(),
         json!({"expired": 0, "published": 0, "complete": true})
@@ -109,6 +115,30 @@ async fn an_unanswered_cancellation_request_is_repeated_each_hour_with_the_same_
         .map(|event| event.id)
         .collect();
     assert_eq!(ids.len(), 1);
+}
+
+#[tokio::test]
+async fn an_expiry_repeats_the_request_of_the_customer_with_its_reason() {
+    let service = Service::new();
+    let id = service.create_order("a").await;
+    service.cancel(id).await;
+    for _ in 0..3 {
+        service.clock.advance(EXPIRE_AFTER.max(CANCELLATION_RETRY_INTERVAL));
+        service.clock.advance(SignedDuration::from_secs(1));
+        assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], 1);
+        let requests = cancellation_requests(&service);
+        assert!(!requests.is_empty());
+        for request in requests {
+            assert_eq!(request, (id.to_string(), VoidReason::CustomerRequest));
+        }
+        let order = service.get(&format!("/orders/{id}")).await.body;
+        assert_eq!(
+            (&order["status"], &order["cancellation"]),
+            (&json!("cancelling"), &json!("customer_request"))
+        );
+    }
+    service.track(&voided(id, VoidReason::CustomerRequest)).await;
+    assert_eq!(service.status(id).await, "cancelled");
 }
 
 #[tokio::test]
@@ -160,4 +190,16 @@ async fn a_failure_in_one_shard_does_not_affect_the_others() {
             .len(),
         8
     );
+}
+
+#[tokio::test]
+async fn the_further_pages_of_a_shard_are_processed_too() {
+    let service = Service::new();
+    // More orders than shards, and the store returns one order per page.
+    let orders = usize::from(OPEN_SHARDS) + 1;
+    for key in 0..orders {
+        service.create_order(&key.to_string()).await;
+    }
+    service.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], orders);
 }

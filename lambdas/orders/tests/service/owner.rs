@@ -100,6 +100,27 @@ async fn customers_of_partners_are_separate() {
 }
 
 #[tokio::test]
+async fn a_product_at_two_prices_is_refused_wherever_it_is_ordered() {
+    let service = Service::new();
+    let mut twice = order();
+    let mut line = twice["lines"][0].clone();
+    line["unit_price"]["amount"] = json!(1);
+    twice["lines"].as_array_mut().unwrap().push(line);
+    let mut own = twice.clone();
+    own["customer"].as_object_mut().unwrap().remove("id");
+    for (caller, path, body) in [
+        (staff(), "/orders", &twice),
+        (customer("ada"), "/orders", &own),
+        (partner("client1"), "/partner/orders", &twice),
+    ] {
+        let refused = place(&service, &caller, path, "k", body).await;
+        assert_eq!((refused.status, refused.error_locations()), (StatusCode::BAD_REQUEST, vec!["/lines"]));
+        assert!(refused.text.contains("names TEA-001 twice"), "{}", refused.text);
+    }
+    assert_eq!(service.pending_count(), 0);
+}
+
+#[tokio::test]
 async fn each_route_requires_its_scope() {
     let service = Service::new();
     let reader = Caller::User {

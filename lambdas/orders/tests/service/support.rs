@@ -16,8 +16,9 @@ use orders::quota::OrderLimit;
 use orders::store::Orders;
 use orders::track::TrackOrder;
 use platform::host::http::build_app;
-use platform::http::access::{Scopes, VerifiedEmail};
-use platform::http::{Caller, Scope};
+use platform::http::access::Scopes;
+use platform::http::testing::set_caller;
+use platform::http::{Caller, Scope, VerifiedEmail};
 use platform::memory::{Bus, ManualClock};
 use platform::{Clock, EventHandler};
 use serde_json::{Value, json};
@@ -118,7 +119,7 @@ impl Service {
         email: Option<&str>,
         mut request: Request<Body>,
     ) -> TestResponse {
-        request.extensions_mut().insert(caller);
+        set_caller(&mut request, caller);
         request.extensions_mut().insert(VerifiedEmail(email.map(|email| email.parse().unwrap())));
         let orders = Arc::clone(&self.orders) as Arc<dyn Orders>;
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;

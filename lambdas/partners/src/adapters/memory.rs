@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{CustomerId, EventId};
 use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
 use platform::http_client::{HttpClient, NoResponse};
 use platform::lock;
 use platform::memory::InjectedFaults;
 use platform::optimistic::Versioned;
 use serde_json::{Value, json};
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, RETENTION};
 use crate::event::PartnerEvent;
 use crate::signature::{SECRET_BYTES, SigningSecret};
 use crate::store::{Deliveries, DeliveryQueue, Page, Partners, Position, SecretGenerator};
@@ -82,6 +83,11 @@ impl InMemoryDeliveries {
     /// Returns all rows as JSON, as far as the table contains them.
     pub fn to_json(&self) -> Value {
         lock(&self.rows).values().map(|row| json!(row.value)).collect()
+    }
+
+    /// Removes the deliveries that the table has deleted by `now`: [`RETENTION`] after their creation.
+    pub fn remove_expired(&self, now: Timestamp) {
+        lock(&self.rows).retain(|_, row| now.duration_since(row.value.created_at) < RETENTION);
     }
 }
 

@@ -4,6 +4,7 @@ use domain::fact::{PaymentVoided, ReservationConfirmed};
 use domain::{Fact, VoidReason};
 use http::StatusCode;
 use jiff::SignedDuration;
+use partners::delivery::RETENTION;
 use partners::signature::SigningSecret;
 use platform::Failure;
 use serde_json::{Value, json};
@@ -138,12 +139,34 @@ async fn a_redelivered_message_is_sent_once() {
         service.clock.advance(SignedDuration::from_hours(20));
     }
     assert_eq!(service.receivers.requests().len(), 2);
-    // So late that the delivery records may have been deleted.
-    service.clock.advance(SignedDuration::from_hours(28 * 24));
     service.deliver(&service.created("client1.43")).await.unwrap();
     assert_eq!(service.receivers.requests().len(), 2, "the same order and type is the same event");
-    service.deliver(&created).await.unwrap();
-    assert_eq!(service.receivers.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_that_is_redriven_after_the_record_was_deleted_is_not_sent_again() {
+    let service = Service::new();
+    service.subscribed("key-1").await;
+    let paid = service.paid();
+    service.deliver(&paid).await.unwrap();
+    assert_eq!(service.receivers.requests().len(), 1);
+    service.clock.advance(RETENTION);
+    service.deliveries.remove_expired(service.now());
+    assert_eq!(service.deliveries.to_json(), json!([]), "nothing is left to tell that it was sent");
+    service.deliver(&paid).await.unwrap();
+    assert_eq!(service.receivers.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_is_first_sent_up_to_28_days_late() {
+    for (late, requests) in [(SignedDuration::ZERO, 1), (SignedDuration::from_secs(1), 0)] {
+        let service = Service::new();
+        service.subscribed("key-1").await;
+        let paid = service.paid();
+        service.clock.advance(SignedDuration::from_hours(28 * 24) + late);
+        service.deliver(&paid).await.unwrap();
+        assert_eq!(service.receivers.requests().len(), requests, "{late}");
+    }
 }
 
 #[tokio::test]
@@ -182,6 +205,22 @@ async fn a_failed_attempt_is_retried_with_backoff_until_it_is_accepted() {
         .map(|request| request.headers()["webhook-id"].to_str().unwrap().to_owned())
         .collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_arrives_before_the_next_attempt_is_due_waits() {
+    let service = Service::new();
+    service.subscribed("key-1").await;
+    service.receivers.respond_with([None]);
+    let event = service.paid();
+    let Err(Failure::Leased { until }) = service.deliver(&event).await else { panic!("it is retried") };
+    service.clock.advance(until.duration_since(service.now()) - SignedDuration::from_secs(1));
+    let early = service.deliver(&event).await;
+    assert!(matches!(early, Err(Failure::Leased { until: again }) if again == until), "{early:?}");
+    assert_eq!(service.receivers.requests().len(), 1);
+    service.clock.advance(SignedDuration::from_secs(1));
+    service.deliver(&event).await.unwrap();
+    assert_eq!(service.receivers.requests().len(), 2);
 }
 
 #[tokio::test]
@@ -245,7 +284,7 @@ async fn a_crash_between_sending_and_recording_sends_again_with_the_same_id() {
 }
 
 /// Receives the request, and never responds.
-struct NeverResponds(std::sync::Arc<partners::adapters::memory::InMemoryReceivers>);
+pub(crate) struct NeverResponds(pub(crate) std::sync::Arc<partners::adapters::memory::InMemoryReceivers>);
 
 #[async_trait::async_trait]
 impl platform::http_client::HttpClient for NeverResponds {

@@ -3,9 +3,11 @@
 use domain::Event;
 use http::StatusCode;
 use jiff::SignedDuration;
+use partners::deliver::DeliverWebhook;
 use serde_json::json;
 
-use crate::support::{Service, cancellation_requested, committed, order_id};
+use crate::deliver::NeverResponds;
+use crate::support::{Service, cancellation_requested, committed, handle, order_id};
 
 #[tokio::test]
 async fn deliveries_are_listed_in_pages_newest_first() {
@@ -84,6 +86,22 @@ async fn a_redelivery_request_for_a_pending_delivery_has_no_effect() {
     let response = service.resend(&webhook, &event).await;
     assert_eq!((response.status, response.body), (StatusCode::ACCEPTED, before));
     assert!(service.queue.sent().is_empty(), "its message is redelivered anyway");
+}
+
+#[tokio::test]
+async fn a_redelivery_request_during_an_attempt_sends_a_message_only_once_its_lease_has_expired() {
+    let service = Service::new();
+    let webhook = service.subscribed("key-1").await;
+    let event = service.paid();
+    let client = std::sync::Arc::new(NeverResponds(service.receivers.clone()));
+    let crashing = DeliverWebhook { client, ..service.function() };
+    let attempt = handle(&crashing, &event);
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), attempt).await.is_err());
+    for (wait, messages) in [(44, 0), (1, 1)] {
+        service.clock.advance(SignedDuration::from_secs(wait));
+        assert_eq!(service.resend(&webhook, &event).await.status, StatusCode::ACCEPTED);
+        assert_eq!(service.queue.sent().len(), messages, "{wait}");
+    }
 }
 
 /// If the message could not be sent to the queue, a repeated request sends it.

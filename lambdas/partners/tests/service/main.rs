@@ -6,6 +6,7 @@ mod change;
 mod deliver;
 mod deliveries;
 mod failing;
+mod overtaken;
 mod parallel;
 mod subscribe;
 mod support;

@@ -15,6 +15,7 @@ use partners::api::{Api, router};
 use partners::store::Partners;
 use partners::webhook::Subscriptions;
 use platform::host::http::build_app;
+use platform::http::testing::set_caller;
 use platform::memory::SeededClock;
 use platform::optimistic::Versioned;
 use serde_json::{Value, json};
@@ -57,11 +58,14 @@ async fn parallel_subscriptions_succeed_up_to_the_maximum() {
         };
         let app = build_app(router(api), clock);
         let send = |method: &str, path: &str, key: usize, body: Value| {
-            let request = Request::builder().method(method).uri(path).extension(machine(PARTNER));
-            let request = request
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
                 .header("content-type", "application/json")
                 .header("idempotency-key", format!("k{key}"));
-            app.clone().oneshot(request.body(Body::from(body.to_string())).unwrap())
+            let mut request = request.body(Body::from(body.to_string())).unwrap();
+            set_caller(&mut request, machine(PARTNER));
+            app.clone().oneshot(request)
         };
         let created =
             join_all((0..requests).map(|key| send("POST", "/webhooks", key, json!({"url": URL})))).await;

@@ -1,6 +1,7 @@
 //! `POST /webhooks`, and reading the webhooks that it creates.
 
-use http::{Method, StatusCode};
+use axum::body::Body;
+use http::{Method, Request, StatusCode};
 use platform::http::access::Scopes;
 use platform::http::{Caller, Scope};
 use serde_json::json;
@@ -127,6 +128,16 @@ async fn only_partners_have_access() {
     for (caller, status) in [(Caller::Anonymous, 401), (user, 403), (other, 403)] {
         let response = service.call(caller.clone(), Method::GET, "/webhooks", None, None).await;
         assert_eq!(response.status.as_u16(), status, "{caller:?}");
+    }
+    // A gateway that forwards requests without an API key, or with that of another partner.
+    let secret = "0123456789abcdef0123456789abcdef";
+    for (key, status) in [(None, 403), (Some("client2"), 403), (Some(PARTNER), 200)] {
+        let mut request = Request::get("/webhooks").extension(machine(PARTNER));
+        if let Some(client) = key {
+            request = request.header("x-api-key", format!("{client}{secret}"));
+        }
+        let response = service.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status.as_u16(), status, "{key:?}: {}", response.body);
     }
 }
 

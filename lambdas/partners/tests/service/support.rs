@@ -20,6 +20,7 @@ use partners::deliver::DeliverWebhook;
 use partners::delivery::Backoff;
 use platform::host::http::build_app;
 use platform::http::access::Scopes;
+use platform::http::testing::set_caller;
 use platform::http::{Caller, Scope};
 use platform::memory::ManualClock;
 use platform::{Clock, Failure, MessageHandler};
@@ -92,6 +93,20 @@ impl Service {
         key: Option<&str>,
         body: Option<&Value>,
     ) -> ApiResponse {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let mut request = request.body(Body::from(body.map(Value::to_string).unwrap_or_default())).unwrap();
+        set_caller(&mut request, caller);
+        self.send(request).await
+    }
+
+    /// Sends a request with nothing added to it.
+    pub(crate) async fn send(&self, request: Request<Body>) -> ApiResponse {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let api = Api {
             partners: self.partners.clone(),
@@ -101,14 +116,6 @@ impl Service {
             exempt: None,
             clock: Arc::clone(&clock),
         };
-        let mut request = Request::builder().method(method).uri(path).extension(caller);
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
-        }
-        if body.is_some() {
-            request = request.header("content-type", "application/json");
-        }
-        let request = request.body(Body::from(body.map(Value::to_string).unwrap_or_default())).unwrap();
         let (parts, body) = build_app(router(api), clock).oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         ApiResponse {

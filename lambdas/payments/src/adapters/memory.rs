@@ -50,8 +50,9 @@ impl Payments for InMemoryPayments {
 }
 
 /// A payment provider that behaves like Stripe's PaymentIntents. The payment method decides the outcome of a
-/// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`;
-/// `pm_slow` stays in processing, `pm_unknown` does not exist, and all others are charged.
+/// confirmation: Stripe's test cards for declines are declined as at Stripe, and so is `pm_declined`; `pm_slow`,
+/// `pm_slow_declined` and the stand-in's `pm_card_processing` stay in processing, `pm_unknown` does not exist, and all
+/// others are charged.
 #[derive(Debug, Default)]
 pub struct InMemoryProvider {
     account: Mutex<Account>,
@@ -164,17 +165,30 @@ impl InMemoryProvider {
         lock(&self.account).keys.clear();
     }
 
-    /// Completes all PaymentIntents that are being processed: they succeed.
+    /// Completes all PaymentIntents that are being processed: they succeed, except those of `pm_slow_declined`.
     pub fn complete_processing(&self) {
+        self.end_processing(|method| match method {
+            "pm_slow_declined" => IntentStatus::Declined(reason("card_declined", None)),
+            _ => IntentStatus::Succeeded,
+        });
+    }
+
+    /// Ends the processing of all PaymentIntents that are being processed, with this status.
+    pub fn finish_processing(&self, status: &IntentStatus) {
+        self.end_processing(|_| status.clone());
+    }
+
+    /// Ends the processing of all PaymentIntents that are being processed, with a status for each payment method.
+    fn end_processing(&self, status_of: impl Fn(&str) -> IntentStatus) {
         let mut account = lock(&self.account);
         let Account { intents, updates, .. } = &mut *account;
         for (index, intent) in intents.iter_mut().enumerate() {
             let (IntentStatus::Processing, Ok(id)) = (&intent.status, format!("pi_{index}").parse()) else {
                 continue;
             };
-            intent.status = IntentStatus::Succeeded;
-            intent.captures += 1;
-            updates.push(IntentUpdate { intent: id, order: intent.order, status: IntentStatus::Succeeded });
+            intent.status = status_of(&intent.method);
+            intent.captures += u32::from(intent.status == IntentStatus::Succeeded);
+            updates.push(IntentUpdate { intent: id, order: intent.order, status: intent.status.clone() });
         }
     }
 
@@ -274,7 +288,9 @@ impl Provider for InMemoryProvider {
                 if matches!(intent.status, IntentStatus::Unconfirmed | IntentStatus::Declined(_)) {
                     intent.status = match (intent.method.as_str(), decline(&intent.method)) {
                         (_, Some(reason)) => IntentStatus::Declined(reason),
-                        ("pm_slow", None) => IntentStatus::Processing,
+                        ("pm_slow" | "pm_slow_declined" | "pm_card_processing", None) => {
+                            IntentStatus::Processing
+                        }
                         _ => {
                             intent.captures += 1;
                             IntentStatus::Succeeded

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{number, parse_json, put_if, text};
 use aws_sdk_dynamodb::Client;
 use domain::OrderId;
 use domain::payment::Payment;
@@ -45,9 +45,7 @@ impl Payments for DynamoDbPayments {
             .await
             .context("the payment could not be read")?;
         let Some(item) = response.item else { return Ok(None) };
-        let payment =
-            item.get("payment").and_then(|value| value.as_s().ok()).context("the item has no payment")?;
-        Ok(Some(serde_json::from_str(payment).context("a payment in the table cannot be parsed")?))
+        Ok(Some(parse_json(&item, "payment").context("a payment in the table is invalid")?))
     }
 
     async fn write(&self, payment: &Payment) -> anyhow::Result<bool> {

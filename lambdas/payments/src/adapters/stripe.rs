@@ -38,10 +38,17 @@ struct Intent {
 }
 
 impl Intent {
-    /// Returns the status. `refusal` is why a confirmation was refused, if it was: then the PaymentIntent is as
-    /// it was before, and confirming it again would be refused again.
+    /// Returns the status; the seven that Stripe documents
+    /// (<https://docs.stripe.com/api/payment_intents/object#payment_intent_object-status>) are mapped. `refusal` is
+    /// why a confirmation was refused, if it was: then the PaymentIntent is as it was before, and confirming it
+    /// again would be refused again.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unknown`] for any other status: nothing is known about the charge, so the attempt is
+    /// repeated until a version of this code knows the status, or Stripe reports another.
     fn status(self, refusal: Option<DeclineReason>) -> Result<IntentStatus, ProviderError> {
         Ok(match self.status.as_str() {
+            // Created, and not confirmed.
             "requires_confirmation" => refusal.map_or(IntentStatus::Unconfirmed, IntentStatus::Declined),
             "processing" => IntentStatus::Processing,
             "succeeded" => IntentStatus::Succeeded,
@@ -56,9 +63,14 @@ impl Intent {
             }
             // The customer would have to authenticate, and is not present to do so.
             "requires_action" => IntentStatus::Declined(DeclineReason::from_code("authentication_required")),
+            // Authorized and not charged. The shop captures automatically, so nothing would ever capture it:
+            // cancelling it returns the funds.
+            "requires_capture" => IntentStatus::Declined(DeclineReason::from_code("capture_required")),
             status => {
-                return Err(ProviderError::InvalidRequest(format!(
-                    "a PaymentIntent has the unknown status {status}"
+                return Err(ProviderError::Unknown(anyhow::anyhow!(
+                    "{} has the status {}, which this version does not know",
+                    self.id,
+                    status.escape_default()
                 )));
             }
         })

@@ -6,14 +6,16 @@ use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use http::{HeaderMap, StatusCode};
-use platform::http::{Access, FieldError, Operation, OperationDescription, Problem, RequestCause, Routes};
+use platform::http::{Access, FieldError, Operation, Problem, RequestCause, Routes};
 use platform::{Clock, Publisher};
 
+use super::contract;
 use super::report::Report;
 use super::secrets::Secrets;
 use super::signature::{Signature, SignatureError};
 
 const SIGNATURE_HEADER: &str = "stripe-signature";
+
 /// The maximum size of a body. An event about a PaymentIntent has about 5 KB; other events of the account may
 /// be larger.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -37,23 +39,9 @@ pub fn router(api: WebhookApi) -> Router {
 pub fn routes() -> Routes<Arc<WebhookApi>> {
     // Stripe has no access token: its signature authenticates it.
     Routes::default().add(
-        Operation::post("/webhooks/stripe", "receiveStripeEvent", Access::Public, describe_receive),
+        Operation::post("/webhooks/stripe", "receiveStripeEvent", Access::Public, contract::describe_receive),
         receive,
     )
-}
-
-fn describe_receive(operation: &mut OperationDescription) {
-    operation
-        .about(
-            "Receive a Stripe webhook",
-            "For Stripe only. The body is a signed event of its API (<https://docs.stripe.com/webhooks>).",
-        )
-        .required_header::<String>(
-            "Stripe-Signature",
-            "Stripe's signature of the body. Its timestamp must be within five minutes of the current time.",
-        )
-        .empty_response(204, "The event has been published, or is not relevant to the shop.")
-        .problem(413, "too-large", "The body is too large.");
 }
 
 /// Responds with 204 once the event has been published, or if it is not relevant. After any other response

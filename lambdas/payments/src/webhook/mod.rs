@@ -9,6 +9,7 @@
 //! | [`api`] | defines the route |
 
 pub mod api;
+mod contract;
 pub mod report;
 pub mod secrets;
 pub mod signature;

@@ -5,11 +5,11 @@
 //! (<https://docs.stripe.com/webhooks#roll-endpoint-secrets>). If the text contains none, as in a new stack,
 //! every request is rejected.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use platform::Clock;
+use platform::{Clock, lock};
 use secrecy::{ExposeSecret, SecretString};
 
 /// The prefix of every signing secret of Stripe. It is part of the key.
@@ -73,7 +73,7 @@ impl Secrets {
     }
 
     fn cache(&self) -> MutexGuard<'_, Option<CachedSecrets>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.cache)
     }
 
     async fn read(&self) -> anyhow::Result<Arc<[SecretString]>> {

@@ -1,10 +1,10 @@
 //! The outcome of a payment under every kind of failure.
 
-use domain::payment::{Goal, ProviderObservation, Request, Step, decide};
-use domain::{Attempt, Fact};
+use domain::Fact;
+use domain::payment::{Goal, ProviderObservation, Request};
 use jiff::SignedDuration;
-use payments::arbiter::LEASE_DURATION;
-use payments::provider::{NewIntent, Provider};
+use payments::finalization::{Finalization, LEASE_DURATION, Next, Progress, ProviderRequest};
+use payments::provider::Provider;
 use payments::store::Payments;
 use platform::{Clock, EventHandler, Failure};
 use uuid::Uuid;
@@ -110,39 +110,35 @@ async fn after_an_unknown_outcome_the_provider_is_queried_first() {
 pub(crate) async fn lose_the_confirmation(service: &Service, after: bool) {
     let (order, cause) = (details("pm_card_visa"), cause());
     let request = Request { order_id: order_id(), order: &order, cause: &cause };
-    let attempt =
-        Attempt { owner: Uuid::from_u128(99), now: service.clock.now(), lease_duration: LEASE_DURATION };
-    let (mut read, mut seen) = (None, ProviderObservation::Nothing);
+    let attempt = Finalization { owner: Uuid::from_u128(99), goal: Goal::Charge, request };
+    let (mut progress, start) = (Progress::Unread, service.clock.now());
     loop {
-        match decide(read.as_ref(), Goal::Charge, &seen, &request, &attempt) {
-            Step::Write(payment) => {
-                assert!(service.payments.write(&payment).await.unwrap());
-                read = Some(*payment);
+        progress = match attempt.next(progress, start) {
+            Next::Read => Progress::after_read(service.payments.get(order_id()).await),
+            Next::Write(write) => {
+                let written = service.payments.write(&write.payment).await;
+                write.answered(written)
             }
-            Step::CreateIntent { idempotency_key } => {
-                let intent = NewIntent {
-                    order_id: order_id(),
-                    amount: order.total,
-                    payment_method: order.payment_method.clone(),
-                    idempotency_key,
-                };
-
-                seen = ProviderObservation::Created(service.provider.create(intent).await.unwrap());
-            }
-            Step::Confirm { intent, idempotency_key } => {
-                if after {
-                    service.provider.confirm(&intent, &idempotency_key).await.unwrap();
+            Next::Ask(query) => match query.request.clone() {
+                ProviderRequest::Create(intent) => {
+                    query.answered(service.provider.create(intent).await.map(ProviderObservation::Created))
                 }
-                // The attempt crashes here, and its lease has not expired.
-                break;
-            }
-            step => panic!("{step:?}"),
+                ProviderRequest::Confirm { intent, idempotency_key } => {
+                    if after {
+                        service.provider.confirm(&intent, &idempotency_key).await.unwrap();
+                    }
+                    // The attempt crashes here, and its lease has not expired.
+                    break;
+                }
+                request => panic!("{request:?}"),
+            },
+            next => panic!("{next:?}"),
         }
     }
     let Err(Failure::Leased { until }) = service.charge().await else {
         panic!("another attempt holds the lease")
     };
-    assert_eq!(until, attempt.lease().expires_at);
+    assert_eq!(until, start + LEASE_DURATION);
     assert!(matches!(service.void().await, Err(Failure::Leased { .. })));
     service.clock.advance(LEASE_DURATION);
 }

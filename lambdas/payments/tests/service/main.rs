@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure in a helper fails the test")]
 
 mod arbiter;
+mod finalization;
 mod reports;
 mod support;
 mod webhook;

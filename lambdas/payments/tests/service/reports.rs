@@ -3,7 +3,7 @@
 use domain::fact::ReportedStatus::{self, Cancelled, Failed, Processing, Succeeded};
 use domain::payment::{Payment, PaymentState};
 use jiff::SignedDuration;
-use payments::arbiter::LEASE_DURATION;
+use payments::finalization::LEASE_DURATION;
 use platform::{Clock, EventHandler, Failure};
 
 use crate::arbiter::lose_the_confirmation;

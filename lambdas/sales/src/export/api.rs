@@ -1,6 +1,5 @@
 //! The API for exports: create them and download their files.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,26 +7,24 @@ use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::order::OrderStatus;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use platform::Clock;
 use platform::http::{
-    Access, Caller, CustomerScope, IdempotencyKey, Json, Operation, OperationDescription, Problem, Routes,
-    Scope, parse_path_parameter,
+    Access, Caller, CustomerScope, IdempotencyKey, Json, Operation, Problem, Routes, Scope,
+    parse_path_parameter,
 };
 use platform::objects::ObjectStore;
-use schemars::JsonSchema;
-use serde::Serialize;
+use platform::optimistic::Versioned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::request::CreateExport;
 use super::store::{CreateResult, ExportQueue, Exports};
-use super::{Export, ExportId, FILE_RETENTION, Format, State};
-use crate::download::DownloadView;
-use platform::optimistic::Versioned;
+use super::view::{ExportStatus, ExportView};
+use super::{Export, ExportId, FILE_RETENTION, State, contract};
+use crate::view::DownloadView;
 
 /// The namespace of export ids, which are derived from the caller and the idempotency key (UUID version 5,
 /// RFC 9562).
@@ -55,85 +52,8 @@ pub(crate) fn router(api: Api) -> Router {
 pub(crate) fn routes() -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::ReportsRead);
     Routes::default()
-        .add(Operation::post("/exports", "createExport", staff, describe_create), create)
-        .add(Operation::get("/exports/{export_id}", "readExport", staff, describe_read), read)
-}
-
-fn describe_create(it: &mut OperationDescription) {
-    it.about(
-        "Create an export",
-        "Starts an export of all orders that were placed in a period, each with its state at the time of the \
-         request. It takes from a few seconds to several minutes; get the export to check its status. Orders \
-         of the last few seconds may be missing. CSV and Parquet files have one row per order line, which \
-         repeats the data of the order. JSON Lines files have one line per order.",
-    )
-    .required_header::<IdempotencyKey<'_>>(
-        "Idempotency-Key",
-        "A unique value for each export, such as a UUID. Retry a request with the same value to get the same \
-         export. Keys expire after 30 days.",
-    )
-    .body::<CreateExport>()
-    .response::<ExportView>(202, "The export is created.")
-    .with_header("Location", "Path of the export.")
-    .problem(422, "idempotency-key-reused", "The Idempotency-Key was used for a different export.");
-}
-
-fn describe_read(it: &mut OperationDescription) {
-    it.about(
-        "Get an export",
-        "Returns the status of an export and, when it is done, a link to download the file.",
-    )
-    .path::<ExportId>("export_id", "The `id` of the export.")
-    .response::<ExportView>(200, "The export.")
-    .problem(404, "not-found", "There is no such export, or it is more than 30 days old.");
-}
-
-/// An export of orders.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Export")]
-struct ExportView {
-    /// Unique identifier of the export.
-    id: ExportId,
-    /// Status of the export.
-    status: ExportStatus,
-    /// File format.
-    format: Format,
-    /// Start of the period, inclusive (RFC 3339, UTC).
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    from: Timestamp,
-    /// End of the period, exclusive (RFC 3339, UTC).
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    until: Timestamp,
-    /// The export includes only orders with one of these statuses. Absent if it includes all orders.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    statuses: BTreeSet<OrderStatus>,
-    /// Time of the request. The export contains the state of each order at this time.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    requested_at: Timestamp,
-    /// Number of orders written so far.
-    orders: u64,
-    /// Size of the file in bytes, once the export is done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<u64>,
-    /// Download link, once the export is done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    download: Option<DownloadView>,
-}
-
-/// Status of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum ExportStatus {
-    /// The export is waiting to be processed.
-    Queued,
-    /// The file is being written.
-    Running,
-    /// The file is available for download.
-    Done,
-    /// The export failed, and the shop has been alerted. Create a new export.
-    Failed,
-    /// The file has been deleted. Create a new export.
-    Expired,
+        .add(Operation::post("/exports", "createExport", staff, contract::describe_create), create)
+        .add(Operation::get("/exports/{export_id}", "readExport", staff, contract::describe_read), read)
 }
 
 async fn create(
@@ -151,16 +71,7 @@ async fn create(
     let id = ExportId::from(Uuid::new_v5(&EXPORT_ID_NAMESPACE, name.as_bytes()));
     let request_json = serde_json::to_string(&request).map_err(anyhow::Error::from)?;
     let fingerprint = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(request_json.as_bytes()));
-    let export = Export {
-        id,
-        request,
-        fingerprint,
-        requested_at: now,
-        state: State::Queued,
-        lease: None,
-        attempts: 0,
-        updated_at: now,
-    };
+    let export = Export::new(id, request, fingerprint, now);
     let export = match api.exports.create(&export).await? {
         CreateResult::Created => export,
         CreateResult::AlreadyExists(existing) if existing.value.fingerprint == export.fingerprint => {

@@ -13,10 +13,12 @@
 //! reached the ledger when it was read, are missing. That affects a few seconds, unless an event was delayed.
 
 pub mod api;
+mod contract;
 pub mod encode;
 mod request;
 pub mod run;
 pub mod store;
+mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -164,6 +166,20 @@ pub enum State {
 }
 
 impl Export {
+    /// Creates an export that is to be processed. `fingerprint` is that of the request.
+    pub fn new(id: ExportId, request: ExportRequest, fingerprint: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            request,
+            fingerprint,
+            requested_at: now,
+            state: State::Queued,
+            lease: None,
+            attempts: 0,
+            updated_at: now,
+        }
+    }
+
     /// Whether the state is final.
     pub fn is_final(&self) -> bool {
         matches!(self.state, State::Done { .. } | State::Failed { .. })

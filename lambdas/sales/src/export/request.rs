@@ -33,7 +33,7 @@ pub(crate) struct CreateExport {
     #[serde(default)]
     #[schemars(length(min = 1))]
     statuses: Option<Vec<OrderStatus>>,
-    /// File format.
+    /// Format of the file.
     #[eserde(compat)]
     format: Format,
 }

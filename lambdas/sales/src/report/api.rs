@@ -10,16 +10,14 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use jiff::civil::Date;
 use platform::Clock;
-use platform::http::{
-    Access, FieldError, Json, Operation, OperationDescription, Problem, Routes, Scope, parse_path_parameter,
-};
+use platform::http::{Access, FieldError, Json, Operation, Problem, Routes, Scope, parse_path_parameter};
 use platform::objects::ObjectStore;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::ReportFile;
 use super::link::{LinkSigner, SignedLink};
-use crate::download::DownloadView;
+use super::view::ReportView;
+use super::{ReportFile, contract};
+use crate::view::DownloadView;
 
 /// The lifetime of the link to which a browser is redirected, and which it follows immediately.
 const REDIRECT_LINK_LIFETIME: Duration = Duration::from_secs(60);
@@ -44,76 +42,8 @@ pub(crate) fn routes() -> Routes<Arc<Api>> {
     let staff = Access::Scope(Scope::ReportsRead);
     let file = "/reports/{day}/files/{file}";
     Routes::default()
-        .add(Operation::get("/reports/{day}", "readReport", staff, describe_read), read)
-        .add(Operation::get(file, "followReportLink", Access::Public, describe_follow), follow)
-}
-
-/// The schema of a day.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-struct Day(
-    #[schemars(extend("pattern" = r"^\d{4}-\d{2}-\d{2}$"))]
-    #[expect(dead_code, reason = "a schema")]
-    String,
-);
-
-/// The schema of `until`.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-struct Until(
-    #[schemars(range(min = 0))]
-    #[expect(dead_code, reason = "a schema")]
-    i64,
-);
-
-/// The schema of `signature`.
-#[derive(JsonSchema)]
-#[schemars(inline)]
-struct Signature(
-    #[schemars(length(min = 43, max = 43), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
-    #[expect(dead_code, reason = "a schema")]
-    String,
-);
-
-fn describe_read(it: &mut OperationDescription) {
-    it.about(
-        "Get a daily report",
-        "Returns download links for the report of a day in the shop's time zone, with the sales by product \
-         and hour: a page with charts (HTML), and a table (CSV). The report is created early in the morning \
-         of the next day.",
-    )
-    .path::<Day>("day", "Date of the report, such as 2026-11-23.")
-    .response::<ReportView>(200, "The report.")
-    .problem(404, "not-found", "There is no report for this day.");
-}
-
-fn describe_follow(it: &mut OperationDescription) {
-    it.about(
-        "Follow a report link",
-        "Redirects a browser from a link in a report email to the file. Links are valid for seven days, for \
-         anyone who has them.",
-    )
-    .path::<Day>("day", "Date of the report.")
-    .path::<ReportFile>("file", "File of the report.")
-    .query::<Until>("until", "Expiry of the link, as Unix time in seconds.")
-    .query::<Signature>("signature", "Signature of the link.")
-    .empty_response(302, "The file is at `Location`.")
-    .with_header("Location", "URL of the file, valid for one minute.")
-    .problem(403, "forbidden", "The link has expired, or its signature is invalid.")
-    .problem(404, "not-found", "There is no report for this day.");
-}
-
-/// A daily report.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Report")]
-struct ReportView {
-    /// Date of the report.
-    #[schemars(with = "String", extend("format" = "date"))]
-    day: Date,
-    /// Download link for the page (HTML).
-    page: DownloadView,
-    /// Download link for the table (CSV).
-    csv: DownloadView,
+        .add(Operation::get("/reports/{day}", "readReport", staff, contract::describe_read), read)
+        .add(Operation::get(file, "followReportLink", Access::Public, contract::describe_follow), follow)
 }
 
 fn parse_day(text: &str) -> Result<Date, Problem> {

@@ -2,7 +2,7 @@
 //! within hours. These links point to the API, which verifies their signature and redirects the browser to a
 //! new presigned URL.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use platform::Clock;
+use platform::{Clock, lock};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
@@ -83,7 +83,7 @@ impl LinkSigner {
 
     fn begin_refresh(&self) -> bool {
         let now = self.clock.elapsed();
-        let mut refreshed_at = self.refreshed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refreshed_at = lock(&self.refreshed_at);
         if refreshed_at.is_some_and(|at| now.saturating_sub(at) < MIN_REFRESH_INTERVAL) {
             return false;
         }

@@ -40,7 +40,7 @@ pub(super) fn compose(
             )
         })
         .collect();
-    let totals = if totals.is_empty() { "Nothing was sold.".to_owned() } else { totals.join("\n") };
+    let totals = if totals.is_empty() { "No sales.".to_owned() } else { totals.join("\n") };
     let note = if is_correction {
         "Events of that day arrived late, or the report was run again: these figures replace those of the \
          previous email.\n\n"

@@ -18,6 +18,7 @@
 pub mod allocation;
 pub mod api;
 mod chart;
+mod contract;
 pub mod day;
 pub mod figures;
 pub mod job;
@@ -25,16 +26,22 @@ pub mod link;
 mod mail;
 mod money;
 pub mod page;
+mod request;
 pub mod store;
 pub mod table;
+mod view;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// A file of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[schemars(rename = "ReportFile")]
 pub enum ReportFile {
     /// The page with charts (HTML).
@@ -46,10 +53,7 @@ pub enum ReportFile {
 impl ReportFile {
     /// Returns the name of the file in links.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Page => "page",
-            Self::Csv => "csv",
-        }
+        self.into()
     }
 
     /// Returns the key of the file in the bucket.
@@ -73,6 +77,6 @@ impl std::str::FromStr for ReportFile {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Page, Self::Csv].into_iter().find(|file| file.name() == name).ok_or("must be page or csv")
+        Self::VARIANTS.iter().copied().find(|file| file.name() == name).ok_or("must be page or csv")
     }
 }

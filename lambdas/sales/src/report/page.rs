@@ -127,7 +127,7 @@ fn section(unit: Unit, figures: &Figures) -> Section {
             ("Revenue", number(sales.revenue.into())),
             ("Refunds", number(sales.refunded.into())),
             ("Net", number(sales.net())),
-            ("Refused, out of stock", format_grouped(orders.out_of_stock.into(), 0)),
+            ("Rejected, out of stock", format_grouped(orders.out_of_stock.into(), 0)),
         ],
         money: ColumnChart::new(&labels, &[("Revenue", revenue), ("Refunds", refunded)], unit.digits),
         orders: ColumnChart::new(&labels, &[("Placed", placed), ("Paid", paid)], 0),

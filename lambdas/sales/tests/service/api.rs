@@ -8,12 +8,15 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use platform::Clock;
 use platform::host::http::build_app;
 use platform::http::{Caller, Scope};
 use platform::memory::{Bucket, ManualClock};
 use platform::objects::{Object, ObjectStore};
 use sales::adapters::memory::{FixedLinkSecret, InMemoryExportQueue, InMemoryExports};
 use sales::api::router;
+use sales::export::store::Exports;
+use sales::export::{Export, ExportId, FILE_RETENTION, State};
 use sales::report::ReportFile;
 use sales::report::link::{LINK_LIFETIME, LinkSigner};
 use sales::{export, report};
@@ -83,6 +86,28 @@ impl Service {
 
 fn november() -> Value {
     json!({ "from": "2026-11-01", "to": "2026-11-24", "format": "csv", "statuses": ["paid"] })
+}
+
+#[tokio::test]
+async fn a_file_can_be_downloaded_for_seven_days() {
+    let service = Service::new();
+    let created = service.create_export("k", &november()).await;
+    let id: ExportId = serde_json::from_value(created.body["id"].clone()).unwrap();
+    let stored = service.exports.get(id).await.unwrap().unwrap();
+    let state = State::Done { orders: 1, bytes: 10, at: service.clock.now() };
+    let done = Export { state, ..stored.value.clone() };
+    service.exports.replace(&stored, done).await.unwrap().unwrap();
+    let path = format!("/exports/{id}");
+    service.clock.advance(FILE_RETENTION - SignedDuration::from_secs(1));
+    let last = service.get(&path).await.body;
+    assert_eq!((&last["status"], last["download"].is_object()), (&json!("done"), true), "{last}");
+    service.clock.advance(SignedDuration::from_secs(1));
+    let deleted = service.get(&path).await.body;
+    assert_eq!(
+        (&deleted["status"], deleted["download"].is_object()),
+        (&json!("expired"), false),
+        "{deleted}"
+    );
 }
 
 #[tokio::test]

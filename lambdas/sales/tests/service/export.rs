@@ -1,9 +1,10 @@
 //! Interrupted exports result in the same files as uninterrupted ones.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::order::OrderStatus;
@@ -12,7 +13,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use platform::memory::{Bucket, InjectedFaults, ManualClock};
 use platform::objects::MIN_PART_BYTES;
-use platform::{Clock, Failure, MessageHandler};
+use platform::{Clock, Failure, MessageHandler, lock};
 use proptest::prelude::*;
 use sales::adapters::memory::{InMemoryExportQueue, InMemoryExports, InMemoryLedger};
 use sales::export::run::{CHECKPOINT_MARGIN, ExportOrders, LEASE_DURATION, Limits, MAX_ATTEMPTS};
@@ -33,6 +34,22 @@ struct SlowLedger {
     ledger: Arc<InMemoryLedger>,
     clock: Arc<ManualClock>,
     failures: InjectedFaults,
+    /// Takes over the export while a page is read, as if the lease of its worker had expired.
+    other_worker: Mutex<Option<Arc<InMemoryExports>>>,
+}
+
+/// The other worker.
+const OTHER: Uuid = Uuid::from_u128(7);
+
+impl SlowLedger {
+    async fn take_over(&self) -> anyhow::Result<()> {
+        let Some(exports) = lock(&self.other_worker).take() else { return Ok(()) };
+        let stored = exports.get(ExportId::from(Uuid::from_u128(1))).await?.context("no export")?;
+        let lease = domain::Lease { owner: OTHER, expires_at: self.clock.now() + LEASE_DURATION };
+        let taken = Export { lease: Some(lease), ..stored.value.clone() };
+        exports.replace(&stored, taken).await?.context("the record has changed")?;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -45,6 +62,7 @@ impl LedgerTable<Sale> for SlowLedger {
     ) -> anyhow::Result<Page<Sale>> {
         self.clock.advance(SignedDuration::from_secs(1));
         self.failures.check("reading the ledger")?;
+        self.take_over().await?;
         self.ledger.read_page(partition, from, until).await
     }
 }
@@ -65,8 +83,12 @@ impl World {
         let exports = Arc::new(InMemoryExports::default());
         let queue = Arc::new(InMemoryExportQueue::default());
         let files = Arc::new(Bucket::default());
-        let failures = InjectedFaults::default();
-        let ledger = Arc::new(SlowLedger { ledger: ledger.clone(), clock: clock.clone(), failures });
+        let ledger = Arc::new(SlowLedger {
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            failures: InjectedFaults::default(),
+            other_worker: Mutex::default(),
+        });
         let handler = ExportOrders {
             exports: exports.clone(),
             sales: ledger.clone(),
@@ -82,17 +104,7 @@ impl World {
             statuses: statuses.iter().copied().collect::<BTreeSet<_>>(),
             format,
         };
-        let now = clock.now();
-        let export = Export {
-            id,
-            request,
-            fingerprint: String::new(),
-            requested_at: now,
-            state: State::Queued,
-            lease: None,
-            attempts: 0,
-            updated_at: now,
-        };
+        let export = Export::new(id, request, String::new(), clock.now());
         assert_eq!(exports.create(&export).await.unwrap(), CreateResult::Created);
         Self { exports, queue, files, ledger, clock, handler, id }
     }
@@ -313,6 +325,22 @@ async fn a_leased_export_is_not_written_by_another_worker() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_lease_ended_changes_nothing() {
+    let world = World::new(&large_ledger(), Format::Csv, &[]).await;
+    // The file has a part when the worker learns that it is no longer the one.
+    *lock(&world.ledger.other_worker) = Some(world.exports.clone());
+    assert!(matches!(world.deliver(1_000_000).await, Err(Failure::Retry(_))));
+    let export = world.export().await;
+    assert_eq!(export.lease.map(|lease| lease.owner), Some(OTHER), "the lease of the other worker stands");
+    assert_eq!(export.state, State::Queued);
+    // The other worker ends without an effect as well: the third one writes the file.
+    world.clock.advance(LEASE_DURATION);
+    world.deliver(1_000_000).await.unwrap();
+    let expected = World::uninterrupted(&large_ledger(), Format::Csv, &[]).await;
+    assert!(world.file().unwrap() == expected);
+}
+
+#[tokio::test]
 async fn an_export_without_progress_fails_after_the_last_attempt() {
     let world = World::new(&large_ledger(), Format::Csv, &[]).await;
     for _ in 0..MAX_ATTEMPTS {
@@ -361,16 +389,12 @@ async fn a_run_that_is_out_of_time_queues_the_rest() {
 fn file_names_contain_the_request_time() {
     let now: Timestamp = at("2026-11-25T01:02:03Z");
     let request = ExportRequest { from: now, until: now, statuses: BTreeSet::new(), format: Format::Parquet };
-    let export = Export {
-        id: Uuid::from_u128(1).into(),
-        request,
-        fingerprint: String::new(),
-        requested_at: now,
-        state: State::Queued,
-        lease: None,
-        attempts: 0,
-        updated_at: now,
-    };
+    let export = Export::new(Uuid::from_u128(1).into(), request, String::new(), now);
     assert_eq!(export.file_name(), "orders-20261125-010203.parquet");
-    assert!(!export.is_overdue(now) && export.is_overdue(now + SignedDuration::from_mins(4)));
+    let later = now + SignedDuration::from_mins(4);
+    assert!(!export.is_overdue(now) && export.is_overdue(later));
+    let lease = |expires_at| Some(domain::Lease { owner: Uuid::from_u128(7), expires_at });
+    let leased = |until| Export { lease: lease(until), ..export.clone() };
+    assert!(!leased(later + SignedDuration::from_secs(1)).is_overdue(later), "a worker makes progress");
+    assert!(leased(later).is_overdue(later));
 }

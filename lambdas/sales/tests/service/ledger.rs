@@ -82,6 +82,75 @@ proptest! {
     }
 }
 
+/// The kinds of facts, each in the place of its time in [`facts_at`].
+fn kinds() -> [OrderEvent; 8] {
+    [
+        OrderEvent::CancellationRequested,
+        OrderEvent::Confirmed,
+        OrderEvent::OutOfStock(vec![("TEA-001", 1)]),
+        OrderEvent::Paid,
+        OrderEvent::Declined,
+        OrderEvent::Voided(VoidReason::Expired),
+        OrderEvent::Refunded("re_1", 100),
+        OrderEvent::Refunded("re_2", 250),
+    ]
+}
+
+/// The times of the facts of a sale, in the order of [`kinds`].
+fn facts_at(sale: &Sale) -> [Option<Timestamp>; 8] {
+    let refund = |id: &str| sale.refunds.get(&id.parse().unwrap()).map(|refund| refund.at);
+    [
+        sale.cancellation.as_ref().map(|fact| fact.at),
+        sale.reserved.as_ref().map(|fact| fact.at),
+        sale.rejected.as_ref().map(|fact| fact.at),
+        sale.paid.as_ref().map(|fact| fact.at),
+        sale.declined.as_ref().map(|fact| fact.at),
+        sale.voided.as_ref().map(|fact| fact.at),
+        refund("re_1"),
+        refund("re_2"),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// A fact happened when it was first published, whichever of its events arrives first: a later retelling
+    /// moves neither the fact nor the day on which it is booked.
+    #[test]
+    fn a_later_retelling_never_moves_a_fact(told in prop::collection::vec((0..8_usize, 0..100_000_i64), 1..30)) {
+        let order = details(at(START), "EUR", &[("TEA-001", 2, 1250)]);
+        let kinds = kinds();
+        let time = |seconds: i64| at(START) + SignedDuration::from_secs(seconds);
+        let events = told.iter().map(|(kind, seconds)| event(order_id(1), &order, time(*seconds), &kinds[*kind]));
+        let sales = events.map(|event| Sale::from_event(&event).unwrap());
+        let sale = sales.reduce(|one, other| one.merge(&other)).unwrap();
+        let first = |kind: usize| {
+            told.iter().filter(|(told, _)| *told == kind).map(|(_, seconds)| time(*seconds)).min()
+        };
+        let expected: [Option<Timestamp>; 8] = std::array::from_fn(first);
+        prop_assert_eq!(facts_at(&sale), expected);
+        prop_assert_eq!(sale.order.placed_at, at(START));
+        let booked = |name: &str| sale.bookings().into_iter().find(|booking| booking.name() == name).map(|it| it.at);
+        prop_assert_eq!(
+            [booked("placed"), booked("rejected"), booked("paid"), booked("refunded#re_1"), booked("refunded#re_2")],
+            [Some(at(START)), expected[2], expected[3], expected[6], expected[7]]
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_ledger_keeps_the_earliest_time_of_a_retold_fact() {
+    let order = details(at(START), "EUR", &[("TEA-001", 2, 1250)]);
+    let (first, later) = (at("2026-11-23T22:59:59Z"), at("2026-11-24T09:00:00Z"));
+    for times in [[first, later], [later, first]] {
+        let ledger = Arc::new(InMemoryLedger::default());
+        let told = times.map(|time| event(order_id(1), &order, time, &OrderEvent::Paid));
+        record(&ledger, &told).await;
+        let paid = ledger.sales()[0].paid.clone().unwrap();
+        assert_eq!(paid.at, first, "told at {times:?}");
+    }
+}
+
 fn status(changes: &[OrderEvent]) -> OrderStatus {
     let order = details(at(START), "EUR", &[("TEA-001", 2, 1250)]);
     let sales = changes.iter().zip(0..).map(|(change, second)| {

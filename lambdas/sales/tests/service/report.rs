@@ -231,7 +231,7 @@ async fn an_unsent_email_is_sent_by_the_next_run() {
     assert!(world.job.run(Value::Null).await.is_err());
     assert!(world.files.get("reports/2026-10-25/report.html").is_some(), "the report exists nevertheless");
     world.job.run(Value::Null).await.unwrap();
-    assert!(world.mailer.sent()[0].text.contains("Nothing was sold."));
+    assert!(world.mailer.sent()[0].text.contains("No sales."));
 }
 
 #[tokio::test]

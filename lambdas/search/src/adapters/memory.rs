@@ -11,10 +11,9 @@ use platform::memory::InjectedFaults;
 use crate::document::Document;
 use crate::image::OrderImage;
 use crate::postings::Posting;
-use crate::postings::rows::{MAX_RECORDS, MAX_REMOVALS, PostingPage, Record, Rows};
+use crate::postings::store::{MAX_RECORDS, MAX_REMOVALS, PostingPage, Record, Rows};
 use crate::query::{Hit, Page, Position, Query};
-use crate::rebuild::{ImagePage, OrderImages};
-use crate::store::{IndexOutcome, OrderIndex, ProductNames};
+use crate::store::{ImagePage, IndexOutcome, OrderImages, OrderIndex, ProductNames};
 use crate::term::Match;
 
 /// An index that scans all orders on every search: the reference implementation that others are compared

@@ -1,7 +1,6 @@
 //! Scans of the orders table.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -9,16 +8,16 @@ use aws::dynamodb::text;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::OrderId;
+use platform::clock::SystemClock;
+use platform::retry::Retries;
 use serde_json::Value;
 
+use super::UNPROCESSED_RETRY;
 use crate::image::OrderImage;
-use crate::rebuild::{ImagePage, OrderImages};
+use crate::store::{ImagePage, OrderImages};
 
 /// The limit of keys per `BatchGetItem`.
 const MAX_KEYS: usize = 100;
-/// The maximum number of requests for keys that DynamoDB returned as unprocessed.
-const MAX_ATTEMPTS: u32 = 8;
-const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -87,19 +86,16 @@ impl OrderImages for DynamoDbImages {
                 .consistent_read(true)
                 .build()?;
             let mut left = Some(keys);
-            for _ in 0..MAX_ATTEMPTS {
-                let Some(keys) = left.take() else { break };
+            let mut retries = Retries::new(UNPROCESSED_RETRY, &SystemClock);
+            while let Some(keys) = left {
                 let response = self.client.batch_get_item().request_items(&self.table, keys).send().await;
                 let response = response.context("the orders table could not be read")?;
                 for item in response.responses.unwrap_or_default().remove(&self.table).unwrap_or_default() {
                     missing.remove(&parse_order_id(&item)?);
                 }
                 left = response.unprocessed_keys.unwrap_or_default().remove(&self.table);
-                if left.is_some() {
-                    tokio::time::sleep(RETRY_DELAY).await;
-                }
+                anyhow::ensure!(left.is_none() || retries.wait().await, "DynamoDB left orders unprocessed");
             }
-            anyhow::ensure!(left.is_none(), "DynamoDB left keys unprocessed in {MAX_ATTEMPTS} attempts");
         }
         Ok(missing.into_iter().collect())
     }

@@ -1,11 +1,10 @@
 //! Records and postings in two DynamoDB tables.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use aws::dynamodb::{number, put_if, text};
+use aws::dynamodb::{number, parse_json, put_if, text};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -17,23 +16,16 @@ use futures::stream::{StreamExt, TryStreamExt};
 use platform::clock::SystemClock;
 use platform::config;
 use platform::optimistic::Attempts;
+use platform::retry::Retries;
 
-use crate::postings::rows::{PostingPage, Record, Rows};
+use super::UNPROCESSED_RETRY;
+use crate::postings::store::{PostingPage, Record, Rows};
 use crate::postings::{Posting, Range};
 
 /// The limit of items per `BatchWriteItem`.
 const MAX_WRITES: usize = 25;
 /// The number of batches that are written concurrently.
 const CONCURRENCY: usize = 4;
-/// The delays between attempts for items that DynamoDB returned as unprocessed.
-const RETRY_DELAYS: [Duration; 6] = [
-    Duration::from_millis(20),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-    Duration::from_millis(800),
-];
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -100,7 +92,8 @@ impl DynamoDbRows {
             Ok(WriteRequest::builder().put_request(put).build())
         };
         let mut left: Vec<WriteRequest> = postings.iter().map(request).collect::<anyhow::Result<_>>()?;
-        for delay in RETRY_DELAYS {
+        let mut retries = Retries::new(UNPROCESSED_RETRY, &SystemClock);
+        loop {
             let call =
                 self.client.batch_write_item().request_items(&self.postings, std::mem::take(&mut left));
             let response = call.send().await.context("the search index could not be written")?;
@@ -108,9 +101,8 @@ impl DynamoDbRows {
             if left.is_empty() {
                 return Ok(());
             }
-            tokio::time::sleep(delay).await;
+            anyhow::ensure!(retries.wait().await, "DynamoDB left {} postings unprocessed", left.len());
         }
-        anyhow::bail!("DynamoDB left {} postings unprocessed in {} attempts", left.len(), RETRY_DELAYS.len())
     }
 }
 
@@ -132,13 +124,7 @@ fn parse_order_id(item: &Item) -> anyhow::Result<OrderId> {
 }
 
 fn parse_record(item: &Item) -> anyhow::Result<Record> {
-    let record = item.get("record").and_then(|record| record.as_s().ok());
-    let record = record.context("a row of the search index has no record")?;
-    let parsed = serde_json::from_str(record);
-    parsed.map_err(|error| {
-        let reason = platform::redact_values(&error.to_string());
-        anyhow::anyhow!("a record of the search index is invalid: {reason}")
-    })
+    parse_json(item, "record").context("a record of the search index is invalid")
 }
 
 #[async_trait]
@@ -154,7 +140,7 @@ impl Rows for DynamoDbRows {
         let keys = orders.iter().map(|order| Item::from([("order_id".to_owned(), text(order))]));
         let mut left = Some(KeysAndAttributes::builder().set_keys(Some(keys.collect())).build()?);
         let mut records = Vec::with_capacity(orders.len());
-        let mut delays = RETRY_DELAYS.iter();
+        let mut retries = Retries::new(UNPROCESSED_RETRY, &SystemClock);
         while let Some(keys) = left {
             let response = self.client.batch_get_item().request_items(&self.records, keys).send().await;
             let response = response.context("the search index could not be read")?;
@@ -163,12 +149,7 @@ impl Rows for DynamoDbRows {
                 records.push(parse_record(item)?);
             }
             left = response.unprocessed_keys.unwrap_or_default().remove(&self.records);
-            if left.is_some() {
-                // A response has at most 16 MB, so keys can be unprocessed without throttling: the first
-                // delays are short.
-                let delay = delays.next().context("DynamoDB left records unread in all attempts")?;
-                tokio::time::sleep(*delay).await;
-            }
+            anyhow::ensure!(left.is_none() || retries.wait().await, "DynamoDB left records unprocessed");
         }
         Ok(records)
     }

@@ -9,7 +9,7 @@ use platform::{host, telemetry};
 use search::adapters::DynamoDbRows;
 use search::api::{Api, router};
 use search::postings::PostingsIndex;
-use search::postings::rows::Rows;
+use search::postings::store::Rows;
 use uuid::Uuid;
 
 #[tokio::main(flavor = "current_thread")]

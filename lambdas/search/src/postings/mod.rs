@@ -1,4 +1,4 @@
-//! An inverted index over plain rows ([`rows::Rows`]), stored in DynamoDB or in memory.
+//! An inverted index over plain rows ([`store::Rows`]), stored in DynamoDB or in memory.
 //!
 //! Each order has a *record*, which contains everything that is displayed and matched, and a *posting* for
 //! each word, field and audience. A posting is only a key, `all#te` / `tea g <time> <order>`: words that
@@ -16,8 +16,8 @@
 //!    obsolete. If the writer fails to remove them, the next writer does.
 
 mod keys;
-pub mod rows;
 mod search;
+pub mod store;
 mod write;
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub use keys::{Posting, Range};
 use crate::document::Document;
 use crate::query::{Page, Query};
 use crate::store::{IndexOutcome, OrderIndex};
-use rows::Rows;
+use store::Rows;
 
 /// The inverted index over rows.
 pub struct PostingsIndex<R> {

@@ -11,7 +11,7 @@ use domain::OrderId;
 use futures::future::try_join_all;
 
 use super::keys::{Posting, Range};
-use super::rows::{MAX_RECORDS, Record, Rows};
+use super::store::{MAX_RECORDS, Record, Rows};
 use crate::query::{Hit, Page, Position, Query};
 use crate::term::{Field, Match, QueryWord};
 

@@ -8,7 +8,7 @@ use platform::Clock;
 use platform::optimistic::Attempts;
 
 use super::keys::Posting;
-use super::rows::{MAX_DEBRIS, MAX_REMOVALS, Record, Rows};
+use super::store::{MAX_DEBRIS, MAX_REMOVALS, Record, Rows};
 use crate::document::Document;
 use crate::store::IndexOutcome;
 use crate::term::Term;

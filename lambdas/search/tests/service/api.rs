@@ -8,6 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use platform::host::http::build_app;
 use platform::http::access::Scopes;
+use platform::http::testing::set_caller;
 use platform::http::{Caller, Scope};
 use search::adapters::memory::InMemoryIndex;
 use search::api::{Api, router};
@@ -36,7 +37,7 @@ fn partner(id: &str) -> Caller {
 
 async fn get(index: Arc<dyn OrderIndex>, caller: Caller, path: &str) -> (StatusCode, Value) {
     let mut request = Request::get(path).body(Body::empty()).unwrap();
-    request.extensions_mut().insert(caller);
+    set_caller(&mut request, caller);
     let app = build_app(router(Api { index }), clock());
     let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();

@@ -3,7 +3,7 @@
 use domain::order::Order;
 use search::adapters::memory::InMemoryRows;
 use search::postings::PostingsIndex;
-use search::postings::rows::{MAX_DEBRIS, Record, Rows};
+use search::postings::store::{MAX_DEBRIS, Record, Rows};
 use search::store::{IndexOutcome, OrderIndex};
 use search::term::{Field, Term};
 

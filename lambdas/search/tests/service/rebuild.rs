@@ -142,6 +142,6 @@ async fn a_rebuild_removes_obsolete_orders_and_postings() {
     );
     let left = index.rows().all_postings();
     let needed =
-        index.rows().all_records().values().flat_map(search::postings::rows::Record::postings).collect();
+        index.rows().all_records().values().flat_map(search::postings::store::Record::postings).collect();
     assert_eq!(left, needed);
 }

@@ -14,7 +14,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use search::adapters::memory::{InMemoryIndex, InMemoryRows};
 use search::document::Document;
-use search::postings::rows::{PostingPage, Record, Rows};
+use search::postings::store::{PostingPage, Record, Rows};
 use search::postings::{Posting, PostingsIndex, Range};
 use search::store::OrderIndex;
 

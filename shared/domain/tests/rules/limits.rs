@@ -25,6 +25,22 @@ fn an_order_names_each_product_once() {
     assert_eq!(Lines::try_from(twice), Err(InvalidLines::Duplicate(sku(1))));
 }
 
+/// Otherwise one of the prices would be wrong, and the inventory could not say which line it has no stock for.
+#[test]
+fn an_order_has_one_price_for_each_product() {
+    for (quantity, price) in [(1, 2), (5, 2), (1, 0), (1, 1)] {
+        let twice =
+            vec![line(sku(1), 1, euros(1)), line(sku(2), 1, euros(1)), line(sku(1), quantity, euros(price))];
+        assert_eq!(Lines::try_from(twice.clone()), Err(InvalidLines::Duplicate(sku(1))), "{price}");
+        // In an event.
+        let mut json = serde_json::to_value(details()).unwrap();
+        json["lines"] = serde_json::to_value(&twice).unwrap();
+        json["total"]["amount"] = json!(2 + quantity * price);
+        let error = serde_json::from_value::<OrderDetails>(json).unwrap_err().to_string();
+        assert!(error.contains("must name each product once, names TEA-001 twice"), "{error}");
+    }
+}
+
 #[test]
 fn an_order_has_one_currency_and_a_total_that_fits() {
     let dollars = serde_json::from_value(json!({"amount": 1, "currency": "USD"})).unwrap();

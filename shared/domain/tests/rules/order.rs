@@ -4,8 +4,8 @@ use domain::fact::{
     OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided, ReservationConfirmed, ReservationRejected,
     ReservationSettled,
 };
-use domain::order::{Applied, Order, OrderStatus};
-use domain::{DeclineReason, Fact, VoidReason};
+use domain::order::{Applied, CANCELLATION_RETRY_INTERVAL, Order, OrderStatus};
+use domain::{DeclineReason, Event, Fact, VoidReason};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -185,12 +185,50 @@ fn contradictory_settlements_are_a_conflict() {
     assert!(matches!(order.apply(&committed()), Applied::Conflict(_)));
 }
 
+/// The reason in a cancellation request.
+fn reason(event: &Event) -> VoidReason {
+    let Fact::CancellationRequested(requested) = &event.fact else { panic!("{event:?}") };
+    requested.reason
+}
+
+#[test]
+fn a_repeated_cancellation_request_is_the_first_one_again() {
+    let interval = CANCELLATION_RETRY_INTERVAL.as_secs();
+    for (first, second) in [
+        (VoidReason::CustomerRequest, VoidReason::Expired),
+        (VoidReason::Expired, VoidReason::CustomerRequest),
+    ] {
+        let (cancelling, event) = placed().request_cancellation(first, time(1), cause()).unwrap();
+        assert_eq!((cancelling.cancellation, reason(&event)), (Some(first), first));
+        let mut order = cancelling;
+        for repetition in 1..=3 {
+            let due = 1 + repetition * interval;
+            assert_eq!(order.request_cancellation(second, time(due - 1), cause()), None, "too early");
+            let (again, repeated) = order.request_cancellation(second, time(due), cause()).unwrap();
+            assert_eq!((again.cancellation, reason(&repeated)), (Some(first), first), "{second:?}");
+            assert_eq!(again.cancellation_requested_at, Some(time(due)));
+            assert_eq!(repeated.id, event.id, "consumers have seen it before");
+            order = again;
+        }
+        assert_eq!(applied(&order, &voided(first)).status(), status_after(first));
+    }
+}
+
+/// The status of an order that was voided for this reason.
+fn status_after(reason: VoidReason) -> OrderStatus {
+    if reason == VoidReason::Expired { OrderStatus::Expired } else { OrderStatus::Cancelled }
+}
+
 #[test]
 fn only_the_first_cancellation_request_counts_and_none_after_the_outcome() {
     let (cancelling, event) =
         placed().request_cancellation(VoidReason::CustomerRequest, time(1), cause()).unwrap();
     assert_eq!(cancelling.status(), OrderStatus::Cancelling);
     assert_eq!((event.fact.name(), event.subject), ("order.cancellation_requested", order_id(1)));
+    assert_eq!(
+        (cancelling.cancellation, reason(&event)),
+        (Some(VoidReason::CustomerRequest), VoidReason::CustomerRequest)
+    );
     assert!(cancelling.request_cancellation(VoidReason::Expired, time(2), cause()).is_none());
     for end in [paid(), failed(), rejected(), voided(VoidReason::Expired)] {
         let order = applied(&placed(), &end);

@@ -19,8 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::http::access::{ApiKeys, VerifiedEmail};
-use crate::http::{Caller, FieldError, GatewayRequestId, Problem};
+use crate::http::{Caller, FieldError, GatewayRequestId, Problem, VerifiedEmail};
 
 /// The fields of the event that are used. An event without `httpMethod` comes from another service or an HTTP
 /// API.
@@ -83,7 +82,6 @@ impl From<ProxyEvent> for Request {
             Ok((method, uri, body))
         });
         let mut request = Request::default();
-        request.extensions_mut().insert(ApiKeys::from_headers(&headers));
         *request.headers_mut() = headers;
         match converted {
             Ok((method, uri, body)) => {

@@ -5,12 +5,13 @@
 //! of each route checks. Headers do not identify a caller, because anyone can send them.
 
 use axum::extract::FromRequestParts;
-use domain::{CustomerId, EmailAddress};
+use domain::CustomerId;
 use http::HeaderMap;
 use http::request::Parts;
 use serde_json::{Map, Value};
 use strum::{IntoStaticStr, VariantArray};
 
+use super::api_keys::has_own_api_key;
 use super::problem::Problem;
 
 /// A scope of an access token (RFC 6749 §3.3). The resource servers in `template.yaml` define the names.
@@ -48,7 +49,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All scopes.
+    /// All scopes that exist, in the order of their declaration.
     pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The name in a token.
@@ -149,55 +150,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// The API keys of a request that came through a host, none for most requests. API Gateway has checked only
-/// that a key exists and belongs to a usage plan.
-#[derive(Debug, Clone, Default)]
-pub struct ApiKeys(Vec<String>);
-
-/// The length of the random part of an API key: 128 bits in hexadecimal.
-const KEY_SECRET_LENGTH: usize = 32;
-
-impl ApiKeys {
-    /// Reads the header `X-Api-Key`. API Gateway also accepts it more than once.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
-        let values = headers.get_all("x-api-key").into_iter();
-        Self(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect())
-    }
-
-    /// Whether the request has a key, and every key is one of the client with this id: its value is the id,
-    /// followed by [`KEY_SECRET_LENGTH`] characters.
-    fn belong_to(&self, client: &CustomerId) -> bool {
-        let is_own = |key: &String| {
-            key.strip_prefix(client.as_str()).is_some_and(|secret| secret.len() == KEY_SECRET_LENGTH)
-        };
-        !self.0.is_empty() && self.0.iter().all(is_own)
-    }
-}
-
-/// The claim of an access token with the email address of the user. `grant-scopes` adds it if the user has proved
-/// to receive email there: Cognito has `email` and `email_verified` in ID tokens only.
-pub const VERIFIED_EMAIL_CLAIM: &str = "verified_email";
-
-/// The verified email address of the account of a user, if their token has one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VerifiedEmail(pub Option<EmailAddress>);
-
-impl VerifiedEmail {
-    /// Reads the claims of a verified token.
-    pub fn from_claims(claims: &Map<String, Value>) -> Self {
-        let email = claims.get(VERIFIED_EMAIL_CLAIM).and_then(Value::as_str);
-        Self(email.and_then(|email| email.parse().ok()))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for VerifiedEmail {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
-    }
-}
-
 /// The callers that may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -226,20 +178,20 @@ impl Access {
     }
 
     /// Checks that a caller who is authorized for the route sent an API key of their own: otherwise the
-    /// requests of one partner would use up the limits of another. `keys` is missing only where no host has
-    /// received the request.
+    /// requests of one partner would use up the limits of another.
     ///
     /// # Errors
     /// A 403 if a partner sent no key, or that of another client.
-    pub(super) fn check_api_key(self, caller: &Caller, keys: Option<&ApiKeys>) -> Result<(), Problem> {
-        match (self, caller, keys) {
-            (Self::Partner(_), Caller::User { id, .. } | Caller::Machine { id, .. }, Some(keys))
-                if !keys.belong_to(id) =>
+    pub(super) fn check_api_key(self, caller: &Caller, headers: &HeaderMap) -> Result<(), Problem> {
+        match (self, caller) {
+            (Self::Partner(_), Caller::User { id, .. } | Caller::Machine { id, .. })
+                if has_own_api_key(headers, id) =>
             {
-                Err(Problem::forbidden(
-                    "The API key in X-Api-Key is not one of the client to which the access token was issued.",
-                ))
+                Ok(())
             }
+            (Self::Partner(_), _) => Err(Problem::forbidden(
+                "The API key in X-Api-Key is not one of the client to which the access token was issued.",
+            )),
             _ => Ok(()),
         }
     }
@@ -283,7 +235,7 @@ impl Access {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, StatusCode};
+    use http::StatusCode;
     use serde_json::json;
 
     use super::*;
@@ -355,38 +307,6 @@ mod tests {
         }
         assert_eq!(status(Access::Service, &service), None);
         assert_eq!(status(Access::Service, &Caller::Anonymous), Some(StatusCode::FORBIDDEN));
-    }
-
-    #[test]
-    fn the_api_key_is_that_of_the_client() {
-        let secret = "0123456789abcdef0123456789abcdef";
-        let caller = Caller::Machine { id: "client1".parse().unwrap(), scopes: Scopes::default() };
-        let is_allowed = |access: Access, keys: &[&str]| {
-            let headers = keys.iter().map(|key| (HeaderName::from_static("x-api-key"), key.parse().unwrap()));
-            access.check_api_key(&caller, Some(&ApiKeys::from_headers(&headers.collect()))).is_ok()
-        };
-        let partner = Access::Partner(Scope::PartnerOrders);
-        let (own, other) = (format!("client1{secret}"), format!("client2{secret}"));
-        assert!(is_allowed(partner, &[&own]));
-        assert!(is_allowed(partner, &[&own, &own]));
-        for wrong in [
-            &other,
-            &secret.to_owned(),
-            &"client1".to_owned(),
-            &format!("client12{secret}"),
-            &format!("client{secret}"),
-            &format!("CLIENT1{secret}"),
-            &format!("{own}0"),
-            &format!(" {own}x"),
-        ] {
-            assert!(!is_allowed(partner, &[wrong]), "{wrong}");
-            assert!(!is_allowed(partner, &[&own, wrong]), "{wrong}");
-            assert!(!is_allowed(partner, &[wrong, &own]), "{wrong}");
-        }
-        assert!(!is_allowed(partner, &[]));
-        for access in [Access::Public, Access::Scope(Scope::OrdersRead), Access::Service] {
-            assert!(is_allowed(access, &[]) && is_allowed(access, &[&other]), "{access:?}");
-        }
     }
 
     #[test]

@@ -12,8 +12,9 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
-use super::access::{ApiKeys, Caller, VerifiedEmail};
+use super::access::Caller;
 use super::problem::Problem;
+use super::verified_email::VerifiedEmail;
 use crate::clock::Clock;
 use crate::http_client::HttpClient;
 use crate::sync::lock;
@@ -119,10 +120,8 @@ pub(crate) async fn authenticate(
 ) -> Response {
     match verifier.identify(request.headers()).await {
         Ok((caller, email)) => {
-            let keys = ApiKeys::from_headers(request.headers());
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(email);
-            request.extensions_mut().insert(keys);
             next.run(request).await
         }
         Err(error) => {

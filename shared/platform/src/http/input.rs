@@ -91,7 +91,7 @@ pub fn parse_lines(lines: Vec<LineInput>) -> Result<Lines, Problem> {
     Lines::try_from(lines).map_err(|error| Problem::invalid(vec![FieldError::pointer("/lines", error)]))
 }
 
-/// An address.
+/// A postal address.
 #[derive(Debug, Clone, eserde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddressInput {
@@ -109,7 +109,7 @@ pub struct AddressInput {
     #[eserde(compat)]
     #[serde(default)]
     postal_code: Option<TextInput<PostalCode>>,
-    /// The city.
+    /// The city or town.
     #[eserde(compat)]
     city: TextInput<AddressLine>,
     /// The state or province, if addresses of the country include one.

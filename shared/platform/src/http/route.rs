@@ -11,7 +11,7 @@ use http::Method;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 
-use super::access::{Access, ApiKeys, Caller};
+use super::access::{Access, Caller};
 use super::precondition::evaluate_if_match;
 
 /// An HTTP method on a path. Its description for the contract is created on demand, and exists only with the
@@ -92,13 +92,14 @@ pub struct OperationDescription {
 }
 
 /// The location of a parameter: OpenAPI's `in`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::AsRefStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ParameterLocation {
     /// A segment of the path.
     Path,
     /// The query string.
     Query,
-    /// A header.
+    /// A header of the request.
     Header,
 }
 
@@ -283,8 +284,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 async fn authorize(State(access): State<Access>, caller: Caller, request: Request, next: Next) -> Response {
-    let keys = request.extensions().get::<ApiKeys>();
-    match access.authorize(&caller).and_then(|()| access.check_api_key(&caller, keys)) {
+    match access.authorize(&caller).and_then(|()| access.check_api_key(&caller, request.headers())) {
         Ok(()) => next.run(request).await,
         Err(problem) => {
             tracing::info!(?caller, ?access, "access denied");

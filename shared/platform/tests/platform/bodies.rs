@@ -55,9 +55,7 @@ async fn repeated_keys_are_refused_with_their_pointers() {
     for (body, expected) in cases {
         let reply = send(body.clone()).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{body}");
-        let mut locations = reply.locations();
-        locations.sort_unstable();
-        assert_eq!(locations, expected, "{body}");
+        assert_eq!(reply.locations(), expected, "{body}");
     }
 }
 
@@ -217,10 +215,8 @@ async fn every_invalid_field_is_reported_at_once() {
     });
     let reply = send(body.to_string()).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    let mut locations = reply.locations();
-    locations.sort_unstable();
     assert_eq!(
-        locations,
+        reply.locations(),
         [
             "/lines/0/quantity",
             "/lines/0/sku",
@@ -248,10 +244,8 @@ async fn unknown_fields_are_reported_together_with_invalid_ones() {
     body["lines"][0]["sku"] = json!("");
     let reply = send(body.to_string()).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    let mut locations = reply.locations();
-    locations.sort_unstable();
     assert_eq!(
-        locations,
+        reply.locations(),
         ["/a~1b~0c", "/coupon", "/lines/0/sku", "/lines/0/unit_price/tax", "/lines/0/zzz", "/note"]
     );
 }

@@ -74,17 +74,19 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The locations of the errors.
+    /// The locations of the errors, sorted: their order has no meaning.
     pub(crate) fn locations(&self) -> Vec<&str> {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.body);
         let errors = self.body["errors"].as_array().unwrap();
-        errors
+        let mut locations: Vec<&str> = errors
             .iter()
             .map(|error| {
                 assert!(!error["detail"].as_str().unwrap().is_empty());
                 error["pointer"].as_str().or_else(|| error["parameter"].as_str()).unwrap()
             })
-            .collect()
+            .collect();
+        locations.sort_unstable();
+        locations
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     InvalidRequest,
     /// Records for a function with that event source; an error for all others.
     Batch,
-    /// Anything else.
+    /// Any other payload. A function may report an error, but must not panic.
     Other,
 }
 

@@ -80,16 +80,9 @@ fn requested_export(sample: &Bytes, format: Format) -> anyhow::Result<Export> {
     let message = event["Records"][0]["body"].as_str().context("an event without a message")?;
     let message: Value = serde_json::from_str(message)?;
     let end = placed_at(ORDERS);
-    Ok(Export {
-        id: serde_json::from_value(message["export_id"].clone())?,
-        request: ExportRequest { from: placed_at(0), until: end, statuses: Default::default(), format },
-        fingerprint: "bench".to_owned(),
-        requested_at: end,
-        state: State::Queued,
-        lease: None,
-        attempts: 0,
-        updated_at: end,
-    })
+    let id = serde_json::from_value(message["export_id"].clone())?;
+    let request = ExportRequest { from: placed_at(0), until: end, statuses: Default::default(), format };
+    Ok(Export::new(id, request, "bench".to_owned(), end))
 }
 
 fn placed_at(order: usize) -> Timestamp {

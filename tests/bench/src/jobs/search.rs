@@ -15,11 +15,11 @@ use jiff::{SignedDuration, Timestamp};
 use platform::clock::SystemClock;
 use search::adapters::memory::InMemoryRows;
 use search::document::Document;
-use search::postings::rows::Rows;
+use search::postings::store::Rows;
 use search::postings::{Posting, PostingsIndex, Range};
 use search::store::OrderIndex;
 use serde_json::{Value, json};
-use strum::VariantArray;
+use strum::{IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::Section;
@@ -100,7 +100,7 @@ async fn rows(binary: &Path, orders: usize, searches: usize) -> anyhow::Result<V
                     measured.add(duration, services.take_requests(), &response)?;
                 }
                 all.extend(measured.times.iter().copied());
-                table.push(measured.row(kind.name()));
+                table.push(measured.row(kind.into()));
             }
             let all = Measurements { times: all, ..Measurements::default() };
             let [_, _, _, _, p50, p99] = all.row("");
@@ -151,36 +151,31 @@ fn format_range(values: &[usize]) -> String {
 }
 
 /// A kind of search.
-#[derive(Debug, Clone, Copy, VariantArray)]
+#[derive(Debug, Clone, Copy, VariantArray, IntoStaticStr)]
 enum Kind {
+    #[strum(serialize = "an email address")]
     Email,
+    #[strum(serialize = "an order id")]
     OrderId,
+    #[strum(serialize = "first and last name")]
     FullName,
+    #[strum(serialize = "last name and product")]
     NameAndTea,
+    #[strum(serialize = "the first three letters of a name")]
     PartOfAName,
+    #[strum(serialize = "a word in a tenth of all orders")]
     CommonWord,
+    #[strum(serialize = "two such words")]
     CommonWords,
+    #[strum(serialize = "a name, filtered by status")]
     NameAndStatus,
+    #[strum(serialize = "such a word, on one day")]
     Day,
+    #[strum(serialize = "no words: the newest orders")]
     Newest,
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Email => "an email address",
-            Self::OrderId => "an order id",
-            Self::FullName => "first and last name",
-            Self::NameAndTea => "last name and product",
-            Self::PartOfAName => "the first three letters of a name",
-            Self::CommonWord => "a word in a tenth of all orders",
-            Self::CommonWords => "two such words",
-            Self::NameAndStatus => "a name, filtered by status",
-            Self::Day => "such a word, on one day",
-            Self::Newest => "no words: the newest orders",
-        }
-    }
-
     /// The query parameters that find the order with this number.
     fn query(self, number: usize, of: usize) -> Vec<(&'static str, String)> {
         let customer = customer_of(number);

@@ -34,7 +34,7 @@ pub(super) struct JobRun {
     pub(super) peak_kib: u64,
 }
 
-/// The services.
+/// The fake AWS services that the function of a job calls.
 pub(super) struct Services<T> {
     /// The fake tables.
     pub(super) tables: T,

@@ -4,20 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::invoices::adapters::memory::InMemoryInvoices;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
 use contracts::{
-    bus, invoices, objects, orders, payments, products, provider, queue, reservations, search_index,
+    bus, import_stock, objects, orders, payments, products, provider, quarantine, queue, search_index,
 };
-use domain::{Event, OrderId};
+use domain::payment::IntentStatus;
+use domain::{DeclineReason, Event, OrderId, PaymentIntentId};
 use inventory::adapters::memory::InMemoryInventory;
+use inventory::product::Product;
+use media::adapters::memory::InMemoryQuarantine;
+use media::store::FileVersion;
 use platform::clock::SystemClock;
 use platform::memory::{Bucket, Bus, Queue};
-use search::adapters::memory::{InMemoryIndex, InMemoryRows};
+use search::adapters::memory::InMemoryRows;
 use search::postings::PostingsIndex;
 use uuid::Uuid;
+
+use crate::worlds;
 
 pub(crate) use ::orders::adapters::memory::InMemoryOrders;
 pub(crate) use ::payments::adapters::memory::{InMemoryPayments, InMemoryProvider};
@@ -52,6 +57,13 @@ impl provider::Control for InMemoryControl {
 
     async fn forget(&self, _: &str) -> anyhow::Result<()> {
         self.0.forget_keys();
+        Ok(())
+    }
+
+    async fn finish_processing(&self, _: &PaymentIntentId, is_charged: bool) -> anyhow::Result<()> {
+        let failed =
+            IntentStatus::Declined(DeclineReason::from_code("payment_intent_payment_attempt_failed"));
+        self.0.finish_processing(if is_charged { &IntentStatus::Succeeded } else { &failed });
         Ok(())
     }
 }
@@ -112,68 +124,46 @@ impl objects::AnonymousClient for LinkReader {
     }
 }
 
-#[tokio::test]
-async fn orders_and_outbox() {
-    all_hold(orders::violations(async || Ok(orders_world())).await);
+/// Stores products without a revision, which is 0 in memory.
+pub(crate) struct Earlier(pub(crate) Arc<InMemoryInventory>);
+
+#[async_trait]
+impl import_stock::EarlierRelease for Earlier {
+    async fn store(&self, product: &Product) -> anyhow::Result<()> {
+        self.0.insert_product(Product { revision: 0, ..product.clone() });
+        Ok(())
+    }
 }
 
-#[tokio::test]
-async fn products_and_reservations() {
-    all_hold(products::violations(async || Ok(inventory_world())).await);
-    all_hold(reservations::violations(async || Ok(inventory_world())).await);
+/// Uploads files to the in-memory quarantine, which has no versions.
+pub(crate) struct Uploader(pub(crate) Arc<InMemoryQuarantine>);
+
+#[async_trait]
+impl quarantine::Uploader for Uploader {
+    async fn upload(&self, key: &str, content: Bytes) -> anyhow::Result<FileVersion> {
+        let etag = format!("etag of {}", content.len());
+        self.0.put(key, &etag, content);
+        Ok(FileVersion { key: key.to_owned(), etag, version: None })
+    }
 }
 
-#[tokio::test]
-async fn payment_records() {
-    all_hold(payments::violations(async || Ok(payments_world())).await);
+macro_rules! tests {
+    ($($suite:ident => [$($adapter:literal),+ $(,)?],)+) => {
+        $(
+            #[tokio::test]
+            async fn $suite() {
+                all_hold(contracts::$suite::violations(async || Ok(worlds::$suite())).await);
+            }
+        )+
+    };
 }
+contracts::for_each_port!(tests);
 
 #[tokio::test]
-async fn invoices_and_their_numbers() {
-    let world = async || Ok(invoices::World { invoices: Arc::new(InMemoryInvoices::default()) });
-    all_hold(invoices::violations(world).await);
-}
-
-#[tokio::test]
-async fn the_payment_provider() {
-    all_hold(provider::violations(async || Ok(provider_world())).await);
-}
-
-#[tokio::test]
-async fn the_search_index() {
-    let memory = async || Ok(search_index::World { index: Arc::new(InMemoryIndex::default()) });
-    all_hold(search_index::violations(memory).await);
+async fn the_search_index_over_rows() {
     let postings = async || {
         let index = PostingsIndex::new(InMemoryRows::default(), Arc::new(SystemClock));
         Ok(search_index::World { index: Arc::new(index) })
     };
     all_hold(search_index::violations(postings).await);
-}
-
-#[tokio::test]
-async fn the_bus() {
-    let world = async || {
-        let bus = Arc::new(Bus::default());
-        Ok(bus::World { publisher: bus.clone(), subscriber: Arc::new(Published(bus)) })
-    };
-    all_hold(bus::violations(world).await);
-}
-
-#[tokio::test]
-async fn the_queue() {
-    let world = async || {
-        let queue = Arc::new(Queue::default());
-        let (visibility, dead_letters) = (queue.clone(), queue.clone());
-        Ok(queue::World { visibility, dead_letters, broker: Arc::new(RecordedQueue(queue)) })
-    };
-    all_hold(queue::violations(world).await);
-}
-
-#[tokio::test]
-async fn the_bucket() {
-    let world = async || {
-        let files = Arc::new(Bucket::default());
-        Ok(objects::World { objects: files.clone(), client: Arc::new(LinkReader(files)) })
-    };
-    all_hold(objects::violations(world).await);
 }

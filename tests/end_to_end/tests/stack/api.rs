@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::access::assert_problem;
 use crate::shared;
 
 #[tokio::test]
@@ -233,4 +234,85 @@ async fn a_stock_delivery_is_recorded_once() {
     assert_eq!(deliver(8).await, StatusCode::CONFLICT);
     assert_eq!(deliver(0).await, StatusCode::BAD_REQUEST);
     assert_eq!(stack.stock(&product).await.unwrap(), (7, 0, 0));
+}
+
+#[tokio::test]
+async fn products_support_conditional_requests() {
+    let (stack, _guard) = shared().await;
+    let staff = stack.create_staff().await.unwrap();
+    let product = stack.create_product(100, 3).await.unwrap();
+    let path = format!("/products/{}", product.sku);
+    let tag =
+        stack.api(Method::GET, &path, &[("authorization", "")], None).await.unwrap().headers["etag"].clone();
+    let put = async |name: &'static str, value: &str, cents: u32| {
+        let body = json!({ "name": "Darjeeling", "price": { "amount": cents, "currency": "EUR" } });
+        let headers = [("authorization", staff.bearer.as_str()), (name, value)];
+        stack.api(Method::PUT, &path, &headers, Some(&body)).await.unwrap()
+    };
+    let tag = tag.to_str().unwrap();
+    assert_eq!(put("if-match", tag, 200).await.status, StatusCode::OK);
+    assert_problem(&put("if-match", tag, 300).await, StatusCode::PRECONDITION_FAILED, "precondition-failed");
+    assert_problem(
+        &put("if-none-match", "*", 300).await,
+        StatusCode::PRECONDITION_FAILED,
+        "precondition-failed",
+    );
+    let found = stack.api(Method::GET, &path, &[], None).await.unwrap();
+    assert_eq!((&found.body["price"]["amount"], &found.body["available"]), (&json!(200), &json!(3)));
+}
+
+#[tokio::test]
+async fn cors_allows_only_the_configured_origins() {
+    let (stack, _guard) = shared().await;
+    let origins = stack.parameter("AllowedOrigins").await.unwrap();
+    let origin = origins.split(',').next().unwrap_or_default();
+    let preflight = async |origin: &str, path: &str| {
+        let headers = [
+            ("authorization", ""),
+            ("origin", origin),
+            ("access-control-request-method", "POST"),
+            ("access-control-request-headers", "authorization,idempotency-key"),
+        ];
+        stack.api(Method::OPTIONS, path, &headers, None).await.unwrap()
+    };
+    for path in ["/orders", "/orders/x", "/orders/x/cancel", "/me", "/products", "/products/x"] {
+        let strange = preflight("https://evil.example", path).await;
+        assert!(!strange.headers.contains_key("access-control-allow-origin"), "{path}: {strange:?}");
+        if origin.is_empty() {
+            continue;
+        }
+        let allowed = preflight(origin, path).await;
+        assert_eq!(allowed.headers["access-control-allow-origin"], origin, "{path}: {allowed:?}");
+    }
+    if origin.is_empty() {
+        return;
+    }
+    // The page can also read error responses.
+    let headers = [("authorization", ""), ("origin", origin)];
+    let response = stack.api(Method::GET, "/orders", &headers, None).await.unwrap();
+    assert_problem(&response, StatusCode::UNAUTHORIZED, "unauthorized");
+    assert_eq!(response.headers["access-control-allow-origin"], origin);
+    let strange = [("authorization", ""), ("origin", "https://strange.example.com")];
+    let response = stack.api(Method::GET, "/orders", &strange, None).await.unwrap();
+    assert_ne!(response.headers["access-control-allow-origin"], "https://strange.example.com");
+}
+
+#[tokio::test]
+async fn an_unknown_route_returns_a_problem_document() {
+    let (stack, _guard) = shared().await;
+    for (method, path) in [
+        (Method::GET, "/nothing/here"),
+        (Method::DELETE, "/orders"),
+        (Method::GET, "/reservations/01890a5d-ac96-774b-bcce-b302099a8057"),
+    ] {
+        let response = stack.api(method.clone(), path, &[("authorization", "")], None).await.unwrap();
+        assert_problem(&response, StatusCode::NOT_FOUND, "not-found");
+    }
+    // The API reference, as a page and as an OpenAPI document.
+    for (path, media_type) in [("/reference", "text/html"), ("/openapi.json", "application/json")] {
+        let response = stack.api(Method::GET, path, &[("authorization", "")], None).await.unwrap();
+        assert_eq!(response.status, StatusCode::OK, "{path}");
+        let found = response.headers["content-type"].to_str().unwrap();
+        assert!(found.starts_with(media_type), "{path}: {found}");
+    }
 }

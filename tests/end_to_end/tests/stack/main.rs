@@ -4,11 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
 
+mod access;
 mod api;
 mod contracts;
 mod exports;
 mod failures;
-mod front_door;
 mod functions;
 mod gateway;
 mod health;

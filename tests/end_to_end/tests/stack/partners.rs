@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,6 +11,7 @@ use end_to_end::{ApiResponse, Partner, Product, Requirement, Stack, WAIT_TIMEOUT
 use futures::future::join_all;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
+use platform::lock;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -95,7 +96,7 @@ impl Receiver {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let Some(request) = read_request(&mut BufReader::new(&mut stream)) else { continue };
-                let mut all = own.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut all = lock(&own);
                 all.push(request);
                 let status = if all.len() <= failures { "503 Service Unavailable" } else { "204 No Content" };
                 let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
@@ -106,7 +107,7 @@ impl Receiver {
     }
 
     fn received(&self) -> Vec<Received> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.received).clone()
     }
 }
 

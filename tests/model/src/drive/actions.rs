@@ -40,6 +40,9 @@ impl Protocol {
                     if self.priority(attempt.message.to) != current {
                         continue;
                     }
+                    let faulty = self.scope.faulty;
+                    let can_fail = faulty.is_empty() || faulty.contains(&attempt.message.to);
+                    let may = |kind: FaultKind| can_fail && may(kind);
                     for (fault, card) in self.effect_choices(saga, at, attempt, &may) {
                         actions.push(Action::Advance { saga: at, attempt: number, fault, card });
                     }

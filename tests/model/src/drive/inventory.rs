@@ -1,6 +1,9 @@
-//! `reserve-inventory` and `settle-reservation`, and the API routes that they call: `lambdas/inventory/src`.
+//! `reserve-inventory` and `settle-reservation`, and the API routes that they call: the shipped [`Command`], and the
+//! shipped events that follow from its result, over the compact records.
 
-use domain::reservation::{Decision, Reservation, StockChange, commit, release, reserve};
+use domain::reservation::{Decision, Reservation, StockChange};
+use inventory::command::Command;
+use inventory::{reserve, settle};
 
 use super::{Next, Protocol};
 use crate::fixture::Fixture;
@@ -11,17 +14,30 @@ impl Protocol {
     pub(super) fn read_for_reservation(&self, state: &mut State, at: usize) -> Next {
         let read = state.sagas[at].reservation;
         let available = state.stock.map(|stock| stock.available);
-        match self.decide_reservation(at, read, available) {
-            Decision::Unchanged(reservation) => publish_reservation(&reservation),
+        match self.decide_reservation(at, EventKind::Created, read, available) {
+            Decision::Unchanged(reservation) => self.publish_reservation(at, reservation),
             Decision::Write { .. } => Next::Continue(Work::Reserve { read, available }),
             Decision::Refuse(_) => Next::Refused,
         }
     }
 
-    fn decide_reservation(&self, at: usize, read: Option<ReservationStatus>, available: [i8; 2]) -> Decision {
+    /// The decision on the command that an event causes.
+    fn decide_reservation(
+        &self,
+        at: usize,
+        event: EventKind,
+        read: Option<ReservationStatus>,
+        available: [i8; 2],
+    ) -> Decision {
         let read = read.map(|held| self.fixture.reservation(at, held));
-        let lines = &self.fixture.details(at).lines;
-        reserve(read.as_ref(), self.fixture.id(at), lines, &self.fixture.product_stock(available))
+        let Some(command) = Command::of(&self.fixture.event(at, event).fact) else {
+            // The mutation `release-on-cancellation-request`.
+            return Command::Release.decide(self.fixture.id(at), read.as_ref(), &Default::default());
+        };
+        let mut stock = self.fixture.product_stock(available);
+        let products = command.products(read.as_ref());
+        stock.retain(|sku, _| products.contains(sku));
+        command.decide(self.fixture.id(at), read.as_ref(), &stock)
     }
 
     pub(super) fn reserve(
@@ -31,34 +47,28 @@ impl Protocol {
         read: Option<ReservationStatus>,
         available: [i8; 2],
     ) -> Next {
-        let Decision::Write { reservation, changes } = self.decide_reservation(at, read, available) else {
-            return Next::Continue(Work::ReadAgain);
-        };
-        if self.write_reservation(state, at, read, &reservation, &changes) {
-            publish_reservation(&reservation)
-        } else {
-            Next::Continue(Work::ReadAgain)
+        match self.decide_reservation(at, EventKind::Created, read, available) {
+            Decision::Write { reservation, changes }
+                if self.write_reservation(state, at, read, &reservation, &changes) =>
+            {
+                self.publish_reservation(at, reservation)
+            }
+            _ => Next::Continue(Work::ReadAgain),
         }
     }
 
     pub(super) fn read_for_settlement(&self, state: &mut State, at: usize, event: EventKind) -> Next {
         let read = state.sagas[at].reservation;
-        match self.decide_settlement(at, event, read) {
-            Decision::Unchanged(reservation) => publish_settlement(&reservation),
+        match self.decide_reservation(at, event, read, [0; 2]) {
+            Decision::Unchanged(reservation) => self.publish_settlement(at, event, &reservation),
             Decision::Write { reservation, .. }
                 if read.is_none() && self.has_mutation(Mutation::NoTombstone) =>
             {
-                publish_settlement(&reservation)
+                self.publish_settlement(at, event, &reservation)
             }
             Decision::Write { .. } => Next::Continue(Work::Settle { read }),
             Decision::Refuse(_) => Next::Refused,
         }
-    }
-
-    fn decide_settlement(&self, at: usize, event: EventKind, read: Option<ReservationStatus>) -> Decision {
-        let read = read.map(|held| self.fixture.reservation(at, held));
-        let rule = if event == EventKind::Succeeded { commit } else { release };
-        rule(read.as_ref(), self.fixture.id(at))
     }
 
     pub(super) fn settle_stock(
@@ -68,13 +78,33 @@ impl Protocol {
         event: EventKind,
         read: Option<ReservationStatus>,
     ) -> Next {
-        let Decision::Write { reservation, changes } = self.decide_settlement(at, event, read) else {
-            return Next::Continue(Work::ReadAgain);
-        };
-        if self.write_reservation(state, at, read, &reservation, &changes) {
-            publish_settlement(&reservation)
-        } else {
-            Next::Continue(Work::ReadAgain)
+        match self.decide_reservation(at, event, read, [0; 2]) {
+            Decision::Write { reservation, changes }
+                if self.write_reservation(state, at, read, &reservation, &changes) =>
+            {
+                self.publish_settlement(at, event, &reservation)
+            }
+            _ => Next::Continue(Work::ReadAgain),
+        }
+    }
+
+    /// The event that `reserve-inventory` publishes after the response of the inventory API.
+    fn publish_reservation(&self, at: usize, reservation: Reservation) -> Next {
+        let event = self.fixture.event(at, EventKind::Created);
+        let order = self.fixture.details(at);
+        match reserve::outcome(event, order, reservation.state, self.fixture.while_leased()) {
+            Some(outcome) => Next::Continue(Work::Publish(Fixture::event_kind(&outcome.fact))),
+            None => Next::Done,
+        }
+    }
+
+    /// The event that `settle-reservation` publishes after the response of the inventory API.
+    fn publish_settlement(&self, at: usize, event: EventKind, reservation: &Reservation) -> Next {
+        let event = self.fixture.event(at, event);
+        match settle::outcome(event, &reservation.state, self.fixture.while_leased()) {
+            Ok(Some(outcome)) => Next::Continue(Work::Publish(Fixture::event_kind(&outcome.fact))),
+            Ok(None) => Next::Done,
+            Err(_) => Next::Retry,
         }
     }
 
@@ -113,28 +143,5 @@ impl Protocol {
             before.is_some_and(|before| before != ReservationStatus::Held && before != held);
         saga.reservation = Some(held);
         true
-    }
-}
-
-/// The event that `reserve-inventory` publishes after the response of the inventory API.
-fn publish_reservation(reservation: &Reservation) -> Next {
-    match Fixture::reservation_status(reservation) {
-        ReservationStatus::Held | ReservationStatus::Committed => {
-            Next::Continue(Work::Publish(EventKind::Confirmed))
-        }
-        ReservationStatus::Rejected => Next::Continue(Work::Publish(EventKind::Rejected)),
-        ReservationStatus::Released | ReservationStatus::Tombstone => Next::Done,
-    }
-}
-
-/// The event that `settle-reservation` publishes after the response of the inventory API.
-fn publish_settlement(reservation: &Reservation) -> Next {
-    match Fixture::reservation_status(reservation) {
-        ReservationStatus::Committed => Next::Continue(Work::Publish(EventKind::Committed)),
-        ReservationStatus::Released | ReservationStatus::Tombstone => {
-            Next::Continue(Work::Publish(EventKind::Released))
-        }
-        ReservationStatus::Rejected => Next::Done,
-        ReservationStatus::Held => Next::Retry,
     }
 }

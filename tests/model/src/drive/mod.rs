@@ -1,8 +1,9 @@
 //! How the functions drive the domain rules: they read, let the rules decide, execute one effect at a time,
 //! publish, and acknowledge.
 //!
-//! Transcribed from the handlers in `lambdas/` and the hosts in `shared/platform/src/host/`. This module
-//! contains no rules: `domain` alone decides how a record changes.
+//! This module contains no rules: `domain` decides how a record changes, and the services decide the next call of
+//! an attempt and the event that it publishes. What is transcribed is the reading and writing of the stores, and the
+//! hosts in `shared/platform/src/host/`.
 
 mod actions;
 mod email;
@@ -72,6 +73,11 @@ impl Protocol {
 
     pub(crate) fn has_mutation(&self, mutation: Mutation) -> bool {
         self.mutation == Some(mutation)
+    }
+
+    /// Whether the mutation `remove-before-publish` is active.
+    pub(crate) fn removes_before_publishing(&self) -> bool {
+        self.has_mutation(Mutation::RemoveBeforePublish)
     }
 
     fn is_included(&self, function: Function) -> bool {
@@ -256,11 +262,9 @@ impl Protocol {
             Work::ReadAgain => self.read(state, at, &attempt, false),
             Work::Reserve { read, available } => self.reserve(state, at, read, available),
             Work::Settle { read } => self.settle_stock(state, at, attempt.message.event, read),
-            Work::Pay { read, observed, confirmed_early } => {
-                self.execute_payment_step(state, at, &attempt, (read, observed, confirmed_early), fault, card)
-            }
-            Work::ReleasePaymentLease { read } => {
-                self.release_payment_lease(&mut state.sagas[at], at, &attempt, read)
+            Work::Pay { .. } => self.execute_payment_step(state, at, &attempt, fault, card),
+            Work::ReleasePaymentLease { read, is_refused } => {
+                self.release_payment_lease(&mut state.sagas[at], at, &attempt, (read, is_refused))
             }
             Work::Track { read } => self.track(&mut state.sagas[at], at, attempt.message.event, read),
             Work::RequestCancellation { read } => {

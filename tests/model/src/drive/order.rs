@@ -10,16 +10,21 @@ use crate::state::{EventKind, Function, Message, OrderRow, Saga, Work};
 
 impl Protocol {
     pub(super) fn read_for_tracking(&self, saga: &Saga, at: usize, event: EventKind) -> Next {
-        let Some(read) = saga.order else { return Next::Done };
-        match self.fixture.order(at, read).apply(&self.fixture.fact(at, event)) {
-            Applied::Changed(_) => Next::Continue(Work::Track { read }),
-            Applied::Unchanged => Next::Done,
-            Applied::Conflict(_) => Next::Refused,
+        match (self.apply_event(at, event, saga.order), saga.order) {
+            (Applied::Changed(_), Some(read)) => Next::Continue(Work::Track { read }),
+            (Applied::Unchanged | Applied::Changed(_), _) => Next::Done,
+            (Applied::Conflict(_), _) => Next::Refused,
         }
     }
 
+    /// The shipped decision of `track-order`.
+    fn apply_event(&self, at: usize, event: EventKind, read: Option<OrderRow>) -> Applied {
+        let stored = read.map(|row| self.fixture.order(at, row));
+        orders::track::apply(stored.as_ref(), &self.fixture.event(at, event).fact)
+    }
+
     pub(super) fn track(&self, saga: &mut Saga, at: usize, event: EventKind, read: OrderRow) -> Next {
-        match self.fixture.order(at, read).apply(&self.fixture.fact(at, event)) {
+        match self.apply_event(at, event, Some(read)) {
             Applied::Changed(order) if self.replace_order(saga, read, &order) => Next::Done,
             _ => Next::Continue(Work::ReadAgain),
         }
@@ -47,7 +52,11 @@ impl Protocol {
             Function::ExpireOrders => self.fixture.after_leases(),
             _ => self.fixture.while_leased(),
         };
-        self.fixture.order(at, read).request_cancellation(reason, now, self.fixture.cause().clone())
+        let mut order = self.fixture.order(at, read);
+        if self.has_mutation(Mutation::NewestReason) {
+            order.cancellation = None;
+        }
+        order.request_cancellation(reason, now, self.fixture.cause().clone())
     }
 
     /// Writes the order and the outbox row of its cancellation request in one transaction.
@@ -60,6 +69,9 @@ impl Protocol {
     ) -> Next {
         let Some((order, event)) = self.decide_cancellation(at, message, read) else { return Next::Done };
         if self.replace_order(saga, read, &order) {
+            if let EventKind::CancellationRequested(reason) = message.event {
+                saga.history.first_reason.get_or_insert(reason);
+            }
             saga.put_outbox(Fixture::event_kind(&event.fact));
             Next::Done
         } else if message.to == Function::OrdersApi {

@@ -48,6 +48,7 @@ assert_detected! {
     a_payment_intent_confirmed_before_it_is_stored: ConfirmBeforeStoring,
     a_payment_voided_without_cancelling: VoidWithoutCancelling,
     a_payment_declined_without_cancelling: DeclineWithoutCancelling,
+    an_unknown_answer_taken_for_a_cancellation: UnknownIsCancelled,
     a_release_that_leaves_no_tombstone: NoTombstone,
     a_reservation_written_unconditionally: UnconditionalReservation,
     stock_taken_unconditionally: UnconditionalStock,
@@ -62,6 +63,7 @@ assert_detected! {
     an_outbox_row_written_separately: TornOutbox,
     an_outbox_row_removed_before_it_is_published: RemoveBeforePublish,
     a_cancellation_request_that_is_not_repeated: RequestCancellationOnce,
+    a_repeated_request_with_the_newest_reason: NewestReason,
 }
 
 #[test]

@@ -14,6 +14,7 @@ use openapi::{document, services};
 use platform::clock::SystemClock;
 use platform::host::http::build_app;
 use platform::http::access::Scopes;
+use platform::http::testing::set_caller;
 use platform::http::{Access, Caller, Operation, Scope};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -122,7 +123,7 @@ impl Client {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::from(body.into())).unwrap();
-        request.extensions_mut().insert(allowed_caller(self.operation.access));
+        set_caller(&mut request, allowed_caller(self.operation.access));
         let exchange = async {
             let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes().to_vec();

@@ -6,24 +6,59 @@ use proptest::sample::select;
 use proptest::string::string_regex;
 use serde_json::{Map, Value, json};
 
-/// Generates values that match `schema`.
+/// Texts of ordinary requests. Of each schema, at least one is valid, and of that of a SKU several.
+const ORDINARY_TEXTS: [&str; 13] = [
+    "Ada Lovelace",
+    "12 St James's Square",
+    "London",
+    "TEA-001",
+    "TEA-002",
+    "TEA-003",
+    "TEA-004",
+    "TEA-005",
+    "pm_card_visa",
+    "ada@lovelace.org",
+    "GB",
+    "en",
+    "https://lovelace.org/orders",
+];
+
+/// How far the generated values differ from those of ordinary requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Range {
+    /// Values that also meet the rules that no schema can express, for texts, currencies, amounts and required fields.
+    Ordinary,
+    /// Every value of the schema. Of a body with ten random texts, one almost always breaks a rule for texts.
+    Any,
+}
+
+/// Generates values that match `schema`. Two of three are ordinary, and the function accepts most of those.
 pub(crate) fn matching(document: &Value, schema: &Value) -> BoxedStrategy<Value> {
-    let next = |schema: &Value| matching(document, schema);
+    let of = |range| in_range(document, schema, range);
+    prop_oneof![2 => of(Range::Ordinary), 1 => of(Range::Any)].boxed()
+}
+
+fn in_range(document: &Value, schema: &Value, range: Range) -> BoxedStrategy<Value> {
+    let next = |schema: &Value| in_range(document, schema, range);
     if let Some(path) = schema["$ref"].as_str().and_then(|it| it.strip_prefix('#')) {
         return next(document.pointer(path).unwrap());
     }
     for keyword in ["anyOf", "oneOf"] {
         if let Some(forms) = schema[keyword].as_array() {
-            return proptest::strategy::Union::new(forms.iter().map(next)).boxed();
+            let is_usual = |form: &&Value| range == Range::Any || form["type"] != "null";
+            return proptest::strategy::Union::new(forms.iter().filter(is_usual).map(next)).boxed();
         }
     }
     if let Some(value) = schema.get("const") {
         return Just(value.clone()).boxed();
     }
     if let Some(values) = schema["enum"].as_array() {
-        // Mostly the same currency: an order in two currencies is invalid.
+        // An order in two currencies is invalid.
         let usual = values.iter().find(|it| *it == "EUR").unwrap_or(&values[0]).clone();
-        return prop_oneof![9 => Just(usual), 1 => select(values.clone())].boxed();
+        return match range {
+            Range::Ordinary => Just(usual).boxed(),
+            Range::Any => prop_oneof![9 => Just(usual), 1 => select(values.clone())].boxed(),
+        };
     }
     if let Some(types) = schema["type"].as_array() {
         let of_type = |kind: &Value| {
@@ -57,7 +92,17 @@ pub(crate) fn matching(document: &Value, schema: &Value) -> BoxedStrategy<Value>
             let bound = |keyword: &str, default| schema[keyword].as_i64().unwrap_or(default);
             let (min, max) = (bound("minimum", i64::MIN), bound("maximum", i64::MAX));
             // Rarely large: the total of an order has a limit.
-            prop_oneof![8 => Just(min), 1 => Just(max), 1 => min..=max].prop_map(Value::from).boxed()
+            match range {
+                Range::Ordinary => Just(min).prop_map(Value::from).boxed(),
+                Range::Any => {
+                    prop_oneof![8 => Just(min), 1 => Just(max), 1 => min..=max].prop_map(Value::from).boxed()
+                }
+            }
+        }
+        "string" if range == Range::Ordinary => {
+            let valid = jsonschema::draft202012::new(schema).unwrap();
+            let texts = ORDINARY_TEXTS.map(Value::from).into_iter().filter(|text| valid.is_valid(text));
+            select(schema["examples"].as_array().cloned().unwrap_or_else(|| texts.collect())).boxed()
         }
         "string" => {
             let max = usize::try_from(schema["maxLength"].as_u64().unwrap_or(1000)).unwrap();

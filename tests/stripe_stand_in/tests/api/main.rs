@@ -7,5 +7,6 @@ mod idempotency;
 mod payment_intents;
 mod refunds;
 mod requests;
+mod statuses;
 mod support;
 mod webhooks;

@@ -1,4 +1,4 @@
-//! Refunds.
+//! Refunds: amounts, repeated keys and states.
 
 use crate::support::Api;
 

@@ -244,3 +244,37 @@ async fn an_unacknowledged_event_survives_a_restart() {
     assert_eq!(receiver.events(1).await[0]["data"]["object"]["id"], id.as_str());
     wait_for_state(&second.api, "o-1", "delivered").await;
 }
+
+#[tokio::test]
+async fn every_change_of_the_status_has_its_event() {
+    let api = Api::start().await;
+    let receiver = Receiver::start(&api, "normal").await;
+    let id = api.create_intent("o-1", "pm_card_processing").await;
+    api.confirm(&id).await;
+    let path = format!("payment_intents/{id}/status");
+    for status in ["requires_payment_method", "requires_action", "requires_capture", "succeeded"] {
+        assert_eq!(control(&api, Method::PUT, &path, &json!({ "status": status })).await, 204);
+    }
+    let other = api.create_intent("o-2", "pm_card_visa").await;
+    let path = format!("payment_intents/{other}/status");
+    assert_eq!(control(&api, Method::PUT, &path, &json!({ "status": "canceled" })).await, 204);
+    let mut seen: Vec<(String, String)> = receiver
+        .events(6)
+        .await
+        .iter()
+        .map(|event| {
+            [&event["type"], &event["data"]["object"]["status"]].map(|it| it.as_str().unwrap().to_owned())
+        })
+        .map(|[kind, status]| (kind, status))
+        .collect();
+    seen.sort();
+    let expected = [
+        ("payment_intent.amount_capturable_updated", "requires_capture"),
+        ("payment_intent.canceled", "canceled"),
+        ("payment_intent.payment_failed", "requires_payment_method"),
+        ("payment_intent.processing", "processing"),
+        ("payment_intent.requires_action", "requires_action"),
+        ("payment_intent.succeeded", "succeeded"),
+    ];
+    assert_eq!(seen, expected.map(|(kind, status)| (kind.to_owned(), status.to_owned())));
+}

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use invariants::history::ClientRequest;
 use serde_json::{Value, json};
 use shopctl::api::Shop;
 use shopctl::http::{Http, Response};
 use terminal::signals;
 
+use super::history::HistoryLog;
 use super::plan::{Plan, PlannedOrder, Submission};
 
 /// How long a client retries a request before the run fails.
@@ -22,6 +24,8 @@ pub(crate) struct RunContext<'a> {
     pub(crate) expire_url: String,
     /// The start of the run.
     pub(crate) started: Instant,
+    /// What the clients requested and saw.
+    pub(crate) history: HistoryLog,
 }
 
 /// What one client sent and received.
@@ -62,8 +66,11 @@ impl RunContext<'_> {
         if let Some(after) = order.cancelled_after_ms {
             signals::sleep(Duration::from_millis(after))?;
             let url = format!("{}/orders/{id}/cancel", self.shop.url());
+            let (customer, cancel) = (self.customer(order.number), ClientRequest::Cancel(id.parse()?));
             let response = retry_until_response(&mut log.retries, || {
-                Http::default().post(&url, &[self.shop.authorization()], &Value::Null)
+                self.history.record(&customer, cancel.clone(), || {
+                    Http::default().post(&url, &[self.shop.authorization()], &Value::Null)
+                })
             })
             .with_context(|| format!("cancelling order {id}"))?;
             log.cancel_status = Some(response.status);
@@ -145,7 +152,9 @@ impl RunContext<'_> {
             "lines": lines,
         });
         let headers = [("idempotency-key", customer.as_str()), self.shop.authorization()];
-        http.post(&format!("{}/orders", self.shop.url()), &headers, &body)
+        self.history.record(&customer, ClientRequest::Place(customer.clone()), || {
+            http.post(&format!("{}/orders", self.shop.url()), &headers, &body)
+        })
     }
 }
 

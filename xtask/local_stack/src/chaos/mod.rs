@@ -5,6 +5,7 @@ mod api_checker;
 mod clients;
 mod fault_injector;
 mod faults;
+mod history;
 mod injected_violation;
 mod plan;
 mod proxy;
@@ -30,6 +31,7 @@ use xtask::tools::Tools;
 use api_checker::{ApiChecker, CustomerOrder};
 use clients::{ClientLog, RunContext};
 use fault_injector::FaultInjector;
+use history::HistoryLog;
 use plan::{PRICE_CENTS, Plan};
 use proxy::Proxy;
 use recorder::Recorder;
@@ -92,11 +94,13 @@ pub(crate) fn run(config: &ChaosConfig) -> anyhow::Result<Outcome> {
     queues.shorten_visibility_timeouts(&stack)?;
     add_products(&plan, &shop)?;
     let mut injector = FaultInjector::new(instance, &stack, &proxy, Recorder::start(&stack)?);
+    let started = Instant::now();
     let context = RunContext {
         plan: &plan,
         shop: shop.clone(),
         expire_url: expire_url(&stack, instance)?,
-        started: Instant::now(),
+        started,
+        history: HistoryLog::new(started),
     };
     let logs = run_with_faults(&context, &shop, &mut injector)?;
 
@@ -119,6 +123,8 @@ pub(crate) fn run(config: &ChaosConfig) -> anyhow::Result<Outcome> {
     let label = format!("settling after the redelivery of all {redelivered} messages");
     let (settled_again, orders) = settle(&label)?;
 
+    context.read_settled()?;
+
     if let Some(violation) = config.inject {
         violation.inject(&stack, instance, &plan, &orders)?;
         ui::note(&format!("injected violation: {}", violation.description()));
@@ -126,6 +132,7 @@ pub(crate) fn run(config: &ChaosConfig) -> anyhow::Result<Outcome> {
     let mut violations = checker.check_orders(&logs, &orders);
     violations.extend(api_checker::changed_orders(&before, &orders));
     violations.extend(checker.check_charges_and_stock(&shop, &injector.provider, &orders)?);
+    violations.extend(context.history.violations());
     let audit = audit::run(&stack, AuditMode::Settled)?;
     violations.extend(audit.violations.iter().map(ToString::to_string));
     let report = Findings {
@@ -134,6 +141,7 @@ pub(crate) fn run(config: &ChaosConfig) -> anyhow::Result<Outcome> {
         faults: injector.counts(),
         calls: proxy.call_count()?,
         logs: &logs,
+        history: context.history.counts(),
         orders: &orders,
         handled: &Reader::open(&stack)?.all()?,
         settled: &settled,
@@ -200,6 +208,8 @@ fn run_with_faults(
         failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
     };
     let finished = || logs.lock().map_or(0, |logs| logs.len());
+    let is_over =
+        || finished() >= context.plan.orders.len() || failed.lock().is_ok_and(|failed| failed.is_some());
     let progress = ui::Progress::start("placing orders and injecting faults");
     let injected = std::thread::scope(|scope| {
         for order in &context.plan.orders {
@@ -209,6 +219,10 @@ fn run_with_faults(
             });
         }
         scope.spawn(|| record_deliveries(context, shop).unwrap_or_else(&fail));
+        for reader in 0..history::READERS {
+            let (is_over, fail) = (&is_over, &fail);
+            scope.spawn(move || context.read_at_random(reader, is_over).unwrap_or_else(fail));
+        }
         let status = || format!("{} of {} clients finished", finished(), context.plan.orders.len());
         let injected = injector.run(context.plan, context.started, &progress, status);
         injected.and(injector.stop())

@@ -26,6 +26,8 @@ pub(crate) struct Findings<'a> {
     /// The number of AWS calls that the functions made through the proxy.
     pub(crate) calls: u64,
     pub(crate) logs: &'a [ClientLog],
+    /// The number of requests in the clients' history, and of those with an unknown result.
+    pub(crate) history: (usize, usize),
     pub(crate) orders: &'a [CustomerOrder],
     pub(crate) handled: &'a [Handled],
     /// How the system settled after the faults.
@@ -91,12 +93,17 @@ impl Findings<'_> {
 
     fn checks(&self, text: &mut String) -> anyhow::Result<()> {
         let ids: usize = self.logs.iter().map(|log| log.ids.len()).sum();
+        let (requests, unknown) = self.history;
         let lines = [
             format!("each of the {ids} responses with status 201 names the one order of its `Idempotency-Key`, as requested;"),
             "every order is final, and all queues and the outbox are empty;".to_owned(),
             "every paid order was charged once at the provider, and no other order was charged;".to_owned(),
             "no stock is reserved; the stock sold is that of the paid orders, and the rest of what was delivered is available;".to_owned(),
-            "no final order changed when all messages were redelivered.".to_owned(),
+            "no final order changed when all messages were redelivered;".to_owned(),
+            format!(
+                "in the history of {requests} requests, {unknown} of them with an unknown result, no client saw an \
+                 order move backwards, disappear, or in a state that it cannot have had."
+            ),
         ];
         writeln!(text, "## Checks\n\nFor all {} orders, through the API:\n", self.orders.len())?;
         for line in lines {

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// The tests of the API as clients use it: they must also pass if the order service runs as a container.
-const CLIENT_TESTS: [&str; 2] = ["api::", "front_door::"];
+const CLIENT_TESTS: [&str; 2] = ["access::", "api::"];
 
 /// Runs all tests with the order service on Lambda, then those of clients again with it as a container.
 fn test_all(instance: &Instance, profile: Profile) -> anyhow::Result<()> {
@@ -111,13 +111,19 @@ fn test_command(instance: &Instance, only: &[&str]) -> anyhow::Result<Command> {
         command.args(["--test", &test]);
     }
     command.arg("--").args(only);
-    command
+    set_environment(&mut command, instance)
         .env("E2E_API_URL", api)
         .env("E2E_OUTPUTS", serde_json::to_string(&outputs)?)
+        .env("E2E_WEBHOOK_SECRET_ID", webhook_secret);
+    Ok(command)
+}
+
+/// Sets the part of the configuration that does not depend on the deployment.
+pub(super) fn set_environment<'a>(command: &'a mut Command, instance: &Instance) -> &'a mut Command {
+    command
         .env("E2E_STACK_NAME", LOCAL_STACK)
         .env("E2E_EMULATOR_URL", instance.endpoint())
         .env("E2E_STRIPE_URL", instance.stand_in_url())
-        .env("E2E_WEBHOOK_SECRET_ID", webhook_secret)
         .env("E2E_WEBHOOK_RECEIVER", instance.receiver_address())
         .env("E2E_REPO_ROOT", repo_root())
         .env("AWS_ENDPOINT_URL", instance.endpoint())
@@ -125,8 +131,7 @@ fn test_command(instance: &Instance, only: &[&str]) -> anyhow::Result<Command> {
         .env("AWS_SECRET_ACCESS_KEY", LOCAL_KEY)
         .env("AWS_REGION", LOCAL_REGION)
         .env_remove("AWS_PROFILE")
-        .env_remove("AWS_SESSION_TOKEN");
-    Ok(command)
+        .env_remove("AWS_SESSION_TOKEN")
 }
 
 /// The names of the integration tests of a package.
@@ -147,7 +152,7 @@ fn test_targets(package: &str) -> anyhow::Result<Vec<String>> {
 }
 
 /// A stack that is stopped when dropped: also after an error, an interruption or a panic.
-struct Running(Instance);
+pub(super) struct Running(pub(super) Instance);
 
 impl Drop for Running {
     fn drop(&mut self) {

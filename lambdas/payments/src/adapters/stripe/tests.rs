@@ -19,6 +19,7 @@ use aws_types::region::Region;
 use domain::fact::ReservationConfirmed;
 use domain::{Cause, Event, Fact, Money, OrderDetails};
 use jiff::Timestamp;
+use platform::http_client::NoResponse;
 use platform::memory::ManualClock;
 use platform::{EventHandler, Failure, lock};
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ use crate::adapters::memory::InMemoryPayments;
 use crate::arbiter::{Arbiter, ProcessPayment};
 
 mod refusals;
+mod statuses;
 
 /// A fake Secrets Manager that returns the next value of the secret with each read.
 #[derive(Debug, Clone)]
@@ -84,7 +86,13 @@ impl World {
             .body(Bytes::from(body.to_string()));
         let response = UnsignedClient::new(Duration::from_secs(20)).send(request.unwrap()).await.unwrap();
         assert!(response.status().is_success(), "{path}: {:?}", response.body());
-        serde_json::from_slice(response.body()).unwrap()
+        // Some operations have no response body.
+        serde_json::from_slice(response.body()).unwrap_or_default()
+    }
+
+    async fn set_status(&self, intent: &PaymentIntentId, status: &str) {
+        let path = format!("payment_intents/{intent}/status");
+        self.control(Method::PUT, &path, json!({ "status": status })).await;
     }
 
     async fn fault(&self, operation: &str, kind: &str, effect: &str) {
@@ -100,11 +108,15 @@ impl World {
 
     /// `process-payment` with this provider, and no records.
     fn function(&self) -> ProcessPayment {
-        ProcessPayment(Arbiter {
-            payments: Arc::new(InMemoryPayments::default()),
+        ProcessPayment(self.arbiter(Arc::default()))
+    }
+
+    fn arbiter(&self, payments: Arc<InMemoryPayments>) -> Arbiter {
+        Arbiter {
+            payments,
             provider: Arc::clone(&self.stripe) as Arc<dyn Provider>,
             clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
-        })
+        }
     }
 
     async fn create(&self, method: &str, key: &str) -> Result<PaymentIntentId, ProviderError> {
@@ -117,6 +129,21 @@ impl World {
         let status = self.stripe.confirm(&id, "confirm-1").await.unwrap();
         (id, status)
     }
+}
+
+/// A client that gives the same response to every request.
+struct Fixed(StatusCode, Value);
+
+#[async_trait]
+impl HttpClient for Fixed {
+    async fn send(&self, _: Request<Bytes>) -> Result<http::Response<Bytes>, NoResponse> {
+        Ok(http::Response::builder().status(self.0).body(Bytes::from(self.1.to_string())).unwrap())
+    }
+}
+
+/// A client of a Stripe that gives the same response to every request.
+fn fixed(status: StatusCode, body: Value) -> Stripe<Fixed> {
+    Stripe::new(Fixed(status, body), "https://stripe.test", secret(&[DEFAULT_KEY; 3]))
 }
 
 fn new_intent(method: &str, amount: i64, key: &str) -> NewIntent {
@@ -266,11 +293,15 @@ async fn a_rotated_api_key_is_read_again() {
 }
 
 fn event() -> Event {
+    event_with("pm_card_visa")
+}
+
+fn event_with(payment_method: &str) -> Event {
     let order: OrderDetails = serde_json::from_value(json!({
         "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
         "lines": [{"sku": "A", "quantity": 2, "unit_price": {"amount": 1250, "currency": "EUR"}}],
         "total": {"amount": 2500, "currency": "EUR"},
-        "payment_method": "pm_card_visa",
+        "payment_method": payment_method,
         "placed_at": "2026-11-23T10:15:30Z",
     }))
     .unwrap();

@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;
 
-use super::status_name;
 use crate::ledger::sale::Sale;
 
 #[derive(Serialize)]
@@ -44,7 +43,7 @@ pub(super) fn push(out: &mut Vec<u8>, sale: &Sale) -> anyhow::Result<()> {
     let order = Order {
         order_id: sale.order_id.to_string(),
         placed_at: placed.placed_at,
-        status: status_name(sale.status()),
+        status: sale.status().name(),
         customer: Customer {
             id: placed.customer_id.as_str(),
             name: placed.customer_name.as_str(),

@@ -8,7 +8,6 @@ mod parquet;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use domain::order::OrderStatus;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -142,7 +141,7 @@ fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
         OrderLine {
             order_id: sale.order_id.to_string(),
             placed_at: order.placed_at,
-            status: status_name(sale.status()).to_owned(),
+            status: sale.status().name().to_owned(),
             customer_id: order.customer_id.to_string(),
             customer_name: order.customer_name.as_str().to_owned(),
             customer_email: order.customer_email.as_str().to_owned(),
@@ -158,18 +157,4 @@ fn order_lines(sale: &Sale) -> impl Iterator<Item = OrderLine> {
             line_total: unit_price.saturating_mul(u64::from(quantity)),
         }
     })
-}
-
-/// Returns the name of the status in the API.
-pub(super) fn status_name(status: OrderStatus) -> &'static str {
-    match status {
-        OrderStatus::Placed => "placed",
-        OrderStatus::Reserved => "reserved",
-        OrderStatus::Cancelling => "cancelling",
-        OrderStatus::Paid => "paid",
-        OrderStatus::Rejected => "rejected",
-        OrderStatus::PaymentFailed => "payment_failed",
-        OrderStatus::Cancelled => "cancelled",
-        OrderStatus::Expired => "expired",
-    }
 }

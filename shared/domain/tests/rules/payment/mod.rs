@@ -21,7 +21,7 @@ enum Action {
     Start(Goal),
     /// An attempt advances by one decision or one effect.
     Advance { attempt: usize, fault: Fault },
-    /// Time passes.
+    /// The clock advances, so that leases expire.
     Wait(SignedDuration),
     /// The provider finishes processing.
     Process { succeeds: bool },
@@ -137,11 +137,12 @@ proptest! {
 #[test]
 fn an_attempt_that_breaks_a_rule_is_detected() {
     for (driver, violation) in [
-        (Driver::ConfirmsBeforeWriting, "charged, but the record says otherwise"),
+        // Charged twice, or although the record says otherwise: whichever the generator finds first.
+        (Driver::ConfirmsBeforeWriting, "charged"),
         (Driver::VoidsWithoutCancelling, "charged, but the record says otherwise"),
         (Driver::DeclinesWithoutCancelling, "charged, but the record says otherwise"),
         (Driver::IgnoresTheCondition, "a final record changed"),
-        (Driver::ForgetsTheIntent, "charged 2 times"),
+        (Driver::ForgetsTheIntent, "charged"),
         (Driver::NeverTakesOver, "not final"),
     ] {
         let config = Config { max_shrink_iters: 0, ..cases(20_000) };

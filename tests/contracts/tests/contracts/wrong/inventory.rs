@@ -14,7 +14,7 @@ use inventory::product::{Offer, Product};
 use inventory::store::{DeliveryOutcome, Page, Products, Reservations};
 use platform::http::Precondition;
 
-use super::{assert_detected, assert_violations};
+use super::{SEQUENCES, assert_detected, assert_violations};
 use crate::memory::inventory_world;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -155,7 +155,7 @@ async fn each_fault_violates_the_expected_contracts() {
 fn random_calls_detect_a_wrong_inventory() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let check = |make: fn() -> World| {
-        differential::check_equivalence(60, differential::inventory::calls(), |calls| {
+        differential::check_equivalence(SEQUENCES, differential::inventory::calls(), |calls| {
             runtime.block_on(differential::inventory::compare(calls, [inventory_world(), make()]))
         })
     };

@@ -13,7 +13,7 @@ use orders::quota::Quota;
 use orders::store::{IdempotencyRecord, OpenOrdersCursor, Orders, Outbox, OutboxRow, Page, Placed, Stored};
 use uuid::Uuid;
 
-use super::{assert_detected, assert_violations};
+use super::{SEQUENCES, assert_detected, assert_violations};
 use crate::memory::{InMemoryOrders, orders_world};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -204,7 +204,7 @@ async fn each_fault_violates_the_expected_contracts() {
 fn random_calls_detect_a_wrong_store() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let check = |make: fn() -> World| {
-        differential::check_equivalence(60, differential::orders::calls(), |calls| {
+        differential::check_equivalence(SEQUENCES, differential::orders::calls(), |calls| {
             runtime.block_on(differential::orders::compare(calls, [orders_world(), make()]))
         })
     };

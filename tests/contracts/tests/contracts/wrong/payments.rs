@@ -9,7 +9,7 @@ use domain::OrderId;
 use domain::payment::Payment;
 use payments::store::Payments;
 
-use super::{assert_detected, assert_violations};
+use super::{SEQUENCES, assert_detected, assert_violations};
 use crate::memory::{InMemoryPayments, payments_world};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -56,7 +56,7 @@ async fn each_fault_violates_the_expected_contracts() {
 fn random_calls_detect_a_wrong_store() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let check = |make: fn() -> World| {
-        differential::check_equivalence(60, differential::payments::calls(), |calls| {
+        differential::check_equivalence(SEQUENCES, differential::payments::calls(), |calls| {
             runtime.block_on(differential::payments::compare(calls, [payments_world(), make()]))
         })
     };

@@ -11,7 +11,7 @@ use domain::{OrderId, PaymentIntentId};
 use payments::provider::{NewIntent, Provider, ProviderError};
 use uuid::Uuid;
 
-use super::{assert_detected, assert_violations};
+use super::{SEQUENCES, assert_detected, assert_violations};
 use crate::memory::{InMemoryControl, InMemoryProvider, provider_world};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -84,6 +84,10 @@ impl Control for WrongControl {
         }
         InMemoryControl(self.0.provider.clone()).forget(key).await
     }
+
+    async fn finish_processing(&self, intent: &PaymentIntentId, is_charged: bool) -> anyhow::Result<()> {
+        InMemoryControl(self.0.provider.clone()).finish_processing(intent, is_charged).await
+    }
 }
 
 fn world(fault: Fault) -> World {
@@ -113,6 +117,7 @@ async fn each_fault_violates_the_expected_contracts() {
                 "a_cancelled_intent_is_never_charged",
                 "a_charged_intent_cannot_be_cancelled",
                 "a_declined_intent_is_not_charged_and_can_be_cancelled",
+                "an_intent_in_processing_can_be_neither_confirmed_nor_cancelled_until_it_ends",
                 "reusing_a_key_returns_the_first_response",
                 "an_unknown_intent_is_a_client_error",
             ],
@@ -143,7 +148,7 @@ async fn each_fault_violates_the_expected_contracts() {
 fn random_calls_detect_a_wrong_provider() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let check = |make: fn() -> World| {
-        differential::check_equivalence(60, differential::provider::calls(), |calls| {
+        differential::check_equivalence(SEQUENCES, differential::provider::calls(), |calls| {
             runtime.block_on(differential::provider::compare(calls, [provider_world(), make()]))
         })
     };

@@ -12,12 +12,16 @@ use async_trait::async_trait;
 use aws::UnsignedClient;
 use aws_events::EventBridge;
 use aws_sdk_eventbridge::types::Target;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_types::SdkConfig;
 use bytes::Bytes;
-use contracts::{bus, objects, provider, queue};
-use domain::{Event, OrderId};
+use contracts::{bus, objects, provider, quarantine, queue};
+use domain::{Event, OrderId, PaymentIntentId};
 use end_to_end::{Stack, WAIT_TIMEOUT};
 use http::{Method, Request, StatusCode};
+use media::adapters::S3Quarantine;
+use media::store::FileVersion;
 use platform::http_client::HttpClient;
 use platform::publisher::BusPublisher;
 use serde_json::{Value, json};
@@ -118,15 +122,32 @@ impl<'a> TestResources<'a> {
         Ok(queue::World { visibility: queue.clone(), dead_letters: queue, broker: Arc::new(broker) })
     }
 
-    /// Creates an S3 bucket.
-    pub(super) async fn bucket(&self) -> anyhow::Result<objects::World> {
+    async fn bucket(&self) -> anyhow::Result<String> {
         let name = name();
         self.storage().create_bucket().bucket(&name).send().await?;
         self.buckets.lock().unwrap().push(name.clone());
+        Ok(name)
+    }
+
+    /// Creates an S3 bucket, which the adapter accesses with `config`.
+    pub(super) async fn objects(&self, config: &SdkConfig) -> anyhow::Result<objects::World> {
         let stranger = UnsignedClient::new(Duration::from_secs(20));
         Ok(objects::World {
-            objects: Arc::new(Bucket::new(self.stack.aws.sdk_config(), name)),
+            objects: Arc::new(Bucket::new(config, self.bucket().await?)),
             client: Arc::new(Stranger(stranger)),
+        })
+    }
+
+    /// Creates an S3 bucket with versions, like that of uploads. The adapter accesses it with `config`.
+    pub(super) async fn quarantine(&self, config: &SdkConfig) -> anyhow::Result<quarantine::World> {
+        let bucket = self.bucket().await?;
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let versions = self.storage().put_bucket_versioning().bucket(&bucket);
+        versions.versioning_configuration(enabled).send().await?;
+        let uploader = Uploader { storage: self.storage(), bucket: bucket.clone() };
+        Ok(quarantine::World {
+            quarantine: Arc::new(S3Quarantine::new(config, bucket)),
+            uploader: Arc::new(uploader),
         })
     }
 
@@ -144,8 +165,10 @@ impl<'a> TestResources<'a> {
         }
         for name in take_all(&self.buckets) {
             let storage = self.storage();
-            for file in storage.list_objects_v2().bucket(&name).send().await?.contents() {
-                storage.delete_object().bucket(&name).key(file.key().unwrap_or_default()).send().await?;
+            for file in storage.list_object_versions().bucket(&name).send().await?.versions() {
+                let delete = storage.delete_object().bucket(&name).key(file.key().unwrap_or_default());
+                let version = file.version_id().filter(|version| *version != "null");
+                delete.set_version_id(version.map(str::to_owned)).send().await?;
             }
             storage.delete_bucket().bucket(&name).send().await?;
         }
@@ -190,6 +213,16 @@ impl provider::Control for StandIn {
         anyhow::ensure!(response["forgotten"].as_u64().is_some_and(|keys| keys <= 1), "{response}");
         Ok(())
     }
+
+    async fn finish_processing(&self, intent: &PaymentIntentId, is_charged: bool) -> anyhow::Result<()> {
+        let status = if is_charged { "succeeded" } else { "requires_payment_method" };
+        let request = Request::put(format!("{}/_control/payment_intents/{intent}/status", self.base))
+            .header("content-type", "application/json")
+            .body(Bytes::from(json!({ "status": status }).to_string()))?;
+        let response = self.client.send(request).await?;
+        anyhow::ensure!(response.status().is_success(), "{intent}: {}", response.status());
+        Ok(())
+    }
 }
 
 struct Subscriber {
@@ -226,6 +259,22 @@ impl objects::AnonymousClient for Stranger {
         let response = self.0.send(Request::get(link).body(Bytes::new())?).await?;
         anyhow::ensure!(response.status() == StatusCode::OK, "{link}: {}", response.status());
         Ok(response.into_body())
+    }
+}
+
+struct Uploader {
+    storage: aws_sdk_s3::Client,
+    bucket: String,
+}
+
+#[async_trait]
+impl quarantine::Uploader for Uploader {
+    async fn upload(&self, key: &str, content: Bytes) -> anyhow::Result<FileVersion> {
+        let put = self.storage.put_object().bucket(&self.bucket).key(key).body(content.into());
+        let created = put.send().await?;
+        let etag = created.e_tag().context("a file without an ETag")?.trim_matches('"').to_owned();
+        let version = Some(created.version_id().context("a file without a version")?.to_owned());
+        Ok(FileVersion { key: key.to_owned(), etag, version })
     }
 }
 

@@ -1,18 +1,13 @@
-//! Stores on newly created tables, with the keys and indexes of `template.yaml`.
+//! Newly created tables, with the keys and indexes of `template.yaml`.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use ::invoices::adapters::DynamoDbInvoices;
-use ::orders::adapters::{DynamoDbOrders, DynamoDbOutbox};
-use ::payments::adapters::DynamoDbPayments;
 use architecture::template::Template;
-use contracts::{invoices, orders, payments, products, search_index};
+use async_trait::async_trait;
+use contracts::import_stock::EarlierRelease;
 use end_to_end::Stack;
 use http::{Method, StatusCode};
-use inventory::adapters::{DynamoDbProducts, DynamoDbReservations};
-use platform::clock::SystemClock;
-use search::adapters::DynamoDbRows;
-use search::postings::PostingsIndex;
+use inventory::product::Product;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -31,46 +26,8 @@ impl<'a> Tables<'a> {
         Self { stack, template: Template::of_repository().unwrap(), created: Mutex::default() }
     }
 
-    pub(super) async fn orders(&self) -> anyhow::Result<orders::World> {
-        let tables = ["OrdersTable", "OutboxTable", "IdempotencyTable", "OrderCountsTable"];
-        let [orders, outbox, keys, counts] = self.create(tables).await?;
-        let client = self.stack.aws.dynamodb();
-        Ok(orders::World {
-            orders: Arc::new(DynamoDbOrders::new(client.clone(), orders, outbox.clone(), keys, counts)),
-            outbox: Arc::new(DynamoDbOutbox::new(client, outbox)),
-        })
-    }
-
-    pub(super) async fn inventory(&self) -> anyhow::Result<products::World> {
-        let [products, deliveries, reservations] =
-            self.create(["ProductsTable", "DeliveriesTable", "ReservationsTable"]).await?;
-        let client = self.stack.aws.dynamodb();
-        Ok(products::World {
-            products: Arc::new(DynamoDbProducts::new(client.clone(), products.clone(), deliveries)),
-            reservations: Arc::new(DynamoDbReservations::new(client, reservations, products)),
-        })
-    }
-
-    pub(super) async fn payments(&self) -> anyhow::Result<payments::World> {
-        let [payments] = self.create(["PaymentsTable"]).await?;
-        let client = self.stack.aws.dynamodb();
-        Ok(payments::World { payments: Arc::new(DynamoDbPayments::new(client, payments)) })
-    }
-
-    pub(super) async fn search_index(&self) -> anyhow::Result<search_index::World> {
-        let [records, postings] = self.create(["SearchRecordsTable", "SearchPostingsTable"]).await?;
-        let rows = DynamoDbRows::new(self.stack.aws.dynamodb(), records, postings);
-        Ok(search_index::World { index: Arc::new(PostingsIndex::new(rows, Arc::new(SystemClock))) })
-    }
-
-    pub(super) async fn invoices(&self) -> anyhow::Result<invoices::World> {
-        let [table] = self.create(["InvoicesTable"]).await?;
-        let invoices = DynamoDbInvoices::new(self.stack.aws.dynamodb(), table);
-        Ok(invoices::World { invoices: Arc::new(invoices) })
-    }
-
     /// Creates empty tables with the schemas of these logical ids.
-    async fn create<const N: usize>(&self, logical: [&str; N]) -> anyhow::Result<[String; N]> {
+    pub(super) async fn create<const N: usize>(&self, logical: [&str; N]) -> anyhow::Result<[String; N]> {
         self.remove().await?;
         let definitions = self.template.all("AWS::DynamoDB::Table");
         let names = logical.map(|logical| format!("contracts-{logical}-{}", Uuid::new_v4().simple()));
@@ -83,7 +40,7 @@ impl<'a> Tables<'a> {
                 .filter(|(_, value)| !value.is_null())
                 .collect();
             request.insert("TableName".to_owned(), name.as_str().into());
-            self.dynamodb("CreateTable", &Value::Object(request)).await?;
+            dynamodb(self.stack, "CreateTable", &Value::Object(request)).await?;
             self.created.lock().unwrap().push(name.clone());
         }
         Ok(names)
@@ -93,16 +50,41 @@ impl<'a> Tables<'a> {
     pub(super) async fn remove(&self) -> anyhow::Result<()> {
         let created = std::mem::take(&mut *self.created.lock().unwrap());
         for name in created {
-            self.dynamodb("DeleteTable", &json!({ "TableName": name })).await?;
+            dynamodb(self.stack, "DeleteTable", &json!({ "TableName": name })).await?;
         }
         Ok(())
     }
+}
 
-    async fn dynamodb(&self, operation: &str, request: &Value) -> anyhow::Result<()> {
-        let target = format!("DynamoDB_20120810.{operation}");
-        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
-        let response =
-            self.stack.aws_request("dynamodb", Method::POST, "/", &headers, &request.to_string()).await?;
-        response.expect(StatusCode::OK).map(drop)
+async fn dynamodb(stack: &Stack, operation: &str, request: &Value) -> anyhow::Result<()> {
+    let target = format!("DynamoDB_20120810.{operation}");
+    let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
+    let response = stack.aws_request("dynamodb", Method::POST, "/", &headers, &request.to_string()).await?;
+    response.expect(StatusCode::OK).map(drop)
+}
+
+/// Writes items of the products table as the release before revisions did.
+pub(super) struct WithoutRevisions {
+    pub(super) stack: Stack,
+    pub(super) table: String,
+}
+
+#[async_trait]
+impl EarlierRelease for WithoutRevisions {
+    async fn store(&self, product: &Product) -> anyhow::Result<()> {
+        let number = |value: u32| json!({ "N": value.to_string() });
+        let price = json!({
+            "amount": number(product.price.minor_units()),
+            "currency": { "S": product.price.currency },
+        });
+        let item = json!({
+            "sku": { "S": product.sku },
+            "name": { "S": product.name },
+            "price": { "M": price },
+            "available": number(product.available),
+            "held": number(product.held),
+            "sold": number(product.sold),
+        });
+        dynamodb(&self.stack, "PutItem", &json!({ "TableName": self.table, "Item": item })).await
     }
 }

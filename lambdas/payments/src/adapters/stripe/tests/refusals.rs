@@ -1,6 +1,5 @@
 //! What Stripe refuses: which refusals end a payment, and which are retried or left to an operator.
 
-use platform::http_client::NoResponse;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -39,19 +38,9 @@ async fn a_final_refusal_ends_the_payment_at_once() {
     }
 }
 
-/// A client that gives the same response to every request.
-struct Fixed(StatusCode, Value);
-
-#[async_trait]
-impl HttpClient for Fixed {
-    async fn send(&self, _: Request<Bytes>) -> Result<http::Response<Bytes>, NoResponse> {
-        Ok(http::Response::builder().status(self.0).body(Bytes::from(self.1.to_string())).unwrap())
-    }
-}
-
 fn responding(status: u16, error: &Value) -> Stripe<Fixed> {
     let status = StatusCode::from_u16(status).unwrap();
-    Stripe::new(Fixed(status, json!({ "error": error })), "https://stripe.test", secret(&[DEFAULT_KEY; 3]))
+    fixed(status, json!({ "error": error }))
 }
 
 #[tokio::test]
