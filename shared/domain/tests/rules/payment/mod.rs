@@ -137,17 +137,20 @@ proptest! {
 #[test]
 fn an_attempt_that_breaks_a_rule_is_detected() {
     for (driver, violation) in [
-        // Charged twice, or although the record says otherwise: whichever the generator finds first.
-        (Driver::ConfirmsBeforeWriting, "charged"),
+        (Driver::ConfirmsBeforeWriting, "charged, but the record says otherwise"),
         (Driver::VoidsWithoutCancelling, "charged, but the record says otherwise"),
         (Driver::DeclinesWithoutCancelling, "charged, but the record says otherwise"),
         (Driver::IgnoresTheCondition, "a final record changed"),
-        (Driver::ForgetsTheIntent, "charged"),
+        (Driver::ForgetsTheIntent, "charged 2 times"),
         (Driver::NeverTakesOver, "not final"),
     ] {
         let config = Config { max_shrink_iters: 0, ..cases(20_000) };
         let outcome = TestRunner::new(config).run(&(cards(), actions(), goal()), |(cards, actions, last)| {
-            play(World::new(cards), &actions, last, driver)
+            // Other violations of the same driver, which some seeds find first, do not count.
+            match play(World::new(cards), &actions, last, driver) {
+                Err(TestCaseError::Fail(reason)) if !reason.message().contains(violation) => Ok(()),
+                result => result,
+            }
         });
         let Err(TestError::Fail(reason, _)) = outcome else { panic!("{driver:?} was not detected") };
         assert!(reason.message().contains(violation), "{driver:?}: {reason}");
