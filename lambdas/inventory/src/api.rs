@@ -221,7 +221,7 @@ impl Api {
             } else {
                 self.reservations.load_stock(&products).await?
             };
-            match command.decide(order, read.as_ref(), &stock) {
+            match command.decide(order, read.as_ref(), &stock, self.clock.now()) {
                 Decision::Unchanged(reservation) => return Ok(reservation_response(&reservation)),
                 Decision::Refuse(why) => {
                     tracing::error!(why, "the command contradicts the reservation");

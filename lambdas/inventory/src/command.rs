@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::reservation::{self, Decision, ProductStock, Reservation};
 use domain::{Fact, Lines, OrderId, Sku};
+use jiff::Timestamp;
 
 /// A command to the reservation of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +43,12 @@ impl<'a> Command<'a> {
         order: OrderId,
         read: Option<&Reservation>,
         stock: &BTreeMap<Sku, ProductStock>,
+        now: Timestamp,
     ) -> Decision {
         match self {
-            Self::Reserve(lines) => reservation::reserve(read, order, lines, stock),
-            Self::Commit => reservation::commit(read, order),
-            Self::Release => reservation::release(read, order),
+            Self::Reserve(lines) => reservation::reserve(read, order, lines, stock, now),
+            Self::Commit => reservation::commit(read, order, now),
+            Self::Release => reservation::release(read, order, now),
         }
     }
 }

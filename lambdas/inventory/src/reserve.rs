@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::fact::{ReservationConfirmed, ReservationRejected};
-use domain::reservation::ReservationState;
+use domain::reservation::{Reservation, ReservationState};
 use domain::{Event, Fact, OrderDetails};
-use jiff::Timestamp;
-use platform::{Clock, EventHandler, Failure};
+use platform::{EventHandler, Failure};
 
 use crate::client::Inventory;
 
@@ -15,8 +14,6 @@ use crate::client::Inventory;
 pub struct ReserveInventory {
     /// The client of the inventory API.
     pub inventory: Arc<dyn Inventory>,
-    /// Supplies the time.
-    pub clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -27,20 +24,18 @@ impl EventHandler for ReserveInventory {
         };
         let correlation_id = event.cause.correlation_id.as_str();
         let reservation = self.inventory.reserve(event.subject, &created.order.lines, correlation_id).await?;
-        Ok(outcome(event, &created.order, reservation.state, self.clock.now()).into_iter().collect())
+        Ok(outcome(event, &created.order, reservation).into_iter().collect())
     }
 }
 
 /// Returns the event that reports the state of the reservation after `event`, which created `order`. `None` if the
 /// order was voided before `event` arrived, or `event` is a late redelivery.
-pub fn outcome(
-    event: &Event,
-    order: &OrderDetails,
-    state: ReservationState,
-    now: Timestamp,
-) -> Option<Event> {
+///
+/// The event has the time of the reservation, not of its publication: a subscriber that forgets ids after some time
+/// recognizes an event that is published again later by its age.
+pub fn outcome(event: &Event, order: &OrderDetails, reservation: Reservation) -> Option<Event> {
     let order = order.clone();
-    let fact = match state {
+    let fact = match reservation.state {
         // A committed reservation means a late redelivery: the event is published again with the same id.
         ReservationState::Held | ReservationState::Committed => {
             Fact::ReservationConfirmed(ReservationConfirmed { order })
@@ -50,5 +45,5 @@ pub fn outcome(
         }
         ReservationState::Released => return None,
     };
-    Some(Event::new(event.subject, fact, now, event.to_cause()))
+    Some(Event::new(event.subject, fact, reservation.changed_at, event.to_cause()))
 }

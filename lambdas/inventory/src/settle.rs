@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::fact::ReservationSettled;
-use domain::reservation::ReservationState;
+use domain::reservation::{Reservation, ReservationState};
 use domain::{Event, Fact};
-use jiff::Timestamp;
-use platform::{Clock, EventHandler, Failure};
+use platform::{EventHandler, Failure};
 
 use crate::client::Inventory;
 use crate::command::Command;
@@ -17,8 +16,6 @@ use crate::command::Command;
 pub struct SettleReservation {
     /// The client of the inventory API.
     pub inventory: Arc<dyn Inventory>,
-    /// Supplies the time.
-    pub clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -32,7 +29,7 @@ impl EventHandler for SettleReservation {
                 return Err(Failure::poison(format!("unexpected event type {}", event.fact.name())));
             }
         };
-        Ok(outcome(event, &reservation.state, self.clock.now())?.into_iter().collect())
+        Ok(outcome(event, &reservation)?.into_iter().collect())
     }
 }
 
@@ -41,8 +38,8 @@ impl EventHandler for SettleReservation {
 ///
 /// # Errors
 /// [`Failure::Retry`] if the stock is still reserved.
-pub fn outcome(event: &Event, state: &ReservationState, now: Timestamp) -> Result<Option<Event>, Failure> {
-    let fact = match state {
+pub fn outcome(event: &Event, reservation: &Reservation) -> Result<Option<Event>, Failure> {
+    let fact = match reservation.state {
         ReservationState::Committed => Fact::ReservationCommitted(ReservationSettled {}),
         ReservationState::Released => Fact::ReservationReleased(ReservationSettled {}),
         ReservationState::Rejected { .. } => return Ok(None),
@@ -52,5 +49,5 @@ pub fn outcome(event: &Event, state: &ReservationState, now: Timestamp) -> Resul
             )));
         }
     };
-    Ok(Some(Event::new(event.subject, fact, now, event.to_cause())))
+    Ok(Some(Event::new(event.subject, fact, reservation.changed_at, event.to_cause())))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
@@ -45,6 +46,8 @@ pub struct Reservation {
     pub order_id: OrderId,
     /// The lines that are, or were, reserved. Empty on a tombstone.
     pub lines: Vec<Line>,
+    /// When the reservation reached its state. Events about it have this time, however late they are published again.
+    pub changed_at: Timestamp,
     /// The state of the reservation.
     #[serde(flatten)]
     pub state: ReservationState,
@@ -101,6 +104,7 @@ pub fn reserve(
     order_id: OrderId,
     lines: &Lines,
     stock: &BTreeMap<Sku, ProductStock>,
+    now: Timestamp,
 ) -> Decision {
     if let Some(reservation) = stored {
         // The lines that are confirmed are the ones that are charged, so they have to be the ones that are
@@ -130,8 +134,8 @@ pub fn reserve(
         })
         .collect();
     if !shortages.is_empty() {
-        let reservation =
-            Reservation { order_id, lines: Vec::new(), state: ReservationState::Rejected { shortages } };
+        let state = ReservationState::Rejected { shortages };
+        let reservation = Reservation { order_id, lines: Vec::new(), changed_at: now, state };
         return Decision::Write { reservation, changes: Vec::new() };
     }
     let changes = lines
@@ -148,16 +152,21 @@ pub fn reserve(
         })
         .collect();
     Decision::Write {
-        reservation: Reservation { order_id, lines: Vec::from(lines.clone()), state: ReservationState::Held },
+        reservation: Reservation {
+            order_id,
+            lines: Vec::from(lines.clone()),
+            changed_at: now,
+            state: ReservationState::Held,
+        },
         changes,
     }
 }
 
 /// Commits the reservation: the reserved stock is sold. Called only after the customer was charged.
-pub fn commit(stored: Option<&Reservation>, order_id: OrderId) -> Decision {
+pub fn commit(stored: Option<&Reservation>, order_id: OrderId, now: Timestamp) -> Decision {
     match stored {
         Some(reservation) => match reservation.state {
-            ReservationState::Held => settle(reservation, ReservationState::Committed, |line| {
+            ReservationState::Held => settle(reservation, ReservationState::Committed, now, |line| {
                 let pieces = i64::from(line.quantity.get());
                 StockChange {
                     sku: line.sku.clone(),
@@ -178,10 +187,10 @@ pub fn commit(stored: Option<&Reservation>, order_id: OrderId) -> Decision {
 
 /// Releases the reserved stock. Called only if the customer was not charged and never will be. If there is no
 /// reservation yet, it writes a tombstone, so that a delayed order cannot reserve stock.
-pub fn release(stored: Option<&Reservation>, order_id: OrderId) -> Decision {
+pub fn release(stored: Option<&Reservation>, order_id: OrderId, now: Timestamp) -> Decision {
     match stored {
         Some(reservation) => match reservation.state {
-            ReservationState::Held => settle(reservation, ReservationState::Released, |line| {
+            ReservationState::Held => settle(reservation, ReservationState::Released, now, |line| {
                 let pieces = i64::from(line.quantity.get());
                 StockChange {
                     sku: line.sku.clone(),
@@ -199,15 +208,25 @@ pub fn release(stored: Option<&Reservation>, order_id: OrderId) -> Decision {
             }
         },
         None => Decision::Write {
-            reservation: Reservation { order_id, lines: Vec::new(), state: ReservationState::Released },
+            reservation: Reservation {
+                order_id,
+                lines: Vec::new(),
+                changed_at: now,
+                state: ReservationState::Released,
+            },
             changes: Vec::new(),
         },
     }
 }
 
-fn settle(reservation: &Reservation, state: ReservationState, change: fn(&Line) -> StockChange) -> Decision {
+fn settle(
+    reservation: &Reservation,
+    state: ReservationState,
+    now: Timestamp,
+    change: fn(&Line) -> StockChange,
+) -> Decision {
     Decision::Write {
         changes: reservation.lines.iter().map(change).collect(),
-        reservation: Reservation { state, ..reservation.clone() },
+        reservation: Reservation { state, changed_at: now, ..reservation.clone() },
     }
 }

@@ -254,7 +254,12 @@ mod tests {
         let lines =
             if state == "held" || state == "committed" { Vec::from(details().lines) } else { Vec::new() };
         let state = serde_json::from_value(json!({"state": state, "shortages": []})).unwrap();
-        Reservation { order_id: ORDER.parse().unwrap(), lines, state }
+        Reservation {
+            order_id: ORDER.parse().unwrap(),
+            lines,
+            changed_at: jiff::Timestamp::UNIX_EPOCH,
+            state,
+        }
     }
 
     #[test]

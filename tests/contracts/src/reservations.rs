@@ -3,6 +3,7 @@
 use domain::reservation::{ProductStock, Reservation, ReservationState, StockChange};
 use domain::{MAX_LINES, Money, OrderId, Shortage, ShortageKind, Sku};
 use futures::future::join_all;
+use jiff::Timestamp;
 
 use crate::check::{contract_suite, same};
 pub use crate::inventory_world::World;
@@ -30,7 +31,7 @@ fn reservation(
     state: ReservationState,
 ) -> anyhow::Result<Reservation> {
     let lines = lines.iter().map(|(sku, units)| line((*sku).clone(), *units)).collect::<Result<_, _>>()?;
-    Ok(Reservation { order_id: order, lines, state })
+    Ok(Reservation { order_id: order, lines, changed_at: Timestamp::UNIX_EPOCH, state })
 }
 
 fn change(sku: &Sku, available: i64, held: i64, sold: i64, expected_price: Option<Money>) -> StockChange {

@@ -54,8 +54,6 @@ impl Setup {
         if !services.is_empty() {
             rates.contradict = 0.0;
         }
-        // A reservation's event that is published again weeks later has a new time, and a webhook about it is sent again.
-        let replay = !services.contains(&"partners");
         Self {
             seed,
             plan: Plan::Random(rates),
@@ -68,7 +66,7 @@ impl Setup {
             fault_minutes: if is_short { rng.u32(2..=4) } else { rng.u32(2..=90) },
             redeliver_after: None,
             contradict: None,
-            replay,
+            replay: true,
             trace: false,
         }
     }

@@ -1,19 +1,16 @@
 //! `reserve-inventory`: new orders → inventory API → confirmed or rejected reservations.
 
-use aws_events::EventBridge;
-use std::sync::Arc;
-
 use aws::Aws;
+use aws_events::EventBridge;
 use inventory::adapters::inventory_api;
 use inventory::reserve::ReserveInventory;
-use platform::clock::SystemClock;
 use platform::{host, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), host::Error> {
     telemetry::init(env!("CARGO_BIN_NAME"));
     let aws = Aws::from_env()?;
-    let handler = ReserveInventory { inventory: inventory_api(&aws)?, clock: Arc::new(SystemClock) };
+    let handler = ReserveInventory { inventory: inventory_api(&aws)? };
     host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, EventBridge::publisher(aws.sdk_config())?, handler)
         .await
 }

@@ -8,22 +8,22 @@ use inventory::adapters::HttpInventory;
 use inventory::client::Inventory;
 use inventory::reserve::ReserveInventory;
 use inventory::settle::SettleReservation;
-use jiff::Timestamp;
-use platform::{EventHandler, Failure};
+use jiff::{SignedDuration, Timestamp};
+use platform::{Clock, EventHandler, Failure};
 use serde_json::json;
 
-use crate::support::{Service, clock, lines, order_id};
+use crate::support::{Service, lines, order_id};
 
 fn inventory(service: &Service) -> Arc<dyn Inventory> {
     Arc::new(HttpInventory::new(service.clone(), "http://inventory/"))
 }
 
 fn reserve(service: &Service) -> ReserveInventory {
-    ReserveInventory { inventory: inventory(service), clock: clock() }
+    ReserveInventory { inventory: inventory(service) }
 }
 
 fn settle(service: &Service) -> SettleReservation {
-    SettleReservation { inventory: inventory(service), clock: clock() }
+    SettleReservation { inventory: inventory(service) }
 }
 
 /// An order for two pieces of A.
@@ -77,6 +77,20 @@ async fn an_available_order_is_confirmed_even_on_redelivery() {
     assert_eq!(handle(&settle(&service), &paid()).await, ["reservation.committed"]);
     assert_eq!(handle(&reserve(&service), &created()).await, ["reservation.confirmed"]);
     assert_eq!(service.stock("A").await, [3, 0, 2]);
+}
+
+/// A partner's webhook is recognized by its id for 30 days, and then by the time of the event.
+#[tokio::test]
+async fn an_event_that_is_published_again_months_later_keeps_its_time() {
+    let service = Service::with_stock(&[("A", 5)]).await;
+    let handlers: [(Box<dyn EventHandler>, Event); 2] =
+        [(Box::new(reserve(&service)), created()), (Box::new(settle(&service)), paid())];
+    for (handler, event) in handlers {
+        let first = handler.handle(&event).await.unwrap();
+        assert_eq!(first[0].time, service.clock.now());
+        service.clock.advance(SignedDuration::from_hours(100 * 24));
+        assert_eq!(handler.handle(&event).await.unwrap(), first);
+    }
 }
 
 #[tokio::test]

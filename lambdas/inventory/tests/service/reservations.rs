@@ -12,7 +12,7 @@ async fn repeated_requests_reserve_stock_once() {
     let held = service.reserve(1, &[("A", 2), ("B", 5)]).await;
     let price = json!({"amount": 1250, "currency": "EUR"});
     let expected = json!({
-        "order_id": order_id(1), "state": "held",
+        "order_id": order_id(1), "state": "held", "changed_at": service.clock.now(),
         "lines": [
             {"sku": "A", "quantity": 2, "unit_price": price},
             {"sku": "B", "quantity": 5, "unit_price": price},

@@ -62,6 +62,7 @@ impl Reservations for Tables {
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) tables: Arc<Tables>,
+    pub(crate) clock: Arc<ManualClock>,
     /// Faults of requests, before they arrive.
     pub(crate) lost_requests: Arc<InjectedFaults>,
     /// Faults of responses, after the request has taken effect.
@@ -88,10 +89,6 @@ fn function() -> Caller {
     Caller::Service { arn: "arn:aws:sts::123456789012:assumed-role/shop/reserve-inventory".to_owned() }
 }
 
-pub(crate) fn clock() -> Arc<dyn Clock> {
-    Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH))
-}
-
 /// The lines of an order with these quantities of products at 12.50 EUR.
 pub(crate) fn lines(quantities: &[(&str, u32)]) -> Value {
     let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity, "unit_price": {"amount": 1250, "currency": "EUR"}});
@@ -100,7 +97,12 @@ pub(crate) fn lines(quantities: &[(&str, u32)]) -> Value {
 
 impl Service {
     pub(crate) fn new() -> Self {
-        Self { tables: Arc::default(), lost_requests: Arc::default(), lost_responses: Arc::default() }
+        Self {
+            tables: Arc::default(),
+            clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
+            lost_requests: Arc::default(),
+            lost_responses: Arc::default(),
+        }
     }
 
     /// A service with this stock of each product, at 12.50 EUR.
@@ -121,12 +123,13 @@ impl Service {
     }
 
     fn router(&self) -> Router {
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let api = Api {
             products: Arc::clone(&self.tables.inner) as Arc<dyn Products>,
             reservations: Arc::clone(&self.tables) as Arc<dyn Reservations>,
-            clock: clock(),
+            clock: Arc::clone(&clock),
         };
-        build_app(router(api), clock())
+        build_app(router(api), clock)
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> TestResponse {

@@ -9,7 +9,7 @@ use domain::{Lines, Money, OrderId, Shortage, ShortageKind, Sku};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::sample::{cases, euros, line, order_id, sku};
+use crate::sample::{cases, euros, line, order_id, sku, time};
 
 const PRICE: i64 = 1000;
 
@@ -166,9 +166,9 @@ fn decide(store: &Store, order: u8, command: Command) -> Caller {
     let id = order_id(order);
     let read = store.reservations.get(&id).cloned();
     let decision = match command {
-        Command::Reserve => reserve(read.as_ref(), id, &lines(order), &store.on_sale()),
-        Command::Commit => commit(read.as_ref(), id),
-        Command::Release => release(read.as_ref(), id),
+        Command::Reserve => reserve(read.as_ref(), id, &lines(order), &store.on_sale(), time(0)),
+        Command::Commit => commit(read.as_ref(), id, time(0)),
+        Command::Release => release(read.as_ref(), id, time(0)),
     };
     Caller { order, command, read, decision }
 }
@@ -258,7 +258,7 @@ fn a_rejection_names_each_unavailable_line_and_reserves_nothing() {
     ];
     let ordered = Lines::try_from(ordered).unwrap();
     let stock = stock(&[(1, 2, PRICE), (2, 2, PRICE), (3, 9, PRICE + 1)]);
-    let decision = reserve(None, order_id(1), &ordered, &stock);
+    let decision = reserve(None, order_id(1), &ordered, &stock, time(0));
     let Decision::Write { reservation, changes } = decision else { panic!("{decision:?}") };
     assert_eq!((reservation.lines.len(), changes.len()), (0, 0));
     let shortages = vec![
@@ -272,41 +272,42 @@ fn a_rejection_names_each_unavailable_line_and_reserves_nothing() {
 #[test]
 fn a_rejected_order_stays_rejected_after_a_stock_delivery() {
     let ordered = Lines::try_from(vec![line(sku(1), 2, euros(PRICE))]).unwrap();
-    let rejected = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 1, PRICE)])));
+    let rejected = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 1, PRICE)]), time(0)));
     let plenty = stock(&[(1, 99, PRICE)]);
-    let again = reserve(Some(&rejected), order_id(1), &ordered, &plenty);
+    let again = reserve(Some(&rejected), order_id(1), &ordered, &plenty, time(9));
     assert_eq!(again, Decision::Unchanged(rejected.clone()));
-    assert_eq!(release(Some(&rejected), order_id(1)), Decision::Unchanged(rejected.clone()));
-    assert!(matches!(commit(Some(&rejected), order_id(1)), Decision::Refuse(_)));
+    assert_eq!(release(Some(&rejected), order_id(1), time(9)), Decision::Unchanged(rejected.clone()));
+    assert!(matches!(commit(Some(&rejected), order_id(1), time(0)), Decision::Refuse(_)));
 }
 
 #[test]
 fn an_order_that_was_released_before_it_arrived_reserves_nothing() {
-    let tombstone = written(release(None, order_id(1)));
+    let tombstone = written(release(None, order_id(1), time(0)));
     assert_eq!(tombstone.state, ReservationState::Released);
     let ordered = Lines::try_from(vec![line(sku(1), 1, euros(PRICE))]).unwrap();
-    let late = reserve(Some(&tombstone), order_id(1), &ordered, &stock(&[(1, 9, PRICE)]));
+    let late = reserve(Some(&tombstone), order_id(1), &ordered, &stock(&[(1, 9, PRICE)]), time(0));
     assert_eq!(late, Decision::Unchanged(tombstone));
 }
 
 #[test]
 fn committed_stock_is_not_released_and_released_stock_is_not_committed() {
     let ordered = Lines::try_from(vec![line(sku(1), 1, euros(PRICE))]).unwrap();
-    let held = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 9, PRICE)])));
-    let committed = written(commit(Some(&held), order_id(1)));
-    let released = written(release(Some(&held), order_id(1)));
+    let held = written(reserve(None, order_id(1), &ordered, &stock(&[(1, 9, PRICE)]), time(0)));
+    let committed = written(commit(Some(&held), order_id(1), time(5)));
+    let released = written(release(Some(&held), order_id(1), time(6)));
     assert_eq!(
         (&committed.state, &released.state),
         (&ReservationState::Committed, &ReservationState::Released)
     );
     assert_eq!((&committed.lines, &released.lines), (&held.lines, &held.lines));
+    assert_eq!([&held, &committed, &released].map(|it| it.changed_at), [time(0), time(5), time(6)]);
     for refused in [
-        commit(Some(&released), order_id(1)),
-        release(Some(&committed), order_id(1)),
-        commit(None, order_id(1)),
+        commit(Some(&released), order_id(1), time(0)),
+        release(Some(&committed), order_id(1), time(0)),
+        commit(None, order_id(1), time(0)),
     ] {
         assert!(matches!(refused, Decision::Refuse(_)), "{refused:?}");
     }
-    assert_eq!(commit(Some(&committed), order_id(1)), Decision::Unchanged(committed));
-    assert_eq!(release(Some(&released), order_id(1)), Decision::Unchanged(released));
+    assert_eq!(commit(Some(&committed), order_id(1), time(9)), Decision::Unchanged(committed));
+    assert_eq!(release(Some(&released), order_id(1), time(9)), Decision::Unchanged(released));
 }

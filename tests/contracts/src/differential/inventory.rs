@@ -6,6 +6,7 @@ use domain::reservation::{ProductStock, Reservation, ReservationState, StockChan
 use domain::{Shortage, ShortageKind, Sku};
 use inventory::product::{Offer, Product};
 use inventory::store::DeliveryOutcome;
+use jiff::Timestamp;
 use platform::http::Precondition;
 use proptest::prelude::*;
 
@@ -88,7 +89,7 @@ fn reservation(order: u32, state: usize) -> anyhow::Result<Reservation> {
         _ => shortage(sku(2)?, ShortageKind::OutOfStock { available: 1 }),
     };
     let lines = if state == ReservationState::Held { vec![line(sku(1)?, order)?] } else { Vec::new() };
-    Ok(Reservation { order_id: order_id(order), lines, state })
+    Ok(Reservation { order_id: order_id(order), lines, changed_at: Timestamp::UNIX_EPOCH, state })
 }
 
 async fn execute(call: &Call, world: &World) -> anyhow::Result<Answer> {

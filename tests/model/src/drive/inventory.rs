@@ -32,12 +32,17 @@ impl Protocol {
         let read = read.map(|held| self.fixture.reservation(at, held));
         let Some(command) = Command::of(&self.fixture.event(at, event).fact) else {
             // The mutation `release-on-cancellation-request`.
-            return Command::Release.decide(self.fixture.id(at), read.as_ref(), &Default::default());
+            return Command::Release.decide(
+                self.fixture.id(at),
+                read.as_ref(),
+                &Default::default(),
+                self.fixture.while_leased(),
+            );
         };
         let mut stock = self.fixture.product_stock(available);
         let products = command.products(read.as_ref());
         stock.retain(|sku, _| products.contains(sku));
-        command.decide(self.fixture.id(at), read.as_ref(), &stock)
+        command.decide(self.fixture.id(at), read.as_ref(), &stock, self.fixture.while_leased())
     }
 
     pub(super) fn reserve(
@@ -92,7 +97,7 @@ impl Protocol {
     fn publish_reservation(&self, at: usize, reservation: Reservation) -> Next {
         let event = self.fixture.event(at, EventKind::Created);
         let order = self.fixture.details(at);
-        match reserve::outcome(event, order, reservation.state, self.fixture.while_leased()) {
+        match reserve::outcome(event, order, reservation) {
             Some(outcome) => Next::Continue(Work::Publish(Fixture::event_kind(&outcome.fact))),
             None => Next::Done,
         }
@@ -101,7 +106,7 @@ impl Protocol {
     /// The event that `settle-reservation` publishes after the response of the inventory API.
     fn publish_settlement(&self, at: usize, event: EventKind, reservation: &Reservation) -> Next {
         let event = self.fixture.event(at, event);
-        match settle::outcome(event, &reservation.state, self.fixture.while_leased()) {
+        match settle::outcome(event, reservation) {
             Ok(Some(outcome)) => Next::Continue(Work::Publish(Fixture::event_kind(&outcome.fact))),
             Ok(None) => Next::Done,
             Err(_) => Next::Retry,

@@ -48,14 +48,8 @@ impl Service for OrderProcess {
                 events(ports, TrackOrder { orders: Arc::new(ports.clone()), clock })
             }),
             ("inventory-api", inventory_api),
-            ("reserve-inventory", |ports| {
-                let clock = Arc::new(ports.caller.clone());
-                events(ports, ReserveInventory { inventory: inventory(ports), clock })
-            }),
-            ("settle-reservation", |ports| {
-                let clock = Arc::new(ports.caller.clone());
-                events(ports, SettleReservation { inventory: inventory(ports), clock })
-            }),
+            ("reserve-inventory", |ports| events(ports, ReserveInventory { inventory: inventory(ports) })),
+            ("settle-reservation", |ports| events(ports, SettleReservation { inventory: inventory(ports) })),
             ("process-payment", |ports| {
                 let handler = ProcessPayment(arbiter(ports));
                 if ports.world.has_mutation(Mutation::AmountFromEvent) {

@@ -14,7 +14,7 @@ use platform::lock;
 
 use super::clients::Known;
 use super::receivers::{Behavior, Received};
-use super::{SKEW, events, later, received};
+use super::{SKEW, events, later};
 use crate::ports::now;
 use crate::world::World;
 
@@ -22,7 +22,7 @@ use crate::world::World;
 const MARGIN: SignedDuration = SignedDuration::from_secs(15);
 
 pub(super) fn check(world: &World) -> Vec<String> {
-    let received = received(world);
+    let received = world.parts.partners.receivers.received();
     let orders = world.orders.all();
     let events: Vec<PartnerEvent> = events(world).iter().filter_map(PartnerEvent::from_event).collect();
     let mut violations = Vec::new();

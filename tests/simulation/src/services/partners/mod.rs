@@ -22,13 +22,11 @@ use super::{Assemble, Service};
 use crate::ports::Ports;
 use crate::world::World;
 use ports::{DeliverQueue, RandomSecrets};
-use receivers::{Received, Receivers, Sender};
+use receivers::{Receivers, Sender};
 
 /// The delays between attempts, and how long a webhook may fail: the defaults of `template.yaml`.
 const BACKOFF: Backoff = Backoff { base_delay: Duration::from_secs(5) };
 const DISABLE_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
-/// The maximum duration of a run until its first late replay.
-const MAX_DURATION: SignedDuration = SignedDuration::from_hours(10 * 24);
 
 /// The part of the world.
 #[derive(Default)]
@@ -69,22 +67,11 @@ impl Service for Partners {
 
     /// How often each message was received: no replay sends a webhook again.
     fn final_state(&self, world: &World) -> String {
-        let received = received(world);
+        let received = world.parts.partners.receivers.received();
         let mut ids: Vec<&str> = received.iter().map(|it| it.id.as_str()).collect();
         ids.sort_unstable();
         ids.join("\n")
     }
-}
-
-/// The requests about events of the run itself. An event that is published again weeks later has a new time, so
-/// that a partner may get it as a new one.
-fn received(world: &World) -> Vec<Received> {
-    let end = later(world.sim.began_at(), MAX_DURATION);
-    let is_of_run = |request: &Received| {
-        let time = request.payload["timestamp"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-        time.is_none_or(|time| time < end)
-    };
-    world.parts.partners.receivers.received().into_iter().filter(is_of_run).collect()
 }
 
 fn webhooks_api(ports: &Ports) -> Handler {
