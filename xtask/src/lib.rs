@@ -6,3 +6,4 @@ pub mod process;
 pub mod programs;
 pub mod release;
 pub mod tools;
+pub mod workspace;

@@ -10,6 +10,7 @@ use xtask::paths::{display_path, repo_root};
 use xtask::process::{cargo, run_visible};
 use xtask::release;
 use xtask::tools::Tools;
+use xtask::workspace::target_dir;
 
 /// Measure cold start, latency, memory and size of each function, with an empty function as the baseline; and
 /// the duration and memory of jobs that grow with their input, such as images or a million rows.
@@ -110,13 +111,4 @@ fn build() -> anyhow::Result<()> {
     release::build(&tools)?;
     release::build_package(&tools, "floor")?;
     run_visible(cargo().args(["build", "--release", "--package", "bench"]))
-}
-
-/// The directory of cargo's builds for this machine.
-fn target_dir() -> anyhow::Result<PathBuf> {
-    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("`cargo metadata` failed")?;
-    let dir = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    Ok(PathBuf::from(dir.context("`cargo metadata` names no target directory")?))
 }

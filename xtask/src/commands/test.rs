@@ -1,6 +1,6 @@
 //! `cargo xtask test`
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use xtask::paths::{local_dir, repo_root};
 use xtask::process::{cargo, run_visible};
 use xtask::programs;
 use xtask::tools::{Tools, lint_tools};
+use xtask::workspace::targets;
 
 /// The seed of the tests that generate their inputs, so that they fail because of a change and not by chance. The nightly
 /// run sets others.
@@ -107,23 +108,45 @@ impl Step {
                 cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"),
             ),
             Self::Tests => {
-                let mut tests = cargo();
-                // The simulation creates millions of expected errors; backtraces would take most of the time.
-                tests.args(["test", "--workspace"]).env("RUST_LIB_BACKTRACE", "0");
-                let (name, seed) = GENERATOR_SEED;
-                if std::env::var_os(name).is_none() {
-                    tests.env(name, seed);
+                let mut targets = vec!["--lib".to_owned(), "--test".to_owned(), "*".to_owned()];
+                for program in programs_with_tests()? {
+                    targets.extend(["--bin".to_owned(), program]);
                 }
-                // These need what the later steps provide.
-                for package in ["end_to_end", "deployment", "artefacts"] {
-                    tests.args(["--exclude", package]);
-                }
-                run_visible(&mut tests)
+                run_visible(unit_tests().args(targets))?;
+                run_visible(unit_tests().arg("--doc"))
             }
             Self::Template => template(),
             Self::EndToEnd => end_to_end(args),
         }
     }
+}
+
+/// `cargo test` of all packages but those whose tests need what the later steps provide.
+fn unit_tests() -> Command {
+    let mut tests = cargo();
+    // The simulation creates millions of expected errors; backtraces would take most of the time.
+    tests.args(["test", "--workspace"]).env("RUST_LIB_BACKTRACE", "0");
+    let (name, seed) = GENERATOR_SEED;
+    if std::env::var_os(name).is_none() {
+        tests.env(name, seed);
+    }
+    for package in ["end_to_end", "deployment", "artefacts"] {
+        tests.args(["--exclude", package]);
+    }
+    tests
+}
+
+/// The programs whose root module may contain tests. The others only wire: to link an empty test of each function would
+/// take a gigabyte.
+fn programs_with_tests() -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for program in targets()?.into_iter().filter(|target| target.kind == "bin") {
+        let text = fs::read_to_string(&program.path)?;
+        if text.lines().any(|line| line.starts_with("mod ") || line.contains("test]")) {
+            names.push(program.name);
+        }
+    }
+    Ok(names)
 }
 
 /// Runs the end-to-end tests with `local-stack`, the program that starts and stops a stack.
@@ -163,12 +186,12 @@ fn transform(tools: &Tools, to: &Path) -> anyhow::Result<()> {
     let request =
         serde_json::json!({ "template": repo_root().join("template.yaml"), "cases": { "aws": {} } });
     let input = to.with_extension("input.json");
-    std::fs::write(&input, request.to_string())?;
+    fs::write(&input, request.to_string())?;
     let mut python = Command::new(tools.python());
     python.arg(repo_root().join("xtask/src/python/transform_template.py")).stdin(File::open(&input)?);
     let output = python.output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "SAM cannot transform the template: {errors}");
     let cases: Value = serde_json::from_slice(&output.stdout)?;
-    Ok(std::fs::write(to, cases.get("aws").unwrap_or(&Value::Null).to_string())?)
+    Ok(fs::write(to, cases.get("aws").unwrap_or(&Value::Null).to_string())?)
 }

@@ -12,6 +12,7 @@ use xtask::paths::repo_root;
 use xtask::process::{cargo, run_visible};
 use xtask::release;
 use xtask::tools::Tools;
+use xtask::workspace::targets;
 
 use super::up::{OrdersHost, Profile};
 use crate::binaries::Binaries;
@@ -136,16 +137,10 @@ pub(super) fn set_environment<'a>(command: &'a mut Command, instance: &Instance)
 
 /// The names of the integration tests of a package.
 fn test_targets(package: &str) -> anyhow::Result<Vec<String>> {
-    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("`cargo metadata` failed")?;
-    let list =
-        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let names: Vec<String> = list(&metadata, "packages")
-        .iter()
-        .filter(|found| found.get("name").and_then(Value::as_str) == Some(package))
-        .flat_map(|found| list(found, "targets"))
-        .filter(|target| list(target, "kind").contains(&Value::from("test")))
-        .filter_map(|target| target.get("name")?.as_str().map(str::to_owned))
+    let targets = targets()?.into_iter();
+    let names: Vec<String> = targets
+        .filter(|target| target.package == package && target.kind == "test")
+        .map(|target| target.name)
         .collect();
     anyhow::ensure!(!names.is_empty(), "package {package} has no integration tests");
     Ok(names)

@@ -1,8 +1,6 @@
 //! The simulation detects every mutation: with any one protection switched off, it finds a violation. The table
 //! in `docs/CORRECTNESS.md` says which seed finds it first.
 
-#![expect(clippy::unwrap_used, reason = "a failing helper fails the test")]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

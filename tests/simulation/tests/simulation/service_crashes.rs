@@ -1,7 +1,5 @@
 //! A fault at any call of a service besides the order process violates none of its invariants.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing helper fails the test")]
-
 use std::sync::Arc;
 
 use inventory::import::progress::Counts;
