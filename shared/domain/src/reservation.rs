@@ -47,6 +47,7 @@ pub struct Reservation {
     /// The lines that are, or were, reserved. Empty on a tombstone.
     pub lines: Vec<Line>,
     /// When the reservation reached its state. Events about it have this time, however late they are published again.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub changed_at: Timestamp,
     /// The state of the reservation.
     #[serde(flatten)]
