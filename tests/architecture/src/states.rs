@@ -152,11 +152,9 @@ fn reservation() -> Result<Edges> {
     let now = Timestamp::UNIX_EPOCH;
     Ok(explore(None, name, |stored| {
         let stored = stored.as_ref();
-        let reserve =
-            |available| reservation::reserve(stored, id(), &details.lines, &in_stock(available), now);
         [
-            ("reserve", reserve(9)),
-            ("reserve (out of stock)", reserve(0)),
+            ("reserve", reservation::reserve(stored, id(), &details.lines, &in_stock(9), now)),
+            ("reserve (out of stock)", reservation::reserve(stored, id(), &details.lines, &in_stock(0), now)),
             ("commit", reservation::commit(stored, id(), now)),
             ("release", reservation::release(stored, id(), now)),
         ]
