@@ -31,7 +31,7 @@ impl EventHandler for ReserveInventory {
 /// Returns the event that reports the state of the reservation after `event`, which created `order`. `None` if the
 /// order was voided before `event` arrived, or `event` is a late redelivery.
 ///
-/// The event has the time of the reservation, not of its publication: a subscriber that forgets ids after some time
+/// The event has the time at which the stock was reserved, not of its publication: a subscriber that forgets ids after some time
 /// recognizes an event that is published again later by its age.
 pub fn outcome(event: &Event, order: &OrderDetails, reservation: Reservation) -> Option<Event> {
     let order = order.clone();
@@ -45,5 +45,5 @@ pub fn outcome(event: &Event, order: &OrderDetails, reservation: Reservation) ->
         }
         ReservationState::Released => return None,
     };
-    Some(Event::new(event.subject, fact, reservation.changed_at, event.to_cause()))
+    Some(Event::new(event.subject, fact, reservation.created_at, event.to_cause()))
 }

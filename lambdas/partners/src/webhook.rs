@@ -19,8 +19,8 @@ pub const MAX_WEBHOOKS: usize = 10;
 /// The maximum number of characters of a description.
 const MAX_DESCRIPTION_LENGTH: usize = 200;
 
-/// The maximum difference between the clocks of two functions.
-const CLOCK_SKEW_MARGIN: SignedDuration = SignedDuration::from_secs(15);
+/// The maximum difference between the clocks of two functions, each of which is off by less than a quarter of a minute.
+const CLOCK_SKEW_MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// The id of a webhook: a UUID version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

@@ -46,7 +46,13 @@ pub struct Reservation {
     pub order_id: OrderId,
     /// The lines that are, or were, reserved. Empty on a tombstone.
     pub lines: Vec<Line>,
-    /// When the reservation reached its state. Events about it have this time, however late they are published again.
+    /// When it was decided whether stock is reserved (RFC 3339, UTC). The event about that has this time, however late
+    /// it is published again.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub created_at: Timestamp,
+    /// When the reservation reached its state (RFC 3339, UTC). The event about its settlement has this time, however
+    /// late it is published again.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub changed_at: Timestamp,
     /// The state of the reservation.
     #[serde(flatten)]
@@ -135,7 +141,8 @@ pub fn reserve(
         .collect();
     if !shortages.is_empty() {
         let state = ReservationState::Rejected { shortages };
-        let reservation = Reservation { order_id, lines: Vec::new(), changed_at: now, state };
+        let reservation =
+            Reservation { order_id, lines: Vec::new(), created_at: now, changed_at: now, state };
         return Decision::Write { reservation, changes: Vec::new() };
     }
     let changes = lines
@@ -155,6 +162,7 @@ pub fn reserve(
         reservation: Reservation {
             order_id,
             lines: Vec::from(lines.clone()),
+            created_at: now,
             changed_at: now,
             state: ReservationState::Held,
         },
@@ -211,6 +219,7 @@ pub fn release(stored: Option<&Reservation>, order_id: OrderId, now: Timestamp) 
             reservation: Reservation {
                 order_id,
                 lines: Vec::new(),
+                created_at: now,
                 changed_at: now,
                 state: ReservationState::Released,
             },

@@ -154,9 +154,11 @@ fn pay(read: Option<&payment::Payment>, event: &Event) -> String {
 
 fn settle(read: Option<&Reservation>, event: &Event) -> String {
     let (decision, effect) = match &event.fact {
-        Fact::PaymentSucceeded(_) => (reservation::commit(read, event.subject), "commits the reservation"),
+        Fact::PaymentSucceeded(_) => {
+            (reservation::commit(read, event.subject, event.time), "commits the reservation")
+        }
         Fact::PaymentFailed(_) | Fact::PaymentVoided(_) => {
-            (reservation::release(read, event.subject), "releases the reservation")
+            (reservation::release(read, event.subject, event.time), "releases the reservation")
         }
         _ => return not_subscribed(event),
     };
@@ -257,6 +259,7 @@ mod tests {
         Reservation {
             order_id: ORDER.parse().unwrap(),
             lines,
+            created_at: jiff::Timestamp::UNIX_EPOCH,
             changed_at: jiff::Timestamp::UNIX_EPOCH,
             state,
         }

@@ -31,7 +31,13 @@ fn reservation(
     state: ReservationState,
 ) -> anyhow::Result<Reservation> {
     let lines = lines.iter().map(|(sku, units)| line((*sku).clone(), *units)).collect::<Result<_, _>>()?;
-    Ok(Reservation { order_id: order, lines, changed_at: Timestamp::UNIX_EPOCH, state })
+    Ok(Reservation {
+        order_id: order,
+        lines,
+        created_at: Timestamp::UNIX_EPOCH,
+        changed_at: Timestamp::UNIX_EPOCH,
+        state,
+    })
 }
 
 fn change(sku: &Sku, available: i64, held: i64, sold: i64, expected_price: Option<Money>) -> StockChange {

@@ -275,7 +275,7 @@ impl Fixture {
             ReservationStatus::Released | ReservationStatus::Tombstone => ReservationState::Released,
             ReservationStatus::Rejected => ReservationState::Rejected { shortages: self.shortages() },
         };
-        Reservation { order_id: self.id(saga), lines, changed_at: self.now, state }
+        Reservation { order_id: self.id(saga), lines, created_at: self.now, changed_at: self.now, state }
     }
 
     fn shortages(&self) -> Vec<Shortage> {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// The fault of one call from a function to a dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -88,6 +90,8 @@ pub struct FaultRates {
 
 /// The maximum clock skew that the services assume, in milliseconds: less than a quarter of a minute.
 const MAX_SKEW: i64 = 14_900;
+/// How far the clock of a function may be off. The clocks of two functions may differ by twice as much.
+pub(crate) const CLOCK_SKEW: SignedDuration = SignedDuration::from_millis(MAX_SKEW);
 /// The probability of a fault of a call in the focus.
 const FOCUSED: f64 = 0.3;
 /// The maximum duration of a delay or a stall in a run with short faults.

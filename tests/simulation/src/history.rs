@@ -148,7 +148,8 @@ pub fn check_settled(world: &Arc<World>, customers: usize) {
         });
     }
     world.sim.scheduler.run_until(settled_at.saturating_add(Duration::from_secs(60)));
-    let history = lock(&world.history).clone();
+    let mut history = lock(&world.history).clone();
+    history.cancelled_by_others = world.observed.contradicted_orders();
     let without_response = history
         .operations
         .iter()

@@ -89,6 +89,11 @@ impl Observed {
         lock(&self.0).contradicted.contains(&order)
     }
 
+    /// The orders about which a publisher has contradicted what the services have published.
+    pub fn contradicted_orders(&self) -> BTreeSet<OrderId> {
+        lock(&self.0).contradicted.clone()
+    }
+
     /// Whether a message is such a contradiction.
     pub fn is_contradiction(&self, body: &str) -> bool {
         lock(&self.0).contradictions.contains(body)

@@ -91,6 +91,9 @@ async fn an_event_that_is_published_again_months_later_keeps_its_time() {
         service.clock.advance(SignedDuration::from_hours(100 * 24));
         assert_eq!(handler.handle(&event).await.unwrap(), first);
     }
+    // The stock is sold now, and was reserved long before.
+    let again = reserve(&service).handle(&created()).await.unwrap();
+    assert_eq!((again[0].fact.name(), again[0].time), ("reservation.confirmed", Timestamp::UNIX_EPOCH));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use http::StatusCode;
+use platform::Clock;
 use serde_json::json;
 
 use crate::support::{Service, lines, order_id};
@@ -10,9 +11,10 @@ use crate::support::{Service, lines, order_id};
 async fn repeated_requests_reserve_stock_once() {
     let service = Service::with_stock(&[("A", 5), ("B", 5)]).await;
     let held = service.reserve(1, &[("A", 2), ("B", 5)]).await;
+    let now = service.clock.now();
     let price = json!({"amount": 1250, "currency": "EUR"});
     let expected = json!({
-        "order_id": order_id(1), "state": "held", "changed_at": service.clock.now(),
+        "order_id": order_id(1), "state": "held", "created_at": now, "changed_at": now,
         "lines": [
             {"sku": "A", "quantity": 2, "unit_price": price},
             {"sku": "B", "quantity": 5, "unit_price": price},

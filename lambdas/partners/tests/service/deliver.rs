@@ -122,6 +122,20 @@ async fn events_before_the_subscription_are_not_sent() {
     assert!(service.receivers.requests().is_empty());
 }
 
+/// The clock of the function that placed an order may be behind by a quarter of a minute, and that of the function that
+/// subscribed before may be ahead by as much.
+#[tokio::test]
+async fn an_event_that_seems_half_a_minute_older_than_the_subscription_is_sent() {
+    for (older, requests) in [(SignedDuration::from_secs(30), 1), (SignedDuration::from_millis(30_001), 0)] {
+        let service = Service::new();
+        let event = service.paid();
+        service.clock.advance(older);
+        service.subscribed("key-1").await;
+        service.deliver(&event).await.unwrap();
+        assert_eq!(service.receivers.requests().len(), requests, "{older}");
+    }
+}
+
 #[tokio::test]
 async fn an_event_without_an_order_is_poison() {
     let service = Service::new();
@@ -205,6 +219,24 @@ async fn a_failed_attempt_is_retried_with_backoff_until_it_is_accepted() {
         .map(|request| request.headers()["webhook-id"].to_str().unwrap().to_owned())
         .collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+/// An event that is published again has the same id, and may have a later time.
+#[tokio::test]
+async fn a_retry_after_a_republication_sends_the_recorded_body() {
+    let service = Service::new();
+    service.subscribed("key-1").await;
+    service.receivers.respond_with([None]);
+    let first = service.paid();
+    assert!(matches!(service.deliver(&first).await, Err(Failure::Leased { .. })));
+    service.clock.advance(SignedDuration::from_mins(1));
+    let republished = service.paid();
+    assert_eq!(republished.id, first.id);
+    assert_ne!(republished.time, first.time);
+    service.deliver(&republished).await.unwrap();
+    let [failed, retried] = service.receivers.requests().try_into().unwrap();
+    assert_eq!(failed.headers()["webhook-id"], retried.headers()["webhook-id"]);
+    assert_eq!(failed.body(), retried.body());
 }
 
 #[tokio::test]

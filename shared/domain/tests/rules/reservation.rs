@@ -301,6 +301,7 @@ fn committed_stock_is_not_released_and_released_stock_is_not_committed() {
     );
     assert_eq!((&committed.lines, &released.lines), (&held.lines, &held.lines));
     assert_eq!([&held, &committed, &released].map(|it| it.changed_at), [time(0), time(5), time(6)]);
+    assert_eq!([&held, &committed, &released].map(|it| it.created_at), [time(0); 3]);
     for refused in [
         commit(Some(&released), order_id(1), time(0)),
         release(Some(&committed), order_id(1), time(0)),

@@ -89,7 +89,13 @@ fn reservation(order: u32, state: usize) -> anyhow::Result<Reservation> {
         _ => shortage(sku(2)?, ShortageKind::OutOfStock { available: 1 }),
     };
     let lines = if state == ReservationState::Held { vec![line(sku(1)?, order)?] } else { Vec::new() };
-    Ok(Reservation { order_id: order_id(order), lines, changed_at: Timestamp::UNIX_EPOCH, state })
+    Ok(Reservation {
+        order_id: order_id(order),
+        lines,
+        created_at: Timestamp::UNIX_EPOCH,
+        changed_at: Timestamp::UNIX_EPOCH,
+        state,
+    })
 }
 
 async fn execute(call: &Call, world: &World) -> anyhow::Result<Answer> {

@@ -122,6 +122,9 @@ impl<'a> Check<'a> {
                 "a customer sees the order of another one",
             );
         }
+        let is_possible = view.state.is_possible()
+            || (self.history.cancelled_by_others.contains(&view.id)
+                && view.state.is_possible_for_another_reason());
         let mut not_real = |what: &str| self.report(HistoryRule::SeenIsReal, order, [number], what);
         match &operation.request {
             ClientRequest::Get(id) | ClientRequest::Cancel(id) if *id != view.id => {
@@ -137,7 +140,7 @@ impl<'a> Check<'a> {
             }
             _ => {}
         }
-        if !view.state.is_possible() {
+        if !is_possible {
             not_real("no order can be in this state");
         }
         let Some(returned_at) = operation.returned_at else { return };
@@ -198,8 +201,10 @@ impl<'a> Check<'a> {
         let is_own = earlier.operation.customer == later.operation.customer;
         match (earlier.view, later.view) {
             (Some(before), Some(after)) => {
-                let are_possible = before.state.is_possible() && after.state.is_possible();
-                if later.is_current() && are_possible && !before.state.can_become(&after.state) {
+                // What can follow a state that is not possible is unknown, unless it is final.
+                let is_known = before.state.status.is_final()
+                    || (before.state.is_possible() && after.state.is_possible());
+                if later.is_current() && is_known && !before.state.can_become(&after.state) {
                     let what = format!("an order goes from {} back to {}", before.state, after.state);
                     self.report(HistoryRule::NeverBackwards, Some(order), both, &what);
                 }

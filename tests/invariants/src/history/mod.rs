@@ -11,7 +11,7 @@
 mod check;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -31,6 +31,10 @@ pub struct History {
     pub records: Option<BTreeMap<OrderId, Vec<(Duration, OrderState)>>>,
     /// How far a list may lag behind the orders.
     pub list_lag: Duration,
+    /// The orders whose cancellation somebody besides the order service has requested, for another reason. Nothing
+    /// protects an order from whoever may publish in the name of its service: its payment may be voided for that
+    /// reason, while the order keeps the reason of the first request.
+    pub cancelled_by_others: BTreeSet<OrderId>,
     /// The time from which nothing was in progress any more; `None` if the run was not observed so long.
     pub settled_at: Option<Duration>,
 }

@@ -98,6 +98,14 @@ impl OrderState {
         self.possible_facts().next().is_some()
     }
 
+    /// Whether an order can be in this state that somebody else has cancelled too, for another reason than the one that
+    /// the order has recorded.
+    pub(super) fn is_possible_for_another_reason(&self) -> bool {
+        let reasons = [VoidReason::CustomerRequest, VoidReason::Expired];
+        self.cancellation.is_some_and(|recorded| reasons.contains(&recorded))
+            && reasons.iter().any(|reason| Self { cancellation: Some(*reason), ..self.clone() }.is_possible())
+    }
+
     /// Whether an order can be in the state `later` after it was in this one: facts are added, and none
     /// changes. A final state does not change.
     pub fn can_become(&self, later: &Self) -> bool {

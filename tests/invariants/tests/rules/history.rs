@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
+use domain::VoidReason;
 use domain::order::OrderStatus;
-use domain::{CustomerId, Shortage, VoidReason};
 use invariants::history::HistoryRule::{
     CancellationStands, ListIsComplete, NeverBackwards, OneOrderPerKey, OwnOrdersOnly, RefusedLeavesNothing,
     SeenIsFound, SeenIsReal,
 };
-use invariants::history::{
-    ClientRequest, ClientResponse, History, HistoryRule, OrderState, OrderView, check_history,
-};
+use invariants::history::{ClientRequest, ClientResponse, History, OrderState, OrderView, check_history};
 use serde_json::json;
 
+use crate::builder::{Builder, UNKNOWN, customer, history, state, view};
 use crate::sample::id;
 
 const STATUSES: [OrderStatus; 8] = [
@@ -25,108 +24,6 @@ const STATUSES: [OrderStatus; 8] = [
     OrderStatus::Cancelled,
     OrderStatus::Expired,
 ];
-
-fn customer(name: &str) -> CustomerId {
-    name.parse().unwrap()
-}
-
-/// The state with this status of an order whose cancellation its customer requested, if anybody did.
-fn state(status: OrderStatus) -> OrderState {
-    let cancellation = match status {
-        OrderStatus::Cancelling | OrderStatus::Cancelled => Some(VoidReason::CustomerRequest),
-        OrderStatus::Expired => Some(VoidReason::Expired),
-        _ => None,
-    };
-    let shortage = || -> Shortage {
-        serde_json::from_value(json!({ "sku": "TEA", "kind": "out_of_stock", "available": 0 })).unwrap()
-    };
-    let shortages = if status == OrderStatus::Rejected { vec![shortage()] } else { Vec::new() };
-    OrderState { status, cancellation, shortages }
-}
-
-fn view(number: u8, state: OrderState) -> OrderView {
-    OrderView { id: id(number), customer: customer("c"), state, details: json!({ "total": 500 }) }
-}
-
-/// Builds a history in which each operation takes a second, and begins when the previous one has ended.
-#[derive(Default)]
-struct Builder(History);
-
-impl Builder {
-    fn then(&mut self, request: ClientRequest, response: ClientResponse) -> &mut Self {
-        let begin = Duration::from_secs(self.0.operations.len() as u64);
-        let operation = self.0.invoke(customer("c"), request, begin);
-        self.0.complete(operation, response, begin + Duration::from_secs(1));
-        self
-    }
-
-    fn place(&mut self, key: &str, number: u8) -> &mut Self {
-        let placed = view(number, state(OrderStatus::Placed));
-        self.then(ClientRequest::Place(key.to_owned()), ClientResponse::Order(Box::new(placed)))
-    }
-
-    fn get_state(&mut self, state: OrderState) -> &mut Self {
-        self.then(ClientRequest::Get(id(1)), ClientResponse::Order(Box::new(view(1, state))))
-    }
-
-    fn get(&mut self, status: OrderStatus) -> &mut Self {
-        self.get_state(state(status))
-    }
-
-    fn list(&mut self, orders: &[(u8, OrderStatus)]) -> &mut Self {
-        let orders = orders.iter().map(|(number, status)| view(*number, state(*status))).collect();
-        self.then(ClientRequest::List, ClientResponse::Page { orders, is_last: true })
-    }
-
-    fn cancel(&mut self, response: ClientResponse) -> &mut Self {
-        self.then(ClientRequest::Cancel(id(1)), response)
-    }
-
-    fn cancelled_as(&mut self, status: OrderStatus) -> &mut Self {
-        self.cancel(ClientResponse::Order(Box::new(view(1, state(status)))))
-    }
-
-    /// Makes the last operation begin this many seconds earlier, so that it overlaps with those before it.
-    fn begun_earlier(&mut self, seconds: u64) -> &mut Self {
-        let last = self.0.operations.last_mut().unwrap();
-        last.invoked_at = last.invoked_at.saturating_sub(Duration::from_secs(seconds));
-        self
-    }
-
-    /// Records when the order had this state.
-    fn recorded(&mut self, second: u64, status: OrderStatus) -> &mut Self {
-        self.0.record_state(id(1), state(status), Duration::from_secs(second));
-        self
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut History)) -> &mut Self {
-        change(&mut self.0);
-        self
-    }
-
-    #[track_caller]
-    fn holds(&mut self) {
-        assert_eq!(check_history(&self.0), []);
-    }
-
-    /// The history violates this rule and no other, and the violation names these operations.
-    #[track_caller]
-    fn violates(&mut self, rule: HistoryRule, operations: &[usize]) {
-        let found = check_history(&self.0);
-        let rules: Vec<HistoryRule> = found.iter().map(|violation| violation.rule).collect();
-        assert_eq!(rules, [rule], "{found:#?}");
-        assert_eq!(found[0].operations, operations, "{found:#?}");
-        for number in operations {
-            assert!(found[0].detail.contains(&format!("operation {number}: ")), "{}", found[0]);
-        }
-    }
-}
-
-fn history() -> Builder {
-    Builder::default()
-}
-
-const UNKNOWN: ClientResponse = ClientResponse::Unknown;
 
 #[test]
 fn an_order_that_is_read_listed_and_cancelled_satisfies_every_rule() {
@@ -219,6 +116,31 @@ fn every_state_that_is_seen_is_real() {
     history().place("k", 1).then(ClientRequest::Get(id(2)), other).violates(SeenIsReal, &[1]);
     let paid = ClientResponse::Order(Box::new(view(1, state(Paid))));
     history().then(ClientRequest::Place("k".to_owned()), paid).violates(SeenIsReal, &[0]);
+}
+
+/// Somebody who may publish in the name of the order service has requested the cancellation too.
+#[test]
+fn an_order_that_others_cancel_too_may_be_voided_for_their_reason() {
+    let voided =
+        || OrderState { cancellation: Some(VoidReason::CustomerRequest), ..state(OrderStatus::Expired) };
+    let cancelled = |history: &mut Builder| {
+        history.place("k", 1).cancelled_as(OrderStatus::Cancelling).get_state(voided());
+    };
+    let by_others = |history: &mut History| {
+        history.cancelled_by_others.insert(id(1));
+    };
+    let mut alone = history();
+    cancelled(&mut alone);
+    alone.violates(SeenIsReal, &[2]);
+    let mut both = history();
+    cancelled(&mut both);
+    both.change(by_others).holds();
+    // It is final, and has a reason.
+    both.get(OrderStatus::Cancelled).violates(NeverBackwards, &[2, 3]);
+    let without_reason = OrderState { cancellation: None, ..state(OrderStatus::Expired) };
+    history().place("k", 1).get_state(without_reason).change(by_others).violates(SeenIsReal, &[1]);
+    let without_shortage = OrderState { shortages: Vec::new(), ..state(OrderStatus::Rejected) };
+    history().place("k", 1).get_state(without_shortage).change(by_others).violates(SeenIsReal, &[1]);
 }
 
 #[test]

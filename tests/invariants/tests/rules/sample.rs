@@ -79,7 +79,7 @@ pub(crate) fn reservation(number: u8, state: ReservationState) -> Reservation {
         ReservationState::Rejected { .. } => Vec::new(),
         _ => Vec::from(details().lines),
     };
-    Reservation { order_id: id(number), lines, changed_at: at(0), state }
+    Reservation { order_id: id(number), lines, created_at: at(0), changed_at: at(0), state }
 }
 
 /// One order of each outcome, and nothing in progress.

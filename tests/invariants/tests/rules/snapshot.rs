@@ -62,7 +62,7 @@ fn an_order_of_nothing_is_paid_without_a_charge() {
         make_free(all);
         let lines = all.reservations.remove(&id(PAID)).unwrap().lines;
         let state = ReservationState::Released;
-        let released = Reservation { order_id: id(PAID), lines, changed_at: at(0), state };
+        let released = Reservation { order_id: id(PAID), lines, created_at: at(0), changed_at: at(0), state };
         all.reservations.insert(id(PAID), released);
         all.orders.get_mut(&id(PAID)).unwrap().settlement = Some(Settlement::Released);
         let stock = all.stock.get_mut(&sku()).unwrap();

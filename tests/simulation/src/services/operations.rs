@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use super::client::{AFTER_FAULTS, ApiRequest, machine};
 use super::handler::Handler;
 use super::{Assemble, Service};
+use crate::faults::CLOCK_SKEW;
 use crate::lambda;
 use crate::mutation::Mutation;
 use crate::ports::{Ports, now};
@@ -33,9 +34,6 @@ use crate::world::World;
 
 /// How long `check-health` waits for a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How far the clocks of two functions may differ.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(10);
 
 /// The part of the world.
 #[derive(Default)]

@@ -14,12 +14,13 @@ use platform::lock;
 
 use super::clients::Known;
 use super::receivers::{Behavior, Received};
-use super::{SKEW, events, later};
+use super::{MAX_DURATION, events, later};
+use crate::faults::CLOCK_SKEW;
 use crate::ports::now;
 use crate::world::World;
 
 /// The events of at most this time before the creation of a webhook may be sent too, because clocks differ.
-const MARGIN: SignedDuration = SignedDuration::from_secs(15);
+const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
 pub(super) fn check(world: &World) -> Vec<String> {
     let received = world.parts.partners.receivers.received();
@@ -35,6 +36,7 @@ pub(super) fn check(world: &World) -> Vec<String> {
         violations.extend(check_deliveries(world, webhook, &theirs, &events, &orders));
     }
     violations.extend(check_ids(&received));
+    violations.extend(check_replays(world, &received));
     violations
 }
 
@@ -45,7 +47,8 @@ fn check_request(webhook: &Known, request: &Received, orders: &BTreeMap<OrderId,
     let kind = text("/type");
     let order = text("/data/order_id").parse().ok().and_then(|id| orders.get(&id));
     let customer = format!("{}.{}", webhook.partner, text("/data/customer_id"));
-    let earliest = later(webhook.requested_at, -MARGIN - SKEW);
+    // By the clock of the function that created it.
+    let earliest = later(webhook.requested_at, -MARGIN - CLOCK_SKEW);
     let wrong = match order {
         None => "is about no order",
         Some(order) if order.details.customer.id.as_str() != customer => "is about another customer's order",
@@ -84,6 +87,16 @@ fn check_ids(received: &[Received]) -> Vec<String> {
         }
     }
     violations
+}
+
+/// No late replay sends a webhook again. It may send one for the first time: the event was handled while its webhook
+/// was disabled, or shortly before it was created.
+fn check_replays(world: &World, received: &[Received]) -> Vec<String> {
+    let end = later(world.sim.began_at(), MAX_DURATION);
+    let (in_time, late): (Vec<_>, Vec<_>) = received.iter().partition(|request| request.at < end);
+    let in_time: BTreeSet<&str> = in_time.into_iter().map(|request| request.id.as_str()).collect();
+    let repeated = late.into_iter().filter(|request| in_time.contains(request.id.as_str()));
+    repeated.map(|request| format!("{} was sent again at {}", request.id, request.at)).collect()
 }
 
 /// The type of the last event of an order with this status, and the one that every order has.
@@ -135,13 +148,15 @@ fn check_deliveries(
     // Later, the records of deliveries have expired.
     let are_kept = world.sim.now() < later(*created_at, MAX_EVENT_AGE);
     if !webhook.is_changed && behavior != Some(Behavior::IsGone) && are_kept {
-        violations.extend(find_missing(webhook, received, &page.deliveries, events, orders));
+        violations.extend(find_missing(world, webhook, received, &page.deliveries, events, orders));
     }
     violations
 }
 
-/// The events that a partner should have got, but has not.
+/// The events that a partner should have got, but has not: those of each order that it began to place after it had the
+/// response to its subscription.
 fn find_missing(
+    world: &World,
     webhook: &Known,
     received: &[&Received],
     deliveries: &[Delivery],
@@ -149,10 +164,11 @@ fn find_missing(
     orders: &BTreeMap<OrderId, Order>,
 ) -> Vec<String> {
     let Some((_, _, created_at)) = &webhook.created else { return Vec::new() };
+    let placed = lock(&world.parts.partners.placed).clone();
     let is_due = |order: &&Order| {
         let customer = order.details.customer.id.as_str();
         customer.split_once('.').is_some_and(|(partner, _)| partner == webhook.partner)
-            && order.details.placed_at >= later(*created_at, SKEW)
+            && placed.get(&order.id).is_some_and(|began_at| began_at >= created_at)
     };
     let is_done = |order: &Order, kind: &str| {
         let id = order.id.to_string();

@@ -218,6 +218,7 @@ async fn place_order(ports: &Ports, partner: &'static str, number: usize) {
         "lines": [{ "sku": "TEA", "quantity": 1, "unit_price": { "amount": 500, "currency": "EUR" } }],
     });
     let key = format!("partner-{number}");
+    let began_at = ports.world.sim.now();
     let request = ApiRequest {
         function: "orders-api",
         caller: crate::services::client::partner(partner),
@@ -228,8 +229,11 @@ async fn place_order(ports: &Ports, partner: &'static str, number: usize) {
     };
     let (status, body) = request.send(ports).await.unwrap_or_default();
     let id = body["id"].as_str().and_then(|id| id.parse::<OrderId>().ok());
-    if status != StatusCode::CREATED || id.is_none() {
-        report(ports, "POST /partner/orders", status, &body);
+    match id {
+        Some(id) if status == StatusCode::CREATED => {
+            lock(&ports.world.parts.partners.placed).insert(id, began_at);
+        }
+        _ => report(ports, "POST /partner/orders", status, &body),
     }
 }
 
