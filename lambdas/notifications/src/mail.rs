@@ -92,7 +92,7 @@ pub fn compose(
 }
 
 /// Returns the kind of the email that a fact causes, and the order that it is about.
-pub(crate) fn kind_and_order(fact: &Fact) -> Option<(EmailKind, &OrderDetails)> {
+pub fn kind_and_order(fact: &Fact) -> Option<(EmailKind, &OrderDetails)> {
     match fact {
         Fact::PaymentSucceeded(paid) => Some((EmailKind::Confirmation, &paid.order)),
         Fact::ReservationRejected(rejected) => Some((EmailKind::Rejection, &rejected.order)),

@@ -11,6 +11,10 @@ use crate::mail::{compose, kind_and_order};
 use crate::names::ProductNames;
 use crate::store::{Delivery, Mailer};
 
+/// An email that may have been sent is sent again: SES has no idempotency key, and cannot be queried, and two emails
+/// are better than none.
+pub const ON_UNKNOWN: OnUnknown<'static> = OnUnknown::Retry;
+
 /// Sends the email about an event.
 pub struct SendEmail {
     /// Makes sure that each email is sent once.
@@ -39,9 +43,8 @@ impl EventHandler for SendEmail {
         // name does not count as another email. The time is that of the order, not of the event: a republished rejection
         // has a new time.
         let task = Task::new(key, &event.fact, order.placed_at)?;
-        // SES has no idempotency key, and cannot be queried. Two emails are better than none.
         let send = |_| async { Ok(self.mailer.send(&email).await?.into_receipt()) };
-        let sent = self.idempotency.run_once(&task, OnUnknown::Retry, send).await?;
+        let sent = self.idempotency.run_once(&task, ON_UNKNOWN, send).await?;
         let mail = email.kind.as_ref();
         if sent.is_replay {
             return Ok(Vec::new());

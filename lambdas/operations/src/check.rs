@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::report::{CHECK_INTERVAL, MAX_MESSAGE_AGE, Report, Step, StepReport};
 use crate::shop::Shop;
-use crate::store::{Queues, Reports};
+use crate::store::{Queues, Reports, is_dead_letter_queue};
 
 /// The timeout of each step except the last. API Gateway itself times out after 29 seconds.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,20 +47,26 @@ impl Job for CheckHealth {
     async fn run(&self, _: Value) -> anyhow::Result<Value> {
         let checked_at = self.clock.now();
         let steps = self.run_steps().await;
+        let mut missing = Vec::new();
         let hanging = self.count_hanging_orders(checked_at, &steps).await;
-        let has_late_messages = self.measure_queues().await;
-        let report = Report { checked_at, steps, has_late_messages };
+        let hanging = keep(&mut missing, "the synthetic orders", hanging);
+        let has_late_messages = self.measure_queues(&mut missing).await;
+        let report = Report { checked_at, steps, has_late_messages, missing };
         let problems = report.problems(checked_at);
         let failed = report.steps.iter().filter(|step| !step.ok).count();
         tracing::info!(
             target: TARGET,
             UnhealthyChecks = u32::from(!problems.is_empty()),
             FailedSteps = failed,
-            HangingSyntheticOrders = hanging,
             "health check finished"
         );
+        if let Some(hanging) = hanging {
+            tracing::info!(target: TARGET, HangingSyntheticOrders = hanging, "synthetic orders");
+        }
         self.reports.save(&report).await?;
-        Ok(json!({ "healthy": problems.is_empty(), "problems": problems, "hanging": hanging }))
+        Ok(
+            json!({ "healthy": problems.is_empty(), "problems": problems, "hanging": hanging, "missing": report.missing }),
+        )
     }
 }
 
@@ -144,54 +150,45 @@ impl CheckHealth {
     }
 
     /// Counts the hanging ones among the last hundred synthetic orders.
-    async fn count_hanging_orders(&self, now: Timestamp, steps: &[StepReport]) -> usize {
-        // Without an access token the orders cannot be read.
-        if steps.iter().any(|step| step.step == Step::SignIn && !step.ok) {
-            return 0;
-        }
+    async fn count_hanging_orders(&self, now: Timestamp, steps: &[StepReport]) -> anyhow::Result<usize> {
+        let is_signed_in = steps.iter().any(|step| step.step == Step::SignIn && step.ok);
+        anyhow::ensure!(is_signed_in, "there is no access token");
         let orders = timeout(self.clock.as_ref(), STEP_TIMEOUT, self.shop.latest_orders()).await;
-        match orders
-            .unwrap_or_else(|| Err(anyhow::anyhow!("no response within {} s", STEP_TIMEOUT.as_secs())))
-        {
-            Ok(orders) => {
-                let hangs = |placed_at: Timestamp| now.duration_since(placed_at) > MAX_OPEN_AGE;
-                orders.iter().filter(|order| !order.status.is_final() && hangs(order.placed_at)).count()
-            }
-            Err(error) => {
-                tracing::warn!(error = %format!("{error:#}"), "the synthetic orders could not be read");
-                0
-            }
-        }
+        let no_response = || Err(anyhow::anyhow!("no response within {} s", STEP_TIMEOUT.as_secs()));
+        let orders = orders.unwrap_or_else(no_response)?;
+        let hangs = |placed_at: Timestamp| now.duration_since(placed_at) > MAX_OPEN_AGE;
+        Ok(orders.iter().filter(|order| !order.status.is_final() && hangs(order.placed_at)).count())
     }
 
-    /// Measures each queue, and returns whether messages have been waiting for too long.
-    async fn measure_queues(&self) -> bool {
-        let depths = self.queues.depths().await;
-        let ages = self.queues.oldest_message_ages().await.unwrap_or_else(|error| {
-            tracing::warn!(error = %format!("{error:#}"), "the age of messages could not be read");
-            Default::default()
-        });
-        let mut has_late_messages = false;
-        for (queue, depth) in depths {
-            let depth = match depth {
-                Ok(depth) => depth,
-                Err(error) => {
-                    tracing::error!(queue, error = %format!("{error:#}"), "the depth of the queue could not be read");
-                    continue;
-                }
-            };
-            // Dead-letter messages wait for manual intervention, and have their own alarm.
-            if queue.ends_with("DeadLetters") {
+    /// Measures each queue, and returns whether messages have been waiting for too long. The readings that fail are
+    /// added to `missing`.
+    async fn measure_queues(&self, missing: &mut Vec<String>) -> bool {
+        for (queue, depth) in self.queues.depths().await {
+            let Some(depth) = keep(missing, &format!("the depth of {queue}"), depth) else { continue };
+            if is_dead_letter_queue(&queue) {
                 tracing::info!(target: TARGET, DeadLetters = depth.waiting, queue, "queue");
-                continue;
+            } else {
+                tracing::info!(target: TARGET, WaitingMessages = depth.waiting, MessagesInFlight = depth.in_flight, queue, "queue");
             }
-            tracing::info!(target: TARGET, WaitingMessages = depth.waiting, MessagesInFlight = depth.in_flight, queue, "queue");
-            // If CloudWatch has no data, as on the local stack, the metric is omitted.
-            if let Some(age) = ages.get(&queue) {
-                has_late_messages |= *age > MAX_MESSAGE_AGE;
-                tracing::info!(target: TARGET, OldestMessageSeconds = age.as_secs(), queue, "queue");
-            }
+        }
+        // If CloudWatch has no data of a queue, as on the local stack, the metric is omitted.
+        let ages = self.queues.oldest_message_ages().await;
+        let ages = keep(missing, "the ages of messages", ages).unwrap_or_default();
+        let mut has_late_messages = false;
+        // Dead-letter messages wait for manual intervention, and have their own alarm.
+        for (queue, age) in ages.into_iter().filter(|(queue, _)| !is_dead_letter_queue(queue)) {
+            has_late_messages |= age > MAX_MESSAGE_AGE;
+            tracing::info!(target: TARGET, OldestMessageSeconds = age.as_secs(), queue, "queue");
         }
         has_late_messages
     }
+}
+
+/// Returns a reading. One that failed is logged, and added to `missing`.
+fn keep<T>(missing: &mut Vec<String>, reading: &str, result: anyhow::Result<T>) -> Option<T> {
+    if let Err(error) = &result {
+        tracing::error!(reading, error = %format!("{error:#}"), "a reading failed");
+        missing.push(reading.to_owned());
+    }
+    result.ok()
 }

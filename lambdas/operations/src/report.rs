@@ -63,6 +63,10 @@ pub struct Report {
     /// Whether a message has waited in a queue for longer than [`MAX_MESSAGE_AGE`].
     #[serde(rename = "late")]
     pub has_late_messages: bool,
+    /// The readings that failed, such as the depth of a queue: what they would have shown is not known. They are for
+    /// operators, and no problem of the shop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 impl Report {

@@ -16,13 +16,19 @@ pub struct Depth {
     pub in_flight: u64,
 }
 
+/// Whether the queue with this logical id is a dead-letter queue.
+pub fn is_dead_letter_queue(queue: &str) -> bool {
+    queue.ends_with("DeadLetters")
+}
+
 /// The queues of the stack, including the dead-letter queues.
 #[async_trait]
 pub trait Queues: Send + Sync {
     /// Returns the depth of each queue by its logical id in the template.
     async fn depths(&self) -> BTreeMap<String, anyhow::Result<Depth>>;
 
-    /// Returns the age of the oldest message of each queue for which it is known.
+    /// Returns the age of the oldest message of each queue for which it is known. Those of dead-letter queues may be
+    /// left out.
     async fn oldest_message_ages(&self) -> anyhow::Result<BTreeMap<String, SignedDuration>>;
 }
 

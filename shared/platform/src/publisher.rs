@@ -34,25 +34,14 @@ pub struct BusPublisher<B>(
 
 #[async_trait]
 impl<F: EventPayload, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
-    /// `PutEvents` returns 200 even if it accepted only some entries, so the result of each entry is checked
-    /// and only rejected entries are sent again.
+    /// Checks the result of each entry, and sends only rejected entries again.
     async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()> {
         for chunk in events.chunks(MAX_ENTRIES) {
             let mut remaining: Vec<&Event<F>> = chunk.iter().collect();
             let mut rejected = String::new();
             for _ in 0..MAX_ATTEMPTS {
                 let results = self.0.put(&remaining).await?;
-                anyhow::ensure!(
-                    results.len() == remaining.len(),
-                    "PutEvents returned {} results for {} entries",
-                    results.len(),
-                    remaining.len()
-                );
-                let failed: Vec<(&Event<F>, String)> = remaining
-                    .into_iter()
-                    .zip(results)
-                    .filter_map(|(event, error)| Some((event, error?)))
-                    .collect();
+                let failed = rejected_entries(remaining, results)?;
                 rejected = failed.iter().map(|(_, error)| error.as_str()).collect::<Vec<_>>().join(", ");
                 remaining = failed.into_iter().map(|(event, _)| event).collect();
                 if remaining.is_empty() {
@@ -64,6 +53,25 @@ impl<F: EventPayload, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
         }
         Ok(())
     }
+}
+
+/// Returns the entries of a `PutEvents` call that the bus rejected, with the reasons. The call succeeds even if it
+/// accepted only some of its entries.
+///
+/// # Errors
+/// When there is not one result for each entry.
+pub fn rejected_entries<E>(
+    entries: Vec<E>,
+    results: Vec<Option<String>>,
+) -> anyhow::Result<Vec<(E, String)>> {
+    anyhow::ensure!(
+        results.len() == entries.len(),
+        "PutEvents returned {} results for {} entries",
+        results.len(),
+        entries.len()
+    );
+    let with_results = entries.into_iter().zip(results);
+    Ok(with_results.filter_map(|(entry, error)| Some((entry, error?))).collect())
 }
 
 /// The publisher of functions that publish nothing: it fails if a handler returns an event nevertheless.

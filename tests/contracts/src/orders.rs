@@ -1,5 +1,8 @@
 //! `orders::store::Orders` and `orders::store::Outbox`: orders, their events and their idempotency keys.
 
+mod listing;
+mod quota;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -7,11 +10,19 @@ use domain::order::{Order, Outcome, Settlement};
 use domain::{Event, OrderId, VoidReason};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use orders::quota::Quota;
 use orders::store::{OpenOrdersCursor, Orders, Outbox, Placed, Stored};
 
+use self::listing::{
+    a_customers_orders_are_listed_newest_first_and_exactly_once, every_open_order_is_listed_exactly_once,
+    open_orders_are_not_final_and_placed_before_the_cutoff, the_outbox_lists_a_limited_number_of_rows,
+    the_outbox_lists_rows_older_than_the_cutoff,
+};
+use self::quota::{
+    a_customer_places_at_most_as_many_orders_as_the_quota_allows, a_replay_does_not_count_towards_the_quota,
+    concurrent_orders_do_not_exceed_the_quota,
+};
 use crate::check::{contract_suite, same};
-use crate::sample::{cause, customer, idempotency_record, order, order_id, time};
+use crate::sample::{cause, idempotency_record, order, order_id, time};
 
 /// An empty store.
 #[derive(Clone)]
@@ -173,71 +184,6 @@ async fn a_duplicate_order_id_is_an_error_and_writes_nothing(world: &World) -> a
     same("its key is still free", placed, Placed::Created)
 }
 
-/// A quota of a customer in a window.
-fn quota(of: u32, window: i64, max_orders: u32) -> anyhow::Result<Quota> {
-    Ok(Quota { customer: customer(of)?, window, ends_at: window + 600, max_orders })
-}
-
-async fn a_customer_places_at_most_as_many_orders_as_the_quota_allows(world: &World) -> anyhow::Result<()> {
-    let steps = [
-        (1, quota(1, 0, 2)?, Placed::Created),
-        (2, quota(1, 0, 2)?, Placed::Created),
-        (3, quota(1, 0, 2)?, Placed::LimitReached),
-        (4, quota(2, 0, 2)?, Placed::Created),
-        (5, quota(1, 600, 2)?, Placed::Created),
-        (6, quota(1, 0, 2)?, Placed::LimitReached),
-        (7, quota(1, 0, 3)?, Placed::Created),
-    ];
-    let mut events = Vec::new();
-    for (number, quota, expected) in steps {
-        let (order, event) = order(number, 1, time(0)?)?;
-        let key = idempotency_record(&format!("key-{number}"), order.id, 60);
-        let placed = world.orders.place(&order, &event, &key, Some(&quota), time(0)?).await?;
-        let stored = world.orders.get(order.id).await?.is_some();
-        same("whether the order is stored", stored, expected == Placed::Created)?;
-        events.extend(stored.then_some(event));
-        same("the order", placed, expected)?;
-    }
-    same("the outbox", world.outbox_event_ids().await?, ids(&events.iter().collect::<Vec<_>>()))?;
-    // Without a quota, nothing is counted. The key of a refused order is still free.
-    let (order, event) = order(3, 1, time(0)?)?;
-    let key = idempotency_record("key-3", order.id, 60);
-    same("no quota", world.orders.place(&order, &event, &key, None, time(0)?).await?, Placed::Created)
-}
-
-async fn a_replay_does_not_count_towards_the_quota(world: &World) -> anyhow::Result<()> {
-    let quota = quota(1, 0, 2)?;
-    let place = async |number: u32, key: &str| {
-        let (order, event) = order(number, 1, time(0)?)?;
-        let key = idempotency_record(key, order.id, 60);
-        world.orders.place(&order, &event, &key, Some(&quota), time(0)?).await
-    };
-    same("new", place(1, "key").await?, Placed::Created)?;
-    for number in 2..=5 {
-        anyhow::ensure!(matches!(place(number, "key").await?, Placed::Replayed(_)), "it is a replay");
-    }
-    same("the second", place(6, "another").await?, Placed::Created)?;
-    anyhow::ensure!(
-        matches!(place(7, "key").await?, Placed::Replayed(_)),
-        "a replay is possible at the limit"
-    );
-    same("the third", place(8, "third").await?, Placed::LimitReached)
-}
-
-async fn concurrent_orders_do_not_exceed_the_quota(world: &World) -> anyhow::Result<()> {
-    let quota = quota(1, 0, 3)?;
-    let requests = (1..=8).map(async |number| {
-        let (order, event) = order(number, 1, time(0)?)?;
-        let key = idempotency_record(&format!("key-{number}"), order.id, 60);
-        world.orders.place(&order, &event, &key, Some(&quota), time(0)?).await
-    });
-    let answers = join_all(requests).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let placed = answers.iter().filter(|placed| **placed == Placed::Created).count();
-    same("placed, of 8", placed, 3)?;
-    same("refused", answers.iter().filter(|placed| **placed == Placed::LimitReached).count(), 5)?;
-    same("rows in the outbox", world.outbox_event_ids().await?.len(), 3)
-}
-
 async fn an_order_is_replaced_only_at_the_version_that_was_read(world: &World) -> anyhow::Result<()> {
     let (first, _) = world.place_order(1, 1, time(0)?).await?;
     let reserved = Order { reserved: true, ..first.value.clone() };
@@ -309,115 +255,4 @@ async fn concurrent_replacements_of_one_version_have_one_winner(world: &World) -
     same("the outbox", world.outbox_event_ids().await?, expected)?;
     let version = world.orders.get(first.value.id).await?.map(|stored| stored.version);
     same("the version", version, Some(2))
-}
-
-async fn open_orders_are_not_final_and_placed_before_the_cutoff(world: &World) -> anyhow::Result<()> {
-    let mut stored = Vec::new();
-    for number in 1..=4 {
-        stored.push(world.place_order(number, 1, time(i64::from(number))?).await?.0);
-    }
-    same("before the third", world.list_open_orders(time(3)?).await?, vec![order_id(1), order_id(2)])?;
-    same("before all", world.list_open_orders(time(1)?).await?, Vec::new())?;
-    let all = time(0)? + FAR;
-    let (cancelling, _) = cancelled(&stored[0])?;
-    same("cancelling", world.orders.replace(&stored[0], &cancelling, None).await?, true)?;
-    let paid = Order { outcome: Some(Outcome::Paid), ..stored[1].value.clone() };
-    same("paid", world.orders.replace(&stored[1], &paid, None).await?, true)?;
-    same(
-        "a final one is not open",
-        world.list_open_orders(all).await?,
-        vec![order_id(1), order_id(3), order_id(4)],
-    )?;
-    // The index has a resolution of microseconds.
-    let after = |nanoseconds| Ok::<_, anyhow::Error>(time(50)? + SignedDuration::from_nanos(nanoseconds));
-    world.place_order(5, 1, after(200)?).await?;
-    same("within one microsecond", world.list_open_orders(after(900)?).await?.contains(&order_id(5)), false)?;
-    same("the next one", world.list_open_orders(after(1000)?).await?.contains(&order_id(5)), true)
-}
-
-async fn every_open_order_is_listed_exactly_once(world: &World) -> anyhow::Result<()> {
-    // Ids with the same suffix share a partition of the index, whose pages have 100 entries; many have the
-    // same time.
-    let numbers = (1..=115).map(|number| number << 4).chain(2001..=2020);
-    let place = |number: u32| async move {
-        world.place_order(number, 1, time(i64::from(number % 7))?).await.map(|(stored, _)| stored.value.id)
-    };
-    let mut placed = Vec::new();
-    for chunk in numbers.collect::<Vec<_>>().chunks(10) {
-        placed.extend(join_all(chunk.iter().map(|number| place(*number))).await);
-    }
-    let placed: Vec<OrderId> = placed.into_iter().collect::<anyhow::Result<_>>()?;
-    same("all of them", world.list_open_orders(time(0)? + FAR).await?, placed)
-}
-
-async fn a_customers_orders_are_listed_newest_first_and_exactly_once(world: &World) -> anyhow::Result<()> {
-    let mut mine = Vec::new();
-    for number in 1..=7 {
-        world.place_order(number * 2, 1, time(0)?).await?;
-        world.place_order(number * 2 + 1, 2, time(0)?).await?;
-        mine.insert(0, order_id(number * 2));
-    }
-    for limit in [1, 2, 3, 7, 8] {
-        let (mut found, mut after) = (Vec::new(), None);
-        loop {
-            let page = world.orders.list(&customer(1)?, after, limit).await?;
-            anyhow::ensure!(page.orders.len() <= usize::try_from(limit)?, "more than {limit} on a page");
-            anyhow::ensure!(!page.orders.is_empty(), "an empty page follows a page of {limit}");
-            found.extend(page.orders.iter().map(|order| order.id));
-            anyhow::ensure!(found.len() <= mine.len(), "orders are repeated: {found:?}");
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-            same("the next page starts after the last order", after, found.last().copied())?;
-        }
-        same(&format!("in pages of {limit}"), found, mine.clone())?;
-    }
-    // The cursor is a position; its order need not exist.
-    let after_other = world.orders.list(&customer(1)?, Some(order_id(9)), 2).await?;
-    let found: Vec<OrderId> = after_other.orders.iter().map(|order| order.id).collect();
-    same("after an order of another customer", found, vec![order_id(8), order_id(6)])?;
-    let oldest = world.orders.list(&customer(1)?, Some(order_id(2)), 2).await?;
-    same("after the oldest", (oldest.orders.len(), oldest.next), (0, None))?;
-    let unknown = world.orders.list(&customer(3)?, None, 2).await?;
-    same("of an unknown customer", (unknown.orders.len(), unknown.next), (0, None))
-}
-
-async fn the_outbox_lists_rows_older_than_the_cutoff(world: &World) -> anyhow::Result<()> {
-    world.outbox.remove(order(1, 1, time(0)?)?.1.id).await?;
-    let mut events = Vec::new();
-    for number in 1..=3 {
-        events.push(world.place_order(number, 1, time(i64::from(number))?).await?.1);
-    }
-    for (before, left) in [(1, 0), (2, 1), (3, 2), (4, 3)] {
-        let rows = world.outbox.list_created_before(time(before)?).await?;
-        let found: BTreeSet<String> = rows.iter().map(|row| row.event_id.to_string()).collect();
-        let expected: Vec<&Event> = events.iter().take(left).collect();
-        same(&format!("before {before} µs"), found, ids(&expected))?;
-    }
-    world.outbox.remove(events[1].id).await?;
-    same("after one was removed", world.outbox_event_ids().await?, ids(&[&events[0], &events[2]]))?;
-    let within = time(3)? + SignedDuration::from_nanos(900);
-    let late = world.place_order(4, 1, time(3)? + SignedDuration::from_nanos(200)).await?.1;
-    let rows = world.outbox.list_created_before(within).await?;
-    same("within one microsecond", rows.iter().any(|row| row.event_id == late.id), false)
-}
-
-async fn the_outbox_lists_a_limited_number_of_rows(world: &World) -> anyhow::Result<()> {
-    let numbers: Vec<u32> = (1..=510).collect();
-    for chunk in numbers.chunks(10) {
-        let at = time(0)?;
-        let placed = join_all(chunk.iter().map(|number| world.place_order(*number, 1, at))).await;
-        placed.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    }
-    let mut found = BTreeSet::new();
-    for left in [500, 10, 0] {
-        let rows = world.outbox.list_created_before(time(0)? + FAR).await?;
-        same("rows per listing", rows.len(), left)?;
-        for row in rows {
-            world.outbox.remove(row.event_id).await?;
-            found.insert(row.event_id.to_string());
-        }
-    }
-    same("rows in all", found.len(), numbers.len())
 }

@@ -26,7 +26,13 @@ contract_suite!(World:
 /// The report of a check `milliseconds` after a fixed time, which took `duration_ms`.
 fn report(milliseconds: i64, duration_ms: u64) -> anyhow::Result<Report> {
     let steps = [Step::SignIn, Step::DecideOrder].map(|step| StepReport { step, ok: true, duration_ms });
-    Ok(Report { checked_at: time(milliseconds * 1000)?, steps: steps.into(), has_late_messages: true })
+    let missing = vec!["the ages of messages".to_owned()];
+    Ok(Report {
+        checked_at: time(milliseconds * 1000)?,
+        steps: steps.into(),
+        has_late_messages: true,
+        missing,
+    })
 }
 
 async fn a_report_is_kept_until_a_later_one(world: &World) -> anyhow::Result<()> {

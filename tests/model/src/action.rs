@@ -11,7 +11,8 @@ pub enum Fault {
     /// The effect happens, and then the attempt crashes. This also covers a failure after the effect that
     /// ends the attempt.
     Crash,
-    /// The request is lost: the effect does not happen, and the attempt sees a timeout.
+    /// The request is lost: the effect does not happen, and the attempt sees a timeout. For an event: the bus rejects its
+    /// entry of `PutEvents`.
     LostRequest,
     /// The response is lost: the effect happens, and the attempt sees a timeout.
     LostResponse,

@@ -20,10 +20,12 @@ use domain::{
     PaymentIntentId, Shortage, ShortageKind, Sku,
 };
 use jiff::{SignedDuration, Timestamp};
+use notifications::mail::{EmailKind, kind_and_order};
+use platform::idempotency::{Key, Task};
 use uuid::Uuid;
 
 use crate::state::{
-    ClaimRow, Ending, EventKind, Intent, Observation, OrderOutcome, OrderRow, Owner, PaymentRow,
+    ClaimRow, Email, Ending, EventKind, Intent, Observation, OrderOutcome, OrderRow, Owner, PaymentRow,
     PaymentStatus, ReservationStatus, Status,
 };
 
@@ -43,6 +45,7 @@ pub(crate) struct Fixture {
     skus: [Sku; 2],
     price: Money,
     cause: Cause,
+    email_task: Task,
     now: Timestamp,
 }
 
@@ -68,7 +71,9 @@ impl Fixture {
         let intents = (0..MAX_INTENTS).map(|number| Ok(format!("pi_{number}").parse()?));
         let intents = intents.collect::<anyhow::Result<_>>()?;
         let cause = Cause { correlation_id: "request".parse()?, causation_id: None, traceparent: None };
-        let mut fixture = Self { orders, events: Vec::new(), intents, skus, price, cause, now };
+        let email_task =
+            Task { key: Key::new("order", "email"), fingerprint: Fingerprint::from([0; 32]), since: now };
+        let mut fixture = Self { orders, events: Vec::new(), intents, skus, price, cause, email_task, now };
         fixture.events = (0..fixture.orders.len())
             .map(|saga| {
                 EventKind::ALL.into_iter().map(|kind| (kind, fixture.new_event(saga, kind))).collect()
@@ -123,7 +128,11 @@ impl Fixture {
 
     /// The owner of a lease, and whether it was released. An unreleased lease is active until its owner ends.
     fn holder(lease: &Lease, now: Timestamp) -> (Owner, bool) {
-        (Owner::try_from(lease.owner.as_u128()).unwrap_or(Owner::MAX), lease.expires_at <= now)
+        (Self::owner(lease.owner), lease.expires_at <= now)
+    }
+
+    fn owner(id: Uuid) -> Owner {
+        Owner::try_from(id.as_u128()).unwrap_or(Owner::MAX)
     }
 
     pub(crate) fn intent(&self, number: u8) -> PaymentIntentId {
@@ -215,7 +224,7 @@ impl Fixture {
         let by = Uuid::from_u128(row.claimed.map_or(0, |(owner, _)| owner.into()));
         Claim {
             version: row.version.into(),
-            fingerprint: Fingerprint::from([0; 32]),
+            fingerprint: self.email_task.fingerprint.clone(),
             // The policy of emails, `Retry`, does not use the count.
             unknown_outcomes: 0,
             status: match row.claimed {
@@ -224,6 +233,32 @@ impl Fixture {
                 None => claim::Status::Completed { by, at: self.now, receipt: "receipt".to_owned() },
             },
         }
+    }
+
+    /// The compact form of a claim.
+    pub(crate) fn claim_row(claim: &Claim) -> ClaimRow {
+        let claimed = match &claim.status {
+            claim::Status::InProgress { lease } => Some((Self::owner(lease.owner), false)),
+            claim::Status::NotDone { by, .. } => Some((Self::owner(*by), true)),
+            claim::Status::Completed { .. } => None,
+        };
+        ClaimRow { version: u8::try_from(claim.version).unwrap_or(u8::MAX), claimed }
+    }
+
+    /// The request to send an email: the model has a single payload.
+    pub(crate) fn email_task(&self) -> &Task {
+        &self.email_task
+    }
+
+    /// The email that an event triggers.
+    pub(crate) fn email(&self, event: EventKind) -> Option<Email> {
+        let (kind, _) = kind_and_order(&self.event(0, event).fact)?;
+        Some(match kind {
+            EmailKind::Confirmation => Email::Confirmation,
+            EmailKind::Rejection => Email::Rejection,
+            EmailKind::PaymentFailure => Email::PaymentFailure,
+            EmailKind::Cancellation => Email::Cancellation,
+        })
     }
 
     pub(crate) fn order(&self, saga: usize, row: OrderRow) -> Order {

@@ -129,9 +129,6 @@ impl Mutation {
             Self::UnconditionalStock => {
                 Scope { orders: &[[1, 0], [1, 1]], excluded: AFTER_RESERVING, ..BASE }
             }
-            Self::UnconditionalRelease => {
-                Scope { faults: 2, fault_kinds: &[FaultKind::Stall, FaultKind::NoResponse], ..BASE }
-            }
             Self::RequestCancellationOnce => {
                 Scope { faults: 2, fault_kinds: &[FaultKind::DeadLetter], ..BASE }
             }

@@ -76,6 +76,9 @@ fn describe_action(protocol: &Protocol, state: &State, action: Action) -> String
             let wrong = match fault {
                 Fault::None => "",
                 Fault::Crash => ", then crashes",
+                Fault::LostRequest if matches!(attempt.work, Work::Relay { .. } | Work::Publish(_)) => {
+                    ", but the bus rejects it"
+                }
                 Fault::LostRequest => ", but the request is lost",
                 Fault::LostResponse => ", but the response is lost",
                 Fault::SdkRetry => ", but the response is lost and the SDK's retry fails its condition",
@@ -141,6 +144,7 @@ fn describe_effect(
         Work::SendEmail { .. } => "sends the email".to_owned(),
         Work::CompleteClaim { .. } => "records that the email was sent".to_owned(),
         Work::ReleaseClaim { .. } => "releases its claim on the email".to_owned(),
+        Work::ReadClaimAgain => "reads the claim, which another attempt has taken over".to_owned(),
         Work::Publish(event) => format!("publishes {} and acknowledges", event_type(event)),
     }
 }

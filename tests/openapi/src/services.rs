@@ -212,7 +212,12 @@ fn media() -> Service {
 /// The health check, with a report that was written just now and found everything healthy.
 fn operations() -> Service {
     let step = StepReport { step: Step::ListProducts, ok: true, duration_ms: 7 };
-    let report = Report { checked_at: SystemClock.now(), steps: vec![step], has_late_messages: false };
+    let report = Report {
+        checked_at: SystemClock.now(),
+        steps: vec![step],
+        has_late_messages: false,
+        missing: Vec::new(),
+    };
     let api = operations::api::Api {
         reports: Arc::new(InMemoryReports::with(report)),
         clock: Arc::new(SystemClock),

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use platform::{Clock, config};
 use std::sync::Arc;
 
-use crate::store::{Depth, Queues};
+use crate::store::{Depth, Queues, is_dead_letter_queue};
 
 /// SQS reports the age to CloudWatch each minute, and the data is available a few minutes later.
 const LOOKBACK: Duration = Duration::from_secs(600);
@@ -79,6 +79,12 @@ fn logical_id(name: &str) -> String {
     name.rsplit('-').nth(1).unwrap_or(name).to_owned()
 }
 
+/// The queues whose messages may be late. CloudWatch charges for each metric that is read.
+fn source_queues(names: &[String]) -> Vec<&str> {
+    let names = names.iter().map(String::as_str);
+    names.filter(|name| !is_dead_letter_queue(&logical_id(name))).collect()
+}
+
 #[async_trait]
 impl Queues for SqsQueues {
     async fn depths(&self) -> BTreeMap<String, anyhow::Result<Depth>> {
@@ -98,11 +104,12 @@ impl Queues for SqsQueues {
             .get_metric_data()
             .start_time(DateTime::from_secs(start.as_second()))
             .end_time(DateTime::from_secs(now.as_second()));
-        for (index, name) in self.names()?.iter().enumerate() {
+        let names = source_queues(self.names()?);
+        for (index, name) in names.iter().enumerate() {
             let metric = Metric::builder()
                 .namespace("AWS/SQS")
                 .metric_name("ApproximateAgeOfOldestMessage")
-                .dimensions(Dimension::builder().name("QueueName").value(name).build())
+                .dimensions(Dimension::builder().name("QueueName").value(*name).build())
                 .build();
             let stat = MetricStat::builder().metric(metric).period(60).stat("Maximum").build();
             request = request.metric_data_queries(
@@ -114,7 +121,7 @@ impl Queues for SqsQueues {
             let index: usize = result.id()?.strip_prefix('q')?.parse().ok()?;
             // The newest value is the first one. It is a whole number of seconds.
             let seconds = SignedDuration::try_from_secs_f64(*result.values().first()?).ok()?;
-            Some((logical_id(self.names.get(index)?), seconds))
+            Some((logical_id(names.get(index)?), seconds))
         };
         Ok(response.metric_data_results().iter().filter_map(age).collect())
     }
@@ -128,5 +135,11 @@ mod tests {
     fn queues_are_identified_by_logical_id() {
         assert_eq!(logical_id("serverless-orders-TrackOrderQueue-A1B2C3"), "TrackOrderQueue");
         assert_eq!(logical_id("queue"), "queue");
+    }
+
+    #[test]
+    fn the_ages_of_dead_letters_are_not_read() {
+        let names = ["shop-TrackOrderQueue-A1", "shop-TrackOrderDeadLetters-B2"].map(str::to_owned);
+        assert_eq!(source_queues(&names), ["shop-TrackOrderQueue-A1"]);
     }
 }

@@ -35,6 +35,7 @@ struct FaultyShop {
     final_status: Option<OrderStatus>,
     keys: Mutex<Vec<String>>,
     orders: Vec<SyntheticOrder>,
+    list_orders: InjectedFaults,
 }
 
 #[async_trait]
@@ -59,6 +60,7 @@ impl Shop for FaultyShop {
         Ok(self.final_status.unwrap_or(OrderStatus::Rejected))
     }
     async fn latest_orders(&self) -> anyhow::Result<Vec<SyntheticOrder>> {
+        self.list_orders.check("listing the orders")?;
         Ok(self.orders.clone())
     }
 }
@@ -104,7 +106,10 @@ impl World {
 #[tokio::test]
 async fn a_working_shop_is_healthy_until_the_report_is_stale() {
     let world = World::new(FaultyShop::default());
-    assert_eq!(world.check().await.unwrap(), json!({"healthy": true, "problems": [], "hanging": 0}));
+    assert_eq!(
+        world.check().await.unwrap(),
+        json!({"healthy": true, "problems": [], "hanging": 0, "missing": []})
+    );
     let (status, health) = world.health().await;
     assert_eq!(
         (status, &health["status"], &health["checked_at"]),
@@ -214,9 +219,35 @@ async fn late_messages_are_published_and_dead_letters_are_left_to_their_alarm() 
         world.check().await.unwrap()["problems"],
         json!(["Some messages have been waiting longer than usual."])
     );
-    world.clock.advance(SignedDuration::from_mins(5));
-    world.queues.failures.fail_next(3);
-    assert_eq!(world.check().await.unwrap()["healthy"], true, "failed measurements are only logged");
+}
+
+#[tokio::test]
+async fn a_reading_that_fails_is_reported_and_affects_no_other() {
+    let world = World::new(FaultyShop::default());
+    lock(&world.queues.depths).insert("SendEmailQueue".to_owned(), Depth { waiting: 5, in_flight: 1 });
+    lock(&world.queues.ages).insert("SendEmailQueue".to_owned(), SignedDuration::from_mins(16));
+    let late = json!(["Some messages have been waiting longer than usual."]);
+    let check = async |failures| {
+        world.clock.advance(SignedDuration::from_mins(5));
+        world.queues.failures.fail_next(failures);
+        let result = world.check().await.unwrap();
+        let missing = &world.reports.last().await.unwrap().unwrap().missing;
+        assert_eq!(result["missing"], json!(missing));
+        (result["problems"].clone(), result["hanging"].clone(), missing.clone())
+    };
+    assert_eq!(check(0).await, (late.clone(), json!(0), vec![]));
+    // The depth is read first.
+    assert_eq!(check(1).await, (late.clone(), json!(0), vec!["the depth of SendEmailQueue".to_owned()]));
+    let both = vec!["the depth of SendEmailQueue".to_owned(), "the ages of messages".to_owned()];
+    assert_eq!(
+        check(2).await,
+        (json!([]), json!(0), both),
+        "that nothing is known is no problem of the shop"
+    );
+    world.shop.list_orders.fail_next(1);
+    assert_eq!(check(0).await, (late, Value::Null, vec!["the synthetic orders".to_owned()]));
+    world.shop.sign_in.fail_next(2);
+    assert_eq!(check(0).await.2, ["the synthetic orders"], "without an access token they cannot be read");
 }
 
 #[tokio::test]

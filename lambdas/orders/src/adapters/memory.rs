@@ -25,6 +25,8 @@ pub struct InMemoryOrders {
     pub failures: InjectedFaults,
     /// Write conflicts of `replace`, as if the order had been changed concurrently.
     pub conflicts: InjectedFaults,
+    /// Faults of `list_open` on a page of a shard that is not its first.
+    pub next_page_failures: InjectedFaults,
 }
 
 #[derive(Debug, Default)]
@@ -136,6 +138,9 @@ impl Orders for InMemoryOrders {
     ) -> anyhow::Result<(Vec<Stored>, Option<OpenOrdersCursor>)> {
         self.failures.check("listing open orders")?;
         let OpenOrdersCursor { shard, after } = next.unwrap_or(OpenOrdersCursor { shard: 0, after: None });
+        if after.is_some() {
+            self.next_page_failures.check("listing a further page of open orders")?;
+        }
         let position = |stored: &Stored| (sortable(stored.value.details.placed_at), stored.value.id);
         let after = after.map(|(order, placed_at)| (sortable(placed_at), order));
         let before = sortable(before);

@@ -203,3 +203,35 @@ async fn the_further_pages_of_a_shard_are_processed_too() {
     service.clock.advance(SignedDuration::from_hours(1));
     assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], orders);
 }
+
+#[tokio::test]
+async fn a_failure_on_a_page_in_the_middle_loses_nothing_that_was_found_before() {
+    let service = Service::new();
+    let mut orders = Vec::new();
+    for key in 0..32 {
+        orders.push(service.create_order(&key.to_string()).await.to_string());
+    }
+    orders.sort();
+    service.clock.advance(SignedDuration::from_hours(1));
+    // The store returns one order per page: the second page of the first shard with several orders fails.
+    let shard = |id: &String| id.bytes().last().unwrap() % OPEN_SHARDS;
+    let of_shard = |number| orders.iter().filter(move |id| shard(id) == number).collect::<Vec<_>>();
+    let failing = (0..OPEN_SHARDS).map(of_shard).find(|of_shard| of_shard.len() > 1).unwrap();
+    assert!(failing.len() > 2, "{failing:?}");
+    service.orders.next_page_failures.fail_next(1);
+
+    let error = run(&service, Value::Null).await.unwrap_err().to_string();
+    assert!(error.starts_with("failures: 1;"), "{error}");
+    let expired = async || {
+        let mut expired: Vec<_> =
+            cancellation_requests(&service).into_iter().map(|(order, _)| order).collect();
+        expired.sort();
+        expired.dedup();
+        expired
+    };
+    let unseen = &failing[1..];
+    let expected: Vec<_> = orders.iter().filter(|id| !unseen.contains(id)).cloned().collect();
+    assert_eq!(expired().await, expected);
+    assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], unseen.len());
+    assert_eq!(expired().await, orders);
+}

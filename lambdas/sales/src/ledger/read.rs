@@ -105,12 +105,15 @@ impl<'a, R: Row> Reader<'a, R> {
         self.partitions = (0..SHARDS).map(open).collect();
     }
 
-    /// Fetches the next page of every partition whose page is used up, concurrently.
+    /// Fetches the next page of every partition whose page is used up, concurrently. After a failure, the pages that
+    /// are missing can be fetched again.
     async fn fetch_pages(&mut self) -> anyhow::Result<()> {
         let (table, until) = (self.table, &self.until);
         let pages = self.partitions.iter_mut().map(async |open| {
-            while let Some(from) = open.next.take_if(|_| open.rows.is_empty()) {
-                let Page { rows, next } = table.read_page(open.partition, &from, until).await?;
+            while open.rows.is_empty()
+                && let Some(from) = &open.next
+            {
+                let Page { rows, next } = table.read_page(open.partition, from, until).await?;
                 open.rows = rows.into();
                 open.next = next;
             }

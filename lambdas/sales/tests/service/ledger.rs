@@ -249,6 +249,25 @@ async fn a_period_is_read_in_time_order_from_any_position() {
         assert_eq!(rest, all[index + 1..], "after {index}");
     }
     assert_eq!(read(&mut Reader::<Sale>::new(ledger.as_ref(), until, until)).await, []);
+    // A page that cannot be read is not skipped: one of the partitions of a day, or a further page.
+    for failing in 0..20 {
+        let mut reader = Reader::<Sale>::new(ledger.as_ref(), from, until);
+        let mut rows = Vec::new();
+        for _ in 0..failing {
+            rows.extend(reader.next().await.unwrap());
+        }
+        ledger.failures.fail_next(1);
+        let mut failures = 0;
+        loop {
+            match reader.next().await {
+                Ok(Some(row)) => rows.push(row),
+                Ok(None) => break,
+                Err(_) => failures += 1,
+            }
+        }
+        assert_eq!(failures, 1);
+        assert_eq!(rows, all, "after {failing} rows");
+    }
     let bookings = read(&mut Reader::<Booking>::new(ledger.as_ref(), from, until)).await;
     assert!(bookings.is_sorted_by_key(Row::position) && bookings.len() > all.len());
 }

@@ -1,5 +1,6 @@
 //! The hosts that invoke a handler. A function's `main` chooses the host for its trigger.
 
+pub mod disposition;
 mod gateway;
 pub mod http;
 mod payload;

@@ -19,6 +19,7 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
+use super::disposition::{Disposition, redelivery_delay};
 use super::payload::Payload;
 use super::record::{DEADLINE_MARGIN, RecordOutcome, panic_error, run_isolated};
 use crate::clock::{Clock, SystemClock};
@@ -176,14 +177,19 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
             Ok(published) => (published, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        let (retry_in, is_dead_letter) = match &failure {
-            None => (None, false),
-            Some(failure) => self.retry_or_dead_letter(message, &labels, failure).await,
+        let mut disposition = Disposition::of(failure.as_ref(), message.attempt, self.retry.max_attempts);
+        let mut is_dead_letter = false;
+        if let Disposition::DeadLetter { kind, failure } = disposition {
+            is_dead_letter = self.dead_letter(message, &labels, kind, failure).await;
+            disposition = Disposition::after_dead_letter(failure, is_dead_letter);
+        }
+        let retry_in = match disposition {
+            Disposition::Redeliver(failure) => self.delay(message, failure).await,
+            Disposition::Acknowledge | Disposition::DeadLetter { .. } => None,
         };
-        let failed = failure.is_some();
         let duration = self.clock.elapsed().saturating_sub(start);
         RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration }.log();
-        !failed || is_dead_letter
+        matches!(disposition, Disposition::Acknowledge)
     }
 
     async fn handle(&self, body: Value, time: Duration) -> Result<Vec<&'static str>, Failure> {
@@ -192,50 +198,42 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
         Ok(caused.iter().map(|event| event.fact.name()).collect())
     }
 
-    /// Delays a failed message, or sends it to the DLQ. Returns the delay, and whether the message is in the
-    /// DLQ.
-    async fn retry_or_dead_letter(
+    /// Sends a message to the DLQ. Returns whether it is there.
+    async fn dead_letter(
         &self,
         message: &Message,
         labels: &Labels,
+        kind: &'static str,
         failure: &Failure,
-    ) -> (Option<Duration>, bool) {
-        let kind = match failure {
-            Failure::Retry(_) | Failure::Leased { .. } if message.attempt < self.retry.max_attempts => None,
-            Failure::Retry(_) | Failure::Leased { .. } => Some("exhausted"),
-            Failure::Reject(_) | Failure::Poison(_) => Some(failure.kind()),
+    ) -> bool {
+        let dead_letter = DeadLetter {
+            body: message.body.clone(),
+            error: failure.to_string(),
+            kind,
+            function: self.function,
+            attempt: message.attempt,
+            correlation_id: labels.correlation_id.clone(),
+            failed_at: self.clock.now(),
         };
-        if let Some(kind) = kind {
-            let dead_letter = DeadLetter {
-                body: message.body.clone(),
-                error: failure.to_string(),
-                kind,
-                function: self.function,
-                attempt: message.attempt,
-                correlation_id: labels.correlation_id.clone(),
-                failed_at: self.clock.now(),
-            };
-            match self.dead_letters.send_to_dlq(&dead_letter).await {
-                Ok(()) => return (None, true),
-                // The queue's redrive policy moves it there eventually, without the reason.
-                Err(error) => {
-                    tracing::error!(error = %format!("{error:#}"), "the message could not be sent to the DLQ");
-                }
-            }
+        let sent = self.dead_letters.send_to_dlq(&dead_letter).await;
+        if let Err(error) = &sent {
+            tracing::error!(error = %format!("{error:#}"), "the message could not be sent to the DLQ");
         }
-        let mut wait = self.retry.backoff(message.attempt, self.clock.random());
-        if let Failure::Leased { until } = failure {
-            let left = until.duration_since(self.clock.now());
-            wait = wait.max(Duration::try_from(left).unwrap_or_default());
-        }
+        sent.is_ok()
+    }
+
+    /// Delays the next delivery of a message. Returns the delay; `None` if it is that of the queue.
+    async fn delay(&self, message: &Message, failure: &Failure) -> Option<Duration> {
+        let (jitter, now) = (self.clock.random(), self.clock.now());
+        let wait = redelivery_delay(failure, message.attempt, &self.retry, jitter, now);
         match self.visibility.extend_visibility_timeout(&message.receipt_handle, wait).await {
-            Ok(()) => (Some(wait), false),
+            Ok(()) => Some(wait),
             Err(error) => {
                 tracing::warn!(
                     error = %format!("{error:#}"),
                     "the visibility timeout could not be extended: the message is redelivered after the queue's own"
                 );
-                (None, false)
+                None
             }
         }
     }

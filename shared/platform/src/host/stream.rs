@@ -18,6 +18,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
 
+use super::disposition::Disposition;
 use super::payload::Payload;
 use super::queue::time_left;
 use super::record::{RecordOutcome, panic_error, run_isolated};
@@ -172,38 +173,44 @@ impl<H: ChangeHandler> StreamHost<H> {
     async fn handle_record(&self, change: &Change, labels: &Labels, time: Duration) -> bool {
         let start = self.clock.elapsed();
         let handled = run_isolated(self.clock.as_ref(), time, self.handler.handle_change(change)).await;
-        let is_dead_letter = match &handled {
-            Err(failure @ (Failure::Reject(_) | Failure::Poison(_))) => {
-                self.dead_letter(change, labels, failure).await
-            }
-            _ => false,
-        };
-        let done = handled.is_ok() || is_dead_letter;
-        let (published, failure) = match &handled {
-            Ok(names) => (names.clone(), None),
+        let (published, failure) = match handled {
+            Ok(published) => (published, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
+        // Lambda retries a change until the stream has deleted it.
+        let mut disposition = Disposition::of(failure.as_ref(), 1, u32::MAX);
+        let mut is_dead_letter = false;
+        if let Disposition::DeadLetter { kind, failure } = disposition {
+            is_dead_letter = self.dead_letter(change, labels, kind, failure).await;
+            disposition = Disposition::after_dead_letter(failure, is_dead_letter);
+        }
         let duration = self.clock.elapsed().saturating_sub(start);
-        RecordOutcome { published, failure, retry_in: None, is_dead_letter, duration }.log();
-        done
+        RecordOutcome { published, failure: failure.as_ref(), retry_in: None, is_dead_letter, duration }
+            .log();
+        matches!(disposition, Disposition::Acknowledge)
     }
 
-    async fn dead_letter(&self, change: &Change, labels: &Labels, failure: &Failure) -> bool {
+    /// Sends a change to the DLQ. Returns whether it is there.
+    async fn dead_letter(
+        &self,
+        change: &Change,
+        labels: &Labels,
+        kind: &'static str,
+        failure: &Failure,
+    ) -> bool {
         let dead_letter = DeadLetter {
             body: self.handler.dead_letter_body(change),
             error: failure.to_string(),
-            kind: failure.kind(),
+            kind,
             function: self.function,
             attempt: 1,
             correlation_id: labels.correlation_id.clone(),
             failed_at: self.clock.now(),
         };
-        match self.dead_letters.send_to_dlq(&dead_letter).await {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(error = %format!("{error:#}"), "the change could not be sent to the DLQ");
-                false
-            }
+        let sent = self.dead_letters.send_to_dlq(&dead_letter).await;
+        if let Err(error) = &sent {
+            tracing::error!(error = %format!("{error:#}"), "the change could not be sent to the DLQ");
         }
+        sent.is_ok()
     }
 }

@@ -39,6 +39,7 @@
 //! # assert!(runtime.block_on(handler.handle(&event)).unwrap().is_empty());
 //! ```
 
+pub mod execution;
 #[cfg(feature = "test-support")]
 mod memory;
 pub(crate) mod metrics;
@@ -47,14 +48,15 @@ mod runner;
 use std::fmt;
 
 use async_trait::async_trait;
-use domain::claim::{Claim, Fingerprint, Outcome};
+use domain::claim::{Claim, Fingerprint, Outcome, Policy};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+pub use execution::CompletedEffect;
 #[cfg(feature = "test-support")]
 pub use memory::InMemoryIdempotencyStore;
-pub use runner::{CompletedEffect, Idempotency, LeaseHandle};
+pub use runner::{Idempotency, LeaseHandle};
 
 /// Identifies an effect. It must not contain personal data, because it is logged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +140,25 @@ pub enum OnUnknown<'a> {
     Block,
     /// Ask the external system first: exactly once, provided that its response is correct.
     Reconcile(&'a dyn Reconciler),
+}
+
+impl OnUnknown<'_> {
+    /// The policy, as the rules of [`domain::claim`] know it.
+    pub fn policy(self) -> Policy {
+        match self {
+            Self::Retry => Policy::Retry,
+            Self::Block => Policy::Block,
+            Self::Reconcile(_) => Policy::Reconcile,
+        }
+    }
+
+    /// The outcome of `key` as the external system knows it: unknown if it is not to be asked.
+    async fn outcome(self, key: &Key) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Retry | Self::Block => Ok(Outcome::Unknown),
+            Self::Reconcile(reconciler) => reconciler.outcome(key).await,
+        }
+    }
 }
 
 /// Determines the outcome of an effect from the external system.

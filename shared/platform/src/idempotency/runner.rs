@@ -1,15 +1,13 @@
-//! Executes the decisions of [`domain::claim`].
+//! Makes the calls of an [`Execution`], and the effect.
 
 use std::sync::{Arc, Mutex};
 
-use anyhow::anyhow;
 use domain::Attempt;
-use domain::claim::{
-    Claim, DEFAULT_LEASE_DURATION, Decision, Intent, Outcome, Policy, RECORD_LIFETIME, Refusal, decide,
-};
+use domain::claim::{Claim, DEFAULT_LEASE_DURATION, RECORD_LIFETIME};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::execution::{CompletedEffect, Completion, Conclusion, Execution, Step};
 use super::metrics::EffectEvent;
 use super::{EffectError, IdempotencyStore, Key, OnUnknown, Task};
 use crate::clock::Clock;
@@ -25,15 +23,6 @@ pub struct Idempotency {
     store: Arc<dyn IdempotencyStore>,
     clock: Arc<dyn Clock>,
     lease: SignedDuration,
-}
-
-/// The result of an effect that is done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompletedEffect {
-    /// The receipt of the effect, which is the same for every request.
-    pub receipt: String,
-    /// Whether the effect had been done by an earlier request.
-    pub is_replay: bool,
 }
 
 impl Idempotency {
@@ -68,76 +57,62 @@ impl Idempotency {
         E: FnOnce(LeaseHandle) -> F + Send,
         F: Future<Output = Result<String, EffectError>> + Send,
     {
+        let execution = Execution { task, policy: on_unknown.policy() };
         let owner = self.clock.new_id();
-        let read = self.store.get(&task.key).await?;
-        let (claim, must_reconcile) = match self.decide(read.as_ref(), task, on_unknown, owner) {
-            Decision::Execute(claim) => (claim, false),
-            Decision::Reconcile(claim) => (claim, true),
-            decided => return self.result_of(task, decided),
-        };
-        if !self.write(&task.key, read.as_ref(), &claim).await? {
-            EffectEvent::InProgress.log(&task.key);
-            return Err(Failure::retry(anyhow!("{}: another worker claimed it first", task.key)));
-        }
-        let event = match on_unknown {
-            _ if claim.unknown_outcomes == 0 => EffectEvent::Claimed,
-            OnUnknown::Retry => EffectEvent::UnknownRetried,
-            OnUnknown::Block => EffectEvent::UnknownBlocked,
-            OnUnknown::Reconcile(_) => EffectEvent::UnknownReconciled,
-        };
-        event.log(&task.key);
-        let mut claim = claim;
-        if let (true, OnUnknown::Reconcile(reconciler)) = (must_reconcile, on_unknown) {
-            match reconciler.outcome(&task.key).await {
-                Ok(Outcome::Done { receipt }) => {
-                    let done = self.complete(task, on_unknown, &claim, receipt).await?;
-                    return Ok(CompletedEffect { is_replay: true, ..done });
+        let mut step = Step::Read;
+        let conclusion = loop {
+            step = match step {
+                Step::Read => {
+                    let stored = self.store.get(&task.key).await;
+                    execution.after_read(stored, &self.attempt(owner)).log(&task.key)
                 }
-                Ok(Outcome::NotDone) => claim = claim.reconciled(),
-                Ok(Outcome::Unknown) => {
-                    return Err(Failure::retry(anyhow!(
-                        "{}: the outcome of an earlier run is still unknown",
-                        task.key
-                    )));
+                Step::Acquire { previous, claim, must_reconcile } => {
+                    let written = self.write(&task.key, previous.as_ref(), &claim).await;
+                    let now = self.clock.now();
+                    execution.after_acquisition(claim, must_reconcile, written, now).log(&task.key)
                 }
-                Err(error) => {
-                    return Err(Failure::Retry(error.context(format!(
-                        "{}: the outcome of an earlier run could not be determined",
-                        task.key
-                    ))));
+                Step::Reconcile(claim) => {
+                    let outcome = on_unknown.outcome(&task.key).await;
+                    execution.after_reconciliation(claim, outcome, self.clock.now())
                 }
-            }
-        }
-        // Another worker may take over an expired lease, so no effect is started under one.
-        if claim.lease().is_none_or(|lease| lease.expires_at <= self.clock.now()) {
-            self.release(&task.key, &claim).await;
-            return Err(Failure::retry(anyhow!(
-                "{}: the lease expired before the effect was started",
-                task.key
-            )));
-        }
-        let handle = LeaseHandle {
-            idempotency: self.clone(),
-            key: task.key.clone(),
-            owner,
-            claim: Arc::new(Mutex::new(claim)),
+                Step::Execute(claim) => {
+                    let handle = LeaseHandle {
+                        idempotency: self.clone(),
+                        key: task.key.clone(),
+                        owner,
+                        claim: Arc::new(Mutex::new(claim)),
+                    };
+                    let result = effect(handle.clone()).await;
+                    break Execution::after_effect(handle.claim(), result, self.clock.now()).log(&task.key);
+                }
+                Step::Conclude(conclusion) => break conclusion,
+            };
         };
-        let outcome = effect(handle.clone()).await;
-        let claim = handle.claim();
-        match outcome {
-            Ok(receipt) => self.complete(task, on_unknown, &claim, receipt).await,
-            Err(EffectError::NotDone(error)) => {
-                self.release(&task.key, &claim).await;
-                Err(Failure::Retry(error))
-            }
-            Err(EffectError::Refused(error)) => {
-                self.release(&task.key, &claim).await;
-                Err(Failure::Reject(error))
-            }
-            Err(EffectError::Unknown(error)) => {
-                EffectEvent::Unknown.log(&task.key);
-                Err(Failure::Retry(error))
-            }
+        self.conclude(execution, conclusion).await
+    }
+
+    async fn conclude(
+        &self,
+        execution: Execution<'_>,
+        mut conclusion: Conclusion,
+    ) -> Result<CompletedEffect, Failure> {
+        let key = &execution.task.key;
+        loop {
+            conclusion = match conclusion {
+                Conclusion::Complete(completion) => {
+                    let written = self.complete(key, &completion).await;
+                    execution.after_completion(completion, written).log(key)
+                }
+                Conclusion::ReadAgain => {
+                    let stored = self.store.get(key).await;
+                    execution.after_takeover(stored, &self.attempt(self.clock.new_id())).log(key)
+                }
+                Conclusion::Release { held, released, failure } => {
+                    self.release(key, &held, &released).await;
+                    return Err(failure);
+                }
+                Conclusion::End(result) => return result,
+            };
         }
     }
 
@@ -145,104 +120,22 @@ impl Idempotency {
         Attempt { owner, now: self.clock.now(), lease_duration: self.lease }
     }
 
-    fn decide(&self, read: Option<&Claim>, task: &Task, on_unknown: OnUnknown<'_>, owner: Uuid) -> Decision {
-        let policy = match on_unknown {
-            OnUnknown::Retry => Policy::Retry,
-            OnUnknown::Block => Policy::Block,
-            OnUnknown::Reconcile(_) => Policy::Reconcile,
-        };
-        let intent = Intent { fingerprint: &task.fingerprint, requested_at: task.since, policy };
-        decide(read, &intent, &self.attempt(owner))
-    }
-
-    /// The result of a decision not to execute the effect.
-    fn result_of(&self, task: &Task, decision: Decision) -> Result<CompletedEffect, Failure> {
-        let key = &task.key;
-        match decision {
-            Decision::Done { receipt } => {
-                EffectEvent::Duplicate.log(key);
-                Ok(CompletedEffect { receipt, is_replay: true })
-            }
-            Decision::Wait { until } => {
-                EffectEvent::InProgress.log(key);
-                Err(Failure::Leased { until })
-            }
-            Decision::Refuse(refusal) => {
-                let (event, advice) = match refusal {
-                    Refusal::PayloadMismatch => (
-                        EffectEvent::Mismatch,
-                        "determine which payload is correct: if it is this one and the effect has not happened, \
-                         remove the row of the key and redrive; if not, discard this message",
-                    ),
-                    Refusal::UnknownOutcome => (
-                        EffectEvent::UnknownBlocked,
-                        "check whether it happened: if it has, discard this message; if it has not, remove the \
-                         row of the key and redrive",
-                    ),
-                    Refusal::TooLate => (
-                        EffectEvent::TooLate,
-                        "check whether it happened: if it has not and still should, do it by hand; then discard \
-                         this message",
-                    ),
-                };
-                event.log(key);
-                Err(Failure::reject(format!("{key}: {refusal}. It was not executed: {advice}")))
-            }
-            // `complete` lost the lease, and the claim is open again.
-            Decision::Execute(_) | Decision::Reconcile(_) => {
-                Err(Failure::retry(anyhow!("{key}: the lease was lost")))
-            }
-        }
-    }
-
-    /// Records that the effect is done, on condition that the lease is still held.
-    async fn complete(
-        &self,
-        task: &Task,
-        on_unknown: OnUnknown<'_>,
-        claim: &Claim,
-        receipt: String,
-    ) -> Result<CompletedEffect, Failure> {
-        let outcome = Outcome::Done { receipt: receipt.clone() };
-        let Some(done) = claim.with_outcome(outcome, self.clock.now()) else {
-            return Err(Failure::retry(anyhow!("{}: the completion could not be created", task.key)));
-        };
+    /// Records that the effect is done. Returns `false` if the lease had been lost.
+    async fn complete(&self, key: &Key, completion: &Completion) -> anyhow::Result<bool> {
         let mut written = Ok(false);
         for _ in 0..MAX_COMPLETION_WRITES {
-            written = self.write(&task.key, Some(claim), &done).await;
+            written = self.write(key, Some(&completion.held), &completion.completed).await;
             if written.is_ok() {
                 break;
             }
         }
-        match written {
-            Ok(true) => {
-                EffectEvent::Completed.log(&task.key);
-                Ok(CompletedEffect { receipt, is_replay: false })
-            }
-            Ok(false) => {
-                // The record of the new lease holder counts, so that every request returns the same receipt.
-                EffectEvent::Lost.log(&task.key);
-                let read = self.store.get(&task.key).await?;
-                let decision = self.decide(read.as_ref(), task, on_unknown, self.clock.new_id());
-                self.result_of(task, decision)
-            }
-            Err(error) => {
-                EffectEvent::Unknown.log(&task.key);
-                Err(Failure::Retry(
-                    error.context(format!(
-                        "{}: it was done, but the completion could not be recorded",
-                        task.key
-                    )),
-                ))
-            }
-        }
+        written
     }
 
     /// Releases the lease, so that others can acquire it at once. If that fails, they wait until it expires.
-    async fn release(&self, key: &Key, claim: &Claim) {
+    async fn release(&self, key: &Key, held: &Claim, released: &Claim) {
         EffectEvent::NotDone.log(key);
-        let Some(released) = claim.with_outcome(Outcome::NotDone, self.clock.now()) else { return };
-        match self.write(key, Some(claim), &released).await {
+        match self.write(key, Some(held), released).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!(%key, "the lease was not released because another worker holds it");

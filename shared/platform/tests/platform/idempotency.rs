@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use domain::claim::{DEFAULT_LEASE_DURATION, MAX_REQUEST_AGE, Outcome, RECORD_LIFETIME, Status};
+use domain::claim::{Claim, DEFAULT_LEASE_DURATION, MAX_REQUEST_AGE, Outcome, RECORD_LIFETIME, Status};
 use jiff::{SignedDuration, Timestamp};
 use platform::idempotency::{
     CompletedEffect, EffectError, Idempotency, IdempotencyStore, InMemoryIdempotencyStore, Key, LeaseHandle,
@@ -211,6 +211,79 @@ async fn releasing_a_lost_lease_changes_nothing() {
     });
     assert!(slow.await.is_err());
     assert!(matches!(world.status().await, Status::Completed { .. }));
+}
+
+/// A store whose first write takes as long as a lease.
+struct SlowStore(Arc<InMemoryIdempotencyStore>, Arc<ManualClock>);
+
+#[async_trait]
+impl IdempotencyStore for SlowStore {
+    async fn get(&self, key: &Key) -> anyhow::Result<Option<Claim>> {
+        self.0.get(key).await
+    }
+
+    async fn write(
+        &self,
+        key: &Key,
+        previous: Option<&Claim>,
+        claim: &Claim,
+        expires_at: Timestamp,
+    ) -> anyhow::Result<bool> {
+        let is_written = self.0.write(key, previous, claim, expires_at).await;
+        if previous.is_none() {
+            self.1.advance(DEFAULT_LEASE_DURATION);
+        }
+        is_written
+    }
+}
+
+#[tokio::test]
+async fn an_effect_is_not_started_under_an_expired_lease() {
+    let mut world = world();
+    let store = SlowStore(Arc::clone(&world.claims), Arc::clone(&world.clock));
+    world.idempotency = Idempotency::new(Arc::new(store), Arc::clone(&world.clock) as Arc<dyn Clock>);
+    let failure = world.request(OnUnknown::Block, Ok).await.unwrap_err();
+    assert!(matches!(failure, Failure::Retry(_)), "{failure}");
+    assert!(failure.to_string().contains("expired before the effect was started"), "{failure}");
+    assert_eq!(world.effects(), 0);
+    assert!(matches!(world.status().await, Status::NotDone { .. }), "the claim is released");
+    assert_eq!(world.request(OnUnknown::Block, Ok).await.unwrap().receipt, "receipt 1");
+}
+
+/// An external system whose answer takes as long as a lease, while another attempt takes over.
+struct SlowExternal<'a> {
+    world: &'a World,
+    is_taken_over: bool,
+}
+
+#[async_trait]
+impl Reconciler for SlowExternal<'_> {
+    async fn outcome(&self, _: &Key) -> anyhow::Result<Outcome> {
+        self.world.clock.advance(DEFAULT_LEASE_DURATION);
+        if self.is_taken_over {
+            let done = self.world.request(OnUnknown::Reconcile(&External(Outcome::NotDone)), Ok).await;
+            assert_eq!(done.unwrap().receipt, "receipt 2");
+        }
+        Ok(Outcome::NotDone)
+    }
+}
+
+#[tokio::test]
+async fn an_effect_is_not_started_under_a_lease_that_ended_during_reconciliation() {
+    for is_taken_over in [false, true] {
+        let world = world();
+        world.request(OnUnknown::Block, unknown).await.unwrap_err();
+        world.clock.advance(DEFAULT_LEASE_DURATION);
+        let slow = SlowExternal { world: &world, is_taken_over };
+        let failure = world.request(OnUnknown::Reconcile(&slow), Ok).await.unwrap_err();
+        assert!(failure.to_string().contains("expired before the effect was started"), "{failure}");
+        assert_eq!(world.effects(), if is_taken_over { 2 } else { 1 });
+        let is_completed =
+            matches!(world.status().await, Status::Completed { receipt, .. } if receipt == "receipt 2");
+        assert_eq!(is_completed, is_taken_over, "the claim of another attempt stays");
+        let next = world.request(OnUnknown::Block, Ok).await.unwrap();
+        assert_eq!(next, CompletedEffect { receipt: "receipt 2".into(), is_replay: is_taken_over });
+    }
 }
 
 #[tokio::test]

@@ -168,15 +168,17 @@ impl Protocol {
         match attempt.work {
             Work::Pay { .. } => return self.payment_choices(saga, at, attempt, may),
             // It only reads: a crash here is equivalent to one after the previous effect.
-            Work::ReadAgain => return choices,
+            Work::ReadAgain | Work::ReadClaimAgain => return choices,
             Work::RequestCancellation { .. }
             | Work::ReleasePaymentLease { .. }
             | Work::ReleaseClaim { .. } => return choices,
             Work::SendEmail { .. } if may(FaultKind::NoResponse) => {
                 choices.extend([(Fault::LostRequest, None), (Fault::LostResponse, None)]);
             }
-            Work::Publish(_)
-                if self.has_mutation(Mutation::IgnoreFailedEntries) && may(FaultKind::NoResponse) =>
+            // The bus may reject the entry.
+            Work::Publish(_) if may(FaultKind::NoResponse) => choices.push((Fault::LostRequest, None)),
+            Work::Relay { published }
+                if may(FaultKind::NoResponse) && published == self.removes_before_publishing() =>
             {
                 choices.push((Fault::LostRequest, None));
             }

@@ -17,7 +17,7 @@ impl Protocol {
         match self.decide_reservation(at, EventKind::Created, read, available) {
             Decision::Unchanged(reservation) => self.publish_reservation(at, reservation),
             Decision::Write { .. } => Next::Continue(Work::Reserve { read, available }),
-            Decision::Refuse(_) => Next::Refused,
+            Decision::Refuse(_) => Next::refused(),
         }
     }
 
@@ -72,7 +72,7 @@ impl Protocol {
                 self.publish_settlement(at, event, &reservation)
             }
             Decision::Write { .. } => Next::Continue(Work::Settle { read }),
-            Decision::Refuse(_) => Next::Refused,
+            Decision::Refuse(_) => Next::refused(),
         }
     }
 
@@ -109,7 +109,7 @@ impl Protocol {
         match settle::outcome(event, reservation) {
             Ok(Some(outcome)) => Next::Continue(Work::Publish(Fixture::event_kind(&outcome.fact))),
             Ok(None) => Next::Done,
-            Err(_) => Next::Retry,
+            Err(failure) => Next::Failed(failure),
         }
     }
 

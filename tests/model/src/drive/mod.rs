@@ -1,17 +1,20 @@
 //! How the functions drive the domain rules: they read, let the rules decide, execute one effect at a time,
 //! publish, and acknowledge.
 //!
-//! This module contains no rules: `domain` decides how a record changes, and the services decide the next call of
-//! an attempt and the event that it publishes. What is transcribed is the reading and writing of the stores, and the
-//! hosts in `shared/platform/src/host/`.
+//! This module contains no rules: `domain` decides how a record changes, the services and `platform` decide the next
+//! call of an attempt, the event that it publishes, and what becomes of its message. The README says what is
+//! transcribed.
 
 mod actions;
 mod email;
+mod host;
 mod inventory;
 mod order;
 mod payment;
 
+use anyhow::anyhow;
 use domain::order::Order;
+use platform::Failure;
 
 use crate::action::{Action, Fault};
 use crate::fixture::Fixture;
@@ -33,12 +36,22 @@ pub struct Protocol {
 enum Next {
     /// The attempt continues with this work.
     Continue(Work),
-    /// The attempt is finished, and its message is acknowledged.
+    /// The attempt has succeeded.
     Done,
-    /// The attempt failed, and its message is redelivered.
-    Retry,
-    /// A rule refused the request, and the message goes to the dead-letter queue.
-    Refused,
+    /// The attempt has failed.
+    Failed(Failure),
+}
+
+impl Next {
+    /// The attempt has failed for a reason that may pass, such as a crash.
+    fn retry() -> Self {
+        Self::Failed(Failure::retry(anyhow!("the attempt failed")))
+    }
+
+    /// A rule has refused the request.
+    fn refused() -> Self {
+        Self::Failed(Failure::reject("a rule refused the request"))
+    }
 }
 
 /// The functions that subscribe to an event in `template.yaml`.
@@ -145,7 +158,7 @@ impl Protocol {
                 stalled.is_stalled = true;
                 let (message, had_message) = (stalled.message, std::mem::take(&mut stalled.has_message));
                 if matches!(stalled.work, Work::CompleteClaim { .. }) {
-                    email::allow_duplicate(stalled_saga, message.event);
+                    self.allow_duplicate(stalled_saga, message.event);
                 }
                 if had_message {
                     stalled_saga.enqueue(message, self.scope.max_identical_messages);
@@ -155,7 +168,7 @@ impl Protocol {
             Action::DeadLetter { saga, message } => {
                 state.faults -= 1;
                 take(&mut state.sagas[saga].queues, message);
-                dead_letter(&mut state.sagas[saga], message);
+                host::dead_letter(&mut state.sagas[saga], message);
                 saga
             }
             Action::Redrive { saga, message } => {
@@ -255,10 +268,12 @@ impl Protocol {
             && self.has_mutation(Mutation::AcknowledgeBeforePublish)
             && matches!(attempt.work, Work::Publish(_));
         if acknowledged {
-            return acknowledge(&mut state.sagas[at], &attempt);
+            return host::acknowledge(&mut state.sagas[at], &attempt);
         }
         let next = match attempt.work {
-            Work::Relay { published } => self.relay(state, at, attempt.message.event, published),
+            Work::Relay { published } => {
+                self.relay(&mut state.sagas[at], attempt.message.event, published, fault)
+            }
             Work::ReadAgain => self.read(state, at, &attempt, false),
             Work::Reserve { read, available } => self.reserve(state, at, read, available),
             Work::Settle { read } => self.settle_stock(state, at, attempt.message.event, read),
@@ -273,84 +288,15 @@ impl Protocol {
             Work::AcquireClaim { .. }
             | Work::SendEmail { .. }
             | Work::CompleteClaim { .. }
-            | Work::ReleaseClaim { .. } => self.send_email(&mut state.sagas[at], &attempt, fault),
-            Work::Publish(event) => {
-                if fault != Fault::LostRequest {
-                    self.publish(&mut state.sagas[at], event);
-                }
-                Next::Done
-            }
+            | Work::ReleaseClaim { .. }
+            | Work::ReadClaimAgain => self.send_email(&mut state.sagas[at], &attempt, fault),
+            Work::Publish(event) => self.publish(&mut state.sagas[at], event, fault),
         };
         let next = match (fault, next) {
-            (Fault::Crash, Next::Refused) => Next::Refused,
-            (Fault::Crash, _) => Next::Retry,
+            (Fault::Crash, Next::Continue(_) | Next::Done) => Next::retry(),
             (_, next) => next,
         };
         self.conclude(state, at, attempt, next);
-    }
-
-    /// Continues or ends an attempt, and settles its message.
-    fn conclude(&self, state: &mut State, at: usize, attempt: Attempt, next: Next) {
-        let saga = &mut state.sagas[at];
-        match next {
-            Next::Continue(work) => saga.attempts.push(Attempt { work, ..attempt }),
-            Next::Done => acknowledge(saga, &attempt),
-            Next::Retry if self.has_mutation(Mutation::ReportFailureAsSuccess) => acknowledge(saga, &attempt),
-            Next::Retry if attempt.has_message => {
-                saga.enqueue(attempt.message, self.scope.max_identical_messages);
-            }
-            Next::Retry => {}
-            Next::Refused => {
-                saga.history.contradiction = true;
-                if attempt.has_message {
-                    dead_letter(saga, attempt.message);
-                }
-            }
-        }
-    }
-
-    /// Publishes the event, and in a second step removes the row.
-    fn relay(&self, state: &mut State, at: usize, event: EventKind, published: bool) -> Next {
-        let saga = &mut state.sagas[at];
-        if published == self.has_mutation(Mutation::RemoveBeforePublish) {
-            self.publish(saga, event);
-        } else if let Ok(row) = saga.outbox.binary_search(&event) {
-            saga.outbox.remove(row);
-        }
-        if published { Next::Done } else { Next::Continue(Work::Relay { published: true }) }
-    }
-
-    /// Puts an event onto the bus, whose rules add it to the queues.
-    fn publish(&self, saga: &mut Saga, event: EventKind) {
-        match event {
-            EventKind::Created => saga.history.created_published = true,
-            EventKind::CancellationRequested(_) => saga.history.cancellation_published = true,
-            EventKind::Released => saga.history.release_published = true,
-            EventKind::Committed => saga.history.commit_published = true,
-            _ => {}
-        }
-        for to in subscribers(event).iter().copied().filter(|to| self.is_included(*to)) {
-            saga.enqueue(Message { to, event }, self.scope.max_identical_messages);
-        }
-        if self.has_mutation(Mutation::ReleaseOnCancellationRequest)
-            && matches!(event, EventKind::CancellationRequested(_))
-        {
-            saga.enqueue(
-                Message { to: Function::SettleReservation, event },
-                self.scope.max_identical_messages,
-            );
-        }
-    }
-}
-
-/// Deletes the message. After a stall the queue has made the message visible again: an attempt that holds it
-/// now finds it deleted if it fails, and a copy still in the queue counts as a duplicate delivery.
-fn acknowledge(saga: &mut Saga, attempt: &Attempt) {
-    if !attempt.has_message
-        && let Some(other) =
-            saga.attempts.iter_mut().find(|other| other.message == attempt.message && other.has_message)
-    {
-        other.has_message = false;
     }
 }
 
@@ -365,11 +311,6 @@ fn take(messages: &mut Vec<Message>, message: Message) {
     if let Some(at) = messages.iter().position(|other| *other == message) {
         messages.remove(at);
     }
-}
-
-fn dead_letter(saga: &mut Saga, message: Message) {
-    let at = saga.dead_letters.partition_point(|other| *other < message);
-    saga.dead_letters.insert(at, message);
 }
 
 /// Whether a write changes a final state of an order.

@@ -13,7 +13,7 @@ impl Protocol {
         match (self.apply_event(at, event, saga.order), saga.order) {
             (Applied::Changed(_), Some(read)) => Next::Continue(Work::Track { read }),
             (Applied::Unchanged | Applied::Changed(_), _) => Next::Done,
-            (Applied::Conflict(_), _) => Next::Refused,
+            (Applied::Conflict(_), _) => Next::refused(),
         }
     }
 

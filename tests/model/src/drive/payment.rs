@@ -143,11 +143,11 @@ impl Protocol {
                     read,
                     is_refused: matches!(failure, Failure::Reject(_) | Failure::Poison(_)),
                 }),
-                _ => Next::Refused,
+                _ => Next::refused(),
             },
             Some(Action::End(Ok(event))) => Next::Continue(Work::Publish(Fixture::event_kind(&event.fact))),
-            Some(Action::End(Err(Failure::Retry(_) | Failure::Leased { .. }))) => Next::Retry,
-            Some(Action::End(Err(Failure::Reject(_) | Failure::Poison(_)))) | None => Next::Refused,
+            Some(Action::End(Err(failure))) => Next::Failed(failure),
+            None => Next::refused(),
         }
     }
 
@@ -242,7 +242,7 @@ impl Protocol {
         fault: Fault,
         card: Option<Card>,
     ) -> Next {
-        let Some(position) = Position::of(attempt.work) else { return Next::Retry };
+        let Some(position) = Position::of(attempt.work) else { return Next::refused() };
         let saga = &mut state.sagas[at];
         let now = self.now(attempt, position.read);
         let (position, progress) = match self.pending_call(at, attempt, position) {
@@ -263,7 +263,7 @@ impl Protocol {
                 };
                 (Position { observed, ..position }, progress)
             }
-            _ => return Next::Refused,
+            _ => return Next::refused(),
         };
         self.continue_payment(at, attempt, position, progress, self.fixture.while_leased())
     }
@@ -368,7 +368,7 @@ impl Protocol {
         if let Some(Action::Release(release)) = self.next_action(at, attempt, progress, now) {
             self.write_payment(saga, &release.payment, now);
         }
-        if is_refused { Next::Refused } else { Next::Retry }
+        if is_refused { Next::refused() } else { Next::retry() }
     }
 }
 
