@@ -8,6 +8,7 @@
 //! | [`faults`] | the faults, and their probabilities |
 //! | [`wiring`] | the subscriptions, from `template.yaml` |
 //! | [`world`], [`queue`] | tables, provider, bus, queues, streams |
+//! | [`snapshot`] | the records as snapshots, and the rules that each change is checked against |
 //! | [`lambda`] | the Lambda service, which invokes the functions |
 //! | [`services`] | the functions of each service, its invariants and its clients |
 //! | [`functions`], [`ports`], [`email`] | the ports of the functions |
@@ -39,6 +40,7 @@ pub mod scheduler;
 pub mod services;
 pub mod setup;
 pub mod sim;
+pub mod snapshot;
 pub mod staff;
 pub mod webhooks;
 pub mod wiring;

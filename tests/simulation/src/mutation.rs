@@ -46,10 +46,26 @@ pub enum Mutation {
     ForgetLanguage,
     /// An invoice is written although its number is not the next one.
     InvoiceNumberWithoutCondition,
+    /// An invoice is written although its order has one.
+    SecondInvoiceOfOrder,
+    /// An invoice is issued for a payment that failed.
+    InvoiceForFailedPayment,
+    /// An invoice is written without the language of the customer.
+    InvoiceWithoutLanguage,
+    /// An invoice is shown to whoever requests it.
+    InvoiceShownToAnyone,
+    /// The document of an invoice is read under a key that does not contain the order.
+    DocumentOfAnotherOrder,
     /// A sale is written although it has changed since it was read.
     UnconditionalSale,
     /// The second page of a partition of the ledger lacks its first row.
     PageSkipsRow,
+    /// The last part of an export is not in its file.
+    ExportSkipsLastPart,
+    /// The day of a report is that of UTC, not that of the shop.
+    ReportInUtc,
+    /// It is not known whether the email about a report was sent.
+    ForgetReportEmail,
     /// A delivery to a partner is recorded as delivered, although the receiver did not accept it.
     RecordFailureAsDelivered,
     /// A record of the search index is written regardless of a concurrent change.

@@ -16,6 +16,7 @@ use inventory::store::Reservations;
 use payments::store::Payments;
 use platform::idempotency::Key;
 use serde_json::{Value, json};
+use strum::VariantArray;
 use uuid::Uuid;
 
 use crate::ports::now;
@@ -29,7 +30,7 @@ const WAIT: Duration = Duration::from_secs(1);
 const MAX_WAITS: u32 = 120;
 
 /// How an event differs from the one that it repeats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 pub enum Contradiction {
     /// Another price, and so another total.
     Total,
@@ -64,21 +65,23 @@ use Contradiction::{
     Sum, Total, UnknownOrder,
 };
 
-const ALL: [Contradiction; 13] = [
-    Total,
-    Sum,
-    Lines,
-    Customer,
-    PaymentMethod,
-    Currency,
-    Reason,
-    Settlement,
-    Source,
-    NewSchema,
-    NewFields,
-    NewValue,
-    UnknownOrder,
-];
+impl Contradiction {
+    /// Whether no function can act upon it: none gets the event, or none can parse it, or nothing that counts is
+    /// different, or it is about an order of its own.
+    fn is_powerless(self) -> bool {
+        matches!(self, Source | Sum | NewSchema | NewFields | NewValue | UnknownOrder)
+    }
+
+    /// Whether it occurs in a run with services besides the order process.
+    ///
+    /// These pass on what an event states: the ledger its total, lines, customer and reason, an invoice its lines and
+    /// its customer, a webhook its total and reason. They have no record of their own to compare that with, and trust
+    /// whoever may publish under the source that owns the event. None of them reads the payment method, and none
+    /// subscribes to the settlement of a reservation.
+    fn is_harmless_to_services(self) -> bool {
+        self.is_powerless() || matches!(self, PaymentMethod | Settlement)
+    }
+}
 
 /// The order as a fact states it; `None` if the fact does not contain it.
 pub fn stated_order(fact: &Fact) -> Option<&OrderDetails> {
@@ -112,7 +115,10 @@ pub fn may_contradict(world: &Arc<World>, event: &Event) {
     if world.contradict.is_none() && !world.sim.should_inject(|rates| rates.contradict) {
         return;
     }
-    let (any, is_late) = world.sim.random(|rng| (ALL[rng.usize(0..ALL.len())], rng.u8(0..4) == 0));
+    let is_alone = world.services.is_empty();
+    let kinds = Contradiction::VARIANTS.iter().filter(|kind| is_alone || kind.is_harmless_to_services());
+    let kinds: Vec<Contradiction> = kinds.copied().collect();
+    let (any, is_late) = world.sim.random(|rng| (kinds[rng.usize(0..kinds.len())], rng.u8(0..4) == 0));
     let what = world.contradict.unwrap_or(any);
     let delay = world.sim.random_delay(if is_late { LONG_DELAY } else { USUAL_DELAY });
     let (world, event) = (Arc::clone(world), event.clone());
@@ -146,6 +152,9 @@ fn contradict(world: &Arc<World>, event: Event, what: Contradiction, waits: u32)
             (subject, serde_json::from_value::<OrderDetails>(changed["data"]["order"].clone()))
     {
         world.observed.foreign_order(order, details);
+        if let Ok(event) = serde_json::from_value(changed.clone()) {
+            world.services.iter().for_each(|service| service.published(world, &event));
+        }
     }
     world.deliver_to_subscribers(name, text("source"), &changed);
 }
@@ -262,8 +271,7 @@ fn change_lines(data: &mut Value, change: impl FnOnce(&mut Value) -> Option<()>)
 
 /// Whether the records exist that the services go by when they receive the contradiction.
 fn is_decided(world: &World, event: &Event, what: Contradiction) -> bool {
-    // No function gets these, or they cannot be parsed, or nothing that counts is different.
-    if matches!(what, Source | Sum | NewSchema | NewFields | NewValue | UnknownOrder) {
+    if what.is_powerless() {
         return true;
     }
     let id = event.subject;

@@ -20,7 +20,7 @@ use crate::lambda;
 use crate::ports::now;
 use crate::services;
 pub use crate::setup::Setup;
-use crate::sim::Sim;
+use crate::sim::{Call, Sim};
 use crate::staff;
 use crate::webhooks;
 use crate::wiring::Wiring;
@@ -47,9 +47,9 @@ pub struct Outcome {
     pub violations: Vec<String>,
     /// The trace, if one was recorded.
     pub trace: Vec<String>,
-    /// The names of the calls by the functions and clients, in their order: the first has the number 1. Without the
-    /// reads of the settled orders, which no fault can reach.
-    pub calls: Vec<&'static str>,
+    /// The calls by the functions and clients, in their order: the first has the number 1. Without the reads of the
+    /// settled orders, which no fault can reach.
+    pub calls: Vec<Call>,
     /// The number of orders by final status.
     pub order_statuses: BTreeMap<OrderStatus, u32>,
     /// The state of the system at the end.

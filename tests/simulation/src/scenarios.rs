@@ -9,6 +9,8 @@ use domain::payment::PaymentState;
 use crate::clients::OrderRequest;
 use crate::publisher::Contradiction;
 use crate::run::{Outcome, Setup};
+use crate::services;
+use crate::sim::Call;
 
 /// A run whose end is known.
 #[derive(Debug, Clone)]
@@ -18,7 +20,8 @@ pub struct Scenario {
     /// The run without faults.
     pub setup: Setup,
     /// The ends that are right, as [`end`] describes them. The first one is the end without faults; an order
-    /// that is cancelled while it is charged has more than one.
+    /// that is cancelled while it is charged has more than one. None if only the invariants count: a fault may change
+    /// how many orders a client places.
     pub ends: Vec<&'static [&'static str]>,
 }
 
@@ -88,6 +91,26 @@ pub fn all() -> Vec<Scenario> {
         contradicted,
         scenario("too late to cancel", enough, vec![cancelled_after(3000.0)], &[PAID]),
     ]
+}
+
+/// Returns a scenario of each service besides the order process, named like it.
+pub fn of_services() -> Vec<Scenario> {
+    let scenario = |service| {
+        // The clients of the others place their own orders, or none.
+        let has_order = matches!(service, "invoices" | "sales" | "search");
+        let requests = if has_order { vec![OrderRequest::simple()] } else { Vec::new() };
+        let setup = Setup { services: vec![service], ..Setup::without_faults([5, 5], requests) };
+        Scenario { name: service, setup, ends: if has_order { vec![PAID] } else { Vec::new() } }
+    };
+    services::optional().map(scenario).collect()
+}
+
+impl Scenario {
+    /// Whether a function of one of the services besides the order process makes this call.
+    pub(crate) fn is_of_service(&self, call: Call) -> bool {
+        let function = services::function(call.caller);
+        function.is_some_and(|function| self.setup.services.contains(&function.service.name()))
+    }
 }
 
 /// Describes the end of a run, without ids and times. An email is listed once: one whose response was lost may

@@ -49,11 +49,7 @@ impl Setup {
         let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed);
         let services = services::draw(&mut fastrand::Rng::with_seed(seed ^ 0x5e41));
         let is_short = rng.u8(0..4) == 0;
-        let mut rates = FaultRates::random(&mut rng, is_short);
-        // Only the services of the order process have a record to go by.
-        if !services.is_empty() {
-            rates.contradict = 0.0;
-        }
+        let rates = FaultRates::random(&mut rng, is_short);
         Self {
             seed,
             plan: Plan::Random(rates),

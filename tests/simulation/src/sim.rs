@@ -31,10 +31,19 @@ struct State {
     /// The faults of the run, and those that occur at the moment.
     setup: Plan,
     plan: Plan,
-    calls: Vec<&'static str>,
+    calls: Vec<Call>,
     invocations: u64,
     disturbed_until: Duration,
     trace: Option<Vec<String>>,
+}
+
+/// A call of a function or a client to a dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// The binary name of the function, or the name of the client.
+    pub caller: &'static str,
+    /// The dependency and its operation, such as `provider.confirm`.
+    pub name: &'static str,
 }
 
 /// A call that failed or got no response.
@@ -128,8 +137,8 @@ impl Sim {
         lock(&self.state).trace.clone().unwrap_or_default()
     }
 
-    /// The names of the calls so far, in their order: the first has the number 1.
-    pub fn calls(&self) -> Vec<&'static str> {
+    /// The calls so far, in their order: the first has the number 1.
+    pub fn calls(&self) -> Vec<Call> {
         lock(&self.state).calls.clone()
     }
 
@@ -184,9 +193,9 @@ impl Sim {
     }
 
     /// Draws the number, the fault, and the latencies of the request and the response of the next call.
-    fn decide(&self, what: &'static str) -> (u64, Fault, Duration, Duration) {
+    fn decide(&self, call: Call) -> (u64, Fault, Duration, Duration) {
         let mut state = lock(&self.state);
-        state.calls.push(what);
+        state.calls.push(call);
         let number = u64::try_from(state.calls.len()).unwrap_or(u64::MAX);
         let State { rng, plan, .. } = &mut *state;
         let decided = match plan {
@@ -196,7 +205,7 @@ impl Sim {
                 (number, planned.map_or(Fault::None, |(_, fault)| *fault), USUAL_LATENCY, USUAL_LATENCY)
             }
             Plan::Random(rates) => {
-                let fault = rates.fault(what, rng);
+                let fault = rates.fault(call.name, rng);
                 let mut latency = || Duration::from_micros(rng.u64(100..=rates.latency));
                 (number, fault, latency(), latency())
             }
@@ -252,7 +261,7 @@ impl Caller {
         what: &'static str,
         effect: impl Fn() -> T + Send + 'static,
     ) -> Result<T, CallFailed> {
-        let (number, fault, there, back) = self.sim.decide(what);
+        let (number, fault, there, back) = self.sim.decide(Call { caller: self.function, name: what });
         let fault = match fault {
             Fault::Kill { takes_effect } if !self.killable => {
                 Fault::Hang { takes_effect, client_timeout: None }

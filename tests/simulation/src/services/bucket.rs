@@ -7,6 +7,7 @@ use bytes::Bytes;
 use platform::memory::Bucket;
 use platform::objects::{MultipartUpload, Object, ObjectStore, ObjectStream, Part};
 
+use crate::mutation::Mutation;
 use crate::ports::{Ports, now};
 
 /// A bucket of the world, called through [`Caller::call`](crate::sim::Caller::call).
@@ -59,7 +60,16 @@ impl BucketPort {
 #[async_trait]
 impl ObjectStore for BucketPort {
     async fn read(&self, key: &str, from: u64, etag: Option<&str>) -> anyhow::Result<Option<ObjectStream>> {
-        let (key, etag) = (key.to_owned(), etag.map(str::to_owned));
+        let (mut key, etag) = (key.to_owned(), etag.map(str::to_owned));
+        let world = &self.ports.world;
+        if world.has_mutation(Mutation::ForgetReportEmail) && key.ends_with("/mailed.json") {
+            return Ok(None);
+        }
+        if world.has_mutation(Mutation::DocumentOfAnotherOrder) && key.starts_with("invoices/") {
+            let kind = key.rsplit('.').next().unwrap_or_default().to_owned();
+            let mut keys = world.bucket(self.name).keys().into_iter();
+            key = keys.find(|it| it.starts_with("invoices/") && it.ends_with(&kind)).unwrap_or(key);
+        }
         self.call("bucket.read", move |bucket| now(bucket.read(&key, from, etag.as_deref()))).await
     }
 
@@ -91,7 +101,10 @@ impl ObjectStore for BucketPort {
     }
 
     async fn complete_upload(&self, upload: &MultipartUpload, parts: &[Part]) -> anyhow::Result<()> {
-        let (upload, parts) = (upload.clone(), parts.to_vec());
+        let (upload, mut parts) = (upload.clone(), parts.to_vec());
+        if self.ports.world.has_mutation(Mutation::ExportSkipsLastPart) && parts.len() > 1 {
+            parts.pop();
+        }
         let key = upload.key.clone();
         self.create("bucket.complete_upload", key, move |bucket| now(bucket.complete_upload(&upload, &parts)))
             .await

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Extension;
 use bytes::Bytes;
 use domain::fact::PaymentSucceeded;
 use domain::order::{Order, OrderStatus};
@@ -40,7 +41,8 @@ pub struct InvoiceService;
 pub struct Invoices {
     /// The table of issued invoices.
     table: InMemoryInvoices,
-    /// What is written although a condition does not hold, for [`Mutation::InvoiceNumberWithoutCondition`].
+    /// What is written although a condition does not hold, for [`Mutation::InvoiceNumberWithoutCondition`] and
+    /// [`Mutation::SecondInvoiceOfOrder`].
     unconditional: Mutex<Vec<Invoice>>,
     /// The orders of earlier days whose payments arrive together, so that their invoices compete for numbers.
     burst: Mutex<BTreeSet<OrderId>>,
@@ -80,6 +82,17 @@ impl Service for InvoiceService {
         });
     }
 
+    /// Issues an invoice for a payment that failed, for [`Mutation::InvoiceForFailedPayment`].
+    fn published(&self, world: &World, event: &Event) {
+        if let Fact::PaymentFailed(failed) = &event.fact
+            && world.has_mutation(Mutation::InvoiceForFailedPayment)
+        {
+            let order = failed.order.clone();
+            let fact = PaymentSucceeded { payment_intent: None, amount: order.total, order };
+            send_payment(world, &Event { fact: Fact::PaymentSucceeded(fact), ..event.clone() });
+        }
+    }
+
     /// Each customer reads the invoice until it arrives.
     fn finish(&self, world: &Arc<World>) {
         for order in world.orders.all().into_values().filter(|order| order.status() == OrderStatus::Paid) {
@@ -102,22 +115,29 @@ impl Service for InvoiceService {
     fn check(&self, world: &World) -> Vec<String> {
         let all = world.parts.invoices.all();
         let mut found = Vec::new();
-        for order in world.orders.all().into_values() {
-            let issued: Vec<&Invoice> = all.iter().filter(|invoice| invoice.order_id == order.id).collect();
+        let payments = world.payments.all();
+        let own = world.orders.all().into_values().map(|order| {
             let is_paid = order.status() == OrderStatus::Paid;
+            (order.id, order.details, is_paid)
+        });
+        // Other order services publish no status.
+        let foreign = world.observed.foreign_orders().into_iter().map(|(id, details)| {
+            let payment = payments.get(&id).map(|payment| &payment.state);
+            (id, details, matches!(payment, Some(PaymentState::Succeeded { .. })))
+        });
+        for (order, details, is_paid) in own.chain(foreign) {
+            let issued: Vec<&Invoice> = all.iter().filter(|invoice| invoice.order_id == order).collect();
             match issued.as_slice() {
-                [] if is_paid => found.push(format!("order {} is paid and has no invoice", order.id)),
+                [] if is_paid => found.push(format!("order {order} is paid and has no invoice")),
                 [] => {}
-                [invoice] if is_paid => found.extend(check_content(world, &order, invoice)),
+                [invoice] if is_paid => found.extend(check_content(world, &details, invoice)),
                 [invoice] => {
-                    let status = order.status();
-                    found
-                        .push(format!("order {} is {status:?} and has invoice {}", order.id, invoice.number));
+                    found.push(format!("order {order} is not paid and has invoice {}", invoice.number));
                 }
                 several => {
                     let numbers: Vec<String> =
                         several.iter().map(|invoice| invoice.number.to_string()).collect();
-                    found.push(format!("order {} has invoices {numbers:?}", order.id));
+                    found.push(format!("order {order} has invoices {numbers:?}"));
                 }
             }
         }
@@ -163,19 +183,22 @@ fn pay_earlier_orders(world: &Arc<World>) {
         let fact = PaymentSucceeded { payment_intent: None, amount: order.total, order };
         let cause = Cause { correlation_id, causation_id: None, traceparent: None };
         let event = Event::new(id, Fact::PaymentSucceeded(fact), world.sim.now(), cause);
-        let body = json!({ "detail-type": event.fact.name(), "detail": event }).to_string();
         lock(&world.parts.invoices.burst).insert(id);
         let wait = start.saturating_add(world.sim.random_delay(Duration::from_secs(1)));
         let later = Arc::clone(world);
-        world.sim.scheduler.schedule_in_flight(wait, move || later.send_to("issue-invoice", &body));
+        world.sim.scheduler.schedule_in_flight(wait, move || send_payment(&later, &event));
     }
 }
 
+fn send_payment(world: &World, event: &Event) {
+    world.send_to("issue-invoice", &World::message(event.fact.name(), &json!(event)));
+}
+
 /// The differences between an invoice and the order with its payment.
-fn check_content(world: &World, order: &Order, invoice: &Invoice) -> Vec<String> {
-    let details = &order.details;
+fn check_content(world: &World, details: &OrderDetails, invoice: &Invoice) -> Vec<String> {
+    let order = invoice.order_id;
     let date = |time: Timestamp| world.wiring.shop_time_zone.to_datetime(time).date();
-    let payment = world.payments.all().remove(&order.id).map(|payment| payment.state);
+    let payment = world.payments.all().remove(&order).map(|payment| payment.state);
     let (intent, paid_at) = match payment {
         Some(PaymentState::Succeeded { intent, at }) => (intent, Some(at)),
         _ => (None, None),
@@ -199,7 +222,7 @@ fn check_content(world: &World, order: &Order, invoice: &Invoice) -> Vec<String>
     ]
     .into_iter()
     .filter(|(_, is_same)| !is_same)
-    .map(|(what, _)| format!("invoice {} of order {} differs in {what}", invoice.number, order.id))
+    .map(|(what, _)| format!("invoice {} of order {order} differs in {what}", invoice.number))
     .collect()
 }
 
@@ -216,6 +239,11 @@ async fn read(ports: &Ports, order: &Order, media_type: &'static str) -> bool {
     if status == StatusCode::OK {
         let language = Language::from_preference(customer.language.as_ref()).code();
         let text = String::from_utf8_lossy(&body);
+        let issued = now(world.parts.invoices.table.get(order.id)).ok().flatten();
+        let number = issued.map(|invoice| invoice.number.to_string());
+        if media_type == "text/html" && !number.is_some_and(|number| text.contains(&number)) {
+            world.report_violation(format!("the invoice of order {} has another number", order.id));
+        }
         if media_type == "text/html" && !text.contains(&format!("lang=\"{language}\"")) {
             world.report_violation(format!("the invoice of order {} is not in {language}", order.id));
         }
@@ -273,7 +301,13 @@ fn render_invoice(ports: &Ports) -> Handler {
         invoices: Arc::new(ports.clone()),
         objects: Arc::new(ports.bucket("DocumentsBucket")),
     };
-    Handler::api(ports, invoices::api::router(api))
+    let mut router = invoices::api::router(api);
+    if ports.world.has_mutation(Mutation::InvoiceShownToAnyone) {
+        let scopes = [Scope::OrdersRead].into_iter().collect();
+        let staff = "staff".parse().map(|id| Caller::User { id, is_staff: true, scopes });
+        router = router.layer(Extension(staff.unwrap_or(Caller::Anonymous)));
+    }
+    Handler::api(ports, router)
 }
 
 #[async_trait]
@@ -291,15 +325,21 @@ impl InvoicesPort for Ports {
     }
 
     async fn put(&self, invoice: &Invoice) -> anyhow::Result<PutResult> {
-        let invoice = invoice.clone();
+        let mut invoice = invoice.clone();
+        if self.world.has_mutation(Mutation::InvoiceWithoutLanguage) {
+            invoice.buyer.language = None;
+        }
         self.read("invoices.put", move |world| {
             if world.sim.should_inject(|rates| rates.conflict) {
                 return Ok(PutResult::NumberConflict);
             }
             let result = now(world.parts.invoices.table.put(&invoice))?;
-            if result == PutResult::NumberConflict
-                && world.has_mutation(Mutation::InvoiceNumberWithoutCondition)
-            {
+            let ignored = match result {
+                PutResult::NumberConflict => Mutation::InvoiceNumberWithoutCondition,
+                PutResult::OrderHasInvoice => Mutation::SecondInvoiceOfOrder,
+                PutResult::Written => return Ok(result),
+            };
+            if world.has_mutation(ignored) {
                 lock(&world.parts.invoices.unconditional).push(invoice.clone());
                 return Ok(PutResult::Written);
             }

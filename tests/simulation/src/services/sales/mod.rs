@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use domain::{Event, OrderId};
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use platform::lock;
 use platform::publisher::NoPublisher;
 use sales::adapters::memory::{InMemoryExports, InMemoryLedger};
@@ -25,6 +26,7 @@ use serde_json::json;
 
 use super::handler::Handler;
 use super::{Assemble, Service};
+use crate::mutation::Mutation;
 use crate::ports::Ports;
 use crate::queue::DeadLetter;
 use crate::world::World;
@@ -48,6 +50,8 @@ pub struct Sales {
     published: Mutex<Vec<Event>>,
     /// The emails about reports.
     mails: Mutex<Vec<Mail>>,
+    /// The days about which an email had been sent when an invocation of `daily-report` began, by its number.
+    mailed: Mutex<BTreeMap<u64, BTreeSet<String>>>,
     /// The day of the report that the last morning brings.
     report_day: Mutex<Option<Date>>,
     /// The exports that are done.
@@ -141,6 +145,13 @@ fn export_orders(ports: &Ports) -> Handler {
 }
 
 fn daily_report(ports: &Ports) -> Handler {
+    let days = ports
+        .world
+        .bucket(BUCKET)
+        .keys()
+        .into_iter()
+        .filter_map(|key| Some(key.strip_prefix("reports/")?.strip_suffix("/mailed.json")?.to_owned()));
+    lock(&ports.world.parts.sales.mailed).insert(ports.caller.invocation, days.collect());
     let mail = MailSettings {
         mailer: Arc::new(ports.clone()),
         links: links(ports),
@@ -151,7 +162,11 @@ fn daily_report(ports: &Ports) -> Handler {
         files: Arc::new(ports.bucket(BUCKET)),
         mail: Some(mail),
         clock: Arc::new(ports.caller.clone()),
-        zone: ports.world.wiring.shop_time_zone.clone(),
+        zone: if ports.world.has_mutation(Mutation::ReportInUtc) {
+            TimeZone::UTC
+        } else {
+            ports.world.wiring.shop_time_zone.clone()
+        },
         shop: "The Tea Shop".to_owned(),
     })
 }

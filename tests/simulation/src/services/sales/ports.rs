@@ -116,8 +116,9 @@ impl LinkSecret for Ports {
 #[async_trait]
 impl Mailer for Ports {
     async fn send(&self, mail: &Mail) -> anyhow::Result<()> {
-        let mail = mail.clone();
+        let (mail, invocation) = (mail.clone(), self.caller.invocation);
         self.read("report_mailer.send", move |world| {
+            super::rules::check_email(world, invocation, &mail);
             lock(&world.parts.sales.mails).push(mail.clone());
             Ok(())
         })

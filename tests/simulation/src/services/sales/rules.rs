@@ -4,40 +4,44 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::order::Order;
-use domain::{Event, Fact, OrderId, SYNTHETIC_CUSTOMER_ID, ShortageKind};
+use domain::{Event, Fact, OrderDetails, OrderId, SYNTHETIC_CUSTOMER_ID, ShortageKind};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use platform::lock;
 use sales::export::{Export, Format, State};
 use sales::ledger::sale::{Paid, PlacedOrder, Rejected, Sale, Timestamped, Voided};
 use sales::report::ReportFile;
+use sales::report::store::Mail;
 use serde_json::Value;
 
 use super::BUCKET;
 use crate::world::World;
 
-/// The sales that the ledger has to contain: those of earlier days, and one for each order.
+/// The sales that the ledger has to contain: those of earlier days, and one for each order, also of other order
+/// services.
 pub(super) fn expected_sales(world: &World) -> BTreeMap<OrderId, Sale> {
     let published = lock(&world.parts.sales.published);
     let mut expected = lock(&world.parts.sales.history).clone();
     // The health check buys nothing.
     let is_synthetic = |order: &Order| order.details.customer.id.as_str() == SYNTHETIC_CUSTOMER_ID;
     for (id, order) in world.orders.all().into_iter().filter(|(_, order)| !is_synthetic(order)) {
-        expected.insert(id, expected_sale(&order, &published));
+        expected.insert(id, expected_sale(id, &order.details, &published));
+    }
+    for (id, details) in world.observed.foreign_orders() {
+        expected.insert(id, expected_sale(id, &details, &published));
     }
     expected
 }
 
 /// The sale of an order: what it was placed with, and the earliest time at which each fact was published.
-fn expected_sale(order: &Order, published: &[Event]) -> Sale {
+fn expected_sale(order: OrderId, details: &OrderDetails, published: &[Event]) -> Sale {
     fn first<T>(events: &[&Event], pick: impl Fn(&Fact) -> Option<T>) -> Option<Timestamped<T>> {
         let found = events.iter().filter_map(|event| Some((event.time, pick(&event.fact)?)));
         found.min_by_key(|(at, _)| *at).map(|(at, value)| Timestamped { at, value })
     }
-    let events: Vec<&Event> = published.iter().filter(|event| event.subject == order.id).collect();
-    let details = &order.details;
+    let events: Vec<&Event> = published.iter().filter(|event| event.subject == order).collect();
     Sale {
-        order_id: order.id,
+        order_id: order,
         order: PlacedOrder {
             customer_id: details.customer.id.clone(),
             customer_name: details.customer.name.clone(),
@@ -150,6 +154,15 @@ pub(super) fn check_report(world: &World) -> Vec<String> {
         }
     }
     found
+}
+
+/// An invocation that begins when the email about a day is recorded as sent sends it only if the figures have changed.
+pub(super) fn check_email(world: &World, invocation: u64, mail: &Mail) {
+    let mailed = lock(&world.parts.sales.mailed).get(&invocation).cloned().unwrap_or_default();
+    let is_repeated = mailed.iter().any(|day| mail.text.contains(&format!("/reports/{day}/")));
+    if is_repeated && !mail.subject.starts_with("Corrected") {
+        world.report_violation(format!("the email “{}” was sent before", mail.subject));
+    }
 }
 
 /// The pieces and the revenue of all rows of a report, in minor units.
