@@ -150,12 +150,12 @@ fn reservation() -> Result<Edges> {
         state.as_ref().map_or(NONE.to_owned(), |reservation| reservation.state.name().to_owned())
     };
     Ok(explore(None, name, |stored| {
-        let stored = stored.as_ref();
+        let (stored, now) = (stored.as_ref(), Timestamp::UNIX_EPOCH);
         [
-            ("reserve", reservation::reserve(stored, id(), &details.lines, &in_stock(9))),
-            ("reserve (out of stock)", reservation::reserve(stored, id(), &details.lines, &in_stock(0))),
-            ("commit", reservation::commit(stored, id())),
-            ("release", reservation::release(stored, id())),
+            ("reserve", reservation::reserve(stored, id(), &details.lines, &in_stock(9), now)),
+            ("reserve (out of stock)", reservation::reserve(stored, id(), &details.lines, &in_stock(0), now)),
+            ("commit", reservation::commit(stored, id(), now)),
+            ("release", reservation::release(stored, id(), now)),
         ]
         .into_iter()
         .filter_map(|(label, decision)| match decision {
