@@ -9,6 +9,7 @@
 //! | [`template`] | the parsed template: resources, the permissions of roles, the participants of the order process |
 //! | [`functions`] | checks that functions, binaries, sample events and log groups match |
 //! | [`queues`] | checks that no event is lost on its way to a function, and that dead letters raise an alarm |
+//! | [`metrics`] | checks that an alarm can fire, and the counts in the table of costs |
 //! | [`idempotency`] | checks that claims on effects are kept for as long as a message can be redelivered |
 //! | [`permissions`] | checks that each function has least privilege |
 //! | [`usage`] | checks that the granted permissions are exactly those that the adapters' calls need |
@@ -30,6 +31,7 @@ pub mod documents;
 pub mod events;
 pub mod functions;
 pub mod idempotency;
+pub mod metrics;
 pub mod modules;
 pub mod packages;
 pub mod permissions;

@@ -151,7 +151,7 @@ fn reservation() -> Result<Edges> {
     };
     let now = Timestamp::UNIX_EPOCH;
     Ok(explore(None, name, |stored| {
-        let stored = stored.as_ref();
+        let (stored, now) = (stored.as_ref(), Timestamp::UNIX_EPOCH);
         [
             ("reserve", reservation::reserve(stored, id(), &details.lines, &in_stock(9), now)),
             ("reserve (out of stock)", reservation::reserve(stored, id(), &details.lines, &in_stock(0), now)),

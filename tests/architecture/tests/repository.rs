@@ -5,7 +5,7 @@ use anyhow::Result;
 use architecture::template::Template;
 use architecture::workspace::{Workspace, root, samples, selected_features};
 use architecture::{
-    Violations, catalogue, contracts, documents, events, functions, idempotency, modules, packages,
+    Violations, catalogue, contracts, documents, events, functions, idempotency, metrics, modules, packages,
     permissions, personal_data, queues, requests, services, usage, words,
 };
 
@@ -41,6 +41,16 @@ fn each_queue_has_a_monitored_dead_letter_queue() -> Result<()> {
     assert_none(&queues::belong_to_one_function(&template));
     assert_none(&queues::dead_letters_raise_alarms(&template));
     assert_none(&queues::are_monitored(&template));
+    Ok(())
+}
+
+#[test]
+fn each_alarm_can_fire_and_is_counted() -> Result<()> {
+    let (template, workspace) = (Template::of_repository()?, Workspace::of_repository()?);
+    assert_none(&metrics::alarms_have_metrics(&template, &workspace));
+    assert_none(&metrics::functions_have_a_namespace(&template, &workspace));
+    let costs = std::fs::read_to_string(root().join("docs/DEPLOY.md"))?;
+    assert_none(&metrics::costs_are_counted(&template, &workspace, &costs));
     Ok(())
 }
 

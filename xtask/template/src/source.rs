@@ -214,6 +214,12 @@ impl Function {
             id,
         };
         function.finish()?;
+        ensure!(
+            read.alarm.is_none() || read.trigger.has_dead_letters(),
+            "{}: remove Alarm: it words the alarm of the dead-letter queue, and a function with the trigger Api or Invoke \
+             has none. Define an AWS::CloudWatch::Alarm under Resources",
+            read.id
+        );
         Ok(read)
     }
 }

@@ -138,6 +138,10 @@ fn an_invalid_block_is_rejected() -> Result<()> {
             "    Publishes: [payment.refunded]\n",
             "an observer must subscribe to events and must not publish any",
         ),
+        (
+            "  Greet:\n    Description: Greets\n    Invoke: true\n    Alarm: greet failed.\n",
+            "Greet: remove Alarm: it words the alarm of the dead-letter queue",
+        ),
     ];
     for (line, message) in invalid_lines {
         let folder = tempfile::tempdir()?;

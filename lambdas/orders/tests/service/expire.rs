@@ -220,8 +220,13 @@ async fn a_failure_on_a_page_in_the_middle_loses_nothing_that_was_found_before()
     assert!(failing.len() > 2, "{failing:?}");
     service.orders.next_page_failures.fail_next(1);
 
+    let unseen = &failing[1..];
+    let expected: Vec<_> = orders.iter().filter(|id| !unseen.contains(id)).cloned().collect();
     let error = run(&service, Value::Null).await.unwrap_err().to_string();
     assert!(error.starts_with("failures: 1;"), "{error}");
+    for count in ["open", "expired"] {
+        assert!(error.contains(&format!("{count}: {},", expected.len())), "{error}");
+    }
     let expired = async || {
         let mut expired: Vec<_> =
             cancellation_requests(&service).into_iter().map(|(order, _)| order).collect();
@@ -229,8 +234,6 @@ async fn a_failure_on_a_page_in_the_middle_loses_nothing_that_was_found_before()
         expired.dedup();
         expired
     };
-    let unseen = &failing[1..];
-    let expected: Vec<_> = orders.iter().filter(|id| !unseen.contains(id)).cloned().collect();
     assert_eq!(expired().await, expected);
     assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], unseen.len());
     assert_eq!(expired().await, orders);

@@ -8,7 +8,7 @@ use payments::provider::ProviderError;
 use platform::Failure;
 use uuid::Uuid;
 
-use crate::support::{cause, details, order_id};
+use crate::support::{cause, details, details_at, order_id};
 
 const OWNER: Uuid = Uuid::from_u128(7);
 
@@ -131,6 +131,18 @@ fn an_unknown_answer_to_any_request_decides_nothing() {
     assert!(matches!(retrieve.request, ProviderRequest::Retrieve(_)), "{retrieve:?}");
     let result = attempt.end(retrieve.answered(Err(unknown())));
     assert_undecided(&attempt, &result);
+}
+
+/// The first event of an order decides what is charged. Another one may be forged, or come from a faulty publisher.
+#[test]
+fn what_is_charged_is_in_the_record_whatever_a_later_event_says() {
+    let mut attempt = Attempt::new(Goal::Charge);
+    let create = attempt.request(Progress::Unread);
+    attempt.end(create.answered(Err(unknown()))).unwrap_err();
+    let recorded = std::mem::replace(&mut attempt.order, details_at("pm_card_mastercard", 9999));
+    let create = attempt.request(Progress::Unread);
+    let ProviderRequest::Create(intent) = create.request else { panic!("{create:?}") };
+    assert_eq!((intent.amount, intent.payment_method), (recorded.total, recorded.payment_method));
 }
 
 #[test]

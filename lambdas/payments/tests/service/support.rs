@@ -32,7 +32,7 @@ pub(crate) fn details(payment_method: &str) -> OrderDetails {
 }
 
 /// An order of two pieces at `unit_price` cents.
-fn details_at(payment_method: &str, unit_price: u32) -> OrderDetails {
+pub(crate) fn details_at(payment_method: &str, unit_price: u32) -> OrderDetails {
     serde_json::from_value(json!({
         "customer": {"id": "cust-1", "name": "Ada", "email": "ada@example.com"},
         "lines": [{"sku": "A", "quantity": 2, "unit_price": {"amount": unit_price, "currency": "EUR"}}],

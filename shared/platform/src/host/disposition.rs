@@ -1,4 +1,4 @@
-//! What becomes of a record whose handler has ended: the decisions of the hosts, without I/O. The model checker
+//! The decisions of the hosts on a record whose handler has ended, without I/O. The model checker
 //! (`tests/model`) makes them too.
 
 use std::time::Duration;

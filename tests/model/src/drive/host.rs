@@ -1,4 +1,4 @@
-//! The hosts, `relay-outbox` and the bus: what becomes of the message of an attempt and of the event that it publishes.
+//! The hosts, `relay-outbox` and the bus: the end of an attempt, and the publication of its event.
 
 use platform::host::disposition::Disposition;
 use platform::publisher::rejected_entries;
@@ -9,7 +9,7 @@ use crate::mutation::Mutation;
 use crate::state::{Attempt, EventKind, Function, Message, Saga, State, Work};
 
 impl Protocol {
-    /// Continues or ends an attempt. The shipped host decides what becomes of its message.
+    /// Continues or ends an attempt. The shipped host decides whether its message is delivered again.
     pub(super) fn conclude(&self, state: &mut State, at: usize, attempt: Attempt, next: Next) {
         let saga = &mut state.sagas[at];
         let failure = match next {

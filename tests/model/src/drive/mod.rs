@@ -2,7 +2,7 @@
 //! publish, and acknowledge.
 //!
 //! This module contains no rules: `domain` decides how a record changes, the services and `platform` decide the next
-//! call of an attempt, the event that it publishes, and what becomes of its message. The README says what is
+//! call of an attempt, the event that it publishes, and whether its message is delivered again. The README says what is
 //! transcribed.
 
 mod actions;
