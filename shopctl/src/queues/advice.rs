@@ -80,6 +80,7 @@ fn reserve(read: Option<&Reservation>, event: &Event) -> String {
         event.subject,
         &created.order.lines,
         &std::collections::BTreeMap::new(),
+        event.time,
     ) {
         Decision::Refuse(why) => format!("is rejected again: {why}"),
         Decision::Unchanged(_) | Decision::Write { .. } => match read.state {

@@ -149,7 +149,6 @@ fn reservation() -> Result<Edges> {
     let name = |state: &Option<Reservation>| {
         state.as_ref().map_or(NONE.to_owned(), |reservation| reservation.state.name().to_owned())
     };
-    let now = Timestamp::UNIX_EPOCH;
     Ok(explore(None, name, |stored| {
         let (stored, now) = (stored.as_ref(), Timestamp::UNIX_EPOCH);
         [

@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use anyhow::Context as _;
-use serde_json::Value;
 use shopctl::aws::{LOCAL_KEY, LOCAL_REGION};
 use shopctl::names;
 use terminal::{signals, ui};
