@@ -210,7 +210,7 @@ impl Run<'_> {
                 let placed_at = stored.value.details.placed_at;
                 progress.open = progress.open.saturating_add(1);
                 progress.oldest = Some(progress.oldest.map_or(placed_at, |oldest| oldest.min(placed_at)));
-                if placed_at < self.before {
+                if placed_at <= self.before {
                     self.expire(stored, &mut progress).await;
                 }
             }

@@ -222,11 +222,20 @@ mod tests {
         for bad in ["", "a b", "a/b", "ü", ".", "..", "...", &"x".repeat(41)] {
             assert!(bad.parse::<Sku>().is_err(), "{bad:?}");
         }
-        for good in [".a", "a.", "-", "_", "1..2"] {
+        for good in [".a", "a.", "-", "_", "1..2", &"x".repeat(40)] {
             assert!(good.parse::<Sku>().is_ok(), "{good:?}");
         }
         assert!("01890A5D-AC96-774B-BCCE-B302099A8057".parse::<OrderId>().is_ok());
         assert!("{01890a5d-ac96-774b-bcce-b302099a8057}".parse::<OrderId>().is_err());
+    }
+
+    #[test]
+    fn an_upload_id_is_written_in_one_way() {
+        let canonical = "01890a5d-ac96-774b-bcce-b302099a8057";
+        assert_eq!(canonical.parse::<UploadId>().unwrap().to_string(), canonical);
+        for other in [canonical.to_uppercase(), canonical.replace('-', ""), format!("{{{canonical}}}")] {
+            assert!(other.parse::<UploadId>().is_err(), "{other}");
+        }
     }
 
     #[test]

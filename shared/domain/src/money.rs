@@ -343,6 +343,25 @@ mod tests {
     }
 
     #[test]
+    fn a_tax_rate_is_stored_in_basis_points() {
+        let json = serde_json::to_value(TaxRate::from_percent("5.5").unwrap()).unwrap();
+        assert_eq!(json, serde_json::json!(550));
+        assert_eq!(serde_json::from_value::<TaxRate>(json).unwrap().basis_points(), 550);
+    }
+
+    #[test]
+    fn the_schema_lists_every_currency() {
+        let schema = schemars::schema_for!(Currency);
+        let codes = schema.get("enum").and_then(serde_json::Value::as_array).unwrap();
+        for code in codes {
+            assert!(serde_json::from_value::<Currency>(code.clone()).is_ok(), "{code}");
+        }
+        for code in ["AED", "EUR", "JPY", "KWD", "ZWL"] {
+            assert!(codes.contains(&code.into()), "{code}");
+        }
+    }
+
+    #[test]
     fn invalid_money_is_rejected() {
         for bad in [
             r#"{"amount":-1,"currency":"EUR"}"#,

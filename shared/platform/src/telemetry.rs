@@ -70,12 +70,15 @@ where
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use serde_json::Value;
     use tracing::Instrument;
 
     use super::*;
+    use crate::failure::Failure;
     use crate::handler::Labels;
+    use crate::host::record::RecordOutcome;
     use crate::idempotency::{Idempotency, InMemoryIdempotencyStore, Key, OnUnknown, Task};
     use crate::memory::ManualClock;
     use crate::sync::lock;
@@ -164,6 +167,42 @@ mod tests {
         assert!(fields.values().all(|value| !value.is_object() && !value.is_array()), "{inside}");
         assert_eq!(outside["function"], "send-email");
         assert_eq!(outside.get("order_id"), None, "the fields of a span end with it");
+    }
+
+    /// Tools reconstruct the history of an order from these fields.
+    #[tokio::test]
+    async fn the_outcome_of_a_record_is_one_line() {
+        let lines = logged(LevelFilter::INFO, async {
+            let failure = Failure::reject("no stock");
+            let done = RecordOutcome {
+                published: vec!["order.created", "payment.failed"],
+                failure: None,
+                retry_in: None,
+                is_dead_letter: false,
+                duration: Duration::from_millis(7),
+            };
+            done.log();
+            let retry_in = Some(Duration::from_secs(2));
+            let published = Vec::new();
+            RecordOutcome { published, failure: Some(&failure), retry_in, is_dead_letter: true, ..done }
+                .log();
+        })
+        .await;
+        let [done, failed] = lines.as_slice() else { panic!("{lines:?}") };
+        for (line, name, value) in [
+            (done, "level", "INFO".into()),
+            (done, "outcome", "ok".into()),
+            (done, "published", "order.created,payment.failed".into()),
+            (done, "duration_ms", 7.into()),
+            (failed, "level", "WARN".into()),
+            (failed, "outcome", "reject".into()),
+            (failed, "reason", "no stock".into()),
+            (failed, "again_in_ms", 2000.into()),
+            (failed, "dead_letter", true.into()),
+            (failed, "duration_ms", 7.into()),
+        ] {
+            assert_eq!(line.get(name), Some::<&Value>(&value), "{name} in {line}");
+        }
     }
 
     /// Alarms need metrics, whichever log level an operator chooses.

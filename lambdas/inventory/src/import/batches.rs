@@ -285,3 +285,47 @@ impl AppliedBatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures::stream;
+
+    use super::*;
+
+    fn reader(chunks: Chunks) -> BatchReader {
+        let fields = ["sku", "name", "price", "currency", "quantity"].map(|name| name.as_bytes().to_vec());
+        let record = Record { line: 1, end: Position::START, fields: fields.to_vec(), defect: None };
+        let header = Header::parse(b',', &record).unwrap();
+        BatchReader::new(Source::new(chunks), header, Position::START)
+    }
+
+    /// A reader of a row without an end, in chunks of 1 MiB.
+    fn endless_row() -> BatchReader {
+        reader(stream::repeat(Bytes::from(vec![b'x'; 1024 * 1024])).map(Ok).boxed())
+    }
+
+    #[tokio::test]
+    async fn invalid_rows_fill_a_batch_too() {
+        let rows = Bytes::from("x\n".repeat(100));
+        let result = reader(stream::iter([Ok(rows)]).boxed()).next_batch(&|| false).await.unwrap();
+        let ReadResult::Batch(batch) = result else { panic!("no batch") };
+        assert_eq!((batch.rows.len(), batch.valid_count), (50, 0));
+    }
+
+    #[tokio::test]
+    async fn a_row_without_an_end_ends_the_import() {
+        let result = endless_row().next_batch(&|| false).await.unwrap();
+        assert!(matches!(result, ReadResult::RowTooLong { line: 1 }));
+    }
+
+    #[tokio::test]
+    async fn the_deadline_is_noticed_within_a_row() {
+        let checks = AtomicU32::new(0);
+        let is_past_deadline = || checks.fetch_add(1, Ordering::Relaxed) == 3;
+        let result = endless_row().next_batch(&is_past_deadline).await.unwrap();
+        assert!(matches!(result, ReadResult::DeadlinePassed));
+        assert_eq!(checks.into_inner(), 4);
+    }
+}

@@ -205,7 +205,18 @@ pub async fn write(
 
 #[cfg(test)]
 mod tests {
+    use super::super::records::Position;
     use super::*;
+
+    #[test]
+    fn the_size_of_the_rejected_rows_is_their_length_in_bytes() {
+        let record = Record { line: 2, end: Position::START, fields: vec![b"T-1".to_vec()], defect: None };
+        let mut rejected = RejectedRows::default();
+        assert_eq!(rejected.size(), 0);
+        rejected.add(None, false, &record, &RowError::new("price", "is missing"));
+        let row = b"2,price,is missing,T-1\r\n";
+        assert_eq!((rejected.text.as_slice(), rejected.size()), (row.as_slice(), row.len()));
+    }
 
     #[test]
     fn all_parts_except_the_last_have_the_minimum_size() {

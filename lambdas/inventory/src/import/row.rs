@@ -312,8 +312,7 @@ fn describe(defect: DefectKind) -> String {
 }
 
 fn parse_quantity(text: &str) -> Result<u32, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if is_number { text.parse().ok() } else { None };
+    let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     number
         .filter(|number| *number <= MAX_DELIVERY_QUANTITY)
         .ok_or_else(|| format!("must be a whole number from 0 to {MAX_DELIVERY_QUANTITY}, in digits only"))

@@ -14,6 +14,7 @@ use domain::{DeliveryId, Sku};
 use futures::stream::unfold;
 use inventory::adapters::memory::InMemoryImports;
 use inventory::import::ImportStock;
+use inventory::import::apply::BATCH_SIZE;
 use inventory::import::store::{Change, CurrentState, Stock};
 use platform::clock::SystemClock;
 use platform::memory::Bucket;
@@ -96,6 +97,7 @@ impl Stock for CountingStock {
     }
     async fn write(&self, _: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
         tokio::time::sleep(Duration::from_millis(15)).await;
+        assert!(changes.len() <= BATCH_SIZE, "{}", changes.len());
         let mut counts = lock(&self.0);
         *counts.entry("rows").or_default() += u64::try_from(changes.len()).unwrap();
         *counts.entry("transactions").or_default() += 1;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::fact::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided};
+use domain::fact::{OrderCreated, PaymentFailed, PaymentSucceeded, PaymentVoided, ReservationConfirmed};
 use domain::{Cause, DeclineReason, Event, Fact, OrderDetails, VoidReason};
 use inventory::adapters::HttpInventory;
 use inventory::client::Inventory;
+use inventory::command::Command;
 use inventory::reserve::ReserveInventory;
 use inventory::settle::SettleReservation;
 use jiff::{SignedDuration, Timestamp};
@@ -66,6 +67,19 @@ async fn handle(handler: &impl EventHandler, cause: &Event) -> Vec<&'static str>
         assert_eq!(event.cause.correlation_id, cause.cause.correlation_id);
     }
     events.iter().map(|event| event.fact.name()).collect()
+}
+
+#[test]
+fn each_event_causes_its_command() {
+    let created = created();
+    let Fact::OrderCreated(order) = &created.fact else { panic!("{created:?}") };
+    assert_eq!(Command::of(&created.fact), Some(Command::Reserve(&order.order.lines)));
+    assert_eq!(Command::of(&paid().fact), Some(Command::Commit));
+    for unpaid in [failed(), voided()] {
+        assert_eq!(Command::of(&unpaid.fact), Some(Command::Release));
+    }
+    let order = details();
+    assert_eq!(Command::of(&Fact::ReservationConfirmed(ReservationConfirmed { order })), None);
 }
 
 #[tokio::test]

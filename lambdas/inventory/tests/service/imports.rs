@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use inventory::adapters::memory::{InMemoryImports, InMemoryInventory};
 use inventory::import::ImportStock;
+use inventory::import::sniff::check_is_text;
 use inventory::import::store::{Imports, ResumeQueue, Stock};
+use inventory::import::upload::UploadedFile;
 use inventory::product::Product;
 use inventory::store::{DeliveryOutcome, Products};
 use jiff::SignedDuration;
@@ -59,7 +61,7 @@ impl World {
         json!({"detail-type": "Object Created", "detail": {"object": {"key": key, "etag": etag.trim_matches('"')}}})
     }
 
-    async fn call(&self, message: &Value, injector: &Arc<FaultInjector>) -> Result<(), Failure> {
+    pub(crate) async fn call(&self, message: &Value, injector: &Arc<FaultInjector>) -> Result<(), Failure> {
         self.function(injector)
             .handle_message(message.clone(), TIME)
             .await
@@ -124,7 +126,7 @@ async fn a_spreadsheet_export_is_imported() {
     );
     let cup = world.product("T-2").unwrap();
     assert_eq!((cup.tax_rate, cup.available, cup.price.to_string()), (None, 0, "900 JPY".into()));
-    assert_eq!(world.rejected(), "");
+    assert_eq!((world.rejected().as_str(), &world.summary()["rejected_file"]), ("", &Value::Null));
 }
 
 #[tokio::test]
@@ -137,6 +139,9 @@ async fn invalid_files_are_refused_with_the_reason() {
         (b"\n\r\n".to_vec(), "the first line must name the columns"),
         (utf_16, "UTF-16"),
         (with_bom, "UTF-16"),
+        // Without the byte order mark, neither could be told from other text.
+        (b"\xff\xfe\x46\x55\xc1\x54".to_vec(), "UTF-16"),
+        (b"\xfe\xff\x55\x46\x54\xc1".to_vec(), "UTF-16"),
         (big_endian, "UTF-16"),
         (b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), "gzip"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "PNG"),
@@ -158,6 +163,12 @@ async fn invalid_files_are_refused_with_the_reason() {
     }
     let (world, status, counts) = import(HEADER).await;
     assert_eq!((status.as_str(), counts, world.rejected()), ("imported", [0, 0, 0], String::new()));
+}
+
+#[test]
+fn a_quarter_of_nul_characters_at_every_other_place_is_not_utf_16() {
+    let text = |nuls: usize| [b"\0x".repeat(nuls), vec![b'x'; 100 - 2 * nuls]].concat();
+    assert!(check_is_text(&text(25)).is_ok() && check_is_text(&text(26)).is_err());
 }
 
 #[tokio::test]
@@ -245,15 +256,17 @@ async fn a_row_that_exceeds_the_maximum_stock_is_rejected() {
     let world = World::new();
     let offer = format!("{HEADER}T-1,Tea,1,EUR,19,1000000\n");
     world.handle(&world.upload("a.csv", offer).await).await;
-    for delivery in 0..999 {
+    for delivery in 0..998 {
         let (sku, delivery) = ("T-1".parse().unwrap(), format!("d-{delivery}").parse().unwrap());
         assert_eq!(
             world.inventory.record_delivery(&sku, &delivery, 1_000_000).await.unwrap(),
             DeliveryOutcome::Recorded
         );
     }
+    world.handle(&world.upload("b.csv", format!("{HEADER}\nT-1,Tea,1,EUR,19,1000000\n")).await).await;
+    assert_eq!(world.product("T-1").unwrap().available, 1_000_000_000, "the maximum");
     world
-        .handle(&world.upload("b.csv", format!("{HEADER}T-1,Tea,2,EUR,19,1\nT-2,Tea,1,EUR,,1\n")).await)
+        .handle(&world.upload("c.csv", format!("{HEADER}T-1,Tea,2,EUR,19,1\nT-2,Tea,1,EUR,,1\n")).await)
         .await;
     assert!(world.rejected().contains("the stock would exceed 1000000000 pieces"), "{}", world.rejected());
     assert_eq!(world.product("T-1").unwrap().price.to_string(), "1.00 EUR", "no part of the row is applied");
@@ -302,10 +315,15 @@ async fn duplicate_messages_are_not_processed_concurrently() {
 #[tokio::test]
 async fn messages_without_an_uploaded_file_are_poison() {
     let world = World::new();
-    for message in [json!({}), json!({"detail": {"object": {"key": "results/x", "etag": "1"}}})] {
+    let file = |key: &str| json!({"detail": {"object": {"key": key, "etag": "1"}}});
+    let too_long = format!("incoming/{}", "x".repeat(1016));
+    for message in
+        [json!({}), json!({"detail": {"object": {"key": "results/x", "etag": "1"}}}), file(&too_long)]
+    {
         assert!(matches!(world.call(&message, &FaultInjector::none()).await, Err(Failure::Poison(_))));
     }
-    let folder = json!({"detail": {"object": {"key": "incoming/2026/", "etag": "1"}}});
+    UploadedFile::from_message(&file(&too_long[..1024])).unwrap();
+    let folder = file("incoming/2026/");
     world.call(&folder, &FaultInjector::none()).await.unwrap();
     assert!(world.imports.all().is_empty());
 }
@@ -319,7 +337,7 @@ fn rows() -> impl Strategy<Value = String> {
         1 => Just("\"T-7\",\"a\nb\",1,EUR,19,1\n\n".to_owned()),
         1 => Just("T-8,\"Tea,1,EUR,19,1\n".to_owned()),
     ];
-    prop::collection::vec(row, 0..160).prop_map(|rows| format!("{HEADER}{}", rows.concat()))
+    prop::collection::vec(row, 0..160).prop_map(|rows| format!("\u{feff}{HEADER}{}", rows.concat()))
 }
 
 /// The observable results of a completed import.

@@ -1,10 +1,12 @@
-//! Runs of `import-stock` whose lease ends before their work.
+//! Runs of `import-stock` whose lease ends before their work, or that write at the same time as others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use domain::{DeliveryId, Sku};
+use inventory::adapters::memory::InMemoryInventory;
 use inventory::import::ImportStock;
 use inventory::import::progress::{Ending, Stage};
 use inventory::import::store::{Change, CurrentState, Stock};
@@ -33,6 +35,38 @@ impl Stock for SlowStock {
     async fn write(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
         Stock::write(self.world.inventory.as_ref(), file, changes).await
     }
+}
+
+/// A store in which the first write conflicts with another writer.
+struct ContendedStock {
+    inventory: Arc<InMemoryInventory>,
+    writes: AtomicU32,
+}
+
+#[async_trait]
+impl Stock for ContendedStock {
+    async fn read(&self, file: &DeliveryId, skus: &[Sku]) -> anyhow::Result<BTreeMap<Sku, CurrentState>> {
+        Stock::read(self.inventory.as_ref(), file, skus).await
+    }
+
+    async fn write(&self, file: &DeliveryId, changes: &[Change]) -> anyhow::Result<bool> {
+        if self.writes.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Ok(false);
+        }
+        Stock::write(self.inventory.as_ref(), file, changes).await
+    }
+}
+
+#[tokio::test]
+async fn after_a_conflict_each_row_is_written_on_its_own() {
+    let world = World::new();
+    let message = world.upload("a.csv", format!("{HEADER}T-1,Tea,1,EUR,19,5\nT-2,Tea,1,EUR,19,6\n")).await;
+    let stock =
+        Arc::new(ContendedStock { inventory: Arc::clone(&world.inventory), writes: AtomicU32::new(0) });
+    let function = ImportStock { stock: Arc::clone(&stock) as _, ..world.function(&FaultInjector::none()) };
+    function.handle_message(message, TIME).await.unwrap();
+    let available = ["T-1", "T-2"].map(|sku| world.product(sku).unwrap().available);
+    assert_eq!((available, stock.writes.load(Ordering::SeqCst)), ([5, 6], 3));
 }
 
 #[tokio::test]

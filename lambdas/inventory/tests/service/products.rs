@@ -1,6 +1,7 @@
 //! Products and deliveries.
 
 use http::StatusCode;
+use inventory::store::{DeliveryOutcome, Products};
 use platform::http::{Caller, Scope};
 use serde_json::{Value, json};
 
@@ -41,6 +42,23 @@ async fn a_delivery_is_recorded_once() {
         assert_eq!(refused.body["errors"][0]["pointer"], "/quantity", "{bad}");
     }
     assert_eq!(service.stock("TEA-001").await, [10, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_delivery_that_exceeds_the_maximum_stock_is_a_conflict() {
+    let service = Service::with_stock(&[("TEA-001", 1)]).await;
+    let sku = "TEA-001".parse().unwrap();
+    for number in 1..1000 {
+        let delivery = format!("d-{number}").parse().unwrap();
+        let recorded = service.tables.inner.record_delivery(&sku, &delivery, 1_000_000).await.unwrap();
+        assert_eq!(recorded, DeliveryOutcome::Recorded);
+    }
+    let last = service.put("/products/TEA-001/deliveries/last", json!({"quantity": 1_000_000})).await;
+    assert_eq!(
+        (last.status, &last.body["type"]),
+        (StatusCode::CONFLICT, &json!("urn:serverless-orders:problem:stock-too-large"))
+    );
+    assert_eq!(service.stock("TEA-001").await, [999_000_001, 0, 0]);
 }
 
 #[tokio::test]

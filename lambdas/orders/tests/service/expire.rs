@@ -79,6 +79,16 @@ async fn overdue_orders_are_expired_once() {
 }
 
 #[tokio::test]
+async fn an_order_expires_when_it_reaches_the_age() {
+    let service = Service::new();
+    service.create_order("a").await;
+    service.clock.advance(EXPIRE_AFTER - SignedDuration::from_secs(1));
+    assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], 0);
+    service.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(run(&service, Value::Null).await.unwrap()["expired"], 1);
+}
+
+#[tokio::test]
 async fn an_event_that_the_stream_missed_is_published() {
     let service = Service::new();
     service.create_order("a").await;

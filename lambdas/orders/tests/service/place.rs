@@ -32,10 +32,12 @@ async fn a_new_order_returns_201_and_its_location_and_adds_its_event_to_the_outb
 async fn the_same_key_and_body_return_the_original_order_and_response() {
     let service = Service::new();
     let first = service.place("key-1", &order()).await;
-    service.clock.advance(SignedDuration::from_hours(24));
+    service.clock.advance(SignedDuration::from_hours(7 * 24));
     let again = service.place("key-1", &order()).await;
     assert_eq!((again.status, &again.location, &again.text), (first.status, &first.location, &first.text));
     assert_eq!(service.orders.pending_events().len(), 1, "one order, one event");
+    service.clock.advance(SignedDuration::from_secs(1));
+    assert_ne!(service.place("key-1", &order()).await.id(), first.id(), "the key is stored for a week");
 }
 
 #[tokio::test]

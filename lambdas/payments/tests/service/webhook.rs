@@ -221,9 +221,9 @@ async fn invalid_signatures_do_not_cause_a_read_each() {
 
 #[tokio::test]
 async fn a_stack_without_a_secret_rejects_everything() {
-    let world = world("none yet");
+    let world = world("none stored-so-far whsec_");
     let body = event("evt_1", "payment_intent.succeeded");
-    for secret in ["none yet", "none", "yet", "", "whsec_"] {
+    for secret in ["none stored-so-far", "none", "stored-so-far", "", "whsec_"] {
         assert_eq!(world.send_signed(secret, &body).await, StatusCode::BAD_REQUEST, "{secret:?}");
     }
     *lock(&world.secret.text) = Some(OURS);

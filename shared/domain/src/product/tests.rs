@@ -1,5 +1,7 @@
 //! Tests of uploads.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -79,6 +81,44 @@ proptest! {
 fn a_pending_upload_replaces_no_image_and_has_no_event() {
     assert!(!upload(2).replaces(None));
     assert_eq!(upload(2).event(), None);
+}
+
+#[test]
+fn an_image_is_not_replaced_by_itself() {
+    let ready = upload(2).complete(ProcessingResult::Ready(image()), Timestamp::UNIX_EPOCH).unwrap();
+    assert!(ready.replaces(None) && ready.replaces(Some(upload(1).id)));
+    assert!(!ready.replaces(Some(ready.id)) && !ready.replaces(Some(upload(3).id)));
+}
+
+#[test]
+fn each_upload_has_its_own_event_id() {
+    let event = |number, result| {
+        upload(number).complete(result, Timestamp::UNIX_EPOCH).and_then(|upload| upload.event()).unwrap().id
+    };
+    let ready = |number| event(number, ProcessingResult::Ready(image()));
+    let rejected = |number| event(number, ProcessingResult::Rejected(RejectReason::Malware));
+    assert_eq!(ready(1), ready(1));
+    assert!(ready(1) != ready(2) && rejected(1) != rejected(2) && ready(1) != rejected(1));
+}
+
+#[test]
+fn renditions_have_the_documented_sizes_and_formats() {
+    let sides = RenditionSize::ALL.map(|size| (size.as_ref().to_owned(), size.max_side()));
+    assert_eq!(sides, [("full".into(), 1600), ("card".into(), 480), ("thumbnail".into(), 160)]);
+    let formats = [RenditionFormat::Webp, RenditionFormat::Jpeg]
+        .map(|format| (format.media_type(), format.extension()));
+    assert_eq!(formats, [("image/webp", "webp"), ("image/jpeg", "jpg")]);
+}
+
+#[test]
+fn each_rejection_has_its_own_explanation() {
+    use RejectReason::{
+        Expired, Malformed, Malware, NotAnImage, NotScannable, ScanFailed, TooLarge, TooManyPixels,
+    };
+    let all = [Malware, NotScannable, ScanFailed, TooLarge, TooManyPixels, NotAnImage, Malformed, Expired];
+    let explanations = BTreeSet::from(all.map(RejectReason::explanation));
+    assert_eq!(explanations.len(), all.len());
+    assert!(explanations.iter().all(|text| text.starts_with("The ") && text.ends_with('.')));
 }
 
 #[test]

@@ -4,7 +4,10 @@ use domain::fact::{
     CancellationRequested, OrderCreated, PaymentFailed, PaymentRefunded, PaymentReported, PaymentSucceeded,
     PaymentVoided, ReportedStatus, ReservationConfirmed, ReservationRejected, ReservationSettled,
 };
-use domain::{Cause, DeclineReason, Event, EventId, Fact, Shortage, ShortageKind, VoidReason};
+use domain::{
+    Cause, DeclineReason, Event, EventId, Fact, FactKind, ProductFactKind, Shortage, ShortageKind,
+    VoidReason, source_of,
+};
 use serde_json::{Value, json};
 
 use crate::sample::{cause, details, details_at, euros, order_id, sku, time};
@@ -162,6 +165,18 @@ fn the_same_fact_always_has_the_same_id() {
     }
     let different: std::collections::BTreeSet<EventId> = ids.iter().copied().collect();
     assert_eq!(different.len(), ids.len(), "each fact about an order has its own id");
+}
+
+#[test]
+fn each_type_has_the_service_that_publishes_it() {
+    for kind in FactKind::ALL {
+        assert_eq!(source_of(kind.name()), Some(kind.source()));
+    }
+    for kind in ProductFactKind::ALL {
+        assert_eq!(source_of(kind.name()), Some(kind.source()));
+    }
+    assert_eq!(source_of("payment.voided"), Some("payments"));
+    assert_eq!(source_of("order.exploded"), None);
 }
 
 #[test]

@@ -160,6 +160,14 @@ proptest! {
 }
 
 #[test]
+fn the_name_of_a_status_is_that_in_json() {
+    use OrderStatus::{Cancelled, Cancelling, Expired, Paid, PaymentFailed, Placed, Rejected, Reserved};
+    for status in [Placed, Reserved, Cancelling, Paid, Rejected, PaymentFailed, Cancelled, Expired] {
+        assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+    }
+}
+
+#[test]
 fn contradictory_outcomes_are_a_conflict_and_the_first_one_stays() {
     let outcomes =
         [paid(), failed(), rejected(), voided(VoidReason::CustomerRequest), voided(VoidReason::Expired)];

@@ -312,3 +312,28 @@ fn committed_stock_is_not_released_and_released_stock_is_not_committed() {
     assert_eq!(commit(Some(&committed), order_id(1), time(9)), Decision::Unchanged(committed));
     assert_eq!(release(Some(&released), order_id(1), time(9)), Decision::Unchanged(released));
 }
+
+/// The lines that are confirmed are charged: they have to be those that are reserved.
+#[test]
+fn a_repeated_order_has_the_lines_that_are_reserved() {
+    let lines = |pieces| Lines::try_from(vec![line(sku(1), pieces, euros(PRICE))]).unwrap();
+    let plenty = stock(&[(1, 9, PRICE)]);
+    let held = written(reserve(None, order_id(1), &lines(2), &plenty, time(0)));
+    let committed = written(commit(Some(&held), order_id(1), time(1)));
+    for stored in [&held, &committed] {
+        let repeated = |pieces| reserve(Some(stored), order_id(1), &lines(pieces), &plenty, time(2));
+        assert_eq!(repeated(2), Decision::Unchanged(stored.clone()));
+        assert!(matches!(repeated(3), Decision::Refuse(_)), "{stored:?}");
+    }
+    let released = written(release(Some(&held), order_id(1), time(1)));
+    let late = reserve(Some(&released), order_id(1), &lines(3), &plenty, time(2));
+    assert_eq!(late, Decision::Unchanged(released), "nothing is charged");
+}
+
+#[test]
+fn the_name_of_a_state_is_that_in_json() {
+    let rejected = ReservationState::Rejected { shortages: Vec::new() };
+    for state in [ReservationState::Held, ReservationState::Committed, ReservationState::Released, rejected] {
+        assert_eq!(serde_json::to_value(&state).unwrap()["state"], state.name());
+    }
+}

@@ -211,6 +211,29 @@ mod tests {
         assert_eq!(preflight("https://evil.example").await.0, None);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_first_call_is_made_and_neither_its_failure_nor_its_duration_matters() {
+        let called = std::cell::Cell::new(0);
+        let count = || called.set(called.get() + 1);
+        warm_up(async {
+            count();
+            Ok(())
+        })
+        .await;
+        warm_up(async {
+            count();
+            Err::<(), _>(anyhow::anyhow!("unavailable"))
+        })
+        .await;
+        let start = tokio::time::Instant::now();
+        warm_up(async {
+            count();
+            std::future::pending::<anyhow::Result<()>>().await
+        })
+        .await;
+        assert_eq!((called.get(), start.elapsed()), (3, WARM_UP_TIMEOUT));
+    }
+
     #[test]
     fn origins_are_parsed_and_invalid_ones_are_errors() {
         assert!(with_cors(Router::new(), "https://a.example, https://b.example").is_ok());

@@ -244,6 +244,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::memory::ManualClock;
 
     #[test]
     fn only_sqs_records_are_messages() {
@@ -269,5 +270,20 @@ mod tests {
         assert_eq!(left(now + SignedDuration::from_secs(1)), Duration::ZERO);
         assert_eq!(left(now - SignedDuration::from_secs(60)), DEFAULT_TIMEOUT - DEADLINE_MARGIN);
         assert_eq!(time_left(&Context::default(), &SystemClock), DEFAULT_TIMEOUT - DEADLINE_MARGIN);
+        let mut context = Context::default();
+        context.deadline = 60_000;
+        let at = |millisecond| ManualClock::new(jiff::Timestamp::from_millisecond(millisecond).unwrap());
+        assert_eq!(time_left(&context, &at(60_000)), DEFAULT_TIMEOUT - DEADLINE_MARGIN, "it has passed");
+        assert_eq!(time_left(&context, &at(58_000)), Duration::from_millis(500));
+    }
+
+    #[test]
+    fn the_response_names_the_failed_messages() {
+        let response = batch_response(vec!["a".to_owned(), "b".to_owned()]);
+        let failures = serde_json::json!([{ "itemIdentifier": "a" }, { "itemIdentifier": "b" }]);
+        assert_eq!(
+            serde_json::to_value(response).unwrap(),
+            serde_json::json!({ "batchItemFailures": failures })
+        );
     }
 }

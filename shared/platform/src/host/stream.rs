@@ -214,3 +214,27 @@ impl<H: ChangeHandler> StreamHost<H> {
         sent.is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_stream_is_a_change_of_an_item() {
+        let mut event: Value =
+            serde_json::from_str(include_str!("../../../../events/relay-outbox.json")).unwrap();
+        let change = |event: &Value| {
+            Change::from(serde_json::from_value::<EventRecord>(event["Records"][0].clone()).unwrap())
+        };
+        let inserted = change(&event);
+        assert_eq!(inserted.sequence_number, "4421584500000000017450439091");
+        assert_eq!(inserted.keys, json!({ "event_id": "ac7f7ed7-2fc0-540d-9ad2-bd1675767dbd" }));
+        let image = inserted.new_image.as_ref().unwrap();
+        assert_eq!(image["created_at"], "2026-11-23T10:15:30Z");
+        assert_eq!(outbox_event(&inserted), image["event"].as_str().unwrap());
+        event["Records"][0]["eventName"] = json!("REMOVE");
+        assert_eq!(change(&event), Change { new_image: None, ..inserted });
+    }
+}

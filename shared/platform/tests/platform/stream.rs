@@ -66,6 +66,8 @@ async fn a_row_that_cannot_succeed_is_sent_to_the_dlq_and_skipped() {
     assert_eq!(host.handle_batch(rows, TIME, "lambda-1").await, None);
     assert_eq!(host.handler.handled(), [1, 3, 4].map(order_id));
     let dead_letters = queue.dead_letters();
+    let bodies: Vec<_> = dead_letters.iter().map(|dead_letter| dead_letter.body.as_str()).collect();
+    assert_eq!(bodies, [r#"{"correlationid":"request-2"}"#, &serde_json::to_string(&event(3)).unwrap()]);
     let sent: Vec<_> =
         dead_letters.iter().map(|l| (l.kind, l.function, l.correlation_id.as_deref())).collect();
     assert_eq!(

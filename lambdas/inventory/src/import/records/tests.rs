@@ -49,13 +49,29 @@ fn an_oversized_row_is_truncated_and_skipped() {
         (Some((1, DefectKind::TooLong)), TRUNCATED_BYTES)
     );
     assert_eq!(summaries(&found[1..]), [(2, "B|1".to_owned())]);
+    assert_eq!(records_from(&long, 1000, found[0].end), found[1..]);
     let wide = [vec![b','; 1000], b"x\nB,1\n".to_vec()].concat();
     let found = records(&wide, 1000);
     assert_eq!((defect(&found[0]), found.len()), (Some((1000, DefectKind::TooManyFields)), 2));
-    let longest = [vec![b'x'; MAX_ROW_BYTES - 1], b"\nB,1".to_vec()].concat();
+    for (commas, expected) in [(31, None), (32, Some((32, DefectKind::TooManyFields)))] {
+        let row = [vec![b','; commas], b"x\n".to_vec()].concat();
+        assert_eq!(defect(&records(&row, 1000)[0]), expected, "{commas}");
+    }
+    let longest = [vec![b'x'; 16 * 1024 - 1], b"\nB,1".to_vec()].concat();
     assert_eq!(records(&longest, 1000)[0].defect, None);
     let empty_columns = [b"A,1".to_vec(), vec![b','; 1000], b"\n".to_vec()].concat();
     assert_eq!(defect(&records(&empty_columns, 1000)[0]), None);
+}
+
+#[test]
+fn the_bytes_of_an_oversized_row_are_counted_while_it_is_skipped() {
+    let mut reader = RecordReader::new(b',', Position::START);
+    let text = [b"A,1\n".to_vec(), vec![b'x'; 2 * MAX_ROW_BYTES]].concat();
+    let mut input = text.as_slice();
+    assert!(reader.next(&mut input).is_some());
+    assert_eq!((reader.line(), reader.skipped_bytes()), (2, 0));
+    assert_eq!(reader.next(&mut input), None);
+    assert_eq!((reader.line(), reader.skipped_bytes()), (2, 2 * 16 * 1024));
 }
 
 #[test]

@@ -4,15 +4,16 @@
 mod attempt;
 mod world;
 
-use domain::VoidReason;
-use domain::payment::{Goal, PaymentState};
+use domain::payment::{Ending, Goal, Payment, PaymentState, ProviderObservation, Request, Step, decide};
+use domain::{Attempt, PaymentIntentId, VoidReason};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
+use uuid::Uuid;
 
 use self::attempt::{Driver, Invocation, LEASE};
 use self::world::{Card, Fault, World};
-use crate::sample::cases;
+use crate::sample::{cases, cause, details, order_id, time};
 
 /// An action in the model.
 #[derive(Debug, Clone)]
@@ -211,4 +212,55 @@ fn an_order_of_nothing_is_paid_without_a_payment_intent_unless_it_is_voided_firs
     settle(&mut voided, Goal::Void(VoidReason::CustomerRequest));
     settle(&mut voided, Goal::Charge);
     assert!(matches!(voided.state(), PaymentState::Voided { .. }));
+}
+
+fn attempt(owner: u128) -> Attempt {
+    Attempt { owner: Uuid::from_u128(owner), now: time(5), lease_duration: LEASE }
+}
+
+fn intent(id: &str) -> PaymentIntentId {
+    id.parse().unwrap()
+}
+
+/// A record with the PaymentIntent `pi_1`, leased by the first attempt.
+fn charging(ending: Option<Ending>) -> Payment {
+    let state = PaymentState::Charging {
+        lease: attempt(1).lease(),
+        attempt: 1,
+        intent: Some(intent("pi_1")),
+        ending,
+    };
+    Payment { order_id: order_id(1), order: details(), cause: cause(), version: 2, state }
+}
+
+#[test]
+fn a_payment_intent_is_confirmed_at_once_only_if_it_is_new_in_the_record_and_to_be_charged() {
+    let decided = |ending: Option<Ending>, created: &str| {
+        let payment = charging(ending);
+        let request = Request { order_id: payment.order_id, order: &payment.order, cause: &payment.cause };
+        let observation = ProviderObservation::Created(intent(created));
+        decide(Some(&payment), Goal::Charge, &observation, &request, &attempt(1))
+    };
+    let confirm = Step::Confirm { intent: intent("pi_1"), idempotency_key: "pi_1/confirm/1".to_owned() };
+    assert_eq!(decided(None, "pi_1"), confirm);
+    let retrieve = Step::Retrieve(intent("pi_1"));
+    assert_eq!(decided(None, "pi_2"), retrieve, "another one was created");
+    assert_eq!(decided(Some(Ending::Void(VoidReason::Expired)), "pi_1"), retrieve, "it is to be voided");
+}
+
+#[test]
+fn only_the_owner_of_a_lease_releases_it() {
+    let payment = charging(None);
+    assert_eq!(payment.release_lease(&attempt(2)), None);
+    let released = payment.release_lease(&attempt(1)).unwrap();
+    let PaymentState::Charging { lease, .. } = released.state else { panic!("{released:?}") };
+    assert_eq!((released.version, lease.owner, lease.expires_at), (3, attempt(1).owner, time(5)));
+}
+
+#[test]
+fn a_payment_is_in_progress_with_the_payment_intent_in_its_record() {
+    let payment = charging(None);
+    assert!(payment.is_charging(&intent("pi_1")) && !payment.is_charging(&intent("pi_2")));
+    let state = PaymentState::Succeeded { intent: Some(intent("pi_1")), at: time(5) };
+    assert!(!Payment { state, ..payment }.is_charging(&intent("pi_1")), "it has ended");
 }

@@ -1,6 +1,10 @@
 //! Unusual events, and responses of every kind.
 
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::get;
 use serde_json::json;
+use tower::ServiceExt;
 
 use super::*;
 
@@ -138,6 +142,23 @@ fn invalid_requests_are_refused_and_unusual_ones_are_accepted() {
     for fields in accepted {
         assert!(!is_refused(&with(fields.clone())), "{fields}");
     }
+}
+
+#[tokio::test]
+async fn a_refused_request_gets_its_problem_whatever_its_path() {
+    let app = Router::new().route("/orders", get(|| async { "listed" })).layer(from_fn(refuse));
+    let respond = async |fields: Value| app.clone().oneshot(with(fields)).await.unwrap().into_parts();
+    for path in ["/orders", "/nothing"] {
+        let (parts, body) = respond(json!({ "httpMethod": "GE T", "path": path })).await;
+        assert_eq!(parts.status, 400, "{path}");
+        let problem: Value = serde_json::from_slice(&to_bytes(body, usize::MAX).await.unwrap()).unwrap();
+        assert_eq!(problem["detail"], "The method is not an HTTP method.");
+    }
+    let (parts, body) = respond(json!({ "httpMethod": "GET", "path": "/orders" })).await;
+    assert_eq!(
+        (parts.status.as_u16(), to_bytes(body, usize::MAX).await.unwrap().as_ref()),
+        (200, b"listed".as_slice())
+    );
 }
 
 #[test]
