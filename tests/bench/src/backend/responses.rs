@@ -207,7 +207,10 @@ fn is_dead_letter(message: &Value) -> bool {
 
 fn inventory(method: &Method, path: &[&str], body: &Value) -> Option<Value> {
     let reservation = |order: &str, lines: Value, state: &str| {
-        Some(json!({ "order_id": order, "lines": lines, "state": state }))
+        let at = "2026-11-23T10:15:30Z";
+        Some(json!({
+            "order_id": order, "lines": lines, "created_at": at, "changed_at": at, "state": state,
+        }))
     };
     match (method, path) {
         (&Method::GET, ["products", sku]) => Some(json!({ "sku": sku, "name": "Darjeeling First Flush" })),
