@@ -65,7 +65,7 @@ pub enum PaymentStatus {
         owner: Owner,
         /// Whether the owner has released the lease.
         released: bool,
-        /// The stored PaymentIntent, as an index into [`Saga::intents`].
+        /// The stored PaymentIntent, as an index into [`Saga::intents`](super::Saga::intents).
         intent: Option<u8>,
         /// Set once the payment must not be charged any more.
         ending: Option<Ending>,
@@ -134,11 +134,11 @@ pub enum Email {
 }
 
 impl Email {
-    /// All emails, in the order of [`Saga::emails`].
+    /// All emails, in the order of [`Saga::emails`](super::Saga::emails).
     pub const ALL: [Self; 4] =
         [Self::Confirmation, Self::Rejection, Self::PaymentFailure, Self::Cancellation];
 
-    /// The index into [`Saga::emails`].
+    /// The index into [`Saga::emails`](super::Saga::emails).
     pub fn index(self) -> usize {
         match self {
             Self::Confirmation => 0,
