@@ -10,8 +10,11 @@ use crate::exclusive;
 async fn a_healthy_shop_reports_ok_publicly() {
     let (stack, _guard) = exclusive().await;
     stack.create_product(100, 1).await.unwrap();
-    let found = stack.invoke("CheckHealth", "{}").await.unwrap();
-    assert_eq!(found, json!({"healthy": true, "problems": [], "hanging": 0}));
+    let mut found = stack.invoke("CheckHealth", "{}").await.unwrap();
+    let missing = found["missing"].take();
+    assert_eq!(found, json!({"healthy": true, "problems": [], "hanging": 0, "missing": null}));
+    // The emulator does not know how old messages are.
+    assert!([json!([]), json!(["the ages of messages"])].contains(&missing), "{missing}");
 
     let response = stack.api(Method::GET, "/health", &[("authorization", "")], None).await.unwrap();
     let response = response.expect(StatusCode::OK).unwrap();
