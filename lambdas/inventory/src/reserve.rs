@@ -31,8 +31,8 @@ impl EventHandler for ReserveInventory {
 /// Returns the event that reports the state of the reservation after `event`, which created `order`. `None` if the
 /// order was voided before `event` arrived, or `event` is a late redelivery.
 ///
-/// The event has the time at which the stock was reserved, not of its publication: a subscriber that forgets ids after some time
-/// recognizes an event that is published again later by its age.
+/// The event has the time at which the stock was reserved, not of its publication: a subscriber that forgets ids after
+/// some time recognizes an event that is published again later by its age.
 pub fn outcome(event: &Event, order: &OrderDetails, reservation: Reservation) -> Option<Event> {
     let order = order.clone();
     let fact = match reservation.state {
