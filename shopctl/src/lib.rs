@@ -16,6 +16,7 @@ pub mod queues;
 pub mod stack;
 pub mod timeline;
 pub mod token;
+pub mod trace;
 mod verify;
 
 pub use commands::Command;

@@ -38,6 +38,18 @@ pub struct Handled {
     pub duration_ms: Option<u64>,
 }
 
+/// A line of a function's log.
+pub struct Line {
+    /// The id of the log event in CloudWatch Logs.
+    pub id: String,
+    /// When CloudWatch Logs received it.
+    pub at: Timestamp,
+    /// The function, by its name in this repository.
+    pub function: String,
+    /// The line as it was written.
+    pub text: String,
+}
+
 /// Parses a line of a function's log. `None` if it is not about a handled event or request.
 pub fn parse(id: &str, logged_at: Timestamp, function: &str, line: &str) -> Option<Handled> {
     let line: Value = serde_json::from_str(line.trim()).ok()?;
@@ -84,15 +96,24 @@ impl<'a> Reader<'a> {
 
     /// The log lines about an order since a time, the oldest first.
     pub fn for_order(&self, order_id: &str, since: Option<Timestamp>) -> anyhow::Result<Vec<Handled>> {
-        let reads = self.groups.iter().map(|(function, group)| self.group(function, group, order_id, since));
-        let mut all: Vec<Handled> = self.stack.aws.wait(try_join_all(reads))?.into_iter().flatten().collect();
+        let mut all = self.handled(order_id, since)?;
         all.sort_by_key(|handled| handled.at);
         Ok(all)
     }
 
     /// The log lines of all functions, in no particular order.
     pub fn all(&self) -> anyhow::Result<Vec<Handled>> {
-        let reads = self.groups.iter().map(|(function, group)| self.group(function, group, "handled", None));
+        self.handled("handled", None)
+    }
+
+    fn handled(&self, term: &str, since: Option<Timestamp>) -> anyhow::Result<Vec<Handled>> {
+        let lines = self.lines(term, since)?.into_iter();
+        Ok(lines.filter_map(|line| parse(&line.id, line.at, &line.function, &line.text)).collect())
+    }
+
+    /// The log lines of all functions that contain `term`, in no particular order.
+    pub fn lines(&self, term: &str, since: Option<Timestamp>) -> anyhow::Result<Vec<Line>> {
+        let reads = self.groups.iter().map(|(function, group)| self.group(function, group, term, since));
         Ok(self.stack.aws.wait(try_join_all(reads))?.into_iter().flatten().collect())
     }
 
@@ -102,7 +123,7 @@ impl<'a> Reader<'a> {
         group: &str,
         term: &str,
         since: Option<Timestamp>,
-    ) -> anyhow::Result<Vec<Handled>> {
+    ) -> anyhow::Result<Vec<Line>> {
         let mut pages = self
             .stack
             .aws
@@ -114,7 +135,7 @@ impl<'a> Reader<'a> {
             .set_start_time(since.map(Timestamp::as_millisecond))
             .into_paginator()
             .send();
-        let mut handled = Vec::new();
+        let mut lines = Vec::new();
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -134,13 +155,13 @@ impl<'a> Reader<'a> {
             for event in page.events() {
                 let at =
                     Timestamp::from_millisecond(event.timestamp().unwrap_or_default()).unwrap_or_default();
-                let message = event.message().unwrap_or_default();
+                let text = event.message().unwrap_or_default().to_owned();
                 // The emulator returns no event ids. Lines differ at least in their timestamps.
-                let id = event.event_id().map_or_else(|| format!("{function} {message}"), str::to_owned);
-                handled.extend(parse(&id, at, function, message));
+                let id = event.event_id().map_or_else(|| format!("{function} {text}"), str::to_owned);
+                lines.push(Line { id, at, function: function.to_owned(), text });
             }
         }
-        Ok(handled)
+        Ok(lines)
     }
 }
 

@@ -30,7 +30,7 @@ pub enum Program {
 }
 
 /// All commands that other programs run.
-pub const FORWARDED: [Forwarded; 19] = [
+pub const FORWARDED: [Forwarded; 20] = [
     local("up", "Start the whole system on this machine, or deploy what changed"),
     local("down", "Stop the local stack. Its state is kept for the next `up`"),
     local("status", "Show which parts of the local stack are running"),
@@ -40,6 +40,7 @@ pub const FORWARDED: [Forwarded; 19] = [
     ),
     local("order", "Place an order and follow it until it is final"),
     local("timeline", "Show the history of an order"),
+    local("trace", "Show the traces of an order: what caused what, and how long it took"),
     local("dlq", "Inspect, redrive or discard messages in dead-letter queues"),
     local("audit", "Check every invariant on all data of a stack. Read-only"),
     local("search", "Maintain the search index"),

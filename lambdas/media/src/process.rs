@@ -49,7 +49,7 @@ fn parse_quarantine_key(key: &str) -> Option<(Sku, UploadId)> {
 impl MessageHandler<ProductFact> for ProcessUpload {
     fn labels(&self, message: &Value) -> Labels {
         let text = |name: &str| message.get(name)?.as_str().map(|text| text.chars().take(128).collect());
-        Labels { event_type: text("detail-type"), event_id: text("id"), order_id: None, correlation_id: None }
+        Labels { event_type: text("detail-type"), event_id: text("id"), ..Labels::default() }
     }
 
     async fn handle_message(&self, message: Value, _: Duration) -> Result<Vec<Event<ProductFact>>, Failure> {

@@ -21,6 +21,7 @@ use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use platform::trace::{self, Attribute, NewSpan, SpanKind};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -55,7 +56,11 @@ pub(crate) fn machine_roots() -> RootCertStore {
 
 /// A pool of connections, each over TLS unless the URL is plain HTTP. Clones share the pool.
 #[derive(Clone)]
-pub(crate) struct Connector(Client<Connect, SdkBody>);
+pub(crate) struct Connector {
+    client: Client<Connect, SdkBody>,
+    /// Whether the servers are our own, which continue the trace.
+    is_ours: bool,
+}
 
 impl Connector {
     /// A pool whose servers have certificates signed by `roots`. `connect_timeout` is for the name, the connection
@@ -81,15 +86,38 @@ impl Connector {
             .wrap_connector(tcp);
         let connect = BoxCloneSyncService::new(Timeout::new(https, connect_timeout));
         // Without the timer, idle connections stay in the pool.
-        Self(Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connect))
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connect);
+        Self { client, is_ours: false }
     }
 
-    /// Sends a request and reads the head of the response.
+    /// The same pool, for requests to our own APIs.
+    pub(crate) fn to_our_apis(&self) -> Self {
+        Self { is_ours: true, ..self.clone() }
+    }
+
+    /// Sends a request and reads the head of the response, in a span of its own.
     ///
     /// # Errors
     /// When there is no connection, or it breaks.
-    pub(crate) async fn send(&self, request: Request<SdkBody>) -> Result<Response<Incoming>, ClientError> {
-        self.0.request(request).await
+    pub(crate) fn send(
+        &self,
+        mut request: Request<SdkBody>,
+    ) -> impl Future<Output = Result<Response<Incoming>, ClientError>> + Send + use<> {
+        let span = call_span(&request).start();
+        if self.is_ours
+            && let Some(traceparent) = span.traceparent().and_then(|text| text.try_into().ok())
+        {
+            request.headers_mut().insert("traceparent", traceparent);
+        }
+        let response = self.client.request(request);
+        async move {
+            let response = span.around(response).await;
+            match &response {
+                Ok(response) => span.set("http.response.status_code", response.status().as_u16()),
+                Err(_) => span.fail("no_response"),
+            }
+            response
+        }
     }
 }
 
@@ -119,7 +147,7 @@ impl SdkConnector for Connector {
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
             capture.set_connection_retriever(move || metadata(&connection));
         }
-        let response = self.0.request(request);
+        let response = self.send(request);
         HttpConnectorFuture::new(async move {
             let response = response.await.map_err(classify)?;
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
@@ -138,6 +166,25 @@ fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
         }
     };
     Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
+}
+
+/// The span of a request: of an operation of AWS if its header names one. The path is not recorded, because the key of an
+/// object or an item in it may be personal.
+fn call_span<B>(request: &Request<B>) -> NewSpan {
+    let target = request.headers().get("x-amz-target").and_then(Attribute::operation);
+    let method = trace::method_name(request.method());
+    trace::span(SpanKind::Client, operation(request).unwrap_or_else(|| method.to_owned()))
+        .with("http.request.method", method)
+        .with("server.address", Attribute::host(request.uri()))
+        .with_some("rpc.method", target)
+}
+
+/// The name of an operation of AWS, such as `DynamoDB.PutItem` for `DynamoDB_20120810.PutItem`.
+fn operation<B>(request: &Request<B>) -> Option<String> {
+    let target = request.headers().get("x-amz-target")?.to_str().ok()?;
+    let (service, operation) = target.split_once('.')?;
+    let service = service.split('_').next().unwrap_or(service);
+    Some(format!("{service}.{operation}"))
 }
 
 /// Tells the SDK which errors are worth a retry, as `aws-smithy-http-client` does.

@@ -58,7 +58,7 @@ impl SignedClient {
         region: &str,
         service: &'static str,
     ) -> Self {
-        Self { connector, credentials, region: region.into(), service }
+        Self { connector: connector.to_our_apis(), credentials, region: region.into(), service }
     }
 
     async fn sign(&self, request: &mut Request<Bytes>) -> anyhow::Result<()> {

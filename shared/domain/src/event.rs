@@ -36,7 +36,7 @@ pub struct Cause {
     /// The id of the event that caused this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<EventId>,
-    /// The `traceparent` of W3C Trace Context, propagated unchanged.
+    /// The `traceparent` of W3C Trace Context: the span in which the event was created or published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }

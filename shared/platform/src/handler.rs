@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Event, EventPayload, Fact};
+use domain::{Event, EventPayload, Fact, OrderId};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tracing::field::Empty;
 
 use crate::failure::Failure;
 use crate::redact::redact_values;
+use crate::trace::{self, Attribute, NewSpan};
 
 /// Handles one event.
 #[async_trait]
@@ -41,7 +43,7 @@ impl<H: EventHandler> MessageHandler for H {
 
     async fn handle_message(&self, mut message: Value, _: Duration) -> Result<Vec<Event>, Failure> {
         let event = message.get_mut("detail").map_or(Value::Null, Value::take);
-        self.handle(&parse_event(event)?).await
+        self.handle(&caused_here(parse_event(event)?)).await
     }
 }
 
@@ -56,6 +58,10 @@ pub struct Labels {
     pub order_id: Option<String>,
     /// The correlation id of the request that caused the event.
     pub correlation_id: Option<String>,
+    /// The `traceparent` of the span in which the event was published.
+    pub traceparent: Option<String>,
+    /// When what the event reports became true.
+    pub time: Option<Timestamp>,
 }
 
 impl Labels {
@@ -68,6 +74,8 @@ impl Labels {
             event_id: text("id"),
             order_id: text("subject"),
             correlation_id: text("correlationid"),
+            traceparent: text("traceparent"),
+            time: text("time").and_then(|time: String| time.parse().ok()),
         }
     }
 
@@ -81,7 +89,9 @@ impl Labels {
             event_type = Empty,
             event_id = Empty,
             order_id = Empty,
-            correlation_id = Empty
+            correlation_id = Empty,
+            trace_id = Empty,
+            span_id = Empty
         );
         for (name, value) in [
             ("event_type", &self.event_type),
@@ -95,6 +105,37 @@ impl Labels {
         }
         span
     }
+}
+
+/// A record that is handled longer after its event than this starts a trace of its own: it is a late replay, and a
+/// viewer of traces no longer expects a span.
+const MAX_TRACE_AGE: SignedDuration = SignedDuration::from_mins(15);
+
+impl Labels {
+    /// Completes the span of the delivery number `attempt` at `now`. It is a child of the span that published the
+    /// event; one that is replayed late or redriven starts a trace of its own, with a link.
+    pub(crate) fn trace(&self, span: NewSpan, attempt: u32, is_redrive: bool, now: Timestamp) -> NewSpan {
+        let is_late = self.time.is_some_and(|time| now.duration_since(time) > MAX_TRACE_AGE);
+        let published_in = self.traceparent.as_deref();
+        let span =
+            if is_late || is_redrive { span.root_after(published_in) } else { span.child_of(published_in) };
+        span.linked_to_current()
+            .with("messaging.delivery.attempt", attempt)
+            .with_some("event.type", self.event_type.as_deref().and_then(Attribute::name))
+            .with_some("event.id", self.event_id.as_deref().and_then(Attribute::name))
+            .with_some(
+                "order.id",
+                self.order_id.as_deref().and_then(|id| id.parse::<OrderId>().ok()).as_ref(),
+            )
+    }
+}
+
+/// An event whose consequences are caused by the current span.
+pub(crate) fn caused_here<F: EventPayload>(mut event: Event<F>) -> Event<F> {
+    if let Some(traceparent) = trace::traceparent() {
+        event.cause.traceparent = Some(traceparent);
+    }
+    event
 }
 
 /// Parses an event from JSON.

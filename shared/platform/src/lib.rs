@@ -8,6 +8,7 @@
 //! | effects and responses | [`idempotency`] of effects that no domain record protects; [`http`]: routes, callers, problems (RFC 9457) |
 //! | handlers | `handler`: one event in, the resulting events or a failure out; [`retry`] with exponential backoff; [`optimistic`] locking; `memory`: ports for tests |
 //! | ports | [`clock`]: time, ids, randomness; [`publisher`] of events; [`queue`]; [`objects`] in a bucket; [`http_client`] |
+//! | spans | [`trace`]: what a function does and what caused it, for distributed tracing |
 //! | ground | [`config`] from the environment; [`csv`] for spreadsheets; [`metrics`]; [`net`]: which addresses are public; `failure`; `redact`; `sync` |
 
 pub mod clock;
@@ -31,6 +32,7 @@ mod redact;
 pub mod retry;
 mod sync;
 pub mod telemetry;
+pub mod trace;
 
 pub use clock::Clock;
 pub use failure::Failure;

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use domain::{Event, EventPayload, Fact};
 
+use crate::trace::{self, SpanKind};
+
 /// Publishes events; order events by default.
 #[async_trait]
 pub trait Publisher<F: EventPayload = Fact>: Send + Sync {
@@ -37,22 +39,59 @@ impl<F: EventPayload, B: PutEvents<F>> Publisher<F> for BusPublisher<B> {
     /// Checks the result of each entry, and sends only rejected entries again.
     async fn publish(&self, events: &[Event<F>]) -> anyhow::Result<()> {
         for chunk in events.chunks(MAX_ENTRIES) {
-            let mut remaining: Vec<&Event<F>> = chunk.iter().collect();
-            let mut rejected = String::new();
-            for _ in 0..MAX_ATTEMPTS {
-                let results = self.0.put(&remaining).await?;
-                let failed = rejected_entries(remaining, results)?;
-                rejected = failed.iter().map(|(_, error)| error.as_str()).collect::<Vec<_>>().join(", ");
-                remaining = failed.into_iter().map(|(event, _)| event).collect();
-                if remaining.is_empty() {
-                    break;
-                }
-                tracing::warn!(entries = remaining.len(), errors = rejected, "the bus rejected events");
-            }
-            anyhow::ensure!(remaining.is_empty(), "the bus rejected {} events: {rejected}", remaining.len());
+            self.publish_chunk(chunk).await?;
         }
         Ok(())
     }
+}
+
+impl<B> BusPublisher<B> {
+    /// Publishes at most [`MAX_ENTRIES`] events, each with its own span, which what it causes has as its parent.
+    async fn publish_chunk<F: EventPayload>(&self, events: &[Event<F>]) -> anyhow::Result<()>
+    where
+        B: PutEvents<F>,
+    {
+        let (spans, events): (Vec<trace::Span>, Vec<Event<F>>) = events.iter().map(published).unzip();
+        let result = self.put_all(&events).await;
+        if result.is_err() {
+            spans.iter().for_each(|span| span.fail("retry"));
+        }
+        result
+    }
+
+    async fn put_all<F: EventPayload>(&self, events: &[Event<F>]) -> anyhow::Result<()>
+    where
+        B: PutEvents<F>,
+    {
+        let mut remaining: Vec<&Event<F>> = events.iter().collect();
+        let mut rejected = String::new();
+        for _ in 0..MAX_ATTEMPTS {
+            let results = self.0.put(&remaining).await?;
+            let failed = rejected_entries(remaining, results)?;
+            rejected = failed.iter().map(|(_, error)| error.as_str()).collect::<Vec<_>>().join(", ");
+            remaining = failed.into_iter().map(|(event, _)| event).collect();
+            if remaining.is_empty() {
+                return Ok(());
+            }
+            tracing::warn!(entries = remaining.len(), errors = rejected, "the bus rejected events");
+        }
+        anyhow::bail!("the bus rejected {} events: {rejected}", remaining.len())
+    }
+}
+
+/// Starts the span of publishing an event, and returns the event with it as its cause. An event of another trace, as a
+/// sweep publishes, is linked.
+fn published<F: EventPayload>(event: &Event<F>) -> (trace::Span, Event<F>) {
+    let span = trace::span(SpanKind::Producer, format!("publish {}", event.fact.name()))
+        .linked_to_other(event.cause.traceparent.as_deref())
+        .with("messaging.system", "aws.eventbridge")
+        .with("messaging.operation.type", "send")
+        .with("event.type", event.fact.name())
+        .with("event.id", &event.id)
+        .start();
+    let mut event = event.clone();
+    event.cause.traceparent = span.traceparent().or(event.cause.traceparent);
+    (span, event)
 }
 
 /// Returns the entries of a `PutEvents` call that the bus rejected, with the reasons. The call succeeds even if it

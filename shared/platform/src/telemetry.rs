@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, Registry};
 use crate::clock::{Clock, SystemClock};
 use crate::{idempotency, metrics};
 
-/// Starts logging to standard output for the function `name`, at `LOG_LEVEL` (`off`, or `error` to `trace`;
+/// Starts logging to standard output and tracing ([`crate::trace::init`]) for the function `name`. Logs are written at `LOG_LEVEL` (`off`, or `error` to `trace`;
 /// `info` if it is unset or invalid). Lines of [`metrics`] are written at every level because alarms need
 /// them. Does nothing if logging has already been started.
 ///
@@ -25,6 +25,7 @@ use crate::{idempotency, metrics};
 pub fn init(name: &'static str) {
     // It identifies the function in the logs of the servers that it calls, as it does in our own.
     crate::http_client::set_function_name(name);
+    crate::trace::init(name);
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
@@ -181,11 +182,11 @@ mod tests {
                 is_dead_letter: false,
                 duration: Duration::from_millis(7),
             };
-            done.log();
+            done.write(&crate::trace::span(crate::trace::SpanKind::Internal, "record").start());
             let retry_in = Some(Duration::from_secs(2));
             let published = Vec::new();
             RecordOutcome { published, failure: Some(&failure), retry_in, is_dead_letter: true, ..done }
-                .log();
+                .write(&crate::trace::span(crate::trace::SpanKind::Internal, "record").start());
         })
         .await;
         let [done, failed] = lines.as_slice() else { panic!("{lines:?}") };

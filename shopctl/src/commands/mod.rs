@@ -7,6 +7,7 @@ pub mod order;
 pub mod remove;
 pub mod search;
 pub mod timeline;
+pub mod trace;
 pub mod verify;
 
 use clap::Subcommand;
@@ -20,6 +21,7 @@ use crate::{Exit, Target};
 pub enum Command {
     Order(order::Args),
     Timeline(timeline::Args),
+    Trace(trace::Args),
     Dlq(dlq::Args),
     Audit(audit::Args),
     Search(search::Args),
@@ -36,6 +38,7 @@ impl Command {
         match self {
             Self::Order(args) => order::run(target, args),
             Self::Timeline(args) => timeline::run(target, args),
+            Self::Trace(args) => trace::run(target, args),
             Self::Dlq(args) => dlq::run(target, args),
             Self::Audit(args) => audit::run(target, args),
             Self::Search(args) => search::run(target, args),

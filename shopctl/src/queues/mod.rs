@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName};
+use platform::host::queue::REDRIVE_ATTRIBUTE;
 use serde_json::Value;
 
 use crate::names::{DEAD_LETTER_QUEUE_SUFFIX, QUEUE_SUFFIX};
@@ -165,7 +166,9 @@ impl DeadLetterQueue {
         source: &str,
         message: &DeadLetterMessage,
     ) -> anyhow::Result<()> {
+        let redrive = MessageAttributeValue::builder().data_type("String").string_value("1").build()?;
         let mut call = stack.aws.sqs.send_message().queue_url(source).message_body(&message.body);
+        call = call.message_attributes(REDRIVE_ATTRIBUTE, redrive);
         for (name, value) in &message.other_attributes {
             call = call.message_attributes(name, value.clone());
         }

@@ -9,6 +9,7 @@ mod cloudformation;
 mod mails;
 mod requirements;
 mod roles;
+mod spans;
 mod stack;
 mod stripe;
 mod test_data;

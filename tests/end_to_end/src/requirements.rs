@@ -26,6 +26,8 @@ pub enum Requirement {
     ThrowawayStack,
     /// Public sign-up, whose confirmation code is mailed to an address without a recipient.
     PublicSignUp,
+    /// Traces in the logs of the functions.
+    Traces,
     /// An external order service whose events the stack subscribes to.
     ForeignOrders,
 }
@@ -47,6 +49,7 @@ impl Requirement {
             }
             Self::ThrowawayStack => "needs a disposable stack",
             Self::PublicSignUp => "needs to sign up with an address without a recipient",
+            Self::Traces => "needs the traces in the logs: the parameter TraceExport is `log`",
             Self::ForeignOrders => "needs an external order service that the stack subscribes to",
         }
     }

@@ -137,6 +137,7 @@ fn deliver_messages(world: &Arc<World>, index: usize) {
             receipt_handle: message.receipt.to_string(),
             body: message.body.to_string(),
             attempt: message.receive_count,
+            is_redrive: false,
         })
         .collect();
     let visibility = queue.subscription.visibility;

@@ -82,6 +82,8 @@ pub fn assemble(root: &Path) -> Result<String> {
     let body = gateway_body(&services)?;
     let queues: Vec<String> =
         services.iter().flat_map(|it| &it.functions).flat_map(source::Function::queues).collect();
+    let functions = services.iter().flat_map(|it| &it.functions);
+    let roles = Node::lines(functions.map(|function| Node::reference(format!("{}Role", function.id))));
     let values = base.get("Values").cloned().unwrap_or_default();
     let fill = |node: &Node| -> Result<Option<Node>> {
         match (node.tag.as_deref(), node.as_text_under_tag()) {
@@ -93,6 +95,7 @@ pub fn assemble(root: &Path) -> Result<String> {
                     .with_context(|| format!("line {}: {name} is not defined in Values", node.line))
             }
             (Some("FromRoutes"), _) => Ok(Some(body.clone())),
+            (Some("FunctionRoles"), _) => Ok(Some(roles.clone())),
             _ => Ok(None),
         }
     };

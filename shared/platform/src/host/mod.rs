@@ -3,6 +3,7 @@
 pub mod disposition;
 mod gateway;
 pub mod http;
+mod invocation;
 mod payload;
 pub mod queue;
 pub mod record;

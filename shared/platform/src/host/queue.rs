@@ -20,15 +20,17 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::disposition::{Disposition, redelivery_delay};
+use super::invocation;
 use super::payload::Payload;
-use super::record::{DEADLINE_MARGIN, RecordOutcome, panic_error, run_isolated};
+use super::record::{DEADLINE_MARGIN, Delivery, RecordOutcome, panic_error, run_isolated};
 use crate::clock::{Clock, SystemClock};
 use crate::failure::Failure;
 use crate::handler::{Labels, MessageHandler};
 use crate::publisher::Publisher;
-use crate::queue::{DeadLetter, DeadLetters, Visibility};
+use crate::queue::{DeadLetters, Visibility};
 use crate::redact::redact_values;
 use crate::retry::RetryPolicy;
+use crate::trace::{self, Attribute, SpanKind};
 
 /// One message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +43,12 @@ pub struct Message {
     pub body: String,
     /// The number of deliveries including this one, at least 1.
     pub attempt: u32,
+    /// Whether an operator sent it from the DLQ to the queue again.
+    pub is_redrive: bool,
 }
+
+/// The message attribute of a message that was redriven from a DLQ.
+pub const REDRIVE_ATTRIBUTE: &str = "redrive";
 
 /// Runs the handler `H` on the batches of a queue.
 pub struct QueueHost<H, F: EventPayload = Fact> {
@@ -84,9 +91,13 @@ pub async fn run<F: EventPayload, H: MessageHandler<F>>(
     let host = &host;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<SqsEvent>>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
-        let batch = messages(event.payload.0)?;
-        let failures = host.handle_batch(batch, time, &event.context.request_id).await;
-        Ok::<_, super::Error>(batch_response(failures))
+        let span = invocation::start("pubsub", &event.context);
+        let response = async {
+            let batch = messages(event.payload.0)?;
+            let failures = host.handle_batch(batch, time, &event.context.request_id).await;
+            Ok::<_, super::Error>(batch_response(failures))
+        };
+        invocation::run(span, response).await
     }))
     .await
 }
@@ -133,6 +144,7 @@ impl From<SqsMessage> for Message {
             receipt_handle: message.receipt_handle.unwrap_or_default(),
             body: message.body.unwrap_or_default(),
             attempt: attempt.unwrap_or(1),
+            is_redrive: message.message_attributes.contains_key(REDRIVE_ATTRIBUTE),
         }
     }
 }
@@ -144,8 +156,15 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
             let body = serde_json::from_str::<Value>(&message.body);
             let one = async {
                 let labels = self.handler.labels(body.as_ref().unwrap_or(&Value::Null));
-                let span = labels.span(message.attempt, request_id);
-                self.handle_record(&message, body, labels, time).instrument(span).await
+                let log = labels.span(message.attempt, request_id);
+                let span = trace::span(SpanKind::Consumer, "process")
+                    .with("messaging.system", "aws_sqs")
+                    .with("messaging.operation.type", "process")
+                    .with("messaging.destination.name", self.function)
+                    .with_some("messaging.message.id", Attribute::name(&message.id));
+                let span = labels.trace(span, message.attempt, message.is_redrive, self.clock.now()).start();
+                span.record_ids(&log);
+                span.around(self.handle_record(&message, body, labels, time, &span).instrument(log)).await
             };
             // `run_isolated` catches the panics of the handler; this catches those outside of it.
             let done = AssertUnwindSafe(one).catch_unwind().await.unwrap_or_else(|panic| {
@@ -164,6 +183,7 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
         body: Result<Value, serde_json::Error>,
         labels: Labels,
         time: Duration,
+        span: &trace::Span,
     ) -> bool {
         let start = self.clock.elapsed();
         let handled = match body {
@@ -177,18 +197,24 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
             Ok(published) => (published, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        let mut disposition = Disposition::of(failure.as_ref(), message.attempt, self.retry.max_attempts);
-        let mut is_dead_letter = false;
-        if let Disposition::DeadLetter { kind, failure } = disposition {
-            is_dead_letter = self.dead_letter(message, &labels, kind, failure).await;
-            disposition = Disposition::after_dead_letter(failure, is_dead_letter);
-        }
+        let delivery = Delivery {
+            function: self.function,
+            attempt: message.attempt,
+            max_attempts: self.retry.max_attempts,
+            correlation_id: labels.correlation_id,
+        };
+        let (disposition, is_dead_letter) = delivery
+            .dispose(failure.as_ref(), self.dead_letters.as_ref(), self.clock.as_ref(), || {
+                message.body.clone()
+            })
+            .await;
         let retry_in = match disposition {
             Disposition::Redeliver(failure) => self.delay(message, failure).await,
             Disposition::Acknowledge | Disposition::DeadLetter { .. } => None,
         };
         let duration = self.clock.elapsed().saturating_sub(start);
-        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration }.log();
+        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration }
+            .write(span);
         matches!(disposition, Disposition::Acknowledge)
     }
 
@@ -196,30 +222,6 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
         let caused = self.handler.handle_message(body, time).await?;
         self.publisher.publish(&caused).await?;
         Ok(caused.iter().map(|event| event.fact.name()).collect())
-    }
-
-    /// Sends a message to the DLQ. Returns whether it is there.
-    async fn dead_letter(
-        &self,
-        message: &Message,
-        labels: &Labels,
-        kind: &'static str,
-        failure: &Failure,
-    ) -> bool {
-        let dead_letter = DeadLetter {
-            body: message.body.clone(),
-            error: failure.to_string(),
-            kind,
-            function: self.function,
-            attempt: message.attempt,
-            correlation_id: labels.correlation_id.clone(),
-            failed_at: self.clock.now(),
-        };
-        let sent = self.dead_letters.send_to_dlq(&dead_letter).await;
-        if let Err(error) = &sent {
-            tracing::error!(error = %format!("{error:#}"), "the message could not be sent to the DLQ");
-        }
-        sent.is_ok()
     }
 
     /// Delays the next delivery of a message. Returns the delay; `None` if it is that of the queue.

@@ -7,7 +7,9 @@ use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
+use tracing::field::Empty;
 
+use super::invocation;
 use super::payload::Payload;
 use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
@@ -32,10 +34,15 @@ pub async fn run(job: impl Job) -> Result<(), super::Error> {
             "run",
             request_id = event.context.request_id,
             event_type = "schedule",
-            attempt = 1
+            attempt = 1,
+            trace_id = Empty,
+            span_id = Empty
         );
+        let invocation = invocation::start("timer", &event.context);
+        invocation.record_ids(&span);
+        let outcome = invocation.clone();
         let start = SystemClock.elapsed();
-        async {
+        let work = async move {
             let result = AssertUnwindSafe(job.run(event.payload.0)).catch_unwind().await;
             let result = result.unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
             let duration_ms = u64::try_from(SystemClock.elapsed().saturating_sub(start).as_millis()).unwrap_or(u64::MAX);
@@ -44,13 +51,13 @@ pub async fn run(job: impl Job) -> Result<(), super::Error> {
                     tracing::info!(outcome = "ok", %report, duration_ms, "handled");
                 }
                 Err(error) => {
+                    outcome.fail("retry");
                     tracing::error!(outcome = "retry", reason = %format!("{error:#}"), duration_ms, "handled");
                 }
             }
             result.map_err(|error| super::Error::from(format!("{error:#}")))
-        }
-        .instrument(span)
-        .await
+        };
+        invocation::run(invocation, work.instrument(span)).await
     }))
     .await
 }

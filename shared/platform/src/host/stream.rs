@@ -19,13 +19,15 @@ use serde_json::Value;
 use tracing::Instrument;
 
 use super::disposition::Disposition;
+use super::invocation;
 use super::payload::Payload;
 use super::queue::time_left;
-use super::record::{RecordOutcome, panic_error, run_isolated};
+use super::record::{Delivery, RecordOutcome, panic_error, run_isolated};
 use crate::clock::{Clock, SystemClock};
 use crate::failure::Failure;
-use crate::handler::{Labels, parse_event};
-use crate::queue::{DeadLetter, DeadLetters};
+use crate::handler::{Labels, caused_here, parse_event};
+use crate::queue::DeadLetters;
+use crate::trace::{self, SpanKind};
 
 /// A change of one item of a table, read from the stream of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +77,7 @@ impl<H: OutboxHandler> ChangeHandler for H {
     async fn handle_change(&self, change: &Change) -> Result<Vec<&'static str>, Failure> {
         let event = serde_json::from_str(outbox_event(change))
             .map_err(|error| Failure::poison(format!("the row contains no event: {error}")))?;
-        let event = parse_event(event)?;
+        let event = caused_here(parse_event(event)?);
         self.relay(&event).await?;
         Ok(vec![event.fact.name()])
     }
@@ -113,7 +115,8 @@ pub async fn run<H: ChangeHandler>(
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<DynamoDbEvent>>| async move {
         let time = time_left(&event.context, host.clock.as_ref());
         let changes = event.payload.0.records.into_iter().map(Change::from).collect();
-        let failed = host.handle_batch(changes, time, &event.context.request_id).await;
+        let batch = host.handle_batch(changes, time, &event.context.request_id);
+        let failed = invocation::run(invocation::start("datasource", &event.context), batch).await;
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failed
             .into_iter()
@@ -154,8 +157,14 @@ impl<H: ChangeHandler> StreamHost<H> {
             let left = time.saturating_sub(self.clock.elapsed().saturating_sub(start));
             let one = async {
                 let labels = self.handler.labels(&change);
-                let span = labels.span(1, request_id);
-                self.handle_record(&change, &labels, left).instrument(span).await
+                let log = labels.span(1, request_id);
+                let span = trace::span(SpanKind::Consumer, "process")
+                    .with("messaging.system", "aws.dynamodb_streams")
+                    .with("messaging.operation.type", "process")
+                    .with("messaging.destination.name", self.function);
+                let span = labels.trace(span, 1, false, self.clock.now()).start();
+                span.record_ids(&log);
+                span.around(self.handle_record(&change, labels, left, &span).instrument(log)).await
             };
             // `run_isolated` catches the panics of the handler; this catches those outside of it.
             let done = AssertUnwindSafe(one).catch_unwind().await.unwrap_or_else(|panic| {
@@ -170,7 +179,13 @@ impl<H: ChangeHandler> StreamHost<H> {
     }
 
     /// Handles one change. Returns `false` if it has to be retried.
-    async fn handle_record(&self, change: &Change, labels: &Labels, time: Duration) -> bool {
+    async fn handle_record(
+        &self,
+        change: &Change,
+        labels: Labels,
+        time: Duration,
+        span: &trace::Span,
+    ) -> bool {
         let start = self.clock.elapsed();
         let handled = run_isolated(self.clock.as_ref(), time, self.handler.handle_change(change)).await;
         let (published, failure) = match handled {
@@ -178,40 +193,16 @@ impl<H: ChangeHandler> StreamHost<H> {
             Err(failure) => (Vec::new(), Some(failure)),
         };
         // Lambda retries a change until the stream has deleted it.
-        let mut disposition = Disposition::of(failure.as_ref(), 1, u32::MAX);
-        let mut is_dead_letter = false;
-        if let Disposition::DeadLetter { kind, failure } = disposition {
-            is_dead_letter = self.dead_letter(change, labels, kind, failure).await;
-            disposition = Disposition::after_dead_letter(failure, is_dead_letter);
-        }
+        let max_attempts = u32::MAX;
+        let correlation_id = labels.correlation_id;
+        let delivery = Delivery { function: self.function, attempt: 1, max_attempts, correlation_id };
+        let body = || self.handler.dead_letter_body(change);
+        let (disposition, is_dead_letter) =
+            delivery.dispose(failure.as_ref(), self.dead_letters.as_ref(), self.clock.as_ref(), body).await;
         let duration = self.clock.elapsed().saturating_sub(start);
         RecordOutcome { published, failure: failure.as_ref(), retry_in: None, is_dead_letter, duration }
-            .log();
+            .write(span);
         matches!(disposition, Disposition::Acknowledge)
-    }
-
-    /// Sends a change to the DLQ. Returns whether it is there.
-    async fn dead_letter(
-        &self,
-        change: &Change,
-        labels: &Labels,
-        kind: &'static str,
-        failure: &Failure,
-    ) -> bool {
-        let dead_letter = DeadLetter {
-            body: self.handler.dead_letter_body(change),
-            error: failure.to_string(),
-            kind,
-            function: self.function,
-            attempt: 1,
-            correlation_id: labels.correlation_id.clone(),
-            failed_at: self.clock.now(),
-        };
-        let sent = self.dead_letters.send_to_dlq(&dead_letter).await;
-        if let Err(error) = &sent {
-            tracing::error!(error = %format!("{error:#}"), "the change could not be sent to the DLQ");
-        }
-        sent.is_ok()
     }
 }
 

@@ -8,7 +8,9 @@ use futures::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
+use tracing::field::Empty;
 
+use super::invocation;
 use super::payload::Payload;
 use super::record::panic_error;
 use crate::clock::{Clock, SystemClock};
@@ -33,10 +35,15 @@ pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super:
             "trigger",
             request_id = event.context.request_id,
             event_type = name,
-            attempt = 1
+            attempt = 1,
+            trace_id = Empty,
+            span_id = Empty
         );
+        let invocation = invocation::start("other", &event.context);
+        invocation.record_ids(&span);
+        let outcome = invocation.clone();
         let start = SystemClock.elapsed();
-        async {
+        let work = async move {
             let result = AssertUnwindSafe(trigger.handle(event.payload.0)).catch_unwind().await;
             let result = result.unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
             let elapsed = SystemClock.elapsed().saturating_sub(start);
@@ -44,6 +51,7 @@ pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super:
             match &result {
                 Ok(_) => tracing::info!(outcome = "ok", duration_ms, "handled"),
                 Err(error) => {
+                    outcome.fail("reject");
                     tracing::error!(
                         outcome = "reject",
                         reason = redact_values(&format!("{error:#}")),
@@ -56,9 +64,8 @@ pub async fn run(name: &'static str, trigger: impl Trigger) -> Result<(), super:
             result.map_err(|_| {
                 super::Error::from("the request could not be handled: see the log of the function")
             })
-        }
-        .instrument(span)
-        .await
+        };
+        invocation::run(invocation, work.instrument(span)).await
     }))
     .await
 }

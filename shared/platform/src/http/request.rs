@@ -20,6 +20,7 @@ use tracing::field::Empty;
 use super::problem::{FieldError, Problem};
 use crate::clock::{Clock, timeout};
 use crate::failure::panic_message;
+use crate::trace::{self, Attribute, SpanKind, is_traceparent};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -60,12 +61,14 @@ pub struct GatewayRequestId {
 /// panic into a 500 problem.
 pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, next: Next) -> Response {
     let start = clock.elapsed();
-    let cause = cause(&request, clock.as_ref());
+    let mut cause = cause(&request, clock.as_ref());
     let method = request.method().clone();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
+    let server = server_span(&request, &method, cause.traceparent.as_deref());
+    cause.traceparent = server.traceparent();
     // At level `error`, so that a filter that keeps a warning also keeps the fields of its span.
     let span = tracing::error_span!(
         "request",
@@ -74,8 +77,11 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
         attempt = 1,
         order_id = Empty,
         gateway_request_id = Empty,
-        gateway_extended_request_id = Empty
+        gateway_extended_request_id = Empty,
+        trace_id = Empty,
+        span_id = Empty
     );
+    server.record_ids(&span);
     if let Some(gateway) = request.extensions().get::<GatewayRequestId>() {
         span.record("gateway_request_id", &gateway.id);
         if let Some(extended_id) = &gateway.extended_id {
@@ -84,6 +90,7 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
     }
     request.extensions_mut().insert(RequestCause(cause.clone()));
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
+    let work = server.around(work);
     let mut response = match timeout(clock.as_ref(), REQUEST_TIMEOUT, work).await {
         Some(result) => result.unwrap_or_else(|panic| span.in_scope(|| panic_response(panic.as_ref()))),
         None => Problem::unavailable().into_response(),
@@ -116,8 +123,14 @@ pub async fn observe(State(clock): State<Arc<dyn Clock>>, mut request: Request, 
         } else {
             "ok"
         };
+        server.set("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            server.fail("retry");
+        }
         tracing::info!(status = status.as_u16(), outcome, duration_ms, "handled");
     });
+    drop(server);
+    trace::export();
     response
 }
 
@@ -152,10 +165,17 @@ fn cause(request: &Request, clock: &dyn Clock) -> Cause {
     }
 }
 
-/// Whether `text` has the form `00-<32 hex>-<16 hex>-<2 hex>` (W3C Trace Context §3.2).
-fn is_traceparent(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    lengths == [2, 32, 16, 2] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+/// The span of a request: a child of the caller's, or the start of a trace.
+fn server_span(request: &Request, method: &Method, traceparent: Option<&str>) -> trace::Span {
+    let route = request.extensions().get::<MatchedPath>();
+    let name = route.map_or_else(|| "(none)".to_owned(), |route| route.as_str().to_owned());
+    let name = format!("{} {name}", trace::method_name(method));
+    let span = trace::span(SpanKind::Server, name)
+        .child_of(traceparent)
+        .with("http.request.method", trace::method_name(method))
+        .with("faas.trigger", "http")
+        .with_some("http.route", route.map(Attribute::route));
+    span.start()
 }
 
 /// Parses the path parameter `name`.

@@ -42,7 +42,7 @@ fn world(fates: &[(u128, Fate)]) -> World {
 }
 
 fn message(id: &str, body: String, attempt: u32) -> Message {
-    Message { id: id.to_owned(), receipt_handle: format!("receipt-{id}"), body, attempt }
+    Message { id: id.to_owned(), receipt_handle: format!("receipt-{id}"), body, attempt, is_redrive: false }
 }
 
 /// Messages with the events of the orders 1 to `count`.

@@ -20,6 +20,7 @@ mod personal_data;
 mod provider;
 mod reports;
 mod search;
+mod traces;
 mod uploads;
 mod walkthrough;
 mod webhooks;
