@@ -16,11 +16,13 @@ pub(super) fn invoked(span: NewSpan, trigger: &'static str) -> NewSpan {
     span.with("faas.trigger", trigger).with("faas.coldstart", is_cold)
 }
 
-/// Starts the span of an invocation, the root of a trace: records have the spans as parents that caused them, and a link
-/// to this one.
+/// Starts the span of an invocation. It belongs to the trace that Lambda starts for each invocation if X-Ray is active, and
+/// is the root of one otherwise: records have the spans as parents that caused them, and a link to this one.
 pub(super) fn start(trigger: &'static str, context: &Context) -> Span {
+    let lambda =
+        context.xray_trace_id.as_deref().filter(|_| trace::is_sent_to_xray()).and_then(trace::from_xray);
     let span = trace::span(SpanKind::Server, trace::function_name())
-        .child_of(None)
+        .child_of(lambda.as_deref())
         .with_some("faas.invocation_id", Attribute::name(&context.request_id));
     invoked(span, trigger).start()
 }

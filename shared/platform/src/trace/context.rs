@@ -37,6 +37,19 @@ pub(super) fn parse(text: &str) -> Option<SpanContext> {
     context.is_valid().then_some(context)
 }
 
+/// The `traceparent` of a header of X-Ray, such as `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`
+/// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>). `None` if it has no
+/// parent.
+pub(crate) fn from_xray(header: &str) -> Option<String> {
+    let field = |name: &str| {
+        let fields = header.split(';').filter_map(|field| field.trim().split_once('='));
+        fields.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    };
+    let trace = field("Root")?.strip_prefix("1-")?.replace('-', "");
+    let flags = if field("Sampled") == Some("1") { "01" } else { "00" };
+    Some(format!("00-{trace}-{}-{flags}", field("Parent")?)).filter(|text| is_traceparent(text))
+}
+
 pub(super) fn format(context: &SpanContext) -> Option<String> {
     let flags = context.trace_flags().to_u8();
     context.is_valid().then(|| format!("00-{}-{}-{flags:02x}", context.trace_id(), context.span_id()))
@@ -61,6 +74,20 @@ mod tests {
             assert_eq!(format(&parse(&later).unwrap()).unwrap(), VALID, "{later}");
         }
         assert_eq!(format(&SpanContext::empty_context()), None);
+    }
+
+    #[test]
+    fn the_header_of_x_ray_is_the_same_context() {
+        let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let expected = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+        assert_eq!(from_xray(header).as_deref(), Some(expected));
+        let lineage = format!("{};Lineage=a87bd80c:1", header.replace("Sampled=1", "Sampled=0"));
+        assert_eq!(from_xray(&lineage).unwrap(), expected.replace("-01", "-00"));
+        for other in
+            ["", "Root=1-5759e988-bd862e3fe1be46a994272793", "Root=2-1;Parent=2", "Parent=53995c3f42cd8ad8"]
+        {
+            assert_eq!(from_xray(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -155,6 +155,11 @@ impl SpanProcessor for Ended {
     }
 }
 
+/// Whether the spans go to X-Ray, together with those that Lambda itself sends.
+pub(crate) fn is_sent_to_xray() -> bool {
+    EXPORTER.get().is_some_and(|exporter| matches!(exporter.output, Output::Daemon(_)))
+}
+
 /// Sends the spans that have ended once the caller waits for something else: called before a response is returned to
 /// the runtime, it sends them after the response has been written.
 pub fn export() {

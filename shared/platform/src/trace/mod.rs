@@ -22,7 +22,9 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
 
 pub use attribute::{Attribute, method_name};
+pub(crate) use context::from_xray;
 pub use context::{is_traceparent, traceparent};
+pub(crate) use export::is_sent_to_xray;
 #[cfg(feature = "test-support")]
 pub use export::memory;
 pub use export::{export, function_name, init};

@@ -37,13 +37,19 @@ async fn place(stack: &Stack, order: &NewOrder, traceparent: &str) -> String {
     placed.expect(StatusCode::CREATED).unwrap().body["id"].as_str().unwrap().to_owned()
 }
 
-/// Waits until a trace contains that `function` has handled an event or request of this name, and returns its spans.
+/// Waits until a trace contains that `function` has handled an event or request of this name, and all that caused it:
+/// logs arrive in any order. Returns its spans.
 async fn trace_until(stack: &Stack, trace: &str, function: &str, of: &str) -> Vec<Span> {
     let what = format!("{function} to handle {of} in trace {trace}");
     wait_for(&what, WAIT_TIMEOUT, async || {
         let spans = stack.spans(&FUNCTIONS, trace).await?;
         let spans: Vec<Span> = spans.into_iter().filter(|span| span.trace_id == trace).collect();
-        Ok(spans.iter().any(|span| span.function == function && is_about(span, of)).then_some(spans))
+        let handled = spans.iter().find(|span| span.function == function && is_about(span, of));
+        let is_complete = handled.is_some_and(|span| {
+            let first = causes(&spans, span).last().copied();
+            first.is_none_or(|(function, _)| function == "orders-api")
+        });
+        Ok(is_complete.then_some(spans))
     })
     .await
 }
