@@ -27,7 +27,7 @@ pub(super) fn start(trigger: &'static str, context: &Context) -> Span {
     invoked(span, trigger).start()
 }
 
-/// Handles an invocation, and exports its spans once the response has been sent.
+/// Handles an invocation, and exports its spans.
 pub(super) async fn run<T>(span: Span, work: impl Future<Output = T>) -> T {
     let result = span.around(work).await;
     drop(span);

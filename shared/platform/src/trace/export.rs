@@ -1,7 +1,7 @@
 //! How spans leave the process: as datagrams for the daemon of AWS X-Ray, or as lines of the log.
 //!
-//! A span that has ended is kept until the response of the invocation has been written. Then all are sent at once,
-//! without waiting for an answer: [`export`]. What cannot be sent is lost, and nothing else fails.
+//! A span that has ended is kept until the end of the invocation. Then all are sent at once, without waiting for an answer:
+//! [`export`]. What cannot be sent is lost, and nothing else fails.
 
 use std::io::Write;
 use std::net::UdpSocket;
@@ -160,28 +160,33 @@ pub(crate) fn is_sent_to_xray() -> bool {
     EXPORTER.get().is_some_and(|exporter| matches!(exporter.output, Output::Daemon(_)))
 }
 
-/// Sends the spans that have ended once the caller waits for something else: called before a response is returned to
-/// the runtime, it sends them after the response has been written.
+/// Exports the spans that have ended, at the end of an invocation or a request. A line of the log is written like any other,
+/// before the response: Lambda freezes a process that has responded. A datagram is sent after the response has been written.
 pub fn export() {
-    if EXPORTER.get().is_some() {
-        tokio::spawn(async {
-            // Once for the runtime to send the response, once for the connection's task to write it.
-            tokio::task::yield_now().await;
-            tokio::task::yield_now().await;
-            export_now();
-        });
-    }
-}
-
-fn export_now() {
     let Some(exporter) = EXPORTER.get() else { return };
-    let spans = std::mem::take(&mut *lock(&exporter.ended));
-    if !spans.is_empty() {
-        exporter.send(spans);
+    match exporter.output {
+        Output::Lines => exporter.export(),
+        Output::Daemon(_) => {
+            tokio::spawn(async {
+                // Once for the runtime to send the response, once for the connection's task to write it.
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                exporter.export();
+            });
+        }
+        #[cfg(feature = "test-support")]
+        Output::Memory => {}
     }
 }
 
 impl Exporter {
+    fn export(&self) {
+        let spans = std::mem::take(&mut *lock(&self.ended));
+        if !spans.is_empty() {
+            self.send(spans);
+        }
+    }
+
     fn send(&self, spans: Vec<SpanData>) {
         let socket = match &self.output {
             Output::Daemon(socket) => socket,
