@@ -16,6 +16,8 @@ pub struct Target {
     pub name: String,
     /// What it is, such as `lib`, `bin` or `test`.
     pub kind: String,
+    /// Whether it has tests, according to its manifest.
+    pub is_tested: bool,
     /// The file with its root module.
     pub path: PathBuf,
 }
@@ -35,6 +37,7 @@ pub fn targets() -> anyhow::Result<Vec<Target>> {
                 package: text(&package, "name")?,
                 name: text(&target, "name")?,
                 kind: target.get("kind")?.get(0)?.as_str()?.to_owned(),
+                is_tested: target.get("test")?.as_bool()?,
                 path: text(&target, "src_path")?.into(),
             })
         })

@@ -14,7 +14,7 @@ use xtask::paths::{local_dir, repo_root};
 use xtask::process::{cargo, run_visible};
 use xtask::programs;
 use xtask::tools::{Tools, lint_tools};
-use xtask::workspace::targets;
+use xtask::workspace::{Target, targets};
 
 /// The seed of the tests that generate their inputs, so that they fail because of a change and not by chance. The nightly
 /// run sets others.
@@ -108,11 +108,21 @@ impl Step {
                 cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"),
             ),
             Self::Tests => {
-                let mut targets = vec!["--lib".to_owned(), "--test".to_owned(), "*".to_owned()];
-                for program in programs_with_tests()? {
-                    targets.extend(["--bin".to_owned(), program]);
+                let all = targets()?;
+                let (mut libraries, mut alone) = (unit_tests(), unit_tests());
+                libraries.args(["--lib", "--test", "*"]);
+                for program in programs_with_tests(&all)? {
+                    libraries.args(["--bin", program]);
                 }
-                run_visible(unit_tests().args(targets))?;
+                // `--lib` would also compile a library without tests once more: that of the simulation takes minutes.
+                for library in all.iter().filter(|target| target.kind == "lib" && !target.is_tested) {
+                    libraries.args(["--exclude", &library.package]);
+                    let is_its_test =
+                        |target: &&Target| target.kind == "test" && target.package == library.package;
+                    alone.args(all.iter().filter(is_its_test).flat_map(|test| ["--test", &test.name]));
+                }
+                run_visible(&mut libraries)?;
+                run_visible(&mut alone)?;
                 run_visible(unit_tests().arg("--doc"))
             }
             Self::Template => template(),
@@ -138,12 +148,12 @@ fn unit_tests() -> Command {
 
 /// The programs whose root module may contain tests. The others only wire: to link an empty test of each function would
 /// take a gigabyte.
-fn programs_with_tests() -> anyhow::Result<Vec<String>> {
+fn programs_with_tests(all: &[Target]) -> anyhow::Result<Vec<&str>> {
     let mut names = Vec::new();
-    for program in targets()?.into_iter().filter(|target| target.kind == "bin") {
+    for program in all.iter().filter(|target| target.kind == "bin") {
         let text = fs::read_to_string(&program.path)?;
         if text.lines().any(|line| line.starts_with("mod ") || line.contains("test]")) {
-            names.push(program.name);
+            names.push(program.name.as_str());
         }
     }
     Ok(names)
