@@ -79,6 +79,31 @@ struct InstructionsArgs {
     /// The number of invocations of each function.
     #[arg(long)]
     calls: usize,
+    #[command(flatten)]
+    variables: VariablesArgs,
+}
+
+#[derive(clap::Args)]
+struct VariablesArgs {
+    /// An environment variable of the functions, instead of the template's value. May be repeated.
+    #[arg(long = "variable", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    variables: Vec<(String, String)>,
+}
+
+fn parse_variable(text: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) = text.split_once('=').context("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl VariablesArgs {
+    /// The functions with these names, with the variables.
+    fn functions(&self, names: &[String]) -> anyhow::Result<Vec<Function>> {
+        let mut functions = Function::of_repository(names)?;
+        for function in &mut functions {
+            function.variables.extend(self.variables.iter().cloned());
+        }
+        Ok(functions)
+    }
 }
 
 #[derive(clap::Args)]
@@ -98,6 +123,8 @@ struct FunctionsArgs {
     /// Use plain HTTP instead of TLS.
     #[arg(long)]
     http: bool,
+    #[command(flatten)]
+    variables: VariablesArgs,
     /// The file to write the report to.
     #[arg(long)]
     out: PathBuf,
@@ -137,7 +164,7 @@ async fn measure_jobs(args: &JobsArgs) -> anyhow::Result<()> {
 async fn measure_functions(args: FunctionsArgs) -> anyhow::Result<()> {
     ensure!(cfg!(target_os = "linux"), "the benchmark runs only on Linux, because it reads /proc");
     ensure!(args.rounds > 0 && args.warm > 0, "--rounds and --warm must be at least 1");
-    let mut functions = Function::of_repository(&args.functions)?;
+    let mut functions = args.variables.functions(&args.functions)?;
     functions.insert(0, Function::floor());
     let bench = Bench { binaries: args.binaries, rounds: args.rounds, warm: args.warm, http: args.http };
     let measured = bench.run(&functions, root()).await?;
@@ -159,7 +186,7 @@ async fn count_instructions(args: &InstructionsArgs) -> anyhow::Result<()> {
     instructions::check()?;
     print_line("| function | file MB | instructions M | file × baseline | instructions × baseline |");
     print_line("|---|--:|--:|--:|--:|");
-    for function in Function::of_repository(&args.functions)? {
+    for function in args.variables.functions(&args.functions)? {
         let measured = instructions::Build::measure(&args.binaries, &function, args.calls).await?;
         let baseline = match &args.baseline {
             Some(baseline) => Some(instructions::Build::measure(baseline, &function, args.calls).await?),

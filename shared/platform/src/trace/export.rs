@@ -220,7 +220,11 @@ impl Exporter {
 /// Spans in memory, for tests.
 #[cfg(feature = "test-support")]
 pub mod memory {
-    use super::*;
+    use opentelemetry_sdk::trace::SpanData;
+
+    use super::{EXPORTER, Output, start};
+    use crate::sync::lock;
+    use crate::trace::context;
 
     /// Keeps all spans of this process from now on.
     pub fn record() {
@@ -231,23 +235,19 @@ pub mod memory {
 
     /// The spans of the trace of `traceparent` that have ended.
     pub fn spans_of(traceparent: &str) -> Vec<SpanData> {
-        let of = super::super::context::parse(traceparent).map(|context| context.trace_id());
-        let Some(exporter) = EXPORTER.get() else { return Vec::new() };
-        let ended = lock(&exporter.ended);
-        ended.iter().filter(|span| Some(span.span_context.trace_id()) == of).cloned().collect()
+        let trace = context::parse(traceparent).map(|context| context.trace_id());
+        ended(|span| Some(span.span_context.trace_id()) == trace)
     }
 
     /// The spans that have a link to that of `traceparent`.
     pub fn spans_linked_to(traceparent: &str) -> Vec<SpanData> {
-        let to = super::super::context::parse(traceparent);
+        let linked = context::parse(traceparent).map(|context| context.span_id());
+        ended(|span| span.links.iter().any(|link| Some(link.span_context.span_id()) == linked))
+    }
+
+    fn ended(is_wanted: impl Fn(&SpanData) -> bool) -> Vec<SpanData> {
         let Some(exporter) = EXPORTER.get() else { return Vec::new() };
-        let ended = lock(&exporter.ended);
-        let is_linked = |span: &&SpanData| {
-            span.links
-                .iter()
-                .any(|link| Some(link.span_context.span_id()) == to.as_ref().map(|to| to.span_id()))
-        };
-        ended.iter().filter(is_linked).cloned().collect()
+        lock(&exporter.ended).iter().filter(|span| is_wanted(span)).cloned().collect()
     }
 }
 
