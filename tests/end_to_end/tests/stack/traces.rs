@@ -59,6 +59,7 @@ fn is_about(span: &Span, of: &str) -> bool {
 }
 
 /// The span in which a function handled an event or a request.
+#[expect(clippy::panic, reason = "it fails the test")]
 fn handled<'a>(spans: &'a [Span], function: &str, of: &str) -> &'a Span {
     let found = spans.iter().find(|span| {
         span.function == function && matches!(span.kind, Kind::Consumer | Kind::Server) && is_about(span, of)

@@ -49,6 +49,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         "add the functions around the orders: invoices, search, sales, images, webhooks",
     );
     ui::field("cargo xtask timeline", "show the history of any order");
+    ui::field("cargo xtask trace", "show what caused what in an order, and how long it took");
     ui::field("cargo xtask down", "stop the local stack");
     Ok(())
 }
