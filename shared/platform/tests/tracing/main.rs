@@ -1,5 +1,7 @@
 //! The spans of hosts, handlers and publishers. In a program of its own, because tracing is switched on for a process.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failing helper fails the test")]
+
 #[path = "../platform/sample.rs"]
 #[expect(dead_code, reason = "the tests of hosts use the rest")]
 mod sample;
