@@ -30,7 +30,7 @@ pub enum Program {
 }
 
 /// All commands that other programs run.
-pub const FORWARDED: [Forwarded; 19] = [
+pub const FORWARDED: [Forwarded; 20] = [
     local("up", "Start the whole system on this machine, or deploy what changed"),
     local("down", "Stop the local stack. Its state is kept for the next `up`"),
     local("status", "Show which parts of the local stack are running"),
@@ -58,6 +58,7 @@ pub const FORWARDED: [Forwarded; 19] = [
         "contract",
         "Generate the API contract from the routes: docs/openapi.json, docs/API.md, the reference",
     ),
+    own("alarms", "Generate docs/ALARMS.md: which fault raises which alarm"),
     own("template", "Generate template.yaml from the services' templates and the routes"),
 ];
 

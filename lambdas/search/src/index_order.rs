@@ -42,9 +42,8 @@ impl ChangeHandler for IndexOrder {
         let kind = if change.new_image.is_some() { "order written" } else { "order deleted" };
         Labels {
             event_type: Some(kind.to_owned()),
-            event_id: None,
             order_id: order_id_text(change).map(|id| id.chars().take(64).collect()),
-            correlation_id: None,
+            ..Labels::default()
         }
     }
 

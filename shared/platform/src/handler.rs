@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Event, EventPayload, Fact};
+use jiff::Timestamp;
 use serde_json::Value;
 use tracing::field::Empty;
 
@@ -56,6 +57,8 @@ pub struct Labels {
     pub order_id: Option<String>,
     /// The correlation id of the request that caused the event.
     pub correlation_id: Option<String>,
+    /// When the event happened.
+    pub time: Option<Timestamp>,
 }
 
 impl Labels {
@@ -68,7 +71,13 @@ impl Labels {
             event_id: text("id"),
             order_id: text("subject"),
             correlation_id: text("correlationid"),
+            time: event.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok()),
         }
+    }
+
+    /// The time since the event happened, if that is known; zero if a clock is behind.
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
+        self.time.map(|time| Duration::try_from(now.duration_since(time)).unwrap_or_default())
     }
 
     /// The span in which the message is handled. Each of its log lines carries these fields.

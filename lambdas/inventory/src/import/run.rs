@@ -52,8 +52,9 @@ impl MessageHandler for ImportStock {
         Labels {
             event_type: text("/detail-type"),
             event_id: text("/id"),
-            order_id: None,
             correlation_id: UploadedFile::from_message(message).ok().map(|file| file.import_id()),
+            time: text("/time").and_then(|time| time.parse().ok()),
+            ..Labels::default()
         }
     }
 

@@ -188,7 +188,8 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
             Disposition::Acknowledge | Disposition::DeadLetter { .. } => None,
         };
         let duration = self.clock.elapsed().saturating_sub(start);
-        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration }.log();
+        let age = labels.age(self.clock.now());
+        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration, age }.log();
         matches!(disposition, Disposition::Acknowledge)
     }
 

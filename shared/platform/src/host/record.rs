@@ -9,6 +9,7 @@ use futures::FutureExt;
 
 use crate::clock::{Clock, timeout};
 use crate::failure::{Failure, panic_message};
+use crate::metrics::TARGET;
 
 /// The time between the cancellation of a handler and the function's deadline: it is needed to publish
 /// events, extend visibility timeouts and respond.
@@ -48,17 +49,30 @@ pub struct RecordOutcome<'a> {
     pub is_dead_letter: bool,
     /// The duration of the attempt.
     pub duration: Duration,
+    /// The time since the event happened, if it is known.
+    pub age: Option<Duration>,
 }
 
 impl RecordOutcome<'_> {
     /// Writes the log line. Tools reconstruct the history of an order from these lines: see
-    /// `docs/RUNBOOK.md`.
+    /// `docs/RUNBOOK.md`. It carries the metrics of the record, so it is written at every log level.
     pub fn log(&self) {
         let duration_ms = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
         let published = self.published.join(",");
         match self.failure {
-            None => tracing::info!(outcome = "ok", published, duration_ms, "handled"),
+            None => tracing::info!(
+                target: TARGET,
+                RecordsHandled = 1,
+                RecordAgeSeconds = self.age.map(|age| age.as_secs_f64()),
+                outcome = "ok",
+                published,
+                duration_ms,
+                "handled"
+            ),
             Some(failure) => tracing::warn!(
+                target: TARGET,
+                RecordsHandled = 1,
+                RecordsFailed = 1,
                 outcome = failure.kind(),
                 reason = %failure,
                 again_in_ms = self.retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),

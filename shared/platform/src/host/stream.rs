@@ -185,7 +185,8 @@ impl<H: ChangeHandler> StreamHost<H> {
             disposition = Disposition::after_dead_letter(failure, is_dead_letter);
         }
         let duration = self.clock.elapsed().saturating_sub(start);
-        RecordOutcome { published, failure: failure.as_ref(), retry_in: None, is_dead_letter, duration }
+        let age = labels.age(self.clock.now());
+        RecordOutcome { published, failure: failure.as_ref(), retry_in: None, is_dead_letter, duration, age }
             .log();
         matches!(disposition, Disposition::Acknowledge)
     }
