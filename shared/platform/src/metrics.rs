@@ -132,7 +132,7 @@ pub const METRICS: [Metric; 14] = [
         name: "IdempotentEffects",
         unit: Unit::Count,
         dimensions: &[&["function", "idempotency"]],
-        meaning: "What became of a request for an effect that may happen once, such as an email (decision 11).",
+        meaning: "The outcome of a request for an effect that may happen once, such as an email (decision 11).",
     },
 ];
 

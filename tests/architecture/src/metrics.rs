@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 const ALARM: &str = "AWS::CloudWatch::Alarm";
 /// The resource type of a composite alarm.
 const COMPOSITE: &str = "AWS::CloudWatch::CompositeAlarm";
+/// The resource type of a dashboard.
+const DASHBOARD: &str = "AWS::CloudWatch::Dashboard";
 /// The document with the costs.
 const COSTS: &str = "docs/DEPLOY.md";
 /// The metrics of each function that handles records, while none fails.
@@ -123,6 +125,7 @@ pub fn costs_are_counted(template: &Template, costs: &str) -> Violations {
         |alarm: &Value| metrics_of(alarm).count() + if alarm["ThresholdMetricId"].is_null() { 0 } else { 2 };
     let about: usize = alarms.values().map(|alarm| billed(alarm.property(""))).sum();
     let composite = template.all(COMPOSITE).len();
+    let dashboards = template.all(DASHBOARD).len();
     let consumers = template.all(MAPPING).len();
     let metrics = OF_RECORDS.len() * consumers + IDLE.len();
     let queues = template.all(QUEUE);
@@ -134,6 +137,7 @@ pub fn costs_are_counted(template: &Template, costs: &str) -> Violations {
             alarms.len(),
             dollars(about * 10 + composite * 50)
         ),
+        format!("| Dashboards | {dashboards} at 3.00 | {} |", dollars(dashboards * 300)),
         format!("| Custom metrics | {metrics} while nobody orders, "),
         format!(" | {} |", dollars(metrics * 30)),
         format!("| Queue polling | {polled} mappings × "),
@@ -295,6 +299,7 @@ mod tests {
         };
         assert_reports(&more(ALARM), &["| Alarms | "]);
         assert_reports(&more(COMPOSITE), &["| Alarms | "]);
+        assert_reports(&more(DASHBOARD), &["| Dashboards | "]);
         assert!(more(QUEUE).iter().any(|it| it.contains("reads 13 metrics")));
         assert!(more(MAPPING).iter().any(|it| it.contains("| Custom metrics | ")));
         let mapping = with("SendEmailMapping/Properties/EventSourceArn", json!({ "Ref": "OrdersTable" }));
