@@ -59,6 +59,7 @@ pub const FORWARDED: [Forwarded; 20] = [
         "contract",
         "Generate the API contract from the routes: docs/openapi.json, docs/API.md, the reference",
     ),
+    own("alarms", "Generate docs/ALARMS.md: which fault raises which alarm"),
     own("template", "Generate template.yaml from the services' templates and the routes"),
 ];
 

@@ -48,8 +48,10 @@ fn parse_quarantine_key(key: &str) -> Option<(Sku, UploadId)> {
 #[async_trait]
 impl MessageHandler<ProductFact> for ProcessUpload {
     fn labels(&self, message: &Value) -> Labels {
-        let text = |name: &str| message.get(name)?.as_str().map(|text| text.chars().take(128).collect());
-        Labels { event_type: text("detail-type"), event_id: text("id"), ..Labels::default() }
+        let text = |name: &str| message.get(name)?.as_str();
+        let short = |name: &str| text(name).map(|text| text.chars().take(128).collect());
+        let time = text("time").and_then(|time| time.parse().ok());
+        Labels { event_type: short("detail-type"), event_id: short("id"), time, ..Labels::default() }
     }
 
     async fn handle_message(&self, message: Value, _: Duration) -> Result<Vec<Event<ProductFact>>, Failure> {

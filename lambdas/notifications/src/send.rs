@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::{Event, Fact, ShortageKind};
 use platform::idempotency::{Idempotency, Key, OnUnknown, Task};
-use platform::{EventHandler, Failure, metrics};
+use platform::{Clock, EventHandler, Failure, metrics};
 
 use crate::mail::{compose, kind_and_order};
 use crate::names::ProductNames;
@@ -25,6 +25,8 @@ pub struct SendEmail {
     pub names: ProductNames,
     /// The name of the shop.
     pub shop: String,
+    /// The source of time.
+    pub clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
@@ -52,9 +54,9 @@ impl EventHandler for SendEmail {
         if Delivery::is_undeliverable(&sent.receipt) {
             let reason = sent.receipt.as_str();
             tracing::warn!(mail, reason, "the address cannot receive email");
-            tracing::warn!(target: metrics::TARGET, UndeliverableEmails = 1, mail, "an undeliverable email");
         } else {
-            tracing::info!(mail, "email sent");
+            let seconds = self.clock.now().duration_since(order.placed_at).as_secs_f64();
+            tracing::info!(target: metrics::TARGET, MailSeconds = seconds, mail, "email sent");
         }
         Ok(Vec::new())
     }

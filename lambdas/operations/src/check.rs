@@ -57,12 +57,10 @@ impl Job for CheckHealth {
         tracing::info!(
             target: TARGET,
             UnhealthyChecks = u32::from(!problems.is_empty()),
-            FailedSteps = failed,
+            failed_steps = failed,
+            hanging_orders = hanging,
             "health check finished"
         );
-        if let Some(hanging) = hanging {
-            tracing::info!(target: TARGET, HangingSyntheticOrders = hanging, "synthetic orders");
-        }
         self.reports.save(&report).await?;
         Ok(
             json!({ "healthy": problems.is_empty(), "problems": problems, "hanging": hanging, "missing": report.missing }),
@@ -130,7 +128,7 @@ impl CheckHealth {
             tracing::error!(step = step.as_ref(), error = %format!("{error:#}"), "the step failed");
         }
         let ok = outcome.is_ok();
-        tracing::info!(target: TARGET, StepMilliseconds = duration_ms, StepFailures = u32::from(!ok), step = step.as_ref(), "step");
+        tracing::info!(step = step.as_ref(), ok, duration_ms, "step");
         steps.push(StepReport { step, ok, duration_ms });
         outcome.ok()
     }
@@ -165,20 +163,16 @@ impl CheckHealth {
     async fn measure_queues(&self, missing: &mut Vec<String>) -> bool {
         for (queue, depth) in self.queues.depths().await {
             let Some(depth) = keep(missing, &format!("the depth of {queue}"), depth) else { continue };
-            if is_dead_letter_queue(&queue) {
-                tracing::info!(target: TARGET, DeadLetters = depth.waiting, queue, "queue");
-            } else {
-                tracing::info!(target: TARGET, WaitingMessages = depth.waiting, MessagesInFlight = depth.in_flight, queue, "queue");
-            }
+            tracing::info!(queue, waiting = depth.waiting, in_flight = depth.in_flight, "queue");
         }
-        // If CloudWatch has no data of a queue, as on the local stack, the metric is omitted.
+        // If CloudWatch has no data of a queue, as on the local stack, its age is omitted.
         let ages = self.queues.oldest_message_ages().await;
         let ages = keep(missing, "the ages of messages", ages).unwrap_or_default();
         let mut has_late_messages = false;
         // Dead-letter messages wait for manual intervention, and have their own alarm.
         for (queue, age) in ages.into_iter().filter(|(queue, _)| !is_dead_letter_queue(queue)) {
             has_late_messages |= age > MAX_MESSAGE_AGE;
-            tracing::info!(target: TARGET, OldestMessageSeconds = age.as_secs(), queue, "queue");
+            tracing::info!(queue, oldest_message_seconds = age.as_secs(), "queue");
         }
         has_late_messages
     }

@@ -11,8 +11,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::order::{Order, Outcome};
-use domain::{OrderId, VoidReason};
+use domain::order::{Order, OrderStatus, Outcome};
+use domain::{OrderId, SYNTHETIC_CUSTOMER_ID, VoidReason};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
@@ -21,6 +21,7 @@ use platform::http::{
     Access, Caller, CustomerScope, FieldError, IdempotencyKey, Json, Operation, Problem, RequestCause,
     Routes, Scope, VerifiedEmail, parse_path_parameter,
 };
+use platform::metrics::TARGET;
 use platform::optimistic::Attempts;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -116,7 +117,10 @@ async fn place(
     let record = IdempotencyRecord { key, fingerprint, order_id: order.id, response_body, expires_at };
     let placed = api.orders.place(&order, &event, &record, quota.as_ref(), now).await?;
     let record = match placed {
-        Placed::Created => record,
+        Placed::Created => {
+            log_placed(&order);
+            record
+        }
         Placed::LimitReached => {
             return Err(quota.map_or_else(Problem::unavailable, |quota| quota.problem(now)));
         }
@@ -128,6 +132,13 @@ async fn place(
         (header::LOCATION, format!("{location}/{}", record.order_id)),
     ];
     Ok((StatusCode::CREATED, headers, record.response_body).into_response())
+}
+
+/// Counts a new order, unless it is one of the health check.
+fn log_placed(order: &Order) {
+    if order.details.customer.id.as_str() != SYNTHETIC_CUSTOMER_ID {
+        tracing::info!(target: TARGET, Orders = 1, outcome = OrderStatus::Placed.name(), "order placed");
+    }
 }
 
 /// Hashes the whole request, to distinguish a retry from a different request: all details of the order but the

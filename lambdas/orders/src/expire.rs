@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
+use domain::order::OrderStatus;
 use domain::{Event, OrderId, VoidReason};
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -119,17 +120,20 @@ impl Progress {
         })
     }
 
-    /// Publishes the number of open orders, the age of the oldest one, and what the run did. An incomplete
-    /// run has not counted all open orders.
+    /// Logs the open orders and what the run did. An incomplete run has not counted all open orders. Of the orders
+    /// that are placed, it counts none: so there is a data point each minute, and a minute without orders differs
+    /// from one without data.
     fn publish_metrics(&self, now: Timestamp) {
         let oldest = self.oldest.map_or(0, |oldest| now.duration_since(oldest).as_secs());
         tracing::info!(
             target: platform::metrics::TARGET,
-            OpenOrders = self.open,
             OldestOpenOrderSeconds = oldest,
-            ExpiredOrders = self.expired,
-            RepublishedEvents = self.published,
-            UnfinishedRuns = u32::from(self.is_incomplete),
+            RepublishedEvents = Some(self.published).filter(|count| *count > 0),
+            UnfinishedRuns = self.is_incomplete.then_some(1),
+            Orders = 0,
+            outcome = OrderStatus::Placed.name(),
+            open = self.open,
+            expired = self.expired,
             "open orders"
         );
     }

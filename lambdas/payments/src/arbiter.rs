@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::payment::{Goal, ProviderObservation, Request};
 use domain::{Event, Fact, OrderId, PaymentIntentId};
+use platform::metrics::TARGET;
 use platform::{Clock, EventHandler, Failure};
 
 use crate::finalization::{Finalization, Next, Progress, ProviderRequest, goal_of};
@@ -76,7 +77,23 @@ impl Arbiter {
         }
     }
 
+    /// Makes a call to the provider, and logs its outcome with the time that it took.
     async fn ask(&self, request: ProviderRequest) -> Result<ProviderObservation, ProviderError> {
+        let start = self.clock.elapsed();
+        let response = self.call(request).await;
+        let outcome = match &response {
+            Ok(_) => "ok",
+            Err(ProviderError::Refused(_)) => "refused",
+            Err(ProviderError::InvalidRequest(_)) => "invalid",
+            Err(ProviderError::Unknown(_)) => "unknown",
+        };
+        let elapsed = self.clock.elapsed().saturating_sub(start);
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(target: TARGET, ProviderMilliseconds = milliseconds, outcome, "provider called");
+        response
+    }
+
+    async fn call(&self, request: ProviderRequest) -> Result<ProviderObservation, ProviderError> {
         match request {
             ProviderRequest::Create(intent) => {
                 self.provider.create(intent).await.map(ProviderObservation::Created)

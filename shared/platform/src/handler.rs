@@ -79,6 +79,11 @@ impl Labels {
         }
     }
 
+    /// The time since the event happened, if that is known; zero if a clock is behind.
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
+        self.time.map(|time| Duration::try_from(now.duration_since(time)).unwrap_or_default())
+    }
+
     /// The span in which the message is handled. Each of its log lines carries these fields.
     pub fn span(&self, attempt: u32, request_id: &str) -> tracing::Span {
         // At level `error`, so that a filter that keeps a warning also keeps the fields of its span.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::metrics::TARGET;
 
 /// The time in which attempts may start, with the waits before them. A request has 7 seconds and a message
 /// more, so the last attempt has time to finish, and its result to be sent.
@@ -90,6 +91,7 @@ impl<'a> Attempts<'a> {
                 let record = std::mem::take(&mut self.record);
                 return Err(WriteConflicts { record, attempts: self.started });
             }
+            tracing::info!(target: TARGET, OptimisticRetries = 1, "the record was changed concurrently");
             self.clock.sleep(delay).await;
         }
         self.started = self.started.saturating_add(1);

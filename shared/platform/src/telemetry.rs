@@ -5,6 +5,8 @@
 //! the logs by accident: the types of `domain` redact their `Debug` output, and [`crate::redact_values`]
 //! removes the quoted values from the message of a parser.
 
+use std::sync::Arc;
+
 use json_subscriber::JsonLayer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -13,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::clock::{Clock, SystemClock};
-use crate::{idempotency, metrics};
+use crate::metrics;
 
 /// Starts logging to standard output and tracing ([`crate::trace::init`]) for the function `name`. Logs are written at `LOG_LEVEL` (`off`, or `error` to `trace`;
 /// `info` if it is unset or invalid). Lines of [`metrics`] are written at every level because alarms need
@@ -29,8 +31,25 @@ pub fn init(name: &'static str) {
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
-    let layer = layer(JsonLayer::stdout(), name, level, namespace.unwrap_or_else(|| "orders".to_owned()));
+    let namespace = namespace.unwrap_or_else(|| "orders".to_owned());
+    let layer = layer(JsonLayer::stdout(), name, level, namespace, Arc::new(SystemClock));
     let _ = tracing_subscriber::registry().with(layer).try_init();
+}
+
+/// The lines of the function `name` that are metrics, which go to `writer` with the times of `clock`.
+#[cfg(feature = "test-support")]
+pub fn metric_lines<W>(
+    writer: W,
+    name: &'static str,
+    namespace: &str,
+    clock: Arc<dyn Clock>,
+) -> tracing::Dispatch
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = JsonLayer::new(writer);
+    let layer = layer(lines, name, LevelFilter::OFF, namespace.to_owned(), clock);
+    tracing_subscriber::registry().with(layer).into()
 }
 
 fn layer<W>(
@@ -38,6 +57,7 @@ fn layer<W>(
     name: &'static str,
     level: LevelFilter,
     namespace: String,
+    clock: Arc<dyn Clock>,
 ) -> impl Layer<Registry>
 where
     W: for<'a> MakeWriter<'a> + 'static,
@@ -50,27 +70,21 @@ where
         .with_targets(
             ["aws", "aws_", "hyper", "hyper_util", "lambda_runtime", "rustls", "tower"].map(|t| (t, quiet)),
         )
-        .with_targets(
-            [metrics::TARGET, idempotency::metrics::TARGET].map(|t| (t, level.max(LevelFilter::INFO))),
-        );
+        .with_target(metrics::TARGET, level.max(LevelFilter::INFO));
     lines.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
     lines.with_level("level");
     lines.with_target("target");
     lines.with_flattened_event();
     lines.with_top_level_flattened_span_list();
     lines.add_static_field("function", name.into());
-    lines.add_dynamic_field("_aws", move |line, _| {
-        let (line, now) = (line.metadata(), SystemClock.now());
-        idempotency::metrics::directive(line, &namespace, now)
-            .or_else(|| metrics::directive(line, &namespace, now))
-    });
+    lines.add_dynamic_field("_aws", move |line, _| metrics::directive(line, &namespace, clock.now()));
     lines.with_filter(filter)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use serde_json::Value;
@@ -100,7 +114,8 @@ mod tests {
     async fn logged(level: LevelFilter, work: impl Future<Output = ()>) -> Vec<Value> {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let layer = layer(JsonLayer::new(move || writer.clone()), "send-email", level, "shop".to_owned());
+        let lines = JsonLayer::new(move || writer.clone());
+        let layer = layer(lines, "send-email", level, "shop".to_owned(), Arc::new(SystemClock));
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
         work.await;
         drop(guard);
@@ -111,24 +126,35 @@ mod tests {
     #[tokio::test]
     async fn a_metric_line_carries_its_directive() {
         let lines = logged(LevelFilter::INFO, async {
-            tracing::info!(target: metrics::TARGET, Waiting = 2, OldestMessageSeconds = 3, StepMilliseconds = 4, queue = "Q", "queue");
+            let (failed, missing) = (Some(1), None::<u64>);
+            tracing::info!(
+                target: metrics::TARGET,
+                ProviderMilliseconds = 3,
+                RecordsHandled = 1,
+                RecordsFailed = failed,
+                RecordAgeSeconds = missing,
+                outcome = "ok",
+                queue = "Q",
+                "m"
+            );
         })
         .await;
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
         assert_eq!(
-            (&line["Waiting"], &line["queue"], &line["function"]),
-            (&2.into(), &"Q".into(), &"send-email".into())
+            (&line["RecordsFailed"], &line["queue"], &line["function"]),
+            (&1.into(), &"Q".into(), &"send-email".into())
         );
-        let metric = &line["_aws"]["CloudWatchMetrics"][0];
-        let wanted = serde_json::json!({
-            "Namespace": "shop", "Dimensions": [["function", "queue"]],
-            "Metrics": [
-                {"Name": "Waiting", "Unit": "Count"},
-                {"Name": "OldestMessageSeconds", "Unit": "Seconds"},
-                {"Name": "StepMilliseconds", "Unit": "Milliseconds"},
-            ],
-        });
-        assert_eq!(*metric, wanted);
+        let of = |dimensions: &[&[&str]], name: &str, unit: &str| {
+            serde_json::json!({
+                "Namespace": "shop", "Dimensions": dimensions, "Metrics": [{"Name": name, "Unit": unit}],
+            })
+        };
+        let wanted = [
+            of(&[&["function"]], "RecordsHandled", "Count"),
+            of(&[&["function"], &["function", "outcome"]], "RecordsFailed", "Count"),
+            of(&[&["outcome"]], "ProviderMilliseconds", "Milliseconds"),
+        ];
+        assert_eq!(line["_aws"]["CloudWatchMetrics"], Value::from(wanted.to_vec()));
         assert!(line["_aws"]["Timestamp"].is_i64());
     }
 
@@ -181,6 +207,7 @@ mod tests {
                 retry_in: None,
                 is_dead_letter: false,
                 duration: Duration::from_millis(7),
+                age: Some(Duration::from_millis(1500)),
             };
             done.write(&crate::trace::span(crate::trace::SpanKind::Internal, "record").start());
             let retry_in = Some(Duration::from_secs(2));
@@ -195,15 +222,22 @@ mod tests {
             (done, "outcome", "ok".into()),
             (done, "published", "order.created,payment.failed".into()),
             (done, "duration_ms", 7.into()),
+            (done, "RecordsHandled", 1.into()),
+            (done, "RecordAgeSeconds", 1.5.into()),
             (failed, "level", "WARN".into()),
             (failed, "outcome", "reject".into()),
             (failed, "reason", "no stock".into()),
             (failed, "again_in_ms", 2000.into()),
             (failed, "dead_letter", true.into()),
             (failed, "duration_ms", 7.into()),
+            (failed, "RecordsHandled", 1.into()),
+            (failed, "RecordsFailed", 1.into()),
         ] {
             assert_eq!(line.get(name), Some::<&Value>(&value), "{name} in {line}");
         }
+        let metrics = |line: &Value| line["_aws"]["CloudWatchMetrics"].to_string();
+        assert!(metrics(failed).contains("RecordsFailed") && !metrics(failed).contains("RecordAgeSeconds"));
+        assert!(!metrics(done).contains("RecordsFailed"), "what does not happen costs nothing: {done}");
     }
 
     /// Alarms need metrics, whichever log level an operator chooses.
@@ -219,8 +253,8 @@ mod tests {
         ];
         for level in levels {
             let lines = logged(level, async {
-                tracing::info!(target: metrics::TARGET, Waiting = 2, queue = "Q", "queue");
-                tracing::info!(target: idempotency::metrics::TARGET, IdempotentEffects = 1, "effect");
+                tracing::info!(target: metrics::TARGET, OldestOpenOrderSeconds = 2, queue = "Q", "orders");
+                tracing::warn!(target: metrics::TARGET, IdempotentEffects = 1, idempotency = "unknown", "effect");
                 tracing::info!("not a metric");
             })
             .await;

@@ -48,9 +48,10 @@ fn each_queue_has_a_monitored_dead_letter_queue() -> Result<()> {
 fn each_alarm_can_fire_and_is_counted() -> Result<()> {
     let (template, workspace) = (Template::of_repository()?, Workspace::of_repository()?);
     assert_none(&metrics::alarms_have_metrics(&template, &workspace));
-    assert_none(&metrics::functions_have_a_namespace(&template, &workspace));
+    assert_none(&metrics::lines_are_declared(&workspace));
+    assert_none(&metrics::functions_have_a_namespace(&template));
     let costs = std::fs::read_to_string(root().join("docs/DEPLOY.md"))?;
-    assert_none(&metrics::costs_are_counted(&template, &workspace, &costs));
+    assert_none(&metrics::costs_are_counted(&template, &costs));
     Ok(())
 }
 

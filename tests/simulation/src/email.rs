@@ -28,6 +28,7 @@ impl Ports {
             mailer: Arc::new(Outgoing { ports: self.clone() }),
             names: ProductNames::new(Arc::new(catalogue), Arc::new(self.caller.clone())),
             shop: "The Tea Shop".to_owned(),
+            clock: Arc::new(self.caller.clone()),
         }
     }
 }

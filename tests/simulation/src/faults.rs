@@ -189,6 +189,21 @@ impl FaultRates {
     }
 }
 
+/// A fault of the calls of a function, from some time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// When it begins.
+    pub from: Duration,
+    /// The binary name of the function; any, if it is empty.
+    pub caller: &'static str,
+    /// The prefix of the calls.
+    pub call: &'static str,
+    /// Their fault.
+    pub fault: Fault,
+    /// How much longer the request and the response take each.
+    pub latency: Duration,
+}
+
 /// The faults of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plan {
@@ -196,6 +211,8 @@ pub enum Plan {
     NoFaults,
     /// Faults at random calls, at the given rates.
     Random(FaultRates),
+    /// One fault from some time on.
+    During(Window),
     /// These faults, each at the call with this number, from 1. Every call takes the same time.
     At(Vec<(u64, Fault)>),
 }

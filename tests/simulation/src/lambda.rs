@@ -27,18 +27,24 @@ const MAX_ZOMBIE_LIFETIME: Duration = Duration::from_secs(1800);
 
 /// Starts an invocation, and ends it after the function's timeout. `done` gets the response; or `None` after a timeout, or
 /// if the function is killed. A function that is stalled at the timeout may resume later; its response is
-/// discarded.
+/// discarded. `is_error` says whether a response is a failure of the function.
 fn invoke<T: Send + 'static>(
     world: &Arc<World>,
     function: Function,
     work: impl FnOnce(Handler, Duration) -> BoxFuture<'static, T>,
+    is_error: fn(&T) -> bool,
     done: impl FnOnce(Option<T>) + Send + 'static,
 ) {
     let limit = world.wiring.timeout_of(function.name);
     let caller = world.sim.new_caller(function.name);
     let ports = Ports { caller: caller.clone(), world: Arc::clone(world) };
-    let work = work((function.assemble)(&ports), limit);
-    let completion = Completion::new(world, done);
+    let work = world.with_log(function.name, work((function.assemble)(&ports), limit));
+    let (recorded, start) = (Arc::clone(world), world.sim.scheduler.now());
+    let completion = Completion::new(world, move |answer: Option<T>| {
+        let took = recorded.sim.scheduler.now().saturating_sub(start);
+        recorded.record_invocation(function.name, took, answer.as_ref().is_none_or(is_error));
+        done(answer);
+    });
     let at_end = completion.clone();
     let task = world.sim.scheduler.spawn(async move {
         let answer = work.await;
@@ -120,7 +126,7 @@ pub fn poll_queue(world: &Arc<World>, queue: usize, wait: Duration) {
 }
 
 fn deliver_messages(world: &Arc<World>, index: usize) {
-    let Some(function) = world.queue_function(index) else { return };
+    let Some(function) = world.queue_function(index).filter(|it| !world.is_stopped(it.name)) else { return };
     let now = world.sim.scheduler.now();
     let mut queues = lock(&world.queues);
     let Some(queue) = queues.get_mut(index) else { return };
@@ -161,6 +167,7 @@ fn deliver_messages(world: &Arc<World>, index: usize) {
             Handler::Queue(run) => run(Batch { queue: index, messages: batch, timeout }),
             _ => unreachable!("{} reads no queue", function.name),
         },
+        |_| false,
         move |failures: Option<Vec<String>>| {
             let Some(mut failures) = failures else { return };
             if answered.has_mutation(Mutation::ReportFailureAsSuccess) {
@@ -233,6 +240,9 @@ fn deliver_changes(world: &Arc<World>, index: usize) {
     else {
         return;
     };
+    if world.is_stopped(function.name) {
+        return;
+    }
     let mut streams = lock(&world.streams);
     let Some(stream) = streams.get_mut(index) else { return };
     if stream.is_processing || stream.changes.is_empty() {
@@ -244,8 +254,9 @@ fn deliver_changes(world: &Arc<World>, index: usize) {
         stream.attempts = 0;
     }
     let changes: Vec<_> = stream.changes.iter().take(mapping.batch_size).cloned().collect();
-    if changes.is_empty() {
-        return;
+    let Some(last) = changes.last() else { return };
+    if let Some(made_at) = stream.made_at.get(&last.sequence_number) {
+        world.record_iterator_age(function.name, world.sim.scheduler.now().saturating_sub(*made_at));
     }
     stream.is_processing = true;
     stream.attempts = stream.attempts.saturating_add(1);
@@ -259,6 +270,7 @@ fn deliver_changes(world: &Arc<World>, index: usize) {
             Handler::Stream(run) => run(Changes { changes, timeout }),
             _ => unreachable!("{} reads no stream", function.name),
         },
+        |_| false,
         move |failed: Option<Option<String>>| {
             let mut streams = lock(&answered.streams);
             let Some(stream) = streams.get_mut(index) else { return };
@@ -289,7 +301,8 @@ pub fn run_schedules(world: &Arc<World>) {
     let last = std::mem::replace(&mut *lock(&world.schedules_run_at), now);
     for schedule in &world.wiring.schedules {
         let Some(function) = world.running(&schedule.function) else { continue };
-        if schedule.times.fell_due(last, now) && function.service.has_work(world, function.name) {
+        let has_work = || world.recording.is_some() || function.service.has_work(world, function.name);
+        if schedule.times.fell_due(last, now) && !world.is_stopped(function.name) && has_work() {
             run_job(world, function, Value::Null, schedule.max_retries);
         }
     }
@@ -311,6 +324,7 @@ fn attempt_job(world: &Arc<World>, function: Function, input: Value, retries: u3
             Handler::Job(job) => async move { job.run(input).await }.boxed(),
             _ => unreachable!("{} runs on no schedule", function.name),
         },
+        Result::is_err,
         move |result: Option<anyhow::Result<Value>>| {
             answered.running_jobs.fetch_sub(1, Ordering::Relaxed);
             if let Some(Ok(_)) = result {
@@ -335,6 +349,7 @@ pub type Answer = oneshot::Receiver<Response<Bytes>>;
 /// if the invocation ends without one.
 pub fn invoke_api(world: &Arc<World>, name: &'static str, request: Request<Bytes>) -> Answer {
     let (sender, answer) = oneshot::channel();
+    let (recorded, start) = (Arc::clone(world), world.sim.scheduler.now());
     let Some(function) = services::function(name) else {
         unreachable!("the simulation has no function {name}")
     };
@@ -345,7 +360,10 @@ pub fn invoke_api(world: &Arc<World>, name: &'static str, request: Request<Bytes
             Handler::Api(router) => respond(router, request).boxed(),
             _ => unreachable!("{name} is not behind the API"),
         },
+        Result::is_err,
         move |answered: Option<anyhow::Result<Response<Bytes>>>| {
+            let status = answered.as_ref().and_then(|answer| Some(answer.as_ref().ok()?.status()));
+            recorded.record_request(status, recorded.sim.scheduler.now().saturating_sub(start));
             if let Some(Ok(response)) = answered {
                 drop(sender.send(response));
             }
@@ -368,6 +386,7 @@ pub fn invoke_trigger(world: &Arc<World>, name: &'static str, event: Value) -> o
             Handler::Trigger(trigger) => async move { trigger.handle(event).await }.boxed(),
             _ => unreachable!("{name} is not a trigger"),
         },
+        Result::is_err,
         move |result: Option<anyhow::Result<Value>>| {
             if let Some(Ok(result)) = result {
                 drop(sender.send(result));

@@ -18,6 +18,7 @@
 //! | [`publisher`] | a publisher that contradicts the events of the services |
 //! | [`observed`], [`expectations`] | what happened, and the rules about what should have happened |
 //! | [`scenarios`], [`crash_pass`] | a fault at every call of a few scenarios, and the ends that are expected |
+//! | [`recording`] | the metrics of a run, for the alarms |
 //! | [`setup`], [`run`], [`mutation`] | one run, as the system ships or with a protection switched off |
 
 pub mod clients;
@@ -34,6 +35,7 @@ pub mod observed;
 pub mod ports;
 pub mod publisher;
 pub mod queue;
+pub mod recording;
 pub mod run;
 pub mod scenarios;
 pub mod scheduler;

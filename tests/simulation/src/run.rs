@@ -123,7 +123,7 @@ pub fn run_and_inspect<T>(
 }
 
 /// Runs for a minute, then invokes the scheduled functions.
-fn run_minute(world: &Arc<World>) {
+pub(crate) fn run_minute(world: &Arc<World>) {
     world.sim.scheduler.run_until(world.sim.scheduler.now().saturating_add(MINUTE));
     provider_minute(world);
     lambda::run_schedules(world);

@@ -41,6 +41,8 @@ pub struct Setup {
     pub replay: bool,
     /// Whether a trace is recorded.
     pub trace: bool,
+    /// Whether metrics are recorded ([`crate::recording`]).
+    pub is_recorded: bool,
 }
 
 impl Setup {
@@ -64,6 +66,7 @@ impl Setup {
             contradict: None,
             replay: true,
             trace: false,
+            is_recorded: false,
         }
     }
 
@@ -83,6 +86,7 @@ impl Setup {
             contradict: None,
             replay: false,
             trace: false,
+            is_recorded: false,
         }
     }
 }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use platform::{Clock, lock};
 use uuid::Uuid;
 
-use crate::faults::{Fault, FaultRates, Plan};
+use crate::faults::{Fault, FaultRates, Plan, Window};
 use crate::scheduler::Scheduler;
 
 /// The start time of every run: 2026-01-05 09:00 UTC.
@@ -76,7 +76,7 @@ impl Sim {
     pub fn rates(&self) -> Option<FaultRates> {
         match lock(&self.state).plan {
             Plan::Random(rates) => Some(rates),
-            Plan::NoFaults | Plan::At(_) => None,
+            Plan::NoFaults | Plan::During(_) | Plan::At(_) => None,
         }
     }
 
@@ -160,7 +160,7 @@ impl Sim {
             Plan::Random(_) => Duration::from_micros(
                 state.rng.u64(100..=u64::try_from(max.as_micros()).unwrap_or(100).max(100)),
             ),
-            Plan::NoFaults | Plan::At(_) => USUAL_LATENCY,
+            Plan::NoFaults | Plan::During(_) | Plan::At(_) => USUAL_LATENCY,
         }
     }
 
@@ -194,12 +194,23 @@ impl Sim {
 
     /// Draws the number, the fault, and the latencies of the request and the response of the next call.
     fn decide(&self, call: Call) -> (u64, Fault, Duration, Duration) {
+        let now = self.scheduler.now();
         let mut state = lock(&self.state);
         state.calls.push(call);
         let number = u64::try_from(state.calls.len()).unwrap_or(u64::MAX);
         let State { rng, plan, .. } = &mut *state;
         let decided = match plan {
             Plan::NoFaults => (number, Fault::None, USUAL_LATENCY, USUAL_LATENCY),
+            Plan::During(window) => {
+                let Window { from, caller, call: prefix, fault, latency } = *window;
+                let is_caller = caller.is_empty() || caller == call.caller;
+                if now >= from && is_caller && call.name.starts_with(prefix) {
+                    let latency = USUAL_LATENCY.saturating_add(latency);
+                    (number, fault, latency, latency)
+                } else {
+                    (number, Fault::None, USUAL_LATENCY, USUAL_LATENCY)
+                }
+            }
             Plan::At(faults) => {
                 let planned = faults.iter().find(|(call, _)| *call == number);
                 (number, planned.map_or(Fault::None, |(_, fault)| *fault), USUAL_LATENCY, USUAL_LATENCY)

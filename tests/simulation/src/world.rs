@@ -25,6 +25,7 @@ use crate::observed::Observed;
 use crate::ports::now;
 use crate::publisher::{self, Contradiction};
 use crate::queue::Queue;
+use crate::recording::Recording;
 use crate::services::{self, Function, Service};
 use crate::setup::Setup;
 use crate::sim::Sim;
@@ -66,6 +67,10 @@ pub struct World {
     /// Whether a replay is so late that an email goes to the dead-letter queue, because its idempotency
     /// record may have expired.
     pub email_replay_expired: AtomicBool,
+    /// The metrics of the run, if they are recorded.
+    pub recording: Option<Recording>,
+    /// The functions whose schedule or event source mapping is disabled.
+    pub stopped: Mutex<BTreeSet<&'static str>>,
     /// The orders whose release the inventory has confirmed.
     pub released: Mutex<BTreeSet<OrderId>>,
     /// The number of webhooks that the provider has created.
@@ -92,6 +97,8 @@ pub struct World {
 pub struct Stream {
     /// The changes that have not been handled yet.
     pub changes: VecDeque<Change>,
+    /// When each change was made, by its number.
+    pub made_at: BTreeMap<String, Duration>,
     /// How often the first change has been attempted.
     pub attempts: u32,
     /// Whether an invocation of the function is in progress.
@@ -131,6 +138,8 @@ impl World {
             emails: Mutex::default(),
             claims: Default::default(),
             email_replay_expired: AtomicBool::new(false),
+            recording: setup.is_recorded.then(Recording::default),
+            stopped: Mutex::default(),
             released: Mutex::default(),
             webhook_count: AtomicU64::new(0),
             buckets: Mutex::default(),
@@ -154,6 +163,11 @@ impl World {
     /// The function that reads a stream, if it runs.
     pub fn stream_function(&self, stream: usize) -> Option<Function> {
         self.functions[1].get(stream).copied().flatten()
+    }
+
+    /// Whether the schedule or the event source mapping of a function is disabled.
+    pub fn is_stopped(&self, function: &str) -> bool {
+        lock(&self.stopped).contains(function)
     }
 
     /// The function with this logical id, if it runs.
@@ -201,6 +215,9 @@ impl World {
             let Some(stream) = streams.get_mut(index) else { return };
             stream.last_number = stream.last_number.saturating_add(1);
             let sequence_number = stream.last_number.to_string();
+            if self.recording.is_some() {
+                stream.made_at.insert(sequence_number.clone(), self.sim.scheduler.now());
+            }
             let (keys, new_image) = (keys.clone(), new_image.clone());
             stream.changes.push_back(Change { sequence_number, keys, new_image });
             drop(streams);
@@ -314,6 +331,7 @@ impl World {
         let now = self.sim.scheduler.now();
         if let Some(queue) = lock(&self.queues).get_mut(queue) {
             queue.send(body, now);
+            self.record_sent(&queue.subscription.queue);
         }
         lambda::poll_queue(self, queue, self.sim.random_delay(Duration::from_millis(200)));
     }

@@ -82,6 +82,7 @@ impl Function {
                 resources.extend(DeadLetters { function: self, rule: false }.resources());
             }
         }
+        resources.extend(self.alarms()?);
         Ok(resources)
     }
 

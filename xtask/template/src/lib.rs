@@ -7,6 +7,7 @@
 //!
 //! The README of each service is generated from the same sources.
 
+mod alarms;
 mod function;
 mod queue;
 mod readme;
@@ -82,8 +83,13 @@ pub fn assemble(root: &Path) -> Result<String> {
     let body = gateway_body(&services)?;
     let queues: Vec<String> =
         services.iter().flat_map(|it| &it.functions).flat_map(source::Function::queues).collect();
-    let functions = services.iter().flat_map(|it| &it.functions);
-    let roles = Node::lines(functions.map(|function| Node::reference(format!("{}Role", function.id))));
+    let functions = || services.iter().flat_map(|it| &it.functions);
+    let roles = Node::lines(functions().map(|function| Node::reference(format!("{}Role", function.id))));
+    let handles_records =
+        |it: &&source::Function| it.trigger.has_queue() || matches!(it.trigger, Trigger::Stream { .. });
+    let log_groups = Node::lines(
+        functions().filter(handles_records).map(|it| Node::reference(format!("{}LogGroup", it.id))),
+    );
     let values = base.get("Values").cloned().unwrap_or_default();
     let fill = |node: &Node| -> Result<Option<Node>> {
         match (node.tag.as_deref(), node.as_text_under_tag()) {
@@ -96,6 +102,8 @@ pub fn assemble(root: &Path) -> Result<String> {
             }
             (Some("FromRoutes"), _) => Ok(Some(body.clone())),
             (Some("FunctionRoles"), _) => Ok(Some(roles.clone())),
+            (Some("Json"), _) => Ok(Some(Node::sub(node.to_json()?.to_string()))),
+            (Some("LogGroups"), _) => Ok(Some(log_groups.clone())),
             _ => Ok(None),
         }
     };

@@ -178,7 +178,9 @@ impl DeadLetters<'_> {
             ("Name", Node::text("QueueName")),
             ("Value", Node::attribute(&queue, "QueueName")),
         ]);
-        let description = format!("{meaning} Run \"shopctl dlq show {name}\" to see why.");
+        let description = format!(
+            "{meaning} Run \"shopctl dlq show {name}\" to see why. docs/RUNBOOK.md#a-dead-letter-queue-is-not-empty"
+        );
         let alarm = Node::map([
             ("Type", Node::text("AWS::CloudWatch::Alarm")),
             (

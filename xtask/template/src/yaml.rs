@@ -159,6 +159,30 @@ impl Node {
         }
     }
 
+    /// Converts to JSON. Comments are lost, and tags are not allowed.
+    ///
+    /// # Errors
+    /// If a node has a tag.
+    pub(crate) fn to_json(&self) -> Result<serde_json::Value> {
+        use serde_json::Value;
+        Ok(match &self.content {
+            _ if self.tag.as_ref().is_some_and(|tag| tag != "Json") => {
+                bail!("line {}: write an intrinsic function in JSON as ${{Name}}", self.line)
+            }
+            Content::Scalar { text, quoted: true } => Value::from(text.as_str()),
+            Content::Scalar { text, .. } => {
+                serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
+            }
+            Content::Sequence { items, .. } => {
+                Value::Array(items.iter().map(Self::to_json).collect::<Result<_>>()?)
+            }
+            Content::Mapping { entries, .. } => {
+                let fields = entries.iter().map(|(key, value)| Ok((key.clone(), value.to_json()?)));
+                Value::Object(fields.collect::<Result<_>>()?)
+            }
+        })
+    }
+
     /// The value of `key`, if this is a mapping that contains it.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match &self.content {

@@ -53,6 +53,7 @@ impl MessageHandler for ImportStock {
             event_type: text("/detail-type"),
             event_id: text("/id"),
             correlation_id: UploadedFile::from_message(message).ok().map(|file| file.import_id()),
+            time: text("/time").and_then(|time| time.parse().ok()),
             ..Labels::default()
         }
     }

@@ -25,6 +25,7 @@ async fn main() -> Result<(), host::Error> {
         mailer: Arc::new(Ses::from_env(&aws)?),
         names: ProductNames::new(catalogue, Arc::new(SystemClock)),
         shop: config::optional("SHOP_NAME", "The shop".to_owned())?,
+        clock: Arc::new(SystemClock),
     };
     host::queue::run(env!("CARGO_BIN_NAME"), aws.queue()?, NoPublisher, handler).await
 }

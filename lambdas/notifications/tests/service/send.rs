@@ -47,6 +47,7 @@ fn world() -> World {
             Arc::clone(&clock) as Arc<dyn Clock>,
         ),
         shop: "Tea & Co".to_owned(),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
     };
     World { claims, mailer, catalogue, clock, function }
 }

@@ -197,6 +197,7 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
             Ok(published) => (published, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
+        let age = labels.age(self.clock.now());
         let delivery = Delivery {
             function: self.function,
             attempt: message.attempt,
@@ -213,7 +214,7 @@ impl<F: EventPayload, H: MessageHandler<F>> QueueHost<H, F> {
             Disposition::Acknowledge | Disposition::DeadLetter { .. } => None,
         };
         let duration = self.clock.elapsed().saturating_sub(start);
-        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration }
+        RecordOutcome { published, failure: failure.as_ref(), retry_in, is_dead_letter, duration, age }
             .write(span);
         matches!(disposition, Disposition::Acknowledge)
     }

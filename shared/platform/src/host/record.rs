@@ -10,6 +10,7 @@ use futures::FutureExt;
 use super::disposition::Disposition;
 use crate::clock::{Clock, timeout};
 use crate::failure::{Failure, panic_message};
+use crate::metrics::TARGET;
 use crate::queue::{DeadLetter, DeadLetters};
 use crate::trace;
 
@@ -92,11 +93,13 @@ pub struct RecordOutcome<'a> {
     pub is_dead_letter: bool,
     /// The duration of the attempt.
     pub duration: Duration,
+    /// The time since the event happened, if it is known.
+    pub age: Option<Duration>,
 }
 
 impl RecordOutcome<'_> {
-    /// Writes the log line, and the outcome to the span of the record. Tools reconstruct the history of an order from these lines: see
-    /// `docs/RUNBOOK.md`.
+    /// Writes the log line, and the outcome to the span of the record. Tools reconstruct the history of an order from these
+    /// lines: see `docs/RUNBOOK.md`. They carry the metrics of the record, so they are written at every log level.
     pub fn write(&self, span: &trace::Span) {
         if let Some(failure) = self.failure {
             span.fail(failure.kind());
@@ -105,8 +108,19 @@ impl RecordOutcome<'_> {
         let duration_ms = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
         let published = self.published.join(",");
         match self.failure {
-            None => tracing::info!(outcome = "ok", published, duration_ms, "handled"),
+            None => tracing::info!(
+                target: TARGET,
+                RecordsHandled = 1,
+                RecordAgeSeconds = self.age.map(|age| age.as_secs_f64()),
+                outcome = "ok",
+                published,
+                duration_ms,
+                "handled"
+            ),
             Some(failure) => tracing::warn!(
+                target: TARGET,
+                RecordsHandled = 1,
+                RecordsFailed = 1,
                 outcome = failure.kind(),
                 reason = %failure,
                 again_in_ms = self.retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),

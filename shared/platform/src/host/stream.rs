@@ -194,13 +194,14 @@ impl<H: ChangeHandler> StreamHost<H> {
         };
         // Lambda retries a change until the stream has deleted it.
         let max_attempts = u32::MAX;
+        let age = labels.age(self.clock.now());
         let correlation_id = labels.correlation_id;
         let delivery = Delivery { function: self.function, attempt: 1, max_attempts, correlation_id };
         let body = || self.handler.dead_letter_body(change);
         let (disposition, is_dead_letter) =
             delivery.dispose(failure.as_ref(), self.dead_letters.as_ref(), self.clock.as_ref(), body).await;
         let duration = self.clock.elapsed().saturating_sub(start);
-        RecordOutcome { published, failure: failure.as_ref(), retry_in: None, is_dead_letter, duration }
+        RecordOutcome { published, failure: failure.as_ref(), retry_in: None, is_dead_letter, duration, age }
             .write(span);
         matches!(disposition, Disposition::Acknowledge)
     }

@@ -1,21 +1,12 @@
 //! Log lines about the execution of effects, which are also metrics: how often an effect was executed,
 //! requested again, or needs manual intervention.
 //!
-//! Each line has a field `_aws` in CloudWatch's embedded metric format: CloudWatch extracts the metric
-//! without a metric filter or an API call
-//! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
-//! The metric is `IdempotentEffects`, a count by `function` and `idempotency`, in the namespace
-//! `METRICS_NAMESPACE`. The lines are written at every `LOG_LEVEL`, even `off`.
+//! The metric is `IdempotentEffects`, by `function` and `idempotency` ([`crate::metrics`]).
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
 use strum::AsRefStr;
-use tracing::Metadata;
 
 use super::Key;
-
-/// The `tracing` target of these lines.
-pub(crate) const TARGET: &str = "platform::idempotency::metrics";
+use crate::metrics::TARGET;
 
 /// What happened to a requested effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, AsRefStr)]
@@ -66,19 +57,4 @@ impl EffectEvent {
             }
         }
     }
-}
-
-/// The embedded-metric-format directive of a line, for its field `_aws`. `None` if the line is not one of
-/// these.
-pub(crate) fn directive(line: &Metadata<'_>, namespace: &str, now: Timestamp) -> Option<Value> {
-    (line.target() == TARGET).then(|| {
-        json!({
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": namespace,
-                "Dimensions": [["function", "idempotency"]],
-                "Metrics": [{ "Name": "IdempotentEffects", "Unit": "Count" }],
-            }],
-        })
-    })
 }

@@ -1,0 +1,3 @@
+//! Tests of the alarms of `template.yaml`.
+
+mod faults;
