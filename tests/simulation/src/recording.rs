@@ -1,5 +1,6 @@
 //! Records the metrics of a run: those that the functions log, and those that AWS has of their invocations, queues, streams and
 //! requests. `tests/alarms` evaluates the alarms over them.
+#![expect(clippy::float_arithmetic, reason = "the values of metrics, and random times")]
 
 use std::collections::BTreeMap;
 use std::io::Write;
