@@ -32,7 +32,7 @@ pub struct Alarm {
 /// When an alarm is raised.
 #[derive(Debug, Clone)]
 pub enum Condition {
-    /// By metrics.
+    /// A metric, or an expression over several, breaches a threshold.
     Metrics(MetricCondition),
     /// By the states of other alarms.
     Composite(Rule),

@@ -14,12 +14,12 @@ use crate::statistic::Statistic;
 /// The most points that a line has: a longer period than that of the widget is drawn if there would be more.
 const MAX_POINTS: i64 = 400;
 
-/// A dashboard.
+/// A dashboard of the template, whose body is parsed.
 #[derive(Debug, Clone)]
 pub struct Dashboard {
     /// The logical id.
     pub id: String,
-    /// Its widgets.
+    /// The widgets, in the order of the body.
     pub widgets: Vec<Widget>,
 }
 

@@ -1,4 +1,4 @@
-//! Metric data.
+//! Metric data, as log lines and the namespaces of AWS have it.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct Metric {
     /// The namespace, such as `AWS/Lambda`.
     pub namespace: String,
-    /// The name.
+    /// The name, such as `Errors`.
     pub name: String,
     /// The dimensions with their values.
     pub dimensions: BTreeMap<String, String>,
@@ -70,7 +70,7 @@ impl Data {
         self.0.values().filter_map(|values| values.first()).map(|(second, _)| *second).min().unwrap_or(0)
     }
 
-    /// The metrics.
+    /// The metrics that have values.
     pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
         self.0.keys()
     }

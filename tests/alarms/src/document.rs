@@ -64,7 +64,7 @@ pub fn path() -> PathBuf {
 }
 
 impl Report {
-    /// The document.
+    /// Writes the table of the faults and their alarms, as Markdown.
     pub fn document(&self) -> String {
         let mut text = format!(
             "\

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 /// An expression over data points of one period.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expression {
-    /// A number.
+    /// A constant, such as `100`.
     Number(f64),
     /// The metric or expression with this id.
     Id(String),

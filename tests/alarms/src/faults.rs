@@ -156,7 +156,7 @@ pub fn run(planted: Planted, alarms: &[Alarm], wiring: &Arc<Wiring>) -> Result<(
     // The first minutes lack data points for the alarms about missing data.
     let changes = changes(alarms, &data, minute(20), minute(shop.minutes));
     let raised = changes.into_iter().filter(|change| change.state == State::Alarm);
-    let (before, after): (Vec<_>, Vec<_>) = raised.partition(|change| change.second <= fault_at);
+    let (before, after): (Vec<_>, Vec<_>) = raised.partition(|change| change.second < fault_at);
     let mut alarms: Vec<(String, i64)> = Vec::new();
     for change in after {
         if alarms.iter().all(|(alarm, _)| *alarm != change.alarm) {

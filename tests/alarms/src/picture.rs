@@ -109,6 +109,11 @@ impl Plot<'_> {
                 "<polyline points='{}' fill='none' stroke='{color}' stroke-width='1.5'/>",
                 points.join(" ")
             );
+            // A line with one point would be invisible.
+            if let [(second, value)] = values[..] {
+                let (x, y) = (at_x(second), at_y(value));
+                let _ = write!(svg, "<circle cx='{x:.1}' cy='{y:.1}' r='3' fill='{color}'/>");
+            }
             let space = label.len() as f64 * 6.0 + 22.0;
             if legend + space > right {
                 (legend, row) = (left, row + 14.0);

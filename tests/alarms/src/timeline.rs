@@ -11,7 +11,7 @@ use crate::state::State;
 pub struct Change {
     /// When, in seconds.
     pub second: i64,
-    /// The alarm.
+    /// The logical id of the alarm.
     pub alarm: String,
     /// Its new state.
     pub state: State,

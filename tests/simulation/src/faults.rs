@@ -198,7 +198,7 @@ pub struct Window {
     pub caller: &'static str,
     /// The prefix of the calls.
     pub call: &'static str,
-    /// Their fault.
+    /// The fault of each of these calls.
     pub fault: Fault,
     /// How much longer the request and the response take each.
     pub latency: Duration,

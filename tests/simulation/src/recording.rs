@@ -1,5 +1,6 @@
 //! Records the metrics of a run: those that the functions log, and those that AWS has of their invocations, queues, streams and
 //! requests. `tests/alarms` evaluates the alarms over them.
+#![expect(clippy::float_arithmetic, reason = "the values of metrics, and random times")]
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -149,22 +150,22 @@ impl World {
 /// What goes wrong for a while.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Planted {
-    /// Nothing.
+    /// Nothing goes wrong.
     Nothing,
     /// The calls of a function (of any, if it is empty) whose names begin with a prefix have a fault.
     Calls {
-        /// The function.
+        /// The binary name of the function.
         caller: &'static str,
         /// The prefix, such as `provider.`.
         call: &'static str,
-        /// The fault.
+        /// The fault of each call.
         fault: Fault,
     },
     /// The same calls take this much longer, both there and back.
     Slow {
-        /// The function.
+        /// The binary name of the function.
         caller: &'static str,
-        /// The prefix.
+        /// The prefix of the names of the calls.
         call: &'static str,
         /// How much longer each way takes.
         latency: Duration,

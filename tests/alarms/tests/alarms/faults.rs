@@ -12,6 +12,7 @@ use architecture::workspace::root;
 use simulation::recording::recorded_functions;
 use simulation::wiring::Wiring;
 
+#[expect(clippy::unwrap_used, reason = "a test, of which all runs are a part")]
 static REPORT: LazyLock<Report> = LazyLock::new(|| report().unwrap());
 
 /// The alarms that no planted fault raises.
