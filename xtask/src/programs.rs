@@ -30,7 +30,7 @@ pub enum Program {
 }
 
 /// All commands that other programs run.
-pub const FORWARDED: [Forwarded; 20] = [
+pub const FORWARDED: [Forwarded; 21] = [
     local("up", "Start the whole system on this machine, or deploy what changed"),
     local("down", "Stop the local stack. Its state is kept for the next `up`"),
     local("status", "Show which parts of the local stack are running"),

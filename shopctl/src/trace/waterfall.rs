@@ -7,7 +7,7 @@ use terminal::ui::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, truncate};
 
 use super::span::{Kind, Span};
 
-/// Column widths.
+/// The width of the columns in characters: a line fits a terminal of 140.
 const NAME_WIDTH: usize = 52;
 const BAR_WIDTH: usize = 48;
 
