@@ -64,6 +64,10 @@ pub struct Labels {
     pub time: Option<Timestamp>,
 }
 
+/// A record that is handled longer after its event than this starts a trace of its own: it is a late replay, and a
+/// viewer of traces no longer expects a span.
+const MAX_TRACE_AGE: SignedDuration = SignedDuration::from_mins(15);
+
 impl Labels {
     /// Reads the available fields of a CloudEvent, at most 128 characters of each.
     pub fn from_event(event: &Value) -> Self {
@@ -110,13 +114,7 @@ impl Labels {
         }
         span
     }
-}
 
-/// A record that is handled longer after its event than this starts a trace of its own: it is a late replay, and a
-/// viewer of traces no longer expects a span.
-const MAX_TRACE_AGE: SignedDuration = SignedDuration::from_mins(15);
-
-impl Labels {
     /// Completes the span of the delivery number `attempt` at `now`. It is a child of the span that published the
     /// event; one that is replayed late or redriven starts a trace of its own, with a link.
     pub(crate) fn trace(&self, span: NewSpan, attempt: u32, is_redrive: bool, now: Timestamp) -> NewSpan {

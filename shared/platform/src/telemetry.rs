@@ -27,13 +27,13 @@ use crate::metrics;
 pub fn init(name: &'static str) {
     // It identifies the function in the logs of the servers that it calls, as it does in our own.
     crate::http_client::set_function_name(name);
-    crate::trace::init(name);
     let level =
         std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     let namespace = std::env::var("METRICS_NAMESPACE").ok().filter(|name| !name.is_empty());
     let namespace = namespace.unwrap_or_else(|| "orders".to_owned());
     let layer = layer(JsonLayer::stdout(), name, level, namespace, Arc::new(SystemClock));
     let _ = tracing_subscriber::registry().with(layer).try_init();
+    crate::trace::init(name);
 }
 
 /// The lines of the function `name` that are metrics, which go to `writer` with the times of `clock`.
