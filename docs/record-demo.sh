@@ -18,4 +18,4 @@ cargo xtask order --json > /dev/null
 order=$(cargo xtask order --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["order_id"])')
 sleep 3
 # `--at` shows the end, without an animation.
-record docs/pictures/trace.svg 132 70 "cargo --quiet xtask trace $order | head -68" '--at 100000'
+record docs/pictures/trace.svg 148 70 "CLICOLOR_FORCE=1 cargo --quiet xtask trace $order 2>/dev/null | head -68" '--at 100000'
