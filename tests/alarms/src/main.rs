@@ -1,22 +1,33 @@
-//! Writes `docs/ALARMS.md`; with `--pictures FOLDER`, also the dashboards of each run as HTML pages.
+//! `cargo xtask alarms`: generates `docs/ALARMS.md`.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use alarms::dashboard::dashboards;
 use alarms::document::{Report, path, report};
-use alarms::faults::{FAULT_MINUTES, HEALTHY_MINUTES};
+use alarms::faults::{FAULT_MINUTES, HEALTHY_MINUTES, cases};
 use alarms::picture::page;
 use anyhow::{Context, Result};
 use architecture::template::Template;
+use clap::Parser;
+
+/// Generate docs/ALARMS.md: run the functions in the simulation with each planted fault, and evaluate the alarms of
+/// template.yaml over the metrics of the runs. Takes one to two minutes.
+#[derive(Parser)]
+#[command(name = "alarms")]
+struct Args {
+    /// Also draw the dashboards of each run, as HTML pages in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pictures: Option<PathBuf>,
+}
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let args = Args::parse();
+    let (runs, minutes) = (cases().len() + 1, HEALTHY_MINUTES + FAULT_MINUTES);
+    writeln!(std::io::stderr(), "simulating {runs} runs of {minutes} minutes each …")?;
     let report = report()?;
-    match arguments.as_slice() {
-        [] => {}
-        [option, folder] if option == "--pictures" => write_pictures(&report, Path::new(folder))?,
-        _ => anyhow::bail!("usage: alarms [--pictures FOLDER]"),
+    if let Some(folder) = &args.pictures {
+        write_pictures(&report, folder)?;
     }
     let path = path();
     std::fs::write(&path, report.document())?;
