@@ -3,6 +3,7 @@
 //! `aws-smithy-http-client` combines the same libraries, and brings HTTP/2 and proxies as well, which no function
 //! needs and which are 7 % of its code (docs/decisions/0004-tls-and-sdk.md).
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
@@ -171,18 +172,18 @@ fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
 /// The span of a request: of an operation of AWS if its header names one. The path is not recorded, because the key of an
 /// object or an item in it may be personal.
 fn call_span<B>(request: &Request<B>) -> NewSpan {
-    let target = request.headers().get("x-amz-target").and_then(Attribute::operation);
+    let target = request.headers().get("x-amz-target");
     let method = trace::method_name(request.method());
-    trace::span(SpanKind::Client, operation(request).unwrap_or_else(|| method.to_owned()))
+    let name = target.and_then(operation).map_or(Cow::Borrowed(method), Cow::Owned);
+    trace::span(SpanKind::Client, name)
         .with("http.request.method", method)
         .with("server.address", Attribute::host(request.uri()))
-        .with_some("rpc.method", target)
+        .with_some("rpc.method", target.and_then(Attribute::operation))
 }
 
 /// The name of an operation of AWS, such as `DynamoDB.PutItem` for `DynamoDB_20120810.PutItem`.
-fn operation<B>(request: &Request<B>) -> Option<String> {
-    let target = request.headers().get("x-amz-target")?.to_str().ok()?;
-    let (service, operation) = target.split_once('.')?;
+fn operation(target: &HeaderValue) -> Option<String> {
+    let (service, operation) = target.to_str().ok()?.split_once('.')?;
     let service = service.split('_').next().unwrap_or(service);
     Some(format!("{service}.{operation}"))
 }

@@ -1,5 +1,7 @@
 //! Publishing events to the bus.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use domain::{Event, EventPayload, Fact};
 
@@ -51,19 +53,19 @@ impl<B> BusPublisher<B> {
     where
         B: PutEvents<F>,
     {
-        let (spans, events): (Vec<trace::Span>, Vec<Event<F>>) = events.iter().map(published).unzip();
-        let result = self.put_all(&events).await;
+        let (spans, events): (Vec<trace::Span>, Vec<Cow<'_, Event<F>>>) =
+            events.iter().map(published).unzip();
+        let result = self.put_all(events.iter().map(AsRef::as_ref).collect()).await;
         if result.is_err() {
             spans.iter().for_each(|span| span.fail("retry"));
         }
         result
     }
 
-    async fn put_all<F: EventPayload>(&self, events: &[Event<F>]) -> anyhow::Result<()>
+    async fn put_all<F: EventPayload>(&self, mut remaining: Vec<&Event<F>>) -> anyhow::Result<()>
     where
         B: PutEvents<F>,
     {
-        let mut remaining: Vec<&Event<F>> = events.iter().collect();
         let mut rejected = String::new();
         for _ in 0..MAX_ATTEMPTS {
             let results = self.0.put(&remaining).await?;
@@ -81,7 +83,7 @@ impl<B> BusPublisher<B> {
 
 /// Starts the span of publishing an event, and returns the event with it as its cause. An event of another trace, as a
 /// sweep publishes, is linked.
-fn published<F: EventPayload>(event: &Event<F>) -> (trace::Span, Event<F>) {
+fn published<F: EventPayload>(event: &Event<F>) -> (trace::Span, Cow<'_, Event<F>>) {
     let span = trace::span(SpanKind::Producer, format!("publish {}", event.fact.name()))
         .linked_to_other(event.cause.traceparent.as_deref())
         .with("messaging.system", "aws.eventbridge")
@@ -89,9 +91,11 @@ fn published<F: EventPayload>(event: &Event<F>) -> (trace::Span, Event<F>) {
         .with("event.type", event.fact.name())
         .with("event.id", &event.id)
         .start();
+    let traceparent = span.traceparent().filter(|here| event.cause.traceparent.as_ref() != Some(here));
+    let Some(traceparent) = traceparent else { return (span, Cow::Borrowed(event)) };
     let mut event = event.clone();
-    event.cause.traceparent = span.traceparent().or(event.cause.traceparent);
-    (span, event)
+    event.cause.traceparent = Some(traceparent);
+    (span, Cow::Owned(event))
 }
 
 /// Returns the entries of a `PutEvents` call that the bus rejected, with the reasons. The call succeeds even if it

@@ -4,27 +4,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lambda_runtime::Context;
 
-use crate::trace::{self, Attribute, NewSpan, Span, SpanKind};
+use crate::trace::{self, Attribute, Span, SpanKind};
 
 /// Whether this process has been invoked before.
 static IS_WARM: AtomicBool = AtomicBool::new(false);
 
-/// Adds what the semantic conventions say of an invocation by `trigger`
-/// (<https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/>).
-pub(super) fn invoked(span: NewSpan, trigger: &'static str) -> NewSpan {
-    let is_cold = !IS_WARM.swap(true, Ordering::Relaxed);
-    span.with("faas.trigger", trigger).with("faas.coldstart", is_cold)
-}
-
 /// Starts the span of an invocation. It belongs to the trace that Lambda starts for each invocation if X-Ray is active, and
-/// is the root of one otherwise: records have the spans as parents that caused them, and a link to this one.
+/// is the root of one otherwise: records have the spans as parents that caused them, and a link to this one. `trigger` is
+/// what the semantic conventions call it (<https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/>).
 pub(super) fn start(trigger: &'static str, context: &Context) -> Span {
     let lambda =
         context.xray_trace_id.as_deref().filter(|_| trace::is_sent_to_xray()).and_then(trace::from_xray);
-    let span = trace::span(SpanKind::Server, trace::function_name())
+    let is_cold = !IS_WARM.swap(true, Ordering::Relaxed);
+    trace::span(SpanKind::Server, trace::function_name())
         .child_of(lambda.as_deref())
-        .with_some("faas.invocation_id", Attribute::name(&context.request_id));
-    invoked(span, trigger).start()
+        .with_some("faas.invocation_id", Attribute::name(&context.request_id))
+        .with("faas.trigger", trigger)
+        .with("faas.coldstart", is_cold)
+        .start()
 }
 
 /// Handles an invocation, and exports its spans.
