@@ -7,6 +7,7 @@ use terminal::ui::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, truncate};
 use crate::api::Order;
 use crate::logs::Handled;
 use crate::mail::Mail;
+use crate::trace::Span;
 
 /// Column widths. The longest function name is `settle-reservation`, the longest event type
 /// `order.cancellation_requested`.
@@ -26,6 +27,9 @@ pub struct History {
     pub entries: Vec<Handled>,
     /// The emails about it, the oldest first. They can be read on the local stack only.
     pub mails: Vec<Mail>,
+    /// The spans of its traces, by their start. `None` unless they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spans: Option<Vec<Span>>,
 }
 
 impl History {
@@ -38,6 +42,7 @@ impl History {
             placed_at: order.map(|order| order.placed_at),
             entries,
             mails,
+            spans: None,
         }
     }
 }

@@ -87,6 +87,11 @@ pub fn run_foreground(command: &mut Command) -> anyhow::Result<ExitStatus> {
     }
 }
 
+/// Gives way to other programs from now on: this process, and those that it starts. Does nothing where that is not possible.
+pub fn lower_priority() {
+    let _ = rustix::process::nice(10);
+}
+
 /// The command line in short form: without the folder of the program, and with paths relative to the folder in
 /// which it runs.
 pub fn command_text(command: &Command) -> String {

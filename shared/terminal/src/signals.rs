@@ -20,6 +20,11 @@ pub fn catch() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Requests a stop, as Ctrl-C does.
+pub fn request_stop() {
+    REQUESTED.get_or_init(|| Arc::new(AtomicBool::new(false))).store(true, Ordering::Relaxed);
+}
+
 /// Ends this process when the reader of its output has ended, as in `… | head`. Otherwise printing panics.
 ///
 /// # Errors

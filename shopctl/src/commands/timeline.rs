@@ -6,6 +6,7 @@ use terminal::ui;
 use super::{OutputArgs, print_json};
 use crate::logs::Reader;
 use crate::timeline::{self, History, placed_at};
+use crate::trace::Traces;
 use crate::{Exit, Stack, Target};
 
 /// Show the history of an order: which function handled which event, when, on which attempt, and with what
@@ -17,6 +18,9 @@ pub struct Args {
     /// Also show requests that read the order.
     #[arg(long)]
     reads: bool,
+    /// Also show the spans of its traces, as `trace` does: how long each call took.
+    #[arg(long)]
+    spans: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -25,15 +29,23 @@ pub(super) fn run(target: Target, args: &Args) -> anyhow::Result<Exit> {
     let stack = Stack::open(target)?;
     // For the id of an order from another system, all logs are searched.
     let since = placed_at(&args.order).and_then(|at| at.checked_sub(SignedDuration::from_secs(60)).ok());
-    let mut handled = Reader::open(&stack)?.for_order(&args.order, since)?;
+    let logs = Reader::open(&stack)?;
+    let mut handled = logs.for_order(&args.order, since)?;
     handled.retain(|handled| args.reads || !handled.trigger.starts_with("GET "));
     let order = stack.shop()?.order(&args.order).ok();
     let mails = stack.mailbox().map(|mailbox| mailbox.for_order(&args.order, None));
-    let history = History::new(&args.order, order.as_ref(), handled, mails.transpose()?.unwrap_or_default());
+    let mut history =
+        History::new(&args.order, order.as_ref(), handled, mails.transpose()?.unwrap_or_default());
+    if args.spans {
+        history.spans = Some(Traces::of_order(&logs, &args.order, since)?.spans);
+    }
     if args.output.json {
         print_json(&history)?;
     } else {
         print(&stack, &history);
+        if let Some(spans) = &history.spans {
+            super::trace::print(&stack, &args.order, spans);
+        }
     }
     Ok(Exit::from_check(!history.entries.is_empty()))
 }

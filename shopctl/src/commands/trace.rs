@@ -10,7 +10,7 @@ use terminal::ui;
 use super::{OutputArgs, print_json};
 use crate::logs::Reader;
 use crate::timeline::placed_at;
-use crate::trace::{Traces, Waterfall};
+use crate::trace::{Span, Traces, Waterfall};
 use crate::{Exit, Stack, Target};
 
 /// Show the traces of an order: which call and which event caused what, how long each took, and how long events
@@ -37,15 +37,20 @@ pub(super) fn run(target: Target, args: &Args) -> anyhow::Result<Exit> {
     }
     if args.output.json {
         print_json(&traces.spans)?;
-    } else if traces.spans.is_empty() {
-        ui::note(&format!(
-            "the logs of {} contain no span about order {}. Is the id complete, and the parameter TraceExport `log`? With \
-             `xray`, the traces are in the console of CloudWatch.",
-            stack.name(),
-            args.order
-        ));
     } else {
-        Waterfall::of_each_trace(&traces.spans).iter().for_each(Waterfall::print);
+        print(&stack, &args.order, &traces.spans);
     }
     Ok(Exit::from_check(!traces.spans.is_empty()))
+}
+
+/// Prints the waterfall of each trace.
+pub(super) fn print(stack: &Stack, order: &str, spans: &[Span]) {
+    if spans.is_empty() {
+        return ui::note(&format!(
+            "the logs of {} contain no span about order {order}. Is the id complete, and the parameter TraceExport `log`? \
+             With `xray`, the traces are in the console of CloudWatch.",
+            stack.name(),
+        ));
+    }
+    Waterfall::of_each_trace(spans).iter().for_each(Waterfall::print);
 }

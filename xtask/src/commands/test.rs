@@ -2,15 +2,17 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail, ensure};
 use clap::ValueEnum;
 use serde_json::Value;
+use terminal::process::{POLL_INTERVAL, lower_priority, run_foreground};
 use terminal::signals;
 use terminal::ui::{self, DIM};
-use xtask::paths::{local_dir, repo_root};
+use xtask::paths::{display_path, local_dir, repo_root};
 use xtask::process::{cargo, run_visible};
 use xtask::programs;
 use xtask::tools::{Tools, lint_tools};
@@ -24,10 +26,11 @@ const REGION: &str = "us-east-1";
 
 /// Run all checks: format, lints, docs, tests, the template, and end-to-end tests of the whole system.
 ///
-/// The last step starts a dedicated local stack on ports 4586 to 4590, and always stops it.
+/// The last two mostly wait, and run beside the others; `.local/system-test.log` has their output, which is printed at the
+/// end. The end-to-end tests start a dedicated local stack on ports 4586 to 4590, and always stop it.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Run only these steps, in this order. The default is all.
+    /// Run only these steps, one after the other in this order. The default is all.
     #[arg(value_enum)]
     steps: Vec<Step>,
     /// Of the end-to-end tests, run only those whose name contains this, such as `webhooks::`. Skips the rest
@@ -59,7 +62,55 @@ enum Step {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     signals::catch()?;
-    let steps = if args.steps.is_empty() { Step::value_variants() } else { args.steps.as_slice() };
+    if args.steps.is_empty() { run_all(args) } else { run_in_order(&args.steps, args) }
+}
+
+/// Runs the steps that need the processors, and beside them those that wait for servers.
+fn run_all(args: &Args) -> anyhow::Result<()> {
+    let (system, code): (Vec<Step>, Vec<Step>) =
+        Step::value_variants().iter().partition(|step| step.mostly_waits());
+    let log = local_dir().join("system-test.log");
+    let names: Vec<String> = system.iter().map(|step| step.name()).collect();
+    ui::note(&format!("{} run beside the other steps: {}", names.join(" and "), display_path(&log)));
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("test").args(&names).args(args.release.then_some("--release"));
+    command.args(args.only.iter().flat_map(|only| ["--only", only]));
+    fs::create_dir_all(local_dir())?;
+    let output = File::create(&log)?;
+    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    let system = thread::spawn(move || run_foreground(&mut command));
+    // The functions of the local stack have time limits.
+    lower_priority();
+    let code = run_in_order(&code, args);
+    if code.is_err() {
+        // Without a stack that is left behind.
+        signals::request_stop();
+    } else {
+        ui::heading(&names.join(" and "));
+        copy_while(&log, || !system.is_finished())?;
+    }
+    let status = system.join().map_err(|_| anyhow!("the thread of the other steps panicked"))?;
+    code?;
+    let status = status?;
+    ensure!(status.success(), "{} failed ({status}), see above", names.join(" or "));
+    ui::success("all checks passed");
+    Ok(())
+}
+
+/// Prints a file that is being written.
+fn copy_while(path: &Path, is_growing: impl Fn() -> bool) -> anyhow::Result<()> {
+    let mut file = File::open(path)?;
+    loop {
+        let is_last = !is_growing();
+        io::copy(&mut file, &mut io::stdout().lock())?;
+        if is_last {
+            return Ok(());
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+fn run_in_order(steps: &[Step], args: &Args) -> anyhow::Result<()> {
     let mut times: Vec<(Step, Duration)> = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         ui::heading(&format!("{}/{} {}", index + 1, steps.len(), step.name()));
@@ -72,7 +123,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     summarize(&times, false);
-    ui::success("all checks passed");
     Ok(())
 }
 
@@ -93,6 +143,11 @@ impl Step {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
+    /// Whether it leaves the processors to others most of the time.
+    fn mostly_waits(self) -> bool {
+        matches!(self, Self::Template | Self::EndToEnd)
+    }
+
     fn run(self, args: &Args) -> anyhow::Result<()> {
         match self {
             Self::Format => run_visible(cargo().args(["fmt", "--all", "--check"])),
@@ -104,14 +159,25 @@ impl Step {
                 "--deny",
                 "warnings",
             ])),
-            Self::Docs => run_visible(
-                cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"),
-            ),
+            Self::Docs => {
+                let all = targets()?;
+                let mut docs = cargo();
+                docs.args(["doc", "--workspace", "--no-deps", "--lib"])
+                    .env("RUSTDOCFLAGS", "--deny warnings");
+                // The pages of a program would overwrite those of a library of the same name.
+                let is_library = |name: &str| {
+                    all.iter().any(|target| target.kind == "lib" && target.name == name.replace('-', "_"))
+                };
+                for program in programs_with_modules(&all)?.into_iter().filter(|name| !is_library(name)) {
+                    docs.args(["--bin", program]);
+                }
+                run_visible(&mut docs)
+            }
             Self::Tests => {
                 let all = targets()?;
                 let (mut libraries, mut alone) = (unit_tests(), unit_tests());
                 libraries.args(["--lib", "--test", "*"]);
-                for program in programs_with_tests(&all)? {
+                for program in programs_with_modules(&all)? {
                     libraries.args(["--bin", program]);
                 }
                 // `--lib` would also compile a library without tests once more: that of the simulation takes minutes.
@@ -146,9 +212,9 @@ fn unit_tests() -> Command {
     tests
 }
 
-/// The programs whose root module may contain tests. The others only wire: to link an empty test of each function would
-/// take a gigabyte.
-fn programs_with_tests(all: &[Target]) -> anyhow::Result<Vec<&str>> {
+/// The programs that have modules or tests. The others only wire: their documentation is one line, and to link an empty test
+/// of each function would take a gigabyte.
+fn programs_with_modules(all: &[Target]) -> anyhow::Result<Vec<&str>> {
     let mut names = Vec::new();
     for program in all.iter().filter(|target| target.kind == "bin") {
         let text = fs::read_to_string(&program.path)?;
@@ -165,7 +231,7 @@ fn end_to_end(args: &Args) -> anyhow::Result<()> {
     options.extend(args.only.iter().flat_map(|only| ["--only", only]));
     options.extend(args.release.then_some("--release"));
     let status = programs::run("local-stack", &options)?;
-    anyhow::ensure!(status.success(), "the end-to-end tests failed ({status}), see above");
+    ensure!(status.success(), "the end-to-end tests failed ({status}), see above");
     Ok(())
 }
 
@@ -201,7 +267,7 @@ fn transform(tools: &Tools, to: &Path) -> anyhow::Result<()> {
     python.arg(repo_root().join("xtask/src/python/transform_template.py")).stdin(File::open(&input)?);
     let output = python.output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "SAM cannot transform the template: {errors}");
+    ensure!(output.status.success(), "SAM cannot transform the template: {errors}");
     let cases: Value = serde_json::from_slice(&output.stdout)?;
     Ok(fs::write(to, cases.get("aws").unwrap_or(&Value::Null).to_string())?)
 }

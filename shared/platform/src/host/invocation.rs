@@ -1,9 +1,15 @@
 //! The span of an invocation.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::FutureExt;
 use lambda_runtime::Context;
+use tracing::Instrument;
+use tracing::field::Empty;
 
+use super::record::panic_error;
+use crate::clock::{Clock, SystemClock};
 use crate::trace::{self, Attribute, Span, SpanKind};
 
 /// Whether this process has been invoked before.
@@ -30,4 +36,35 @@ pub(super) async fn run<T>(span: Span, work: impl Future<Output = T>) -> T {
     drop(span);
     trace::export();
     result
+}
+
+/// Handles an invocation that is one unit of work: `work` in a span of its own, with a panic as an error. `log` gets the
+/// span of the invocation, the result, and how long the work took in milliseconds.
+pub(super) async fn handle<T>(
+    trigger: &'static str,
+    event_type: &'static str,
+    context: &Context,
+    work: impl Future<Output = anyhow::Result<T>>,
+    log: impl FnOnce(&Span, &anyhow::Result<T>, u64),
+) -> anyhow::Result<T> {
+    let fields = tracing::error_span!(
+        "invocation",
+        request_id = context.request_id,
+        event_type,
+        attempt = 1,
+        trace_id = Empty,
+        span_id = Empty
+    );
+    let span = start(trigger, context);
+    span.record_ids(&fields);
+    let started = SystemClock.elapsed();
+    let outcome = span.clone();
+    let work = async move {
+        let result = AssertUnwindSafe(work).catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(panic_error(panic.as_ref())));
+        let duration = SystemClock.elapsed().saturating_sub(started);
+        log(&outcome, &result, u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        result
+    };
+    run(span, work.instrument(fields)).await
 }
