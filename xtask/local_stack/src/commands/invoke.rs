@@ -119,14 +119,14 @@ fn built_template(instance: &Instance) -> anyhow::Result<PathBuf> {
     Ok(template)
 }
 
-/// The template with the code of each function in the folder of its name in `build`, in place of its package.
+/// The template with the code of each function in the folder of its logical id in `build`, in place of its package.
 fn with_code_from(build: &Path, template: &str) -> String {
+    let mut id = "";
     let lines = template.lines().map(|line| {
-        let package = line.split_once("CodeUri: ").and_then(|(indent, package)| {
-            Some((indent, Path::new(package).file_name()?.to_str()?.strip_suffix(".zip")?))
-        });
-        match package {
-            Some((indent, id)) => format!("{indent}CodeUri: {}\n", build.join(id).display()),
+        let key = line.strip_prefix("  ").filter(|line| !line.starts_with(' '));
+        id = key.and_then(|key| key.strip_suffix(':')).unwrap_or(id);
+        match line.split_once("CodeUri: ") {
+            Some((indent, _)) => format!("{indent}CodeUri: {}\n", build.join(id).display()),
             None => format!("{line}\n"),
         }
     });
@@ -262,9 +262,13 @@ mod tests {
 
     #[test]
     fn the_code_is_taken_from_the_build() {
-        let prepared = "  OrdersApi:\n      CodeUri: /x/functions/OrdersApi.zip\n      Handler: bootstrap\n";
-        let built = with_code_from(Path::new("/b"), prepared);
-        assert_eq!(built, "  OrdersApi:\n      CodeUri: /b/OrdersApi\n      Handler: bootstrap\n");
+        let package =
+            |name: &str| format!("      CodeUri: /x/functions/{name}.zip\n      Handler: bootstrap\n");
+        let prepared =
+            format!("  OrdersApi:\n{}  SendEmail:\n{}", package("orders-api"), package("not-built"));
+        let built = with_code_from(Path::new("/b"), &prepared);
+        let code: Vec<&str> = built.lines().filter(|line| line.contains("CodeUri")).collect();
+        assert_eq!(code, ["      CodeUri: /b/OrdersApi", "      CodeUri: /b/SendEmail"]);
     }
 
     #[test]
