@@ -1,11 +1,12 @@
 //! The host for scheduled functions.
 
 use async_trait::async_trait;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use super::invocation;
 use super::payload::Payload;
+use crate::trace::Span;
 
 /// A job that runs on a schedule.
 #[async_trait]
@@ -24,16 +25,18 @@ pub async fn run(job: impl Job) -> Result<(), super::Error> {
     let job = &job;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Payload<Value>>| async move {
         let work = job.run(event.payload.0);
-        let result = invocation::handle("timer", "schedule", &event.context, work, |span, result, duration_ms| {
-            match result {
-                Ok(report) => tracing::info!(outcome = "ok", %report, duration_ms, "handled"),
-                Err(error) => {
-                    span.fail("retry");
-                    tracing::error!(outcome = "retry", reason = %format!("{error:#}"), duration_ms, "handled");
-                }
+        let log = |span: &Span, result: &anyhow::Result<Value>, duration_ms| match result {
+            Ok(report) => tracing::info!(outcome = "ok", %report, duration_ms, "handled"),
+            Err(error) => {
+                span.fail("retry");
+                tracing::error!(outcome = "retry", reason = %format!("{error:#}"), duration_ms, "handled");
             }
-        });
-        result.await.map_err(|error| super::Error::from(format!("{error:#}")))
+        };
+        let result = invocation::handle("timer", "schedule", &event.context, work, log).await;
+        result.map_err(|error| Diagnostic {
+            error_type: "JobFailed".to_owned(),
+            error_message: format!("{error:#}"),
+        })
     }))
     .await
 }
