@@ -1,4 +1,4 @@
-//! `docs/ALARMS.md`, written from the runs.
+//! `docs/ALARMS.md` and its pictures, made from the runs.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -7,12 +7,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use architecture::template::Template;
 use architecture::workspace::root;
+use heck::ToKebabCase;
 use simulation::recording::Planted;
 use simulation::wiring::Wiring;
 
 use crate::alarm::{Alarm, alarms};
+use crate::dashboard;
 use crate::data::Data;
 use crate::faults::{Case, FAULT_MINUTES, HEALTHY_MINUTES, Raised, cases, parts, run};
+use crate::picture::picture;
 
 /// The results of all runs.
 #[derive(Debug)]
@@ -58,12 +61,23 @@ pub fn report() -> Result<Report> {
     Ok(Report { healthy: healthy?, faulty, alarms })
 }
 
-/// The path of the document.
-pub fn path() -> PathBuf {
-    root().join("docs/ALARMS.md")
-}
+/// The minute of a run from which on dashboards are drawn. Before it, nothing has a history.
+const DRAWN_FROM: u32 = 30;
 
 impl Report {
+    /// The document and its pictures, by their paths.
+    ///
+    /// # Errors
+    /// When the template has a dashboard that cannot be read.
+    pub fn files(&self) -> Result<Vec<(PathBuf, String)>> {
+        let mut files = vec![(root().join("docs/ALARMS.md"), self.document())];
+        if let Some((_, _, data)) = self.faulty.first() {
+            let pictures = dashboards(data)?.into_iter();
+            files.extend(pictures.map(|(name, svg)| (root().join(format!("docs/pictures/{name}.svg")), svg)));
+        }
+        Ok(files)
+    }
+
     /// Writes the table of the faults and their alarms, as Markdown.
     pub fn document(&self) -> String {
         let mut text = format!(
@@ -102,8 +116,35 @@ fault to the alarm; CloudWatch has a metric one to two minutes later than the si
                 join(others.collect())
             );
         }
+        if let Some((case, ..)) = self.faulty.first() {
+            let _ = write!(
+                text,
+                "
+## The dashboards
+
+In the run with the first fault, \"{}\": the red line is its beginning. CloudWatch draws them differently.
+
+![The dashboard of the shop: orders, money, objectives](pictures/shop-dashboard.svg)
+
+![The dashboard of the services: what goes in and out, failures, ages and durations](pictures/services-dashboard.svg)
+",
+                case.name
+            );
+        }
         text + LIMITS
     }
+}
+
+/// The dashboards of the template in a run, as SVG, by their names.
+///
+/// # Errors
+/// When the template has a dashboard that cannot be read.
+pub fn dashboards(data: &Data) -> Result<Vec<(String, String)>> {
+    let minute = |count: u32| data.begins_at() + 60 * i64::from(count);
+    let (from, fault) = (minute(DRAWN_FROM), minute(HEALTHY_MINUTES));
+    let until = minute(HEALTHY_MINUTES + FAULT_MINUTES);
+    let dashboards = dashboard::dashboards(&Template::of_repository()?)?.into_iter();
+    Ok(dashboards.map(|it| (it.id.to_kebab_case(), picture(&it, data, from, until, fault))).collect())
 }
 
 const LIMITS: &str = "

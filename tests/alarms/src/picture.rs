@@ -1,4 +1,4 @@
-//! Draws a dashboard as an HTML page with SVG, to be looked at: not as CloudWatch draws it.
+//! Draws a dashboard as SVG, to be looked at: not as CloudWatch draws it.
 
 use std::fmt::Write;
 
@@ -10,8 +10,8 @@ const CELL: (f64, f64) = (56.0, 44.0);
 const COLORS: [&str; 8] =
     ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f"];
 
-/// The page of a dashboard with the data from one time to another, in seconds. `marked` is drawn as a vertical line.
-pub fn page(dashboard: &Dashboard, data: &Data, from: i64, until: i64, marked: i64) -> String {
+/// The picture of a dashboard with the data from one time to another, in seconds. `marked` is drawn as a vertical line.
+pub fn picture(dashboard: &Dashboard, data: &Data, from: i64, until: i64, marked: i64) -> String {
     let mut svg = String::new();
     let mut height: f64 = 0.0;
     for widget in &dashboard.widgets {
@@ -21,9 +21,8 @@ pub fn page(dashboard: &Dashboard, data: &Data, from: i64, until: i64, marked: i
     }
     let width = 24.0 * CELL.0;
     format!(
-        "<!doctype html><meta charset=utf-8><title>{0}</title><svg xmlns='http://www.w3.org/2000/svg' width='{width}' \
-         height='{height}' font-family='sans-serif' font-size='11'><rect width='100%' height='100%' fill='#f2f3f3'/>\
-         {svg}</svg>",
+        "<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' font-family='sans-serif' font-size='11'>\
+         <title>{}</title><rect width='100%' height='100%' fill='#f2f3f3'/>{svg}</svg>\n",
         dashboard.id
     )
 }

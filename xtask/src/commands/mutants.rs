@@ -20,12 +20,12 @@ const CARGO_MUTANTS: &str = "27.1.0";
 /// The document that lists the mutants that no test detects, each with its reason.
 const SURVIVORS: &str = "docs/MUTANTS.md";
 /// The packages whose tests run what other packages implement. They get what a package's own tests do not detect.
-const SYSTEM_TESTS: [&str; 4] = ["contracts", "invariants", "model", "simulation"];
+const SYSTEM_TESTS: [&str; 5] = ["alarms", "contracts", "invariants", "model", "simulation"];
 
 /// Change the code in one place at a time and list the changes that no test detects.
 ///
 /// Each change (a mutant) is compiled and tested by itself, first with the tests of its package, then with the model, the
-/// simulation and the contracts. docs/MUTANTS.md lists the known survivors; the command fails for any other one, and for
+/// simulation, the contracts and the alarms. docs/MUTANTS.md lists the known survivors; the command fails for any other one, and for
 /// one in the list that is detected now. `mutants conditions` changes the requests of the adapters instead.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Only a part of the mutants, such as `0/8` for the first of eight.
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
-    /// Skip the model, the simulation and the contracts.
+    /// Skip the model, the simulation, the contracts and the alarms.
     #[arg(long)]
     own_tests_only: bool,
     /// List the mutants instead of testing them.
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut outcomes = test(mutants(&program).args(&selection))?;
     let survivors = outcomes.values().filter(|outcome| outcome.survived()).count();
     if survivors > 0 && !args.own_tests_only {
-        ui::heading(&format!("2/2 {survivors} survivors, with the model, the simulation and the contracts"));
+        ui::heading(&format!("2/2 {survivors} survivors, with the model, the simulation, the contracts and the alarms"));
         let mut system = mutants(&program);
         system.args(&selection).arg("--iterate").args(["--test-package", &SYSTEM_TESTS.join(",")]);
         outcomes.extend(test(&mut system)?);

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use alarms::alarm::{Condition, STACK};
 use alarms::dashboard::dashboards;
-use alarms::document::{Report, path, report};
+use alarms::document::{Report, report};
 use alarms::faults::shop;
 use architecture::template::Template;
 use architecture::workspace::root;
@@ -104,9 +104,11 @@ fn each_alarm_names_a_section_of_the_runbook() {
 }
 
 #[test]
-fn the_document_is_current() {
-    let found = std::fs::read_to_string(path()).unwrap_or_default();
-    assert!(found == REPORT.document(), "docs/ALARMS.md: run `cargo xtask alarms`");
+fn the_document_and_its_pictures_are_current() {
+    for (path, text) in REPORT.files().unwrap() {
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "{}: run `cargo xtask alarms`", path.display());
+    }
 }
 
 /// A widget about a metric that nothing emits stays empty. What only happens in a fault happens in one of the runs.
