@@ -113,6 +113,10 @@ impl Plot<'_> {
                 let (x, y) = (at_x(second), at_y(value));
                 let _ = write!(svg, "<circle cx='{x:.1}' cy='{y:.1}' r='3' fill='{color}'/>");
             }
+            // Of many lines, those that stay at zero would fill the legend.
+            if self.lines.len() > COLORS.len() && values.iter().all(|(_, value)| *value <= 0.0) {
+                continue;
+            }
             let space = label.len() as f64 * 6.0 + 22.0;
             if legend + space > right {
                 (legend, row) = (left, row + 14.0);

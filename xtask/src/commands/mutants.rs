@@ -83,7 +83,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut outcomes = test(mutants(&program).args(&selection))?;
     let survivors = outcomes.values().filter(|outcome| outcome.survived()).count();
     if survivors > 0 && !args.own_tests_only {
-        ui::heading(&format!("2/2 {survivors} survivors, with the model, the simulation, the contracts and the alarms"));
+        ui::heading(&format!(
+            "2/2 {survivors} survivors, with the model, the simulation, the contracts and the alarms"
+        ));
         let mut system = mutants(&program);
         system.args(&selection).arg("--iterate").args(["--test-package", &SYSTEM_TESTS.join(",")]);
         outcomes.extend(test(&mut system)?);
