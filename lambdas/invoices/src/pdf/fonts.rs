@@ -1,11 +1,13 @@
 //! The embedded fonts: `fonts/README.md` lists what they cover. A script has one font, so that only the fonts
 //! of the text's own scripts are looked at.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use anyhow::Context;
 use krilla::text::Font;
-use rustybuzz::Face;
+use platform::lock;
+use rustybuzz::script::UNKNOWN;
+use rustybuzz::{Direction, Face, GlyphBuffer, ShapePlan, UnicodeBuffer};
 use unicode_script::{Script, UnicodeScript};
 
 /// The weight of a font. Only Latin, Greek and Cyrillic have bold faces; the other scripts are always
@@ -20,9 +22,29 @@ pub(super) enum Weight {
 pub(super) struct FontFace {
     pub(super) shaper: Face<'static>,
     pub(super) font: Font,
+    /// The plans that were made, by direction and script.
+    plans: Mutex<Vec<(Direction, rustybuzz::Script, Arc<ShapePlan>)>>,
 }
 
 impl FontFace {
+    /// Shapes a text whose script and direction are known. The plan for them is kept: to make one takes longer than to shape
+    /// a word with it.
+    pub(super) fn shape(&self, text: UnicodeBuffer) -> GlyphBuffer {
+        let (direction, script) = (text.direction(), text.script());
+        let new = || {
+            let script = Some(script).filter(|script| *script != UNKNOWN);
+            Arc::new(ShapePlan::new(&self.shaper, direction, script, text.language().as_ref(), &[]))
+        };
+        let mut plans = lock(&self.plans);
+        let known = plans.iter().find(|plan| (plan.0, plan.1) == (direction, script));
+        let plan = known.map_or_else(new, |(_, _, plan)| Arc::clone(plan));
+        if known.is_none() {
+            plans.push((direction, script, Arc::clone(&plan)));
+        }
+        drop(plans);
+        rustybuzz::shape_with_plan(&self.shaper, &plan, text)
+    }
+
     /// Whether the font has a glyph for `c`.
     pub(super) fn has(&self, c: char) -> bool {
         self.shaper.glyph_index(c).is_some()
@@ -43,7 +65,7 @@ impl Embedded {
     fn face(&self) -> Option<&FontFace> {
         let load = || {
             let shaper = Face::from_slice(self.bytes, 0)?;
-            Some(FontFace { shaper, font: Font::new(self.bytes.into(), 0)? })
+            Some(FontFace { shaper, font: Font::new(self.bytes.into(), 0)?, plans: Mutex::default() })
         };
         self.face.get_or_init(load).as_ref()
     }

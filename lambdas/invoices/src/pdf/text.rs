@@ -292,7 +292,7 @@ fn shape_run(
     }
     buffer.guess_segment_properties();
     buffer.set_direction(if is_ltr { Direction::LeftToRight } else { Direction::RightToLeft });
-    let shaped = rustybuzz::shape(&face.shaper, &[], buffer);
+    let shaped = face.shape(buffer);
     let mut starts: Vec<usize> =
         shaped.glyph_infos().iter().filter_map(|info| usize::try_from(info.cluster).ok()).collect();
     starts.sort_unstable();
