@@ -12,7 +12,7 @@ use simulation::recording::Planted;
 use simulation::wiring::Wiring;
 
 use crate::alarm::{Alarm, alarms};
-use crate::dashboard;
+use crate::dashboard::{Dashboard, dashboards};
 use crate::data::Data;
 use crate::faults::{Case, FAULT_MINUTES, HEALTHY_MINUTES, Raised, cases, parts, run};
 use crate::picture::picture;
@@ -22,6 +22,8 @@ use crate::picture::picture;
 pub struct Report {
     /// The alarms of the template.
     pub alarms: Vec<Alarm>,
+    /// The dashboards of the template.
+    pub dashboards: Vec<Dashboard>,
     /// The run without a fault.
     pub healthy: (Raised, Data),
     /// The runs with a fault.
@@ -33,7 +35,8 @@ pub struct Report {
 /// # Errors
 /// If the template has something that is not known here.
 pub fn report() -> Result<Report> {
-    let alarms = alarms(&Template::of_repository()?)?;
+    let template = Template::of_repository()?;
+    let (alarms, dashboards) = (alarms(&template)?, dashboards(&template)?);
     let wiring = Arc::new(Wiring::from_repository()?);
     let run = |planted| run(planted, &alarms, &wiring);
     let (first, second): (Vec<_>, Vec<_>) =
@@ -58,7 +61,7 @@ pub fn report() -> Result<Report> {
     faulty.extend(other?);
     faulty.sort_by_key(|(number, ..)| *number);
     let faulty = faulty.into_iter().map(|(_, case, raised, data)| (case, raised, data)).collect();
-    Ok(Report { healthy: healthy?, faulty, alarms })
+    Ok(Report { healthy: healthy?, faulty, alarms, dashboards })
 }
 
 /// The minute of a run from which on dashboards are drawn. Before it, nothing has a history.
@@ -66,16 +69,20 @@ const DRAWN_FROM: u32 = 30;
 
 impl Report {
     /// The document and its pictures, by their paths.
-    ///
-    /// # Errors
-    /// When the template has a dashboard that cannot be read.
-    pub fn files(&self) -> Result<Vec<(PathBuf, String)>> {
-        let mut files = vec![(root().join("docs/ALARMS.md"), self.document())];
-        if let Some((_, _, data)) = self.faulty.first() {
-            let pictures = dashboards(data)?.into_iter();
-            files.extend(pictures.map(|(name, svg)| (root().join(format!("docs/pictures/{name}.svg")), svg)));
-        }
-        Ok(files)
+    pub fn files(&self) -> Vec<(PathBuf, String)> {
+        let data = self.faulty.first().map(|(_, _, data)| data);
+        let pictures = data.into_iter().flat_map(|data| self.pictures(data));
+        let pictures = pictures.map(|(name, svg)| (root().join(format!("docs/pictures/{name}.svg")), svg));
+        [(root().join("docs/ALARMS.md"), self.document())].into_iter().chain(pictures).collect()
+    }
+
+    /// The dashboards with the metrics of a run, as SVG, by their names.
+    pub fn pictures(&self, data: &Data) -> Vec<(String, String)> {
+        let minute = |count: u32| data.begins_at() + 60 * i64::from(count);
+        let (from, fault) = (minute(DRAWN_FROM), minute(HEALTHY_MINUTES));
+        let until = minute(HEALTHY_MINUTES + FAULT_MINUTES);
+        let draw = |it: &Dashboard| (it.id.to_kebab_case(), picture(it, data, from, until, fault));
+        self.dashboards.iter().map(draw).collect()
     }
 
     /// Writes the table of the faults and their alarms, as Markdown.
@@ -133,18 +140,6 @@ In the run with the first fault, \"{}\": the red line is its beginning. CloudWat
         }
         text + LIMITS
     }
-}
-
-/// The dashboards of the template in a run, as SVG, by their names.
-///
-/// # Errors
-/// When the template has a dashboard that cannot be read.
-pub fn dashboards(data: &Data) -> Result<Vec<(String, String)>> {
-    let minute = |count: u32| data.begins_at() + 60 * i64::from(count);
-    let (from, fault) = (minute(DRAWN_FROM), minute(HEALTHY_MINUTES));
-    let until = minute(HEALTHY_MINUTES + FAULT_MINUTES);
-    let dashboards = dashboard::dashboards(&Template::of_repository()?)?.into_iter();
-    Ok(dashboards.map(|it| (it.id.to_kebab_case(), picture(&it, data, from, until, fault))).collect())
 }
 
 const LIMITS: &str = "

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use alarms::document::{Report, dashboards, report};
+use alarms::document::{Report, report};
 use alarms::faults::{FAULT_MINUTES, HEALTHY_MINUTES, cases};
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     if let Some(folder) = &args.pictures {
         write_pictures(&report, folder)?;
     }
-    for (path, text) in report.files()? {
+    for (path, text) in report.files() {
         write(&path, &text)?;
     }
     Ok(())
@@ -36,7 +36,7 @@ fn write_pictures(report: &Report, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     for (number, (case, _, data)) in report.faulty.iter().enumerate() {
         writeln!(std::io::stdout(), "{}:", case.name)?;
-        for (name, svg) in dashboards(data)? {
+        for (name, svg) in report.pictures(data) {
             write(&folder.join(format!("{name}-{number:02}.svg")), &svg)?;
         }
     }

@@ -25,8 +25,8 @@ const SYSTEM_TESTS: [&str; 5] = ["alarms", "contracts", "invariants", "model", "
 /// Change the code in one place at a time and list the changes that no test detects.
 ///
 /// Each change (a mutant) is compiled and tested by itself, first with the tests of its package, then with the model, the
-/// simulation, the contracts and the alarms. docs/MUTANTS.md lists the known survivors; the command fails for any other one, and for
-/// one in the list that is detected now. `mutants conditions` changes the requests of the adapters instead.
+/// simulation, the contracts and the alarms. docs/MUTANTS.md lists the known survivors; the command fails for any other
+/// one, and for one in the list that is detected now. `mutants conditions` changes the requests of the adapters instead.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {

@@ -87,15 +87,22 @@ async fn each_function_handles_its_sample_event() {
     }
 }
 
-/// Delivers the sample until it is handled, as its queue would: the samples before it start the order process,
-/// so the stack's own delivery of the same order can hold the lease.
+/// The functions that retry while another delivery holds the lease of the payment.
+const LEASED: [&str; 2] = ["process-payment", "void-payment"];
+
+/// Delivers the sample. The samples before it start the order process, so the stack's own delivery of the same order
+/// can hold the lease: then it is delivered until it is handled, as its queue would.
 async fn deliver(stack: &Stack, logical: &str, name: &str) {
-    let what = format!("{name} to handle its sample event");
-    wait_for(&what, WAIT_TIMEOUT, async || {
-        let response = stack.invoke(logical, &sample(name)).await?;
-        Ok((response["batchItemFailures"] == Value::Array(Vec::new())).then_some(()))
-    })
-    .await;
+    let is_handled = |response: &Value| response["batchItemFailures"] == Value::Array(Vec::new());
+    let response = stack.invoke(logical, &sample(name)).await.unwrap();
+    if LEASED.contains(&name) && !is_handled(&response) {
+        wait_for(&format!("{name} to handle its sample event"), WAIT_TIMEOUT, async || {
+            Ok(is_handled(&stack.invoke(logical, &sample(name)).await?).then_some(()))
+        })
+        .await;
+        return;
+    }
+    assert!(is_handled(&response), "{name}: {response}");
 }
 
 /// The sample requests the invoice of an order that does not exist, so the invoice is issued first.
